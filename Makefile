@@ -1,0 +1,76 @@
+# Two commands: `make demo` shows the whole path, `make test` proves it. `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+QUICK ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo demo-day-two demo-stop test check format bench kafka browser lock generated clean
+
+help: ## What can be made
+	@grep -hE '^[a-z][a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(BIN)/uv: requirements/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Mainstem needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing: install your distribution's python3-venv package"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+# A stamp a role: its lock is installed, and the project itself as editable.
+$(VENV)/.%-installed: requirements/%.txt pyproject.toml $(BIN)/uv
+	@echo "Installing the locked packages of requirements/$*.txt …"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(VENV)/.demo-installed ## Prepare .venv: the mainstem command, Airflow, the services and the demo's parts
+
+setup-dev: $(VENV)/.dev-installed ## The same with the test tools
+
+demo: setup ## Three hospitals to a registry and a page, on 127.0.0.1 (QUICK=1: without Airflow, then exit)
+	@$(BIN)/mainstem demo $(if $(QUICK),--quick) $(ARGS)
+
+demo-day-two: setup ## While the demo is up: one value amended, one withdrawn, one patient new
+	@$(BIN)/mainstem demo day-two $(ARGS)
+
+test: setup-dev ## All tests
+	@$(BIN)/pytest $(ARGS)
+
+check: setup-dev ## What CI runs: format, lint, types, import rules, generated files, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+format: setup-dev ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup-dev kafka ## Speed and memory, as ratios within one run
+	@$(BIN)/python tests/bench.py $(ARGS)
+
+kafka: setup-dev ## Fetch Apache Kafka's jars by Maven, for the tests marked kafka
+	@command -v mvn >/dev/null && command -v java >/dev/null || { echo "Apache Kafka needs Java 17 and Maven; the tests marked kafka will be skipped"; exit 0; }; \
+	test -d docker/kafka/jars || mvn -q -f docker/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=jars
+
+generated: setup-dev ## Write schemas/generated and the DAG stubs again
+	$(BIN)/python -m schemas.generate
+	$(BIN)/mainstem sites dags sites --to dags
+
+browser: ## Install Chromium from the distribution's packages, for the tests marked browser
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } || \
+	echo "No Chromium; the tests marked browser will be skipped"
+
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-package mainstem
+lock: $(BIN)/uv ## Resolve requirements/*.txt again (add ARGS=--upgrade)
+	$(UV_COMPILE) $(ARGS) --extra dev pyproject.toml -o requirements/dev.txt
+	@for role in airflow services demo; do $(UV_COMPILE) --extra $$role -c requirements/dev.txt pyproject.toml -o requirements/$$role.txt; done
+	$(UV_COMPILE) -c requirements/dev.txt pyproject.toml -o requirements/core.txt
+	echo uv | $(UV_COMPILE) -c requirements/dev.txt - -o requirements/bootstrap.txt
+
+clean: ## Remove the environment and what the demo wrote
+	rm -rf $(VENV) var

@@ -1,0 +1,1 @@
+"""Where it comes from: FHIR servers, bulk exports, folders of NDJSON."""

@@ -1,0 +1,1 @@
+"""When: Airflow DAGs, thin; every task calls one function of `mainstem.refresh`."""

@@ -1,0 +1,214 @@
+"""One site's configuration file (`sites/<site>.toml`): what a site IT team fills in."""
+
+import difflib
+import re
+import tomllib
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator, model_validator
+
+from schemas.problems import OperatorError
+
+SECRET_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|airflow:[\w.-]+)$"
+SecretRef = Annotated[str, Field(pattern=SECRET_PATTERN)]
+"""Where a secret is, never the secret: `env:NAME`, `file:PATH` (relative to the site file), `airflow:CONN_ID`."""
+
+Road = Literal["auto", "search", "bulk", "files"]
+MAPPED_TYPES = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "Procedure", "Immunization")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Auth(_Section):
+    """How Mainstem logs in at the EHR."""
+
+    method: Literal["none", "smart-backend", "client-credentials", "basic", "bearer"] = Field(
+        default="none", description="`smart-backend` is SMART Backend Services: a signed assertion, no shared secret."
+    )
+    client_id: str | None = Field(default=None, description="The client id the EHR vendor gave.")
+    private_key: SecretRef | None = Field(default=None, description="smart-backend: private key, PEM or JWKS.")
+    key_id: str | None = Field(default=None, description="smart-backend: `kid` of the key, as registered.")
+    algorithm: Literal["RS384", "ES384"] = Field(default="RS384", description="smart-backend: signature algorithm.")
+    token_url: HttpUrl | None = Field(default=None, description="Token endpoint; discovered where absent.")
+    scope: str | None = Field(default=None, description="OAuth scopes; `system/<type>.read` of each type where absent.")
+    username: str | None = Field(default=None, description="basic: user name.")
+    secret: SecretRef | None = Field(default=None, description="Password, client secret or token.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Auth":
+        needed = {
+            "smart-backend": ("client_id", "private_key"),
+            "client-credentials": ("client_id", "secret"),
+            "basic": ("username", "secret"),
+            "bearer": ("secret",),
+        }.get(self.method, ())
+        if missing := [name for name in needed if getattr(self, name) is None]:
+            raise ValueError(f"method {self.method!r} needs {' and '.join(missing)}")
+        return self
+
+
+class Fhir(_Section):
+    """The site's FHIR server."""
+
+    base_url: HttpUrl = Field(description="FHIR base URL, as in the vendor's documentation.")
+    vendor: str = Field(default="generic", description="File name in connectors/vendors: what differs at this vendor.")
+    group: str | None = Field(default=None, description="bulk: id of the FHIR Group to export; all patients where absent.")
+    page_size: int = Field(default=200, ge=1, le=1000, description="search: resources a page (`_count`).")
+    timeout_seconds: float = Field(default=60, gt=0, le=600, description="Longest wait for one answer.")
+    requests_per_second: float = Field(default=20, gt=0, description="Highest rate of requests.")
+    bulk_wait_minutes: float = Field(default=240, gt=0, description="bulk: longest wait for an export.")
+    allowed_origins: list[str] = Field(default_factory=list, description="Other origins the server may link to.")
+    ca_file: str | None = Field(default=None, description="Certificate authorities (PEM) to trust besides the system's.")
+    auth: Auth = Auth()
+
+
+class Files(_Section):
+    """A folder that the site delivers NDJSON files into."""
+
+    folder: str = Field(description="The folder, relative to the site file; `*.ndjson` and `*.ndjson.gz`, any depth.")
+
+
+class Limits(_Section):
+    """Caps against broken input."""
+
+    line_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, description="Longest NDJSON line.")
+    pages: int = Field(default=100_000, ge=1, description="Most pages of one search.")
+    file_bytes: int = Field(default=1 << 40, ge=1, description="Largest downloaded file, unpacked.")
+
+
+class Site(_Section):
+    """One site of the network."""
+
+    site: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$", description="Short name; in every event, never changed.")
+    name: str = Field(description="The hospital's name.")
+    time_zone: str = Field(description="IANA time zone of the site: `America/New_York`.")
+    subject_key: SecretRef = Field(description="Key of the pseudonyms, ≥ 32 bytes; never leaves the site.")
+    road: Road = Field(default="auto", description="How to read: search, bulk, files; auto asks the server.")
+    types: list[str] = Field(default_factory=lambda: list(MAPPED_TYPES), min_length=1, description="FHIR resource types to read.")
+    schedule: str = Field(default="0 2 * * *", description="Cron expression of the DAG, in the site's time zone.")
+    overlap_minutes: int = Field(default=60, ge=0, description="How far each pull reaches back before the watermark.")
+    code_map: str | None = Field(default=None, description="CSV of local codes: system,code,target_system,target_code,note.")
+    validate_sample: float = Field(
+        default=0.001, ge=0, le=1, description="Share of resources checked in full against FHIR R4; 1 checks all."
+    )
+    fhir: Fhir | None = None
+    files: Files | None = None
+    limits: Limits = Limits()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as exc:
+            raise ValueError("not an IANA time zone such as America/New_York") from exc
+        return value
+
+    @field_validator("types")
+    @classmethod
+    def _known_types(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if name not in MAPPED_TYPES:
+                raise ValueError(f"no mapping for {name!r}; mapped are {', '.join(MAPPED_TYPES)}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Site":
+        if self.road == "files" and self.files is None:
+            raise ValueError('road = "files" needs a [files] section with folder')
+        if self.road in ("search", "bulk") and self.fhir is None:
+            raise ValueError(f'road = "{self.road}" needs a [fhir] section with base_url')
+        if self.fhir is None and self.files is None:
+            raise ValueError("needs a [fhir] section (a server) or a [files] section (a folder)")
+        return self
+
+    @property
+    def overlap(self) -> timedelta:
+        """How far each pull reaches back before the watermark."""
+        return timedelta(minutes=self.overlap_minutes)
+
+
+def parse_site(text: str, origin: str) -> Site:
+    """A site from its TOML text.
+
+    Raises OperatorError naming file, line, key and, for an unknown key, the nearest valid one; `origin` is the file's name.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise OperatorError(f"{origin}: not valid TOML: {exc}", "Correct the line; text values need quotation marks.") from exc
+    try:
+        return Site.model_validate(document)
+    except ValidationError as exc:
+        faults = [_fault(text, error) for error in exc.errors(include_input=False, include_url=False, include_context=False)]
+        raise OperatorError("\n".join(f"{origin}{fault}" for fault in faults), "`mainstem sites keys` lists every key.") from None
+
+
+def site_keys() -> list[tuple[str, str, str]]:
+    """Every key of a site file: (dotted name, default or 'required', description)."""
+    return list(_keys(Site, ""))
+
+
+def _keys(section: type[BaseModel], prefix: str) -> Any:
+    for name, info in section.model_fields.items():
+        inner = _section_of(section, name)
+        if inner is not None:
+            yield from _keys(inner, f"{prefix}{name}.")
+        else:
+            default = "required" if info.is_required() else str(info.get_default(call_default_factory=True))
+            yield f"{prefix}{name}", default, info.description or ""
+
+
+def _section_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
+    annotation = section.model_fields[name].annotation
+    candidates = getattr(annotation, "__args__", (annotation,))
+    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+
+
+def _fault(text: str, error: Any) -> str:
+    """`:12: fhir.base_ulr: unknown key; did you mean base_url?`"""
+    path = [str(part) for part in error["loc"]]
+    keys = [part for part in path if not part.isdigit()]
+    line = _line_of(text, keys)
+    where = f":{line}" if line else ""
+    name = ".".join(path) or "the file"
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(keys[-1], _valid_keys(keys[:-1]), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; valid here: {', '.join(_valid_keys(keys[:-1]))}"
+        return f"{where}: {name}: unknown key{hint}"
+    if error["type"] == "missing":
+        return f"{where}: {name}: missing"
+    return f"{where}: {name}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _valid_keys(path: list[str]) -> list[str]:
+    section: type[BaseModel] = Site
+    for name in path:
+        inner = _section_of(section, name) if name in section.model_fields else None
+        if inner is None:
+            return []
+        section = inner
+    return list(section.model_fields)
+
+
+def _line_of(text: str, keys: list[str]) -> int | None:
+    """Line of a key, or of the section that should hold it; tomllib keeps no positions."""
+    section: list[str] = []
+    best = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
+            section = [part.strip().strip('"') for part in header[1].split(".")]
+            if section == keys:
+                return number
+            if section == keys[:-1]:
+                best = number
+        elif (match := re.match(r'\s*([\w."-]+)\s*=', line)) and [
+            *section,
+            *(part.strip('"') for part in match[1].split(".")),
+        ] == keys:
+            return number
+    return best

@@ -1,0 +1,1 @@
+"""Who listens: reference consumers of the stream, replaceable by anyone's."""
