@@ -1,0 +1,79 @@
+"""Real parts the tests share: one PostgreSQL and one broker a run; a database, a namespace, hospitals a test."""
+
+import contextlib
+import json
+import re
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mainstem.embedded import BackendClient, Hospital, Postgres, Tansu
+
+
+@pytest.fixture(scope="session")
+def parts_folder() -> Iterator[Path]:
+    """A folder with a short path (unix sockets allow about 100 bytes), whatever --basetemp says."""
+    folder = Path(tempfile.mkdtemp(prefix="mst-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(parts_folder: Path) -> Iterator[Postgres]:
+    """One PostgreSQL for the whole run; `postgres_server.url(database)`, `.create_database(name)`."""
+    with Postgres(parts_folder) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    """`postgresql://…` of an empty database of this test's own."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    yield postgres_server.create_database(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def tansu(parts_folder: Path) -> Iterator[Tansu]:
+    """One Tansu for the whole run."""
+    with Tansu(parts_folder) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def broker(tansu: Tansu) -> str:
+    """Bootstrap address of the run's broker, `127.0.0.1:<port>`."""
+    return tansu.bootstrap
+
+
+@pytest.fixture
+def network(request: pytest.FixtureRequest) -> str:
+    """A network name (topic namespace) that no other test uses."""
+    readable = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:30].strip("-")
+    return f"{readable}-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def hospital(tmp_path: Path) -> Iterator[Callable[..., Hospital]]:
+    """Start FHIR servers: `hospital(resources, smart=True, algorithm="RS384")`; stopped after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(
+            resources: Iterable[Mapping[str, Any] | bytes] = (),
+            *,
+            name: str = "",
+            smart: bool = False,
+            algorithm: str = "ES384",
+        ) -> Hospital:
+            name = name or f"hospital-{uuid.uuid4().hex[:6]}"
+            client = BackendClient.create(tmp_path / f"{name}.pem", algorithm=algorithm) if smart else None
+            server = stack.enter_context(Hospital(tmp_path, name, client=client))
+            server.load(line if isinstance(line, bytes) else json.dumps(line).encode() for line in resources)
+            return server
+
+        yield start
