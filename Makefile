@@ -57,7 +57,7 @@ kafka: setup-dev ## Fetch Apache Kafka's jars by Maven, for the tests marked kaf
 	test -d docker/kafka/jars || mvn -q -f docker/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=jars
 
 generated: setup-dev ## Write schemas/generated and the DAG stubs again
-	$(BIN)/python -m schemas.generate
+	$(BIN)/mainstem schemas --to schemas/generated
 	$(BIN)/mainstem sites dags sites --to dags
 
 browser: ## Install Chromium from the distribution's packages, for the tests marked browser

@@ -84,7 +84,9 @@ class Change(BaseModel):
     """What changed, in the order of one record's history."""
 
     op: Operation = Field(description="recorded: first known; amended: content changed; withdrawn: no longer true.")
-    sequence: int = Field(ge=1, description="Rises whenever the record's content changes; gaps mean changes that coalesced.")
+    sequence: int = Field(
+        ge=1, description="Rises whenever the record's content changes; gaps mean changes that coalesced."
+    )
     previous: int = Field(ge=0, description="Sequence published before this one; 0 for none.")
     digest: str = Field(pattern=r"^[0-9a-f]{32}$", description="BLAKE2b-128 of the record's JSON.")
 
@@ -108,7 +110,9 @@ class Provenance(BaseModel):
     load: str = Field(description="The load that brought this content.")
     mapping: str = Field(description="Mapping and its version, `observation@1`.")
     software: str = Field(description="Version of Mainstem.")
-    flags: list[str] = Field(default_factory=list, description="What was noticed or changed: unit-converted, implausible-high …")
+    flags: list[str] = Field(
+        default_factory=list, description="What was noticed or changed: unit-converted, implausible-high …"
+    )
 
 
 class OutcomeEvent(BaseModel):
@@ -133,6 +137,9 @@ class TypeCounts(BaseModel):
     withdrawn: int = Field(default=0, ge=0, description="Records withdrawn.")
     unchanged: int = Field(default=0, ge=0, description="Records already known with this content.")
     stale: int = Field(default=0, ge=0, description="Records older than what is known; not stored.")
+
+    sampled: int = Field(default=0, ge=0, description="Resources checked in full against FHIR R4.")
+    nonconformant: int = Field(default=0, ge=0, description="Of these, resources that break a rule of FHIR R4.")
 
     def adds_up(self) -> bool:
         """Whether every resource read is accounted for."""

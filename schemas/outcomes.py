@@ -62,7 +62,9 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    id: RecordId = Field(description="Keyed hash of the source resource (and part of it); stable over time at one site.")
+    id: RecordId = Field(
+        description="Keyed hash of the source resource (and part of it); stable over time at one site."
+    )
     subject: SubjectId = Field(description="Pseudonym of the patient: HMAC-SHA-256 under the site's key, 128 bits.")
     site: str = Field(description="The site whose EHR holds the source.")
 
@@ -85,9 +87,7 @@ class Person(Record):
         terminology="CDC race and ethnicity 2.16.840.1.113883.6.238; NI UN OT",
     )
     zip5: str | None = fact("ZIP code of the home address, five digits.", source="Patient.address.postalCode")
-    language: str | None = fact(
-        "Preferred language.", source="Patient.communication.language", terminology="BCP 47"
-    )
+    language: str | None = fact("Preferred language.", source="Patient.communication.language", terminology="BCP 47")
     deceased: bool | None = fact("Whether the patient has died.", source="Patient.deceased[x]")
     death_date: PartialDate | None = fact("Local date of death.", source="Patient.deceasedDateTime")
 
@@ -96,8 +96,12 @@ class Consent(Record):
     """What a patient permits (PCORnet TRIAL_WITHDRAW_DATE)."""
 
     type: Literal["consent"] = "consent"
-    scope: Literal["qi", "research", "recontact", "pro"] = fact("For what.", source="Consent.provision.purpose", required=True)
-    decision: Literal["permit", "deny", "withdrawn"] = fact("The decision.", source="Consent.provision.type", required=True)
+    scope: Literal["qi", "research", "recontact", "pro"] = fact(
+        "For what.", source="Consent.provision.purpose", required=True
+    )
+    decision: Literal["permit", "deny", "withdrawn"] = fact(
+        "The decision.", source="Consent.provision.type", required=True
+    )
     effective: datetime | None = fact("From when, UTC.", source="Consent.dateTime")
     effective_date: PartialDate | None = fact("From which local date.", source="Consent.dateTime")
     policy_version: str | None = fact("Version of the consent policy agreed to.", source="Consent.policy.uri")
@@ -120,14 +124,20 @@ class Encounter(Record):
     """A visit (OMOP visit_occurrence; PCORnet ENCOUNTER)."""
 
     type: Literal["encounter"] = "encounter"
-    class_code: str | None = fact("Class of the visit.", source="Encounter.class", terminology="v3-ActCode AMB EMER IMP VR …")
-    types: Codings = fact("Kinds of visit.", source="Encounter.type", terminology="SNOMED CT, CPT", default_factory=list)
+    class_code: str | None = fact(
+        "Class of the visit.", source="Encounter.class", terminology="v3-ActCode AMB EMER IMP VR …"
+    )
+    types: Codings = fact(
+        "Kinds of visit.", source="Encounter.type", terminology="SNOMED CT, CPT", default_factory=list
+    )
     reasons: Codings = fact("Reasons for the visit.", source="Encounter.reasonCode", default_factory=list)
     start: datetime | None = fact("Start, UTC.", source="Encounter.period.start")
     start_date: PartialDate | None = fact("Local date of the start.", source="Encounter.period.start")
     end: datetime | None = fact("End, UTC.", source="Encounter.period.end")
     end_date: PartialDate | None = fact("Local date of the end.", source="Encounter.period.end")
-    status: str | None = fact("Status, planned visits included.", source="Encounter.status", terminology="FHIR encounter-status")
+    status: str | None = fact(
+        "Status, planned visits included.", source="Encounter.status", terminology="FHIR encounter-status"
+    )
 
 
 class Condition(Record):
@@ -137,15 +147,21 @@ class Condition(Record):
     code: str | None = fact("Normalised code.", source="Condition.code", terminology="SNOMED CT")
     icd10cm: str | None = fact("Diagnosis code.", source="Condition.code", terminology="ICD-10-CM")
     codings: Codings = fact("Every coding of the source.", source="Condition.code", default_factory=list)
-    category: list[str] = fact("Categories.", source="Condition.category", terminology="FHIR condition-category", default_factory=list)
-    clinical_status: str | None = fact("Clinical status.", source="Condition.clinicalStatus", terminology="FHIR condition-clinical")
+    category: list[str] = fact(
+        "Categories.", source="Condition.category", terminology="FHIR condition-category", default_factory=list
+    )
+    clinical_status: str | None = fact(
+        "Clinical status.", source="Condition.clinicalStatus", terminology="FHIR condition-clinical"
+    )
     verification_status: str | None = fact(
         "Verification status.", source="Condition.verificationStatus", terminology="FHIR condition-ver-status"
     )
     onset: datetime | None = fact("Onset, UTC.", source="Condition.onsetDateTime, onsetPeriod.start")
     onset_date: PartialDate | None = fact("Local date of onset.", source="Condition.onsetDateTime, onsetPeriod.start")
     abatement: datetime | None = fact("Abatement, UTC.", source="Condition.abatementDateTime, abatementPeriod.end")
-    abatement_date: PartialDate | None = fact("Local date of abatement.", source="Condition.abatementDateTime, abatementPeriod.end")
+    abatement_date: PartialDate | None = fact(
+        "Local date of abatement.", source="Condition.abatementDateTime, abatementPeriod.end"
+    )
     recorded_date: PartialDate | None = fact("Local date of recording.", source="Condition.recordedDate")
     encounter: RecordId | None = fact("The visit it was recorded at.", source="Condition.encounter")
 
@@ -155,20 +171,40 @@ class Observation(Record):
 
     type: Literal["observation"] = "observation"
     code: str | None = fact("Normalised code.", source="Observation.code, component.code", terminology="LOINC")
-    codings: Codings = fact("Every coding of the source.", source="Observation.code, component.code", default_factory=list)
-    category: list[str] = fact("Categories.", source="Observation.category", terminology="FHIR observation-category", default_factory=list)
-    value: Number | None = fact("Value in `unit`.", source="Observation.valueQuantity, valueInteger", unit="as in `unit`")
-    unit: str | None = fact("Unit of `value`; one unit a code.", source="Observation.valueQuantity.code", terminology="UCUM")
+    codings: Codings = fact(
+        "Every coding of the source.", source="Observation.code, component.code", default_factory=list
+    )
+    category: list[str] = fact(
+        "Categories.", source="Observation.category", terminology="FHIR observation-category", default_factory=list
+    )
+    value: Number | None = fact(
+        "Value in `unit`.", source="Observation.valueQuantity, valueInteger", unit="as in `unit`"
+    )
+    unit: str | None = fact(
+        "Unit of `value`; one unit a code.", source="Observation.valueQuantity.code", terminology="UCUM"
+    )
     raw_value: str | None = fact("The number exactly as the source wrote it.", source="Observation.valueQuantity.value")
     raw_unit: str | None = fact("The source's unit code.", source="Observation.valueQuantity.code, unit")
-    comparator: str | None = fact("< <= >= > where the value is a bound.", source="Observation.valueQuantity.comparator")
-    value_code: str | None = fact("Coded value, normalised.", source="Observation.valueCodeableConcept", terminology="SNOMED CT, LOINC answers")
-    value_codings: Codings = fact("Every coding of the value.", source="Observation.valueCodeableConcept", default_factory=list)
-    absent: NullFlavour | None = fact("Why there is no value.", source="Observation.dataAbsentReason", terminology="NI UN OT")
-    interpretation: str | None = fact("Interpretation.", source="Observation.interpretation", terminology="v3-ObservationInterpretation")
+    comparator: str | None = fact(
+        "< <= >= > where the value is a bound.", source="Observation.valueQuantity.comparator"
+    )
+    value_code: str | None = fact(
+        "Coded value, normalised.", source="Observation.valueCodeableConcept", terminology="SNOMED CT, LOINC answers"
+    )
+    value_codings: Codings = fact(
+        "Every coding of the value.", source="Observation.valueCodeableConcept", default_factory=list
+    )
+    absent: NullFlavour | None = fact(
+        "Why there is no value.", source="Observation.dataAbsentReason", terminology="NI UN OT"
+    )
+    interpretation: str | None = fact(
+        "Interpretation.", source="Observation.interpretation", terminology="v3-ObservationInterpretation"
+    )
     effective: datetime | None = fact("When it was true, UTC.", source="Observation.effective[x]")
     effective_date: PartialDate | None = fact("Local date when it was true.", source="Observation.effective[x]")
-    status: str | None = fact("Status of the result.", source="Observation.status", terminology="FHIR observation-status")
+    status: str | None = fact(
+        "Status of the result.", source="Observation.status", terminology="FHIR observation-status"
+    )
     parent: RecordId | None = fact("The record this is a component of.", source="Observation.component")
     parts: list[RecordId] = fact("Records of the components.", source="Observation.component", default_factory=list)
     encounter: RecordId | None = fact("The visit it belongs to.", source="Observation.encounter")
@@ -194,7 +230,9 @@ class DiseaseAssessment(Record):
     type: Literal["disease_assessment"] = "disease_assessment"
     instrument: str = fact("PGA, PUCAI, sPCDAI, cJADAS10 …", source="Observation.code, Questionnaire", required=True)
     score: Number | None = fact("The score.", source="Observation.value[x]", unit="{score}")
-    state: Literal["remission", "mild", "moderate", "severe"] | None = fact("State of the disease.", source="Observation.value[x]")
+    state: Literal["remission", "mild", "moderate", "severe"] | None = fact(
+        "State of the disease.", source="Observation.value[x]"
+    )
     focus: RecordId | None = fact("The condition assessed.", source="Observation.focus")
     effective: datetime | None = fact("When it was assessed, UTC.", source="Observation.effective[x]")
     effective_date: PartialDate | None = fact("Local date of the assessment.", source="Observation.effective[x]")
@@ -208,7 +246,9 @@ class ProResponse(Record):
     instrument_version: str | None = fact("Its version.", source="QuestionnaireResponse.questionnaire")
     code: str | None = fact("Item or score.", source="QuestionnaireResponse.item.linkId", terminology="LOINC")
     value: Number | None = fact("Numeric answer or score.", source="QuestionnaireResponse.item.answer", unit="{score}")
-    value_code: str | None = fact("Coded answer.", source="QuestionnaireResponse.item.answer", terminology="LOINC answers")
+    value_code: str | None = fact(
+        "Coded answer.", source="QuestionnaireResponse.item.answer", terminology="LOINC answers"
+    )
     reporter: Literal["self", "proxy"] | None = fact("Who answered.", source="QuestionnaireResponse.source")
     mode: str | None = fact("How it was answered.", source="QuestionnaireResponse.extension")
     effective: datetime | None = fact("When it was answered, UTC.", source="QuestionnaireResponse.authored")
@@ -219,16 +259,26 @@ class Medication(Record):
     """A medication ordered, dispensed, given or reported (OMOP drug_exposure; PCORnet PRESCRIBING, DISPENSING, MED_ADMIN)."""
 
     type: Literal["medication"] = "medication"
-    kind: Literal["ordered", "dispensed", "given", "reported"] = fact("What happened.", source="resource type", required=True)
+    kind: Literal["ordered", "dispensed", "given", "reported"] = fact(
+        "What happened.", source="resource type", required=True
+    )
     code: str | None = fact("Normalised code.", source="medicationCodeableConcept", terminology="RxNorm")
     codings: Codings = fact("Every coding of the source.", source="medicationCodeableConcept", default_factory=list)
-    ingredients: list[str] = fact("Ingredients.", source="Medication.ingredient", terminology="RxNorm IN", default_factory=list)
+    ingredients: list[str] = fact(
+        "Ingredients.", source="Medication.ingredient", terminology="RxNorm IN", default_factory=list
+    )
     start: datetime | None = fact("Start, UTC.", source="MedicationRequest.authoredOn")
     start_date: PartialDate | None = fact("Local date of the start.", source="MedicationRequest.authoredOn")
     end: datetime | None = fact("End, UTC.", source="MedicationRequest.dispenseRequest.validityPeriod.end")
-    end_date: PartialDate | None = fact("Local date of the end.", source="MedicationRequest.dispenseRequest.validityPeriod.end")
-    dose: Number | None = fact("Single dose in `dose_unit`.", source="dosageInstruction.doseAndRate.doseQuantity", unit="as in `dose_unit`")
-    dose_unit: str | None = fact("Unit of `dose`.", source="dosageInstruction.doseAndRate.doseQuantity", terminology="UCUM")
+    end_date: PartialDate | None = fact(
+        "Local date of the end.", source="MedicationRequest.dispenseRequest.validityPeriod.end"
+    )
+    dose: Number | None = fact(
+        "Single dose in `dose_unit`.", source="dosageInstruction.doseAndRate.doseQuantity", unit="as in `dose_unit`"
+    )
+    dose_unit: str | None = fact(
+        "Unit of `dose`.", source="dosageInstruction.doseAndRate.doseQuantity", terminology="UCUM"
+    )
     days_supply: Number | None = fact("Days of supply.", source="dispenseRequest.expectedSupplyDuration", unit="d")
     as_needed: bool | None = fact("Taken as needed.", source="dosageInstruction.asNeededBoolean")
     intent: str | None = fact("Intent.", source="MedicationRequest.intent", terminology="FHIR medicationrequest-intent")
@@ -267,8 +317,12 @@ class DeviceUse(Record):
     """Use of a device (OMOP device_exposure; PCORnet OBS_GEN)."""
 
     type: Literal["device_use"] = "device_use"
-    device: Literal["pump", "cgm", "hybrid_loop"] = fact("The device.", source="DeviceUseStatement.device", required=True)
-    start_date: PartialDate | None = fact("Local date of the first use.", source="DeviceUseStatement.timingPeriod.start")
+    device: Literal["pump", "cgm", "hybrid_loop"] = fact(
+        "The device.", source="DeviceUseStatement.device", required=True
+    )
+    start_date: PartialDate | None = fact(
+        "Local date of the first use.", source="DeviceUseStatement.timingPeriod.start"
+    )
     end_date: PartialDate | None = fact("Local date of the last use.", source="DeviceUseStatement.timingPeriod.end")
 
 
@@ -276,7 +330,9 @@ class Issue(Record):
     """What a patient, family or clinician raised, and what became of it."""
 
     type: Literal["issue"] = "issue"
-    raised_by: Literal["patient", "family", "clinician"] = fact("Role of who raised it.", source="Communication.sender", required=True)
+    raised_by: Literal["patient", "family", "clinician"] = fact(
+        "Role of who raised it.", source="Communication.sender", required=True
+    )
     topic: str = fact("Coded topic.", source="Communication.topic", required=True)
     measure: str | None = fact("The measure it is about.", source="Communication.about")
     code: str | None = fact("Coded text.", source="Communication.reasonCode")

@@ -17,23 +17,76 @@ class Reason(StrEnum):
         member.meaning, member.fix, member.expected = meaning, fix, expected
         return member
 
-    INVALID_JSON = ("invalid-json", "The line is not valid JSON.", "Export the file again; check that it was copied whole.")
-    LINE_TOO_LONG = ("line-too-long", "The line is longer than the cap.", "Raise limits.line_bytes in the site file if the resource is genuine.")
-    TRUNCATED_FILE = ("truncated-file", "The file ends inside a line or a compressed block.", "Deliver the file again; write it elsewhere and rename it when done.")
+    INVALID_JSON = (
+        "invalid-json",
+        "The line is not valid JSON.",
+        "Export the file again; check that it was copied whole.",
+    )
+    LINE_TOO_LONG = (
+        "line-too-long",
+        "The line is longer than the cap.",
+        "Raise limits.line_bytes in the site file if the resource is genuine.",
+    )
+    TRUNCATED_FILE = (
+        "truncated-file",
+        "The file ends inside a line or a compressed block.",
+        "Deliver the file again; write it elsewhere and rename it when done.",
+    )
     NOT_A_RESOURCE = ("not-a-resource", "The line has no resourceType.", "Deliver one FHIR resource a line (NDJSON).")
-    OTHER_FHIR_VERSION = ("other-fhir-version", "The resource is of another FHIR version than R4.", "Ask the EHR vendor for the R4 (4.0.1) feed.")
-    INVALID_FIELD = ("invalid-field", "A field has a type or value FHIR R4 does not allow.", "Report the resource and field path to the EHR vendor.")
-    MISSING_ID = ("missing-id", "The resource has no id.", "Report it to the EHR vendor: without an id it cannot be amended or withdrawn.")
-    MISSING_SUBJECT = ("missing-subject", "The resource names no patient.", "Check the export's scope; group-level resources carry no outcome.")
-    MISSING_CODE = ("missing-code", "The resource has no code that could be used.", "Add the local code to the site's code map.")
+    OTHER_FHIR_VERSION = (
+        "other-fhir-version",
+        "The resource is of another FHIR version than R4.",
+        "Ask the EHR vendor for the R4 (4.0.1) feed.",
+    )
+    INVALID_FIELD = (
+        "invalid-field",
+        "A field has a type or value FHIR R4 does not allow.",
+        "Report the resource and field path to the EHR vendor.",
+    )
+    MISSING_ID = (
+        "missing-id",
+        "The resource has no id.",
+        "Report it to the EHR vendor: without an id it cannot be amended or withdrawn.",
+    )
+    MISSING_SUBJECT = (
+        "missing-subject",
+        "The resource names no patient.",
+        "Check the export's scope; group-level resources carry no outcome.",
+    )
+    MISSING_CODE = (
+        "missing-code",
+        "The resource has no code that could be used.",
+        "Add the local code to the site's code map.",
+    )
     MISSING_TIME = ("missing-time", "The resource says not when it was true.", "Report it to the EHR vendor.")
-    UNKNOWN_UNIT = ("unknown-unit", "The unit is no UCUM unit and not in the code map.", "Map the local unit in the site's code map.")
-    UNIT_MISMATCH = ("unit-mismatch", "The unit cannot measure what the code says.", "Correct the code or the unit at the source.")
-    BAD_CODE = ("bad-code", "A code fails its check digit or was turned into a date by a spreadsheet.", "Correct the code at the source or in the code map.")
-    TYPE_NOT_MAPPED = ("type-not-mapped", "No mapping for this resource type.", "Nothing to do; leave the type out of the export to save time.", True)
+    UNKNOWN_UNIT = (
+        "unknown-unit",
+        "The unit is no UCUM unit and not in the code map.",
+        "Map the local unit in the site's code map.",
+    )
+    UNIT_MISMATCH = (
+        "unit-mismatch",
+        "The unit cannot measure what the code says.",
+        "Correct the code or the unit at the source.",
+    )
+    BAD_CODE = (
+        "bad-code",
+        "A code fails its check digit or was turned into a date by a spreadsheet.",
+        "Correct the code at the source or in the code map.",
+    )
+    TYPE_NOT_MAPPED = (
+        "type-not-mapped",
+        "No mapping for this resource type.",
+        "Nothing to do; leave the type out of the export to save time.",
+        True,
+    )
     NOT_A_FACT = ("not-a-fact", "The resource says that something was not done.", "Nothing to do.", True)
-    SERVER_MESSAGE = ("server-message", "An OperationOutcome among the results.", "Read it in the landing file; a server's warning about the query.", True)
-    DUPLICATE = ("duplicate", "The same version of the same resource came twice in this load.", "Nothing to do.", True)
+    SERVER_MESSAGE = (
+        "server-message",
+        "An OperationOutcome among the results.",
+        "Read it in the landing file; a server's warning about the query.",
+        True,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +105,12 @@ class MainstemError(Exception):
     exit_code = 1
 
     def __init__(self, cause: str, fix: str = "") -> None:
-        super().__init__(cause)
+        super().__init__(cause, fix)
         self.cause = cause
         self.fix = fix
+
+    def __str__(self) -> str:
+        return self.cause
 
 
 class TemporaryError(MainstemError):

@@ -56,13 +56,17 @@ class Fhir(_Section):
 
     base_url: HttpUrl = Field(description="FHIR base URL, as in the vendor's documentation.")
     vendor: str = Field(default="generic", description="File name in connectors/vendors: what differs at this vendor.")
-    group: str | None = Field(default=None, description="bulk: id of the FHIR Group to export; all patients where absent.")
+    group: str | None = Field(
+        default=None, description="bulk: id of the FHIR Group to export; all patients where absent."
+    )
     page_size: int = Field(default=200, ge=1, le=1000, description="search: resources a page (`_count`).")
     timeout_seconds: float = Field(default=60, gt=0, le=600, description="Longest wait for one answer.")
     requests_per_second: float = Field(default=20, gt=0, description="Highest rate of requests.")
     bulk_wait_minutes: float = Field(default=240, gt=0, description="bulk: longest wait for an export.")
     allowed_origins: list[str] = Field(default_factory=list, description="Other origins the server may link to.")
-    ca_file: str | None = Field(default=None, description="Certificate authorities (PEM) to trust besides the system's.")
+    ca_file: str | None = Field(
+        default=None, description="Certificate authorities (PEM) to trust besides the system's."
+    )
     auth: Auth = Auth()
 
 
@@ -88,10 +92,17 @@ class Site(_Section):
     time_zone: str = Field(description="IANA time zone of the site: `America/New_York`.")
     subject_key: SecretRef = Field(description="Key of the pseudonyms, ≥ 32 bytes; never leaves the site.")
     road: Road = Field(default="auto", description="How to read: search, bulk, files; auto asks the server.")
-    types: list[str] = Field(default_factory=lambda: list(MAPPED_TYPES), min_length=1, description="FHIR resource types to read.")
+    types: list[str] = Field(
+        default_factory=lambda: list(MAPPED_TYPES), min_length=1, description="FHIR resource types to read."
+    )
     schedule: str = Field(default="0 2 * * *", description="Cron expression of the DAG, in the site's time zone.")
+    parallel: int = Field(
+        default=4, ge=1, le=20, description="How many groups of types are pulled and mapped side by side."
+    )
     overlap_minutes: int = Field(default=60, ge=0, description="How far each pull reaches back before the watermark.")
-    code_map: str | None = Field(default=None, description="CSV of local codes: system,code,target_system,target_code,note.")
+    code_map: str | None = Field(
+        default=None, description="CSV of local codes: system,code,target_system,target_code,note."
+    )
     validate_sample: float = Field(
         default=0.001, ge=0, le=1, description="Share of resources checked in full against FHIR R4; 1 checks all."
     )
@@ -140,12 +151,16 @@ def parse_site(text: str, origin: str) -> Site:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
-        raise OperatorError(f"{origin}: not valid TOML: {exc}", "Correct the line; text values need quotation marks.") from exc
+        raise OperatorError(
+            f"{origin}: not valid TOML: {exc}", "Correct the line; text values need quotation marks."
+        ) from exc
     try:
         return Site.model_validate(document)
     except ValidationError as exc:
-        faults = [_fault(text, error) for error in exc.errors(include_input=False, include_url=False, include_context=False)]
-        raise OperatorError("\n".join(f"{origin}{fault}" for fault in faults), "`mainstem sites keys` lists every key.") from None
+        errors = exc.errors(include_input=False, include_url=False, include_context=False)
+        faults = sorted((_fault(text, error) for error in errors), key=lambda fault: fault[0] or 0)
+        lines = [f"{origin}:{line}: {what}" if line else f"{origin}: {what}" for line, what in faults]
+        raise OperatorError("\n".join(lines), "`mainstem sites keys` lists every key.") from None
 
 
 def site_keys() -> list[tuple[str, str, str]]:
@@ -169,20 +184,22 @@ def _section_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
     return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
 
 
-def _fault(text: str, error: Any) -> str:
-    """`:12: fhir.base_ulr: unknown key; did you mean base_url?`"""
+def _fault(text: str, error: Any) -> tuple[int | None, str]:
+    """(12, "fhir.base_ulr: unknown key; did you mean 'base_url'?")."""
     path = [str(part) for part in error["loc"]]
     keys = [part for part in path if not part.isdigit()]
-    line = _line_of(text, keys)
-    where = f":{line}" if line else ""
-    name = ".".join(path) or "the file"
+    line, name = _line_of(text, keys), ".".join(path) or "the file"
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(keys[-1], _valid_keys(keys[:-1]), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; valid here: {', '.join(_valid_keys(keys[:-1]))}"
-        return f"{where}: {name}: unknown key{hint}"
+        valid = _valid_keys(keys[:-1])
+        near = difflib.get_close_matches(keys[-1], valid, n=1)
+        return line, f"{name}: unknown key; " + (
+            f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(valid)}"
+        )
     if error["type"] == "missing":
-        return f"{where}: {name}: missing"
-    return f"{where}: {name}: {error['msg'].removeprefix('Value error, ')}"
+        return line, f"{name}: missing"
+    if error["type"] == "string_pattern_mismatch" and "env:" in error["msg"]:
+        return line, f"{name}: give the secret's place, never the secret: env:NAME, file:PATH or airflow:CONN_ID"
+    return line, f"{name}: {error['msg'].removeprefix('Value error, ')}"
 
 
 def _valid_keys(path: list[str]) -> list[str]:

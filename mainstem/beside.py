@@ -1,0 +1,74 @@
+"""Publishing in a process of its own while another maps: on a large first load the two take about equal time."""
+
+import multiprocessing
+from contextlib import AbstractContextManager
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from types import TracebackType
+
+from mainstem.publisher import Published
+from mainstem.settings import Settings
+from schemas.problems import MainstemError, TemporaryError
+
+SPAWN = multiprocessing.get_context("spawn")
+"""A fresh interpreter: a forked one would share the parent's database and broker connections."""
+
+
+class PublisherBeside(AbstractContextManager["PublisherBeside"]):
+    """Starts publishing once enough changes wait; `finish` drains it and returns what it published."""
+
+    def __init__(self, site_path: Path, settings: Settings, *, start_after: int) -> None:
+        self._arguments = (site_path, settings)
+        self._start_after = start_after
+        self._waiting = 0
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._mapped: Event = SPAWN.Event()
+        self._answer, self._child_end = SPAWN.Pipe(duplex=False)
+
+    def notice(self, changes: int) -> None:
+        """So many more changes are pending."""
+        self._waiting += changes
+        if self._process is None and self._waiting >= self._start_after:
+            self._process = SPAWN.Process(
+                target=_follow, args=(*self._arguments, self._mapped, self._child_end), daemon=True, name="publisher"
+            )
+            self._process.start()
+            self._child_end.close()
+
+    def finish(self) -> Published | None:
+        """Waits until everything pending is published. None where no process was needed; raises what it raised."""
+        if self._process is None:
+            return None
+        self._mapped.set()
+        try:
+            result = self._answer.recv()
+        except EOFError:
+            result = TemporaryError(
+                "the publishing process ended without a word", "Run it again: it takes up where it was."
+            )
+        self._process.join()
+        self._process = None
+        if isinstance(result, MainstemError):
+            raise result
+        return result if isinstance(result, Published) else None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.join()
+
+
+def _follow(site_path: Path, settings: Settings, mapped: Event, answer: Connection) -> None:
+    """The process: publishes until the mapping is done and nothing is pending."""
+    from mainstem.refresh import open_refresh
+
+    try:
+        with open_refresh(site_path, settings) as refresh, refresh.publisher() as publisher:
+            answer.send(publisher.follow(mapped))
+    except MainstemError as exc:
+        answer.send(exc)
+    finally:
+        answer.close()

@@ -1,0 +1,628 @@
+"""One site's refresh as five steps: plan, pull, map, publish, complete.
+
+Each step can be run again after a crash and then does only what is left. `mainstem run` and the DAGs call the same
+functions. A step takes and returns ids and counts, never patient data.
+"""
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import structlog
+
+from connectors.landing import Landing
+from connectors.ndjson import read_lines
+from connectors.preflight import check
+from connectors.pulling import Pulled, landed, pull, read_capabilities, units
+from mainstem import __version__
+from mainstem.beside import PublisherBeside
+from mainstem.publisher import Published, Publisher
+from mainstem.settings import Secrets, Settings, SiteFile, file_secrets, read_site
+from mainstem.site_mapper import site_mapper
+from mainstem.store import Load, Store
+from schemas.events import Gap, LoadEvent, LoadEventType, TypeCounts
+from schemas.problems import IncompleteError, MainstemError, OperatorError, Problem, TemporaryError
+from schemas.sites import Site
+from transforms import Mapped, Mapper, Outcome
+
+log = structlog.get_logger()
+
+Mode = Literal["incremental", "full"]
+Progress = Callable[[str, str, int], None]
+"""(step, unit or type, how many so far): for progress bars; called now and then."""
+
+BATCH = 20_000
+"""Records a transaction: measured, larger ones gain nothing and take memory."""
+PUBLISH_BESIDE_FROM = 2 * BATCH
+"""Changes after which publishing starts beside the mapping; below, a process of its own costs more than it saves."""
+JUDGED_AT_MOST = 100
+"""Resources a type and load checked in full where the site asks for a sample."""
+
+
+def utc_now() -> datetime:
+    """The clock where none is given."""
+    return datetime.now(UTC)
+
+
+def no_progress(_step: str, _unit: str, _count: int) -> None:
+    """Shows nothing."""
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """What the steps of one site's refresh need of the world."""
+
+    file: SiteFile
+    settings: Settings
+    store: Store
+    secrets: Secrets
+    clock: Callable[[], datetime] = utc_now
+    progress: Progress = no_progress
+
+    @property
+    def site(self) -> Site:
+        """The site's configuration."""
+        return self.file.site
+
+    def landing(self, load_id: str) -> Landing:
+        """A load's folder in the landing zone."""
+        return Landing(self.site_landing / load_id.partition("/")[2].replace(":", ""))
+
+    @property
+    def site_landing(self) -> Path:
+        """The site's folder in the landing zone."""
+        return self.settings.landing / self.site.site
+
+    def publisher(self) -> Publisher:
+        """A publisher of this site's changes."""
+        sent = 0
+
+        def count(events: int) -> None:
+            nonlocal sent
+            sent += events
+            self.progress("publish", "events", sent)
+
+        return Publisher(
+            self.settings.kafka_settings(),
+            network=self.settings.network,
+            store=self.store,
+            site=self.site.site,
+            software=__version__,
+            progress=count,
+        )
+
+
+@contextmanager
+def open_refresh(
+    site_path: Path, settings: Settings, *, secrets: Secrets | None = None, progress: Progress = no_progress
+) -> Iterator[Refresh]:
+    """A site's refresh on the configured parts; closes the store at the end."""
+    file = read_site(site_path)
+    store = Store.open(settings.database_url)
+    try:
+        store.migrate()
+        yield Refresh(file, settings, store, secrets or file_secrets(file.folder), progress=progress)
+    finally:
+        store.close()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a load will do. Small and free of patient data: it is stored and handed between tasks."""
+
+    load: str
+    mode: Mode
+    resumed: bool
+    types: list[str]
+    units: list[str]
+
+    def groups(self, parallel: int, of: Sequence[str]) -> list[list[str]]:
+        """`of` dealt out to at most `parallel` groups."""
+        return [list(of[start::parallel]) for start in range(min(parallel, len(of)))]
+
+
+@dataclass
+class Report:
+    """What a load did."""
+
+    load: str
+    site: str
+    mode: Mode
+    status: Literal["completed", "partial", "failed"]
+    types: dict[str, TypeCounts]
+    watermarks: dict[str, datetime]
+    gaps: list[Gap]
+    published: int
+    resumed: bool = False
+    seconds: float = 0.0
+    shares: dict[str, float] = field(default_factory=dict)
+    """Seconds by step."""
+
+    @property
+    def total(self) -> TypeCounts:
+        """The types' figures added up."""
+        return add_up(self.types.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json` and the store."""
+        return {
+            "load": self.load,
+            "site": self.site,
+            "mode": self.mode,
+            "status": self.status,
+            "types": {name: counts.model_dump() for name, counts in self.types.items()},
+            "total": self.total.model_dump(),
+            "watermarks": {name: value.isoformat() for name, value in self.watermarks.items()},
+            "gaps": [gap.model_dump(mode="json") for gap in self.gaps],
+            "published": self.published,
+            "resumed": self.resumed,
+            "seconds": round(self.seconds, 3),
+            "shares": {step: round(seconds, 3) for step, seconds in self.shares.items()},
+        }
+
+
+def add_up(counts: Any) -> TypeCounts:
+    """The sum of several types' figures."""
+    total = TypeCounts()
+    for each in counts:
+        for name in TypeCounts.model_fields:
+            if name == "skipped":
+                total.skipped = dict(Counter(total.skipped) + Counter(each.skipped))
+            else:
+                setattr(total, name, getattr(total, name) + getattr(each, name))
+    return total
+
+
+# -- preflight --------------------------------------------------------------------------------------------------------
+
+
+def preflight(refresh: Refresh) -> int:
+    """Proves that the site can be read and its events sent, in seconds. Returns how many checks passed."""
+    findings = check(refresh.site, folder=refresh.file.folder, secrets=refresh.secrets)
+    if failed := [finding for finding in findings if not finding.ok]:
+        raise OperatorError("; ".join(f"{finding.name}: {finding.what}" for finding in failed), failed[0].fix)
+    return len(findings)
+
+
+# -- plan ------------------------------------------------------------------------------------------------------------
+
+
+def plan(
+    refresh: Refresh,
+    *,
+    mode: Mode = "incremental",
+    types: Sequence[str] = (),
+    since: datetime | None = None,
+    fresh: bool = False,
+) -> Plan:
+    """Which types, by which units, since when. An unfinished load of the site is taken up again unless `fresh`.
+
+    `types` limits the load to some of the site's types; `since` (UTC) stands in for the watermarks.
+    """
+    site, store = refresh.site, refresh.store
+    if unknown := sorted(set(types) - set(site.types)):
+        raise OperatorError(
+            f"{site.site} does not read {', '.join(unknown)}", f"Its types are {', '.join(site.types)}."
+        )
+    unfinished = store.open_load(site.site)
+    if unfinished is not None:
+        if not fresh and unfinished.mode == mode:
+            return _plan_of(unfinished, resumed=True)
+        store.finish_load(unfinished.id, status="abandoned", ended=refresh.clock())
+    wanted = [name for name in site.types if not types or name in types]
+    chosen = site.model_copy(update={"types": wanted})
+    starts = {} if mode == "full" else _starts(refresh, wanted, since)
+    load = store.start_load(
+        site.site,
+        mode=mode,
+        started=refresh.clock(),
+        plan={
+            "types": wanted,
+            "units": units(chosen, read_capabilities(chosen, secrets=refresh.secrets)),
+            "since": {name: value.isoformat() for name, value in starts.items()},
+        },
+    )
+    log.info("load planned", site=site.site, load=load.id, mode=mode, types=len(wanted))
+    return _plan_of(load, resumed=False)
+
+
+def _starts(refresh: Refresh, types: Sequence[str], since: datetime | None) -> dict[str, datetime]:
+    """Where each type's pull begins: the given instant, or its watermark less the overlap; types never read have none."""
+    if since is not None:
+        return dict.fromkeys(types, since)
+    watermarks = refresh.store.watermarks(refresh.site.site)
+    return {name: watermarks[name] - refresh.site.overlap for name in types if name in watermarks}
+
+
+def _plan_of(load: Load, *, resumed: bool) -> Plan:
+    return Plan(load.id, load.mode, resumed, list(load.plan["types"]), list(load.plan["units"]))
+
+
+# -- pull ------------------------------------------------------------------------------------------------------------
+
+
+def pull_units(refresh: Refresh, load_id: str, names: Sequence[str]) -> int:
+    """Pulls some units of a load into the landing zone; a unit already landed costs nothing.
+
+    Every unit is tried; what could not be read is noted with the load, and the first error is raised at the end.
+    Returns how many resources the units hold.
+    """
+    load = refresh.store.load(load_id)
+    resources, failed = 0, None
+    for name in names:
+        try:
+            pulled = _pull_unit(refresh, load, name)
+            resources += max(0, pulled.resources)
+        except MainstemError as exc:
+            refresh.store.record_pulled(
+                load_id, name, {"unit": name, "complete": False, "error": exc.cause, "fix": exc.fix}
+            )
+            log.warning("pull failed", site=load.site, load=load_id, unit=name, cause=exc.cause, fix=exc.fix)
+            failed = failed or exc
+    if failed is not None:
+        raise failed
+    return resources
+
+
+def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
+    types = load.plan["types"] if name == "export" else [name]
+    site = refresh.site.model_copy(update={"types": types})
+    since = _since(load, types)
+    pulled = pull(
+        site,
+        name,
+        folder=refresh.file.folder,
+        landing=refresh.landing(load.id),
+        since=since,
+        secrets=refresh.secrets,
+        clock=refresh.clock,
+        progress=lambda unit, count: refresh.progress("pull", unit, count),
+    )
+    if pulled.resources == 0 and since is None and name in refresh.store.watermarks(load.site):
+        raise IncompleteError(
+            f"{name}: the EHR answered with no resource, but had some before",
+            "Ask the EHR vendor whether the client's permissions changed; the watermark stays.",
+        )
+    refresh.store.record_pulled(load.id, name, pulled.as_json())
+    if not pulled.complete:
+        raise IncompleteError(
+            f"{name}: what came is not whole", "See the quarantine report; deliver or export it again."
+        )
+    return pulled
+
+
+def _since(load: Load, types: Sequence[str]) -> datetime | None:
+    """The earliest watermark of the types; none where one of them has none, so that it is read from the beginning."""
+    since = [load.plan["since"].get(name) for name in types]
+    return None if None in since or not since else min(datetime.fromisoformat(value) for value in since)
+
+
+# -- map -------------------------------------------------------------------------------------------------------------
+
+
+def map_types(
+    refresh: Refresh, load_id: str, types: Sequence[str], *, beside: PublisherBeside | None = None
+) -> TypeCounts:
+    """Maps the landed resources of some types and saves what changed. Returns the figures added up."""
+    mapper = site_mapper(refresh.file, refresh.secrets)
+    return add_up([_map_type(refresh, load_id, name, mapper, beside) for name in types])
+
+
+def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None) -> TypeCounts:
+    saver = _Saver(refresh, load_id, name, beside)
+    share = refresh.site.validate_sample
+    every = max(1, round(1 / share)) if share else 0
+    judged: list[bytes] = []
+    counts = saver.counts
+    with saver:
+        for path in landed(refresh.landing(load_id), name):
+            for number, line in enumerate(read_lines(path, cap=refresh.site.limits.line_bytes), start=1):
+                counts.read += 1
+                if isinstance(line, Problem):
+                    saver.skip(line, path, number, b"", b"")
+                    continue
+                outcome = mapper.map_line(line)
+                if outcome.problem is not None:
+                    saver.skip(outcome.problem, path, number, outcome.ref, line)
+                    continue
+                saver.take(outcome)
+                if every and counts.read % every == 0 and (share == 1 or len(judged) < JUDGED_AT_MOST):
+                    judged.append(line)
+                    if share == 1 and len(judged) == BATCH // 10:
+                        _judge(mapper, judged, counts)
+        saver.flush()
+        _judge(mapper, judged, counts)
+    refresh.store.record_counts(load_id, name, counts)
+    log.info("mapped", site=refresh.site.site, load=load_id, type=name, **_brief(counts))
+    return counts
+
+
+def _judge(mapper: Mapper, lines: list[bytes], counts: TypeCounts) -> None:
+    """Checks a sample in full against FHIR R4, off the hot path."""
+    counts.sampled += len(lines)
+    counts.nonconformant += sum(bool(mapper.explain(line)) for line in lines)
+    lines.clear()
+
+
+def _brief(counts: TypeCounts) -> dict[str, int]:
+    return {
+        "read": counts.read,
+        "mapped": counts.mapped,
+        "skipped": sum(counts.skipped.values()),
+        "records": counts.records,
+    }
+
+
+class _Saver(AbstractContextManager["_Saver"]):
+    """Collects one type's outcomes into batches for the store and its unusable lines into the quarantine."""
+
+    def __init__(self, refresh: Refresh, load_id: str, name: str, beside: PublisherBeside | None) -> None:
+        self.counts = TypeCounts()
+        self._refresh, self._load, self._name, self._beside = refresh, load_id, name, beside
+        self._records: list[Mapped] = []
+        self._withdrawn: list[tuple[bytes, int | None]] = []
+        self._skipped: Counter[str] = Counter()
+        self._quarantined: list[tuple[str, bytes, str, str, str, int]] = []
+        self._file: IO[bytes] | None = None
+        self._closing = ExitStack()
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
+
+    def take(self, outcome: Outcome) -> None:
+        """One usable resource."""
+        self.counts.mapped += 1
+        if outcome.withdrawn:
+            self._withdrawn.append((outcome.ref, outcome.updated))
+        else:
+            self._records.extend(outcome.records)
+        if len(self._records) >= BATCH or len(self._withdrawn) >= BATCH:
+            self.flush()
+
+    def skip(self, problem: Problem, path: Path, number: int, ref: bytes, line: bytes) -> None:
+        """One resource that gave no record: counted and, unless that is expected, kept in quarantine."""
+        self._skipped[problem.reason] += 1
+        if problem.reason.expected:
+            return
+        if self._file is None:
+            self._file = self._closing.enter_context(self._open_quarantine())
+        self._file.write(line + b"\n")
+        self._quarantined.append((self._name, ref, problem.reason.value, problem.path, path.name, number))
+        if len(self._quarantined) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Saves what was collected: the records in one transaction, then the quarantine."""
+        refresh, counts = self._refresh, self.counts
+        counts.skipped = dict(self._skipped)
+        if self._records or self._withdrawn:
+            saved = refresh.store.save(
+                refresh.site.site, self._load, self._records, self._withdrawn, at=refresh.clock()
+            )
+            counts.records += len(self._records)
+            counts.recorded += saved.recorded
+            counts.amended += saved.amended
+            counts.unchanged += saved.unchanged
+            counts.withdrawn += saved.withdrawn
+            counts.stale += saved.stale
+            if self._beside is not None:
+                self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
+        if self._quarantined:
+            refresh.store.quarantine(self._load, refresh.site.site, self._quarantined)
+        self._records, self._withdrawn, self._quarantined = [], [], []
+        refresh.progress("map", self._name, counts.read)
+
+    def _open_quarantine(self) -> IO[bytes]:
+        folder = self._refresh.landing(self._load).folder / "quarantine"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"{self._name}.ndjson"
+        path.touch(mode=0o600)
+        return path.open("wb")
+
+
+# -- publish ---------------------------------------------------------------------------------------------------------
+
+
+def publish(refresh: Refresh, load_id: str) -> int:
+    """Publishes the site's pending changes until none is left. Returns how many events the broker acknowledged."""
+    with refresh.publisher() as publisher:
+        published = publisher.publish()
+    return _note_published(refresh, load_id, published)
+
+
+def _note_published(refresh: Refresh, load_id: str, published: Published) -> int:
+    refresh.store.add_published(load_id, published.events)
+    log.info("published", site=refresh.site.site, load=load_id, events=published.events)
+    return published.events
+
+
+# -- complete --------------------------------------------------------------------------------------------------------
+
+
+def complete(refresh: Refresh, load_id: str) -> Report:
+    """Proves the counts, moves the watermarks of the types that are whole, opens a gap for each that is not.
+
+    A type is whole when its unit was pulled whole and its landed resources are all accounted for. Raises the load's
+    first error when no type is whole.
+    """
+    store, load = refresh.store, refresh.store.load(load_id)
+    if load.status == "completed":
+        return _report_of(load)
+    counts, pulled = store.counts(load_id), store.pulled(load_id)
+    watermarks: dict[str, datetime] = {}
+    gaps: list[Gap] = []
+    for name in load.plan["types"]:
+        unit = pulled.get(name) or pulled.get("export") or {}
+        if not unit.get("complete") or name not in counts:
+            gaps.append(_gap(load, name, unit.get("error") or "not pulled", refresh.clock()))
+        elif not unit.get("delivered", True):
+            continue
+        elif not counts[name].adds_up():
+            raise OperatorError(
+                f"{name}: the counts of load {load_id} do not add up", "This is a defect; please report it."
+            )
+        else:
+            watermarks[name] = _watermark(unit, refresh.clock())
+    if gaps and not watermarks:
+        _fail(refresh, load, gaps)
+    status: Literal["completed", "partial"] = "partial" if gaps else "completed"
+    ended = refresh.clock()
+    report = Report(load_id, load.site, load.mode, status, counts, watermarks, gaps, load.published)
+    event = _load_event(load, LoadEventType.COMPLETED, ended, report)
+    with refresh.publisher() as publisher:
+        publisher.send_load_event(event)
+    store.complete(load_id, watermarks=watermarks, gaps=gaps, ended=ended, report=report.as_json())
+    _tidy_landing(refresh)
+    log.info("load completed", site=load.site, load=load_id, status=status, published=load.published)
+    return report
+
+
+def _watermark(unit: dict[str, Any], now: datetime) -> datetime:
+    """The server's time of the pull or the newest update seen, whichever is earlier, and never the future."""
+    seen = [datetime.fromisoformat(unit[key]) for key in ("as_of", "newest") if unit.get(key)]
+    return min([*seen, now])
+
+
+def _gap(load: Load, name: str, reason: str, now: datetime) -> Gap:
+    since = load.plan["since"].get(name)
+    return Gap(resource_type=name, since=since, until=now, reason=reason)
+
+
+def _load_event(
+    load: Load, event: LoadEventType, ended: datetime | None, report: Report | None = None, error: str | None = None
+) -> LoadEvent:
+    return LoadEvent(
+        load=load.id,
+        site=load.site,
+        event=event,
+        mode=load.mode,
+        started=load.started,
+        ended=ended,
+        types=report.types if report else {},
+        watermarks=report.watermarks if report else {},
+        gaps=report.gaps if report else [],
+        published=load.published,
+        error=error,
+    )
+
+
+def _fail(refresh: Refresh, load: Load, gaps: list[Gap]) -> None:
+    """Ends a load of which nothing could be read, tells the network, and raises."""
+    ended = refresh.clock()
+    causes = list(dict.fromkeys(gap.reason for gap in gaps))
+    report = Report(load.id, load.site, load.mode, "failed", refresh.store.counts(load.id), {}, gaps, load.published)
+    refresh.store.complete(load.id, watermarks={}, gaps=gaps, ended=ended, report=report.as_json(), status="failed")
+    announce(refresh, _load_event(load, LoadEventType.FAILED, ended, report, error=causes[0]))
+    raise OperatorError(
+        f"{load.site}: nothing could be read: {'; '.join(causes[:3])}", "See `mainstem status`; then run it again."
+    )
+
+
+def announce(refresh: Refresh, event: LoadEvent) -> None:
+    """Tells the network about a load where the broker can be reached; a load does not depend on it."""
+    try:
+        with refresh.publisher() as publisher:
+            publisher.send_load_event(event)
+    except TemporaryError as exc:
+        log.warning("load event not sent", site=event.site, load=event.load, event_type=event.event, cause=exc.cause)
+
+
+def _report_of(load: Load) -> Report:
+    stored = load.report
+    return Report(
+        load.id,
+        load.site,
+        load.mode,
+        stored["status"],
+        {name: TypeCounts(**counts) for name, counts in stored["types"].items()},
+        {name: datetime.fromisoformat(value) for name, value in stored["watermarks"].items()},
+        [Gap(**gap) for gap in stored["gaps"]],
+        stored["published"],
+    )
+
+
+def verdict(refresh: Refresh, load_id: str) -> tuple[str, bool]:
+    """One line on how a load ended and whether it is whole: what was read, how far the watermark got, what to do."""
+    load = refresh.store.load(load_id)
+    if load.status != "completed":
+        return f"{load.site}: load {load_id} is {load.status}; the watermarks did not move; a retry is safe", False
+    report = _report_of(load)
+    total = report.total
+    upto = min(report.watermarks.values(), default=None)
+    line = (
+        f"{load.site}: load {load_id} {report.status}: read {total.read}, mapped {total.mapped}, "
+        f"skipped {sum(total.skipped.values())}, published {report.published}; "
+        f"complete up to {upto.isoformat() if upto else 'nothing'}"
+    )
+    for gap in report.gaps:
+        line += f"; {gap.resource_type} is missing: {gap.reason}"
+    return line + "; a retry is safe", report.status == "completed"
+
+
+def _tidy_landing(refresh: Refresh) -> None:
+    """Removes the landing folders of loads older than the configured number; quarantined lines go with them."""
+    folders = sorted(path for path in refresh.site_landing.iterdir() if path.is_dir())
+    for folder in folders[: -refresh.settings.keep_loads]:
+        shutil.rmtree(folder)
+
+
+# -- all five --------------------------------------------------------------------------------------------------------
+
+
+def run(refresh: Refresh, *, mode: Mode = "incremental", types: Sequence[str] = (), fresh: bool = False) -> Report:
+    """The five steps, one after the other; a large first load is published beside the mapping.
+
+    A type that cannot be read leaves a gap and the others go on. Raises MainstemError when nothing useful was done.
+    """
+    began = time.perf_counter()
+    shares: dict[str, float] = {}
+
+    @contextmanager
+    def timed(step: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            shares[step] = time.perf_counter() - start
+
+    with refresh.store.refreshing(refresh.site.site):
+        with timed("plan"):
+            planned = plan(refresh, mode=mode, types=types, fresh=fresh)
+        with timed("pull"):
+            failed = _pull_all(refresh, planned)
+        if failed is not None and not refresh.store.any_pulled(planned.load):
+            _end_unread(refresh, planned.load, failed)
+        with PublisherBeside(refresh.file.path, refresh.settings, start_after=PUBLISH_BESIDE_FROM) as beside:
+            with timed("map"):
+                map_types(refresh, planned.load, planned.types, beside=beside)
+            with timed("publish"):
+                published = beside.finish()
+                if published is not None:
+                    _note_published(refresh, planned.load, published)
+                publish(refresh, planned.load)
+        with timed("complete"):
+            report = complete(refresh, planned.load)
+    report.resumed, report.seconds, report.shares = planned.resumed, time.perf_counter() - began, shares
+    return report
+
+
+def _pull_all(refresh: Refresh, planned: Plan) -> MainstemError | None:
+    try:
+        pull_units(refresh, planned.load, planned.units)
+    except MainstemError as exc:
+        return exc
+    return None
+
+
+def _end_unread(refresh: Refresh, load_id: str, failed: MainstemError) -> None:
+    """Nothing came: end the load as failed and raise the cause itself, which knows best what to do."""
+    try:
+        complete(refresh, load_id)
+    except OperatorError:
+        raise failed from None

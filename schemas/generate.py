@@ -1,0 +1,41 @@
+"""JSON Schemas of everything that enters or leaves, made from the models; `make generated` writes them."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, create_model
+
+from schemas.events import CONTRACT_MAJOR, Change, LoadEvent, OutcomeEvent, Provenance
+from schemas.outcomes import RECORD_TYPES
+from schemas.problems import Reason
+from schemas.sites import Site
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def generated() -> dict[str, str]:
+    """Every generated file by its name: one schema an event of a record type, the load event, the site file, the reasons."""
+    schemas: dict[str, Any] = {
+        f"{name}.v{CONTRACT_MAJOR}.json": _schema(_event_of(name, model)) for name, model in RECORD_TYPES.items()
+    }
+    schemas[f"outcome.v{CONTRACT_MAJOR}.json"] = _schema(OutcomeEvent)
+    schemas[f"load.v{CONTRACT_MAJOR}.json"] = _schema(LoadEvent)
+    schemas["site.json"] = _schema(Site)
+    schemas["reasons.json"] = {
+        reason.value: {"meaning": reason.meaning, "fix": reason.fix, "expected": reason.expected} for reason in Reason
+    }
+    return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
+
+
+def _event_of(name: str, record: type[BaseModel]) -> type[BaseModel]:
+    return create_model(
+        f"{record.__name__}Event",
+        __doc__=record.__doc__,
+        record=(record, ...),
+        change=(Change, ...),
+        provenance=(Provenance, ...),
+    )
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return {"$schema": DIALECT, **model.model_json_schema(mode="validation")}
