@@ -45,6 +45,7 @@ class Header(StrEnum):
     SUBJECT = "ce_subject"
     DATA_SCHEMA = "ce_dataschema"
     SEQUENCE = "ce_sequence"
+    """`epoch.sequence`: the store's epoch (rises after a restore from a backup) and the record's sequence; both rise, in that order."""
     CONTENT_TYPE = "content-type"
     TRACE_PARENT = "traceparent"
     REPLAY = "replay"
