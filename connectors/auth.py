@@ -35,7 +35,7 @@ OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-u
 def auth_for(fhir: Fhir, *, types: Sequence[str], secrets: Secrets, clock: Clock) -> httpx.Auth | None:
     """The flow of the site's `[fhir.auth]`; None for no log-in.
 
-    `types` are asked for in the scope where the site file names none. Raises OperatorError for a secret that is unusable.
+    `types` are asked for where the site file names no scope. Raises OperatorError for a secret that is unusable.
     """
     section = fhir.auth
     if section.method == "basic":

@@ -1,4 +1,7 @@
-"""HAPI FHIR. Its paging links expire (410), which begins the search again; a finished export is gone when deleted (404)."""
+"""HAPI FHIR.
+
+Its paging links expire (410), which begins the search again; deleting a finished export may find it gone (404).
+"""
 
 from connectors.vendors import Vendor
 
