@@ -1,0 +1,181 @@
+"""The registry's tables, made from the outcome model: one a record type, with the history of every record and the loads.
+
+A table `observation` holds the current state of the observations: the model's fields as columns, and from where and when
+the state came. A withdrawn record leaves its table and stays in `history`.
+"""
+
+import json
+import types
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    Index,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
+
+from schemas.outcomes import RECORD_TYPES
+
+SEARCHED = {
+    "observation": ("code", "effective_date"),
+    "condition": ("subject", "code"),
+    "encounter": ("subject", "start_date"),
+}
+"""Indexes the measures need, besides the ones every table has."""
+
+
+class JsonDocument(UserDefinedType[Any]):
+    """JSON written from its text as it came and read as Python values; `jsonb` on PostgreSQL."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **kw: Any) -> str:
+        """The column's type where no database has its own."""
+        return "JSON"
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """SQLite gives the text back; psycopg has already parsed it."""
+        if dialect.name == "postgresql":
+            return None
+        return lambda text: None if text is None else json.loads(text)
+
+
+@compiles(JsonDocument, "postgresql")
+def _jsonb(element: JsonDocument, compiler: Any, **kw: Any) -> str:
+    return "JSONB"
+
+
+class UtcText(TypeDecorator[datetime]):
+    """Instants on SQLite, which has no time zones: kept in UTC, given back as aware times."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The instant in UTC without its zone."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """The instant in UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def instant() -> TypeEngine[datetime]:
+    """`timestamptz`."""
+    return DateTime(timezone=True).with_variant(UtcText(), "sqlite")
+
+
+def exact() -> TypeEngine[Any]:
+    """`numeric`; SQLite has binary numbers only (`raw_value` keeps the exact one)."""
+    return Numeric().with_variant(Double(asdecimal=False), "sqlite")
+
+
+COLUMN_TYPES: dict[object, Callable[[], TypeEngine[Any]]] = {
+    str: Text,
+    int: BigInteger,
+    bool: Boolean,
+    Decimal: exact,
+    datetime: instant,
+    list: JsonDocument,
+}
+
+
+def plain(annotation: Any) -> Any:
+    """The Python type a field's values have: `str` for literals and patterned text, `list` for lists of anything."""
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return plain(next(arg for arg in get_args(annotation) if arg is not type(None)))
+    if origin is list:
+        return list
+    if origin is not None:  # Literal and Annotated
+        first = get_args(annotation)[0]
+        return plain(first) if isinstance(first, type) else type(first)
+    return annotation
+
+
+def model_fields(record_type: str) -> dict[str, FieldInfo]:
+    """The fields of a record type that are columns: all but `type`, which is the table's name."""
+    return {name: field for name, field in RECORD_TYPES[record_type].model_fields.items() if name != "type"}
+
+
+metadata = MetaData()
+
+
+def _record_table(record_type: str) -> Table:
+    fields = model_fields(record_type)
+    columns: list[Any] = [
+        Column(
+            name,
+            COLUMN_TYPES[plain(field.annotation)](),
+            primary_key=name == "id",
+            nullable=name != "id" and not (name in ("site", "subject") and field.is_required()),
+            comment=field.description,
+        )
+        for name, field in fields.items()
+    ]
+    columns += [
+        Column("sequence", BigInteger, nullable=False, comment="The record's sequence at its site."),
+        Column("event_time", instant(), nullable=False, comment="When the change was stored at the site, UTC."),
+        Column("load", Text, comment="The load that brought it."),
+        Column("software", Text, comment="Version of Mainstem at the site."),
+        Column("flags", JsonDocument, comment="What was noticed or changed."),
+    ]
+    indexes = [Index(f"{record_type}_site_id", "site", "id"), Index(f"{record_type}_subject", "subject")]
+    if record_type in SEARCHED:
+        indexes.append(Index(f"{record_type}_search", *SEARCHED[record_type]))
+    return Table(record_type, metadata, *columns, *indexes, comment=(RECORD_TYPES[record_type].__doc__ or "").strip())
+
+
+RECORD_TABLES: dict[str, Table] = {record_type: _record_table(record_type) for record_type in RECORD_TYPES}
+"""The current state, a table a record type."""
+
+history = Table(
+    "history",
+    metadata,
+    Column("record", Text, primary_key=True, comment="The record's id."),
+    Column(
+        "epoch", BigInteger, primary_key=True, autoincrement=False, comment="Rises when a site's store is restored."
+    ),
+    Column(
+        "sequence", BigInteger, primary_key=True, autoincrement=False, comment="Rises with each change; gaps coalesced."
+    ),
+    Column("event", Text, nullable=False, comment="The event's id."),
+    Column("op", Text, nullable=False, comment="recorded, amended or withdrawn."),
+    Column("time", instant(), nullable=False, comment="When the change was stored at the site, UTC."),
+    Column("site", Text, nullable=False),
+    Column("type", Text, nullable=False, comment="The record type."),
+    Column("value", JsonDocument, comment="The event as it came (record, change, provenance); null for a withdrawal."),
+    comment="Every change of every record that reached this registry.",
+)
+
+
+load = Table(
+    "load",
+    metadata,
+    Column("load", Text, primary_key=True),
+    Column("site", Text, nullable=False, index=True),
+    Column("event", Text, nullable=False, comment="started, completed or failed."),
+    Column("mode", Text, nullable=False, comment="incremental or full."),
+    Column("started", instant(), nullable=False),
+    Column("ended", instant()),
+    Column("published", BigInteger, nullable=False, comment="Outcome events of this load."),
+    Column("types", JsonDocument, nullable=False, comment="Figures by FHIR resource type."),
+    Column("watermarks", JsonDocument, nullable=False, comment="By FHIR resource type: complete up to then."),
+    Column("gaps", JsonDocument, nullable=False, comment="Windows that could not be read."),
+    Column("error", Text, comment="Why it failed."),
+    comment="The sites' loads, from the load topic.",
+)

@@ -1,0 +1,71 @@
+"""Events for the registry and the measures, made from the outcome model."""
+
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from mainstem.consumer import Received
+from schemas.events import Header, Operation, data_schema, outcome_type, source_of
+
+
+class KafkaRecord(NamedTuple):
+    """What kafka-python's consumer gives."""
+
+    key: bytes
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+    partition: int = 0
+    offset: int = 0
+
+
+def received(
+    record_type: str, record: str, subject: str, site: str, sequence: int, op: str, value: bytes | None
+) -> Received:
+    """An event as the consumer kit hands it to the registry."""
+    headers = {
+        Header.ID: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{record}/1.{sequence}")),
+        Header.TYPE: outcome_type("test", Operation(op)),
+        Header.SUBJECT: record,
+        Header.SEQUENCE: f"1.{sequence}",
+        Header.SOURCE: source_of(site),
+        Header.DATA_SCHEMA: data_schema(record_type),
+        Header.TIME: f"2026-11-02T06:{sequence:02}:00Z",
+    }
+    encoded = [(str(name), text.encode()) for name, text in headers.items()]
+    return Received(KafkaRecord(f"{subject}/{record}".encode(), value, encoded))
+
+
+def record_id(name: str) -> str:
+    """A record's id from a readable name."""
+    return "r-" + uuid.uuid5(uuid.NAMESPACE_OID, name).hex
+
+
+def subject_id(name: str) -> str:
+    """A subject's pseudonym from a readable name."""
+    return "s-" + uuid.uuid5(uuid.NAMESPACE_OID, name).hex
+
+
+def event_of(record: BaseModel, *, sequence: int = 1, withdrawn: bool = False, flags: Sequence[str] = ()) -> Received:
+    """The event that says a record has this content, or is withdrawn."""
+    content: dict[str, Any] = record.model_dump(mode="json", exclude_none=True)
+    content = {name: value for name, value in content.items() if value != []}
+    op = "withdrawn" if withdrawn else "recorded" if sequence == 1 else "amended"
+    value = {
+        "record": content,
+        "change": {"op": op, "sequence": sequence, "previous": sequence - 1, "digest": "0" * 32},
+        "provenance": {
+            "site": content.get("site"),
+            "source": [],
+            "load": f"load-{sequence}",
+            "mapping": "x@1",
+            "software": "0.1.0",
+        }
+        | ({"flags": list(flags)} if flags else {}),
+    }
+    text = None if withdrawn else json.dumps(value).encode()
+    return received(
+        content["type"], content["id"], content.get("subject", ""), content.get("site", "north"), sequence, op, text
+    )
