@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -92,7 +93,7 @@ def _check_server(site: Site, client: FhirClient) -> list[Finding]:
         return findings
     if road_of(site, said[0]) == "bulk":
         findings.append(_tried("bulk export", "EHR vendor", lambda: _export(site, said[0])))
-    findings += [_tried(name, "site IT", lambda name=name: read_one(client, name)) for name in site.types]
+    findings += [_tried(name, "site IT", partial(read_one, client, name)) for name in site.types]
     return findings
 
 
@@ -138,7 +139,7 @@ def _check_files(site: Site, folder: Path) -> list[Finding]:
             Finding("files", False, fault, "Deliver NDJSON, one resource a line; name files by type.", "site IT")
         )
     for name in site.types:
-        findings.append(_tried(name, "site IT", lambda name=name: _type_files(name, found.get(name, []), cap)))
+        findings.append(_tried(name, "site IT", partial(_type_files, name, found.get(name, []), cap)))
     return findings
 
 

@@ -1,0 +1,237 @@
+"""Logging in: the flows are tried without a network, then against a real SMART server."""
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from connectors.auth import BackendServices, auth_for
+from connectors.pulling import pull, read_capabilities
+from schemas.problems import OperatorError, TemporaryError
+from schemas.sites import Fhir, Site
+
+BASE = "https://ehr.example/fhir"
+TOKEN_URL = "https://ehr.example/oauth/token"
+
+
+def private_key(algorithm: str) -> Any:
+    return rsa.generate_private_key(65537, 2048) if algorithm == "RS384" else ec.generate_private_key(ec.SECP384R1())
+
+
+def pem(key: Any) -> bytes:
+    return key.private_bytes(  # type: ignore[no-any-return]
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def jwks(key: Any, kid: str) -> bytes:
+    to_jwk = RSAAlgorithm.to_jwk if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm.to_jwk
+    return json.dumps({"keys": [{**to_jwk(key, as_dict=True), "kid": kid}]}).encode()
+
+
+def fhir_section(**auth: Any) -> Fhir:
+    auth = {"method": "smart-backend", "client_id": "c1", "private_key": "file:key", "token_url": TOKEN_URL, **auth}
+    return Fhir.model_validate({"base_url": BASE, "auth": auth})
+
+
+def flow_of(fhir: Fhir, secret: bytes, now: Any) -> httpx.Auth:
+    auth = auth_for(fhir, types=["Patient", "Observation"], secrets=lambda _: secret, clock=lambda: now[0])
+    assert auth is not None
+    return auth
+
+
+def answer(request: httpx.Request, status: int = 200, **body: Any) -> httpx.Response:
+    return httpx.Response(status, json=body, request=request)
+
+
+def form_of(request: httpx.Request) -> dict[str, str]:
+    return dict(httpx.QueryParams(request.content.decode()))
+
+
+def resource_request() -> httpx.Request:
+    return httpx.Request("GET", f"{BASE}/Patient")
+
+
+@pytest.fixture
+def now() -> list[Any]:
+    from datetime import UTC, datetime
+
+    return [datetime.now(UTC)]
+
+
+@pytest.mark.parametrize("algorithm", ["RS384", "ES384"])
+@pytest.mark.parametrize("form", ["pem", "jwks"])
+def test_assertion_is_as_smart_wants_it(algorithm: str, form: str, now: list[Any]) -> None:
+    key = private_key(algorithm)
+    secret = pem(key) if form == "pem" else jwks(key, "k1")
+    auth = flow_of(fhir_section(algorithm=algorithm, key_id="k1"), secret, now)
+    token_request = next(auth.sync_auth_flow(resource_request()))
+    assert (token_request.method, str(token_request.url)) == ("POST", TOKEN_URL)
+    sent = form_of(token_request)
+    assert sent["grant_type"] == "client_credentials"
+    assert sent["scope"] == "system/Patient.read system/Observation.read"
+    assertion = sent["client_assertion"]
+    claims = jwt.decode(assertion, key.public_key(), algorithms=[algorithm], audience=TOKEN_URL)
+    assert jwt.get_unverified_header(assertion)["kid"] == "k1"
+    assert claims["iss"] == claims["sub"] == "c1"
+    assert 0 < claims["exp"] - now[0].timestamp() <= 300
+    assert claims["aud"] == TOKEN_URL
+    assert isinstance(auth, BackendServices)
+    again = jwt.decode(auth.assertion(TOKEN_URL), options={"verify_signature": False})
+    assert again["jti"] != claims["jti"]
+
+
+def test_token_is_kept_renewed_before_its_end_and_once_after_a_401(now: list[Any]) -> None:
+    auth = flow_of(fhir_section(), pem(private_key("RS384")), now)
+    flow = auth.sync_auth_flow(resource_request())
+    request = flow.send(answer(next(flow), access_token="t1", expires_in=600))
+    assert request.headers["Authorization"] == "Bearer t1"
+
+    now[0] += timedelta(seconds=500)
+    flow = auth.sync_auth_flow(resource_request())
+    request = next(flow)
+    assert request.headers["Authorization"] == "Bearer t1"
+    token_request = flow.send(answer(request, 401))
+    assert token_request.method == "POST"
+    request = flow.send(answer(token_request, access_token="t2", expires_in=600))
+    assert request.headers["Authorization"] == "Bearer t2"
+    with pytest.raises(StopIteration):
+        flow.send(answer(request, 401))
+
+    now[0] += timedelta(seconds=590)
+    assert next(auth.sync_auth_flow(resource_request())).method == "POST"
+
+
+def test_token_endpoint_is_discovered_by_the_smart_configuration(now: list[Any]) -> None:
+    flow = flow_of(fhir_section(token_url=None), pem(private_key("RS384")), now).sync_auth_flow(resource_request())
+    discovery = next(flow)
+    assert str(discovery.url) == f"{BASE}/.well-known/smart-configuration"
+    token_request = flow.send(answer(discovery, token_endpoint=TOKEN_URL, capabilities=["permission-v2"]))
+    assert str(token_request.url) == TOKEN_URL
+    assert form_of(token_request)["scope"] == "system/Patient.rs system/Observation.rs"
+
+
+def test_token_endpoint_is_discovered_by_the_capability_statement(now: list[Any]) -> None:
+    flow = flow_of(fhir_section(token_url=None), pem(private_key("RS384")), now).sync_auth_flow(resource_request())
+    metadata = flow.send(answer(next(flow), 404))
+    assert str(metadata.url) == f"{BASE}/metadata"
+    url = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+    security = {"extension": [{"url": url, "extension": [{"url": "token", "valueUri": TOKEN_URL}]}]}
+    assert str(flow.send(answer(metadata, rest=[{"security": security}])).url) == TOKEN_URL
+
+
+def test_token_endpoint_at_another_place_gets_nothing(now: list[Any]) -> None:
+    section = fhir_section(method="client-credentials", secret="file:s", token_url=None)
+    flow = flow_of(section, b"secret", now).sync_auth_flow(resource_request())
+    with pytest.raises(OperatorError, match=r"another place, https://thief\.example") as caught:
+        flow.send(answer(next(flow), token_endpoint="https://thief.example/token"))
+    assert "fhir.auth.token_url" in caught.value.fix
+
+
+def test_client_credentials_basic_and_bearer(now: list[Any]) -> None:
+    section = fhir_section(method="client-credentials", client_id="c:1", secret="file:s")
+    token_request = next(flow_of(section, b"s3cret\n", now).sync_auth_flow(resource_request()))
+    assert token_request.headers["Authorization"] == "Basic " + base64.b64encode(b"c:1:s3cret").decode()
+    basic = next(
+        flow_of(fhir_section(method="basic", username="u", secret="file:s"), b"p", now).sync_auth_flow(
+            resource_request()
+        )
+    )
+    assert basic.headers["Authorization"] == "Basic dTpw"
+    bearer = next(
+        flow_of(fhir_section(method="bearer", secret="file:s"), b"tok\n", now).sync_auth_flow(resource_request())
+    )
+    assert bearer.headers["Authorization"] == "Bearer tok"
+    assert (
+        auth_for(Fhir.model_validate({"base_url": BASE}), types=[], secrets=lambda _: b"", clock=lambda: now[0]) is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("secret", "algorithm"),
+    [
+        (b"S3CRET", "RS384"),
+        (b'{"S3CRET":1}', "RS384"),
+        (b'{"keys":[{"kty":"RSA","d":"S3CRET"}]}', "RS384"),
+        (b"{S3CRET", "ES384"),
+    ],
+)
+def test_unusable_key_is_named_and_never_shown(secret: bytes, algorithm: str, now: list[Any]) -> None:
+    with pytest.raises(OperatorError) as caught:
+        flow_of(fhir_section(algorithm=algorithm), secret, now)
+    assert "client c1 (file:key)" in caught.value.cause
+    assert caught.value.__cause__ is None
+    assert "S3CRET" not in caught.value.cause + caught.value.fix
+
+
+def test_key_of_the_other_algorithm_is_named(now: list[Any]) -> None:
+    auth = flow_of(fhir_section(algorithm="RS384"), pem(private_key("ES384")), now)
+    with pytest.raises(OperatorError, match="does not fit RS384"):
+        next(auth.sync_auth_flow(resource_request()))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "said"),
+    [
+        (401, {"error": "invalid_client", "error_description": "John Doe's key"}, OperatorError, "refuses client c1"),
+        (400, {"error": "invalid_scope"}, OperatorError, "refuses the scope for client c1"),
+        (400, {}, TemporaryError, "answered 400"),
+        (503, {}, TemporaryError, "answered 503"),
+    ],
+)
+def test_refusal_says_what_to_do_in_our_words(
+    status: int, body: dict[str, str], error: type[Exception], said: str, now: list[Any]
+) -> None:
+    flow = flow_of(fhir_section(key_id="k9"), pem(private_key("RS384")), now).sync_auth_flow(resource_request())
+    with pytest.raises(error, match=said) as caught:
+        flow.send(answer(next(flow), status, **body))
+    assert "John Doe" not in f"{caught.value!r}"
+    if status == 401:
+        assert isinstance(caught.value, OperatorError)
+        assert "key k9" in caught.value.fix
+
+
+@pytest.mark.parametrize("algorithm", ["RS384", "ES384"])
+def test_real_server_lets_in_the_registered_key_only(
+    algorithm: str,
+    hospital: Callable[..., Any],
+    make_site: Callable[..., Site],
+    landing: Any,
+    tmp_path: Path,
+    fhir: Any,
+) -> None:
+    server = hospital([fhir.patient(1)], smart=True, algorithm=algorithm)
+    auth = {
+        "method": "smart-backend",
+        "client_id": server.client.client_id,
+        "private_key": f"file:{server.client.private_key}",
+        "key_id": server.client.key_id,
+        "algorithm": algorithm,
+    }
+    site = make_site(fhir={"base_url": server.base_url, "auth": auth})
+
+    def secrets(reference: str) -> bytes:
+        return Path(reference.removeprefix("file:")).read_bytes()
+
+    given: dict[str, Any] = {"folder": tmp_path, "landing": landing, "since": None}
+    assert pull(site, "Patient", secrets=secrets, **given).resources == 1
+
+    capabilities = read_capabilities(site, secrets=secrets)
+    assert capabilities is not None
+    assert capabilities.fhir_version == "4.0.1"
+
+    landing.discard(landing.folder.iterdir())
+    other = pem(private_key(algorithm))
+    with pytest.raises(OperatorError, match=f"refuses client {server.client.client_id}") as caught:
+        pull(site, "Patient", secrets=lambda _: other, **given)
+    assert server.client.key_id in caught.value.fix
+    assert not landing.files("Patient")

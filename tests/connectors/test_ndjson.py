@@ -1,0 +1,119 @@
+"""NDJSON is read line by line, whatever its form, and half a file is told from a whole one."""
+
+import json
+import tracemalloc
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from isal import igzip
+
+from connectors.ndjson import Meter, file_blocks, find_files, instant, read_lines
+from schemas.problems import OperatorError, Problem, Reason
+
+CAP = 1 << 20
+LINES = [b'{"resourceType":"Patient","id":"%d"}' % number for number in range(50_000)]
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(igzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+@pytest.mark.parametrize("name", ["Patient.ndjson", "Patient.ndjson.gz"])
+@pytest.mark.parametrize("end", [b"\n", b"", b"\n\n\r\n"])
+def test_every_line_is_read_in_order(tmp_path: Path, name: str, end: bytes) -> None:
+    path = written(tmp_path / name, b"\n".join(LINES) + end)
+    assert list(read_lines(path, cap=CAP)) == LINES
+
+
+def test_byte_order_mark_and_empty_lines_are_left_out(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.ndjson", b'\xef\xbb\xbf{"a":1}\r\n\n  \n{"b":2}\n')
+    assert [json.loads(line) for line in read_lines(path, cap=CAP)] == [{"a": 1}, {"b": 2}]  # type: ignore[arg-type]
+
+
+def test_several_gzip_members_and_zero_padding_are_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson.gz"
+    path.write_bytes(igzip.compress(b'{"a":1}\n{"b":') + igzip.compress(b"2}\n") + b"\0" * 512)
+    assert list(read_lines(path, cap=CAP)) == [b'{"a":1}', b'{"b":2}']
+
+
+def test_line_longer_than_the_cap_is_a_problem_and_the_next_is_read(tmp_path: Path) -> None:
+    long = b'{"x":"' + b"y" * (5 << 20) + b'"}'
+    path = written(tmp_path / "Observation-0001.ndjson", b"\n".join([LINES[0], long, LINES[1], long]))
+    too_long = Problem(Reason.LINE_TOO_LONG, "Observation")
+    assert [LINES[0], too_long, LINES[1], too_long] == list(read_lines(path, cap=CAP))
+
+
+def test_line_longer_than_a_block_is_whole(tmp_path: Path) -> None:
+    long = b'{"x":"' + b"y" * (5 << 20) + b'"}'
+    path = written(tmp_path / "a.ndjson.gz", b"\n".join([LINES[0], long, LINES[1]]))
+    assert [LINES[0], long, LINES[1]] == list(read_lines(path, cap=8 << 20))
+
+
+def test_half_a_plain_file_gives_its_good_lines_and_a_problem(tmp_path: Path) -> None:
+    path = written(tmp_path / "Patient.ndjson", b"\n".join(LINES)[:-5])
+    *good, last = read_lines(path, cap=CAP)
+    assert LINES[:-1] == good
+    assert last == Problem(Reason.TRUNCATED_FILE, "Patient")
+
+
+@pytest.mark.parametrize("damage", ["cut", "crc", "garbage"])
+def test_damaged_gzip_gives_its_good_lines_and_a_problem(tmp_path: Path, damage: str) -> None:
+    packed = igzip.compress(b"\n".join(LINES) + b"\n")
+    packed = {"cut": packed[:-300], "crc": packed[:-8] + b"\0" * 8, "garbage": packed + b"garbage"}[damage]
+    path = tmp_path / "Patient.ndjson.gz"
+    path.write_bytes(packed)
+    *good, last = read_lines(path, cap=CAP)
+    assert LINES[: len(good)] == good
+    assert len(good) > 20_000
+    assert last == Problem(Reason.TRUNCATED_FILE, "Patient")
+
+
+def test_memory_stays_flat_under_a_gzip_bomb(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.ndjson.gz", b" " * (200 << 20))
+    tracemalloc.start()
+    problems = list(read_lines(path, cap=CAP))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert problems == [Problem(Reason.LINE_TOO_LONG, "a")]
+    assert peak < 20 << 20
+
+
+def test_meter_counts_what_passes_and_ignores_the_future(tmp_path: Path) -> None:
+    line = b'{"meta":{"lastUpdated":"%s"}}\n'
+    stamps = [b"2024-01-02T00:00:00+02:00", b"2024-01-01T23:00:00.5Z", b"2999-01-01T00:00:00Z", b"soon and later"]
+    path = written(tmp_path / "a.ndjson.gz", b"".join(line % stamp for stamp in stamps))
+    meter = Meter(cap=CAP)
+    passed = b"".join(meter.through(file_blocks(path), not_after=datetime(2025, 1, 1, tzinfo=UTC)))
+    assert (meter.lines, meter.bytes, meter.truncated) == (4, len(passed), False)
+    assert meter.newest == datetime(2024, 1, 1, 23, 0, 0, 500_000, UTC)
+
+
+@pytest.mark.parametrize(
+    ("content", "lines", "truncated"),
+    [(b'{"a":1}\n{"b":2}', 2, False), (b'{"a":1}\n{"b":', 1, True), (b'{"a":1}\n  ', 1, False), (b"", 0, False)],
+)
+def test_meter_tells_half_a_file(tmp_path: Path, content: bytes, lines: int, truncated: bool) -> None:
+    meter = Meter(cap=CAP)
+    list(meter.through([content], not_after=datetime.now(UTC)))
+    assert (lines, truncated) == (meter.lines, meter.truncated)
+
+
+@pytest.mark.parametrize("text", ["2024-01-01T00:00:00", "yesterday", "", "2023-08-01T16: 09: 08.000Z"])
+def test_instant_without_offset_or_sense_is_none(text: str) -> None:
+    assert instant(text) is None
+
+
+def test_files_are_found_at_any_depth_sorted_and_hidden_ones_left_out(tmp_path: Path) -> None:
+    for name in ("b/Patient.ndjson", "a.ndjson.gz", "b/c/d.ndjson", ".git/x.ndjson", "b/notes.txt", ".part.ndjson"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert [path.relative_to(tmp_path).as_posix() for path in find_files(tmp_path)] == [
+        "a.ndjson.gz",
+        "b/Patient.ndjson",
+        "b/c/d.ndjson",
+    ]
+    assert [tmp_path / "b/notes.txt"] == list(find_files(tmp_path / "b/notes.txt"))
+    with pytest.raises(OperatorError, match="no such file or folder"):
+        list(find_files(tmp_path / "nowhere"))
