@@ -1,0 +1,149 @@
+"""FHIR R4 data types, narrow: only what the rules read, as lenient as real feeds are.
+
+Numbers stand where strings belong and the other way round, and one object where a list belongs (Cerner's public
+examples); what is stricter than that is refused by the decoder, with the path and without the value.
+"""
+
+import re
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from schemas.problems import Reason
+
+Scalar = str | int | float | bool | None
+T = TypeVar("T")
+
+_PATH = re.compile(r" - at `\$\.?(.*)`$")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
+_LONGEST_NUMBER = 64
+_LARGEST_EXPONENT = 40
+
+
+class Unusable(Exception):
+    """A field that makes its resource unusable: a reason and a path, never a value."""
+
+    def __init__(self, reason: Reason, path: str = "", flag: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.path = path
+        self.flag = flag
+
+
+class Coding(Struct, gc=False):
+    """Coding without display: texts are not read at all."""
+
+    system: str | None = None
+    code: Scalar = None
+
+
+class CodeableConcept(Struct, gc=False):
+    """CodeableConcept; its text serves the site's code map only and never leaves."""
+
+    coding: list[Coding | None] | Coding | None = None
+    text: Scalar = None
+
+    @property
+    def codings(self) -> list[Coding]:
+        """The codings, whether they came as a list, alone or not at all."""
+        found = [self.coding] if isinstance(self.coding, Coding) else self.coding or []
+        return [coding for coding in found if coding is not None]
+
+
+class Quantity(Struct, gc=False):
+    """Quantity; the value is kept as written, so that 7.10 stays 7.10."""
+
+    value: Raw = None  # type: ignore[assignment]
+    unit: Scalar = None
+    system: str | None = None
+    code: Scalar = None
+    comparator: str | None = None
+
+
+class Period(Struct, gc=False):
+    """Period."""
+
+    start: str | None = None
+    end: str | None = None
+
+
+class Reference(Struct, gc=False):
+    """Reference without display, which is a name."""
+
+    reference: str | None = None
+    type: str | None = None
+
+
+Concepts = list[CodeableConcept | None] | CodeableConcept | None
+Concept = CodeableConcept | list[CodeableConcept | None] | None
+
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+def decode(raw: bytes, kind: Any) -> Any:
+    """A field's bytes as one of the types above.
+
+    Raises Unusable: INVALID_FIELD with the path inside the field.
+    """
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as exc:
+        raise Unusable(Reason.INVALID_FIELD, path_of(exc)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Unusable(Reason.INVALID_FIELD) from None
+
+
+def path_of(error: Exception) -> str:
+    """The path in a msgspec error; the rest of its text may quote the source."""
+    match = _PATH.search(str(error))
+    return match[1] if match else ""
+
+
+def text_of(value: Scalar) -> str:
+    """A scalar as text without white space around it; empty for none."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value).strip()
+
+
+def number_of(raw: bytes) -> tuple[str, bool]:
+    """A number exactly as written, and whether it stood in quotation marks. Raises Unusable."""
+    quoted = raw[:1] == b'"'
+    text = text_of(decode(raw, str)) if quoted else raw.decode("ascii", "replace")
+    match = _NUMBER.fullmatch(text)
+    if match is None or len(text) > _LONGEST_NUMBER or abs(int((match[3] or "e0")[1:])) > _LARGEST_EXPONENT:
+        raise Unusable(Reason.INVALID_FIELD)
+    return text, quoted
+
+
+def plain(number: str | Decimal) -> Raw:
+    """A number as JSON without exponent and closing zeros: equal values are equal bytes."""
+    text = number if isinstance(number, str) and not ("e" in number or "E" in number) else f"{Decimal(number):f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return Raw(b"0" if text == "-0" else text.encode("ascii"))
+
+
+def reference_id(reference: Reference | None, wanted: str) -> str | None:
+    """The id a reference names: the last path part of `Patient/1`, `https://…/Patient/1/_history/2` or `urn:uuid:…`.
+
+    None where it names nothing, another type, something contained or a search (`Patient?identifier=…`).
+    """
+    if reference is None or not reference.reference:
+        return None
+    if reference.type is not None and reference.type.rpartition("/")[2] != wanted:
+        return None
+    text = reference.reference.strip().partition("/_history/")[0]
+    if text.startswith("urn:"):
+        return text.rpartition(":")[2] or None
+    path, _, name = text.rpartition("/")
+    if path.rpartition("/")[2] not in ("", wanted) or not name or name[0] == "#" or "?" in name:
+        return None
+    return name

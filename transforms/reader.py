@@ -1,0 +1,519 @@
+"""A declared mapping made fast: one narrow decode of the line, then one look-up a field.
+
+The contents of most fields recur: the same code, category, unit, patient or encounter thousands of times. So what a rule
+gave for a field's bytes is remembered as the bytes of the record they become, and mapping a usual line is a dozen
+look-ups and a join. Memories are bounded, so memory stays flat.
+"""
+
+import re
+from binascii import hexlify
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Raw, Struct
+
+from schemas.events import DIGEST_BYTES
+from schemas.problems import Problem, Reason
+from transforms.elements import CodeableConcept, Reference, Scalar, Unusable, decode, path_of, reference_id, text_of
+from transforms.mapped import REF_BYTES, Mapped, Outcome
+from transforms.privacy import SUBJECT_BYTES
+from transforms.rules import WHOLE, Choice, Fields, Found, Resource, Rule, Setting
+from transforms.times import instant
+
+Leaves = Callable[[str], bool]
+"""Whether the field policy lets an output field leave."""
+
+_MEMORIES = 2048
+"""Entries a memory holds before it starts anew."""
+_LONGEST_KEY = 1024
+"""Longer fields are read each time, so that a memory is a few megabytes whatever the source sends."""
+_EMPTY = frozenset({b"null", b'""', b"{}", b"[]"})
+_encode = msgspec.json.Encoder().encode
+_loose = msgspec.json.Decoder(float_hook=lambda written: Raw(written.encode()))
+_PRECEDENCE = {Reason.OTHER_FHIR_VERSION: 0, Reason.NOT_A_FACT: 1}
+
+
+class Note(NamedTuple):
+    """What reading a field noticed; most fields have none."""
+
+    reason: Reason | None = None
+    path: str = ""
+    flags: tuple[str, ...] = ()
+    unmapped: tuple[tuple[str, str], ...] = ()
+    withdrawn: bool = False
+
+
+EMPTY = Note()
+"""The field stands but is null or empty, which FHIR forbids and feeds do: the line is read again without such fields."""
+
+Entry = tuple[bytes, Note | None]
+"""The members a field adds to the record, `,"code":"8302-2"`, and what was noticed."""
+
+
+def members(values: Iterable[tuple[str, Any]]) -> bytes:
+    """JSON members with a leading comma, empty values left out."""
+    return b"".join(
+        b',"%b":%b' % (name.encode(), _encode(value)) for name, value in values if value not in (None, "", [])
+    )
+
+
+class Memory(dict[bytes, Entry]):
+    """What is known of one FHIR field: its bytes (after its companion's) → what they become.
+
+    In two generations, so that what recurs outlives what does not.
+    """
+
+    def __init__(self, name: str, rule: Rule, setting: Setting, leaves: Leaves) -> None:
+        super().__init__()
+        self.name = name
+        self._read = rule.read
+        self._setting = setting
+        self._kept = tuple((field, b',"%b":' % field.encode()) for field in rule.gives if leaves(field))
+        self._older: dict[bytes, Entry] = {}
+
+    def learn(self, key: bytes, raw: bytes, companion: bytes | None) -> Entry:
+        """Read a field's bytes by its rule, and remember what they give."""
+        entry = self._older.get(key) or self._entry(raw, companion)
+        if len(key) <= _LONGEST_KEY:
+            if len(self) >= _MEMORIES:
+                self._older = dict(self)
+                self.clear()
+            self[key] = entry
+        return entry
+
+    def _entry(self, raw: bytes, companion: bytes | None) -> Entry:
+        if raw in _EMPTY:
+            return b"", EMPTY
+        try:
+            found = self._read(raw, companion, self._setting)
+        except Unusable as fault:
+            path = ".".join(filter(None, (self.name, fault.path)))
+            return b"", Note(fault.reason, path, (fault.flag,) if fault.flag else ())
+        values = found.values
+        text = b""
+        for name, opening in self._kept:
+            value = values.get(name)
+            if value is not None and value != "" and value != []:
+                text += opening + _encode(value)
+        return text, _note(found)
+
+
+def _note(found: Found) -> Note | None:
+    if found.flags or found.unmapped or found.withdrawn:
+        return Note(flags=found.flags, unmapped=found.unmapped, withdrawn=found.withdrawn)
+    return None
+
+
+def _remember(memory: dict[bytes, Any], key: bytes, value: Any) -> None:
+    if len(key) <= _LONGEST_KEY:
+        if len(memory) >= _MEMORIES:
+            memory.clear()
+        memory[key] = value
+
+
+def _settings_of(name: str, rule: Rule | Choice) -> list[tuple[str, Rule]]:
+    return list(rule.fields.items()) if isinstance(rule, Choice) else [(name, rule)]
+
+
+class Table:
+    """Declared fields, compiled as dataclasses are: into one straight function that looks up field after field.
+
+    A loop over the fields that are declared but do not stand would take longer than mapping those that do.
+    """
+
+    def __init__(self, fields: Fields, letter: str, setting: Setting, leaves: Leaves, known: Mapping[str, str]) -> None:
+        rules = [pair for name, rule in fields.items() for pair in _settings_of(name, rule)]
+        self.attributes = {name: f"{letter}{index}" for index, (name, _) in enumerate(rules)}
+        """FHIR field → attribute of the narrow struct, in the order of the record's fields."""
+        needed = dict.fromkeys(rule.needs for _, rule in rules if rule.needs and rule.needs not in self.attributes)
+        self.companions = {name: f"{letter}_{index}" for index, name in enumerate(needed)}
+        """FHIR fields that no rule reads for themselves."""
+        self._place = {**known, **self.attributes, **self.companions}
+        self._leaves = leaves
+        self.memories = {name: Memory(name, rule, setting, leaves) for name, rule in rules}
+        self.read = self._compiled(fields)
+        """(decoded element, members found, notes) → nothing: adds to both lists what the element's fields give."""
+
+    def _compiled(self, fields: Fields) -> Callable[[Any, list[bytes], list[Note]], None]:
+        names: dict[str, Any] = {}
+        lines = ["def read(source, found, notes):"]
+        for name, rule in fields.items():
+            group = isinstance(rule, Choice)
+            if group:
+                lines.append("    standing = 0")
+            for field, one in _settings_of(name, rule):
+                lines += self._lookup(field, one, names, counted=group)
+            lines += self._absence(name, rule, names)
+        lines.append("    return None")
+        exec("\n".join(lines), names)  # built from our own declarations only
+        compiled: Callable[[Any, list[bytes], list[Note]], None] = names["read"]
+        return compiled
+
+    def _lookup(self, field: str, rule: Rule, names: dict[str, Any], *, counted: bool) -> list[str]:
+        """Code that looks one field up in its memory."""
+        attribute = self._place[field]
+        names[f"get_{attribute}"] = self.memories[field].get
+        names[f"learn_{attribute}"] = self.memories[field].learn
+        lines = [f"    if (raw := source.{attribute}) is not None:", "        key = text = bytes(raw)"]
+        if counted:
+            lines.append("        standing += 1")
+        if rule.needs:
+            companion = self._place[rule.needs]
+            lines += [
+                f"        other = None if source.{companion} is None else bytes(source.{companion})",
+                "        if other is not None:",
+                "            key = other + text",
+                f"        members, note = get_{attribute}(key) or learn_{attribute}(key, text, other)",
+            ]
+        else:
+            lines.append(f"        members, note = get_{attribute}(key) or learn_{attribute}(key, text, None)")
+        return [
+            *lines,
+            "        found.append(members)",
+            "        if note is not None:",
+            "            notes.append(note)",
+        ]
+
+    def _absence(self, name: str, rule: Rule | Choice, names: dict[str, Any]) -> list[str]:
+        """Code for a field that must stand and does not, and for a choice of which two stand."""
+        label = f"{len(names)}"
+        lines = []
+        if isinstance(rule, Choice):
+            names[f"double_{label}"] = Note(Reason.INVALID_FIELD, name)
+            lines += ["    if standing > 1:", f"        notes.append(double_{label})"]
+            absent = ["not standing", *(f"source.{self._place[other]} is None" for other in rule.unless)]
+            if rule.otherwise:
+                names[f"otherwise_{label}"] = members(
+                    (field, value) for field, value in rule.otherwise.items() if self._leaves(field)
+                )
+                lines += [f"    if {' and '.join(absent)}:", f"        found.append(otherwise_{label})"]
+        else:
+            absent = [f"source.{self._place[name]} is None"]
+        if rule.missing is not None:
+            names[f"missing_{label}"] = Note(rule.missing, name)
+            lines += [f"    if {' and '.join(absent)}:", f"        notes.append(missing_{label})"]
+        return lines
+
+
+class _Meta(Struct, gc=False):
+    versionId: Scalar = None
+    lastUpdated: Scalar = None
+    profile: Raw = None  # type: ignore[assignment]
+
+
+class _Origin(NamedTuple):
+    """What `meta` says of a resource."""
+
+    members: bytes = b""
+    """`version` and `updated`, for the provenance's source."""
+    updated: int | None = None
+    """lastUpdated in microseconds since 1970."""
+    note: Note | None = None
+
+
+class _Subject(NamedTuple):
+    """The patient a resource names."""
+
+    pseudonym: bytes
+    members: bytes
+    """`subject` and `site`, for the record."""
+
+
+_OTHER_VERSIONS = re.compile(rb"/(STU3|DSTU2|[13]\.0)/|/StructureDefinition/daf-")
+"""Profiles of other FHIR versions; US Core's `STU3.1.1` is R4."""
+_VERSION = re.compile(r"[A-Za-z0-9.\-]{1,64}")
+_NO_ORIGIN = _Origin()
+
+
+def _narrow(name: str, attributes: Mapping[str, str]) -> Any:
+    """A struct of just these FHIR fields (FHIR field → attribute), each absent or kept as bytes; an id as a scalar."""
+    return msgspec.defstruct(
+        name,
+        [(attribute, Scalar if attribute == "ident" else Raw, None) for attribute in attributes.values()],
+        rename={attribute: field for field, attribute in attributes.items()},
+        gc=False,
+    )
+
+
+class Reader:
+    """One FHIR resource type: lines in, outcomes out."""
+
+    def __init__(
+        self,
+        resource: Resource,
+        *,
+        site: str,
+        setting: Setting,
+        leaves: Leaves,
+        flags: Counter[str],
+        unmapped: Counter[tuple[str, str]],
+    ) -> None:
+        self._type = resource.source
+        self._record = resource.record
+        self._pseudonyms = setting.pseudonyms
+        self._zone = setting.zone
+        self._flags, self._unmapped = flags, unmapped
+        self._names_subject = resource.subject is not None
+        self._parts_field = resource.parts or ""
+
+        own = {"id": "ident", "meta": "meta", resource.subject or "": "named", self._parts_field: "parts"}
+        known = {field: attribute for field, attribute in own.items() if field}
+        self._shared = Table(resource.fields, "a", setting, leaves, known)
+        self._repeated = Table(resource.repeated, "b", setting, leaves, known)
+        both = {**self._shared.attributes, **self._shared.companions, **self._repeated.attributes}
+        self._decode = msgspec.json.Decoder(_narrow(self._type, {**known, **both})).decode
+        part = _narrow("Part", {**self._repeated.attributes, **known})
+        self._decode_parts = msgspec.json.Decoder(list[part]).decode if resource.parts else None
+        self._part_code = self._repeated.attributes.get("code", "")
+
+        self._prefix = resource.source.encode() + b"/"
+        self._hmac = setting.pseudonyms.digester()
+        self._site = members([("site", site)])
+        self._head = b'{"type":"%b","id":"r-' % resource.record.encode()
+        self._constants = members((name, value) for name, value in resource.constants.items() if leaves(name))
+        self._source = b'"source":[{"type":"%b","ref":"h-' % resource.source.encode()
+        self._mapping = b'}],"mapping":"%b"' % resource.mapping.encode()
+        self._leaves_parent, self._leaves_parts = leaves("parent"), leaves("parts")
+
+        self._subjects: dict[bytes, _Subject | None] = {}
+        self._origins: dict[bytes, _Origin] = {}
+        self._labels: dict[bytes, bytes] = {}
+
+    def read(self, line: bytes) -> Outcome:
+        """One line of this type. Raises msgspec's and Unicode's errors for what is no JSON object."""
+        source = self._decode(line)
+        ident = source.ident
+        if type(ident) is not str:
+            ident = text_of(ident)
+        if not ident:
+            return self._problem(b"", None, Note(Reason.MISSING_ID, "id"))
+        keyed = self._hmac(self._prefix + ident.encode())
+        ref = keyed[:REF_BYTES]
+        origin = (
+            _NO_ORIGIN
+            if source.meta is None
+            else self._origins.get(meta := bytes(source.meta)) or self._learn_origin(meta)
+        )
+        subject: _Subject | None
+        if not self._names_subject:
+            subject = self._patient(keyed)
+        elif source.named is None:
+            subject = None
+        else:
+            subject = self._subjects.get(named := bytes(source.named)) or self._learn_subject(named)
+
+        shared: list[bytes] = []
+        own: list[bytes] = []
+        shared_notes: list[Note] = []
+        own_notes: list[Note] = []
+        self._shared.read(source, shared, shared_notes)
+        if self._decode_parts is not None:
+            self._repeated.read(source, own, own_notes)
+        if shared_notes or own_notes or origin.note or subject is None:
+            if EMPTY in shared_notes or EMPTY in own_notes:
+                return self.read(_without_empty(line))
+            settled = self._settle(ref, origin, [*shared_notes, *own_notes])
+            if settled is not None or subject is None:
+                return settled or self._problem(ref, origin.updated, Note(Reason.MISSING_SUBJECT))
+
+        whole = _Whole(ref, subject, origin, b"".join(shared), shared_notes)
+        if self._decode_parts is None or (parts := source.parts) is None:
+            return _outcome(
+                self._type, ref, [self._made(whole, WHOLE, self._constants + b"".join(own), own_notes)], origin.updated
+            )
+        try:
+            records = self._read_parts(whole, bytes(parts))
+        except _Refused as refused:
+            return refused.outcome
+        listed = _list_of(records) if self._leaves_parts else b""
+        record = self._made(whole, WHOLE, self._constants + b"".join(own) + listed, own_notes)
+        return _outcome(self._type, ref, [record, *records], origin.updated)
+
+    def _made(self, whole: "_Whole", part: bytes, body: bytes, own_notes: list[Note]) -> Mapped:
+        ref, subject, origin, shared, notes = whole
+        ident = ref + part
+        content = b"".join((self._head, hexlify(ident), b'"', subject.members, shared, body, b"}"))
+        provenance = b"".join((self._source, hexlify(ref), origin.members, self._mapping))
+        if notes or own_notes or origin.note:
+            provenance += _flags_member([*((origin.note,) if origin.note else ()), *notes, *own_notes])
+        digest = blake2b(content, digest_size=DIGEST_BYTES).digest()
+        return _new(Mapped, (ident, self._record, subject.pseudonym, digest, content, provenance, origin.updated))
+
+    # ------------------------------------------------------------ parts
+
+    def _read_parts(self, whole: "_Whole", raw: bytes) -> list[Mapped]:
+        """A record for each part. Raises _Refused where one makes the resource unusable."""
+        assert self._decode_parts is not None
+        if raw == b"null":
+            return []
+        try:
+            parts = self._decode_parts(raw)
+        except msgspec.ValidationError as exc:
+            path = f"{self._parts_field}{path_of(exc)}"
+            raise _Refused(self._problem(whole.ref, whole.origin.updated, Note(Reason.INVALID_FIELD, path))) from None
+        parent = members([("parent", f"r-{hexlify(whole.ref + WHOLE).decode()}")]) if self._leaves_parent else b""
+        taken = {WHOLE}
+        records = []
+        for index, part in enumerate(parts):
+            found: list[bytes] = []
+            notes: list[Note] = []
+            self._repeated.read(part, found, notes)
+            if notes:
+                if EMPTY in notes:
+                    return self._read_parts(whole, _without_empty(raw))
+                placed = [note._replace(path=f"{self._parts_field}[{index}].{note.path}") for note in notes]
+                if (settled := self._settle(whole.ref, _NO_ORIGIN, placed)) is not None:
+                    raise _Refused(settled)
+            number = self._number(bytes(getattr(part, self._part_code)), taken)
+            records.append(self._made(whole, number, b"".join(found) + parent, notes))
+        return records
+
+    def _number(self, code: bytes, taken: set[bytes]) -> bytes:
+        """The part's four bytes: keyed hash of its code, so that they stay when parts change places."""
+        number = self._labels.get(code)
+        if number is None:
+            number = self._hmac(b"part/" + _label(code))[: len(WHOLE)]
+            _remember(self._labels, code, number)
+        attempt = 1
+        while number in taken:  # the same code twice, or a collision
+            attempt += 1
+            number = self._hmac(b"part/%d/%b" % (attempt, _label(code)))[: len(WHOLE)]
+        taken.add(number)
+        return number
+
+    # ------------------------------------------------------------ patient and meta
+
+    def _patient(self, keyed: bytes) -> _Subject:
+        pseudonym = keyed[:SUBJECT_BYTES]
+        return _Subject(pseudonym, b',"subject":"s-' + hexlify(pseudonym) + b'"' + self._site)
+
+    def _learn_subject(self, key: bytes) -> _Subject | None:
+        try:
+            named = reference_id(decode(key, Reference | None), "Patient")
+        except Unusable:
+            named = None
+        if named is None:
+            return None
+        subject = self._patient(self._pseudonyms.subject(named))
+        _remember(self._subjects, key, subject)
+        return subject
+
+    def _learn_origin(self, key: bytes) -> _Origin:
+        origin = self._origin(key)
+        _remember(self._origins, key, origin)
+        return origin
+
+    def _origin(self, raw: bytes) -> _Origin:
+        try:
+            meta = decode(raw, _Meta | None) or _Meta()
+        except Unusable as fault:
+            return _Origin(note=Note(Reason.INVALID_FIELD, ".".join(filter(None, ("meta", fault.path)))))
+        if meta.profile is not None and _OTHER_VERSIONS.search(bytes(meta.profile)):
+            return _Origin(note=Note(Reason.OTHER_FHIR_VERSION, "meta.profile"))
+        version = text_of(meta.versionId)
+        utc, updated, note = None, None, None
+        if said := text_of(meta.lastUpdated):
+            try:
+                utc, updated = instant(said, self._zone)
+            except ValueError:
+                note = Note(flags=("updated-unreadable",))
+        return _Origin(
+            members([("version", version if _VERSION.fullmatch(version) else None), ("updated", utc)]), updated, note
+        )
+
+    # ------------------------------------------------------------ what was noticed
+
+    def _settle(self, ref: bytes, origin: _Origin, notes: list[Note]) -> Outcome | None:
+        """Count what was noticed; the outcome, where that leaves no record."""
+        if origin.note is not None:
+            notes.append(origin.note)
+        worst: Note | None = None
+        for note in notes:
+            if note.withdrawn:
+                return Outcome(self._type, ref, [], True, origin.updated)
+            for flag in note.flags:
+                self._flags[flag] += 1
+            for coding in note.unmapped:
+                self._unmapped[coding] += 1
+            if note.reason is not None and (worst is None or _rank(note) < _rank(worst)):
+                worst = note
+        return None if worst is None else self._problem(ref, origin.updated, worst)
+
+    def _problem(self, ref: bytes, updated: int | None, note: Note) -> Outcome:
+        assert note.reason is not None
+        path = f"{self._type}.{note.path}" if note.path else self._type
+        return Outcome(self._type, ref, [], False, updated, Problem(note.reason, self._type, path))
+
+
+class _Whole(NamedTuple):
+    """What all records of one resource share."""
+
+    ref: bytes
+    subject: _Subject
+    origin: _Origin
+    members: bytes
+    notes: list[Note]
+
+
+class _Refused(Exception):
+    """A part makes its resource unusable."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
+_new = tuple.__new__  # a named tuple's own constructor takes twice the time
+
+
+def _outcome(resource_type: str, ref: bytes, records: list[Mapped], updated: int | None) -> Outcome:
+    return _new(Outcome, (resource_type, ref, records, False, updated, None))
+
+
+def _rank(note: Note) -> int:
+    return _PRECEDENCE.get(note.reason, 2) if note.reason is not None else 3
+
+
+@lru_cache(maxsize=512)
+def _flags_text(flags: tuple[str, ...]) -> bytes:
+    return members([("flags", list(dict.fromkeys(flags)))])
+
+
+def _flags_member(notes: list[Note]) -> bytes:
+    return _flags_text(tuple([flag for note in notes for flag in note.flags]))
+
+
+def _list_of(records: list[Mapped]) -> bytes:
+    return b',"parts":[' + b",".join(b'"r-%b"' % hexlify(record.id) for record in records) + b"]" if records else b""
+
+
+def _label(code: bytes) -> bytes:
+    """What names a part within its resource: its first coding, else the concept as it stands."""
+    try:
+        concept = decode(code, CodeableConcept)
+    except Unusable:
+        return code
+    first = next(iter(concept.codings), None)
+    return f"{first.system}|{text_of(first.code)}".encode() if first else text_of(concept.text).encode()
+
+
+def _without_empty(line: bytes) -> bytes:
+    """The JSON without null and empty members, numbers as written."""
+    return _encode(_pruned(_loose.decode(line)))
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, dict):
+        pruned = {name: _pruned(inner) for name, inner in value.items()}
+        return {name: inner for name, inner in pruned.items() if not _is_empty(inner)}
+    if isinstance(value, list):
+        return [inner for inner in map(_pruned, value) if not _is_empty(inner)]
+    return value
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str | list | dict) and not value)

@@ -1,0 +1,58 @@
+"""Condition → condition: a diagnosis or problem. A refuted one is kept, with its status."""
+
+from schemas.problems import Reason
+from transforms.codes.systems import ICD10CM, SNOMED
+from transforms.rules import (
+    Resource,
+    choice,
+    coded,
+    each_of,
+    instant,
+    link,
+    local_date,
+    one_of,
+    other_version,
+    period,
+    required,
+    unless_shaped,
+    withheld,
+)
+
+CLINICAL = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
+VERIFICATION = ("unconfirmed", "provisional", "differential", "confirmed", "refuted")
+CATEGORY = ("problem-list-item", "encounter-diagnosis", "health-concern", "sdoh")
+
+RESOURCE = Resource(
+    source="Condition",
+    record="condition",
+    version=1,
+    fields={
+        "code": required(
+            coded(code=SNOMED, icd10cm=ICD10CM, every="codings", text_is=Reason.MISSING_CODE), Reason.MISSING_CODE
+        ),
+        "category": each_of("category", CATEGORY),
+        # A code in STU3 and DSTU2, a CodeableConcept in R4.
+        "clinicalStatus": unless_shaped(one_of("clinical_status", CLINICAL), "string"),
+        "verificationStatus": unless_shaped(
+            one_of("verification_status", VERIFICATION, withdrawn=("entered-in-error",)), "string"
+        ),
+        "onset[x]": choice(
+            onsetDateTime=instant("onset", "onset_date"),
+            onsetPeriod=period(start=("onset", "onset_date")),
+            onsetString=withheld("text-withheld"),
+        ),
+        "abatement[x]": choice(
+            abatementDateTime=instant("abatement", "abatement_date"),
+            abatementPeriod=period(end=("abatement", "abatement_date")),
+            abatementString=withheld("text-withheld"),
+        ),
+        "recordedDate": local_date("recorded_date"),
+        "encounter": link("encounter", "Encounter"),
+        # STU3 and DSTU2
+        "context": other_version(),
+        "assertedDate": other_version(),
+        "dateRecorded": other_version(),
+        # R5
+        "participant": other_version(),
+    },
+)

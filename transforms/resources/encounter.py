@@ -1,0 +1,35 @@
+"""Encounter → encounter: a visit, planned ones included."""
+
+from transforms.codes.systems import ACT_CODE
+from transforms.rules import Resource, coded, codings, one_of, other_version, period, unless_shaped
+
+STATUS = (
+    "planned",
+    "arrived",
+    "triaged",
+    "in-progress",
+    "onleave",
+    "finished",
+    "cancelled",
+    "unknown",
+)
+
+RESOURCE = Resource(
+    source="Encounter",
+    record="encounter",
+    version=1,
+    fields={
+        "class": unless_shaped(coded(class_code=ACT_CODE), "string", "array"),  # DSTU2: a code; R5: a list
+        "type": codings("types"),
+        "reasonCode": codings("reasons"),
+        "period": period(start=("start", "start_date"), end=("end", "end_date")),
+        "status": one_of("status", STATUS, withdrawn=("entered-in-error",)),
+        # STU3 and DSTU2; R5 has another `reason`
+        "reason": other_version(),
+        "indication": other_version(),
+        "incomingReferral": other_version(),
+        # R5
+        "actualPeriod": other_version(),
+        "admission": other_version(),
+    },
+)

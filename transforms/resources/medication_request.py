@@ -1,0 +1,60 @@
+"""MedicationRequest → medication: an order. A medication contained is resolved; one elsewhere is flagged."""
+
+from schemas.problems import Reason
+from transforms.codes.systems import RXNORM
+from transforms.rules import (
+    Resource,
+    choice,
+    coded,
+    codings,
+    contained_medication,
+    dispense,
+    dosage,
+    instant,
+    link,
+    not_a_fact_if_true,
+    one_of,
+    other_version,
+)
+
+STATUS = ("active", "on-hold", "cancelled", "completed", "stopped", "draft", "unknown")
+INTENT = (
+    "proposal",
+    "plan",
+    "order",
+    "original-order",
+    "reflex-order",
+    "filler-order",
+    "instance-order",
+    "option",
+)
+
+RESOURCE = Resource(
+    source="MedicationRequest",
+    record="medication",
+    version=1,
+    constants={"kind": "ordered"},
+    fields={
+        "medication[x]": choice(
+            medicationCodeableConcept=coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE),
+            medicationReference=contained_medication(
+                code=RXNORM, every="codings", ingredients="ingredients", ingredient_system=RXNORM
+            ),
+            missing=Reason.MISSING_CODE,
+        ),
+        "authoredOn": instant("start", "start_date"),
+        "dispenseRequest": dispense(end=("end", "end_date"), days="days_supply"),
+        "dosageInstruction": dosage(dose="dose", unit="dose_unit", as_needed="as_needed"),
+        "intent": one_of("intent", INTENT),
+        "status": one_of("status", STATUS, withdrawn=("entered-in-error",)),
+        "reasonCode": codings("reasons"),
+        "encounter": link("encounter", "Encounter"),
+        "doNotPerform": not_a_fact_if_true(),
+        # STU3
+        "context": other_version(),
+        "definition": other_version(),
+        # R5
+        "medication": other_version(),
+        "reason": other_version(),
+    },
+)

@@ -1,0 +1,33 @@
+"""Patient → person. Names, telecom, identifiers, contacts and all of the address but the ZIP code are not read."""
+
+from transforms.rules import (
+    Resource,
+    birth_date,
+    boolean,
+    choice,
+    died,
+    home_zip,
+    one_of,
+    other_version,
+    preferred_language,
+    us_core_category,
+)
+
+RESOURCE = Resource(
+    source="Patient",
+    record="person",
+    version=1,
+    subject=None,
+    fields={
+        "birthDate": birth_date("birth_date"),
+        "gender": one_of("sex", ("male", "female", "other", "unknown")),
+        "extension": us_core_category(race="race", ethnicity="ethnicity"),
+        "address": home_zip("zip5"),
+        "communication": preferred_language("language"),
+        "deceased[x]": choice(
+            deceasedBoolean=boolean("deceased"),
+            deceasedDateTime=died(flag="deceased", date="death_date"),
+        ),
+        "animal": other_version(),  # STU3
+    },
+)
