@@ -1,6 +1,6 @@
 """The road of REST search: one type, page by page, into the landing; after a crash it goes on at the page."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 
@@ -317,9 +317,9 @@ class _TypeSearch:
         )
 
 
-def lines(resources: Iterable[bytes]) -> Iterable[bytes]:
-    """Each with its newline."""
-    return (line + b"\n" for line in resources)
+def lines(resources: Sequence[bytes]) -> list[bytes]:
+    """A page's resources as one block of lines."""
+    return [b"\n".join(resources) + b"\n"]
 
 
 def zulu(moment: datetime) -> str:
