@@ -332,7 +332,7 @@ class Store:
             noted = connection.execute(
                 select(row.resource_type, row[column]).where(row.load == load_id, row[column].is_not(None))
             )
-            return dict(noted.tuples())
+            return {row[0]: row[1] for row in noted}
 
     def complete(
         self,
@@ -792,7 +792,7 @@ def _release_quarantine(connection: Connection, load: Load, types: Collection[st
 
 
 def _pairs(connection: Connection, statement: Any) -> dict[str, Any]:
-    return dict(connection.execute(statement).tuples())
+    return {row[0]: row[1] for row in connection.execute(statement)}
 
 
 def _record_type(resource_type: str) -> str:

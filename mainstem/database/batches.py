@@ -173,8 +173,8 @@ class PostgresBatches:
     """PostgreSQL: psycopg's cursor; COPY rows packed here, which is quicker than writing them field by field."""
 
     # A fresh table has no statistics and a temporary one never: without this the planner reads whole tables or sorts the outbox.
-    _PLANNER = "".join(
-        f"SET LOCAL enable_{way} = off;" for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "sort")
+    _PLANNER = "SELECT " + ", ".join(
+        f"set_config('enable_{way}', 'off', true)" for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "sort")
     )
     _DIFFERENCES = """
         SELECT i, r.site, coalesce(r.digest = substring(%(digests)s::bytea FROM i * 16 + 1 FOR 16), false), r.updated, coalesce(r.gone, false)
