@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from sqlalchemy import Connection, Table, bindparam, delete
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, bindparam, delete
 from mainstem.consumer import PoisonError, Reason, Received
 from schemas.events import LoadEvent, LoadEventType
 from schemas.problems import OperatorError, TemporaryError
-from services.registry.tables import RECORD_TABLES, history, load, model_fields, plain
+from services.registry.tables import RECORD_TABLES, history, load, model_fields, pattern, plain
 from services.registry.write import RefusedError, Row, write
 
 NONE = msgspec.Raw(b"[]")
@@ -56,13 +56,15 @@ def record_decoder(record_type: str) -> msgspec.json.Decoder[msgspec.Struct]:
     """
     fields: list[Any] = []
     for name, field in model_fields(record_type).items():
-        column = FIELD_TYPES[plain(field.annotation)]
+        column: Any = FIELD_TYPES[plain(field.annotation)]
+        if expected := pattern(field.annotation, field.metadata):
+            column = Annotated[column, msgspec.Meta(pattern=expected)]
         if field.is_required():
             fields.append((name, column))
         elif column is msgspec.Raw:
             fields.append((name, column, NONE))
         else:
-            fields.append((name, column | None, None))  # type: ignore[operator]
+            fields.append((name, column | None, None))
     return msgspec.json.Decoder(msgspec.defstruct(record_type, fields, kw_only=True))
 
 

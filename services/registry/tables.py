@@ -6,10 +6,10 @@ the state came. A withdrawn record leaves its table and stays in `history`.
 
 import json
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from sqlalchemy import (
@@ -105,6 +105,15 @@ def plain(annotation: Any) -> Any:
         first = get_args(annotation)[0]
         return plain(first) if isinstance(first, type) else type(first)
     return annotation
+
+
+def pattern(annotation: Any, notes: Iterable[Any] = ()) -> str | None:
+    """The pattern a text field must match (ids, partial dates), where the model gives one."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next(filter(None, map(pattern, get_args(annotation))), None)
+    if get_origin(annotation) is Annotated:
+        notes = getattr(get_args(annotation)[1], "metadata", ())
+    return next((note.pattern for note in notes if getattr(note, "pattern", None)), None)
 
 
 def model_fields(record_type: str) -> dict[str, FieldInfo]:

@@ -139,14 +139,20 @@ def test_withdrawn_and_recorded_again_in_one_batch_is_current(registry: Engine, 
     assert [row["sequence"] for row in current(registry, "observation")] == [3]
 
 
+IDS = f'"id": "{record_id("x")}", "subject": "{subject_id("ada")}"'.encode()
 REFUSED = {
     "no identity": b'{"record": {"value": 7}, "change": {}, "provenance": {}}',
-    "a word for a number": b'{"record": {"id": "r", "subject": "s", "site": "n", "value": "seven"}, "change": {}, "provenance": {}}',
-    "not UTF-8": b'{"record": {"id": "r", "subject": "s", "site": "n", "x": "\xff"}, "change": {}, "provenance": {}}',
+    "a word for a number": b'{"record": {' + IDS + b', "site": "n", "value": "seven"}, "change": {}, "provenance": {}}',
+    "a date from a spreadsheet": b'{"record": {'
+    + IDS
+    + b', "site": "n", "effective_date": "3/2/26"}, "change": {}, "provenance": {}}',
+    "not UTF-8": b'{"record": {' + IDS + b', "site": "n", "x": "\xff"}, "change": {}, "provenance": {}}',
 }
 REFUSED_BY_POSTGRESQL = {
-    "a NUL": b'{"record": {"id": "r", "subject": "s", "site": "n", "unit": "\\u0000"}, "change": {}, "provenance": {}}',
-    "half a character": b'{"record": {"id": "r", "subject": "s", "site": "n", "codings": [{"code": "\\ud800"}]}, "change": {}, "provenance": {}}',
+    "a NUL": b'{"record": {' + IDS + b', "site": "n", "unit": "\\u0000"}, "change": {}, "provenance": {}}',
+    "half a character": b'{"record": {'
+    + IDS
+    + b', "site": "n", "codings": [{"code": "\\ud800"}]}, "change": {}, "provenance": {}}',
 }
 
 

@@ -1,0 +1,1 @@
+"""Charts: the statistics (`spc`) and the drawing (`control_chart`)."""
