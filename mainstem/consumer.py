@@ -11,10 +11,11 @@ A whole consumer, which keeps the latest content of every record in a table:
 
     def keep(db, events):
         for event in events:
-            if event.value is None:
-                db.execute(text("delete from latest where record = :record"), {"record": event.record})
+            if event.outcome is None:
+                db.execute(text("delete from latest where record = :record"), {"record": event.record_id})
             else:
-                row = {"record": event.record, "type": event.type, "content": event.value.record.model_dump_json()}
+                content = event.outcome.record.model_dump_json()
+                row = {"record": event.record_id, "type": event.record_type, "content": content}
                 db.execute(text("insert or replace into latest values (:record, :type, :content)"), row)
 
     with Consumer("127.0.0.1:9092", network="lhn", group="example", engine=engine, handler=keep) as consumer:
@@ -28,13 +29,12 @@ What cannot be read goes to `<network>.dlq.<group>`, acknowledged before the off
 Later events of the same record are handled on: each carries the whole record, so the next one supersedes what was lost.
 """
 
-import builtins
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -60,9 +60,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
-from mainstem import topics
 from mainstem.kafka_settings import KafkaSettings, Reach, as_settings, explain, kafka_errors
-from schemas.events import CONTRACT_MAJOR, Header, Operation, OutcomeEvent, outcome_topic
+from mainstem.topics import create_missing, dead_letter_topic, dead_letters
+from schemas.events import CONTRACT_MAJOR, Header, LoadEvent, Operation, OutcomeEvent, load_topic, outcome_topic
 from schemas.problems import MainstemError, OperatorError, TemporaryError
 
 log = structlog.get_logger(__name__)
@@ -113,7 +113,7 @@ class PoisonError(Exception):
 
 
 class Received:
-    """One outcome event. Headers are decoded; `time`, `subject`, `type` and above all `value` only when asked for."""
+    """One outcome event. Headers are decoded; `time`, `subject`, `type` and above all `outcome` only when asked for."""
 
     def __init__(self, record: Any) -> None:
         headers: dict[str, bytes] = dict(record.headers)
@@ -121,21 +121,21 @@ class Received:
         if major != MAJOR:
             raise _UnknownVersionError
         epoch, sequence = headers[Header.SEQUENCE].split(b".")
-        self.id = headers[Header.ID].decode()
+        self.event_id = headers[Header.ID].decode()
         """`ce_id`; a duplicate has the same."""
-        self.record = headers[Header.SUBJECT].decode()
+        self.record_id = headers[Header.SUBJECT].decode()
         """`r-…`"""
         self.op = Operation(operation.decode())
         self.epoch, self.sequence = int(epoch), int(sequence)
         self.site = headers[Header.SOURCE].decode().removeprefix("/site/")
         self.replay = Header.REPLAY in headers
-        self.raw: bytes | None = record.value
+        self.value: bytes | None = record.value
         """The value's JSON; None for a withdrawal."""
         self.key: bytes = record.key
-        self.record_key = bytes.fromhex(self.record[2:])
+        self.record_key = bytes.fromhex(self.record_id[2:])
         """The record id as 16 bytes."""
-        self.partition: int = record.partition
-        self.offset: int = record.offset
+        self.source = record
+        """The Kafka record."""
         self._schema = headers[Header.DATA_SCHEMA]
         self._time = headers[Header.TIME]
         if not self.key.startswith(b"s-") or not self.key.endswith(headers[Header.SUBJECT]):
@@ -147,7 +147,7 @@ class Received:
         return str(self.key.partition(b"/")[0].decode())
 
     @property
-    def type(self) -> str:
+    def record_type(self) -> str:
         """The record type, `observation`; a withdrawal has it too."""
         return self._schema.rsplit(b"/", 1)[-1].split(b".", 1)[0].decode()
 
@@ -157,21 +157,21 @@ class Received:
         return datetime.fromisoformat(self._time.decode())
 
     @cached_property
-    def value(self) -> OutcomeEvent | None:
+    def outcome(self) -> OutcomeEvent | None:
         """The whole event, checked; None for a withdrawal. A value that breaks the contract goes to the dead letters."""
-        if self.raw is None:
+        if self.value is None:
             return None
         try:
-            return OutcomeEvent.model_validate_json(self.raw)
+            return OutcomeEvent.model_validate_json(self.value)
         except ValidationError:
             raise PoisonError(self, Reason.INVALID_RECORD) from None
 
-    def decode(self, kind: builtins.type[T]) -> T:
-        """The value as a msgspec type of the caller's, much faster than `value`; not for withdrawals."""
-        if self.raw is None:
+    def decode(self, kind: type[T]) -> T:
+        """The value as a msgspec type of the caller's, much faster than `outcome`; not for withdrawals."""
+        if self.value is None:
             raise PoisonError(self, Reason.INVALID_RECORD)
         try:
-            return msgspec.json.decode(self.raw, type=kind)
+            return msgspec.json.decode(self.value, type=kind)
         except msgspec.MsgspecError:
             raise PoisonError(self, Reason.INVALID_RECORD) from None
 
@@ -183,6 +183,8 @@ class _UnknownVersionError(Exception):
 MAJOR = f"v{CONTRACT_MAJOR}".encode()
 Handler = Callable[[Connection, Sequence[Received]], Any]
 """Writes the effect of events, in their order, by the connection given; neither commits nor rolls back."""
+LoadHandler = Callable[[Connection, Sequence[LoadEvent]], Any]
+"""The same for the sites' loads; one may come twice."""
 
 
 class StopSignal(Protocol):
@@ -199,12 +201,20 @@ class _Envelope(msgspec.Struct):
     provenance: msgspec.Raw
 
 
+class _Found(NamedTuple):
+    """What a poll brought."""
+
+    events: list[Received]
+    loads: list[LoadEvent]
+    unusable: list[tuple[Any, Reason]]
+
+
 class _StaleError(Exception):
     """Another consumer has moved our partition's offset."""
 
 
 class Consumer:
-    """Feeds `handler` from a network's outcome topic. Connects at the first run; the kit's two tables are made in `engine`'s
+    """Feeds `handler` from a network's outcome topic, and `load_handler` from its load topic. Connects at the first run; the kit's two tables are made in `engine`'s
     database.
 
     `session_timeout`: a lost consumer's partitions go to others after this; Tansu also takes half of it to admit a consumer.
@@ -219,6 +229,7 @@ class Consumer:
         group: str,
         engine: Engine,
         handler: Handler,
+        load_handler: LoadHandler | None = None,
         share: bool = True,
         session_timeout: float = 6.0,
         poll_records: int = POLL_RECORDS,
@@ -228,9 +239,11 @@ class Consumer:
     ) -> None:
         self._settings = as_settings(reach)
         self._network = network
-        self._topic = outcome_topic(network)
+        self._load_topic = load_topic(network)
+        self._topics = [outcome_topic(network), *([self._load_topic] if load_handler else [])]
         self._group = group
         self._handler = handler
+        self._load_handler = load_handler
         self._share = share
         self._session_timeout = session_timeout
         self._poll_records = poll_records
@@ -238,8 +251,10 @@ class Consumer:
         self._sleep = sleep
         self._options = client_options
         self._client: KafkaConsumer | None = None
-        self._ledger = _Ledger(engine, group, self._topic)
+        self._ledger = _Ledger(engine, group)
         self._positions: dict[TopicPartition, int] = {}
+        self._doubtful: set[TopicPartition] = set()
+        self._goals: dict[TopicPartition, int] = {}
         self._letters = _DeadLetters(self._settings, network, group)
         self._committed_at = 0.0
 
@@ -260,13 +275,14 @@ class Consumer:
         """Handle everything that is in the topic now; returns how many events reached the handler."""
         deadline = time.monotonic() + timeout
         ends: dict[TopicPartition, int] | None = None
+        self._goals.clear()
         handled = 0
         while ends is None or not self._reached(ends):
             if ends is None:
                 ends = self._ends()
             if time.monotonic() > deadline:
                 raise TemporaryError(
-                    f"consumer group {self._group} did not reach the end of {self._topic} in {timeout:.0f} s",
+                    f"consumer group {self._group} did not reach the end of {self._topics[0]} in {timeout:.0f} s",
                     "Run it again; look whether other members of the group are stuck.",
                 )
             handled += self._step(0.5)
@@ -314,39 +330,42 @@ class Consumer:
             # Fetched from Kafka's idea of our place; the database's counts.
             polled = {partition: records for partition, records in polled.items() if partition not in new}
             self._load_positions(client, new)
+        self._settle_doubts(client)
         return self._handle(polled) if polled else 0
 
     def _handle(self, polled: Mapping[TopicPartition, list[Any]]) -> int:
-        events, unusable = self._read(polled)
+        found = self._read(polled)
         moves = {
             partition: (self._positions[partition], records[-1].offset + 1) for partition, records in polled.items()
         }
-        by_place = {(r.partition, r.offset): r for records in polled.values() for r in records}
         while True:
-            self._letters.send(unusable)
-            unusable = []
+            self._letters.send(found.unusable)
+            found.unusable.clear()
             try:
-                handled = self._ledger.apply(moves, events, self._handler)
+                handled = self._ledger.apply(moves, found, self._handler, self._load_handler)
                 break
             except PoisonError as exc:
-                unusable = [(by_place[exc.event.partition, exc.event.offset], exc.reason)]
-                events = [event for event in events if event is not exc.event]
+                poison = exc.event
+                found.events.remove(poison)
+                found.unusable.append((poison.source, exc.reason))
         for partition, (_, after) in moves.items():
             self._positions[partition] = after
         self._commit_advisory()
         return handled
 
-    def _read(self, polled: Mapping[TopicPartition, list[Any]]) -> tuple[list[Received], list[tuple[Any, Reason]]]:
-        events: list[Received] = []
-        unusable: list[tuple[Any, Reason]] = []
-        for records in polled.values():
+    def _read(self, polled: Mapping[TopicPartition, list[Any]]) -> "_Found":
+        found = _Found([], [], [])
+        for partition, records in polled.items():
+            loads = partition.topic == self._load_topic
             for record in records:
-                event = read_event(record)
-                if isinstance(event, Received):
-                    events.append(event)
+                event = read_load(record) if loads else read_event(record)
+                if isinstance(event, Reason):
+                    found.unusable.append((record, event))
+                elif isinstance(event, LoadEvent):
+                    found.loads.append(event)
                 else:
-                    unusable.append((record, event))
-        return events, unusable
+                    found.events.append(event)
+        return found
 
     def _connected(self) -> KafkaConsumer:
         if self._client is None:
@@ -369,56 +388,74 @@ class Consumer:
             )
             self._client = client
             self._positions.clear()
-            if not client.partitions_for_topic(self._topic):
-                raise OperatorError(
-                    f"Kafka at {self._settings.bootstrap} has no topic {self._topic}",
-                    "Create it: `mainstem topics create`.",
-                )
+            for topic in self._topics:
+                if not client.partitions_for_topic(topic):
+                    raise OperatorError(
+                        f"Kafka at {self._settings.bootstrap} has no topic {topic}",
+                        "Create it: `mainstem topics create`.",
+                    )
             if self._share:
-                client.subscribe([self._topic], listener=_Forgetting(self._positions))
+                client.subscribe(self._topics, listener=_Forgetting(self._positions))
             else:
-                client.assign(
-                    [TopicPartition(self._topic, n) for n in sorted(client.partitions_for_topic(self._topic))]
-                )
+                client.assign(self._partitions(client))
         return self._client
 
     def _load_positions(self, client: KafkaConsumer, partitions: Iterable[TopicPartition]) -> None:
         wanted = list(partitions)
         starts, ends = client.beginning_offsets(wanted), client.end_offsets(wanted)
-        known = self._ledger.offsets(
-            [partition.partition for partition in wanted], {p.partition: s for p, s in starts.items()}
-        )
+        known = self._ledger.offsets(starts)
         for partition in wanted:
-            offset = known[partition.partition]
-            # Outside of what the broker has: the topic was made anew, or old events were compacted away.
-            place = offset if starts[partition] <= offset <= ends[partition] else starts[partition]
-            if place > offset or offset > ends[partition]:
-                log.warning(
-                    "reading from the start", group=self._group, partition=partition.partition, was=offset, now=place
-                )
-            client.seek(partition, place)
-            self._positions[partition] = offset
+            self._positions[partition] = offset = known[partition]
+            client.seek(partition, offset)
+            if offset > ends[partition]:
+                self._doubtful.add(partition)
+
+    def _settle_doubts(self, client: KafkaConsumer) -> None:
+        """A place beyond the end means that the topic was made anew; then it is read from its start.
+
+        Apache Kafka says "out of range" and the client starts over by itself. Tansu says nothing; and asked for the
+        end it gives the start of the last batch plus one, so only the high watermark of a fetch can be believed."""
+        for partition in list(self._doubtful):
+            if partition not in self._positions or (end := client.highwater(partition)) is None:
+                continue
+            self._doubtful.discard(partition)
+            if self._positions[partition] > end:
+                log.warning("the topic was made anew; reading from its start", group=self._group, partition=partition)
+                client.seek_to_beginning(partition)
 
     def _ends(self) -> dict[TopicPartition, int]:
         with kafka_errors(self._settings):
             client = self._connected()
-            every = [TopicPartition(self._topic, n) for n in client.partitions_for_topic(self._topic) or ()]
-            return dict(client.end_offsets(every))
+            return dict(client.end_offsets(self._partitions(client)))
+
+    def _partitions(self, client: KafkaConsumer) -> list[TopicPartition]:
+        return [
+            TopicPartition(topic, number)
+            for topic in self._topics
+            for number in sorted(client.partitions_for_topic(topic) or ())
+        ]
 
     def _reached(self, ends: Mapping[TopicPartition, int]) -> bool:
         """Whether every partition is handled up to its end, by us or by another member of the group."""
-        if self._client is None:
+        if self._client is None or self._doubtful:
             return False
         mine = self._positions.keys() & self._client.assignment()
-        for partition in mine:
-            # The position moves over transaction markers, which are no events.
-            if (self._client.position(partition, timeout_ms=2000) or 0) < ends[partition]:
-                return False
+        if not all(self._reached_end(self._client, partition, ends[partition]) for partition in mine):
+            return False
         others = [partition for partition in ends if partition not in mine and ends[partition] > 0]
         if not others:
             return True
-        stored = self._ledger.stored([partition.partition for partition in others])
-        return all(stored.get(partition.partition, 0) >= ends[partition] for partition in others)
+        stored = self._ledger.stored()
+        return all(stored.get(partition, 0) >= ends[partition] for partition in others)
+
+    def _reached_end(self, client: KafkaConsumer, partition: TopicPartition, end: int) -> bool:
+        # The position moves over transaction markers too, which are no events.
+        position = client.position(partition, timeout_ms=2000) or 0
+        if position < end:
+            return False
+        # Tansu's end lies within the last batch; the watermark of the fetch that brought us there is behind it.
+        goal = self._goals.setdefault(partition, max(end, client.highwater(partition) or 0))
+        return bool(position >= goal)
 
     def _commit_advisory(self) -> None:
         """Tell Kafka our place now and then, for lag monitors; nothing depends on it."""
@@ -441,12 +478,20 @@ def read_event(record: Any) -> Received | Reason:
         return Reason.UNKNOWN_VERSION
     except (ValueError, TypeError, AttributeError):
         return Reason.INVALID_HEADER
-    if event.raw is not None:
+    if event.value is not None:
         try:
-            msgspec.json.decode(event.raw, type=_Envelope)
+            msgspec.json.decode(event.value, type=_Envelope)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return Reason.INVALID_JSON
     return event
+
+
+def read_load(record: Any) -> LoadEvent | Reason:
+    """A Kafka record of the load topic, or why it is none."""
+    try:
+        return LoadEvent.model_validate_json(record.value or b"")
+    except ValidationError:
+        return Reason.INVALID_RECORD
 
 
 class _Forgetting(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -469,55 +514,66 @@ class _Forgetting(ConsumerRebalanceListener):  # type: ignore[misc]
 class _Ledger:
     """The kit's two tables: how far the group is, and what it has handled of each record."""
 
-    def __init__(self, engine: Engine, group: str, topic: str) -> None:
+    def __init__(self, engine: Engine, group: str) -> None:
         self._engine = engine
         self._group = group
-        self._topic = topic
         self._created = False
 
     def create_tables(self) -> None:
-        if not self._created:
-            with _database_errors():
+        if self._created:
+            return
+        with _database_errors():
+            try:
                 metadata.create_all(self._engine)
-            self._created = True
+            except DBAPIError:
+                metadata.create_all(self._engine)  # another member of the group made them at the same moment
+        self._created = True
 
-    def stored(self, partitions: Sequence[int]) -> dict[int, int]:
-        """Next offset by partition, where one is known."""
+    def stored(self) -> dict[TopicPartition, int]:
+        """The next offset of every partition the group has read."""
         with _database_errors(), self._engine.connect() as connection:
-            return self._stored(connection, partitions)
+            return self._stored(connection)
 
-    def offsets(self, partitions: Sequence[int], first: Mapping[int, int]) -> dict[int, int]:
-        """Next offset by partition; a partition never read gets a row with `first`."""
-        rows = [self._key(partition) | {"next_offset": first[partition]} for partition in partitions]
+    def offsets(self, first: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """The same; a partition never read gets a row with its `first` offset."""
+        rows = [
+            {"consumer_group": self._group, **partition._asdict(), "next_offset": offset}
+            for partition, offset in first.items()
+        ]
         dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
         with _database_errors(), self._engine.begin() as connection:
             connection.execute(dialect.insert(consumer_offset).on_conflict_do_nothing(), rows)
-            return self._stored(connection, partitions)
+            return self._stored(connection)
 
     def apply(
-        self, moves: Mapping[TopicPartition, tuple[int, int]], events: Sequence[Received], handler: Handler
+        self,
+        moves: Mapping[TopicPartition, tuple[int, int]],
+        found: _Found,
+        handler: Handler,
+        load_handler: LoadHandler | None,
     ) -> int:
-        """One transaction: offsets from → to, guards, effects. Returns how many events were new."""
+        """One transaction: offsets from → to, guards, effects. Returns how many outcome events were new."""
         with _database_errors(), self._engine.begin() as connection:
             for partition, (before, after) in sorted(moves.items()):
-                self._move(connection, partition.partition, before, after)
-            fresh = self._fresh(connection, events)
-            if fresh:
+                self._move(connection, partition, before, after)
+            if fresh := self._fresh(connection, found.events):
                 handler(connection, fresh)
+            if found.loads and load_handler:
+                load_handler(connection, found.loads)
             return len(fresh)
 
-    def _key(self, partition: int) -> dict[str, Any]:
-        return {"consumer_group": self._group, "topic": self._topic, "partition": partition}
-
-    def _stored(self, connection: Connection, partitions: Sequence[int]) -> dict[int, int]:
+    def _stored(self, connection: Connection) -> dict[TopicPartition, int]:
         c = consumer_offset.c
-        ours = and_(c.consumer_group == self._group, c.topic == self._topic, c.partition.in_(partitions))
-        return {row.partition: row.next_offset for row in connection.execute(select(consumer_offset).where(ours))}
+        rows = connection.execute(select(c.topic, c.partition, c.next_offset).where(c.consumer_group == self._group))
+        return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
 
-    def _move(self, connection: Connection, partition: int, before: int, after: int) -> None:
+    def _move(self, connection: Connection, partition: TopicPartition, before: int, after: int) -> None:
         c = consumer_offset.c
         mine = and_(
-            c.consumer_group == self._group, c.topic == self._topic, c.partition == partition, c.next_offset == before
+            c.consumer_group == self._group,
+            c.topic == partition.topic,
+            c.partition == partition.partition,
+            c.next_offset == before,
         )
         if connection.execute(update(consumer_offset).where(mine).values(next_offset=after)).rowcount != 1:
             raise _StaleError
@@ -595,7 +651,7 @@ class _DeadLetters:
         if not letters:
             return
         producer = self._connected()
-        topic = topics.dead_letter_topic(self._network, self._group)
+        topic = dead_letter_topic(self._network, self._group)
         with kafka_errors(self._settings):
             sent = [
                 producer.send(
@@ -632,14 +688,14 @@ class _DeadLetters:
         return self._producer
 
     def _create_topic(self) -> None:
-        """`mainstem topics create --group` makes it with replicas; a small network may have forgotten it."""
-        wanted = topics.topics(self._network, groups=[self._group], replication=-1, min_in_sync=1)
+        """Makes it with the cluster's default number of replicas where it is missing."""
+        wanted = dead_letters(self._network, self._group, replication=-1, min_in_sync=1)
         try:
-            topics.create(self._settings, [wanted[-1]])
+            create_missing(self._settings, [wanted])
         except MainstemError as exc:
             raise OperatorError(
-                f"{wanted[-1].name} is missing and could not be created: {exc.cause}",
-                f"Run `mainstem topics create --group {self._group}`.",
+                f"{wanted.name} is missing and could not be created: {exc.cause}",
+                "Let an administrator create it, for the publishers and this consumer alone.",
             ) from exc
 
 

@@ -187,16 +187,18 @@ class Publisher:
                 if not done.events:
                     stop.wait(idle)
 
-    def send_load_event(self, event: LoadEvent, *, time_: datetime, event_id: str) -> None:
-        """Send a load's event to the network's load topic, keyed by site, and wait for the acknowledgement."""
+    def send_load_event(self, event: LoadEvent) -> None:
+        """Send a load's event to the network's load topic, keyed by site, and wait for the acknowledgement.
+
+        Sent again after a crash, it has the same `ce_id`."""
         headers = {
             Header.SPEC_VERSION: SPEC_VERSION,
-            Header.ID: event_id,
+            Header.ID: str(uuid5(EVENT_NAMESPACE, f"{event.load}/{event.event}")),
             Header.SOURCE: source_of(event.site),
             Header.TYPE: load_type(self._network, event.event),
-            Header.TIME: _instant(time_),
+            Header.TIME: _instant(event.ended or event.started),
             Header.SUBJECT: event.load,
-            Header.DATA_SCHEMA: data_schema("load-event"),
+            Header.DATA_SCHEMA: data_schema("load"),
             Header.CONTENT_TYPE: CONTENT_TYPE,
         }
         value = event.model_dump_json(exclude_none=True).encode()
@@ -303,7 +305,7 @@ class Publisher:
                         "linger_ms": 0,
                         "batch_size": BATCH_BYTES,
                         "max_request_size": 8 * BATCH_BYTES,
-                        "max_block_ms": 10_000,
+                        "max_block_ms": 5000,
                         "delivery_timeout_ms": 30_000,
                         "allow_auto_create_topics": False,
                         "metrics_enabled": False,

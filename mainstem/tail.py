@@ -1,17 +1,19 @@
 """`mainstem tail`: the events of a network as they come, readable, without joining a consumer group."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
+from rich.console import Console
 from rich.text import Text
 
 from mainstem.consumer import Reason, Received, read_event
 from mainstem.kafka_settings import Reach, as_settings, kafka_errors
-from schemas.events import Header, load_topic, outcome_topic
+from schemas.events import Header
 from schemas.problems import OperatorError
 
 SHORT = 10
@@ -50,9 +52,29 @@ class Seen(NamedTuple):
         return json.dumps({"headers": self.headers, "value": value}, ensure_ascii=False, separators=(",", ":"))
 
 
+def print_events(
+    reach: Reach,
+    topic: str,
+    console: Console,
+    *,
+    from_beginning: bool = False,
+    follow: bool = True,
+    site: str | None = None,
+    record_type: str | None = None,
+    as_json: bool = False,
+) -> None:
+    """Print a topic's events, a line each, until interrupted or, without `follow`, up to what is there now."""
+    seen = tail(reach, topic, from_beginning=from_beginning, follow=follow, site=site, record_type=record_type)
+    for event in seen:
+        if as_json:
+            console.out(event.json(), highlight=False)
+        else:
+            console.print(event.text(), soft_wrap=True)
+
+
 class _Record(msgspec.Struct):
     code: Any = None
-    value: msgspec.Raw | None = None
+    value: msgspec.Raw = msgspec.Raw(b"")
     value_code: str | None = None
     unit: str | None = None
     status: str | None = None
@@ -64,17 +86,17 @@ class _Event(msgspec.Struct):
 
 def tail(
     reach: Reach,
-    network: str,
+    topic: str,
     *,
-    topic: Literal["outcome", "load"] = "outcome",
     from_beginning: bool = False,
     follow: bool = True,
     site: str | None = None,
-    type_: str | None = None,
+    record_type: str | None = None,
     poll_seconds: float = 0.5,
 ) -> Iterator[Seen]:
-    """The topic's events, of all partitions, from the start or from now on; without `follow` up to what is there now."""
-    name = outcome_topic(network) if topic == "outcome" else load_topic(network)
+    """An outcome or load topic's events, of all partitions, from the start or from now on; without `follow` up to the
+    end as it is now."""
+    show = _seen_load if topic.rsplit(".", 2)[-2:-1] == ["load"] else _seen
     settings = as_settings(reach)
     with kafka_errors(settings):
         client = KafkaConsumer(
@@ -87,9 +109,9 @@ def tail(
             metrics_enabled=False,
         )
         try:
-            for record in _records(client, name, from_beginning, follow, poll_seconds):
-                seen = _seen(record) if topic == "outcome" else _seen_load(record)
-                if (site is None or seen.site == site) and (type_ is None or seen.type == type_):
+            for record in _records(client, topic, from_beginning, follow, poll_seconds):
+                seen = show(record)
+                if (site is None or seen.site == site) and (record_type is None or seen.type == record_type):
                     yield seen
         finally:
             client.close(autocommit=False, timeout_ms=1000)
@@ -104,14 +126,29 @@ def _records(
     partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
     client.assign(partitions)
     (client.seek_to_beginning if from_beginning else client.seek_to_end)(*partitions)
+    started = int(time.time() * 1000)
     ends = client.end_offsets(partitions)
-    while follow or any(
-        (client.position(partition, timeout_ms=2000) or 0) < ends[partition] for partition in partitions
-    ):
+    old: dict[TopicPartition, int] = {}
+    while follow or any(_before_end(client, partition, end) for partition, end in ends.items()):
         polled = client.poll(timeout_ms=int(poll_seconds * 1000))
-        batch = [record for records in polled.values() for record in records]
+        if not from_beginning:
+            # Tansu takes the start of the last batch for the end: what was there at the first fetch is not news.
+            for partition in partitions:
+                if partition not in old and (end := client.highwater(partition)) is not None:
+                    old[partition] = end
+        batch = [
+            record
+            for partition, records in polled.items()
+            for record in records
+            if record.offset >= old.get(partition, 0) or record.timestamp >= started
+        ]
         # Partitions are read one after another; within a poll, time orders them for the reader.
         yield from sorted(batch, key=lambda record: record.timestamp)
+
+
+def _before_end(client: KafkaConsumer, partition: TopicPartition, end: int) -> bool:
+    position = client.position(partition, timeout_ms=2000) or 0
+    return bool(position < max(end, client.highwater(partition) or 0))
 
 
 def _seen(record: Any) -> Seen:
@@ -123,11 +160,11 @@ def _seen(record: Any) -> Seen:
         event.time,
         event.site,
         event.op.value,
-        event.type,
+        event.record_type,
         _what(event),
-        event.record,
+        event.record_id,
         event.subject,
-        event.raw,
+        event.value,
         headers,
     )
 
@@ -157,10 +194,10 @@ def _texts(record: Any) -> dict[str, str]:
 
 def _what(event: Received) -> str:
     """Code, value and unit: `4548-4 7.1 %`."""
-    if event.raw is None:
+    if event.value is None:
         return ""
     try:
-        record = msgspec.json.decode(event.raw, type=_Event).record
+        record = msgspec.json.decode(event.value, type=_Event).record
     except msgspec.MsgspecError:
         return ""
     value = bytes(record.value).decode() if record.value else record.value_code or record.status

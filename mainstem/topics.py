@@ -44,13 +44,10 @@ class Finding(NamedTuple):
     found: str
     fix: str
 
-    def __str__(self) -> str:
-        return f"{self.topic}: {self.setting} is {self.found}, should be {self.expected}. {self.fix}"
-
-
-def dead_letter_topic(network: str, group: str) -> str:
-    """The topic of what a consumer group could not handle."""
-    return f"{network}.dlq.{group}"
+    @property
+    def what(self) -> str:
+        """The difference in words."""
+        return f"{self.setting} is {self.found}, should be {self.expected}"
 
 
 def topics(
@@ -61,7 +58,7 @@ def topics(
     replication: int = REPLICATION,
     min_in_sync: int | None = None,
 ) -> list[Topic]:
-    """The network's topics, with a dead-letter topic for each consumer group. `min_in_sync` is 2, or 1 without replicas."""
+    """The network's topics, and a dead-letter topic for each consumer group. `min_in_sync` is 2, or 1 without replicas."""
     in_sync = min(MIN_IN_SYNC, replication) if min_in_sync is None else min_in_sync
     durable = {"min.insync.replicas": str(in_sync)}
     compacted = durable | {
@@ -69,17 +66,60 @@ def topics(
         "min.compaction.lag.ms": str(7 * DAY_MS),
         "delete.retention.ms": str(30 * DAY_MS),
     }
-    kept = durable | {"cleanup.policy": "delete"}
-    letters = kept | {"retention.ms": str(14 * DAY_MS)}
+    kept = durable | {"cleanup.policy": "delete", "retention.ms": str(90 * DAY_MS)}
     return [
         Topic(outcome_topic(network), partitions, replication, compacted),
-        Topic(load_topic(network), 1, replication, kept | {"retention.ms": str(90 * DAY_MS)}),
-        *(Topic(dead_letter_topic(network, group), 1, replication, letters) for group in groups),
+        Topic(load_topic(network), 1, replication, kept),
+        *(dead_letters(network, group, replication=replication, min_in_sync=in_sync) for group in groups),
     ]
 
 
-def create(reach: Reach, wanted: Sequence[Topic]) -> list[str]:
-    """Create the topics that are missing; returns their names. Existing topics stay as they are: see `check`."""
+def dead_letter_topic(network: str, group: str) -> str:
+    """The name of the topic of what a consumer group could not handle."""
+    return f"{network}.dlq.{group}"
+
+
+def dead_letters(network: str, group: str, *, replication: int, min_in_sync: int) -> Topic:
+    """A consumer group's dead-letter topic."""
+    settings = {
+        "min.insync.replicas": str(min_in_sync),
+        "cleanup.policy": "delete",
+        "retention.ms": str(14 * DAY_MS),
+    }
+    return Topic(dead_letter_topic(network, group), 1, replication, settings)
+
+
+def create(
+    reach: Reach,
+    network: str,
+    *,
+    groups: Sequence[str] = (),
+    partitions: int = PARTITIONS,
+    replication: int = REPLICATION,
+    min_in_sync: int | None = None,
+) -> list[str]:
+    """Create the network's topics that are missing; returns their names. Existing ones stay as they are: see `check`."""
+    wanted = topics(network, groups=groups, partitions=partitions, replication=replication, min_in_sync=min_in_sync)
+    return create_missing(reach, wanted)
+
+
+def check(
+    reach: Reach,
+    network: str,
+    *,
+    groups: Sequence[str] = (),
+    partitions: int = PARTITIONS,
+    replication: int = REPLICATION,
+    min_in_sync: int | None = None,
+) -> list[Finding]:
+    """What differs between the cluster's topics and the network's; empty when nothing does."""
+    wanted = topics(network, groups=groups, partitions=partitions, replication=replication, min_in_sync=min_in_sync)
+    with administration(reach) as admin:
+        return [finding for topic in wanted for finding in _findings(admin, topic)]
+
+
+def create_missing(reach: Reach, wanted: Sequence[Topic]) -> list[str]:
+    """Create those of the topics that are missing; returns their names."""
     with administration(reach) as admin:
         missing = [topic for topic in wanted if _describe(admin, topic.name) is None]
         for topic in missing:
@@ -87,12 +127,6 @@ def create(reach: Reach, wanted: Sequence[Topic]) -> list[str]:
         if missing:
             admin.wait_for_topics([topic.name for topic in missing])
     return [topic.name for topic in missing]
-
-
-def check(reach: Reach, wanted: Sequence[Topic]) -> list[Finding]:
-    """What differs between the cluster's topics and these; empty when nothing does."""
-    with administration(reach) as admin:
-        return [finding for topic in wanted for finding in _findings(admin, topic)]
 
 
 @contextmanager

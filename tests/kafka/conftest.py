@@ -3,7 +3,7 @@
 import importlib.util
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -11,11 +11,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+
+from mainstem import topics
+from mainstem.consumer import Consumer, Received
+from mainstem.publisher import Published, Publisher
 
 APACHE_KAFKA = Path(__file__).parent.parent / "apache_kafka.py"
 if "apache_kafka" not in sys.modules:
     spec = importlib.util.spec_from_file_location("apache_kafka", APACHE_KAFKA)
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     sys.modules["apache_kafka"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules["apache_kafka"])
 
@@ -55,7 +62,8 @@ class MemoryOutbox:
         """Store a change of a record, or its withdrawal."""
         sequence = self.rows[record].sequence + 1 if record in self.rows else 1
         provenance = (
-            b'"source":[{"type":"Observation","ref":"h-%b","version":"3"}],"mapping":"observation@1"' % record[:12].hex().encode()
+            b'"source":[{"type":"Observation","ref":"h-%b","version":"3"}],"mapping":"observation@1"'
+            % record[:12].hex().encode()
         )
         self.rows[record] = Row(
             next(self._numbers),
@@ -98,8 +106,8 @@ class MemoryOutbox:
 def observation(record: bytes, subject: bytes, value: str = "7.1") -> bytes:
     """An outcome record's JSON, as transforms writes it."""
     return (
-        b'{"type":"observation","id":"r-%b","subject":"s-%b","system":"http://loinc.org","code":"4548-4","status":"final",'
-        b'"value":%b,"unit":"%%","effective":"2026-03-02T09:10:00Z","display":"Hemoglobin A1c/Hemoglobin.total in Blood"}'
+        b'{"type":"observation","id":"r-%b","subject":"s-%b","site":"north","code":"4548-4","status":"final",'
+        b'"value":%b,"raw_value":"7.10","unit":"%%","effective":"2026-03-02T09:10:00Z","category":["laboratory"]}'
         % (record.hex().encode(), subject.hex().encode(), value.encode())
     )
 
@@ -110,13 +118,156 @@ def name(kind: str, number: int) -> bytes:
 
 
 @pytest.fixture
+def observe() -> Callable[..., bytes]:
+    """`observe(outbox, 1, "7.1")` stores a value of observation 1; `None` withdraws it. Returns the record."""
+
+    def store(outbox: MemoryOutbox, number: int, value: str | None = "7.1", *, subject: int = 0) -> bytes:
+        record, person = name("record", number), name("subject", subject)
+        outbox.change(record, person, None if value is None else observation(record, person, value))
+        return record
+
+    return store
+
+
+@pytest.fixture
+def fill() -> Callable[..., Any]:
+    """`fill(outbox, 100, subjects=10)` stores that many new observations."""
+
+    def store(outbox: MemoryOutbox, records: int, *, subjects: int = 50) -> None:
+        for number in range(records):
+            record, subject = name("record", number), name("subject", number % subjects)
+            outbox.change(record, subject, observation(record, subject))
+
+    return store
+
+
+@pytest.fixture
 def outbox() -> MemoryOutbox:
     return MemoryOutbox()
 
 
-def filled(outbox: Any, records: int, *, subjects: int = 50) -> Any:
-    """The outbox with that many new observations."""
-    for number in range(records):
-        record, subject = name("record", number), name("subject", number % subjects)
-        outbox.change(record, subject, observation(record, subject))
-    return outbox
+@pytest.fixture
+def stream(broker: str, network: str) -> "Stream":
+    """A network of its own on Tansu, its topics created."""
+    return Stream(broker, network)
+
+
+@pytest.fixture
+def kafka_stream(request: pytest.FixtureRequest, network: str) -> "Stream":
+    """The same on Apache Kafka."""
+    return Stream(request.getfixturevalue("apache_kafka").bootstrap, network)
+
+
+@pytest.fixture
+def stream_on(network: str) -> "Callable[..., Stream]":
+    """`stream_on(cluster)`: the same on a cluster of the test's own."""
+
+    def make(cluster: Any, *, replication: int = 1) -> Stream:
+        return Stream(cluster.bootstrap, network, replication=replication)
+
+    return make
+
+
+class Stream:
+    """A network's topics, what a test writes to them and reads back with a plain client."""
+
+    def __init__(self, bootstrap: str, network: str, *, replication: int = 1) -> None:
+        self.bootstrap = bootstrap
+        self.network = network
+        topics.create(bootstrap, network, replication=replication)
+
+    def publisher(self, outbox: Any, **options: Any) -> Publisher:
+        return Publisher(self.bootstrap, network=self.network, store=outbox, site="north", software="0.1.0", **options)
+
+    def publish(self, outbox: Any) -> Published:
+        with self.publisher(outbox) as publisher:
+            return publisher.publish()
+
+    def consumer(self, engine: Engine, handler: Any, **options: Any) -> Consumer:
+        return Consumer(
+            self.bootstrap,
+            network=self.network,
+            group="test",
+            engine=engine,
+            handler=handler,
+            **{"share": False} | options,
+        )
+
+    def records(self, topic: str = "outcome.v1") -> list[Any]:
+        """Everything in a topic, in the order of each partition."""
+        name = f"{self.network}.{topic}"
+        client = KafkaConsumer(
+            bootstrap_servers=self.bootstrap.split(","), auto_offset_reset="earliest", max_poll_records=20_000
+        )
+        try:
+            partitions = [TopicPartition(name, number) for number in client.partitions_for_topic(name) or ()]
+            client.assign(partitions)
+            ends = client.end_offsets(partitions)
+            found: list[Any] = []
+            while any(client.position(p) < max(end, client.highwater(p) or 0) for p, end in ends.items()):
+                for records in client.poll(timeout_ms=500).values():
+                    found += records
+            return found
+        finally:
+            client.close()
+
+    def send(self, value: bytes | None, *, key: bytes = b"s-aa/r-bb", headers: Any = ()) -> None:
+        """Put anything at all on the outcome topic."""
+        producer = KafkaProducer(bootstrap_servers=self.bootstrap)
+        producer.send(f"{self.network}.outcome.v1", key=key, value=value, headers=list(headers)).get(timeout=10)
+        producer.close()
+
+
+class Latest:
+    """A handler that keeps each record's latest value in a table, and counts what it was given."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.given: list[str] = []
+        with engine.begin() as db:
+            db.execute(text("create table if not exists latest (record varchar(40) primary key, value text)"))
+            db.execute(text("create table if not exists effect (event varchar(40))"))
+
+    def __call__(self, db: Connection, events: Sequence[Received]) -> None:
+        for event in events:
+            self.given.append(event.event_id)
+            db.execute(text("insert into effect values (:event)"), {"event": event.event_id})
+            db.execute(text("delete from latest where record = :record"), {"record": event.record_id})
+            if event.outcome is not None:
+                row = {"record": event.record_id, "value": str(event.outcome.record.value)}
+                db.execute(text("insert into latest values (:record, :value)"), row)
+
+    def state(self) -> dict[str, str]:
+        with self.engine.connect() as db:
+            return {row.record: row.value for row in db.execute(text("select record, value from latest"))}
+
+    def effects(self) -> list[str]:
+        with self.engine.connect() as db:
+            return [event for (event,) in db.execute(text("select event from effect"))]
+
+
+@pytest.fixture
+def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = create_engine(f"sqlite:///{tmp_path / 'consumer.db'}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def postgres_engine(postgres_url: str) -> Iterator[Engine]:
+    engine = create_engine(make_url(postgres_url).set(drivername="postgresql+psycopg"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite_engine", "postgres_engine"], ids=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """The consumer's database: both kinds."""
+    made: Engine = request.getfixturevalue(request.param)
+    return made
+
+
+@pytest.fixture
+def latest_of() -> type[Latest]:
+    """`latest_of(engine)`: a handler that keeps the latest values there."""
+    return Latest

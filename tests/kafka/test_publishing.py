@@ -1,0 +1,179 @@
+"""What a publisher puts on the topic: keys, partitions, headers, values, tombstones; and how it fails."""
+
+import json
+import threading
+import time
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+from kafka.partitioner import murmur2
+
+from mainstem.publisher import BATCH_BYTES, MAX_EVENT_BYTES, Publisher, event_id_of
+from schemas.events import LoadEvent, LoadEventType, OutcomeEvent, TypeCounts
+from schemas.problems import TemporaryError
+
+
+def test_published_change_is_the_event_the_schema_describes(stream, outbox, observe):
+    """Value, key and every header of a new observation's event are as events.md says."""
+    record = observe(outbox, 1, "7.1")
+
+    published = stream.publish(outbox)
+
+    (event,) = stream.records()
+    value = OutcomeEvent.model_validate_json(event.value)
+    assert (published.events, published.tombstones, published.coalesced) == (1, 0, 0)
+    assert event.key.decode() == f"{value.record.subject}/{value.record.id}"
+    assert value.record.id == f"r-{record.hex()}"
+    assert (value.change.op, value.change.sequence, value.change.previous) == ("recorded", 1, 0)
+    assert value.change.digest == outbox.rows[record].digest.hex()
+    assert (value.provenance.site, value.provenance.software) == ("north", "0.1.0")
+    assert value.provenance.mapping == "observation@1"
+    assert dict(event.headers) == {
+        "ce_specversion": b"1.0",
+        "ce_id": event_id_of(value.record.id, 1, 1).encode(),
+        "ce_source": b"/site/north",
+        "ce_type": f"{stream.network}.outcome.recorded.v1".encode(),
+        "ce_time": b"2026-03-02T05:00:00Z",
+        "ce_subject": value.record.id.encode(),
+        "ce_dataschema": b"/schemas/observation.v1.json",
+        "ce_sequence": b"1.1",
+        "content-type": b"application/json",
+    }
+    assert uuid.UUID(dict(event.headers)["ce_id"].decode()).version == 5
+
+
+def test_records_of_a_subject_share_the_partition_any_client_would_compute(stream, outbox, fill):
+    """The partition is Kafka's default hash of the subject part of the key."""
+    fill(outbox, 500, subjects=40)
+
+    stream.publish(outbox)
+
+    records = stream.records()
+    assert len(records) == 500
+    for record in records:
+        subject = record.key.partition(b"/")[0]
+        assert record.partition == (murmur2(subject) & 0x7FFFFFFF) % 12
+    assert len({record.partition for record in records}) > 6
+
+
+def test_amendment_names_what_came_before_and_withdrawal_is_a_tombstone(stream, outbox, observe):
+    """A second value is `amended`, a withdrawal an empty value with headers; ids differ, the key stays."""
+    for value in ("7.1", "7.4", None):
+        observe(outbox, 1, value)
+        stream.publish(outbox)
+
+    recorded, amended, withdrawn = stream.records()
+    change = json.loads(amended.value)["change"]
+    assert (change["op"], change["sequence"], change["previous"]) == ("amended", 2, 1)
+    assert withdrawn.value is None
+    assert dict(withdrawn.headers)["ce_type"].endswith(b".outcome.withdrawn.v1")
+    assert dict(withdrawn.headers)["ce_dataschema"] == b"/schemas/observation.v1.json"
+    assert len({dict(event.headers)["ce_id"] for event in (recorded, amended, withdrawn)}) == 3
+    assert recorded.key == amended.key == withdrawn.key
+
+
+def test_changes_between_two_publishes_coalesce_into_the_last(stream, outbox, observe):
+    """Three changes before a publish give one event, with the last value and sequence."""
+    for value in ("7.1", "7.2", "7.3"):
+        observe(outbox, 1, value)
+
+    published = stream.publish(outbox)
+
+    (event,) = stream.records()
+    assert (published.events, published.coalesced) == (1, 2)
+    assert json.loads(event.value)["record"]["value"] == 7.3
+    assert json.loads(event.value)["change"]["sequence"] == 3
+
+
+def test_nothing_pending_publishes_nothing(stream, outbox, fill):
+    """A second publish with nothing changed sends no event."""
+    fill(outbox, 20)
+
+    assert stream.publish(outbox).events == 20
+    assert stream.publish(outbox).events == 0
+    assert len(stream.records()) == 20
+
+
+def test_changes_of_a_record_stay_in_order_over_pages_and_batches(stream, outbox, observe, fill):
+    """With many pages and batches in flight, each subject's events lie in the order of their changes."""
+    fill(outbox, 300, subjects=3)
+    with stream.publisher(outbox, page=7) as publisher:
+        publisher.publish()
+        for number in range(50):
+            observe(outbox, number, "8.5", subject=number % 3)
+        publisher.publish()
+
+    seen: dict[bytes, list[int]] = {}
+    for record in stream.records():
+        seen.setdefault(record.key, []).append(int(dict(record.headers)["ce_sequence"].split(b".")[1]))
+    assert sorted(seen.values()) == [[1]] * 250 + [[1, 2]] * 50
+
+
+def test_large_events_are_split_over_batches_and_an_oversized_one_is_named(stream, outbox, observe, fill):
+    """Events up to the limit arrive; one beyond it stays pending, is named by its pseudonym, and holds up nobody."""
+    big = [outbox.rows[observe(outbox, number)] for number in range(4)]
+    for row in big[:3]:
+        outbox.rows[row.id] = row._replace(content=b'{"type":"x","text":"' + b"a" * (BATCH_BYTES - 100) + b'"}')
+    outbox.rows[big[3].id] = big[3]._replace(content=b'{"a":"' + b"a" * MAX_EVENT_BYTES + b'"}')
+    observe(outbox, 10)
+
+    published = stream.publish(outbox)
+
+    assert published.events == 4
+    assert published.refused == (f"r-{big[3].id.hex()}",)
+    assert len(stream.records()) == 4
+    assert [row.id for row in outbox.pending("north", limit=10)] == [big[3].id]
+
+
+def test_follower_publishes_while_others_store_and_drains_at_the_end(stream, outbox, observe, fill):
+    """`follow` sends what is stored while it runs; once told to stop it sends the rest and returns the sum."""
+    stop = threading.Event()
+    results = []
+    with stream.publisher(outbox) as publisher:
+        thread = threading.Thread(target=lambda: results.append(publisher.follow(stop, idle=0.02)))
+        thread.start()
+        for number in range(30):
+            observe(outbox, number)
+            time.sleep(0.005)
+        stop.set()
+        thread.join(30)
+
+    assert results[0].events == len({record.key for record in stream.records()}) == 30
+
+
+def test_dead_broker_is_named_within_ten_seconds(outbox, observe):
+    """With nothing listening, the error says which address failed and how, and nothing is marked published."""
+    observe(outbox, 1)
+    started = time.monotonic()
+    with (
+        Publisher("127.0.0.1:1", network="lhn", store=outbox, site="north", software="0.1.0") as publisher,
+        pytest.raises(TemporaryError, match=r"127\.0\.0\.1:1 is not reachable: TCP failed") as caught,
+    ):
+        publisher.publish()
+    assert time.monotonic() - started < 11
+    assert caught.value.fix
+    assert outbox.published == {}
+    assert not outbox.locked
+
+
+def test_load_event_is_keyed_by_site_and_has_the_same_id_when_sent_again(stream, outbox):
+    """A load's event goes to the load topic; a repetition after a crash is recognisable."""
+    event = LoadEvent(
+        load="north/2026-03-02T05:00Z",
+        site="north",
+        event=LoadEventType.COMPLETED,
+        mode="full",
+        started=datetime(2026, 3, 2, 5, tzinfo=UTC),
+        ended=datetime(2026, 3, 2, 6, tzinfo=UTC),
+        types={"Observation": TypeCounts(read=3, mapped=2, skipped={"missing-id": 1})},
+    )
+    with stream.publisher(outbox) as publisher:
+        publisher.send_load_event(event)
+        publisher.send_load_event(event)
+
+    first, second = stream.records("load.v1")
+    assert first.key == b"north"
+    assert LoadEvent.model_validate_json(first.value) == event
+    assert dict(first.headers)["ce_id"] == dict(second.headers)["ce_id"]
+    assert dict(first.headers)["ce_type"] == f"{stream.network}.load.completed.v1".encode()
