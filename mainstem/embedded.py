@@ -282,6 +282,7 @@ class Running:
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
         """Wait until `ready()`; raises OperatorError with the log's place if it ends before or takes too long."""
         deadline = time.monotonic() + seconds
+        pause = 0.02
         while not ready():
             if self.exit_code is not None:
                 raise OperatorError(
@@ -291,7 +292,8 @@ class Running:
                 raise TemporaryError(
                     f"{self.name} did not answer within {seconds:.0f} s.", f"Its output is in {self.log}"
                 )
-            time.sleep(0.05)
+            time.sleep(pause)
+            pause = min(0.5, pause * 1.3)
 
     def close(self) -> None:
         """End the process and everything it started; does nothing if it never ran."""
@@ -702,6 +704,8 @@ class Hospital(Part):
     def _answers(self) -> bool:
         import httpx
 
+        if not port_is_busy(self.port):
+            return False
         try:
             return self._client.get("/metadata", timeout=2).status_code == 200
         except httpx.HTTPError:

@@ -1,1 +1,21 @@
 """A network of three hospitals on one machine: synthetic children, real servers, broker, database, registry and page."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def run(*, quick: bool, state: Path, console: "Console") -> None:
+    """Run the demo until Ctrl-C; with `quick` without Airflow, day two included, then it ends."""
+    from mainstem.demo.network import run as run_network
+
+    run_network(quick=quick, state=state, console=console)
+
+
+def day_two(*, state: Path, console: "Console") -> None:
+    """Change three things at the hospitals of the running demo, refresh them, show what travelled; then once more."""
+    from mainstem.demo.network import day_two as run_day_two
+
+    run_day_two(state=state, console=console)
