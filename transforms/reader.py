@@ -27,8 +27,10 @@ from transforms.times import instant
 Leaves = Callable[[str], bool]
 """Whether the field policy lets an output field leave."""
 
-_MEMORIES = 2048
-"""Entries a memory holds before it starts anew."""
+_MEMORIES = 1024
+"""Entries a memory holds before it starts anew: what recurs soon, recurs within a few patients' resources …"""
+_PAIRED_MEMORIES = 4096
+"""… but pairs of code and quantity recur everywhere."""
 _LONGEST_KEY = 1024
 """Longer fields are read each time, so that a memory is a few megabytes whatever the source sends."""
 _EMPTY = frozenset({b"null", b'""', b"{}", b"[]"})
@@ -45,9 +47,10 @@ class Note(NamedTuple):
     flags: tuple[str, ...] = ()
     unmapped: tuple[tuple[str, str], ...] = ()
     withdrawn: bool = False
+    emptied: bool = False
 
 
-EMPTY = Note()
+EMPTY = Note(emptied=True)
 """The field stands but is null or empty, which FHIR forbids and feeds do: the line is read again without such fields."""
 
 Entry = tuple[bytes, Note | None]
@@ -74,12 +77,13 @@ class Memory(dict[bytes, Entry]):
         self._setting = setting
         self._kept = tuple((field, b',"%b":' % field.encode()) for field in rule.gives if leaves(field))
         self._older: dict[bytes, Entry] = {}
+        self._most = _PAIRED_MEMORIES if rule.needs else _MEMORIES
 
     def learn(self, key: bytes, raw: bytes, companion: bytes | None) -> Entry:
         """Read a field's bytes by its rule, and remember what they give."""
         entry = self._older.get(key) or self._entry(raw, companion)
         if len(key) <= _LONGEST_KEY:
-            if len(self) >= _MEMORIES:
+            if len(self) >= self._most:
                 self._older = dict(self)
                 self.clear()
             self[key] = entry
@@ -208,8 +212,8 @@ class _Meta(Struct, gc=False):
 class _Origin(NamedTuple):
     """What `meta` says of a resource."""
 
-    members: bytes = b""
-    """`version` and `updated`, for the provenance's source."""
+    members: bytes = b'"'
+    """What follows the ref in the provenance's source: `version` and `updated`."""
     updated: int | None = None
     """lastUpdated in microseconds since 1970."""
     note: Note | None = None
@@ -220,8 +224,10 @@ class _Subject(NamedTuple):
 
     pseudonym: bytes
     members: bytes
-    """`subject` and `site`, for the record."""
+    """What follows the record's id: `subject`, `site` and the mapping's constants."""
 
+
+_NOBODY = _Subject(b"", b"")
 
 _OTHER_VERSIONS = re.compile(rb"/(STU3|DSTU2|[13]\.0)/|/StructureDefinition/daf-")
 """Profiles of other FHIR versions; US Core's `STU3.1.1` is R4."""
@@ -258,28 +264,31 @@ class Reader:
         self._zone = setting.zone
         self._flags, self._unmapped = flags, unmapped
         self._names_subject = resource.subject is not None
+        self._subject_field = resource.subject or ""
         self._parts_field = resource.parts or ""
 
         own = {"id": "ident", "meta": "meta", resource.subject or "": "named", self._parts_field: "parts"}
         known = {field: attribute for field, attribute in own.items() if field}
-        self._shared = Table(resource.fields, "a", setting, leaves, known)
-        self._repeated = Table(resource.repeated, "b", setting, leaves, known)
-        both = {**self._shared.attributes, **self._shared.companions, **self._repeated.attributes}
+        shared = Table(resource.fields, "a", setting, leaves, known)
+        repeated = Table(resource.repeated, "b", setting, leaves, known)
+        both = {**shared.attributes, **shared.companions, **repeated.attributes}
         self._decode = msgspec.json.Decoder(_narrow(self._type, {**known, **both})).decode
-        part = _narrow("Part", {**self._repeated.attributes, **known})
-        self._decode_parts = msgspec.json.Decoder(list[part]).decode if resource.parts else None
-        self._part_code = self._repeated.attributes.get("code", "")
+        part: Any = _narrow("Part", {**repeated.attributes, **known})
+        self._decode_parts = msgspec.json.Decoder(list[part]).decode
+        self._read_shared = shared.read
+        self._read_repeated = repeated.read if resource.parts else None
+        self._part_code = repeated.attributes.get("code", "")
 
         self._prefix = resource.source.encode() + b"/"
         self._hmac = setting.pseudonyms.digester()
-        self._site = members([("site", site)])
+        constants = ((name, value) for name, value in resource.constants.items() if leaves(name))
+        self._site = members([("site", site), *constants])
         self._head = b'{"type":"%b","id":"r-' % resource.record.encode()
-        self._constants = members((name, value) for name, value in resource.constants.items() if leaves(name))
         self._source = b'"source":[{"type":"%b","ref":"h-' % resource.source.encode()
         self._mapping = b'}],"mapping":"%b"' % resource.mapping.encode()
         self._leaves_parent, self._leaves_parts = leaves("parent"), leaves("parts")
 
-        self._subjects: dict[bytes, _Subject | None] = {}
+        self._subjects: dict[bytes, _Subject] = {}
         self._origins: dict[bytes, _Origin] = {}
         self._labels: dict[bytes, bytes] = {}
 
@@ -293,84 +302,82 @@ class Reader:
             return self._problem(b"", None, Note(Reason.MISSING_ID, "id"))
         keyed = self._hmac(self._prefix + ident.encode())
         ref = keyed[:REF_BYTES]
-        origin = (
-            _NO_ORIGIN
-            if source.meta is None
-            else self._origins.get(meta := bytes(source.meta)) or self._learn_origin(meta)
-        )
-        subject: _Subject | None
+        origin = _NO_ORIGIN
+        if source.meta is not None:
+            origin = self._origins.get(meta := bytes(source.meta)) or self._learn_origin(meta)
+        subject = _NOBODY
         if not self._names_subject:
             subject = self._patient(keyed)
-        elif source.named is None:
-            subject = None
-        else:
+        elif source.named is not None:
             subject = self._subjects.get(named := bytes(source.named)) or self._learn_subject(named)
 
-        shared: list[bytes] = []
-        own: list[bytes] = []
-        shared_notes: list[Note] = []
-        own_notes: list[Note] = []
-        self._shared.read(source, shared, shared_notes)
-        if self._decode_parts is not None:
-            self._repeated.read(source, own, own_notes)
-        if shared_notes or own_notes or origin.note or subject is None:
-            if EMPTY in shared_notes or EMPTY in own_notes:
-                return self.read(_without_empty(line))
-            settled = self._settle(ref, origin, [*shared_notes, *own_notes])
-            if settled is not None or subject is None:
-                return settled or self._problem(ref, origin.updated, Note(Reason.MISSING_SUBJECT))
+        found: list[bytes] = []
+        notes: list[Note] = []
+        self._read_shared(source, found, notes)
+        if self._read_repeated is not None:
+            if source.parts is not None:
+                return self._exploded(line, source, ref, subject, origin, found, notes)
+            self._read_repeated(source, found, notes)
+        if notes or origin.note is not None or subject is _NOBODY:
+            settled = self._settled(line, ref, subject, origin, notes)
+            if settled is not None:
+                return settled
+        record = self._made(ref, WHOLE, subject, origin, found, notes)
+        return _new(Outcome, (self._type, ref, [record], False, origin.updated, None))
 
-        whole = _Whole(ref, subject, origin, b"".join(shared), shared_notes)
-        if self._decode_parts is None or (parts := source.parts) is None:
-            return _outcome(
-                self._type, ref, [self._made(whole, WHOLE, self._constants + b"".join(own), own_notes)], origin.updated
-            )
-        try:
-            records = self._read_parts(whole, bytes(parts))
-        except _Refused as refused:
-            return refused.outcome
-        listed = _list_of(records) if self._leaves_parts else b""
-        record = self._made(whole, WHOLE, self._constants + b"".join(own) + listed, own_notes)
-        return _outcome(self._type, ref, [record, *records], origin.updated)
-
-    def _made(self, whole: "_Whole", part: bytes, body: bytes, own_notes: list[Note]) -> Mapped:
-        ref, subject, origin, shared, notes = whole
-        ident = ref + part
-        content = b"".join((self._head, hexlify(ident), b'"', subject.members, shared, body, b"}"))
-        provenance = b"".join((self._source, hexlify(ref), origin.members, self._mapping))
-        if notes or own_notes or origin.note:
-            provenance += _flags_member([*((origin.note,) if origin.note else ()), *notes, *own_notes])
+    def _made(
+        self, ref: bytes, part: bytes, subject: _Subject, origin: _Origin, found: list[bytes], notes: list[Note]
+    ) -> Mapped:
+        name = hexlify(ref)
+        content = b"".join((self._head, name, hexlify(part), subject.members, *found, b"}"))
+        provenance = self._source + name + origin.members + self._mapping
+        if notes:
+            provenance += _flags_text(tuple([flag for note in notes for flag in note.flags]))
         digest = blake2b(content, digest_size=DIGEST_BYTES).digest()
-        return _new(Mapped, (ident, self._record, subject.pseudonym, digest, content, provenance, origin.updated))
+        return _new(Mapped, (ref + part, self._record, subject.pseudonym, digest, content, provenance, origin.updated))
 
     # ------------------------------------------------------------ parts
 
-    def _read_parts(self, whole: "_Whole", raw: bytes) -> list[Mapped]:
-        """A record for each part. Raises _Refused where one makes the resource unusable."""
-        assert self._decode_parts is not None
-        if raw == b"null":
-            return []
+    def _exploded(
+        self,
+        line: bytes,
+        source: Any,
+        ref: bytes,
+        subject: _Subject,
+        origin: _Origin,
+        shared: list[bytes],
+        notes: list[Note],
+    ) -> Outcome:
+        """A resource with parts: a record of the whole, which lists the parts, and one of each part."""
+        assert self._read_repeated is not None
+        noticed = list(notes)
+        found = list(shared)
+        self._read_repeated(source, found, notes)
+        settled = self._settled(line, ref, subject, origin, notes)
+        if settled is not None:
+            return settled
         try:
-            parts = self._decode_parts(raw)
+            parts = self._decode_parts(bytes(source.parts))
         except msgspec.ValidationError as exc:
-            path = f"{self._parts_field}{path_of(exc)}"
-            raise _Refused(self._problem(whole.ref, whole.origin.updated, Note(Reason.INVALID_FIELD, path))) from None
-        parent = members([("parent", f"r-{hexlify(whole.ref + WHOLE).decode()}")]) if self._leaves_parent else b""
+            return self._problem(ref, origin.updated, Note(Reason.INVALID_FIELD, f"{self._parts_field}{path_of(exc)}"))
+        parent = members([("parent", f"r-{hexlify(ref + WHOLE).decode()}")] if self._leaves_parent else [])
         taken = {WHOLE}
         records = []
         for index, part in enumerate(parts):
-            found: list[bytes] = []
-            notes: list[Note] = []
-            self._repeated.read(part, found, notes)
-            if notes:
-                if EMPTY in notes:
-                    return self._read_parts(whole, _without_empty(raw))
-                placed = [note._replace(path=f"{self._parts_field}[{index}].{note.path}") for note in notes]
-                if (settled := self._settle(whole.ref, _NO_ORIGIN, placed)) is not None:
-                    raise _Refused(settled)
+            inner = list(shared)
+            inner_notes: list[Note] = []
+            self._read_repeated(part, inner, inner_notes)
+            inner_notes = [note._replace(path=f"{self._parts_field}[{index}].{note.path}") for note in inner_notes]
+            settled = self._settled(line, ref, subject, _NO_ORIGIN, inner_notes)
+            if settled is not None:
+                return settled
             number = self._number(bytes(getattr(part, self._part_code)), taken)
-            records.append(self._made(whole, number, b"".join(found) + parent, notes))
-        return records
+            records.append(self._made(ref, number, subject, origin, [*inner, parent], [*noticed, *inner_notes]))
+        if records and self._leaves_parts:
+            listed = b",".join(b'"r-%b"' % hexlify(record.id) for record in records)
+            found.append(b',"parts":[%b]' % listed)
+        whole = self._made(ref, WHOLE, subject, origin, found, notes)
+        return Outcome(self._type, ref, [whole, *records], False, origin.updated)
 
     def _number(self, code: bytes, taken: set[bytes]) -> bytes:
         """The part's four bytes: keyed hash of its code, so that they stay when parts change places."""
@@ -389,15 +396,15 @@ class Reader:
 
     def _patient(self, keyed: bytes) -> _Subject:
         pseudonym = keyed[:SUBJECT_BYTES]
-        return _Subject(pseudonym, b',"subject":"s-' + hexlify(pseudonym) + b'"' + self._site)
+        return _Subject(pseudonym, b'","subject":"s-' + hexlify(pseudonym) + b'"' + self._site)
 
-    def _learn_subject(self, key: bytes) -> _Subject | None:
+    def _learn_subject(self, key: bytes) -> _Subject:
         try:
             named = reference_id(decode(key, Reference | None), "Patient")
         except Unusable:
             named = None
         if named is None:
-            return None
+            return _NOBODY
         subject = self._patient(self._pseudonyms.subject(named))
         _remember(self._subjects, key, subject)
         return subject
@@ -422,16 +429,22 @@ class Reader:
             except ValueError:
                 note = Note(flags=("updated-unreadable",))
         return _Origin(
-            members([("version", version if _VERSION.fullmatch(version) else None), ("updated", utc)]), updated, note
+            b'"' + members([("version", version if _VERSION.fullmatch(version) else None), ("updated", utc)]),
+            updated,
+            note,
         )
 
     # ------------------------------------------------------------ what was noticed
 
-    def _settle(self, ref: bytes, origin: _Origin, notes: list[Note]) -> Outcome | None:
+    def _settled(
+        self, line: bytes, ref: bytes, subject: _Subject, origin: _Origin, notes: list[Note]
+    ) -> Outcome | None:
         """Count what was noticed; the outcome, where that leaves no record."""
         if origin.note is not None:
             notes.append(origin.note)
-        worst: Note | None = None
+        if any(note.emptied for note in notes):
+            return self.read(_without_empty(line))
+        worst = Note(Reason.MISSING_SUBJECT, self._subject_field) if subject is _NOBODY else None
         for note in notes:
             if note.withdrawn:
                 return Outcome(self._type, ref, [], True, origin.updated)
@@ -449,29 +462,7 @@ class Reader:
         return Outcome(self._type, ref, [], False, updated, Problem(note.reason, self._type, path))
 
 
-class _Whole(NamedTuple):
-    """What all records of one resource share."""
-
-    ref: bytes
-    subject: _Subject
-    origin: _Origin
-    members: bytes
-    notes: list[Note]
-
-
-class _Refused(Exception):
-    """A part makes its resource unusable."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__()
-        self.outcome = outcome
-
-
 _new = tuple.__new__  # a named tuple's own constructor takes twice the time
-
-
-def _outcome(resource_type: str, ref: bytes, records: list[Mapped], updated: int | None) -> Outcome:
-    return _new(Outcome, (resource_type, ref, records, False, updated, None))
 
 
 def _rank(note: Note) -> int:
@@ -481,14 +472,6 @@ def _rank(note: Note) -> int:
 @lru_cache(maxsize=512)
 def _flags_text(flags: tuple[str, ...]) -> bytes:
     return members([("flags", list(dict.fromkeys(flags)))])
-
-
-def _flags_member(notes: list[Note]) -> bytes:
-    return _flags_text(tuple([flag for note in notes for flag in note.flags]))
-
-
-def _list_of(records: list[Mapped]) -> bytes:
-    return b',"parts":[' + b",".join(b'"r-%b"' % hexlify(record.id) for record in records) + b"]" if records else b""
 
 
 def _label(code: bytes) -> bytes:

@@ -172,7 +172,7 @@ def coded(*, every: str | None = None, text_is: Reason | None = None, **targets:
 
 def coded_value(*, every: str, absent: str, **targets: str | tuple[str, ...]) -> Rule:
     """A coded value: as `coded`, but a text-only value is withheld and a null flavour says why there is no value."""
-    rule = coded(every=every, **targets)
+    rule = coded(every=every, text_is=None, **targets)
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         concept = _concept(raw)
@@ -341,7 +341,7 @@ def quantity(
         if source is None or source.value is None or bytes(source.value) == b"null":
             return Found({absent: "NI"})
         written, flags = _number(source)
-        found = {raw_value: written, comparator: _comparator(source)}
+        found: dict[str, Any] = {raw_value: written, comparator: _comparator(source)}
         manner = _manner(source, companion, setting)
         if manner.fault is not None:
             raise Unusable(manner.fault, "code" if source.code is not None else "unit")

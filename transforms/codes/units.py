@@ -14,19 +14,17 @@ from typing import Any, NamedTuple
 
 from schemas.problems import Reason
 
-FREQUENT = frozenset(
-    (
-        "% 1 /min /h cm m mm [in_i] [ft_i] kg g mg ug ng [lb_av] [oz_av] kg/m2 mm[Hg] kPa cm[H2O] Cel [degF] L mL dL uL L/min "
-        "mL/min mg/dL g/dL g/L mg/L ug/dL ug/L ng/mL ng/dL pg/mL ug/mL mmol/L umol/L nmol/L pmol/L meq/L mmol/mol U/L kU/L "
-        "U/mL [iU]/L m[iU]/L m[iU]/mL u[iU]/mL [iU]/mL 10*3/uL 10*6/uL 10*9/L 10*12/L /uL fL pg mm/h ms s min h d wk mo a "
-        "ug/g mg/g mg/kg ug/kg/min mL/kg [pH] mosm/kg [drp] [CFU]/mL /[HPF] /[LPF] "
-        # UCUM's braces hold any text; of such only these leave as they are.
-        "{score} {nominal} {count} {ratio} {INR} {titer} {index_val} {points} {#} {#}/uL {#}/[HPF] {#}/a {#}/d {cells}/uL "
-        "{copies}/mL {Ehrlich_U}/dL {beats}/min {breaths}/min {counts/min} {mm/dd/yyyy} {tbl} {pack-years} {s_co_ratio} "
-        "mL/min/{1.73_m2} mg/d/{1.73_m2} mg/g{creat} %{total} %{of_predicted} %{vol}"
-    ).split()
-)
-"""Units that need no parser: a second saved in most runs."""
+_FREQUENT_UNITS = """
+% 1 /min /h cm m mm [in_i] [ft_i] kg g mg ug ng [lb_av] [oz_av] kg/m2 mm[Hg] kPa cm[H2O] Cel [degF] L mL dL uL L/min
+mL/min mg/dL g/dL g/L mg/L ug/dL ug/L ng/mL ng/dL pg/mL ug/mL mmol/L umol/L nmol/L pmol/L meq/L mmol/mol U/L kU/L
+U/mL [iU]/L m[iU]/L m[iU]/mL u[iU]/mL [iU]/mL 10*3/uL 10*6/uL 10*9/L 10*12/L /uL fL pg mm/h ms s min h d wk mo a
+ug/g mg/g mg/kg ug/kg/min mL/kg [pH] mosm/kg [drp] [CFU]/mL /[HPF] /[LPF]
+{score} {nominal} {count} {ratio} {INR} {titer} {index_val} {points} {#} {#}/uL {#}/[HPF] {#}/a {#}/d {cells}/uL
+{copies}/mL {Ehrlich_U}/dL {beats}/min {breaths}/min {counts/min} {mm/dd/yyyy} {tbl} {pack-years} {s_co_ratio}
+mL/min/{1.73_m2} mg/d/{1.73_m2} mg/g{creat} %{total} %{of_predicted} %{vol}
+"""
+FREQUENT = frozenset(_FREQUENT_UNITS.split())
+"""Units that need no parser, a second saved in most runs. UCUM's braces hold any text; only these leave as they are."""
 
 _EXACT = {
     (source, target): (Decimal(factor), Decimal(offset))
