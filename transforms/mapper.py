@@ -79,7 +79,12 @@ class Mapper:
         """Why FHIR R4's own rules refuse a line, in full: field paths and kinds of error, no values."""
         from transforms.conformance import conforms  # loads fhir.resources, which takes a second
 
+        flags, unmapped = self.flags.copy(), self.unmapped_codes.copy()
         outcome = self.map_line(line)
+        self.flags.clear()
+        self.flags.update(flags)
+        self.unmapped_codes.clear()
+        self.unmapped_codes.update(unmapped)
         ours = [f"{outcome.problem.path}: {outcome.problem.reason}"] if outcome.problem else []
         return [*ours, *(finding for finding in conforms(line) if finding not in ours)]
 

@@ -1,0 +1,183 @@
+"""What leaves a site: the allow-list, the pseudonyms, and identifiers planted wherever a feed may hold them."""
+
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+import transforms
+from schemas.outcomes import RECORD_TYPES
+from transforms import Mapper
+from transforms.privacy import FieldPolicy, Pseudonyms
+from transforms.resources import mappings
+
+KEY = b"a key of thirty-two bytes, no less"
+ALWAYS = {"type", "id", "subject", "site"}
+PLANTED = "Zebediah Quackenbush 617-555-0142"
+TEXT_FIELDS = ("text", "display", "valueString", "div", "city", "family", "given", "line", "note", "value", "comment")
+
+
+def site_mapper() -> Mapper:
+    return Mapper(site="north", time_zone="America/New_York", subject_key=KEY)
+
+
+def test_every_field_of_every_mapped_record_is_decided_about() -> None:
+    """A field the model gains leaves only when somebody wrote that it may."""
+    policy = FieldPolicy.load()
+    for resource in mappings().values():
+        fields = set(RECORD_TYPES[resource.record].model_fields) - ALWAYS
+        decided = policy.listed(resource.record)
+        assert set(decided) == fields, resource.record
+        assert set(decided.values()) <= {"keep", "withhold"}
+
+
+def test_every_rule_gives_fields_of_the_model() -> None:
+    """A misspelt output field would be dropped silently by the policy."""
+    for resource in mappings().values():
+        rules = [
+            rule
+            for entry in (*resource.fields.values(), *resource.repeated.values())
+            for rule in (entry.fields.values() if hasattr(entry, "fields") else (entry,))
+        ]
+        given_fields = {name for rule in rules for name in rule.gives} | set(resource.constants)
+        assert given_fields <= set(RECORD_TYPES[resource.record].model_fields), resource.record
+
+
+def test_a_field_that_is_not_listed_does_not_leave(monkeypatch: Any) -> None:
+    """The policy is enforced where records are made, not where they are read."""
+    listed = {"tier1": {"person": {"sex": "keep", "zip5": "withhold"}}}
+    monkeypatch.setattr(FieldPolicy, "load", classmethod(lambda cls: cls(listed)))
+    patient = b'{"resourceType":"Patient","id":"1","gender":"male","birthDate":"2015-01-01","address":[{"postalCode":"02139"}]}'
+    (record,) = site_mapper().map_line(patient).records
+    assert set(json.loads(record.content)) == ALWAYS | {"sex"}
+
+
+def test_every_resource_type_is_one_file() -> None:
+    """Found by file name."""
+    folder = Path(transforms.__file__).parent / "resources"
+    assert len(mappings()) == len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) == 7
+
+
+@given(st.binary(min_size=1, max_size=200), st.binary(max_size=200))
+def test_pseudonyms_are_hmac_sha256(key: bytes, message: bytes) -> None:
+    """The prepared hashes give what the standard library's HMAC gives."""
+    expected = hmac.digest(key, message, "sha256")
+    assert Pseudonyms(key).digest(message) == Pseudonyms(key).digester()(message) == expected
+
+
+def test_subject_and_ref_are_those_of_the_contract() -> None:
+    """A site can resolve them with its key alone."""
+    (record,) = site_mapper().map_line(b'{"resourceType":"Patient","id":"p1"}').records
+    assert record.subject == hmac.digest(KEY, b"Patient/p1", "sha256")[:16]
+    assert record.id == hmac.digest(KEY, b"Patient/p1", "sha256")[:12] + bytes(4)
+    assert record.digest == hashlib.blake2b(record.content, digest_size=16).digest()
+
+
+def _everywhere(value: Any) -> Any:
+    """The resource with the identifier in each text field, and in text fields it did not have."""
+    if isinstance(value, dict):
+        filled = {name: _everywhere(inner) for name, inner in value.items()}
+        return {**filled, **{name: PLANTED for name in TEXT_FIELDS if name not in filled}}
+    if isinstance(value, list):
+        return [_everywhere(inner) for inner in value]
+    return value
+
+
+SAMPLES: list[dict[str, Any]] = [
+    {
+        "resourceType": "Patient",
+        "id": "raw-id-7",
+        "name": [{"family": PLANTED}],
+        "identifier": [{"system": "urn:mrn", "value": "MRN-0042"}],
+        "address": [{"line": [PLANTED], "city": PLANTED, "postalCode": "02139"}],
+        "gender": "female",
+        "birthDate": "2015-04-01",
+    },
+    {
+        "resourceType": "Encounter",
+        "id": "raw-id-7",
+        "status": "finished",
+        "class": {"code": "AMB", "display": PLANTED},
+        "type": [{"coding": [{"system": "http://snomed.info/sct", "code": "1", "display": PLANTED}], "text": PLANTED}],
+        "subject": {"reference": "Patient/raw-id-7", "display": PLANTED},
+        "reasonCode": [{"text": PLANTED}, {"coding": [{"system": PLANTED, "code": PLANTED * 2}]}],
+    },
+    {
+        "resourceType": "Observation",
+        "id": "raw-id-7",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "8302-2", "display": PLANTED}], "text": PLANTED},
+        "subject": {"reference": "Patient/raw-id-7", "display": PLANTED},
+        "effectiveDateTime": "2026-03-02",
+        "note": [{"text": PLANTED}],
+        "valueCodeableConcept": {"text": PLANTED},
+        "component": [
+            {
+                "code": {"coding": [{"system": "http://loinc.org", "code": "8480-6"}], "text": PLANTED},
+                "valueString": PLANTED,
+            }
+        ],
+    },
+    {
+        "resourceType": "MedicationRequest",
+        "id": "raw-id-7",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": "Patient/raw-id-7", "display": PLANTED},
+        "medicationCodeableConcept": {"coding": [{"code": "308192", "display": PLANTED}], "text": PLANTED},
+        "dosageInstruction": [{"text": PLANTED, "doseAndRate": [{"doseQuantity": {"value": 2, "unit": PLANTED}}]}],
+    },
+    {
+        "resourceType": "Condition",
+        "id": "raw-id-7",
+        "subject": {"reference": "Patient/raw-id-7"},
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "190905008"}], "text": PLANTED},
+        "category": [{"coding": [{"code": PLANTED}]}],
+        "onsetString": PLANTED,
+    },
+    {
+        "resourceType": "Procedure",
+        "id": "raw-id-7",
+        "status": "completed",
+        "subject": {"reference": "Patient/raw-id-7"},
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "430193006"}]},
+        "performedString": PLANTED,
+    },
+    {
+        "resourceType": "Immunization",
+        "id": "raw-id-7",
+        "status": "completed",
+        "patient": {"reference": "Patient/raw-id-7", "display": PLANTED},
+        "vaccineCode": {"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "119"}], "text": PLANTED},
+        "occurrenceString": PLANTED,
+    },
+]
+
+
+def test_identifiers_planted_in_text_fields_do_not_leave() -> None:
+    """Byte search over everything that a line gives: records, provenance, problems."""
+    site = site_mapper()
+    for sample in SAMPLES:
+        assert site.map_line(json.dumps(sample).encode()).records, sample["resourceType"]
+        for resource in (sample, _everywhere(sample)):
+            outcome = site.map_line(json.dumps(resource).encode())
+            given_bytes = b"".join(record.content + record.provenance for record in outcome.records)
+            searched = given_bytes + repr(outcome).encode()
+            for secret in (b"Zebediah", b"Quackenbush", b"555-0142", b"raw-id-7", b"MRN-0042"):
+                assert secret not in searched, (sample["resourceType"], secret)
+
+
+def test_a_ucum_annotation_is_free_text_and_does_not_leave() -> None:
+    """UCUM's braces may hold anything without spaces."""
+    line = (
+        b'{"resourceType":"Observation","id":"1","status":"final","subject":{"reference":"Patient/1"},'
+        b'"effectiveDateTime":"2026","code":{"coding":[{"system":"http://loinc.org","code":"46240-8"}]},'
+        b'"valueQuantity":{"value":1,"code":"mg/{Quackenbush}"}}'
+    )
+    (record,) = site_mapper().map_line(line).records
+    assert b"Quackenbush" not in record.content
+    assert json.loads(record.content)["value"] == 1
