@@ -53,9 +53,6 @@ class Note(NamedTuple):
 EMPTY = Note(emptied=True)
 """The field stands but is null or empty, which FHIR forbids and feeds do: the line is read again without such fields."""
 
-Entry = tuple[bytes, Note | None]
-"""The members a field adds to the record, `,"code":"8302-2"`, and what was noticed."""
-
 
 def members(values: Iterable[tuple[str, Any]]) -> bytes:
     """JSON members with a leading comma, empty values left out."""
@@ -64,10 +61,11 @@ def members(values: Iterable[tuple[str, Any]]) -> bytes:
     )
 
 
-class Memory(dict[bytes, Entry]):
-    """What is known of one FHIR field: its bytes (after its companion's) → what they become.
+class Memory(dict[bytes, bytes]):
+    """What is known of one FHIR field: its bytes (after its companion's) → the members they become.
 
-    In two generations, so that what recurs outlives what does not.
+    Contents of which something was noticed are kept apart, so that the usual ones cost one look-up. In two generations,
+    so that what recurs outlives what does not.
     """
 
     def __init__(self, name: str, rule: Rule, setting: Setting, leaves: Leaves) -> None:
@@ -76,20 +74,31 @@ class Memory(dict[bytes, Entry]):
         self._read = rule.read
         self._setting = setting
         self._kept = tuple((field, b',"%b":' % field.encode()) for field in rule.gives if leaves(field))
-        self._older: dict[bytes, Entry] = {}
+        self._older: dict[bytes, bytes] = {}
+        self._noted: dict[bytes, tuple[bytes, Note]] = {}
         self._most = _PAIRED_MEMORIES if rule.needs else _MEMORIES
 
-    def learn(self, key: bytes, raw: bytes, companion: bytes | None) -> Entry:
-        """Read a field's bytes by its rule, and remember what they give."""
-        entry = self._older.get(key) or self._entry(raw, companion)
+    def learn(self, key: bytes, raw: bytes, companion: bytes | None, notes: list[Note]) -> bytes:
+        """The members of a content not at hand, which is remembered; what was noticed is added to `notes`."""
+        known = self._noted.get(key)
+        if known is not None:
+            notes.append(known[1])
+            return known[0]
+        found = self._older.get(key)
+        if found is None:
+            found, note = self._entry(raw, companion)
+            if note is not None:
+                notes.append(note)
+                _remember(self._noted, key, (found, note))
+                return found
         if len(key) <= _LONGEST_KEY:
             if len(self) >= self._most:
                 self._older = dict(self)
                 self.clear()
-            self[key] = entry
-        return entry
+            self[key] = found
+        return found
 
-    def _entry(self, raw: bytes, companion: bytes | None) -> Entry:
+    def _entry(self, raw: bytes, companion: bytes | None) -> tuple[bytes, Note | None]:
         if raw in _EMPTY:
             return b"", EMPTY
         try:
@@ -162,25 +171,25 @@ class Table:
         attribute = self._place[field]
         names[f"get_{attribute}"] = self.memories[field].get
         names[f"learn_{attribute}"] = self.memories[field].learn
-        lines = [f"    if (raw := source.{attribute}) is not None:", "        key = text = bytes(raw)"]
+        lines = [f"    if (raw := source.{attribute}) is not None:", "        key = bytes(raw)"]
         if counted:
             lines.append("        standing += 1")
         if rule.needs:
             companion = self._place[rule.needs]
             lines += [
                 f"        other = None if source.{companion} is None else bytes(source.{companion})",
+                "        text = key",
                 "        if other is not None:",
                 "            key = other + text",
-                f"        members, note = get_{attribute}(key) or learn_{attribute}(key, text, other)",
+                f"        if (members := get_{attribute}(key)) is None:",
+                f"            members = learn_{attribute}(key, text, other, notes)",
             ]
         else:
-            lines.append(f"        members, note = get_{attribute}(key) or learn_{attribute}(key, text, None)")
-        return [
-            *lines,
-            "        found.append(members)",
-            "        if note is not None:",
-            "            notes.append(note)",
-        ]
+            lines += [
+                f"        if (members := get_{attribute}(key)) is None:",
+                f"            members = learn_{attribute}(key, key, None, notes)",
+            ]
+        return [*lines, "        found.append(members)"]
 
     def _absence(self, name: str, rule: Rule | Choice, names: dict[str, Any]) -> list[str]:
         """Code for a field that must stand and does not, and for a choice of which two stand."""

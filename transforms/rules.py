@@ -341,15 +341,15 @@ def quantity(
         if source is None or source.value is None or bytes(source.value) == b"null":
             return Found({absent: "NI"})
         written, flags = _number(source)
-        found: dict[str, Any] = {raw_value: written, comparator: _comparator(source)}
+        bound = None if source.comparator is None else _comparator(source.comparator)
         manner = _manner(source, companion, setting)
         if manner.fault is not None:
             raise Unusable(manner.fault, "code" if source.code is not None else "unit")
         if not manner.unit:
-            return Found({value: plain(written), **found}, (*flags, "unit-missing"))
+            return Found({value: plain(written), raw_value: written, comparator: bound}, (*flags, "unit-missing"))
         number, noticed = _in_unit(written, manner)
-        found |= {value: number, unit: manner.unit, raw_unit: manner.shown}
-        return Found(found, (*flags, *noticed))
+        values = {value: number, unit: manner.unit, raw_value: written, raw_unit: manner.shown, comparator: bound}
+        return Found(values, (*flags, *noticed))
 
     gives = (value, unit, raw_value, raw_unit, comparator, absent)
     return Rule(gives, read, needs=unit_of)
@@ -575,10 +575,8 @@ def _period(source: Period, start: tuple[str, ...] | None, end: tuple[str, ...] 
 _COMPARATORS = frozenset({"<", "<=", ">=", ">"})
 
 
-def _comparator(source: Quantity) -> str | None:
-    if source.comparator is None:
-        return None
-    said = source.comparator.strip()
+def _comparator(text: str) -> str:
+    said = text.strip()
     if said not in _COMPARATORS:
         raise Unusable(Reason.INVALID_FIELD, "comparator")
     return said

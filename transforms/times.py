@@ -35,15 +35,17 @@ def moment(text: str, zone: tzinfo) -> Moment:
     except ValueError:
         when = _repaired(text)
         flags = ("time-repaired",)
-    if when.tzinfo is None:
+    offset = when.utcoffset()
+    if offset is None:
         when = when.replace(tzinfo=zone)
         flags = (*flags, "time-zone-assumed")
-        local = when
-    elif when.utcoffset():
-        local = when
-    else:
-        local = when.astimezone(zone)
-    return Moment(utc_text(when), local.date().isoformat(), flags)
+    elif not offset:
+        try:
+            local = when.astimezone(zone)
+        except OverflowError:
+            raise ValueError("outside the calendar") from None
+        return Moment(when.isoformat()[:-6] + "Z", local.isoformat()[:10], flags)
+    return Moment(utc_text(when), when.isoformat()[:10], flags)
 
 
 def instant(text: str, zone: tzinfo) -> tuple[str, int]:
