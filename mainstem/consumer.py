@@ -593,13 +593,16 @@ class _Ledger:
         return fresh
 
     def _handled(self, connection: Connection, keys: Iterable[bytes]) -> dict[bytes, tuple[int, int]]:
-        c = consumer_record.c
         wanted = sorted(keys)
         found: dict[bytes, tuple[int, int]] = {}
         for start in range(0, len(wanted), LOOKUP):
             some = wanted[start : start + LOOKUP]
-            query = select(c.record, c.epoch, c.sequence).where(c.consumer_group == self._group, c.record.in_(some))
-            found |= {bytes(record): (epoch, sequence) for record, epoch, sequence in connection.execute(query)}
+            if connection.dialect.name == "postgresql":
+                rows = connection.execute(HANDLED_POSTGRESQL, {"consumer_group": self._group, "records": some})
+            else:
+                marks = ",".join("?" * len(some))
+                rows = connection.exec_driver_sql(HANDLED_SQLITE + f"({marks})", (self._group, *some))
+            found |= {bytes(record): (epoch, sequence) for record, epoch, sequence in rows}
         return found
 
     def _remember(self, connection: Connection, moved: Mapping[bytes, tuple[int, int]]) -> None:
@@ -614,20 +617,21 @@ class _Ledger:
                 },
             )
             return
-        rows = [
-            {"consumer_group": self._group, "record": record, "epoch": epoch, "sequence": sequence}
-            for record, (epoch, sequence) in moved.items()
-        ]
-        connection.execute(REMEMBER_SQLITE, rows)
+        rows = [(self._group, record, epoch, sequence) for record, (epoch, sequence) in moved.items()]
+        connection.exec_driver_sql(REMEMBER_SQLITE, rows)
 
 
+HANDLED_SQLITE = "select record, epoch, sequence from consumer_record where consumer_group = ? and record in "
+HANDLED_POSTGRESQL = text(
+    "select record, epoch, sequence from consumer_record "
+    "where consumer_group = :consumer_group and record = any(cast(:records as bytea[]))"
+)
 REMEMBER = (
     "on conflict (consumer_group, record) do update set epoch = excluded.epoch, sequence = excluded.sequence "
     "where (excluded.epoch, excluded.sequence) > (consumer_record.epoch, consumer_record.sequence)"
 )
-REMEMBER_SQLITE = text(
-    "insert into consumer_record (consumer_group, record, epoch, sequence) "
-    f"values (:consumer_group, :record, :epoch, :sequence) {REMEMBER}"
+REMEMBER_SQLITE = (
+    f"insert into consumer_record (consumer_group, record, epoch, sequence) values (?, ?, ?, ?) {REMEMBER}"
 )
 REMEMBER_POSTGRESQL = text(
     "insert into consumer_record (consumer_group, record, epoch, sequence) "

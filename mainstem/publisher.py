@@ -4,10 +4,11 @@
 A change is marked only after the broker acknowledged it; after any error the producer is closed and a new one sends again what the
 store still has as pending, so a change can come twice (with the same `ce_id`) but never be lost.
 
-An event costs about 8 µs here and 38 µs through `KafkaProducer.send`, which checks, measures and encodes each header in Python and
-keeps a future with a lock for each record. Eight of nine headers have constant parts, so `_Encoder` writes records in Kafka's batch
-format itself and hands whole batches to kafka-python, which numbers, compresses, checksums, sends and retries them. That hand-over
-(`_enqueue`) is the one place that knows kafka-python's insides; its version is pinned below 3.1 and the tests read every header back.
+An event of 900 bytes with nine headers costs 12 µs of CPU here, all told, and 66 µs through `KafkaProducer.send` (one
+run), which checks, measures and encodes each header in Python and keeps a future with a lock for each record. Most of
+the headers is constant, so `_Encoder` writes records in Kafka's batch format itself and hands whole batches to
+kafka-python, which numbers, compresses, checksums, sends and retries them. That hand-over (`_enqueue`) is the one place
+that knows kafka-python's insides; its version is pinned below 3.1, and the tests read every header back.
 """
 
 import random
