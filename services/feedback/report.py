@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
 
@@ -41,6 +41,11 @@ class Row:
     """Numbers of the notes on signals it is part of."""
 
     @property
+    def middle(self) -> date:
+        """The day in the middle of the period."""
+        return self.start + (self.end - self.start) // 2
+
+    @property
     def unmeasured(self) -> int:
         """Seen, and the outcome unknown."""
         return self.seen - self.measured
@@ -61,8 +66,9 @@ class Note:
     """A signal in plain words."""
 
     number: int
-    first: Row
-    last: Row
+    when: str
+    last: date
+    """Start of its last period."""
     better: bool | None
     text: str
 
@@ -203,38 +209,38 @@ def _annotated(
     rows: Sequence[Row], drawn: Sequence[Row], chart: PChart, measure: Measure, period: Period
 ) -> tuple[tuple[Row, ...], tuple[Note, ...]]:
     """The rows with their points and the numbers of the notes they are part of, and the notes."""
-    signals = sorted(chart.signals, key=lambda signal: (signal.first, signal.last))
-    notes = tuple(
-        Note(
-            number,
-            drawn[signal.first],
-            drawn[signal.last],
-            None if signal.up is None else signal.up == measure.higher_is_better,
-            explain(signal, period),
-        )
-        for number, signal in enumerate(signals, start=1)
-    )
+    groups = _grouped(chart.signals)
+    notes = tuple(_note(number, group, drawn, measure, period) for number, group in enumerate(groups, start=1))
     places = {id(row): place for place, row in enumerate(drawn)}
 
     def annotated(row: Row) -> Row:
         place = places.get(id(row))
         if place is None:
             return row
-        numbers = tuple(n for n, signal in enumerate(signals, start=1) if signal.first <= place <= signal.last)
-        return Row(
-            row.label,
-            row.start,
-            row.end,
-            row.complete,
-            row.seen,
-            row.measured,
-            row.met,
-            row.age_unknown,
-            chart.points[place],
-            numbers,
+        numbers = tuple(
+            number
+            for number, group in enumerate(groups, start=1)
+            if any(signal.first <= place <= signal.last for signal in group)
         )
+        return replace(row, point=chart.points[place], notes=numbers)
 
     return tuple(map(annotated, rows)), notes
+
+
+def _grouped(signals: Iterable[Signal]) -> list[tuple[Signal, ...]]:
+    """Signals that one note tells: points beyond the same limit together, every run on its own."""
+    groups: dict[object, list[Signal]] = defaultdict(list)
+    for signal in sorted(signals, key=lambda signal: (signal.first, signal.last)):
+        groups[signal.up if signal.rule is Rule.BEYOND_LIMITS else signal].append(signal)
+    return [tuple(group) for group in groups.values()]
+
+
+def _note(number: int, group: Sequence[Signal], drawn: Sequence[Row], measure: Measure, period: Period) -> Note:
+    when = [
+        drawn[s.first].label if s.first == s.last else f"{drawn[s.first].label} to {drawn[s.last].label}" for s in group
+    ]
+    better = None if group[0].up is None else group[0].up == measure.higher_is_better
+    return Note(number, ", ".join(when), drawn[group[-1].last].start, better, explain(group[0], period))
 
 
 def explain(signal: Signal, period: Period) -> str:

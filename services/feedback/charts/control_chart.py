@@ -1,7 +1,8 @@
 """Draws a series as a control chart: a Vega-Lite specification, and from it SVG and PNG."""
 
 import json
-from datetime import timedelta
+from calendar import timegm
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -24,7 +25,7 @@ def control_chart(series: Series, *, width: int = 820, compact: bool = False) ->
     bottom = _denominators(series, compact).properties(width=width, height=26 if compact else 64)
     chart = (
         alt.vconcat(top, bottom, spacing=8 if compact else 14, background="white", padding=4)
-        .resolve_scale(x="shared", color="independent")
+        .resolve_scale(x="independent", y="independent", color="independent", shape="independent")
         .configure(font=FONT)
         .configure_view(stroke=None)
         .configure_axis(labelColor=QUIET, titleColor=QUIET, labelFontSize=12, titleFontSize=12, grid=False)
@@ -55,15 +56,20 @@ def _png(specification: str) -> bytes:
 
 
 def _time_scale(series: Series) -> alt.Scale:
+    """From the first row to the end of the last, the same in both panels, in milliseconds since 1970."""
     start, end = series.rows[0].start, series.rows[-1].end + timedelta(days=1)
-    return alt.Scale(type="utc", domain=[f"{start}T00:00:00Z", f"{end}T00:00:00Z"], nice=False)
+    return alt.Scale(zero=False, domain=[_instant(start), _instant(end)], nice=False)
+
+
+def _instant(day: date) -> int:
+    return timegm(day.timetuple()) * 1000
 
 
 def _value(row: Row, series: Series) -> dict[str, Any]:
     better = [note.better for note in series.notes if note.number in row.notes]
     sign = "none" if not better else "odd" if better[0] is None else "better" if better[0] else "worse"
     return {
-        "middle": f"{row.start + (row.end + timedelta(days=1) - row.start) / 2}T00:00:00Z",
+        "middle": _instant(row.middle),
         "period": row.label if row.complete else f"{row.label} (so far)",
         "share": row.proportion,
         "lower": row.point.lower if row.point else None,
@@ -73,7 +79,7 @@ def _value(row: Row, series: Series) -> dict[str, Any]:
         "unmeasured": row.unmeasured,
         "hollow": row.small or not row.complete,
         "sign": sign,
-        "note": " ".join(str(note.number) for note in series.notes if note.last is row or note.last.start == row.start),
+        "note": " ".join(str(note.number) for note in series.notes if note.last == row.start),
     }
 
 
@@ -92,7 +98,7 @@ def _proportions(series: Series, compact: bool) -> Any:
         gridColor="#e8ecef",
     )
     y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), axis=axis, title=None)
-    x = alt.X("middle:T", scale=_time_scale(series), axis=alt.Axis(labels=False, ticks=False, domain=False), title=None)
+    x = alt.X("middle:Q", scale=_time_scale(series), axis=alt.Axis(labels=False, ticks=False, domain=False), title=None)
     base = alt.Chart(data)
     tooltip = [
         alt.Tooltip("period:N", title="When"),
@@ -135,7 +141,7 @@ def _proportions(series: Series, compact: bool) -> Any:
     )
     layers.append(points)
     if not compact:
-        numbered = base.transform_filter("datum.note !== ''").mark_text(dy=-15, fontSize=12, fontWeight="bold")
+        numbered = base.transform_filter("datum.note !== ''").mark_text(dy=-16, fontSize=13, fontWeight="bold")
         layers.append(numbered.encode(x=x, y=y, text="note:N", color=alt.Color("sign:N", scale=signs, legend=None)))
     return alt.layer(*layers)
 
@@ -161,8 +167,8 @@ def _denominators(series: Series, compact: bool) -> Any:
     values = [
         {
             **_value(row, series),
-            "from": f"{row.start + (row.end - row.start) / 2 - width}T00:00:00Z",
-            "to": f"{row.start + (row.end - row.start) / 2 + width}T00:00:00Z",
+            "from": _instant(row.middle - width),
+            "to": _instant(row.middle + width),
             "seen": row.seen,
         }
         for row in series.rows
@@ -175,14 +181,14 @@ def _denominators(series: Series, compact: bool) -> Any:
     scale_x, months = _time_scale(series), "utcFormat(datum.value, '%b')"
     years = f"utcmonth(datum.value) == 0 ? [{months}, utcFormat(datum.value, '%Y')] : {months}"
     axis_x = alt.Axis(
-        tickCount={"interval": "month", "step": 12 if compact else 3},
+        values=[_instant(row.start) for row in series.rows if row.start.month in ((1,) if compact else (1, 4, 7, 10))],
         labelExpr="utcFormat(datum.value, '%Y')" if compact else years,
         labelAlign="left" if compact else "center",
         labelOverlap=True,
         tickColor=RULE,
         domainColor=RULE,
     )
-    start = alt.X("from:T", scale=scale_x, axis=axis_x, title=None)
+    start = alt.X("from:Q", scale=scale_x, axis=axis_x, title=None)
     tooltip = [
         alt.Tooltip("period:N", title="When"),
         alt.Tooltip("measured:Q", title="Measured"),
@@ -190,11 +196,11 @@ def _denominators(series: Series, compact: bool) -> Any:
     ]
     return alt.layer(
         base.mark_rect(color="#7f8d99").encode(
-            x=start, x2="to:T", y=alt.Y("zero:Q", scale=scale, axis=axis, title=None), y2="measured:Q", tooltip=tooltip
+            x=start, x2="to:Q", y=alt.Y("zero:Q", scale=scale, axis=axis, title=None), y2="measured:Q", tooltip=tooltip
         ),
         base.mark_rect(fill="white", stroke="#7f8d99", strokeWidth=1)
         .encode(
-            x=start, x2="to:T", y=alt.Y("measured:Q", scale=scale, axis=axis, title=None), y2="seen:Q", tooltip=tooltip
+            x=start, x2="to:Q", y=alt.Y("measured:Q", scale=scale, axis=axis, title=None), y2="seen:Q", tooltip=tooltip
         )
         .transform_filter("datum.unmeasured > 0"),
     ).transform_calculate(zero="0")

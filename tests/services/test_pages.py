@@ -1,0 +1,190 @@
+"""The feedback page: what it says, what it shows to whom cannot see it, and that nothing comes from elsewhere."""
+
+import os
+import re
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
+from sqlalchemy import Engine
+
+from services.feedback.pages import make_app
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET_CHROMIUM = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+@pytest.fixture
+def page(small_registry: Engine) -> TestClient:
+    """The pages of the story's network."""
+    fill(small_registry, population(), load_events())
+    return TestClient(make_app(small_registry, network="Riverbend CF Network", clock=lambda: NOW))
+
+
+class Tables(HTMLParser):
+    """Reads a page's tables: captions and cells."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.captions: list[str] = []
+        self.rows: list[list[str]] = []
+        self._target: list[str] | None = None
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        if tag == "caption":
+            self.captions.append("")
+            self._target = self.captions
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self._target = self.rows[-1]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th", "caption"):
+            self._target = None
+
+    def handle_data(self, data: str) -> None:
+        if self._target:
+            self._target[-1] += data
+
+
+def test_page_says_the_result_in_plain_words_and_as_a_table(page: TestClient) -> None:
+    """The sentence's numbers are the table's."""
+    html = page.get("/").text
+    said = re.search(r"Across 3 sites, (\d+) of (\d+) children .*? in October 2026 .*?; (\d+) more were seen", html)
+    assert said
+    met, measured, unmeasured = said.groups()
+    tables = Tables(html)
+    october = next(row for row in tables.rows if row and row[0] == "October 2026")
+    assert (october[2], october[3], october[5]) == (measured, met, unmeasured)
+    assert all(tables.captions)
+    assert '<html lang="en">' in html
+    assert html.count("aria-label") >= 4
+
+
+def test_page_tells_what_is_not_known(page: TestClient) -> None:
+    """Freshness, a failed load, a site that never brought its observations: not loaded is not none."""
+    html = page.get("/measures/cf2").text
+    assert "19 November 2026, 03:30 UTC; the load after it failed" in html
+    assert "At Lakeside, nothing is known yet: Encounter, Condition, Observation not loaded." in html
+    assert "small numbers are not suppressed" in html
+
+
+def test_empty_registry_says_what_to_do(small_registry: Engine) -> None:
+    """Before the first load the page is no blank chart."""
+    html = TestClient(make_app(small_registry, network="lhn", clock=lambda: NOW)).get("/").text
+    assert "mainstem registry run" in html
+    assert "<figure" not in html
+
+
+def test_charts_come_as_pictures_too(page: TestClient) -> None:
+    """For who has no script, and for a slide."""
+    svg = page.get("/measures/cf2/chart.svg")
+    assert svg.headers["content-type"] == "image/svg+xml"
+    assert "upper limit" in svg.text
+    assert page.get("/measures/cf2/chart.png", params={"site": "west"}).content.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "path", ["/measures/zz9", "/measures/cf2/chart.svg?site=nowhere", "/static/..%2Fpages.py", "/docs"]
+)
+def test_what_is_not_there_is_not_found(page: TestClient, path: str) -> None:
+    """A wrong address gets a plain answer."""
+    assert page.get(path).status_code == 404
+
+
+def test_page_allows_nothing_from_elsewhere(page: TestClient) -> None:
+    """Every address in the page is this server's, and the browser is told to accept no other."""
+    response = page.get("/measures/cf2")
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', response.text)
+    assert addresses
+    assert [a for a in addresses if not a.startswith("/") and a != "data:,"] == []
+    assert page.get("/static/vega.js").status_code == 200
+
+
+def test_names_from_events_cannot_inject(small_registry: Engine) -> None:
+    """A site's id is text, in the page and in the chart's data."""
+    site = "</script><img src=x onerror=alert(1)>"
+    records = [person("ada", site=site), fibrosis("ada", site=site), visit("ada", "2026-10-05", site=site)]
+    fill(small_registry, [*records, percentile("ada", "2026-10-05", 60, site=site)])
+    html = TestClient(make_app(small_registry, network="<b>lhn</b>", clock=lambda: NOW)).get("/").text
+    assert "<img src=x" not in html.lower()
+    assert "<b>lhn" not in html
+
+
+@pytest.fixture
+def address(page: TestClient) -> Iterator[str]:
+    """The pages served on loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(page.app, host="127.0.0.1", port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < deadline, "the page's server did not start"
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(timeout=10)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("name", "width", "height"), [("desk", 1280, 900), ("phone", 390, 844)])
+def test_browser_draws_the_charts_and_asks_no_other_server(
+    address: str, tmp_path: Path, name: str, width: int, height: int
+) -> None:
+    """In a real browser: charts drawn, no error, nothing wider than the screen, no request elsewhere. Leaves a picture."""
+    if CHROMIUM is None:
+        if os.environ.get("MAINSTEM_REQUIRE_BROWSER") == "1":
+            pytest.fail("no Chromium: `make browser` installs it")
+        pytest.skip("no Chromium: `make browser` installs it")
+    from playwright.sync_api import sync_playwright
+
+    pictures = Path(os.environ.get("MAINSTEM_SCREENSHOTS") or tmp_path)
+    pictures.mkdir(parents=True, exist_ok=True)
+    complaints: list[str] = []
+    asked: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET_CHROMIUM)
+        tab = browser.new_page(viewport={"width": width, "height": height})
+        tab.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto(address)
+        tab.wait_for_function("document.querySelectorAll('figure[data-state=drawn] svg').length === 4", timeout=60_000)
+        marks = tab.locator("figure >> nth=0").locator("svg .mark-symbol path").count()
+        overflow = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        tab.locator("figure .mark-symbol path").nth(20).hover(force=True)
+        tab.wait_for_selector("#vg-tooltip-element.visible", timeout=10_000)
+        tip = tab.locator("#vg-tooltip-element").inner_text()
+        tab.mouse.move(0, 0)
+        tab.screenshot(path=pictures / f"cf2-{name}.png")
+        tab.screenshot(path=pictures / f"cf2-{name}-whole.png", full_page=True)
+        browser.close()
+    assert complaints == []
+    assert [url for url in asked if not url.startswith((address, "data:"))] == []
+    assert marks >= 35
+    assert overflow <= 0
+    assert "Measured" in tip
