@@ -1,5 +1,6 @@
 """One site's mapping: NDJSON lines in, outcome records (or the reason why there is none) out."""
 
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Collection, Iterable
 from functools import partial
@@ -73,6 +74,8 @@ class Mapper:
         except msgspec.ValidationError as exc:
             return _unreadable(name, Reason.INVALID_FIELD if name else Reason.NOT_A_RESOURCE, path_of(exc))
         except (msgspec.DecodeError, UnicodeError, RecursionError):
+            if line.startswith(BOM_UTF8) and not line.startswith(BOM_UTF8 * 2):
+                return self.map_line(line[len(BOM_UTF8) :])  # Windows tools put one at the start of a file
             return _unreadable(name, Reason.INVALID_JSON)
 
     def explain(self, line: bytes) -> list[str]:

@@ -377,6 +377,21 @@ def test_the_type_is_found_wherever_it_stands() -> None:
     )
 
 
+def test_a_byte_order_mark_is_skipped() -> None:
+    """Windows tools put one at the start of a file."""
+    line = json.dumps(observation()).encode()
+    assert mapper().map_line(b"\xef\xbb\xbf" + line) == mapper().map_line(line)
+    assert mapper().map_line(b"\xef\xbb\xbf" * 3).problem is not None
+
+
+def test_what_is_remembered_changes_nothing() -> None:
+    """A content met before gives the same bytes and the same notes as one met first."""
+    site, lines = mapper(), [json.dumps(quantity(value, "mm[Hg]", "8480-6")).encode() for value in (110, 400, 110, 400)]
+    outcomes = [site.map_line(line) for line in lines]
+    assert outcomes == [mapper().map_line(line) for line in lines]
+    assert site.flags == {"implausible-high": 2}
+
+
 def test_a_patient_becomes_a_person() -> None:
     """US Core's race and ethnicity, ZIP, language, death; nothing that names."""
     category = "urn:oid:2.16.840.1.113883.6.238"
