@@ -1,9 +1,11 @@
 """The feedback pages: one a measure, drawn from the registry's database. Everything a page needs comes from this server."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
+from threading import Lock, Thread
 from typing import Annotated
 
 import jinja2
@@ -34,7 +36,7 @@ Slug = Annotated[str, Path(pattern=r"^[a-z0-9]{1,40}$")]
 
 def make_app(engine: Engine, *, network: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> FastAPI:
     """The pages of one network's registry. `network` is shown as it is."""
-    app = FastAPI(title="Mainstem feedback", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Mainstem feedback", lifespan=_warm, docs_url=None, redoc_url=None, openapi_url=None)
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("services.feedback"),
         autoescape=True,
@@ -122,6 +124,21 @@ def _series(report: Report, site: str) -> Series:
     raise HTTPException(404, "Nothing to draw: no such site, or nobody was seen and measured there.")
 
 
-@cache
+_bundling = Lock()
+
+
+@asynccontextmanager
+async def _warm(app: FastAPI) -> AsyncIterator[None]:
+    """Bundling takes some seconds: begin with the server, so that the first reader does not wait."""
+    Thread(target=_bundle, daemon=True).start()
+    yield
+
+
 def _bundle() -> str:
+    with _bundling:
+        return _bundled()
+
+
+@cache
+def _bundled() -> str:
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))

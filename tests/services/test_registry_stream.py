@@ -1,0 +1,67 @@
+"""The registry on a real broker and PostgreSQL: the stream's state, once, whatever comes twice or late."""
+
+import pytest
+from kafka import KafkaProducer
+from services_cases import event_of, record_id, subject_id
+from services_story import load_events
+from sqlalchemy import Engine, select
+
+from mainstem import topics
+from mainstem.consumer import Received
+from mainstem.kafka_settings import as_settings
+from schemas.events import LoadEvent, load_topic, outcome_topic
+from schemas.outcomes import Observation
+from services.registry.completeness import completeness
+from services.registry.database import connect
+from services.registry.running import catch_up
+from services.registry.tables import RECORD_TABLES, history
+
+
+def bmi(name: str, value: float) -> Observation:
+    """A BMI percentile."""
+    content = {"id": record_id(name), "subject": subject_id("ada"), "site": "north", "code": "59576-9", "value": value}
+    return Observation.model_validate(content)
+
+
+def send(broker: str, network: str, events: list[Received], loads: list[LoadEvent]) -> None:
+    """Puts events on the network's topics, as they are."""
+    producer = KafkaProducer(bootstrap_servers=broker, acks="all")
+    sent = [producer.send(outcome_topic(network), key=e.key, value=e.value, headers=e.source.headers) for e in events]
+    sent += [
+        producer.send(load_topic(network), key=load.site.encode(), value=load.model_dump_json().encode())
+        for load in loads
+    ]
+    for future in sent:
+        future.get(timeout=20)
+    producer.close()
+
+
+def state(engine: Engine) -> dict[str, tuple[float, int]]:
+    """Value and sequence of every current observation."""
+    table = RECORD_TABLES["observation"]
+    with engine.connect() as connection:
+        rows = connection.execute(select(table.c.id, table.c.value, table.c.sequence))
+        return {row.id: (float(row.value), row.sequence) for row in rows}
+
+
+@pytest.mark.timeout(120)
+def test_stream_with_duplicates_and_late_events_gives_the_right_registry(
+    broker: str, network: str, postgres_url: str
+) -> None:
+    """Recorded, amended, withdrawn; then the same again and older ones late: the same registry."""
+    topics.create(broker, network, groups=["registry"], partitions=2, replication=1, min_in_sync=1)
+    first, second = event_of(bmi("a", 40)), event_of(bmi("a", 60), sequence=2)
+    kept, gone = event_of(bmi("b", 50)), event_of(bmi("b", 50), sequence=2, withdrawn=True)
+    send(broker, network, [first, kept, second, gone], load_events())
+    settings = as_settings(broker)
+    catch_up(settings, network, postgres_url)
+    engine = connect(postgres_url)
+    expected = {record_id("a"): (60.0, 2)}
+    assert state(engine) == expected
+    send(broker, network, [first, kept, second], [])
+    catch_up(settings, network, postgres_url)
+    assert state(engine) == expected
+    with engine.connect() as connection:
+        assert len(connection.execute(select(history)).all()) == 4
+        assert [site.site for site in completeness(connection)] == ["lake-county", "lakeside", "northside", "west"]
+    engine.dispose()
