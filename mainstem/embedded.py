@@ -279,7 +279,7 @@ class Running:
                 "`make setup` installs it.",
             ) from exc
 
-    def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
+    def wait_until(self, ready: Callable[[], bool], seconds: float, what: str = "answer") -> None:
         """Wait until `ready()`; raises OperatorError with the log's place if it ends before or takes too long."""
         deadline = time.monotonic() + seconds
         pause = 0.02
@@ -290,7 +290,7 @@ class Running:
                 )
             if time.monotonic() > deadline:
                 raise TemporaryError(
-                    f"{self.name} did not answer within {seconds:.0f} s.", f"Its output is in {self.log}"
+                    f"{self.name} did not {what} within {seconds:.0f} s.", f"Its output is in {self.log}"
                 )
             time.sleep(pause)
             pause = min(0.5, pause * 1.3)
