@@ -19,7 +19,7 @@ def configure(form: str) -> None:
         if form == "json"
         else structlog.processors.LogfmtRenderer(bool_as_flag=False)
     )
-    level = logging.WARNING if form == "none" else logging.INFO
+    level = logging.CRITICAL if form == "none" else logging.INFO
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -16,6 +16,7 @@ from typing import IO, Any, Literal
 
 import structlog
 
+from connectors.bulk import UNIT as EXPORT
 from connectors.landing import Landing
 from connectors.ndjson import read_lines
 from connectors.preflight import check
@@ -27,7 +28,7 @@ from mainstem.settings import Secrets, Settings, SiteFile, file_secrets, read_si
 from mainstem.site_mapper import site_mapper
 from mainstem.store import Load, Store
 from schemas.events import Gap, LoadEvent, LoadEventType, TypeCounts
-from schemas.problems import IncompleteError, MainstemError, OperatorError, Problem, TemporaryError
+from schemas.problems import IncompleteError, MainstemError, OperatorError, Problem
 from schemas.sites import Site
 from transforms import Mapped, Mapper, Outcome
 
@@ -224,11 +225,12 @@ def plan(
         started=refresh.clock(),
         plan={
             "types": wanted,
-            "units": units(chosen, read_capabilities(chosen, secrets=refresh.secrets)),
+            "units": units(chosen, read_capabilities(chosen, folder=refresh.file.folder, secrets=refresh.secrets)),
             "since": {name: value.isoformat() for name, value in starts.items()},
         },
     )
     log.info("load planned", site=site.site, load=load.id, mode=mode, types=len(wanted))
+    announce(refresh, _load_event(load, LoadEventType.STARTED, None))
     return _plan_of(load, resumed=False)
 
 
@@ -271,8 +273,8 @@ def pull_units(refresh: Refresh, load_id: str, names: Sequence[str]) -> int:
 
 
 def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
-    types = load.plan["types"] if name == "export" else [name]
-    site = refresh.site.model_copy(update={"types": types})
+    site = refresh.site.model_copy(update={"types": load.plan["types"]})
+    types = site.types if name == EXPORT else [name]
     since = _since(load, types)
     pulled = pull(
         site,
@@ -284,17 +286,23 @@ def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
         clock=refresh.clock,
         progress=lambda unit, count: refresh.progress("pull", unit, count),
     )
-    if pulled.resources == 0 and since is None and name in refresh.store.watermarks(load.site):
-        raise IncompleteError(
-            f"{name}: the EHR answered with no resource, but had some before",
-            "Ask the EHR vendor whether the client's permissions changed; the watermark stays.",
-        )
     refresh.store.record_pulled(load.id, name, pulled.as_json())
     if not pulled.complete:
+        raise IncompleteError(pulled.error, "Deliver or export it again; the watermark stays.")
+    if since is None and (silent := _fallen_silent(refresh, load.site, pulled, types)):
         raise IncompleteError(
-            f"{name}: what came is not whole", "See the quarantine report; deliver or export it again."
+            f"{', '.join(silent)}: the EHR answered with no resource, but had some before",
+            "Ask the EHR vendor whether the client's permissions changed; the watermark stays.",
         )
     return pulled
+
+
+def _fallen_silent(refresh: Refresh, site: str, pulled: Pulled, types: Sequence[str]) -> list[str]:
+    """Types read in full that gave nothing though they had data before: an error, not success."""
+    if not pulled.delivered:
+        return []
+    watermarks = refresh.store.watermarks(site)
+    return [name for name in types if name in watermarks and not pulled.types.get(name)]
 
 
 def _since(load: Load, types: Sequence[str]) -> datetime | None:
@@ -458,7 +466,7 @@ def complete(refresh: Refresh, load_id: str) -> Report:
     watermarks: dict[str, datetime] = {}
     gaps: list[Gap] = []
     for name in load.plan["types"]:
-        unit = pulled.get(name) or pulled.get("export") or {}
+        unit = pulled.get(name) or pulled.get(EXPORT) or {}
         if not unit.get("complete") or name not in counts:
             gaps.append(_gap(load, name, unit.get("error") or "not pulled", refresh.clock()))
         elif not unit.get("delivered", True):
@@ -475,8 +483,7 @@ def complete(refresh: Refresh, load_id: str) -> Report:
     ended = refresh.clock()
     report = Report(load_id, load.site, load.mode, status, counts, watermarks, gaps, load.published)
     event = _load_event(load, LoadEventType.COMPLETED, ended, report)
-    with refresh.publisher() as publisher:
-        publisher.send_load_event(event)
+    _send(refresh, event)
     store.complete(load_id, watermarks=watermarks, gaps=gaps, ended=ended, report=report.as_json())
     _tidy_landing(refresh)
     log.info("load completed", site=load.site, load=load_id, status=status, published=load.published)
@@ -527,14 +534,18 @@ def _fail(refresh: Refresh, load: Load, gaps: list[Gap]) -> None:
 def announce(refresh: Refresh, event: LoadEvent) -> None:
     """Tells the network about a load where the broker can be reached; a load does not depend on it."""
     try:
-        with refresh.publisher() as publisher:
-            publisher.send_load_event(event)
-    except TemporaryError as exc:
+        _send(refresh, event)
+    except MainstemError as exc:
         log.warning("load event not sent", site=event.site, load=event.load, event_type=event.event, cause=exc.cause)
 
 
+def _send(refresh: Refresh, event: LoadEvent) -> None:
+    with refresh.publisher() as publisher:
+        publisher.send_load_event(event)
+
+
 def _report_of(load: Load) -> Report:
-    stored = load.report
+    stored = load.report or {}
     return Report(
         load.id,
         load.site,

@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MAINSTEM_", frozen=True, extra="ignore")
 
     network: str = Field(
-        default="lhn", pattern=r"^[a-z][a-z0-9-]{0,30}$", description="Name of the network; prefix of its topics."
+        default="lhn", pattern=r"^[a-z][a-z0-9-]{0,99}$", description="Name of the network; prefix of its topics."
     )
     database_url: str = Field(
         default="sqlite:///var/mainstem.db", description="The store: SQLite for one site, PostgreSQL for a network."

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import IO
 
 from connectors.ndjson import find_files, read_lines
-from mainstem.site_mapper import site_mapper
 from mainstem.settings import file_secrets, read_site
+from mainstem.site_mapper import site_mapper
 from schemas.events import TypeCounts
 from schemas.problems import OperatorError, Problem
 from transforms import Outcome

@@ -1,0 +1,5 @@
+"""Refreshes Hillcrest Medical Center. Written by `mainstem sites dags`."""
+
+from dags.site_dag import site_dag
+
+dag = site_dag("hillcrest")
