@@ -94,6 +94,14 @@ def test_empty_registry_says_what_to_do(small_registry: Engine) -> None:
     assert "<figure" not in html
 
 
+def test_network_without_such_patients_says_so(small_registry: Engine) -> None:
+    """Data have come, and nobody of them counts: that is said, with what was not loaded."""
+    fill(small_registry, [person("ada")], load_events())
+    html = TestClient(make_app(small_registry, network="lhn", clock=lambda: NOW)).get("/").text
+    assert "Across 3 sites, no child with cystic fibrosis was seen" in html
+    assert "Encounter, Condition, Observation" in html
+
+
 def test_charts_come_as_pictures_too(page: TestClient) -> None:
     """For who has no script, and for a slide."""
     svg = page.get("/measures/cf2/chart.svg")
