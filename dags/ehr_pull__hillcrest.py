@@ -1,4 +1,4 @@
-"""Refreshes Hillcrest Medical Center. Written by `mainstem sites dags`."""
+"""Airflow DAG: refreshes Hillcrest Medical Center. Written by `mainstem sites dags`."""
 
 from dags.site_dag import site_dag
 

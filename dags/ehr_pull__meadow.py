@@ -1,4 +1,4 @@
-"""Refreshes Meadow Valley Clinic. Written by `mainstem sites dags`."""
+"""Airflow DAG: refreshes Meadow Valley Clinic. Written by `mainstem sites dags`."""
 
 from dags.site_dag import site_dag
 

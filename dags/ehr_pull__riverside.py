@@ -1,4 +1,4 @@
-"""Refreshes Riverside Children's Hospital. Written by `mainstem sites dags`."""
+"""Airflow DAG: refreshes Riverside Children's Hospital. Written by `mainstem sites dags`."""
 
 from dags.site_dag import site_dag
 

@@ -101,47 +101,41 @@ def site_dag(name: str) -> DAG:
 
 
 def _tasks(file: SiteFile) -> None:
-    path, parallel = file.path, file.site.parallel
+    path, site = file.path, file.site
+    parts = min(site.parallel, len(site.types))
+    pulls = 1 if site.road == "bulk" else parts
 
     @task
     def preflight() -> int:
         with _context(path) as (refresh, steps):
-            return steps.preflight(refresh)
+            return int(steps.preflight(refresh))
 
-    @task(multiple_outputs=True)
-    def plan() -> dict[str, Any]:
+    @task
+    def plan() -> str:
         params = get_current_context()["params"]
         if params["dry_run"]:
-            return {"load": "", "pull": [], "map": []}
+            raise AirflowSkipException("dry run: the site can be read")
         with _context(path) as (refresh, steps):
             planned = steps.plan(refresh, mode=params["mode"], types=params["types"], since=_instant(params["since"]))
-        return {
-            "load": planned.load,
-            "pull": planned.groups(parallel, planned.units),
-            "map": planned.groups(parallel, planned.types),
-        }
+        return str(planned.load)
 
-    @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=parallel)
-    def pull(load: str, units: list[str]) -> int:
-        _name_map_index(units)
+    @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=parts)
+    def pull(load: str, part: int) -> int:
         with _context(path) as (refresh, steps):
-            return steps.pull_units(refresh, load, units)
+            units = _named(steps.planned(refresh, load).units_of(part, pulls))
+            return int(steps.pull_units(refresh, load, units))
 
-    @task(
-        map_index_template="{{ names }}",
-        max_active_tis_per_dagrun=parallel,
-        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
-    )
-    def map_types(load: str, types: list[str]) -> dict[str, int]:
-        _name_map_index(types)
+    @task(map_index_template="{{ names }}", trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+    def map_types(load: str, part: int) -> dict[str, int]:
         with _context(path) as (refresh, steps):
+            types = _named(steps.planned(refresh, load).types_of(part, parts))
             counts = steps.map_types(refresh, load, types)
         return {"read": counts.read, "mapped": counts.mapped, "records": counts.records}
 
     @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
     def publish(load: str) -> int:
         with _context(path) as (refresh, steps):
-            return steps.publish(refresh, load)
+            return int(steps.publish(refresh, load))
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def complete() -> dict[str, Any]:
@@ -158,13 +152,13 @@ def _tasks(file: SiteFile) -> None:
         print(line)  # noqa: T201 - the last log line is what an engineer reads first
         if not whole:
             raise AirflowFailException(line)
-        return line
+        return str(line)
 
-    planned = plan()
-    pulled = pull.partial(load=planned["load"]).expand(units=planned["pull"])
-    mapped = map_types.partial(load=planned["load"]).expand(types=planned["map"])
-    preflight() >> planned
-    pulled >> mapped >> publish(planned["load"]) >> complete() >> report()
+    load = plan()
+    pulled = pull.partial(load=load).expand(part=list(range(pulls)))
+    mapped = map_types.partial(load=load).expand(part=list(range(parts)))
+    preflight() >> load
+    pulled >> mapped >> publish(load) >> complete() >> report()  # type: ignore[arg-type] # Airflow resolves the load
 
 
 @contextmanager
@@ -189,15 +183,20 @@ def _context(path: Path) -> Iterator[tuple[Any, Any]]:
         raise exc.with_traceback(None) from None
 
 
-def _name_map_index(names: list[str]) -> None:
-    get_current_context()["names"] = ", ".join(names)  # type: ignore[typeddict-unknown-key]
+def _named(names: list[str]) -> list[str]:
+    """Shows the names in the UI instead of a number."""
+    get_current_context()["names"] = ", ".join(names) or "nothing"  # type: ignore[typeddict-unknown-key]
+    return names
 
 
 def _planned_load() -> str:
-    """The load that `plan` named. Where it named none, a dry run or a failure before, there is nothing to do."""
-    load = get_current_context()["ti"].xcom_pull(task_ids="plan", key="load")
+    """The load that `plan` named. It names none in a dry run, which skips the task, and after a failure, which fails it."""
+    context = get_current_context()
+    if context["params"]["dry_run"]:
+        raise AirflowSkipException("dry run: nothing was loaded")
+    load = context["ti"].xcom_pull(task_ids="plan")
     if not load:
-        raise AirflowSkipException("no load was planned")
+        raise AirflowFailException("no load was planned: see the log of preflight or plan; a retry is safe")
     return str(load)
 
 

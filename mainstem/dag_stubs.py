@@ -5,7 +5,8 @@ from pathlib import Path
 from mainstem.settings import read_site
 
 PREFIX = "ehr_pull__"
-STUB = '''"""Refreshes {name}. Written by `mainstem sites dags`."""
+# Airflow reads a file as a DAG only where the words "airflow" and "dag" stand in it.
+STUB = '''"""Airflow DAG: refreshes {name}. Written by `mainstem sites dags`."""
 
 from dags.site_dag import site_dag
 

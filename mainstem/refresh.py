@@ -28,7 +28,7 @@ from mainstem.settings import Secrets, Settings, SiteFile, file_secrets, read_si
 from mainstem.site_mapper import site_mapper
 from mainstem.store import Load, Store
 from schemas.events import Gap, LoadEvent, LoadEventType, TypeCounts
-from schemas.problems import IncompleteError, MainstemError, OperatorError, Problem
+from schemas.problems import IncompleteError, MainstemError, OperatorError, Problem, Reason
 from schemas.sites import Site
 from transforms import Mapped, Mapper, Outcome
 
@@ -123,9 +123,13 @@ class Plan:
     types: list[str]
     units: list[str]
 
-    def groups(self, parallel: int, of: Sequence[str]) -> list[list[str]]:
-        """`of` dealt out to at most `parallel` groups."""
-        return [list(of[start::parallel]) for start in range(min(parallel, len(of)))]
+    def units_of(self, part: int, parts: int) -> list[str]:
+        """The units that fall to one of several tasks side by side."""
+        return self.units[part::parts]
+
+    def types_of(self, part: int, parts: int) -> list[str]:
+        """The types that fall to one of several tasks side by side."""
+        return self.types[part::parts]
 
 
 @dataclass
@@ -242,6 +246,11 @@ def _starts(refresh: Refresh, types: Sequence[str], since: datetime | None) -> d
     return {name: watermarks[name] - refresh.site.overlap for name in types if name in watermarks}
 
 
+def planned(refresh: Refresh, load_id: str) -> Plan:
+    """The plan of a load, for a task that has only its id."""
+    return _plan_of(refresh.store.load(load_id), resumed=False)
+
+
 def _plan_of(load: Load, *, resumed: bool) -> Plan:
     return Plan(load.id, load.mode, resumed, list(load.plan["types"]), list(load.plan["units"]))
 
@@ -338,6 +347,8 @@ def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside:
                 outcome = mapper.map_line(line)
                 if outcome.problem is not None:
                     saver.skip(outcome.problem, path, number, outcome.ref, line)
+                    if outcome.problem.reason is Reason.NOT_A_FACT:
+                        saver.withdraw(outcome)
                     continue
                 saver.take(outcome)
                 if every and counts.read % every == 0 and (share == 1 or len(judged) < JUDGED_AT_MOST):
@@ -387,11 +398,15 @@ class _Saver(AbstractContextManager["_Saver"]):
         """One usable resource."""
         self.counts.mapped += 1
         if outcome.withdrawn:
-            self._withdrawn.append((outcome.ref, outcome.updated))
+            self.withdraw(outcome)
         else:
             self._records.extend(outcome.records)
         if len(self._records) >= BATCH or len(self._withdrawn) >= BATCH:
             self.flush()
+
+    def withdraw(self, outcome: Outcome) -> None:
+        """One resource that is no fact, or no longer: what it gave before is withdrawn; unknown ones cost nothing."""
+        self._withdrawn.append((outcome.ref, outcome.updated))
 
     def skip(self, problem: Problem, path: Path, number: int, ref: bytes, line: bytes) -> None:
         """One resource that gave no record: counted and, unless that is expected, kept in quarantine."""
@@ -604,28 +619,28 @@ def run(refresh: Refresh, *, mode: Mode = "incremental", types: Sequence[str] = 
 
     with refresh.store.refreshing(refresh.site.site):
         with timed("plan"):
-            planned = plan(refresh, mode=mode, types=types, fresh=fresh)
+            chosen = plan(refresh, mode=mode, types=types, fresh=fresh)
         with timed("pull"):
-            failed = _pull_all(refresh, planned)
-        if failed is not None and not refresh.store.any_pulled(planned.load):
-            _end_unread(refresh, planned.load, failed)
+            failed = _pull_all(refresh, chosen)
+        if failed is not None and not refresh.store.any_pulled(chosen.load):
+            _end_unread(refresh, chosen.load, failed)
         with PublisherBeside(refresh.file.path, refresh.settings, start_after=PUBLISH_BESIDE_FROM) as beside:
             with timed("map"):
-                map_types(refresh, planned.load, planned.types, beside=beside)
+                map_types(refresh, chosen.load, chosen.types, beside=beside)
             with timed("publish"):
                 published = beside.finish()
                 if published is not None:
-                    _note_published(refresh, planned.load, published)
-                publish(refresh, planned.load)
+                    _note_published(refresh, chosen.load, published)
+                publish(refresh, chosen.load)
         with timed("complete"):
-            report = complete(refresh, planned.load)
-    report.resumed, report.seconds, report.shares = planned.resumed, time.perf_counter() - began, shares
+            report = complete(refresh, chosen.load)
+    report.resumed, report.seconds, report.shares = chosen.resumed, time.perf_counter() - began, shares
     return report
 
 
-def _pull_all(refresh: Refresh, planned: Plan) -> MainstemError | None:
+def _pull_all(refresh: Refresh, chosen: Plan) -> MainstemError | None:
     try:
-        pull_units(refresh, planned.load, planned.units)
+        pull_units(refresh, chosen.load, chosen.units)
     except MainstemError as exc:
         return exc
     return None

@@ -16,11 +16,10 @@ REPOSITORY = Path(__file__).parents[2]
 pytestmark = pytest.mark.airflow
 
 RUN_DAG = """
-import json, sys
+import json, runpy, sys
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
-from dags.site_dag import site_dag
-dag = site_dag(sys.argv[1])
+dag = runpy.run_path(sys.argv[1])["dag"]
 run = dag.test(run_conf=json.loads(sys.argv[2]))
 with create_session() as session:
     xcoms = [str(row.value) for row in session.query(XComModel).all()]
@@ -54,8 +53,11 @@ def airflow_environment(home: Path) -> dict[str, str]:
 
 def run_dag(lhn: Network, home: Path, site: str, **conf: object) -> tuple[dict[str, object], str]:
     """A whole DAG run in a process of its own; what it says of itself, and all its output."""
+    stub = home / "dags" / f"ehr_pull__{site}.py"
+    stub.parent.mkdir(exist_ok=True)
+    stub.write_text(stubs(lhn.folder)[stub.name])
     done = subprocess.run(
-        [sys.executable, "-c", RUN_DAG, site, json.dumps(conf)],
+        [sys.executable, "-c", RUN_DAG, stub, json.dumps(conf)],
         env={**lhn.environment, **airflow_environment(home), "MAINSTEM_SITES": str(lhn.folder)},
         capture_output=True,
         text=True,

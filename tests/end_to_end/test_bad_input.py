@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -156,7 +155,7 @@ def test_a_new_site_is_ready_to_be_tried(lhn: Network, tmp_path: Path) -> None:
     written = lhn.mainstem("sites", "new", "north", "--folder", "export", "--to", "sites")
     assert written.returncode == 0, written.stderr
     key = tmp_path / "sites" / "keys" / "north.subject-key"
-    assert os.stat(key).st_mode & 0o777 == 0o600
+    assert key.stat().st_mode & 0o777 == 0o600
     assert lhn.mainstem("check", "sites/north.toml").returncode == 0
     trial = lhn.mainstem("map", "--site", "sites/north.toml", "export", "--problems", "problems.jsonl")
     assert trial.returncode == 0, trial.stderr
