@@ -25,7 +25,7 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from mainstem.settings import SiteFile, read_site
+from mainstem.site_files import SiteFile, read_site
 
 PULLS = "ehr_pull__"
 RETRY_POLICY = ExceptionRetryPolicy(
@@ -165,7 +165,8 @@ def _tasks(file: SiteFile) -> None:
 def _context(path: Path) -> Iterator[tuple[Any, Any]]:
     """The site's refresh and its steps. An error of ours is raised without what caused it: a library's text stays out of logs."""
     from mainstem import refresh as steps
-    from mainstem.settings import file_secrets, load_settings
+    from mainstem.settings import load_settings
+    from mainstem.site_files import file_secrets
     from schemas.problems import MainstemError
 
     def secrets(reference: str) -> bytes:

@@ -1,5 +1,3 @@
 """What moves it: the application, `mainstem` on the command line."""
 
-from importlib.metadata import version
-
-__version__ = version("mainstem")
+__version__ = "0.1.0"

@@ -77,8 +77,11 @@ def _print_json(value: Any) -> None:
 
 
 def _settings(**given: object) -> "Settings":
+    """The environment, for a command that reaches database or broker; such commands log, so logs are set up."""
+    from mainstem.logs import configure_once
     from mainstem.settings import load_settings
 
+    configure_once()
     return load_settings(**given)
 
 
@@ -88,9 +91,10 @@ def _configure(
         str, typer.Option("--log", envvar="MAINSTEM_LOG", help="Log on standard error: none, text or json.")
     ] = "none",
 ) -> None:
-    from mainstem.logs import configure
+    if log_format != "none":
+        from mainstem.logs import configure
 
-    configure(log_format)
+        configure(log_format)
 
 
 @app.command()
@@ -154,6 +158,9 @@ def run(
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator["Progress"]:
     """Bars for people: one line a step and type, on standard error, only where somebody looks."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _step, _unit, _count: None
+        return
     from rich.progress import Progress as Bars
     from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -164,8 +171,7 @@ def _progress(*, quiet: bool) -> Iterator["Progress"]:
         TextColumn("{task.completed:>12,}"),
         TimeElapsedColumn(),
     )
-    console = _stderr()
-    with Bars(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bars:
+    with Bars(*columns, console=_stderr(), transient=True) as bars:
 
         def show(step: str, unit: str, count: int) -> None:
             label = f"{step:<8} {unit}"
@@ -221,16 +227,12 @@ def map_files(
     from schemas.problems import IncompleteError
 
     with _progress(quiet=False) as progress:
-        counts = map_paths(paths, site, out=sys.stdout.buffer, problems=problems, progress=progress)
-    skipped = sum(counts.skipped.values())
-    console = _stderr()
-    console.print(
-        f"read {counts.read:,} = mapped {counts.mapped:,} + skipped {skipped:,}; {counts.records:,} records",
-        highlight=False,
-    )
-    for reason, count in sorted(counts.skipped.items()):
-        console.print(f"  skipped {count:,} × {reason}: {_reason_fix(reason)}", highlight=False)
-    if not counts.mapped:
+        trial = map_paths(paths, site, out=sys.stdout.buffer, problems=problems, progress=progress)
+    skipped = sum(trial.skipped.values())
+    typer.echo(f"read {trial.read:,} = mapped {trial.mapped:,} + skipped {skipped:,}; {trial.records:,} records", err=True)
+    for reason, count in sorted(trial.skipped.items()):
+        typer.echo(f"  skipped {count:,} × {reason}: {_reason_fix(reason)}", err=True)
+    if not trial.mapped:
         raise IncompleteError("nothing could be mapped", "Give files of FHIR R4 resources, one a line.")
 
 
@@ -240,7 +242,7 @@ def check(site: SitePath, as_json: AsJson = False) -> None:
     from dataclasses import asdict
 
     from connectors.preflight import check as check_site
-    from mainstem.settings import file_secrets, read_site
+    from mainstem.site_files import file_secrets, read_site
 
     file = read_site(site)
     findings = check_site(file.site, folder=file.folder, secrets=file_secrets(file.folder))

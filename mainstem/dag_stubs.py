@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mainstem.settings import read_site
+from mainstem.site_files import read_site
 
 PREFIX = "ehr_pull__"
 # Airflow reads a file as a DAG only where the words "airflow" and "dag" stand in it.

@@ -30,3 +30,9 @@ def configure(form: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+def configure_once() -> None:
+    """Keeps quiet where no format was chosen."""
+    if not structlog.is_configured():
+        configure("none")

@@ -24,7 +24,8 @@ from connectors.pulling import Pulled, landed, pull, read_capabilities, units
 from mainstem import __version__
 from mainstem.beside import PublisherBeside
 from mainstem.publisher import Published, Publisher
-from mainstem.settings import Secrets, Settings, SiteFile, file_secrets, read_site
+from mainstem.settings import Settings
+from mainstem.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.site_mapper import site_mapper
 from mainstem.store import Load, Store
 from schemas.events import Gap, LoadEvent, LoadEventType, TypeCounts
@@ -332,31 +333,32 @@ def map_types(
 
 
 def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None) -> TypeCounts:
-    saver = _Saver(refresh, load_id, name, beside)
     share = refresh.site.validate_sample
     every = max(1, round(1 / share)) if share else 0
+    most = BATCH if share == 1 else JUDGED_AT_MOST
     judged: list[bytes] = []
-    counts = saver.counts
-    with saver:
+    with _Saver(refresh, load_id, name, beside) as saver:
         for path in landed(refresh.landing(load_id), name):
+            number = 0
             for number, line in enumerate(read_lines(path, cap=refresh.site.limits.line_bytes), start=1):
-                counts.read += 1
                 if isinstance(line, Problem):
                     saver.skip(line, path, number, b"", b"")
                     continue
                 outcome = mapper.map_line(line)
-                if outcome.problem is not None:
+                if outcome.problem is None:
+                    saver.take(outcome)
+                else:
                     saver.skip(outcome.problem, path, number, outcome.ref, line)
                     if outcome.problem.reason is Reason.NOT_A_FACT:
                         saver.withdraw(outcome)
-                    continue
-                saver.take(outcome)
-                if every and counts.read % every == 0 and (share == 1 or len(judged) < JUDGED_AT_MOST):
+                if every and number % every == 0 and len(judged) < most:
                     judged.append(line)
-                    if share == 1 and len(judged) == BATCH // 10:
-                        _judge(mapper, judged, counts)
+                    if share == 1:
+                        _judge(mapper, judged, saver.counts)
+            saver.counts.read += number
         saver.flush()
-        _judge(mapper, judged, counts)
+        _judge(mapper, judged, saver.counts)
+    counts = saver.counts
     refresh.store.record_counts(load_id, name, counts)
     log.info("mapped", site=refresh.site.site, load=load_id, type=name, **_brief(counts))
     return counts
@@ -383,6 +385,7 @@ class _Saver(AbstractContextManager["_Saver"]):
 
     def __init__(self, refresh: Refresh, load_id: str, name: str, beside: PublisherBeside | None) -> None:
         self.counts = TypeCounts()
+        self._mapped = 0
         self._refresh, self._load, self._name, self._beside = refresh, load_id, name, beside
         self._records: list[Mapped] = []
         self._withdrawn: list[tuple[bytes, int | None]] = []
@@ -396,7 +399,7 @@ class _Saver(AbstractContextManager["_Saver"]):
 
     def take(self, outcome: Outcome) -> None:
         """One usable resource."""
-        self.counts.mapped += 1
+        self._mapped += 1
         if outcome.withdrawn:
             self.withdraw(outcome)
         else:
@@ -423,7 +426,7 @@ class _Saver(AbstractContextManager["_Saver"]):
     def flush(self) -> None:
         """Saves what was collected: the records in one transaction, then the quarantine."""
         refresh, counts = self._refresh, self.counts
-        counts.skipped = dict(self._skipped)
+        counts.skipped, counts.mapped = dict(self._skipped), self._mapped
         if self._records or self._withdrawn:
             saved = refresh.store.save(
                 refresh.site.site, self._load, self._records, self._withdrawn, at=refresh.clock()
@@ -439,7 +442,7 @@ class _Saver(AbstractContextManager["_Saver"]):
         if self._quarantined:
             refresh.store.quarantine(self._load, refresh.site.site, self._quarantined)
         self._records, self._withdrawn, self._quarantined = [], [], []
-        refresh.progress("map", self._name, counts.read)
+        refresh.progress("map", self._name, self._mapped)
 
     def _open_quarantine(self) -> IO[bytes]:
         folder = self._refresh.landing(self._load).folder / "quarantine"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mainstem.settings import Secrets, SiteFile
+from mainstem.site_files import Secrets, SiteFile
 from schemas.problems import OperatorError
 from transforms import CodeMapRow, Mapper, parse_code_map
 

@@ -16,9 +16,9 @@ from mainstem.database import tables
 from mainstem.database.batches import Batches, Changed, Difference, PostgresBatches, SqliteBatches
 from mainstem.database.engine import READS, connect, make_folder, name_of, parse_url, translated
 from mainstem.database.locks import exclusive
-from schemas.events import DIGEST_BYTES, Gap, TypeCounts
+from schemas.events import Gap, TypeCounts
 from schemas.problems import MainstemError, OperatorError
-from transforms.mapped import REF_BYTES, Mapped
+from transforms.mapped import DIGEST_BYTES, REF_BYTES, Mapped
 
 EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)

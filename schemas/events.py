@@ -15,7 +15,6 @@ from schemas.outcomes import AnyRecord
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
 CONTRACT_MAJOR = 1
-DIGEST_BYTES = 16
 
 
 class Operation(StrEnum):

@@ -8,7 +8,7 @@ beside the normalised ones. Null flavours (`NI` no information, `UN` unknown, `O
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
@@ -37,7 +37,7 @@ def fact(
     required: bool = False,
 ) -> Any:
     """One field of a record: what it says, from which FHIR R4 path, in which terminology and unit."""
-    extra = {"source": source} | {k: v for k, v in (("terminology", terminology), ("unit", unit)) if v}
+    extra: dict[str, Any] = {"source": source} | {k: v for k, v in (("terminology", terminology), ("unit", unit)) if v}
     if required:
         return Field(description=description, json_schema_extra=extra)
     if default_factory is not None:
@@ -364,26 +364,27 @@ class MeasureResult(BaseModel):
     cutoff: datetime | None = fact("Data known up to, UTC.", source="MeasureReport.date")
 
 
-RECORD_TYPES: dict[str, type[BaseModel]] = {
-    model.model_fields["type"].default: model
-    for model in (
-        Person,
-        Consent,
-        Enrolment,
-        Encounter,
-        Condition,
-        Observation,
-        DerivedObservation,
-        DiseaseAssessment,
-        ProResponse,
-        Medication,
-        Procedure,
-        Immunization,
-        DeviceUse,
-        Issue,
-        MeasureResult,
-    )
-}
-"""Every record type by its name: the one list; topics, registry tables and JSON Schemas are made from it."""
+AnyRecord = Annotated[
+    Person
+    | Consent
+    | Enrolment
+    | Encounter
+    | Condition
+    | Observation
+    | DerivedObservation
+    | DiseaseAssessment
+    | ProResponse
+    | Medication
+    | Procedure
+    | Immunization
+    | DeviceUse
+    | Issue
+    | MeasureResult,
+    Field(discriminator="type"),
+]
+"""The one list of record types."""
 
-AnyRecord = Annotated[Union[tuple(RECORD_TYPES.values())], Field(discriminator="type")]  # noqa: UP007 - made from the list
+RECORD_TYPES: dict[str, type[BaseModel]] = {
+    model.model_fields["type"].default: model for model in get_args(get_args(AnyRecord)[0])
+}
+"""Every record type by its name: topics, registry tables and JSON Schemas are made from it."""

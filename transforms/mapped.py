@@ -10,6 +10,10 @@ ID_BYTES = 16
 """A record's id: the source's hash and four bytes for the part (component) of the resource, zero for the whole."""
 
 
+DIGEST_BYTES = 16
+"""BLAKE2b-128 of a record's JSON."""
+
+
 class Mapped(NamedTuple):
     """One outcome record in the form the store keeps it."""
 

@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from schemas.events import DIGEST_BYTES
 from schemas.problems import Problem, Reason
 from transforms.elements import CodeableConcept, Reference, Scalar, Unusable, decode, path_of, reference_id, text_of
-from transforms.mapped import REF_BYTES, Mapped, Outcome
+from transforms.mapped import DIGEST_BYTES, REF_BYTES, Mapped, Outcome
 from transforms.privacy import SUBJECT_BYTES
 from transforms.rules import WHOLE, Choice, Fields, Found, Resource, Rule, Setting
 from transforms.times import instant
