@@ -95,7 +95,7 @@ class Airflow(Part):
             "DAG_PROCESSOR__REFRESH_INTERVAL": "60",
             "DAG_PROCESSOR__PARSING_PROCESSES": "2",
             "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
             "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
             "USAGE_DATA_COLLECTION__ENABLED": "False",
         }
