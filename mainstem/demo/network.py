@@ -194,7 +194,10 @@ def _run(quick: bool, state: Path, console: Console, parts: contextlib.ExitStack
         "MAINSTEM_LANDING": str(state / "landing"),
         "MAINSTEM_SITES": str(files.folder),
     }
-    airflow = None if quick else parts.enter_context(_launch(demo, postgres, files))
+    airflow = None
+    if not quick:
+        airflow = _launch(demo, postgres, files)
+        parts.callback(airflow.close)
     with steps.step("Kafka broker (Tansu) and topics"):
         parts.enter_context(Tansu(state, port=demo.ports["kafka"]))
         _create_topics(demo)
