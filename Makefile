@@ -36,7 +36,7 @@ demo-day-two: setup ## While the demo is up: one value amended, one withdrawn, o
 	@$(BIN)/mainstem demo day-two $(ARGS)
 
 test: setup-dev ## All tests
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
 
 check: setup-dev ## What CI runs: format, lint, types, import rules, generated files, tests
 	$(BIN)/ruff format --check .

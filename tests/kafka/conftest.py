@@ -1,8 +1,6 @@
 """What the Kafka tests share: a network with topics on Tansu or Apache Kafka, and an outbox that holds changes in memory."""
 
-import importlib.util
 import itertools
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,16 +15,6 @@ from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from mainstem import topics
 from mainstem.consumer import Consumer, Received
 from mainstem.publisher import Published, Publisher
-
-APACHE_KAFKA = Path(__file__).parent.parent / "apache_kafka.py"
-if "apache_kafka" not in sys.modules:
-    spec = importlib.util.spec_from_file_location("apache_kafka", APACHE_KAFKA)
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules["apache_kafka"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules["apache_kafka"])
-
-from apache_kafka import apache_kafka, own_apache_kafka, three_brokers  # noqa: E402, F401
 
 
 class Row(NamedTuple):
