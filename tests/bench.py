@@ -22,12 +22,12 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from apache_kafka import ApacheKafka, unavailable  # noqa: E402 - the tests' own modules
-from network_under_test import MAINSTEM, SUBJECT_KEY  # noqa: E402
+from apache_kafka import ApacheKafka, unavailable
+from network_under_test import MAINSTEM, SUBJECT_KEY
 
-from mainstem.demo.cohorts import HOSPITALS  # noqa: E402
-from mainstem.demo.populations import populations  # noqa: E402
-from mainstem.embedded import Postgres  # noqa: E402
+from mainstem.demo.cohorts import HOSPITALS
+from mainstem.demo.populations import populations
+from mainstem.embedded import Postgres
 
 LINES = 150_000
 FEW = LINES // 10
@@ -134,7 +134,12 @@ def bench_map(figures: Figures, sites: dict[int, Path], deliveries: dict[int, Pa
     figures.add("map, one core, without the start", f"{marginal:,.0f} resources/s")
     figures.add("orjson.loads alone, same bytes", f"{plain:,.0f} resources/s", f"map is {rate / plain:.2f} of it")
     memory = many.mebibytes / few.mebibytes
-    figures.add("map, peak memory 15,000 → 150,000", f"{few.mebibytes:.0f} → {many.mebibytes:.0f} MiB", f"{memory:.2f}", "0.9–1.1; ≤ 300 MiB")
+    figures.add(
+        "map, peak memory 15,000 → 150,000",
+        f"{few.mebibytes:.0f} → {many.mebibytes:.0f} MiB",
+        f"{memory:.2f}",
+        "0.9–1.1; ≤ 300 MiB",
+    )
 
 
 def bench_run(figures: Figures, sites: dict[int, Path], folder: Path, store: str) -> None:
@@ -159,14 +164,24 @@ def bench_run(figures: Figures, sites: dict[int, Path], folder: Path, store: str
     database = store.partition(":")[0]
     report, repeated = json.loads(first.out), json.loads(again.out)
     records = report["total"]["records"]
-    figures.add(f"run, first load ({database})", f"{records / first.seconds:,.0f} records/s", shares(report), "≥ 12,000; aim 20,000")
+    figures.add(
+        f"run, first load ({database})",
+        f"{records / first.seconds:,.0f} records/s",
+        shares(report),
+        "≥ 12,000; aim 20,000",
+    )
     figures.add(
         f"run, nothing changed ({database})", f"{records / again.seconds:,.0f} records/s", shares(repeated), "≥ 50,000"
     )
     assert report["published"] == records
     assert repeated["published"] == 0
     memory = first.mebibytes / few.mebibytes
-    figures.add(f"run, peak memory 15,000 → 150,000 ({database})", f"{few.mebibytes:.0f} → {first.mebibytes:.0f} MiB", f"{memory:.2f}", "0.9–1.1; ≤ 300 MiB")
+    figures.add(
+        f"run, peak memory 15,000 → 150,000 ({database})",
+        f"{few.mebibytes:.0f} → {first.mebibytes:.0f} MiB",
+        f"{memory:.2f}",
+        "0.9–1.1; ≤ 300 MiB",
+    )
 
 
 def shares(report: dict[str, Any]) -> str:
