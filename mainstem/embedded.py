@@ -163,7 +163,10 @@ def watch() -> None:
             sessions[int(pid)] = int(rest[0])
         else:
             sessions.pop(int(pid), None)
-    for pid, stop_signal in reversed(sessions.items()):
+    for pid, stop_signal in sessions.items():  # all at once: nobody waits for an orderly end any more
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, stop_signal)
+    for pid, stop_signal in sessions.items():
         end_session(pid, stop_signal=stop_signal, grace=3.0)
 
 

@@ -36,6 +36,7 @@ from mainstem.embedded import (
     require_port,
     stop_leftovers,
 )
+from mainstem.logs import configure_once
 from mainstem.settings import Settings, load_settings
 from schemas.events import LoadEvent
 from schemas.problems import MainstemError, OperatorError, TemporaryError
@@ -156,6 +157,7 @@ def ended_by_signals() -> Iterator[None]:
 
 def run(*, quick: bool, state: Path, console: Console) -> None:
     """The demo. Quick: without Airflow, day two included, then it ends; else it stays up until Ctrl-C."""
+    configure_once()
     state = state.resolve()
     try:
         with ended_by_signals(), only_one(state), contextlib.ExitStack() as parts:
@@ -416,6 +418,7 @@ def day_two(*, state: Path, console: Console) -> None:
     """Against the running demo: one value corrected, one observation in error, one new patient; then nothing changed."""
     from mainstem.demo.day_two import change, expected
 
+    configure_once()
     demo = Demo.running(state.resolve())
     steps = Steps(console)
     console.print("\n[bold]Day two[/]")
