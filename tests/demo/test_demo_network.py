@@ -11,7 +11,7 @@ from mainstem.demo.cohorts import HOSPITALS
 from mainstem.demo.hospitals import SiteFiles
 from mainstem.demo.network import PORTS, Demo, only_one
 from mainstem.embedded import Hospital, free_port
-from mainstem.settings import read_site
+from mainstem.site_files import read_site
 from schemas.problems import OperatorError
 
 
