@@ -6,13 +6,16 @@ for the reader, not for speed.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from binascii import hexlify
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from msgspec import Raw, Struct
+from msgspec.json import encode
 
 from schemas.problems import Reason
 from transforms.codes.code_map import CodeMap
@@ -47,7 +50,7 @@ from transforms.elements import (
 )
 from transforms.mapped import ID_BYTES, REF_BYTES
 from transforms.privacy import Pseudonyms, hexadecimal
-from transforms.times import calendar_date, moment
+from transforms.times import UsualMoments, calendar_date, moment
 
 WHOLE = bytes(ID_BYTES - REF_BYTES)
 """The part of a record id that says: the whole resource."""
@@ -56,7 +59,7 @@ _TOKEN = re.compile(r"[!-~]+( [!-~]+)*")
 _LONGEST_TOKEN = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Setting:
     """What a rule may know about the site."""
 
@@ -65,6 +68,11 @@ class Setting:
     codes: CodeMap
     manners: dict[Any, Any] = field(default_factory=dict)
     """How the numbers of one code and unit are treated: remembered, bounded."""
+
+    @cached_property
+    def moments(self) -> UsualMoments:
+        """Times in their usual form."""
+        return UsualMoments(self.zone)
 
 
 @dataclass(slots=True)
@@ -81,6 +89,8 @@ class Found:
 
 NOTHING = Found()
 Read = Callable[[bytes, "bytes | None", Setting], Found]
+Usual = Callable[[bytes, "bytes | None"], "Sequence[bytes] | None"]
+"""(the field's bytes, the companion's bytes) → the JSON of each field in `gives`, empty for none; or none at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,8 @@ class Rule:
     """Companion: another FHIR field of the same element that decides how to read this one."""
     missing: Reason | None = None
     """Why the resource is unusable without this field."""
+    usual: Callable[[Setting], Usual] | None = None
+    """A short cut for contents that hardly recur: text to text in the usual form, none where `read` has to look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +283,11 @@ def instant(utc: str, date: str) -> Rule:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         return _moment(_string(raw), utc, date, setting)
 
-    return Rule((utc, date), read)
+    def usual(setting: Setting) -> Usual:
+        moments = setting.moments
+        return lambda raw, companion: moments(raw)
+
+    return Rule((utc, date), read, usual=usual)
 
 
 def period(*, start: tuple[str, str] | None = None, end: tuple[str, ...] | None = None) -> Rule:
@@ -281,7 +297,22 @@ def period(*, start: tuple[str, str] | None = None, end: tuple[str, ...] | None 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         return _period(decode(raw, Period | None) or Period(), start, end, setting)
 
-    return Rule(gives, read)
+    def usual(setting: Setting) -> Usual:
+        moments = setting.moments
+
+        def cut(raw: bytes, companion: bytes | None) -> Sequence[bytes] | None:
+            middle = raw.find(b'","end":"')
+            if middle < 0 or not raw.startswith(b'{"start":"'):
+                return None
+            first = moments(raw[9 : middle + 1])
+            last = moments(raw[middle + 8 : -1])
+            if first is None or last is None or raw[-1:] != b"}":
+                return None
+            return (*first[: len(start or ())], *last[: len(end or ())])
+
+        return cut
+
+    return Rule(gives, read, usual=usual)
 
 
 def local_date(name: str) -> Rule:
@@ -291,7 +322,11 @@ def local_date(name: str) -> Rule:
         found = _moment(_string(raw), "", name, setting)
         return replace(found, values={name: found.values.get(name)})
 
-    return Rule((name,), read)
+    def usual(setting: Setting) -> Usual:
+        moments = setting.moments
+        return lambda raw, companion: found[1:] if (found := moments(raw)) else None
+
+    return Rule((name,), read, usual=usual)
 
 
 def died(*, flag: str, date: str) -> Rule:
@@ -351,8 +386,31 @@ def quantity(
         values = {value: number, unit: manner.unit, raw_value: written, raw_unit: manner.shown, comparator: bound}
         return Found(values, (*flags, *noticed))
 
+    def usual(setting: Setting) -> Usual:
+        remembered: dict[tuple[bytes | None, bytes], _Manner | None] = {}
+
+        def cut(raw: bytes, companion: bytes | None) -> Sequence[bytes] | None:
+            match = _USUAL_QUANTITY.fullmatch(raw)
+            if match is None or (companion is not None and len(companion) > _LONGEST_COMPANION):
+                return None
+            number, rest = match.groups()
+            key = companion, rest
+            if key not in remembered:
+                if len(remembered) >= _MANNERS:
+                    remembered.clear()
+                remembered[key] = _plain_manner(rest, companion, setting)
+            manner = remembered[key]
+            if manner is None:
+                return None
+            written = number.decode()
+            if manner.row is not None and not manner.row.low <= Decimal(written) <= manner.row.high:
+                return None
+            return bytes(plain(written)), _json(manner.unit), b'"%b"' % number, _json(manner.shown), b"", b""
+
+        return cut
+
     gives = (value, unit, raw_value, raw_unit, comparator, absent)
-    return Rule(gives, read, needs=unit_of)
+    return Rule(gives, read, needs=unit_of, usual=usual)
 
 
 def integer(*, value: str, raw_value: str) -> Rule:
@@ -391,7 +449,17 @@ def link(name: str, resource_type: str) -> Rule:
             return NOTHING
         return Found({name: hexadecimal(b"r-", setting.pseudonyms.ref(resource_type, named) + WHOLE)})
 
-    return Rule((name,), read)
+    def usual(setting: Setting) -> Usual:
+        digest = setting.pseudonyms.digester()
+        form = re.compile(rb'\{"reference":"(%b/[A-Za-z0-9.\-]{1,64})"\}' % resource_type.encode())
+
+        def cut(raw: bytes, companion: bytes | None) -> Sequence[bytes] | None:
+            match = form.fullmatch(raw)
+            return (b'"r-%b%b"' % (hexlify(digest(match[1])[:REF_BYTES]), hexlify(WHOLE)),) if match else None
+
+        return cut
+
+    return Rule((name,), read, usual=usual)
 
 
 def withheld(flag: str, **values: str) -> Rule:
@@ -613,11 +681,14 @@ class _Manner(NamedTuple):
 
 
 _MANNERS = 4096
+_LONGEST_COMPANION = 1024
 
 
 def _manner(source: Quantity, companion: bytes | None, setting: Setting) -> _Manner:
     key = (companion, source.unit, source.code, source.system)
     manner = setting.manners.get(key)
+    if manner is None and companion is not None and len(companion) > _LONGEST_COMPANION:
+        return _new_manner(source, companion, setting)
     if manner is None:
         if len(setting.manners) >= _MANNERS:
             setting.manners.clear()
@@ -636,6 +707,26 @@ def _new_manner(source: Quantity, companion: bytes | None, setting: Setting) -> 
         return _Manner(row.unit, shown, conversion(given, row.unit), row)
     except UnitFault as fault:
         return _Manner(fault=fault.reason)
+
+
+_USUAL_QUANTITY = re.compile(rb'\{"value":(-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?)(,"[^\\]{1,400}\})')
+
+
+def _plain_manner(rest: bytes, companion: bytes | None, setting: Setting) -> _Manner | None:
+    """How numbers before this text are treated, where that is: as they stand. None for all else."""
+    if b'"value"' in rest:
+        return None  # given twice
+    try:
+        source = decode(b'{"value":0' + rest, Quantity)
+        manner = _manner(source, companion, setting)
+    except Unusable:
+        return None
+    usual = source.comparator is None and manner.fault is None and manner.unit and manner.turn is SAME
+    return manner if usual else None
+
+
+def _json(text: str) -> bytes:
+    return encode(text) if text else b""
 
 
 def _unit_row(companion: bytes | None, setting: Setting) -> UnitRow | None:

@@ -157,7 +157,7 @@ def test_memories_stay_bounded() -> None:
     assert len(reader._subjects) <= 1024
     memories = [
         value.__self__
-        for value in reader._read_shared.__globals__.values()
+        for value in reader.read.__globals__.values()
         if isinstance(getattr(value, "__self__", None), Memory)
     ]
     assert memories
