@@ -8,7 +8,7 @@ hang its tasks in silence.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,6 @@ def site_dag(name: str) -> DAG:
         dag_id=f"{PULLS}{site.site}",
         description=f"Refresh {site.name}",
         schedule=CronTriggerTimetable(site.schedule, timezone=site.time_zone),
-        start_date=datetime(2026, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
         default_args=DEFAULTS,

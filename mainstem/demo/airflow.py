@@ -76,7 +76,6 @@ class Airflow(Part):
         settings = {
             "CORE__DAGS_FOLDER": str(self.dags),
             "CORE__LOAD_EXAMPLES": "False",
-            "CORE__DAG_DISCOVERY_SAFE_MODE": "False",  # it skips files that do not hold the word airflow
             "CORE__EXECUTOR": "LocalExecutor",
             "CORE__PARALLELISM": "4",
             "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",

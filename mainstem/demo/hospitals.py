@@ -31,7 +31,6 @@ subject_key = "file:keys/{site}.subject-key"
 road = "{road}"
 parallel = {parallel}
 overlap_minutes = 1
-schedule = "0 2 29 2 *"  # the demo triggers its DAGs itself; this one comes once in four years
 """
 SERVER_SECTION = """
 [fhir]

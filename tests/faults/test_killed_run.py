@@ -12,7 +12,7 @@ import pytest
 from network_under_test import MAINSTEM, Network
 from synthetic_children import children, deliver
 
-SEEDS = (1, 2, 3, 5, 8)
+SEEDS = (1, 2, 3)
 TYPES = ("person", "encounter", "condition", "observation", "medication", "procedure", "immunization")
 CHILDREN, VISITS = 40, 24
 
