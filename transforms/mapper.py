@@ -21,7 +21,7 @@ from transforms.resources import mappings
 from transforms.rules import Setting
 
 _OPENING = b'{"resourceType":"'
-_LONGEST_NAME = 64
+_NAME_ENDS = len(_OPENING) + 64
 
 
 class _Named(msgspec.Struct, gc=False):
@@ -65,7 +65,7 @@ class Mapper:
 
     def map_line(self, line: bytes) -> Outcome:
         """What becomes of one NDJSON line (without its newline). Bad input gives a problem, never an exception."""
-        name = line[17 : line.find(b'"', 17, 17 + _LONGEST_NAME)] if line.startswith(_OPENING) else b""
+        name = line[17 : line.find(b'"', 17, _NAME_ENDS)] if line.startswith(_OPENING) else b""
         try:
             read = self._reads.get(name) or self._reads.get(name := _named(line))
             if read is None:

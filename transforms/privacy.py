@@ -43,9 +43,11 @@ class Pseudonyms:
         """A resource's keyed hash, 12 bytes."""
         return self.digest(f"{resource_type}/{resource_id}".encode())[:REF_BYTES]
 
-    def digester(self) -> Callable[[bytes], bytes]:
-        """`digest` as a function without attribute look-ups, for the hot path."""
-        inner_copy, outer_copy = self._inner.copy, self._outer.copy
+    def digester(self, prefix: bytes = b"") -> Callable[[bytes], bytes]:
+        """`digest` of prefix + message as a function without attribute look-ups, for the hot path."""
+        begun = self._inner.copy()
+        begun.update(prefix)
+        inner_copy, outer_copy = begun.copy, self._outer.copy
 
         def digest(message: bytes) -> bytes:
             inner = inner_copy()

@@ -27,6 +27,7 @@ Leaves = Callable[[str], bool]
 """Whether the field policy lets an output field leave."""
 
 _MEMORIES = 1024
+_FIELD_MEMORIES = 2048
 """Entries a memory holds before it starts anew: what recurs soon, recurs within a few patients' resources …"""
 _PAIRED_MEMORIES = 4096
 """… but pairs of code and quantity recur everywhere."""
@@ -77,7 +78,7 @@ class Memory(dict[bytes, bytes]):
         self._kept = tuple((field, b',"%b":' % field.encode()) for field in rule.gives if leaves(field))
         self._older: dict[bytes, bytes] = {}
         self._noted: dict[bytes, tuple[bytes, Note]] = {}
-        self._most = _PAIRED_MEMORIES if rule.needs else _MEMORIES
+        self._most = _PAIRED_MEMORIES if rule.needs else _FIELD_MEMORIES
 
     def learn(self, key: bytes, raw: bytes, companion: bytes | None, notes: list[Note]) -> bytes:
         """The members of a content not at hand, which is remembered; what was noticed is added to `notes`."""
@@ -168,20 +169,22 @@ class Table:
         attribute = self._place[field]
         self.names[f"get_{attribute}"] = self.memories[field].get
         self.names[f"learn_{attribute}"] = self.memories[field].learn
-        lines = [f"if (raw := source.{attribute}) is not None:"]
+        raw = f"source.{attribute}"
+        lines = [f"if {raw} is not None:"]
         if counted:
             lines.append("    standing += 1")
         if rule.needs:
             companion = self._place[rule.needs]
             lines += [
-                f"    other = None if source.{companion} is None else b'' + source.{companion}",
-                "    key = (other or b'') + raw",
+                f"    other = source.{companion}",
+                f"    key = b'' + {raw} if other is None else b'' + other + {raw}",
                 f"    if (members := get_{attribute}(key)) is None:",
-                f"        members = learn_{attribute}(key, b'' + raw, other, notes)",
+                "        other = None if other is None else b'' + other",
+                f"        members = learn_{attribute}(key, b'' + {raw}, other, notes)",
             ]
         else:
             lines += [
-                "    key = b'' + raw",
+                f"    key = b'' + {raw}",
                 f"    if (members := get_{attribute}(key)) is None:",
                 f"        members = learn_{attribute}(key, key, None, notes)",
             ]
@@ -226,13 +229,13 @@ if type(ident) is not str:
     ident = text_of(ident)
 if not ident:
     return unnamed()
-keyed = hmac(prefix + ident.encode())
+keyed = hmac(ident.encode())
 ref = keyed[:REF_BYTES]
 origin = no_origin
 if (raw := source.meta) is not None:
     key = b'' + raw
     origin = origins(key) or learn_origin(key)
-said, updated, remark = origin
+updated = origin.updated
 """
 """A line, up to its patient."""
 _PATIENT_ITSELF = """\
@@ -245,9 +248,8 @@ if (raw := source.named) is not None:
     subject = subjects(key) or learn_subject(key)
 """
 _BEGIN = """\
-pseudonym, whose = subject
 name = hexlify(ref)
-found = [head, name, whole_hex, whose]
+found = [head, name, whole_hex, subject.members]
 notes = []
 """
 _PARTS = """\
@@ -255,8 +257,8 @@ if source.parts is not None:
     return exploded(line, source, ref, subject, origin, found[4:], notes)
 """
 _MAKE = """\
-provenance = join((source_head, name, said, mapping))
-if notes or remark is not None or subject is nobody:
+provenance = join((source_head, name, origin.members, mapping))
+if notes or origin.note is not None or subject is nobody:
     settled = settle(line, ref, subject, origin, notes)
     if settled is not None:
         return settled
@@ -265,7 +267,7 @@ found.append(b'}')
 content = join(found)
 digest = blank_digest()
 digest.update(content)
-record = new(Mapped, (ref + whole, record_type, pseudonym, digest.digest(), content, provenance, updated))
+record = new(Mapped, (ref + whole, record_type, subject.pseudonym, digest.digest(), content, provenance, updated))
 return new(Outcome, (type_name, ref, [record], False, updated, None))
 """
 """The record. `Reader._made` in line, as a resource without parts has just one; copying a digest saves its options."""
@@ -277,7 +279,7 @@ class _Meta(Struct, gc=False):
     profile: Raw = None  # type: ignore[assignment]
 
 
-class _Origin(NamedTuple):
+class _Origin(Struct, gc=False):
     """What `meta` says of a resource."""
 
     members: bytes = b'"'
@@ -287,7 +289,7 @@ class _Origin(NamedTuple):
     note: Note | None = None
 
 
-class _Subject(NamedTuple):
+class _Subject(Struct, gc=False):
     """The patient a resource names."""
 
     pseudonym: bytes
@@ -349,6 +351,7 @@ class Reader:
 
         self._prefix = resource.source.encode() + b"/"
         self._hmac = setting.pseudonyms.digester()
+        self._own_hmac = setting.pseudonyms.digester(self._prefix)
         constants = ((name, value) for name, value in resource.constants.items() if leaves(name))
         self._site = members([("site", site), *constants])
         self._head = b'{"type":"%b","id":"r-' % resource.record.encode()
@@ -363,7 +366,7 @@ class Reader:
         """One line of this type → its outcome. Raises msgspec's and Unicode's errors for what is no JSON object."""
 
     def _straight(self, names: Mapping[str, Any], shared: Table, repeated: Table) -> Callable[[bytes], Outcome]:
-        """All of a usual line's way in one function: a third of the time went into calls and look-ups of attributes."""
+        """All of a usual line's way in one function, without calls and look-ups of attributes in between."""
         patient = _PATIENT_NAMED if self._names_subject else _PATIENT_ITSELF
         parts = _PARTS if self._parts_field else ""
         lines = [*patient.splitlines(), *_BEGIN.splitlines(), *shared.lines, *parts.splitlines(), *repeated.lines]
@@ -371,8 +374,7 @@ class Reader:
             "decode": self._decode,
             "text_of": text_of,
             "unnamed": lambda: self._problem(b"", None, Note(Reason.MISSING_ID, "id")),
-            "hmac": self._hmac,
-            "prefix": self._prefix,
+            "hmac": self._own_hmac,
             "REF_BYTES": REF_BYTES,
             "no_origin": _NO_ORIGIN,
             "origins": self._origins.get,
@@ -428,26 +430,29 @@ class Reader:
         noticed = list(notes)
         found = list(shared)
         self._read_repeated(source, found, notes)
-        settled = self._settled(line, ref, subject, origin, notes)
-        if settled is not None:
-            return settled
+        if notes or origin.note is not None or subject is _NOBODY:
+            settled = self._settled(line, ref, subject, origin, notes)
+            if settled is not None:
+                return settled
         try:
             parts = self._decode_parts(bytes(source.parts))
         except msgspec.ValidationError as exc:
             return self._problem(ref, origin.updated, Note(Reason.INVALID_FIELD, f"{self._parts_field}{path_of(exc)}"))
-        parent = members([("parent", f"r-{hexlify(ref + WHOLE).decode()}")] if self._leaves_parent else [])
+        parent = b',"parent":"r-%b%b"' % (hexlify(ref), hexlify(WHOLE)) if self._leaves_parent else b""
         taken = {WHOLE}
         records = []
         for index, part in enumerate(parts):
             inner = list(shared)
             inner_notes: list[Note] = []
             self._read_repeated(part, inner, inner_notes)
-            inner_notes = [note._replace(path=f"{self._parts_field}[{index}].{note.path}") for note in inner_notes]
-            settled = self._settled(line, ref, subject, _NO_ORIGIN, inner_notes)
-            if settled is not None:
-                return settled
+            if inner_notes or subject is _NOBODY:
+                inner_notes = [note._replace(path=f"{self._parts_field}[{index}].{note.path}") for note in inner_notes]
+                settled = self._settled(line, ref, subject, _NO_ORIGIN, inner_notes)
+                if settled is not None:
+                    return settled
+            inner.append(parent)
             number = self._number(bytes(getattr(part, self._part_code)), taken)
-            records.append(self._made(ref, number, subject, origin, [*inner, parent], [*noticed, *inner_notes]))
+            records.append(self._made(ref, number, subject, origin, inner, [*noticed, *inner_notes]))
         if records and self._leaves_parts:
             listed = b",".join(b'"r-%b"' % hexlify(record.id) for record in records)
             found.append(b',"parts":[%b]' % listed)

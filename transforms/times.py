@@ -56,7 +56,7 @@ class UsualMoments:
     """`moment` for the usual form of a time, `"2026-03-02T09:10:00.250Z"` or with `+00:00`, as JSON from JSON.
 
     The text is checked and cut, not parsed; the zone's offset is remembered for each day, so that a time not met before
-    costs a twelfth of what `moment` does.
+    costs a third of what `moment` does. No zone changes its clocks twice within a day of UTC.
     """
 
     def __init__(self, zone: tzinfo) -> None:

@@ -15,7 +15,7 @@ from transforms.codes.loinc import check_digit, loinc_fault
 from transforms.codes.systems import ICD10CM, LOINC, SNOMED, repaired_system
 from transforms.codes.units import _EXACT, FREQUENT, _measured, conversion, is_ucum, unit_table
 from transforms.elements import number_of, plain
-from transforms.times import instant, moment
+from transforms.times import UsualMoments, instant, moment
 
 ZONE = ZoneInfo("America/New_York")
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12, places=6)
@@ -174,3 +174,23 @@ def test_a_code_map_is_read_and_its_faults_are_named() -> None:
         list(parse_code_map("system,code,target_system\n", "map.csv"))
     with pytest.raises(OperatorError, match=r"map\.csv:2"):
         list(parse_code_map("system,code,target_system,target_code\nurn:x,HT,,8302-2\n", "map.csv"))
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "America/St_Johns", "Asia/Kolkata", "UTC", "Pacific/Apia"])
+def test_a_usual_time_is_cut_to_what_it_is_read_as(zone: str) -> None:
+    """Minute by minute around midnight and the change of clocks, and for what is not usual not at all."""
+    usual = UsualMoments(ZoneInfo(zone))
+    compared = 0
+    for day in ("2006-10-29", "2011-12-30", "2024-02-29", "2024-03-10", "2024-11-03", "2024-11-04", "0001-01-01"):
+        for minute in range(0, 24 * 60, 7):
+            for rest in (":00Z", ":59.999999+00:00", ":30.120Z", ":30.000Z", ":05.000000Z"):
+                text = f"{day}T{minute // 60:02}:{minute % 60:02}{rest}"
+                cut = usual(f'"{text}"'.encode())
+                if cut is not None:
+                    compared += 1
+                    read = moment(text, ZoneInfo(zone))
+                    assert [json.loads(part) for part in cut] == [read.utc, read.date]
+                    assert read.flags == ()
+    assert compared > 3_000
+    for text in ("2024-02-30T10:00:00Z", "2024-02-29T24:00:00Z", "2024-02-29T10:00:60Z", "2024-02-29t10:00:00Z"):
+        assert usual(f'"{text}"'.encode()) is None
