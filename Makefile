@@ -70,7 +70,7 @@ lock: $(BIN)/uv ## Resolve requirements/*.txt again (add ARGS=--upgrade)
 	$(UV_COMPILE) $(ARGS) --extra dev pyproject.toml -o requirements/dev.txt
 	@for role in airflow services demo; do $(UV_COMPILE) --extra $$role -c requirements/dev.txt pyproject.toml -o requirements/$$role.txt; done
 	$(UV_COMPILE) -c requirements/dev.txt pyproject.toml -o requirements/core.txt
-	echo uv | $(UV_COMPILE) -c requirements/dev.txt - -o requirements/bootstrap.txt
+	printf 'uv\nhatchling\neditables\n' | $(UV_COMPILE) -c requirements/dev.txt - -o requirements/bootstrap.txt
 
 clean: ## Remove the environment and what the demo wrote
 	rm -rf $(VENV) var
