@@ -38,13 +38,15 @@ from mainstem.embedded import (
 )
 from mainstem.logs import configure_once
 from mainstem.settings import Settings, load_settings
-from schemas.events import LoadEvent
+from schemas.events import LoadEvent, Operation
 from schemas.problems import MainstemError, OperatorError, TemporaryError
 
 NETWORK = "demo"
 PORTS = {"airflow": 8080, "page": 8071, "registry": 8070, "kafka": 9092, "lakeside": 8061, "harbor": 8062}
 """Where the demo listens on 127.0.0.1; `MAINSTEM_DEMO_<NAME>_PORT` chooses others. A quick demo takes free ports."""
 RUN_SECONDS = 600.0
+SHOWN = 6
+"""Of many events of a kind, so many are printed."""
 
 
 @dataclass
@@ -426,10 +428,11 @@ def day_two(*, state: Path, console: Console) -> None:
     changes = change(demo.folder, demo.ports, demo.populations(), console)
     refresh_all(demo, steps)
     events = demo.stream.since(before)
-    for event in events[:8]:
+    new = [event for event in events if event.operation == Operation.RECORDED]
+    for event in [event for event in events if event not in new] + new[:SHOWN]:
         console.print(event.text(), soft_wrap=True)
-    if len(events) > 8:
-        console.print(f"  … and {len(events) - 8} more of the new patient")
+    if len(new) > SHOWN:
+        console.print(f"  … and {len(new) - SHOWN} more of the new patient")
     console.print(f"[bold]travelled: {tally(events)}[/]")
     expected(changes, events)
     wait_for_registry(demo, steps)
