@@ -8,6 +8,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from mainstem.publisher import Published, Publisher
 from mainstem.settings import Settings
 from mainstem.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.site_mapper import site_mapper
-from mainstem.store import Load, Store
+from mainstem.store import Load, Saved, Store
 from schemas.events import Gap, LoadEvent, LoadEventType, TypeCounts
 from schemas.problems import IncompleteError, MainstemError, OperatorError, Problem, Reason
 from schemas.sites import Site
@@ -39,8 +40,8 @@ Mode = Literal["incremental", "full"]
 Progress = Callable[[str, str, int], None]
 """(step, unit or type, how many so far): for progress bars; called now and then."""
 
-BATCH = 20_000
-"""Records a transaction: measured, larger ones gain nothing and take memory."""
+BATCH = 8_000
+"""Records a transaction: larger ones gain little, and a batch is what memory is spent on."""
 PUBLISH_BESIDE_FROM = 2 * BATCH
 """Changes after which publishing starts beside the mapping; below, a process of its own costs more than it saves."""
 JUDGED_AT_MOST = 100
@@ -357,6 +358,7 @@ def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside:
                         _judge(mapper, judged, saver.counts)
             saver.counts.read += number
         saver.flush()
+        saver.settle()
         _judge(mapper, judged, saver.counts)
     counts = saver.counts
     refresh.store.record_counts(load_id, name, counts)
@@ -381,7 +383,10 @@ def _brief(counts: TypeCounts) -> dict[str, int]:
 
 
 class _Saver(AbstractContextManager["_Saver"]):
-    """Collects one type's outcomes into batches for the store and its unusable lines into the quarantine."""
+    """Collects one type's outcomes into batches for the store and its unusable lines into the quarantine.
+
+    A batch is saved by a thread while the next one is mapped: the database does its part on another core.
+    """
 
     def __init__(self, refresh: Refresh, load_id: str, name: str, beside: PublisherBeside | None) -> None:
         self.counts = TypeCounts()
@@ -393,6 +398,8 @@ class _Saver(AbstractContextManager["_Saver"]):
         self._quarantined: list[tuple[str, bytes, str, str, str, int]] = []
         self._file: IO[bytes] | None = None
         self._closing = ExitStack()
+        self._thread = self._closing.enter_context(ThreadPoolExecutor(1, thread_name_prefix="save"))
+        self._saving: Future[Saved] | None = None
 
     def __exit__(self, *_: object) -> None:
         self._closing.close()
@@ -424,25 +431,41 @@ class _Saver(AbstractContextManager["_Saver"]):
             self.flush()
 
     def flush(self) -> None:
-        """Saves what was collected: the records in one transaction, then the quarantine."""
-        refresh, counts = self._refresh, self.counts
-        counts.skipped, counts.mapped = dict(self._skipped), self._mapped
-        if self._records or self._withdrawn:
-            saved = refresh.store.save(
-                refresh.site.site, self._load, self._records, self._withdrawn, at=refresh.clock()
-            )
-            counts.records += len(self._records)
-            counts.recorded += saved.recorded
-            counts.amended += saved.amended
-            counts.unchanged += saved.unchanged
-            counts.withdrawn += saved.withdrawn
-            counts.stale += saved.stale
-            if self._beside is not None:
-                self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
-        if self._quarantined:
-            refresh.store.quarantine(self._load, refresh.site.site, self._quarantined)
+        """Hands what was collected to the thread, once the batch before is saved."""
+        self.settle()
+        batch = self._records, self._withdrawn, self._quarantined
         self._records, self._withdrawn, self._quarantined = [], [], []
-        refresh.progress("map", self._name, self._mapped)
+        self.counts.records += len(batch[0])
+        self._saving = self._thread.submit(self._save, *batch)
+        self._refresh.progress("map", self._name, self._mapped)
+
+    def settle(self) -> None:
+        """Waits for the batch under way and counts it. Raises what its saving raised."""
+        counts = self.counts
+        counts.skipped, counts.mapped = dict(self._skipped), self._mapped
+        if self._saving is None:
+            return
+        saved = self._saving.result()
+        self._saving = None
+        for figure, count in saved._asdict().items():
+            setattr(counts, figure, getattr(counts, figure) + count)
+        if self._beside is not None:
+            self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
+
+    def _save(
+        self,
+        records: list[Mapped],
+        withdrawn: list[tuple[bytes, int | None]],
+        quarantined: list[tuple[str, bytes, str, str, str, int]],
+    ) -> Saved:
+        """The records in one transaction, then the quarantine."""
+        store, site = self._refresh.store, self._refresh.site.site
+        saved = Saved(0, 0, 0, 0, 0)
+        if records or withdrawn:
+            saved = store.save(site, self._load, records, withdrawn, at=self._refresh.clock())
+        if quarantined:
+            store.quarantine(self._load, site, quarantined)
+        return saved
 
     def _open_quarantine(self) -> IO[bytes]:
         folder = self._refresh.landing(self._load).folder / "quarantine"
