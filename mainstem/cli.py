@@ -221,15 +221,20 @@ def map_files(
     problems: Annotated[
         Path | None, typer.Option(help="Write what could not be mapped here, a JSON line each.")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="With --problems: all that FHIR R4's own rules find wrong.")
+    ] = False,
 ) -> None:
     """Try a mapping: FHIR NDJSON in, outcome records as JSON lines out. Needs no broker and no database."""
     from mainstem.trial import map_paths
     from schemas.problems import IncompleteError
 
     with _progress(quiet=False) as progress:
-        trial = map_paths(paths, site, out=sys.stdout.buffer, problems=problems, progress=progress)
+        trial = map_paths(paths, site, out=sys.stdout.buffer, problems=problems, explain=explain, progress=progress)
     skipped = sum(trial.skipped.values())
-    typer.echo(f"read {trial.read:,} = mapped {trial.mapped:,} + skipped {skipped:,}; {trial.records:,} records", err=True)
+    typer.echo(
+        f"read {trial.read:,} = mapped {trial.mapped:,} + skipped {skipped:,}; {trial.records:,} records", err=True
+    )
     for reason, count in sorted(trial.skipped.items()):
         typer.echo(f"  skipped {count:,} × {reason}: {_reason_fix(reason)}", err=True)
     if not trial.mapped:

@@ -34,16 +34,20 @@ def map_paths(
     *,
     out: IO[bytes],
     problems: Path | None = None,
+    explain: bool = False,
     progress: Callable[[str, str, int], None] = lambda _step, _unit, _count: None,
 ) -> Trial:
-    """Maps files and folders to `{"record":…,"provenance":…}` lines on `out`, problems to a JSON-lines file."""
+    """Maps files and folders to `{"record":…,"provenance":…}` lines on `out`, problems to a JSON-lines file.
+
+    With `explain`, each problem lists all that FHIR R4's own rules find wrong with the resource.
+    """
     file = read_site(site_path)
     mapper = site_mapper(file, file_secrets(file.folder))
     trial = Trial()
     with ExitStack() as stack:
         report = stack.enter_context(problems.open("w", encoding="utf-8")) if problems else None
         for path in [found for given in paths for found in _files(given)]:
-            _map_file(path, mapper, file.site.site, file.site.limits.line_bytes, trial, out, report)
+            _map_file(path, mapper, file.site.site, file.site.limits.line_bytes, trial, out, report, explain)
             progress("map", path.name, trial.read)
     return trial
 
@@ -51,12 +55,21 @@ def map_paths(
 def _files(path: Path) -> list[Path]:
     found = list(find_files(path))
     if not found:
-        raise OperatorError(f"{path}: no NDJSON file there", "Give .ndjson or .ndjson.gz files, or folders that hold some.")
+        raise OperatorError(
+            f"{path}: no NDJSON file there", "Give .ndjson or .ndjson.gz files, or folders that hold some."
+        )
     return found
 
 
 def _map_file(
-    path: Path, mapper: Mapper, site: str, cap: int, trial: Trial, out: IO[bytes], report: IO[str] | None
+    path: Path,
+    mapper: Mapper,
+    site: str,
+    cap: int,
+    trial: Trial,
+    out: IO[bytes],
+    report: IO[str] | None,
+    explain: bool,
 ) -> None:
     """The hot loop of the trial: nothing in it that a line does not need."""
     opening, middle, closing = b'{"record":', b',"provenance":{"site":"%b",' % site.encode(), b"}}\n"
@@ -77,7 +90,8 @@ def _map_file(
                 continue
         trial.skipped[problem.reason] += 1
         if report is not None:
-            report.write(json.dumps(_row(problem, path, number)) + "\n")
+            findings = mapper.explain(line) if explain and isinstance(line, bytes) else []
+            report.write(json.dumps(_row(problem, path, number, findings)) + "\n")
     trial.read += number
     trial.mapped += mapped
     _write(lines, trial, out)
@@ -90,7 +104,7 @@ def _write(lines: list[bytes], trial: Trial, out: IO[bytes]) -> None:
     lines.clear()
 
 
-def _row(problem: Problem, path: Path, number: int) -> dict[str, object]:
+def _row(problem: Problem, path: Path, number: int, findings: list[str]) -> dict[str, object]:
     return {
         "reason": problem.reason,
         "type": problem.resource_type,
@@ -99,4 +113,5 @@ def _row(problem: Problem, path: Path, number: int) -> dict[str, object]:
         "line": number,
         "meaning": problem.reason.meaning,
         "fix": problem.reason.fix,
+        **({"findings": findings} if findings else {}),
     }

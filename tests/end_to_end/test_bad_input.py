@@ -114,6 +114,19 @@ def test_unusable_lines_are_counted_by_reason_and_kept_while_the_run_goes_on(lhn
     assert "1 invalid-json, 1 missing-id, 1 other-fhir-version" in lhn.mainstem("status").stdout
 
 
+def test_a_refused_resource_is_explained_in_full_without_its_content(lhn: Network, tmp_path: Path) -> None:
+    """`mainstem map --explain` lists field paths and kinds of error, no values."""
+    broken = {**child(1)[1], "subject": "Mustnottravel", "recordedDate": "Mustnottravel"}
+    deliver([broken, *child(2)], tmp_path / "west")
+    site = lhn.files_site("west", tmp_path / "west")
+    done = lhn.mainstem("map", "--site", site, "west", "--problems", "problems.jsonl", "--explain")
+    assert done.returncode == 0, done.stderr
+    problems = (tmp_path / "problems.jsonl").read_text()
+    (row,) = map(json.loads, problems.splitlines())
+    assert len(row["findings"]) >= 2
+    assert "Mustnottravel" not in problems
+
+
 def test_a_typing_error_in_the_site_file_is_answered_with_line_and_nearest_key(lhn: Network, tmp_path: Path) -> None:
     """From the command, not only from the parser."""
     site = lhn.files_site("west", tmp_path / "west")
