@@ -6,6 +6,7 @@ renewed before it ends, and once when the server refuses it in mid-run.
 
 import json
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -84,7 +85,7 @@ class _Refused(msgspec.Struct):
     error: str = ""
 
 
-class TokenAuth(httpx.Auth):
+class TokenAuth(httpx.Auth, ABC):
     """OAuth 2 client credentials: a token is fetched, kept, and renewed. How the client proves itself differs."""
 
     proof: str = "credentials"
@@ -100,9 +101,9 @@ class TokenAuth(httpx.Auth):
         self._token = ""
         self._ends: datetime | None = None
 
+    @abstractmethod
     def form(self, token_url: str) -> dict[str, str]:
         """The members of the token request that prove who we are."""
-        raise NotImplementedError
 
     def token_headers(self) -> dict[str, str]:
         """Headers of the token request that prove who we are."""

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -317,16 +318,16 @@ class Running:
         self.close()
 
 
-class Part:
+class Part(ABC):
     """What the embedded parts share: opened by `with`, closed with the process they run."""
 
+    @abstractmethod
     def start(self) -> Self:
         """Start it and wait until it answers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Stop it."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         try:
