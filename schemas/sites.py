@@ -104,7 +104,10 @@ class Site(_Section):
         default=None, description="CSV of local codes: system,code,target_system,target_code,note."
     )
     validate_sample: float = Field(
-        default=0, ge=0, le=1, description="Share of resources checked in full against FHIR R4 (1 ms each); 1 checks all."
+        default=0,
+        ge=0,
+        le=1,
+        description="Share of resources checked in full against FHIR R4 (1 ms each); 1 checks all.",
     )
     fhir: Fhir | None = None
     files: Files | None = None
