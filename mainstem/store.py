@@ -62,7 +62,7 @@ class Pending(NamedTuple):
     previous: int
     """The sequence published last; 0 for none."""
     live: bool
-    """What was published last is a value, not a tombstone or nothing. Withdrawn and not live needs no event, only `mark_published`."""
+    """What was published last, as far as was marked, is a value, not a tombstone or nothing."""
     changed: datetime
     """When the change was stored, UTC."""
 

@@ -114,6 +114,22 @@ def test_unusable_lines_are_counted_by_reason_and_kept_while_the_run_goes_on(lhn
     assert "1 invalid-json, 1 missing-id, 1 other-fhir-version" in lhn.mainstem("status").stdout
 
 
+def test_quarantined_lines_outlive_the_landing_files_of_their_load(
+    make_network: Callable[..., Network], broker: str, tmp_path: Path
+) -> None:
+    """Only so many loads are kept; a line nobody has delivered again stays until somebody does."""
+    lhn = make_network(broker, keep_loads=1)
+    deliver(child(1), tmp_path / "west")
+    with (tmp_path / "west" / "Condition.ndjson").open("a") as file:
+        file.write("{broken\n")
+    site = lhn.files_site("west", tmp_path / "west")
+    assert [lhn.refresh(site).status for _ in range(2)] == ["completed"] * 2
+    landed = {path.parent.name for path in (tmp_path / "landing" / "west").glob("*/*.gz")}
+    quarantined = {path.parents[1].name for path in (tmp_path / "landing" / "west").glob("*/quarantine/*")}
+    assert len(landed) == 1
+    assert len(quarantined) == 2
+
+
 def test_a_refused_resource_is_explained_in_full_without_its_content(lhn: Network, tmp_path: Path) -> None:
     """`mainstem map --explain` lists field paths and kinds of error, no values."""
     broken = {**child(1)[1], "subject": "Mustnottravel", "recordedDate": "Mustnottravel"}

@@ -9,7 +9,7 @@ from network_under_test import Network
 from synthetic_children import PLANTED, RECORDS_A_CHILD, child, children, deliver
 
 from mainstem.embedded import Hospital
-from schemas.events import load_topic, outcome_topic
+from schemas.events import LoadEvent, load_topic, outcome_topic
 
 TYPES = ("person", "encounter", "condition", "observation", "medication", "procedure", "immunization")
 
@@ -45,6 +45,13 @@ def test_three_hospitals_reach_the_registry_and_only_changes_travel_afterwards(
     assert [report.status for report in first] == ["completed"] * 3
     assert [report.published for report in first] == [RECORDS_A_CHILD * n for n in (2, 3, 5)]
     assert all(counts.adds_up() for report in first for counts in report.types.values())
+    loads = [LoadEvent.model_validate_json(event.raw or b"") for event in lhn.events(load_topic)]
+    completed = {load.site: load for load in loads if load.event == "completed"}
+    assert {site: load.published for site, load in completed.items()} == {
+        report.site: report.published for report in first
+    }
+    assert all(counts.adds_up() for load in completed.values() for counts in load.types.values())
+    assert all(len(load.watermarks) == 7 for load in completed.values())
     assert lhn.consume() == RECORDS_A_CHILD * 10
     assert current(lhn) == {"north": RECORDS_A_CHILD * 2, "south": RECORDS_A_CHILD * 3, "west": RECORDS_A_CHILD * 5}
 
