@@ -90,7 +90,10 @@ def site_dag(name: str) -> DAG:
                 description="Only these resource types.",
             ),
             "since": Param(
-                None, type=["null", "string"], format="date-time", description="Read from then, not the watermark."
+                None,
+                type=["null", "string"],
+                format="date-time",
+                description="Read again from then, where that is before the watermark.",
             ),
             "dry_run": Param(False, type="boolean", description="Only prove that the site can be read."),
         },

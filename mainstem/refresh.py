@@ -190,7 +190,7 @@ def add_up(counts: Any) -> TypeCounts:
 
 
 def preflight(refresh: Refresh) -> int:
-    """Proves that the site can be read and its events sent, in seconds. Returns how many checks passed."""
+    """Proves that the site can be read, in seconds. Returns how many checks passed."""
     findings = check(refresh.site, folder=refresh.file.folder, secrets=refresh.secrets)
     if failed := [finding for finding in findings if not finding.ok]:
         raise OperatorError("; ".join(f"{finding.name}: {finding.what}" for finding in failed), failed[0].fix)
@@ -210,7 +210,8 @@ def plan(
 ) -> Plan:
     """Which types, by which units, since when. An unfinished load of the site is taken up again unless `fresh`.
 
-    `types` limits the load to some of the site's types; `since` (UTC) stands in for the watermarks.
+    `types` limits the load to some of the site's types; `since` (UTC) reads again from then, where that is before the
+    watermark: a later one would let the watermark pass what was never read.
     """
     site, store = refresh.site, refresh.store
     if unknown := sorted(set(types) - set(site.types)):
@@ -241,11 +242,10 @@ def plan(
 
 
 def _starts(refresh: Refresh, types: Sequence[str], since: datetime | None) -> dict[str, datetime]:
-    """Where each type's pull begins: the given instant, or its watermark less the overlap; types never read have none."""
-    if since is not None:
-        return dict.fromkeys(types, since)
+    """Where each type's pull begins: its watermark less the overlap, or further back; types never read have none."""
     watermarks = refresh.store.watermarks(refresh.site.site)
-    return {name: watermarks[name] - refresh.site.overlap for name in types if name in watermarks}
+    starts = {name: watermarks[name] - refresh.site.overlap for name in types if name in watermarks}
+    return starts if since is None else {name: min(start, since) for name, start in starts.items()}
 
 
 def planned(refresh: Refresh, load_id: str) -> Plan:
@@ -508,8 +508,10 @@ def complete(refresh: Refresh, load_id: str) -> Report:
     gaps: list[Gap] = []
     for name in load.plan["types"]:
         unit = pulled.get(name) or pulled.get(EXPORT) or {}
-        if not unit.get("complete") or name not in counts:
+        if not unit.get("complete"):
             gaps.append(_gap(load, name, unit.get("error") or "not pulled", refresh.clock()))
+        elif name not in counts:
+            gaps.append(_gap(load, name, "not mapped", refresh.clock()))
         elif not unit.get("delivered", True):
             continue
         elif not counts[name].adds_up():
@@ -524,6 +526,7 @@ def complete(refresh: Refresh, load_id: str) -> Report:
     ended = refresh.clock()
     report = Report(load_id, load.site, load.mode, status, counts, watermarks, gaps, load.published)
     event = _load_event(load, LoadEventType.COMPLETED, ended, report)
+    store.prove(load_id, watermarks, ended)  # before the network is told
     _send(refresh, event)
     store.complete(load_id, watermarks=watermarks, gaps=gaps, ended=ended, report=report.as_json())
     _tidy_landing(refresh)

@@ -334,6 +334,11 @@ class Store:
             )
             return {row[0]: row[1] for row in noted}
 
+    def prove(self, load_id: str, watermarks: Mapping[str, datetime], ended: datetime) -> None:
+        """Raises OperatorError where `complete` with these watermarks would; changes nothing."""
+        with self._read() as connection:
+            _prove(connection, _load(connection, load_id), watermarks, ended)
+
     def complete(
         self,
         load_id: str,
