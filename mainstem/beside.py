@@ -1,7 +1,8 @@
 """Publishing in a process of its own while another maps: on a large first load the two take about equal time."""
 
 import multiprocessing
-from contextlib import AbstractContextManager
+import signal
+from contextlib import AbstractContextManager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -61,14 +62,32 @@ class PublisherBeside(AbstractContextManager["PublisherBeside"]):
             self._process.join()
 
 
+class _MappedOrOrphaned:
+    """Tells the process to drain and end: all is mapped, or the mapping process is gone (kill -9) and will never say so."""
+
+    def __init__(self, mapped: Event) -> None:
+        self._mapped = mapped
+        self._parent = multiprocessing.parent_process()
+
+    def is_set(self) -> bool:
+        """Whether nothing more is to come."""
+        return self._mapped.is_set() or self._parent is None or not self._parent.is_alive()
+
+    def wait(self, timeout: float) -> bool:
+        """Waits for the mapping's end, not longer than `timeout` seconds."""
+        return self._mapped.wait(timeout)
+
+
 def _follow(site_path: Path, settings: Settings, mapped: Event, answer: Connection) -> None:
     """The process: publishes until the mapping is done and nothing is pending."""
     from mainstem.refresh import open_refresh
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the mapping process ends this one
+    result: Published | MainstemError
     try:
         with open_refresh(site_path, settings) as refresh, refresh.publisher() as publisher:
-            answer.send(publisher.follow(mapped))
+            result = publisher.follow(_MappedOrOrphaned(mapped))
     except MainstemError as exc:
-        answer.send(exc)
-    finally:
-        answer.close()
+        result = exc
+    with answer, suppress(BrokenPipeError):  # nobody is left to be told
+        answer.send(result)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from network_under_test import MAINSTEM, Network
 from synthetic_children import children, deliver
@@ -61,6 +62,33 @@ def _kill_and_run(lhn: Network, site: Path, moments: random.Random) -> None:
         time.sleep(moments.uniform(0.8, 5.0))
         run.send_signal(signal.SIGKILL)
         run.wait()
+
+
+def test_a_run_killed_while_it_publishes_beside_leaves_no_publisher_behind(lhn: Network, tmp_path: Path) -> None:
+    """kill -9 of a first load large enough to publish in a second process: that one drains, ends and frees the site."""
+    deliver(children(60, visits=80), tmp_path / "large")
+    site = lhn.files_site("west", tmp_path / "large")
+    run = subprocess.Popen(
+        [MAINSTEM, "run", site], env=lhn.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    beside = _process_beside(run.pid)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    beside.wait(timeout=90)
+    again = lhn.mainstem("run", site)
+    assert again.returncode == 0, again.stderr
+    expected = 60 * (5 + 80 * 5)
+    assert len({event.headers["ce_id"] for event in lhn.events()}) == expected
+
+
+def _process_beside(pid: int) -> psutil.Process:
+    """The publishing process of a run, once it has started."""
+    for _ in range(600):
+        for child in psutil.Process(pid).children():
+            if any("spawn_main" in part for part in child.cmdline()):
+                return child
+        time.sleep(0.1)
+    raise AssertionError("the run published nothing beside its mapping")
 
 
 def test_two_runs_at_once_give_the_events_of_one(lhn: Network, delivery: Path) -> None:
