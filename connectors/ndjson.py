@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -10,8 +11,10 @@ from isal import igzip_lib
 
 from schemas.problems import OperatorError, Problem, Reason
 
-BLOCK_BYTES = 1 << 20
-"""What is held of a file at once; larger blocks were no faster."""
+BLOCK_BYTES = 1 << 17
+"""What is held of a file at once: the lines of a block are mapped together and fit into a processor's cache."""
+_SHORTEST = 2
+"""Longer lines need no look whether they are empty: `\\r` and a blank at most."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
@@ -38,12 +41,32 @@ def find_files(path: Path) -> Iterator[Path]:
 
 
 def read_lines(path: Path, *, cap: int) -> Iterator[bytes | Problem]:
-    """Lines of a plain or gzip-compressed file without their newline; empty ones are left out.
+    """The lines and problems of `read_batches`, one by one."""
+    for _, found in read_batches(path, cap=cap):
+        if isinstance(found, Problem):
+            yield found
+        else:
+            yield from found
 
-    A line longer than `cap` bytes and an end inside a line or a compressed block give a Problem in the line's place.
-    A UTF-8 byte order mark at the start is dropped.
+
+def read_batches(path: Path, *, cap: int) -> Iterator[tuple[int, list[bytes] | Problem]]:
+    """Lines of a plain or gzip-compressed file without their newline, a block of them at a time; empty ones are left out.
+
+    Gives (number of the first line, lines). A line longer than `cap` bytes and an end inside a line or a compressed
+    block give (number, Problem) in the line's place. A UTF-8 byte order mark at the start is dropped.
     """
     resource_type = path.name.split(".")[0].split("-")[0]
+    number = 1
+    for found in _line_batches(path, cap):
+        if isinstance(found, Reason):
+            yield number, Problem(found, resource_type)
+            number += 1
+        elif found:
+            yield number, found
+            number += len(found)
+
+
+def _line_batches(path: Path, cap: int) -> Iterator[list[bytes] | Reason]:
     held: list[bytes] = []
     size, too_long, started = 0, False, False
     try:
@@ -61,23 +84,34 @@ def read_lines(path: Path, *, cap: int) -> Iterator[bytes | Problem]:
             if not lines:
                 continue
             if too_long:
-                yield Problem(Reason.LINE_TOO_LONG, resource_type)
-            elif line := b"".join(held).strip():
-                yield line
+                yield Reason.LINE_TOO_LONG
             last = lines.pop()
-            for line in lines:
-                if len(line) > cap:
-                    yield Problem(Reason.LINE_TOO_LONG, resource_type)
-                elif len(line) > 2 or line.strip():
-                    yield line
+            if not too_long and (line := b"".join(held).strip()):
+                lines.insert(0, line)
+            yield from _checked(lines, cap)
             held, size, too_long = [last], len(last), False
     except TruncatedGzip:
-        yield Problem(Reason.TRUNCATED_FILE, resource_type)
+        yield Reason.TRUNCATED_FILE
         return
     if too_long or size > cap:
-        yield Problem(Reason.LINE_TOO_LONG, resource_type)
+        yield Reason.LINE_TOO_LONG
     elif line := b"".join(held).strip():
-        yield line if is_json(line) else Problem(Reason.TRUNCATED_FILE, resource_type)
+        yield [line] if is_json(line) else Reason.TRUNCATED_FILE
+
+
+def _checked(lines: list[bytes], cap: int) -> Iterator[list[bytes] | Reason]:
+    """The lines without empty ones; one that is too long stands alone, as a reason."""
+    sizes = list(map(len, lines))
+    if lines and min(sizes) <= _SHORTEST:
+        lines = [line for line in lines if len(line) > _SHORTEST or line.strip()]
+    if not lines or max(sizes) <= cap:
+        yield lines
+        return
+    for is_long, some in groupby(lines, lambda line: len(line) > cap):
+        if is_long:
+            yield from (Reason.LINE_TOO_LONG for _ in some)
+        else:
+            yield list(some)
 
 
 def is_json(line: bytes) -> bool:

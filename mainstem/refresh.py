@@ -19,7 +19,7 @@ import structlog
 
 from connectors.bulk import UNIT as EXPORT
 from connectors.landing import Landing
-from connectors.ndjson import read_lines
+from connectors.ndjson import read_batches
 from connectors.preflight import check
 from connectors.pulling import Pulled, landed, pull, read_capabilities, units
 from mainstem import __version__
@@ -32,7 +32,7 @@ from mainstem.store import Load, Saved, Store
 from schemas.events import Gap, LoadEvent, LoadEventType, TypeCounts
 from schemas.problems import IncompleteError, MainstemError, OperatorError, Problem, Reason
 from schemas.sites import Site
-from transforms import Mapped, Mapper, Outcome
+from transforms import Mapped, Mapper, Outcomes
 
 log = structlog.get_logger()
 
@@ -336,30 +336,21 @@ def map_types(
 def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None) -> TypeCounts:
     share = refresh.site.validate_sample
     every = max(1, round(1 / share)) if share else 0
-    most = BATCH if share == 1 else JUDGED_AT_MOST
     judged: list[bytes] = []
     with _Saver(refresh, load_id, name, beside) as saver:
         for path in landed(refresh.landing(load_id), name):
-            number = 0
-            for number, line in enumerate(read_lines(path, cap=refresh.site.limits.line_bytes), start=1):
-                if isinstance(line, Problem):
-                    saver.skip(line, path, number, b"", b"")
+            for number, lines in read_batches(path, cap=refresh.site.limits.line_bytes):
+                if isinstance(lines, Problem):
+                    saver.skip(lines, path, number)
                     continue
-                outcome = mapper.map_line(line)
-                if outcome.problem is None:
-                    saver.take(outcome)
-                else:
-                    saver.skip(outcome.problem, path, number, outcome.ref, line)
-                    if outcome.problem.reason is Reason.NOT_A_FACT:
-                        saver.withdraw(outcome)
-                if every and number % every == 0 and len(judged) < most:
-                    judged.append(line)
-                    if share == 1:
-                        _judge(mapper, judged, saver.counts)
-            saver.counts.read += number
+                saver.take(mapper.map_lines(lines), lines, path, number)
+                if every == 1:
+                    _judge(mapper, lines, saver.counts)
+                elif every and len(judged) < JUDGED_AT_MOST:
+                    judged += lines[-number % every :: every]
         saver.flush()
         saver.settle()
-        _judge(mapper, judged, saver.counts)
+        _judge(mapper, judged[:JUDGED_AT_MOST], saver.counts)
     counts = saver.counts
     refresh.store.record_counts(load_id, name, counts)
     log.info("mapped", site=refresh.site.site, load=load_id, type=name, **_brief(counts))
@@ -370,7 +361,6 @@ def _judge(mapper: Mapper, lines: list[bytes], counts: TypeCounts) -> None:
     """Checks a sample in full against FHIR R4, off the hot path."""
     counts.sampled += len(lines)
     counts.nonconformant += sum(bool(mapper.explain(line)) for line in lines)
-    lines.clear()
 
 
 def _brief(counts: TypeCounts) -> dict[str, int]:
@@ -390,7 +380,7 @@ class _Saver(AbstractContextManager["_Saver"]):
 
     def __init__(self, refresh: Refresh, load_id: str, name: str, beside: PublisherBeside | None) -> None:
         self.counts = TypeCounts()
-        self._mapped = 0
+        self._read = 0
         self._refresh, self._load, self._name, self._beside = refresh, load_id, name, beside
         self._records: list[Mapped] = []
         self._withdrawn: list[tuple[bytes, int | None]] = []
@@ -404,21 +394,28 @@ class _Saver(AbstractContextManager["_Saver"]):
     def __exit__(self, *_: object) -> None:
         self._closing.close()
 
-    def take(self, outcome: Outcome) -> None:
-        """One usable resource."""
-        self._mapped += 1
-        if outcome.withdrawn:
-            self.withdraw(outcome)
-        else:
-            self._records.extend(outcome.records)
-        if len(self._records) >= BATCH or len(self._withdrawn) >= BATCH:
+    def take(self, outcomes: Outcomes, lines: Sequence[bytes], path: Path, number: int) -> None:
+        """What became of some lines, of which the first is line `number` of a file.
+
+        A resource that is no fact, or no longer, withdraws what it gave before; unknown ones cost nothing.
+        """
+        self._read += len(lines)
+        self._records += outcomes.records
+        for place, outcome in sorted(outcomes.unusual.items()):
+            problem = outcome.problem
+            if outcome.withdrawn or (problem is not None and problem.reason is Reason.NOT_A_FACT):
+                self._withdrawn.append((outcome.ref, outcome.updated))
+            if problem is not None:
+                self._quarantine(problem, path, number + place, outcome.ref, lines[place])
+        if max(len(self._records), len(self._withdrawn), len(self._quarantined)) >= BATCH:
             self.flush()
 
-    def withdraw(self, outcome: Outcome) -> None:
-        """One resource that is no fact, or no longer: what it gave before is withdrawn; unknown ones cost nothing."""
-        self._withdrawn.append((outcome.ref, outcome.updated))
+    def skip(self, problem: Problem, path: Path, number: int) -> None:
+        """A line that could not even be read."""
+        self._read += 1
+        self._quarantine(problem, path, number, b"", b"")
 
-    def skip(self, problem: Problem, path: Path, number: int, ref: bytes, line: bytes) -> None:
+    def _quarantine(self, problem: Problem, path: Path, number: int, ref: bytes, line: bytes) -> None:
         """One resource that gave no record: counted and, unless that is expected, kept in quarantine."""
         self._skipped[problem.reason] += 1
         if problem.reason.expected:
@@ -427,8 +424,6 @@ class _Saver(AbstractContextManager["_Saver"]):
             self._file = self._closing.enter_context(self._open_quarantine())
         self._file.write(line + b"\n")
         self._quarantined.append((self._name, ref, problem.reason.value, problem.path, path.name, number))
-        if len(self._quarantined) >= BATCH:
-            self.flush()
 
     def flush(self) -> None:
         """Hands what was collected to the thread, once the batch before is saved."""
@@ -437,12 +432,13 @@ class _Saver(AbstractContextManager["_Saver"]):
         self._records, self._withdrawn, self._quarantined = [], [], []
         self.counts.records += len(batch[0])
         self._saving = self._thread.submit(self._save, *batch)
-        self._refresh.progress("map", self._name, self._mapped)
+        self._refresh.progress("map", self._name, self._read - self._skipped.total())
 
     def settle(self) -> None:
         """Waits for the batch under way and counts it. Raises what its saving raised."""
         counts = self.counts
-        counts.skipped, counts.mapped = dict(self._skipped), self._mapped
+        counts.read, counts.skipped = self._read, dict(self._skipped)
+        counts.mapped = self._read - self._skipped.total()
         if self._saving is None:
             return
         saved = self._saving.result()

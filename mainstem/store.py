@@ -13,15 +13,17 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import Connection, Engine, delete, exists, func, insert, select, text, update
 
 from mainstem.database import tables
-from mainstem.database.batches import Batches, Changed, Difference, PostgresBatches, SqliteBatches
+from mainstem.database.batches import Batches, Changed, Difference, Digested, PostgresBatches, SqliteBatches
 from mainstem.database.engine import READS, connect, make_folder, name_of, parse_url, translated
 from mainstem.database.locks import exclusive
 from schemas.events import Gap, TypeCounts
 from schemas.problems import MainstemError, OperatorError
-from transforms.mapped import DIGEST_BYTES, REF_BYTES, Mapped
+from transforms.mapped import REF_BYTES, Mapped
 
 EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+DIGEST_BYTES = 16
+"""BLAKE2b-128 of a record's content."""
 EMPTY_DIGEST = blake2b(b"", digest_size=DIGEST_BYTES).digest()
 """The digest of a withdrawn record: it has no content."""
 RECORD_TYPES = {"Patient": "person", "MedicationRequest": "medication"}
@@ -533,10 +535,11 @@ class _Batch:
         records, doubles = _newest_versions(records)
         stale = unchanged = 0
         if records:
-            differences = self._batches.differences(self._cursor, self._site, records)
+            digests = [_digest(record.content) for record in records]
+            differences = self._batches.differences(self._cursor, self._site, records, digests)
             unchanged = len(records) - len(differences)
             if differences:
-                stale, same = self._store(records, differences)
+                stale, same = self._store(records, digests, differences)
                 unchanged += same
         if withdrawn:
             self._withdraw(withdrawn)
@@ -544,16 +547,18 @@ class _Batch:
         stale += given - len(records) - doubles
         return Saved(self._recorded, self._amended, unchanged, self._withdrawn, stale)
 
-    def _store(self, records: Sequence[Mapped], differences: Sequence[Difference]) -> tuple[int, int]:
+    def _store(
+        self, records: Sequence[Mapped], digests: Sequence[bytes], differences: Sequence[Difference]
+    ) -> tuple[int, int]:
         """Writes what differs. Returns how many records are stale and how many have the same content."""
-        new: list[Mapped] = []
+        new: list[Digested] = []
         differing: list[tuple[Mapped, Difference]] = []
         newer: list[tuple[int | None, bytes]] = []
         old: set[bytes] = set()
         for found in differences:
             record = records[found.place]
             if found.site is None:
-                new.append(record)
+                new.append((record, digests[found.place]))
             elif found.site != self._site:
                 raise OperatorError(
                     f"{self._site} and {found.site} gave records of the same id",
@@ -567,7 +572,7 @@ class _Batch:
                 differing.append((record, found))
         stale = len(differences) - len(newer) - len(new) - len(differing)
         if old:  # an old version's parts may be unknown, but they are as old as the whole
-            fresh = [record for record in new if record.id[:REF_BYTES] not in old]
+            fresh = [pair for pair in new if pair[0].id[:REF_BYTES] not in old]
             current = [pair for pair in differing if pair[0].id[:REF_BYTES] not in old]
             stale += len(new) - len(fresh) + len(differing) - len(current)
             new, differing = fresh, current
@@ -576,17 +581,22 @@ class _Batch:
         if newer:
             self._batches.touch(self._cursor, newer)
         if differing:
-            self._amend(differing, {record.id for record in records})
+            self._amend(differing, digests, {record.id for record in records})
         return stale, len(newer)
 
-    def _insert(self, records: Sequence[Mapped]) -> None:
+    def _insert(self, records: Sequence[Digested]) -> None:
         self._batches.insert(self._cursor, self._site, self._load, self._at, records, self.number)
         self.number += len(records)
         self._recorded += len(records)
-        for record in records:
+        for record, _ in records:
             self.added[record.type] = self.added.get(record.type, 0) + 1
 
-    def _amend(self, differing: Sequence[tuple[Mapped, Difference]], given: Collection[bytes]) -> None:
+    def _amend(
+        self,
+        differing: Sequence[tuple[Mapped, Difference]],
+        digests: Sequence[bytes],
+        given: Collection[bytes],
+    ) -> None:
         changes = []
         times: dict[bytes, int | None] = {}
         for record, found in differing:
@@ -594,7 +604,8 @@ class _Batch:
             times[record.id[:REF_BYTES]] = record.updated
             # An unknown time tells nothing: the known one goes on guarding against older versions.
             updated = found.updated if record.updated is None else record.updated
-            changes.append(Changed(record.id, record.digest, record.content, record.provenance, updated, self.number))
+            digest = digests[found.place]
+            changes.append(Changed(record.id, digest, record.content, record.provenance, updated, self.number))
             if found.withdrawn:
                 self._recorded += 1
                 self.added[record.type] = self.added.get(record.type, 0) + 1
@@ -624,6 +635,10 @@ class _Batch:
             self._withdrawn += len(changes)
 
 
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=DIGEST_BYTES).digest()
+
+
 def _older(updated: int | None, known: int | None) -> bool:
     return updated is not None and known is not None and updated < known
 
@@ -644,8 +659,8 @@ def _newest_versions(records: Sequence[Mapped]) -> tuple[Sequence[Mapped], int]:
         if kept is None or not _older(record.updated, kept[0].updated):
             versions[ref] = version
     newest = [record for version in versions.values() for record in version]
-    digests = {record.id: record.digest for record in newest}
-    alike = sum(digests.get(record.id) == record.digest for record in records) - len(newest)
+    contents = {record.id: record.content for record in newest}
+    alike = sum(contents.get(record.id) == record.content for record in records) - len(newest)
     return newest, alike
 
 

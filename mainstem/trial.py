@@ -8,14 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from connectors.ndjson import find_files, read_lines
+from connectors.ndjson import find_files, read_batches
 from mainstem.site_files import file_secrets, read_site
 from mainstem.site_mapper import site_mapper
 from schemas.problems import OperatorError, Problem
 from transforms import Mapper
-
-WRITE_EVERY = 2_000
-"""Records gathered before a write: one write a record would cost more than its mapping."""
 
 
 @dataclass
@@ -23,9 +20,13 @@ class Trial:
     """What became of the lines read: read = mapped + skipped by reason."""
 
     read: int = 0
-    mapped: int = 0
     records: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def mapped(self) -> int:
+        """Lines that were not skipped."""
+        return self.read - self.skipped.total()
 
 
 def map_paths(
@@ -71,37 +72,29 @@ def _map_file(
     report: IO[str] | None,
     explain: bool,
 ) -> None:
-    """The hot loop of the trial: nothing in it that a line does not need."""
     opening, middle, closing = b'{"record":', b',"provenance":{"site":"%b",' % site.encode(), b"}}\n"
-    map_line, join = mapper.map_line, b"".join
-    lines: list[bytes] = []
-    number = mapped = 0
-    for number, line in enumerate(read_lines(path, cap=cap), start=1):
-        problem = line if isinstance(line, Problem) else None
-        if problem is None:
-            outcome = map_line(line)  # type: ignore[arg-type] # no problem, so it is bytes
-            problem = outcome.problem
-            if problem is None:
-                mapped += 1
-                for record in outcome.records:
-                    lines.append(join((opening, record.content, middle, record.provenance, closing)))
-                if len(lines) >= WRITE_EVERY:
-                    _write(lines, trial, out)
-                continue
+    join = b"".join
+
+    def skip(problem: Problem, number: int, line: bytes = b"") -> None:
         trial.skipped[problem.reason] += 1
         if report is not None:
-            findings = mapper.explain(line) if explain and isinstance(line, bytes) else []
+            findings = mapper.explain(line) if explain and line else []
             report.write(json.dumps(_row(problem, path, number, findings)) + "\n")
-    trial.read += number
-    trial.mapped += mapped
-    _write(lines, trial, out)
 
-
-def _write(lines: list[bytes], trial: Trial, out: IO[bytes]) -> None:
-    trial.records += len(lines)
-    out.write(b"".join(lines))
+    for number, lines in read_batches(path, cap=cap):
+        if isinstance(lines, Problem):
+            trial.read += 1
+            skip(lines, number)
+            continue
+        outcomes = mapper.map_lines(lines)
+        records = outcomes.records
+        out.write(join([join((opening, record.content, middle, record.provenance, closing)) for record in records]))
+        for place, outcome in sorted(outcomes.unusual.items()):
+            if outcome.problem is not None:
+                skip(outcome.problem, number + place, lines[place])
+        trial.read += len(lines)
+        trial.records += len(records)
     out.flush()
-    lines.clear()
 
 
 def _row(problem: Problem, path: Path, number: int, findings: list[str]) -> dict[str, object]:

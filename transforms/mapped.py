@@ -1,5 +1,6 @@
 """What mapping one FHIR resource gives: the hand-over from transforms/ to the store."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.problems import Problem
@@ -10,10 +11,6 @@ ID_BYTES = 16
 """A record's id: the source's hash and four bytes for the part (component) of the resource, zero for the whole."""
 
 
-DIGEST_BYTES = 16
-"""BLAKE2b-128 of a record's JSON."""
-
-
 class Mapped(NamedTuple):
     """One outcome record in the form the store keeps it."""
 
@@ -22,8 +19,6 @@ class Mapped(NamedTuple):
     type: str
     subject: bytes
     """16 bytes; `s-` + hex outside."""
-    digest: bytes
-    """BLAKE2b-128 of `content`."""
     content: bytes
     """The record as a JSON object: schemas.outcomes, null fields left out."""
     provenance: bytes
@@ -45,3 +40,41 @@ class Outcome(NamedTuple):
     updated: int | None = None
     """As in Mapped; needed for a withdrawal, which has no record."""
     problem: Problem | None = None
+
+
+class Outcomes(NamedTuple):
+    """What became of a batch of lines, in their order."""
+
+    usual: list[Mapped | None]
+    """The one record of each line; None for a line that is in `unusual`."""
+    unusual: dict[int, Outcome]
+    """Place in the batch → what became of a line that gave no record, or several."""
+
+    @property
+    def records(self) -> list[Mapped]:
+        """All records, in the order of the lines."""
+        if not self.unusual:
+            return self.usual  # type: ignore[return-value] # none is None
+        found: list[Mapped] = []
+        for place, record in enumerate(self.usual):
+            if record is not None:
+                found.append(record)
+            else:
+                found += self.unusual[place].records
+        return found
+
+    def put_one(self, place: int, outcome: Outcome | Mapped) -> None:
+        """What became of one line."""
+        if isinstance(outcome, Outcome):
+            self.usual[place] = None
+            self.unusual[place] = outcome
+        else:
+            self.usual[place] = outcome
+            self.unusual.pop(place, None)
+
+    def put(self, places: Sequence[int], outcomes: "Outcomes") -> None:
+        """What became of some of the lines."""
+        for place, record in zip(places, outcomes.usual, strict=True):
+            self.usual[place] = record
+        for number, outcome in outcomes.unusual.items():
+            self.put_one(places[number], outcome)

@@ -2,8 +2,9 @@
 
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
+from operator import methodcaller
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -14,7 +15,7 @@ from transforms.codes.code_map import CodeMapRow
 from transforms.codes.code_map import code_map as meanings
 from transforms.elements import path_of
 from transforms.fhir_types import OTHER_VERSIONS_TYPES, R4_TYPES
-from transforms.mapped import Outcome
+from transforms.mapped import REF_BYTES, Outcome, Outcomes
 from transforms.privacy import FieldPolicy, Pseudonyms
 from transforms.reader import Reader
 from transforms.resources import mappings
@@ -22,6 +23,7 @@ from transforms.rules import Setting
 
 _OPENING = b'{"resourceType":"'
 _NAME_ENDS = len(_OPENING) + 64
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 class _Named(msgspec.Struct, gc=False):
@@ -49,8 +51,9 @@ class Mapper:
         """How often each flag was raised."""
         setting = Setting(ZoneInfo(time_zone), Pseudonyms(subject_key), meanings(code_map))
         policy = FieldPolicy.load()
+        self._sources = {resource.record: resource.source for resource in mappings().values()}
         self._readers = {
-            name: Reader(
+            name.encode(): Reader(
                 resource,
                 site=site,
                 setting=setting,
@@ -61,22 +64,39 @@ class Mapper:
             for name, resource in mappings().items()
             if name in types
         }
-        self._reads = {name.encode(): reader.read for name, reader in self._readers.items()}
+
+    def map_lines(self, lines: Sequence[bytes]) -> Outcomes:
+        """What becomes of NDJSON lines (without their newlines). Bad input gives a problem, never an exception.
+
+        Give a few hundred lines at once: what a batch costs is then spread over them.
+        """
+        name = _opened(lines[0]) if lines else b""
+        opening = _OPENING + name + b'"'
+        if name in self._readers and all(map(methodcaller("startswith", opening), lines)):
+            return self._read(name, lines)
+        outcomes = Outcomes([None] * len(lines), {})
+        groups: dict[bytes, list[int]] = {}
+        for place, line in enumerate(lines):
+            name = _opened(line)
+            try:
+                groups.setdefault(name if name in self._readers else _named(line), []).append(place)
+            except _UNREADABLE as exc:
+                outcomes.put([place], self._unread(b"", line, exc))
+        for name, places in groups.items():
+            if name in self._readers:
+                outcomes.put(places, self._read(name, [lines[place] for place in places]))
+            else:
+                for place in places:
+                    outcomes.put_one(place, _not_mapped(name))
+        return outcomes
 
     def map_line(self, line: bytes) -> Outcome:
-        """What becomes of one NDJSON line (without its newline). Bad input gives a problem, never an exception."""
-        name = line[17 : line.find(b'"', 17, _NAME_ENDS)] if line.startswith(_OPENING) else b""
-        try:
-            read = self._reads.get(name) or self._reads.get(name := _named(line))
-            if read is None:
-                return _not_mapped(name)
-            return read(line)
-        except msgspec.ValidationError as exc:
-            return _unreadable(name, Reason.INVALID_FIELD if name else Reason.NOT_A_RESOURCE, path_of(exc))
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            if line.startswith(BOM_UTF8) and not line.startswith(BOM_UTF8 * 2):
-                return self.map_line(line[len(BOM_UTF8) :])  # Windows tools put one at the start of a file
-            return _unreadable(name, Reason.INVALID_JSON)
+        """What becomes of one line."""
+        outcomes = self.map_lines([line])
+        record = outcomes.usual[0]
+        if record is None:
+            return outcomes.unusual[0]
+        return Outcome(self._sources[record.type], record.id[:REF_BYTES], [record], updated=record.updated)
 
     def explain(self, line: bytes) -> list[str]:
         """Why FHIR R4's own rules refuse a line, in full: field paths and kinds of error, no values."""
@@ -90,6 +110,33 @@ class Mapper:
         self.unmapped_codes.update(unmapped)
         ours = [f"{outcome.problem.path}: {outcome.problem.reason}"] if outcome.problem else []
         return [*ours, *(finding for finding in conforms(line) if finding not in ours)]
+
+    def _read(self, name: bytes, lines: Sequence[bytes]) -> Outcomes:
+        """Lines of one type. Where one cannot be read, the halves are, until it stands alone."""
+        try:
+            return self._readers[name].read(lines)
+        except _UNREADABLE as exc:
+            if len(lines) == 1:
+                return self._unread(name, lines[0], exc)
+        outcomes = Outcomes([None] * len(lines), {})
+        middle = len(lines) // 2
+        outcomes.put(range(middle), self._read(name, lines[:middle]))
+        outcomes.put(range(middle, len(lines)), self._read(name, lines[middle:]))
+        return outcomes
+
+    def _unread(self, name: bytes, line: bytes, error: Exception) -> Outcomes:
+        """One line that is no JSON, or has another shape than FHIR's."""
+        if isinstance(error, msgspec.ValidationError):
+            reason = Reason.INVALID_FIELD if name else Reason.NOT_A_RESOURCE
+            return Outcomes([None], {0: _unreadable(name, reason, path_of(error))})
+        if line.startswith(BOM_UTF8) and not line.startswith(BOM_UTF8 * 2):
+            return self.map_lines([line[len(BOM_UTF8) :]])  # Windows tools put one at the start of a file
+        return Outcomes([None], {0: _unreadable(name, Reason.INVALID_JSON)})
+
+
+def _opened(line: bytes) -> bytes:
+    """resourceType where it stands first, as it nearly always does; else empty."""
+    return line[len(_OPENING) : line.find(b'"', len(_OPENING), _NAME_ENDS)] if line.startswith(_OPENING) else b""
 
 
 def _named(line: bytes) -> bytes:

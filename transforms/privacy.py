@@ -1,9 +1,10 @@
 """Who may see what: pseudonyms under the site's key, and the allow-list of fields by sharing tier."""
 
-import hashlib
+import hmac
 import tomllib
 from binascii import hexlify
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from importlib.resources import files
 
 from transforms.mapped import REF_BYTES
@@ -12,49 +13,35 @@ SUBJECT_BYTES = 16
 REGISTRY_TIER = 1
 """HIPAA limited data set under a data use agreement: what the outcome topic carries."""
 
-_BLOCK = 64
-
 
 class Pseudonyms:
-    """HMAC-SHA-256 under one site's key.
+    """Keyed hashes under one site's key: HMAC-SHA-256 for patients, keyed BLAKE2b (RFC 7693) for resources.
 
-    The keyed inner and outer hashes are prepared once and copied (RFC 2104), a third of the time of a fresh HMAC; the
-    tests compare with the standard library's.
+    Every line needs a resource's hash, few a new patient's, and BLAKE2b takes half the time of an HMAC.
     """
 
     def __init__(self, key: bytes) -> None:
-        block = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
-
-    def digest(self, message: bytes) -> bytes:
-        """HMAC-SHA-256, 32 bytes."""
-        inner = self._inner.copy()
-        inner.update(message)
-        outer = self._outer.copy()
-        outer.update(inner.digest())
-        return outer.digest()
+        self._key = key
+        self._begun = blake2b(key=hmac.digest(key, b"resources", "sha256"), digest_size=REF_BYTES)
 
     def subject(self, patient_id: str) -> bytes:
         """A patient's pseudonym, 16 bytes."""
-        return self.digest(f"Patient/{patient_id}".encode())[:SUBJECT_BYTES]
+        return hmac.digest(self._key, f"Patient/{patient_id}".encode(), "sha256")[:SUBJECT_BYTES]
 
     def ref(self, resource_type: str, resource_id: str) -> bytes:
         """A resource's keyed hash, 12 bytes."""
-        return self.digest(f"{resource_type}/{resource_id}".encode())[:REF_BYTES]
+        return self.refs()(f"{resource_type}/{resource_id}".encode())
 
-    def digester(self, prefix: bytes = b"") -> Callable[[bytes], bytes]:
-        """`digest` of prefix + message as a function without attribute look-ups, for the hot path."""
-        begun = self._inner.copy()
+    def refs(self, prefix: bytes = b"") -> Callable[[bytes], bytes]:
+        """The keyed hash of prefix + message as a function without attribute look-ups, for the hot path."""
+        begun = self._begun.copy()
         begun.update(prefix)
-        inner_copy, outer_copy = begun.copy, self._outer.copy
+        copy = begun.copy
 
         def digest(message: bytes) -> bytes:
-            inner = inner_copy()
-            inner.update(message)
-            outer = outer_copy()
-            outer.update(inner.digest())
-            return outer.digest()
+            hashing = copy()
+            hashing.update(message)
+            return hashing.digest()
 
         return digest
 

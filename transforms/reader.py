@@ -1,30 +1,33 @@
-"""A declared mapping made fast: one narrow decode of the line, then one look-up a field.
+"""A declared mapping made fast: lines are read by the batch, and field by field rather than line by line.
 
 The contents of most fields recur: the same code, category, unit, patient or encounter thousands of times. So what a rule
-gave for a field's bytes is remembered as the bytes of the record they become, and mapping a usual line is a dozen
-look-ups and a join. Memories are bounded, so memory stays flat.
+gave for a field's bytes is remembered as the bytes of the record they become, and a batch is a narrow decode of each
+line, then one pass of look-ups a field, then a join. Memories are bounded, so memory stays flat.
 """
 
 import re
 from binascii import hexlify
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
-from hashlib import blake2b
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import astuple
 
 from schemas.problems import Problem, Reason
 from transforms.elements import CodeableConcept, Reference, Scalar, Unusable, decode, path_of, reference_id, text_of
-from transforms.mapped import DIGEST_BYTES, REF_BYTES, Mapped, Outcome
-from transforms.privacy import SUBJECT_BYTES
+from transforms.mapped import REF_BYTES, Mapped, Outcome, Outcomes
 from transforms.rules import WHOLE, Choice, Fields, Found, Resource, Rule, Setting
 from transforms.times import instant
 
 Leaves = Callable[[str], bool]
 """Whether the field policy lets an output field leave."""
+Texts = Sequence[bytes]
+"""Members of the record, one text a line or part, with a leading comma; empty for none."""
 
 _MEMORIES = 1024
 _FIELD_MEMORIES = 2048
@@ -50,6 +53,9 @@ class Note(NamedTuple):
     emptied: bool = False
 
 
+Notes = defaultdict[int, list[Note]]
+"""Place in the batch → what was noticed there."""
+
 EMPTY = Note(emptied=True)
 """The field stands but is null or empty, which FHIR forbids and feeds do: the line is read again without such fields."""
 
@@ -61,8 +67,65 @@ def members(values: Iterable[tuple[str, Any]]) -> bytes:
     )
 
 
-class Memory(dict[bytes, bytes]):
-    """What is known of one FHIR field: its bytes (after its companion's) → the members they become.
+class Columns:
+    """The decoded elements of a batch, field by field. A field that stands in none of them costs nothing.
+
+    A Raw is always true; comparing it with None, as `None in column` does, takes ten times as long.
+    """
+
+    def __init__(self, names: Iterable[str], elements: Sequence[Struct]) -> None:
+        self.count = len(elements)
+        columns = zip(*map(astuple, elements), strict=True)
+        self._standing = {
+            name: column
+            for name, column in zip(names, columns, strict=False)
+            if any(column) or column.count(None) != self.count  # an id of 0 is false, too
+        }
+        self._contents: dict[str, list[bytes | None]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._standing
+
+    def values(self, name: str) -> Sequence[Any]:
+        """A field as it was decoded, None where it is missing."""
+        return self._standing.get(name) or [None] * self.count
+
+    def contents(self, name: str) -> list[bytes | None]:
+        """A field's bytes, None where it is missing. `b"" + raw` copies a Raw in two thirds of the time of `bytes(raw)`."""
+        contents = self._contents.get(name)
+        if contents is None:
+            column = self.values(name)
+            if all(column):
+                contents = [b"" + raw for raw in column]
+            else:
+                contents = [None if raw is None else b"" + raw for raw in column]
+            self._contents[name] = contents
+        return contents
+
+    def standing(self, name: str) -> list[int]:
+        """The places where a field stands."""
+        return [place for place, raw in enumerate(self._standing.get(name, ())) if raw is not None]
+
+    def without(self, names: Sequence[str]) -> list[int]:
+        """The places where none of the fields stands."""
+        standing = [self._standing[name] for name in names if name in self._standing]
+        if not standing:
+            return list(range(self.count))
+        if len(standing) == 1:
+            (column,) = standing
+            return [] if all(column) else [place for place, raw in enumerate(column) if raw is None]
+        return [place for place, row in enumerate(zip(*standing, strict=True)) if row.count(None) == len(row)]
+
+    def with_several(self, names: Sequence[str]) -> list[int]:
+        """The places where more than one of the fields stands."""
+        standing = [self._standing[name] for name in names if name in self._standing]
+        if len(standing) < 2:
+            return []
+        return [place for place, row in enumerate(zip(*standing, strict=True)) if row.count(None) < len(row) - 1]
+
+
+class Memory(dict[Any, bytes]):
+    """What is known of one FHIR field: its bytes (for a rule with a companion: the pair) → the members they become.
 
     Contents of which something was noticed are kept apart, so that the usual ones cost one look-up. In two generations,
     so that what recurs outlives what does not.
@@ -70,46 +133,62 @@ class Memory(dict[bytes, bytes]):
 
     def __init__(self, name: str, rule: Rule, setting: Setting, leaves: Leaves) -> None:
         super().__init__()
-        self.name = name
+        self._name = name
         self._read = rule.read
         self._setting = setting
-        self._usual = rule.usual and rule.usual(setting)
-        self._openings = tuple(b',"%b":' % field.encode() if leaves(field) else None for field in rule.gives)
-        self._kept = tuple((field, b',"%b":' % field.encode()) for field in rule.gives if leaves(field))
-        self._older: dict[bytes, bytes] = {}
-        self._noted: dict[bytes, tuple[bytes, Note]] = {}
-        self._most = _PAIRED_MEMORIES if rule.needs else _FIELD_MEMORIES
+        self._paired = rule.needs is not None
+        openings = tuple(b',"%b":' % field.encode() if leaves(field) else None for field in rule.gives)
+        self._usual = rule.usual and rule.usual(setting, openings)
+        self._kept = [(field, opening) for field, opening in zip(rule.gives, openings, strict=True) if opening]
+        self._older: dict[Any, bytes] = {}
+        self._noted: dict[Any, tuple[bytes, Note]] = {}
+        self._raised: dict[Any, Note] = {}
+        self._most = _PAIRED_MEMORIES if self._paired else _FIELD_MEMORIES
 
-    def learn(self, key: bytes, raw: bytes, companion: bytes | None, notes: list[Note]) -> bytes:
-        """The members of a content not at hand, which is remembered; what was noticed is added to `notes`."""
-        known = self._noted.get(key)
+    def texts(self, contents: Sequence[Any], notes: Notes) -> Texts:
+        """What a batch's contents of this field become; what was noticed is added to `notes`."""
+        texts = list(map(self.__getitem__, contents))
+        if self._raised:
+            for place, content in enumerate(contents):
+                if (note := self._raised.get(content)) is not None:
+                    notes[place].append(note)
+            self._raised = {}
+        return texts
+
+    def __missing__(self, content: Any) -> bytes:
+        """The members of a content not at hand, which is remembered."""
+        companion, raw = content if self._paired else (None, content)
+        if raw is None:
+            return b""
+        known = self._noted.get(content)
         if known is not None:
-            notes.append(known[1])
-            return known[0]
-        found = self._older.get(key)
+            text, self._raised[content] = known
+            return text
+        size = len(raw) + (len(companion) if companion else 0)
+        found = self._older.get(content)
         if found is None:
             found, note = self._entry(raw, companion)
             if note is not None:
-                notes.append(note)
-                _remember(self._noted, key, (found, note))
+                self._raised[content] = note
+                if size <= _LONGEST_KEY:
+                    _remember(self._noted, content, (found, note))
                 return found
-        if len(key) <= _LONGEST_KEY:
+        if size <= _LONGEST_KEY:
             if len(self) >= self._most:
                 self._older = dict(self)
                 self.clear()
-            self[key] = found
+            self[content] = found
         return found
 
     def _entry(self, raw: bytes, companion: bytes | None) -> tuple[bytes, Note | None]:
+        if self._usual is not None and (text := self._usual(raw, companion)) is not None:
+            return text, None
         if raw in _EMPTY:
             return b"", EMPTY
-        if self._usual is not None and (texts := self._usual(raw, companion)) is not None:
-            pairs = zip(self._openings, texts, strict=True)
-            return b"".join([opening + text for opening, text in pairs if opening and text]), None
         try:
             found = self._read(raw, companion, self._setting)
         except Unusable as fault:
-            path = ".".join(filter(None, (self.name, fault.path)))
+            path = ".".join(filter(None, (self._name, fault.path)))
             return b"", Note(fault.reason, path, (fault.flag,) if fault.flag else ())
         values = found.values
         text = b""
@@ -126,151 +205,65 @@ def _note(found: Found) -> Note | None:
     return None
 
 
-def _remember(memory: dict[bytes, Any], key: bytes, value: Any) -> None:
-    if len(key) <= _LONGEST_KEY:
-        if len(memory) >= _MEMORIES:
-            memory.clear()
-        memory[key] = value
-
-
-def _settings_of(name: str, rule: Rule | Choice) -> list[tuple[str, Rule]]:
-    return list(rule.fields.items()) if isinstance(rule, Choice) else [(name, rule)]
+def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
+    if len(memory) >= _MEMORIES:
+        memory.clear()
+    memory[key] = value
 
 
 class Table:
-    """Declared fields, compiled as dataclasses are: into straight lines of code that look up field after field.
+    """Declared fields and their memories."""
 
-    A loop over the fields that are declared but do not stand would take longer than mapping those that do.
-    """
-
-    def __init__(self, fields: Fields, letter: str, setting: Setting, leaves: Leaves, known: Mapping[str, str]) -> None:
-        rules = [pair for name, rule in fields.items() for pair in _settings_of(name, rule)]
-        self.attributes = {name: f"{letter}{index}" for index, (name, _) in enumerate(rules)}
-        """FHIR field → attribute of the narrow struct, in the order of the record's fields."""
-        needed = dict.fromkeys(rule.needs for _, rule in rules if rule.needs and rule.needs not in self.attributes)
-        self.companions = {name: f"{letter}_{index}" for index, name in enumerate(needed)}
-        """FHIR fields that no rule reads for themselves."""
-        self._place = {**known, **self.attributes, **self.companions}
-        self._leaves = leaves
-        self.memories = {name: Memory(name, rule, setting, leaves) for name, rule in rules}
-        self.names: dict[str, Any] = {}
-        """What the lines of code refer to."""
-        self.lines: list[str] = []
-        """Of `source`, the decoded element, to `found` and `notes`: what its fields give and what was noticed."""
+    def __init__(self, fields: Fields, setting: Setting, leaves: Leaves) -> None:
+        self._fields = fields
+        rules: dict[str, Rule] = {}
         for name, rule in fields.items():
+            rules |= rule.fields if isinstance(rule, Choice) else {name: rule}
+        self.memories = {name: Memory(name, rule, setting, leaves) for name, rule in rules.items()}
+        self._needs = {name: rule.needs for name, rule in rules.items() if rule.needs}
+        self.names = list(dict.fromkeys([*rules, *self._needs.values()]))
+        """The FHIR fields that are decoded."""
+        self._otherwise = {
+            name: members((field, value) for field, value in rule.otherwise.items() if leaves(field))
+            for name, rule in fields.items()
+            if isinstance(rule, Choice)
+        }
+
+    def texts(self, source: Columns, notes: Notes) -> list[Texts]:
+        """What the fields of a batch give, field after field in the record's order; adds to `notes`."""
+        found: list[Texts] = []
+        for name, rule in self._fields.items():
             if isinstance(rule, Choice):
-                self.lines.append("standing = 0")
-            for field, one in _settings_of(name, rule):
-                self.lines += self._lookup(field, one, counted=isinstance(rule, Choice))
-            self.lines += self._absence(name, rule)
+                found += self._choice(name, rule, source, notes)
+                continue
+            if name in source:
+                found.append(self._field(name, source, notes))
+            if rule.missing is not None:
+                for place in source.without([name]):
+                    notes[place].append(Note(rule.missing, name))
+        return found
 
-    def _lookup(self, field: str, rule: Rule, *, counted: bool) -> list[str]:
-        """Code that looks one field up in its memory. `b"" + raw` copies a Raw in a third of the time of `bytes(raw)`."""
-        attribute = self._place[field]
-        self.names[f"get_{attribute}"] = self.memories[field].get
-        self.names[f"learn_{attribute}"] = self.memories[field].learn
-        raw = f"source.{attribute}"
-        lines = [f"if {raw} is not None:"]
-        if counted:
-            lines.append("    standing += 1")
-        if rule.needs:
-            companion = self._place[rule.needs]
-            lines += [
-                f"    other = source.{companion}",
-                f"    key = b'' + {raw} if other is None else b'' + other + {raw}",
-                f"    if (members := get_{attribute}(key)) is None:",
-                "        other = None if other is None else b'' + other",
-                f"        members = learn_{attribute}(key, b'' + {raw}, other, notes)",
-            ]
-        else:
-            lines += [
-                f"    key = b'' + {raw}",
-                f"    if (members := get_{attribute}(key)) is None:",
-                f"        members = learn_{attribute}(key, key, None, notes)",
-            ]
-        return [*lines, "    found.append(members)"]
+    def _field(self, name: str, source: Columns, notes: Notes) -> Texts:
+        contents: Sequence[Any] = source.contents(name)
+        if companion := self._needs.get(name):
+            contents = list(zip(source.contents(companion), contents, strict=True))
+        return self.memories[name].texts(contents, notes)
 
-    def _absence(self, name: str, rule: Rule | Choice) -> list[str]:
-        """Code for a field that must stand and does not, and for a choice of which two stand."""
-        label = f"{len(self.names)}_{next(iter(self.attributes.values()))}"
-        lines = []
-        if isinstance(rule, Choice):
-            self.names[f"double_{label}"] = Note(Reason.INVALID_FIELD, name)
-            lines += ["if standing > 1:", f"    notes.append(double_{label})"]
-            absent = ["not standing", *(f"source.{self._place[other]} is None" for other in rule.unless)]
-            if rule.otherwise:
-                self.names[f"otherwise_{label}"] = members(
-                    (field, value) for field, value in rule.otherwise.items() if self._leaves(field)
-                )
-                lines += [f"if {' and '.join(absent)}:", f"    found.append(otherwise_{label})"]
-        else:
-            absent = [f"source.{self._place[name]} is None"]
+    def _choice(self, name: str, rule: Choice, source: Columns, notes: Notes) -> list[Texts]:
+        names = [field for field in rule.fields if field in source]
+        found = [self._field(field, source, notes) for field in names]
+        for place in source.with_several(names):
+            notes[place].append(Note(Reason.INVALID_FIELD, name))
+        absent = source.without([*names, *rule.unless])
         if rule.missing is not None:
-            self.names[f"missing_{label}"] = Note(rule.missing, name)
-            lines += [f"if {' and '.join(absent)}:", f"    notes.append(missing_{label})"]
-        return lines
-
-
-def _compiled(opening: str, lines: Iterable[str], closing: str, names: Mapping[str, Any]) -> Any:
-    """The function `read` of these lines; they are made from our own declarations only."""
-    space = dict(names)
-    exec("\n    ".join([*opening.splitlines(), *lines, *closing.splitlines()]), space)
-    return space["read"]
-
-
-_READ_ELEMENT = "def read(source, found, notes):"
-"""An element's fields: adds to `found` and `notes`."""
-
-_READ_LINE = """\
-def read(line):
-source = decode(line)
-ident = source.ident
-if type(ident) is not str:
-    ident = text_of(ident)
-if not ident:
-    return unnamed()
-keyed = hmac(ident.encode())
-ref = keyed[:REF_BYTES]
-origin = no_origin
-if (raw := source.meta) is not None:
-    key = b'' + raw
-    origin = origins(key) or learn_origin(key)
-updated = origin.updated
-"""
-"""A line, up to its patient."""
-_PATIENT_ITSELF = """\
-subject = patient(keyed)
-"""
-_PATIENT_NAMED = """\
-subject = nobody
-if (raw := source.named) is not None:
-    key = b'' + raw
-    subject = subjects(key) or learn_subject(key)
-"""
-_BEGIN = """\
-name = hexlify(ref)
-found = [head, name, whole_hex, subject.members]
-notes = []
-"""
-_PARTS = """\
-if source.parts is not None:
-    return exploded(line, source, ref, subject, origin, found[4:], notes)
-"""
-_MAKE = """\
-provenance = join((source_head, name, origin.members, mapping))
-if notes or origin.note is not None or subject is nobody:
-    settled = settle(line, ref, subject, origin, notes)
-    if settled is not None:
-        return settled
-    provenance += flags_of(notes)
-found.append(b'}')
-content = join(found)
-digest = blank_digest()
-digest.update(content)
-record = new(Mapped, (ref + whole, record_type, subject.pseudonym, digest.digest(), content, provenance, updated))
-return new(Outcome, (type_name, ref, [record], False, updated, None))
-"""
-"""The record. `Reader._made` in line, as a resource without parts has just one; copying a digest saves its options."""
+            for place in absent:
+                notes[place].append(Note(rule.missing, name))
+        if absent and (otherwise := self._otherwise[name]):
+            texts = [b""] * source.count
+            for place in absent:
+                texts[place] = otherwise
+            found.append(texts)
+        return found
 
 
 class _Meta(Struct, gc=False):
@@ -298,21 +291,48 @@ class _Subject(Struct, gc=False):
 
 
 _NOBODY = _Subject(b"", b"")
+_UNNAMED = Note(Reason.MISSING_ID, "id")
 
 _OTHER_VERSIONS = re.compile(rb"/(STU3|DSTU2|[13]\.0)/|/StructureDefinition/daf-")
 """Profiles of other FHIR versions; US Core's `STU3.1.1` is R4."""
 _VERSION = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 _NO_ORIGIN = _Origin()
+_WHOLE_HEX = hexlify(WHOLE)
+_new_record = partial(tuple.__new__, Mapped)
+"""A named tuple's own constructor takes twice the time."""
 
 
-def _narrow(name: str, attributes: Mapping[str, str]) -> Any:
-    """A struct of just these FHIR fields (FHIR field → attribute), each absent or kept as bytes; an id as a scalar."""
+def _narrow(name: str, fields: Iterable[str]) -> Any:
+    """A struct of just these FHIR fields, each absent or kept as bytes; the id as a scalar."""
+    attributes = {f"f{number}": field for number, field in enumerate(fields)}
     return msgspec.defstruct(
         name,
-        [(attribute, Scalar if attribute == "ident" else Raw, None) for attribute in attributes.values()],
-        rename={attribute: field for field, attribute in attributes.items()},
+        [(attribute, Scalar if field == "id" else Raw, None) for attribute, field in attributes.items()],
+        rename=attributes,
         gc=False,
     )
+
+
+class _Heads(NamedTuple):
+    """What every resource has, place by place."""
+
+    refs: list[bytes]
+    subjects: list[_Subject]
+    origins: list[_Origin]
+    noted: list[tuple[int, Note]]
+    """What was noticed in `meta`."""
+
+
+class _Parts(NamedTuple):
+    """The parts of a batch's resources, in one row."""
+
+    owners: list[int]
+    """The place of the resource each part belongs to, rising."""
+    codes: list[bytes | None]
+    texts: list[Texts]
+    notes: Notes
+    faults: dict[int, Note]
+    """Place of a resource → why its parts cannot be read."""
 
 
 class Reader:
@@ -333,25 +353,20 @@ class Reader:
         self._pseudonyms = setting.pseudonyms
         self._zone = setting.zone
         self._flags, self._unmapped = flags, unmapped
-        self._names_subject = resource.subject is not None
         self._subject_field = resource.subject or ""
         self._parts_field = resource.parts or ""
+        self._nobody = Note(Reason.MISSING_SUBJECT, self._subject_field)
 
-        own = {"id": "ident", "meta": "meta", resource.subject or "": "named", self._parts_field: "parts"}
-        known = {field: attribute for field, attribute in own.items() if field}
-        shared = Table(resource.fields, "a", setting, leaves, known)
-        repeated = Table(resource.repeated, "b", setting, leaves, known)
-        both = {**shared.attributes, **shared.companions, **repeated.attributes}
-        self._decode = msgspec.json.Decoder(_narrow(self._type, {**known, **both})).decode
-        part: Any = _narrow("Part", {**repeated.attributes, **known})
+        self._shared = Table(resource.fields, setting, leaves)
+        self._repeated = Table(resource.repeated, setting, leaves)
+        own = filter(None, ("id", "meta", self._subject_field, self._parts_field))
+        self._names = list(dict.fromkeys([*own, *self._shared.names, *self._repeated.names]))
+        self._decode = msgspec.json.Decoder(_narrow(self._type, self._names)).decode
+        part: Any = _narrow("Part", self._repeated.names)
         self._decode_parts = msgspec.json.Decoder(list[part]).decode
-        names = {**shared.names, **repeated.names}
-        self._read_repeated = _compiled(_READ_ELEMENT, repeated.lines, "return None", names)
-        self._part_code = repeated.attributes.get("code", "")
 
-        self._prefix = resource.source.encode() + b"/"
-        self._hmac = setting.pseudonyms.digester()
-        self._own_hmac = setting.pseudonyms.digester(self._prefix)
+        self._ref = setting.pseudonyms.refs(resource.source.encode() + b"/")
+        self._part = setting.pseudonyms.refs(b"part/")
         constants = ((name, value) for name, value in resource.constants.items() if leaves(name))
         self._site = members([("site", site), *constants])
         self._head = b'{"type":"%b","id":"r-' % resource.record.encode()
@@ -362,136 +377,80 @@ class Reader:
         self._subjects: dict[bytes, _Subject] = {}
         self._origins: dict[bytes, _Origin] = {}
         self._labels: dict[bytes, bytes] = {}
-        self.read = self._straight(names, shared, repeated)
-        """One line of this type → its outcome. Raises msgspec's and Unicode's errors for what is no JSON object."""
 
-    def _straight(self, names: Mapping[str, Any], shared: Table, repeated: Table) -> Callable[[bytes], Outcome]:
-        """All of a usual line's way in one function, without calls and look-ups of attributes in between."""
-        patient = _PATIENT_NAMED if self._names_subject else _PATIENT_ITSELF
-        parts = _PARTS if self._parts_field else ""
-        lines = [*patient.splitlines(), *_BEGIN.splitlines(), *shared.lines, *parts.splitlines(), *repeated.lines]
-        own = {
-            "decode": self._decode,
-            "text_of": text_of,
-            "unnamed": lambda: self._problem(b"", None, Note(Reason.MISSING_ID, "id")),
-            "hmac": self._own_hmac,
-            "REF_BYTES": REF_BYTES,
-            "no_origin": _NO_ORIGIN,
-            "origins": self._origins.get,
-            "learn_origin": self._learn_origin,
-            "patient": self._patient,
-            "nobody": _NOBODY,
-            "subjects": self._subjects.get,
-            "learn_subject": self._learn_subject,
-            "hexlify": hexlify,
-            "head": self._head,
-            "whole": WHOLE,
-            "whole_hex": hexlify(WHOLE),
-            "exploded": self._exploded,
-            "join": b"".join,
-            "source_head": self._source,
-            "mapping": self._mapping,
-            "settle": self._settled,
-            "flags_of": _flags_of,
-            "blank_digest": blake2b(digest_size=DIGEST_BYTES).copy,
-            "new": tuple.__new__,  # a named tuple's own constructor takes twice the time
-            "Mapped": Mapped,
-            "Outcome": Outcome,
-            "record_type": self._record,
-            "type_name": self._type,
-        }
-        read: Callable[[bytes], Outcome] = _compiled(_READ_LINE, lines, _MAKE, {**names, **own})
-        return read
+    def read(self, lines: Sequence[bytes]) -> Outcomes:
+        """What becomes of lines of this type. Raises msgspec's and Unicode's errors, before anything is counted, where one is no JSON object."""
+        source = Columns(self._names, list(map(self._decode, lines)))
+        notes = Notes(list)
+        heads = self._heads(source, notes)
+        shared = self._shared.texts(source, notes)
+        split = source.standing(self._parts_field)
+        noticed = {place: list(notes.get(place, ())) for place in split}
+        own = self._repeated.texts(source, notes)
+        for place, note in heads.noted:
+            notes[place].append(note)
+        records = self._records(heads, [*shared, *own])
+        outcomes = Outcomes([*records], {})
+        if not notes and not split:
+            return outcomes
 
-    def _made(
-        self, ref: bytes, part: bytes, subject: _Subject, origin: _Origin, found: list[bytes], notes: list[Note]
-    ) -> Mapped:
-        name = hexlify(ref)
-        content = b"".join((self._head, name, hexlify(part), subject.members, *found, b"}"))
-        provenance = self._source + name + origin.members + self._mapping
-        if notes:
-            provenance += _flags_of(notes)
-        digest = blake2b(content, digest_size=DIGEST_BYTES).digest()
-        return Mapped(ref + part, self._record, subject.pseudonym, digest, content, provenance, origin.updated)
+        parts = self._parts(source, split)
+        again = sorted({*_emptied(notes), *(parts.owners[number] for number in _emptied(parts.notes))})
+        if again:
+            outcomes.put(again, self.read([_without_empty(lines[place]) for place in again]))
+        for place in sorted({*notes, *split}.difference(again)):
+            record, seen = records[place], notes.get(place, [])
+            outcome = self._settled(record, seen)
+            if outcome is None and place in noticed:
+                before = [heads.subjects[place].members, *(texts[place] for texts in shared)]
+                outcome = self._exploded(place, record, before, noticed[place], seen, parts)
+            outcomes.put_one(place, _flagged(record, seen) if outcome is None else outcome)
+        return outcomes
 
-    # ------------------------------------------------------------ parts
+    # ------------------------------------------------------------ heads: id, patient, meta
 
-    def _exploded(
-        self,
-        line: bytes,
-        source: Any,
-        ref: bytes,
-        subject: _Subject,
-        origin: _Origin,
-        shared: list[bytes],
-        notes: list[Note],
-    ) -> Outcome:
-        """A resource with parts: a record of the whole, which lists the parts, and one of each part."""
-        noticed = list(notes)
-        found = list(shared)
-        self._read_repeated(source, found, notes)
-        if notes or origin.note is not None or subject is _NOBODY:
-            settled = self._settled(line, ref, subject, origin, notes)
-            if settled is not None:
-                return settled
-        try:
-            parts = self._decode_parts(bytes(source.parts))
-        except msgspec.ValidationError as exc:
-            return self._problem(ref, origin.updated, Note(Reason.INVALID_FIELD, f"{self._parts_field}{path_of(exc)}"))
-        parent = b',"parent":"r-%b%b"' % (hexlify(ref), hexlify(WHOLE)) if self._leaves_parent else b""
-        taken = {WHOLE}
-        records = []
-        for index, part in enumerate(parts):
-            inner = list(shared)
-            inner_notes: list[Note] = []
-            self._read_repeated(part, inner, inner_notes)
-            if inner_notes or subject is _NOBODY:
-                inner_notes = [note._replace(path=f"{self._parts_field}[{index}].{note.path}") for note in inner_notes]
-                settled = self._settled(line, ref, subject, _NO_ORIGIN, inner_notes)
-                if settled is not None:
-                    return settled
-            inner.append(parent)
-            number = self._number(bytes(getattr(part, self._part_code)), taken)
-            records.append(self._made(ref, number, subject, origin, inner, [*noticed, *inner_notes]))
-        if records and self._leaves_parts:
-            listed = b",".join(b'"r-%b"' % hexlify(record.id) for record in records)
-            found.append(b',"parts":[%b]' % listed)
-        whole = self._made(ref, WHOLE, subject, origin, found, notes)
-        return Outcome(self._type, ref, [whole, *records], False, origin.updated)
+    def _heads(self, source: Columns, notes: Notes) -> _Heads:
+        """Who the resources are and whom they are about; what is wrong with that is added to `notes`."""
+        idents = [ident if type(ident) is str else text_of(ident) for ident in source.values("id")]
+        if "" in idents:
+            _note_where(idents, "", _UNNAMED, notes)
+        refs = list(map(self._ref, map(str.encode, idents)))
+        subjects, origins, noted = [], [_NO_ORIGIN] * source.count, []
+        if self._subject_field:
+            known, learn = self._subjects.get, self._learn_subject
+            contents = source.contents(self._subject_field)
+            subjects = [known(raw) or learn(raw) if raw is not None else _NOBODY for raw in contents]
+            if _NOBODY in subjects:
+                _note_where(subjects, _NOBODY, self._nobody, notes)
+        else:
+            subjects = list(map(self._patient, idents))
+        if "meta" in source:
+            met, meet = self._origins.get, self._learn_origin
+            contents = source.contents("meta")
+            origins = [met(raw) or meet(raw) if raw is not None else _NO_ORIGIN for raw in contents]
+            noted = [(place, origin.note) for place, origin in enumerate(origins) if origin.note is not None]
+        return _Heads(refs, subjects, origins, noted)
 
-    def _number(self, code: bytes, taken: set[bytes]) -> bytes:
-        """The part's four bytes: keyed hash of its code, so that they stay when parts change places."""
-        number = self._labels.get(code)
-        if number is None:
-            number = self._hmac(b"part/" + _label(code))[: len(WHOLE)]
-            _remember(self._labels, code, number)
-        attempt = 1
-        while number in taken:  # the same code twice, or a collision
-            attempt += 1
-            number = self._hmac(b"part/%d/%b" % (attempt, _label(code)))[: len(WHOLE)]
-        taken.add(number)
-        return number
-
-    # ------------------------------------------------------------ patient and meta
-
-    def _patient(self, keyed: bytes) -> _Subject:
-        pseudonym = keyed[:SUBJECT_BYTES]
+    def _patient(self, ident: str) -> _Subject:
+        pseudonym = self._pseudonyms.subject(ident)
         return _Subject(pseudonym, b'","subject":"s-' + hexlify(pseudonym) + b'"' + self._site)
 
-    def _learn_subject(self, key: bytes) -> _Subject:
+    def _learn_subject(self, raw: bytes) -> _Subject:
         try:
-            named = reference_id(decode(key, Reference | None), "Patient")
+            named = reference_id(decode(raw, Reference | None), "Patient")
         except Unusable:
             named = None
         if named is None:
             return _NOBODY
-        subject = self._patient(self._pseudonyms.subject(named))
-        _remember(self._subjects, key, subject)
+        subject = self._patient(named)
+        if len(raw) <= _LONGEST_KEY:
+            _remember(self._subjects, raw, subject)
         return subject
 
-    def _learn_origin(self, key: bytes) -> _Origin:
-        origin = self._origin(key)
-        _remember(self._origins, key, origin)
+    def _learn_origin(self, raw: bytes) -> _Origin:
+        origin = self._origin(raw)
+        if len(raw) <= _LONGEST_KEY:
+            _remember(self._origins, raw, origin)
         return origin
 
     def _origin(self, raw: bytes) -> _Origin:
@@ -514,41 +473,146 @@ class Reader:
             note,
         )
 
+    # ------------------------------------------------------------ records
+
+    def _records(self, heads: _Heads, found: Sequence[Texts]) -> list[Mapped]:
+        """One record a resource: its head and what its fields gave."""
+        names = list(map(hexlify, heads.refs))
+        subjects = [subject.members for subject in heads.subjects]
+        origins = [origin.members for origin in heads.origins]
+        contents = zip(repeat(self._head), names, repeat(_WHOLE_HEX), subjects, *found, repeat(b"}"))
+        provenances = zip(repeat(self._source), names, origins, repeat(self._mapping))
+        fields = zip(
+            [ref + WHOLE for ref in heads.refs],
+            repeat(self._record),
+            [subject.pseudonym for subject in heads.subjects],
+            map(b"".join, contents),
+            map(b"".join, provenances),
+            [origin.updated for origin in heads.origins],
+        )
+        return list(map(_new_record, fields))
+
+    def _parts(self, source: Columns, split: Sequence[int]) -> _Parts:
+        """The parts of the resources that have some, read as a batch of their own."""
+        owners: list[int] = []
+        elements: list[Struct] = []
+        faults: dict[int, Note] = {}
+        contents = source.contents(self._parts_field) if split else []
+        for place in split:
+            try:
+                parts = self._decode_parts(contents[place] or b"")
+            except msgspec.ValidationError as exc:
+                faults[place] = Note(Reason.INVALID_FIELD, f"{self._parts_field}{path_of(exc)}")
+                continue
+            elements += parts
+            owners += [place] * len(parts)
+        columns, notes = Columns(self._repeated.names, elements), Notes(list)
+        texts = self._repeated.texts(columns, notes)
+        return _Parts(owners, columns.contents("code"), texts, notes, faults)
+
+    def _exploded(
+        self,
+        place: int,
+        plain: Mapped,
+        before: list[bytes],
+        noticed: list[Note],
+        seen: list[Note],
+        parts: _Parts,
+    ) -> Outcome:
+        """A resource with parts: a record of the whole, which lists the parts, and one of each part.
+
+        `before`: what stands in front of a part's own fields; `noticed` there and `seen` in the whole resource.
+        """
+        if place in parts.faults:
+            return self._problem(plain, parts.faults[place])
+        ref = plain.id[:REF_BYTES]
+        name = hexlify(ref)
+        parent = b',"parent":"r-%b%b"' % (name, _WHOLE_HEX) if self._leaves_parent else b""
+        taken = {WHOLE}
+        records, listed = [], []
+        first = bisect_left(parts.owners, place)
+        for number in range(first, bisect_right(parts.owners, place)):
+            inner = parts.notes.get(number, [])
+            if inner:
+                path = f"{self._parts_field}[{number - first}]."
+                inner = [note._replace(path=path + note.path) for note in inner]
+                if (outcome := self._settled(plain, inner)) is not None:
+                    return outcome
+            label = self._number(parts.codes[number] or b"", taken)
+            own = [texts[number] for texts in parts.texts]
+            part = hexlify(label)
+            content = b"".join((self._head, name, part, *before, *own, parent, b"}"))
+            record = _new_record((ref + label, *plain[1:3], content, *plain[4:]))
+            records.append(_flagged(record, [*noticed, *inner]))
+            listed.append(b'"r-%b%b"' % (name, part))
+        whole = _flagged(plain, seen)
+        if records and self._leaves_parts:
+            content = b'%b,"parts":[%b]}' % (whole.content[:-1], b",".join(listed))
+            whole = whole._replace(content=content)
+        return Outcome(self._type, ref, [whole, *records], False, plain.updated)
+
+    def _number(self, code: bytes, taken: set[bytes]) -> bytes:
+        """The part's four bytes: keyed hash of its code, so that they stay when parts change places."""
+        number = self._labels.get(code)
+        if number is None:
+            number = self._part(_label(code))[: len(WHOLE)]
+            if len(code) <= _LONGEST_KEY:
+                _remember(self._labels, code, number)
+        attempt = 1
+        while number in taken:  # the same code twice, or a collision
+            attempt += 1
+            number = self._part(b"%d/%b" % (attempt, _label(code)))[: len(WHOLE)]
+        taken.add(number)
+        return number
+
     # ------------------------------------------------------------ what was noticed
 
-    def _settled(
-        self, line: bytes, ref: bytes, subject: _Subject, origin: _Origin, notes: list[Note]
-    ) -> Outcome | None:
+    def _settled(self, record: Mapped, notes: list[Note]) -> Outcome | None:
         """Count what was noticed; the outcome, where that leaves no record."""
-        if origin.note is not None:
-            notes.append(origin.note)
-        for note in notes:
-            if note.emptied:
-                return self.read(_without_empty(line))
-        worst = Note(Reason.MISSING_SUBJECT, self._subject_field) if subject is _NOBODY else None
+        if not notes:
+            return None
+        if notes[0] is _UNNAMED:
+            return self._problem(None, _UNNAMED)
+        worst = None
         for note in notes:
             if note.withdrawn:
-                return Outcome(self._type, ref, [], True, origin.updated)
+                return Outcome(self._type, record.id[:REF_BYTES], [], True, record.updated)
             for flag in note.flags:
                 self._flags[flag] += 1
             for coding in note.unmapped:
                 self._unmapped[coding] += 1
             if note.reason is not None and (worst is None or _rank(note) < _rank(worst)):
                 worst = note
-        return None if worst is None else self._problem(ref, origin.updated, worst)
+        return None if worst is None else self._problem(record, worst)
 
-    def _problem(self, ref: bytes, updated: int | None, note: Note) -> Outcome:
+    def _problem(self, record: Mapped | None, note: Note) -> Outcome:
+        """`record`: what the resource would have become; None for a resource without an id."""
         assert note.reason is not None
         path = f"{self._type}.{note.path}" if note.path else self._type
+        ref, updated = (b"", None) if record is None else (record.id[:REF_BYTES], record.updated)
         return Outcome(self._type, ref, [], False, updated, Problem(note.reason, self._type, path))
+
+
+def _note_where(values: Sequence[Any], value: Any, note: Note, notes: Notes) -> None:
+    for place, found in enumerate(values):
+        if found is value or found == value:
+            notes[place].append(note)
+
+
+def _emptied(notes: Notes) -> list[int]:
+    return [place for place, seen in notes.items() if any(note.emptied for note in seen)]
 
 
 def _rank(note: Note) -> int:
     return _PRECEDENCE.get(note.reason, 2) if note.reason is not None else 3
 
 
-def _flags_of(notes: list[Note]) -> bytes:
-    return _flags_text(notes[0].flags if len(notes) == 1 else tuple([flag for note in notes for flag in note.flags]))
+def _flagged(record: Mapped, notes: list[Note]) -> Mapped:
+    """The record with what was noticed as flags in its provenance."""
+    if not notes:
+        return record
+    flags = _flags_text(notes[0].flags if len(notes) == 1 else tuple([flag for note in notes for flag in note.flags]))
+    return record._replace(provenance=record.provenance + flags) if flags else record
 
 
 @lru_cache(maxsize=512)

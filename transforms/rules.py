@@ -89,8 +89,10 @@ class Found:
 
 NOTHING = Found()
 Read = Callable[[bytes, "bytes | None", Setting], Found]
-Usual = Callable[[bytes, "bytes | None"], "Sequence[bytes] | None"]
-"""(the field's bytes, the companion's bytes) → the JSON of each field in `gives`, empty for none; or none at all."""
+Openings = Sequence["bytes | None"]
+"""`,"name":` of each field in `gives`; None for one that does not leave."""
+Usual = Callable[[bytes, "bytes | None"], "bytes | None"]
+"""(the field's bytes, the companion's bytes) → the members they become; None where `read` has to look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,8 @@ class Rule:
     """Companion: another FHIR field of the same element that decides how to read this one."""
     missing: Reason | None = None
     """Why the resource is unusable without this field."""
-    usual: Callable[[Setting], Usual] | None = None
-    """A short cut for contents that hardly recur: text to text in the usual form, none where `read` has to look."""
+    usual: Callable[[Setting, Openings], Usual] | None = None
+    """A short cut for contents that hardly recur: text to text in the usual form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,9 +285,14 @@ def instant(utc: str, date: str) -> Rule:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         return _moment(_string(raw), utc, date, setting)
 
-    def usual(setting: Setting) -> Usual:
+    def usual(setting: Setting, openings: Openings) -> Usual:
         moments = setting.moments
-        return lambda raw, companion: moments(raw)
+
+        def cut(raw: bytes, companion: bytes | None) -> bytes | None:
+            found = moments(raw)
+            return None if found is None else _members(openings, found)
+
+        return cut
 
     return Rule((utc, date), read, usual=usual)
 
@@ -297,10 +304,10 @@ def period(*, start: tuple[str, str] | None = None, end: tuple[str, ...] | None 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         return _period(decode(raw, Period | None) or Period(), start, end, setting)
 
-    def usual(setting: Setting) -> Usual:
+    def usual(setting: Setting, openings: Openings) -> Usual:
         moments = setting.moments
 
-        def cut(raw: bytes, companion: bytes | None) -> Sequence[bytes] | None:
+        def cut(raw: bytes, companion: bytes | None) -> bytes | None:
             middle = raw.find(b'","end":"')
             if middle < 0 or not raw.startswith(b'{"start":"'):
                 return None
@@ -308,7 +315,7 @@ def period(*, start: tuple[str, str] | None = None, end: tuple[str, ...] | None 
             last = moments(raw[middle + 8 : -1])
             if first is None or last is None or raw[-1:] != b"}":
                 return None
-            return (*first[: len(start or ())], *last[: len(end or ())])
+            return _members(openings, (*first[: len(start or ())], *last[: len(end or ())]))
 
         return cut
 
@@ -322,9 +329,14 @@ def local_date(name: str) -> Rule:
         found = _moment(_string(raw), "", name, setting)
         return replace(found, values={name: found.values.get(name)})
 
-    def usual(setting: Setting) -> Usual:
+    def usual(setting: Setting, openings: Openings) -> Usual:
         moments = setting.moments
-        return lambda raw, companion: found[1:] if (found := moments(raw)) else None
+
+        def cut(raw: bytes, companion: bytes | None) -> bytes | None:
+            found = moments(raw)
+            return None if found is None else _members(openings, found[1:])
+
+        return cut
 
     return Rule((name,), read, usual=usual)
 
@@ -386,10 +398,10 @@ def quantity(
         values = {value: number, unit: manner.unit, raw_value: written, raw_unit: manner.shown, comparator: bound}
         return Found(values, (*flags, *noticed))
 
-    def usual(setting: Setting) -> Usual:
-        remembered: dict[tuple[bytes | None, bytes], _Manner | None] = {}
+    def usual(setting: Setting, openings: Openings) -> Usual:
+        remembered: dict[tuple[bytes | None, bytes], tuple[UnitRow | None, bytes, bytes] | None] = {}
 
-        def cut(raw: bytes, companion: bytes | None) -> Sequence[bytes] | None:
+        def cut(raw: bytes, companion: bytes | None) -> bytes | None:
             match = _USUAL_QUANTITY.fullmatch(raw)
             if match is None or (companion is not None and len(companion) > _LONGEST_COMPANION):
                 return None
@@ -398,14 +410,15 @@ def quantity(
             if key not in remembered:
                 if len(remembered) >= _MANNERS:
                     remembered.clear()
-                remembered[key] = _plain_manner(rest, companion, setting)
-            manner = remembered[key]
-            if manner is None:
+                manner = _plain_manner(rest, companion, setting)
+                remembered[key] = manner and (manner.row, _json(manner.unit), _json(manner.shown))
+            if (known := remembered[key]) is None:
                 return None
+            row, meant, shown = known
             written = number.decode()
-            if manner.row is not None and not manner.row.low <= Decimal(written) <= manner.row.high:
+            if row is not None and not row.low <= Decimal(written) <= row.high:
                 return None
-            return bytes(plain(written)), _json(manner.unit), b'"%b"' % number, _json(manner.shown), b"", b""
+            return _members(openings, (bytes(plain(written)), meant, b'"%b"' % number, shown, b"", b""))
 
         return cut
 
@@ -449,13 +462,16 @@ def link(name: str, resource_type: str) -> Rule:
             return NOTHING
         return Found({name: hexadecimal(b"r-", setting.pseudonyms.ref(resource_type, named) + WHOLE)})
 
-    def usual(setting: Setting) -> Usual:
-        digest = setting.pseudonyms.digester()
-        form = re.compile(rb'\{"reference":"(%b/[A-Za-z0-9.\-]{1,64})"\}' % resource_type.encode())
+    def usual(setting: Setting, openings: Openings) -> Usual:
+        digest = setting.pseudonyms.refs()
+        form = re.compile(rb'\{"reference":"(%b/[A-Za-z0-9.\-]{1,64})"\}' % resource_type.encode()).fullmatch
+        before, after = (openings[0] or b"") + b'"r-', hexlify(WHOLE) + b'"'
 
-        def cut(raw: bytes, companion: bytes | None) -> Sequence[bytes] | None:
-            match = form.fullmatch(raw)
-            return (b'"r-%b%b"' % (hexlify(digest(match[1])[:REF_BYTES]), hexlify(WHOLE)),) if match else None
+        def cut(raw: bytes, companion: bytes | None) -> bytes | None:
+            match = form(raw)
+            if match is None:
+                return None
+            return before + hexlify(digest(match[1])) + after if openings[0] else b""
 
         return cut
 
@@ -723,6 +739,11 @@ def _plain_manner(rest: bytes, companion: bytes | None, setting: Setting) -> _Ma
         return None
     usual = source.comparator is None and manner.fault is None and manner.unit and manner.turn is SAME
     return manner if usual else None
+
+
+def _members(openings: Openings, texts: Sequence[bytes]) -> bytes:
+    """The members of fields whose values are JSON already; empty ones, and those that do not leave, are left out."""
+    return b"".join([opening + text for opening, text in zip(openings, texts, strict=True) if opening and text])
 
 
 def _json(text: str) -> bytes:

@@ -16,6 +16,10 @@ from transforms.mapped import ID_BYTES, REF_BYTES, Mapped
 FIRST_PART, LAST_PART = b"\0" * (ID_BYTES - REF_BYTES), b"\xff" * (ID_BYTES - REF_BYTES)
 
 
+Digested = tuple[Mapped, bytes]
+"""A record and the BLAKE2b-128 of its content."""
+
+
 class Difference(NamedTuple):
     """What is stored of a batch's record, where that is not the same already."""
 
@@ -55,10 +59,12 @@ class Batches(Protocol):
     def prepare(self, cursor: Any) -> None:
         """Once a transaction."""
 
-    def differences(self, cursor: Any, site: str, records: Sequence[Mapped]) -> list[Difference]:
+    def differences(
+        self, cursor: Any, site: str, records: Sequence[Mapped], digests: Sequence[bytes]
+    ) -> list[Difference]:
         """The records that are not stored with this content and an equal or newer time."""
 
-    def insert(self, cursor: Any, site: str, load: str, at: int, records: Sequence[Mapped], number: int) -> None:
+    def insert(self, cursor: Any, site: str, load: str, at: int, records: Sequence[Digested], number: int) -> None:
         """Records not known before; they get the numbers after `number`."""
 
     def change(self, cursor: Any, load: str, at: int, changes: Sequence[Changed]) -> None:
@@ -82,12 +88,11 @@ PENDING_COLUMNS = (
 )
 
 
-def _known(records: Sequence[Mapped]) -> tuple[bytes, bytes, bytes]:
-    """Ids, digests and times of a batch, each joined; an unknown time is older than any."""
+def _known(records: Sequence[Mapped]) -> tuple[bytes, bytes]:
+    """Ids and times of a batch, each joined; an unknown time is older than any."""
     times = [0 if record.updated is None or record.updated < 0 else record.updated for record in records]
     return (
         b"".join([record.id for record in records]),
-        b"".join([record.digest for record in records]),
         struct.pack(f">{len(times)}q", *times),
     )
 
@@ -124,22 +129,24 @@ class SqliteBatches:
     def prepare(self, cursor: Any) -> None:
         """Nothing to prepare."""
 
-    def differences(self, cursor: Any, site: str, records: Sequence[Mapped]) -> list[Difference]:
+    def differences(
+        self, cursor: Any, site: str, records: Sequence[Mapped], digests: Sequence[bytes]
+    ) -> list[Difference]:
         """See Batches."""
-        ids, digests, times = _known(records)
-        given = {"count": len(records), "ids": ids, "digests": digests, "times": hexlify(times), "site": site}
+        ids, times = _known(records)
+        given = {"count": len(records), "ids": ids, "digests": b"".join(digests), "times": hexlify(times), "site": site}
         return [
             Difference(i, owner, bool(same), updated, bool(gone))
             for i, owner, same, updated, gone in cursor.execute(self._DIFFERENCES, given)
         ]
 
-    def insert(self, cursor: Any, site: str, load: str, at: int, records: Sequence[Mapped], number: int) -> None:
+    def insert(self, cursor: Any, site: str, load: str, at: int, records: Sequence[Digested], number: int) -> None:
         """See Batches."""
         cursor.executemany(
             self._INSERT,
             [
-                (r.id, r.subject, r.digest, r.updated, r.content, r.provenance, r.type, place, site, load, at)
-                for place, r in enumerate(records, start=number + 1)
+                (r.id, r.subject, digest, r.updated, r.content, r.provenance, r.type, place, site, load, at)
+                for place, (r, digest) in enumerate(records, start=number + 1)
             ],
         )
 
@@ -214,19 +221,22 @@ class PostgresBatches:
         """The plans these statements need."""
         cursor.execute(self._PLANNER)
 
-    def differences(self, cursor: Any, site: str, records: Sequence[Mapped]) -> list[Difference]:
+    def differences(
+        self, cursor: Any, site: str, records: Sequence[Mapped], digests: Sequence[bytes]
+    ) -> list[Difference]:
         """See Batches."""
-        ids, digests, times = _known(records)
-        given = {"count": len(records), "ids": ids, "digests": digests, "times": times, "site": site}
+        ids, times = _known(records)
+        given = {"count": len(records), "ids": ids, "digests": b"".join(digests), "times": times, "site": site}
         return [Difference(*row) for row in cursor.execute(self._DIFFERENCES, given, prepare=False)]
 
-    def insert(self, cursor: Any, site: str, load: str, at: int, records: Sequence[Mapped], number: int) -> None:
+    def insert(self, cursor: Any, site: str, load: str, at: int, records: Sequence[Digested], number: int) -> None:
         """See Batches."""
         constant = b"".join((_text(site), _text(load), _integer(1), _integer(0), _BOOLEAN(1, 0), _BIGINT(8, at)))
         ends: dict[str, bytes] = {}
         fields: list[bytes] = [_COPY_START]
         add = fields.extend
-        for place, (id_, type_, subject, digest, content, provenance, updated) in enumerate(records, start=number + 1):
+        for place, (record, digest) in enumerate(records, start=number + 1):
+            id_, type_, subject, content, provenance, updated = record
             if (end := ends.get(type_)) is None:
                 end = ends[type_] = _text(type_) + constant
             if updated is None:

@@ -122,7 +122,7 @@ def test_full_sqlite_disk_needs_an_operator(tmp_path: Path, at: datetime) -> Non
     store.migrate()
     with store.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 60")
-    given = [Mapped(n.to_bytes(16, "big"), "person", b"s" * 16, b"d" * 16, b"x" * 4000, b"", None) for n in range(200)]
+    given = [Mapped(n.to_bytes(16, "big"), "person", b"s" * 16, b"x" * 4000, b"", None) for n in range(200)]
     with pytest.raises(OperatorError, match="full"):
         store.save("north", "north/load", given, [], at)
     assert store.status() == []
