@@ -12,7 +12,7 @@ from isal import igzip_lib
 from schemas.problems import OperatorError, Problem, Reason
 
 BLOCK_BYTES = 1 << 17
-"""What is held of a file at once: the lines of a block are mapped together and fit into a processor's cache."""
+"""What is held of a file at once: its lines are mapped together and should fit into a processor's cache."""
 _SHORTEST = 2
 """Longer lines need no look whether they are empty: `\\r` and a blank at most."""
 
@@ -49,21 +49,29 @@ def read_lines(path: Path, *, cap: int) -> Iterator[bytes | Problem]:
             yield from found
 
 
-def read_batches(path: Path, *, cap: int) -> Iterator[tuple[int, list[bytes] | Problem]]:
-    """Lines of a plain or gzip-compressed file without their newline, a block of them at a time; empty ones are left out.
+def read_batches(path: Path, *, cap: int, blocks: int = 1) -> Iterator[tuple[int, list[bytes] | Problem]]:
+    """Lines of a plain or gzip-compressed file without their newline, those of some blocks at a time; empty ones are left out.
 
     Gives (number of the first line, lines). A line longer than `cap` bytes and an end inside a line or a compressed
     block give (number, Problem) in the line's place. A UTF-8 byte order mark at the start is dropped.
     """
     resource_type = path.name.split(".")[0].split("-")[0]
     number = 1
+    lines: list[bytes] = []
+    held = 0
     for found in _line_batches(path, cap):
+        if not isinstance(found, Reason):
+            lines += found
+            held += 1
+        if lines and (held >= blocks or isinstance(found, Reason)):
+            yield number, lines
+            number += len(lines)
+            lines, held = [], 0
         if isinstance(found, Reason):
             yield number, Problem(found, resource_type)
             number += 1
-        elif found:
-            yield number, found
-            number += len(found)
+    if lines:
+        yield number, lines
 
 
 def _line_batches(path: Path, cap: int) -> Iterator[list[bytes] | Reason]:

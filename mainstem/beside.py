@@ -2,14 +2,14 @@
 
 import multiprocessing
 import signal
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
-from pathlib import Path
 from types import TracebackType
 
-from mainstem.publisher import Published
+from mainstem.publisher import Published, publisher_of
 from mainstem.settings import Settings
+from mainstem.store import Store
 from schemas.problems import MainstemError, TemporaryError
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -19,8 +19,8 @@ SPAWN = multiprocessing.get_context("spawn")
 class PublisherBeside(AbstractContextManager["PublisherBeside"]):
     """Starts publishing once enough changes wait; `finish` drains it and returns what it published."""
 
-    def __init__(self, site_path: Path, settings: Settings, *, start_after: int) -> None:
-        self._arguments = (site_path, settings)
+    def __init__(self, site: str, settings: Settings, *, start_after: int) -> None:
+        self._arguments = (site, settings)
         self._start_after = start_after
         self._waiting = 0
         self._process: multiprocessing.process.BaseProcess | None = None
@@ -78,14 +78,13 @@ class _MappedOrOrphaned:
         return self._mapped.wait(timeout)
 
 
-def _follow(site_path: Path, settings: Settings, mapped: Event, answer: Connection) -> None:
+def _follow(site: str, settings: Settings, mapped: Event, answer: Connection) -> None:
     """The process: publishes until the mapping is done and nothing is pending."""
-    from mainstem.refresh import open_refresh
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the mapping process ends this one
     result: Published | MainstemError
     try:
-        with open_refresh(site_path, settings) as refresh, refresh.publisher() as publisher:
+        store = Store.open(settings.database_url)
+        with closing(store), publisher_of(site, settings, store) as publisher:
             result = publisher.follow(_MappedOrOrphaned(mapped))
     except MainstemError as exc:
         result = exc

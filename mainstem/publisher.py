@@ -14,7 +14,7 @@ that knows kafka-python's insides; its version is pinned below 3.1, and the test
 import random
 import time
 from binascii import hexlify
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from hashlib import sha1
@@ -30,7 +30,9 @@ from kafka.producer.producer_batch import ProducerBatch
 from kafka.record.memory_records import MemoryRecordsBuilder
 from kafka.record.util import encode_varint
 
+from mainstem import __version__
 from mainstem.kafka_settings import Reach, as_settings, explain, kafka_errors, probe
+from mainstem.settings import Settings
 from schemas.events import (
     CONTENT_TYPE,
     SPEC_VERSION,
@@ -98,7 +100,7 @@ class Outbox(Protocol):
     @property
     def epoch(self) -> int: ...
     def pending(self, site: str, *, after: int = 0, limit: int) -> Sequence[Any]: ...
-    def mark_published(self, site: str, rows: Any) -> int: ...
+    def mark_published(self, site: str, rows: Any, *, refused: Collection[int] = ()) -> int: ...
     def publishing(self, site: str) -> AbstractContextManager[Any]: ...
 
 
@@ -288,7 +290,7 @@ class Publisher:
             _, _, failure = future.value
             if failure is not None:
                 raise failure(0)
-        self._store.mark_published(self._site, flight.rows)
+        self._store.mark_published(self._site, flight.rows, refused=self._refused)
         tally.add(flight, tuple(self._refused.values()))
         self._progress(len(flight.rows))
 
@@ -342,6 +344,20 @@ class Publisher:
             producer._sender.force_close()
             producer._sender.join(5)
             producer._closed = True
+
+
+def publisher_of(
+    site: str, settings: Settings, store: Outbox, *, progress: Callable[[int], Any] = lambda events: None
+) -> Publisher:
+    """A site's publisher on the configured brokers."""
+    return Publisher(
+        settings.kafka_settings(),
+        network=settings.network,
+        store=store,
+        site=site,
+        software=__version__,
+        progress=progress,
+    )
 
 
 class _Batch(NamedTuple):

@@ -8,7 +8,6 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,17 +21,18 @@ from connectors.landing import Landing
 from connectors.ndjson import read_batches
 from connectors.preflight import check
 from connectors.pulling import Pulled, landed, pull, read_capabilities, units
-from mainstem import __version__
 from mainstem.beside import PublisherBeside
-from mainstem.publisher import Published, Publisher
+from mainstem.publisher import Published, Publisher, publisher_of
+from mainstem.recognition import Question, Recogniser
 from mainstem.settings import Settings
 from mainstem.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.site_mapper import site_mapper
-from mainstem.store import Load, Saved, Store
+from mainstem.store import Load, Store
 from schemas.events import Gap, LoadEvent, LoadEventType, TypeCounts
 from schemas.problems import IncompleteError, MainstemError, OperatorError, Problem, Reason
 from schemas.sites import Site
-from transforms import Mapped, Mapper, Outcomes
+from transforms import Mapped, Mapper
+from transforms.mapped import WHOLE
 
 log = structlog.get_logger()
 
@@ -44,6 +44,8 @@ BATCH = 8_000
 """Records a transaction: larger ones gain little, and a batch is what memory is spent on."""
 PUBLISH_BESIDE_FROM = 2 * BATCH
 """Changes after which publishing starts beside the mapping; below, a process of its own costs more than it saves."""
+BLOCKS = 32
+"""Blocks of a landing file taken at once: a question to the database costs much the same for few lines as for many."""
 JUDGED_AT_MOST = 100
 """Resources a type and load checked in full where the site asks for a sample."""
 
@@ -91,14 +93,7 @@ class Refresh:
             sent += events
             self.progress("publish", "events", sent)
 
-        return Publisher(
-            self.settings.kafka_settings(),
-            network=self.settings.network,
-            store=self.store,
-            site=self.site.site,
-            software=__version__,
-            progress=count,
-        )
+        return publisher_of(self.site.site, self.settings, self.store, progress=count)
 
 
 @contextmanager
@@ -337,19 +332,18 @@ def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside:
     share = refresh.site.validate_sample
     every = max(1, round(1 / share)) if share else 0
     judged: list[bytes] = []
-    with _Saver(refresh, load_id, name, beside) as saver:
+    with _Saver(refresh, load_id, name, mapper, beside) as saver:
         for path in landed(refresh.landing(load_id), name):
-            for number, lines in read_batches(path, cap=refresh.site.limits.line_bytes):
+            for number, lines in read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS):
                 if isinstance(lines, Problem):
                     saver.skip(lines, path, number)
                     continue
-                saver.take(mapper.map_lines(lines), lines, path, number)
+                saver.take(lines, path, number)
                 if every == 1:
                     _judge(mapper, lines, saver.counts)
                 elif every and len(judged) < JUDGED_AT_MOST:
                     judged += lines[-number % every :: every]
-        saver.flush()
-        saver.settle()
+        saver.finish()
         _judge(mapper, judged[:JUDGED_AT_MOST], saver.counts)
     counts = saver.counts
     refresh.store.record_counts(load_id, name, counts)
@@ -373,42 +367,65 @@ def _brief(counts: TypeCounts) -> dict[str, int]:
 
 
 class _Saver(AbstractContextManager["_Saver"]):
-    """Collects one type's outcomes into batches for the store and its unusable lines into the quarantine.
+    """Maps one type's lines and collects what they give: batches for the store, unusable lines for the quarantine.
 
-    A batch is saved by a thread while the next one is mapped: the database does its part on another core.
+    A batch is saved before the next is mapped: a thread that saves meanwhile fights for the interpreter's lock and is slower.
     """
 
-    def __init__(self, refresh: Refresh, load_id: str, name: str, beside: PublisherBeside | None) -> None:
+    def __init__(
+        self, refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None
+    ) -> None:
         self.counts = TypeCounts()
-        self._read = 0
+        self._read = self._recognised = 0
+        self._mapper = mapper
         self._refresh, self._load, self._name, self._beside = refresh, load_id, name, beside
+        self._asked: tuple[Question, Path, int] | None = None
         self._records: list[Mapped] = []
         self._withdrawn: list[tuple[bytes, int | None]] = []
         self._skipped: Counter[str] = Counter()
         self._quarantined: list[tuple[str, bytes, str, str, str, int]] = []
         self._file: IO[bytes] | None = None
         self._closing = ExitStack()
-        self._thread = self._closing.enter_context(ThreadPoolExecutor(1, thread_name_prefix="save"))
-        self._saving: Future[Saved] | None = None
+        recogniser = Recogniser(refresh.store, refresh.site.site, name, mapper)
+        self._recogniser = self._closing.enter_context(recogniser)
 
     def __exit__(self, *_: object) -> None:
         self._closing.close()
 
-    def take(self, outcomes: Outcomes, lines: Sequence[bytes], path: Path, number: int) -> None:
-        """What became of some lines, of which the first is line `number` of a file.
+    def take(self, lines: Sequence[bytes], path: Path, number: int) -> None:
+        """Some lines, of which the first is line `number` of a file; they are mapped when the next ones are taken."""
+        before, self._asked = self._asked, (self._recogniser.ask(lines), path, number)
+        if before is not None:
+            self._map(*before)
 
-        A resource that is no fact, or no longer, withdraws what it gave before; unknown ones cost nothing.
-        """
+    def _map(self, question: Question, path: Path, number: int) -> None:
+        """A resource that is no fact, or no longer, withdraws what it gave before; unknown ones cost nothing."""
+        lines, digests = question.lines, question.digests
+        places = self._recogniser.unknown(question)
         self._read += len(lines)
-        self._records += outcomes.records
-        for place, outcome in sorted(outcomes.unusual.items()):
-            problem = outcome.problem
+        self._recognised += len(lines) - len(places)
+        outcomes = self._mapper.map_lines([lines[place] for place in places])
+        outcomes.sign([digests[place] for place in places])
+        records = outcomes.records
+        self._records += records
+        self._recogniser.mapped(record.id for record in records)
+        for index, outcome in sorted(outcomes.unusual.items()):
+            problem, place = outcome.problem, places[index]
             if outcome.withdrawn or (problem is not None and problem.reason is Reason.NOT_A_FACT):
                 self._withdrawn.append((outcome.ref, outcome.updated))
+                self._recogniser.mapped([outcome.ref + WHOLE])
             if problem is not None:
                 self._quarantine(problem, path, number + place, outcome.ref, lines[place])
+        self._refresh.progress("map", self._name, self._read - self._skipped.total())
         if max(len(self._records), len(self._withdrawn), len(self._quarantined)) >= BATCH:
-            self.flush()
+            self._flush()
+
+    def finish(self) -> None:
+        """Maps and saves what is left."""
+        if self._asked is not None:
+            self._map(*self._asked)
+            self._asked = None
+        self._flush()
 
     def skip(self, problem: Problem, path: Path, number: int) -> None:
         """A line that could not even be read."""
@@ -425,43 +442,24 @@ class _Saver(AbstractContextManager["_Saver"]):
         self._file.write(line + b"\n")
         self._quarantined.append((self._name, ref, problem.reason.value, problem.path, path.name, number))
 
-    def flush(self) -> None:
-        """Hands what was collected to the thread, once the batch before is saved."""
-        self.settle()
-        batch = self._records, self._withdrawn, self._quarantined
-        self._records, self._withdrawn, self._quarantined = [], [], []
-        self.counts.records += len(batch[0])
-        self._saving = self._thread.submit(self._save, *batch)
-        self._refresh.progress("map", self._name, self._read - self._skipped.total())
-
-    def settle(self) -> None:
-        """Waits for the batch under way and counts it. Raises what its saving raised."""
-        counts = self.counts
+    def _flush(self) -> None:
+        """Saves what was collected: the records in one transaction, then the quarantine."""
+        store, site, counts = self._refresh.store, self._refresh.site.site, self.counts
         counts.read, counts.skipped = self._read, dict(self._skipped)
         counts.mapped = self._read - self._skipped.total()
-        if self._saving is None:
-            return
-        saved = self._saving.result()
-        self._saving = None
-        for figure, count in saved._asdict().items():
-            setattr(counts, figure, getattr(counts, figure) + count)
-        if self._beside is not None:
-            self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
-
-    def _save(
-        self,
-        records: list[Mapped],
-        withdrawn: list[tuple[bytes, int | None]],
-        quarantined: list[tuple[str, bytes, str, str, str, int]],
-    ) -> Saved:
-        """The records in one transaction, then the quarantine."""
-        store, site = self._refresh.store, self._refresh.site.site
-        saved = Saved(0, 0, 0, 0, 0)
-        if records or withdrawn:
-            saved = store.save(site, self._load, records, withdrawn, at=self._refresh.clock())
-        if quarantined:
-            store.quarantine(self._load, site, quarantined)
-        return saved
+        counts.records += len(self._records) + self._recognised
+        counts.unchanged += self._recognised
+        self._recognised = 0
+        if self._records or self._withdrawn:
+            saved = store.save(site, self._load, self._records, self._withdrawn, at=self._refresh.clock())
+            for figure, count in saved._asdict().items():
+                setattr(counts, figure, getattr(counts, figure) + count)
+            if self._beside is not None:
+                self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
+        if self._quarantined:
+            store.quarantine(self._load, site, self._quarantined)
+        self._records, self._withdrawn, self._quarantined = [], [], []
+        self._recogniser.saved()
 
     def _open_quarantine(self) -> IO[bytes]:
         folder = self._refresh.landing(self._load).folder / "quarantine"
@@ -662,7 +660,7 @@ def run(refresh: Refresh, *, mode: Mode = "incremental", types: Sequence[str] = 
             failed = _pull_all(refresh, chosen)
         if failed is not None and not refresh.store.any_pulled(chosen.load):
             _end_unread(refresh, chosen.load, failed)
-        with PublisherBeside(refresh.file.path, refresh.settings, start_after=PUBLISH_BESIDE_FROM) as beside:
+        with PublisherBeside(refresh.site.site, refresh.settings, start_after=PUBLISH_BESIDE_FROM) as beside:
             with timed("map"):
                 map_types(refresh, chosen.load, chosen.types, beside=beside)
             with timed("publish"):

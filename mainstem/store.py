@@ -18,7 +18,7 @@ from mainstem.database.engine import READS, connect, make_folder, name_of, parse
 from mainstem.database.locks import exclusive
 from schemas.events import Gap, TypeCounts
 from schemas.problems import MainstemError, OperatorError
-from transforms.mapped import REF_BYTES, Mapped
+from transforms.mapped import NO_LINE, REF_BYTES, Mapped
 
 EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -217,9 +217,15 @@ class Store:
                 _add_to_tally(connection, site, batch.added)
         return saved
 
+    def unrecognised(self, site: str, ids: Sequence[bytes], line_digests: Sequence[bytes]) -> list[int]:
+        """Which of some lines, known by the ids of their records and their digests, did not give what is stored: their places."""
+        with self._read() as connection:
+            return self._batches.unrecognised(self._cursor(connection), site, ids, line_digests)
+
     def pending(self, site: str, *, after: int = 0, limit: int) -> list[Pending]:
         """Pending changes in their order, those after number `after`. Sweep from 0 again until none is left."""
         with self._read() as connection:
+            after = max(after, _published_upto(connection, site))
             rows = self._batches.pending(self._cursor(connection), site, after, limit)
         moments = {changed: EPOCH_START + changed * MICROSECOND for changed in {row[-1] for row in rows}}
         return [Pending._make((*row[:-2], bool(row[-2]), moments[row[-1]])) for row in rows]
@@ -229,16 +235,23 @@ class Store:
         row = tables.record.c
         with self._read() as connection:
             count, oldest = connection.execute(
-                select(func.count(), func.min(row.changed)).where(row.site == site, tables.PENDING)
+                select(func.count(), func.min(row.changed)).where(tables.pending(site))
             ).one()
         return count, None if oldest is None else EPOCH_START + oldest * MICROSECOND
 
-    def mark_published(self, site: str, rows: Sequence[Pending]) -> int:
-        """The broker has these. A record that changed since stays pending. Returns how many were marked."""
+    def mark_published(self, site: str, rows: Sequence[Pending], *, refused: Collection[int] = ()) -> int:
+        """The broker has all changes from the first to the last of these, as `pending` gave them, but for `refused` numbers.
+
+        A record that changed since stays pending. Returns how many were marked.
+        """
         if not rows:
             return 0
+        first, last = rows[0].number, rows[-1].number
+        but = [number for number in refused if first <= number <= last]
         with self._write() as connection:
-            return self._batches.mark(self._cursor(connection), site, [row.number for row in rows])
+            marked = self._batches.mark(self._cursor(connection), site, first, last, but)
+            _move_published(connection, site, first, min(but) - 1 if but else last)
+        return marked
 
     # -- loads
 
@@ -536,11 +549,12 @@ class _Batch:
         stale = unchanged = 0
         if records:
             digests = [_digest(record.content) for record in records]
-            differences = self._batches.differences(self._cursor, self._site, records, digests)
-            unchanged = len(records) - len(differences)
-            if differences:
+            if not self._batches.any_known(self._cursor, records):
+                self._insert(list(zip(records, digests, strict=True)))
+            else:
+                differences = self._batches.differences(self._cursor, self._site, records, digests)
                 stale, same = self._store(records, digests, differences)
-                unchanged += same
+                unchanged = len(records) - len(differences) + same
         if withdrawn:
             self._withdraw(withdrawn)
         unchanged += doubles
@@ -553,7 +567,8 @@ class _Batch:
         """Writes what differs. Returns how many records are stale and how many have the same content."""
         new: list[Digested] = []
         differing: list[tuple[Mapped, Difference]] = []
-        newer: list[tuple[int | None, bytes]] = []
+        newer: list[Mapped] = []
+        same = 0
         old: set[bytes] = set()
         for found in differences:
             record = records[found.place]
@@ -565,12 +580,14 @@ class _Batch:
                     "Two sites share a subject key; give each its own.",
                 )
             elif found.same:
-                newer.append((record.updated, record.id))
+                same += 1
+                if not _older(record.updated, found.updated):
+                    newer.append(record)
             elif _older(record.updated, found.updated):
                 old.add(record.id[:REF_BYTES])
             else:
                 differing.append((record, found))
-        stale = len(differences) - len(newer) - len(new) - len(differing)
+        stale = len(differences) - same - len(new) - len(differing)
         if old:  # an old version's parts may be unknown, but they are as old as the whole
             fresh = [pair for pair in new if pair[0].id[:REF_BYTES] not in old]
             current = [pair for pair in differing if pair[0].id[:REF_BYTES] not in old]
@@ -582,7 +599,7 @@ class _Batch:
             self._batches.touch(self._cursor, newer)
         if differing:
             self._amend(differing, digests, {record.id for record in records})
-        return stale, len(newer)
+        return stale, same
 
     def _insert(self, records: Sequence[Digested]) -> None:
         self._batches.insert(self._cursor, self._site, self._load, self._at, records, self.number)
@@ -605,7 +622,9 @@ class _Batch:
             # An unknown time tells nothing: the known one goes on guarding against older versions.
             updated = found.updated if record.updated is None else record.updated
             digest = digests[found.place]
-            changes.append(Changed(record.id, digest, record.content, record.provenance, updated, self.number))
+            changes.append(
+                Changed(record.id, digest, record.line_digest, record.content, record.provenance, updated, self.number)
+            )
             if found.withdrawn:
                 self._recorded += 1
                 self.added[record.type] = self.added.get(record.type, 0) + 1
@@ -627,7 +646,15 @@ class _Batch:
                 continue
             self.number += 1
             changes.append(
-                Changed(part.id, EMPTY_DIGEST, None, None, part.updated if updated is None else updated, self.number)
+                Changed(
+                    part.id,
+                    EMPTY_DIGEST,
+                    NO_LINE,
+                    None,
+                    None,
+                    part.updated if updated is None else updated,
+                    self.number,
+                )
             )
             self.added[part.type] = self.added.get(part.type, 0) - 1
         if changes:
@@ -676,6 +703,23 @@ def _last_number(connection: Connection, site: str) -> int:
     return number
 
 
+def _published_upto(connection: Connection, site: str) -> int:
+    row = tables.published.c
+    return connection.execute(select(row.number).where(row.site == site)).scalar() or 0
+
+
+def _move_published(connection: Connection, site: str, first: int, last: int) -> None:
+    """The numbers from `first` to `last` are published, so all up to `last` are, unless one before them waits."""
+    row = tables.record.c
+    before = select(row.number).where(tables.pending(site), row.number < first).order_by(row.number).limit(1)
+    if last >= first and connection.execute(before).first() is None:
+        connection.execute(_PUBLISHED, {"site": site, "number": last})
+
+
+_PUBLISHED = text(
+    "INSERT INTO published (site, number) VALUES (:site, :number)"
+    " ON CONFLICT (site) DO UPDATE SET number = excluded.number WHERE published.number < excluded.number"
+)
 _ADD = text(
     "INSERT INTO tally (site, type, records) VALUES (:site, :type, :count)"
     " ON CONFLICT (site, type) DO UPDATE SET records = tally.records + excluded.records"
@@ -739,7 +783,7 @@ def _prove(connection: Connection, load: Load, watermarks: Mapping[str, datetime
             )
     state = tables.record.c
     waiting = connection.execute(
-        select(func.count()).where(state.site == load.site, tables.PENDING, state.load == load.id)
+        select(func.count()).where(tables.pending(load.site), state.load == load.id)
     ).scalar_one()
     if waiting:
         raise _unproven(load, f"{waiting} changes are not published", "Run the publish step of this load.")
@@ -822,7 +866,7 @@ def _record_type(resource_type: str) -> str:
 def _pending_by_type(connection: Connection, site: str) -> dict[str, tuple[int, datetime]]:
     row = tables.record.c
     found = connection.execute(
-        select(row.type, func.count(), func.min(row.changed)).where(row.site == site, tables.PENDING).group_by(row.type)
+        select(row.type, func.count(), func.min(row.changed)).where(tables.pending(site)).group_by(row.type)
     )
     return {kind: (count, EPOCH_START + oldest * MICROSECOND) for kind, count, oldest in found}
 

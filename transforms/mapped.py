@@ -1,6 +1,7 @@
 """What mapping one FHIR resource gives: the hand-over from transforms/ to the store."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from schemas.problems import Problem
@@ -9,6 +10,10 @@ REF_BYTES = 12
 """A source resource's keyed hash; every record id of the resource begins with it, so a range of ids is a resource."""
 ID_BYTES = 16
 """A record's id: the source's hash and four bytes for the part (component) of the resource, zero for the whole."""
+WHOLE = bytes(ID_BYTES - REF_BYTES)
+"""The part of a record id that says: the whole resource."""
+NO_LINE = bytes(16)
+"""The line digest of a record whose line is not recognised."""
 
 
 class Mapped(NamedTuple):
@@ -25,6 +30,12 @@ class Mapped(NamedTuple):
     """The members `"source":[…],"mapping":"observation@1","flags":[…]` of the event's provenance, without braces."""
     updated: int | None
     """meta.lastUpdated in microseconds since 1970 UTC: an older version never replaces a newer one."""
+    line_digest: bytes = NO_LINE
+    """What the line is recognised by when it comes again (`Mapper.line_digests`), where this is its one record."""
+
+
+new_record = partial(tuple.__new__, Mapped)
+"""From a sequence of all fields; a named tuple's own constructor takes twice the time."""
 
 
 class Outcome(NamedTuple):
@@ -63,6 +74,12 @@ class Outcomes(NamedTuple):
                 found += self.unusual[place].records
         return found
 
+    def sign(self, digests: Sequence[bytes]) -> None:
+        """Gives each line's one record the digest of the line."""
+        for place, record in enumerate(self.usual):
+            if record is not None:
+                self.usual[place] = new_record((*record[:-1], digests[place]))
+
     def put_one(self, place: int, outcome: Outcome | Mapped) -> None:
         """What became of one line."""
         if isinstance(outcome, Outcome):
@@ -78,3 +95,13 @@ class Outcomes(NamedTuple):
             self.usual[place] = record
         for number, outcome in outcomes.unusual.items():
             self.put_one(places[number], outcome)
+
+
+def joined(batches: Iterable[Outcomes]) -> Outcomes:
+    """What became of several batches, one after the other."""
+    usual: list[Mapped | None] = []
+    unusual: dict[int, Outcome] = {}
+    for batch in batches:
+        unusual.update({len(usual) + place: outcome for place, outcome in batch.unusual.items()})
+        usual += batch.usual
+    return Outcomes(usual, unusual)

@@ -1,9 +1,13 @@
 """One site's mapping: NDJSON lines in, outcome records (or the reason why there is none) out."""
 
+import re
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import cached_property, partial
+from hashlib import blake2b
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from operator import methodcaller
 from zoneinfo import ZoneInfo
 
@@ -15,14 +19,18 @@ from transforms.codes.code_map import CodeMapRow
 from transforms.codes.code_map import code_map as meanings
 from transforms.elements import path_of
 from transforms.fhir_types import OTHER_VERSIONS_TYPES, R4_TYPES
-from transforms.mapped import REF_BYTES, Outcome, Outcomes
-from transforms.privacy import FieldPolicy, Pseudonyms
+from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Outcome, Outcomes, joined
+from transforms.privacy import FieldPolicy, Pseudonyms, keyed
 from transforms.reader import Reader
 from transforms.resources import mappings
 from transforms.rules import Setting
 
 _OPENING = b'{"resourceType":"'
 _NAME_ENDS = len(_OPENING) + 64
+_AT_ONCE = 128
+"""Lines read field by field: enough to spread what a batch costs, few enough to stay in a processor's cache."""
+_IDENTIFIED = rb'\{\s*"resourceType"\s*:\s*"%b"\s*,\s*"id"\s*:\s*"([^"\\]{1,64})"'
+_NO_ID = bytes(ID_BYTES)
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
@@ -49,7 +57,10 @@ class Mapper:
         """(system, code) → how often it came without a meaning in the target system, for the site's code map."""
         self.flags: Counter[str] = Counter()
         """How often each flag was raised."""
-        setting = Setting(ZoneInfo(time_zone), Pseudonyms(subject_key), meanings(code_map))
+        rows = list(code_map)
+        self._given = (site, time_zone, subject_key, rows)
+        self._pseudonyms = Pseudonyms(subject_key)
+        setting = Setting(ZoneInfo(time_zone), self._pseudonyms, meanings(rows))
         policy = FieldPolicy.load()
         self._sources = {resource.record: resource.source for resource in mappings().values()}
         self._readers = {
@@ -66,10 +77,13 @@ class Mapper:
         }
 
     def map_lines(self, lines: Sequence[bytes]) -> Outcomes:
-        """What becomes of NDJSON lines (without their newlines). Bad input gives a problem, never an exception.
+        """What becomes of NDJSON lines (without their newlines). Bad input gives a problem, never an exception."""
+        if len(lines) <= _AT_ONCE:
+            return self._map_some(lines)
+        starts = range(0, len(lines), _AT_ONCE)
+        return joined([self._map_some(lines[first : first + _AT_ONCE]) for first in starts])
 
-        Give a few hundred lines at once: what a batch costs is then spread over them.
-        """
+    def _map_some(self, lines: Sequence[bytes]) -> Outcomes:
         name = _opened(lines[0]) if lines else b""
         opening = _OPENING + name + b'"'
         if name in self._readers and all(map(methodcaller("startswith", opening), lines)):
@@ -89,6 +103,30 @@ class Mapper:
                 for place in places:
                     outcomes.put_one(place, _not_mapped(name))
         return outcomes
+
+    def record_ids(self, resource_type: str, lines: Iterable[bytes]) -> list[bytes]:
+        """The ids of the records that lines of one type give, read without decoding them.
+
+        A line's id is read where it stands right behind the type; elsewhere it is that of no record.
+        """
+        opening = _IDENTIFIED % resource_type.encode()
+        ref, match = self._pseudonyms.refs(resource_type.encode() + b"/"), re.compile(opening).match
+        return [ref(found[1]) + WHOLE if (found := match(line)) else _NO_ID for line in lines]
+
+    def line_digests(self, lines: Iterable[bytes]) -> list[bytes]:
+        """What lines are recognised by when they come again: BLAKE2b-128 of all their bytes.
+
+        Keyed with the mapping itself, so that under another mapping none is recognised.
+        """
+        return list(map(self._line_digest, lines))
+
+    @cached_property
+    def _line_digest(self) -> Callable[[bytes], bytes]:
+        """Keyed with all that decides what a line becomes: the site's setting, the rules and their tables."""
+        identity = blake2b(repr(self._given).encode(), digest_size=32)
+        for path, content in sorted(_package(files("transforms"), "")):
+            identity.update(b"%b\0%d\0%b" % (path.encode(), len(content), content))
+        return keyed(blake2b(key=identity.digest(), digest_size=len(NO_LINE)))
 
     def map_line(self, line: bytes) -> Outcome:
         """What becomes of one line."""
@@ -118,11 +156,8 @@ class Mapper:
         except _UNREADABLE as exc:
             if len(lines) == 1:
                 return self._unread(name, lines[0], exc)
-        outcomes = Outcomes([None] * len(lines), {})
         middle = len(lines) // 2
-        outcomes.put(range(middle), self._read(name, lines[:middle]))
-        outcomes.put(range(middle, len(lines)), self._read(name, lines[middle:]))
-        return outcomes
+        return joined([self._read(name, lines[:middle]), self._read(name, lines[middle:])])
 
     def _unread(self, name: bytes, line: bytes, error: Exception) -> Outcomes:
         """One line that is no JSON, or has another shape than FHIR's."""
@@ -132,6 +167,15 @@ class Mapper:
         if line.startswith(BOM_UTF8) and not line.startswith(BOM_UTF8 * 2):
             return self.map_lines([line[len(BOM_UTF8) :]])  # Windows tools put one at the start of a file
         return Outcomes([None], {0: _unreadable(name, Reason.INVALID_JSON)})
+
+
+def _package(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
+    """The files of a package, by path."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _package(entry, f"{path}/{entry.name}")
+        elif not entry.name.endswith(".pyc"):
+            yield f"{path}/{entry.name}", entry.read_bytes()
 
 
 def _opened(line: bytes) -> bytes:

@@ -36,14 +36,19 @@ class Pseudonyms:
         """The keyed hash of prefix + message as a function without attribute look-ups, for the hot path."""
         begun = self._begun.copy()
         begun.update(prefix)
-        copy = begun.copy
+        return keyed(begun)
 
-        def digest(message: bytes) -> bytes:
-            hashing = copy()
-            hashing.update(message)
-            return hashing.digest()
 
-        return digest
+def keyed(begun: "blake2b") -> Callable[[bytes], bytes]:
+    """The hash that was begun, of each message, as a function without attribute look-ups."""
+    copy = begun.copy
+
+    def digest(message: bytes) -> bytes:
+        hashing = copy()
+        hashing.update(message)
+        return hashing.digest()
+
+    return digest
 
 
 def hexadecimal(prefix: bytes, value: bytes) -> str:

@@ -10,7 +10,7 @@ from binascii import hexlify
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -20,8 +20,8 @@ from msgspec.structs import astuple
 
 from schemas.problems import Problem, Reason
 from transforms.elements import CodeableConcept, Reference, Scalar, Unusable, decode, path_of, reference_id, text_of
-from transforms.mapped import REF_BYTES, Mapped, Outcome, Outcomes
-from transforms.rules import WHOLE, Choice, Fields, Found, Resource, Rule, Setting
+from transforms.mapped import NO_LINE, REF_BYTES, WHOLE, Mapped, Outcome, Outcomes, new_record
+from transforms.rules import Choice, Fields, Found, Resource, Rule, Setting
 from transforms.times import instant
 
 Leaves = Callable[[str], bool]
@@ -157,15 +157,13 @@ class Memory(dict[Any, bytes]):
 
     def __missing__(self, content: Any) -> bytes:
         """The members of a content not at hand, which is remembered."""
-        companion, raw = content if self._paired else (None, content)
-        if raw is None:
-            return b""
         known = self._noted.get(content)
         if known is not None:
             text, self._raised[content] = known
             return text
-        size = len(raw) + (len(companion) if companion else 0)
-        found = self._older.get(content)
+        companion, raw = content if self._paired else (None, content)
+        size = len(raw or b"") + len(companion or b"")
+        found = b"" if raw is None else self._older.get(content)
         if found is None:
             found, note = self._entry(raw, companion)
             if note is not None:
@@ -298,8 +296,6 @@ _OTHER_VERSIONS = re.compile(rb"/(STU3|DSTU2|[13]\.0)/|/StructureDefinition/daf-
 _VERSION = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 _NO_ORIGIN = _Origin()
 _WHOLE_HEX = hexlify(WHOLE)
-_new_record = partial(tuple.__new__, Mapped)
-"""A named tuple's own constructor takes twice the time."""
 
 
 def _narrow(name: str, fields: Iterable[str]) -> Any:
@@ -489,8 +485,9 @@ class Reader:
             map(b"".join, contents),
             map(b"".join, provenances),
             [origin.updated for origin in heads.origins],
+            repeat(NO_LINE),
         )
-        return list(map(_new_record, fields))
+        return list(map(new_record, fields))
 
     def _parts(self, source: Columns, split: Sequence[int]) -> _Parts:
         """The parts of the resources that have some, read as a batch of their own."""
@@ -542,7 +539,7 @@ class Reader:
             own = [texts[number] for texts in parts.texts]
             part = hexlify(label)
             content = b"".join((self._head, name, part, *before, *own, parent, b"}"))
-            record = _new_record((ref + label, *plain[1:3], content, *plain[4:]))
+            record = new_record((ref + label, *plain[1:3], content, *plain[4:]))
             records.append(_flagged(record, [*noticed, *inner]))
             listed.append(b'"r-%b%b"' % (name, part))
         whole = _flagged(plain, seen)

@@ -48,12 +48,9 @@ from transforms.elements import (
     reference_id,
     text_of,
 )
-from transforms.mapped import ID_BYTES, REF_BYTES
+from transforms.mapped import WHOLE
 from transforms.privacy import Pseudonyms, hexadecimal
 from transforms.times import UsualMoments, calendar_date, moment
-
-WHOLE = bytes(ID_BYTES - REF_BYTES)
-"""The part of a record id that says: the whole resource."""
 
 _TOKEN = re.compile(r"[!-~]+( [!-~]+)*")
 _LONGEST_TOKEN = 64

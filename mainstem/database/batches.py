@@ -6,9 +6,10 @@ row, changed or not: half as fast.) New records then go in by binary COPY straig
 ones by one update. The caller holds the site's row in `site_state`, so nobody changes the answer in between.
 """
 
+import json
 import struct
 from binascii import hexlify
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from transforms.mapped import ID_BYTES, REF_BYTES, Mapped
@@ -28,7 +29,7 @@ class Difference(NamedTuple):
     site: str | None
     """The site that owns the stored record; None where there is none."""
     same: bool
-    """The content is the same; then the source's time is newer."""
+    """The content is the same; then the source's time or line is another."""
     updated: int | None
     withdrawn: bool
 
@@ -46,6 +47,7 @@ class Changed(NamedTuple):
 
     id: bytes
     digest: bytes
+    line_digest: bytes
     content: bytes | None
     provenance: bytes | None
     """None: as it was."""
@@ -62,7 +64,13 @@ class Batches(Protocol):
     def differences(
         self, cursor: Any, site: str, records: Sequence[Mapped], digests: Sequence[bytes]
     ) -> list[Difference]:
-        """The records that are not stored with this content and an equal or newer time."""
+        """The records that are not stored with this content, from this line, and with an equal or newer time."""
+
+    def any_known(self, cursor: Any, records: Sequence[Mapped]) -> bool:
+        """Whether any of the records is stored: in a first load none is, and asking that costs less than every row's answer."""
+
+    def unrecognised(self, cursor: Any, site: str, ids: Sequence[bytes], line_digests: Sequence[bytes]) -> list[int]:
+        """The places of the records that are not stored from these lines."""
 
     def insert(self, cursor: Any, site: str, load: str, at: int, records: Sequence[Digested], number: int) -> None:
         """Records not known before; they get the numbers after `number`."""
@@ -70,8 +78,8 @@ class Batches(Protocol):
     def change(self, cursor: Any, load: str, at: int, changes: Sequence[Changed]) -> None:
         """New states of stored records."""
 
-    def touch(self, cursor: Any, times: Sequence[tuple[int | None, bytes]]) -> None:
-        """Newer source times of records whose content is the same."""
+    def touch(self, cursor: Any, records: Sequence[Mapped]) -> None:
+        """Newer source times, or other lines, of records whose content is the same."""
 
     def parts(self, cursor: Any, site: str, refs: Sequence[bytes]) -> list[Part]:
         """The stored records of some source resources that are not withdrawn."""
@@ -79,8 +87,8 @@ class Batches(Protocol):
     def pending(self, cursor: Any, site: str, after: int, limit: int) -> list[Any]:
         """Rows of `PENDING_COLUMNS` in order of number."""
 
-    def mark(self, cursor: Any, site: str, numbers: Sequence[int]) -> int:
-        """The changes with these numbers are published; a record changed since has another number and stays."""
+    def mark(self, cursor: Any, site: str, first: int, last: int, but: Collection[int]) -> int:
+        """The changes with these numbers, but for some, are published; a record changed since has another number and stays."""
 
 
 PENDING_COLUMNS = (
@@ -88,12 +96,13 @@ PENDING_COLUMNS = (
 )
 
 
-def _known(records: Sequence[Mapped]) -> tuple[bytes, bytes]:
-    """Ids and times of a batch, each joined; an unknown time is older than any."""
+def _known(records: Sequence[Mapped]) -> tuple[bytes, bytes, bytes]:
+    """Ids, times and line digests of a batch, each joined; an unknown time is older than any."""
     times = [0 if record.updated is None or record.updated < 0 else record.updated for record in records]
     return (
         b"".join([record.id for record in records]),
         struct.pack(f">{len(times)}q", *times),
+        b"".join([record.line_digest for record in records]),
     )
 
 
@@ -105,7 +114,15 @@ class SqliteBatches:
         SELECT i, r.site, r.digest = substr(:digests, i * 16 + 1, 16), r.updated, r.content IS NULL
         FROM batch LEFT JOIN record r ON r.id = substr(:ids, i * 16 + 1, 16)
         WHERE r.site IS NOT :site OR r.digest <> substr(:digests, i * 16 + 1, 16)
-           OR printf('%016x', coalesce(r.updated, 0)) < CAST(substr(:times, i * 16 + 1, 16) AS TEXT)"""
+           OR printf('%016x', coalesce(r.updated, 0)) < CAST(substr(:times, i * 16 + 1, 16) AS TEXT)
+           OR r.line_digest IS NOT substr(:lines, i * 16 + 1, 16)"""
+    _KNOWN = """
+        WITH RECURSIVE batch (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM batch WHERE i + 1 < :count)
+        SELECT EXISTS (SELECT 1 FROM batch CROSS JOIN record r ON r.id = substr(:ids, i * 16 + 1, 16))"""
+    _UNRECOGNISED = """
+        WITH RECURSIVE batch (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM batch WHERE i + 1 < :count)
+        SELECT i FROM batch LEFT JOIN record r ON r.id = substr(:ids, i * 16 + 1, 16)
+        WHERE r.line_digest IS NOT substr(:lines, i * 16 + 1, 16) OR r.site IS NOT :site"""
     # +r.site: without the sign SQLite would build an index over the whole site for each batch.
     _PARTS = """
         WITH RECURSIVE batch (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM batch WHERE i + 1 < :count)
@@ -113,18 +130,19 @@ class SqliteBatches:
         FROM batch CROSS JOIN record r ON r.id BETWEEN substr(:first, i * 16 + 1, 16) AND substr(:last, i * 16 + 1, 16)
         WHERE +r.site = :site AND r.content IS NOT NULL"""
     _INSERT = """
-        INSERT INTO record (id, subject, digest, updated, content, provenance, type, number, site, load, sequence, published_sequence, live, changed)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, 0, ?)"""
+        INSERT INTO record (id, subject, digest, updated, content, provenance, type, number, site, load, sequence, published_sequence, live, changed, line_digest)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, 0, ?, ?)"""
     _CHANGE = """
-        UPDATE record SET digest = ?, content = ?, provenance = coalesce(?, provenance), updated = ?, number = ?, load = ?, changed = ?,
-               sequence = sequence + 1
+        UPDATE record SET digest = ?, line_digest = ?, content = ?, provenance = coalesce(?, provenance), updated = ?, number = ?,
+               load = ?, changed = ?, sequence = sequence + 1
         WHERE id = ?"""
     _PENDING = f"""
-        SELECT {PENDING_COLUMNS} FROM record INDEXED BY ix_record_pending
+        SELECT {PENDING_COLUMNS} FROM record INDEXED BY ix_record_number
         WHERE site = ? AND sequence > published_sequence AND number > ? ORDER BY number LIMIT ?"""
     _MARK = """
-        UPDATE record INDEXED BY ix_record_pending SET published_sequence = sequence, live = content IS NOT NULL
-        WHERE site = ? AND sequence > published_sequence AND number = ?"""
+        UPDATE record INDEXED BY ix_record_number SET published_sequence = sequence, live = content IS NOT NULL
+        WHERE site = ? AND sequence > published_sequence AND number BETWEEN ? AND ?
+          AND number NOT IN (SELECT value FROM json_each(?))"""
 
     def prepare(self, cursor: Any) -> None:
         """Nothing to prepare."""
@@ -133,19 +151,43 @@ class SqliteBatches:
         self, cursor: Any, site: str, records: Sequence[Mapped], digests: Sequence[bytes]
     ) -> list[Difference]:
         """See Batches."""
-        ids, times = _known(records)
-        given = {"count": len(records), "ids": ids, "digests": b"".join(digests), "times": hexlify(times), "site": site}
+        ids, times, lines = _known(records)
+        given = {"count": len(records), "site": site, "lines": lines, "ids": ids, "digests": b"".join(digests)}
+        given["times"] = hexlify(times)
         return [
             Difference(i, owner, bool(same), updated, bool(gone))
             for i, owner, same, updated, gone in cursor.execute(self._DIFFERENCES, given)
         ]
+
+    def any_known(self, cursor: Any, records: Sequence[Mapped]) -> bool:
+        """See Batches."""
+        given = {"count": len(records), "ids": b"".join([record.id for record in records])}
+        return bool(cursor.execute(self._KNOWN, given).fetchone()[0])
+
+    def unrecognised(self, cursor: Any, site: str, ids: Sequence[bytes], line_digests: Sequence[bytes]) -> list[int]:
+        """See Batches."""
+        given = {"count": len(ids), "ids": b"".join(ids), "lines": b"".join(line_digests), "site": site}
+        return [row[0] for row in cursor.execute(self._UNRECOGNISED, given)]
 
     def insert(self, cursor: Any, site: str, load: str, at: int, records: Sequence[Digested], number: int) -> None:
         """See Batches."""
         cursor.executemany(
             self._INSERT,
             [
-                (r.id, r.subject, digest, r.updated, r.content, r.provenance, r.type, place, site, load, at)
+                (
+                    r.id,
+                    r.subject,
+                    digest,
+                    r.updated,
+                    r.content,
+                    r.provenance,
+                    r.type,
+                    place,
+                    site,
+                    load,
+                    at,
+                    r.line_digest,
+                )
                 for place, (r, digest) in enumerate(records, start=number + 1)
             ],
         )
@@ -153,12 +195,16 @@ class SqliteBatches:
     def change(self, cursor: Any, load: str, at: int, changes: Sequence[Changed]) -> None:
         """See Batches."""
         cursor.executemany(
-            self._CHANGE, [(c.digest, c.content, c.provenance, c.updated, c.number, load, at, c.id) for c in changes]
+            self._CHANGE,
+            [(c.digest, c.line_digest, c.content, c.provenance, c.updated, c.number, load, at, c.id) for c in changes],
         )
 
-    def touch(self, cursor: Any, times: Sequence[tuple[int | None, bytes]]) -> None:
+    def touch(self, cursor: Any, records: Sequence[Mapped]) -> None:
         """See Batches."""
-        cursor.executemany("UPDATE record SET updated = ? WHERE id = ?", times)
+        cursor.executemany(
+            "UPDATE record SET updated = coalesce(?, updated), line_digest = ? WHERE id = ?",
+            [(record.updated, record.line_digest, record.id) for record in records],
+        )
 
     def parts(self, cursor: Any, site: str, refs: Sequence[bytes]) -> list[Part]:
         """See Batches."""
@@ -170,10 +216,9 @@ class SqliteBatches:
         rows: list[Any] = cursor.execute(self._PENDING, (site, after, limit)).fetchall()
         return rows
 
-    def mark(self, cursor: Any, site: str, numbers: Sequence[int]) -> int:
+    def mark(self, cursor: Any, site: str, first: int, last: int, but: Collection[int]) -> int:
         """See Batches."""
-        cursor.executemany(self._MARK, [(site, number) for number in numbers])
-        return int(cursor.rowcount)
+        return int(cursor.execute(self._MARK, (site, first, last, json.dumps(list(but)))).rowcount)
 
 
 class PostgresBatches:
@@ -187,10 +232,22 @@ class PostgresBatches:
         SELECT i, r.site, coalesce(r.digest = substring(%(digests)s::bytea FROM i * 16 + 1 FOR 16), false), r.updated, coalesce(r.gone, false)
         FROM generate_series(0, %(count)s - 1) batch (i)
         LEFT JOIN LATERAL (
-            SELECT site, digest, updated, content IS NULL AS gone FROM record WHERE id = substring(%(ids)s::bytea FROM i * 16 + 1 FOR 16) OFFSET 0
+            SELECT site, digest, line_digest, updated, content IS NULL AS gone FROM record WHERE id = substring(%(ids)s::bytea FROM i * 16 + 1 FOR 16) OFFSET 0
         ) r ON true
         WHERE r.site IS DISTINCT FROM %(site)s OR r.digest <> substring(%(digests)s::bytea FROM i * 16 + 1 FOR 16)
-           OR int8send(coalesce(r.updated, 0)) < substring(%(times)s::bytea FROM i * 8 + 1 FOR 8)"""
+           OR int8send(coalesce(r.updated, 0)) < substring(%(times)s::bytea FROM i * 8 + 1 FOR 8)
+           OR r.line_digest IS DISTINCT FROM substring(%(lines)s::bytea FROM i * 16 + 1 FOR 16)"""
+    _KNOWN = """
+        SELECT EXISTS (
+            SELECT FROM generate_series(0, %(count)s - 1) batch (i)
+            JOIN LATERAL (SELECT FROM record WHERE id = substring(%(ids)s::bytea FROM i * 16 + 1 FOR 16) OFFSET 0) r ON true
+        )"""
+    _UNRECOGNISED = """
+        SELECT i FROM generate_series(0, %(count)s - 1) batch (i)
+        LEFT JOIN LATERAL (
+            SELECT site, line_digest FROM record WHERE id = substring(%(ids)s::bytea FROM i * 16 + 1 FOR 16) OFFSET 0
+        ) r ON true
+        WHERE r.line_digest IS DISTINCT FROM substring(%(lines)s::bytea FROM i * 16 + 1 FOR 16) OR r.site IS DISTINCT FROM %(site)s"""
     _PARTS = """
         SELECT r.id, r.type, r.updated FROM generate_series(0, %(count)s - 1) batch (i)
         JOIN LATERAL (
@@ -199,23 +256,27 @@ class PostgresBatches:
               AND site = %(site)s AND content IS NOT NULL OFFSET 0
         ) r ON true"""
     _INSERT = """
-        COPY record (id, subject, digest, updated, number, content, provenance, type, site, load, sequence, published_sequence, live, changed)
+        COPY record (id, subject, digest, line_digest, updated, number, content, provenance, type, site, load, sequence, published_sequence, live, changed)
         FROM STDIN (FORMAT BINARY)"""
     _INCOMING = """
         CREATE TEMPORARY TABLE IF NOT EXISTS incoming
-        (id bytea, digest bytea, number bigint, updated bigint, content bytea, provenance bytea) ON COMMIT DELETE ROWS"""
-    _COPY_INCOMING = "COPY incoming (id, digest, number, updated, content, provenance) FROM STDIN (FORMAT BINARY)"
+        (id bytea, digest bytea, line_digest bytea, number bigint, updated bigint, content bytea, provenance bytea) ON COMMIT DELETE ROWS"""
+    _COPY_INCOMING = (
+        "COPY incoming (id, digest, line_digest, number, updated, content, provenance) FROM STDIN (FORMAT BINARY)"
+    )
     _CHANGE = """
-        UPDATE record SET digest = i.digest, content = i.content, provenance = coalesce(i.provenance, record.provenance), updated = i.updated,
+        UPDATE record SET digest = i.digest, line_digest = i.line_digest, content = i.content, provenance = coalesce(i.provenance, record.provenance), updated = i.updated,
                number = i.number, load = %s, changed = %s, sequence = sequence + 1
         FROM incoming i WHERE record.id = i.id"""
-    _TOUCH = "UPDATE record SET updated = i.updated FROM incoming i WHERE record.id = i.id"
+    _TOUCH = """
+        UPDATE record SET updated = coalesce(i.updated, record.updated), line_digest = i.line_digest
+        FROM incoming i WHERE record.id = i.id"""
     _PENDING = f"""
         SELECT {PENDING_COLUMNS} FROM record
         WHERE site = %s AND sequence > published_sequence AND number > %s ORDER BY number LIMIT %s"""
     _MARK = """
         UPDATE record SET published_sequence = sequence, live = content IS NOT NULL
-        WHERE site = %s AND sequence > published_sequence AND number BETWEEN %s AND %s AND number = ANY(%s)"""
+        WHERE site = %s AND sequence > published_sequence AND number BETWEEN %s AND %s AND number <> ALL(%s::bigint[])"""
 
     def prepare(self, cursor: Any) -> None:
         """The plans these statements need."""
@@ -225,9 +286,20 @@ class PostgresBatches:
         self, cursor: Any, site: str, records: Sequence[Mapped], digests: Sequence[bytes]
     ) -> list[Difference]:
         """See Batches."""
-        ids, times = _known(records)
-        given = {"count": len(records), "ids": ids, "digests": b"".join(digests), "times": times, "site": site}
+        ids, times, lines = _known(records)
+        given = {"count": len(records), "site": site, "lines": lines, "ids": ids, "digests": b"".join(digests)}
+        given["times"] = times
         return [Difference(*row) for row in cursor.execute(self._DIFFERENCES, given, prepare=False)]
+
+    def any_known(self, cursor: Any, records: Sequence[Mapped]) -> bool:
+        """See Batches."""
+        given = {"count": len(records), "ids": b"".join([record.id for record in records])}
+        return bool(cursor.execute(self._KNOWN, given, prepare=False).fetchone()[0])
+
+    def unrecognised(self, cursor: Any, site: str, ids: Sequence[bytes], line_digests: Sequence[bytes]) -> list[int]:
+        """See Batches."""
+        given = {"count": len(ids), "ids": b"".join(ids), "lines": b"".join(line_digests), "site": site}
+        return [row[0] for row in cursor.execute(self._UNRECOGNISED, given, prepare=False)]
 
     def insert(self, cursor: Any, site: str, load: str, at: int, records: Sequence[Digested], number: int) -> None:
         """See Batches."""
@@ -236,13 +308,13 @@ class PostgresBatches:
         fields: list[bytes] = [_COPY_START]
         add = fields.extend
         for place, (record, digest) in enumerate(records, start=number + 1):
-            id_, type_, subject, content, provenance, updated = record
+            id_, type_, subject, content, provenance, updated, line = record
             if (end := ends.get(type_)) is None:
                 end = ends[type_] = _text(type_) + constant
             if updated is None:
-                start = _NEW_UNDATED(14, 16, id_, 16, subject, 16, digest, -1, 8, place, len(content))
+                start = _NEW_UNDATED(15, 16, id_, 16, subject, 16, digest, 16, line, -1, 8, place, len(content))
             else:
-                start = _NEW(14, 16, id_, 16, subject, 16, digest, 8, updated, 8, place, len(content))
+                start = _NEW(15, 16, id_, 16, subject, 16, digest, 16, line, 8, updated, 8, place, len(content))
             add((start, content, _LENGTH(len(provenance)), provenance, end))
         _copy(cursor, self._INSERT, fields)
 
@@ -251,9 +323,11 @@ class PostgresBatches:
         self._incoming(cursor, changes)
         cursor.execute(self._CHANGE, (load, at), prepare=False)
 
-    def touch(self, cursor: Any, times: Sequence[tuple[int | None, bytes]]) -> None:
+    def touch(self, cursor: Any, records: Sequence[Mapped]) -> None:
         """See Batches."""
-        self._incoming(cursor, [Changed(id_, b"", None, None, updated, 0) for updated, id_ in times])
+        self._incoming(
+            cursor, [Changed(record.id, b"", record.line_digest, None, None, record.updated, 0) for record in records]
+        )
         cursor.execute(self._TOUCH, prepare=False)
 
     def _incoming(self, cursor: Any, changes: Iterable[Changed]) -> None:
@@ -261,7 +335,8 @@ class PostgresBatches:
         cursor.execute("DELETE FROM incoming")
         fields: list[bytes] = [_COPY_START]
         for change in changes:
-            fields += (_COUNT(6), _bytes(change.id), _bytes(change.digest), _BIGINT(8, change.number))
+            fields += (_COUNT(7), _bytes(change.id), _bytes(change.digest), _bytes(change.line_digest))
+            fields.append(_BIGINT(8, change.number))
             fields += (
                 _NULL if change.updated is None else _BIGINT(8, change.updated),
                 _bytes(change.content),
@@ -279,10 +354,9 @@ class PostgresBatches:
         rows: list[Any] = cursor.execute(self._PENDING, (site, after, limit), prepare=False).fetchall()
         return rows
 
-    def mark(self, cursor: Any, site: str, numbers: Sequence[int]) -> int:
+    def mark(self, cursor: Any, site: str, first: int, last: int, but: Collection[int]) -> int:
         """See Batches."""
-        given = (site, min(numbers), max(numbers), list(numbers))
-        return int(cursor.execute(self._MARK, given, prepare=False).rowcount)
+        return int(cursor.execute(self._MARK, (site, first, last, list(but)), prepare=False).rowcount)
 
 
 # PostgreSQL's binary COPY: a row is a 16-bit count of fields, a field its 32-bit length (-1 null) and its bytes, all big-endian.
@@ -293,8 +367,8 @@ _COUNT: Callable[..., bytes] = struct.Struct(">h").pack
 _LENGTH: Callable[..., bytes] = struct.Struct(">i").pack
 _BIGINT: Callable[..., bytes] = struct.Struct(">iq").pack
 _BOOLEAN: Callable[..., bytes] = struct.Struct(">ib").pack
-_NEW: Callable[..., bytes] = struct.Struct(">hi16si16si16siqiqi").pack
-_NEW_UNDATED: Callable[..., bytes] = struct.Struct(">hi16si16si16siiqi").pack
+_NEW: Callable[..., bytes] = struct.Struct(">hi16si16si16si16siqiqi").pack
+_NEW_UNDATED: Callable[..., bytes] = struct.Struct(">hi16si16si16si16siiqi").pack
 
 
 def _integer(value: int) -> bytes:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     ForeignKey,
@@ -18,10 +19,13 @@ from sqlalchemy import (
     String,
     Table,
     TypeDecorator,
+    and_,
+    func,
+    select,
     text,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The migration these tables are at; a test keeps it in step with mainstem/migrations."""
 
 
@@ -75,12 +79,22 @@ record = Table(
     Column("number", BigInteger, nullable=False),
     Column("content", LargeBinary),
     Column("provenance", LargeBinary, nullable=False),
+    Column(
+        "line_digest", LargeBinary(16), comment="Of the source line, under the mapping that read it; zeros: not kept."
+    ),
     comment="State of every outcome record; the outbox are its rows whose sequence is above published_sequence. "
     "content null: withdrawn. live: what was last published is a value. updated, changed: microseconds since 1970 UTC.",
 )
 
-PENDING = text("sequence > published_sequence")
-Index("ix_record_pending", record.c.site, record.c.number, sqlite_where=PENDING, postgresql_where=PENDING)
+Index("ix_record_number", record.c.site, record.c.number)
+
+published = Table(
+    "published",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    comment="All changes of the site up to this number are published: the outbox is looked for above it.",
+)
 
 site_state = Table(
     "site_state",
@@ -166,3 +180,13 @@ quarantine = Table(
     comment="Resources that gave no record: why, and where in the landing folder to look. No source text.",
 )
 Index("ix_quarantine_site", quarantine.c.site, quarantine.c.resource_type)
+
+
+def pending(site: str) -> ColumnElement[bool]:
+    """A site's records whose last change is not published. An index with this condition would be written at every mark."""
+    upto = select(published.c.number).where(published.c.site == site).scalar_subquery()
+    return and_(
+        record.c.site == site,
+        record.c.number > func.coalesce(upto, 0),
+        record.c.sequence > record.c.published_sequence,
+    )

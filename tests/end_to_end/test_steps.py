@@ -1,5 +1,7 @@
 """The steps one by one, as Airflow runs them: what one refuses when another failed."""
 
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from synthetic_children import RECORDS_A_CHILD, child, children, deliver
 from mainstem import refresh as steps
 from schemas.events import load_topic
 from schemas.problems import OperatorError
+from transforms import Mapper, Outcomes
 
 
 def test_a_load_whose_changes_are_not_published_is_not_announced_as_completed(lhn: Network, tmp_path: Path) -> None:
@@ -56,3 +59,72 @@ def test_since_reaches_back_and_never_lets_a_watermark_pass_what_was_not_read(lh
         ):
             load = steps.plan(refresh, since=since, fresh=True).load
             assert refresh.store.load(load).plan["since"] == {"Patient": expected.isoformat()}
+
+
+@pytest.fixture
+def mapped_lines(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Every line the mapper was given."""
+    lines: list[bytes] = []
+    map_lines = Mapper.map_lines
+
+    def noting(mapper: Mapper, given: Sequence[bytes]) -> Outcomes:
+        lines.extend(given)
+        return map_lines(mapper, given)
+
+    monkeypatch.setattr(Mapper, "map_lines", noting)
+    return lines
+
+
+def test_lines_known_from_an_earlier_load_are_not_mapped_again(
+    lhn: Network, tmp_path: Path, mapped_lines: list[bytes]
+) -> None:
+    """They count as read, mapped and unchanged; those with parts are mapped; another mapping maps all."""
+    deliver(children(3), tmp_path / "west")
+    site = lhn.files_site("west", tmp_path / "west")
+    first = lhn.refresh(site).total
+    mapped_lines.clear()
+    again = lhn.refresh(site, mode="full").total
+    assert (again.read, again.mapped, again.records) == (first.read, first.mapped, first.records)
+    assert (again.unchanged, again.recorded, again.amended) == (first.recorded, 0, 0)
+    assert mapped_lines
+    assert all(b'"component"' in line for line in mapped_lines)
+    mapped_lines.clear()
+    lhn.files_site("west", tmp_path / "west", time_zone="Europe/Berlin")
+    elsewhere = lhn.refresh(site, mode="full").total
+    assert len(mapped_lines) == first.read
+    assert elsewhere.amended + elsewhere.unchanged == first.records
+    mapped_lines.clear()
+    lhn.refresh(site, mode="full")
+    assert all(b'"component"' in line for line in mapped_lines)
+
+
+@pytest.mark.parametrize("batch", [1, 8_000])
+@pytest.mark.parametrize("between", [0, 400])
+def test_a_known_line_after_a_changed_one_of_the_same_resource_is_mapped(
+    lhn: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, between: int
+) -> None:
+    """A delivery that says another thing and then the old one again, without times: the last word counts."""
+    monkeypatch.setattr(steps, "BLOCKS", 1)
+    monkeypatch.setattr(steps, "BATCH", batch)
+    condition = {
+        "resourceType": "Condition",
+        "id": "c",
+        "subject": {"reference": "Patient/p"},
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "34000006"}]},
+        "note": [{"text": "x" * 900}],
+    }
+    known = [json.dumps(condition | {"id": f"known-{number}"}) for number in range(between + 20)]
+    active, remission = (
+        json.dumps(condition | {"clinicalStatus": {"coding": [{"code": code}]}}) for code in ("active", "remission")
+    )
+    site = lhn.files_site("west", tmp_path / "west", types=["Condition"])
+    path = tmp_path / "west" / "Condition.ndjson"
+    path.parent.mkdir()
+    path.write_text("\n".join([active, *known]))
+    lhn.refresh(site)
+    path.write_text("\n".join([remission, *known, active]))
+    report = lhn.refresh(site, mode="full")
+    assert report.total.unchanged >= len(known)
+    latest = {event.record: event.raw or b"" for event in lhn.events()}
+    assert sum(b'"active"' in raw for raw in latest.values()) == 1
+    assert not any(b"remission" in raw for raw in latest.values())

@@ -1,7 +1,7 @@
 """What the Kafka tests share: a network with topics on Tansu or Apache Kafka, and an outbox that holds changes in memory."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -76,7 +76,7 @@ class MemoryOutbox:
                 rows.append(row._replace(previous=sent, live=live))
         return rows[:limit]
 
-    def mark_published(self, site: str, rows: list[Row]) -> int:
+    def mark_published(self, site: str, rows: list[Row], *, refused: Collection[int] = ()) -> int:
         for row in rows:
             self.published[row.id] = (row.sequence, row.content is not None)
         return len(rows)

@@ -201,6 +201,47 @@ def test_change_between_send_and_mark_stays_pending(store: Store, record: Make, 
     assert store.mark_published("north", sent) == 0
 
 
+def test_a_refused_change_stays_pending_while_later_ones_are_marked(store: Store, record: Make, at: datetime) -> None:
+    """One event was too large: it is found in every sweep until its record changes, and hides no other."""
+    store.save("north", LOAD, [record(f"lab-{n}") for n in range(6)], [], at)
+    rows = store.pending("north", limit=10)
+    refused = {rows[2].number, rows[5].number}
+    sendable = [row for row in rows if row.number not in refused]
+    assert store.mark_published("north", sendable, refused=refused) == 4
+    assert {row.number for row in store.pending("north", limit=10)} == refused
+    store.save("north", LOAD, [record("lab-7")], [], at)
+    assert store.mark_published("north", store.pending("north", after=max(refused), limit=10)) == 1
+    assert {row.number for row in store.pending("north", limit=10)} == refused
+    assert store.pending_count("north")[0] == 2
+    store.save("north", LOAD, [record("lab-2", "2"), record("lab-5", "2")], [], at)
+    assert len(publish_all(store)) == 2
+    assert store.pending_count("north") == (0, None)
+
+
+def test_lines_are_recognised_until_their_record_changes(store: Store, record: Make, ref: Ref, at: datetime) -> None:
+    """By site, id and digest; a change, a withdrawal and another line with the same content count."""
+    first, second = b"1" * 16, b"2" * 16
+    lab = record("lab", updated=5)
+    store.save("north", LOAD, [lab._replace(line_digest=first), record("other")], [], at)
+    ids = [lab.id, record("other").id, record("unknown").id]
+    assert store.unrecognised("north", ids, [first] * 3) == [1, 2]
+    assert store.unrecognised("south", ids, [first] * 3) == [0, 1, 2]
+    assert store.save("north", LOAD, [lab._replace(line_digest=second)], [], at) == NOTHING._replace(unchanged=1)
+    assert store.unrecognised("north", ids[:1], [first]) == [0]
+    assert store.unrecognised("north", ids[:1], [second]) == []
+    older = lab._replace(line_digest=first, updated=4)
+    assert store.save("north", LOAD, [older], [], at) == NOTHING._replace(unchanged=1)
+    assert store.unrecognised("north", ids[:1], [second]) == []
+    store.save("north", LOAD, [record("lab", "2", updated=6)._replace(line_digest=first)], [], at)
+    assert store.unrecognised("north", ids[:1], [first]) == []
+    store.save("north", LOAD, [], [(ref("lab"), 7)], at)
+    assert store.unrecognised("north", ids[:1], [first]) == [0]
+    undated = record("undated")
+    store.save("north", LOAD, [undated._replace(line_digest=first)], [], at)
+    store.save("north", LOAD, [undated._replace(line_digest=second)], [], at)
+    assert store.unrecognised("north", [undated.id], [second]) == []
+
+
 def test_publisher_streams_through_the_outbox_by_number(store: Store, record: Make, at: datetime) -> None:
     """Pages follow each other before anything is marked."""
     store.save("north", LOAD, [record(f"lab-{n}") for n in range(25)], [], at)
