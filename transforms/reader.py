@@ -293,6 +293,9 @@ _UNNAMED = Note(Reason.MISSING_ID, "id")
 
 _OTHER_VERSIONS = re.compile(rb"/(STU3|DSTU2|[13]\.0)/|/StructureDefinition/daf-")
 """Profiles of other FHIR versions; US Core's `STU3.1.1` is R4."""
+_USUAL_META = re.compile(
+    rb'\{"versionId":"([A-Za-z0-9.\-]{1,64})","lastUpdated":"([0-9T:.+\-Z]{20,35})"((?:,(?!"versionId"|"lastUpdated")[^,]*)*)\}'
+)
 _VERSION = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 _NO_ORIGIN = _Origin()
 _WHOLE_HEX = hexlify(WHOLE)
@@ -450,6 +453,17 @@ class Reader:
         return origin
 
     def _origin(self, raw: bytes) -> _Origin:
+        """A server's `meta` hardly recurs: in its usual form it is cut from the text, as `Rule.usual` is."""
+        match = _USUAL_META.fullmatch(raw)
+        if match is not None and not _OTHER_VERSIONS.search(match[3]):
+            try:
+                utc, updated = instant(match[2].decode(), self._zone)
+            except ValueError:
+                return self._unusual_origin(raw)
+            return _Origin(b'","version":"%b","updated":"%b"' % (match[1], utc.encode()), updated)
+        return self._unusual_origin(raw)
+
+    def _unusual_origin(self, raw: bytes) -> _Origin:
         try:
             meta = decode(raw, _Meta | None) or _Meta()
         except Unusable as fault:

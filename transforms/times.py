@@ -117,7 +117,8 @@ def instant(text: str, zone: tzinfo) -> tuple[str, int]:
         when = _repaired(text)
     if when.tzinfo is None:
         when = when.replace(tzinfo=zone)
-    return utc_text(when), (when - _EPOCH) // _MICROSECOND
+    since = when - _EPOCH
+    return utc_text(when), (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def calendar_date(text: str) -> str:
@@ -133,7 +134,7 @@ def calendar_date(text: str) -> str:
 def utc_text(when: datetime) -> str:
     """ISO 8601 with Z. Raises ValueError outside the years 1 to 9999."""
     try:
-        return when.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+        return (when.astimezone(UTC) if when.utcoffset() else when).isoformat().removesuffix("+00:00") + "Z"
     except OverflowError:
         raise ValueError("outside the calendar") from None
 
