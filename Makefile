@@ -21,8 +21,9 @@ $(BIN)/uv: requirements/bootstrap.txt
 # A stamp a role: its lock is installed, and the project itself as editable.
 $(VENV)/.%-installed: requirements/%.txt pyproject.toml $(BIN)/uv
 	@echo "Installing the locked packages of requirements/$*.txt …"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $<
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q connectors mainstem schemas services transforms
 	@touch $@
 
 setup: $(VENV)/.demo-installed ## Prepare .venv: the mainstem command, Airflow, the services and the demo's parts
