@@ -27,7 +27,7 @@ from transforms.rules import Setting
 
 _OPENING = b'{"resourceType":"'
 _NAME_ENDS = len(_OPENING) + 64
-_AT_ONCE = 128
+_AT_ONCE = 200
 """Lines read field by field: enough to spread what a batch costs, few enough to stay in a processor's cache."""
 _IDENTIFIED = rb'\{\s*"resourceType"\s*:\s*"%b"\s*,\s*"id"\s*:\s*"([^"\\]{1,64})"'
 _NO_ID = bytes(ID_BYTES)
