@@ -623,7 +623,7 @@ def _flagged(record: Mapped, notes: list[Note]) -> Mapped:
     if not notes:
         return record
     flags = _flags_text(notes[0].flags if len(notes) == 1 else tuple([flag for note in notes for flag in note.flags]))
-    return record._replace(provenance=record.provenance + flags) if flags else record
+    return new_record((*record[:4], record.provenance + flags, *record[5:])) if flags else record
 
 
 @lru_cache(maxsize=512)
