@@ -332,20 +332,20 @@ def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside:
     share = refresh.site.validate_sample
     every = max(1, round(1 / share)) if share else 0
     judged: list[bytes] = []
-    with _Saver(refresh, load_id, name, mapper, beside) as saver:
+    with _TypeLoad(refresh, load_id, name, mapper, beside) as part:
         for path in landed(refresh.landing(load_id), name):
             for number, lines in read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS):
                 if isinstance(lines, Problem):
-                    saver.skip(lines, path, number)
+                    part.skip(lines, path, number)
                     continue
-                saver.take(lines, path, number)
+                part.take(lines, path, number)
                 if every == 1:
-                    _judge(mapper, lines, saver.counts)
+                    _judge(mapper, lines, part.counts)
                 elif every and len(judged) < JUDGED_AT_MOST:
                     judged += lines[-number % every :: every]
-        saver.finish()
-        _judge(mapper, judged[:JUDGED_AT_MOST], saver.counts)
-    counts = saver.counts
+        part.finish()
+        _judge(mapper, judged[:JUDGED_AT_MOST], part.counts)
+    counts = part.counts
     refresh.store.record_counts(load_id, name, counts)
     log.info("mapped", site=refresh.site.site, load=load_id, type=name, **_brief(counts))
     return counts
@@ -366,8 +366,8 @@ def _brief(counts: TypeCounts) -> dict[str, int]:
     }
 
 
-class _Saver(AbstractContextManager["_Saver"]):
-    """Maps one type's lines and collects what they give: batches for the store, unusable lines for the quarantine.
+class _TypeLoad(AbstractContextManager["_TypeLoad"]):
+    """One type's share of a load: maps its lines and collects batches for the store, unusable lines for the quarantine.
 
     A batch is saved before the next is mapped: a thread that saves meanwhile fights for the interpreter's lock and is slower.
     """
