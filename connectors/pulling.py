@@ -8,16 +8,16 @@ from typing import Literal
 
 import httpx
 
-from connectors.auth import Clock, Secrets
-from connectors.bulk import UNIT as EXPORT
-from connectors.bulk import pull_export
-from connectors.capabilities import Capabilities, ask_capabilities
-from connectors.fhir_client import ATTEMPTS, FhirClient, Sleep
-from connectors.files import pull_files
+from connectors.client.auth import Clock, Secrets
+from connectors.client.capabilities import Capabilities, ask_capabilities
+from connectors.client.fhir_client import ATTEMPTS, FhirClient, Sleep
 from connectors.landing import Landing
 from connectors.pulled import Pulled
-from connectors.search import pull_search
-from schemas.problems import OperatorError
+from connectors.roads.bulk import UNIT as EXPORT
+from connectors.roads.bulk import pull_export
+from connectors.roads.files import pull_files
+from connectors.roads.search import pull_search
+from schemas.errors import OperatorError
 from schemas.sites import Site
 
 __all__ = ["Capabilities", "Pulled", "landed", "open_client", "pull", "read_capabilities", "road_of", "units"]

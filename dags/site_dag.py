@@ -25,19 +25,17 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from mainstem.site_files import SiteFile, read_site
+from mainstem.config.site_files import SiteFile, read_site
 
 PULLS = "ehr_pull__"
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(
-            exception=["schemas.problems.OperatorError", "schemas.problems.IncompleteError"],
+            exception=["schemas.errors.OperatorError", "schemas.errors.IncompleteError"],
             action=RetryAction.FAIL,
             reason="an operator must act first: see the last log line",
         ),
-        RetryRule(
-            exception="schemas.problems.TemporaryError", action=RetryAction.RETRY, reason="temporary: tried again"
-        ),
+        RetryRule(exception="schemas.errors.TemporaryError", action=RetryAction.RETRY, reason="temporary: tried again"),
     ]
 )
 DEFAULTS: dict[str, Any] = {
@@ -167,9 +165,9 @@ def _tasks(file: SiteFile) -> None:
 def _context(path: Path) -> Iterator[tuple[Any, Any]]:
     """The site's refresh and its steps. An error of ours is raised without what caused it: a library's text stays out of logs."""
     from mainstem import refresh as steps
-    from mainstem.settings import load_settings
-    from mainstem.site_files import file_secrets
-    from schemas.problems import MainstemError
+    from mainstem.config.settings import load_settings
+    from mainstem.config.site_files import file_secrets
+    from schemas.errors import MainstemError
 
     def secrets(reference: str) -> bytes:
         kind, _, connection_id = reference.partition(":")

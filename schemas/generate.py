@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, create_model
 
-from schemas.events import CONTRACT_MAJOR, Change, LoadEvent, OutcomeEvent, Provenance
+from schemas.events import CONTRACT_MAJOR, Change, OutcomeEvent, Provenance
+from schemas.loads import LoadEvent
 from schemas.outcomes import RECORD_TYPES
 from schemas.problems import Reason
 from schemas.sites import Site

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator, model_validator
 
-from schemas.problems import OperatorError
+from schemas.errors import OperatorError
 
 SECRET_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|airflow:[\w.-]+)$"
 SecretRef = Annotated[str, Field(pattern=SECRET_PATTERN)]

@@ -25,8 +25,8 @@ from apache_kafka import ApacheKafka, unavailable
 from network_under_test import MAINSTEM, SUBJECT_KEY
 
 from mainstem.demo.cohorts import HOSPITALS
+from mainstem.demo.embedded import Postgres
 from mainstem.demo.populations import populations
-from mainstem.embedded import Postgres
 
 LINES = 150_000
 FEW = LINES // 10

@@ -14,7 +14,7 @@ import pytest
 from apache_kafka import apache_kafka, own_apache_kafka, three_brokers
 from networks import lhn, make_network
 
-from mainstem.embedded import BackendClient, Hospital, Postgres, Tansu
+from mainstem.demo.embedded import BackendClient, Hospital, Postgres, Tansu
 
 __all__ = ["apache_kafka", "lhn", "make_network", "own_apache_kafka", "three_brokers"]
 

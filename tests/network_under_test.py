@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
-from mainstem.embedded import Hospital
+from mainstem.config.settings import Settings
+from mainstem.consumer.tail import Seen, tail
+from mainstem.demo.embedded import Hospital
 from mainstem.refresh import Report, open_refresh, run
-from mainstem.settings import Settings
-from mainstem.tail import Seen, tail
 from schemas.events import outcome_topic
 from services.registry.running import catch_up
 

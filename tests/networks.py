@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from network_under_test import Network
 
-from mainstem.settings import Settings
-from mainstem.topics import create
+from mainstem.config.settings import Settings
+from mainstem.kafka.topics import create
 
 
 @pytest.fixture

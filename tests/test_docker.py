@@ -6,8 +6,8 @@ from pathlib import Path
 import yaml
 from typer.main import get_command
 
-from mainstem.cli import app
-from mainstem.settings import Settings
+from mainstem.commands import app
+from mainstem.config.settings import Settings
 
 REPOSITORY = Path(__file__).parents[1]
 COMPOSE = yaml.safe_load((REPOSITORY / "docker" / "compose.yaml").read_text())

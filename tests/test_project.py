@@ -22,7 +22,7 @@ def test_our_distribution_alone_owns_its_top_level_names() -> None:
 def test_help_answers_without_loading_what_it_does_not_need() -> None:
     """The command line never imports Airflow, and `--help` imports no database, broker or FHIR library."""
     program = (
-        "import sys; from mainstem.cli import app\n"
+        "import sys; from mainstem.commands import app\n"
         "try: app(['--help'])\n"
         "except SystemExit: pass\n"
         f"print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])"

@@ -17,11 +17,11 @@ from schemas.problems import Problem, Reason
 from schemas.sites import MAPPED_TYPES
 from transforms.codes.code_map import CodeMapRow
 from transforms.codes.code_map import code_map as meanings
-from transforms.elements import path_of
-from transforms.fhir_types import OTHER_VERSIONS_TYPES, R4_TYPES
+from transforms.fhir.elements import path_of
+from transforms.fhir.type_names import OTHER_VERSIONS_TYPES, R4_TYPES
 from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Outcome, Outcomes, joined
 from transforms.privacy import FieldPolicy, Pseudonyms, keyed
-from transforms.reader import Reader
+from transforms.reading.reader import Reader
 from transforms.resources import mappings
 from transforms.rules import Setting
 
@@ -138,7 +138,7 @@ class Mapper:
 
     def explain(self, line: bytes) -> list[str]:
         """Why FHIR R4's own rules refuse a line, in full: field paths and kinds of error, no values."""
-        from transforms.conformance import conforms  # loads fhir.resources, which takes a second
+        from transforms.fhir.conformance import conforms  # loads fhir.resources, which takes a second
 
         flags, unmapped = self.flags.copy(), self.unmapped_codes.copy()
         outcome = self.map_line(line)

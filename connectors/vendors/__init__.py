@@ -6,7 +6,7 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from schemas.problems import OperatorError
+from schemas.errors import OperatorError
 
 Parameters = tuple[tuple[str, str], ...]
 """Search parameters added to one request."""

@@ -1,1 +1,1 @@
-"""How the store uses its two databases: tables, engine and errors, batches, locks. `mainstem.store` is the way in."""
+"""How the store uses its two databases: tables, engine and errors, batches, locks. `mainstem.state` is the way in."""

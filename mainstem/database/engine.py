@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from schemas.problems import MainstemError, OperatorError, TemporaryError
+from schemas.errors import MainstemError, OperatorError, TemporaryError
 
 EXAMPLES = "Write sqlite:///var/mainstem.db or postgresql://user@host/database (MAINSTEM_DATABASE_URL)."
 READS = {"reads": True}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from schemas.problems import OperatorError, TemporaryError
+from schemas.errors import OperatorError, TemporaryError
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from mainstem.embedded import LOOPBACK, Part, Running, port_is_busy, require_port, write_secret
-from schemas.problems import OperatorError, TemporaryError
+from mainstem.demo.embedded import LOOPBACK, Part, Running, port_is_busy, require_port, write_secret
+from schemas.errors import OperatorError, TemporaryError
 
 if TYPE_CHECKING:
     import httpx

@@ -9,11 +9,11 @@ from typing import Any
 
 from rich.console import Console
 
+from mainstem.consumer.tail import Seen
+from mainstem.demo.embedded import Hospital
 from mainstem.demo.hospitals import SiteFiles, deliver_newcomer
 from mainstem.demo.populations import Populations
-from mainstem.embedded import Hospital
-from mainstem.tail import Seen
-from schemas.problems import MainstemError, OperatorError
+from schemas.errors import MainstemError, OperatorError
 
 HBA1C, WEIGHT = "4548-4", "29463-7"
 CORRECTED, IN_ERROR, NEWCOMER = "lakeside", "harbor", "prairie"

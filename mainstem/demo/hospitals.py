@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mainstem.demo.cohorts import HospitalPlan
+from mainstem.demo.embedded import BackendClient, Hospital, write_secret
 from mainstem.demo.populations import Populations
-from mainstem.embedded import BackendClient, Hospital, write_secret
 from schemas.sites import parse_site
 
 BLEMISHES = (

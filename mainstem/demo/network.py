@@ -19,13 +19,11 @@ from typing import Any
 
 from rich.console import Console
 
+from mainstem.config.logs import configure_once
+from mainstem.config.settings import Settings, load_settings
 from mainstem.demo.airflow import FINISHED, USER, Airflow
 from mainstem.demo.cohorts import HOSPITALS, HospitalPlan
-from mainstem.demo.hospitals import SiteFiles, deliver, open_server
-from mainstem.demo.populations import Populations, populations
-from mainstem.demo.steps import Step, Steps
-from mainstem.demo.stream import Stream, tally
-from mainstem.embedded import (
+from mainstem.demo.embedded import (
     Hospital,
     Postgres,
     Running,
@@ -36,10 +34,13 @@ from mainstem.embedded import (
     require_port,
     stop_leftovers,
 )
-from mainstem.logs import configure_once
-from mainstem.settings import Settings, load_settings
-from schemas.events import LoadEvent, Operation
-from schemas.problems import MainstemError, OperatorError, TemporaryError
+from mainstem.demo.hospitals import SiteFiles, deliver, open_server
+from mainstem.demo.populations import Populations, populations
+from mainstem.demo.steps import Step, Steps
+from mainstem.demo.stream import Stream, tally
+from schemas.errors import MainstemError, OperatorError, TemporaryError
+from schemas.events import Operation
+from schemas.loads import LoadEvent
 
 NETWORK = "demo"
 PORTS = {"airflow": 8080, "page": 8071, "registry": 8070, "kafka": 9092, "lakeside": 8061, "harbor": 8062}
@@ -270,7 +271,7 @@ def _servers(demo: Demo, files: SiteFiles) -> dict[str, Hospital]:
 
 def _launch(demo: Demo, postgres: Postgres, files: SiteFiles) -> Airflow:
     """Airflow beside the other parts: its start takes longest."""
-    from mainstem.dag_stubs import write_stubs
+    from mainstem.config.dag_stubs import write_stubs
 
     dags = demo.folder / "dags"
     write_stubs(files.folder, dags)
@@ -287,7 +288,7 @@ def _launch(demo: Demo, postgres: Postgres, files: SiteFiles) -> Airflow:
 
 
 def _create_topics(demo: Demo) -> None:
-    from mainstem.topics import create
+    from mainstem.kafka.topics import create
 
     if not kafka_answers(demo.ports["kafka"]):
         raise TemporaryError("The broker does not answer.", f"See {demo.folder}/logs/kafka.log")

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from mainstem.demo.cohorts import COHORTS, EVERYDAY, HOSPITALS, NEWCOMER, Cohort, HospitalPlan
-from mainstem.embedded import Running
-from schemas.problems import OperatorError
+from mainstem.demo.embedded import Running
+from schemas.errors import OperatorError
 from schemas.sites import MAPPED_TYPES
 
 SEED = 20260914

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from mainstem.kafka_settings import KafkaSettings
-from mainstem.tail import Seen, tail
-from schemas.events import Header, LoadEvent, LoadEventType, load_topic, outcome_topic
+from mainstem.consumer.tail import Seen, tail
+from mainstem.kafka.settings import KafkaSettings
+from schemas.events import Header, outcome_topic
+from schemas.loads import LoadEvent, LoadEventType, load_topic
 
 OPERATIONS = ("recorded", "amended", "withdrawn")
 

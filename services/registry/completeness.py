@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, exists, select
 
-from schemas.events import LoadEventType
+from schemas.loads import LoadEventType
 from services.registry.tables import RECORD_TABLES, load
 
 RECORDS_OF = {

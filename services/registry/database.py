@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable, DDLElement, SetColumnComment, SetTableComment
 
-from schemas.problems import OperatorError, TemporaryError
+from schemas.errors import OperatorError, TemporaryError
 from services.registry.tables import metadata
 
 UPGRADE_LOCK = 0x6D61696E

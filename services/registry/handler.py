@@ -14,8 +14,8 @@ import msgspec
 from sqlalchemy import Connection, Table, bindparam, delete
 
 from mainstem.consumer import PoisonError, Reason, Received
-from schemas.events import LoadEvent, LoadEventType
-from schemas.problems import OperatorError, TemporaryError
+from schemas.errors import OperatorError, TemporaryError
+from schemas.loads import LoadEvent, LoadEventType
 from services.registry.tables import RECORD_TABLES, history, load, model_fields, pattern, plain
 from services.registry.write import RefusedError, Row, write
 

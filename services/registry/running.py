@@ -8,7 +8,7 @@ import uvicorn
 from sqlalchemy import Engine
 
 from mainstem.consumer import Consumer, StopSignal
-from mainstem.kafka_settings import KafkaSettings
+from mainstem.kafka.settings import KafkaSettings
 from services.registry.api import make_app
 from services.registry.database import open_registry
 from services.registry.handler import apply, apply_loads

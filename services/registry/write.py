@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DataError, InterfaceError
 
-from schemas.problems import TemporaryError
+from schemas.errors import TemporaryError
 
 Row = tuple[Any, ...]
 

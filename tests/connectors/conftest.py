@@ -10,8 +10,8 @@ import httpx
 import pytest
 import stamina
 
+from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
-from connectors.ndjson import read_lines
 from connectors.pulling import pull
 from schemas.sites import Site
 

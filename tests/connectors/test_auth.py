@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from connectors.auth import BackendServices, auth_for
+from connectors.client.auth import BackendServices, auth_for
 from connectors.pulling import pull, read_capabilities
-from schemas.problems import OperatorError, TemporaryError
+from schemas.errors import OperatorError, TemporaryError
 from schemas.sites import Fhir, Site
 
 BASE = "https://ehr.example/fhir"

@@ -11,7 +11,7 @@ import pytest
 
 from connectors.landing import Landing
 from connectors.pulling import read_capabilities, units
-from schemas.problems import OperatorError, TemporaryError
+from schemas.errors import OperatorError, TemporaryError
 from schemas.sites import Site
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)

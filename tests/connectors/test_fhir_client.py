@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from connectors.capabilities import Capabilities, ask_capabilities
-from connectors.fhir_client import LONGEST_PAUSE, FhirClient, pause_after
+from connectors.client.capabilities import Capabilities, ask_capabilities
+from connectors.client.fhir_client import LONGEST_PAUSE, FhirClient, pause_after
 from connectors.pulling import open_client
-from schemas.problems import IncompleteError, MainstemError, OperatorError, TemporaryError
+from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 from schemas.sites import Site
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from isal import igzip
 
-from connectors.files import UNKNOWN, files_by_type
+from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
-from connectors.ndjson import read_lines
 from connectors.pulling import landed, units
-from schemas.problems import OperatorError, Problem, Reason
+from connectors.roads.files import UNKNOWN, files_by_type
+from schemas.errors import OperatorError
+from schemas.problems import Problem, Reason
 from schemas.sites import Site
 
 CAP = 1 << 20

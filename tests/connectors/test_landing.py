@@ -5,8 +5,8 @@ import stat
 import msgspec
 import pytest
 
+from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
-from connectors.ndjson import read_lines
 
 
 class Cursor(msgspec.Struct):

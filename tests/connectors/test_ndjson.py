@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from isal import igzip
 
-from connectors.ndjson import Meter, file_blocks, find_files, instant, read_lines
-from schemas.problems import OperatorError, Problem, Reason
+from connectors.formats.ndjson import Meter, file_blocks, find_files, instant, read_lines
+from schemas.errors import OperatorError
+from schemas.problems import Problem, Reason
 
 CAP = 1 << 20
 LINES = [b'{"resourceType":"Patient","id":"%d"}' % number for number in range(50_000)]

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from connectors.preflight import Finding, check
+from mainstem.check.preflight import Finding, check
 from schemas.sites import Site
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from connectors.landing import Landing
-from connectors.search import zulu
-from schemas.problems import IncompleteError, OperatorError, TemporaryError
+from connectors.roads.search import zulu
+from schemas.errors import IncompleteError, OperatorError, TemporaryError
 from schemas.sites import Site
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 
 import connectors.vendors
 from connectors.vendors import ALWAYS_RETRIED, Vendor, vendor, vendor_names
-from schemas.problems import OperatorError
+from schemas.errors import OperatorError
 
 SMALL = 40
 

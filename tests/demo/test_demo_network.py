@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from mainstem.config.site_files import read_site
 from mainstem.demo import day_two, run
 from mainstem.demo.cohorts import HOSPITALS
+from mainstem.demo.embedded import Hospital, free_port
 from mainstem.demo.hospitals import SiteFiles
 from mainstem.demo.network import PORTS, Demo, only_one
-from mainstem.embedded import Hospital, free_port
-from mainstem.site_files import read_site
-from schemas.problems import OperatorError
+from schemas.errors import OperatorError
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import psutil
 import psycopg
 import pytest
 
-from mainstem.embedded import (
+from mainstem.demo.embedded import (
     Hospital,
     Postgres,
     Running,
@@ -27,7 +27,7 @@ from mainstem.embedded import (
     session_members,
     stop_leftovers,
 )
-from schemas.problems import OperatorError
+from schemas.errors import OperatorError
 
 
 def gone(pids: list[int], seconds: float = 15) -> bool:
@@ -104,7 +104,7 @@ def test_open_hospital_keeps_versions(hospital: Callable[..., Hospital]) -> None
 CHILD = """
 import json, sys, time
 from pathlib import Path
-from mainstem.embedded import Postgres, Running, Tansu
+from mainstem.demo.embedded import Postgres, Running, Tansu
 state = Path(sys.argv[1])
 parts = [Tansu(state).start(), Postgres(state).start()]
 parts.append(Running("stubborn", ["bash", "-c", "trap '' TERM; sleep 1000 & sleep 1000"], state=state).start())

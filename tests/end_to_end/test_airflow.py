@@ -10,7 +10,7 @@ import pytest
 from network_under_test import Network
 from synthetic_children import PLANTED, RECORDS_A_CHILD, children, deliver
 
-from mainstem.dag_stubs import stubs
+from mainstem.config.dag_stubs import stubs
 
 REPOSITORY = Path(__file__).parents[2]
 pytestmark = pytest.mark.airflow

@@ -10,8 +10,8 @@ import pytest
 from network_under_test import Network
 from synthetic_children import RECORDS_A_CHILD, child, children, deliver
 
-from mainstem.embedded import BackendClient, Hospital, free_port
-from mainstem.store import Store
+from mainstem.demo.embedded import BackendClient, Hospital, free_port
+from mainstem.state import Store
 
 
 def watermarks(lhn: Network, site: str) -> dict[str, object]:

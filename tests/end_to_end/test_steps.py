@@ -10,8 +10,8 @@ from network_under_test import Network
 from synthetic_children import RECORDS_A_CHILD, child, children, deliver
 
 from mainstem import refresh as steps
-from schemas.events import load_topic
-from schemas.problems import OperatorError
+from schemas.errors import OperatorError
+from schemas.loads import load_topic
 from transforms import Mapper, Outcomes
 
 

@@ -8,8 +8,9 @@ import pytest
 from network_under_test import Network
 from synthetic_children import PLANTED, RECORDS_A_CHILD, child, children, deliver
 
-from mainstem.embedded import Hospital
-from schemas.events import LoadEvent, load_topic, outcome_topic
+from mainstem.demo.embedded import Hospital
+from schemas.events import outcome_topic
+from schemas.loads import LoadEvent, load_topic
 
 TYPES = ("person", "encounter", "condition", "observation", "medication", "procedure", "immunization")
 

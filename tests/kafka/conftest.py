@@ -12,13 +12,13 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 
-from mainstem import topics
 from mainstem.consumer import Consumer, Received
+from mainstem.kafka import topics
 from mainstem.publisher import Published, Publisher
 
 
 class Row(NamedTuple):
-    """A pending change, as mainstem.store.Pending."""
+    """A pending change, as mainstem.state.Pending."""
 
     number: int
     id: bytes

@@ -8,8 +8,8 @@ from sqlalchemy import create_engine, text
 
 import mainstem.consumer as kit
 from mainstem.consumer import Consumer
-from schemas.events import LoadEvent, LoadEventType
-from schemas.problems import TemporaryError
+from schemas.errors import TemporaryError
+from schemas.loads import LoadEvent, LoadEventType
 
 HEADERS = {
     "ce_specversion": b"1.0",

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from mainstem import topics
+from mainstem.kafka import topics
 from mainstem.publisher import Publisher
-from schemas.problems import OperatorError
+from schemas.errors import OperatorError
 
 pytestmark = pytest.mark.kafka
 

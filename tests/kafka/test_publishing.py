@@ -10,8 +10,9 @@ import pytest
 from kafka.partitioner import murmur2
 
 from mainstem.publisher import BATCH_BYTES, MAX_EVENT_BYTES, Publisher, event_id_of
-from schemas.events import LoadEvent, LoadEventType, OutcomeEvent, TypeCounts
-from schemas.problems import TemporaryError
+from schemas.errors import TemporaryError
+from schemas.events import OutcomeEvent
+from schemas.loads import LoadEvent, LoadEventType, TypeCounts
 
 
 def test_published_change_is_the_event_the_schema_describes(stream, outbox, observe):

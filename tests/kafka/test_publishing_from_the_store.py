@@ -6,8 +6,8 @@ from hashlib import blake2b
 
 import pytest
 
-from mainstem.store import Store
-from schemas.problems import TemporaryError
+from mainstem.state import Store
+from schemas.errors import TemporaryError
 from transforms.mapped import Mapped
 
 AT = datetime(2026, 3, 2, 5, tzinfo=UTC)

@@ -6,10 +6,10 @@ import json
 import pytest
 from rich.console import Console
 
-from mainstem import topics
-from mainstem.kafka_settings import KafkaSettings, probe
-from mainstem.tail import print_events, tail
-from schemas.problems import OperatorError, TemporaryError
+from mainstem.consumer.tail import print_events, tail
+from mainstem.kafka import topics
+from mainstem.kafka.settings import KafkaSettings, probe
+from schemas.errors import OperatorError, TemporaryError
 
 
 def test_topics_are_declared_as_the_contract_says():

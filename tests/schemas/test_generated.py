@@ -5,8 +5,8 @@ from importlib.resources import files
 
 import pytest
 
-from schemas.events import TypeCounts
 from schemas.generate import generated
+from schemas.loads import TypeCounts
 from schemas.outcomes import RECORD_TYPES
 from schemas.problems import Reason
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.problems import OperatorError
+from schemas.errors import OperatorError
 from schemas.sites import MAPPED_TYPES, parse_site, site_keys
 
 GOOD = """\

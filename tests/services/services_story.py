@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from services_cases import event_of, record_id, subject_id
 from sqlalchemy import Engine
 
-from schemas.events import LoadEvent, LoadEventType
+from schemas.loads import LoadEvent, LoadEventType
 from schemas.outcomes import Condition, Encounter, Observation, Person
 from services.registry.handler import apply, apply_loads
 

@@ -6,9 +6,9 @@ from pydantic import BaseModel
 from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
 from sqlalchemy import Engine
 
-from services.feedback.evaluate import Counts, evaluate, known
-from services.feedback.measures import measures
-from services.feedback.report import make_report
+from services.measures.evaluate import Counts, evaluate, known
+from services.measures.library import measures
+from services.pages.report import make_report
 
 CF2 = measures()["cf2"]
 

@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
 from sqlalchemy import Engine
 
-from services.feedback.pages import make_app
+from services.pages.app import make_app
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET_CHROMIUM = (

@@ -13,9 +13,9 @@ from services_cases import event_of, received, record_id, subject_id
 from sqlalchemy import Engine, MetaData, Table, select, text
 
 from mainstem.consumer import PoisonError, Received
-from schemas.events import Gap, LoadEvent, LoadEventType, TypeCounts
+from schemas.errors import OperatorError, TemporaryError
+from schemas.loads import Gap, LoadEvent, LoadEventType, TypeCounts
 from schemas.outcomes import RECORD_TYPES, Coding, Observation, Person
-from schemas.problems import OperatorError, TemporaryError
 from services.registry.api import make_app
 from services.registry.database import connect, open_registry, planned, upgrade
 from services.registry.handler import apply, apply_loads

@@ -6,10 +6,11 @@ from services_cases import event_of, record_id, subject_id
 from services_story import load_events
 from sqlalchemy import Engine, select
 
-from mainstem import topics
 from mainstem.consumer import Received
-from mainstem.kafka_settings import as_settings
-from schemas.events import LoadEvent, load_topic, outcome_topic
+from mainstem.kafka import topics
+from mainstem.kafka.settings import as_settings
+from schemas.events import outcome_topic
+from schemas.loads import LoadEvent, load_topic
 from schemas.outcomes import Observation
 from services.registry.completeness import completeness
 from services.registry.database import connect

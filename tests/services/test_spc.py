@@ -4,7 +4,7 @@ from math import isclose
 
 import pytest
 
-from services.feedback.charts.spc import Point, Rule, Signal, Subgroup, find_signals, p_chart
+from services.charts.spc import Point, Rule, Signal, Subgroup, find_signals, p_chart
 
 CENTRE = 0.5
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from schemas.outcomes import AnyRecord
 from schemas.sites import MAPPED_TYPES
 from transforms import Mapper
-from transforms.conformance import conforms
+from transforms.fhir.conformance import conforms
 
 RECORD = TypeAdapter(AnyRecord)
 SITE = Mapper(site="north", time_zone="America/New_York", subject_key=b"k" * 32)

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.problems import OperatorError
+from schemas.errors import OperatorError
 from transforms import Mapper, parse_code_map
 from transforms.codes.loinc import check_digit, loinc_fault
 from transforms.codes.systems import ICD10CM, LOINC, SNOMED, repaired_system
 from transforms.codes.units import _EXACT, FREQUENT, _measured, conversion, is_ucum, unit_table
-from transforms.elements import number_of, plain
-from transforms.times import UsualMoments, instant, moment
+from transforms.fhir.elements import number_of, plain
+from transforms.fhir.times import UsualMoments, instant, moment
 
 ZONE = ZoneInfo("America/New_York")
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12, places=6)

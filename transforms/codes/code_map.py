@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from schemas.problems import OperatorError
+from schemas.errors import OperatorError
 from transforms.codes.systems import repaired_system
 
 COLUMNS = ("system", "code", "target_system", "target_code")

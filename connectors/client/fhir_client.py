@@ -1,0 +1,381 @@
+"""HTTP to one FHIR server: log-in, pace, retries, the same-origin rule, caps, and errors that say what to do."""
+
+import logging
+import math
+import re
+import socket
+import ssl
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Self, TypeVar
+
+import httpx
+import msgspec
+import stamina
+
+from connectors.client.auth import Clock, Secrets, auth_for
+from connectors.client.origins import Origins
+from connectors.vendors import Vendor, vendor
+from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+from schemas.sites import Fhir
+
+# httpx logs every URL at INFO, and a paging link may name a patient.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+FHIR_JSON = "application/fhir+json"
+LONGEST_PAUSE = 120.0
+"""Seconds; some servers' first Retry-After is an epoch in milliseconds, others say hours."""
+RETRY_SECONDS = 600.0
+ATTEMPTS = 5
+REDIRECTS = 5
+NOT_IMPLEMENTED = 501
+BODY_BYTES = 256 * 1024 * 1024
+"""Largest page or manifest held in memory."""
+Sleep = Callable[[float], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A server's whole answer."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+
+    @property
+    def date(self) -> datetime | None:
+        """The server's own time, UTC."""
+        return http_date(self.headers.get("Date", ""))
+
+
+class FhirClient:
+    """One FHIR server. A context manager; not shared between threads.
+
+    `attempts` requests are made before an error that may pass is raised.
+    """
+
+    def __init__(
+        self,
+        fhir: Fhir,
+        *,
+        types: Sequence[str],
+        folder: Path,
+        secrets: Secrets,
+        clock: Clock,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Sleep = time.sleep,
+        attempts: int = ATTEMPTS,
+    ) -> None:
+        self.vendor: Vendor = vendor(fhir.vendor)
+        self.origins = Origins(fhir)
+        self.clock = clock
+        self.sleep = sleep
+        self._base = str(fhir.base_url).rstrip("/")
+        self._client_id = fhir.auth.client_id or fhir.auth.username or fhir.auth.method
+        self._auth = auth_for(fhir, types=types, secrets=secrets, clock=clock)
+        self._pause = 1 / fhir.requests_per_second
+        self._next_at = 0.0
+        self._attempts = attempts
+        self._timeout = fhir.timeout_seconds
+        self._headers = {
+            name: text.format(client_id=fhir.auth.client_id or "") for name, text in self.vendor.headers.items()
+        }
+        self._http = httpx.Client(
+            transport=transport,
+            timeout=httpx.Timeout(fhir.timeout_seconds, connect=min(10.0, fhir.timeout_seconds)),
+            verify=_certificates(folder / fhir.ca_file if fhir.ca_file else None) if transport is None else True,
+            follow_redirects=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def url(self, path: str) -> str:
+        """A URL below the base URL."""
+        return f"{self._base}/{path}"
+
+    def read(
+        self,
+        url: str,
+        form: msgspec.json.Decoder[T],
+        *,
+        what: str,
+        params: Sequence[tuple[str, str]] = (),
+        log_in: bool = True,
+        accepted: Collection[int] = (200,),
+    ) -> tuple[T, Answer]:
+        """A JSON answer, decoded. `what` names in messages what was asked for."""
+
+        def once() -> tuple[T, Answer]:
+            answer = self._whole("GET", url, what=what, params=params, log_in=log_in, accepted=accepted, headers={})
+            return decode(answer, form, what=what, place=self.origins.place(url)), answer
+
+        return self.again_and_again(once)
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        what: str,
+        accepted: Collection[int],
+        params: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Any answer of the accepted statuses."""
+
+        def once() -> Answer:
+            return self._whole(
+                method, url, what=what, params=params, log_in=True, accepted=accepted, headers=headers or {}
+            )
+
+        return self.again_and_again(once)
+
+    def again_and_again(self, once: Callable[[], T]) -> T:
+        """What `once` gives, tried again with growing, jittered pauses while its error may pass."""
+        for attempt in stamina.retry_context(
+            on=_may_pass,
+            attempts=self._attempts,
+            timeout=RETRY_SECONDS,
+            wait_initial=0.5,
+            wait_max=30.0,
+            wait_jitter=1.0,
+        ):
+            with attempt:
+                return once()
+        raise AssertionError("the last attempt raises")
+
+    @contextmanager
+    def download(self, url: str, *, what: str, log_in: bool) -> Iterator[Iterator[bytes]]:
+        """A file's bytes as a stream; one attempt."""
+        headers = {"Accept": "application/fhir+ndjson, */*;q=0.5"}
+        with self._stream(
+            "GET", url, what=what, params=(), log_in=log_in, accepted=(200,), headers=headers
+        ) as response:
+            if _is_html(response.headers):
+                raise html_page(self.origins.place(url), what)
+            yield response.iter_bytes()
+
+    def _whole(
+        self,
+        method: str,
+        url: str,
+        *,
+        what: str,
+        params: Sequence[tuple[str, str]],
+        log_in: bool,
+        accepted: Collection[int],
+        headers: Mapping[str, str],
+    ) -> Answer:
+        merged = {"Accept": FHIR_JSON, **headers}
+        with self._stream(
+            method, url, what=what, params=params, log_in=log_in, accepted=accepted, headers=merged
+        ) as response:
+            content = bytearray()
+            for block in response.iter_bytes():
+                content += block
+                if len(content) > BODY_BYTES:
+                    raise IncompleteError(
+                        f"{what}: {self.origins.place(url)} answers with more than {BODY_BYTES >> 20} MiB",
+                        "Lower fhir.page_size.",
+                    )
+            return Answer(response.status_code, response.headers, bytes(content))
+
+    @contextmanager
+    def _stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        what: str,
+        params: Sequence[tuple[str, str]],
+        log_in: bool,
+        accepted: Collection[int],
+        headers: Mapping[str, str],
+    ) -> Iterator[httpx.Response]:
+        """An answer of an accepted status; redirects followed by the same-origin rule; errors as ours."""
+        target = self.origins.trusted(url)
+        if params:
+            target = target.copy_merge_params(list(params))
+        response: httpx.Response | None = None
+        try:
+            for _ in range(REDIRECTS + 1):
+                response = self._send(method, target, headers, log_in=log_in)
+                if not (method == "GET" and response.is_redirect):
+                    break
+                response.close()
+                target = self.origins.trusted(str(response.url.join(response.headers["Location"])))
+            if response is None or response.is_redirect:
+                raise OperatorError(
+                    f"{what}: {self.origins.place(url)} redirects without end", "Check fhir.base_url and the log-in."
+                )
+            if response.status_code not in accepted:
+                raise self._refusal(response, what)
+            yield response
+        except httpx.HTTPError as exc:
+            raise self._broken(exc, target) from exc
+        except httpx.InvalidURL:
+            raise OperatorError(
+                f"{what}: {self.origins.place(url)} redirects to no address", "Ask the site's IT."
+            ) from None
+        finally:
+            if response is not None:
+                response.close()
+
+    def _send(self, method: str, url: httpx.URL, headers: Mapping[str, str], *, log_in: bool) -> httpx.Response:
+        self._keep_pace()
+        own = self.origins.own(url)
+        request = self._http.build_request(method, url, headers={**headers, **(self._headers if own else {})})
+        return self._http.send(request, stream=True, auth=self._auth if own and log_in else None)
+
+    def _keep_pace(self) -> None:
+        now = time.monotonic()
+        if now < self._next_at:
+            self.sleep(self._next_at - now)
+        self._next_at = max(now, self._next_at) + self._pause
+
+    def _refusal(self, response: httpx.Response, what: str) -> MainstemError:
+        """What to do about a status; the server's own words stay out, they may hold anything."""
+        status = response.status_code
+        place = self.origins.place(str(response.url))
+        if status in self.vendor.retried or (status >= 500 and status != NOT_IMPLEMENTED):
+            pause = pause_after(response.headers.get("Retry-After", ""), self.clock())
+            return TemporaryError(
+                f"{what}: {place} answered {status}", "It is busy or failing; run it again later.", retry_after=pause
+            )
+        if status == 401:
+            return OperatorError(
+                f"{what}: {place} does not accept the log-in of {self._client_id} (401)",
+                "Check [fhir.auth] in the site file; ask the site's IT whether the client is active.",
+            )
+        if status == 403:
+            return OperatorError(
+                f"{what}: {place} does not permit {self._client_id} to read it (403)",
+                "Ask the site's IT to grant the scope, or set fhir.auth.scope (an export may need system/*.read).",
+            )
+        if status in (404, 410):
+            return Gone(
+                f"{what}: {place} does not have it ({status})", "Check fhir.base_url, and types in the site file."
+            )
+        return OperatorError(
+            f"{what}: {place} answered {status}",
+            "Check fhir.vendor and fhir.base_url; `mainstem check` tries each type.",
+        )
+
+    def _broken(self, exc: httpx.HTTPError, url: httpx.URL) -> MainstemError:
+        """A failure below HTTP, naming host and port of the request that failed (it may be the token's)."""
+        with suppress(RuntimeError):  # raised where no request is attached; then it was ours
+            url = exc.request.url
+        port = url.port or {"http": 80, "https": 443}.get(url.scheme, 0)
+        server = f"{url.host}:{port}"
+        causes = list(_causes(exc))
+        if any(isinstance(cause, socket.gaierror) for cause in causes):
+            return TemporaryError(
+                f"the host name {url.host} cannot be resolved", "Check fhir.base_url and DNS or the VPN."
+            )
+        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+            return OperatorError(
+                f"the TLS certificate of {server} is not trusted",
+                "Set fhir.ca_file to the site's certificate authority.",
+            )
+        if isinstance(exc, httpx.ConnectTimeout | httpx.ConnectError):
+            return TemporaryError(
+                f"nothing answers at {server}", "Check fhir.base_url, the firewall or VPN, and whether the EHR is up."
+            )
+        if isinstance(exc, httpx.TimeoutException):
+            return TemporaryError(
+                f"{server} did not answer within {self._timeout:g} s",
+                "Raise fhir.timeout_seconds or lower fhir.page_size.",
+            )
+        if isinstance(exc, httpx.DecodingError):
+            return IncompleteError(f"{server} sent damaged compressed data", "Run it again.")
+        return TemporaryError(f"{server} broke off its answer", "Run it again; it goes on where it stopped.")
+
+
+class Gone(OperatorError):
+    """The server does not, or no longer, have what the URL names."""
+
+
+def decode(answer: Answer, form: msgspec.json.Decoder[T], *, what: str, place: str) -> T:
+    """The body's JSON. Raises OperatorError for a web page, IncompleteError for JSON that is not whole."""
+    if _is_html(answer.headers) or answer.content.lstrip()[:1] == b"<":
+        raise html_page(place, what)
+    try:
+        return form.decode(answer.content)
+    except msgspec.ValidationError:
+        raise IncompleteError(f"{what}: {place} answers with JSON that is not FHIR", "Check fhir.base_url.") from None
+    except msgspec.DecodeError:
+        raise IncompleteError(f"{what}: {place} answers with JSON that is not whole", "Run it again.") from None
+
+
+def html_page(place: str, what: str) -> OperatorError:
+    """A page for people came where data was expected."""
+    return OperatorError(
+        f"{what}: {place} answers with a web page (HTML or XML) instead of FHIR JSON",
+        "It is a log-in page or a proxy's message as a rule: check fhir.base_url, [fhir.auth] and the VPN.",
+    )
+
+
+def pause_after(text: str, now: datetime) -> float | None:
+    """Seconds to wait by a Retry-After header, within reason; None where it says nothing.
+
+    Besides seconds and an HTTP date, epochs in seconds and milliseconds occur.
+    """
+    text = text.strip()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        seconds = float(text)
+        for epoch in (seconds, seconds / 1000):
+            if 1e9 <= epoch < 1e10:
+                seconds = epoch - now.timestamp()
+    elif (date := http_date(text)) is not None:
+        seconds = (date - now).total_seconds()
+    else:
+        return None
+    return min(max(seconds, 0.0), LONGEST_PAUSE) if math.isfinite(seconds) else LONGEST_PAUSE
+
+
+def http_date(text: str) -> datetime | None:
+    """An HTTP date in UTC; None where it is none."""
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def _may_pass(exc: Exception) -> bool | float:
+    if isinstance(exc, TemporaryError):
+        return True if exc.retry_after is None else exc.retry_after
+    return isinstance(exc, IncompleteError)
+
+
+def _is_html(headers: httpx.Headers) -> bool:
+    content_type: str = headers.get("Content-Type", "")
+    return content_type.lower().startswith(("text/html", "application/xhtml"))
+
+
+def _causes(exc: BaseException | None) -> Iterator[BaseException]:
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__ or exc.__context__
+
+
+def _certificates(extra: Path | None) -> ssl.SSLContext:
+    """The authorities of certifi and of the system; a hospital's own is often in neither, and given as `extra`."""
+    context = httpx.create_ssl_context()
+    context.load_default_certs()
+    if extra is not None:
+        try:
+            context.load_verify_locations(extra)
+        except (OSError, ssl.SSLError) as exc:
+            raise OperatorError(f"fhir.ca_file: {extra} holds no certificates", "Give a PEM file.") from exc
+    return context

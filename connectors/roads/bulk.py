@@ -1,0 +1,345 @@
+"""The road of bulk export: `$export` kicked off, waited for, and its files streamed into the landing.
+
+The job's status URL is kept, so a crash comes back to the same job: many servers allow one a day.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from connectors.client.capabilities import ask_capabilities
+from connectors.client.fhir_client import Answer, FhirClient, Gone, decode, http_date, pause_after
+from connectors.formats.ndjson import Meter, instant, newest, read_lines
+from connectors.landing import Landing
+from connectors.pulled import Pulled
+from connectors.roads.search import zulu
+from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+from schemas.problems import Problem
+from schemas.sites import Site
+
+UNIT = "export"
+SHORTEST_POLL, LONGEST_POLL = 0.5, 60.0
+"""Seconds between questions whether an export is ready; the server's Retry-After is followed between them."""
+MANIFESTS = 1000
+"""Most pages of a manifest."""
+
+
+class Part(msgspec.Struct):
+    """One file of an export."""
+
+    type: str = ""
+    url: str = ""
+    count: int | None = None
+
+
+class ExportCursor(msgspec.Struct, kw_only=True):
+    """How far an export has come."""
+
+    began: datetime
+    status_url: str = ""
+    as_of: datetime | None = None
+    log_in: bool = True
+    parts: list[Part] | None = None
+    """The files to fetch, messages among them; None while the server is still at work."""
+    taken: int = 0
+    """How many of the parts are in the landing."""
+    files: list[str] = []
+    types: dict[str, int] = {}
+    messages: int = 0
+    bytes: int = 0
+    newest: datetime | None = None
+    faults: list[str] = []
+    """Why the export is not whole."""
+    notes: list[str] = []
+    done: bool = False
+
+
+class _Link(msgspec.Struct):
+    relation: str = ""
+    url: str = ""
+
+
+class _Manifest(msgspec.Struct):
+    transactionTime: str = ""
+    requiresAccessToken: bool = True
+    output: list[Part] = []
+    error: list[Part] = []
+    deleted: list[Part] = []
+    link: list[_Link] = []
+
+
+class _Issue(msgspec.Struct):
+    severity: str = ""
+
+
+class _Message(msgspec.Struct):
+    issue: list[_Issue] = []
+
+
+_MANIFEST = msgspec.json.Decoder(_Manifest)
+_MESSAGE = msgspec.json.Decoder(_Message)
+MESSAGES = "OperationOutcome"
+
+
+def pull_export(
+    client: FhirClient,
+    site: Site,
+    *,
+    landing: Landing,
+    since: datetime | None,
+    progress: Callable[[str, int], None],
+) -> Pulled:
+    """All types of the site, into the landing folder, by one export.
+
+    Raises TemporaryError while an export is not ready in time; the job is kept for the next call.
+    """
+    return _Export(client, site, landing, since, progress).run()
+
+
+class _Export:
+    """One export, with its cursor."""
+
+    def __init__(
+        self,
+        client: FhirClient,
+        site: Site,
+        landing: Landing,
+        since: datetime | None,
+        progress: Callable[[str, int], None],
+    ) -> None:
+        assert site.fhir is not None
+        self.client, self.site, self.fhir, self.landing, self.since = client, site, site.fhir, landing, since
+        self.progress = progress
+        self.cursor = landing.cursor(UNIT, ExportCursor) or ExportCursor(began=client.clock())
+
+    def run(self) -> Pulled:
+        """Every step from where the cursor stands; what ended incomplete, and a job that is gone, begin again."""
+        if self.cursor.done and self.cursor.faults:
+            self._begin_again()
+        for _ in range(2):
+            try:
+                self._go_on()
+            except Gone:
+                self._begin_again()
+            else:
+                return self._pulled()
+        raise TemporaryError("the server forgets its exports before they can be fetched", "Run it again later.")
+
+    def _go_on(self) -> None:
+        cursor = self.cursor
+        if cursor.done:
+            return
+        if not cursor.status_url:
+            self._kick_off()
+        if cursor.parts is None:
+            self._take_manifest(self._wait())
+        assert cursor.parts is not None
+        for number in range(cursor.taken, len(cursor.parts)):
+            self._fetch(cursor.parts[number])
+        self._delete_job()
+        cursor.done = True
+        self._save()
+
+    def _kick_off(self) -> None:
+        refused: MainstemError | None = None
+        for level in self._levels():
+            path = {"system": "$export", "Patient": "Patient/$export"}.get(level, f"Group/{self.fhir.group}/$export")
+            try:
+                answer = self.client.ask(
+                    "GET",
+                    self.client.url(path),
+                    what=f"the export of {level}",
+                    accepted=(202,),
+                    params=self._parameters(),
+                    headers={"Prefer": "respond-async"},
+                )
+            except OperatorError as exc:
+                refused = exc
+                continue
+            location = answer.headers.get("Content-Location", "")
+            self.cursor.status_url = str(self.client.origins.trusted(location)) if location else ""
+            if not location:
+                raise IncompleteError("the server accepts the export but does not say where to wait for it")
+            self.cursor.began = self.client.clock()
+            self._save()
+            return
+        assert refused is not None
+        raise OperatorError(refused.cause, f'{refused.fix} `road = "search"` reads the site without an export.')
+
+    def _levels(self) -> list[str]:
+        """Which exports to ask for, the best first."""
+        if self.fhir.group:
+            return ["Group"]
+        advertised = ask_capabilities(self.client).exports
+        return ["system", "Patient"] if advertised == ["system"] else ["Patient", "system"]
+
+    def _parameters(self) -> list[tuple[str, str]]:
+        types = [name for name in self.site.types if name not in self.client.vendor.not_exported]
+        since = [("_since", zulu(self.since))] if self.since else []
+        return [("_type", ",".join(types)), *since]
+
+    def _wait(self) -> Answer:
+        """Ask until the export is ready. A failed job (500) is forgotten, so that the next call begins another."""
+        deadline = self.cursor.began + timedelta(minutes=self.fhir.bulk_wait_minutes)
+        while True:
+            answer = self.client.ask(
+                "GET",
+                self.cursor.status_url,
+                what="the export's status",
+                accepted=(200, 202, 429, 500),
+                headers={"Accept": "application/json"},
+            )
+            if answer.status == 200:
+                return answer
+            if answer.status == 500:
+                self._begin_again()
+                raise TemporaryError(
+                    "the server's export failed (500)", "The next run begins another; ask the EHR vendor."
+                )
+            now = self.client.clock()
+            if now >= deadline:
+                raise TemporaryError(
+                    f"the export is not ready after {self.fhir.bulk_wait_minutes:g} minutes",
+                    "Run it again: it comes back to the same job. Raise fhir.bulk_wait_minutes for a large site.",
+                )
+            pause = pause_after(answer.headers.get("Retry-After", ""), now)
+            pause = LONGEST_POLL / 12 if pause is None else pause
+            self.client.sleep(min(max(pause, SHORTEST_POLL), LONGEST_POLL))
+
+    def _take_manifest(self, answer: Answer) -> None:
+        cursor = self.cursor
+        place = self.client.origins.place(cursor.status_url)
+        manifest = decode(answer, _MANIFEST, what="the export's manifest", place=place)
+        cursor.log_in = manifest.requiresAccessToken
+        cursor.as_of = instant(manifest.transactionTime) or http_date(answer.headers.get("Date", "")) or cursor.began
+        parts: list[Part] = []
+        deleted = 0
+        for _ in range(MANIFESTS):
+            # A server may ignore `_type`; what was not asked for is not fetched.
+            parts += [part for part in manifest.output if part.type in self.site.types]
+            # `error` holds OperationOutcomes whatever it says; a server may also list them as output.
+            parts += [Part(MESSAGES, part.url) for part in manifest.error]
+            parts += [part for part in manifest.output if part.type == MESSAGES]
+            deleted += len(manifest.deleted)
+            further = next((link.url for link in manifest.link if link.relation == "next"), "")
+            if not further:
+                break
+            manifest, _ = self.client.read(further, _MANIFEST, what="the export's manifest")
+        else:
+            raise IncompleteError(
+                f"the export's manifest has more than {MANIFESTS} pages", "Report it to the EHR vendor."
+            )
+        if deleted:
+            cursor.notes.append(f"{deleted} files of deletions in the export were not read")
+        cursor.parts = parts
+        self._save()
+
+    def _fetch(self, part: Part) -> None:
+        """One file, whole or not at all; then the cursor."""
+        cursor = self.cursor
+        is_message = part.type == MESSAGES
+        stem = f"{MESSAGES}-{UNIT}" if is_message else part.type
+        if not stem.replace("-", "").isalnum():
+            raise IncompleteError(
+                "the export's manifest names a file without a resource type", "Report it to the EHR vendor."
+            )
+        number = sum(name.startswith(f"{stem}-") for name in cursor.files) + 1
+        path = self.landing.path(stem, number)
+        meter = self.client.again_and_again(lambda: self._download(part, path))
+        cursor.files.append(path.name)
+        cursor.taken += 1
+        if is_message:
+            cursor.messages += meter.lines
+            cursor.faults += _grave(path, self.site.limits.line_bytes)
+        else:
+            cursor.types[part.type] = cursor.types.get(part.type, 0) + meter.lines
+            cursor.bytes += meter.bytes
+            cursor.newest = newest(cursor.newest, meter.newest)
+            cursor.faults += _shortfall(part, meter)
+        self._save()
+        self.progress(UNIT, sum(cursor.types.values()))
+
+    def _download(self, part: Part, path: Path) -> Meter:
+        meter = Meter(cap=self.site.limits.line_bytes)
+        not_after = max(self.client.clock(), self.cursor.as_of or self.cursor.began)
+        with self.client.download(part.url, what=f"the export's {part.type}", log_in=self.cursor.log_in) as blocks:
+            measured = meter.through(blocks, not_after=not_after)
+            self.landing.write(path, _capped(measured, self.site.limits.file_bytes, part.type))
+        return meter
+
+    def _delete_job(self) -> None:
+        """Tell the server that it may forget the export: Epic wants it, and the files hold patients' data."""
+        try:
+            self.client.ask(
+                "DELETE",
+                self.cursor.status_url,
+                what="deleting the export",
+                accepted=(200, 202, 204, 404, 410),
+                headers={"Accept": "application/json"},
+            )
+        except (OperatorError, TemporaryError) as exc:
+            self.cursor.notes.append(f"the finished export could not be deleted at the server: {exc.cause}")
+
+    def _begin_again(self) -> None:
+        self.landing.discard([self.landing.folder / name for name in self.cursor.files])
+        self.cursor = ExportCursor(began=self.client.clock())
+        self._save()
+
+    def _save(self) -> None:
+        self.landing.save_cursor(UNIT, self.cursor)
+
+    def _pulled(self) -> Pulled:
+        cursor = self.cursor
+        return Pulled(
+            unit=UNIT,
+            files=cursor.files,
+            resources=sum(cursor.types.values()),
+            types=cursor.types,
+            pages=cursor.taken,
+            bytes=cursor.bytes,
+            messages=cursor.messages,
+            complete=not cursor.faults,
+            error="; ".join(cursor.faults),
+            notes=cursor.notes,
+            newest=cursor.newest,
+            as_of=cursor.as_of or cursor.began,
+        )
+
+
+def _capped(blocks: Iterator[bytes], cap: int, resource_type: str) -> Iterator[bytes]:
+    size = 0
+    for block in blocks:
+        size += len(block)
+        if size > cap:
+            raise OperatorError(
+                f"the export's {resource_type}: a file of more than {cap} bytes",
+                "Raise limits.file_bytes if that is genuine.",
+            )
+        yield block
+
+
+def _shortfall(part: Part, meter: Meter) -> list[str]:
+    """What is missing in a file that came."""
+    if meter.truncated:
+        return [f"{part.type}: a file of the export ends in mid-line"]
+    if part.count is not None and meter.lines < part.count:
+        return [f"{part.type}: a file of the export holds {meter.lines} of {part.count} resources"]
+    return []
+
+
+def _grave(path: Path, cap: int) -> list[str]:
+    """Whether a server's messages about its export say that something is missing; warnings do not."""
+    grave = 0
+    for line in read_lines(path, cap=cap):
+        if isinstance(line, Problem):
+            grave += 1
+            continue
+        try:
+            issues = _MESSAGE.decode(line).issue
+        except msgspec.DecodeError:
+            grave += 1
+        else:
+            grave += any(issue.severity in ("error", "fatal") for issue in issues)
+    return [f"the server reports {grave} errors in its export"] if grave else []

@@ -1,0 +1,46 @@
+"""`mainstem status`: each site and resource type in a line, for people and as JSON."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich.table import Table
+
+from mainstem.state import SiteType
+
+HEADS = ("site", "type", "complete up to", "records", "pending", "gaps", "quarantined", "last load")
+
+
+def as_json_rows(rows: Sequence[SiteType]) -> list[dict[str, Any]]:
+    """Plain JSON values."""
+    return [{**row._asdict(), "gaps": [gap.model_dump(mode="json") for gap in row.gaps]} for row in rows]
+
+
+def as_table(rows: Sequence[SiteType], now: datetime) -> Table:
+    """A table for a terminal; what needs attention is yellow."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in HEADS:
+        table.add_column(head, justify="right" if head in ("records", "pending") else "left")
+    for row in rows:
+        table.add_row(*_cells(row, now))
+    return table
+
+
+def _cells(row: SiteType, now: datetime) -> tuple[str, ...]:
+    upto = f"{row.watermark:%Y-%m-%d %H:%M}Z, {ago(now - row.watermark)} ago" if row.watermark else "not loaded"
+    pending = f"{row.pending:,}"
+    if row.oldest_pending is not None:
+        pending = f"[yellow]{row.pending:,} ({ago(now - row.oldest_pending)})[/]"
+    gaps = "; ".join(f"[yellow]{gap.reason}[/]" for gap in row.gaps)
+    quarantined = ", ".join(f"{count:,} {reason}" for reason, count in sorted(row.quarantined.items()))
+    load = f"{row.load_status}" if row.load else "–"
+    return row.site, row.resource_type, upto, f"{row.records:,}", pending, gaps or "–", quarantined or "–", load
+
+
+def ago(age: timedelta) -> str:
+    """`40 s`, `12 min`, `3 h`, `5 d`."""
+    seconds = max(0, round(age.total_seconds()))
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,64 @@
+"""The environment: where the parts are (`MAINSTEM_*`)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mainstem.config.site_files import file_secrets
+from schemas.errors import OperatorError
+
+if TYPE_CHECKING:
+    from mainstem.kafka.settings import KafkaSettings
+
+
+class Settings(BaseSettings):
+    """Every `MAINSTEM_*` variable. Values from the command line win over the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="MAINSTEM_", frozen=True, extra="ignore")
+
+    network: str = Field(
+        default="lhn", pattern=r"^[a-z][a-z0-9-]{0,99}$", description="Name of the network; prefix of its topics."
+    )
+    database_url: str = Field(
+        default="sqlite:///var/mainstem.db", description="The store: SQLite for one site, PostgreSQL for a network."
+    )
+    registry_url: str = Field(default="sqlite:///var/registry.db", description="The registry's database.")
+    kafka: str = Field(default="127.0.0.1:9092", description="Bootstrap servers, separated by commas.")
+    kafka_security: str = Field(default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_SSL or SASL_PLAINTEXT.")
+    kafka_sasl_mechanism: str = Field(default="SCRAM-SHA-512", description="SASL mechanism.")
+    kafka_username: str | None = Field(default=None, description="SASL user name.")
+    kafka_password: str | None = Field(
+        default=None, description="Where the SASL password is: `env:NAME` or `file:PATH`."
+    )
+    kafka_ca_file: str | None = Field(default=None, description="Certificate authorities (PEM) of the brokers.")
+    kafka_allow_plaintext: bool = Field(
+        default=False, description="Allow PLAINTEXT to a broker that is not on loopback."
+    )
+    landing: Path = Field(default=Path("var/landing"), description="Raw FHIR as it came; stays at the site.")
+    keep_loads: int = Field(default=7, ge=1, description="Loads whose landing files are kept, per site.")
+    sites: Path = Field(default=Path("sites"), description="Folder of the site files.")
+
+    def kafka_settings(self) -> "KafkaSettings":
+        """How to reach the brokers."""
+        from mainstem.kafka.settings import KafkaSettings
+
+        return KafkaSettings(
+            bootstrap=self.kafka,
+            security_protocol=self.kafka_security,
+            sasl_mechanism=self.kafka_sasl_mechanism if self.kafka_username else None,
+            username=self.kafka_username,
+            password=file_secrets(Path.cwd())(self.kafka_password).decode() if self.kafka_password else None,
+            ca_file=self.kafka_ca_file,
+            allow_plaintext=self.kafka_allow_plaintext,
+        )
+
+
+def load_settings(**given: object) -> Settings:
+    """Settings from the environment; `given` values that are not None win. Raises OperatorError naming the variable."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as exc:
+        faults = [f"MAINSTEM_{str(e['loc'][0]).upper()}: {e['msg']}" for e in exc.errors(include_input=False)]
+        raise OperatorError("; ".join(faults), "Correct the environment variable.") from None

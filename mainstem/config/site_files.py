@@ -1,0 +1,73 @@
+"""One site's file, and the secrets it points to."""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from schemas.errors import OperatorError
+from schemas.sites import Site, parse_site
+
+Secrets = Callable[[str], bytes]
+"""Resolves a reference such as `env:NAME` to the secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFile:
+    """A site and the file it was read from; paths and secrets in it are relative to the file's folder."""
+
+    site: Site
+    path: Path
+
+    @property
+    def folder(self) -> Path:
+        """The file's folder."""
+        return self.path.parent
+
+    def resolve(self, relative: str) -> Path:
+        """A path of the site file as an absolute one."""
+        return (self.folder / relative).resolve()
+
+
+def read_site(path: Path) -> SiteFile:
+    """The site of a TOML file. Raises OperatorError naming file, line and key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as exc:
+        others = ", ".join(sorted(str(p) for p in path.parent.glob("*.toml"))) if path.parent.is_dir() else ""
+        raise OperatorError(
+            f"{path}: no such site file", f"There are: {others}." if others else "`mainstem sites new NAME` writes one."
+        ) from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise OperatorError(f"{path}: cannot be read as UTF-8 text", "Check the path and its permissions.") from exc
+    return SiteFile(parse_site(text, str(path)), path.resolve())
+
+
+def file_secrets(folder: Path) -> Secrets:
+    """Resolves `env:NAME`, `file:PATH` (relative to `folder`) and `airflow:CONN_ID` (from `AIRFLOW_CONN_*`)."""
+
+    def secret(reference: str) -> bytes:
+        kind, _, name = reference.partition(":")
+        if kind == "env":
+            return _from_environment(name, reference)
+        if kind == "airflow":
+            uri = _from_environment("AIRFLOW_CONN_" + re.sub(r"\W", "_", name).upper(), reference)
+            return unquote(urlsplit(uri.decode()).password or "").encode()
+        try:
+            return (folder / name).read_bytes().strip()
+        except OSError as exc:
+            raise OperatorError(
+                f"secret {reference}: the file cannot be read ({exc.strerror})",
+                "Create it, readable by this user only.",
+            ) from None
+
+    return secret
+
+
+def _from_environment(name: str, reference: str) -> bytes:
+    value = os.environ.get(name)
+    if not value:
+        raise OperatorError(f"secret {reference}: the environment variable {name} is not set", f"export {name}=…")
+    return value.encode()

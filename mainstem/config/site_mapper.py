@@ -1,0 +1,33 @@
+"""A site's mapper: its pseudonym key, time zone and code map put together."""
+
+from pathlib import Path
+
+from mainstem.config.site_files import Secrets, SiteFile
+from schemas.errors import OperatorError
+from transforms import CodeMapRow, Mapper, parse_code_map
+
+KEY_BYTES = 32
+
+
+def site_mapper(file: SiteFile, secrets: Secrets) -> Mapper:
+    """The mapper of a site. Raises OperatorError for a short key or a broken code map."""
+    site = file.site
+    key = secrets(site.subject_key)
+    if len(key) < KEY_BYTES:
+        raise OperatorError(
+            f"{site.site}: the subject key has {len(key)} bytes; pseudonyms need at least {KEY_BYTES}",
+            "`mainstem sites new` writes a good one. Keep it: another key gives other pseudonyms.",
+        )
+    code_map = _read_code_map(file.resolve(site.code_map)) if site.code_map else ()
+    return Mapper(site=site.site, time_zone=site.time_zone, subject_key=key, code_map=code_map)
+
+
+def _read_code_map(path: Path) -> list[CodeMapRow]:
+    try:
+        return list(parse_code_map(path.read_text(encoding="utf-8-sig"), str(path)))
+    except OSError as exc:
+        raise OperatorError(
+            f"{path}: the code map cannot be read ({exc.strerror})", "Check code_map in the site file."
+        ) from exc
+    except UnicodeDecodeError as exc:
+        raise OperatorError(f"{path}: not UTF-8 text", "Save it as `CSV UTF-8`.") from exc

@@ -1,0 +1,1 @@
+"""How any of ours reaches a broker: settings, topics, clients. Knows no event's content."""

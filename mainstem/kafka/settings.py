@@ -1,0 +1,185 @@
+"""How a Kafka cluster is reached: addresses and security for every client of ours, and which of TCP, TLS or SASL fails.
+
+kafka-python says "Unable to bootstrap" for a dead host, an untrusted certificate and a wrong password alike; `explain` tells them apart.
+"""
+
+import logging
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any, Literal
+
+from schemas.errors import MainstemError, OperatorError, TemporaryError
+
+BOOTSTRAP_MS = 8000
+"""A dead broker is told after this; a live one answers in milliseconds."""
+PROBE_SECONDS = 2.0
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+
+# Without a handler of the application's, kafka-python's warnings would go to standard error through Python's last resort.
+logging.getLogger("kafka").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSettings:
+    """Where the brokers are and how to speak to them."""
+
+    bootstrap: str
+    """`host:port`, several separated by commas."""
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    allow_plaintext: bool = False
+    """Allow PLAINTEXT to a broker that is not on loopback."""
+
+    @property
+    def servers(self) -> list[str]:
+        """The bootstrap addresses, one by one."""
+        return [server.strip() for server in self.bootstrap.split(",") if server.strip()]
+
+    def client_options(self) -> dict[str, Any]:
+        """Options every kafka-python client takes. Raises OperatorError where the settings are unsafe or incomplete."""
+        self._refuse_unsafe()
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.servers,
+            "bootstrap_timeout_ms": BOOTSTRAP_MS,
+            "security_protocol": self.security_protocol,
+            "request_timeout_ms": 10_000,
+            "reconnect_backoff_max_ms": 2000,
+        }
+        if self.security_protocol.endswith("SSL"):
+            options["ssl_cafile"] = self.ca_file
+        if self.security_protocol.startswith("SASL"):
+            options |= {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password,
+            }
+        return options
+
+    def _refuse_unsafe(self) -> None:
+        if not self.servers:
+            raise OperatorError("no Kafka address is set", "Set MAINSTEM_KAFKA to host:port.")
+        if self.security_protocol not in PROTOCOLS:
+            raise OperatorError(
+                f"Kafka security {self.security_protocol!r} is none of {', '.join(PROTOCOLS)}",
+                "Correct MAINSTEM_KAFKA_SECURITY.",
+            )
+        if self.security_protocol.startswith("SASL") and not (self.sasl_mechanism and self.username and self.password):
+            raise OperatorError(
+                f"{self.security_protocol} needs a mechanism, a user name and a password",
+                "Set MAINSTEM_KAFKA_SASL_MECHANISM, MAINSTEM_KAFKA_USERNAME and MAINSTEM_KAFKA_PASSWORD.",
+            )
+        for server in self.servers:
+            host, _ = split_address(server)
+            if self.security_protocol == "PLAINTEXT" and not self.allow_plaintext and not on_loopback(host):
+                raise OperatorError(
+                    f"PLAINTEXT to {server} would carry outcome data unencrypted over a network",
+                    "Set MAINSTEM_KAFKA_SECURITY=SASL_SSL, or MAINSTEM_KAFKA_ALLOW_PLAINTEXT=true if the network itself is encrypted.",
+                )
+
+
+Reach = KafkaSettings | str
+"""What our clients accept: settings, or just the bootstrap addresses for PLAINTEXT on loopback."""
+
+
+def as_settings(reach: Reach) -> KafkaSettings:
+    """Settings from settings or from bootstrap addresses."""
+    return KafkaSettings(reach) if isinstance(reach, str) else reach
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How far one address let us come; `stage` is the first thing that failed, empty when TCP and TLS work."""
+
+    server: str
+    stage: Literal["", "address", "TCP", "TLS"]
+    detail: str = ""
+
+
+def probe(reach: Reach) -> list[Probe]:
+    """Try name, TCP and TLS of every bootstrap address, each within seconds."""
+    settings = as_settings(reach)
+    return [_probe_one(settings, server) for server in settings.servers]
+
+
+def explain(reach: Reach, exc: Exception) -> MainstemError:
+    """Why the cluster could not be used, as an error of ours with its fix."""
+    settings = as_settings(reach)
+    failures = [result for result in probe(settings) if result.stage]
+    if len(failures) == len(settings.servers):
+        first = failures[0]
+        cause = f"Kafka broker {first.server} is not reachable: {first.stage} failed ({first.detail})"
+        if first.stage == "TLS":
+            return OperatorError(cause, "Check MAINSTEM_KAFKA_CA_FILE and the name in the broker's certificate.")
+        return TemporaryError(cause, "Start the broker, or correct MAINSTEM_KAFKA.")
+    kind = type(exc).__name__
+    if "Authentication" in kind or "Sasl" in kind or "Authentication" in str(exc):
+        return OperatorError(
+            f"Kafka at {settings.bootstrap} refused the user name or password ({kind})",
+            "Check the SASL settings and the user.",
+        )
+    if "Authorization" in kind:
+        return OperatorError(
+            f"Kafka at {settings.bootstrap} does not permit this ({kind})", "Grant the ACL to our principal."
+        )
+    if settings.security_protocol.startswith("SASL"):
+        return TemporaryError(
+            f"Kafka at {settings.bootstrap} takes connections but did not let us in ({kind})",
+            "Check user name, password and mechanism; if they are right, the broker's log.",
+        )
+    return TemporaryError(
+        f"Kafka at {settings.bootstrap} did not answer as it should ({kind})", "Look into the broker's log; run again."
+    )
+
+
+@contextmanager
+def kafka_errors(reach: Reach) -> Iterator[None]:
+    """Translate kafka-python's errors into ours."""
+    from kafka.errors import KafkaError
+
+    try:
+        yield
+    except KafkaError as exc:
+        raise explain(reach, exc) from exc
+
+
+def split_address(server: str) -> tuple[str, int]:
+    """`host:port` as its parts; 9092 where no port is given."""
+    host, colon, port = server.rpartition(":")
+    if not colon or not port.isdigit():
+        return server.strip("[]"), 9092
+    return host.strip("[]"), int(port)
+
+
+def on_loopback(host: str) -> bool:
+    """Whether the host is this machine's loopback."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _probe_one(settings: KafkaSettings, server: str) -> Probe:
+    try:
+        connection = socket.create_connection(split_address(server), timeout=PROBE_SECONDS)
+    except socket.gaierror:
+        return Probe(server, "address", "the host name is not known")
+    except OSError as exc:
+        return Probe(server, "TCP", exc.strerror or "no answer")
+    with connection:
+        if not settings.security_protocol.endswith("SSL"):
+            return Probe(server, "")
+        try:
+            context = ssl.create_default_context(cafile=settings.ca_file)
+            with context.wrap_socket(connection, server_hostname=split_address(server)[0]):
+                return Probe(server, "")
+        except (ssl.SSLError, OSError) as exc:
+            return Probe(
+                server, "TLS", getattr(exc, "verify_message", "") or getattr(exc, "reason", "") or type(exc).__name__
+            )

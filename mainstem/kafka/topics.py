@@ -1,0 +1,201 @@
+"""The network's topics: their names, their settings, `mainstem topics create` and `check`.
+
+A partition count is never altered: it decides which partition a subject's records are in.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import (
+    InvalidReplicationFactorError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+)
+
+from mainstem.kafka.settings import Reach, as_settings, kafka_errors
+from schemas.errors import OperatorError
+from schemas.events import outcome_topic
+from schemas.loads import load_topic
+
+DAY_MS = 24 * 60 * 60 * 1000
+PARTITIONS = 12
+REPLICATION = 3
+MIN_IN_SYNC = 2
+
+
+class Topic(NamedTuple):
+    """One topic as it should be."""
+
+    name: str
+    partitions: int
+    replication: int
+    settings: Mapping[str, str]
+
+
+class Finding(NamedTuple):
+    """One thing about a topic that differs from what it should be."""
+
+    topic: str
+    setting: str
+    expected: str
+    found: str
+    fix: str
+
+    @property
+    def what(self) -> str:
+        """The difference in words."""
+        return f"{self.setting} is {self.found}, should be {self.expected}"
+
+
+def topics(
+    network: str,
+    *,
+    groups: Sequence[str] = (),
+    partitions: int = PARTITIONS,
+    replication: int = REPLICATION,
+    min_in_sync: int | None = None,
+) -> list[Topic]:
+    """The network's topics, and a dead-letter topic for each consumer group. `min_in_sync` is 2, or 1 without replicas."""
+    in_sync = min(MIN_IN_SYNC, replication) if min_in_sync is None else min_in_sync
+    durable = {"min.insync.replicas": str(in_sync)}
+    compacted = durable | {
+        "cleanup.policy": "compact",
+        "min.compaction.lag.ms": str(7 * DAY_MS),
+        "delete.retention.ms": str(30 * DAY_MS),
+    }
+    kept = durable | {"cleanup.policy": "delete", "retention.ms": str(90 * DAY_MS)}
+    return [
+        Topic(outcome_topic(network), partitions, replication, compacted),
+        Topic(load_topic(network), 1, replication, kept),
+        *(dead_letters(network, group, replication=replication, min_in_sync=in_sync) for group in groups),
+    ]
+
+
+def dead_letter_topic(network: str, group: str) -> str:
+    """The name of the topic of what a consumer group could not handle."""
+    return f"{network}.dlq.{group}"
+
+
+def dead_letters(network: str, group: str, *, replication: int, min_in_sync: int) -> Topic:
+    """A consumer group's dead-letter topic."""
+    settings = {
+        "min.insync.replicas": str(min_in_sync),
+        "cleanup.policy": "delete",
+        "retention.ms": str(14 * DAY_MS),
+    }
+    return Topic(dead_letter_topic(network, group), 1, replication, settings)
+
+
+def create(
+    reach: Reach,
+    network: str,
+    *,
+    groups: Sequence[str] = (),
+    partitions: int = PARTITIONS,
+    replication: int = REPLICATION,
+    min_in_sync: int | None = None,
+) -> list[str]:
+    """Create the network's topics that are missing; returns their names. Existing ones stay as they are: see `check`."""
+    wanted = topics(network, groups=groups, partitions=partitions, replication=replication, min_in_sync=min_in_sync)
+    return create_missing(reach, wanted)
+
+
+def check(
+    reach: Reach,
+    network: str,
+    *,
+    groups: Sequence[str] = (),
+    partitions: int = PARTITIONS,
+    replication: int = REPLICATION,
+    min_in_sync: int | None = None,
+) -> list[Finding]:
+    """What differs between the cluster's topics and the network's; empty when nothing does."""
+    wanted = topics(network, groups=groups, partitions=partitions, replication=replication, min_in_sync=min_in_sync)
+    with administration(reach) as admin:
+        return [finding for topic in wanted for finding in _findings(admin, topic)]
+
+
+def create_missing(reach: Reach, wanted: Sequence[Topic]) -> list[str]:
+    """Create those of the topics that are missing; returns their names."""
+    with administration(reach) as admin:
+        missing = [topic for topic in wanted if _describe(admin, topic.name) is None]
+        for topic in missing:
+            _create(admin, topic)
+        if missing:
+            admin.wait_for_topics([topic.name for topic in missing])
+    return [topic.name for topic in missing]
+
+
+@contextmanager
+def administration(reach: Reach) -> Iterator[KafkaAdminClient]:
+    """An admin client, closed afterwards; its errors come out as ours."""
+    settings = as_settings(reach)
+    with kafka_errors(settings):
+        admin = KafkaAdminClient(**settings.client_options(), client_id="mainstem-topics")
+        try:
+            yield admin
+        finally:
+            admin.close()
+
+
+def _create(admin: KafkaAdminClient, topic: Topic) -> None:
+    request = {
+        topic.name: {
+            "num_partitions": topic.partitions,
+            "replication_factor": topic.replication,
+            "configs": dict(topic.settings),
+        }
+    }
+    try:
+        admin.create_topics(request, timeout_ms=10_000)
+    except TopicAlreadyExistsError:
+        return  # another process was faster
+    except InvalidReplicationFactorError as exc:
+        brokers = len(admin.describe_cluster()["brokers"])
+        raise OperatorError(
+            f"{topic.name} should have {topic.replication} replicas; the cluster has {brokers} broker(s)",
+            f"Add brokers, or, for a trial, say --replication {brokers}.",
+        ) from exc
+
+
+def _findings(admin: KafkaAdminClient, topic: Topic) -> Iterator[Finding]:
+    described = _describe(admin, topic.name)
+    if described is None:
+        yield Finding(topic.name, "topic", "present", "missing", "Run `mainstem topics create`.")
+        return
+    partitions = described["partitions"]
+    if len(partitions) != topic.partitions:
+        fix = "Never alter it: subjects would change partition. Use a new network name, or set --partitions to it."
+        yield Finding(topic.name, "partitions", str(topic.partitions), str(len(partitions)), fix)
+    replicas = min(len(partition["replica_nodes"]) for partition in partitions)
+    if replicas != topic.replication:
+        fix = "Reassign with Kafka's kafka-reassign-partitions tool."
+        yield Finding(topic.name, "replication", str(topic.replication), str(replicas), fix)
+    found = _settings(admin, topic.name)
+    for setting, expected in topic.settings.items():
+        if found.get(setting) != expected:
+            fix = f"kafka-configs --alter --entity-type topics --entity-name {topic.name} --add-config {setting}={expected}"
+            yield Finding(topic.name, setting, expected, found.get(setting) or "not set", fix)
+
+
+def _describe(admin: KafkaAdminClient, name: str) -> dict[str, Any] | None:
+    try:
+        found = [topic for topic in admin.describe_topics([name]) if topic["name"] == name and not topic["error_code"]]
+    except UnknownTopicOrPartitionError:
+        return None
+    return dict(found[0]) if found and found[0]["partitions"] else None
+
+
+def _settings(admin: KafkaAdminClient, name: str) -> dict[str, str | None]:
+    resource = ConfigResource(ConfigResourceType.TOPIC, name)
+    try:
+        described = admin.describe_configs([resource], config_filter="all")
+    except KafkaError as exc:
+        raise OperatorError(
+            f"the settings of {name} cannot be read ({type(exc).__name__})", "Grant DescribeConfigs on the topic."
+        ) from exc
+    return {setting: value["value"] for setting, value in described["topic"][name].items()}

@@ -1,0 +1,75 @@
+"""What the load topic carries: a site's load, its figures, watermarks and gaps."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.events import CONTRACT_MAJOR
+
+
+class LoadEventType(StrEnum):
+    """What happened to a site's load."""
+
+    STARTED = "started"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+def load_topic(network: str) -> str:
+    """The topic of the sites' loads."""
+    return f"{network}.load.v{CONTRACT_MAJOR}"
+
+
+def load_type(network: str, event: LoadEventType) -> str:
+    """`ce_type` of a load event."""
+    return f"{network}.load.{event}.v{CONTRACT_MAJOR}"
+
+
+class TypeCounts(BaseModel):
+    """One resource type's figures in a load; read = mapped + the sum of skipped."""
+
+    read: int = Field(default=0, ge=0, description="Resources read from landing files.")
+    mapped: int = Field(default=0, ge=0, description="Resources that gave records or a withdrawal.")
+    skipped: dict[str, int] = Field(default_factory=dict, description="Resources that gave none, by reason code.")
+    records: int = Field(default=0, ge=0, description="Records the mapped resources gave.")
+    recorded: int = Field(default=0, ge=0, description="Records not known before.")
+    amended: int = Field(default=0, ge=0, description="Records whose content changed.")
+    withdrawn: int = Field(default=0, ge=0, description="Records withdrawn.")
+    unchanged: int = Field(default=0, ge=0, description="Records already known with this content.")
+    stale: int = Field(default=0, ge=0, description="Records older than what is known; not stored.")
+
+    sampled: int = Field(default=0, ge=0, description="Resources checked in full against FHIR R4.")
+    nonconformant: int = Field(default=0, ge=0, description="Of these, resources that break a rule of FHIR R4.")
+
+    def adds_up(self) -> bool:
+        """Whether every resource read is accounted for."""
+        return self.read == self.mapped + sum(self.skipped.values())
+
+
+class Gap(BaseModel):
+    """A window of a type that could not be read; visible until closed."""
+
+    resource_type: str
+    since: datetime | None = Field(default=None, description="Start of the window, UTC; none for the beginning.")
+    until: datetime | None = Field(default=None, description="End of the window, UTC.")
+    reason: str = Field(description="Why, without any source text.")
+
+
+class LoadEvent(BaseModel):
+    """The value of a load event."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    load: str
+    site: str
+    event: LoadEventType
+    mode: Literal["incremental", "full"]
+    started: datetime
+    ended: datetime | None = None
+    types: dict[str, TypeCounts] = Field(default_factory=dict, description="Figures by resource type.")
+    watermarks: dict[str, datetime] = Field(default_factory=dict, description="Each type is complete up to then, UTC.")
+    gaps: list[Gap] = Field(default_factory=list)
+    published: int = Field(default=0, description="Outcome events acknowledged by the broker in this load.")
+    error: str | None = Field(default=None, description="Why it failed: a cause of ours, never source text.")

@@ -1,0 +1,1 @@
+"""What is measured: declarations, and their evaluation over the registry."""

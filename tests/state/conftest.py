@@ -1,0 +1,68 @@
+"""A store on each database, and records to put into it."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+
+import pytest
+
+from mainstem.state import Store
+from transforms.mapped import Mapped
+
+AT = datetime(2026, 3, 2, 5, tzinfo=UTC)
+Make = Callable[..., Mapped]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/state/mainstem.db"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    """A store with its tables."""
+    opened = Store.open(url, wait_seconds=10)
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def at() -> datetime:
+    """When the tests' changes are stored."""
+    return AT
+
+
+@pytest.fixture
+def record() -> Make:
+    """Makes a record: `record("glucose", "7.1", part=1, updated=5)`; the name is the resource, the value its content."""
+
+    def make(
+        name: str, value: str = "1", *, part: int = 0, updated: int | None = None, kind: str = "observation"
+    ) -> Mapped:
+        content = f'{{"type":"{kind}","value":{value}}}'.encode()
+        return Mapped(
+            id=ref(name) + part.to_bytes(4, "big"),
+            type=kind,
+            subject=b"subject-of-tests",
+            content=content,
+            provenance=f'"source":[],"mapping":"{kind}@1","flags":[]'.encode(),
+            updated=updated,
+        )
+
+    return make
+
+
+def ref(name: str) -> bytes:
+    """The keyed hash that stands for a source resource."""
+    return blake2b(name.encode(), digest_size=12).digest()
+
+
+@pytest.fixture(name="ref")
+def ref_fixture() -> Callable[[str], bytes]:
+    """The keyed hash of a resource named as in `record`."""
+    return ref

@@ -1,0 +1,1 @@
+"""The fast reader of declared mappings; who writes a mapping never enters."""
