@@ -22,6 +22,7 @@ def tail(
 ) -> None:
     """Show events readably as they arrive. Ctrl-C ends it."""
     from mainstem.consumer.tail import print_events
+    from mainstem.kafka.settings import kafka_settings_of
     from schemas.events import outcome_topic
     from schemas.loads import load_topic
 
@@ -29,7 +30,7 @@ def tail(
     topic = load_topic(current.network) if loads else outcome_topic(current.network)
     try:
         print_events(
-            current.kafka_settings(),
+            kafka_settings_of(current),
             topic,
             stdout(),
             from_beginning=from_beginning,

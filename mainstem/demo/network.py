@@ -38,6 +38,7 @@ from mainstem.demo.hospitals import SiteFiles, deliver, open_server
 from mainstem.demo.populations import Populations, populations
 from mainstem.demo.steps import Step, Steps
 from mainstem.demo.stream import Stream, tally
+from mainstem.kafka.settings import kafka_settings_of
 from schemas.errors import MainstemError, OperatorError, TemporaryError
 from schemas.events import Operation
 from schemas.loads import LoadEvent
@@ -76,7 +77,7 @@ class Demo:
     @property
     def stream(self) -> Stream:
         """The network's topics."""
-        return Stream(self.settings.kafka_settings(), NETWORK)
+        return Stream(kafka_settings_of(self.settings), NETWORK)
 
     @property
     def page(self) -> str:
@@ -292,7 +293,7 @@ def _create_topics(demo: Demo) -> None:
 
     if not kafka_answers(demo.ports["kafka"]):
         raise TemporaryError("The broker does not answer.", f"See {demo.folder}/logs/kafka.log")
-    create(demo.settings.kafka_settings(), NETWORK, replication=1)
+    create(kafka_settings_of(demo.settings), NETWORK, replication=1)
 
 
 def _service(demo: Demo, name: str, *arguments: str) -> Running:

@@ -36,7 +36,7 @@ class Topic(NamedTuple):
     settings: Mapping[str, str]
 
 
-class Finding(NamedTuple):
+class TopicFinding(NamedTuple):
     """One thing about a topic that differs from what it should be."""
 
     topic: str
@@ -99,12 +99,12 @@ def create(
     replication: int = REPLICATION,
     min_in_sync: int | None = None,
 ) -> list[str]:
-    """Create the network's topics that are missing; returns their names. Existing ones stay as they are: see `check`."""
+    """Create the network's topics that are missing; returns their names. Existing ones stay as they are: see `check_topics`."""
     wanted = topics(network, groups=groups, partitions=partitions, replication=replication, min_in_sync=min_in_sync)
     return create_missing(reach, wanted)
 
 
-def check(
+def check_topics(
     reach: Reach,
     network: str,
     *,
@@ -112,7 +112,7 @@ def check(
     partitions: int = PARTITIONS,
     replication: int = REPLICATION,
     min_in_sync: int | None = None,
-) -> list[Finding]:
+) -> list[TopicFinding]:
     """What differs between the cluster's topics and the network's; empty when nothing does."""
     wanted = topics(network, groups=groups, partitions=partitions, replication=replication, min_in_sync=min_in_sync)
     with administration(reach) as admin:
@@ -162,24 +162,24 @@ def _create(admin: KafkaAdminClient, topic: Topic) -> None:
         ) from exc
 
 
-def _findings(admin: KafkaAdminClient, topic: Topic) -> Iterator[Finding]:
+def _findings(admin: KafkaAdminClient, topic: Topic) -> Iterator[TopicFinding]:
     described = _describe(admin, topic.name)
     if described is None:
-        yield Finding(topic.name, "topic", "present", "missing", "Run `mainstem topics create`.")
+        yield TopicFinding(topic.name, "topic", "present", "missing", "Run `mainstem topics create`.")
         return
     partitions = described["partitions"]
     if len(partitions) != topic.partitions:
         fix = "Never alter it: subjects would change partition. Use a new network name, or set --partitions to it."
-        yield Finding(topic.name, "partitions", str(topic.partitions), str(len(partitions)), fix)
+        yield TopicFinding(topic.name, "partitions", str(topic.partitions), str(len(partitions)), fix)
     replicas = min(len(partition["replica_nodes"]) for partition in partitions)
     if replicas != topic.replication:
         fix = "Reassign with Kafka's kafka-reassign-partitions tool."
-        yield Finding(topic.name, "replication", str(topic.replication), str(replicas), fix)
+        yield TopicFinding(topic.name, "replication", str(topic.replication), str(replicas), fix)
     found = _settings(admin, topic.name)
     for setting, expected in topic.settings.items():
         if found.get(setting) != expected:
             fix = f"kafka-configs --alter --entity-type topics --entity-name {topic.name} --add-config {setting}={expected}"
-            yield Finding(topic.name, setting, expected, found.get(setting) or "not set", fix)
+            yield TopicFinding(topic.name, setting, expected, found.get(setting) or "not set", fix)
 
 
 def _describe(admin: KafkaAdminClient, name: str) -> dict[str, Any] | None:

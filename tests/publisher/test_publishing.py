@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import pytest
 from kafka.partitioner import murmur2
 
-from mainstem.publisher import BATCH_BYTES, MAX_EVENT_BYTES, Publisher, event_id_of
+from mainstem.kafka.record_batches import BATCH_BYTES
+from mainstem.publisher import MAX_EVENT_BYTES, Publisher, event_id_of
 from schemas.errors import TemporaryError
 from schemas.events import OutcomeEvent
 from schemas.loads import LoadEvent, LoadEventType, TypeCounts
