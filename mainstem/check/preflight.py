@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import httpx
+import httpx2
 
 from connectors.client.auth import Secrets
 from connectors.client.capabilities import Capabilities, ask_capabilities
@@ -43,7 +43,7 @@ def check(
     *,
     folder: Path,
     secrets: Secrets,
-    transport: httpx.BaseTransport | None = None,
+    transport: httpx2.BaseTransport | None = None,
     clock: Callable[[], datetime] = utc_now,
     sleep: Sleep = time.sleep,
 ) -> list[Finding]:

@@ -27,7 +27,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from schemas.errors import OperatorError, TemporaryError
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
     import psutil
 
 LOOPBACK = "127.0.0.1"
@@ -637,7 +637,7 @@ class Hospital(Part):
         self.port = port or free_port()
         self._choose = choose or f"--{name}-port"
         self._process: Running | None = None
-        self._http: httpx.Client | None = None
+        self._http: httpx2.Client | None = None
 
     @property
     def base_url(self) -> str:
@@ -655,7 +655,7 @@ class Hospital(Part):
         """Start and wait until `/metadata` answers (1.5 s)."""
         import secrets
 
-        import httpx
+        import httpx2
 
         require_port(self.port, f"hospital {self.name}", self._choose)
         staff = secrets.token_urlsafe(24)
@@ -666,7 +666,7 @@ class Hospital(Part):
         env = {key: value for key, value in os.environ.items() if not key.startswith("SEKMET_")}
         command = [str(Path(sys.executable).parent / "sekmet"), "serve", "-c", str(self.folder / "settings.yaml")]
         self._process = Running(self.name, command, state=self.state, env=env, cwd=self.folder).start()
-        self._http = httpx.Client(
+        self._http = httpx2.Client(
             base_url=self.base_url, headers={"Authorization": f"Bearer {staff}"}, timeout=120, trust_env=False
         )
         self._process.wait_until(self._answers, 40)
@@ -675,11 +675,11 @@ class Hospital(Part):
     @classmethod
     def attach(cls, state: Path, name: str, port: int) -> "Hospital":
         """The staff's hands (`put`, `read`, `delete`) on a hospital that another process of ours runs."""
-        import httpx
+        import httpx2
 
         hospital = cls(state, name, port=port)
         staff = (hospital.folder / "staff.token").read_text()
-        hospital._http = httpx.Client(
+        hospital._http = httpx2.Client(
             base_url=hospital.base_url, headers={"Authorization": f"Bearer {staff}"}, timeout=120, trust_env=False
         )
         return hospital
@@ -706,17 +706,17 @@ class Hospital(Part):
         }
 
     def _answers(self) -> bool:
-        import httpx
+        import httpx2
 
         if not port_is_busy(self.port):
             return False
         try:
             return self._client.get("/metadata", timeout=2).status_code == 200
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return False
 
     @property
-    def _client(self) -> "httpx.Client":
+    def _client(self) -> "httpx2.Client":
         if self._http is None:
             raise OperatorError(f"Hospital {self.name} has not been started.")
         return self._http
@@ -752,7 +752,7 @@ class Hospital(Part):
             progress(loaded)
         return loaded
 
-    def _checked(self, answer: "httpx.Response") -> "httpx.Response":
+    def _checked(self, answer: "httpx2.Response") -> "httpx2.Response":
         if answer.is_error:
             raise OperatorError(f"Hospital {self.name} answered {answer.status_code} to {answer.request.method}.")
         return answer
