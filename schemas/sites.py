@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator, model_validator
 
 from schemas.errors import OperatorError
+from schemas.outcomes import MAPPED_TYPES, REFERRED_TYPES
 
 SECRET_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|airflow:[\w.-]+)$"
 SecretRef = Annotated[str, Field(pattern=SECRET_PATTERN)]
 """Where a secret is, never the secret: `env:NAME`, `file:PATH` (relative to the site file), `airflow:CONN_ID`."""
 
 Road = Literal["auto", "search", "bulk", "files"]
-MAPPED_TYPES = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "Procedure", "Immunization")
 
 
 class _Section(BaseModel):
@@ -126,7 +126,7 @@ class Site(_Section):
     @classmethod
     def _known_types(cls, value: list[str]) -> list[str]:
         for name in value:
-            if name not in MAPPED_TYPES:
+            if name not in (*MAPPED_TYPES, *REFERRED_TYPES):
                 raise ValueError(f"no mapping for {name!r}; mapped are {', '.join(MAPPED_TYPES)}")
         return value
 

@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from apache_kafka import ApacheKafka, unavailable
 from network_under_test import MAINSTEM, SUBJECT_KEY

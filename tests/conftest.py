@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from apache_kafka import apache_kafka, own_apache_kafka, three_brokers
-from networks import lhn, make_network
 
 from mainstem.demo.embedded import BackendClient, Hospital, Postgres, Tansu
 
-__all__ = ["apache_kafka", "lhn", "make_network", "own_apache_kafka", "three_brokers"]
+pytest_plugins = ["apache_kafka", "networks", "registries", "streams"]
+"""Fixtures by subject, files of `support/`."""
 
 
 @pytest.fixture(scope="session")

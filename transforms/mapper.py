@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from schemas.outcomes import MAPPED_TYPES
 from schemas.problems import Problem, Reason
-from schemas.sites import MAPPED_TYPES
 from transforms.codes.code_map import CodeMapRow
 from transforms.codes.code_map import code_map as meanings
 from transforms.fhir.elements import path_of

@@ -1,23 +1,50 @@
 """`mainstem status`: each site and resource type in a line, for people and as JSON."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.table import Table
+import typer
 
-from mainstem.state import SiteType
+from mainstem.commands.terminal import AsJson, print_json, read_settings, stdout
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from mainstem.state import SiteType
+
+group = typer.Typer()
 HEADS = ("site", "type", "complete up to", "records", "pending", "gaps", "quarantined", "last load")
 
 
-def as_json_rows(rows: Sequence[SiteType]) -> list[dict[str, Any]]:
+@group.command()
+def status(site: Annotated[str | None, typer.Option(help="Only this site.")] = None, as_json: AsJson = False) -> None:
+    """Show each site and type: watermark, records, pending changes, gaps, quarantine."""
+    from mainstem.state import Store
+
+    store = Store.open(read_settings().database_url)
+    try:
+        store.migrate()
+        rows = store.status(site)
+    finally:
+        store.close()
+    if as_json:
+        print_json(as_json_rows(rows))
+    elif rows:
+        stdout().print(as_table(rows, datetime.now(UTC)))
+    else:
+        typer.echo("nothing has been loaded yet: mainstem run sites/<site>.toml")
+
+
+def as_json_rows(rows: Sequence["SiteType"]) -> list[dict[str, Any]]:
     """Plain JSON values."""
     return [{**row._asdict(), "gaps": [gap.model_dump(mode="json") for gap in row.gaps]} for row in rows]
 
 
-def as_table(rows: Sequence[SiteType], now: datetime) -> Table:
+def as_table(rows: Sequence["SiteType"], now: datetime) -> "Table":
     """A table for a terminal; what needs attention is yellow."""
+    from rich.table import Table
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     for head in HEADS:
         table.add_column(head, justify="right" if head in ("records", "pending") else "left")
@@ -26,7 +53,7 @@ def as_table(rows: Sequence[SiteType], now: datetime) -> Table:
     return table
 
 
-def _cells(row: SiteType, now: datetime) -> tuple[str, ...]:
+def _cells(row: "SiteType", now: datetime) -> tuple[str, ...]:
     upto = f"{row.watermark:%Y-%m-%d %H:%M}Z, {ago(now - row.watermark)} ago" if row.watermark else "not loaded"
     pending = f"{row.pending:,}"
     if row.oldest_pending is not None:

@@ -22,7 +22,7 @@ from typing import Any
 from mainstem.demo.cohorts import COHORTS, EVERYDAY, HOSPITALS, NEWCOMER, Cohort, HospitalPlan
 from mainstem.demo.embedded import Running
 from schemas.errors import OperatorError
-from schemas.sites import MAPPED_TYPES
+from schemas.outcomes import MAPPED_TYPES
 
 SEED = 20260914
 YEARS_OF_HISTORY = 2.25

@@ -18,6 +18,7 @@ from mainstem.state import tables
 from mainstem.state.batches import Batches, Changed, Difference, Digested, PostgresBatches, SqliteBatches
 from schemas.errors import MainstemError, OperatorError
 from schemas.loads import Gap, TypeCounts
+from schemas.outcomes import fhir_types_of, record_type_of
 from transforms.mapped import NO_LINE, REF_BYTES, Mapped
 
 EPOCH_START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,8 +27,6 @@ DIGEST_BYTES = 16
 """BLAKE2b-128 of a record's content."""
 EMPTY_DIGEST = blake2b(b"", digest_size=DIGEST_BYTES).digest()
 """The digest of a withdrawn record: it has no content."""
-RECORD_TYPES = {"Patient": "person", "MedicationRequest": "medication"}
-"""Record type of a FHIR resource type where that is not its lower-case name."""
 
 LoadStatus = Literal["running", "completed", "failed", "abandoned"]
 Mode = Literal["incremental", "full"]
@@ -484,8 +483,8 @@ class Store:
             )
             names = {*noted, *watermarks, *(gap.resource_type for gap in gaps), *(name for name, _ in quarantined)}
         known = {_record_type(name) for name in names}
-        back = {record: resource for resource, record in RECORD_TYPES.items()}
-        names |= {back.get(kind, kind.capitalize()) for kind in {*records, *pending} - known}
+        for kind in {*records, *pending} - known:
+            names |= {*fhir_types_of(kind)} or {kind}
         return [
             SiteType(
                 site=site,
@@ -860,7 +859,8 @@ def _pairs(connection: Connection, statement: Any) -> dict[str, Any]:
 
 
 def _record_type(resource_type: str) -> str:
-    return RECORD_TYPES.get(resource_type, resource_type.lower())
+    """What the type becomes; a record type that no FHIR type feeds stands for itself."""
+    return record_type_of(resource_type) or resource_type
 
 
 def _pending_by_type(connection: Connection, site: str) -> dict[str, tuple[int, datetime]]:

@@ -7,18 +7,8 @@ from typing import Any, Literal
 from sqlalchemy import Connection, exists, select
 
 from schemas.loads import LoadEventType
+from schemas.outcomes import MAPPED_TYPES, record_type_of
 from services.registry.tables import RECORD_TABLES, load
-
-RECORDS_OF = {
-    "Patient": "person",
-    "Encounter": "encounter",
-    "Condition": "condition",
-    "Observation": "observation",
-    "MedicationRequest": "medication",
-    "Procedure": "procedure",
-    "Immunization": "immunization",
-}
-"""The record type each FHIR resource type gives."""
 
 
 @dataclass(slots=True)
@@ -61,7 +51,7 @@ def completeness(connection: Connection) -> list[SiteCompleteness]:
 
 
 def _unloaded(site: str) -> SiteCompleteness:
-    return SiteCompleteness(site, types={resource_type: TypeCompleteness() for resource_type in RECORDS_OF})
+    return SiteCompleteness(site, types={resource_type: TypeCompleteness() for resource_type in MAPPED_TYPES})
 
 
 def _complete(site: SiteCompleteness, watermarks: dict[str, str], gaps: list[dict[str, Any]]) -> None:
@@ -72,7 +62,7 @@ def _complete(site: SiteCompleteness, watermarks: dict[str, str], gaps: list[dic
 
 
 def _any(connection: Connection, site: str, resource_type: str) -> bool:
-    record_type = RECORDS_OF.get(resource_type)
+    record_type = record_type_of(resource_type)
     if record_type is None:
         return True
     table = RECORD_TABLES[record_type]

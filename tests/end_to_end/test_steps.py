@@ -104,8 +104,8 @@ def test_a_known_line_after_a_changed_one_of_the_same_resource_is_mapped(
     lhn: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, between: int
 ) -> None:
     """A delivery that says another thing and then the old one again, without times: the last word counts."""
-    monkeypatch.setattr(steps, "BLOCKS", 1)
-    monkeypatch.setattr(steps, "BATCH", batch)
+    monkeypatch.setattr("mainstem.refresh.map.BLOCKS", 1)
+    monkeypatch.setattr("mainstem.refresh.map.BATCH", batch)
     condition = {
         "resourceType": "Condition",
         "id": "c",

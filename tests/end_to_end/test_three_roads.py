@@ -11,8 +11,9 @@ from synthetic_children import PLANTED, RECORDS_A_CHILD, child, children, delive
 from mainstem.demo.embedded import Hospital
 from schemas.events import outcome_topic
 from schemas.loads import LoadEvent, load_topic
+from schemas.outcomes import MAPPED_TYPES, record_type_of
 
-TYPES = ("person", "encounter", "condition", "observation", "medication", "procedure", "immunization")
+TYPES = [record_type_of(name) for name in MAPPED_TYPES]
 
 
 def current(lhn: Network) -> Counter[str]:

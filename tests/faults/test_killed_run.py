@@ -13,8 +13,10 @@ import pytest
 from network_under_test import MAINSTEM, Network
 from synthetic_children import children, deliver
 
+from schemas.outcomes import MAPPED_TYPES, record_type_of
+
 SEEDS = (1, 2, 3)
-TYPES = ("person", "encounter", "condition", "observation", "medication", "procedure", "immunization")
+TYPES = [record_type_of(name) for name in MAPPED_TYPES]
 CHILDREN, VISITS = 40, 24
 
 

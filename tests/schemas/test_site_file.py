@@ -3,7 +3,8 @@
 import pytest
 
 from schemas.errors import OperatorError
-from schemas.sites import MAPPED_TYPES, parse_site, site_keys
+from schemas.outcomes import MAPPED_TYPES
+from schemas.sites import parse_site, site_keys
 
 GOOD = """\
 site = "north"

@@ -191,3 +191,16 @@ def test_moment_without_a_zone_is_refused(store: Store) -> None:
     with pytest.raises(OperatorError):
         started(store, datetime(2026, 3, 2))
     assert store.open_load("north") is None
+
+
+def test_status_guesses_no_type(store: Store, record: Make, at: datetime) -> None:
+    """A Medication is no medication record, and what no FHIR type feeds stands under its own name."""
+    load = started(store, at)
+    store.save("north", load.id, [record("order", kind="medication"), record("z", kind="derived_observation")], [], at)
+    store.quarantine(load.id, "north", [("Medication", b"", "not-mapped", "", "f", 1)])
+    found = {row.resource_type: (row.records, row.quarantined) for row in store.status()}
+    assert found == {
+        "Medication": (0, {"not-mapped": 1}),
+        "MedicationRequest": (1, {}),
+        "derived_observation": (1, {}),
+    }

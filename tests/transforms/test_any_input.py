@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from schemas.outcomes import AnyRecord
-from schemas.sites import MAPPED_TYPES
+from schemas.outcomes import MAPPED_TYPES, AnyRecord
 from transforms import Mapper
 from transforms.fhir.conformance import conforms
 

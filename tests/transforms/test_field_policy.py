@@ -3,10 +3,8 @@
 import hashlib
 import hmac
 import json
-from pathlib import Path
 from typing import Any
 
-import transforms
 from schemas.outcomes import RECORD_TYPES
 from transforms import Mapper
 from transforms.privacy import FieldPolicy, Pseudonyms
@@ -51,12 +49,6 @@ def test_a_field_that_is_not_listed_does_not_leave(monkeypatch: Any) -> None:
     patient = b'{"resourceType":"Patient","id":"1","gender":"male","birthDate":"2015-01-01","address":[{"postalCode":"02139"}]}'
     (record,) = site_mapper().map_line(patient).records
     assert set(json.loads(record.content)) == ALWAYS | {"sex"}
-
-
-def test_every_resource_type_is_one_file() -> None:
-    """Found by file name."""
-    folder = Path(transforms.__file__).parent / "resources"
-    assert len(mappings()) == len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) == 7
 
 
 def test_subject_and_ref_are_those_of_the_contract() -> None:

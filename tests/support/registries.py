@@ -1,14 +1,10 @@
-"""Registries on both databases; `services_cases`, beside this file, makes events for them."""
+"""Fixtures: registries on both databases; `services_cases`, beside this file, makes events for them."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 
 from mainstem.consumer import Received
 from services.registry.database import open_registry

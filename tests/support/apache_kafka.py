@@ -1,7 +1,4 @@
-"""Apache Kafka itself on loopback, for the tests marked `kafka`: one broker or three, in KRaft mode, without a container.
-
-A conftest loads the fixtures by `pytest_plugins = ["apache_kafka"]` where `tests` is on the path, or imports this file by its path.
-"""
+"""Fixtures: Apache Kafka itself on loopback, for the tests marked `kafka`: one broker or three, in KRaft mode, no container."""
 
 import os
 import shutil
@@ -17,7 +14,7 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-JARS = Path(__file__).parent.parent / "docker" / "kafka" / "jars"
+JARS = Path(__file__).parents[2] / "docker" / "kafka" / "jars"
 START_SECONDS = 60
 LOG4J = """\
 status = error

@@ -1,4 +1,4 @@
-"""Fixtures: networks on the embedded broker and on Apache Kafka. Loaded by conftest.py."""
+"""Fixtures: networks on the embedded broker and on Apache Kafka."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the Kafka tests share: a network with topics on Tansu or Apache Kafka, and an outbox that holds changes in memory."""
+"""Fixtures: a network with topics on Tansu or Apache Kafka, and an outbox that holds changes in memory."""
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence

@@ -1,0 +1,31 @@
+"""`mainstem check`: a site before its first run."""
+
+import typer
+
+from mainstem.commands.terminal import AsJson, SitePath, print_json, stdout
+
+group = typer.Typer()
+
+
+@group.command(epilog="Example: mainstem check sites/north.toml --json")
+def check(site: SitePath, as_json: AsJson = False) -> None:
+    """Prove that a site can be read before its first run: server, log-in, one page of each type."""
+    from dataclasses import asdict
+
+    from mainstem.check.preflight import check as check_site
+    from mainstem.config.site_files import file_secrets, read_site
+
+    file = read_site(site)
+    findings = check_site(file.site, folder=file.folder, secrets=file_secrets(file.folder))
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        console = stdout()
+        for finding in findings:
+            console.print(
+                f"{'[green]ok[/]  ' if finding.ok else '[red]fail[/]'} {finding.name}: {finding.what}", highlight=False
+            )
+            if not finding.ok:
+                console.print(f"       {finding.who}: {finding.fix}", highlight=False)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,34 @@
+"""`mainstem demo`: a network of three hospitals on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mainstem.commands.terminal import stdout
+
+group = typer.Typer(name="demo", help="A network of three hospitals on this machine.", invoke_without_command=True)
+State = Annotated[Path, typer.Option(help="Where the demo keeps its databases, keys and hospitals.")]
+
+
+@group.callback()
+def demo(
+    context: typer.Context,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="The same work without Airflow, day two included, then exit.")
+    ] = False,
+    state: State = Path("var/demo"),
+) -> None:
+    """Three hospitals, a broker, a database, the registry, the page and Airflow on 127.0.0.1, until Ctrl-C."""
+    if context.invoked_subcommand is None:
+        from mainstem.demo import run as run_demo
+
+        run_demo(quick=quick, state=state, console=stdout())
+
+
+@group.command("day-two")
+def day_two(state: State = Path("var/demo")) -> None:
+    """While the demo is up: one value corrected, one observation in error, one new patient; then nothing."""
+    from mainstem.demo import day_two as change_hospitals
+
+    change_hospitals(state=state, console=stdout())

@@ -1,0 +1,21 @@
+"""`mainstem feedback`: the pages."""
+
+from typing import Annotated
+
+import typer
+
+from mainstem.commands.terminal import read_settings
+
+group = typer.Typer()
+
+
+@group.command()
+def feedback(
+    host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to bind.")] = 8071,
+) -> None:
+    """Serve the feedback pages: measures as control charts."""
+    from services.pages.running import serve
+
+    current = read_settings()
+    serve(current.registry_url, network=current.network, host=host, port=port)

@@ -1,0 +1,40 @@
+"""`mainstem map`: a mapping tried on files."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mainstem.commands.terminal import progress_bars, reason_fix
+from schemas.errors import IncompleteError
+
+group = typer.Typer()
+
+
+@group.command("map", epilog="Example: mainstem map --site sites/north.toml export/ --problems problems.jsonl | head")
+def map_files(
+    paths: Annotated[
+        list[Path], typer.Argument(help="NDJSON files (.ndjson, .ndjson.gz) or folders.", show_default=False)
+    ],
+    site: Annotated[Path, typer.Option("--site", help="The site's TOML file: its key, time zone and code map.")],
+    problems: Annotated[
+        Path | None, typer.Option(help="Write what could not be mapped here, a JSON line each.")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="With --problems: all that FHIR R4's own rules find wrong.")
+    ] = False,
+) -> None:
+    """Try a mapping: FHIR NDJSON in, outcome records as JSON lines out. Needs no broker and no database."""
+    from mainstem.commands.map.files import map_paths
+
+    with progress_bars(quiet=False) as progress:
+        trial = map_paths(paths, site, out=sys.stdout.buffer, problems=problems, explain=explain, progress=progress)
+    skipped = sum(trial.skipped.values())
+    typer.echo(
+        f"read {trial.read:,} = mapped {trial.mapped:,} + skipped {skipped:,}; {trial.records:,} records", err=True
+    )
+    for reason, count in sorted(trial.skipped.items()):
+        typer.echo(f"  skipped {count:,} × {reason}: {reason_fix(reason)}", err=True)
+    if not trial.mapped:
+        raise IncompleteError("nothing could be mapped", "Give files of FHIR R4 resources, one a line.")

@@ -1,0 +1,31 @@
+"""`mainstem registry`: the reference registry."""
+
+from typing import Annotated
+
+import typer
+
+from mainstem.commands.terminal import read_settings
+
+group = typer.Typer(
+    name="registry", help="The reference registry: events into relational tables.", no_args_is_help=True
+)
+
+
+@group.command("run")
+def run() -> None:
+    """Consume outcome events into the registry's tables until stopped."""
+    from services.registry.running import run as run_registry
+
+    current = read_settings()
+    run_registry(current.kafka_settings(), current.network, current.registry_url)
+
+
+@group.command("serve")
+def serve(
+    host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to bind.")] = 8070,
+) -> None:
+    """Serve the registry's read-only API and the events' schemas."""
+    from services.registry.running import serve
+
+    serve(read_settings().registry_url, host=host, port=port)

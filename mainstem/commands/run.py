@@ -1,0 +1,74 @@
+"""`mainstem run` and `mainstem publish`: a site's refresh from the command line."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mainstem.commands.terminal import AsJson, SitePath, print_json, progress_bars, read_settings, reason_fix, stdout
+
+if TYPE_CHECKING:
+    from mainstem.refresh import Mode, Report
+
+group = typer.Typer()
+
+
+@group.command(epilog="Example: mainstem run sites/north.toml --types Observation --full")
+def run(
+    site: SitePath,
+    full: Annotated[bool, typer.Option("--full", help="Read everything again, not only what changed since.")] = False,
+    types: Annotated[str, typer.Option(help="Only these resource types, separated by commas.")] = "",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Give up an unfinished load instead of taking it up.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Refresh one site: plan, pull, map, publish, complete. Run it again after any failure."""
+    from mainstem.refresh import open_refresh
+    from mainstem.refresh import run as run_refresh
+
+    mode: Mode = "full" if full else "incremental"
+    wanted = [name.strip() for name in types.split(",") if name.strip()]
+    with progress_bars(quiet=as_json) as progress, open_refresh(site, read_settings(), progress=progress) as refresh:
+        report = run_refresh(refresh, mode=mode, types=wanted, fresh=fresh)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        _print_report(report)
+    if report.status == "partial":
+        raise typer.Exit(3)
+
+
+@group.command()
+def publish(site: SitePath) -> None:
+    """Publish what is pending at a site, without reading its EHR."""
+    from mainstem.refresh import open_refresh
+
+    with (
+        progress_bars(quiet=False) as progress,
+        open_refresh(site, read_settings(), progress=progress) as refresh,
+        refresh.publisher() as publisher,
+    ):
+        published = publisher.publish()
+    typer.echo(f"{refresh.site.site}: {published.events:,} events published")
+
+
+def _print_report(report: "Report") -> None:
+    """A load's figures by type, what was skipped, what is missing."""
+    from rich.table import Table
+
+    console = stdout()
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("type")
+    names = ("read", "mapped", "skipped", "records", "recorded", "amended", "withdrawn", "unchanged")
+    for name in names:
+        table.add_column(name, justify="right")
+    for label, counts in [*report.types.items(), ("all", report.total)]:
+        figures = {**counts.model_dump(), "skipped": sum(counts.skipped.values())}
+        table.add_row(label, *(f"{figures[name]:,}" for name in names), style="bold" if label == "all" else None)
+    console.print(table)
+    for reason, count in sorted(report.total.skipped.items()):
+        console.print(f"  skipped {count:,} × {reason}: {reason_fix(reason)}")
+    for gap in report.gaps:
+        console.print(f"  [yellow]gap[/] {gap.resource_type}: {gap.reason}")
+    taken_up = ", an unfinished load taken up" if report.resumed else ""
+    console.print(
+        f"{report.site}: {report.published:,} events published, {report.status} in {report.seconds:.1f} s (load {report.load}{taken_up})"
+    )

@@ -1,0 +1,52 @@
+"""`mainstem sites`: site files and what is made from them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mainstem.commands.terminal import stdout
+
+group = typer.Typer(name="sites", help="Site files and what is made from them.", no_args_is_help=True)
+
+
+@group.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="Short name of the site: lower case, digits, hyphens.")],
+    base_url: Annotated[str | None, typer.Option(help="FHIR base URL of the site's server.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of NDJSON files, where there is no server to read.")
+    ] = None,
+    time_zone: Annotated[str, typer.Option(help="IANA time zone of the site.")] = "America/New_York",
+    to: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("sites"),
+) -> None:
+    """Write a site file and its pseudonym key."""
+    from mainstem.config.new_site import write_site
+
+    path = write_site(name, to, base_url=base_url, folder=folder, time_zone=time_zone)
+    typer.echo(f"wrote {path}\nnext: mainstem check {path}")
+
+
+@group.command("keys")
+def keys() -> None:
+    """List every key a site file can have."""
+    from rich.table import Table
+
+    from schemas.sites import site_keys
+
+    table = Table("Key", "Default", "Meaning", box=None, header_style="bold")
+    for row in site_keys():
+        table.add_row(*row)
+    stdout().print(table)
+
+
+@group.command("dags")
+def dags(
+    folder: Annotated[Path, typer.Argument(help="Folder of the site files.")] = Path("sites"),
+    to: Annotated[Path, typer.Option(help="Airflow's DAG folder.")] = Path("dags"),
+) -> None:
+    """Write one DAG stub a site, and remove those of sites that are gone."""
+    from mainstem.config.dag_stubs import write_stubs
+
+    for line in write_stubs(folder, to):
+        typer.echo(line)

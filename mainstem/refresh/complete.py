@@ -1,0 +1,87 @@
+"""The step complete: counts proven, watermarks moved, gaps opened, the landing tidied."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import structlog
+
+from connectors.roads.bulk import UNIT as EXPORT
+from mainstem.refresh.opening import Refresh
+from mainstem.refresh.report import Report, report_of
+from mainstem.refresh.telling import announce, load_event, send
+from mainstem.state import Load
+from schemas.errors import OperatorError
+from schemas.loads import Gap, LoadEventType
+
+log = structlog.get_logger()
+
+
+def complete(refresh: Refresh, load_id: str) -> Report:
+    """Proves the counts, moves the watermarks of the types that are whole, opens a gap for each that is not.
+
+    A type is whole when its unit was pulled whole and its landed resources are all accounted for. Raises the load's
+    first error when no type is whole.
+    """
+    store, load = refresh.store, refresh.store.load(load_id)
+    if load.status == "completed":
+        return report_of(load)
+    counts, pulled = store.counts(load_id), store.pulled(load_id)
+    watermarks: dict[str, datetime] = {}
+    gaps: list[Gap] = []
+    for name in load.plan["types"]:
+        unit = pulled.get(name) or pulled.get(EXPORT) or {}
+        if not unit.get("complete"):
+            gaps.append(_gap(load, name, unit.get("error") or "not pulled", refresh.clock()))
+        elif name not in counts:
+            gaps.append(_gap(load, name, "not mapped", refresh.clock()))
+        elif not unit.get("delivered", True):
+            continue
+        elif not counts[name].adds_up():
+            raise OperatorError(
+                f"{name}: the counts of load {load_id} do not add up", "This is a defect; please report it."
+            )
+        else:
+            watermarks[name] = _watermark(unit, refresh.clock())
+    if gaps and not watermarks:
+        _fail(refresh, load, gaps)
+    status: Literal["completed", "partial"] = "partial" if gaps else "completed"
+    ended = refresh.clock()
+    report = Report(load_id, load.site, load.mode, status, counts, watermarks, gaps, load.published)
+    event = load_event(load, LoadEventType.COMPLETED, ended, report)
+    store.prove(load_id, watermarks, ended)  # before the network is told
+    send(refresh, event)
+    store.complete(load_id, watermarks=watermarks, gaps=gaps, ended=ended, report=report.as_json())
+    _tidy_landing(refresh)
+    log.info("load completed", site=load.site, load=load_id, status=status, published=load.published)
+    return report
+
+
+def _watermark(unit: dict[str, Any], now: datetime) -> datetime:
+    """The server's time of the pull or the newest update seen, whichever is earlier, and never the future."""
+    seen = [datetime.fromisoformat(unit[key]) for key in ("as_of", "newest") if unit.get(key)]
+    return min([*seen, now])
+
+
+def _gap(load: Load, name: str, reason: str, now: datetime) -> Gap:
+    since = load.plan["since"].get(name)
+    return Gap(resource_type=name, since=since, until=now, reason=reason)
+
+
+def _fail(refresh: Refresh, load: Load, gaps: list[Gap]) -> None:
+    """Ends a load of which nothing could be read, tells the network, and raises."""
+    ended = refresh.clock()
+    causes = list(dict.fromkeys(gap.reason for gap in gaps))
+    report = Report(load.id, load.site, load.mode, "failed", refresh.store.counts(load.id), {}, gaps, load.published)
+    refresh.store.complete(load.id, watermarks={}, gaps=gaps, ended=ended, report=report.as_json(), status="failed")
+    announce(refresh, load_event(load, LoadEventType.FAILED, ended, report, error=causes[0]))
+    raise OperatorError(
+        f"{load.site}: nothing could be read: {'; '.join(causes[:3])}", "See `mainstem status`; then run it again."
+    )
+
+
+def _tidy_landing(refresh: Refresh) -> None:
+    """Removes what older loads landed, but for quarantined lines that no later load has replaced."""
+    refresh.landing_zone.tidy(
+        keep=refresh.settings.keep_loads,
+        needed=lambda load_id: any(refresh.store.quarantined(refresh.site.site, load_id)),
+    )

@@ -1,0 +1,170 @@
+"""The step map: landed lines into the state, by the batch."""
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+
+import structlog
+
+from connectors.formats.ndjson import read_batches
+from mainstem.config.site_mapper import site_mapper
+from mainstem.refresh.beside import PublisherBeside
+from mainstem.refresh.opening import Refresh
+from mainstem.refresh.recognition import Question, Recogniser
+from mainstem.refresh.report import add_up
+from schemas.loads import TypeCounts
+from schemas.problems import Problem, Reason
+from transforms import Mapped, Mapper
+from transforms.mapped import WHOLE
+
+log = structlog.get_logger()
+
+
+BATCH = 8_000
+"""Records a transaction: larger ones gain little, and a batch is what memory is spent on."""
+BLOCKS = 32
+"""Blocks of a landing file taken at once: a question to the database costs much the same for few lines as for many."""
+JUDGED_AT_MOST = 100
+"""Resources a type and load checked in full where the site asks for a sample."""
+
+
+def map_types(
+    refresh: Refresh, load_id: str, types: Sequence[str], *, beside: PublisherBeside | None = None
+) -> TypeCounts:
+    """Maps the landed resources of some types and saves what changed. Returns the figures added up."""
+    mapper = site_mapper(refresh.file, refresh.secrets)
+    return add_up([_map_type(refresh, load_id, name, mapper, beside) for name in types])
+
+
+def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None) -> TypeCounts:
+    share = refresh.site.validate_sample
+    every = max(1, round(1 / share)) if share else 0
+    judged: list[bytes] = []
+    with _TypeLoad(refresh, load_id, name, mapper, beside) as part:
+        for path in refresh.landing(load_id).files(name):
+            for number, lines in read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS):
+                if isinstance(lines, Problem):
+                    part.skip(lines, path, number)
+                    continue
+                part.take(lines, path, number)
+                if every == 1:
+                    _judge(mapper, lines, part.counts)
+                elif every and len(judged) < JUDGED_AT_MOST:
+                    judged += lines[-number % every :: every]
+        part.finish()
+        _judge(mapper, judged[:JUDGED_AT_MOST], part.counts)
+    counts = part.counts
+    refresh.store.record_counts(load_id, name, counts)
+    log.info("mapped", site=refresh.site.site, load=load_id, type=name, **_brief(counts))
+    return counts
+
+
+def _judge(mapper: Mapper, lines: list[bytes], counts: TypeCounts) -> None:
+    """Checks a sample in full against FHIR R4, off the hot path."""
+    counts.sampled += len(lines)
+    counts.nonconformant += sum(bool(mapper.explain(line)) for line in lines)
+
+
+def _brief(counts: TypeCounts) -> dict[str, int]:
+    return {
+        "read": counts.read,
+        "mapped": counts.mapped,
+        "skipped": sum(counts.skipped.values()),
+        "records": counts.records,
+    }
+
+
+class _TypeLoad(AbstractContextManager["_TypeLoad"]):
+    """One type's share of a load: maps its lines and collects batches for the store, unusable lines for the quarantine.
+
+    A batch is saved before the next is mapped: a thread that saves meanwhile fights for the interpreter's lock and is slower.
+    """
+
+    def __init__(
+        self, refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None
+    ) -> None:
+        self.counts = TypeCounts()
+        self._read = self._recognised = 0
+        self._mapper = mapper
+        self._refresh, self._load, self._name, self._beside = refresh, load_id, name, beside
+        self._asked: tuple[Question, Path, int] | None = None
+        self._records: list[Mapped] = []
+        self._withdrawn: list[tuple[bytes, int | None]] = []
+        self._skipped: Counter[str] = Counter()
+        self._quarantined: list[tuple[str, bytes, str, str, str, int]] = []
+        self._closing = ExitStack()
+        self._kept = self._closing.enter_context(refresh.landing(load_id).quarantine(name))
+        recogniser = Recogniser(refresh.store, refresh.site.site, name, mapper)
+        self._recogniser = self._closing.enter_context(recogniser)
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
+
+    def take(self, lines: Sequence[bytes], path: Path, number: int) -> None:
+        """Some lines, of which the first is line `number` of a file; they are mapped when the next ones are taken."""
+        before, self._asked = self._asked, (self._recogniser.ask(lines), path, number)
+        if before is not None:
+            self._map(*before)
+
+    def _map(self, question: Question, path: Path, number: int) -> None:
+        """A resource that is no fact, or no longer, withdraws what it gave before; unknown ones cost nothing."""
+        lines, digests = question.lines, question.digests
+        places = self._recogniser.unknown(question)
+        self._read += len(lines)
+        self._recognised += len(lines) - len(places)
+        outcomes = self._mapper.map_lines([lines[place] for place in places])
+        outcomes.sign([digests[place] for place in places])
+        records = outcomes.records
+        self._records += records
+        self._recogniser.mapped(record.id for record in records)
+        for index, outcome in sorted(outcomes.unusual.items()):
+            problem, place = outcome.problem, places[index]
+            if outcome.withdrawn or (problem is not None and problem.reason is Reason.NOT_A_FACT):
+                self._withdrawn.append((outcome.ref, outcome.updated))
+                self._recogniser.mapped([outcome.ref + WHOLE])
+            if problem is not None:
+                self._quarantine(problem, path, number + place, outcome.ref, lines[place])
+        self._refresh.progress("map", self._name, self._read - self._skipped.total())
+        if max(len(self._records), len(self._withdrawn), len(self._quarantined)) >= BATCH:
+            self._flush()
+
+    def finish(self) -> None:
+        """Maps and saves what is left."""
+        if self._asked is not None:
+            self._map(*self._asked)
+            self._asked = None
+        self._flush()
+
+    def skip(self, problem: Problem, path: Path, number: int) -> None:
+        """A line that could not even be read."""
+        self._read += 1
+        self._quarantine(problem, path, number, b"", b"")
+
+    def _quarantine(self, problem: Problem, path: Path, number: int, ref: bytes, line: bytes) -> None:
+        """One resource that gave no record: counted and, unless that is expected, kept in quarantine."""
+        self._skipped[problem.reason] += 1
+        if problem.reason.expected:
+            return
+        self._kept.add(line)
+        self._quarantined.append((self._name, ref, problem.reason.value, problem.path, path.name, number))
+
+    def _flush(self) -> None:
+        """Saves what was collected: the records in one transaction, then the quarantine."""
+        store, site, counts = self._refresh.store, self._refresh.site.site, self.counts
+        counts.read, counts.skipped = self._read, dict(self._skipped)
+        counts.mapped = self._read - self._skipped.total()
+        counts.records += len(self._records) + self._recognised
+        counts.unchanged += self._recognised
+        self._recognised = 0
+        if self._records or self._withdrawn:
+            saved = store.save(site, self._load, self._records, self._withdrawn, at=self._refresh.clock())
+            for figure, count in saved._asdict().items():
+                setattr(counts, figure, getattr(counts, figure) + count)
+            if self._beside is not None:
+                self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
+        if self._quarantined:
+            self._kept.keep()
+            store.quarantine(self._load, site, self._quarantined)
+        self._records, self._withdrawn, self._quarantined = [], [], []
+        self._recogniser.saved()

@@ -1,0 +1,79 @@
+"""What the steps of one site's refresh need of the world, and how it is put together."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from connectors.landing import Landing, LandingZone
+from mainstem.config.settings import Settings
+from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
+from mainstem.publisher import Publisher, publisher_of
+from mainstem.state import Store
+from schemas.sites import Site
+
+Mode = Literal["incremental", "full"]
+Progress = Callable[[str, str, int], None]
+"""(step, unit or type, how many so far): for progress bars; called now and then."""
+
+
+def utc_now() -> datetime:
+    """The clock where none is given."""
+    return datetime.now(UTC)
+
+
+def no_progress(_step: str, _unit: str, _count: int) -> None:
+    """Shows nothing."""
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """What the steps of one site's refresh need of the world."""
+
+    file: SiteFile
+    settings: Settings
+    store: Store
+    secrets: Secrets
+    clock: Callable[[], datetime] = utc_now
+    progress: Progress = no_progress
+
+    @property
+    def site(self) -> Site:
+        """The site's configuration."""
+        return self.file.site
+
+    def landing(self, load_id: str) -> Landing:
+        """A load's folder in the landing zone."""
+        return self.landing_zone.of(load_id)
+
+    @property
+    def landing_zone(self) -> LandingZone:
+        """Where the site's loads land."""
+        return LandingZone(self.settings.landing, self.site.site)
+
+    def publisher(self) -> Publisher:
+        """A publisher of this site's changes."""
+        sent = 0
+
+        def count(events: int) -> None:
+            nonlocal sent
+            sent += events
+            self.progress("publish", "events", sent)
+
+        return publisher_of(self.site.site, self.settings, self.store, progress=count)
+
+
+@contextmanager
+def open_refresh(
+    site_path: Path, settings: Settings, *, secrets: Secrets | None = None, progress: Progress = no_progress
+) -> Iterator[Refresh]:
+    """A site's refresh on the configured parts; closes the store at the end."""
+    file = read_site(site_path)
+    store = Store.open(settings.database_url)
+    try:
+        store.migrate()
+        yield Refresh(file, settings, store, secrets or file_secrets(file.folder), progress=progress)
+    finally:
+        store.close()

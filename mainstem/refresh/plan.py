@@ -1,0 +1,92 @@
+"""The step plan: which types, by which units, since when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from connectors.pulling import read_capabilities, units
+from mainstem.refresh.opening import Mode, Refresh
+from mainstem.refresh.telling import announce, load_event
+from mainstem.state import Load
+from schemas.errors import OperatorError
+from schemas.loads import LoadEventType
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a load will do. Small and free of patient data: it is stored and handed between tasks."""
+
+    load: str
+    mode: Mode
+    resumed: bool
+    types: list[str]
+    units: list[str]
+
+    def units_of(self, part: int, parts: int) -> list[str]:
+        """The units that fall to one of several tasks side by side."""
+        return self.units[part::parts]
+
+    def types_of(self, part: int, parts: int) -> list[str]:
+        """The types that fall to one of several tasks side by side."""
+        return self.types[part::parts]
+
+
+def plan(
+    refresh: Refresh,
+    *,
+    mode: Mode = "incremental",
+    types: Sequence[str] = (),
+    since: datetime | None = None,
+    fresh: bool = False,
+) -> Plan:
+    """Which types, by which units, since when. An unfinished load of the site is taken up again unless `fresh`.
+
+    `types` limits the load to some of the site's types; `since` (UTC) reads again from then, where that is before the
+    watermark: a later one would let the watermark pass what was never read.
+    """
+    site, store = refresh.site, refresh.store
+    if unknown := sorted(set(types) - set(site.types)):
+        raise OperatorError(
+            f"{site.site} does not read {', '.join(unknown)}", f"Its types are {', '.join(site.types)}."
+        )
+    unfinished = store.open_load(site.site)
+    if unfinished is not None:
+        if not fresh and unfinished.mode == mode:
+            return _plan_of(unfinished, resumed=True)
+        store.finish_load(unfinished.id, status="abandoned", ended=refresh.clock())
+    wanted = [name for name in site.types if not types or name in types]
+    chosen = site.model_copy(update={"types": wanted})
+    starts = {} if mode == "full" else _starts(refresh, wanted, since)
+    load = store.start_load(
+        site.site,
+        mode=mode,
+        started=refresh.clock(),
+        plan={
+            "types": wanted,
+            "units": units(chosen, read_capabilities(chosen, folder=refresh.file.folder, secrets=refresh.secrets)),
+            "since": {name: value.isoformat() for name, value in starts.items()},
+        },
+    )
+    log.info("load planned", site=site.site, load=load.id, mode=mode, types=len(wanted))
+    announce(refresh, load_event(load, LoadEventType.STARTED, None))
+    return _plan_of(load, resumed=False)
+
+
+def _starts(refresh: Refresh, types: Sequence[str], since: datetime | None) -> dict[str, datetime]:
+    """Where each type's pull begins: its watermark less the overlap, or further back; types never read have none."""
+    watermarks = refresh.store.watermarks(refresh.site.site)
+    starts = {name: watermarks[name] - refresh.site.overlap for name in types if name in watermarks}
+    return starts if since is None else {name: min(start, since) for name, start in starts.items()}
+
+
+def planned(refresh: Refresh, load_id: str) -> Plan:
+    """The plan of a load, for a task that has only its id."""
+    return _plan_of(refresh.store.load(load_id), resumed=False)
+
+
+def _plan_of(load: Load, *, resumed: bool) -> Plan:
+    return Plan(load.id, load.mode, resumed, list(load.plan["types"]), list(load.plan["units"]))

@@ -1,0 +1,22 @@
+"""The step publish: what is pending to Kafka."""
+
+import structlog
+
+from mainstem.publisher import Published
+from mainstem.refresh.opening import Refresh
+
+log = structlog.get_logger()
+
+
+def publish(refresh: Refresh, load_id: str) -> int:
+    """Publishes the site's pending changes until none is left. Returns how many events the broker acknowledged."""
+    with refresh.publisher() as publisher:
+        published = publisher.publish()
+    return note_published(refresh, load_id, published)
+
+
+def note_published(refresh: Refresh, load_id: str, published: Published) -> int:
+    """Counts what was acknowledged with the load."""
+    refresh.store.add_published(load_id, published.events)
+    log.info("published", site=refresh.site.site, load=load_id, events=published.events)
+    return published.events

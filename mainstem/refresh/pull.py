@@ -1,0 +1,76 @@
+"""The step pull: raw FHIR into the landing zone."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+
+from connectors.pulling import Pulled, pull
+from connectors.roads.bulk import UNIT as EXPORT
+from mainstem.refresh.opening import Refresh
+from mainstem.state import Load
+from schemas.errors import IncompleteError, MainstemError
+
+log = structlog.get_logger()
+
+
+def pull_units(refresh: Refresh, load_id: str, names: Sequence[str]) -> int:
+    """Pulls some units of a load into the landing zone; a unit already landed costs nothing.
+
+    Every unit is tried; what could not be read is noted with the load, and the first error is raised at the end.
+    Returns how many resources the units hold.
+    """
+    load = refresh.store.load(load_id)
+    resources, failed = 0, None
+    for name in names:
+        try:
+            pulled = _pull_unit(refresh, load, name)
+            resources += max(0, pulled.resources)
+        except MainstemError as exc:
+            refresh.store.record_pulled(
+                load_id, name, {"unit": name, "complete": False, "error": exc.cause, "fix": exc.fix}
+            )
+            log.warning("pull failed", site=load.site, load=load_id, unit=name, cause=exc.cause, fix=exc.fix)
+            failed = failed or exc
+    if failed is not None:
+        raise failed
+    return resources
+
+
+def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
+    site = refresh.site.model_copy(update={"types": load.plan["types"]})
+    types = site.types if name == EXPORT else [name]
+    since = _since(load, types)
+    pulled = pull(
+        site,
+        name,
+        folder=refresh.file.folder,
+        landing=refresh.landing(load.id),
+        since=since,
+        secrets=refresh.secrets,
+        clock=refresh.clock,
+        progress=lambda unit, count: refresh.progress("pull", unit, count),
+    )
+    refresh.store.record_pulled(load.id, name, pulled.as_json())
+    if not pulled.complete:
+        raise IncompleteError(pulled.error, "Deliver or export it again; the watermark stays.")
+    if since is None and (silent := _fallen_silent(refresh, load.site, pulled, types)):
+        raise IncompleteError(
+            f"{', '.join(silent)}: the EHR answered with no resource, but had some before",
+            "Ask the EHR vendor whether the client's permissions changed; the watermark stays.",
+        )
+    return pulled
+
+
+def _fallen_silent(refresh: Refresh, site: str, pulled: Pulled, types: Sequence[str]) -> list[str]:
+    """Types read in full that gave nothing though they had data before: an error, not success."""
+    if not pulled.delivered:
+        return []
+    watermarks = refresh.store.watermarks(site)
+    return [name for name in types if name in watermarks and not pulled.types.get(name)]
+
+
+def _since(load: Load, types: Sequence[str]) -> datetime | None:
+    """The earliest watermark of the types; none where one of them has none, so that it is read from the beginning."""
+    since = [load.plan["since"].get(name) for name in types]
+    return None if None in since or not since else min(datetime.fromisoformat(value) for value in since)

@@ -1,0 +1,79 @@
+"""What was measured, found, assessed or computed."""
+
+from datetime import datetime
+from typing import Literal
+
+from schemas.outcomes.record import Codings, NullFlavour, Number, PartialDate, Record, RecordId, fact
+
+
+class Observation(Record):
+    """A measurement or finding; each component is a record of its own (OMOP measurement, observation; PCORnet VITAL, LAB_RESULT_CM)."""
+
+    fhir = ("Observation",)
+    type: Literal["observation"] = "observation"
+    code: str | None = fact("Normalised code.", source="Observation.code, component.code", terminology="LOINC")
+    codings: Codings = fact(
+        "Every coding of the source.", source="Observation.code, component.code", default_factory=list
+    )
+    category: list[str] = fact(
+        "Categories.", source="Observation.category", terminology="FHIR observation-category", default_factory=list
+    )
+    value: Number | None = fact(
+        "Value in `unit`.", source="Observation.valueQuantity, valueInteger", unit="as in `unit`"
+    )
+    unit: str | None = fact(
+        "Unit of `value`; one unit a code.", source="Observation.valueQuantity.code", terminology="UCUM"
+    )
+    raw_value: str | None = fact("The number exactly as the source wrote it.", source="Observation.valueQuantity.value")
+    raw_unit: str | None = fact("The source's unit code.", source="Observation.valueQuantity.code, unit")
+    comparator: str | None = fact(
+        "< <= >= > where the value is a bound.", source="Observation.valueQuantity.comparator"
+    )
+    value_code: str | None = fact(
+        "Coded value, normalised.", source="Observation.valueCodeableConcept", terminology="SNOMED CT, LOINC answers"
+    )
+    value_codings: Codings = fact(
+        "Every coding of the value.", source="Observation.valueCodeableConcept", default_factory=list
+    )
+    absent: NullFlavour | None = fact(
+        "Why there is no value.", source="Observation.dataAbsentReason", terminology="NI UN OT"
+    )
+    interpretation: str | None = fact(
+        "Interpretation.", source="Observation.interpretation", terminology="v3-ObservationInterpretation"
+    )
+    effective: datetime | None = fact("When it was true, UTC.", source="Observation.effective[x]")
+    effective_date: PartialDate | None = fact("Local date when it was true.", source="Observation.effective[x]")
+    status: str | None = fact(
+        "Status of the result.", source="Observation.status", terminology="FHIR observation-status"
+    )
+    parent: RecordId | None = fact("The record this is a component of.", source="Observation.component")
+    parts: list[RecordId] = fact("Records of the components.", source="Observation.component", default_factory=list)
+    encounter: RecordId | None = fact("The visit it belongs to.", source="Observation.encounter")
+
+
+class DerivedObservation(Record):
+    """A value we computed; never overwrites a source value (OMOP measurement)."""
+
+    type: Literal["derived_observation"] = "derived_observation"
+    quantity: str = fact("What was computed: z-score, percentile, percent predicted.", source="computed", required=True)
+    value: Number = fact("The value.", source="computed", unit="as in `unit`", required=True)
+    unit: str | None = fact("Unit of `value`.", source="computed", terminology="UCUM")
+    method: str = fact("Reference and method.", source="computed", required=True)
+    method_version: str = fact("Version of the method.", source="computed", required=True)
+    inputs: list[RecordId] = fact("Records it was computed from.", source="computed", default_factory=list)
+    effective: datetime | None = fact("When it was true, UTC.", source="the inputs")
+    effective_date: PartialDate | None = fact("Local date when it was true.", source="the inputs")
+
+
+class DiseaseAssessment(Record):
+    """A disease activity score or state (OMOP observation; PCORnet PRO_CM)."""
+
+    type: Literal["disease_assessment"] = "disease_assessment"
+    instrument: str = fact("PGA, PUCAI, sPCDAI, cJADAS10 …", source="Observation.code, Questionnaire", required=True)
+    score: Number | None = fact("The score.", source="Observation.value[x]", unit="{score}")
+    state: Literal["remission", "mild", "moderate", "severe"] | None = fact(
+        "State of the disease.", source="Observation.value[x]"
+    )
+    focus: RecordId | None = fact("The condition assessed.", source="Observation.focus")
+    effective: datetime | None = fact("When it was assessed, UTC.", source="Observation.effective[x]")
+    effective_date: PartialDate | None = fact("Local date of the assessment.", source="Observation.effective[x]")
