@@ -20,7 +20,7 @@ from connectors.roads.search import pull_search
 from schemas.errors import OperatorError
 from schemas.sites import Site
 
-__all__ = ["Capabilities", "Pulled", "landed", "open_client", "pull", "read_capabilities", "road_of", "units"]
+__all__ = ["Capabilities", "Pulled", "open_client", "pull", "read_capabilities", "road_of", "units"]
 
 
 def utc_now() -> datetime:
@@ -112,8 +112,3 @@ def pull(
         if unit == EXPORT:
             return pull_export(client, site, landing=landing, since=since, progress=progress)
         return pull_search(client, site, unit, landing=landing, since=since, until=until, progress=progress)
-
-
-def landed(landing: Landing, resource_type: str) -> list[Path]:
-    """The landing files that hold the type, in order."""
-    return landing.files(resource_type)

@@ -20,10 +20,11 @@ from transforms.codes.code_map import code_map as meanings
 from transforms.fhir.elements import path_of
 from transforms.fhir.type_names import OTHER_VERSIONS_TYPES, R4_TYPES
 from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Outcome, Outcomes, joined
-from transforms.privacy import FieldPolicy, Pseudonyms, keyed
+from transforms.privacy import FieldPolicy, Pseudonyms
+from transforms.privacy.pseudonyms import keyed
 from transforms.reading.reader import Reader
 from transforms.resources import mappings
-from transforms.rules import Setting
+from transforms.rules.setting import Setting
 
 _OPENING = b'{"resourceType":"'
 _NAME_ENDS = len(_OPENING) + 64

@@ -1,8 +1,6 @@
 """The step complete: counts proven, watermarks moved, gaps opened, the landing tidied."""
 
-import shutil
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import structlog
@@ -83,19 +81,7 @@ def _fail(refresh: Refresh, load: Load, gaps: list[Gap]) -> None:
 
 def _tidy_landing(refresh: Refresh) -> None:
     """Removes what older loads landed, but for quarantined lines that no later load has replaced."""
-    folders = sorted(path for path in refresh.site_landing.iterdir() if path.is_dir())
-    for folder in folders[: -refresh.settings.keep_loads]:
-        kept = any(refresh.store.quarantined(refresh.site.site, _load_in(refresh, folder)))
-        for path in list(folder.iterdir()):
-            if not path.is_dir():
-                path.unlink()
-            elif not kept:
-                shutil.rmtree(path)
-        if not kept:
-            folder.rmdir()
-
-
-def _load_in(refresh: Refresh, folder: Path) -> str:
-    """The load whose landing folder this is: `2026-03-02T050000Z` is `north/2026-03-02T05:00:00Z`."""
-    hour, minute, rest = folder.name[:13], folder.name[13:15], folder.name[15:]
-    return f"{refresh.site.site}/{hour}:{minute}:{rest}"
+    refresh.landing_zone.tidy(
+        keep=refresh.settings.keep_loads,
+        needed=lambda load_id: any(refresh.store.quarantined(refresh.site.site, load_id)),
+    )

@@ -4,12 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import IO
 
 import structlog
 
 from connectors.formats.ndjson import read_batches
-from connectors.pulling import landed
 from mainstem.config.site_mapper import site_mapper
 from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.opening import Refresh
@@ -44,7 +42,7 @@ def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside:
     every = max(1, round(1 / share)) if share else 0
     judged: list[bytes] = []
     with _TypeLoad(refresh, load_id, name, mapper, beside) as part:
-        for path in landed(refresh.landing(load_id), name):
+        for path in refresh.landing(load_id).files(name):
             for number, lines in read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS):
                 if isinstance(lines, Problem):
                     part.skip(lines, path, number)
@@ -95,8 +93,8 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._withdrawn: list[tuple[bytes, int | None]] = []
         self._skipped: Counter[str] = Counter()
         self._quarantined: list[tuple[str, bytes, str, str, str, int]] = []
-        self._file: IO[bytes] | None = None
         self._closing = ExitStack()
+        self._kept = self._closing.enter_context(refresh.landing(load_id).quarantine(name))
         recogniser = Recogniser(refresh.store, refresh.site.site, name, mapper)
         self._recogniser = self._closing.enter_context(recogniser)
 
@@ -148,9 +146,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._skipped[problem.reason] += 1
         if problem.reason.expected:
             return
-        if self._file is None:
-            self._file = self._closing.enter_context(self._open_quarantine())
-        self._file.write(line + b"\n")
+        self._kept.add(line)
         self._quarantined.append((self._name, ref, problem.reason.value, problem.path, path.name, number))
 
     def _flush(self) -> None:
@@ -168,13 +164,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
             if self._beside is not None:
                 self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
         if self._quarantined:
+            self._kept.keep()
             store.quarantine(self._load, site, self._quarantined)
         self._records, self._withdrawn, self._quarantined = [], [], []
         self._recogniser.saved()
-
-    def _open_quarantine(self) -> IO[bytes]:
-        folder = self._refresh.landing(self._load).folder / "quarantine"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / f"{self._name}.ndjson"
-        path.touch(mode=0o600)
-        return path.open("wb")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from connectors.landing import Landing
+from connectors.landing import Landing, LandingZone
 from mainstem.config.settings import Settings
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.publisher import Publisher, publisher_of
@@ -46,12 +46,12 @@ class Refresh:
 
     def landing(self, load_id: str) -> Landing:
         """A load's folder in the landing zone."""
-        return Landing(self.site_landing / load_id.partition("/")[2].replace(":", ""))
+        return self.landing_zone.of(load_id)
 
     @property
-    def site_landing(self) -> Path:
-        """The site's folder in the landing zone."""
-        return self.settings.landing / self.site.site
+    def landing_zone(self) -> LandingZone:
+        """Where the site's loads land."""
+        return LandingZone(self.settings.landing, self.site.site)
 
     def publisher(self) -> Publisher:
         """A publisher of this site's changes."""

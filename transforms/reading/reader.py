@@ -31,7 +31,10 @@ from transforms.fhir.elements import (
 )
 from transforms.fhir.times import instant
 from transforms.mapped import NO_LINE, REF_BYTES, WHOLE, Mapped, Outcome, Outcomes, new_record
-from transforms.rules import Choice, Fields, Found, Resource, Rule, Setting
+from transforms.rules import Resource
+from transforms.rules.declaring import Choice, Fields, Found, Rule
+from transforms.rules.setting import Setting
+from transforms.rules.short_cuts import OTHER_VERSIONS, meta_cut
 
 Leaves = Callable[[str], bool]
 """Whether the field policy lets an output field leave."""
@@ -300,11 +303,6 @@ class _Subject(Struct, gc=False):
 _NOBODY = _Subject(b"", b"")
 _UNNAMED = Note(Reason.MISSING_ID, "id")
 
-_OTHER_VERSIONS = re.compile(rb"/(STU3|DSTU2|[13]\.0)/|/StructureDefinition/daf-")
-"""Profiles of other FHIR versions; US Core's `STU3.1.1` is R4."""
-_USUAL_META = re.compile(
-    rb'\{"versionId":"([A-Za-z0-9.\-]{1,64})","lastUpdated":"([0-9T:.+\-Z]{20,35})"((?:,(?!"versionId"|"lastUpdated")[^,]*)*)\}'
-)
 _VERSION = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 _NO_ORIGIN = _Origin()
 _WHOLE_HEX = hexlify(WHOLE)
@@ -463,21 +461,15 @@ class Reader:
 
     def _origin(self, raw: bytes) -> _Origin:
         """A server's `meta` hardly recurs: in its usual form it is cut from the text, as `Rule.usual` is."""
-        match = _USUAL_META.fullmatch(raw)
-        if match is not None and not _OTHER_VERSIONS.search(match[3]):
-            try:
-                utc, updated = instant(match[2].decode(), self._zone)
-            except ValueError:
-                return self._unusual_origin(raw)
-            return _Origin(b'","version":"%b","updated":"%b"' % (match[1], utc.encode()), updated)
-        return self._unusual_origin(raw)
+        cut = meta_cut(raw, self._zone)
+        return self._unusual_origin(raw) if cut is None else _Origin(*cut)
 
     def _unusual_origin(self, raw: bytes) -> _Origin:
         try:
             meta = decode(raw, _Meta | None) or _Meta()
         except Unusable as fault:
             return _Origin(note=Note(Reason.INVALID_FIELD, ".".join(filter(None, ("meta", fault.path)))))
-        if meta.profile is not None and _OTHER_VERSIONS.search(bytes(meta.profile)):
+        if meta.profile is not None and OTHER_VERSIONS.search(bytes(meta.profile)):
             return _Origin(note=Note(Reason.OTHER_FHIR_VERSION, "meta.profile"))
         version = text_of(meta.versionId)
         utc, updated, note = None, None, None
