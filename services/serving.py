@@ -32,7 +32,9 @@ class HeadAnswered:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self.app({**scope, "method": "GET"}, receive, bodiless)
+        asked = {**scope, "method": "GET"}
+        await self.app(asked, receive, bodiless)
+        scope["route"] = asked.get("route")
 
 
 class RequestsLogged:

@@ -84,11 +84,17 @@ class Consumer:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def run(self, stop: StopSignal, *, idle: float = 0.5) -> int:
-        """Handle events until `stop` is set; returns how many. A broker that is away is waited for, within limits."""
-        handled = 0
+    def run(self, stop: StopSignal, *, idle: float = 0.5, on_caught_up: Callable[[int], Any] | None = None) -> int:
+        """Handle events until `stop` is set; returns how many. A broker that is away is waited for, within limits.
+
+        `on_caught_up` is told how many were handled so far whenever all that the topics hold is handled: once at the start, then after news.
+        """
+        handled, told = 0, -1
         while not stop.is_set():
-            handled += self._step(idle)
+            handled += (new := self._step(idle))
+            if on_caught_up and not new and handled != told and self._caught_up():
+                told = handled
+                on_caught_up(handled)
         return handled
 
     def run_until_caught_up(self, *, timeout: float = 120.0) -> int:
@@ -247,6 +253,14 @@ class Consumer:
         with kafka_errors(self._settings):
             client = self._connected()
             return dict(client.end_offsets(self._partitions(client)))
+
+    def _caught_up(self) -> bool:
+        """Whether all that the topics hold now is handled; not known while the broker is away."""
+        self._goals.clear()
+        try:
+            return self._reached(self._ends())
+        except (KafkaError, TemporaryError):
+            return False
 
     def _partitions(self, client: KafkaConsumer) -> list[TopicPartition]:
         return [
