@@ -86,7 +86,7 @@ class Progress:
             handle(connection, events)
             self._events += len(events)
             if self._seconds() - self._told_at >= TELL_SECONDS:
-                self._tell(f"about {self._events:,} events handled, more are waiting")
+                self._tell(f"about {self._events:,} events handled so far")
 
         return counted
 
