@@ -12,6 +12,7 @@ from sqlalchemy import Engine, Select, select
 from schemas.outcomes import RECORD_TYPES
 from services.registry.completeness import SiteCompleteness, completeness
 from services.registry.tables import RECORD_TABLES, history, load
+from services.serving import HeadAnswered
 
 PAGE = 100
 LARGEST_PAGE = 1000
@@ -72,6 +73,7 @@ def make_app(engine: Engine) -> FastAPI:
         with engine.connect() as connection:
             return completeness(connection)
 
+    app.add_middleware(HeadAnswered)
     return app
 
 
