@@ -44,7 +44,7 @@ class Recogniser(AbstractContextManager["Recogniser"]):
 
     def ask(self, lines: Sequence[bytes]) -> Question:
         """Begins to look up some lines."""
-        digests = self._mapper.line_digests(lines)
+        digests = self._mapper.line_digests(self._type, lines)
         question = Question(lines, digests, [], None)
         if self._asks:
             question.ids = self._mapper.record_ids(self._type, lines)

@@ -601,24 +601,6 @@ def test_a_batch_gives_what_its_lines_give() -> None:
     assert site.flags["implausible-high"] == 1
 
 
-def test_a_line_is_recognised_by_its_bytes_under_one_mapping() -> None:
-    """Whatever the white space; not under another key, time zone or code map, nor where the id stands elsewhere."""
-    line = json.dumps(observation(), separators=(",", ":")).encode()
-    spaced = json.dumps(observation()).encode()
-    site = mapper()
-    (record,) = site.map_line(line).records
-    assert site.record_ids("Observation", [line, spaced]) == [record.id] * 2
-    assert site.record_ids("Condition", [line]) == site.record_ids("Observation", [b'{"id":"o1"}', b"{"])[:1]
-    assert site.record_ids("Observation", [b'{"id":"o1"}']) != [record.id]
-    assert site.line_digests([line]) == mapper().line_digests([line]) != site.line_digests([spaced])
-    others = [
-        Mapper(site="north", time_zone="America/New_York", subject_key=b"another key of thirty-two bytes!"),
-        Mapper(site="north", time_zone="UTC", subject_key=KEY),
-        mapper(code_map=[CodeMapRow("urn:local", "1", LOINC, "8302-2")]),
-    ]
-    assert len({*site.line_digests([line]), *(other.line_digests([line])[0] for other in others)}) == 4
-
-
 @pytest.mark.parametrize(
     "meta",
     [

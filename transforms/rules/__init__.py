@@ -7,16 +7,17 @@ subject and is listed here.
 """
 
 from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of
-from transforms.rules.declaring import Resource, choice, required
+from transforms.rules.declaring import Parts, Resource, choice, required
 from transforms.rules.links import link
 from transforms.rules.medicines import contained_medication, dispense, dosage
 from transforms.rules.numbers import boolean, integer, quantity
-from transforms.rules.people import home_zip, preferred_language, us_core_category
+from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core_category
 from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_shaped
 from transforms.rules.texts import presence, withheld
 from transforms.rules.times import birth_date, died, instant, local_date, period
 
 __all__ = [
+    "Parts",
     "Resource",
     "birth_date",
     "boolean",
@@ -39,11 +40,13 @@ __all__ = [
     "null_flavour",
     "one_of",
     "other_version",
+    "patient",
     "period",
     "preferred_language",
     "presence",
     "quantity",
     "required",
+    "the_patient",
     "unless_shaped",
     "us_core_category",
     "withheld",

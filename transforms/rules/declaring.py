@@ -61,6 +61,16 @@ Fields = Mapping[str, Rule | Choice]
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """A list in a resource of which each element becomes a record of its own."""
+
+    of: str
+    """The FHIR field that holds the list."""
+    known_by: str
+    """The field of an element that says which it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """A mapping: one FHIR resource type to one record type."""
 
@@ -69,12 +79,12 @@ class Resource:
     version: int
     """Rises when the same source gives another record; stands in every record's provenance."""
     fields: Fields
-    subject: str | None = "subject"
-    """FHIR field that names the patient; none where the resource is the patient."""
+    subject: Fields
+    """The field that says whom it is about, read by a rule that gives `subject`."""
     constants: Mapping[str, str] = field(default_factory=dict)
     repeated: Fields = field(default_factory=dict)
-    """Fields that stand in the resource and again in each element of `parts`, which become records of their own."""
-    parts: str | None = None
+    """Fields that stand in the resource and again in each element of `parts`."""
+    parts: Parts | None = None
 
     @property
     def mapping(self) -> str:

@@ -4,20 +4,49 @@ import re
 
 from msgspec import Struct
 
+from schemas.problems import Reason
 from transforms.codes.systems import NULL_FLAVOR, repaired_system
 from transforms.fhir.elements import (
     CodeableConcept,
     Coding,
+    Reference,
     Scalar,
+    Unusable,
     decode,
+    reference_id,
     text_of,
 )
+from transforms.privacy.pseudonyms import hexadecimal
 from transforms.rules.concepts import (
     UNKNOWN,
     null_flavour_of,
 )
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
+
+
+def patient() -> Rule:
+    """Reference to a Patient → the subject's pseudonym. What names nobody is about nobody."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        try:
+            named = reference_id(decode(raw, Reference | None), "Patient")
+        except Unusable:
+            named = None
+        if named is None:
+            raise Unusable(Reason.MISSING_SUBJECT)
+        return _subject(named, setting)
+
+    return Rule(("subject",), read, missing=Reason.MISSING_SUBJECT)
+
+
+def the_patient() -> Rule:
+    """A Patient's own id → the subject's pseudonym."""
+    return Rule(("subject",), lambda raw, companion, setting: _subject(text_of(decode(raw, Scalar)), setting))
+
+
+def _subject(ident: str, setting: Setting) -> Found:
+    return Found({"subject": hexadecimal(b"s-", setting.pseudonyms.subject(ident))})
 
 
 class _Extension(Struct, gc=False):

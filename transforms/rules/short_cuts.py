@@ -31,7 +31,7 @@ _DAYS = 16_384
 _MICROSECOND = timedelta(microseconds=1)
 _QUANTITY = re.compile(rb'\{"value":(-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?)(,"[^\\]{1,400}\})')
 _META = re.compile(
-    rb'\{"versionId":"([A-Za-z0-9.\-]{1,64})","lastUpdated":"([0-9T:.+\-Z]{20,35})"((?:,(?!"versionId"|"lastUpdated")[^,]*)*)\}'
+    rb'\{"versionId":"([A-Za-z0-9.\-]{1,64})","lastUpdated":"([0-9T:.+\-Z]{20,35})"((?:,(?!"versionId"|"lastUpdated")[^,\\]*)*)\}'
 )
 OTHER_VERSIONS = re.compile(rb"/(STU3|DSTU2|[13]\.0)/|/StructureDefinition/daf-")
 """Profiles of other FHIR versions; US Core's `STU3.1.1` is R4."""
