@@ -112,7 +112,8 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         lines, digests = question.lines, question.digests
         places = self._recogniser.unknown(question)
         self._read += len(lines)
-        self._recognised += len(lines) - len(places)
+        known = sorted(set(range(len(lines))).difference(places))
+        self._recognised += self._mapper.record_count(self._name, [lines[place] for place in known])
         outcomes = self._mapper.map_lines([lines[place] for place in places])
         outcomes.sign([digests[place] for place in places])
         records = outcomes.records
