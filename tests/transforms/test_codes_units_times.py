@@ -160,7 +160,7 @@ def test_exact_conversions_agree_with_the_library() -> None:
 def test_conversion_keeps_ten_digits(number: Decimal) -> None:
     """A float would not."""
     turned = conversion("[in_i]", "cm").of(number)
-    assert abs(turned - number * Decimal("2.54")) <= abs(number) * Decimal("1e-9")
+    assert abs(turned - number * Decimal("2.54")) <= abs(turned) * Decimal("1e-9")
 
 
 def test_a_code_map_is_read_and_its_faults_are_named() -> None:

@@ -1,6 +1,7 @@
 """The narrow decode of a batch: only the fields that are read, field by field rather than line by line."""
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -103,3 +104,24 @@ def _pruned(value: Any) -> Any:
 
 def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, str | list | dict) and not value)
+
+
+def settled(content: bytes) -> bytes:
+    """JSON in one form whatever its serialiser: keys and lists sorted, equal numbers equal."""
+    return _encode(_sorted(_exact.decode(content)))
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return sorted(map(_sorted, value), key=_encode) if isinstance(value, list) else value
+
+
+def _number(written: str) -> Raw:
+    try:
+        return Raw(str(Decimal(written).normalize()).encode())
+    except ArithmeticError:  # beyond what any quantity holds
+        return Raw(written.encode())
+
+
+_exact = msgspec.json.Decoder(float_hook=_number)

@@ -1,6 +1,7 @@
 """The parts of resources, such as components, that become records of their own."""
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,15 +10,15 @@ from msgspec.structs import astuple
 
 from schemas.problems import Reason
 from transforms.fhir.elements import (
-    CodeableConcept,
     Unusable,
     decode,
     path_of,
     text_of,
 )
 from transforms.mapped import WHOLE
-from transforms.reading.columns import Columns, narrow
+from transforms.reading.columns import Columns, narrow, settled
 from transforms.reading.memories import LONGEST_KEY, Note, Notes, Table, Texts, remember
+from transforms.rules.concepts import concept_of
 from transforms.rules.declaring import Parts
 from transforms.rules.setting import Setting
 
@@ -37,14 +38,28 @@ class Elements(NamedTuple):
     """Place of a resource → why its parts cannot be read."""
 
 
-def _label(code: bytes) -> bytes:
-    """What names a part within its resource: its first coding, else the concept as it stands."""
+def part_label(known_by: bytes, systems: Collection[str]) -> bytes:
+    """What names a part within its resource, from what the source itself carries: never from a map, a choice, an order.
+
+    The smallest code of the wanted system, else the smallest (system, code), else the text; a linkId as it stands.
+    """
+    if not known_by:
+        return b""
+    if known_by[:1] == b'"':
+        return text_of(decode(known_by, str)).encode()
     try:
-        concept = decode(code, CodeableConcept)
+        concept = concept_of(known_by)
     except Unusable:
-        return code
-    first = next(iter(concept.codings), None)
-    return f"{first.system}|{text_of(first.code)}".encode() if first else text_of(concept.text).encode()
+        return settled(known_by)
+    found = [(coding.system, text_of(coding.code)) for coding in concept.codings]
+    wanted = [(code, system) for system, code in found if system in systems and code]
+    if wanted:
+        code, system = min(wanted, key=lambda coding: (coding[0], coding[1] or ""))
+        return f"{system}|{code}".encode()
+    if found:
+        system, code = min(found, key=lambda coding: (not coding[1], coding[0] or "", coding[1]))
+        return f"{system}|{code}".encode()
+    return text_of(concept.text).encode()
 
 
 class PartReader:
@@ -54,6 +69,7 @@ class PartReader:
         self.field = declared.of if declared else ""
         """The FHIR field that holds them."""
         self._known_by = declared.known_by if declared else ""
+        self._systems = declared.systems if declared else ()
         self._table = table
         self._names = list(dict.fromkeys([*table.names, *filter(None, [self._known_by])]))
         part: Any = narrow("Part", self._names)
@@ -82,19 +98,42 @@ class PartReader:
         texts = self._table.texts(columns, notes)
         return Elements(owners, columns.contents(self._known_by), texts, notes, faults)
 
-    def number(self, code: bytes, taken: set[bytes]) -> bytes:
-        """The part's four bytes: keyed hash of its code, so that they stay when parts change places."""
-        number = self._numbers.get(code)
+    def numbers(self, found: Elements, place: int, source: Columns) -> tuple[list[bytes], list[bool]]:
+        """The four bytes of each part of the resource at a place, and whether another part is known by the same.
+
+        A keyed hash of the part's label, so that they stay when parts change places.
+        """
+        first, last = bisect_left(found.owners, place), bisect_right(found.owners, place)
+        keys = [key or b"" for key in found.known_by[first:last]]
+        numbers = [self._number(key) for key in keys]
+        if len({WHOLE, *numbers}) > len(numbers):
+            return numbers, [False] * len(numbers)
+        return self._told_apart(keys, msgspec.json.decode(source.contents(self.field)[place] or b"[]", type=list[Raw]))
+
+    def _number(self, key: bytes) -> bytes:
+        number = self._numbers.get(key)
         if number is None:
-            number = self._keyed(_label(code))[: len(WHOLE)]
-            if len(code) <= LONGEST_KEY:
-                remember(self._numbers, code, number)
-        attempt = 1
-        while number in taken:  # the same code twice, or a collision
-            attempt += 1
-            number = self._keyed(b"%d/%b" % (attempt, _label(code)))[: len(WHOLE)]
-        taken.add(number)
+            number = self._hash(part_label(key, self._systems))
+            if len(key) <= LONGEST_KEY:
+                remember(self._numbers, key, number)
         return number
+
+    def _hash(self, label: bytes) -> bytes:
+        return self._keyed(label)[: len(WHOLE)]
+
+    def _told_apart(self, keys: Sequence[bytes], parts: Sequence[Raw]) -> tuple[list[bytes], list[bool]]:
+        """Parts known by the same (or, once in a million resources, of the same hash) are numbered by their content."""
+        labels = [part_label(key, self._systems) for key in keys]
+        contents = [settled(bytes(part)) for part in parts]
+        numbers, taken = [b""] * len(labels), {WHOLE}
+        for index in sorted(range(len(labels)), key=lambda index: (labels[index], contents[index])):
+            number, attempt = self._hash(labels[index]), 1
+            while number in taken:
+                attempt += 1
+                number = self._hash(b"%d/%b" % (attempt, labels[index]))
+            taken.add(number)
+            numbers[index] = number
+        return numbers, [labels.count(label) > 1 for label in labels]
 
     def record_count(self, line: bytes) -> int:
         """How many records a line gave that is known: the whole and its parts."""

@@ -1,7 +1,7 @@
 """One FHIR resource type: lines in, outcomes out."""
 
 from binascii import hexlify
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -21,6 +21,7 @@ from transforms.rules.setting import Setting
 _PRECEDENCE = {Reason.OTHER_FHIR_VERSION: 0, Reason.NOT_A_FACT: 1}
 _WHOLE_HEX = hexlify(WHOLE)
 _WHOLE_END = _WHOLE_HEX + b'"'
+_ALIKE = Note(flags=("parts-alike",))
 
 
 class Reader:
@@ -76,7 +77,7 @@ class Reader:
             outcome = self._settled(record, seen)
             if outcome is None and place in noticed:
                 before = [heads.named[place], *(texts[place] for texts in shared)]
-                outcome = self._exploded(place, record, before, noticed[place], seen, parts)
+                outcome = self._exploded(place, _flagged(record, seen), before, noticed[place], parts, source)
             outcomes.put_one(place, _flagged(record, seen) if outcome is None else outcome)
         return outcomes
 
@@ -104,45 +105,37 @@ class Reader:
         return list(map(new_record, fields))
 
     def _exploded(
-        self,
-        place: int,
-        plain: Mapped,
-        before: list[bytes],
-        noticed: list[Note],
-        seen: list[Note],
-        parts: Elements,
+        self, place: int, whole: Mapped, before: list[bytes], noticed: list[Note], parts: Elements, source: Columns
     ) -> Outcome:
         """A resource with parts: a record of the whole, which lists the parts, and one of each part.
 
-        `before`: what stands in front of a part's own fields; `noticed` there and `seen` in the whole resource.
+        `before`: what stands in front of a part's own fields; `noticed` there.
         """
         if place in parts.faults:
-            return self._problem(plain, parts.faults[place])
-        ref = plain.id[:REF_BYTES]
+            return self._problem(whole, parts.faults[place])
+        ref = whole.id[:REF_BYTES]
         name = hexlify(ref)
         parent = b',"parent":"r-%b%b"' % (name, _WHOLE_HEX) if self._leaves_parent else b""
-        taken = {WHOLE}
-        records, listed = [], []
+        records = []
         first = bisect_left(parts.owners, place)
-        for number in range(first, bisect_right(parts.owners, place)):
-            inner = parts.notes.get(number, [])
-            if inner:
-                path = f"{self._parts.field}[{number - first}]."
-                inner = [note._replace(path=path + note.path) for note in inner]
-                if (outcome := self._settled(plain, inner)) is not None:
-                    return outcome
-            label = self._parts.number(parts.known_by[number] or b"", taken)
-            own = [texts[number] for texts in parts.texts]
-            part = hexlify(label)
-            content = b"".join((self._head, name, part, b'"', *before, *own, parent, b"}"))
-            record = new_record((ref + label, *plain[1:3], content, *plain[4:]))
+        for index, (number, alike) in enumerate(zip(*self._parts.numbers(parts, place, source), strict=True)):
+            path = f"{self._parts.field}[{index}]."
+            inner = [note._replace(path=path + note.path) for note in parts.notes.get(first + index, ())]
+            inner += [_ALIKE] * alike
+            if (outcome := self._settled(whole, inner)) is not None:
+                return outcome
+            own = [texts[first + index] for texts in parts.texts]
+            content = b"".join((self._head, name, hexlify(number), b'"', *before, *own, parent, b"}"))
+            record = new_record((ref + number, *whole[1:3], content, *whole[4:]))
             records.append(_flagged(record, [*noticed, *inner]))
-            listed.append(b'"r-%b%b"' % (name, part))
-        whole = _flagged(plain, seen)
-        if records and self._leaves_parts:
-            content = b'%b,"parts":[%b]}' % (whole.content[:-1], b",".join(listed))
-            whole = whole._replace(content=content)
-        return Outcome(self._type, ref, [whole, *records], False, plain.updated)
+        return Outcome(self._type, ref, [self._listing(whole, records), *records], False, whole.updated)
+
+    def _listing(self, whole: Mapped, parts: Sequence[Mapped]) -> Mapped:
+        """The record of the whole, which lists those of its parts."""
+        if not (parts and self._leaves_parts):
+            return whole
+        listed = b",".join([b'"r-%b"' % hexlify(id_) for id_ in sorted(part.id for part in parts)])
+        return whole._replace(content=b'%b,"parts":[%b]}' % (whole.content[:-1], listed))
 
     # ------------------------------------------------------------ what was noticed
 
@@ -190,4 +183,4 @@ def _flagged(record: Mapped, notes: list[Note]) -> Mapped:
 
 @lru_cache(maxsize=512)
 def _flags_text(flags: tuple[str, ...]) -> bytes:
-    return members([("flags", list(dict.fromkeys(flags)))])
+    return members([("flags", sorted(set(flags)))])

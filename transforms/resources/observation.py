@@ -99,5 +99,5 @@ RESOURCE = Resource(
         "interpretation": first_of("interpretation", INTERPRETATION),
         "hasMember": presence(),
     },
-    parts=Parts(of="component", known_by="code"),
+    parts=Parts(of="component", known_by="code", systems=(LOINC, "urn:oid:2.16.840.1.113883.6.1")),
 )

@@ -19,7 +19,7 @@ from transforms.rules.concepts import (
     concept_of,
     concepts_of,
     null_flavour_of,
-    shared_coding,
+    shared_codings,
     usable_codings,
 )
 from transforms.rules.declaring import NOTHING, Found, Rule
@@ -49,10 +49,10 @@ def coded_value(*, every: str, absent: str, **targets: str | tuple[str, ...]) ->
         concept = concept_of(raw)
         if not concept.codings and text_of(concept.text):
             return Found({absent: "OT"}, ("text-withheld",))
-        reason = next((c.code for c in concept.codings if repaired_system(c.system) in NOT_A_CODE), None)
+        reasons = [text_of(c.code) for c in concept.codings if repaired_system(c.system) in NOT_A_CODE]
         found = rule.read(raw, companion, setting)
         if not found.values.get(every):
-            return Found({absent: null_flavour_of(text_of(reason))}, found.flags)
+            return Found({absent: null_flavour_of(reasons)}, found.flags)
         return replace(found, unmapped=())  # many answers have codes of their own; only questions are mapped
 
     return Rule((*rule.gives, absent), read)
@@ -62,15 +62,15 @@ def codings(name: str) -> Rule:
     """List of CodeableConcept → every coding. A text without coding is withheld and flagged."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        found: list[dict[str, str]] = []
+        found: list[tuple[str | None, str]] = []
         flags: list[str] = []
         for concept in concepts_of(raw):
             usable, withheld = usable_codings(concept)
-            found += [coding for coding in map(shared_coding, usable) if coding not in found]
+            found += usable
             flags += withheld
             if not usable and text_of(concept.text):
                 flags.append("text-withheld")
-        return Found({name: found}, tuple(dict.fromkeys(flags)))
+        return Found({name: shared_codings(found)}, tuple(dict.fromkeys(flags)))
 
     return Rule((name,), read)
 
@@ -81,23 +81,21 @@ def one_of(name: str, values: Iterable[str], *, withdrawn: Iterable[str] = (), n
     White space and case are repaired (`"entered-in-error "`); a code outside the set is INVALID_FIELD. `withdrawn` codes
     withdraw what the resource gave before; with `not_a_fact` codes it says that something was not done.
     """
-    allowed, undone, withdrawing = frozenset(values), frozenset(not_a_fact), frozenset(withdrawn)
+    allowed, undone, withdrawing = tuple(values), frozenset(not_a_fact), frozenset(withdrawn)
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         if raw[:1] == b'"':
-            said = [text_of(decode(raw, Scalar)).lower()]
+            said = {text_of(decode(raw, Scalar)).lower()}
         else:
-            said = [text_of(coding.code).lower() for coding in concept_of(raw).codings]
-        for code in said:
-            if code in withdrawing:
-                return Found(withdrawn=True)
-            if code in undone:
-                raise Unusable(Reason.NOT_A_FACT)
-            if code in allowed:
-                return Found({name: code})
-        if any(said):
+            said = {text_of(coding.code).lower() for coding in concept_of(raw).codings}
+        if not said.isdisjoint(withdrawing):
+            return Found(withdrawn=True)
+        if not said.isdisjoint(undone):
+            raise Unusable(Reason.NOT_A_FACT)
+        code = next((code for code in allowed if code in said), None)
+        if code is None and any(said):
             raise Unusable(Reason.INVALID_FIELD)
-        return NOTHING
+        return Found({name: code}) if code else NOTHING
 
     return Rule((name,), read)
 
@@ -107,18 +105,18 @@ def each_of(name: str, values: Iterable[str]) -> Rule:
     allowed = frozenset(values)
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        said = (text_of(coding.code).lower() for concept in concepts_of(raw) for coding in concept.codings)
-        return Found({name: list(dict.fromkeys(code for code in said if code in allowed))})
+        said = {text_of(coding.code).lower() for concept in concepts_of(raw) for coding in concept.codings}
+        return Found({name: sorted(said & allowed)})
 
     return Rule((name,), read)
 
 
 def first_of(name: str, system: str) -> Rule:
-    """List of CodeableConcept → the first code of one system."""
+    """List of CodeableConcept → the first code of one system, in the alphabet's order."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         usable = (coding for concept in concepts_of(raw) for coding in usable_codings(concept)[0])
-        return Found({name: next((code for found, code in usable if found == system), None)})
+        return Found({name: min((code for found, code in usable if found == system), default=None)})
 
     return Rule((name,), read)
 
@@ -127,8 +125,7 @@ def null_flavour(name: str) -> Rule:
     """dataAbsentReason → NI, UN or OT."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        said = next((text_of(coding.code) for coding in concept_of(raw).codings if coding.code is not None), "")
-        return Found({name: null_flavour_of(said)})
+        return Found({name: null_flavour_of([text_of(coding.code) for coding in concept_of(raw).codings])})
 
     return Rule((name,), read)
 
@@ -158,7 +155,7 @@ def coded_found(
         flags.append("code-unmapped")
     values: dict[str, Any] = dict(chosen)
     if every:
-        values[every] = [shared_coding(coding) for coding in dict.fromkeys(usable)]
+        values[every] = shared_codings(usable)
     return Found(values, tuple(flags), unmapped)
 
 

@@ -67,7 +67,9 @@ class Parts:
     of: str
     """The FHIR field that holds the list."""
     known_by: str
-    """The field of an element that says which it is."""
+    """The field of an element that says which it is: a CodeableConcept, or a text such as a linkId."""
+    systems: tuple[str, ...] = ()
+    """The code system by which an element is known, in the spellings of sources. Ids hang on it: fixed for good."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def contained_medication(
                 found = coded_found(medication.code, wanted, every, Reason.MISSING_CODE, setting)
                 parts = [part.itemCodeableConcept for part in medication.ingredient or [] if part.itemCodeableConcept]
                 codes = (chosen_code(usable_codings(part)[0], (ingredient_system,), setting.codes) for part in parts)
-                found.values[ingredients] = [code for code in codes if code]
+                found.values[ingredients] = sorted({code for code in codes if code})
                 return found
         raise Unusable(Reason.MISSING_CODE, "reference")
 

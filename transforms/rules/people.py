@@ -5,7 +5,7 @@ import re
 from msgspec import Struct
 
 from schemas.problems import Reason
-from transforms.codes.systems import NULL_FLAVOR, repaired_system
+from transforms.codes.systems import BCP47, NULL_FLAVOR, repaired_system
 from transforms.fhir.elements import (
     CodeableConcept,
     Coding,
@@ -69,7 +69,7 @@ def us_core_category(*, race: str, ethnicity: str) -> Rule:
             for part in (extension.extension or []) if name else []:
                 if name and part.url == "ombCategory" and part.valueCoding is not None:
                     found[name] += _category(part.valueCoding)
-        return Found({race: list(dict.fromkeys(found[race])), ethnicity: next(iter(found[ethnicity]), None)})
+        return Found({race: sorted(set(found[race])), ethnicity: min(found[ethnicity], default=None)})
 
     return Rule((race, ethnicity), read)
 
@@ -77,7 +77,7 @@ def us_core_category(*, race: str, ethnicity: str) -> Rule:
 def _category(coding: Coding) -> list[str]:
     code = text_of(coding.code)
     if repaired_system(coding.system) == NULL_FLAVOR or code in UNKNOWN:
-        return [null_flavour_of(code)]
+        return [null_flavour_of([code])]
     return [code] if _CDC_CODE.fullmatch(code) else []
 
 
@@ -117,9 +117,14 @@ def preferred_language(name: str) -> Rule:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         spoken = [entry for entry in decode(raw, list[_Communication | None] | None) or [] if entry is not None]
         for entry in sorted(spoken, key=lambda entry: text_of(entry.preferred).lower() != "true"):
-            for coding in entry.language.codings if entry.language else []:
-                if _LANGUAGE.fullmatch(code := text_of(coding.code)):
-                    return Found({name: code})
+            said = (
+                [(coding.system, text_of(coding.code)) for coding in entry.language.codings] if entry.language else []
+            )
+            tags = sorted(
+                (repaired_system(system) != BCP47, code) for system, code in said if _LANGUAGE.fullmatch(code)
+            )
+            if tags:
+                return Found({name: tags[0][1]})
         return NOTHING
 
     return Rule((name,), read)
