@@ -14,7 +14,7 @@ import structlog
 from kafka import KafkaProducer
 from sqlalchemy import create_engine
 from mainstem.consumer import Consumer
-structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(60))  # no log of each dead letter
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))  # no log of each dead letter
 bootstrap, network, database, count = sys.argv[1:]
 
 def keep(connection, events):
