@@ -1,4 +1,4 @@
-"""A store on each database, and records to put into it."""
+"""A state on each database, and records to put into it."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mainstem.state import Store
+from mainstem.state import State
 from transforms.mapped import Mapped
 
 AT = datetime(2026, 3, 2, 5, tzinfo=UTC)
@@ -23,9 +23,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    """A store with its tables."""
-    opened = Store.open(url, wait_seconds=10)
+def state(url: str) -> Iterator[State]:
+    """A state with its tables."""
+    opened = State.open(url, wait_seconds=10)
     opened.migrate()
     yield opened
     opened.close()
