@@ -6,11 +6,14 @@ Reads only. It has no log-in of its own: it binds to loopback, and a network put
 from importlib.resources import files
 from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Path, Query, Response
+from fastapi import FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
 from sqlalchemy import Engine, Select, select
 
+from schemas.errors import MainstemError, TemporaryError
 from schemas.outcomes import RECORD_TYPES
 from services.registry.completeness import SiteCompleteness, completeness
+from services.registry.database import reading
 from services.registry.tables import RECORD_TABLES, history, load
 from services.serving import HeadAnswered
 
@@ -70,8 +73,13 @@ def make_app(engine: Engine) -> FastAPI:
     @app.get("/completeness")
     def what_is_complete() -> list[SiteCompleteness]:
         """What each site brought up to when: `none` (it has none) differs from `not loaded`."""
-        with engine.connect() as connection:
+        with reading(engine) as connection:
             return completeness(connection)
+
+    @app.exception_handler(MainstemError)
+    async def failed(request: Request, exc: MainstemError) -> JSONResponse:
+        status = 503 if isinstance(exc, TemporaryError) else 500
+        return JSONResponse({"detail": exc.cause, "fix": exc.fix}, status_code=status)
 
     app.add_middleware(HeadAnswered)
     return app
@@ -79,5 +87,5 @@ def make_app(engine: Engine) -> FastAPI:
 
 def rows(engine: Engine, query: Select[Any]) -> list[dict[str, Any]]:
     """The rows as JSON-able objects by column."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
