@@ -42,13 +42,19 @@ def record() -> Make:
     """Makes a record: `record("glucose", "7.1", part=1, updated=5)`; the name is the resource, the value its content."""
 
     def make(
-        name: str, value: str = "1", *, part: int = 0, updated: int | None = None, kind: str = "observation"
+        name: str,
+        value: str = "1",
+        *,
+        part: int = 0,
+        updated: int | None = None,
+        kind: str = "observation",
+        subject: bytes = b"subject-of-tests",
     ) -> Mapped:
-        content = f'{{"type":"{kind}","value":{value}}}'.encode()
+        content = f'{{"type":"{kind}","subject":"s-{subject.hex()}","value":{value}}}'.encode()
         return Mapped(
             id=ref(name) + part.to_bytes(4, "big"),
             type=kind,
-            subject=b"subject-of-tests",
+            subject=subject,
             content=content,
             provenance=f'"source":[],"mapping":"{kind}@1","flags":[]'.encode(),
             updated=updated,

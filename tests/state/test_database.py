@@ -143,3 +143,17 @@ def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("")
     with pytest.raises(OperatorError, match="cannot be made"):
         State.open(f"sqlite:///{tmp_path}/var/mainstem.db")
+
+
+def test_database_and_folder_are_their_owners_alone(tmp_path: Path, at: datetime) -> None:
+    """They hold data of patients; what lies beside the file too."""
+    state = State.open(f"sqlite:///{tmp_path}/new/deep/state.db")
+    state.migrate()
+    with state.holding("north", "plan"), state.outbox.publishing("north"):
+        save(state, "north", [], [], at)
+        rights = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "new").rglob("*")}
+    assert rights.pop("deep") == 0o700
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    assert set(rights) >= {"state.db", "state.db-wal", "state.db-shm", "state.db.wal.lock"}
+    assert set(rights.values()) == {0o600}
+    state.close()

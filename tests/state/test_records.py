@@ -189,6 +189,32 @@ def test_lost_component_is_withdrawn(state: State, record: Make, at: datetime) -
     assert tallied(state) == 3
 
 
+def test_lost_component_is_withdrawn_where_the_whole_does_not_name_its_parts(
+    state: State, record: Make, at: datetime
+) -> None:
+    """The policy withholds `parts`: the whole is the same, from another line."""
+    first, second = b"1" * 16, b"2" * 16
+    whole, kept, lost = (record("bp", part=part)._replace(line_digest=first) for part in (0, 1, 2))
+    save(state, "north", [whole, kept, lost], [], at)
+    publish_all(state)
+    again = [each._replace(line_digest=second) for each in (whole, kept)]
+    assert save(state, "north", again, [], at) == Saved(0, 0, 2, 1, 0)
+    assert [(row.id, row.content) for row in publish_all(state)] == [(lost.id, None)]
+    assert tallied(state) == 2
+
+
+def test_another_way_to_write_a_number_is_no_change(state: State, record: Make, at: datetime) -> None:
+    """7.1 and 7.10: the raw value is kept with the record but does not decide."""
+    first, second, other = (
+        record("lab")._replace(content=b'{"type":"observation","value":%b,"raw_value":"%b","unit":"%%"}' % given)
+        for given in ((b"7.1", b"7.1"), (b"7.1", b"7.10"), (b"7.2", b"7.2"))
+    )
+    save(state, "north", [first], [], at)
+    publish_all(state)
+    assert save(state, "north", [second], [], at) == NOTHING._replace(unchanged=1)
+    assert save(state, "north", [other], [], at) == NOTHING._replace(amended=1)
+
+
 def test_part_known_only_from_an_old_version_is_not_recorded(state: State, record: Make, at: datetime) -> None:
     """A late old version brings a component the newer one never had: it is as stale as the whole."""
     save(state, "north", [record("bp", "[1]", updated=20), record("bp", part=1, updated=20)], [], at)

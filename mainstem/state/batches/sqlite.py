@@ -23,7 +23,7 @@ class SqliteBatches:
 
     _DIFFERENCES = """
         WITH RECURSIVE batch (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM batch WHERE i + 1 < :count)
-        SELECT i, r.site, r.digest = substr(:digests, i * 16 + 1, 16), r.updated, r.content IS NULL, r.subject
+        SELECT i, r.site, r.digest = substr(:digests, i * 16 + 1, 16), r.updated, r.id IS NOT NULL AND r.content IS NULL, r.subject
         FROM batch LEFT JOIN record r ON r.id = substr(:ids, i * 16 + 1, 16)
         WHERE r.site IS NOT :site OR r.digest <> substr(:digests, i * 16 + 1, 16)
            OR printf('%016x', coalesce(r.updated, 0)) < CAST(substr(:times, i * 16 + 1, 16) AS TEXT)

@@ -203,11 +203,11 @@ _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def sets_sorted(content: bytes) -> bytes:
-    """A record's JSON with its lists, which are all sets, in the order of their items' JSON."""
+    """A record's JSON with its lists, which are all sets, in the order of their items' JSON, each once."""
     if b"[" not in content:
         return content
     members = {name: bytes(value) for name, value in _members(content).items()}
     for name, value in members.items():
         if value.startswith(b"["):
-            members[name] = b"[" + b",".join(sorted(map(bytes, _items(value)))) + b"]"
+            members[name] = b"[" + b",".join(sorted({bytes(item) for item in _items(value)})) + b"]"
     return b"{" + b",".join(b'"%b":%b' % (name.encode(), value) for name, value in members.items()) + b"}"
