@@ -75,11 +75,10 @@ class PostgresBatches:
     _PENDING = f"""
         SELECT {PENDING_COLUMNS} FROM record
         WHERE site = %s AND sequence > published_sequence AND number > %s
-          AND number NOT IN (SELECT number FROM refused WHERE site = %s) ORDER BY number LIMIT %s"""
+        {{but}} ORDER BY number LIMIT %s"""
     _MARK = """
         UPDATE record SET published_sequence = sequence, live = content IS NOT NULL
-        WHERE site = %s AND sequence > published_sequence AND number BETWEEN %s AND %s
-          AND number NOT IN (SELECT number FROM refused WHERE site = %s)"""
+        WHERE site = %s AND sequence > published_sequence AND number BETWEEN %s AND %s {but}"""
 
     def prepare(self, cursor: Any) -> None:
         """The plans these statements need."""
@@ -154,9 +153,20 @@ class PostgresBatches:
 
     def pending(self, cursor: Any, site: str, after: int, limit: int) -> list[Any]:
         """See Batches."""
-        rows: list[Any] = cursor.execute(self._PENDING, (site, after, site, limit), prepare=False).fetchall()
+        rows: list[Any] = cursor.execute(
+            self._PENDING.format(but=self._but(cursor, site)), (site, after, limit), prepare=False
+        ).fetchall()
         return rows
 
     def mark(self, cursor: Any, site: str, first: int, last: int) -> int:
         """See Batches."""
-        return int(cursor.execute(self._MARK, (site, first, last, site), prepare=False).rowcount)
+        return int(
+            cursor.execute(self._MARK.format(but=self._but(cursor, site)), (site, first, last), prepare=False).rowcount
+        )
+
+    @staticmethod
+    def _but(cursor: Any, site: str) -> str:
+        """Leaves out what is refused, which costs a tenth of the time, where there is any."""
+        cursor.execute("SELECT number FROM refused WHERE site = %s ORDER BY number", (site,), prepare=False)
+        numbers = ", ".join(str(row[0]) for row in cursor.fetchall())
+        return f"AND number NOT IN ({numbers})" if numbers else ""
