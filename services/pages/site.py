@@ -1,7 +1,7 @@
 """What every page works with: the registry, the network's name, the clock, the templates."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -10,8 +10,8 @@ import jinja2
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection, Engine
 
-from mainstem.database.engine import translated
 from services.pages.wording import freshness, percent, title_of
+from services.registry.database import reading
 
 
 @dataclass
@@ -22,11 +22,9 @@ class PageSite:
     network: str
     clock: Callable[[], datetime]
 
-    @contextmanager
-    def registry(self) -> Iterator[Connection]:
+    def registry(self) -> AbstractContextManager[Connection]:
         """A connection that reads. Raises OperatorError or TemporaryError, which become a page in words."""
-        with translated(self.engine.url), self.engine.connect() as connection:
-            yield connection
+        return reading(self.engine)
 
     def render(self, template: str, *, status: int = 200, **shown: object) -> HTMLResponse:
         """A page from a file of `templates/`."""

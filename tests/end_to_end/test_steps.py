@@ -25,7 +25,7 @@ def test_a_load_whose_changes_are_not_published_is_not_announced_as_completed(lh
         with pytest.raises(OperatorError, match="not published"):
             steps.complete(refresh, load)
         assert [event.operation for event in lhn.events(load_topic)] == ["started"]
-        assert refresh.store.watermarks("west") == {}
+        assert refresh.store.watermarks.of("west") == {}
         assert steps.publish(refresh, load) == RECORDS_A_CHILD
         assert steps.complete(refresh, load).status == "completed"
         assert [event.operation for event in lhn.events(load_topic)] == ["started", "completed"]
@@ -41,7 +41,7 @@ def test_a_type_whose_mapping_failed_is_a_gap_that_says_so(lhn: Network, tmp_pat
         steps.publish(refresh, load)
         report = steps.complete(refresh, load)
         assert [(gap.resource_type, gap.reason) for gap in report.gaps] == [("Procedure", "not mapped")]
-        assert "Procedure" not in refresh.store.watermarks("west")
+        assert "Procedure" not in refresh.store.watermarks.of("west")
 
 
 def test_since_reaches_back_and_never_lets_a_watermark_pass_what_was_not_read(lhn: Network, tmp_path: Path) -> None:
@@ -51,14 +51,14 @@ def test_since_reaches_back_and_never_lets_a_watermark_pass_what_was_not_read(lh
     lhn.refresh(site)
     site = lhn.files_site("west", tmp_path / "west", types=["Patient", "Encounter"])
     with steps.open_refresh(site, lhn.settings) as refresh:
-        watermark = refresh.store.watermarks("west")["Patient"]
+        watermark = refresh.store.watermarks.of("west")["Patient"]
         begins = watermark - refresh.site.overlap
         for since, expected in (
             (watermark + timedelta(days=30), begins),
             (datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)),
         ):
             load = steps.plan(refresh, since=since, fresh=True).load
-            assert refresh.store.load(load).plan["since"] == {"Patient": expected.isoformat()}
+            assert refresh.store.loads.get(load).plan.since == {"Patient": expected}
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 
 from services.pages.app import make_app
+from services.registry.database import connect
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET_CHROMIUM = (
@@ -132,11 +133,13 @@ def test_page_that_is_posted_to_says_that_it_is_only_read(page: TestClient) -> N
 
 def test_database_that_is_away_is_told_in_words(page: TestClient, tmp_path: Path) -> None:
     """Cause and fix instead of "Internal Server Error"; the library's text goes no further."""
-    gone = create_engine(f"sqlite:///{tmp_path / 'nowhere' / 'registry.db'}")
+    (tmp_path / "broken.db").write_text("this is no database, whatever its name says")
+    gone = connect(f"sqlite:///{tmp_path / 'broken.db'}")
     client = TestClient(make_app(gone, network="lhn", clock=lambda: NOW), raise_server_exceptions=False)
     answer = client.get("/measures/cf2")
     assert answer.status_code in (500, 503)
-    assert "cannot be opened" in answer.text
+    assert "is not an SQLite database" in answer.text
+    assert "MAINSTEM_REGISTRY_URL" in answer.text
     assert "sqlalche" not in answer.text
 
 
