@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from mainstem.demo.embedded import LOOPBACK, Part, Running, port_is_busy, require_port, write_secret
+from mainstem.demo.embedded import LOOPBACK, EmbeddedPart, Running, port_is_busy, require_port, write_secret
 from schemas.errors import OperatorError, TemporaryError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ exec {airflow} "$@"
 """
 
 
-class Airflow(Part):
+class Airflow(EmbeddedPart):
     """One Airflow with LocalExecutor on 127.0.0.1; `launch` returns at once, `wait` until it answers (about 20 s)."""
 
     def __init__(self, state: Path, *, port: int, dags: Path, env: Mapping[str, str], choose: str) -> None:
