@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mainstem.config.settings import Settings
+from mainstem.demo.embedded import free_port
 from mainstem.refresh import Refresh, open_refresh
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -25,7 +26,11 @@ def make_refresh(tmp_path: Path) -> Iterator[Callable[..., Refresh]]:
             (tmp_path / "delivery").mkdir(exist_ok=True)
             path = tmp_path / "west.toml"
             path.write_text(HEAD + "".join(f"{key} = {value!r}\n" for key, value in values.items()) + source)
-            settings = Settings(database_url=f"sqlite:///{tmp_path / 'state.db'}", landing=tmp_path / "landing")
+            settings = Settings(
+                kafka=f"127.0.0.1:{free_port()}",
+                database_url=f"sqlite:///{tmp_path / 'state.db'}",
+                landing=tmp_path / "landing",
+            )
             return stack.enter_context(open_refresh(path, settings))
 
         yield make
