@@ -50,8 +50,8 @@ format: setup-dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup-dev kafka ## Speed and memory, as ratios within one run
-	@$(BIN)/python tests/bench.py $(ARGS)
+bench: setup-dev kafka ## Speed and memory, as ratios within one run (ARGS="map --against ../before": some figures, an older checkout beside)
+	@$(BIN)/python tests/bench $(ARGS)
 
 kafka: setup-dev ## Fetch Apache Kafka's jars by Maven, for the tests marked kafka
 	@command -v mvn >/dev/null && command -v java >/dev/null || { echo "Apache Kafka needs Java 17 and Maven; the tests marked kafka will be skipped"; exit 0; }; \

@@ -1,23 +1,58 @@
-"""One load's landing folder: raw FHIR written once, compressed, with a cursor from which a pull goes on.
+"""The landing zone: raw FHIR written once, compressed, a folder a load. Nobody else knows how it is laid out.
 
 A file's bytes are on the disk before the cursor that counts them; so after a crash the cursor is right, and what stands
-beyond it is cut off or written over.
+beyond it is cut off or written over. What the disk refuses is an operator's error, on every road.
 """
 
+import errno
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 import msgspec
 from isal import isal_zlib
+
+from schemas.errors import OperatorError
 
 COMPRESSION_LEVEL = 1
 """isal's levels on one core, FHIR NDJSON, speed and ratio: 0: 637 MB/s, 5.5; 1: 778, 8.4; 2: 610, 8.5; 3: 163, 8.6."""
 
 _GZIP_WINDOW = 31
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_LOAD_FOLDER = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)(\d\d)(\d\d.*)")
+"""`2026-03-02T050000Z-2`: a load's start without its colons, which some shares do not take."""
 T = TypeVar("T", bound=msgspec.Struct)
+
+
+class LandingZone:
+    """What one site's loads landed."""
+
+    def __init__(self, root: Path, site: str) -> None:
+        self._folder = root / site
+        self._site = site
+
+    def of(self, load_id: str) -> "Landing":
+        """A load's folder: `north/2026-03-02T05:00:00Z` is `<root>/north/2026-03-02T050000Z`."""
+        return Landing(self._folder / load_id.partition("/")[2].replace(":", ""))
+
+    def tidy(self, *, keep: int, needed: Callable[[str], bool]) -> None:
+        """Removes what all but the latest `keep` loads landed, quarantined lines only of loads that are not `needed`."""
+        with _disk(self._folder):
+            loads = sorted((folder, name) for folder, name in self._loads())
+            for folder, load_id in loads[:-keep]:
+                if needed(load_id):
+                    Landing(folder).forget_resources()
+                else:
+                    shutil.rmtree(folder)
+
+    def _loads(self) -> Iterator[tuple[Path, str]]:
+        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
+            if folder.is_dir() and (started := _LOAD_FOLDER.fullmatch(folder.name)):
+                yield folder, f"{self._site}/{':'.join(started.groups())}"
 
 
 class Landing:
@@ -28,7 +63,7 @@ class Landing:
 
     def open(self) -> None:
         """Make the folder where it is missing."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _private(self.folder)
 
     def path(self, stem: str, number: int) -> Path:
         """The numbered file of a resource type: `Observation-0001.ndjson.gz`."""
@@ -38,56 +73,76 @@ class Landing:
         """The complete files holding that type, in order."""
         return sorted(self.folder.glob(f"{resource_type}-*.ndjson.gz"))
 
+    def quarantine(self, resource_type: str, *, at: int = 0) -> "Quarantine":
+        """Where lines of the type that gave no record are kept; what stands beyond the place `at` is cut off."""
+        return Quarantine(self.folder / "quarantine" / f"{resource_type}.ndjson", at)
+
     def cursor(self, unit: str, form: type[T]) -> T | None:
         """The unit's cursor; None where it was not begun."""
         path = self._cursor_path(unit)
-        return msgspec.json.decode(path.read_bytes(), type=form) if path.exists() else None
+        with _disk(path):
+            return msgspec.json.decode(path.read_bytes(), type=form) if path.exists() else None
 
     def save_cursor(self, unit: str, cursor: msgspec.Struct) -> None:
         """Replace the unit's cursor in one step; it is on the disk afterwards."""
-        with self._replacing(self._cursor_path(unit)) as stream:
-            stream.write(msgspec.json.encode(cursor))
+        self.copy(self._cursor_path(unit), [msgspec.json.encode(cursor)])
 
     def write(self, path: Path, blocks: Iterable[bytes]) -> int:
         """A whole compressed file, there only when complete; returns its size in bytes."""
-        with self._replacing(path) as stream:
-            for packed in compressed(blocks):
-                stream.write(packed)
-            return stream.tell()
+        return self.copy(path, compressed(blocks))
 
     def copy(self, path: Path, blocks: Iterable[bytes]) -> int:
         """A whole file of bytes as they are, there only when complete; returns its size."""
-        with self._replacing(path) as stream:
-            for block in blocks:
-                stream.write(block)
-            return stream.tell()
+        with _replacing(path) as file:
+            return file.write(blocks)
 
     def append(self, path: Path, at: int, blocks: Iterable[bytes]) -> int:
         """Add a gzip member at position `at`, cutting off what a crash left behind it; returns the new size."""
-        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as stream:
-            stream.truncate(at)
-            stream.seek(at)
-            for packed in compressed(blocks):
-                stream.write(packed)
-            _to_disk(stream)
-            return stream.tell()
+        with _File(path) as file:
+            file.cut(at)
+            return file.write(compressed(blocks))
 
     def discard(self, paths: Iterable[Path]) -> None:
         """Remove files of a pull that has to begin again."""
         for path in paths:
-            path.unlink(missing_ok=True)
+            with _disk(path):
+                path.unlink(missing_ok=True)
+
+    def forget_resources(self) -> None:
+        """Remove all but the quarantined lines."""
+        self.discard(path for path in list(self.folder.iterdir()) if not path.is_dir())
 
     def _cursor_path(self, unit: str) -> Path:
         return self.folder / f"cursor-{unit}.json"
 
-    @contextmanager
-    def _replacing(self, path: Path) -> Iterator[BinaryIO]:
-        part = path.with_name(f"{path.name}.part")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-            yield stream
-            _to_disk(stream)
-        part.replace(path)
-        _folder_to_disk(path.parent)
+
+class Quarantine(AbstractContextManager["Quarantine"]):
+    """Lines of one type and load that gave no record, one after the other; the file is made with the first."""
+
+    def __init__(self, path: Path, at: int) -> None:
+        self._path = path
+        self._waiting: list[bytes] = []
+        self._at = 0
+        if path.exists():
+            with _File(path) as file:
+                self._at = file.cut(min(at, path.stat().st_size))
+
+    def __exit__(self, *_: object) -> None:
+        self.keep()
+
+    def add(self, line: bytes) -> None:
+        """One more line, without its newline."""
+        self._waiting.append(line)
+
+    def keep(self) -> int:
+        """What was added is on the disk afterwards. Returns the place behind it, from which a crash may go on."""
+        if self._waiting:
+            _private(self._path.parent)
+            with _File(self._path) as file:
+                file.cut(self._at)
+                self._at = file.write([b"\n".join(self._waiting) + b"\n"])
+            self._waiting = []
+        return self._at
 
 
 def compressed(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -99,9 +154,74 @@ def compressed(blocks: Iterable[bytes]) -> Iterator[bytes]:
     yield packer.flush()
 
 
-def _to_disk(stream: BinaryIO) -> None:
-    stream.flush()
-    os.fsync(stream.fileno())
+class _File(AbstractContextManager["_File"]):
+    """A file being written, without a buffer: so that a full disk is met in `write` and not again in closing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _disk(path):
+            self._number = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+    def __exit__(self, *_: object) -> None:
+        with _disk(self._path):  # a share may refuse as late as here
+            os.close(self._number)
+
+    def cut(self, size: int) -> int:
+        """Leaves that many bytes, and writes behind them."""
+        with _disk(self._path):
+            os.ftruncate(self._number, size)
+            return os.lseek(self._number, 0, os.SEEK_END)
+
+    def write(self, blocks: Iterable[bytes]) -> int:
+        """The blocks, onto the disk; returns the file's size. An error of their source's passes as it is."""
+        for block in blocks:
+            rest = memoryview(block)
+            with _disk(self._path):
+                while rest:
+                    rest = rest[os.write(self._number, rest) :]
+        with _disk(self._path):
+            os.fsync(self._number)
+            return os.lseek(self._number, 0, os.SEEK_CUR)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[_File]:
+    """A file that takes the path's place when it is whole; half a one is not left to fill the disk."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with _File(part) as file:
+            file.cut(0)
+            yield file
+        with _disk(path):
+            part.replace(path)
+            _folder_to_disk(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    """What the disk refuses, in our words."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in _FULL:
+            raise OperatorError(
+                f"the landing folder is full: {path.parent} takes no more ({exc.strerror})",
+                "Make room there, or move MAINSTEM_LANDING to a larger disk; then run it again.",
+            ) from exc
+        raise OperatorError(
+            f"the landing folder cannot be used: {path.parent} ({exc.strerror})",
+            "Check that MAINSTEM_LANDING is mounted and that this user may write there.",
+        ) from exc
+
+
+def _private(folder: Path) -> None:
+    """The folder and those above it, where they are missing: for their owner only."""
+    with _disk(folder):
+        for each in (*reversed(folder.parents), folder):
+            if not each.is_dir():
+                each.mkdir(mode=0o700, exist_ok=True)
 
 
 def _folder_to_disk(folder: Path) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-import httpx
+import httpx2
 
 from connectors.client.auth import Clock, Secrets
 from connectors.client.capabilities import Capabilities, ask_capabilities
@@ -20,7 +20,7 @@ from connectors.roads.search import pull_search
 from schemas.errors import OperatorError
 from schemas.sites import Site
 
-__all__ = ["Capabilities", "Pulled", "landed", "open_client", "pull", "read_capabilities", "road_of", "units"]
+__all__ = ["Capabilities", "Pulled", "open_client", "pull", "read_capabilities", "road_of", "units"]
 
 
 def utc_now() -> datetime:
@@ -34,7 +34,7 @@ def open_client(
     folder: Path,
     secrets: Secrets,
     clock: Clock = utc_now,
-    transport: httpx.BaseTransport | None = None,
+    transport: httpx2.BaseTransport | None = None,
     sleep: Sleep = time.sleep,
     attempts: int = ATTEMPTS,
 ) -> FhirClient:
@@ -59,7 +59,7 @@ def read_capabilities(
     secrets: Secrets,
     folder: Path = Path(),
     clock: Clock = utc_now,
-    transport: httpx.BaseTransport | None = None,
+    transport: httpx2.BaseTransport | None = None,
 ) -> Capabilities | None:
     """What the site's server says it can do; None where files are read."""
     if site.fhir is None or site.road == "files":
@@ -93,7 +93,7 @@ def pull(
     until: datetime | None = None,
     clock: Clock = utc_now,
     progress: Callable[[str, int], None] = lambda _unit, _count: None,
-    transport: httpx.BaseTransport | None = None,
+    transport: httpx2.BaseTransport | None = None,
     sleep: Sleep = time.sleep,
 ) -> Pulled:
     """One unit of `units`, updated from `since` and before `until`, into the landing folder.
@@ -112,8 +112,3 @@ def pull(
         if unit == EXPORT:
             return pull_export(client, site, landing=landing, since=since, progress=progress)
         return pull_search(client, site, unit, landing=landing, since=since, until=until, progress=progress)
-
-
-def landed(landing: Landing, resource_type: str) -> list[Path]:
-    """The landing files that hold the type, in order."""
-    return landing.files(resource_type)

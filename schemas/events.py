@@ -69,7 +69,10 @@ class Change(BaseModel):
         ge=1, description="Rises whenever the record's content changes; gaps mean changes that coalesced."
     )
     previous: int = Field(ge=0, description="Sequence published before this one; 0 for none.")
-    digest: str = Field(pattern=r"^[0-9a-f]{32}$", description="BLAKE2b-128 of the record's JSON.")
+    digest: str = Field(
+        pattern=r"^[0-9a-f]{32}$",
+        description="BLAKE2b-128 of the record's JSON without raw_value: other digits for the same number are no change.",
+    )
 
 
 class Source(BaseModel):

@@ -1,1 +1,4 @@
-"""Who listens: reference consumers of the stream, replaceable by anyone's."""
+"""Who listens: reference consumers of the stream, replaceable by anyone's.
+
+Of `mainstem` they see the consumer kit, Kafka, databases and settings only: the centre never reaches an EHR.
+"""

@@ -31,7 +31,7 @@ class Mapped(NamedTuple):
     updated: int | None
     """meta.lastUpdated in microseconds since 1970 UTC: an older version never replaces a newer one."""
     line_digest: bytes = NO_LINE
-    """What the line is recognised by when it comes again (`Mapper.line_digests`), where this is its one record."""
+    """What the line is recognised by when it comes again (`Mapper.line_digests`)."""
 
 
 new_record = partial(tuple.__new__, Mapped)
@@ -75,10 +75,14 @@ class Outcomes(NamedTuple):
         return found
 
     def sign(self, digests: Sequence[bytes]) -> None:
-        """Gives each line's one record the digest of the line."""
+        """Gives each line's records the digest of the line: the whole's id and the digest tell that all of them are known."""
         for place, record in enumerate(self.usual):
             if record is not None:
                 self.usual[place] = new_record((*record[:-1], digests[place]))
+        for place, outcome in self.unusual.items():
+            if outcome.records:
+                signed = [new_record((*record[:-1], digests[place])) for record in outcome.records]
+                self.unusual[place] = outcome._replace(records=signed)
 
     def put_one(self, place: int, outcome: Outcome | Mapped) -> None:
         """What became of one line."""
@@ -105,3 +109,27 @@ def joined(batches: Iterable[Outcomes]) -> Outcomes:
         unusual.update({len(usual) + place: outcome for place, outcome in batch.unusual.items()})
         usual += batch.usual
     return Outcomes(usual, unusual)
+
+
+class Referred(NamedTuple):
+    """A resource that others are read with (a Medication), kept by the state for whoever looks it up."""
+
+    ref: bytes
+    """12 bytes, as in a record's id."""
+    type: str
+    """FHIR resource type."""
+    content: bytes
+    """What a mapping that looks it up is given."""
+    updated: int | None
+    """As in Mapped."""
+
+
+class Depends(NamedTuple):
+    """A line that was read with another resource: mapped again when that one changes."""
+
+    ref: bytes
+    """The line's own resource."""
+    subject: bytes
+    on: bytes
+    """The resource it was read with, found or not."""
+    line: bytes

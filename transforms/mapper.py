@@ -3,11 +3,9 @@
 import re
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import cached_property, partial
+from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from hashlib import blake2b
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from operator import methodcaller
 from zoneinfo import ZoneInfo
 
@@ -17,13 +15,15 @@ from schemas.outcomes import MAPPED_TYPES
 from schemas.problems import Problem, Reason
 from transforms.codes.code_map import CodeMapRow
 from transforms.codes.code_map import code_map as meanings
-from transforms.fhir.elements import path_of
+from transforms.fhir.elements import Scalar, path_of, text_of
 from transforms.fhir.type_names import OTHER_VERSIONS_TYPES, R4_TYPES
+from transforms.identity import identity_of
 from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Outcome, Outcomes, joined
-from transforms.privacy import FieldPolicy, Pseudonyms, keyed
+from transforms.privacy import FieldPolicy, Pseudonyms
+from transforms.privacy.pseudonyms import keyed
 from transforms.reading.reader import Reader
-from transforms.resources import mappings
-from transforms.rules import Setting
+from transforms.resources import declared_in, mappings
+from transforms.rules.setting import Setting
 
 _OPENING = b'{"resourceType":"'
 _NAME_ENDS = len(_OPENING) + 64
@@ -38,7 +38,12 @@ class _Named(msgspec.Struct, gc=False):
     resourceType: str | None = None
 
 
+class _Identified(_Named, gc=False):
+    id: Scalar = None
+
+
 _name_of = msgspec.json.Decoder(_Named).decode
+_ident_of = msgspec.json.Decoder(_Identified).decode
 
 
 class Mapper:
@@ -59,6 +64,7 @@ class Mapper:
         """How often each flag was raised."""
         rows = list(code_map)
         self._given = (site, time_zone, subject_key, rows)
+        self._identities: dict[str, bytes] = {}
         self._pseudonyms = Pseudonyms(subject_key)
         setting = Setting(ZoneInfo(time_zone), self._pseudonyms, meanings(rows))
         policy = FieldPolicy.load()
@@ -105,28 +111,41 @@ class Mapper:
         return outcomes
 
     def record_ids(self, resource_type: str, lines: Iterable[bytes]) -> list[bytes]:
-        """The ids of the records that lines of one type give, read without decoding them.
+        """The ids of the whole records that lines of one type give, wherever type and id stand in them.
 
-        A line's id is read where it stands right behind the type; elsewhere it is that of no record.
+        Where they stand first, as they nearly always do, without decoding; a line of no such resource has that of no record.
         """
-        opening = _IDENTIFIED % resource_type.encode()
-        ref, match = self._pseudonyms.refs(resource_type.encode() + b"/"), re.compile(opening).match
-        return [ref(found[1]) + WHOLE if (found := match(line)) else _NO_ID for line in lines]
+        name = resource_type.encode()
+        ref, match = self._pseudonyms.refs(name + b"/"), re.compile(_IDENTIFIED % name).match
 
-    def line_digests(self, lines: Iterable[bytes]) -> list[bytes]:
-        """What lines are recognised by when they come again: BLAKE2b-128 of all their bytes.
+        def sought(line: bytes) -> bytes:
+            ident = _identified(resource_type, line)
+            return ref(ident) + WHOLE if ident else _NO_ID
 
-        Keyed with the mapping itself, so that under another mapping none is recognised.
+        return [ref(found[1]) + WHOLE if (found := match(line)) else sought(line) for line in lines]
+
+    def identity(self, resource_type: str) -> bytes:
+        """What decides the records of a type, as one hash: settings, code map, declaration, rules, tables, libraries.
+
+        Docstrings, comments and files that no mapping of the type imports do not count.
         """
-        return list(map(self._line_digest, lines))
+        found = self._identities.get(resource_type)
+        if found is None:
+            declaration = declared_in(resource_type) or "transforms.mapper"
+            found = identity_of(declaration, repr(self._given), self._given[1])
+            self._identities[resource_type] = found
+        return found
 
-    @cached_property
-    def _line_digest(self) -> Callable[[bytes], bytes]:
-        """Keyed with all that decides what a line becomes: the site's setting, the rules and their tables."""
-        identity = blake2b(repr(self._given).encode(), digest_size=32)
-        for path, content in sorted(_package(files("transforms"), "")):
-            identity.update(b"%b\0%d\0%b" % (path.encode(), len(content), content))
-        return keyed(blake2b(key=identity.digest(), digest_size=len(NO_LINE)))
+    def line_digests(self, resource_type: str, lines: Iterable[bytes]) -> list[bytes]:
+        """What lines of a type are recognised by when they come again: BLAKE2b-128 of all their bytes.
+
+        Keyed with the mapping's identity, so that under another mapping none is recognised.
+        """
+        return list(map(keyed(blake2b(key=self.identity(resource_type), digest_size=len(NO_LINE))), lines))
+
+    def record_count(self, resource_type: str, lines: Sequence[bytes]) -> int:
+        """How many records lines of a type gave that are recognised, and so need no mapping."""
+        return self._readers[resource_type.encode()].record_count(lines)
 
     def map_line(self, line: bytes) -> Outcome:
         """What becomes of one line."""
@@ -169,15 +188,6 @@ class Mapper:
         return Outcomes([None], {0: _unreadable(name, Reason.INVALID_JSON)})
 
 
-def _package(folder: Traversable, path: str) -> Iterator[tuple[str, bytes]]:
-    """The files of a package, by path."""
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            yield from _package(entry, f"{path}/{entry.name}")
-        elif not entry.name.endswith(".pyc"):
-            yield f"{path}/{entry.name}", entry.read_bytes()
-
-
 def _opened(line: bytes) -> bytes:
     """resourceType where it stands first, as it nearly always does; else empty."""
     return line[len(_OPENING) : line.find(b'"', len(_OPENING), _NAME_ENDS)] if line.startswith(_OPENING) else b""
@@ -187,6 +197,17 @@ def _named(line: bytes) -> bytes:
     """resourceType, wherever it stands in the line; empty for none. Raises msgspec's errors."""
     name = _name_of(line).resourceType
     return name.encode() if name else b""
+
+
+def _identified(resource_type: str, line: bytes) -> bytes:
+    """The id of a resource of a type, wherever it stands; empty for none, and for what cannot be read."""
+    try:
+        found = _ident_of(line)
+    except _UNREADABLE:
+        return b""
+    if found.resourceType != resource_type:
+        return b""
+    return found.id.encode() if isinstance(found.id, str) else text_of(found.id).encode()
 
 
 def _not_mapped(name: bytes) -> Outcome:

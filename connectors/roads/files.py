@@ -120,7 +120,7 @@ def _take(source: Path, resource_type: str, folder: Path, landing: Landing, curs
     except OSError as exc:
         raise OperatorError(
             f"{resource_type}: {source} cannot be copied ({exc.strerror})",
-            "Check permissions, the share and the disk's space.",
+            "Check permissions and the share.",
         ) from exc
     cursor.taken.append(source.relative_to(folder).as_posix())
     cursor.files.append(target.name)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mainstem.commands.terminal import read_settings
+from mainstem.commands.terminal import read_settings, tell
 
 group = typer.Typer()
 
@@ -15,7 +15,7 @@ def feedback(
     port: Annotated[int, typer.Option(help="Port to bind.")] = 8071,
 ) -> None:
     """Serve the feedback pages: measures as control charts."""
-    from services.pages.running import serve
+    from services.pages.running import run
 
     current = read_settings()
-    serve(current.registry_url, network=current.network, host=host, port=port)
+    run(current.registry_url, network=current.network, host=host, port=port, say=tell)

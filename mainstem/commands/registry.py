@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mainstem.commands.terminal import read_settings
+from mainstem.commands.terminal import read_settings, tell
 
 group = typer.Typer(
     name="registry", help="The reference registry: events into relational tables.", no_args_is_help=True
@@ -18,7 +18,7 @@ def run() -> None:
     from services.registry.running import run as run_registry
 
     current = read_settings()
-    run_registry(kafka_settings_of(current), current.network, current.registry_url)
+    run_registry(kafka_settings_of(current), current.network, current.registry_url, say=tell)
 
 
 @group.command("serve")
@@ -27,6 +27,6 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to bind.")] = 8070,
 ) -> None:
     """Serve the registry's read-only API and the events' schemas."""
-    from services.registry.running import serve
+    from services.registry.running import serve_api
 
-    serve(read_settings().registry_url, host=host, port=port)
+    serve_api(read_settings().registry_url, host=host, port=port, say=tell)

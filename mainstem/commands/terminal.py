@@ -44,6 +44,11 @@ def stdout() -> "Console":
     return Console()
 
 
+def tell(line: str) -> None:
+    """One line on what goes on, on standard error."""
+    stderr().print(line, soft_wrap=True, highlight=False, markup=False)
+
+
 def print_json(value: Any) -> None:
     """The result for machines."""
     import json

@@ -11,7 +11,7 @@ from kafka import KafkaConsumer, TopicPartition
 from rich.console import Console
 from rich.text import Text
 
-from mainstem.consumer import Reason, Received, read_event
+from mainstem.consumer.received import LetterReason, Received, read_event
 from mainstem.kafka.settings import Reach, as_settings, kafka_errors
 from schemas.errors import OperatorError
 from schemas.events import Header
@@ -154,7 +154,7 @@ def _before_end(client: KafkaConsumer, partition: TopicPartition, end: int) -> b
 def _seen(record: Any) -> Seen:
     headers = _texts(record)
     event = read_event(record)
-    if isinstance(event, Reason):
+    if isinstance(event, LetterReason):
         return _unreadable(record, event.value, headers)
     return Seen(
         event.time,
@@ -179,7 +179,7 @@ def _seen_load(record: Any) -> Seen:
         when = datetime.fromisoformat(headers[Header.TIME])
         return Seen(when, event["site"], event["event"], "load", what, event["load"], "", record.value, headers)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return _unreadable(record, Reason.INVALID_JSON.value, headers)
+        return _unreadable(record, LetterReason.INVALID_JSON.value, headers)
 
 
 def _unreadable(record: Any, reason: str, headers: dict[str, str]) -> Seen:

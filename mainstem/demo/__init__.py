@@ -1,4 +1,8 @@
-"""A network of three hospitals on one machine: synthetic children, real servers, broker, database, registry and page."""
+"""A network of three hospitals on one machine: synthetic children, real servers, broker, database, registry and page.
+
+On top of all rooms but the commands: imported by them and by the tests, by nobody else. `network` starts it, `refreshing` and
+`second_day` are what happens in it; `embedded` holds the parts. Nothing else needs it to run.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +20,6 @@ def run(*, quick: bool, state: Path, console: "Console") -> None:
 
 def day_two(*, state: Path, console: "Console") -> None:
     """Change three things at the hospitals of the running demo, refresh them, show what travelled; then once more."""
-    from mainstem.demo.network import day_two as run_day_two
+    from mainstem.demo.second_day import day_two as run_day_two
 
     run_day_two(state=state, console=console)

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from mainstem.demo.embedded import LOOPBACK, Part, Running, port_is_busy, require_port, write_secret
+from mainstem.demo.embedded import LOOPBACK, EmbeddedPart, Running, port_is_busy, require_port, write_secret
 from schemas.errors import OperatorError, TemporaryError
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 USER = "admin"
 FINISHED = ("success", "failed")
@@ -31,14 +31,14 @@ exec {airflow} "$@"
 """
 
 
-class Airflow(Part):
+class Airflow(EmbeddedPart):
     """One Airflow with LocalExecutor on 127.0.0.1; `launch` returns at once, `wait` until it answers (about 20 s)."""
 
     def __init__(self, state: Path, *, port: int, dags: Path, env: Mapping[str, str], choose: str) -> None:
         self.home, self.state, self.port, self.dags = state.resolve() / "airflow", state.resolve(), port, dags.resolve()
         self._env, self._choose = dict(env), choose
         self._process: Running | None = None
-        self._http: httpx.Client | None = None
+        self._http: httpx2.Client | None = None
 
     @property
     def address(self) -> str:
@@ -140,12 +140,12 @@ class Airflow(Part):
         return airflow
 
     def _log_in(self) -> bool:
-        import httpx
+        import httpx2
 
         if not port_is_busy(self.port):
             return False
-        with contextlib.suppress(httpx.HTTPError):
-            answer = httpx.post(
+        with contextlib.suppress(httpx2.HTTPError):
+            answer = httpx2.post(
                 f"{self.address}/auth/token",
                 json={"username": USER, "password": self.password},
                 timeout=5,
@@ -153,7 +153,7 @@ class Airflow(Part):
             )
             if answer.status_code == 201:
                 headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-                self._http = httpx.Client(
+                self._http = httpx2.Client(
                     base_url=f"{self.address}/api/v2", headers=headers, timeout=30, trust_env=False
                 )
                 return True
@@ -163,14 +163,14 @@ class Airflow(Part):
         return self._ask("GET", path)
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        import httpx
+        import httpx2
 
         if self._http is None:
             raise OperatorError("Airflow has not been waited for.")
         try:
             answer = self._http.request(method, path, json=body)
             answer.raise_for_status()
-        except httpx.HTTPError as exc:
+        except httpx2.HTTPError as exc:
             raise TemporaryError(
                 f"Airflow did not answer {method} {path}: {type(exc).__name__}", f"See {self.state}/logs"
             ) from exc

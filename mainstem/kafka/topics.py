@@ -130,6 +130,26 @@ def create_missing(reach: Reach, wanted: Sequence[Topic]) -> list[str]:
     return [topic.name for topic in missing]
 
 
+def require_compacted(reach: Reach, name: str) -> int:
+    """How many partitions a topic has that must be compacted. Looking at it never makes it.
+
+    Raises OperatorError where it is missing, or forgets records by their age.
+    """
+    with administration(reach) as admin:
+        described = _describe(admin, name)
+        if described is None:
+            raise OperatorError(
+                f"Kafka at {as_settings(reach).bootstrap} has no topic {name}", "Create it: `mainstem topics create`."
+            )
+        policy = _settings(admin, name).get("cleanup.policy")
+    if policy is not None and "compact" not in policy:
+        raise OperatorError(
+            f"{name} has cleanup.policy={policy}: it would forget records by their age",
+            "Nothing was sent. See `mainstem topics check`; a topic that a broker made by itself has to be made anew.",
+        )
+    return len(described["partitions"])
+
+
 @contextmanager
 def administration(reach: Reach) -> Iterator[KafkaAdminClient]:
     """An admin client, closed afterwards; its errors come out as ours."""

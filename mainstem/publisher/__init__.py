@@ -6,11 +6,10 @@ How bytes reach kafka-python stands in `mainstem.kafka.record_batches`.
 
 from mainstem.publisher.encoding import MAX_EVENT_BYTES, event_id_of, partition_of_subject
 from mainstem.publisher.published import Published
-from mainstem.publisher.publisher import Outbox, Publisher, StopSignal, publisher_of
+from mainstem.publisher.publisher import Publisher, StopSignal, publisher_of
 
 __all__ = [
     "MAX_EVENT_BYTES",
-    "Outbox",
     "Published",
     "Publisher",
     "StopSignal",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha1
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 from kafka import TopicPartition
@@ -13,6 +13,7 @@ from kafka.partitioner import murmur2
 
 from mainstem.kafka.record_batches import BATCH_BYTES, Batch
 from mainstem.kafka.record_format import NO_ATTRIBUTES_NO_DELAY, header, header_start, varint
+from mainstem.outbox import TOO_LARGE, Change, Refused
 from schemas.events import (
     CONTENT_TYPE,
     SPEC_VERSION,
@@ -43,8 +44,8 @@ class Encoded(NamedTuple):
 
     batches: list[Batch]
     """In sending order."""
-    refused: dict[int, str]
-    """Number and record id of each change too large to send."""
+    refused: list[Refused]
+    """Changes too large to send."""
     size: int
     """Of all records, in bytes."""
 
@@ -75,11 +76,11 @@ class Encoder:
         )
         self._subject_start = header_start(Header.SUBJECT, 34)
 
-    def encode(self, rows: Sequence[Any]) -> Encoded:
+    def encode(self, rows: Sequence[Change]) -> Encoded:
         """The rows as batches of `BATCH_BYTES` at most; a larger event has one of its own."""
         filling: dict[int, _Filling] = {}
         full: list[_Filling] = []
-        refused: dict[int, str] = {}
+        refused: list[Refused] = []
         partition_of, record_of = self._partition_of, self._record
         for row in rows:
             partition = partition_of.get(row.subject)
@@ -87,7 +88,7 @@ class Encoder:
                 partition = self._place(row.subject)
             record = record_of(row)
             if len(record) > MAX_EVENT_BYTES:
-                refused[row.number] = f"r-{row.id.hex()}"
+                refused.append(Refused(row.number, TOO_LARGE, len(record)))
                 continue
             batch = filling.get(partition)
             if batch is None or len(batch.records) + len(record) > ROOM:
@@ -98,7 +99,7 @@ class Encoder:
         batches = [Batch(batch.partition, batch.events, batch.records) for batch in (*full, *filling.values())]
         return Encoded(batches, refused, sum(len(batch.records) for batch in batches))
 
-    def _record(self, row: Any) -> bytes:
+    def _record(self, row: Change) -> bytes:
         """A record from its key on: what stands before depends on its place in the batch."""
         _, record, type_, subject, digest, content, provenance, load, sequence, previous, live, changed = row
         record_id = b"r-" + hexlify(record)

@@ -13,8 +13,8 @@ class Published(NamedTuple):
     """Size of the records before compression."""
     coalesced: int = 0
     """Changes that a later change of the same record replaced before they were published."""
-    refused: tuple[str, ...] = ()
-    """Records too large to send; they stay pending."""
+    refused: int = 0
+    """Changes too large to send; each waits for its record's next change."""
 
     def plus(self, other: "Published") -> "Published":
         """Both runs together."""
@@ -23,5 +23,5 @@ class Published(NamedTuple):
             self.tombstones + other.tombstones,
             self.bytes + other.bytes,
             self.coalesced + other.coalesced,
-            tuple(dict.fromkeys(self.refused + other.refused)),
+            self.refused + other.refused,
         )

@@ -7,9 +7,7 @@ store still has as pending, so a change can come twice (with the same `ce_id`) b
 
 import random
 import time
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import uuid5
 
@@ -19,58 +17,22 @@ from kafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionE
 
 from mainstem import __version__
 from mainstem.config.settings import Settings
-from mainstem.kafka.record_batches import BATCH_BYTES, DELIVERY_SECONDS, Sent, road
+from mainstem.kafka.record_batches import BATCH_BYTES, DELIVERY_SECONDS, Batch, Sent, road
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors, kafka_settings_of, probe
+from mainstem.kafka.topics import require_compacted
+from mainstem.outbox import Change, OldKey, Outbox, Refused, Told
 from mainstem.publisher.encoding import EVENT_NAMESPACE, MAX_EVENT_BYTES, Encoder, instant
 from mainstem.publisher.published import Published
 from schemas.errors import MainstemError, OperatorError, TemporaryError
 from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, outcome_topic, source_of
-from schemas.loads import LoadEvent, load_topic, load_type
+from schemas.loads import LoadEventType, load_topic, load_type
 
 log = structlog.get_logger(__name__)
 
+TOLD_AT_ONCE = 100
 PAGE = 8000
 """Rows read, sent and marked at once."""
 ATTEMPTS = 6
-
-
-class Pending(Protocol):
-    """A record whose latest change has not been published: what this module reads of `mainstem.state.Pending`."""
-
-    @property
-    def number(self) -> int: ...
-    @property
-    def id(self) -> bytes: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def subject(self) -> bytes: ...
-    @property
-    def digest(self) -> bytes: ...
-    @property
-    def content(self) -> bytes | None: ...
-    @property
-    def provenance(self) -> bytes: ...
-    @property
-    def load(self) -> str: ...
-    @property
-    def sequence(self) -> int: ...
-    @property
-    def previous(self) -> int: ...
-    @property
-    def live(self) -> bool: ...
-    @property
-    def changed(self) -> datetime: ...
-
-
-class Outbox(Protocol):
-    """What the publisher needs of the store."""
-
-    @property
-    def epoch(self) -> int: ...
-    def pending(self, site: str, *, after: int = 0, limit: int) -> Sequence[Any]: ...
-    def mark_published(self, site: str, rows: Any, *, refused: Collection[int] = ()) -> int: ...
-    def publishing(self, site: str) -> AbstractContextManager[Any]: ...
 
 
 class StopSignal(Protocol):
@@ -81,7 +43,7 @@ class StopSignal(Protocol):
 
 
 class Publisher:
-    """The one publisher of a site. Nothing connects before `publish`, `follow` or `send_load_event`."""
+    """The one publisher of a site. Nothing connects before `publish` or `follow`."""
 
     def __init__(
         self,
@@ -110,7 +72,6 @@ class Publisher:
         self._road = road(plain=self._settings.plain_send)
         self._producer: KafkaProducer | None = None
         self._encoder: Encoder | None = None
-        self._refused: dict[int, str] = {}
 
     def __enter__(self) -> "Publisher":
         return self
@@ -136,34 +97,6 @@ class Publisher:
                 if not done.events:
                     stop.wait(idle)
 
-    def send_load_event(self, event: LoadEvent) -> None:
-        """Send a load's event to the network's load topic, keyed by site, and wait for the acknowledgement.
-
-        Sent again after a crash, it has the same `ce_id`."""
-        headers = {
-            Header.SPEC_VERSION: SPEC_VERSION,
-            Header.ID: str(uuid5(EVENT_NAMESPACE, f"{event.load}/{event.event}")),
-            Header.SOURCE: source_of(event.site),
-            Header.TYPE: load_type(self._network, event.event),
-            Header.TIME: instant(event.ended or event.started),
-            Header.SUBJECT: event.load,
-            Header.DATA_SCHEMA: data_schema("load"),
-            Header.CONTENT_TYPE: CONTENT_TYPE,
-        }
-        value = event.model_dump_json(exclude_none=True).encode()
-        with kafka_errors(self._settings):
-            try:
-                sent = self._connected().send(
-                    load_topic(self._network),
-                    key=event.site.encode(),
-                    value=value,
-                    headers=[(str(name), text.encode()) for name, text in headers.items()],
-                )
-                sent.get(timeout=40)
-            except KafkaError:
-                self._discard()
-                raise
-
     def close(self) -> None:
         """Close the connection to the brokers."""
         if self._producer is not None:
@@ -176,6 +109,35 @@ class Publisher:
         while (sweep := self._sweep_again_after_errors()).events:
             total = total.plus(sweep)
         return total.plus(sweep)
+
+    def _tell(self) -> None:
+        """Send the events about the site that wait, in their order. They come before changes: that a load is complete is
+        written when none of its changes waits any more."""
+        while waiting := self._store.told(self._site, TOLD_AT_ONCE):
+            producer = self._connected()
+            self._partitions_of(producer, load_topic(self._network))
+            for sent in [producer.send(**self._told(event)) for event in waiting]:
+                sent.get(timeout=DELIVERY_SECONDS + 10)
+            self._store.mark_told(self._site, [event.number for event in waiting])
+
+    def _told(self, event: Told) -> dict[str, Any]:
+        """An event's topic, key, value and headers. Sent again after a crash, it has the same `ce_id`."""
+        headers = {
+            Header.SPEC_VERSION: SPEC_VERSION,
+            Header.ID: str(uuid5(EVENT_NAMESPACE, f"{event.name}/{event.event}")),
+            Header.SOURCE: source_of(self._site),
+            Header.TYPE: load_type(self._network, LoadEventType(event.event)),
+            Header.TIME: instant(event.at),
+            Header.SUBJECT: event.name,
+            Header.DATA_SCHEMA: data_schema(event.kind),
+            Header.CONTENT_TYPE: CONTENT_TYPE,
+        }
+        return {
+            "topic": load_topic(self._network),
+            "key": self._site.encode(),
+            "value": event.value,
+            "headers": [(str(name), text.encode()) for name, text in headers.items()],
+        }
 
     def _sweep_again_after_errors(self) -> Published:
         done = Published()
@@ -200,6 +162,7 @@ class Publisher:
 
     def _sweep(self, tally: "_Tally") -> None:
         """Send page after page; while one is on its way, the next is read and encoded."""
+        self._tell()
         after = 0
         flying: _Flight | None = None
         while rows := self._store.pending(self._site, after=after, limit=self._page):
@@ -211,33 +174,44 @@ class Publisher:
         if flying:
             self._land(flying, tally)
 
-    def _launch(self, rows: Sequence[Any]) -> "_Flight | None":
+    def _launch(self, rows: Sequence[Change]) -> "_Flight":
         producer = self._connected()
         assert self._encoder is not None
-        sendable = [row for row in rows if row.number not in self._refused] if self._refused else rows
-        batches, refused, size = self._encoder.encode(sendable)
-        if refused:
-            self._refused.update(refused)
+        if old := self._store.old_keys(self._site, rows):
+            for sent in self._send(producer, self._encoder.encode([_tombstone(key) for key in old]).batches):
+                self._wait_for(sent)
+        encoded = self._encoder.encode(rows)
+        if encoded.refused:
+            largest = max(refused.size for refused in encoded.refused)
             log.error(
-                "event too large to send", site=self._site, records=sorted(refused.values()), limit=MAX_EVENT_BYTES
+                "events too large to send",
+                site=self._site,
+                count=len(encoded.refused),
+                largest=largest,
+                limit=MAX_EVENT_BYTES,
             )
-            sendable = [row for row in sendable if row.number not in refused]
-        if not sendable:
-            return None
-        return _Flight(sendable, [self._road.send(producer, batch) for batch in batches], size)
+        return _Flight(rows, self._send(producer, encoded.batches), encoded.size, encoded.refused)
+
+    def _send(self, producer: KafkaProducer, batches: Sequence[Batch]) -> list[Sent]:
+        return [self._road.send(producer, batch) for batch in batches]
+
+    def _wait_for(self, sent: Sent) -> None:
+        if not sent.arrived(60):
+            raise TemporaryError(
+                f"Kafka at {self._settings.bootstrap} acknowledged nothing for a minute", "Look at the brokers."
+            )
 
     def _land(self, flight: "_Flight", tally: "_Tally") -> None:
         for sent in flight.sent:
-            if not sent.arrived(60):
-                raise TemporaryError(
-                    f"Kafka at {self._settings.bootstrap} acknowledged nothing for a minute", "Look at the brokers."
-                )
-        self._store.mark_published(self._site, flight.rows, refused=self._refused)
-        tally.add(flight, tuple(self._refused.values()))
-        self._progress(len(flight.rows))
+            self._wait_for(sent)
+        self._store.mark_published(self._site, flight.rows, refused=flight.refused)
+        tally.add(flight)
+        self._progress(len(flight.rows) - len(flight.refused))
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:
+            topic = outcome_topic(self._network)
+            partitions = self._proven_partitions(topic)
             with kafka_errors(self._settings):
                 self._producer = KafkaProducer(
                     **{
@@ -257,17 +231,28 @@ class Publisher:
                         **self._options,
                     }
                 )
-                topic = outcome_topic(self._network)
-                partitions = self._partitions_of(self._producer, topic)
+                self._partitions_of(self._producer, topic)
             self._encoder = Encoder(
                 self._network,
                 self._site,
                 self._software,
                 topic=topic,
-                partitions=len(partitions),
+                partitions=partitions,
                 epoch=self._store.epoch,
             )
         return self._producer
+
+    def _proven_partitions(self, topic: str) -> int:
+        """The topic's partitions, if it is as it must be and as it was: subjects keep their partition for ever."""
+        found = require_compacted(self._settings, topic)
+        known = self._store.partitions(topic, found)
+        if found != known:
+            raise OperatorError(
+                f"{topic} has {found} partitions; this site published to {known}",
+                "Nothing was sent: subjects would change partition and lose their order. Make the topic anew with "
+                f"--partitions {known}, or use a new network name.",
+            )
+        return found
 
     def _partitions_of(self, producer: KafkaProducer, topic: str) -> set[int]:
         try:
@@ -303,9 +288,10 @@ def publisher_of(
 class _Flight(NamedTuple):
     """A page on its way."""
 
-    rows: Sequence[Any]
+    rows: Sequence[Change]
     sent: list[Sent]
     size: int
+    refused: Sequence[Refused]
 
 
 class _Tally:
@@ -314,14 +300,22 @@ class _Tally:
     def __init__(self) -> None:
         self.published = Published()
 
-    def add(self, flight: _Flight, refused: tuple[str, ...]) -> None:
-        rows = flight.rows
+    def add(self, flight: _Flight) -> None:
+        refused = {each.number for each in flight.refused}
+        rows = [row for row in flight.rows if row.number not in refused] if refused else flight.rows
         self.published = self.published.plus(
             Published(
                 events=len(rows),
                 tombstones=sum(row.content is None for row in rows),
                 bytes=flight.size,
                 coalesced=sum(row.sequence - row.previous - 1 for row in rows),
-                refused=refused,
+                refused=len(refused),
             )
         )
+
+
+def _tombstone(key: OldKey) -> Change:
+    """What goes out under a key that a record has no longer."""
+    return Change(
+        0, key.id, key.type, key.subject, b"", None, b"", "", key.sequence, key.sequence - 1, True, key.changed
+    )

@@ -1,19 +1,19 @@
 """The step complete: counts proven, watermarks moved, gaps opened, the landing tidied."""
 
-import shutil
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 
+from connectors.pulled import Pulled
 from connectors.roads.bulk import UNIT as EXPORT
+from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.report import Report, report_of
-from mainstem.refresh.telling import announce, load_event, send
+from mainstem.refresh.telling import tell, try_to_tell
 from mainstem.state import Load
 from schemas.errors import OperatorError
-from schemas.loads import Gap, LoadEventType
+from schemas.loads import Gap, TypeCounts
 
 log = structlog.get_logger()
 
@@ -22,50 +22,64 @@ def complete(refresh: Refresh, load_id: str) -> Report:
     """Proves the counts, moves the watermarks of the types that are whole, opens a gap for each that is not.
 
     A type is whole when its unit was pulled whole and its landed resources are all accounted for. Raises the load's
-    first error when no type is whole.
+    first error when no type is whole; TemporaryError where the load is complete but the broker could not be told: called
+    again, the step only tells it.
     """
-    store, load = refresh.store, refresh.store.load(load_id)
-    if load.status == "completed":
-        return report_of(load)
-    counts, pulled = store.counts(load_id), store.pulled(load_id)
-    watermarks: dict[str, datetime] = {}
-    gaps: list[Gap] = []
-    for name in load.plan["types"]:
-        unit = pulled.get(name) or pulled.get(EXPORT) or {}
-        if not unit.get("complete"):
-            gaps.append(_gap(load, name, unit.get("error") or "not pulled", refresh.clock()))
-        elif name not in counts:
-            gaps.append(_gap(load, name, "not mapped", refresh.clock()))
-        elif not unit.get("delivered", True):
-            continue
-        elif not counts[name].adds_up():
-            raise OperatorError(
-                f"{name}: the counts of load {load_id} do not add up", "This is a defect; please report it."
-            )
-        else:
-            watermarks[name] = _watermark(unit, refresh.clock())
+    load = refresh.store.loads.get(load_id)
+    if load.status != "completed":
+        with holding(refresh, load_id, "complete") as load:
+            _complete(refresh, load)
+        _tidy_landing(refresh)
+    tell(refresh)
+    return report_of(refresh.store.loads.get(load_id))
+
+
+def _complete(refresh: Refresh, load: Load) -> None:
+    store = refresh.store
+    counts = store.loads.figures(load.id)
+    watermarks, gaps = _settled(refresh, load, counts)
     if gaps and not watermarks:
         _fail(refresh, load, gaps)
-    status: Literal["completed", "partial"] = "partial" if gaps else "completed"
+    refused = store.outbox.refused(load.site)
+    status: Literal["completed", "partial"] = "partial" if gaps or refused else "completed"
     ended = refresh.clock()
-    report = Report(load_id, load.site, load.mode, status, counts, watermarks, gaps, load.published)
-    event = load_event(load, LoadEventType.COMPLETED, ended, report)
-    store.prove(load_id, watermarks, ended)  # before the network is told
-    send(refresh, event)
-    store.complete(load_id, watermarks=watermarks, gaps=gaps, ended=ended, report=report.as_json())
-    _tidy_landing(refresh)
-    log.info("load completed", site=load.site, load=load_id, status=status, published=load.published)
-    return report
+    report = Report(load.id, load.site, load.mode, status, counts, watermarks, gaps, load.published, refused)
+    store.loads.complete(load.id, watermarks, ended, report.as_json(), missing=gaps)
+    log.info("load completed", site=load.site, load=load.id, status=status, published=load.published)
 
 
-def _watermark(unit: dict[str, Any], now: datetime) -> datetime:
+def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> tuple[dict[str, datetime], list[Gap]]:
+    """The watermarks of the types that are whole, and a gap for each that is not."""
+    pulled, known = refresh.store.loads.pulled(load.id), refresh.store.watermarks.of(load.site)
+    watermarks: dict[str, datetime] = {}
+    gaps: list[Gap] = []
+    for name in load.plan.types:
+        unit = pulled.get(name) or pulled.get(EXPORT)
+        if unit is None or not unit.complete:
+            gaps.append(_gap(load, name, (unit and unit.error) or "not pulled", refresh.clock()))
+        elif name not in counts:
+            gaps.append(_gap(load, name, "not mapped", refresh.clock()))
+        elif not unit.delivered:
+            if name in known:
+                gaps.append(
+                    _gap(load, name, "no file of this type was delivered, as there was before", refresh.clock())
+                )
+        elif not counts[name].adds_up():
+            raise OperatorError(
+                f"{name}: the counts of load {load.id} do not add up", "This is a defect; please report it."
+            )
+        elif counts[name].read or name in known:  # a first read that gave nothing proves nothing
+            watermarks[name] = _watermark(unit, refresh.clock())
+    return watermarks, gaps
+
+
+def _watermark(unit: Pulled, now: datetime) -> datetime:
     """The server's time of the pull or the newest update seen, whichever is earlier, and never the future."""
-    seen = [datetime.fromisoformat(unit[key]) for key in ("as_of", "newest") if unit.get(key)]
-    return min([*seen, now])
+    return min(moment for moment in (unit.as_of, unit.newest, now) if moment is not None)
 
 
 def _gap(load: Load, name: str, reason: str, now: datetime) -> Gap:
-    since = load.plan["since"].get(name)
+    since = load.plan.since.get(name)
     return Gap(resource_type=name, since=since, until=now, reason=reason)
 
 
@@ -73,9 +87,11 @@ def _fail(refresh: Refresh, load: Load, gaps: list[Gap]) -> None:
     """Ends a load of which nothing could be read, tells the network, and raises."""
     ended = refresh.clock()
     causes = list(dict.fromkeys(gap.reason for gap in gaps))
-    report = Report(load.id, load.site, load.mode, "failed", refresh.store.counts(load.id), {}, gaps, load.published)
-    refresh.store.complete(load.id, watermarks={}, gaps=gaps, ended=ended, report=report.as_json(), status="failed")
-    announce(refresh, load_event(load, LoadEventType.FAILED, ended, report, error=causes[0]))
+    report = Report(
+        load.id, load.site, load.mode, "failed", refresh.store.loads.figures(load.id), {}, gaps, load.published
+    )
+    refresh.store.loads.fail(load.id, ended, causes[0], report.as_json(), missing=gaps)
+    try_to_tell(refresh)
     raise OperatorError(
         f"{load.site}: nothing could be read: {'; '.join(causes[:3])}", "See `mainstem status`; then run it again."
     )
@@ -83,19 +99,7 @@ def _fail(refresh: Refresh, load: Load, gaps: list[Gap]) -> None:
 
 def _tidy_landing(refresh: Refresh) -> None:
     """Removes what older loads landed, but for quarantined lines that no later load has replaced."""
-    folders = sorted(path for path in refresh.site_landing.iterdir() if path.is_dir())
-    for folder in folders[: -refresh.settings.keep_loads]:
-        kept = any(refresh.store.quarantined(refresh.site.site, _load_in(refresh, folder)))
-        for path in list(folder.iterdir()):
-            if not path.is_dir():
-                path.unlink()
-            elif not kept:
-                shutil.rmtree(path)
-        if not kept:
-            folder.rmdir()
-
-
-def _load_in(refresh: Refresh, folder: Path) -> str:
-    """The load whose landing folder this is: `2026-03-02T050000Z` is `north/2026-03-02T05:00:00Z`."""
-    hour, minute, rest = folder.name[:13], folder.name[13:15], folder.name[15:]
-    return f"{refresh.site.site}/{hour}:{minute}:{rest}"
+    refresh.landing_zone.tidy(
+        keep=refresh.settings.keep_loads,
+        needed=lambda load_id: any(refresh.store.quarantine.of(refresh.site.site, load_id)),
+    )

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from connectors.landing import Landing
+from connectors.landing import Landing, LandingZone
 from mainstem.config.settings import Settings
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.publisher import Publisher, publisher_of
-from mainstem.state import Store
+from mainstem.state import State
 from schemas.sites import Site
 
 Mode = Literal["incremental", "full"]
@@ -34,7 +34,7 @@ class Refresh:
 
     file: SiteFile
     settings: Settings
-    store: Store
+    store: State
     secrets: Secrets
     clock: Callable[[], datetime] = utc_now
     progress: Progress = no_progress
@@ -46,12 +46,12 @@ class Refresh:
 
     def landing(self, load_id: str) -> Landing:
         """A load's folder in the landing zone."""
-        return Landing(self.site_landing / load_id.partition("/")[2].replace(":", ""))
+        return self.landing_zone.of(load_id)
 
     @property
-    def site_landing(self) -> Path:
-        """The site's folder in the landing zone."""
-        return self.settings.landing / self.site.site
+    def landing_zone(self) -> LandingZone:
+        """Where the site's loads land."""
+        return LandingZone(self.settings.landing, self.site.site)
 
     def publisher(self) -> Publisher:
         """A publisher of this site's changes."""
@@ -62,7 +62,7 @@ class Refresh:
             sent += events
             self.progress("publish", "events", sent)
 
-        return publisher_of(self.site.site, self.settings, self.store, progress=count)
+        return publisher_of(self.site.site, self.settings, self.store.outbox, progress=count)
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def open_refresh(
 ) -> Iterator[Refresh]:
     """A site's refresh on the configured parts; closes the store at the end."""
     file = read_site(site_path)
-    store = Store.open(settings.database_url)
+    store = State.open(settings.database_url)
     try:
         store.migrate()
         yield Refresh(file, settings, store, secrets or file_secrets(file.folder), progress=progress)

@@ -7,11 +7,12 @@ from datetime import datetime
 import structlog
 
 from connectors.pulling import read_capabilities, units
+from mainstem.refresh.door import locked
 from mainstem.refresh.opening import Mode, Refresh
-from mainstem.refresh.telling import announce, load_event
+from mainstem.refresh.telling import try_to_tell
 from mainstem.state import Load
+from mainstem.state import Plan as LoadPlan
 from schemas.errors import OperatorError
-from schemas.loads import LoadEventType
 
 log = structlog.get_logger()
 
@@ -45,48 +46,77 @@ def plan(
 ) -> Plan:
     """Which types, by which units, since when. An unfinished load of the site is taken up again unless `fresh`.
 
+    It is taken up only for the same mode, types and since: else a load of one type would pass for a whole one.
+
     `types` limits the load to some of the site's types; `since` (UTC) reads again from then, where that is before the
     watermark: a later one would let the watermark pass what was never read.
     """
-    site, store = refresh.site, refresh.store
+    site = refresh.site
     if unknown := sorted(set(types) - set(site.types)):
         raise OperatorError(
             f"{site.site} does not read {', '.join(unknown)}", f"Its types are {', '.join(site.types)}."
         )
-    unfinished = store.open_load(site.site)
+    with locked(refresh, "plan"):
+        load, resumed = _open(refresh, mode, types, since, fresh=fresh)
+    if not resumed:
+        log.info("load planned", site=site.site, load=load.id, mode=mode, types=len(load.plan.types))
+        try_to_tell(refresh)
+    return _plan_of(load, resumed=resumed)
+
+
+def _open(
+    refresh: Refresh, mode: Mode, types: Sequence[str], since: datetime | None, *, fresh: bool
+) -> tuple[Load, bool]:
+    """The site's open load, where it was asked for like this, else a new one; and whether it was open."""
+    site, store = refresh.site, refresh.store
+    unfinished = store.loads.open(site.site)
     if unfinished is not None:
-        if not fresh and unfinished.mode == mode:
-            return _plan_of(unfinished, resumed=True)
-        store.finish_load(unfinished.id, status="abandoned", ended=refresh.clock())
+        if not fresh:
+            _same_asked(unfinished, mode, types, since)
+            return unfinished, True
+        store.loads.abandon(unfinished.id, ended=refresh.clock())
     wanted = [name for name in site.types if not types or name in types]
     chosen = site.model_copy(update={"types": wanted})
     starts = {} if mode == "full" else _starts(refresh, wanted, since)
-    load = store.start_load(
+    load = store.loads.start(
         site.site,
         mode=mode,
         started=refresh.clock(),
-        plan={
-            "types": wanted,
-            "units": units(chosen, read_capabilities(chosen, folder=refresh.file.folder, secrets=refresh.secrets)),
-            "since": {name: value.isoformat() for name, value in starts.items()},
-        },
+        plan=LoadPlan(
+            types=wanted,
+            units=units(chosen, read_capabilities(chosen, folder=refresh.file.folder, secrets=refresh.secrets)),
+            since=starts,
+            asked_types=list(types),
+            asked_since=since,
+        ),
     )
-    log.info("load planned", site=site.site, load=load.id, mode=mode, types=len(wanted))
-    announce(refresh, load_event(load, LoadEventType.STARTED, None))
-    return _plan_of(load, resumed=False)
+    return load, False
+
+
+def _same_asked(load: Load, mode: Mode, types: Sequence[str], since: datetime | None) -> None:
+    """Raises OperatorError naming an unfinished load that was asked for otherwise."""
+    asked = load.plan
+    if (load.mode, set(asked.asked_types), asked.asked_since) != (mode, set(types), since):
+        options = [*(["--full"] if load.mode == "full" else [])]
+        options += [f"--types {','.join(asked.asked_types)}"] if asked.asked_types else []
+        options += [f"since {asked.asked_since.isoformat()}"] if asked.asked_since else []
+        raise OperatorError(
+            f"load {load.id} is not finished and was asked for otherwise: {' '.join(options) or 'all types, incremental'}",
+            "Finish it with the same options, or give it up: `mainstem run --fresh`.",
+        )
 
 
 def _starts(refresh: Refresh, types: Sequence[str], since: datetime | None) -> dict[str, datetime]:
     """Where each type's pull begins: its watermark less the overlap, or further back; types never read have none."""
-    watermarks = refresh.store.watermarks(refresh.site.site)
+    watermarks = refresh.store.watermarks.of(refresh.site.site)
     starts = {name: watermarks[name] - refresh.site.overlap for name in types if name in watermarks}
     return starts if since is None else {name: min(start, since) for name, start in starts.items()}
 
 
 def planned(refresh: Refresh, load_id: str) -> Plan:
     """The plan of a load, for a task that has only its id."""
-    return _plan_of(refresh.store.load(load_id), resumed=False)
+    return _plan_of(refresh.store.loads.get(load_id), resumed=False)
 
 
 def _plan_of(load: Load, *, resumed: bool) -> Plan:
-    return Plan(load.id, load.mode, resumed, list(load.plan["types"]), list(load.plan["units"]))
+    return Plan(load.id, load.mode, resumed, load.plan.types, load.plan.units)

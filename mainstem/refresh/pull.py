@@ -7,6 +7,7 @@ import structlog
 
 from connectors.pulling import Pulled, pull
 from connectors.roads.bulk import UNIT as EXPORT
+from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
 from schemas.errors import IncompleteError, MainstemError
@@ -18,27 +19,31 @@ def pull_units(refresh: Refresh, load_id: str, names: Sequence[str]) -> int:
     """Pulls some units of a load into the landing zone; a unit already landed costs nothing.
 
     Every unit is tried; what could not be read is noted with the load, and the first error is raised at the end.
-    Returns how many resources the units hold.
+    Returns how many resources the units hold. Raises BusyError, at once, where somebody else pulls one of them.
     """
-    load = refresh.store.load(load_id)
-    resources, failed = 0, None
-    for name in names:
-        try:
-            pulled = _pull_unit(refresh, load, name)
-            resources += max(0, pulled.resources)
-        except MainstemError as exc:
-            refresh.store.record_pulled(
-                load_id, name, {"unit": name, "complete": False, "error": exc.cause, "fix": exc.fix}
-            )
-            log.warning("pull failed", site=load.site, load=load_id, unit=name, cause=exc.cause, fix=exc.fix)
-            failed = failed or exc
+    resources, failed = pull_each(refresh, load_id, names)
     if failed is not None:
         raise failed
     return resources
 
 
+def pull_each(refresh: Refresh, load_id: str, names: Sequence[str]) -> tuple[int, MainstemError | None]:
+    """The same; gives the first error of a unit beside the count instead of raising it."""
+    resources, failed = 0, None
+    for name in names:
+        with holding(refresh, load_id, "pull", name) as load:
+            try:
+                resources += max(0, _pull_unit(refresh, load, name).resources)
+            except MainstemError as exc:
+                missed = Pulled(unit=name, complete=False, error=exc.cause, as_of=refresh.clock())
+                refresh.store.loads.record_pulled(load_id, name, missed)
+                log.warning("pull failed", site=load.site, load=load_id, unit=name, cause=exc.cause, fix=exc.fix)
+                failed = failed or exc
+    return resources, failed
+
+
 def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
-    site = refresh.site.model_copy(update={"types": load.plan["types"]})
+    site = refresh.site.model_copy(update={"types": load.plan.types})
     types = site.types if name == EXPORT else [name]
     since = _since(load, types)
     pulled = pull(
@@ -51,7 +56,7 @@ def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
         clock=refresh.clock,
         progress=lambda unit, count: refresh.progress("pull", unit, count),
     )
-    refresh.store.record_pulled(load.id, name, pulled.as_json())
+    refresh.store.loads.record_pulled(load.id, name, pulled)
     if not pulled.complete:
         raise IncompleteError(pulled.error, "Deliver or export it again; the watermark stays.")
     if since is None and (silent := _fallen_silent(refresh, load.site, pulled, types)):
@@ -63,14 +68,15 @@ def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
 
 
 def _fallen_silent(refresh: Refresh, site: str, pulled: Pulled, types: Sequence[str]) -> list[str]:
-    """Types read in full that gave nothing though they had data before: an error, not success."""
+    """Types read in full that gave nothing though the state holds records of them: an error, not success."""
     if not pulled.delivered:
         return []
-    watermarks = refresh.store.watermarks(site)
-    return [name for name in types if name in watermarks and not pulled.types.get(name)]
+    silent = {name for name in types if not pulled.types.get(name)}
+    return [line.resource_type for line in refresh.store.status(site) if line.records and line.resource_type in silent]
 
 
 def _since(load: Load, types: Sequence[str]) -> datetime | None:
     """The earliest watermark of the types; none where one of them has none, so that it is read from the beginning."""
-    since = [load.plan["since"].get(name) for name in types]
-    return None if None in since or not since else min(datetime.fromisoformat(value) for value in since)
+    since = [load.plan.since.get(name) for name in types]
+    known = [value for value in since if value is not None]
+    return min(known) if known and len(known) == len(since) else None

@@ -1,12 +1,11 @@
 """What a load did."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 from mainstem.refresh.opening import Mode, Refresh
-from mainstem.state import Load
+from mainstem.state import Load, add_up
 from schemas.loads import Gap, TypeCounts
 
 
@@ -22,6 +21,8 @@ class Report:
     watermarks: dict[str, datetime]
     gaps: list[Gap]
     published: int
+    refused: dict[str, int] = field(default_factory=dict)
+    """Changes of the site that cannot be sent, by reason: they wait for the record's next change."""
     resumed: bool = False
     seconds: float = 0.0
     shares: dict[str, float] = field(default_factory=dict)
@@ -44,22 +45,11 @@ class Report:
             "watermarks": {name: value.isoformat() for name, value in self.watermarks.items()},
             "gaps": [gap.model_dump(mode="json") for gap in self.gaps],
             "published": self.published,
+            "refused": self.refused,
             "resumed": self.resumed,
             "seconds": round(self.seconds, 3),
             "shares": {step: round(seconds, 3) for step, seconds in self.shares.items()},
         }
-
-
-def add_up(counts: Any) -> TypeCounts:
-    """The sum of several types' figures."""
-    total = TypeCounts()
-    for each in counts:
-        for name in TypeCounts.model_fields:
-            if name == "skipped":
-                total.skipped = dict(Counter(total.skipped) + Counter(each.skipped))
-            else:
-                setattr(total, name, getattr(total, name) + getattr(each, name))
-    return total
 
 
 def report_of(load: Load) -> Report:
@@ -74,12 +64,13 @@ def report_of(load: Load) -> Report:
         {name: datetime.fromisoformat(value) for name, value in stored["watermarks"].items()},
         [Gap(**gap) for gap in stored["gaps"]],
         stored["published"],
+        stored.get("refused", {}),
     )
 
 
 def verdict(refresh: Refresh, load_id: str) -> tuple[str, bool]:
     """One line on how a load ended and whether it is whole: what was read, how far the watermark got, what to do."""
-    load = refresh.store.load(load_id)
+    load = refresh.store.loads.get(load_id)
     if load.status != "completed":
         return f"{load.site}: load {load_id} is {load.status}; the watermarks did not move; a retry is safe", False
     report = report_of(load)
@@ -90,6 +81,8 @@ def verdict(refresh: Refresh, load_id: str) -> tuple[str, bool]:
         f"skipped {sum(total.skipped.values())}, published {report.published}; "
         f"complete up to {upto.isoformat() if upto else 'nothing'}"
     )
+    for reason, count in report.refused.items():
+        line += f"; {count} changes cannot be sent: {reason}"
     for gap in report.gaps:
         line += f"; {gap.resource_type} is missing: {gap.reason}"
     return line + "; a retry is safe", report.status == "completed"

@@ -1,17 +1,15 @@
-"""Draws a series as a control chart: a Vega-Lite specification, and from it SVG and PNG."""
+"""A control chart as a Vega-Lite specification: shares with their limits above, whom they stand on as bars below."""
 
 import json
 from calendar import timegm
+from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
+from enum import StrEnum
 from typing import Any
 
 import altair as alt
-import vl_convert
 
-from services.pages.report import Row, Series
-
-INK, QUIET, RULE, BAND = "#17212b", "#56636f", "#8a96a1", "#eef2f5"
+INK, QUIET, GUIDE, BAND, BAR = "#17212b", "#56636f", "#8a96a1", "#eef2f5", "#7f8d99"
 BETTER, WORSE, ODD = "#0072b2", "#d55e00", "#6b4c9a"
 """Okabe and Ito's blue and vermilion, told apart by every kind of colour vision; the shapes differ too."""
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', 'DejaVu Sans', sans-serif"
@@ -19,11 +17,67 @@ AXIS = 46
 """Pixels left of both panels, so that their time axes stand in line."""
 
 
-def control_chart(series: Series, *, width: int = 820, compact: bool = False) -> dict[str, Any]:
-    """The chart as a Vega-Lite specification with its data: proportions above; below, whom they stand on. `compact` for one of many."""
-    top = _proportions(series, compact).properties(width=width, height=150 if compact else 300)
-    bottom = _denominators(series, compact).properties(width=width, height=26 if compact else 64)
-    chart = (
+class Sign(StrEnum):
+    """What a mark's colour and shape say."""
+
+    NONE = "none"
+    BETTER = "better"
+    WORSE = "worse"
+    ODD = "odd"
+
+
+SIGNS = [str(sign) for sign in Sign]
+COLOURS = alt.Scale(domain=SIGNS, range=[INK, BETTER, WORSE, ODD])
+SHAPES = alt.Scale(domain=SIGNS, range=["circle", "triangle-up", "diamond", "square"])
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One period: a point where anybody was measured, a bar where anybody was seen. `met` ≤ `measured` ≤ `seen`."""
+
+    start: date
+    end: date
+    label: str
+    seen: int
+    measured: int
+    met: int
+    lower: float | None = None
+    upper: float | None = None
+    hollow: bool = False
+    """Drawn as an outline: it says little, or is not over."""
+    sign: Sign = Sign.NONE
+    number: str = ""
+    """Written above the point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The chart's texts."""
+
+    period: str
+    share: str
+    met: str
+    measured: str
+    unmeasured: str
+    centre: str
+    upper: str
+    lower: str
+
+
+@dataclass(frozen=True, slots=True)
+class ControlChart:
+    """What is drawn: periods in order, and the centre line where there are limits."""
+
+    marks: tuple[Mark, ...]
+    centre: float | None
+    labels: Labels
+
+
+def specification(chart: ControlChart, *, width: int = 820, compact: bool = False) -> dict[str, Any]:
+    """The chart with its data, as Vega-Lite. `compact` for one of many."""
+    top = _shares(chart, compact).properties(width=width, height=150 if compact else 300)
+    bottom = _denominators(chart, compact).properties(width=width, height=26 if compact else 64)
+    whole = (
         alt.vconcat(top, bottom, spacing=8 if compact else 14, background="white", padding=4)
         .resolve_scale(x="independent", y="independent", color="independent", shape="independent")
         .configure(font=FONT)
@@ -31,65 +85,31 @@ def control_chart(series: Series, *, width: int = 820, compact: bool = False) ->
         .configure_axis(labelColor=QUIET, titleColor=QUIET, labelFontSize=12, titleFontSize=12, grid=False)
         .configure_text(font=FONT)
     )
-    specification: dict[str, Any] = json.loads(chart.to_json(validate=False, indent=None))
-    return specification
+    made: dict[str, Any] = json.loads(whole.to_json(validate=False, indent=None))
+    return made
 
 
-def svg(series: Series) -> str:
-    """The chart as SVG."""
-    return _svg(json.dumps(control_chart(series)))
+def _shares(chart: ControlChart, compact: bool) -> Any:
+    """Band and limits behind, centre line, the line through the points, the points, the numbers of their notes."""
+    values = [_value(mark) for mark in chart.marks if mark.measured]
+    base = alt.Chart(alt.InlineData(values=values))
+    x = alt.X("middle:Q", scale=_time_scale(chart), axis=alt.Axis(labels=False, ticks=False, domain=False), title=None)
+    y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), axis=_share_axis(compact), title=None)
+    layers: list[Any] = []
+    if chart.centre is not None:
+        layers += [*_limits(base, x, compact), _centre(chart.centre), *_line_names(chart, values, compact)]
+    layers.append(base.mark_line(color=INK, strokeWidth=1.1, opacity=0.55).encode(x=x, y=y))
+    layers.append(_points(base, chart.labels, compact).encode(x=x, y=y))
+    if not compact:
+        numbered = base.transform_filter("datum.number !== ''").mark_text(dy=-16, fontSize=13, fontWeight="bold")
+        layers.append(numbered.encode(x=x, y=y, text="number:N", color=alt.Color("sign:N", scale=COLOURS, legend=None)))
+    return alt.layer(*layers)
 
 
-def png(series: Series) -> bytes:
-    """The chart as PNG, twice the size of the screen's."""
-    return _png(json.dumps(control_chart(series)))
-
-
-@lru_cache(maxsize=32)
-def _svg(specification: str) -> str:
-    return str(vl_convert.vegalite_to_svg(specification, allowed_base_urls=[]))
-
-
-@lru_cache(maxsize=8)
-def _png(specification: str) -> bytes:
-    return bytes(vl_convert.vegalite_to_png(specification, scale=2, allowed_base_urls=[]))
-
-
-def _time_scale(series: Series) -> alt.Scale:
-    """From the first row to the end of the last, the same in both panels, in milliseconds since 1970."""
-    start, end = series.rows[0].start, series.rows[-1].end + timedelta(days=1)
-    return alt.Scale(zero=False, domain=[_instant(start), _instant(end)], nice=False)
-
-
-def _instant(day: date) -> int:
-    return timegm(day.timetuple()) * 1000
-
-
-def _value(row: Row, series: Series) -> dict[str, Any]:
-    better = [note.better for note in series.notes if note.number in row.notes]
-    sign = "none" if not better else "odd" if better[0] is None else "better" if better[0] else "worse"
-    return {
-        "middle": _instant(row.middle),
-        "period": row.label if row.complete else f"{row.label} (so far)",
-        "share": row.proportion,
-        "lower": row.point.lower if row.point else None,
-        "upper": row.point.upper if row.point else None,
-        "met": row.met,
-        "measured": row.measured,
-        "unmeasured": row.unmeasured,
-        "hollow": row.small or not row.complete,
-        "sign": sign,
-        "note": " ".join(str(note.number) for note in series.notes if note.last == row.start),
-    }
-
-
-def _proportions(series: Series, compact: bool) -> Any:
-    values = [_value(row, series) for row in series.rows if row.measured]
-    data = alt.InlineData(values=values)
-    ticks = [0, 0.5, 1] if compact else [0, 0.25, 0.5, 0.75, 1]
-    axis = alt.Axis(
+def _share_axis(compact: bool) -> alt.Axis:
+    return alt.Axis(
         format=".0%",
-        values=ticks,
+        values=[0, 0.5, 1] if compact else [0, 0.25, 0.5, 0.75, 1],
         minExtent=AXIS,
         maxExtent=AXIS,
         domain=False,
@@ -97,110 +117,121 @@ def _proportions(series: Series, compact: bool) -> Any:
         grid=True,
         gridColor="#e8ecef",
     )
-    y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), axis=axis, title=None)
-    x = alt.X("middle:Q", scale=_time_scale(series), axis=alt.Axis(labels=False, ticks=False, domain=False), title=None)
-    base = alt.Chart(data)
-    tooltip = [
-        alt.Tooltip("period:N", title="When"),
-        alt.Tooltip("share:Q", title="Share", format=".0%"),
-        alt.Tooltip("met:Q", title="Reached it"),
-        alt.Tooltip("measured:Q", title="Measured"),
-        alt.Tooltip("unmeasured:Q", title="Seen, not measured"),
+
+
+def _limits(base: Any, x: alt.X, compact: bool) -> list[Any]:
+    """The band between the limits, and its edges."""
+    limited = base.transform_filter("datum.lower !== null")
+    y = alt.Y("lower:Q", axis=_share_axis(compact), title=None)
+    dashed = limited.mark_line(interpolate="step", color=GUIDE, strokeWidth=1, strokeDash=[3, 3])
+    return [
+        limited.mark_area(interpolate="step", color=BAND).encode(x=x, y=y, y2="upper:Q"),
+        *(dashed.encode(x=x, y=f"{bound}:Q") for bound in ("lower", "upper")),
     ]
-    layers: list[Any] = []
-    if series.chart:
-        limited = base.transform_filter("datum.lower !== null")
-        layers.append(
-            limited.mark_area(interpolate="step", color=BAND).encode(
-                x=x, y=alt.Y("lower:Q", axis=axis, title=None), y2="upper:Q"
-            )
-        )
-        layers += [
-            limited.mark_line(interpolate="step", color=RULE, strokeWidth=1, strokeDash=[3, 3]).encode(
-                x=x, y=f"{bound}:Q"
-            )
-            for bound in ("lower", "upper")
-        ]
-        layers.append(
-            alt.Chart(alt.InlineData(values=[{"centre": series.chart.centre}]))
-            .mark_rule(color=QUIET, strokeWidth=1.4)
-            .encode(y="centre:Q")
-        )
-        layers += _labels(series, values, compact)
-    layers.append(base.mark_line(color=INK, strokeWidth=1.1, opacity=0.55).encode(x=x, y=y))
-    signs = alt.Scale(domain=["none", "better", "worse", "odd"], range=[INK, BETTER, WORSE, ODD])
-    shapes = alt.Scale(domain=["none", "better", "worse", "odd"], range=["circle", "triangle-up", "diamond", "square"])
-    points = base.mark_point(strokeWidth=1.6, opacity=1).encode(
-        x=x,
-        y=y,
-        color=alt.Color("sign:N", scale=signs, legend=None),
-        shape=alt.Shape("sign:N", scale=shapes, legend=None),
-        fill=alt.condition("datum.hollow", alt.value("white"), alt.Color("sign:N", scale=signs, legend=None)),
-        size=alt.condition("datum.sign === 'none'", alt.value(26 if compact else 48), alt.value(48 if compact else 92)),
-        tooltip=tooltip,
-    )
-    layers.append(points)
-    if not compact:
-        numbered = base.transform_filter("datum.note !== ''").mark_text(dy=-16, fontSize=13, fontWeight="bold")
-        layers.append(numbered.encode(x=x, y=y, text="note:N", color=alt.Color("sign:N", scale=signs, legend=None)))
-    return alt.layer(*layers)
 
 
-def _labels(series: Series, values: list[dict[str, Any]], compact: bool) -> list[Any]:
+def _centre(centre: float) -> Any:
+    line = alt.Chart(alt.InlineData(values=[{"centre": centre}])).mark_rule(color=QUIET, strokeWidth=1.4)
+    return line.encode(y="centre:Q")
+
+
+def _line_names(chart: ControlChart, values: list[dict[str, Any]], compact: bool) -> list[Any]:
     """Names of the lines, at their right end."""
-    assert series.chart is not None
+    names = [(chart.labels.centre, chart.centre, INK)]
     last = next((value for value in reversed(values) if value["lower"] is not None), None)
-    lines = [("centre", f"average {series.chart.centre:.0%}", series.chart.centre)]
     if last and not compact:
-        lines += [("upper", "upper limit", last["upper"]), ("lower", "lower limit", last["lower"])]
+        names += [(chart.labels.upper, last["upper"], QUIET), (chart.labels.lower, last["lower"], QUIET)]
     return [
         alt.Chart(alt.InlineData(values=[{"at": at, "text": text}]))
-        .mark_text(align="left", dx=6, fontSize=12, color=INK if name == "centre" else QUIET)
+        .mark_text(align="left", dx=6, fontSize=12, color=colour)
         .encode(x=alt.value("width"), y="at:Q", text="text:N")
-        for name, text, at in lines
+        for text, at, colour in names
     ]
 
 
-def _denominators(series: Series, compact: bool) -> Any:
+def _points(base: Any, labels: Labels, compact: bool) -> Any:
+    sizes = (26, 48) if compact else (48, 92)
+    colour = alt.Color("sign:N", scale=COLOURS, legend=None)
+    return base.mark_point(strokeWidth=1.6, opacity=1).encode(
+        color=colour,
+        shape=alt.Shape("sign:N", scale=SHAPES, legend=None),
+        fill=alt.condition("datum.hollow", alt.value("white"), colour),
+        size=alt.condition("datum.sign === 'none'", alt.value(sizes[0]), alt.value(sizes[1])),
+        tooltip=[
+            alt.Tooltip("period:N", title=labels.period),
+            alt.Tooltip("share:Q", title=labels.share, format=".0%"),
+            alt.Tooltip("met:Q", title=labels.met),
+            alt.Tooltip("measured:Q", title=labels.measured),
+            alt.Tooltip("unmeasured:Q", title=labels.unmeasured),
+        ],
+    )
+
+
+def _denominators(chart: ControlChart, compact: bool) -> Any:
     """Bars: measured filled, seen without a measurement hollow on top."""
-    width = timedelta(days=9 if series.period == "month" else 27)
-    values = [
-        {
-            **_value(row, series),
-            "from": _instant(row.middle - width),
-            "to": _instant(row.middle + width),
-            "seen": row.seen,
-        }
-        for row in series.rows
-        if row.seen
-    ]
-    most = max((row.seen for row in series.rows), default=0) or 1
+    base = alt.Chart(alt.InlineData(values=[_value(mark) for mark in chart.marks if mark.seen]))
+    most = max((mark.seen for mark in chart.marks), default=0) or 1
     axis = alt.Axis(values=[0, most], minExtent=AXIS, maxExtent=AXIS, domain=False, ticks=False, format="d")
-    scale = alt.Scale(domain=[0, most])
-    base = alt.Chart(alt.InlineData(values=values))
-    scale_x, months = _time_scale(series), "utcFormat(datum.value, '%b')"
+    tooltip = [
+        alt.Tooltip("period:N", title=chart.labels.period),
+        alt.Tooltip("measured:Q", title=chart.labels.measured),
+        alt.Tooltip("unmeasured:Q", title=chart.labels.unmeasured),
+    ]
+    x = alt.X("from:Q", scale=_time_scale(chart), axis=_time_axis(chart, compact), title=None)
+
+    def stacked(bars: Any, low: str, high: str) -> Any:
+        y = alt.Y(f"{low}:Q", scale=alt.Scale(domain=[0, most]), axis=axis, title=None)
+        return bars.encode(x=x, x2="to:Q", y=y, y2=f"{high}:Q", tooltip=tooltip)
+
+    unmeasured = base.mark_rect(fill="white", stroke=BAR, strokeWidth=1)
+    return alt.layer(
+        stacked(base.mark_rect(color=BAR), "zero", "measured"),
+        stacked(unmeasured, "measured", "seen").transform_filter("datum.unmeasured > 0"),
+    ).transform_calculate(zero="0")
+
+
+def _time_axis(chart: ControlChart, compact: bool) -> alt.Axis:
+    """Ticks at the quarters with the year at January; the years alone where there is little room."""
+    months = "utcFormat(datum.value, '%b')"
     years = f"utcmonth(datum.value) == 0 ? [{months}, utcFormat(datum.value, '%Y')] : {months}"
-    axis_x = alt.Axis(
-        values=[_instant(row.start) for row in series.rows if row.start.month in ((1,) if compact else (1, 4, 7, 10))],
+    ticked = (1,) if compact else (1, 4, 7, 10)
+    return alt.Axis(
+        values=[_instant(mark.start) for mark in chart.marks if mark.start.month in ticked],
         labelExpr="utcFormat(datum.value, '%Y')" if compact else years,
         labelAlign="left" if compact else "center",
         labelOverlap=True,
-        tickColor=RULE,
-        domainColor=RULE,
+        tickColor=GUIDE,
+        domainColor=GUIDE,
     )
-    start = alt.X("from:Q", scale=scale_x, axis=axis_x, title=None)
-    tooltip = [
-        alt.Tooltip("period:N", title="When"),
-        alt.Tooltip("measured:Q", title="Measured"),
-        alt.Tooltip("unmeasured:Q", title="Seen, not measured"),
-    ]
-    return alt.layer(
-        base.mark_rect(color="#7f8d99").encode(
-            x=start, x2="to:Q", y=alt.Y("zero:Q", scale=scale, axis=axis, title=None), y2="measured:Q", tooltip=tooltip
-        ),
-        base.mark_rect(fill="white", stroke="#7f8d99", strokeWidth=1)
-        .encode(
-            x=start, x2="to:Q", y=alt.Y("measured:Q", scale=scale, axis=axis, title=None), y2="seen:Q", tooltip=tooltip
-        )
-        .transform_filter("datum.unmeasured > 0"),
-    ).transform_calculate(zero="0")
+
+
+def _time_scale(chart: ControlChart) -> alt.Scale:
+    """From the first mark to the end of the last, the same in both panels, in milliseconds since 1970."""
+    start, end = chart.marks[0].start, chart.marks[-1].end + timedelta(days=1)
+    return alt.Scale(zero=False, domain=[_instant(start), _instant(end)], nice=False)
+
+
+def _instant(day: date) -> int:
+    return timegm(day.timetuple()) * 1000
+
+
+def _value(mark: Mark) -> dict[str, Any]:
+    """The mark as the specification's data: three tenths of its period are bar on either side of its middle."""
+    middle = mark.start + (mark.end - mark.start) // 2
+    aside = (mark.end - mark.start) * 3 // 10
+    return {
+        "middle": _instant(middle),
+        "from": _instant(middle - aside),
+        "to": _instant(middle + aside),
+        "period": mark.label,
+        "share": mark.met / mark.measured if mark.measured else None,
+        "lower": mark.lower,
+        "upper": mark.upper,
+        "met": mark.met,
+        "measured": mark.measured,
+        "seen": mark.seen,
+        "unmeasured": mark.seen - mark.measured,
+        "hollow": mark.hollow,
+        "sign": str(mark.sign),
+        "number": mark.number,
+    }

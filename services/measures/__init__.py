@@ -1,1 +1,1 @@
-"""What is measured: declarations, and their evaluation over the registry."""
+"""What is measured: a declaration a measure in `library/`, found by its file name; `evaluate` counts it over the registry's tables."""

@@ -22,15 +22,17 @@ from sqlalchemy import (
     union_all,
 )
 
+from schemas.outcomes import fhir_types_of
 from services.measures.measure import NO_RESULT, NOT_SEEN, Measure
 from services.registry.tables import RECORD_TABLES
 
 Period = Literal["month", "quarter"]
 DOUBTED = ("refuted", "entered-in-error", "unconfirmed", "provisional", "differential")
 """Verification statuses under which a diagnosis is not (yet) made."""
-PERSON, CONDITION, ENCOUNTER, OBSERVATION = (
-    RECORD_TABLES[name] for name in ("person", "condition", "encounter", "observation")
-)
+COUNTED = ("person", "encounter", "condition", "observation")
+PERSON, ENCOUNTER, CONDITION, OBSERVATION = (RECORD_TABLES[name] for name in COUNTED)
+NEEDED = tuple(fhir_type for name in COUNTED for fhir_type in fhir_types_of(name))
+"""FHIR resource types a site must have loaded for a count to be known."""
 
 
 @dataclass(frozen=True, slots=True)

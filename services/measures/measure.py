@@ -1,4 +1,4 @@
-"""What a measure declares. One file a measure in `measures/`; `evaluate` counts it, `page` draws it."""
+"""What a measure declares. One file a measure in `library/`; `evaluate` counts it, the pages draw it."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -6,12 +6,16 @@ Reads only. It has no log-in of its own: it binds to loopback, and a network put
 from importlib.resources import files
 from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Path, Query, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
 from sqlalchemy import Engine, Select, select
 
+from schemas.errors import MainstemError, TemporaryError
 from schemas.outcomes import RECORD_TYPES
 from services.registry.completeness import SiteCompleteness, completeness
+from services.registry.database import reading
 from services.registry.tables import RECORD_TABLES, history, load
+from services.serving import HeadAnswered
 
 PAGE = 100
 LARGEST_PAGE = 1000
@@ -22,14 +26,29 @@ Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
 def make_app(engine: Engine) -> FastAPI:
     """The HTTP API of one registry database."""
     app = FastAPI(title="Mainstem registry", description=__doc__, docs_url=None, redoc_url=None)
+    for router in (_contract(engine), _records(engine), _sites(engine)):
+        app.include_router(router)
 
-    @app.get("/health")
+    @app.exception_handler(MainstemError)
+    async def failed(request: Request, exc: MainstemError) -> JSONResponse:
+        status = 503 if isinstance(exc, TemporaryError) else 500
+        return JSONResponse({"detail": exc.cause, "fix": exc.fix}, status_code=status)
+
+    app.add_middleware(HeadAnswered)
+    return app
+
+
+def _contract(engine: Engine) -> APIRouter:
+    """Whether it works, and what its events look like."""
+    router = APIRouter()
+
+    @router.get("/health")
     def health() -> dict[str, str]:
         """Whether the database answers."""
         rows(engine, select(1))
         return {"status": "ok"}
 
-    @app.get("/schemas/{name}.v1.json")
+    @router.get("/schemas/{name}.v1.json")
     def schema(name: Name) -> Response:
         """The JSON Schema `ce_dataschema` of an event points to."""
         resource = files("schemas") / "generated" / f"{name}.v1.json"
@@ -37,7 +56,14 @@ def make_app(engine: Engine) -> FastAPI:
             raise HTTPException(404, f"No schema {name}.v1.")
         return Response(resource.read_bytes(), media_type="application/schema+json")
 
-    @app.get("/records/{record_type}")
+    return router
+
+
+def _records(engine: Engine) -> APIRouter:
+    """Records and their history."""
+    router = APIRouter(prefix="/records")
+
+    @router.get("/{record_type}")
     def records(
         record_type: Name, site: str | None = None, subject: str | None = None, after: str = "", limit: Limit = PAGE
     ) -> dict[str, Any]:
@@ -51,7 +77,7 @@ def make_app(engine: Engine) -> FastAPI:
         found = rows(engine, query)
         return {"records": found, "next": found[-1]["id"] if len(found) == limit else None}
 
-    @app.get("/records/{record_type}/{record_id}/history")
+    @router.get("/{record_type}/{record_id}/history")
     def record_history(record_type: Name, record_id: str) -> list[dict[str, Any]]:
         """Every change of a record that arrived here, the oldest first."""
         query = select(history).where(history.c.record == record_id, history.c.type == record_type)
@@ -60,22 +86,29 @@ def make_app(engine: Engine) -> FastAPI:
             raise HTTPException(404, f"No {record_type} {record_id} was ever received.")
         return found
 
-    @app.get("/loads")
+    return router
+
+
+def _sites(engine: Engine) -> APIRouter:
+    """What the sites brought."""
+    router = APIRouter()
+
+    @router.get("/loads")
     def loads(site: str | None = None, limit: Limit = PAGE) -> list[dict[str, Any]]:
         """The sites' loads, the newest first."""
         query = select(load).order_by(load.c.started.desc(), load.c.load).limit(limit)
         return rows(engine, query if site is None else query.where(load.c.site == site))
 
-    @app.get("/completeness")
+    @router.get("/completeness")
     def what_is_complete() -> list[SiteCompleteness]:
         """What each site brought up to when: `none` (it has none) differs from `not loaded`."""
-        with engine.connect() as connection:
+        with reading(engine) as connection:
             return completeness(connection)
 
-    return app
+    return router
 
 
 def rows(engine: Engine, query: Select[Any]) -> list[dict[str, Any]]:
     """The rows as JSON-able objects by column."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return [dict(row) for row in connection.execute(query).mappings()]

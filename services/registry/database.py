@@ -7,17 +7,25 @@ same a second time and could drift from the model; a removed field's column stay
 statements before they run (`planned`).
 """
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable, DDLElement, SetColumnComment, SetTableComment
 
-from schemas.errors import OperatorError, TemporaryError
+from mainstem.database import connect as connect_database
+from mainstem.database import parse_url, translated
+from mainstem.database.engine import READS
+from mainstem.database.urls import make_private
+from schemas.errors import MainstemError, OperatorError
 from services.registry.tables import metadata
 
+SETTING = "MAINSTEM_REGISTRY_URL"
+WAIT_SECONDS = 10.0
+"""Longest wait for another writer."""
 UPGRADE_LOCK = 0x6D61696E
 """Two consumers that start at once evolve the tables one after the other (PostgreSQL advisory lock)."""
 
@@ -26,41 +34,31 @@ def open_registry(url: str) -> Engine:
     """The registry's database, reachable and with the tables of this version. Raises OperatorError or TemporaryError."""
     engine = connect(url)
     try:
-        with engine.begin() as connection:
+        with in_words(engine), engine.begin() as connection:
             upgrade(connection)
-    except OperationalError as exc:
+    except MainstemError:
         engine.dispose()
-        raise TemporaryError(
-            f"the registry's database {engine.url.render_as_string()} does not answer",
-            "Start it, or correct MAINSTEM_REGISTRY_URL.",
-        ) from exc
+        raise
     return engine
 
 
 def connect(url: str) -> Engine:
-    """An engine for a registry's address; connects on first use."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise OperatorError(
-            "the registry's address is no database URL", "Set MAINSTEM_REGISTRY_URL to postgresql://… or sqlite:///…"
-        ) from None
-    if parsed.drivername in ("postgres", "postgresql"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    if parsed.get_backend_name() not in ("postgresql", "sqlite"):
-        raise OperatorError(
-            f"the registry does not run on {parsed.get_backend_name()}", "Use PostgreSQL, or SQLite for a trial."
-        )
-    engine = create_engine(parsed, pool_pre_ping=parsed.get_backend_name() == "postgresql")
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-    return engine
+    """An engine for a registry's address; connects on first use. A new SQLite file is its owner's alone."""
+    parsed = parse_url(url, setting=SETTING)
+    make_private(parsed, setting=SETTING)
+    return connect_database(parsed, wait_seconds=WAIT_SECONDS)
 
 
-def _prepare_sqlite(connection: Any, record: Any) -> None:
-    connection.execute("pragma journal_mode=wal")
-    connection.execute("pragma synchronous=normal")
-    connection.execute("pragma busy_timeout=10000")
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection that waits for no writer. Raises OperatorError or TemporaryError, never the driver's text."""
+    with in_words(engine), engine.connect() as connection:
+        yield connection.execution_options(**READS)
+
+
+def in_words(engine: Engine) -> AbstractContextManager[None]:
+    """The database's errors as ours."""
+    return translated(engine.url, setting=SETTING, prepared_by="`mainstem registry run` prepares it.")
 
 
 def upgrade(connection: Connection) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from sqlalchemy import Connection, Table, bindparam, delete
 
-from mainstem.consumer import PoisonError, Reason, Received
+from mainstem.consumer import LetterReason, PoisonError, Received
 from schemas.errors import OperatorError, TemporaryError
 from schemas.loads import LoadEvent, LoadEventType
 from services.registry.tables import RECORD_TABLES, history, load, model_fields, pattern, plain
@@ -78,7 +78,7 @@ def apply(connection: Connection, events: Sequence[Received]) -> None:
         with connection.begin_nested():
             _apply(connection, events)
     except RefusedError:
-        raise PoisonError(_refused(connection, events), Reason.INVALID_RECORD) from None
+        raise PoisonError(_refused(connection, events), LetterReason.INVALID_RECORD) from None
 
 
 def _refused(connection: Connection, events: Sequence[Received]) -> Received:
@@ -118,7 +118,7 @@ def record_row(event: Received) -> Row:
     try:
         fields = msgspec.structs.astuple(record_decoder(event.record_type).decode(envelope.record))
     except msgspec.MsgspecError:
-        raise PoisonError(event, Reason.INVALID_RECORD) from None
+        raise PoisonError(event, LetterReason.INVALID_RECORD) from None
     origin = envelope.provenance
     return (
         *(str(memoryview(field), "utf-8") if type(field) is msgspec.Raw else field for field in fields),
@@ -134,7 +134,7 @@ def _history_row(event: Received) -> Row:
     try:
         value = None if event.value is None else event.value.decode()
     except UnicodeDecodeError:
-        raise PoisonError(event, Reason.INVALID_JSON) from None
+        raise PoisonError(event, LetterReason.INVALID_JSON) from None
     return (
         event.record_id,
         event.epoch,

@@ -1,33 +1,48 @@
-"""Starts the registry: its consumer and its HTTP API."""
+"""Starts the registry: its consumer and its HTTP API. Each tells one line when it starts, and the consumer how far it is."""
 
 import signal
 import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from types import FrameType
 
-import uvicorn
-from sqlalchemy import Engine
+import structlog
+from sqlalchemy import Connection, Engine
 
-from mainstem.consumer import Consumer, StopSignal
+from mainstem.consumer import Consumer, Handler, Received, StopSignal
+from mainstem.database import name_of
 from mainstem.kafka.settings import KafkaSettings
+from schemas.events import outcome_topic
 from services.registry.api import make_app
 from services.registry.database import open_registry
 from services.registry.handler import apply, apply_loads
+from services.serving import Say, serve
 
+log = structlog.get_logger(__name__)
 GROUP = "registry"
 HOST, PORT = "127.0.0.1", 8070
+TELL_SECONDS = 10.0
+"""Between two lines on work under way."""
 
 
-def consumer(kafka: KafkaSettings, network: str, engine: Engine) -> Consumer:
+def consumer(kafka: KafkaSettings, network: str, engine: Engine, *, handler: Handler = apply) -> Consumer:
     """The consumer that keeps a registry database; close it, or use it in a `with`."""
-    return Consumer(kafka, network=network, group=GROUP, engine=engine, handler=apply, load_handler=apply_loads)
+    return Consumer(kafka, network=network, group=GROUP, engine=engine, handler=handler, load_handler=apply_loads)
 
 
-def run(kafka: KafkaSettings, network: str, registry_url: str, stop: StopSignal | None = None) -> int:
+def run(
+    kafka: KafkaSettings, network: str, registry_url: str, stop: StopSignal | None = None, *, say: Say = lambda _: None
+) -> int:
     """Keeps the registry up to the stream until `stop` is set, or a signal ends it; returns how many events it handled."""
     engine = open_registry(registry_url)
+    progress = Progress(say)
     try:
-        with consumer(kafka, network, engine) as registry:
-            return registry.run(stop or until_signal())
+        with consumer(kafka, network, engine, handler=progress.handler(apply)) as registry:
+            progress.started(outcome_topic(network), kafka.bootstrap, name_of(engine.url))
+            handled = registry.run(stop or until_signal(), on_caught_up=progress.caught_up)
+            progress.stopped(handled)
+            return handled
     finally:
         engine.dispose()
 
@@ -42,10 +57,62 @@ def catch_up(kafka: KafkaSettings, network: str, registry_url: str, *, timeout: 
         engine.dispose()
 
 
-def serve(registry_url: str, *, host: str = HOST, port: int = PORT) -> None:
+def serve_api(registry_url: str, *, host: str = HOST, port: int = PORT, say: Say = lambda _: None) -> None:
     """Serves the HTTP API until interrupted. It has no log-in: leave it on loopback, or put a gateway before it."""
-    app = make_app(open_registry(registry_url))
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
+    engine = open_registry(registry_url)
+    try:
+        serve(make_app(engine), f"Registry's API, from {name_of(engine.url)},", host=host, port=port, say=say)
+    finally:
+        engine.dispose()
+
+
+class Progress:
+    """Tells how far the consumer is: on the terminal by `say`, and to the logs."""
+
+    def __init__(
+        self,
+        say: Say,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._say, self._clock, self._seconds = say, clock, seconds
+        self._events = 0
+        self._told_at = seconds()
+
+    def handler(self, handle: Handler) -> Handler:
+        """`handle`, counted; what is rolled back and handed over again counts again, so a count under way is "about"."""
+
+        def counted(connection: Connection, events: Sequence[Received]) -> None:
+            handle(connection, events)
+            self._events += len(events)
+            if self._seconds() - self._told_at >= TELL_SECONDS:
+                self._tell(f"about {self._events:,} events handled so far")
+
+        return counted
+
+    def started(self, topic: str, bootstrap: str, database: str) -> None:
+        """Where from and where to."""
+        log.info("registry started", topic=topic, kafka=bootstrap, database=database)
+        self._tell(f"{topic} at {bootstrap} into {database}, until Ctrl-C")
+
+    def caught_up(self, handled: int) -> None:
+        """Everything in the topics is in the tables."""
+        at = self._clock()
+        log.info("registry caught up", events=handled)
+        self._tell(f"caught up at {at:%Y-%m-%d %H:%M:%S} UTC: {_counted(handled)} since the start")
+
+    def stopped(self, handled: int) -> None:
+        """The end, in order."""
+        log.info("registry stopped", events=handled)
+        self._tell(f"stopped: {_counted(handled)} handled")
+
+    def _tell(self, line: str) -> None:
+        self._told_at = self._seconds()
+        self._say(f"Registry: {line}")
+
+
+def _counted(events: int) -> str:
+    return f"{events:,} event{'' if events == 1 else 's'}"
 
 
 def until_signal() -> StopSignal:

@@ -15,8 +15,6 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DataError, InterfaceError
 
-from schemas.errors import TemporaryError
-
 Row = tuple[Any, ...]
 
 
@@ -85,10 +83,6 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Row], replace: bo
             _run(cast("psycopg.Cursor[Any]", cursor), _statements(table, replace), rows)
     except psycopg.DataError:
         raise RefusedError from None
-    except psycopg.Error as exc:
-        raise TemporaryError(
-            f"the registry's database refused ({type(exc).__name__})", "Look into its log; run again."
-        ) from None
 
 
 def _run(cursor: "psycopg.Cursor[Any]", statements: tuple[sql.Composed, ...], rows: Sequence[Row]) -> None:

@@ -11,7 +11,7 @@ from isal import igzip
 
 from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
-from connectors.pulling import landed, units
+from connectors.pulling import units
 from connectors.roads.files import UNKNOWN, files_by_type
 from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
@@ -90,7 +90,7 @@ def test_folder_is_copied_type_by_type(site: Site, delivered: Path, pull_unit: A
     assert ids("Observation") == [str(number) for number in range(50_000)]
     assert observations.bytes == (delivered / "Observation.ndjson").stat().st_size
     assert observations.newest == datetime(2029, 1, 1, tzinfo=UTC)
-    assert landed(landing, "Patient")[1].read_bytes() == (delivered / "Patient.001.ndjson.gz").read_bytes()
+    assert landing.files("Patient")[1].read_bytes() == (delivered / "Patient.001.ndjson.gz").read_bytes()
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -105,7 +105,7 @@ def test_half_a_file_keeps_its_good_lines_and_is_incomplete(
     pulled = pull_unit(site, "Observation")
     assert not pulled.complete
     assert pulled.error == "Observation: 1 of 1 files end in mid-line or mid-block"
-    (path,) = landed(landing, "Observation")
+    (path,) = landing.files("Observation")
     *good, last = read_lines(path, cap=CAP)
     assert last == Problem(Reason.TRUNCATED_FILE, "Observation")
     assert len(good) > 20_000
@@ -127,7 +127,7 @@ def test_file_of_no_known_type_is_landed_and_makes_every_type_incomplete(
     patients, observations = pull_unit(site, "Patient"), pull_unit(site, "Observation")
     assert not patients.complete
     assert not observations.complete
-    assert [line for path in landed(landing, "Patient") for line in read_lines(path, cap=CAP)] == [b"broken"]
+    assert [line for path in landing.files("Patient") for line in read_lines(path, cap=CAP)] == [b"broken"]
 
 
 def test_crash_goes_on_at_the_next_file(
@@ -142,7 +142,7 @@ def test_crash_goes_on_at_the_next_file(
 
     with pytest.raises(KeyboardInterrupt):
         pull_unit(site, "Patient", progress=crash)
-    copied = {path: path.stat().st_mtime_ns for path in landed(landing, "Patient")}
+    copied = {path: path.stat().st_mtime_ns for path in landing.files("Patient")}
     assert len(copied) == 2
 
     assert pull_unit(site, "Patient").resources == 3

@@ -1,12 +1,17 @@
 """The landing folder keeps what came, readable by its owner only, and survives a crash."""
 
+import resource
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from connectors.formats.ndjson import read_lines
-from connectors.landing import Landing
+from connectors.landing import Landing, LandingZone
+from schemas.errors import OperatorError
 
 
 class Cursor(msgspec.Struct):
@@ -53,3 +58,93 @@ def test_files_are_numbered_and_listed_by_type(landing: Landing) -> None:
         landing.write(landing.path(stem, number), [b"{}\n"])
     assert [path.name for path in landing.files("Patient")] == ["Patient-0001.ndjson.gz", "Patient-0002.ndjson.gz"]
     assert [path.name for path in landing.files("OperationOutcome")] == ["OperationOutcome-Patient-0001.ndjson.gz"]
+
+
+@contextmanager
+def full_disk(after: int) -> Iterator[None]:
+    """No file may grow beyond so many bytes: to a writer it looks as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (after, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("way", ["write", "copy", "append", "save_cursor", "quarantine"])
+def test_full_disk_is_said_and_half_a_file_does_not_stay_on_it(landing: Landing, way: str) -> None:
+    noise = [bytes(range(256)) * 1000]
+    ways = {
+        "write": lambda: landing.write(landing.path("Patient", 1), noise),
+        "copy": lambda: landing.copy(landing.path("Patient", 1), noise),
+        "append": lambda: landing.append(landing.path("Patient", 1), 0, noise),
+        "save_cursor": lambda: landing.save_cursor("Patient", Cursor(1 << 60)),
+        "quarantine": lambda: kept.keep(),
+    }
+    kept = landing.quarantine("Patient")
+    kept.add(noise[0])
+    with full_disk(after=8), pytest.raises(OperatorError, match="the landing folder is full") as caught:
+        ways[way]()
+    assert "MAINSTEM_LANDING" in caught.value.fix
+    assert not list(landing.folder.glob("*.part"))
+
+
+def test_landing_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+    (tmp_path / "north").write_text("a file stands where the folder should")
+    with pytest.raises(OperatorError, match="cannot be used"):
+        LandingZone(tmp_path, "north").of("north/2026-03-02T05:00:00Z").open()
+
+
+def test_folders_that_are_made_are_for_their_owner_only(tmp_path: Path) -> None:
+    LandingZone(tmp_path / "var" / "landing", "north").of("north/2026-03-02T05:00:00Z").open()
+    folder = tmp_path / "var" / "landing" / "north" / "2026-03-02T050000Z"
+    assert {stat.S_IMODE(each.stat().st_mode) for each in (folder, *folder.parents[:3])} == {0o700}
+
+
+def test_quarantine_goes_on_at_the_place_that_was_kept(landing: Landing) -> None:
+    """What a crash left behind that place is cut off; from the beginning, all of it."""
+    path = landing.folder / "quarantine" / "Patient.ndjson"
+    with landing.quarantine("Patient") as kept:
+        assert kept.keep() == 0
+        assert not path.exists()
+        kept.add(b"first")
+        place = kept.keep()
+        kept.add(b"lost")
+    with landing.quarantine("Patient", at=place) as kept:
+        kept.add(b"second")
+    assert path.read_bytes() == b"first\nsecond\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with landing.quarantine("Patient") as kept:
+        assert path.read_bytes() == b""
+
+
+def test_quarantine_of_a_lost_landing_begins_anew(landing: Landing) -> None:
+    with landing.quarantine("Patient", at=700) as kept:
+        kept.add(b"line")
+        assert kept.keep() == 5
+
+
+def test_tidying_keeps_the_latest_loads_and_the_quarantine_that_is_needed(tmp_path: Path) -> None:
+    zone = LandingZone(tmp_path, "north")
+    loads = [f"north/2026-03-0{day}T05:00:00Z" for day in (1, 2, 3)] + ["north/2026-03-03T05:00:00Z-2"]
+    for load in loads:
+        landing = zone.of(load)
+        landing.open()
+        landing.write(landing.path("Patient", 1), [b"{}"])
+        landing.save_cursor("Patient", Cursor())
+        with landing.quarantine("Patient") as kept:
+            kept.add(b"line")
+    (tmp_path / "north" / "lost+found").mkdir()
+    asked: list[str] = []
+
+    zone.tidy(keep=2, needed=lambda load: asked.append(load) or load == loads[0])
+
+    assert asked == loads[:2]
+    assert [path.name for path in zone.of(loads[0]).folder.iterdir()] == ["quarantine"]
+    assert not zone.of(loads[1]).folder.exists()
+    assert all(zone.of(load).files("Patient") for load in loads[2:])
+    assert (tmp_path / "north" / "lost+found").exists()
+
+
+def test_nothing_landed_is_nothing_to_tidy(tmp_path: Path) -> None:
+    LandingZone(tmp_path, "north").tidy(keep=1, needed=lambda _: False)

@@ -11,7 +11,7 @@ from mainstem.demo import day_two, run
 from mainstem.demo.cohorts import HOSPITALS
 from mainstem.demo.embedded import Hospital, free_port
 from mainstem.demo.hospitals import SiteFiles
-from mainstem.demo.network import PORTS, Demo, only_one
+from mainstem.demo.running_demo import PORTS, Demo, only_one
 from schemas.errors import OperatorError
 
 

@@ -1,14 +1,11 @@
 """CF-2 counted on the registry's tables, against counts worked out by hand."""
 
-from datetime import UTC, datetime
-
 from pydantic import BaseModel
-from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
+from services_story import fibrosis, fill, percentile, person, visit
 from sqlalchemy import Engine
 
 from services.measures.evaluate import Counts, evaluate, known
 from services.measures.library import measures
-from services.pages.report import make_report
 
 CF2 = measures()["cf2"]
 
@@ -114,37 +111,3 @@ def test_sentence_is_plain_whatever_the_numbers() -> None:
     assert said(0, 0, 1) == "At North, the one child with cystic fibrosis seen in October 2026 was not measured."
     assert said(0, 0, 4) == "At North, none of the 4 children with cystic fibrosis seen in October 2026 was measured."
     assert said(0, 0, 0) == "At North, no child with cystic fibrosis was seen in October 2026."
-
-
-def test_small_site_is_drawn_by_quarter_and_the_month_under_way_is_set_apart(small_registry: Engine) -> None:
-    """Nine children give too few a month; a period that is not over moves no limit and gives no signal."""
-    fill(small_registry, population(), load_events())
-    with small_registry.connect() as connection:
-        report = make_report(connection, CF2, "Riverbend", NOW)
-    periods = {site.name: site.period for site in report.sites}
-    assert periods == {"lake-county": "quarter", "lakeside": "quarter", "northside": "month", "west": "month"}
-    last = report.network.rows[-1]
-    assert (last.label, last.complete, last.point) == ("November 2026", False, None)
-    assert "October 2026" in report.network.headline
-
-
-def test_shift_at_one_site_is_told_in_words(small_registry: Engine) -> None:
-    """The site that got better is told so; the one that did not, not."""
-    fill(small_registry, population(), load_events())
-    with small_registry.connect() as connection:
-        report = make_report(connection, CF2, "Riverbend", NOW)
-    northside, west = (next(site for site in report.sites if site.name == name) for name in ("northside", "west"))
-    assert any("months in a row above the average" in note.text and note.better for note in northside.notes)
-    assert west.notes == ()
-
-
-def test_too_few_patients_even_in_a_quarter_get_no_limits(small_registry: Engine) -> None:
-    """Points without limits are all that two children can give."""
-    days = [f"{year}-{month:02}-10" for year in (2025, 2026) for month in range(1, 11)]
-    fill(
-        small_registry,
-        [record for day in days for record in child("ada", day, 60)[2:]] + child("ada", "2026-11-01")[:2],
-    )
-    with small_registry.connect() as connection:
-        report = make_report(connection, CF2, "Riverbend", datetime(2026, 11, 20, tzinfo=UTC))
-    assert (report.network.period, report.network.chart, report.network.drawn) == ("quarter", None, True)

@@ -17,6 +17,7 @@ from services_story import NOW, fibrosis, fill, load_events, percentile, person,
 from sqlalchemy import Engine
 
 from services.pages.app import make_app
+from services.registry.database import connect
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET_CHROMIUM = (
@@ -111,11 +112,47 @@ def test_charts_come_as_pictures_too(page: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/measures/zz9", "/measures/cf2/chart.svg?site=nowhere", "/static/..%2Fpages.py", "/docs"]
+    "path",
+    ["/measures/zz9", "/measures/CF-2", "/measures/cf2/chart.svg?site=nowhere", "/static/..%2Fpages.py", "/docs", "/x"],
 )
-def test_what_is_not_there_is_not_found(page: TestClient, path: str) -> None:
-    """A wrong address gets a plain answer."""
-    assert page.get(path).status_code == 404
+def test_wrong_address_is_answered_by_a_page_in_words(page: TestClient, path: str) -> None:
+    """Neither JSON nor a framework's words: what is not there, and where to go; as safe as every page."""
+    answer = page.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "<h1>There is nothing here</h1>" in answer.text
+    assert 'href="/measures/cf2"' in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_page_that_is_posted_to_says_that_it_is_only_read(page: TestClient) -> None:
+    """Nothing here takes input."""
+    answer = page.post("/measures/cf2")
+    assert (answer.status_code, "only read" in answer.text) == (405, True)
+
+
+def test_database_that_is_away_is_told_in_words(page: TestClient, tmp_path: Path) -> None:
+    """Cause and fix instead of "Internal Server Error"; the library's text goes no further."""
+    (tmp_path / "broken.db").write_text("this is no database, whatever its name says")
+    gone = connect(f"sqlite:///{tmp_path / 'broken.db'}")
+    client = TestClient(make_app(gone, network="lhn", clock=lambda: NOW), raise_server_exceptions=False)
+    answer = client.get("/measures/cf2")
+    assert answer.status_code in (500, 503)
+    assert "is not an SQLite database" in answer.text
+    assert "MAINSTEM_REGISTRY_URL" in answer.text
+    assert "sqlalche" not in answer.text
+
+
+def test_every_address_answers_head_as_get(page: TestClient) -> None:
+    """A monitor asks HEAD: same status and headers, no body, at every route and at a wrong address."""
+    patterns = {route.path for route in page.app.routes if "GET" in (getattr(route, "methods", None) or ())}
+    given = {"slug": "cf2", "name": "page.css"}
+    addresses = {pattern.format(**given) for pattern in patterns}
+    assert {"/", "/health", "/measures/cf2", "/measures/cf2/chart.png", "/static/page.css"} <= addresses
+    for address in sorted(addresses | {"/nowhere"}):
+        get, head = (page.request(method, address, follow_redirects=False) for method in ("GET", "HEAD"))
+        assert (head.status_code, head.content) == (get.status_code, b""), address
+        assert head.headers.get("content-length") == get.headers.get("content-length"), address
 
 
 def test_page_allows_nothing_from_elsewhere(page: TestClient) -> None:

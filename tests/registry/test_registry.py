@@ -317,6 +317,15 @@ def test_registry_that_cannot_be_reached_says_so_without_its_password(tmp_path: 
         connect("mysql://x/y")
 
 
+def test_registry_in_a_file_is_its_owners_alone(tmp_path: Path) -> None:
+    """The file, what SQLite puts beside it, and the folder made for them."""
+    open_registry(f"sqlite:///{tmp_path / 'state' / 'registry.db'}").dispose()
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+    files = list((tmp_path / "state").iterdir())
+    assert files
+    assert [path.name for path in files if path.stat().st_mode & 0o077] == []
+
+
 def test_every_table_tells_what_its_columns_mean() -> None:
     """The descriptions of the model stand in the database."""
     assert metadata.tables["observation"].c.value.comment == Observation.model_fields["value"].description

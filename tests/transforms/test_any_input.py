@@ -157,7 +157,7 @@ def test_memories_stay_bounded() -> None:
     for number in range(5_000):
         assert site.map_line(line.format(number).encode()).records
         largest = max(largest, *map(len, reader._shared.memories.values()))
-        assert len(reader._subjects) <= 1024
+        assert all(len(memory) <= 2048 for memory in reader._heads._subject.memories.values())
     assert 1024 < largest <= 4096
 
 

@@ -52,6 +52,12 @@ class CodeableConcept(Struct, gc=False):
         return [coding for coding in found if coding is not None]
 
 
+class ConceptOrCoding(CodeableConcept, gc=False):
+    """CodeableConcept; or a Coding, as Encounter.class is: then it has a code."""
+
+    code: Raw = None  # type: ignore[assignment]
+
+
 class Quantity(Struct, gc=False):
     """Quantity; the value is kept as written, so that 7.10 stays 7.10."""
 
@@ -77,7 +83,7 @@ class Reference(Struct, gc=False):
 
 
 Concepts = list[CodeableConcept | None] | CodeableConcept | None
-Concept = CodeableConcept | list[CodeableConcept | None] | None
+Concept = ConceptOrCoding | list[CodeableConcept | None] | None
 
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 

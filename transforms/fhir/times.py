@@ -1,17 +1,12 @@
 """FHIR dates and times: an instant in UTC and the local date, as precise as the source."""
 
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 
 _DATE = re.compile(r"(?!0000)\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?", re.ASCII)
 _TIME = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2})(:\d{2})?(\.\d{1,12})?(Z|z|[+-]\d{2}:?\d{2})?", re.ASCII)
-_DAY = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_MINUTES = frozenset(b"%02d:%02d" % (hour, minute) for hour in range(24) for minute in range(60))
-_SECONDS = frozenset(b":%02d" % second for second in range(60))
-_DAYS = 16_384
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Moment(NamedTuple):
@@ -50,63 +45,6 @@ def moment(text: str, zone: tzinfo) -> Moment:
             raise ValueError("outside the calendar") from None
         return Moment(when.isoformat()[:-6] + "Z", local.isoformat()[:10], flags)
     return Moment(utc_text(when), when.isoformat()[:10], flags)
-
-
-class UsualMoments:
-    """`moment` for the usual form of a time, `"2026-03-02T09:10:00.250Z"` or with `+00:00`, as JSON from JSON.
-
-    The text is checked and cut, not parsed; the zone's offset is remembered for each day, so that a time not met before
-    costs a third of what `moment` does. No zone changes its clocks twice within a day of UTC.
-    """
-
-    def __init__(self, zone: tzinfo) -> None:
-        self._zone = zone
-        self._days: dict[bytes, tuple[bytes, bytes, bytes] | None] = {}
-
-    def __call__(self, raw: bytes) -> tuple[bytes, bytes] | None:
-        """(UTC, local date), each as JSON; none where `moment` has to look."""
-        if raw.endswith(b'+00:00"'):
-            clock = raw[12:-7]
-        elif raw.endswith(b'Z"'):
-            clock = raw[12:-2]
-        else:
-            return None
-        if raw[11:12] != b"T" or clock[:5] not in _MINUTES or clock[5:8] not in _SECONDS:
-            return None
-        day = raw[1:11]
-        known = self._days[day] if day in self._days else self._learn(day)
-        if known is None:
-            return None
-        if fraction := clock[8:]:
-            if len(fraction) == 4:
-                fraction += b"000"
-            if len(fraction) != 7 or fraction[:1] != b"." or not fraction[1:].isdigit():
-                return None
-            clock = clock[:8] if fraction == b".000000" else clock[:8] + fraction
-        midnight, before, after = known
-        return raw[:12] + clock + b'Z"', before if clock < midnight else after
-
-    def _learn(self, day: bytes) -> tuple[bytes, bytes, bytes] | None:
-        """(the zone's midnight on this day of UTC, the local date before it, from it on)."""
-        if len(self._days) >= _DAYS:
-            self._days.clear()
-        known = self._days[day] = self._midnight(day)
-        return known
-
-    def _midnight(self, day: bytes) -> tuple[bytes, bytes, bytes] | None:
-        if not _DAY.fullmatch(day):
-            return None
-        try:
-            first = datetime.fromisoformat(f"{day.decode()}T00:00:00+00:00")
-            starts, ends = (when.astimezone(self._zone) for when in (first, first + timedelta(days=1) - _MICROSECOND))
-        except (ValueError, OverflowError):
-            return None
-        offset = starts.utcoffset()
-        if offset is None or offset != ends.utcoffset():
-            return None  # clocks change
-        midnight = (timedelta() - offset) % timedelta(days=1)
-        text = f"{(datetime.min + midnight).time()}".encode()
-        return text, f'"{starts.date()}"'.encode(), f'"{ends.date()}"'.encode()
 
 
 def instant(text: str, zone: tzinfo) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from transforms.rules import (
     local_date,
     one_of,
     other_version,
+    patient,
     period,
     required,
     unless_shaped,
@@ -26,6 +27,7 @@ RESOURCE = Resource(
     source="Condition",
     record="condition",
     version=1,
+    subject={"subject": patient()},
     fields={
         "code": required(
             coded(code=SNOMED, icd10cm=ICD10CM, every="codings", text_is=Reason.MISSING_CODE), Reason.MISSING_CODE

@@ -1,7 +1,7 @@
 """Encounter → encounter: a visit, planned ones included."""
 
 from transforms.codes.systems import ACT_CODE
-from transforms.rules import Resource, coded, codings, one_of, other_version, period, unless_shaped
+from transforms.rules import Resource, coded, codings, one_of, other_version, patient, period, unless_shaped
 
 STATUS = (
     "planned",
@@ -18,6 +18,7 @@ RESOURCE = Resource(
     source="Encounter",
     record="encounter",
     version=1,
+    subject={"subject": patient()},
     fields={
         "class": unless_shaped(coded(class_code=ACT_CODE), "string", "array"),  # DSTU2: a code; R5: a list
         "type": codings("types"),

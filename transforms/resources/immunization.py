@@ -10,6 +10,7 @@ from transforms.rules import (
     link,
     one_of,
     other_version,
+    patient,
     required,
     withheld,
 )
@@ -18,7 +19,7 @@ RESOURCE = Resource(
     source="Immunization",
     record="immunization",
     version=1,
-    subject="patient",
+    subject={"patient": patient()},
     fields={
         "vaccineCode": required(coded(code=CVX, every="codings", text_is=Reason.MISSING_CODE), Reason.MISSING_CODE),
         "occurrence[x]": choice(

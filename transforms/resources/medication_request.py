@@ -15,6 +15,7 @@ from transforms.rules import (
     not_a_fact_if_true,
     one_of,
     other_version,
+    patient,
 )
 
 STATUS = ("active", "on-hold", "cancelled", "completed", "stopped", "draft", "unknown")
@@ -33,6 +34,7 @@ RESOURCE = Resource(
     source="MedicationRequest",
     record="medication",
     version=1,
+    subject={"subject": patient()},
     constants={"kind": "ordered"},
     fields={
         "medication[x]": choice(

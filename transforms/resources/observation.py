@@ -3,6 +3,7 @@
 from schemas.problems import Reason
 from transforms.codes.systems import INTERPRETATION, LOINC, SNOMED
 from transforms.rules import (
+    Parts,
     Resource,
     boolean,
     choice,
@@ -16,6 +17,7 @@ from transforms.rules import (
     null_flavour,
     one_of,
     other_version,
+    patient,
     period,
     presence,
     quantity,
@@ -47,6 +49,7 @@ RESOURCE = Resource(
     source="Observation",
     record="observation",
     version=1,
+    subject={"subject": patient()},
     fields={
         "status": one_of("status", STATUS, withdrawn=("entered-in-error",)),
         "category": each_of("category", CATEGORY),
@@ -96,5 +99,5 @@ RESOURCE = Resource(
         "interpretation": first_of("interpretation", INTERPRETATION),
         "hasMember": presence(),
     },
-    parts="component",
+    parts=Parts(of="component", known_by="code", systems=(LOINC, "urn:oid:2.16.840.1.113883.6.1")),
 )

@@ -10,6 +10,7 @@ from transforms.rules import (
     one_of,
     other_version,
     preferred_language,
+    the_patient,
     us_core_category,
 )
 
@@ -17,7 +18,7 @@ RESOURCE = Resource(
     source="Patient",
     record="person",
     version=1,
-    subject=None,
+    subject={"id": the_patient()},
     fields={
         "birthDate": birth_date("birth_date"),
         "gender": one_of("sex", ("male", "female", "other", "unknown")),

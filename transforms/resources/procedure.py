@@ -11,6 +11,7 @@ from transforms.rules import (
     link,
     one_of,
     other_version,
+    patient,
     period,
     required,
     withheld,
@@ -22,6 +23,7 @@ RESOURCE = Resource(
     source="Procedure",
     record="procedure",
     version=1,
+    subject={"subject": patient()},
     fields={
         "code": required(
             coded(code=(SNOMED, CPT, ICD10PCS), every="codings", text_is=Reason.MISSING_CODE), Reason.MISSING_CODE

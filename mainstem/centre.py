@@ -1,0 +1,85 @@
+"""What is born at the centre (answers, issues raised) goes the way of every site: a key, a state and a publisher of the network's own.
+
+There is nothing to pull and no watermark: a load is what was kept since the last one was told.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from mainstem.state import Batch, Plan, Saved, State
+from schemas.loads import TypeCounts
+from schemas.outcomes import Record
+from transforms.mapped import WHOLE, Mapped
+from transforms.privacy import Pseudonyms
+
+SITE = "centre"
+"""The network's own site: in its events' source, before its loads' names."""
+STEP = "keep"
+
+
+class Born(NamedTuple):
+    """Something that came to be at the centre."""
+
+    name: str
+    """What tells it from others of its kind, for good; only its keyed hash leaves."""
+    subject: bytes
+    """The pseudonym of whom it is about."""
+    fact: Record
+    """Its record; id, subject and site are given here."""
+    at: datetime
+    """When it was last changed, UTC: an older version never replaces a newer one."""
+
+
+class Sender(Protocol):
+    """The publisher of the centre's site."""
+
+    def publish(self) -> object:
+        """Sends all that is pending, and what is to be told of loads."""
+        ...
+
+
+class Centre:
+    """The network as a site. `key` is its own: no site's pseudonyms can be computed with it."""
+
+    def __init__(self, state: State, key: bytes, clock: Callable[[], datetime]) -> None:
+        self._state, self._clock = state, clock
+        self._ref = Pseudonyms(key).ref
+
+    def holding(self) -> AbstractContextManager[None]:
+        """One keeps and sends at a time; raises TemporaryError naming who does."""
+        return self._state.holding(SITE, STEP)
+
+    def keep(self, kind: str, born: Sequence[Born]) -> Saved:
+        """Saves what was born, of one kind; the same again is no change. It is told by `send`."""
+        load = self._state.loads.open(SITE) or self._state.loads.start(
+            SITE, mode="incremental", started=self._clock(), plan=Plan()
+        )
+        figures = TypeCounts(read=len(born), mapped=len(born), records=len(born))
+        records = [self._record(kind, each) for each in born]
+        return self._state.records.save(load.id, kind, Batch(records, figures=figures), self._clock())
+
+    def send(self, sender: Sender) -> None:
+        """Publishes what is kept and completes its load; called again after a crash it does what is left."""
+        sender.publish()
+        if load := self._state.loads.open(SITE):
+            self._state.loads.complete(load.id, {}, self._clock())
+            sender.publish()
+
+    def _record(self, kind: str, born: Born) -> Mapped:
+        ref = self._ref(kind, born.name)
+        names = {"id": f"r-{(ref + WHOLE).hex()}", "subject": f"s-{born.subject.hex()}", "site": SITE}
+        content = born.fact.model_copy(update=names).model_dump(mode="json", exclude_none=True)
+        source = {"type": kind, "ref": f"h-{ref.hex()}", "updated": born.at}
+        provenance = msgspec.json.encode({"source": [source], "mapping": f"{kind}@1", "flags": []})[1:-1]
+        return Mapped(
+            id=ref + WHOLE,
+            type=str(content["type"]),
+            subject=born.subject,
+            content=msgspec.json.encode(content),
+            provenance=provenance,
+            updated=round(born.at.timestamp() * 1_000_000),
+        )

@@ -1,0 +1,27 @@
+"""A chart's specification as SVG or PNG, for who has no script and for a slide. Nothing is fetched from elsewhere."""
+
+import json
+from functools import lru_cache
+from typing import Any
+
+import vl_convert
+
+
+def svg(specification: dict[str, Any]) -> str:
+    """The chart as SVG."""
+    return _svg(json.dumps(specification))
+
+
+def png(specification: dict[str, Any]) -> bytes:
+    """The chart as PNG, twice the size of the screen's."""
+    return _png(json.dumps(specification))
+
+
+@lru_cache(maxsize=32)
+def _svg(specification: str) -> str:
+    return str(vl_convert.vegalite_to_svg(specification, allowed_base_urls=[]))
+
+
+@lru_cache(maxsize=8)
+def _png(specification: str) -> bytes:
+    return bytes(vl_convert.vegalite_to_png(specification, scale=2, allowed_base_urls=[]))

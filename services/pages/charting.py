@@ -1,0 +1,41 @@
+"""A series as a control chart: its rows as marks, its signals as signs, in the pages' words."""
+
+from typing import Any
+
+from services.charts.control_chart import ControlChart, Mark, Sign, specification
+from services.pages.periods import Row
+from services.pages.results import Series
+from services.pages.wording import chart_labels
+
+
+def chart_of(series: Series, *, compact: bool = False) -> dict[str, Any]:
+    """The series' chart as a Vega-Lite specification."""
+    centre = series.chart.centre if series.chart else None
+    marks = tuple(_mark(row, series) for row in series.rows)
+    return specification(ControlChart(marks, centre, chart_labels(centre)), compact=compact)
+
+
+def _mark(row: Row, series: Series) -> Mark:
+    return Mark(
+        start=row.start,
+        end=row.end,
+        label=row.label if row.complete else f"{row.label} (so far)",
+        seen=row.seen,
+        measured=row.measured,
+        met=row.met,
+        lower=row.point.lower if row.point else None,
+        upper=row.point.upper if row.point else None,
+        hollow=row.small or not row.complete,
+        sign=_sign(row, series),
+        number=" ".join(str(note.number) for note in series.notes if note.last == row.start),
+    )
+
+
+def _sign(row: Row, series: Series) -> Sign:
+    """What the first signal says that the row is part of."""
+    note = next((note for note in series.notes if note.number in row.notes), None)
+    if note is None:
+        return Sign.NONE
+    if note.better is None:
+        return Sign.ODD
+    return Sign.BETTER if note.better else Sign.WORSE

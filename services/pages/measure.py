@@ -1,0 +1,60 @@
+"""The page of a measure: its sentence, its control charts, the figures, what is not known; its charts as pictures too."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path, Response
+from fastapi.responses import HTMLResponse
+
+from services.charts import pictures
+from services.measures.library import measures
+from services.measures.measure import Measure
+from services.pages.charting import chart_of
+from services.pages.periods import SMALL
+from services.pages.results import Results, Series, results_of
+from services.pages.site import PageSite
+
+Slug = Annotated[str, Path(pattern=r"^[a-z0-9]{1,40}$")]
+
+
+def routes(site: PageSite) -> APIRouter:
+    """`/measures/<slug>`, with `chart.svg` and `chart.png` below it."""
+    router = APIRouter(prefix="/measures/{slug}")
+
+    def results(slug: str) -> Results:
+        with site.registry() as connection:
+            return results_of(connection, measure_named(slug), site.network, site.clock())
+
+    @router.get("")
+    def page(slug: Slug) -> HTMLResponse:
+        """The measure's page."""
+        found = results(slug)
+        drawn = [series for series in (found.network, *found.sites) if series.drawn]
+        charts = {series.name: chart_of(series, compact=bool(series.name)) for series in drawn}
+        return site.render("measure.html", results=found, measure=found.measure, charts=charts, small=SMALL)
+
+    @router.get("/chart.svg")
+    def chart_svg(slug: Slug, site: str = "") -> Response:
+        """The network's chart, or a site's, as a picture."""
+        return Response(pictures.svg(chart_of(_series(results(slug), site))), media_type="image/svg+xml")
+
+    @router.get("/chart.png")
+    def chart_png(slug: Slug, site: str = "") -> Response:
+        """The network's chart, or a site's, as a picture."""
+        return Response(pictures.png(chart_of(_series(results(slug), site))), media_type="image/png")
+
+    return router
+
+
+def measure_named(slug: str) -> Measure:
+    """The measure, or the answer that there is none."""
+    try:
+        return measures()[slug]
+    except KeyError:
+        raise HTTPException(404, f"There is no measure {slug}.") from None
+
+
+def _series(results: Results, site: str) -> Series:
+    for series in (results.network, *results.sites):
+        if series.name == site and series.drawn:
+            return series
+    raise HTTPException(404, "There is nothing to draw: no such site, or nobody was seen and measured there.")

@@ -1,0 +1,177 @@
+"""A measure's results as a page shows them: the network's and each site's series of periods, with their control charts."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from sqlalchemy import Connection
+
+from services.charts.limits import PChart, Subgroup, p_chart
+from services.charts.rules import Rule, Signal, find_signals
+from services.measures.evaluate import NEEDED, Counts, Known, Period, evaluate, known, last_visit
+from services.measures.measure import Measure
+from services.pages.periods import SMALL, Row, rows_of, typical
+from services.pages.wording import explain, headline, title_of
+from services.registry.completeness import SiteCompleteness, completeness
+
+YEARS_BEFORE = 2
+"""The chart begins in January, so many years before the year of the last visit; its first 12 points are the baseline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A signal in plain words."""
+
+    number: int
+    when: str
+    last: date
+    """Start of its last period."""
+    better: bool | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The network or one site."""
+
+    name: str
+    title: str
+    period: Period
+    rows: tuple[Row, ...]
+    chart: PChart | None
+    """None where there are too few patients even in a quarter: then the points alone are shown."""
+    notes: tuple[Note, ...]
+    headline: str
+    site: SiteCompleteness | None
+    known: Known | None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there is a point to draw."""
+        return any(row.measured for row in self.rows)
+
+    @property
+    def missing(self) -> list[str]:
+        """Resource types the site never loaded: its figures cannot be known."""
+        return missing_types(self.site) if self.site else []
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A measure on one network's registry."""
+
+    measure: Measure
+    network: Series
+    sites: tuple[Series, ...]
+    as_of: datetime
+    """When the last site's data were brought."""
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there is anything to draw."""
+        return self.network.drawn
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluated:
+    """What the registry answered about one measure."""
+
+    measure: Measure
+    since: str
+    until: str
+    loaded: Mapping[str, SiteCompleteness]
+    known: Mapping[str, Known]
+    counts: Mapping[Period, Sequence[Counts]]
+
+    @property
+    def sites(self) -> list[str]:
+        """Everyone who announced a load, has patients of the cohort or saw some."""
+        return sorted(self.loaded.keys() | self.known.keys() | {count.site for count in self.counts["month"]})
+
+    def missing(self, site: str) -> list[str]:
+        """Resource types the measure needs and the site never loaded."""
+        return missing_types(self.loaded[site]) if site in self.loaded else []
+
+
+def results_of(connection: Connection, measure: Measure, network: str, now: datetime) -> Results:
+    """Evaluates the measure and lays its results out."""
+    loaded = {site.site: site for site in completeness(connection)}
+    as_of = max((site.last_completed for site in loaded.values() if site.last_completed), default=now)
+    found = _evaluated(connection, measure, loaded, as_of.date().isoformat())
+    telling = [site for site in found.sites if not found.missing(site)]
+    where = f"Across {len(telling)} sites" if len(telling) > 1 else "In the network"
+    sites = tuple(_series(found, site, title_of(site), f"At {title_of(site)}", [site]) for site in found.sites)
+    return Results(measure, _series(found, "", network, where, found.sites), sites, as_of)
+
+
+def _evaluated(
+    connection: Connection, measure: Measure, loaded: Mapping[str, SiteCompleteness], until: str
+) -> _Evaluated:
+    last = last_visit(connection, measure, until=until) or until
+    since = f"{int(last[:4]) - YEARS_BEFORE}-01"
+    counts: dict[Period, list[Counts]] = {
+        "month": evaluate(connection, measure, "month", since=since, until=until),
+        "quarter": evaluate(connection, measure, "quarter", since=since, until=until),
+    }
+    cohort = {site.site: site for site in known(connection, measure, since=since, until=until)}
+    return _Evaluated(measure, since, until, loaded, cohort, counts)
+
+
+def _series(found: _Evaluated, name: str, title: str, where: str, sites: Sequence[str]) -> Series:
+    """The series of some sites together; by quarter where a typical month is small, without limits where a quarter is too."""
+    ours = {period: [count for count in counts if count.site in sites] for period, counts in found.counts.items()}
+    period: Period = "quarter" if typical(ours["month"]) < SMALL else "month"
+    rows = rows_of(ours[period], period, found.since, found.until)
+    drawn = [row for row in rows if row.measured and row.complete]
+    chart = p_chart([Subgroup(row.met, row.measured) for row in drawn]) if typical(ours[period]) >= SMALL else None
+    notes: tuple[Note, ...] = ()
+    if chart:
+        rows, notes = _annotated(rows, drawn, chart, found.measure, period)
+    said = headline(found.measure, where, rows, found.since)
+    if (lacking := found.missing(name)) and not any(row.seen for row in rows):
+        said = f"{where}, nothing is known yet: {', '.join(lacking)} not loaded."
+    return Series(name, title, period, rows, chart, notes, said, found.loaded.get(name), found.known.get(name))
+
+
+def missing_types(site: SiteCompleteness) -> list[str]:
+    """Resource types a measure needs and the site never loaded."""
+    return [name for name in NEEDED if site.types[name].state == "not loaded"]
+
+
+def _annotated(
+    rows: Sequence[Row], drawn: Sequence[Row], chart: PChart, measure: Measure, period: Period
+) -> tuple[tuple[Row, ...], tuple[Note, ...]]:
+    """The rows with their points and the numbers of the notes they are part of, and the notes."""
+    groups = _grouped(find_signals(chart.points, chart.centre))
+    notes = tuple(_note(number, group, drawn, measure, period) for number, group in enumerate(groups, start=1))
+    places = {id(row): place for place, row in enumerate(drawn)}
+
+    def annotated(row: Row) -> Row:
+        place = places.get(id(row))
+        if place is None:
+            return row
+        numbers = tuple(
+            number
+            for number, group in enumerate(groups, start=1)
+            if any(signal.first <= place <= signal.last for signal in group)
+        )
+        return replace(row, point=chart.points[place], notes=numbers)
+
+    return tuple(map(annotated, rows)), notes
+
+
+def _grouped(signals: Iterable[Signal]) -> list[tuple[Signal, ...]]:
+    """Signals that one note tells: points beyond the same limit together, every run on its own."""
+    groups: dict[object, list[Signal]] = defaultdict(list)
+    for signal in sorted(signals, key=lambda signal: (signal.first, signal.last)):
+        groups[signal.up if signal.rule is Rule.BEYOND_LIMITS else signal].append(signal)
+    return [tuple(group) for group in groups.values()]
+
+
+def _note(number: int, group: Sequence[Signal], drawn: Sequence[Row], measure: Measure, period: Period) -> Note:
+    when = [
+        drawn[s.first].label if s.first == s.last else f"{drawn[s.first].label} to {drawn[s.last].label}" for s in group
+    ]
+    better = None if group[0].up is None else group[0].up == measure.higher_is_better
+    return Note(number, ", ".join(when), drawn[group[-1].last].start, better, explain(group[0], period))

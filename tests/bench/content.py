@@ -1,0 +1,110 @@
+"""What is measured on: the demo's synthetic children under many ids, as they are (much repeats) and varied (nothing does)."""
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from mainstem.demo.cohorts import HOSPITALS
+
+SUBJECT_KEY = "0123456789abcdef0123456789abcdef"
+UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z)")
+KIND = re.compile(rb'"resourceType": ?"(\w+)"')
+Change = Callable[[bytes], bytes]
+
+
+def copies(children: Any, wanted: int, *, first: int = 1) -> Iterator[bytes]:
+    """Lines of the largest hospital, again and again under other ids, until there are enough."""
+    written = 0
+    for copy in range(first, first + 1000):
+        for line in children.lines(HOSPITALS[-1].site):
+            yield UUID.sub(_renamed(copy), line)
+            written += 1
+            if written == wanted:
+                return
+
+
+def _renamed(copy: int) -> Callable[[re.Match[bytes]], bytes]:
+    """Another id in this copy, the same wherever it stands."""
+    key = copy.to_bytes(4, "big")
+
+    def renamed(found: re.Match[bytes]) -> bytes:
+        made = blake2b(found[0], digest_size=16, key=key).hexdigest().encode()
+        return b"-".join((made[:8], made[8:12], made[12:16], made[16:20], made[20:]))
+
+    return renamed
+
+
+def repeated(line: bytes) -> bytes:
+    """As it is: values, times and texts of the first copy in all copies."""
+    return line.rstrip(b"\n") + b"\n"
+
+
+def varied(line: bytes) -> bytes:
+    """The same resource with values and times of its own, times with an offset, words in its references, its keys sorted."""
+    resource = orjson.loads(line)
+    chance = random.Random(resource["id"])
+    moved = timedelta(seconds=chance.randrange(30 * 86_400))
+    zone = timezone(timedelta(hours=chance.randrange(-9, 10)))
+    return orjson.dumps(_vary(resource, chance, moved, zone), option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+
+
+def _vary(value: Any, chance: random.Random, moved: timedelta, zone: timezone) -> Any:
+    if isinstance(value, dict):
+        found = {key: _vary(inner, chance, moved, zone) for key, inner in value.items()}
+        if isinstance(reference := value.get("reference"), str):
+            found |= {"display": f"Known as {chance.randrange(10**9)}"}
+            found |= {"identifier": {"system": "urn:example:numbers", "value": f"{reference[-12:]}"}}
+        return found
+    if isinstance(value, list):
+        return [_vary(inner, chance, moved, zone) for inner in value]
+    if isinstance(value, float):
+        return round(value + chance.random(), 4)
+    if isinstance(value, str) and INSTANT.fullmatch(value):
+        return (datetime.fromisoformat(value) - moved).astimezone(zone).isoformat(timespec="seconds")
+    return value
+
+
+def deliver(children: Any, folder: Path, wanted: int, change: Change) -> Path:
+    """Writes NDJSON files by type."""
+    folder.mkdir()
+    files: dict[bytes, Any] = {}
+    for line in copies(children, wanted):
+        kind = _kind(line)
+        if kind not in files:
+            files[kind] = (folder / f"{kind.decode()}.ndjson").open("wb")
+        files[kind].write(change(line))
+    for file in files.values():
+        file.close()
+    return folder
+
+
+def put_first(children: Any, folder: Path, count: int, change: Change) -> None:
+    """Writes observations nobody has seen before those of a delivery."""
+    fresh = (line for line in copies(children, 10 * count, first=5000) if _kind(line) == b"Observation")
+    path = folder / "Observation.ndjson"
+    known = path.read_bytes()
+    path.write_bytes(b"".join(change(line) for line, _ in zip(fresh, range(count), strict=False)) + known)
+
+
+def _kind(line: bytes) -> bytes:
+    found = KIND.search(line)
+    return found[1] if found else b"Unknown"
+
+
+def site_file(delivery: Path) -> Path:
+    """A files site for a delivery, beside it."""
+    folder, name = delivery.parent, delivery.name
+    (folder / f"{name}.key").write_text(SUBJECT_KEY + name)
+    path = folder / f"{name}.toml"
+    path.write_text(
+        f'site = "{name}"\nname = "Bench"\ntime_zone = "America/New_York"\n'
+        f'subject_key = "file:{name}.key"\nroad = "files"\n[files]\nfolder = "{delivery}"\n'
+    )
+    return path

@@ -1,0 +1,46 @@
+"""What a measure's page shows: months or quarters, limits or none, signals in words."""
+
+from datetime import UTC, datetime
+
+from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
+from sqlalchemy import Engine
+
+from services.measures.library import measures
+from services.pages.results import results_of
+
+CF2 = measures()["cf2"]
+
+
+def test_small_site_is_drawn_by_quarter_and_the_month_under_way_is_set_apart(small_registry: Engine) -> None:
+    """Nine children give too few a month; a period that is not over moves no limit and gives no signal."""
+    fill(small_registry, population(), load_events())
+    with small_registry.connect() as connection:
+        results = results_of(connection, CF2, "Riverbend", NOW)
+    periods = {site.name: site.period for site in results.sites}
+    assert periods == {"lake-county": "quarter", "lakeside": "quarter", "northside": "month", "west": "month"}
+    last = results.network.rows[-1]
+    assert (last.label, last.complete, last.point) == ("November 2026", False, None)
+    assert "October 2026" in results.network.headline
+
+
+def test_shift_at_one_site_is_told_in_words(small_registry: Engine) -> None:
+    """The site that got better is told so; the one that did not, not."""
+    fill(small_registry, population(), load_events())
+    with small_registry.connect() as connection:
+        results = results_of(connection, CF2, "Riverbend", NOW)
+    northside, west = (next(site for site in results.sites if site.name == name) for name in ("northside", "west"))
+    assert any("months in a row above the average" in note.text and note.better for note in northside.notes)
+    assert west.notes == ()
+
+
+def test_too_few_patients_even_in_a_quarter_get_no_limits(small_registry: Engine) -> None:
+    """Points without limits are all that two children can give."""
+    days = [f"{year}-{month:02}-10" for year in (2025, 2026) for month in range(1, 11)]
+    fill(
+        small_registry,
+        [person("ada"), fibrosis("ada")]
+        + [record for day in days for record in (visit("ada", day), percentile("ada", day, 60))],
+    )
+    with small_registry.connect() as connection:
+        results = results_of(connection, CF2, "Riverbend", datetime(2026, 11, 20, tzinfo=UTC))
+    assert (results.network.period, results.network.chart, results.network.drawn) == ("quarter", None, True)

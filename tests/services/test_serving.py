@@ -1,0 +1,93 @@
+"""What a service tells whoever started it: where it is, and how far."""
+
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+from network_under_test import MAINSTEM, Network
+from synthetic_children import RECORDS_A_CHILD, children, deliver
+from waiting import wait_until
+
+from services.registry.api import make_app
+
+
+@contextmanager
+def started(network: Network, *arguments: str, **environment: str) -> Iterator[Path]:
+    """The command, running; what it says on standard error."""
+    said = network.folder / "said"
+    with said.open("wb") as file:
+        environment = network.environment | environment
+        process = subprocess.Popen([MAINSTEM, *arguments], stderr=file, cwd=network.folder, env=environment)
+    try:
+        yield said
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) in (0, 130)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.timeout(180)
+def test_registry_says_that_it_starts_has_caught_up_and_stops(lhn: Network, tmp_path: Path) -> None:
+    """A line each on the terminal: from where to where, up to when with how many, and again after news."""
+    deliver(children(2), tmp_path / "delivery")
+    site = lhn.files_site("north", tmp_path / "delivery")
+    lhn.refresh(site)
+    events = 2 * RECORDS_A_CHILD
+    with started(lhn, "registry", "run") as said:
+        wait_until(lambda: "caught up" in said.read_text(), 60)
+        deliver(children(3), tmp_path / "delivery")
+        lhn.refresh(site)
+        wait_until(lambda: said.read_text().count("caught up") > 1, 60)
+    start, caught_up, again, stopped = said.read_text().splitlines()
+    assert re.fullmatch(
+        rf"Registry: {lhn.settings.network}\.outcome\.v1 at \S+ into PostgreSQL .*, until Ctrl-C", start
+    )
+    assert re.fullmatch(
+        rf"Registry: caught up at \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC: {events} events since the start", caught_up
+    )
+    assert f" UTC: {3 * RECORDS_A_CHILD} events since the start" in again
+    assert stopped == f"Registry: stopped: {3 * RECORDS_A_CHILD} events handled"
+
+
+@pytest.mark.parametrize(
+    ("command", "what"), [(("feedback",), "Feedback pages of network "), (("registry", "serve"), "Registry's API")]
+)
+@pytest.mark.timeout(120)
+def test_server_says_its_address_once_it_answers(lhn: Network, command: tuple[str, ...], what: str) -> None:
+    """The address said is the one that answers; the log tells each answer by its route."""
+    with started(lhn, *command, "--port", "0", MAINSTEM_LOG="json") as said:
+        wait_until(lambda: " at http://" in said.read_text(), 60)
+        (line,) = [line for line in said.read_text().splitlines() if not line.startswith("{")]
+        assert line.startswith(what)
+        asked = Request(f"{line.rpartition(' ')[2]}/health", method="HEAD")
+        assert urlopen(asked, timeout=10).status == 200
+    assert '"route":"/health"' in said.read_text().replace('": "', '":"')
+
+
+def test_taken_port_is_an_operators_error(lhn: Network) -> None:
+    """Which address, and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = lhn.mainstem("feedback", "--port", port)
+    assert result.returncode != 0
+    assert f"127.0.0.1:{port} cannot be listened at" in result.stderr
+    assert "--port" in result.stderr
+
+
+def test_api_answers_head_as_get_everywhere(small_registry: object) -> None:
+    """The registry's API too, down to its description."""
+    from fastapi.testclient import TestClient
+
+    client = TestClient(make_app(small_registry))  # type: ignore[arg-type]
+    given = {"name": "observation", "record_type": "observation", "record_id": "r-none"}
+    patterns = {route.path for route in client.app.routes if "GET" in (getattr(route, "methods", None) or ())}
+    for address in sorted(pattern.format(**given) for pattern in patterns):
+        get, head = client.get(address), client.head(address)
+        assert (head.status_code, head.content) == (get.status_code, b""), address

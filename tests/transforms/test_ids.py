@@ -1,0 +1,163 @@
+"""A record's id hangs on the site's key and on what the source carries: it never changes once registries hold data."""
+
+import json
+from collections import Counter
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from transforms import CodeMapRow, Mapper
+from transforms.privacy import Pseudonyms
+from transforms.reading.parts import part_label
+from transforms.reading.reader import Reader
+from transforms.rules import Parts, Resource, integer, patient
+from transforms.rules.setting import Setting
+
+KEY = b"a key of thirty-two bytes, no less"
+LOINC, OID, LOCAL = "http://loinc.org", "urn:oid:2.16.840.1.113883.6.1", "urn:local"
+Json = dict[str, Any]
+
+
+def part(*codings: tuple[str | None, str], value: float = 1) -> Json:
+    listed = [{"system": system, "code": code} if system else {"code": code} for system, code in codings]
+    return {"code": {"coding": listed}, "valueQuantity": {"value": value, "unit": "mm[Hg]"}}
+
+
+def panel(*parts: Json, **fields: Any) -> Json:
+    return {
+        "resourceType": "Observation",
+        "id": "bp",
+        "status": "final",
+        "subject": {"reference": "Patient/p1"},
+        "effectiveDateTime": "2026-03-02",
+        "code": {"coding": [{"system": LOINC, "code": "85354-9"}]},
+        "component": list(parts),
+    } | fields
+
+
+def contents(resource: Json, **options: Any) -> dict[str, Json]:
+    """Record id → the record."""
+    site = Mapper(site="north", time_zone="UTC", subject_key=KEY, **options)
+    records = site.map_line(json.dumps(resource).encode()).records
+    return {record.id.hex(): json.loads(record.content) for record in records}
+
+
+def flags(resource: Json) -> list[list[str]]:
+    site = Mapper(site="north", time_zone="UTC", subject_key=KEY)
+    records = site.map_line(json.dumps(resource).encode()).records
+    return [json.loads(b"{" + record.provenance + b"}").get("flags", []) for record in records]
+
+
+WHOLE = "db13fd287c6930e7f61a75ea00000000"
+FIXED = [
+    ({"resourceType": "Patient", "id": "p1"}, ["763a25a05e0b941891c4b9a400000000"]),
+    (panel(), [WHOLE]),
+    (panel(part((LOINC, "8480-6"))), [WHOLE, "db13fd287c6930e7f61a75eae7b2e83c"]),
+    (panel(part((LOINC, "8462-4"))), [WHOLE, "db13fd287c6930e7f61a75eac7b71279"]),
+    (panel(part((LOCAL, "SYS"), (LOINC, "8462-4"))), [WHOLE, "db13fd287c6930e7f61a75eac7b71279"]),
+    (panel(part((LOINC, "8480-6"), (LOINC, "8462-4"))), [WHOLE, "db13fd287c6930e7f61a75eac7b71279"]),
+    (
+        panel(part((OID, "8867-4")) | {"valueQuantity": {"value": 60, "unit": "/min"}}),
+        [WHOLE, "db13fd287c6930e7f61a75ea2f7705d7"],
+    ),
+    (panel(part((LOCAL, "X"))), [WHOLE, "db13fd287c6930e7f61a75ea77ea7b48"]),
+    (panel(part((None, "SYS"))), [WHOLE, "db13fd287c6930e7f61a75ea41df3128"]),
+    (
+        panel(part((LOINC, "8480-6")), part((LOINC, "8480-6"))),
+        [WHOLE, "db13fd287c6930e7f61a75eac10a8751", "db13fd287c6930e7f61a75eae7b2e83c"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("resource", "ids"), FIXED)
+def test_ids_are_what_they_were_when_the_first_registry_began(resource: Json, ids: list[str]) -> None:
+    """Of another id a registry knows nothing: the fact would be withdrawn and recorded anew, everywhere."""
+    assert sorted(contents(resource)) == sorted(ids)
+
+
+def test_reversed_codings_and_reordered_components_change_nothing() -> None:
+    """A vendor's new serialiser withdraws no blood pressure."""
+    systolic = part((LOINC, "8480-6"), (LOCAL, "SYS"), ("http://snomed.info/sct", "271649006"), value=110)
+    diastolic = part((LOINC, "8462-4"), (LOCAL, "DIA"), value=70)
+    before = contents(panel(systolic, diastolic))
+    for component in (systolic, diastolic):
+        component["code"]["coding"].reverse()
+    assert contents(panel(diastolic, systolic)) == before
+    assert len(before) == 3
+
+
+def test_a_code_map_changes_no_id() -> None:
+    """The site's people mend a meaning; the fact stays the same fact."""
+    local = panel(part((LOCAL, "SYS"), ("urn:other", "1")))
+    mapped = contents(local, code_map=[CodeMapRow("urn:other", "1", LOINC, "8480-6")])
+    assert list(mapped) == list(contents(local))
+    assert [record.get("code") for record in mapped.values()] == ["85354-9", "8480-6"]
+
+
+def test_parts_alike_are_told_apart_by_what_they_say_and_flagged() -> None:
+    """Three readings of one pressure, in whatever order, spelling or order of codings they come."""
+    parts = [part((LOINC, "8480-6"), (LOCAL, "S"), value=value) for value in (120, 118.5, 121)]
+    before = contents(panel(*parts))
+    assert len(before) == 4
+    assert flags(panel(*parts)) == [[], *[["parts-alike"]] * 3]
+    parts[0]["code"]["coding"].reverse()
+    text = json.dumps(panel(*reversed(parts))).replace("118.5", "118.50")
+    after = contents(json.loads(text))
+    assert after == before
+    site = Mapper(site="north", time_zone="UTC", subject_key=KEY)
+    spelled = {record.id.hex(): json.loads(record.content) for record in site.map_line(text.encode()).records}
+    assert {id_: record.get("value") for id_, record in spelled.items()} == {
+        id_: record.get("value") for id_, record in before.items()
+    }
+
+
+def test_parts_known_by_a_link_id_keep_their_ids_in_any_order() -> None:
+    """Answers have no code; the question's linkId is what the source carries."""
+    answers = Resource(
+        source="QuestionnaireResponse",
+        record="pro_response",
+        version=1,
+        subject={"subject": patient()},
+        fields={},
+        repeated={"valueInteger": integer(value="value", raw_value="raw_value")},
+        parts=Parts(of="item", known_by="linkId"),
+    )
+    setting = Setting(ZoneInfo("UTC"), Pseudonyms(KEY), {})
+
+    def values(items: list[Json]) -> dict[bytes, Any]:
+        reader = Reader(
+            answers, site="north", setting=setting, leaves=lambda _: True, flags=Counter(), unmapped=Counter()
+        )
+        line = {
+            "resourceType": "QuestionnaireResponse",
+            "id": "q",
+            "subject": {"reference": "Patient/1"},
+            "item": items,
+        }
+        return {
+            record.id: json.loads(record.content).get("value")
+            for record in reader.read([json.dumps(line).encode()]).records
+        }
+
+    items = [{"linkId": "1.a", "valueInteger": 3}, {"linkId": "1.b", "valueInteger": 4}]
+    assert len(values(items)) == 3
+    assert values(items[::-1]) == values(items)
+
+
+def test_a_label_is_read_from_the_source_alone() -> None:
+    """The wanted system's smallest code, else the smallest coding, else the text."""
+    wanted = (LOINC, OID)
+    for code, label in (
+        (
+            '{"coding":[{"system":"urn:a","code":"1"},{"code":"8480-6","system":"http://loinc.org"}]}',
+            "http://loinc.org|8480-6",
+        ),
+        ('{"coding":[{"system":"urn:b","code":"1"},{"system":"urn:a","code":"2"}]}', "urn:a|2"),
+        ('{"coding":[{"system":"urn:a"},{"system":"urn:b","code":"2"}]}', "urn:b|2"),
+        ('{"text":"Systolic"}', "Systolic"),
+        ('{"text":"Syst\\u006flic"}', "Systolic"),
+        ('"1.a"', "1.a"),
+        ("{}", ""),
+    ):
+        assert part_label(code.encode(), wanted) == label.encode()

@@ -1,0 +1,127 @@
+"""The narrow decode of a batch: only the fields that are read, field by field rather than line by line."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import astuple
+
+from transforms.fhir.elements import (
+    Scalar,
+)
+
+_encode = msgspec.json.Encoder().encode
+_loose = msgspec.json.Decoder(float_hook=lambda written: Raw(written.encode()))
+
+
+class Columns:
+    """The decoded elements of a batch, field by field. A field that stands in none of them costs nothing.
+
+    A Raw is always true; comparing it with None, as `None in column` does, takes ten times as long.
+    """
+
+    def __init__(self, names: Iterable[str], elements: Sequence[Struct]) -> None:
+        self.count = len(elements)
+        columns = zip(*map(astuple, elements), strict=True)
+        self._standing = {
+            name: column
+            for name, column in zip(names, columns, strict=False)
+            if any(column) or column.count(None) != self.count  # an id of 0 is false, too
+        }
+        self._contents: dict[str, list[bytes | None]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._standing
+
+    def values(self, name: str) -> Sequence[Any]:
+        """A field as it was decoded, None where it is missing."""
+        return self._standing.get(name) or [None] * self.count
+
+    def contents(self, name: str) -> list[bytes | None]:
+        """A field's bytes, None where it is missing. `b"" + raw` copies a Raw in two thirds of the time of `bytes(raw)`."""
+        contents = self._contents.get(name)
+        if contents is None:
+            column = self.values(name)
+            if all(column):
+                contents = [b"" + raw for raw in column]
+            else:
+                contents = [None if raw is None else b"" + raw for raw in column]
+            self._contents[name] = contents
+        return contents
+
+    def put(self, name: str, contents: list[bytes | None]) -> None:
+        """The bytes of a field that was decoded to something else."""
+        self._contents[name] = contents
+
+    def standing(self, name: str) -> list[int]:
+        """The places where a field stands."""
+        return [place for place, raw in enumerate(self._standing.get(name, ())) if raw is not None]
+
+    def without(self, names: Sequence[str]) -> list[int]:
+        """The places where none of the fields stands."""
+        standing = [self._standing[name] for name in names if name in self._standing]
+        if not standing:
+            return list(range(self.count))
+        if len(standing) == 1:
+            (column,) = standing
+            return [] if all(column) else [place for place, raw in enumerate(column) if raw is None]
+        return [place for place, row in enumerate(zip(*standing, strict=True)) if row.count(None) == len(row)]
+
+    def with_several(self, names: Sequence[str]) -> list[int]:
+        """The places where more than one of the fields stands."""
+        standing = [self._standing[name] for name in names if name in self._standing]
+        if len(standing) < 2:
+            return []
+        return [place for place, row in enumerate(zip(*standing, strict=True)) if row.count(None) < len(row) - 1]
+
+
+def narrow(name: str, fields: Iterable[str]) -> Any:
+    """A struct of just these FHIR fields, each absent or kept as bytes; the id as a scalar."""
+    attributes = {f"f{number}": field for number, field in enumerate(fields)}
+    return msgspec.defstruct(
+        name,
+        [(attribute, Scalar if field == "id" else Raw, None) for attribute, field in attributes.items()],
+        rename=attributes,
+        gc=False,
+    )
+
+
+def without_empty(line: bytes) -> bytes:
+    """The JSON without null and empty members, numbers as written."""
+    return _encode(_pruned(_loose.decode(line)))
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, dict):
+        pruned = {name: _pruned(inner) for name, inner in value.items()}
+        return {name: inner for name, inner in pruned.items() if not _is_empty(inner)}
+    if isinstance(value, list):
+        return [inner for inner in map(_pruned, value) if not _is_empty(inner)]
+    return value
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str | list | dict) and not value)
+
+
+def settled(content: bytes) -> bytes:
+    """JSON in one form whatever its serialiser: keys and lists sorted, equal numbers equal."""
+    return _encode(_sorted(_exact.decode(content)))
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return sorted(map(_sorted, value), key=_encode) if isinstance(value, list) else value
+
+
+def _number(written: str) -> Raw:
+    try:
+        return Raw(str(Decimal(written).normalize()).encode())
+    except ArithmeticError:  # beyond what any quantity holds
+        return Raw(written.encode())
+
+
+_exact = msgspec.json.Decoder(float_hook=_number)

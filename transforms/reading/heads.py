@@ -1,0 +1,141 @@
+"""What every resource has: its id, the patient it is about, and its `meta`."""
+
+import re
+from binascii import unhexlify
+from collections.abc import Sequence
+from datetime import tzinfo
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from schemas.problems import Reason
+from transforms.fhir.elements import (
+    Scalar,
+    Unusable,
+    decode,
+    text_of,
+)
+from transforms.fhir.times import instant
+from transforms.reading.columns import Columns
+from transforms.reading.memories import LONGEST_KEY, Leaves, Note, Notes, Table, Texts, members, remember
+from transforms.rules.declaring import Resource
+from transforms.rules.setting import Setting
+from transforms.rules.short_cuts import OTHER_VERSIONS, meta_cut
+
+
+class _Meta(Struct, gc=False):
+    versionId: Scalar = None
+    lastUpdated: Scalar = None
+    profile: Any = None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Origin(Struct, gc=False):
+    """What `meta` says of a resource."""
+
+    members: bytes = b'"'
+    """What follows the ref in the provenance's source: `version` and `updated`."""
+    updated: int | None = None
+    """lastUpdated in microseconds since 1970."""
+    note: Note | None = None
+
+
+UNNAMED = Note(Reason.MISSING_ID, "id")
+_VERSION = re.compile(r"[A-Za-z0-9.\-]{1,64}")
+NO_ORIGIN = Origin()
+
+
+class Heads(NamedTuple):
+    """What every resource has, place by place."""
+
+    refs: list[bytes]
+    subjects: list[bytes]
+    """Pseudonyms; empty where nobody is named."""
+    named: Texts
+    """The members that say whom it is about, where and, by the mapping's constants, as what."""
+    origins: list[Origin]
+    noted: list[tuple[int, Note]]
+    """What was noticed in `meta`."""
+
+
+def _note_where(values: Sequence[Any], value: Any, note: Note, notes: Notes) -> None:
+    for place, found in enumerate(values):
+        if found is value or found == value:
+            notes[place].append(note)
+
+
+class Origins(dict[bytes, Origin]):
+    """What is known of `meta`: its bytes → what it says. A server's hardly recurs, and is cut in its usual form."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        super().__init__()
+        self._zone = zone
+
+    def learn(self, raw: bytes) -> Origin:
+        """A `meta` not at hand, which is remembered."""
+        origin = self.of(raw)
+        if len(raw) <= LONGEST_KEY:
+            remember(self, raw, origin)
+        return origin
+
+    def of(self, raw: bytes) -> Origin:
+        """What a `meta` says."""
+        cut = meta_cut(raw, self._zone)
+        return self.read(raw) if cut is None else Origin(*cut)
+
+    def read(self, raw: bytes) -> Origin:
+        """What a `meta` says, decoded."""
+        try:
+            meta = decode(raw, _Meta | None) or _Meta()
+        except Unusable as fault:
+            return Origin(note=Note(Reason.INVALID_FIELD, ".".join(filter(None, ("meta", fault.path)))))
+        if meta.profile is not None and OTHER_VERSIONS.search(_encode(meta.profile)):
+            return Origin(note=Note(Reason.OTHER_FHIR_VERSION, "meta.profile"))
+        version = text_of(meta.versionId)
+        utc, updated, note = None, None, None
+        if said := text_of(meta.lastUpdated):
+            try:
+                utc, updated = instant(said, self._zone)
+            except ValueError:
+                note = Note(flags=("updated-unreadable",))
+        return Origin(
+            b'"' + members([("version", version if _VERSION.fullmatch(version) else None), ("updated", utc)]),
+            updated,
+            note,
+        )
+
+
+class HeadReader:
+    """Reads what every resource of one type has."""
+
+    def __init__(self, resource: Resource, *, site: str, setting: Setting, leaves: Leaves) -> None:
+        self._ref = setting.pseudonyms.refs(resource.source.encode() + b"/")
+        self._subject = Table(resource.subject, setting, lambda _field: True)
+        self._is_patient = "id" in self._subject.names
+        self.names = ["id", "meta", *(name for name in self._subject.names if name != "id")]
+        """The FHIR fields that are decoded."""
+        constants = ((name, value) for name, value in resource.constants.items() if leaves(name))
+        self._site = members([("site", site), *constants])
+        self._origins = Origins(setting.zone)
+
+    def read(self, source: Columns, notes: Notes) -> Heads:
+        """Who the resources are and whom they are about; what is wrong with that is added to `notes`."""
+        idents = [ident if type(ident) is str else text_of(ident) for ident in source.values("id")]
+        if "" in idents:
+            _note_where(idents, "", UNNAMED, notes)
+        refs = list(map(self._ref, map(str.encode, idents)))
+        if self._is_patient:
+            source.put("id", [_encode(ident) if ident else None for ident in idents])
+        found = self._subject.texts(source, notes)
+        named = found[0] if len(found) == 1 else list(map(b"".join, zip(*found, strict=True))) or [b""] * source.count
+        subjects = [unhexlify(text[-33:-1]) for text in named]
+        site, origins, noted = self._site, [NO_ORIGIN] * source.count, []
+        if "meta" in source:
+            met, meet = self._origins.get, self._origins.learn
+            contents = source.contents("meta")
+            origins = [met(raw) or meet(raw) if raw is not None else NO_ORIGIN for raw in contents]
+            noted = [(place, origin.note) for place, origin in enumerate(origins) if origin.note is not None]
+        return Heads(refs, subjects, [text + site for text in named], origins, noted)

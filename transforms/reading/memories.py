@@ -1,0 +1,206 @@
+"""What is known of declared fields: the bytes of a content → the members of the record they become."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas.problems import Reason
+from transforms.fhir.elements import (
+    Unusable,
+)
+from transforms.reading.columns import Columns
+from transforms.rules.declaring import Choice, Fields, Found, Rule
+from transforms.rules.setting import Setting
+
+Leaves = Callable[[str], bool]
+"""Whether the field policy lets an output field leave."""
+
+
+Texts = Sequence[bytes]
+"""Members of the record, one text a line or part, with a leading comma; empty for none."""
+
+
+_MEMORIES = 1024
+_FIELD_MEMORIES = 2048
+"""Entries a memory holds before it starts anew: what recurs soon, recurs within a few patients' resources …"""
+
+
+_PAIRED_MEMORIES = 4096
+"""… but pairs of code and quantity recur everywhere."""
+
+
+LONGEST_KEY = 1024
+"""Longer fields are read each time, so that a memory is a few megabytes whatever the source sends."""
+
+
+_EMPTY = frozenset({b"null", b'""', b"{}", b"[]"})
+_encode = msgspec.json.Encoder().encode
+
+
+class Note(NamedTuple):
+    """What reading a field noticed; most fields have none."""
+
+    reason: Reason | None = None
+    path: str = ""
+    flags: tuple[str, ...] = ()
+    unmapped: tuple[tuple[str, str], ...] = ()
+    withdrawn: bool = False
+    emptied: bool = False
+
+
+Notes = defaultdict[int, list[Note]]
+"""Place in the batch → what was noticed there."""
+
+
+EMPTY = Note(emptied=True)
+"""The field stands but is null or empty, which FHIR forbids and feeds do: the line is read again without such fields."""
+
+
+def members(values: Iterable[tuple[str, Any]]) -> bytes:
+    """JSON members with a leading comma, empty values left out."""
+    return b"".join(
+        b',"%b":%b' % (name.encode(), _encode(value)) for name, value in values if value not in (None, "", [])
+    )
+
+
+class Memory(dict[Any, bytes]):
+    """What is known of one FHIR field: its bytes (for a rule with a companion: the pair) → the members they become.
+
+    Contents of which something was noticed are kept apart, so that the usual ones cost one look-up. In two generations,
+    so that what recurs outlives what does not.
+    """
+
+    def __init__(self, name: str, rule: Rule, setting: Setting, leaves: Leaves) -> None:
+        super().__init__()
+        self._name = name
+        self._read = rule.read
+        self._setting = setting
+        self._paired = rule.needs is not None
+        openings = tuple(b',"%b":' % field.encode() if leaves(field) else None for field in rule.gives)
+        self._usual = rule.usual and rule.usual(setting, openings)
+        self._kept = [(field, opening) for field, opening in zip(rule.gives, openings, strict=True) if opening]
+        self._older: dict[Any, bytes] = {}
+        self._noted: dict[Any, tuple[bytes, Note]] = {}
+        self._raised: dict[Any, Note] = {}
+        self._most = _PAIRED_MEMORIES if self._paired else _FIELD_MEMORIES
+
+    def texts(self, contents: Sequence[Any], notes: Notes) -> Texts:
+        """What a batch's contents of this field become; what was noticed is added to `notes`."""
+        texts = list(map(self.__getitem__, contents))
+        if self._raised:
+            for place, content in enumerate(contents):
+                if (note := self._raised.get(content)) is not None:
+                    notes[place].append(note)
+            self._raised = {}
+        return texts
+
+    def __missing__(self, content: Any) -> bytes:
+        """The members of a content not at hand, which is remembered."""
+        known = self._noted.get(content)
+        if known is not None:
+            text, self._raised[content] = known
+            return text
+        companion, raw = content if self._paired else (None, content)
+        size = len(raw or b"") + len(companion or b"")
+        found = b"" if raw is None else self._older.get(content)
+        if found is None:
+            found, note = self._entry(raw, companion)
+            if note is not None:
+                self._raised[content] = note
+                if size <= LONGEST_KEY:
+                    remember(self._noted, content, (found, note))
+                return found
+        if size <= LONGEST_KEY:
+            if len(self) >= self._most:
+                self._older = dict(self)
+                self.clear()
+            self[content] = found
+        return found
+
+    def _entry(self, raw: bytes, companion: bytes | None) -> tuple[bytes, Note | None]:
+        if self._usual is not None and (text := self._usual(raw, companion)) is not None:
+            return text, None
+        if raw in _EMPTY:
+            return b"", EMPTY
+        try:
+            found = self._read(raw, companion, self._setting)
+        except Unusable as fault:
+            path = ".".join(filter(None, (self._name, fault.path)))
+            return b"", Note(fault.reason, path, (fault.flag,) if fault.flag else ())
+        values = found.values
+        text = b""
+        for name, opening in self._kept:
+            value = values.get(name)
+            if value is not None and value != "" and value != []:
+                text += opening + _encode(value)
+        return text, _note(found)
+
+
+def _note(found: Found) -> Note | None:
+    if found.flags or found.unmapped or found.withdrawn:
+        return Note(flags=found.flags, unmapped=found.unmapped, withdrawn=found.withdrawn)
+    return None
+
+
+def remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
+    """Adds to a memory, which starts anew when it is full."""
+    if len(memory) >= _MEMORIES:
+        memory.clear()
+    memory[key] = value
+
+
+class Table:
+    """Declared fields and their memories."""
+
+    def __init__(self, fields: Fields, setting: Setting, leaves: Leaves) -> None:
+        self._fields = fields
+        rules: dict[str, Rule] = {}
+        for name, rule in fields.items():
+            rules |= rule.fields if isinstance(rule, Choice) else {name: rule}
+        self.memories = {name: Memory(name, rule, setting, leaves) for name, rule in rules.items()}
+        self._needs = {name: rule.needs for name, rule in rules.items() if rule.needs}
+        self.names = list(dict.fromkeys([*rules, *self._needs.values()]))
+        """The FHIR fields that are decoded."""
+        self._otherwise = {
+            name: members((field, value) for field, value in rule.otherwise.items() if leaves(field))
+            for name, rule in fields.items()
+            if isinstance(rule, Choice)
+        }
+
+    def texts(self, source: Columns, notes: Notes) -> list[Texts]:
+        """What the fields of a batch give, field after field in the record's order; adds to `notes`."""
+        found: list[Texts] = []
+        for name, rule in self._fields.items():
+            if isinstance(rule, Choice):
+                found += self._choice(name, rule, source, notes)
+                continue
+            if name in source:
+                found.append(self._field(name, source, notes))
+            if rule.missing is not None:
+                for place in source.without([name]):
+                    notes[place].append(Note(rule.missing, name))
+        return found
+
+    def _field(self, name: str, source: Columns, notes: Notes) -> Texts:
+        contents: Sequence[Any] = source.contents(name)
+        if companion := self._needs.get(name):
+            contents = list(zip(source.contents(companion), contents, strict=True))
+        return self.memories[name].texts(contents, notes)
+
+    def _choice(self, name: str, rule: Choice, source: Columns, notes: Notes) -> list[Texts]:
+        names = [field for field in rule.fields if field in source]
+        found = [self._field(field, source, notes) for field in names]
+        for place in source.with_several(names):
+            notes[place].append(Note(Reason.INVALID_FIELD, name))
+        absent = source.without([*names, *rule.unless])
+        if rule.missing is not None:
+            for place in absent:
+                notes[place].append(Note(rule.missing, name))
+        if absent and (otherwise := self._otherwise[name]):
+            texts = [b""] * source.count
+            for place in absent:
+                texts[place] = otherwise
+            found.append(texts)
+        return found

@@ -1,0 +1,143 @@
+"""The parts of resources, such as components, that become records of their own."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import astuple
+
+from schemas.problems import Reason
+from transforms.fhir.elements import (
+    Unusable,
+    decode,
+    path_of,
+    text_of,
+)
+from transforms.mapped import WHOLE
+from transforms.reading.columns import Columns, narrow, settled
+from transforms.reading.memories import LONGEST_KEY, Note, Notes, Table, Texts, remember
+from transforms.rules.concepts import concept_of
+from transforms.rules.declaring import Parts
+from transforms.rules.setting import Setting
+
+_EMPTY = frozenset({b"null", b"{}"})
+
+
+class Elements(NamedTuple):
+    """The parts of a batch's resources, in one row."""
+
+    owners: list[int]
+    """The place of the resource each part belongs to, rising."""
+    known_by: list[bytes | None]
+    """What says which part it is."""
+    texts: list[Texts]
+    notes: Notes
+    faults: dict[int, Note]
+    """Place of a resource → why its parts cannot be read."""
+
+
+def part_label(known_by: bytes, systems: Collection[str]) -> bytes:
+    """What names a part within its resource, from what the source itself carries: never from a map, a choice, an order.
+
+    The smallest code of the wanted system, else the smallest (system, code), else the text; a linkId as it stands.
+    """
+    if not known_by:
+        return b""
+    if known_by[:1] == b'"':
+        return text_of(decode(known_by, str)).encode()
+    try:
+        concept = concept_of(known_by)
+    except Unusable:
+        return settled(known_by)
+    found = [(coding.system, text_of(coding.code)) for coding in concept.codings]
+    wanted = [(code, system) for system, code in found if system in systems and code]
+    if wanted:
+        code, system = min(wanted, key=lambda coding: (coding[0], coding[1] or ""))
+        return f"{system}|{code}".encode()
+    if found:
+        system, code = min(found, key=lambda coding: (not coding[1], coding[0] or "", coding[1]))
+        return f"{system}|{code}".encode()
+    return text_of(concept.text).encode()
+
+
+class PartReader:
+    """Reads the parts of one type's resources."""
+
+    def __init__(self, declared: Parts | None, table: Table, setting: Setting) -> None:
+        self.field = declared.of if declared else ""
+        """The FHIR field that holds them."""
+        self._known_by = declared.known_by if declared else ""
+        self._systems = declared.systems if declared else ()
+        self._table = table
+        self._names = list(dict.fromkeys([*table.names, *filter(None, [self._known_by])]))
+        part: Any = narrow("Part", self._names)
+        self._decode = msgspec.json.Decoder(list[part]).decode
+        self._named = b'"%b"' % self.field.encode()
+        holder = msgspec.defstruct("Holder", [("parts", list[Raw] | None, None)], rename={"parts": self.field})
+        self._decode_list = msgspec.json.Decoder(holder).decode
+        self._keyed = setting.pseudonyms.refs(b"part/")
+        self._numbers: dict[bytes, bytes] = {}
+
+    def read(self, source: Columns, split: Sequence[int]) -> Elements:
+        """The parts of the resources at the places `split`, read as a batch of their own."""
+        owners: list[int] = []
+        elements: list[Struct] = []
+        faults: dict[int, Note] = {}
+        contents = source.contents(self.field) if split else []
+        for place in split:
+            try:
+                parts = self._decode(contents[place] or b"")
+            except msgspec.ValidationError as exc:
+                faults[place] = Note(Reason.INVALID_FIELD, f"{self.field}{path_of(exc)}")
+                continue
+            elements += parts
+            owners += [place] * len(parts)
+        columns, notes = Columns(self._names, elements), Notes(list)
+        texts = self._table.texts(columns, notes)
+        return Elements(owners, columns.contents(self._known_by), texts, notes, faults)
+
+    def numbers(self, found: Elements, place: int, source: Columns) -> tuple[list[bytes], list[bool]]:
+        """The four bytes of each part of the resource at a place, and whether another part is known by the same.
+
+        A keyed hash of the part's label, so that they stay when parts change places.
+        """
+        first, last = bisect_left(found.owners, place), bisect_right(found.owners, place)
+        keys = [key or b"" for key in found.known_by[first:last]]
+        numbers = [self._number(key) for key in keys]
+        if len({WHOLE, *numbers}) > len(numbers):
+            return numbers, [False] * len(numbers)
+        return self._told_apart(keys, msgspec.json.decode(source.contents(self.field)[place] or b"[]", type=list[Raw]))
+
+    def _number(self, key: bytes) -> bytes:
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._hash(part_label(key, self._systems))
+            if len(key) <= LONGEST_KEY:
+                remember(self._numbers, key, number)
+        return number
+
+    def _hash(self, label: bytes) -> bytes:
+        return self._keyed(label)[: len(WHOLE)]
+
+    def _told_apart(self, keys: Sequence[bytes], parts: Sequence[Raw]) -> tuple[list[bytes], list[bool]]:
+        """Parts known by the same (or, once in a million resources, of the same hash) are numbered by their content."""
+        labels = [part_label(key, self._systems) for key in keys]
+        contents = [settled(bytes(part)) for part in parts]
+        numbers, taken = [b""] * len(labels), {WHOLE}
+        for index in sorted(range(len(labels)), key=lambda index: (labels[index], contents[index])):
+            number, attempt = self._hash(labels[index]), 1
+            while number in taken:
+                attempt += 1
+                number = self._hash(b"%d/%b" % (attempt, labels[index]))
+            taken.add(number)
+            numbers[index] = number
+        return numbers, [labels.count(label) > 1 for label in labels]
+
+    def record_count(self, line: bytes) -> int:
+        """How many records a line gave that is known: the whole and its parts."""
+        if self._named not in line:
+            return 1
+        (parts,) = astuple(self._decode_list(line))
+        return 1 + sum(bytes(part) not in _EMPTY for part in parts or ())

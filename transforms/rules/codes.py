@@ -1,0 +1,167 @@
+"""Codes: the normalised one by its system, all codings of the source, members of closed value sets."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from schemas.problems import Reason
+from transforms.codes.loinc import loinc_fault
+from transforms.codes.systems import LOINC, NOT_A_CODE, repaired_system
+from transforms.fhir.elements import (
+    CodeableConcept,
+    Scalar,
+    Unusable,
+    decode,
+    text_of,
+)
+from transforms.rules.concepts import (
+    chosen_code,
+    concept_of,
+    concepts_of,
+    null_flavour_of,
+    shared_codings,
+    usable_codings,
+)
+from transforms.rules.declaring import NOTHING, Found, Rule
+from transforms.rules.setting import Setting
+
+
+def coded(*, every: str | None = None, text_is: Reason | None = None, **targets: str | tuple[str, ...]) -> Rule:
+    """CodeableConcept (or Coding, or the first of a list) → the normalised code by system; `every` holds all codings.
+
+    `coded(code=SNOMED, icd10cm=ICD10CM, every="codings")`. The coding is chosen by its system, not by its place; what no
+    coding has, the site's code map fills in; what is still missing is counted as unmapped. `text_is` says why a concept
+    without any code is unusable; where it is none, its text is withheld and flagged.
+    """
+    wanted = {name: (systems,) if isinstance(systems, str) else systems for name, systems in targets.items()}
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        return coded_found(concept_of(raw), wanted, every, text_is, setting)
+
+    return Rule((*wanted, *((every,) if every else ())), read)
+
+
+def coded_value(*, every: str, absent: str, **targets: str | tuple[str, ...]) -> Rule:
+    """A coded value: as `coded`, but a text-only value is withheld and a null flavour says why there is no value."""
+    rule = coded(every=every, text_is=None, **targets)
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        concept = concept_of(raw)
+        if not concept.codings and text_of(concept.text):
+            return Found({absent: "OT"}, ("text-withheld",))
+        reasons = [text_of(c.code) for c in concept.codings if repaired_system(c.system) in NOT_A_CODE]
+        found = rule.read(raw, companion, setting)
+        if not found.values.get(every):
+            return Found({absent: null_flavour_of(reasons)}, found.flags)
+        return replace(found, unmapped=())  # many answers have codes of their own; only questions are mapped
+
+    return Rule((*rule.gives, absent), read)
+
+
+def codings(name: str) -> Rule:
+    """List of CodeableConcept → every coding. A text without coding is withheld and flagged."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found: list[tuple[str | None, str]] = []
+        flags: list[str] = []
+        for concept in concepts_of(raw):
+            usable, withheld = usable_codings(concept)
+            found += usable
+            flags += withheld
+            if not usable and text_of(concept.text):
+                flags.append("text-withheld")
+        return Found({name: shared_codings(found)}, tuple(dict.fromkeys(flags)))
+
+    return Rule((name,), read)
+
+
+def one_of(name: str, values: Iterable[str], *, withdrawn: Iterable[str] = (), not_a_fact: Iterable[str] = ()) -> Rule:
+    """A code of a closed value set (FHIR's required bindings), as `code` or CodeableConcept → the code.
+
+    White space and case are repaired (`"entered-in-error "`); a code outside the set is INVALID_FIELD. `withdrawn` codes
+    withdraw what the resource gave before; with `not_a_fact` codes it says that something was not done.
+    """
+    allowed, undone, withdrawing = tuple(values), frozenset(not_a_fact), frozenset(withdrawn)
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        if raw[:1] == b'"':
+            said = {text_of(decode(raw, Scalar)).lower()}
+        else:
+            said = {text_of(coding.code).lower() for coding in concept_of(raw).codings}
+        if not said.isdisjoint(withdrawing):
+            return Found(withdrawn=True)
+        if not said.isdisjoint(undone):
+            raise Unusable(Reason.NOT_A_FACT)
+        code = next((code for code in allowed if code in said), None)
+        if code is None and any(said):
+            raise Unusable(Reason.INVALID_FIELD)
+        return Found({name: code}) if code else NOTHING
+
+    return Rule((name,), read)
+
+
+def each_of(name: str, values: Iterable[str]) -> Rule:
+    """List of CodeableConcept → those codes that belong to a value set; local categories do not leave."""
+    allowed = frozenset(values)
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        said = {text_of(coding.code).lower() for concept in concepts_of(raw) for coding in concept.codings}
+        return Found({name: sorted(said & allowed)})
+
+    return Rule((name,), read)
+
+
+def first_of(name: str, system: str) -> Rule:
+    """List of CodeableConcept → the first code of one system, in the alphabet's order."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        usable = (coding for concept in concepts_of(raw) for coding in usable_codings(concept)[0])
+        return Found({name: min((code for found, code in usable if found == system), default=None)})
+
+    return Rule((name,), read)
+
+
+def null_flavour(name: str) -> Rule:
+    """dataAbsentReason → NI, UN or OT."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        return Found({name: null_flavour_of([text_of(coding.code) for coding in concept_of(raw).codings])})
+
+    return Rule((name,), read)
+
+
+def coded_found(
+    concept: CodeableConcept,
+    wanted: Mapping[str, tuple[str, ...]],
+    every: str | None,
+    text_is: Reason | None,
+    setting: Setting,
+) -> Found:
+    """What one concept gives: the codes wanted (field → systems, the first preferred), and all codings as `every`."""
+    usable, flags = usable_codings(concept)
+    text = text_of(concept.text)
+    sought = (
+        [*usable, ("", text)] if text else usable
+    )  # a text-only concept may stand in the code map, as system "" code text
+    chosen = {name: chosen_code(sought, systems, setting.codes) for name, systems in wanted.items()}
+    if not usable and not any(chosen.values()):
+        if text_is is not None:
+            raise Unusable(text_is)
+        return Found(flags=(*flags, "text-withheld") if text else tuple(flags))
+    if not any(chosen.values()):
+        _refuse_faulty(usable, wanted)
+    unmapped = () if any(chosen.values()) else tuple((system or "", code) for system, code in usable)
+    if unmapped:
+        flags.append("code-unmapped")
+    values: dict[str, Any] = dict(chosen)
+    if every:
+        values[every] = shared_codings(usable)
+    return Found(values, tuple(flags), unmapped)
+
+
+def _refuse_faulty(usable: list[tuple[str | None, str]], wanted: Mapping[str, tuple[str, ...]]) -> None:
+    if not any(LOINC in systems for systems in wanted.values()):
+        return
+    for index, (system, code) in enumerate(usable):
+        if system == LOINC and (fault := loinc_fault(code)) not in (None, "loinc-form"):
+            raise Unusable(Reason.BAD_CODE, f"coding[{index}].code", flag=fault or "")

@@ -1,0 +1,110 @@
+"""What a mapping is made of: resources, their fields, and the rules that read them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from schemas.problems import Reason
+from transforms.rules.setting import Setting
+from transforms.rules.short_cuts import Openings, Usual
+
+
+@dataclass(slots=True)
+class Found:
+    """What a rule found in one field."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    """Output field → JSON value; None, empty text and empty lists are left out."""
+    flags: tuple[str, ...] = ()
+    unmapped: tuple[tuple[str, str], ...] = ()
+    """(system, code) that neither is of the target system nor in the code map."""
+    withdrawn: bool = False
+
+
+NOTHING = Found()
+
+
+Read = Callable[[bytes, "bytes | None", Setting], Found]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one FHIR field is read."""
+
+    gives: tuple[str, ...]
+    """Output fields; those the field policy does not list are dropped."""
+    read: Read
+    """(the field's bytes, the companion's bytes, setting) → what was found. Raises Unusable."""
+    needs: str | None = None
+    """Companion: another FHIR field of the same element that decides how to read this one."""
+    missing: Reason | None = None
+    """Why the resource is unusable without this field."""
+    usual: Callable[[Setting, Openings], Usual] | None = None
+    """A short cut for contents that hardly recur: text to text in the usual form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """FHIR's choice of types, `value[x]`: at most one of these fields stands in a resource."""
+
+    fields: Mapping[str, Rule]
+    missing: Reason | None = None
+    """Why the resource is unusable without any of them."""
+    otherwise: Mapping[str, str] = field(default_factory=dict)
+    """Output fields where none of them stands …"""
+    unless: tuple[str, ...] = ()
+    """… nor any of these."""
+
+
+Fields = Mapping[str, Rule | Choice]
+"""FHIR field → how it is read. What is not a key here is not even decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A list in a resource of which each element becomes a record of its own."""
+
+    of: str
+    """The FHIR field that holds the list."""
+    known_by: str
+    """The field of an element that says which it is: a CodeableConcept, or a text such as a linkId."""
+    systems: tuple[str, ...] = ()
+    """The code system by which an element is known, in the spellings of sources. Ids hang on it: fixed for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A mapping: one FHIR resource type to one record type."""
+
+    source: str
+    record: str
+    version: int
+    """Rises when the same source gives another record; stands in every record's provenance."""
+    fields: Fields
+    subject: Fields
+    """The field that says whom it is about, read by a rule that gives `subject`."""
+    constants: Mapping[str, str] = field(default_factory=dict)
+    repeated: Fields = field(default_factory=dict)
+    """Fields that stand in the resource and again in each element of `parts`."""
+    parts: Parts | None = None
+
+    @property
+    def mapping(self) -> str:
+        """`observation@1`."""
+        return f"{self.record}@{self.version}"
+
+
+def choice(
+    *,
+    missing: Reason | None = None,
+    otherwise: Mapping[str, str] | None = None,
+    unless: Iterable[str] = (),
+    **fields: Rule,
+) -> Choice:
+    """One of several FHIR fields: `choice(effectiveDateTime=…, effectivePeriod=…, missing=Reason.MISSING_TIME)`."""
+    return Choice(fields, missing, otherwise or {}, tuple(unless))
+
+
+def required(rule: Rule, missing: Reason) -> Rule:
+    """The rule, and the reason why a resource without the field is unusable."""
+    return replace(rule, missing=missing)

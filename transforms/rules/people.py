@@ -1,0 +1,130 @@
+"""People: what is read of a Patient's extensions, addresses and languages."""
+
+import re
+
+from msgspec import Struct
+
+from schemas.problems import Reason
+from transforms.codes.systems import BCP47, NULL_FLAVOR, repaired_system
+from transforms.fhir.elements import (
+    CodeableConcept,
+    Coding,
+    Reference,
+    Scalar,
+    Unusable,
+    decode,
+    reference_id,
+    text_of,
+)
+from transforms.privacy.pseudonyms import hexadecimal
+from transforms.rules.concepts import (
+    UNKNOWN,
+    null_flavour_of,
+)
+from transforms.rules.declaring import NOTHING, Found, Rule
+from transforms.rules.setting import Setting
+
+
+def patient() -> Rule:
+    """Reference to a Patient → the subject's pseudonym. What names nobody is about nobody."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        try:
+            named = reference_id(decode(raw, Reference | None), "Patient")
+        except Unusable:
+            named = None
+        if named is None:
+            raise Unusable(Reason.MISSING_SUBJECT)
+        return _subject(named, setting)
+
+    return Rule(("subject",), read, missing=Reason.MISSING_SUBJECT)
+
+
+def the_patient() -> Rule:
+    """A Patient's own id → the subject's pseudonym."""
+    return Rule(("subject",), lambda raw, companion, setting: _subject(text_of(decode(raw, Scalar)), setting))
+
+
+def _subject(ident: str, setting: Setting) -> Found:
+    return Found({"subject": hexadecimal(b"s-", setting.pseudonyms.subject(ident))})
+
+
+class _Extension(Struct, gc=False):
+    url: str | None = None
+    valueCoding: Coding | None = None
+    extension: "list[_Extension] | None" = None
+
+
+_US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
+_CDC_CODE = re.compile(r"[0-9]{4}-[0-9]")
+
+
+def us_core_category(*, race: str, ethnicity: str) -> Rule:
+    """Patient.extension → US Core's OMB categories of race and ethnicity; the text beside them is not read."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found: dict[str, list[str]] = {race: [], ethnicity: []}
+        for extension in decode(raw, list[_Extension] | None) or []:
+            name = {_US_CORE + "race": race, _US_CORE + "ethnicity": ethnicity}.get(extension.url or "")
+            for part in (extension.extension or []) if name else []:
+                if name and part.url == "ombCategory" and part.valueCoding is not None:
+                    found[name] += _category(part.valueCoding)
+        return Found({race: sorted(set(found[race])), ethnicity: min(found[ethnicity], default=None)})
+
+    return Rule((race, ethnicity), read)
+
+
+def _category(coding: Coding) -> list[str]:
+    code = text_of(coding.code)
+    if repaired_system(coding.system) == NULL_FLAVOR or code in UNKNOWN:
+        return [null_flavour_of([code])]
+    return [code] if _CDC_CODE.fullmatch(code) else []
+
+
+class _Address(Struct, gc=False):
+    use: str | None = None
+    postalCode: Scalar = None
+
+
+_ZIP = re.compile(r"([0-9]{5})(-?[0-9]{4})?")
+
+
+def home_zip(name: str) -> Rule:
+    """Patient.address → five digits of the home address's ZIP code; nothing else of the address is read."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        addresses = decode(raw, list[_Address | None] | None) or []
+        current = [address for address in addresses if address is not None and address.use != "old"]
+        for address in sorted(current, key=lambda address: address.use != "home"):
+            if match := _ZIP.fullmatch(text_of(address.postalCode)):
+                return Found({name: match[1]})
+        return NOTHING
+
+    return Rule((name,), read)
+
+
+class _Communication(Struct, gc=False):
+    language: CodeableConcept | None = None
+    preferred: Scalar = None
+
+
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?")
+
+
+def preferred_language(name: str) -> Rule:
+    """Patient.communication → the BCP 47 tag of the preferred language, else of the first."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        spoken = [entry for entry in decode(raw, list[_Communication | None] | None) or [] if entry is not None]
+        for entry in sorted(spoken, key=lambda entry: text_of(entry.preferred).lower() != "true"):
+            said = (
+                [(coding.system, text_of(coding.code)) for coding in entry.language.codings] if entry.language else []
+            )
+            tags = sorted(
+                (repaired_system(system) != BCP47, code) for system, code in said if _LANGUAGE.fullmatch(code)
+            )
+            if tags:
+                return Found({name: tags[0][1]})
+        return NOTHING
+
+    return Rule((name,), read)

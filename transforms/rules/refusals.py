@@ -1,0 +1,47 @@
+"""Fields by which a resource is refused: of another FHIR version, or no fact."""
+
+from dataclasses import replace
+
+from schemas.problems import Reason
+from transforms.fhir.elements import (
+    Scalar,
+    Unusable,
+    decode,
+    text_of,
+)
+from transforms.rules.declaring import NOTHING, Found, Rule
+from transforms.rules.setting import Setting
+
+
+def other_version() -> Rule:
+    """A field that R4 does not have: the resource is of another FHIR version and is refused by name."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        if raw == b"null":
+            return NOTHING
+        raise Unusable(Reason.OTHER_FHIR_VERSION)
+
+    return Rule((), read)
+
+
+def unless_shaped(rule: Rule, *shapes: str) -> Rule:
+    """A field that other FHIR versions shape otherwise: `unless_shaped(rule, "string", "array")` refuses those by name."""
+    openings = {{"string": b'"', "array": b"[", "object": b"{"}[shape] for shape in shapes}
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        if raw[:1] in openings:
+            raise Unusable(Reason.OTHER_FHIR_VERSION)
+        return rule.read(raw, companion, setting)
+
+    return replace(rule, read=read)
+
+
+def not_a_fact_if_true() -> Rule:
+    """A boolean by which a resource says that something is not to be done, or was not."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        if text_of(decode(raw, Scalar)).lower() == "true":
+            raise Unusable(Reason.NOT_A_FACT)
+        return NOTHING
+
+    return Rule((), read)

@@ -1,0 +1,219 @@
+"""All short cuts from bytes to bytes: contents in their usual form that hardly recur are cut, not decoded.
+
+Each stands for a rule (or for what is read of `meta`) and either gives what that would give, or None: then it is read.
+"""
+
+import re
+from binascii import hexlify
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+from functools import lru_cache
+
+from msgspec.json import encode
+
+from transforms.codes.units import UnitRow
+from transforms.fhir.elements import plain
+from transforms.fhir.times import instant
+from transforms.mapped import WHOLE
+from transforms.rules.setting import Setting
+from transforms.rules.units import LONGEST_COMPANION, MANNERS, plain_manner
+
+Openings = Sequence["bytes | None"]
+"""`,"name":` of each field in `gives`; None for one that does not leave."""
+Usual = Callable[[bytes, "bytes | None"], "bytes | None"]
+"""(the field's bytes, the companion's bytes) → the members they become; None where `read` has to look."""
+
+_DAY = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MINUTES = frozenset(b"%02d:%02d" % (hour, minute) for hour in range(24) for minute in range(60))
+_SECONDS = frozenset(b":%02d" % second for second in range(60))
+_DAYS = 16_384
+_MICROSECOND = timedelta(microseconds=1)
+_QUANTITY = re.compile(rb'\{"value":(-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?)(,"[^\\]{1,400}\})')
+_META = re.compile(
+    rb'\{"versionId":"([A-Za-z0-9.\-]{1,64})","lastUpdated":"([0-9T:.+\-Z]{20,35})"((?:,(?!"versionId"|"lastUpdated")[^,\\]*)*)\}'
+)
+OTHER_VERSIONS = re.compile(rb"/(STU3|DSTU2|[13]\.0)/|/StructureDefinition/daf-")
+"""Profiles of other FHIR versions; US Core's `STU3.1.1` is R4."""
+
+
+# ---------------------------------------------------------------- times
+
+
+class UsualMoments:
+    """`moment` for the usual form of a time, `"2026-03-02T09:10:00.250Z"` or with `+00:00`, as JSON from JSON.
+
+    The text is checked and cut, not parsed; the zone's offset is remembered for each day, so that a time not met before
+    costs a third of what `moment` does. No zone changes its clocks twice within a day of UTC.
+    """
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._days: dict[bytes, tuple[bytes, bytes, bytes] | None] = {}
+
+    def __call__(self, raw: bytes) -> tuple[bytes, bytes] | None:
+        """(UTC, local date), each as JSON; none where `moment` has to look."""
+        if raw.endswith(b'+00:00"'):
+            clock = raw[12:-7]
+        elif raw.endswith(b'Z"'):
+            clock = raw[12:-2]
+        else:
+            return None
+        if raw[11:12] != b"T" or clock[:5] not in _MINUTES or clock[5:8] not in _SECONDS:
+            return None
+        day = raw[1:11]
+        known = self._days[day] if day in self._days else self._learn(day)
+        if known is None:
+            return None
+        if fraction := clock[8:]:
+            if len(fraction) == 4:
+                fraction += b"000"
+            if len(fraction) != 7 or fraction[:1] != b"." or not fraction[1:].isdigit():
+                return None
+            clock = clock[:8] if fraction == b".000000" else clock[:8] + fraction
+        midnight, before, after = known
+        return raw[:12] + clock + b'Z"', before if clock < midnight else after
+
+    def _learn(self, day: bytes) -> tuple[bytes, bytes, bytes] | None:
+        """(the zone's midnight on this day of UTC, the local date before it, from it on)."""
+        if len(self._days) >= _DAYS:
+            self._days.clear()
+        known = self._days[day] = self._midnight(day)
+        return known
+
+    def _midnight(self, day: bytes) -> tuple[bytes, bytes, bytes] | None:
+        if not _DAY.fullmatch(day):
+            return None
+        try:
+            first = datetime.fromisoformat(f"{day.decode()}T00:00:00+00:00")
+            starts, ends = (when.astimezone(self._zone) for when in (first, first + timedelta(days=1) - _MICROSECOND))
+        except (ValueError, OverflowError):
+            return None
+        offset = starts.utcoffset()
+        if offset is None or offset != ends.utcoffset():
+            return None  # clocks change
+        midnight = (timedelta() - offset) % timedelta(days=1)
+        text = f"{(datetime.min + midnight).time()}".encode()
+        return text, f'"{starts.date()}"'.encode(), f'"{ends.date()}"'.encode()
+
+
+usual_moments = lru_cache(maxsize=16)(UsualMoments)
+"""One memory of days for all rules of a time zone."""
+
+
+def instant_cut(setting: Setting, openings: Openings) -> Usual:
+    """A time → the instant in UTC and the local date."""
+    moments = usual_moments(setting.zone)
+
+    def cut(raw: bytes, companion: bytes | None) -> bytes | None:
+        found = moments(raw)
+        return None if found is None else _members(openings, found)
+
+    return cut
+
+
+def date_cut(setting: Setting, openings: Openings) -> Usual:
+    """A time → the local date."""
+    moments = usual_moments(setting.zone)
+
+    def cut(raw: bytes, companion: bytes | None) -> bytes | None:
+        found = moments(raw)
+        return None if found is None else _members(openings, found[1:])
+
+    return cut
+
+
+def period_cut(starts: int, ends: int) -> Callable[[Setting, Openings], Usual]:
+    """A Period → the first `starts` fields of its start, the first `ends` of its end."""
+
+    def usual(setting: Setting, openings: Openings) -> Usual:
+        moments = usual_moments(setting.zone)
+
+        def cut(raw: bytes, companion: bytes | None) -> bytes | None:
+            middle = raw.find(b'","end":"')
+            if middle < 0 or not raw.startswith(b'{"start":"'):
+                return None
+            first = moments(raw[9 : middle + 1])
+            last = moments(raw[middle + 8 : -1])
+            if first is None or last is None or raw[-1:] != b"}":
+                return None
+            return _members(openings, (*first[:starts], *last[:ends]))
+
+        return cut
+
+    return usual
+
+
+# ---------------------------------------------------------------- numbers, links
+
+
+def quantity_cut(setting: Setting, openings: Openings) -> Usual:
+    """A Quantity whose number leaves as it stands → value, unit, raw value, raw unit."""
+    remembered: dict[tuple[bytes | None, bytes], tuple[UnitRow | None, bytes, bytes] | None] = {}
+
+    def cut(raw: bytes, companion: bytes | None) -> bytes | None:
+        match = _QUANTITY.fullmatch(raw)
+        if match is None or (companion is not None and len(companion) > LONGEST_COMPANION):
+            return None
+        number, rest = match.groups()
+        key = companion, rest
+        if key not in remembered:
+            if len(remembered) >= MANNERS:
+                remembered.clear()
+            manner = plain_manner(rest, companion, setting)
+            remembered[key] = manner and (manner.row, _json(manner.unit), _json(manner.shown))
+        if (known := remembered[key]) is None:
+            return None
+        row, meant, shown = known
+        written = number.decode()
+        if row is not None and not row.low <= Decimal(written) <= row.high:
+            return None
+        return _members(openings, (bytes(plain(written)), meant, b'"%b"' % number, shown, b"", b""))
+
+    return cut
+
+
+def link_cut(resource_type: str) -> Callable[[Setting, Openings], Usual]:
+    """A Reference → the record id of the resource it names."""
+
+    def usual(setting: Setting, openings: Openings) -> Usual:
+        digest = setting.pseudonyms.refs()
+        form = re.compile(rb'\{"reference":"(%b/[A-Za-z0-9.\-]{1,64})"\}' % resource_type.encode()).fullmatch
+        before, after = (openings[0] or b"") + b'"r-', hexlify(WHOLE) + b'"'
+
+        def cut(raw: bytes, companion: bytes | None) -> bytes | None:
+            match = form(raw)
+            if match is None:
+                return None
+            return before + hexlify(digest(match[1])) + after if openings[0] else b""
+
+        return cut
+
+    return usual
+
+
+# ---------------------------------------------------------------- meta
+
+
+def meta_cut(raw: bytes, zone: tzinfo) -> tuple[bytes, int] | None:
+    """`meta` as servers write it → what follows the ref in the provenance's source, and lastUpdated in microseconds."""
+    match = _META.fullmatch(raw)
+    if match is None or OTHER_VERSIONS.search(match[3]):
+        return None
+    try:
+        utc, updated = instant(match[2].decode(), zone)
+    except ValueError:
+        return None
+    return b'","version":"%b","updated":"%b"' % (match[1], utc.encode()), updated
+
+
+# ---------------------------------------------------------------- writing
+
+
+def _members(openings: Openings, texts: Sequence[bytes]) -> bytes:
+    """The members of fields whose values are JSON already; empty ones, and those that do not leave, are left out."""
+    return b"".join([opening + text for opening, text in zip(openings, texts, strict=True) if opening and text])
+
+
+def _json(text: str) -> bytes:
+    return encode(text) if text else b""

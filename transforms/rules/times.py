@@ -1,0 +1,96 @@
+"""Times: the instant in UTC beside the local date, as precise as the source."""
+
+from dataclasses import replace
+from typing import Any
+
+from schemas.problems import Reason
+from transforms.fhir.elements import (
+    Period,
+    Unusable,
+    decode,
+)
+from transforms.fhir.times import calendar_date, moment
+from transforms.rules.declaring import NOTHING, Found, Rule
+from transforms.rules.setting import Setting
+from transforms.rules.short_cuts import date_cut, instant_cut, period_cut
+from transforms.rules.texts import string_of
+
+
+def instant(utc: str, date: str) -> Rule:
+    """date, dateTime or instant → the instant in UTC (none for a date only) and the local date."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        return moment_found(string_of(raw), utc, date, setting)
+
+    return Rule((utc, date), read, usual=instant_cut)
+
+
+def period(*, start: tuple[str, str] | None = None, end: tuple[str, ...] | None = None) -> Rule:
+    """Period → for its start and its end the instant in UTC and the local date: `period(start=("start", "start_date"))`."""
+    gives = (*(start or ()), *(end or ()))
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        return period_found(decode(raw, Period | None) or Period(), start, end, setting)
+
+    return Rule(gives, read, usual=period_cut(len(start or ()), len(end or ())))
+
+
+def local_date(name: str) -> Rule:
+    """date or dateTime → the local date only."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = moment_found(string_of(raw), "", name, setting)
+        return replace(found, values={name: found.values.get(name)})
+
+    return Rule((name,), read, usual=date_cut)
+
+
+def died(*, flag: str, date: str) -> Rule:
+    """deceasedDateTime → that the patient has died, and the local date."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = moment_found(string_of(raw), "", date, setting)
+        when = found.values.get(date)
+        return replace(found, values={flag: True, date: when}) if when else NOTHING
+
+    return Rule((flag, date), read)
+
+
+def birth_date(name: str) -> Rule:
+    """date → the date; a time of birth is cut off."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        text = string_of(raw)
+        try:
+            return Found({name: calendar_date(text.partition("T")[0])}) if text else NOTHING
+        except ValueError:
+            raise Unusable(Reason.INVALID_FIELD) from None
+
+    return Rule((name,), read)
+
+
+def moment_found(text: str, utc: str, date: str, setting: Setting) -> Found:
+    """What a time gives, under the names of its instant and its local date. Raises Unusable."""
+    if not text:
+        return NOTHING
+    try:
+        found = moment(text, setting.zone)
+    except ValueError:
+        raise Unusable(Reason.INVALID_FIELD) from None
+    return Found({utc: found.utc, date: found.date}, found.flags)
+
+
+def period_found(source: Period, start: tuple[str, ...] | None, end: tuple[str, ...] | None, setting: Setting) -> Found:
+    """What a Period gives, under the names of each end's instant and local date. Raises Unusable."""
+    values: dict[str, Any] = {}
+    flags: tuple[str, ...] = ()
+    for names, text, path in ((start, source.start, "start"), (end, source.end, "end")):
+        if not names or not text:
+            continue
+        try:
+            found = moment(text, setting.zone)
+        except ValueError:
+            raise Unusable(Reason.INVALID_FIELD, path) from None
+        values |= dict(zip(names, (found.utc, found.date), strict=False))
+        flags = (*flags, *(flag for flag in found.flags if flag not in flags))
+    return Found(values, flags)
