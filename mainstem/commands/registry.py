@@ -14,11 +14,10 @@ group = typer.Typer(
 @group.command("run")
 def run() -> None:
     """Consume outcome events into the registry's tables until stopped."""
-    from mainstem.kafka.settings import kafka_settings_of
     from services.registry.running import run as run_registry
 
     current = read_settings()
-    run_registry(kafka_settings_of(current), current.network, current.registry_url, say=tell)
+    run_registry(current.kafka_settings(), current.network, current.registry_url, say=tell)
 
 
 @group.command("serve")

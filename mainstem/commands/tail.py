@@ -22,7 +22,6 @@ def tail(
 ) -> None:
     """Show events readably as they arrive. Ctrl-C ends it."""
     from mainstem.consumer.tail import print_events
-    from mainstem.kafka.settings import kafka_settings_of
     from schemas.events import outcome_topic
     from schemas.loads import load_topic
 
@@ -30,7 +29,7 @@ def tail(
     topic = load_topic(current.network) if loads else outcome_topic(current.network)
     try:
         print_events(
-            kafka_settings_of(current),
+            current.kafka_settings(),
             topic,
             stdout(),
             from_beginning=from_beginning,

@@ -15,12 +15,11 @@ Groups = Annotated[list[str], typer.Option("--group", help="Consumer group that 
 @group.command("create")
 def create(partitions: Partitions = 12, replication: Replication = 3, groups: Groups = ["registry"]) -> None:  # noqa: B006 - typer copies it
     """Create the network's topics with their settings; topics that exist stay as they are."""
-    from mainstem.kafka.settings import kafka_settings_of
     from mainstem.kafka.topics import create
 
     current = read_settings()
     created = create(
-        kafka_settings_of(current), current.network, groups=groups, partitions=partitions, replication=replication
+        current.kafka_settings(), current.network, groups=groups, partitions=partitions, replication=replication
     )
     for name in created:
         typer.echo(f"created {name}")
@@ -31,12 +30,11 @@ def create(partitions: Partitions = 12, replication: Replication = 3, groups: Gr
 @group.command("check")
 def check(partitions: Partitions = 12, replication: Replication = 3, groups: Groups = ["registry"]) -> None:  # noqa: B006 - typer copies it
     """Compare the topics with what Mainstem needs; exit 1 on a difference."""
-    from mainstem.kafka.settings import kafka_settings_of
     from mainstem.kafka.topics import check_topics
 
     current = read_settings()
     findings = check_topics(
-        kafka_settings_of(current), current.network, groups=groups, partitions=partitions, replication=replication
+        current.kafka_settings(), current.network, groups=groups, partitions=partitions, replication=replication
     )
     for finding in findings:
         typer.echo(str(finding))

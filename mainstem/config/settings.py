@@ -1,11 +1,16 @@
 """The environment: where the parts are (`MAINSTEM_*`)."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mainstem.config.site_files import file_secrets
 from schemas.errors import OperatorError
+
+if TYPE_CHECKING:
+    from mainstem.kafka.settings import KafkaSettings
 
 
 class Settings(BaseSettings):
@@ -37,6 +42,21 @@ class Settings(BaseSettings):
     landing: Path = Field(default=Path("var/landing"), description="Raw FHIR as it came; stays at the site.")
     keep_loads: int = Field(default=7, ge=1, description="Loads whose landing files are kept, per site.")
     sites: Path = Field(default=Path("sites"), description="Folder of the site files.")
+
+    def kafka_settings(self) -> "KafkaSettings":
+        """How to reach the brokers."""
+        from mainstem.kafka.settings import KafkaSettings
+
+        return KafkaSettings(
+            bootstrap=self.kafka,
+            security_protocol=self.kafka_security,
+            sasl_mechanism=self.kafka_sasl_mechanism if self.kafka_username else None,
+            username=self.kafka_username,
+            password=file_secrets(Path.cwd())(self.kafka_password).decode() if self.kafka_password else None,
+            ca_file=self.kafka_ca_file,
+            allow_plaintext=self.kafka_allow_plaintext,
+            plain_send=self.kafka_plain_send,
+        )
 
 
 def load_settings(**given: object) -> Settings:

@@ -31,7 +31,6 @@ from mainstem.demo.running_demo import NETWORK, Demo, chosen_ports, ended_by_sig
 from mainstem.demo.second_day import day_two
 from mainstem.demo.steps import Steps
 from mainstem.demo.summary import summarise
-from mainstem.kafka.settings import kafka_settings_of
 from schemas.errors import TemporaryError
 
 
@@ -183,7 +182,7 @@ def _create_topics(demo: Demo) -> None:
 
     if not kafka_answers(demo.ports["kafka"]):
         raise TemporaryError("The broker does not answer.", f"See {demo.folder}/logs/kafka.log")
-    create(kafka_settings_of(demo.settings), NETWORK, replication=1)
+    create(demo.settings.kafka_settings(), NETWORK, replication=1)
 
 
 def _service(demo: Demo, name: str, *arguments: str) -> Running:

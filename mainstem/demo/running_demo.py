@@ -16,7 +16,6 @@ from mainstem.demo.cohorts import HOSPITALS
 from mainstem.demo.embedded import free_port
 from mainstem.demo.populations import Populations
 from mainstem.demo.stream import Stream
-from mainstem.kafka.settings import kafka_settings_of
 from schemas.errors import OperatorError
 
 NETWORK = "demo"
@@ -50,7 +49,7 @@ class Demo:
     @property
     def stream(self) -> Stream:
         """The network's topics."""
-        return Stream(kafka_settings_of(self.settings), NETWORK)
+        return Stream(self.settings.kafka_settings(), NETWORK)
 
     @property
     def page(self) -> str:

@@ -10,11 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any, Literal
 
-from mainstem.config.settings import Settings
-from mainstem.config.site_files import file_secrets
 from schemas.errors import MainstemError, OperatorError, TemporaryError
 
 BOOTSTRAP_MS = 8000
@@ -87,21 +84,6 @@ class KafkaSettings:
                     f"PLAINTEXT to {server} would carry outcome data unencrypted over a network",
                     "Set MAINSTEM_KAFKA_SECURITY=SASL_SSL, or MAINSTEM_KAFKA_ALLOW_PLAINTEXT=true if the network itself is encrypted.",
                 )
-
-
-def kafka_settings_of(settings: Settings) -> KafkaSettings:
-    """How the environment says that the brokers are reached."""
-    password = settings.kafka_password
-    return KafkaSettings(
-        bootstrap=settings.kafka,
-        security_protocol=settings.kafka_security,
-        sasl_mechanism=settings.kafka_sasl_mechanism if settings.kafka_username else None,
-        username=settings.kafka_username,
-        password=file_secrets(Path.cwd())(password).decode() if password else None,
-        ca_file=settings.kafka_ca_file,
-        allow_plaintext=settings.kafka_allow_plaintext,
-        plain_send=settings.kafka_plain_send,
-    )
 
 
 Reach = KafkaSettings | str

@@ -18,7 +18,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionE
 from mainstem import __version__
 from mainstem.config.settings import Settings
 from mainstem.kafka.record_batches import BATCH_BYTES, DELIVERY_SECONDS, Batch, Sent, road
-from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors, kafka_settings_of, probe
+from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors, probe
 from mainstem.kafka.topics import require_compacted
 from mainstem.outbox import Change, OldKey, Outbox, Refused, Told
 from mainstem.publisher.encoding import EVENT_NAMESPACE, MAX_EVENT_BYTES, Encoder, instant
@@ -276,7 +276,7 @@ def publisher_of(
 ) -> Publisher:
     """A site's publisher on the configured brokers."""
     return Publisher(
-        kafka_settings_of(settings),
+        settings.kafka_settings(),
         network=settings.network,
         store=store,
         site=site,

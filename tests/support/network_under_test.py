@@ -13,7 +13,6 @@ from sqlalchemy import create_engine, text
 from mainstem.config.settings import Settings
 from mainstem.consumer.tail import Seen, tail
 from mainstem.demo.embedded import Hospital
-from mainstem.kafka.settings import kafka_settings_of
 from mainstem.refresh import Report, open_refresh, run
 from schemas.events import outcome_topic
 from services.registry.running import catch_up
@@ -88,11 +87,11 @@ class Network:
     def events(self, topic: Callable[[str], str] = outcome_topic) -> list[Seen]:
         """Everything in the topic, in order within a partition."""
         name = topic(self.settings.network)
-        return list(tail(kafka_settings_of(self.settings), name, from_beginning=True, follow=False))
+        return list(tail(self.settings.kafka_settings(), name, from_beginning=True, follow=False))
 
     def consume(self) -> int:
         """Lets the registry catch up."""
-        return catch_up(kafka_settings_of(self.settings), self.settings.network, self.settings.registry_url)
+        return catch_up(self.settings.kafka_settings(), self.settings.network, self.settings.registry_url)
 
     def registry(self, query: str) -> list[tuple[Any, ...]]:
         """What the registry's database answers."""

@@ -8,7 +8,6 @@ import pytest
 from network_under_test import Network
 
 from mainstem.config.settings import Settings
-from mainstem.kafka.settings import kafka_settings_of
 from mainstem.kafka.topics import create
 
 
@@ -28,7 +27,7 @@ def make_network(tmp_path: Path, postgres_url: str, network: str) -> Callable[..
                 **settings,
             ),
         )
-        create(kafka_settings_of(made.settings), network, groups=["registry"], partitions=partitions, replication=1)
+        create(made.settings.kafka_settings(), network, groups=["registry"], partitions=partitions, replication=1)
         return made
 
     return make
