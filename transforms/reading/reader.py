@@ -1,9 +1,9 @@
 """One FHIR resource type: lines in, outcomes out."""
 
 from binascii import hexlify
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import repeat
 
@@ -111,31 +111,36 @@ class Reader:
 
         `before`: what stands in front of a part's own fields; `noticed` there.
         """
-        if place in parts.faults:
+        if parts.faults and place in parts.faults:
             return self._problem(whole, parts.faults[place])
-        ref = whole.id[:REF_BYTES]
+        first, last = bisect_left(parts.owners, place), bisect_right(parts.owners, place)
+        content = source.contents(self._parts.field)[place]
+        numbers, alike = self._parts.numbers(parts.known_by[first:last], content)
+        ref, names = whole.id[:REF_BYTES], list(map(hexlify, numbers))
         name = hexlify(ref)
-        parent = b',"parent":"r-%b%b"' % (name, _WHOLE_HEX) if self._leaves_parent else b""
+        opening, front = self._head + name, b'"' + b"".join(before)
+        end = b',"parent":"r-%b%b"}' % (name, _WHOLE_HEX) if self._leaves_parent else b"}"
+        own = zip(*[texts[first:last] for texts in parts.texts], strict=True) if parts.texts else repeat(())
         records = []
-        first = bisect_left(parts.owners, place)
-        for index, (number, alike) in enumerate(zip(*self._parts.numbers(parts, place, source), strict=True)):
-            path = f"{self._parts.field}[{index}]."
-            inner = [note._replace(path=path + note.path) for note in parts.notes.get(first + index, ())]
-            inner += [_ALIKE] * alike
-            if (outcome := self._settled(whole, inner)) is not None:
-                return outcome
-            own = [texts[first + index] for texts in parts.texts]
-            content = b"".join((self._head, name, hexlify(number), b'"', *before, *own, parent, b"}"))
-            record = new_record((ref + number, *whole[1:3], content, *whole[4:]))
-            records.append(_flagged(record, [*noticed, *inner]))
-        return Outcome(self._type, ref, [self._listing(whole, records), *records], False, whole.updated)
+        for index, (number, part, texts) in enumerate(zip(numbers, names, own, strict=False)):
+            notes = noticed
+            if index in alike or first + index in parts.notes:
+                inner = self._inner(parts.notes.get(first + index, ()), index, index in alike)
+                if (outcome := self._settled(whole, inner)) is not None:
+                    return outcome
+                notes = [*noticed, *inner]
+            text = b"".join((opening, part, front, *texts, end))
+            record = new_record((ref + number, whole.type, whole.subject, text, *whole[4:]))
+            records.append(_flagged(record, notes) if notes else record)
+        if records and self._leaves_parts:
+            listed = b'","r-'.join([name + part for part in sorted(names)])
+            whole = new_record((*whole[:3], b'%b,"parts":["r-%b"]}' % (whole.content[:-1], listed), *whole[4:]))
+        return Outcome(self._type, ref, [whole, *records], False, whole.updated)
 
-    def _listing(self, whole: Mapped, parts: Sequence[Mapped]) -> Mapped:
-        """The record of the whole, which lists those of its parts."""
-        if not (parts and self._leaves_parts):
-            return whole
-        listed = b",".join([b'"r-%b"' % hexlify(id_) for id_ in sorted(part.id for part in parts)])
-        return whole._replace(content=b'%b,"parts":[%b]}' % (whole.content[:-1], listed))
+    def _inner(self, notes: Iterable[Note], index: int, alike: bool) -> list[Note]:
+        """What was noticed in one part, with the part's place in the resource."""
+        path = f"{self._parts.field}[{index}]."
+        return [*(note._replace(path=path + note.path) for note in notes), *([_ALIKE] if alike else ())]
 
     # ------------------------------------------------------------ what was noticed
 
