@@ -10,11 +10,12 @@ from itertools import repeat
 import msgspec
 
 from schemas.problems import Problem, Reason
-from transforms.mapped import NO_LINE, REF_BYTES, WHOLE, Mapped, Outcome, Outcomes, new_record
+from transforms.mapped import NO_LINE, REF_BYTES, WHOLE, Depends, Mapped, Outcome, Outcomes, new_record
 from transforms.reading.columns import Columns, narrow, without_empty
 from transforms.reading.heads import UNNAMED, HeadReader, Heads
 from transforms.reading.memories import Leaves, Note, Notes, Table, Texts, members
 from transforms.reading.parts import Elements, PartReader
+from transforms.reading.references import CONTAINED, References
 from transforms.rules.declaring import Resource
 from transforms.rules.setting import Setting
 
@@ -33,6 +34,7 @@ class Reader:
         *,
         site: str,
         setting: Setting,
+        references: References,
         leaves: Leaves,
         flags: Counter[str],
         unmapped: Counter[tuple[str, str]],
@@ -40,6 +42,7 @@ class Reader:
         self._type = resource.source
         self._record = resource.record
         self._flags, self._unmapped = flags, unmapped
+        self._references = references
         self._heads = HeadReader(resource, site=site, setting=setting, leaves=leaves)
         self._shared = Table(resource.fields, setting, leaves)
         self._repeated = Table(resource.repeated, setting, leaves)
@@ -57,6 +60,7 @@ class Reader:
         source = Columns(self._names, list(map(self._decode, lines)))
         notes = Notes(list)
         heads = self._heads.read(source, notes)
+        looked_up = self._look_up(source)
         shared = self._shared.texts(source, notes)
         split = source.standing(self._parts.field)
         noticed = {place: list(notes.get(place, ())) for place in split}
@@ -64,7 +68,12 @@ class Reader:
         for place, note in heads.noted:
             notes[place].append(note)
         records = self._records(heads, [*shared, *own])
-        outcomes = Outcomes([*records], {})
+        depends = [
+            Depends(heads.refs[place], heads.subjects[place], on, lines[place])
+            for place, on in looked_up
+            if UNNAMED not in notes.get(place, ())
+        ]
+        outcomes = Outcomes([*records], {}, [], depends)
         if not notes and not split:
             return outcomes
 
@@ -84,6 +93,26 @@ class Reader:
     def record_count(self, lines: Sequence[bytes]) -> int:
         """How many records lines gave that are known."""
         return sum(map(self._parts.record_count, lines)) if self._parts.field else len(lines)
+
+    def _look_up(self, source: Columns) -> list[tuple[int, bytes]]:
+        """Lends fields that name other resources what is kept of those. Returns who named which."""
+        found: list[tuple[int, bytes]] = []
+        for name, resource_type in self._shared.refers.items():
+            if name in source:
+                contents = source.contents(name)
+                targets = self._references.targets(resource_type, contents)
+                kept = self._references.kept(targets)
+                beside = source.contents(self._shared.needs[name])
+                source.lend(
+                    name,
+                    [
+                        contained if target == CONTAINED else known
+                        for target, known, contained in zip(targets, kept, beside, strict=True)
+                    ],
+                )
+                if self._references.asks:
+                    found += [(place, each) for place, each in enumerate(targets) if len(each) == REF_BYTES]
+        return found
 
     # ------------------------------------------------------------ records
 
