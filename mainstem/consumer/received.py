@@ -19,6 +19,22 @@ from schemas.outcomes import RECORD_TYPES
 
 T = TypeVar("T")
 
+TYPE, SEQUENCE, TIME, SOURCE, DATA_SCHEMA, ID, SUBJECT, REPLAY, FORM, CONTENT = (
+    header.value
+    for header in (
+        Header.TYPE,
+        Header.SEQUENCE,
+        Header.TIME,
+        Header.SOURCE,
+        Header.DATA_SCHEMA,
+        Header.ID,
+        Header.SUBJECT,
+        Header.REPLAY,
+        Header.SPEC_VERSION,
+        Header.CONTENT_TYPE,
+    )
+)
+FORM_BYTES, CONTENT_BYTES = SPEC_VERSION.encode(), CONTENT_TYPE.encode()
 MAJOR = f"v{CONTRACT_MAJOR}".encode()
 MAX_EPOCH, MAX_SEQUENCE = 2**31 - 1, 2**63 - 1
 """What the ledger's columns hold."""
@@ -72,18 +88,18 @@ class Received:
 
     def __init__(self, record: Any) -> None:
         headers: dict[str, bytes] = dict(record.headers)
-        self.op = _operation(headers[Header.TYPE])
-        self.epoch, self.sequence = _version(headers[Header.SEQUENCE])
-        self.time = _instant(headers[Header.TIME])
+        self.op = _operation(headers[TYPE])
+        self.epoch, self.sequence = _version(headers[SEQUENCE])
+        self.time = _instant(headers[TIME])
         """When the change was stored, UTC."""
-        self.site = _site(headers[Header.SOURCE])
-        self.record_type = _record_type(headers[Header.DATA_SCHEMA])
+        self.site = _site(headers[SOURCE])
+        self.record_type = _record_type(headers[DATA_SCHEMA])
         """The record type, `observation`; a withdrawal has it too. It may be one this version does not know."""
-        self.event_id = _matched(EVENT_ID, headers[Header.ID])[0].decode()
+        self.event_id = _matched(EVENT_ID, headers[ID])[0].decode()
         """`ce_id`; a duplicate has the same."""
         self.key: bytes = record.key
         subject, record_id = _matched(KEY, self.key).groups()
-        if record_id != headers[Header.SUBJECT]:
+        if record_id != headers[SUBJECT]:
             raise _UnusableError(LetterReason.CONTRADICTION)
         self.subject: str = subject.decode()
         """`s-…`"""
@@ -91,7 +107,7 @@ class Received:
         """`r-…`"""
         self.record_key = bytes.fromhex(self.record_id[2:])
         """The record id as 16 bytes."""
-        self.replay = Header.REPLAY in headers
+        self.replay = REPLAY in headers
         self.value: bytes | None = record.value
         """The value's JSON; None for a withdrawal."""
         self.source = record
@@ -153,7 +169,7 @@ def read_load(record: Any) -> LoadEvent | LetterReason:
     return event
 
 
-class _Content(msgspec.Struct):
+class _Content(msgspec.Struct, gc=False):
     """By what a record says whose it is."""
 
     type: str
@@ -162,16 +178,16 @@ class _Content(msgspec.Struct):
     site: str | None = None
 
 
-class _Change(msgspec.Struct):
+class _Change(msgspec.Struct, gc=False):
     op: str
     sequence: int
 
 
-class _Provenance(msgspec.Struct):
+class _Provenance(msgspec.Struct, gc=False):
     site: str
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, gc=False):
     """Just enough to know that a value is the event its headers announce; the rest is only known to be well-formed JSON."""
 
     record: _Content
@@ -211,13 +227,10 @@ def _disagreement(event: Received) -> LetterReason | None:
 
 def _check_form(headers: dict[str, bytes]) -> None:
     """CloudEvents' own headers, which a producer may leave out."""
-    if headers.get(Header.SPEC_VERSION, SPEC_VERSION_BYTES) != SPEC_VERSION_BYTES:
+    if headers.get(FORM, FORM_BYTES) != FORM_BYTES:
         raise _UnusableError(LetterReason.UNKNOWN_VERSION)
-    if headers.get(Header.CONTENT_TYPE, CONTENT_TYPE_BYTES) != CONTENT_TYPE_BYTES:
+    if headers.get(CONTENT, CONTENT_BYTES) != CONTENT_BYTES:
         raise _UnusableError(LetterReason.INVALID_HEADER)
-
-
-SPEC_VERSION_BYTES, CONTENT_TYPE_BYTES = SPEC_VERSION.encode(), CONTENT_TYPE.encode()
 
 
 def _matched(pattern: re.Pattern[bytes], text: bytes) -> re.Match[bytes]:

@@ -1,6 +1,7 @@
 """Partitions come and go at any moment, told on a thread of the client's: the polling thread is never disturbed, and no event is lost."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kafka import TopicPartition
@@ -166,3 +167,33 @@ def test_member_that_lost_its_partition_is_refused(ledger):
     with pytest.raises(StaleError), ledger.transaction({P0: (0, 3)}):
         pytest.fail("a stale consumer got its transaction")
     assert ledger.stored() == {P0: 5}
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(240)
+def test_members_joining_and_leaving_all_the_time_leave_no_gap(kafka_stream, outbox, fill, latest_of, postgres_engine):
+    """One member stays, others come and go while events flow; every event has its effect once, and no member fails."""
+    latest = latest_of(postgres_engine)
+    fill(outbox, 1500, subjects=150)
+    kafka_stream.publish(outbox)
+    stop = threading.Event()
+    # The last: as long the broker waits for a member that left while joining, which the default makes five minutes.
+    options = {"share": True, "poll_records": 10, "max_poll_interval_ms": 20_000}
+
+    def stay() -> None:
+        with kafka_stream.consumer(postgres_engine, latest, **options) as staying:
+            staying.run(stop, idle=0.05)
+
+    with ThreadPoolExecutor(1) as others:
+        staying = others.submit(stay)
+        try:
+            for _ in range(4):
+                with kafka_stream.consumer(postgres_engine, latest, **options) as passing:
+                    for _ in range(8):
+                        passing._step(0.3)
+            with kafka_stream.consumer(postgres_engine, latest, **options) as last:
+                last.run_until_caught_up(timeout=90)
+        finally:
+            stop.set()
+        staying.result(30)
+    assert len(latest.effects()) == len(set(latest.effects())) == 1500
