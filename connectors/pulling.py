@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-import httpx
+import httpx2
 
 from connectors.client.auth import Clock, Secrets
 from connectors.client.capabilities import Capabilities, ask_capabilities
@@ -34,7 +34,7 @@ def open_client(
     folder: Path,
     secrets: Secrets,
     clock: Clock = utc_now,
-    transport: httpx.BaseTransport | None = None,
+    transport: httpx2.BaseTransport | None = None,
     sleep: Sleep = time.sleep,
     attempts: int = ATTEMPTS,
 ) -> FhirClient:
@@ -59,7 +59,7 @@ def read_capabilities(
     secrets: Secrets,
     folder: Path = Path(),
     clock: Clock = utc_now,
-    transport: httpx.BaseTransport | None = None,
+    transport: httpx2.BaseTransport | None = None,
 ) -> Capabilities | None:
     """What the site's server says it can do; None where files are read."""
     if site.fhir is None or site.road == "files":
@@ -93,7 +93,7 @@ def pull(
     until: datetime | None = None,
     clock: Clock = utc_now,
     progress: Callable[[str, int], None] = lambda _unit, _count: None,
-    transport: httpx.BaseTransport | None = None,
+    transport: httpx2.BaseTransport | None = None,
     sleep: Sleep = time.sleep,
 ) -> Pulled:
     """One unit of `units`, updated from `since` and before `until`, into the landing folder.

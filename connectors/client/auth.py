@@ -1,4 +1,4 @@
-"""How we log in at an EHR, as httpx flows: SMART Backend Services, client credentials, basic, bearer, none.
+"""How we log in at an EHR, as httpx2 flows: SMART Backend Services, client credentials, basic, bearer, none.
 
 A flow is a generator of requests, so it is tried without a network. The token is kept for the life of the flow and
 renewed before it ends, and once when the server refuses it in mid-run.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import jwt
 import msgspec
 from cryptography.hazmat.primitives import serialization
@@ -24,7 +24,7 @@ from schemas.sites import Fhir
 Secrets = Callable[[str], bytes]
 """Resolves a reference such as `env:NAME` or `file:PATH` to the secret."""
 Clock = Callable[[], datetime]
-Flow = Generator[httpx.Request, httpx.Response, Any]
+Flow = Generator[httpx2.Request, httpx2.Response, Any]
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_LIFETIME = timedelta(minutes=4)
@@ -33,14 +33,14 @@ RENEW_BEFORE = timedelta(seconds=30)
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 
-def auth_for(fhir: Fhir, *, types: Sequence[str], secrets: Secrets, clock: Clock) -> httpx.Auth | None:
+def auth_for(fhir: Fhir, *, types: Sequence[str], secrets: Secrets, clock: Clock) -> httpx2.Auth | None:
     """The flow of the site's `[fhir.auth]`; None for no log-in.
 
     `types` are asked for where the site file names no scope. Raises OperatorError for a secret that is unusable.
     """
     section = fhir.auth
     if section.method == "basic":
-        return httpx.BasicAuth(section.username or "", _text(section, secrets))
+        return httpx2.BasicAuth(section.username or "", _text(section, secrets))
     if section.method == "bearer":
         return BearerAuth(_text(section, secrets))
     if section.method == "client-credentials":
@@ -59,13 +59,13 @@ def _text(section: AuthSection, secrets: Secrets) -> str:
         ) from None
 
 
-class BearerAuth(httpx.Auth):
+class BearerAuth(httpx2.Auth):
     """A token that somebody else renews."""
 
     def __init__(self, token: str) -> None:
         self._token = token
 
-    def auth_flow(self, request: httpx.Request) -> Flow:
+    def auth_flow(self, request: httpx2.Request) -> Flow:
         """The request with the token."""
         request.headers["Authorization"] = f"Bearer {self._token}"
         yield request
@@ -85,7 +85,7 @@ class _Refused(msgspec.Struct):
     error: str = ""
 
 
-class TokenAuth(httpx.Auth, ABC):
+class TokenAuth(httpx2.Auth, ABC):
     """OAuth 2 client credentials: a token is fetched, kept, and renewed. How the client proves itself differs."""
 
     proof: str = "credentials"
@@ -109,7 +109,7 @@ class TokenAuth(httpx.Auth, ABC):
         """Headers of the token request that prove who we are."""
         return {}
 
-    def sync_auth_flow(self, request: httpx.Request) -> Flow:
+    def sync_auth_flow(self, request: httpx2.Request) -> Flow:
         """The request with a token; the token's own requests before it, and again after a 401.
 
         Responses of the FHIR server are passed on unread, so that downloads stream.
@@ -129,7 +129,7 @@ class TokenAuth(httpx.Auth, ABC):
             self._token_url = yield from self._discover()
         form = {"grant_type": "client_credentials", "scope": self._scope(), **self.form(self._token_url)}
         headers = {"Accept": "application/json", **self.token_headers()}
-        response = yield httpx.Request("POST", self._token_url, data=form, headers=headers)
+        response = yield httpx2.Request("POST", self._token_url, data=form, headers=headers)
         response.read()
         if response.status_code != 200:
             raise self._refusal(response)
@@ -147,10 +147,10 @@ class TokenAuth(httpx.Auth, ABC):
         permission = "rs" if self._v2_only else "read"
         return self._section.scope or " ".join(f"system/{name}.{permission}" for name in self._types)
 
-    def _discover(self) -> Generator[httpx.Request, httpx.Response, str]:
+    def _discover(self) -> Generator[httpx2.Request, httpx2.Response, str]:
         """The token endpoint by `.well-known/smart-configuration`, else by the CapabilityStatement's oauth-uris."""
         accept = {"Accept": "application/json"}
-        response = yield httpx.Request("GET", f"{self._base}/.well-known/smart-configuration", headers=accept)
+        response = yield httpx2.Request("GET", f"{self._base}/.well-known/smart-configuration", headers=accept)
         response.read()
         found = ""
         if response.status_code == 200:
@@ -161,7 +161,9 @@ class TokenAuth(httpx.Auth, ABC):
             except msgspec.DecodeError:
                 found = ""
         if not found:
-            response = yield httpx.Request("GET", f"{self._base}/metadata", headers={"Accept": "application/fhir+json"})
+            response = yield httpx2.Request(
+                "GET", f"{self._base}/metadata", headers={"Accept": "application/fhir+json"}
+            )
             response.read()
             found = _oauth_uri(response.content) if response.status_code == 200 else ""
         if not found and response.status_code >= 500:
@@ -176,9 +178,9 @@ class TokenAuth(httpx.Auth, ABC):
                 f"the server names a token endpoint at another place, {self._origins.place(found)}",
                 "If that is right, set fhir.auth.token_url to it.",
             )
-        return str(httpx.URL(f"{self._base}/").join(found))
+        return str(httpx2.URL(f"{self._base}/").join(found))
 
-    def _refusal(self, response: httpx.Response) -> Exception:
+    def _refusal(self, response: httpx2.Response) -> Exception:
         """What to do; the server's own words stay out, they may hold anything."""
         where = f"the token endpoint at {response.request.url.host}"
         status = response.status_code
@@ -213,8 +215,8 @@ class ClientCredentials(TokenAuth):
 
     def token_headers(self) -> dict[str, str]:
         """Client id and secret."""
-        basic = httpx.BasicAuth(self._section.client_id or "", self._secret)
-        request = next(basic.auth_flow(httpx.Request("POST", self._base)))
+        basic = httpx2.BasicAuth(self._section.client_id or "", self._secret)
+        request = next(basic.auth_flow(httpx2.Request("POST", self._base)))
         return {"Authorization": request.headers["Authorization"]}
 
 

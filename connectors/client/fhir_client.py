@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Self, TypeVar
 
-import httpx
+import httpx2
 import msgspec
 import stamina
 
@@ -24,8 +24,8 @@ from connectors.vendors import Vendor, vendor
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 from schemas.sites import Fhir
 
-# httpx logs every URL at INFO, and a paging link may name a patient.
-logging.getLogger("httpx").setLevel(logging.WARNING)
+# httpx2 logs every URL at INFO, and a paging link may name a patient.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 FHIR_JSON = "application/fhir+json"
 LONGEST_PAUSE = 120.0
@@ -45,7 +45,7 @@ class Answer:
     """A server's whole answer."""
 
     status: int
-    headers: httpx.Headers
+    headers: httpx2.Headers
     content: bytes
 
     @property
@@ -68,7 +68,7 @@ class FhirClient:
         folder: Path,
         secrets: Secrets,
         clock: Clock,
-        transport: httpx.BaseTransport | None = None,
+        transport: httpx2.BaseTransport | None = None,
         sleep: Sleep = time.sleep,
         attempts: int = ATTEMPTS,
     ) -> None:
@@ -86,9 +86,9 @@ class FhirClient:
         self._headers = {
             name: text.format(client_id=fhir.auth.client_id or "") for name, text in self.vendor.headers.items()
         }
-        self._http = httpx.Client(
+        self._http = httpx2.Client(
             transport=transport,
-            timeout=httpx.Timeout(fhir.timeout_seconds, connect=min(10.0, fhir.timeout_seconds)),
+            timeout=httpx2.Timeout(fhir.timeout_seconds, connect=min(10.0, fhir.timeout_seconds)),
             verify=_certificates(folder / fhir.ca_file if fhir.ca_file else None) if transport is None else True,
             follow_redirects=False,
         )
@@ -201,12 +201,12 @@ class FhirClient:
         log_in: bool,
         accepted: Collection[int],
         headers: Mapping[str, str],
-    ) -> Iterator[httpx.Response]:
+    ) -> Iterator[httpx2.Response]:
         """An answer of an accepted status; redirects followed by the same-origin rule; errors as ours."""
         target = self.origins.trusted(url)
         if params:
             target = target.copy_merge_params(list(params))
-        response: httpx.Response | None = None
+        response: httpx2.Response | None = None
         try:
             for _ in range(REDIRECTS + 1):
                 response = self._send(method, target, headers, log_in=log_in)
@@ -221,9 +221,9 @@ class FhirClient:
             if response.status_code not in accepted:
                 raise self._refusal(response, what)
             yield response
-        except httpx.HTTPError as exc:
+        except httpx2.HTTPError as exc:
             raise self._broken(exc, target) from exc
-        except httpx.InvalidURL:
+        except httpx2.InvalidURL:
             raise OperatorError(
                 f"{what}: {self.origins.place(url)} redirects to no address", "Ask the site's IT."
             ) from None
@@ -231,7 +231,7 @@ class FhirClient:
             if response is not None:
                 response.close()
 
-    def _send(self, method: str, url: httpx.URL, headers: Mapping[str, str], *, log_in: bool) -> httpx.Response:
+    def _send(self, method: str, url: httpx2.URL, headers: Mapping[str, str], *, log_in: bool) -> httpx2.Response:
         self._keep_pace()
         own = self.origins.own(url)
         request = self._http.build_request(method, url, headers={**headers, **(self._headers if own else {})})
@@ -243,7 +243,7 @@ class FhirClient:
             self.sleep(self._next_at - now)
         self._next_at = max(now, self._next_at) + self._pause
 
-    def _refusal(self, response: httpx.Response, what: str) -> MainstemError:
+    def _refusal(self, response: httpx2.Response, what: str) -> MainstemError:
         """What to do about a status; the server's own words stay out, they may hold anything."""
         status = response.status_code
         place = self.origins.place(str(response.url))
@@ -271,7 +271,7 @@ class FhirClient:
             "Check fhir.vendor and fhir.base_url; `mainstem check` tries each type.",
         )
 
-    def _broken(self, exc: httpx.HTTPError, url: httpx.URL) -> MainstemError:
+    def _broken(self, exc: httpx2.HTTPError, url: httpx2.URL) -> MainstemError:
         """A failure below HTTP, naming host and port of the request that failed (it may be the token's)."""
         with suppress(RuntimeError):  # raised where no request is attached; then it was ours
             url = exc.request.url
@@ -287,16 +287,16 @@ class FhirClient:
                 f"the TLS certificate of {server} is not trusted",
                 "Set fhir.ca_file to the site's certificate authority.",
             )
-        if isinstance(exc, httpx.ConnectTimeout | httpx.ConnectError):
+        if isinstance(exc, httpx2.ConnectTimeout | httpx2.ConnectError):
             return TemporaryError(
                 f"nothing answers at {server}", "Check fhir.base_url, the firewall or VPN, and whether the EHR is up."
             )
-        if isinstance(exc, httpx.TimeoutException):
+        if isinstance(exc, httpx2.TimeoutException):
             return TemporaryError(
                 f"{server} did not answer within {self._timeout:g} s",
                 "Raise fhir.timeout_seconds or lower fhir.page_size.",
             )
-        if isinstance(exc, httpx.DecodingError):
+        if isinstance(exc, httpx2.DecodingError):
             return IncompleteError(f"{server} sent damaged compressed data", "Run it again.")
         return TemporaryError(f"{server} broke off its answer", "Run it again; it goes on where it stopped.")
 
@@ -358,7 +358,7 @@ def _may_pass(exc: Exception) -> bool | float:
     return isinstance(exc, IncompleteError)
 
 
-def _is_html(headers: httpx.Headers) -> bool:
+def _is_html(headers: httpx2.Headers) -> bool:
     content_type: str = headers.get("Content-Type", "")
     return content_type.lower().startswith(("text/html", "application/xhtml"))
 
@@ -370,9 +370,8 @@ def _causes(exc: BaseException | None) -> Iterator[BaseException]:
 
 
 def _certificates(extra: Path | None) -> ssl.SSLContext:
-    """The authorities of certifi and of the system; a hospital's own is often in neither, and given as `extra`."""
-    context = httpx.create_ssl_context()
-    context.load_default_certs()
+    """The system's authorities; a hospital's own is often not among them, and given as `extra`."""
+    context = httpx2.create_ssl_context()
     if extra is not None:
         try:
             context.load_verify_locations(extra)

@@ -2,7 +2,7 @@
 
 import ipaddress
 
-import httpx
+import httpx2
 
 from schemas.errors import OperatorError
 from schemas.sites import Fhir
@@ -19,15 +19,15 @@ class Origins:
     """
 
     def __init__(self, fhir: Fhir) -> None:
-        self._base = httpx.URL(f"{str(fhir.base_url).rstrip('/')}/")
+        self._base = httpx2.URL(f"{str(fhir.base_url).rstrip('/')}/")
         self._own = _origin(self._base)
-        self._known = {self._own, *(_origin(httpx.URL(text)) for text in fhir.allowed_origins)}
+        self._known = {self._own, *(_origin(httpx2.URL(text)) for text in fhir.allowed_origins)}
         if _link_local(self._base.host):
             raise OperatorError(
                 f"fhir.base_url points to {self._base.host}, a link-local address", "Give the EHR's own address."
             )
 
-    def own(self, url: httpx.URL) -> bool:
+    def own(self, url: httpx2.URL) -> bool:
         """Whether the token may go there."""
         return _origin(url) == self._own
 
@@ -35,11 +35,11 @@ class Origins:
         """Whether a URL from outside may be asked."""
         try:
             url = self._base.join(text)
-        except httpx.InvalidURL:
+        except httpx2.InvalidURL:
             return False
         return url.scheme in DEFAULT_PORTS and _origin(url) in self._known and not _link_local(url.host)
 
-    def trusted(self, text: str) -> httpx.URL:
+    def trusted(self, text: str) -> httpx2.URL:
         """The absolute URL. Raises OperatorError where it leads elsewhere."""
         if not self.own_or_allowed(text):
             raise OperatorError(
@@ -52,12 +52,12 @@ class Origins:
         """Scheme, host and port of a URL, for messages: the rest may name a patient."""
         try:
             scheme, host, port = _origin(self._base.join(text))
-        except httpx.InvalidURL:
+        except httpx2.InvalidURL:
             return "an address that is none"
         return f"{scheme}://{host}" + ("" if DEFAULT_PORTS.get(scheme) == port else f":{port}")
 
 
-def _origin(url: httpx.URL) -> Origin:
+def _origin(url: httpx2.URL) -> Origin:
     return url.scheme, url.host.lower(), url.port or DEFAULT_PORTS.get(url.scheme, 0)
 
 

@@ -12,7 +12,7 @@ def check(site: SitePath, as_json: AsJson = False) -> None:
     """Prove that a site can be read before its first run: server, log-in, one page of each type."""
     from dataclasses import asdict
 
-    from mainstem.check.preflight import check as check_site
+    from mainstem.check import check_site
     from mainstem.config.site_files import file_secrets, read_site
 
     file = read_site(site)

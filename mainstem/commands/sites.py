@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mainstem.commands.terminal import stdout
+from schemas.errors import OperatorError
 
 group = typer.Typer(name="sites", help="Site files and what is made from them.", no_args_is_help=True)
 
@@ -46,7 +47,9 @@ def dags(
     to: Annotated[Path, typer.Option(help="Airflow's DAG folder.")] = Path("dags"),
 ) -> None:
     """Write one DAG stub a site, and remove those of sites that are gone."""
-    from mainstem.config.dag_stubs import write_stubs
+    from mainstem.config.dag_stubs import faults, write_stubs
 
     for line in write_stubs(folder, to):
         typer.echo(line)
+    if broken := faults(folder):
+        raise OperatorError("\n".join(broken), "Correct the file; until then its DAG fails at once and says so.")

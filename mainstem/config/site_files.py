@@ -2,6 +2,7 @@
 
 import os
 import re
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,32 @@ class SiteFile:
 
 
 def read_site(path: Path) -> SiteFile:
-    """The site of a TOML file. Raises OperatorError naming file, line and key."""
+    """The site of a TOML file. Raises OperatorError naming file, line and key, and a file beside it that has the same `site`."""
+    file = _read(path)
+    for other in sorted(file.folder.glob("*.toml")):
+        if other != file.path and _name_in(other) == file.site.site:
+            raise _twins(file.site.site, file.path, other)
+    return file
+
+
+def read_sites(folder: Path) -> list[SiteFile]:
+    """Every site of a folder, in the order of the files' names. Raises OperatorError as `read_site` does."""
+    files = [_read(path) for path in site_paths(folder)]
+    seen: dict[str, Path] = {}
+    for file in files:
+        if (other := seen.setdefault(file.site.site, file.path)) != file.path:
+            raise _twins(file.site.site, other, file.path)
+    return files
+
+
+def site_paths(folder: Path) -> list[Path]:
+    """The site files of a folder. Raises OperatorError where there is no such folder."""
+    if not folder.is_dir():
+        raise OperatorError(f"{folder}: no such folder of site files", "`mainstem sites new NAME` makes it.")
+    return sorted(folder.glob("*.toml"))
+
+
+def _read(path: Path) -> SiteFile:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as exc:
@@ -43,6 +69,21 @@ def read_site(path: Path) -> SiteFile:
     except (OSError, UnicodeDecodeError) as exc:
         raise OperatorError(f"{path}: cannot be read as UTF-8 text", "Check the path and its permissions.") from exc
     return SiteFile(parse_site(text, str(path)), path.resolve())
+
+
+def _name_in(path: Path) -> object:
+    """The `site` of a file that may be broken; its own reading says what is wrong with it."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")).get("site")
+    except (OSError, ValueError):
+        return None
+
+
+def _twins(site: str, one: Path, other: Path) -> OperatorError:
+    """They would share records, watermarks and locks, each undoing what the other reads."""
+    return OperatorError(
+        f"{one} and {other} both say site = {site!r}", "Give one of them a name of its own, or remove it."
+    )
 
 
 def file_secrets(folder: Path) -> Secrets:

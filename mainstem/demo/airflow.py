@@ -14,7 +14,7 @@ from mainstem.demo.embedded import LOOPBACK, EmbeddedPart, Running, port_is_busy
 from schemas.errors import OperatorError, TemporaryError
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 USER = "admin"
 FINISHED = ("success", "failed")
@@ -38,7 +38,7 @@ class Airflow(EmbeddedPart):
         self.home, self.state, self.port, self.dags = state.resolve() / "airflow", state.resolve(), port, dags.resolve()
         self._env, self._choose = dict(env), choose
         self._process: Running | None = None
-        self._http: httpx.Client | None = None
+        self._http: httpx2.Client | None = None
 
     @property
     def address(self) -> str:
@@ -140,12 +140,12 @@ class Airflow(EmbeddedPart):
         return airflow
 
     def _log_in(self) -> bool:
-        import httpx
+        import httpx2
 
         if not port_is_busy(self.port):
             return False
-        with contextlib.suppress(httpx.HTTPError):
-            answer = httpx.post(
+        with contextlib.suppress(httpx2.HTTPError):
+            answer = httpx2.post(
                 f"{self.address}/auth/token",
                 json={"username": USER, "password": self.password},
                 timeout=5,
@@ -153,7 +153,7 @@ class Airflow(EmbeddedPart):
             )
             if answer.status_code == 201:
                 headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-                self._http = httpx.Client(
+                self._http = httpx2.Client(
                     base_url=f"{self.address}/api/v2", headers=headers, timeout=30, trust_env=False
                 )
                 return True
@@ -163,14 +163,14 @@ class Airflow(EmbeddedPart):
         return self._ask("GET", path)
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        import httpx
+        import httpx2
 
         if self._http is None:
             raise OperatorError("Airflow has not been waited for.")
         try:
             answer = self._http.request(method, path, json=body)
             answer.raise_for_status()
-        except httpx.HTTPError as exc:
+        except httpx2.HTTPError as exc:
             raise TemporaryError(
                 f"Airflow did not answer {method} {path}: {type(exc).__name__}", f"See {self.state}/logs"
             ) from exc

@@ -46,6 +46,8 @@ def plan(
 ) -> Plan:
     """Which types, by which units, since when. An unfinished load of the site is taken up again unless `fresh`.
 
+    It is taken up only for the same mode, types and since: else a load of one type would pass for a whole one.
+
     `types` limits the load to some of the site's types; `since` (UTC) reads again from then, where that is before the
     watermark: a later one would let the watermark pass what was never read.
     """
@@ -56,7 +58,8 @@ def plan(
         )
     unfinished = store.loads.open(site.site)
     if unfinished is not None:
-        if not fresh and unfinished.mode == mode:
+        if not fresh:
+            _same_asked(unfinished, mode, types, since)
             return _plan_of(unfinished, resumed=True)
         store.loads.abandon(unfinished.id, ended=refresh.clock())
     wanted = [name for name in site.types if not types or name in types]
@@ -77,6 +80,19 @@ def plan(
     log.info("load planned", site=site.site, load=load.id, mode=mode, types=len(wanted))
     announce(refresh, load_event(load, LoadEventType.STARTED, None))
     return _plan_of(load, resumed=False)
+
+
+def _same_asked(load: Load, mode: Mode, types: Sequence[str], since: datetime | None) -> None:
+    """Raises OperatorError naming an unfinished load that was asked for otherwise."""
+    asked = load.plan
+    if (load.mode, set(asked.asked_types), asked.asked_since) != (mode, set(types), since):
+        options = [*(["--full"] if load.mode == "full" else [])]
+        options += [f"--types {','.join(asked.asked_types)}"] if asked.asked_types else []
+        options += [f"since {asked.asked_since.isoformat()}"] if asked.asked_since else []
+        raise OperatorError(
+            f"load {load.id} is not finished and was asked for otherwise: {' '.join(options) or 'all types, incremental'}",
+            "Finish it with the same options, or give it up: `mainstem run --fresh`.",
+        )
 
 
 def _starts(refresh: Refresh, types: Sequence[str], since: datetime | None) -> dict[str, datetime]:

@@ -1,13 +1,42 @@
 """Before the first step: can the site be read?"""
 
-from mainstem.check.preflight import check
+import structlog
+
+from mainstem.check import Finding, check_site
 from mainstem.refresh.opening import Refresh
-from schemas.errors import OperatorError
+from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+
+log = structlog.get_logger()
 
 
 def preflight(refresh: Refresh) -> int:
-    """Proves that the site can be read, in seconds. Returns how many checks passed."""
-    findings = check(refresh.site, folder=refresh.file.folder, secrets=refresh.secrets)
-    if failed := [finding for finding in findings if not finding.ok]:
-        raise OperatorError("; ".join(f"{finding.name}: {finding.what}" for finding in failed), failed[0].fix)
-    return len(findings)
+    """Proves that the site can be read, in seconds. Returns how many checks passed.
+
+    A single type that cannot be read stops nothing: the load leaves a gap there. What stops the site keeps its kind, so
+    that a server away for a minute is tried again.
+    """
+    findings = check_site(refresh.site, folder=refresh.file.folder, secrets=refresh.secrets)
+    if failed := _stopping(findings):
+        raise _error(failed)
+    for finding in findings:
+        if not finding.ok:
+            log.warning("will leave a gap", site=refresh.site.site, what=finding.name, cause=finding.what)
+    return sum(finding.ok for finding in findings)
+
+
+def _stopping(findings: list[Finding]) -> list[Finding]:
+    """What failed and stops the whole site: anything but a single type, and but what is merely missing; or every type."""
+    types = [finding for finding in findings if finding.resource_type]
+    if types and not any(finding.ok for finding in types):
+        return [finding for finding in findings if not finding.ok]
+    return [f for f in findings if not f.ok and not f.resource_type and f.kind != "incomplete"]
+
+
+def _error(failed: list[Finding]) -> MainstemError:
+    kinds = {finding.kind for finding in failed}
+    cause = "; ".join(f"{finding.name}: {finding.what}" for finding in failed)
+    if "operator" in kinds:
+        return OperatorError(cause, next(finding.fix for finding in failed if finding.kind == "operator"))
+    if "temporary" in kinds:
+        return TemporaryError(cause, next(finding.fix for finding in failed if finding.kind == "temporary"))
+    return IncompleteError(cause, failed[0].fix)

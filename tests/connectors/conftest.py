@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import stamina
 
@@ -113,25 +113,25 @@ def fhir() -> Any:
     return Builders
 
 
-class Saying(httpx.BaseTransport):
+class Saying(httpx2.BaseTransport):
     """A server that gives the answers it is told, one after the other, the last for ever; it remembers the requests."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
-        self.requests: list[httpx.Request] = []
+        self.requests: list[httpx2.Request] = []
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         request.read()
         # a copy: after a 401 the same request comes again, with another token
         self.requests.append(
-            httpx.Request(request.method, request.url, headers=request.headers, content=request.content)
+            httpx2.Request(request.method, request.url, headers=request.headers, content=request.content)
         )
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
         if callable(answer):
             answer = answer(request)
-        return answer if isinstance(answer, httpx.Response) else httpx.Response(200, json=answer)
+        return answer if isinstance(answer, httpx2.Response) else httpx2.Response(200, json=answer)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -43,22 +43,22 @@ def fhir_section(**auth: Any) -> Fhir:
     return Fhir.model_validate({"base_url": BASE, "auth": auth})
 
 
-def flow_of(fhir: Fhir, secret: bytes, now: Any) -> httpx.Auth:
+def flow_of(fhir: Fhir, secret: bytes, now: Any) -> httpx2.Auth:
     auth = auth_for(fhir, types=["Patient", "Observation"], secrets=lambda _: secret, clock=lambda: now[0])
     assert auth is not None
     return auth
 
 
-def answer(request: httpx.Request, status: int = 200, **body: Any) -> httpx.Response:
-    return httpx.Response(status, json=body, request=request)
+def answer(request: httpx2.Request, status: int = 200, **body: Any) -> httpx2.Response:
+    return httpx2.Response(status, json=body, request=request)
 
 
-def form_of(request: httpx.Request) -> dict[str, str]:
-    return dict(httpx.QueryParams(request.content.decode()))
+def form_of(request: httpx2.Request) -> dict[str, str]:
+    return dict(httpx2.QueryParams(request.content.decode()))
 
 
-def resource_request() -> httpx.Request:
-    return httpx.Request("GET", f"{BASE}/Patient")
+def resource_request() -> httpx2.Request:
+    return httpx2.Request("GET", f"{BASE}/Patient")
 
 
 @pytest.fixture

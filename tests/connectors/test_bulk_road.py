@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from connectors.landing import Landing
@@ -19,12 +19,12 @@ BASE = "http://127.0.0.1:1/fhir"
 STATEMENT = {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1"}
 
 
-class ExportingServer(httpx.BaseTransport):
+class ExportingServer(httpx2.BaseTransport):
     """A server with one export, whose every answer can be replaced by path: `server.instead["/fhir/status"] = […]`."""
 
     def __init__(self, *patients: dict[str, Any]) -> None:
         self.asked: list[tuple[str, str]] = []
-        self.requests: list[httpx.Request] = []
+        self.requests: list[httpx2.Request] = []
         self.body = b"".join(json.dumps(patient).encode() + b"\n" for patient in patients)
         self.manifest: dict[str, Any] = {
             "transactionTime": "2030-01-01T11:00:00Z",
@@ -34,7 +34,7 @@ class ExportingServer(httpx.BaseTransport):
         }
         self.instead: dict[str, list[Any]] = {}
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
         path = request.url.path
         self.asked.append((request.method, path.removeprefix("/fhir/")))
@@ -42,15 +42,15 @@ class ExportingServer(httpx.BaseTransport):
             answer = self.instead[path].pop(0)
             if isinstance(answer, Exception):
                 raise answer
-            assert isinstance(answer, httpx.Response)
+            assert isinstance(answer, httpx2.Response)
             return answer
         if path.endswith("$export"):
-            return httpx.Response(202, headers={"Content-Location": f"{BASE}/status"})
+            return httpx2.Response(202, headers={"Content-Location": f"{BASE}/status"})
         if path.endswith("/status"):
-            return httpx.Response(202) if request.method == "DELETE" else httpx.Response(200, json=self.manifest)
+            return httpx2.Response(202) if request.method == "DELETE" else httpx2.Response(200, json=self.manifest)
         if path.endswith("/metadata"):
-            return httpx.Response(200, json=STATEMENT)
-        return httpx.Response(200, content=self.body)
+            return httpx2.Response(200, json=STATEMENT)
+        return httpx2.Response(200, content=self.body)
 
 
 @pytest.fixture
@@ -104,15 +104,15 @@ def test_named_group_is_exported(pull_unit: Any, make_site: Callable[..., Site],
 
 def test_patient_export_that_does_not_work_falls_back_to_the_system(pull_unit: Any, site: Site, fhir: Any) -> None:
     server = ExportingServer(fhir.patient(1))
-    server.instead["/fhir/Patient/$export"] = [httpx.Response(501)]
+    server.instead["/fhir/Patient/$export"] = [httpx2.Response(501)]
     assert pull_unit(site, "export", transport=server).resources == 1
     assert ("GET", "$export") in server.asked
 
 
 def test_server_without_export_names_the_other_road(pull_unit: Any, site: Site) -> None:
     server = ExportingServer()
-    server.instead["/fhir/Patient/$export"] = [httpx.Response(404)]
-    server.instead["/fhir/$export"] = [httpx.Response(400)]
+    server.instead["/fhir/Patient/$export"] = [httpx2.Response(404)]
+    server.instead["/fhir/$export"] = [httpx2.Response(400)]
     with pytest.raises(OperatorError) as caught:
         pull_unit(site, "export", transport=server)
     assert 'road = "search"' in caught.value.fix
@@ -121,7 +121,7 @@ def test_server_without_export_names_the_other_road(pull_unit: Any, site: Site) 
 def test_waiting_follows_the_server_within_reason(pull_unit: Any, site: Site, fhir: Any) -> None:
     server = ExportingServer(fhir.patient(1))
     waits = ["3", "1893499200000", "86400", ""]
-    server.instead["/fhir/status"] = [httpx.Response(202, headers={"Retry-After": wait}) for wait in waits]
+    server.instead["/fhir/status"] = [httpx2.Response(202, headers={"Retry-After": wait}) for wait in waits]
     slept: list[float] = []
     pull_unit(site, "export", transport=server, sleep=slept.append)
     assert slept[0] == 3.0
@@ -132,7 +132,7 @@ def test_waiting_follows_the_server_within_reason(pull_unit: Any, site: Site, fh
 def test_crash_comes_back_to_the_same_job_and_the_next_file(pull_unit: Any, site: Site, fhir: Any, ids: Any) -> None:
     server = ExportingServer(fhir.patient(1))
     server.manifest["output"].append({"type": "Patient", "url": f"{BASE}/files/2", "count": 1})
-    server.instead["/fhir/files/2"] = [httpx.ReadError("power")] * 3
+    server.instead["/fhir/files/2"] = [httpx2.ReadError("power")] * 3
     with pytest.raises(TemporaryError):
         pull_unit(site, "export", transport=server)
     server.asked.clear()
@@ -143,10 +143,10 @@ def test_crash_comes_back_to_the_same_job_and_the_next_file(pull_unit: Any, site
 
 def test_job_that_is_gone_is_begun_again(pull_unit: Any, site: Site, fhir: Any, ids: Any) -> None:
     server = ExportingServer(fhir.patient(1))
-    server.instead["/fhir/status"] = [httpx.ReadError("power")] * 3
+    server.instead["/fhir/status"] = [httpx2.ReadError("power")] * 3
     with pytest.raises(TemporaryError):
         pull_unit(site, "export", transport=server)
-    server.instead["/fhir/status"] = [httpx.Response(404)]
+    server.instead["/fhir/status"] = [httpx2.Response(404)]
     assert pull_unit(site, "export", transport=server).resources == 1
     assert [path for _, path in server.asked].count("Patient/$export") == 2
     assert ids("Patient") == ["p1"]
@@ -154,7 +154,7 @@ def test_job_that_is_gone_is_begun_again(pull_unit: Any, site: Site, fhir: Any, 
 
 def test_export_that_is_not_ready_in_time_is_kept(pull_unit: Any, site: Site, fhir: Any) -> None:
     server = ExportingServer(fhir.patient(1))
-    server.instead["/fhir/status"] = [httpx.Response(202)] * 100
+    server.instead["/fhir/status"] = [httpx2.Response(202)] * 100
     times = iter(NOW + timedelta(hours=hour) for hour in range(100))
     with pytest.raises(TemporaryError, match="not ready after 240 minutes"):
         pull_unit(site, "export", transport=server, clock=lambda: next(times))
@@ -165,7 +165,7 @@ def test_export_that_is_not_ready_in_time_is_kept(pull_unit: Any, site: Site, fh
 
 def test_failed_job_is_said_and_begun_anew_by_the_next_run(pull_unit: Any, site: Site, fhir: Any) -> None:
     server = ExportingServer(fhir.patient(1))
-    server.instead["/fhir/status"] = [httpx.Response(500, text="Jane Roe")]
+    server.instead["/fhir/status"] = [httpx2.Response(500, text="Jane Roe")]
     with pytest.raises(TemporaryError, match=r"export failed \(500\)"):
         pull_unit(site, "export", transport=server)
     assert pull_unit(site, "export", transport=server).resources == 1
@@ -179,7 +179,7 @@ def test_error_entries_of_the_manifest_are_weighed(
     server = ExportingServer(fhir.patient(1))
     server.manifest["error"] = [{"type": "OperationOutcome", "url": f"{BASE}/files/errors"}]
     outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": severity, "diagnostics": "Jane Roe"}]}
-    server.instead["/fhir/files/errors"] = [httpx.Response(200, content=json.dumps(outcome).encode() + b"\n")]
+    server.instead["/fhir/files/errors"] = [httpx2.Response(200, content=json.dumps(outcome).encode() + b"\n")]
     pulled = pull_unit(site, "export", transport=server)
     assert (pulled.complete, pulled.messages, pulled.resources) == (complete, 1, 1)
     assert "Jane" not in pulled.error
@@ -219,7 +219,7 @@ def test_manifest_in_several_pages_is_read_whole(pull_unit: Any, site: Site, fhi
     server = ExportingServer(fhir.patient(1))
     further = {**server.manifest, "output": [{"type": "Patient", "url": f"{BASE}/files/2"}]}
     server.manifest["link"] = [{"relation": "next", "url": f"{BASE}/manifest/2"}]
-    server.instead["/fhir/manifest/2"] = [httpx.Response(200, json=further)]
+    server.instead["/fhir/manifest/2"] = [httpx2.Response(200, json=further)]
     assert pull_unit(site, "export", transport=server).resources == 2
 
 
@@ -240,7 +240,7 @@ def test_token_goes_with_a_file_only_where_the_manifest_wants_it(
 def test_url_at_another_place_is_not_asked(pull_unit: Any, site: Site, fhir: Any, place: str) -> None:
     server = ExportingServer(fhir.patient(1))
     if place == "status":
-        elsewhere = httpx.Response(202, headers={"Content-Location": "https://thief.example/status"})
+        elsewhere = httpx2.Response(202, headers={"Content-Location": "https://thief.example/status"})
         server.instead["/fhir/Patient/$export"] = [elsewhere]
     else:
         server.manifest["output"][0]["url"] = "https://thief.example/file"
@@ -251,7 +251,7 @@ def test_url_at_another_place_is_not_asked(pull_unit: Any, site: Site, fhir: Any
 
 def test_refused_deletion_is_noted_and_nothing_more(pull_unit: Any, site: Site, fhir: Any) -> None:
     server = ExportingServer(fhir.patient(1))
-    server.instead["/fhir/status"] = [httpx.Response(200, json=server.manifest), httpx.Response(403)]
+    server.instead["/fhir/status"] = [httpx2.Response(200, json=server.manifest), httpx2.Response(403)]
     pulled = pull_unit(site, "export", transport=server)
     assert pulled.complete
     assert "could not be deleted" in pulled.notes[0]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from connectors.client.capabilities import Capabilities, ask_capabilities
@@ -22,7 +22,7 @@ SECRET_TEXT = "Jane Roe"
 
 @pytest.fixture
 def client_for(make_site: Callable[..., Site], tmp_path: Any) -> Callable[..., FhirClient]:
-    def build(transport: httpx.BaseTransport | None, **fhir: Any) -> FhirClient:
+    def build(transport: httpx2.BaseTransport | None, **fhir: Any) -> FhirClient:
         site = make_site(fhir={"base_url": "http://127.0.0.1:1/fhir", **fhir})
         return open_client(
             site,
@@ -65,8 +65,8 @@ def test_retry_after_is_followed_within_reason(header: str, seconds: float | Non
 
 def test_busy_server_is_asked_again(client_for: Callable[..., FhirClient], saying: Any) -> None:
     transport = saying(
-        httpx.Response(429, headers={"Retry-After": "1893499200000"}),
-        httpx.ConnectError("refused"),
+        httpx2.Response(429, headers={"Retry-After": "1893499200000"}),
+        httpx2.ConnectError("refused"),
         {"resourceType": "Bundle"},
     )
     assert b"Bundle" in ask(client_for(transport))
@@ -87,7 +87,7 @@ def test_busy_server_is_asked_again(client_for: Callable[..., FhirClient], sayin
 def test_status_becomes_what_to_do_without_the_servers_words(
     client_for: Callable[..., FhirClient], saying: Any, status: int, error: type[MainstemError]
 ) -> None:
-    transport = saying(httpx.Response(status, text=SECRET_TEXT))
+    transport = saying(httpx2.Response(status, text=SECRET_TEXT))
     with pytest.raises(error, match=r"http://127\.0\.0\.1:1") as caught:
         ask(client_for(transport), "http://127.0.0.1:1/fhir/Patient?name=Roe")
     assert str(status) in caught.value.cause
@@ -106,8 +106,8 @@ def test_dead_host_is_named_with_its_port(client_for: Callable[..., FhirClient])
 
 
 def test_unresolvable_host_is_named(client_for: Callable[..., FhirClient], saying: Any) -> None:
-    def unresolved(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("x", request=request) from socket.gaierror(-2, "Name or service not known")
+    def unresolved(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("x", request=request) from socket.gaierror(-2, "Name or service not known")
 
     with pytest.raises(TemporaryError, match=r"host name 127\.0\.0\.1 cannot be resolved"):
         ask(client_for(saying(unresolved)))
@@ -115,7 +115,10 @@ def test_unresolvable_host_is_named(client_for: Callable[..., FhirClient], sayin
 
 @pytest.mark.parametrize(
     ("fault", "said"),
-    [(httpx.ReadTimeout("x"), "did not answer within 60 s"), (httpx.RemoteProtocolError("x"), "broke off its answer")],
+    [
+        (httpx2.ReadTimeout("x"), "did not answer within 60 s"),
+        (httpx2.RemoteProtocolError("x"), "broke off its answer"),
+    ],
 )
 def test_broken_connections_are_told_apart(
     client_for: Callable[..., FhirClient], saying: Any, fault: Exception, said: str
@@ -178,14 +181,14 @@ def test_url_from_outside_leads_nowhere_else(
 
 
 def test_redirect_goes_nowhere_else(client_for: Callable[..., FhirClient], saying: Any) -> None:
-    transport = saying(httpx.Response(307, headers={"Location": "http://other.example/x"}))
+    transport = saying(httpx2.Response(307, headers={"Location": "http://other.example/x"}))
     with pytest.raises(OperatorError, match=r"links to another place, http://other\.example"):
         ask(client_for(transport))
     assert len(transport.requests) == 1
 
 
 def test_allowed_origin_is_asked_without_the_token(client_for: Callable[..., FhirClient], saying: Any) -> None:
-    transport = saying(httpx.Response(307, headers={"Location": "https://files.example/x"}), {"ok": True})
+    transport = saying(httpx2.Response(307, headers={"Location": "https://files.example/x"}), {"ok": True})
     auth = {"method": "bearer", "secret": "env:T"}
     client = client_for(transport, allowed_origins=["https://files.example"], auth=auth, vendor="epic")
     assert b"ok" in ask(client)
@@ -197,7 +200,7 @@ def test_allowed_origin_is_asked_without_the_token(client_for: Callable[..., Fhi
 
 
 def test_endless_redirects_end(client_for: Callable[..., FhirClient], saying: Any) -> None:
-    transport = saying(httpx.Response(302, headers={"Location": "/fhir/Patient"}))
+    transport = saying(httpx2.Response(302, headers={"Location": "/fhir/Patient"}))
     with pytest.raises(OperatorError, match="redirects without end"):
         ask(client_for(transport))
 
@@ -238,7 +241,7 @@ def test_capability_statement_is_read(client_for: Callable[..., FhirClient], say
 def test_capability_statement_behind_the_log_in_is_read_with_it(
     client_for: Callable[..., FhirClient], saying: Any
 ) -> None:
-    transport = saying(httpx.Response(401, json={}), STATEMENT)
+    transport = saying(httpx2.Response(401, json={}), STATEMENT)
     with client_for(transport, auth={"method": "bearer", "secret": "env:T"}) as client:
         assert ask_capabilities(client).fhir_version == "4.0.1"
     assert [request.headers.get("Authorization") for request in transport.requests] == [None, "Bearer tok"]
@@ -250,11 +253,11 @@ def test_capability_statement_behind_the_log_in_is_read_with_it(
         ({**STATEMENT, "fhirVersion": "3.0.2"}, OperatorError, r"FHIR 3\.0\.2; Mainstem reads R4"),
         ({**STATEMENT, "fhirVersion": ""}, OperatorError, "no FHIR version"),
         ({"resourceType": "Patient"}, OperatorError, "no FHIR capability statement"),
-        (httpx.Response(404), OperatorError, "no FHIR capability statement"),
-        (httpx.Response(200, html="<html><form>Log in</form>"), OperatorError, "web page"),
-        (httpx.Response(200, text="  <?xml version='1.0'?>"), OperatorError, "web page"),
-        (httpx.Response(200, text='{"resourceType":"Capab'), IncompleteError, "not whole"),
-        (httpx.Response(200, text='{"rest": 7}'), IncompleteError, "not FHIR"),
+        (httpx2.Response(404), OperatorError, "no FHIR capability statement"),
+        (httpx2.Response(200, html="<html><form>Log in</form>"), OperatorError, "web page"),
+        (httpx2.Response(200, text="  <?xml version='1.0'?>"), OperatorError, "web page"),
+        (httpx2.Response(200, text='{"resourceType":"Capab'), IncompleteError, "not whole"),
+        (httpx2.Response(200, text='{"rest": 7}'), IncompleteError, "not FHIR"),
     ],
 )
 def test_what_is_no_r4_server_is_said(

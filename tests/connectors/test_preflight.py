@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
-from mainstem.check.preflight import Finding, check
+from mainstem.check import Finding, check_site
 from schemas.sites import Site
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
@@ -17,9 +17,9 @@ STATEMENT = {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "sof
 
 @pytest.fixture
 def findings(tmp_path: Path) -> Callable[..., dict[str, Finding]]:
-    def run(site: Site, transport: httpx.BaseTransport | None = None, **given: Any) -> dict[str, Finding]:
+    def run(site: Site, transport: httpx2.BaseTransport | None = None, **given: Any) -> dict[str, Finding]:
         given = {"secrets": lambda _: b"k" * 32, "clock": lambda: NOW, "sleep": lambda _: None, **given}
-        return {finding.name: finding for finding in check(site, folder=tmp_path, transport=transport, **given)}
+        return {finding.name: finding for finding in check_site(site, folder=tmp_path, transport=transport, **given)}
 
     return run
 
@@ -52,30 +52,31 @@ def test_real_server_is_found_ready(
 def test_type_that_may_not_be_read_is_found_while_others_may(
     make_site: Any, findings: Any, saying: Any, fhir: Any
 ) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         if request.url.path.endswith("metadata"):
-            return httpx.Response(200, json=STATEMENT)
+            return httpx2.Response(200, json=STATEMENT)
         if request.url.path.endswith("Condition"):
-            return httpx.Response(403)
-        return httpx.Response(200, json=fhir.bundle(fhir.patient(1, meta={})))
+            return httpx2.Response(403)
+        return httpx2.Response(200, json=fhir.bundle(fhir.patient(1, meta={})))
 
     found = findings(make_site(types=["Patient", "Condition"]), saying(answer))
-    assert found["Patient"] == Finding("Patient", True, "1 read; no usable meta.lastUpdated")
+    assert found["Patient"] == Finding("Patient", True, "1 read; no usable meta.lastUpdated", resource_type="Patient")
     assert not found["Condition"].ok
     assert found["Condition"].who == "site IT"
     assert "scope" in found["Condition"].fix
 
 
 def test_dead_server_ends_the_check_soon(make_site: Any, findings: Any, saying: Any) -> None:
-    transport = saying(httpx.ConnectError("refused"))
+    transport = saying(httpx2.ConnectError("refused"))
     found = findings(make_site(), transport)
     assert list(found) == ["subject key", "capability statement"]
     assert "nothing answers at 127.0.0.1:1" in found["capability statement"].what
+    assert found["capability statement"].kind == "temporary"
 
 
 def test_server_without_export_is_found_before_the_run(make_site: Any, findings: Any, saying: Any, fhir: Any) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json=STATEMENT if request.url.path.endswith("metadata") else fhir.bundle())
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, json=STATEMENT if request.url.path.endswith("metadata") else fhir.bundle())
 
     found = findings(make_site(road="bulk"), saying(answer))
     assert not found["bulk export"].ok
@@ -100,7 +101,7 @@ def test_folder_of_files_is_looked_into(make_site: Any, findings: Any, tmp_path:
     types = ["Patient", "Condition", "Procedure", "Immunization"]
     found = findings(make_site(files={"folder": "in"}, types=types))
     assert found["folder"].ok
-    assert found["Patient"] == Finding("Patient", True, "1 file, 0.0 MB")
+    assert found["Patient"] == Finding("Patient", True, "1 file, 0.0 MB", resource_type="Patient")
     assert "another type than its name says" in found["Condition"].what
     assert "no line that is a FHIR resource" in found["Procedure"].what
     assert "no file holds it" in found["Immunization"].what

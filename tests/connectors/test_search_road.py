@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from connectors.landing import Landing
@@ -55,7 +55,7 @@ def test_bytes_of_a_resource_are_landed_untouched(
     pull_unit: Any, make_site: Any, saying: Any, landing: Landing
 ) -> None:
     resource = '{"resourceType" : "Patient",\n\t"id":"1","x":7.10, "name":"Ångström\\n\\u00e9"}'
-    transport = saying(httpx.Response(200, text=f'{{"resourceType":"Bundle","entry":[{{"resource":{resource}}}]}}'))
+    transport = saying(httpx2.Response(200, text=f'{{"resourceType":"Bundle","entry":[{{"resource":{resource}}}]}}'))
     pull_unit(make_site(), "Patient", transport=transport)
     (path,) = landing.files("Patient")
     assert gzip.decompress(path.read_bytes()).decode() == resource.replace("\n", " ") + "\n"
@@ -93,7 +93,7 @@ def test_crash_in_mid_search_loses_no_page_and_repeats_none(
     site = make_site()
     second, third = f"{fhir.base}?page=2", f"{fhir.base}?page=3"
     first_page = fhir.bundle(fhir.patient(1), fhir.patient(2), next_url=second)
-    transport = saying(first_page, fhir.bundle(fhir.patient(3), next_url=third), httpx.ReadError("pulled the plug"))
+    transport = saying(first_page, fhir.bundle(fhir.patient(3), next_url=third), httpx2.ReadError("pulled the plug"))
     with pytest.raises(TemporaryError, match="broke off its answer"):
         pull_unit(site, "Patient", transport=transport)
     (path,) = landing.files("Patient")
@@ -129,7 +129,7 @@ def test_circle_of_next_links_ends(pull_unit: Any, make_site: Any, saying: Any, 
 
 def test_pages_without_end_end(pull_unit: Any, make_site: Any, saying: Any, fhir: Any) -> None:
     counter = iter(range(100))
-    endless = saying(lambda _: httpx.Response(200, json=fhir.bundle(next_url=f"{fhir.base}?page={next(counter)}")))
+    endless = saying(lambda _: httpx2.Response(200, json=fhir.bundle(next_url=f"{fhir.base}?page={next(counter)}")))
     with pytest.raises(IncompleteError, match="more than 7 pages"):
         pull_unit(make_site(limits={"pages": 7}), "Patient", transport=endless)
     assert len(endless.requests) == 7
@@ -146,7 +146,7 @@ def test_expired_paging_link_begins_the_search_again(
     pull_unit: Any, make_site: Any, saying: Any, fhir: Any, ids: Any
 ) -> None:
     first = fhir.bundle(fhir.patient(1), next_url=f"{fhir.base}?page=2")
-    transport = saying(first, httpx.Response(410), first, fhir.bundle(fhir.patient(2)))
+    transport = saying(first, httpx2.Response(410), first, fhir.bundle(fhir.patient(2)))
     assert pull_unit(make_site(), "Patient", transport=transport).resources == 2
     assert ids("Patient") == ["p1", "p2"]
 
@@ -165,10 +165,10 @@ def test_server_that_counts_more_than_it_sends_is_incomplete_and_read_again(
 @pytest.mark.parametrize(
     ("answer", "error", "said"),
     [
-        (httpx.Response(200, html="<!DOCTYPE html><form>password</form>"), OperatorError, "web page"),
-        (httpx.Response(200, text='{"resourceType":"Bundle","entry":[{"resou'), IncompleteError, "not whole"),
-        (httpx.Response(200, json={"resourceType": "OperationOutcome"}), IncompleteError, "no Bundle"),
-        (httpx.Response(404), OperatorError, "does not have it"),
+        (httpx2.Response(200, html="<!DOCTYPE html><form>password</form>"), OperatorError, "web page"),
+        (httpx2.Response(200, text='{"resourceType":"Bundle","entry":[{"resou'), IncompleteError, "not whole"),
+        (httpx2.Response(200, json={"resourceType": "OperationOutcome"}), IncompleteError, "no Bundle"),
+        (httpx2.Response(404), OperatorError, "does not have it"),
     ],
 )
 def test_what_is_no_page_moves_nothing(
@@ -193,7 +193,7 @@ def test_token_that_ends_in_mid_run_is_renewed_once(
     transport = saying(
         {"access_token": "first", "expires_in": 3600},
         fhir.bundle(fhir.patient(1), next_url=f"{fhir.base}?page=2"),
-        httpx.Response(401),
+        httpx2.Response(401),
         {"access_token": "second", "expires_in": 3600},
         fhir.bundle(fhir.patient(2)),
     )
@@ -213,7 +213,7 @@ def test_stamps_of_the_future_and_broken_meta_are_ignored(
     ]
     date = {"Date": "Tue, 01 Jan 2030 11:59:00 GMT"}
     pulled = pull_unit(
-        make_site(), "Patient", transport=saying(httpx.Response(200, json=fhir.bundle(*resources), headers=date))
+        make_site(), "Patient", transport=saying(httpx2.Response(200, json=fhir.bundle(*resources), headers=date))
     )
     assert pulled.resources == 4
     assert pulled.newest == datetime(2029, 5, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 import psycopg
 import pytest
@@ -87,7 +87,7 @@ def test_hospital_lets_in_registered_clients_only(hospital: Callable[..., Hospit
     """A patient is stored by the hospital's staff; without a token nobody reads it."""
     server = hospital([{"resourceType": "Patient", "id": "p1", "gender": "female"}], smart=True)
     assert server.read("Patient", "p1")["gender"] == "female"
-    assert httpx.get(f"{server.base_url}/Patient/p1").status_code == 401
+    assert httpx2.get(f"{server.base_url}/Patient/p1").status_code == 401
     assert listening(server.pid) == {"127.0.0.1"}
 
 
@@ -96,7 +96,7 @@ def test_open_hospital_keeps_versions(hospital: Callable[..., Hospital]) -> None
     server = hospital([{"resourceType": "Patient", "id": "p1", "gender": "female"}])
     before = server.read("Patient", "p1")["meta"]
     server.put({"resourceType": "Patient", "id": "p1", "gender": "male"})
-    after = httpx.get(f"{server.base_url}/Patient/p1").json()["meta"]
+    after = httpx2.get(f"{server.base_url}/Patient/p1").json()["meta"]
     assert (before["versionId"], after["versionId"]) == ("1", "2")
     assert after["lastUpdated"] > before["lastUpdated"]
 

@@ -190,3 +190,14 @@ def test_a_new_site_is_ready_to_be_tried(lhn: Network, tmp_path: Path) -> None:
     assert trial.returncode == 0, trial.stderr
     assert len(trial.stdout.splitlines()) == 2 * RECORDS_A_CHILD
     assert (tmp_path / "problems.jsonl").read_text() == ""
+
+
+def test_a_mapping_can_be_tried_without_a_site_file(lhn: Network, tmp_path: Path) -> None:
+    """With a throwaway key and UTC, which is said aloud; ids differ at each start."""
+    deliver(children(1), tmp_path / "export")
+    first, second = (lhn.mainstem("map", "export") for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    assert "thrown away" in first.stderr
+    assert "UTC" in first.stderr
+    assert len(first.stdout.splitlines()) == RECORDS_A_CHILD
+    assert first.stdout != second.stdout

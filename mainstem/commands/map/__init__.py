@@ -12,12 +12,17 @@ from schemas.errors import IncompleteError
 group = typer.Typer()
 
 
-@group.command("map", epilog="Example: mainstem map --site sites/north.toml export/ --problems problems.jsonl | head")
+@group.command("map", epilog="Example: mainstem map export/ --problems problems.jsonl | head")
 def map_files(
     paths: Annotated[
         list[Path], typer.Argument(help="NDJSON files (.ndjson, .ndjson.gz) or folders.", show_default=False)
     ],
-    site: Annotated[Path, typer.Option("--site", help="The site's TOML file: its key, time zone and code map.")],
+    site: Annotated[
+        Path | None,
+        typer.Option(
+            "--site", help="The site's TOML file: its key, time zone and code map. Without: a throwaway key and UTC."
+        ),
+    ] = None,
     problems: Annotated[
         Path | None, typer.Option(help="Write what could not be mapped here, a JSON line each.")
     ] = None,
@@ -28,6 +33,12 @@ def map_files(
     """Try a mapping: FHIR NDJSON in, outcome records as JSON lines out. Needs no broker and no database."""
     from mainstem.commands.map.files import map_paths
 
+    if site is None:
+        typer.echo(
+            "no --site: ids are made with a key that is thrown away, times without a zone are read as UTC; "
+            "the records are for looking at, not for keeping",
+            err=True,
+        )
     with progress_bars(quiet=False) as progress:
         trial = map_paths(paths, site, out=sys.stdout.buffer, problems=problems, explain=explain, progress=progress)
     skipped = sum(trial.skipped.values())

@@ -6,14 +6,21 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_bytes
 from typing import IO
 
 from connectors.formats.ndjson import find_files, read_batches
-from mainstem.config.site_files import file_secrets, read_site
-from mainstem.config.site_mapper import site_mapper
+from mainstem.config.site_files import SiteFile, file_secrets, read_site
+from mainstem.config.site_mapper import KEY_BYTES, site_mapper
 from schemas.errors import OperatorError
 from schemas.problems import Problem
+from schemas.sites import Files, Site
 from transforms import Mapper
+
+ANY_SITE = Site(
+    site="trial", name="Trial", time_zone="UTC", subject_key="env:NONE", files=Files(folder="."), road="files"
+)
+"""Where no site file is given: enough to see what a mapping makes of files."""
 
 
 @dataclass
@@ -32,7 +39,7 @@ class Trial:
 
 def map_paths(
     paths: Iterable[Path],
-    site_path: Path,
+    site_path: Path | None,
     *,
     out: IO[bytes],
     problems: Path | None = None,
@@ -41,10 +48,10 @@ def map_paths(
 ) -> Trial:
     """Maps files and folders to `{"record":…,"provenance":…}` lines on `out`, problems to a JSON-lines file.
 
-    With `explain`, each problem lists all that FHIR R4's own rules find wrong with the resource.
+    Without a site file, ids come from a throwaway key and times without a zone are read as UTC. With `explain`, each problem lists all that FHIR R4's own rules find wrong with the resource.
     """
-    file = read_site(site_path)
-    mapper = site_mapper(file, file_secrets(file.folder))
+    file = read_site(site_path) if site_path else SiteFile(ANY_SITE, Path())
+    mapper = site_mapper(file, file_secrets(file.folder) if site_path else _throwaway_key)
     trial = Trial()
     with ExitStack() as stack:
         report = stack.enter_context(problems.open("w", encoding="utf-8")) if problems else None
@@ -52,6 +59,11 @@ def map_paths(
             _map_file(path, mapper, file.site.site, file.site.limits.line_bytes, trial, out, report, explain)
             progress("map", path.name, trial.read)
     return trial
+
+
+def _throwaway_key(_reference: str) -> bytes:
+    """Other pseudonyms at each start, so that nobody comes to rely on them."""
+    return token_bytes(KEY_BYTES)
 
 
 def _files(path: Path) -> list[Path]:

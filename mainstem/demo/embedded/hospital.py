@@ -13,7 +13,7 @@ from mainstem.demo.embedded.running import EmbeddedPart, Running
 from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 
 class Hospital(EmbeddedPart):
@@ -37,7 +37,7 @@ class Hospital(EmbeddedPart):
         self.port = port or free_port()
         self._choose = choose or f"--{name}-port"
         self._process: Running | None = None
-        self._http: httpx.Client | None = None
+        self._http: httpx2.Client | None = None
 
     @property
     def base_url(self) -> str:
@@ -55,7 +55,7 @@ class Hospital(EmbeddedPart):
         """Start and wait until `/metadata` answers (1.5 s)."""
         import secrets
 
-        import httpx
+        import httpx2
 
         require_port(self.port, f"hospital {self.name}", self._choose)
         staff = secrets.token_urlsafe(24)
@@ -66,7 +66,7 @@ class Hospital(EmbeddedPart):
         env = {key: value for key, value in os.environ.items() if not key.startswith("SEKMET_")}
         command = [str(Path(sys.executable).parent / "sekmet"), "serve", "-c", str(self.folder / "settings.yaml")]
         self._process = Running(self.name, command, state=self.state, env=env, cwd=self.folder).start()
-        self._http = httpx.Client(
+        self._http = httpx2.Client(
             base_url=self.base_url, headers={"Authorization": f"Bearer {staff}"}, timeout=120, trust_env=False
         )
         self._process.wait_until(self._answers, 40)
@@ -75,11 +75,11 @@ class Hospital(EmbeddedPart):
     @classmethod
     def attach(cls, state: Path, name: str, port: int) -> "Hospital":
         """The staff's hands (`put`, `read`, `delete`) on a hospital that another process of ours runs."""
-        import httpx
+        import httpx2
 
         hospital = cls(state, name, port=port)
         staff = (hospital.folder / "staff.token").read_text()
-        hospital._http = httpx.Client(
+        hospital._http = httpx2.Client(
             base_url=hospital.base_url, headers={"Authorization": f"Bearer {staff}"}, timeout=120, trust_env=False
         )
         return hospital
@@ -106,17 +106,17 @@ class Hospital(EmbeddedPart):
         }
 
     def _answers(self) -> bool:
-        import httpx
+        import httpx2
 
         if not port_is_busy(self.port):
             return False
         try:
             return self._client.get("/metadata", timeout=2).status_code == 200
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return False
 
     @property
-    def _client(self) -> "httpx.Client":
+    def _client(self) -> "httpx2.Client":
         if self._http is None:
             raise OperatorError(f"Hospital {self.name} has not been started.")
         return self._http
@@ -152,7 +152,7 @@ class Hospital(EmbeddedPart):
             progress(loaded)
         return loaded
 
-    def _checked(self, answer: "httpx.Response") -> "httpx.Response":
+    def _checked(self, answer: "httpx2.Response") -> "httpx2.Response":
         if answer.is_error:
             raise OperatorError(f"Hospital {self.name} answered {answer.status_code} to {answer.request.method}.")
         return answer

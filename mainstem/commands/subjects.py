@@ -1,0 +1,66 @@
+"""`mainstem subjects`: subjects that are another, such as merged patients."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from mainstem.commands.terminal import AsJson, SitePath, print_json, read_settings
+from schemas.errors import OperatorError
+
+group = typer.Typer(name="subjects", help="Subjects that are another: merged patients, new keys.", no_args_is_help=True)
+Subject = Annotated[str, typer.Argument(help="A subject as in the events: s- and 32 hexadecimal digits.")]
+
+
+@group.command(epilog="Example: mainstem subjects list sites/north.toml --json")
+def list(site: SitePath, as_json: AsJson = False) -> None:
+    """List a site's aliases: which subject is which, why, since when."""
+    from mainstem.refresh import open_refresh
+
+    with open_refresh(site, read_settings()) as refresh:
+        rows = [
+            {"old": f"s-{old.hex()}", "surviving": f"s-{surviving.hex()}", "why": why, "since": since}
+            for old, surviving, why, since in refresh.store.aliases.of(refresh.site.site)
+        ]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        typer.echo(f"{row['old']} is {row['surviving']} since {row['since']:%Y-%m-%d}: {row['why']}")
+    if not rows:
+        typer.echo("no subject is an alias")
+
+
+@group.command(epilog="Then `mainstem publish` tells the network; nothing is published before.")
+def alias(
+    site: SitePath,
+    old: Subject,
+    surviving: Annotated[str, typer.Argument(help="The subject it is; with --end, leave it out.")] = "",
+    why: Annotated[
+        str, typer.Option(help="A word for the reason, such as merged or re-keyed; no patient data.")
+    ] = "merged",
+    end: Annotated[bool, typer.Option("--end", help="End the alias: the old subject is one of its own again.")] = False,
+) -> None:
+    """Say that one subject is another; its records go over. `--end` moves them back."""
+    from mainstem.refresh import open_refresh
+
+    if end == bool(surviving):
+        raise OperatorError("an alias is made with two subjects and ended with one", "Give two subjects, or --end.")
+    now = datetime.now(UTC)
+    with open_refresh(site, read_settings()) as refresh:
+        name, aliases = refresh.site.site, refresh.store.aliases
+        if end:
+            moved = aliases.end(name, _subject(old), now)
+        else:
+            moved = aliases.add(name, _subject(old), _subject(surviving), why, now)
+    typer.echo(f"{moved:,} records moved; next: mainstem publish {site}")
+
+
+def _subject(text: str) -> bytes:
+    try:
+        subject = bytes.fromhex(text.removeprefix("s-"))
+    except ValueError:
+        subject = b""
+    if len(subject) != 16:
+        raise OperatorError("a subject is s- and 32 hexadecimal digits", "Take it from an event: `mainstem tail`.")
+    return subject

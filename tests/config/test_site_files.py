@@ -1,0 +1,51 @@
+"""A folder of site files: each a site of its own, and a broken one nobody else's trouble."""
+
+from pathlib import Path
+
+import pytest
+
+from mainstem.config.dag_stubs import faults, stubs, write_stubs
+from mainstem.config.site_files import read_site, read_sites
+from schemas.errors import OperatorError
+
+SITE = 'site = "{0}"\nname = "{0}"\ntime_zone = "UTC"\nsubject_key = "env:KEY"\n[files]\nfolder = "."\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("east", "north"):
+        (tmp_path / f"{name}.toml").write_text(SITE.format(name))
+    return tmp_path
+
+
+def test_two_files_that_name_one_site_are_refused_by_both_names(folder: Path) -> None:
+    """A copied file whose `site` was not changed."""
+    assert [file.site.site for file in read_sites(folder)] == ["east", "north"]
+    (folder / "west.toml").write_text(SITE.format("north"))
+    for reading in (
+        lambda: read_site(folder / "north.toml"),
+        lambda: read_site(folder / "west.toml"),
+        lambda: read_sites(folder),
+    ):
+        with pytest.raises(OperatorError, match=r"north\.toml.*west\.toml|west\.toml.*north\.toml"):
+            reading()
+    assert read_site(folder / "east.toml").site.site == "east"
+    assert "west.toml" in faults(folder)[0]
+
+
+def test_a_broken_site_file_takes_no_other_sites_stub_away(folder: Path) -> None:
+    """It has a stub too, which says what is wrong."""
+    (folder / "north.toml").write_text("site = north\n")
+    assert read_site(folder / "east.toml").site.name == "east"
+    written = stubs(folder)
+    assert sorted(written) == ["ehr_pull__east.py", "ehr_pull__north.py"]
+    assert 'site_dag("north")' in written["ehr_pull__north.py"]
+    assert len(write_stubs(folder, folder / "dags")) == 2
+    (fault,) = faults(folder)
+    assert "north.toml" in fault
+
+
+def test_a_stub_is_named_after_its_file(folder: Path) -> None:
+    """Airflow finds the site file by the stub's word, whatever the site is called inside."""
+    (folder / "north.toml").rename(folder / "nord.toml")
+    assert 'site_dag("nord")' in stubs(folder)["ehr_pull__nord.py"]

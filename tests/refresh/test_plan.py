@@ -1,0 +1,29 @@
+"""What a plan takes up and what it refuses to."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from mainstem import refresh as steps
+from mainstem.refresh import Refresh
+from schemas.errors import OperatorError
+
+
+def test_a_load_left_unfinished_is_taken_up_only_as_it_was_asked_for(make_refresh: Callable[..., Refresh]) -> None:
+    """`--types Patient` was killed: the night must not read Patient only and call itself whole."""
+    refresh = make_refresh()
+    load = steps.plan(refresh, types=["Patient"]).load
+    with pytest.raises(OperatorError, match="--types Patient") as refused:
+        steps.plan(refresh)
+    assert load in refused.value.cause
+    assert "--fresh" in refused.value.fix
+    with pytest.raises(OperatorError, match="asked for otherwise"):
+        steps.plan(refresh, types=["Patient"], mode="full")
+    with pytest.raises(OperatorError, match="asked for otherwise"):
+        steps.plan(refresh, types=["Patient"], since=datetime(2020, 1, 1, tzinfo=UTC))
+    taken_up = steps.plan(refresh, types=["Patient"])
+    assert (taken_up.load, taken_up.resumed, taken_up.types) == (load, True, ["Patient"])
+    whole = steps.plan(refresh, fresh=True)
+    assert whole.load != load
+    assert len(whole.types) == 7
