@@ -1,23 +1,26 @@
 """Polls, hands over, and keeps the place: one transaction a poll."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import structlog
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import IllegalStateError, KafkaError
 from kafka.structs import OffsetAndMetadata
 from sqlalchemy import Engine
 
-from mainstem.consumer.dead_letters import DeadLetters
-from mainstem.consumer.handling import Found, Handler, LoadHandler
+from mainstem.consumer.dead_letters import DeadLetters, Letter
+from mainstem.consumer.handling import Found, FoundLoad, Handler, Handling, LoadHandler
 from mainstem.consumer.ledger import Ledger, StaleError
-from mainstem.consumer.received import LetterReason, PoisonError, read_event, read_load
+from mainstem.consumer.places import Places, Polled, Rebalances
+from mainstem.consumer.received import LetterReason, read_event, read_load
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
 from schemas.errors import OperatorError, TemporaryError
 from schemas.events import outcome_topic
 from schemas.loads import LoadEvent, load_topic
+from schemas.outcomes import RECORD_TYPES
 
 log = structlog.get_logger(__name__)
 
@@ -62,8 +65,6 @@ class Consumer:
         self._load_topic = load_topic(network)
         self._topics = [outcome_topic(network), *([self._load_topic] if load_handler else [])]
         self._group = group
-        self._handler = handler
-        self._load_handler = load_handler
         self._share = share
         self._session_timeout = session_timeout
         self._poll_records = poll_records
@@ -71,11 +72,13 @@ class Consumer:
         self._sleep = sleep
         self._options = client_options
         self._client: KafkaConsumer | None = None
-        self._ledger = Ledger(engine, group)
-        self._positions: dict[TopicPartition, int] = {}
-        self._doubtful: set[TopicPartition] = set()
+        self._places: Places | None = None
         self._goals: dict[TopicPartition, int] = {}
+        self._ledger = Ledger(engine, group)
         self._letters = DeadLetters(self._settings, network, group)
+        self._handling = Handling(self._ledger, handler, load_handler, self._letters)
+        self.ignored: Counter[str] = Counter()
+        """Events passed over because this version does not know their record type, by type."""
         self._committed_at = 0.0
 
     def __enter__(self) -> "Consumer":
@@ -116,8 +119,7 @@ class Consumer:
 
     def close(self) -> None:
         """Leave the group and close the connections; offsets are already in the database."""
-        client, self._client = self._client, None
-        self._positions.clear()
+        client, self._client, self._places = self._client, None, None
         if client is not None:
             try:
                 client.close(autocommit=False, timeout_ms=2000)
@@ -133,7 +135,8 @@ class Consumer:
                 return self._poll(idle)
             except StaleError:
                 log.warning("another consumer has moved on; reading from its place", group=self._group)
-                self._positions.clear()
+                if self._places is not None:
+                    self._places.forget()
                 return 0
             except KafkaError as exc:
                 problem = explain(self._settings, exc)
@@ -149,109 +152,79 @@ class Consumer:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _poll(self, idle: float) -> int:
-        client = self._connected()
-        polled: dict[TopicPartition, list[Any]] = client.poll(timeout_ms=int(idle * 1000))
-        new = client.assignment() - self._positions.keys()
-        if new:
-            # Fetched from Kafka's idea of our place; the database's counts.
-            polled = {partition: records for partition, records in polled.items() if partition not in new}
-            self._load_positions(client, new)
-        self._settle_doubts(client)
-        return self._handle(polled) if polled else 0
-
-    def _handle(self, polled: Mapping[TopicPartition, list[Any]]) -> int:
-        found = self._read(polled)
-        moves = {
-            partition: (self._positions[partition], records[-1].offset + 1) for partition, records in polled.items()
-        }
-        while True:
-            self._letters.send(found.unusable)
-            found.unusable.clear()
-            try:
-                handled = self._ledger.apply(moves, found, self._handler, self._load_handler)
-                break
-            except PoisonError as exc:
-                poison = exc.event
-                found.events.remove(poison)
-                found.unusable.append((poison.source, exc.reason))
-        for partition, (_, after) in moves.items():
-            self._positions[partition] = after
-        self._commit_advisory()
+        client, places = self._connected()
+        polled = places.admit(client.poll(timeout_ms=int(idle * 1000)))
+        if not polled:
+            return 0
+        moves = places.moves(polled)
+        handled = self._handling.handle(moves, self._read(polled))
+        places.moved(moves)
+        self._commit_advisory(client, places)
         return handled
 
-    def _read(self, polled: Mapping[TopicPartition, list[Any]]) -> "Found":
+    def _read(self, polled: Polled) -> Found:
         found = Found([], [], [])
         for partition, records in polled.items():
             loads = partition.topic == self._load_topic
             for record in records:
                 event = read_load(record) if loads else read_event(record)
                 if isinstance(event, LetterReason):
-                    found.unusable.append((record, event))
+                    found.unusable.append(Letter(record, event))
                 elif isinstance(event, LoadEvent):
-                    found.loads.append(event)
-                else:
+                    found.loads.append(FoundLoad(event, record))
+                elif event.record_type in RECORD_TYPES:
                     found.events.append(event)
+                else:
+                    self._ignore(event.record_type)
         return found
 
-    def _connected(self) -> KafkaConsumer:
-        if self._client is None:
-            self._ledger.create_tables()
-            client = KafkaConsumer(
-                **{
-                    **self._settings.client_options(),
-                    "client_id": f"mainstem-consumer-{self._group}",
-                    "group_id": self._group if self._share else None,
-                    "auto_offset_reset": "earliest",
-                    "enable_auto_commit": False,
-                    "isolation_level": "read_committed",
-                    "allow_auto_create_topics": False,
-                    "session_timeout_ms": int(self._session_timeout * 1000),
-                    "heartbeat_interval_ms": int(self._session_timeout * 1000 / 4),
-                    "max_poll_records": self._poll_records,
-                    "metrics_enabled": False,
-                    **self._options,
-                }
+    def _ignore(self, record_type: str) -> None:
+        if record_type not in self.ignored:
+            log.warning(
+                "events of a record type that this version does not know are passed over",
+                group=self._group,
+                record_type=record_type,
+                fix="Update the consumer, then read the topic from the start with a new group.",
             )
-            self._client = client
-            self._positions.clear()
+        self.ignored[record_type] += 1
+
+    def _connected(self) -> tuple[KafkaConsumer, Places]:
+        if self._client is None or self._places is None:
+            self._ledger.create_tables()
+            self._client = client = KafkaConsumer(**self._client_options())
             for topic in self._topics:
                 if not client.partitions_for_topic(topic):
                     raise OperatorError(
                         f"Kafka at {self._settings.bootstrap} has no topic {topic}",
                         "Create it: `mainstem topics create`.",
                     )
+            rebalances = Rebalances()
             if self._share:
-                client.subscribe(self._topics, listener=Forgetting(self._positions))
+                client.subscribe(self._topics, listener=rebalances)
             else:
                 client.assign(self._partitions(client))
-        return self._client
+            self._places = Places(client, self._ledger, rebalances)
+        return self._client, self._places
 
-    def _load_positions(self, client: KafkaConsumer, partitions: Iterable[TopicPartition]) -> None:
-        wanted = list(partitions)
-        starts, ends = client.beginning_offsets(wanted), client.end_offsets(wanted)
-        known = self._ledger.offsets(starts)
-        for partition in wanted:
-            self._positions[partition] = offset = known[partition]
-            client.seek(partition, offset)
-            if offset > ends[partition]:
-                self._doubtful.add(partition)
-
-    def _settle_doubts(self, client: KafkaConsumer) -> None:
-        """A place beyond the end means that the topic was made anew; then it is read from its start.
-
-        Apache Kafka says "out of range" and the client starts over by itself. Tansu says nothing; and asked for the
-        end it gives the start of the last batch plus one, so only the high watermark of a fetch can be believed."""
-        for partition in list(self._doubtful):
-            if partition not in self._positions or (end := client.highwater(partition)) is None:
-                continue
-            self._doubtful.discard(partition)
-            if self._positions[partition] > end:
-                log.warning("the topic was made anew; reading from its start", group=self._group, partition=partition)
-                client.seek_to_beginning(partition)
+    def _client_options(self) -> dict[str, Any]:
+        return {
+            **self._settings.client_options(),
+            "client_id": f"mainstem-consumer-{self._group}",
+            "group_id": self._group if self._share else None,
+            "auto_offset_reset": "earliest",
+            "enable_auto_commit": False,
+            "isolation_level": "read_committed",
+            "allow_auto_create_topics": False,
+            "session_timeout_ms": int(self._session_timeout * 1000),
+            "heartbeat_interval_ms": int(self._session_timeout * 1000 / 4),
+            "max_poll_records": self._poll_records,
+            "metrics_enabled": False,
+            **self._options,
+        }
 
     def _ends(self) -> dict[TopicPartition, int]:
         with kafka_errors(self._settings):
-            client = self._connected()
+            client, _ = self._connected()
             return dict(client.end_offsets(self._partitions(client)))
 
     def _caught_up(self) -> bool:
@@ -271,10 +244,11 @@ class Consumer:
 
     def _reached(self, ends: Mapping[TopicPartition, int]) -> bool:
         """Whether every partition is handled up to its end, by us or by another member of the group."""
-        if self._client is None or self._doubtful:
+        client, places = self._client, self._places
+        if client is None or places is None or not places.settled:
             return False
-        mine = self._positions.keys() & self._client.assignment()
-        if not all(self._reached_end(self._client, partition, ends[partition]) for partition in mine):
+        mine = places.ours()
+        if not all(self._reached_end(client, partition, ends.get(partition, 0)) for partition in mine):
             return False
         others = [partition for partition in ends if partition not in mine and ends[partition] > 0]
         if not others:
@@ -283,37 +257,21 @@ class Consumer:
         return all(stored.get(partition, 0) >= ends[partition] for partition in others)
 
     def _reached_end(self, client: KafkaConsumer, partition: TopicPartition, end: int) -> bool:
-        # The position moves over transaction markers too, which are no events.
-        position = client.position(partition, timeout_ms=2000) or 0
-        if position < end:
-            return False
-        # Tansu's end lies within the last batch; the watermark of the fetch that brought us there is behind it.
-        goal = self._goals.setdefault(partition, max(end, client.highwater(partition) or 0))
+        try:
+            # The position moves over transaction markers too, which are no events.
+            position = client.position(partition, timeout_ms=2000) or 0
+            if position < end:
+                return False
+            # Tansu's end lies within the last batch; the watermark of the fetch that brought us there is behind it.
+            goal = self._goals.setdefault(partition, max(end, client.highwater(partition) or 0))
+        except IllegalStateError:
+            return False  # taken from us since we asked
         return bool(position >= goal)
 
-    def _commit_advisory(self) -> None:
+    def _commit_advisory(self, client: KafkaConsumer, places: Places) -> None:
         """Tell Kafka our place now and then, for lag monitors; nothing depends on it."""
-        if not self._share or time.monotonic() - self._committed_at < COMMIT_SECONDS or self._client is None:
+        if not self._share or time.monotonic() - self._committed_at < COMMIT_SECONDS:
             return
         self._committed_at = time.monotonic()
-        assigned = self._client.assignment()
-        offsets = {p: OffsetAndMetadata(n, "", -1) for p, n in self._positions.items() if p in assigned}
-        if offsets:
-            self._client.commit_async(offsets)
-
-
-class Forgetting(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Forgets the places of partitions taken from us, so that they are read from the database when they come back.
-
-    Runs on the client's I/O loop, hence no database work here."""
-
-    def __init__(self, positions: dict[TopicPartition, int]) -> None:
-        self._positions = positions
-
-    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        for partition in revoked:
-            self._positions.pop(partition, None)
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        for partition in assigned:
-            self._positions.pop(partition, None)
+        if offsets := {partition: OffsetAndMetadata(n, "", -1) for partition, n in places.offsets().items()}:
+            client.commit_async(offsets)

@@ -1,7 +1,8 @@
 """The topic of what a consumer could not use."""
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from kafka import KafkaProducer
@@ -14,6 +15,17 @@ from schemas.errors import MainstemError, OperatorError
 log = structlog.get_logger(__name__)
 
 
+LARGEST = 900_000
+"""Bytes of key and value: a broker takes batches of 1,048,588 bytes if nobody told it otherwise."""
+
+
+class Letter(NamedTuple):
+    """A Kafka record that could not be used, and why."""
+
+    record: Any
+    reason: LetterReason
+
+
 class DeadLetters:
     """Sends what could not be read to the group's dead-letter topic and waits for the acknowledgement."""
 
@@ -23,23 +35,24 @@ class DeadLetters:
         self._group = group
         self._producer: KafkaProducer | None = None
 
-    def send(self, letters: Sequence[tuple[Any, LetterReason]]) -> None:
-        """Raises when a letter was not acknowledged: the offset must then stay."""
+    def send(self, letters: Sequence[Letter]) -> None:
+        """All of them, then one wait. Raises when a letter was not acknowledged: the offset must then stay."""
         if not letters:
             return
         producer = self._connected()
         topic = dead_letter_topic(self._network, self._group)
         with kafka_errors(self._settings):
-            sent = [
-                producer.send(
-                    topic, key=record.key or b"", value=record.value, headers=dead_letter_headers(record, reason)
-                )
-                for record, reason in letters
-            ]
+            sent = [producer.send(topic, **_as_sent(letter)) for letter in letters]
+            producer.flush(timeout=40)
             for future in sent:
                 future.get(timeout=40)
-        for record, reason in letters:
-            log.error("dead letter", topic=topic, reason=reason.value, partition=record.partition, offset=record.offset)
+        first = letters[0].record
+        log.error(
+            "dead letters",
+            topic=topic,
+            reasons=dict(Counter(letter.reason.value for letter in letters)),
+            first=f"{first.topic} {first.partition}:{first.offset}",
+        )
 
     def close(self) -> None:
         if self._producer is not None:
@@ -76,13 +89,21 @@ class DeadLetters:
             ) from exc
 
 
-def dead_letter_headers(record: Any, reason: LetterReason) -> list[tuple[str, bytes]]:
-    """LetterReason and place; never text of the event or of an error."""
+def _as_sent(letter: Letter) -> dict[str, Any]:
+    """The record as it came, with reason and place; never text of the event or of an error in a header.
+
+    What is too large for any topic is left out, so that it cannot hold the offset for ever; the place says where it lies.
+    """
+    record = letter.record
+    key, value = record.key or b"", record.value
     facts = {
-        "reason": reason.value,
+        "reason": letter.reason.value,
         "stage": "consume",
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
     }
-    return [(name, str(fact).encode()) for name, fact in facts.items()]
+    if len(key) + len(value or b"") > LARGEST:
+        facts["left-out-bytes"] = len(key) + len(value or b"")
+        key, value = key[:100], None
+    return {"key": key, "value": value, "headers": [(name, str(fact).encode()) for name, fact in facts.items()]}

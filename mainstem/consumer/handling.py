@@ -1,22 +1,135 @@
-"""What a handler is, and what it is given of a poll."""
+"""What a handler is, and how it is handed what a poll brought: one transaction, and what it cannot use is put aside.
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+An unusable event does not cost the others their place: what is left of its batch is handed over by halves, each from a savepoint on,
+in order, until every half is handled or a single event is named. No event is handed over more than some twelve times.
+"""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from kafka import TopicPartition
 from sqlalchemy import Connection
 
-from mainstem.consumer.received import LetterReason, Received
+from mainstem.consumer.dead_letters import DeadLetters, Letter
+from mainstem.consumer.ledger import Ledger, Version
+from mainstem.consumer.received import LetterReason, PoisonError, Received
+from schemas.errors import OperatorError
 from schemas.loads import LoadEvent
 
 Handler = Callable[[Connection, Sequence[Received]], Any]
-"""Writes the effect of events, in their order, by the connection given; neither commits nor rolls back."""
+"""Writes the effect of events, in their order, by the connection given; neither commits nor rolls back. It may be called several
+times in one transaction, and again with events of a call in which it raised."""
 LoadHandler = Callable[[Connection, Sequence[LoadEvent]], Any]
 """The same for the sites' loads; one may come twice."""
+
+E = TypeVar("E", Received, LoadEvent)
+
+
+class FoundLoad(NamedTuple):
+    """A load event and the Kafka record that brought it."""
+
+    event: LoadEvent
+    source: Any
 
 
 class Found(NamedTuple):
     """What a poll brought."""
 
     events: list[Received]
-    loads: list[LoadEvent]
-    unusable: list[tuple[Any, LetterReason]]
+    loads: list[FoundLoad]
+    unusable: list[Letter]
+
+
+class Handling:
+    """Hands over what was found, each event's effect once."""
+
+    def __init__(
+        self, ledger: Ledger, handler: Handler, load_handler: LoadHandler | None, letters: DeadLetters
+    ) -> None:
+        self._ledger = ledger
+        self._handler = handler
+        self._load_handler = load_handler
+        self._letters = letters
+
+    def handle(self, moves: Mapping[TopicPartition, tuple[int, int]], found: Found) -> int:
+        """One transaction: offsets from → to, guards, effects. Returns how many outcome events were new.
+
+        What is unusable is acknowledged by the dead-letter topic before the transaction ends, so that the offset cannot move without it.
+        """
+        with self._ledger.transaction(moves) as connection:
+            batch = _Batch(
+                self._ledger.handled(connection, {event.record_key for event in found.events}), self._handler
+            )
+            poison = _by_halves(connection, found.events, batch.hand_over)
+            letters = found.unusable + [Letter(event.source, reason) for event, reason in poison]
+            if self._load_handler is not None:
+                letters += self._hand_over_loads(connection, found.loads, self._load_handler)
+            self._ledger.remember(connection, batch.moved)
+            self._letters.send(letters)
+            return batch.handed_over
+
+    def _hand_over_loads(self, connection: Connection, loads: list[FoundLoad], handler: LoadHandler) -> list[Letter]:
+        source_of = {id(load.event): load.source for load in loads}
+        poison = _by_halves(connection, [load.event for load in loads], handler)
+        return [Letter(source_of[id(event)], reason) for event, reason in poison]
+
+
+class _Batch:
+    """Lets through to the handler what is newer than what was handled of its record."""
+
+    def __init__(self, handled: dict[bytes, Version], handler: Handler) -> None:
+        self._handled = handled
+        self._handler = handler
+        self.moved: dict[bytes, Version] = {}
+        self.handed_over = 0
+
+    def hand_over(self, connection: Connection, events: Sequence[Received]) -> None:
+        fresh: list[Received] = []
+        moved: dict[bytes, Version] = {}
+        for event in events:
+            key, version = event.record_key, (event.epoch, event.sequence)
+            if version > (moved.get(key) or self._handled.get(key, (0, 0))):
+                moved[key] = version
+                fresh.append(event)
+        if fresh:
+            self._handler(connection, fresh)
+            self.handed_over += len(fresh)
+            self._handled |= moved
+            self.moved |= moved
+
+
+def _by_halves(
+    connection: Connection, events: Sequence[E], hand_over: Callable[[Connection, Sequence[E]], Any]
+) -> list[tuple[E, LetterReason]]:
+    """Hands over all that can be used, in order; returns what cannot."""
+    unusable: list[tuple[E, LetterReason]] = []
+    waiting = [events] if events else []
+    while waiting:
+        some = waiting.pop()
+        connection.exec_driver_sql("SAVEPOINT half")
+        while some:
+            try:
+                hand_over(connection, some)
+                break
+            except PoisonError as exc:
+                # The savepoint stays for the next attempt.
+                connection.exec_driver_sql("ROLLBACK TO SAVEPOINT half")
+                poison, left = _without(some, exc)
+            unusable += poison
+            middle = (len(left) + 1) // 2
+            if later := left[middle:]:
+                waiting.append(later)
+            some = left[:middle]
+        connection.exec_driver_sql("RELEASE SAVEPOINT half")
+    return unusable
+
+
+def _without(events: Sequence[E], error: PoisonError) -> tuple[list[tuple[E, LetterReason]], list[E]]:
+    """The events that the error names, and the others."""
+    named = {id(event): reason for event, reason in error.named}
+    poison = [(event, named[id(event)]) for event in events if id(event) in named]
+    if not poison:
+        raise OperatorError(
+            "the consumer's handler refused an event that it was not given", "Correct the handler; run again."
+        ) from error
+    return poison, [event for event in events if id(event) not in named]

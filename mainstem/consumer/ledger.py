@@ -1,6 +1,7 @@
 """The kit's two tables, in the handler's database: how far the group is, and what it has handled of each record."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from kafka import TopicPartition
 from sqlalchemy import (
@@ -21,12 +22,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
-from mainstem.consumer.handling import Found, Handler, LoadHandler
-from mainstem.consumer.received import Received
 from mainstem.database.errors import translated
 
 LOOKUP = 5000
 """Records looked up by one statement."""
+Version = tuple[int, int]
+"""Epoch and sequence of a record's change."""
 
 metadata = MetaData()
 consumer_offset = Table(
@@ -85,22 +86,13 @@ class Ledger:
             connection.execute(dialect.insert(consumer_offset).on_conflict_do_nothing(), rows)
             return self._stored(connection)
 
-    def apply(
-        self,
-        moves: Mapping[TopicPartition, tuple[int, int]],
-        found: Found,
-        handler: Handler,
-        load_handler: LoadHandler | None,
-    ) -> int:
-        """One transaction: offsets from → to, guards, effects. Returns how many outcome events were new."""
+    @contextmanager
+    def transaction(self, moves: Mapping[TopicPartition, tuple[int, int]]) -> Iterator[Connection]:
+        """One transaction in which the partitions' offsets go from → to. Raises StaleError where another has moved them."""
         with translated(self._engine.url), self._engine.begin() as connection:
             for partition, (before, after) in sorted(moves.items()):
                 self._move(connection, partition, before, after)
-            if fresh := self._fresh(connection, found.events):
-                handler(connection, fresh)
-            if found.loads and load_handler:
-                load_handler(connection, found.loads)
-            return len(fresh)
+            yield connection
 
     def _stored(self, connection: Connection) -> dict[TopicPartition, int]:
         c = consumer_offset.c
@@ -118,23 +110,10 @@ class Ledger:
         if connection.execute(update(consumer_offset).where(mine).values(next_offset=after)).rowcount != 1:
             raise StaleError
 
-    def _fresh(self, connection: Connection, events: Sequence[Received]) -> list[Received]:
-        """The events that are newer than what was handled of their record; what was handled is moved to them."""
-        handled = self._handled(connection, {event.record_key for event in events})
-        fresh: list[Received] = []
-        moved: dict[bytes, tuple[int, int]] = {}
-        for event in events:
-            key, version = event.record_key, (event.epoch, event.sequence)
-            if version > handled.get(key, (0, 0)):
-                handled[key] = moved[key] = version
-                fresh.append(event)
-        if moved:
-            self._remember(connection, moved)
-        return fresh
-
-    def _handled(self, connection: Connection, keys: Iterable[bytes]) -> dict[bytes, tuple[int, int]]:
+    def handled(self, connection: Connection, keys: Iterable[bytes]) -> dict[bytes, Version]:
+        """What was handled last of these records."""
         wanted = sorted(keys)
-        found: dict[bytes, tuple[int, int]] = {}
+        found: dict[bytes, Version] = {}
         for start in range(0, len(wanted), LOOKUP):
             some = wanted[start : start + LOOKUP]
             if connection.dialect.name == "postgresql":
@@ -145,7 +124,10 @@ class Ledger:
             found |= {bytes(record): (epoch, sequence) for record, epoch, sequence in rows}
         return found
 
-    def _remember(self, connection: Connection, moved: Mapping[bytes, tuple[int, int]]) -> None:
+    def remember(self, connection: Connection, moved: Mapping[bytes, Version]) -> None:
+        """These versions are handled."""
+        if not moved:
+            return
         if self._engine.dialect.name == "postgresql":
             connection.execute(
                 REMEMBER_POSTGRESQL,

@@ -1,18 +1,54 @@
-"""An event as a handler is given it, and why a Kafka record is none."""
+"""An event as a handler is given it, and the one place where all that Kafka hands us is checked before any handler.
 
-from datetime import datetime
+Headers, key and value say the same things twice; where they disagree, one of them would touch a record that is not its own.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
 import msgspec
 from pydantic import ValidationError
 
-from schemas.events import CONTRACT_MAJOR, Header, Operation, OutcomeEvent
+from schemas.events import CONTENT_TYPE, CONTRACT_MAJOR, SPEC_VERSION, Header, Operation, OutcomeEvent
 from schemas.loads import LoadEvent
+from schemas.outcomes import RECORD_TYPES
 
-MAJOR = f"v{CONTRACT_MAJOR}".encode()
 T = TypeVar("T")
+
+TYPE, SEQUENCE, TIME, SOURCE, DATA_SCHEMA, ID, SUBJECT, REPLAY, FORM, CONTENT = (
+    header.value
+    for header in (
+        Header.TYPE,
+        Header.SEQUENCE,
+        Header.TIME,
+        Header.SOURCE,
+        Header.DATA_SCHEMA,
+        Header.ID,
+        Header.SUBJECT,
+        Header.REPLAY,
+        Header.SPEC_VERSION,
+        Header.CONTENT_TYPE,
+    )
+)
+FORM_BYTES, CONTENT_BYTES = SPEC_VERSION.encode(), CONTENT_TYPE.encode()
+MAJOR = f"v{CONTRACT_MAJOR}".encode()
+MAX_EPOCH, MAX_SEQUENCE = 2**31 - 1, 2**63 - 1
+"""What the ledger's columns hold."""
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+"""Times outside cannot be true, and some are beyond what a database gives back."""
+
+KEY = re.compile(rb"(s-[0-9a-f]{32})/(r-[0-9a-f]{32})")
+EVENT_ID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+VERSION = re.compile(rb"([1-9][0-9]{0,9})\.([1-9][0-9]{0,18})")
+SITE = re.compile(rb"/site/([a-z][a-z0-9-]{0,30})")
+SCHEMA = re.compile(rb"/schemas/([a-z][a-z0-9_]{0,62})\.(v[0-9]{1,4})\.json")
+
+FREE_OF_SITE = {name for name, model in RECORD_TYPES.items() if not model.model_fields["site"].is_required()}
+"""Record types that may tell of another site than their source, or of none."""
 
 
 class LetterReason(StrEnum):
@@ -23,60 +59,60 @@ class LetterReason(StrEnum):
     UNKNOWN_VERSION = "unknown-version"
     INVALID_JSON = "invalid-json"
     INVALID_RECORD = "invalid-record"
+    CONTRADICTION = "contradiction"
+    """Key, headers and value do not speak of the same record, change or site."""
 
 
 class PoisonError(Exception):
-    """An event that cannot be used; a handler may raise it too. Says nothing of the content."""
+    """An event that cannot be used; a handler raises it where it meets one. Says nothing of the content.
 
-    def __init__(self, event: "Received", reason: LetterReason) -> None:
+    A handler that knows all of them raises `PoisonError.of` them, so that what is left need not be searched.
+    """
+
+    def __init__(self, event: "Received | LoadEvent", reason: LetterReason) -> None:
         super().__init__(reason.value)
         self.event = event
         self.reason = reason
+        self.named: list[tuple[Received | LoadEvent, LetterReason]] = [(event, reason)]
+
+    @classmethod
+    def of(cls, named: "Sequence[tuple[Received | LoadEvent, LetterReason]]") -> "PoisonError":
+        """One error for several events; at least one."""
+        error = cls(*named[0])
+        error.named = list(named)
+        return error
 
 
 class Received:
-    """One outcome event. Headers are decoded; `time`, `subject`, `type` and above all `outcome` only when asked for."""
+    """One outcome event. Its headers are checked and decoded; the value, only when asked for."""
 
     def __init__(self, record: Any) -> None:
         headers: dict[str, bytes] = dict(record.headers)
-        _, operation, major = headers[Header.TYPE].rsplit(b".", 2)
-        if major != MAJOR:
-            raise _UnknownVersionError
-        epoch, sequence = headers[Header.SEQUENCE].split(b".")
-        self.event_id = headers[Header.ID].decode()
+        self.op = _operation(headers[TYPE])
+        self.epoch, self.sequence = _version(headers[SEQUENCE])
+        self.time = _instant(headers[TIME])
+        """When the change was stored, UTC."""
+        self.site = _site(headers[SOURCE])
+        self.record_type = _record_type(headers[DATA_SCHEMA])
+        """The record type, `observation`; a withdrawal has it too. It may be one this version does not know."""
+        self.event_id = _matched(EVENT_ID, headers[ID])[0].decode()
         """`ce_id`; a duplicate has the same."""
-        self.record_id = headers[Header.SUBJECT].decode()
-        """`r-…`"""
-        self.op = Operation(operation.decode())
-        self.epoch, self.sequence = int(epoch), int(sequence)
-        self.site = headers[Header.SOURCE].decode().removeprefix("/site/")
-        self.replay = Header.REPLAY in headers
-        self.value: bytes | None = record.value
-        """The value's JSON; None for a withdrawal."""
         self.key: bytes = record.key
+        subject, record_id = _matched(KEY, self.key).groups()
+        if record_id != headers[SUBJECT]:
+            raise _UnusableError(LetterReason.CONTRADICTION)
+        self.subject: str = subject.decode()
+        """`s-…`"""
+        self.record_id: str = record_id.decode()
+        """`r-…`"""
         self.record_key = bytes.fromhex(self.record_id[2:])
         """The record id as 16 bytes."""
+        self.replay = REPLAY in headers
+        self.value: bytes | None = record.value
+        """The value's JSON; None for a withdrawal."""
         self.source = record
         """The Kafka record."""
-        self._schema = headers[Header.DATA_SCHEMA]
-        self._time = headers[Header.TIME]
-        if not self.key.startswith(b"s-") or not self.key.endswith(headers[Header.SUBJECT]):
-            raise ValueError
-
-    @property
-    def subject(self) -> str:
-        """`s-…`"""
-        return str(self.key.partition(b"/")[0].decode())
-
-    @property
-    def record_type(self) -> str:
-        """The record type, `observation`; a withdrawal has it too."""
-        return self._schema.rsplit(b"/", 1)[-1].split(b".", 1)[0].decode()
-
-    @property
-    def time(self) -> datetime:
-        """When the change was stored, UTC."""
-        return datetime.fromisoformat(self._time.decode())
+        _check_form(headers)
 
     @cached_property
     def outcome(self) -> OutcomeEvent | None:
@@ -98,39 +134,154 @@ class Received:
             raise PoisonError(self, LetterReason.INVALID_RECORD) from None
 
 
-class _UnknownVersionError(Exception):
-    """The event is of another major version of the contract."""
+class _UnusableError(Exception):
+    """What was handed to us is no event that we can use."""
 
-
-class _Envelope(msgspec.Struct):
-    """Just enough to know that a value is an outcome event in well-formed JSON."""
-
-    record: msgspec.Raw
-    change: msgspec.Raw
-    provenance: msgspec.Raw
+    def __init__(self, reason: LetterReason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
 
 
 def read_event(record: Any) -> Received | LetterReason:
-    """A Kafka record as an event, or why it is none."""
+    """A Kafka record of the outcome topic as an event, or why it is none."""
     try:
         event = Received(record)
     except KeyError:
         return LetterReason.MISSING_HEADER
-    except _UnknownVersionError:
-        return LetterReason.UNKNOWN_VERSION
-    except (ValueError, TypeError, AttributeError):
+    except _UnusableError as exc:
+        return exc.reason
+    except (ValueError, TypeError, AttributeError, OverflowError):
         return LetterReason.INVALID_HEADER
-    if event.value is not None:
-        try:
-            msgspec.json.decode(event.value, type=_Envelope)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return LetterReason.INVALID_JSON
-    return event
+    return _disagreement(event) or event
 
 
 def read_load(record: Any) -> LoadEvent | LetterReason:
     """A Kafka record of the load topic, or why it is none."""
     try:
-        return LoadEvent.model_validate_json(record.value or b"")
+        event = LoadEvent.model_validate_json(record.value or b"")
     except ValidationError:
         return LetterReason.INVALID_RECORD
+    if record.key != event.site.encode():
+        return LetterReason.CONTRADICTION
+    times = [time for time in (event.started, event.ended) if time is not None]
+    if not all(map(_within_time, times)) or not 0 <= event.published <= MAX_SEQUENCE:
+        return LetterReason.INVALID_RECORD
+    return event
+
+
+class _Content(msgspec.Struct, gc=False):
+    """By what a record says whose it is."""
+
+    type: str
+    id: str
+    subject: str | None = None
+    site: str | None = None
+
+
+class _Change(msgspec.Struct, gc=False):
+    op: str
+    sequence: int
+
+
+class _Provenance(msgspec.Struct, gc=False):
+    site: str
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    """Just enough to know that a value is the event its headers announce; the rest is only known to be well-formed JSON."""
+
+    record: _Content
+    change: _Change
+    provenance: _Provenance
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+
+
+def _disagreement(event: Received) -> LetterReason | None:
+    """What keeps an event whose headers are sound from being used: its value."""
+    value = event.value
+    if value is None:
+        return None if event.op is Operation.WITHDRAWN else LetterReason.CONTRADICTION
+    try:
+        if not value.isascii():
+            value.decode()  # msgspec passes over what it does not keep, whatever its bytes
+        said = _envelope.decode(value)
+    except msgspec.ValidationError:
+        return LetterReason.INVALID_RECORD
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return LetterReason.INVALID_JSON
+    record, change = said.record, said.change
+    agree = (
+        record.id == event.record_id
+        and record.type == event.record_type
+        and (record.subject == event.subject or record.subject is None)
+        and (record.site == event.site or record.site is None or record.type in FREE_OF_SITE)
+        and said.provenance.site == event.site
+        and change.sequence == event.sequence
+        and change.op == event.op.value
+        and event.op is not Operation.WITHDRAWN
+    )
+    return None if agree else LetterReason.CONTRADICTION
+
+
+def _check_form(headers: dict[str, bytes]) -> None:
+    """CloudEvents' own headers, which a producer may leave out."""
+    if headers.get(FORM, FORM_BYTES) != FORM_BYTES:
+        raise _UnusableError(LetterReason.UNKNOWN_VERSION)
+    if headers.get(CONTENT, CONTENT_BYTES) != CONTENT_BYTES:
+        raise _UnusableError(LetterReason.INVALID_HEADER)
+
+
+def _matched(pattern: re.Pattern[bytes], text: bytes) -> re.Match[bytes]:
+    found = pattern.fullmatch(text)
+    if found is None:
+        raise ValueError
+    return found
+
+
+# What few values stand in many events' headers is read once.
+
+
+@lru_cache(256)
+def _operation(event_type: bytes) -> Operation:
+    _, kind, operation, major = event_type.rsplit(b".", 3)
+    if major != MAJOR:
+        raise _UnusableError(LetterReason.UNKNOWN_VERSION)
+    if kind != b"outcome":
+        raise ValueError
+    return Operation(operation.decode())
+
+
+@lru_cache(1024)
+def _version(sequence: bytes) -> tuple[int, int]:
+    epoch, number = (int(part) for part in _matched(VERSION, sequence).groups())
+    if epoch > MAX_EPOCH or number > MAX_SEQUENCE:
+        raise ValueError
+    return epoch, number
+
+
+@lru_cache(1024)
+def _instant(text: bytes) -> datetime:
+    time = datetime.fromisoformat(text.decode())
+    if not _within_time(time):
+        raise ValueError
+    return time.astimezone(UTC)
+
+
+@lru_cache(1024)
+def _site(source: bytes) -> str:
+    return _matched(SITE, source)[1].decode()
+
+
+@lru_cache(256)
+def _record_type(schema: bytes) -> str:
+    name, major = _matched(SCHEMA, schema).groups()
+    if major != MAJOR:
+        raise _UnusableError(LetterReason.UNKNOWN_VERSION)
+    return str(name.decode())
+
+
+def _within_time(time: datetime) -> bool:
+    """Whether a time has a zone and can be true."""
+    return time.tzinfo is not None and EARLIEST <= time < LATEST

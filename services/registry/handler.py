@@ -5,7 +5,7 @@ through. The same event twice leaves the same state.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any
@@ -38,10 +38,12 @@ class Envelope(msgspec.Struct):
     provenance: Origin
 
 
+FIRST, LAST = datetime(1800, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+"""Instants outside are no patient's, and a database may take what it cannot give back."""
 FIELD_TYPES: dict[object, object] = {
     list: msgspec.Raw,
     Decimal: Decimal,
-    datetime: datetime,
+    datetime: Annotated[datetime, msgspec.Meta(tz=True)],
     int: int,
     bool: bool,
     str: str,
@@ -68,47 +70,73 @@ def record_decoder(record_type: str) -> msgspec.json.Decoder[msgspec.Struct]:
     return msgspec.json.Decoder(msgspec.defstruct(record_type, fields, kw_only=True))
 
 
+@cache
+def instants(record_type: str) -> list[int]:
+    """At which places of a record's row stand instants."""
+    kinds = [plain(field.annotation) for field in model_fields(record_type).values()]
+    return [place for place, kind in enumerate(kinds) if kind is datetime]
+
+
 def apply(connection: Connection, events: Sequence[Received]) -> None:
     """The effect of outcome events, in their order, within the caller's transaction.
 
-    Raises PoisonError for an event the database refuses (a NUL in a text, a number beyond all bounds): the kit puts it aside and
-    calls again without it.
+    Raises PoisonError for the events that break the contract or that the database refuses (a NUL in a text, a number beyond all bounds):
+    the kit puts them aside and calls again without them.
     """
     try:
         with connection.begin_nested():
             _apply(connection, events)
     except RefusedError:
-        raise PoisonError(_refused(connection, events), LetterReason.INVALID_RECORD) from None
+        named = [(event, LetterReason.INVALID_RECORD) for event in _refused(connection, events)]
+        if not named:
+            raise TemporaryError(
+                "the registry's database refused a batch of events but none of them", "Look into its log."
+            ) from None
+        raise PoisonError.of(named) from None
 
 
-def _refused(connection: Connection, events: Sequence[Received]) -> Received:
-    """The first event that the database refuses on its own."""
-    for event in events:
-        attempt = connection.begin_nested()
-        try:
-            _apply(connection, [event])
-        except RefusedError:
-            return event
-        finally:
-            attempt.rollback()
-    raise TemporaryError("the registry's database refused a batch of events but none of them", "Look into its log.")
+def _refused(connection: Connection, events: Sequence[Received]) -> list[Received]:
+    """The events that the database refuses on their own, found by halves."""
+    attempt = connection.begin_nested()
+    try:
+        _apply(connection, events)
+        return []
+    except RefusedError:
+        if len(events) == 1:
+            return list(events)
+    finally:
+        attempt.rollback()
+    middle = len(events) // 2
+    return _refused(connection, events[:middle]) + _refused(connection, events[middle:])
 
 
 def _apply(connection: Connection, events: Sequence[Received]) -> None:
+    stored, withdrawn = _sorted(events)
     rows = {(event.record_id, event.epoch, event.sequence): _history_row(event) for event in events}
     write(connection, history, list(rows.values()), replace=False)
-    stored: dict[str, list[Row]] = {}
-    withdrawn: dict[str, list[dict[str, str]]] = {}
-    for event in {event.record_id: event for event in events}.values():
-        if event.value is None:
-            withdrawn.setdefault(event.record_type, []).append({"gone": event.record_id})
-        else:
-            stored.setdefault(event.record_type, []).append(record_row(event))
     for record_type, records in sorted(stored.items()):
         write(connection, record_table(record_type), records, replace=True)
     for record_type, gone in sorted(withdrawn.items()):
         table = record_table(record_type)
         connection.execute(delete(table).where(table.c.id == bindparam("gone")), gone)
+
+
+def _sorted(events: Sequence[Received]) -> tuple[dict[str, list[Row]], dict[str, list[dict[str, str]]]]:
+    """Each record's last word, by type: rows to store, ids to delete. Raises PoisonError naming all that break the contract."""
+    stored: dict[str, list[Row]] = {}
+    withdrawn: dict[str, list[dict[str, str]]] = {}
+    poison: list[tuple[Received, LetterReason]] = []
+    for event in {event.record_id: event for event in events}.values():
+        if event.value is None:
+            withdrawn.setdefault(event.record_type, []).append({"gone": event.record_id})
+            continue
+        try:
+            stored.setdefault(event.record_type, []).append(record_row(event))
+        except PoisonError as exc:
+            poison.append((event, exc.reason))
+    if poison:
+        raise PoisonError.of(poison)
+    return stored, withdrawn
 
 
 def record_row(event: Received) -> Row:
@@ -119,6 +147,8 @@ def record_row(event: Received) -> Row:
         fields = msgspec.structs.astuple(record_decoder(event.record_type).decode(envelope.record))
     except msgspec.MsgspecError:
         raise PoisonError(event, LetterReason.INVALID_RECORD) from None
+    if not all(fields[place] is None or FIRST <= fields[place] < LAST for place in instants(event.record_type)):
+        raise PoisonError(event, LetterReason.INVALID_RECORD)
     origin = envelope.provenance
     return (
         *(str(memoryview(field), "utf-8") if type(field) is msgspec.Raw else field for field in fields),
@@ -160,13 +190,20 @@ def record_table(record_type: str) -> Table:
 
 
 def apply_loads(connection: Connection, events: Iterable[LoadEvent]) -> None:
-    """The effect of load events: a load's last word stands; a repeated `started` does not reopen it."""
+    """The effect of load events: a load's last word stands; a repeated `started` does not reopen it.
+
+    Raises PoisonError for one that the database refuses.
+    """
     for event in events:
         row = tuple(
             _json(event, name) if name in ("types", "watermarks", "gaps") else getattr(event, name)
             for name in LOAD_COLUMNS
         )
-        write(connection, load, [row], replace=event.event != LoadEventType.STARTED)
+        try:
+            with connection.begin_nested():
+                write(connection, load, [row], replace=event.event != LoadEventType.STARTED)
+        except RefusedError:
+            raise PoisonError(event, LetterReason.INVALID_RECORD) from None
 
 
 LOAD_COLUMNS = [column.name for column in load.columns]

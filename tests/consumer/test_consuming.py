@@ -11,19 +11,6 @@ from mainstem.consumer import Consumer
 from schemas.errors import OperatorError, TemporaryError
 from schemas.loads import LoadEvent, LoadEventType
 
-HEADERS = {
-    "ce_specversion": b"1.0",
-    "ce_id": b"3b958ce3-ad02-5106-b70b-b15bd9e8ef6e",
-    "ce_source": b"/site/north",
-    "ce_type": b"lhn.outcome.recorded.v1",
-    "ce_time": b"2026-03-02T05:00:00Z",
-    "ce_subject": b"r-" + b"b" * 32,
-    "ce_dataschema": b"/schemas/observation.v1.json",
-    "ce_sequence": b"1.1",
-    "content-type": b"application/json",
-}
-KEY = b"s-" + b"a" * 32 + b"/r-" + b"b" * 32
-
 
 def catch_up(stream, engine, handler, **options):
     with stream.consumer(engine, handler, **options) as consumer:
@@ -175,53 +162,12 @@ def test_database_error_tells_nothing_of_the_data(stream, outbox, observe, sqlit
     assert caught.value.__cause__ is None or "4548-4" not in str(caught.value.__cause__)
 
 
-@pytest.mark.parametrize(
-    ("value", "changed", "reason"),
-    [
-        (b"\xff\xfe not json", {}, "invalid-json"),
-        (b"[1, 2]", {}, "invalid-json"),
-        (b'{"record":{},"change":{},"provenance":{}}', {}, "invalid-record"),
-        (b"{}", {"ce_type": b"lhn.outcome.recorded.v2"}, "unknown-version"),
-        (b"{}", {"ce_sequence": b"four"}, "invalid-header"),
-        (b"{}", {"ce_type": b"lhn.outcome.guessed.v1"}, "invalid-header"),
-        (b"{}", {"ce_subject": b"r-" + b"c" * 32}, "invalid-header"),
-        (b"{}", {"ce_id": None}, "missing-header"),
-        (None, {"ce_dataschema": None}, "missing-header"),
-    ],
-)
-def test_poison_goes_to_the_dead_letters_and_the_rest_goes_on(
-    stream, outbox, observe, latest_of, sqlite_engine, value, changed, reason
-):
-    """What cannot be read lies in the dead-letter topic with a reason and its place; events around it are handled."""
-    latest = latest_of(sqlite_engine)
-    observe(outbox, 1)
-    stream.publish(outbox)
-    headers = [(name, text) for name, text in (HEADERS | changed).items() if text is not None]
-    stream.send(value, key=KEY, headers=headers)
-    observe(outbox, 2)
-    stream.publish(outbox)
-
-    assert catch_up(stream, sqlite_engine, latest) == 2
-    assert catch_up(stream, sqlite_engine, latest) == 0
-
-    (letter,) = stream.records("dlq.test")
-    (source,) = [record for record in stream.records() if record.key == KEY]
-    assert (letter.key, letter.value) == (KEY, value)
-    assert dict(letter.headers) == {
-        "reason": reason.encode(),
-        "stage": b"consume",
-        "topic": f"{stream.network}.outcome.v1".encode(),
-        "partition": str(source.partition).encode(),
-        "offset": str(source.offset).encode(),
-    }
-
-
 def test_offset_stays_while_a_dead_letter_cannot_be_written(
     stream, outbox, observe, latest_of, sqlite_engine, monkeypatch
 ):
     """Poison whose letter is not acknowledged is met again, so that it cannot vanish."""
     latest = latest_of(sqlite_engine)
-    stream.send(b"nonsense", key=KEY, headers=list(HEADERS.items()))
+    stream.send(b"nonsense")
 
     def no_connection(letters):
         raise TemporaryError("no broker for dead letters")

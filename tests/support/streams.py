@@ -219,8 +219,17 @@ class Stream:
 
     def send(self, value: bytes | None, *, key: bytes = b"s-aa/r-bb", headers: Any = ()) -> None:
         """Put anything at all on the outcome topic."""
-        producer = KafkaProducer(bootstrap_servers=self.bootstrap)
-        producer.send(f"{self.network}.outcome.v1", key=key, value=value, headers=list(headers)).get(timeout=10)
+        self.send_all([(key, value, headers)])
+
+    def send_all(self, records: Sequence[tuple[Any, Any, Any]], *, topic: str = "outcome.v1", **options: Any) -> None:
+        """Put any keys, values and headers on a topic, in their order."""
+        producer = KafkaProducer(bootstrap_servers=self.bootstrap, **options)
+        sent = [
+            producer.send(f"{self.network}.{topic}", key=key, value=value, headers=list(headers))
+            for key, value, headers in records
+        ]
+        for future in sent:
+            future.get(timeout=20)
         producer.close()
 
 

@@ -1,0 +1,246 @@
+"""Whatever is put on the topics, the consumer goes on: what cannot be used is a dead letter, and no handler sees it."""
+
+import json
+
+import pytest
+from services_cases import KafkaRecord, record_id, subject_id
+from sqlalchemy import select
+
+from mainstem.consumer.received import LetterReason, read_event, read_load
+from schemas.events import outcome_topic
+from schemas.loads import load_topic
+from schemas.outcomes import RECORD_TYPES
+from services.registry.database import open_registry
+from services.registry.handler import apply, apply_loads
+from services.registry.tables import RECORD_TABLES
+
+MINE, OTHER = record_id("mine"), record_id("another child's")
+SUBJECT = subject_id("ada")
+KEY = f"{SUBJECT}/{MINE}".encode()
+HEADERS = {
+    "ce_specversion": b"1.0",
+    "ce_id": b"3b958ce3-ad02-5106-b70b-b15bd9e8ef6e",
+    "ce_source": b"/site/north",
+    "ce_type": b"lhn.outcome.recorded.v1",
+    "ce_time": b"2026-03-02T05:00:00Z",
+    "ce_subject": MINE.encode(),
+    "ce_dataschema": b"/schemas/observation.v1.json",
+    "ce_sequence": b"1.1",
+    "content-type": b"application/json",
+}
+RECORD = {"type": "observation", "id": MINE, "subject": SUBJECT, "site": "north", "code": "4548-4", "value": 7.1}
+CHANGE = {"op": "recorded", "sequence": 1, "previous": 0, "digest": "0" * 32}
+PROVENANCE = {"site": "north", "source": [], "load": "north/1", "mapping": "observation@1", "software": "0.1.0"}
+
+
+def value(*, change=None, provenance=None, **record) -> bytes:
+    """An event's value; what is given differs from the headers."""
+    parts = {
+        "record": RECORD | record,
+        "change": CHANGE | (change or {}),
+        "provenance": PROVENANCE | (provenance or {}),
+    }
+    return json.dumps(parts).encode()
+
+
+GOOD = value()
+DEEP = GOOD.replace(b'"code": ', b'"x": ' + b"[" * 100_000 + b"]" * 100_000 + b', "code": ')
+
+POISONS: dict[str, tuple[str, dict]] = {
+    "no id": ("missing-header", {"ce_id": None}),
+    "no type": ("missing-header", {"ce_type": None}),
+    "no time": ("missing-header", {"ce_time": None}),
+    "no subject": ("missing-header", {"ce_subject": None}),
+    "no schema": ("missing-header", {"ce_dataschema": None}),
+    "no sequence": ("missing-header", {"ce_sequence": None}),
+    "no source": ("missing-header", {"ce_source": None}),
+    "id that is none": ("invalid-header", {"ce_id": b"1; drop table history"}),
+    "id of a megabyte": ("invalid-header", {"ce_id": b"a" * 100_000}),
+    "sequence in words": ("invalid-header", {"ce_sequence": b"1.four"}),
+    "sequence without epoch": ("invalid-header", {"ce_sequence": b"4"}),
+    "sequence zero": ("invalid-header", {"ce_sequence": b"1.0"}),
+    "sequence below zero": ("invalid-header", {"ce_sequence": b"1.-3"}),
+    "sequence of 64 bits": ("invalid-header", {"ce_sequence": b"1.9223372036854775808"}),
+    "sequence of 10,000 digits": ("invalid-header", {"ce_sequence": b"1." + b"9" * 10_000}),
+    "epoch of 32 bits": ("invalid-header", {"ce_sequence": b"2147483648.1"}),
+    "sequence with an underscore": ("invalid-header", {"ce_sequence": b"1.1_0"}),
+    "sequence in Arabic digits": ("invalid-header", {"ce_sequence": "1.٣".encode()}),
+    "time in words": ("invalid-header", {"ce_time": b"yesterday"}),
+    "time without zone": ("invalid-header", {"ce_time": b"2026-03-02T05:00:00"}),
+    "time before time": ("invalid-header", {"ce_time": b"0001-01-01T00:00:00+14:00"}),
+    "time after time": ("invalid-header", {"ce_time": b"9999-12-31T23:59:59-14:00"}),
+    "time not UTF-8": ("invalid-header", {"ce_time": b"\xff\xfe"}),
+    "schema elsewhere": ("invalid-header", {"ce_dataschema": b"https://evil.example/observation"}),
+    "schema not UTF-8": ("invalid-header", {"ce_dataschema": b"/schemas/\xff.v1.json"}),
+    "schema of the next major": ("unknown-version", {"ce_dataschema": b"/schemas/observation.v2.json"}),
+    "type of the next major": ("unknown-version", {"ce_type": b"lhn.outcome.recorded.v2"}),
+    "type never heard of": ("invalid-header", {"ce_type": b"lhn.outcome.guessed.v1"}),
+    "type of a load": ("invalid-header", {"ce_type": b"lhn.load.recorded.v1"}),
+    "type of one word": ("invalid-header", {"ce_type": b"recorded"}),
+    "CloudEvents 2": ("unknown-version", {"ce_specversion": b"2.0"}),
+    "XML": ("invalid-header", {"content-type": b"application/xml"}),
+    "source that is no site": ("invalid-header", {"ce_source": b"/network/lhn"}),
+    "source with a path": ("invalid-header", {"ce_source": b"/site/../west"}),
+    "subject of another form": ("contradiction", {"ce_subject": b"Patient/123"}),
+    "header without a value": ("invalid-header", {"ce_source": b""}),
+    "subject of another record": ("contradiction", {"ce_subject": OTHER.encode()}),
+    "no key": ("invalid-header", {"key": None}),
+    "key of another form": ("invalid-header", {"key": b"\xff" * 69}),
+    "key with upper case": ("invalid-header", {"key": KEY.upper()}),
+    "key of another record": ("contradiction", {"key": f"{SUBJECT}/{OTHER}".encode()}),
+    "value of another record": ("contradiction", {"value": value(id=OTHER)}),
+    "value of another child": ("contradiction", {"value": value(subject=subject_id("bob"))}),
+    "value of another site": ("contradiction", {"value": value(site="west")}),
+    "value from another site": ("contradiction", {"value": value(provenance={"site": "west"})}),
+    "value of another type": ("contradiction", {"value": value(type="person")}),
+    "value of another sequence": ("contradiction", {"value": value(change={"sequence": 2})}),
+    "value of another change": ("contradiction", {"value": value(change={"op": "amended"})}),
+    "withdrawal with a value": ("contradiction", {"ce_type": b"lhn.outcome.withdrawn.v1"}),
+    "recorded without a value": ("contradiction", {"value": None}),
+    "bytes": ("invalid-json", {"value": b"\xff\xfe not json"}),
+    "half a value": ("invalid-json", {"value": GOOD[:-20]}),
+    "empty": ("invalid-json", {"value": b""}),
+    "deep": ("invalid-json", {"value": DEEP}),
+    "not UTF-8 somewhere": ("invalid-json", {"value": GOOD.replace(b"4548-4", b"\xff")}),
+    "a list": ("invalid-record", {"value": b"[1, 2]"}),
+    "no parts": ("invalid-record", {"value": b"{}"}),
+    "empty parts": ("invalid-record", {"value": b'{"record":{},"change":{},"provenance":{}}'}),
+    "sequence beyond 64 bits in the value": ("contradiction", {"value": value(change={"sequence": 2**80})}),
+    "no origin": ("invalid-record", {"value": GOOD.replace(b'"site": "north", "source"', b'"source"')}),
+}
+"""What the kit itself refuses: reason, and what differs from a good event."""
+
+REFUSED_BY_THE_REGISTRY = {
+    "a word for a number": value(value="seven"),
+    "a date from a spreadsheet": value(effective_date="3/2/26"),
+    "a time before time": value(effective="0001-01-01T00:00:00+14:00"),
+    "a time after time": value(effective="9999-12-31T23:59:59-14:00"),
+    "a time without zone": value(effective="2026-03-02T09:10:00"),
+    "a list for a code": value(code=["4548-4"]),
+}
+"""Values that only their reader can judge."""
+
+
+def kafka_record(changed: dict) -> KafkaRecord:
+    """A good event as Kafka gives it, but for what is changed."""
+    headers = HEADERS | {name: text for name, text in changed.items() if name in HEADERS}
+    given = [(name, text) for name, text in headers.items() if text is not None]
+    return KafkaRecord(changed.get("key", KEY), changed.get("value", GOOD), given)
+
+
+@pytest.mark.parametrize("fault", POISONS)
+def test_poison_is_known_before_any_handler(fault):
+    """Every row names its reason; the good event that all of them are made from is an event."""
+    reason, changed = POISONS[fault]
+    assert read_event(kafka_record(changed)) == LetterReason(reason)
+    assert read_event(kafka_record({})).record_id == MINE
+
+
+def test_largest_numbers_that_the_ledger_holds_are_taken():
+    """The bounds are those of the database's columns, no less."""
+    largest = 2**63 - 1
+    changed = {"ce_sequence": b"2147483647.%d" % largest, "value": value(change={"sequence": largest})}
+    assert read_event(kafka_record(changed)).sequence == largest
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_registry_goes_on_whatever_is_on_its_topics(stream, outbox, observe, tmp_path, database, request):
+    """All poisons at once, around good events and an unknown record type: the good ones are in the registry, each poison is one dead
+    letter with its reason and place, nothing of another record is touched, and the next run has nothing left to do."""
+    url = f"sqlite:///{tmp_path / 'registry.db'}" if database == "sqlite" else request.getfixturevalue("postgres_url")
+    engine = open_registry(url)
+    observe(outbox, 1)
+    stream.publish(outbox)
+    poisons = [changed for _, changed in POISONS.values()]
+    stream.send_all(poisons_as_sent(poisons + [{"value": refused} for refused in REFUSED_BY_THE_REGISTRY.values()]))
+    stream.send_all(poisons_as_sent([{"ce_dataschema": b"/schemas/genome.v1.json", "value": value(type="genome")}] * 3))
+    observe(outbox, 2)
+    stream.publish(outbox)
+
+    with stream.consumer(engine, apply, load_handler=apply_loads) as consumer:
+        assert consumer.run_until_caught_up(timeout=60) == 2
+        assert consumer.run_until_caught_up(timeout=60) == 0
+        assert consumer.ignored == {"genome": 3}
+
+    with engine.connect() as db:
+        assert {row.site for row in db.execute(select(RECORD_TABLES["observation"]))} == {"north"}
+        assert all(
+            len(db.execute(select(table)).all()) == (2 if name == "observation" else 0)
+            for name, table in RECORD_TABLES.items()
+        )
+    letters = stream.records("dlq.test")
+    places = {(letter_facts(letter)["partition"], letter_facts(letter)["offset"]) for letter in letters}
+    expected = sorted([reason for reason, _ in POISONS.values()] + ["invalid-record"] * len(REFUSED_BY_THE_REGISTRY))
+    assert sorted(letter_facts(letter)["reason"] for letter in letters) == expected
+    assert len(places) == len(letters)
+    assert {letter_facts(letter)["topic"] for letter in letters} == {outcome_topic(stream.network)}
+    engine.dispose()
+
+
+def poisons_as_sent(changed: list[dict]) -> list[tuple]:
+    records = [kafka_record(one) for one in changed]
+    return [(record.key, record.value, record.headers) for record in records]
+
+
+def letter_facts(letter) -> dict[str, str]:
+    return {name: text.decode() for name, text in letter.headers}
+
+
+LOAD = {"load": "north/1", "site": "north", "event": "completed", "mode": "full", "started": "2026-03-02T05:00:00Z"}
+LOAD_POISONS = {
+    "bytes": (b"north", b"\xff"),
+    "nothing": (b"north", None),
+    "another site's": (b"west", json.dumps(LOAD).encode()),
+    "without key": (None, json.dumps(LOAD).encode()),
+    "a time before time": (b"north", json.dumps(LOAD | {"started": "0001-01-01T00:00:00+14:00"}).encode()),
+    "a time without zone": (b"north", json.dumps(LOAD | {"ended": "2026-03-02T05:00:00"}).encode()),
+    "figures beyond 64 bits": (b"north", json.dumps(LOAD | {"published": 2**70}).encode()),
+}
+
+
+@pytest.mark.parametrize("fault", LOAD_POISONS)
+def test_poisoned_load_is_known_before_any_handler(fault):
+    """The same for the sites' loads."""
+    key, content = LOAD_POISONS[fault]
+    assert isinstance(read_load(KafkaRecord(key, content, [])), LetterReason)
+    assert read_load(KafkaRecord(b"north", json.dumps(LOAD).encode(), [])).site == "north"
+
+
+def test_load_that_the_database_refuses_is_put_aside(stream, postgres_url):
+    """A NUL in a load's name: a dead letter; the loads around it are in the registry."""
+    engine = open_registry(postgres_url)
+    loads = [LOAD, LOAD | {"load": "north/\0"}, LOAD | {"load": "north/2"}]
+    stream.send_all([(b"north", json.dumps(load).encode(), []) for load in loads], topic="load.v1")
+
+    with stream.consumer(engine, apply, load_handler=apply_loads) as consumer:
+        consumer.run_until_caught_up(timeout=60)
+
+    (letter,) = stream.records("dlq.test")
+    assert letter_facts(letter)["topic"] == load_topic(stream.network)
+    with engine.connect() as db:
+        kept = db.exec_driver_sql("select load from load order by load").scalars().all()
+    assert kept == ["north/1", "north/2"]
+    engine.dispose()
+
+
+def test_letter_too_large_for_its_topic_keeps_its_place_without_the_value(
+    stream, outbox, observe, latest_of, sqlite_engine
+):
+    """A value that compressed to little on its way here would be refused as a letter for ever; the letter says where it lies."""
+    huge = b"x" * 3_000_000
+    stream.send_all([(KEY, huge, list(HEADERS.items()))], compression_type="lz4", max_request_size=10_000_000)
+    observe(outbox, 1)
+    stream.publish(outbox)
+
+    with stream.consumer(sqlite_engine, latest_of(sqlite_engine), attempts=1) as consumer:
+        assert consumer.run_until_caught_up(timeout=30) == 1
+
+    (letter,) = stream.records("dlq.test")
+    assert letter.value is None
+    assert letter_facts(letter)["left-out-bytes"] == str(len(KEY) + len(huge))
+
+
+def test_table_covers_every_reason():
+    """A reason without a row would be untried."""
+    assert {reason for reason, _ in POISONS.values()} == set(LetterReason)
+    assert "genome" not in RECORD_TYPES
