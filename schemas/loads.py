@@ -72,4 +72,8 @@ class LoadEvent(BaseModel):
     watermarks: dict[str, datetime] = Field(default_factory=dict, description="Each type is complete up to then, UTC.")
     gaps: list[Gap] = Field(default_factory=list)
     published: int = Field(default=0, description="Outcome events acknowledged by the broker in this load.")
+    refused: dict[str, int] = Field(
+        default_factory=dict,
+        description="Changes of the site that cannot be sent, by reason; each is tried again when its record changes.",
+    )
     error: str | None = Field(default=None, description="Why it failed: a cause of ours, never source text.")

@@ -109,3 +109,27 @@ def joined(batches: Iterable[Outcomes]) -> Outcomes:
         unusual.update({len(usual) + place: outcome for place, outcome in batch.unusual.items()})
         usual += batch.usual
     return Outcomes(usual, unusual)
+
+
+class Referred(NamedTuple):
+    """A resource that others are read with (a Medication), kept by the state for whoever looks it up."""
+
+    ref: bytes
+    """12 bytes, as in a record's id."""
+    type: str
+    """FHIR resource type."""
+    content: bytes
+    """What a mapping that looks it up is given."""
+    updated: int | None
+    """As in Mapped."""
+
+
+class Depends(NamedTuple):
+    """A line that was read with another resource: mapped again when that one changes."""
+
+    ref: bytes
+    """The line's own resource."""
+    subject: bytes
+    on: bytes
+    """The resource it was read with, found or not."""
+    line: bytes

@@ -143,6 +143,10 @@ class Mapper:
         """
         return list(map(keyed(blake2b(key=self.identity(resource_type), digest_size=len(NO_LINE))), lines))
 
+    def record_count(self, resource_type: str, lines: Sequence[bytes]) -> int:
+        """How many records lines of a type gave that are recognised, and so need no mapping."""
+        return self._readers[resource_type.encode()].record_count(lines)
+
     def map_line(self, line: bytes) -> Outcome:
         """What becomes of one line."""
         outcomes = self.map_lines([line])

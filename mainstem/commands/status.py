@@ -20,9 +20,9 @@ HEADS = ("site", "type", "complete up to", "records", "pending", "gaps", "quaran
 @group.command()
 def status(site: Annotated[str | None, typer.Option(help="Only this site.")] = None, as_json: AsJson = False) -> None:
     """Show each site and type: watermark, records, pending changes, gaps, quarantine."""
-    from mainstem.state import Store
+    from mainstem.state import State
 
-    store = Store.open(read_settings().database_url)
+    store = State.open(read_settings().database_url)
     try:
         store.migrate()
         rows = store.status(site)

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mainstem.consumer.handling import Found, Handler, LoadHandler
 from mainstem.consumer.received import Received
-from mainstem.database.engine import translated
+from mainstem.database.errors import translated
 
 LOOKUP = 5000
 """Records looked up by one statement."""

@@ -1,1 +1,11 @@
-"""How the store uses its two databases: tables, engine and errors, batches, locks. `mainstem.state` is the way in."""
+"""How any of ours reaches a database: opened, its errors in our words, locks, rows in two dialects. Knows no table.
+
+Touch it for what differs between SQLite and PostgreSQL, or between their versions; tables and statements lie with whoever
+owns the data (mainstem.state, mainstem.consumer, services.registry).
+"""
+
+from mainstem.database.engine import Database, connect
+from mainstem.database.errors import translated
+from mainstem.database.urls import name_of, parse_url
+
+__all__ = ["Database", "connect", "name_of", "parse_url", "translated"]

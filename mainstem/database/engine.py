@@ -1,36 +1,22 @@
-"""Connections to the store's database, and its errors in words of ours: never statement text, never data."""
+"""Connections to either database, and the two ways to use one: reading, which waits for no writer, and writing."""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import NoSuchModuleError
 
-from schemas.errors import MainstemError, OperatorError, TemporaryError
+from mainstem.database.errors import translated
+from mainstem.database.locks import exclusive
+from mainstem.database.urls import make_private, name_of, parse_url
+from mainstem.database.wal import switch_to_wal
+from schemas.errors import OperatorError
 
-EXAMPLES = "Write sqlite:///var/mainstem.db or postgresql://user@host/database (MAINSTEM_DATABASE_URL)."
 READS = {"reads": True}
 """Execution option of connections that only read: on SQLite they do not wait for a writer."""
-
-
-def parse_url(text: str) -> URL:
-    """The database's URL; PostgreSQL gets the psycopg driver. Raises OperatorError without the text: it may hold a password."""
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        raise OperatorError("the database URL is not valid", EXAMPLES) from None
-    backend = url.get_backend_name()
-    if backend in ("postgresql", "postgres"):
-        return url.set(drivername="postgresql+psycopg")
-    if backend != "sqlite":
-        raise OperatorError(f"the store does not know databases of the kind {backend!r}", EXAMPLES)
-    if not url.database or url.database == ":memory:":
-        raise OperatorError("the store needs a file to keep its state in", EXAMPLES)
-    return url
 
 
 def connect(url: URL, *, wait_seconds: float) -> Engine:
@@ -59,7 +45,7 @@ def _sqlite(url: URL, wait_seconds: float, options: dict[str, Any]) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # sqlite3 would begin on its own, and late; "begin" below does it
-        connection.execute("PRAGMA journal_mode = WAL")
+        switch_to_wal(connection)
         # FULL: with NORMAL a power cut loses the last commits, and a sequence already published would be given again.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -74,165 +60,63 @@ def _sqlite(url: URL, wait_seconds: float, options: dict[str, Any]) -> Engine:
     return engine
 
 
-def name_of(url: URL) -> str:
-    """The database in a message: file, or host, port and name; no user, no password."""
-    if url.get_backend_name() == "sqlite":
-        return f"SQLite {url.database}"
-    host = url.host or str(url.query.get("host", "localhost"))
-    port = f":{url.port}" if url.port else ""
-    return f"PostgreSQL {url.database} at {host}{port}"
+class Database:
+    """One database. Connects at first use; one for a process or a task, made before no fork."""
 
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
 
-@contextmanager
-def translated(url: URL) -> Iterator[None]:
-    """Errors of the drivers as ours; their text may hold data or statements, so it goes no further."""
-    try:
-        yield
-    except SQLAlchemyError as exc:
-        cause = exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
-        raise _explained(url, cause) from None
-    except sqlite3.Error as exc:
-        raise _explained(url, exc) from None
-    except Exception as exc:
-        if type(exc).__module__.partition(".")[0] != "psycopg":
-            raise
-        raise _explained(url, exc) from None
+    @classmethod
+    def open(cls, url: str, *, wait_seconds: float = 30) -> "Database":
+        """`wait_seconds`: longest wait for another writer. Raises OperatorError for a wrong URL."""
+        parsed = parse_url(url)
+        make_private(parsed)
+        return cls(connect(parsed, wait_seconds=wait_seconds))
 
+    def close(self) -> None:
+        """Closes the connections."""
+        self.engine.dispose()
 
-def _explained(url: URL, error: BaseException) -> MainstemError:
-    if isinstance(error, sqlite3.Error):
-        return _of_sqlite(name_of(url), error)
-    if type(error).__module__.partition(".")[0] == "psycopg":
-        return _of_postgresql(name_of(url), error)
-    return OperatorError(f"{name_of(url)}: {type(error).__name__}", "This is a defect; please report it.")
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return name_of(self.engine.url)
 
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is SQLite; PostgreSQL otherwise."""
+        return self.engine.dialect.name == "sqlite"
 
-def _of_sqlite(name: str, error: sqlite3.Error) -> MainstemError:
-    code = getattr(error, "sqlite_errorname", "") or type(error).__name__
-    known: dict[str, tuple[type[MainstemError], str, str]] = {
-        "SQLITE_BUSY": (
-            TemporaryError,
-            "is locked by another writer",
-            "End the other program that writes to it, then try again.",
-        ),
-        "SQLITE_LOCKED": (
-            TemporaryError,
-            "is locked by another writer",
-            "End the other program that writes to it, then try again.",
-        ),
-        "SQLITE_FULL": (
-            OperatorError,
-            "cannot grow: the disk is full",
-            "Free space on its disk; then run it again, nothing is lost.",
-        ),
-        "SQLITE_IOERR": (
-            OperatorError,
-            "cannot be read or written: the disk fails or is full",
-            "Look at its disk and free space.",
-        ),
-        "SQLITE_CANTOPEN": (OperatorError, "cannot be opened", "Check that its folder exists and may be written to."),
-        "SQLITE_READONLY": (
-            OperatorError,
-            "may not be written to",
-            "Give this user the right to write the file and its folder.",
-        ),
-        "SQLITE_PERM": (
-            OperatorError,
-            "may not be opened",
-            "Give this user the right to write the file and its folder.",
-        ),
-        "SQLITE_NOTADB": (OperatorError, "is not an SQLite database", "Name another file in MAINSTEM_DATABASE_URL."),
-        "SQLITE_CORRUPT": (OperatorError, "is damaged", "Restore it from a backup, then `mainstem` raises its epoch."),
-    }
-    for prefix, (kind, what, fix) in known.items():
-        if code.startswith(prefix):
-            return kind(f"{name} {what}", fix)
-    if "no such table" in str(error):
-        return _unprepared(name)
-    return OperatorError(f"{name}: {code}", "This is a defect; please report it.")
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction; on SQLite it is the only one that writes."""
+        with translated(self.engine.url), self.engine.begin() as connection:
+            yield connection
 
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that waits for no writer."""
+        with translated(self.engine.url), self.engine.connect() as connection:
+            yield connection.execution_options(**READS)
 
-def _of_postgresql(name: str, error: BaseException) -> MainstemError:
-    state = getattr(error, "sqlstate", None)
-    text = str(error)
-    if (
-        state is None
-    ):  # psycopg gives no code for what happens before or after a session; the words are libpq's or the server's
-        for words, found in (
-            ("password", "28P01"),
-            ("no pg_hba.conf entry", "28000"),
-            ("does not exist", "3D000"),
-            ("not permitted", "28000"),
-        ):
-            if words in text:
-                state = found
-                break
-    known: dict[str, tuple[type[MainstemError], str, str]] = {
-        "28": (
-            OperatorError,
-            "refused the login",
-            "Check user and password in MAINSTEM_DATABASE_URL, and the server's pg_hba.conf.",
-        ),
-        "3D": (
-            OperatorError,
-            "cannot be opened: no such database or role",
-            "Create it, or correct MAINSTEM_DATABASE_URL.",
-        ),
-        "42501": (
-            OperatorError,
-            "refused: the role lacks a right",
-            "Make the role owner of the database, or grant it the right.",
-        ),
-        "42P01": (OperatorError, "", ""),
-        "53100": (
-            OperatorError,
-            "cannot grow: the disk is full",
-            "Free space on its disk; then run it again, nothing is lost.",
-        ),
-        "53": (
-            TemporaryError,
-            "has no resources left (connections, memory)",
-            "Try again; raise max_connections if it stays.",
-        ),
-        "55P03": (
-            TemporaryError,
-            "is locked by another writer",
-            "End the other program that writes to it, then try again.",
-        ),
-        "40": (TemporaryError, "took back the transaction for the sake of another", "Try again."),
-        "57": (TemporaryError, "is shutting down, starting up or cancelled the work", "Try again when it is up."),
-        "25006": (
-            OperatorError,
-            "is read-only, a standby perhaps",
-            "Name the primary server in MAINSTEM_DATABASE_URL.",
-        ),
-    }
-    for prefix in sorted(known, key=len, reverse=True):
-        if state is not None and state.startswith(prefix):
-            if prefix == "42P01":
-                return _unprepared(name)
-            kind, what, fix = known[prefix]
-            return kind(f"{name} {what}", fix)
-    if state is None or state.startswith("08"):
-        return TemporaryError(
-            f"{name} cannot be reached", "Check that the server runs and that host and port are right; then try again."
-        )
-    return OperatorError(f"{name}: error {state}", "This is a defect; please report it.")
+    def cursor(self, connection: Connection) -> Any:
+        """The driver's own cursor, inside the connection's transaction: for statements over many rows."""
+        if not connection.in_transaction():
+            connection.begin()
+        driver: Any = connection.connection.driver_connection
+        return driver.cursor() if self.is_sqlite else driver.cursor(binary=True)
 
+    @contextmanager
+    def holding(self, right: str, doing: str) -> Iterator[None]:
+        """A right that one process has at a time, while the context lasts; it vanishes with the process.
 
-def _unprepared(name: str) -> OperatorError:
-    return OperatorError(
-        f"{name} has no tables of Mainstem yet", "Any `mainstem run` or `mainstem status` prepares it."
-    )
-
-
-def make_folder(url: URL) -> None:
-    """The folder of an SQLite file. Raises OperatorError where it cannot be made."""
-    if url.get_backend_name() == "sqlite" and url.database:
-        folder = Path(url.database).parent
+        Raises TemporaryError naming who has it; `doing` is what the holder is at.
+        """
+        lock = exclusive(self.engine, right, doing)
+        with translated(self.engine.url):
+            lock.__enter__()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            raise OperatorError(
-                f"the folder {folder} cannot be made: {exc.strerror}", "Name another place in MAINSTEM_DATABASE_URL."
-            ) from exc
+            yield
+        finally:
+            with translated(self.engine.url):
+                lock.__exit__(None, None, None)

@@ -14,8 +14,7 @@ that knows kafka-python's insides; its version is pinned below 3.1, and the test
 import random
 import time
 from binascii import hexlify
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha1
 from itertools import chain
@@ -33,6 +32,7 @@ from kafka.record.util import encode_varint
 from mainstem import __version__
 from mainstem.config.settings import Settings
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors, probe
+from mainstem.outbox import TOO_LARGE, Change, Outbox, Refused
 from schemas.errors import MainstemError, OperatorError, TemporaryError
 from schemas.events import (
     CONTENT_TYPE,
@@ -61,45 +61,6 @@ ATTEMPTS = 6
 SUBJECTS_REMEMBERED = 500_000
 MAGIC = 2
 """Kafka's record format since 0.11."""
-
-
-class Pending(Protocol):
-    """A record whose latest change has not been published: what this module reads of `mainstem.state.Pending`."""
-
-    @property
-    def number(self) -> int: ...
-    @property
-    def id(self) -> bytes: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def subject(self) -> bytes: ...
-    @property
-    def digest(self) -> bytes: ...
-    @property
-    def content(self) -> bytes | None: ...
-    @property
-    def provenance(self) -> bytes: ...
-    @property
-    def load(self) -> str: ...
-    @property
-    def sequence(self) -> int: ...
-    @property
-    def previous(self) -> int: ...
-    @property
-    def live(self) -> bool: ...
-    @property
-    def changed(self) -> datetime: ...
-
-
-class Outbox(Protocol):
-    """What the publisher needs of the store."""
-
-    @property
-    def epoch(self) -> int: ...
-    def pending(self, site: str, *, after: int = 0, limit: int) -> Sequence[Any]: ...
-    def mark_published(self, site: str, rows: Any, *, refused: Collection[int] = ()) -> int: ...
-    def publishing(self, site: str) -> AbstractContextManager[Any]: ...
 
 
 class StopSignal(Protocol):
@@ -263,7 +224,7 @@ class Publisher:
         if flying:
             self._land(flying, tally)
 
-    def _launch(self, rows: Sequence[Any]) -> "_Flight | None":
+    def _launch(self, rows: Sequence[Change]) -> "_Flight | None":
         producer = self._connected()
         assert self._encoder is not None
         sendable = [row for row in rows if row.number not in self._refused] if self._refused else rows
@@ -288,7 +249,9 @@ class Publisher:
             _, _, failure = future.value
             if failure is not None:
                 raise failure(0)
-        self._store.mark_published(self._site, flight.rows, refused=self._refused)
+        self._store.mark_published(
+            self._site, flight.rows, refused=[Refused(number, TOO_LARGE, MAX_EVENT_BYTES) for number in self._refused]
+        )
         tally.add(flight, tuple(self._refused.values()))
         self._progress(len(flight.rows))
 
@@ -369,7 +332,7 @@ class _Batch(NamedTuple):
 class _Flight(NamedTuple):
     """A page on its way."""
 
-    rows: Sequence[Any]
+    rows: Sequence[Change]
     futures: list[Any]
     size: int
 
@@ -419,7 +382,7 @@ class _Encoder:
         )
         self._subject_start = _header_start(Header.SUBJECT, 34)
 
-    def encode(self, rows: Sequence[Any]) -> tuple[list[_Batch], dict[int, str], int]:
+    def encode(self, rows: Sequence[Change]) -> tuple[list[_Batch], dict[int, str], int]:
         """Batches in sending order, the rows too large to send (number → record id), and the size in bytes."""
         open_batches: dict[int, list[Any]] = {}
         full: list[_Batch] = []

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from mainstem.config.settings import Settings
 from mainstem.publisher import Published, publisher_of
-from mainstem.state import Store
+from mainstem.state import State
 from schemas.errors import MainstemError, TemporaryError
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -83,8 +83,8 @@ def _follow(site: str, settings: Settings, mapped: Event, answer: Connection) ->
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the mapping process ends this one
     result: Published | MainstemError
     try:
-        store = Store.open(settings.database_url)
-        with closing(store), publisher_of(site, settings, store) as publisher:
+        store = State.open(settings.database_url)
+        with closing(store), publisher_of(site, settings, store.outbox) as publisher:
             result = publisher.follow(_MappedOrOrphaned(mapped))
     except MainstemError as exc:
         result = exc

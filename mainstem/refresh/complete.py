@@ -1,10 +1,11 @@
 """The step complete: counts proven, watermarks moved, gaps opened, the landing tidied."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 
+from connectors.pulled import Pulled
 from connectors.roads.bulk import UNIT as EXPORT
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.report import Report, report_of
@@ -22,19 +23,19 @@ def complete(refresh: Refresh, load_id: str) -> Report:
     A type is whole when its unit was pulled whole and its landed resources are all accounted for. Raises the load's
     first error when no type is whole.
     """
-    store, load = refresh.store, refresh.store.load(load_id)
+    store, load = refresh.store, refresh.store.loads.get(load_id)
     if load.status == "completed":
         return report_of(load)
-    counts, pulled = store.counts(load_id), store.pulled(load_id)
+    counts, pulled = store.loads.figures(load_id), store.loads.pulled(load_id)
     watermarks: dict[str, datetime] = {}
     gaps: list[Gap] = []
-    for name in load.plan["types"]:
-        unit = pulled.get(name) or pulled.get(EXPORT) or {}
-        if not unit.get("complete"):
-            gaps.append(_gap(load, name, unit.get("error") or "not pulled", refresh.clock()))
+    for name in load.plan.types:
+        unit = pulled.get(name) or pulled.get(EXPORT)
+        if unit is None or not unit.complete:
+            gaps.append(_gap(load, name, (unit and unit.error) or "not pulled", refresh.clock()))
         elif name not in counts:
             gaps.append(_gap(load, name, "not mapped", refresh.clock()))
-        elif not unit.get("delivered", True):
+        elif not unit.delivered:
             continue
         elif not counts[name].adds_up():
             raise OperatorError(
@@ -48,22 +49,21 @@ def complete(refresh: Refresh, load_id: str) -> Report:
     ended = refresh.clock()
     report = Report(load_id, load.site, load.mode, status, counts, watermarks, gaps, load.published)
     event = load_event(load, LoadEventType.COMPLETED, ended, report)
-    store.prove(load_id, watermarks, ended)  # before the network is told
+    store.loads.prove(load_id, watermarks, ended)  # before the network is told
     send(refresh, event)
-    store.complete(load_id, watermarks=watermarks, gaps=gaps, ended=ended, report=report.as_json())
+    store.loads.complete(load_id, watermarks, ended, report.as_json(), missing=gaps)
     _tidy_landing(refresh)
     log.info("load completed", site=load.site, load=load_id, status=status, published=load.published)
     return report
 
 
-def _watermark(unit: dict[str, Any], now: datetime) -> datetime:
+def _watermark(unit: Pulled, now: datetime) -> datetime:
     """The server's time of the pull or the newest update seen, whichever is earlier, and never the future."""
-    seen = [datetime.fromisoformat(unit[key]) for key in ("as_of", "newest") if unit.get(key)]
-    return min([*seen, now])
+    return min(moment for moment in (unit.as_of, unit.newest, now) if moment is not None)
 
 
 def _gap(load: Load, name: str, reason: str, now: datetime) -> Gap:
-    since = load.plan["since"].get(name)
+    since = load.plan.since.get(name)
     return Gap(resource_type=name, since=since, until=now, reason=reason)
 
 
@@ -71,8 +71,10 @@ def _fail(refresh: Refresh, load: Load, gaps: list[Gap]) -> None:
     """Ends a load of which nothing could be read, tells the network, and raises."""
     ended = refresh.clock()
     causes = list(dict.fromkeys(gap.reason for gap in gaps))
-    report = Report(load.id, load.site, load.mode, "failed", refresh.store.counts(load.id), {}, gaps, load.published)
-    refresh.store.complete(load.id, watermarks={}, gaps=gaps, ended=ended, report=report.as_json(), status="failed")
+    report = Report(
+        load.id, load.site, load.mode, "failed", refresh.store.loads.figures(load.id), {}, gaps, load.published
+    )
+    refresh.store.loads.fail(load.id, ended, causes[0], report.as_json(), missing=gaps)
     announce(refresh, load_event(load, LoadEventType.FAILED, ended, report, error=causes[0]))
     raise OperatorError(
         f"{load.site}: nothing could be read: {'; '.join(causes[:3])}", "See `mainstem status`; then run it again."
@@ -83,5 +85,5 @@ def _tidy_landing(refresh: Refresh) -> None:
     """Removes what older loads landed, but for quarantined lines that no later load has replaced."""
     refresh.landing_zone.tidy(
         keep=refresh.settings.keep_loads,
-        needed=lambda load_id: any(refresh.store.quarantined(refresh.site.site, load_id)),
+        needed=lambda load_id: any(refresh.store.quarantine.of(refresh.site.site, load_id)),
     )

@@ -12,7 +12,7 @@ from mainstem.config.site_mapper import site_mapper
 from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.recognition import Question, Recogniser
-from mainstem.refresh.report import add_up
+from mainstem.state import Batch, Quarantined, add_up
 from schemas.loads import TypeCounts
 from schemas.problems import Problem, Reason
 from transforms import Mapped, Mapper
@@ -54,8 +54,8 @@ def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside:
                     judged += lines[-number % every :: every]
         part.finish()
         _judge(mapper, judged[:JUDGED_AT_MOST], part.counts)
-    counts = part.counts
-    refresh.store.record_counts(load_id, name, counts)
+    refresh.store.loads.note_sample(load_id, name, part.counts.sampled, part.counts.nonconformant)
+    counts = refresh.store.loads.figures(load_id)[name]
     log.info("mapped", site=refresh.site.site, load=load_id, type=name, **_brief(counts))
     return counts
 
@@ -85,14 +85,15 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self, refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None
     ) -> None:
         self.counts = TypeCounts()
-        self._read = self._recognised = 0
+        self._read = self._recognised = self._done = 0
+        refresh.store.loads.begin_part(load_id, name, "")
         self._mapper = mapper
         self._refresh, self._load, self._name, self._beside = refresh, load_id, name, beside
         self._asked: tuple[Question, Path, int] | None = None
         self._records: list[Mapped] = []
         self._withdrawn: list[tuple[bytes, int | None]] = []
         self._skipped: Counter[str] = Counter()
-        self._quarantined: list[tuple[str, bytes, str, str, str, int]] = []
+        self._quarantined: list[Quarantined] = []
         self._closing = ExitStack()
         self._kept = self._closing.enter_context(refresh.landing(load_id).quarantine(name))
         recogniser = Recogniser(refresh.store, refresh.site.site, name, mapper)
@@ -112,7 +113,8 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         lines, digests = question.lines, question.digests
         places = self._recogniser.unknown(question)
         self._read += len(lines)
-        self._recognised += len(lines) - len(places)
+        known = sorted(set(range(len(lines))).difference(places))
+        self._recognised += self._mapper.record_count(self._name, [lines[place] for place in known])
         outcomes = self._mapper.map_lines([lines[place] for place in places])
         outcomes.sign([digests[place] for place in places])
         records = outcomes.records
@@ -125,7 +127,8 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
                 self._recogniser.mapped([outcome.ref + WHOLE])
             if problem is not None:
                 self._quarantine(problem, path, number + place, outcome.ref, lines[place])
-        self._refresh.progress("map", self._name, self._read - self._skipped.total())
+        self._done += len(lines)
+        self._refresh.progress("map", self._name, self._done)
         if max(len(self._records), len(self._withdrawn), len(self._quarantined)) >= BATCH:
             self._flush()
 
@@ -147,24 +150,19 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         if problem.reason.expected:
             return
         self._kept.add(line)
-        self._quarantined.append((self._name, ref, problem.reason.value, problem.path, path.name, number))
+        self._quarantined.append(Quarantined(self._name, ref, problem.reason.value, problem.path, path.name, number))
 
     def _flush(self) -> None:
-        """Saves what was collected: the records in one transaction, then the quarantine."""
-        store, site, counts = self._refresh.store, self._refresh.site.site, self.counts
-        counts.read, counts.skipped = self._read, dict(self._skipped)
-        counts.mapped = self._read - self._skipped.total()
-        counts.records += len(self._records) + self._recognised
-        counts.unchanged += self._recognised
-        self._recognised = 0
-        if self._records or self._withdrawn:
-            saved = store.save(site, self._load, self._records, self._withdrawn, at=self._refresh.clock())
-            for figure, count in saved._asdict().items():
-                setattr(counts, figure, getattr(counts, figure) + count)
-            if self._beside is not None:
-                self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
+        """Saves what was collected, with what was read for it, in one transaction."""
+        figures = TypeCounts(read=self._read, skipped=dict(self._skipped), unchanged=self._recognised)
+        figures.mapped = self._read - self._skipped.total()
+        figures.records = len(self._records) + self._recognised
         if self._quarantined:
             self._kept.keep()
-            store.quarantine(self._load, site, self._quarantined)
-        self._records, self._withdrawn, self._quarantined = [], [], []
+        batch = Batch(self._records, self._withdrawn, self._quarantined, figures=figures)
+        saved = self._refresh.store.records.save(self._load, self._name, batch, self._refresh.clock())
+        if self._beside is not None:
+            self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
+        self._read = self._recognised = 0
+        self._records, self._withdrawn, self._quarantined, self._skipped = [], [], [], Counter()
         self._recogniser.saved()

@@ -11,7 +11,7 @@ from connectors.landing import Landing, LandingZone
 from mainstem.config.settings import Settings
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.publisher import Publisher, publisher_of
-from mainstem.state import Store
+from mainstem.state import State
 from schemas.sites import Site
 
 Mode = Literal["incremental", "full"]
@@ -34,7 +34,7 @@ class Refresh:
 
     file: SiteFile
     settings: Settings
-    store: Store
+    store: State
     secrets: Secrets
     clock: Callable[[], datetime] = utc_now
     progress: Progress = no_progress
@@ -62,7 +62,7 @@ class Refresh:
             sent += events
             self.progress("publish", "events", sent)
 
-        return publisher_of(self.site.site, self.settings, self.store, progress=count)
+        return publisher_of(self.site.site, self.settings, self.store.outbox, progress=count)
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def open_refresh(
 ) -> Iterator[Refresh]:
     """A site's refresh on the configured parts; closes the store at the end."""
     file = read_site(site_path)
-    store = Store.open(settings.database_url)
+    store = State.open(settings.database_url)
     try:
         store.migrate()
         yield Refresh(file, settings, store, secrets or file_secrets(file.folder), progress=progress)

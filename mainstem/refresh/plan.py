@@ -10,6 +10,7 @@ from connectors.pulling import read_capabilities, units
 from mainstem.refresh.opening import Mode, Refresh
 from mainstem.refresh.telling import announce, load_event
 from mainstem.state import Load
+from mainstem.state import Plan as LoadPlan
 from schemas.errors import OperatorError
 from schemas.loads import LoadEventType
 
@@ -53,23 +54,25 @@ def plan(
         raise OperatorError(
             f"{site.site} does not read {', '.join(unknown)}", f"Its types are {', '.join(site.types)}."
         )
-    unfinished = store.open_load(site.site)
+    unfinished = store.loads.open(site.site)
     if unfinished is not None:
         if not fresh and unfinished.mode == mode:
             return _plan_of(unfinished, resumed=True)
-        store.finish_load(unfinished.id, status="abandoned", ended=refresh.clock())
+        store.loads.abandon(unfinished.id, ended=refresh.clock())
     wanted = [name for name in site.types if not types or name in types]
     chosen = site.model_copy(update={"types": wanted})
     starts = {} if mode == "full" else _starts(refresh, wanted, since)
-    load = store.start_load(
+    load = store.loads.start(
         site.site,
         mode=mode,
         started=refresh.clock(),
-        plan={
-            "types": wanted,
-            "units": units(chosen, read_capabilities(chosen, folder=refresh.file.folder, secrets=refresh.secrets)),
-            "since": {name: value.isoformat() for name, value in starts.items()},
-        },
+        plan=LoadPlan(
+            types=wanted,
+            units=units(chosen, read_capabilities(chosen, folder=refresh.file.folder, secrets=refresh.secrets)),
+            since=starts,
+            asked_types=list(types),
+            asked_since=since,
+        ),
     )
     log.info("load planned", site=site.site, load=load.id, mode=mode, types=len(wanted))
     announce(refresh, load_event(load, LoadEventType.STARTED, None))
@@ -78,15 +81,15 @@ def plan(
 
 def _starts(refresh: Refresh, types: Sequence[str], since: datetime | None) -> dict[str, datetime]:
     """Where each type's pull begins: its watermark less the overlap, or further back; types never read have none."""
-    watermarks = refresh.store.watermarks(refresh.site.site)
+    watermarks = refresh.store.watermarks.of(refresh.site.site)
     starts = {name: watermarks[name] - refresh.site.overlap for name in types if name in watermarks}
     return starts if since is None else {name: min(start, since) for name, start in starts.items()}
 
 
 def planned(refresh: Refresh, load_id: str) -> Plan:
     """The plan of a load, for a task that has only its id."""
-    return _plan_of(refresh.store.load(load_id), resumed=False)
+    return _plan_of(refresh.store.loads.get(load_id), resumed=False)
 
 
 def _plan_of(load: Load, *, resumed: bool) -> Plan:
-    return Plan(load.id, load.mode, resumed, list(load.plan["types"]), list(load.plan["units"]))
+    return Plan(load.id, load.mode, resumed, load.plan.types, load.plan.units)

@@ -16,7 +16,6 @@ def publish(refresh: Refresh, load_id: str) -> int:
 
 
 def note_published(refresh: Refresh, load_id: str, published: Published) -> int:
-    """Counts what was acknowledged with the load."""
-    refresh.store.add_published(load_id, published.events)
+    """Logs what was acknowledged."""
     log.info("published", site=refresh.site.site, load=load_id, events=published.events)
     return published.events

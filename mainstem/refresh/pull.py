@@ -20,16 +20,15 @@ def pull_units(refresh: Refresh, load_id: str, names: Sequence[str]) -> int:
     Every unit is tried; what could not be read is noted with the load, and the first error is raised at the end.
     Returns how many resources the units hold.
     """
-    load = refresh.store.load(load_id)
+    load = refresh.store.loads.get(load_id)
     resources, failed = 0, None
     for name in names:
         try:
             pulled = _pull_unit(refresh, load, name)
             resources += max(0, pulled.resources)
         except MainstemError as exc:
-            refresh.store.record_pulled(
-                load_id, name, {"unit": name, "complete": False, "error": exc.cause, "fix": exc.fix}
-            )
+            missed = Pulled(unit=name, complete=False, error=exc.cause, as_of=refresh.clock())
+            refresh.store.loads.record_pulled(load_id, name, missed)
             log.warning("pull failed", site=load.site, load=load_id, unit=name, cause=exc.cause, fix=exc.fix)
             failed = failed or exc
     if failed is not None:
@@ -38,7 +37,7 @@ def pull_units(refresh: Refresh, load_id: str, names: Sequence[str]) -> int:
 
 
 def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
-    site = refresh.site.model_copy(update={"types": load.plan["types"]})
+    site = refresh.site.model_copy(update={"types": load.plan.types})
     types = site.types if name == EXPORT else [name]
     since = _since(load, types)
     pulled = pull(
@@ -51,7 +50,7 @@ def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
         clock=refresh.clock,
         progress=lambda unit, count: refresh.progress("pull", unit, count),
     )
-    refresh.store.record_pulled(load.id, name, pulled.as_json())
+    refresh.store.loads.record_pulled(load.id, name, pulled)
     if not pulled.complete:
         raise IncompleteError(pulled.error, "Deliver or export it again; the watermark stays.")
     if since is None and (silent := _fallen_silent(refresh, load.site, pulled, types)):
@@ -66,11 +65,12 @@ def _fallen_silent(refresh: Refresh, site: str, pulled: Pulled, types: Sequence[
     """Types read in full that gave nothing though they had data before: an error, not success."""
     if not pulled.delivered:
         return []
-    watermarks = refresh.store.watermarks(site)
+    watermarks = refresh.store.watermarks.of(site)
     return [name for name in types if name in watermarks and not pulled.types.get(name)]
 
 
 def _since(load: Load, types: Sequence[str]) -> datetime | None:
     """The earliest watermark of the types; none where one of them has none, so that it is read from the beginning."""
-    since = [load.plan["since"].get(name) for name in types]
-    return None if None in since or not since else min(datetime.fromisoformat(value) for value in since)
+    since = [load.plan.since.get(name) for name in types]
+    known = [value for value in since if value is not None]
+    return min(known) if known and len(known) == len(since) else None

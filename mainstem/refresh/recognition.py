@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from mainstem.state import Store
+from mainstem.state import State
 from transforms import Mapper
 
 AT_LEAST = 4
@@ -32,7 +32,7 @@ class Question:
 class Recogniser(AbstractContextManager["Recogniser"]):
     """One type's lines in one load. The database looks up the next lines while these are mapped."""
 
-    def __init__(self, store: Store, site: str, resource_type: str, mapper: Mapper) -> None:
+    def __init__(self, store: State, site: str, resource_type: str, mapper: Mapper) -> None:
         self._store, self._site, self._type, self._mapper = store, site, resource_type, mapper
         self._asks = True
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recognise")
@@ -48,7 +48,7 @@ class Recogniser(AbstractContextManager["Recogniser"]):
         question = Question(lines, digests, [], None)
         if self._asks:
             question.ids = self._mapper.record_ids(self._type, lines)
-            question.answer = self._thread.submit(self._store.unrecognised, self._site, question.ids, digests)
+            question.answer = self._thread.submit(self._store.records.unrecognised, self._site, question.ids, digests)
             self._open.append(question)
         return question
 

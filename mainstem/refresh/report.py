@@ -1,12 +1,11 @@
 """What a load did."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 from mainstem.refresh.opening import Mode, Refresh
-from mainstem.state import Load
+from mainstem.state import Load, add_up
 from schemas.loads import Gap, TypeCounts
 
 
@@ -50,18 +49,6 @@ class Report:
         }
 
 
-def add_up(counts: Any) -> TypeCounts:
-    """The sum of several types' figures."""
-    total = TypeCounts()
-    for each in counts:
-        for name in TypeCounts.model_fields:
-            if name == "skipped":
-                total.skipped = dict(Counter(total.skipped) + Counter(each.skipped))
-            else:
-                setattr(total, name, getattr(total, name) + getattr(each, name))
-    return total
-
-
 def report_of(load: Load) -> Report:
     """The stored report of a load that ended."""
     stored = load.report or {}
@@ -79,7 +66,7 @@ def report_of(load: Load) -> Report:
 
 def verdict(refresh: Refresh, load_id: str) -> tuple[str, bool]:
     """One line on how a load ended and whether it is whole: what was read, how far the watermark got, what to do."""
-    load = refresh.store.load(load_id)
+    load = refresh.store.loads.get(load_id)
     if load.status != "completed":
         return f"{load.site}: load {load_id} is {load.status}; the watermarks did not move; a retry is safe", False
     report = report_of(load)

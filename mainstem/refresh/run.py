@@ -34,12 +34,12 @@ def run(refresh: Refresh, *, mode: Mode = "incremental", types: Sequence[str] = 
         finally:
             shares[step] = time.perf_counter() - start
 
-    with refresh.store.refreshing(refresh.site.site):
+    with refresh.store.holding(refresh.site.site, "run"):
         with timed("plan"):
             chosen = plan(refresh, mode=mode, types=types, fresh=fresh)
         with timed("pull"):
             failed = _pull_all(refresh, chosen)
-        if failed is not None and not refresh.store.any_pulled(chosen.load):
+        if failed is not None and not refresh.store.loads.any_pulled(chosen.load):
             _end_unread(refresh, chosen.load, failed)
         with PublisherBeside(refresh.site.site, refresh.settings, start_after=PUBLISH_BESIDE_FROM) as beside:
             with timed("map"):

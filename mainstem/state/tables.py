@@ -1,4 +1,4 @@
-"""The store's tables, the same on SQLite and PostgreSQL; mainstem/state/migrations brings a database to them."""
+"""The state's tables, the same on SQLite and PostgreSQL; mainstem/state/migrations brings a database to them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """The migration these tables are at; a test keeps it in step with mainstem/state/migrations."""
 
 
@@ -82,11 +82,17 @@ record = Table(
     Column(
         "line_digest", LargeBinary(16), comment="Of the source line, under the mapping that read it; zeros: not kept."
     ),
+    Column(
+        "own_subject",
+        LargeBinary(16),
+        comment="What the source said, where the subject is an alias; null: the subject itself.",
+    ),
     comment="State of every outcome record; the outbox are its rows whose sequence is above published_sequence. "
     "content null: withdrawn. live: what was last published is a value. updated, changed: microseconds since 1970 UTC.",
 )
 
 Index("ix_record_number", record.c.site, record.c.number)
+Index("ix_record_subject", record.c.subject)
 
 published = Table(
     "published",
@@ -124,21 +130,42 @@ load = Table(
     Column("ended", Instant),
     Column("plan", JSON, nullable=False),
     Column("report", JSON(none_as_null=True)),
-    Column("published", BigInteger, nullable=False),
-    comment="One refresh of one site, from plan to complete. status: running, completed, failed, abandoned.",
+    Column("first_number", BigInteger, nullable=False),
+    Column("last_number", BigInteger),
+    comment="One refresh of one site, from plan to complete. status: running, completed, failed, abandoned. "
+    "Its changes have the numbers after first_number up to last_number (null: not ended).",
 )
 Index("ix_load_site", load.c.site, load.c.started)
 RUNNING = text("status = 'running'")
 Index("ix_load_running", load.c.site, unique=True, sqlite_where=RUNNING, postgresql_where=RUNNING)
 
-load_type = Table(
-    "load_type",
+load_unit = Table(
+    "load_unit",
     metadata,
     Column("load", ForeignKey("load.id"), primary_key=True),
-    Column("resource_type", String, primary_key=True),
-    Column("counts", JSON(none_as_null=True)),
-    Column("pulled", JSON(none_as_null=True)),
-    comment="A load's figures (schemas.events.TypeCounts) and what was pulled, by resource type or unit of a pull.",
+    Column("unit", String, primary_key=True),
+    Column("pulled", JSON, nullable=False),
+    comment="What was pulled in a load (connectors.pulled.Pulled), by unit of a pull.",
+)
+
+load_part = Table(
+    "load_part",
+    metadata,
+    Column("load", ForeignKey("load.id"), primary_key=True),
+    Column("part", String, primary_key=True),
+    Column("mapping", String, nullable=False),
+    Column("place", JSON(none_as_null=True)),
+    Column("figures", JSON, nullable=False),
+    comment="A part of a load's work (a resource type): its figures (schemas.loads.TypeCounts), what it was mapped under and how "
+    "far, renewed with each batch saved.",
+)
+
+load_published = Table(
+    "load_published",
+    metadata,
+    Column("load", ForeignKey("load.id"), primary_key=True),
+    Column("events", BigInteger, nullable=False),
+    comment="Events acknowledged in a load. A row of its own: the publisher adds to it while steps hold the load's row.",
 )
 
 watermark = Table(
@@ -182,6 +209,103 @@ quarantine = Table(
 Index("ix_quarantine_site", quarantine.c.site, quarantine.c.resource_type)
 
 
+old_key = Table(
+    "old_key",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("record", LargeBinary(16), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("subject", LargeBinary(16), nullable=False),
+    Column("type", String, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    comment="Keys under which records may have been published and are no longer: to be told before the record, then deleted.",
+)
+
+refused = Table(
+    "refused",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("record", LargeBinary(16), nullable=False),
+    Column("reason", String, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    comment="Changes that cannot be sent, until their record changes again.",
+)
+Index("ix_refused_record", refused.c.record)
+
+touched = Table(
+    "touched",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("subject", LargeBinary(16), nullable=False),
+    comment="Subjects that lost a record by the change of this number; deleted when a load that saw it completes.",
+)
+
+told = Table(
+    "told",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("site", String(31), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    comment="Events about a site that wait to be sent, in their order; written where they become true, deleted when sent.",
+)
+Index("ix_told_site", told.c.site, told.c.number)
+
+topic = Table(
+    "topic",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("partitions", Integer, nullable=False),
+    comment="Partitions a topic had when it was first published to: a subject's place follows from their count.",
+)
+
+alias = Table(
+    "alias",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", String(31), nullable=False),
+    Column("old", LargeBinary(16), nullable=False),
+    Column("surviving", LargeBinary(16), nullable=False),
+    Column("why", String, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("ended", Instant),
+    comment="Subjects that are another: merged patients, a new pseudonym key, a change of EHR.",
+)
+VALID = text("ended IS NULL")
+Index("ix_alias_old", alias.c.site, alias.c.old, unique=True, sqlite_where=VALID, postgresql_where=VALID)
+
+reference = Table(
+    "reference",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("ref", LargeBinary(12), primary_key=True),
+    Column("type", String, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("updated", BigInteger),
+    comment="Resources that others are read with (Medication), as a mapping that looks them up is given them.",
+)
+
+dependent = Table(
+    "dependent",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("ref", LargeBinary(12), primary_key=True),
+    Column("on", LargeBinary(12), primary_key=True),
+    Column("subject", LargeBinary(16), nullable=False),
+    Column("due", Boolean, nullable=False),
+    Column("line", LargeBinary, nullable=False),
+    comment="Lines that were read with another resource (compressed by zlib); due: that one changed since.",
+)
+Index("ix_dependent_on", dependent.c.site, dependent.c.on)
+DUE = text("due")
+Index("ix_dependent_due", dependent.c.site, sqlite_where=DUE, postgresql_where=DUE)
+
+
 def pending(site: str) -> ColumnElement[bool]:
     """A site's records whose last change is not published. An index with this condition would be written at every mark."""
     upto = select(published.c.number).where(published.c.site == site).scalar_subquery()
@@ -189,4 +313,5 @@ def pending(site: str) -> ColumnElement[bool]:
         record.c.site == site,
         record.c.number > func.coalesce(upto, 0),
         record.c.sequence > record.c.published_sequence,
+        record.c.number.not_in(select(refused.c.number).where(refused.c.site == site)),
     )

@@ -1,6 +1,6 @@
 """Starts the feedback pages."""
 
-from mainstem.database.engine import name_of
+from mainstem.database import name_of
 from services.pages.app import make_app
 from services.registry.database import open_registry
 from services.serving import Say, serve

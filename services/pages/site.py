@@ -10,7 +10,7 @@ import jinja2
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection, Engine
 
-from mainstem.database.engine import translated
+from mainstem.database import translated
 from services.pages.wording import freshness, percent, title_of
 
 

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from mainstem.consumer import Consumer, Handler, Received, StopSignal
-from mainstem.database.engine import name_of
+from mainstem.database import name_of
 from mainstem.kafka.settings import KafkaSettings
 from schemas.events import outcome_topic
 from services.registry.api import make_app

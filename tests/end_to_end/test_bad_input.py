@@ -11,17 +11,17 @@ from network_under_test import Network
 from synthetic_children import RECORDS_A_CHILD, child, children, deliver
 
 from mainstem.demo.embedded import BackendClient, Hospital, free_port
-from mainstem.state import Store
+from mainstem.state import State
 
 
 def watermarks(lhn: Network, site: str) -> dict[str, object]:
     """Up to when each type of a site is complete."""
-    store = Store.open(lhn.settings.database_url)
+    state = State.open(lhn.settings.database_url)
     try:
-        store.migrate()
-        return dict(store.watermarks(site))
+        state.migrate()
+        return dict(state.watermarks.of(site))
     finally:
-        store.close()
+        state.close()
 
 
 def refused(done: "subprocess.CompletedProcess[str]", *, says: str) -> str:

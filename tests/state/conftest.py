@@ -1,4 +1,4 @@
-"""A store on each database, and records to put into it."""
+"""A state on each database, and records to put into it."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mainstem.state import Store
+from mainstem.state import State
 from transforms.mapped import Mapped
 
 AT = datetime(2026, 3, 2, 5, tzinfo=UTC)
@@ -23,9 +23,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    """A store with its tables."""
-    opened = Store.open(url, wait_seconds=10)
+def state(url: str) -> Iterator[State]:
+    """A state with its tables."""
+    opened = State.open(url, wait_seconds=10)
     opened.migrate()
     yield opened
     opened.close()
@@ -42,13 +42,19 @@ def record() -> Make:
     """Makes a record: `record("glucose", "7.1", part=1, updated=5)`; the name is the resource, the value its content."""
 
     def make(
-        name: str, value: str = "1", *, part: int = 0, updated: int | None = None, kind: str = "observation"
+        name: str,
+        value: str = "1",
+        *,
+        part: int = 0,
+        updated: int | None = None,
+        kind: str = "observation",
+        subject: bytes = b"subject-of-tests",
     ) -> Mapped:
-        content = f'{{"type":"{kind}","value":{value}}}'.encode()
+        content = f'{{"type":"{kind}","subject":"s-{subject.hex()}","value":{value}}}'.encode()
         return Mapped(
             id=ref(name) + part.to_bytes(4, "big"),
             type=kind,
-            subject=b"subject-of-tests",
+            subject=subject,
             content=content,
             provenance=f'"source":[],"mapping":"{kind}@1","flags":[]'.encode(),
             updated=updated,

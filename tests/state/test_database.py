@@ -9,16 +9,17 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
+from states import save
 
-from mainstem.state import Store, tables
+from mainstem.state import State, tables
 from mainstem.state.migrations.upgrade import head
 from schemas.errors import OperatorError, TemporaryError
 from transforms.mapped import Mapped
 
 
-def test_migrations_lead_to_the_tables_of_the_code(store: Store) -> None:
+def test_migrations_lead_to_the_tables_of_the_code(state: State) -> None:
     """Alembic finds no difference, and the code knows the newest migration."""
-    with store.engine.connect() as connection:
+    with state.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, tables.metadata) == []
     assert head() == tables.HEAD
@@ -26,49 +27,49 @@ def test_migrations_lead_to_the_tables_of_the_code(store: Store) -> None:
 
 def test_two_processes_may_migrate_at_once(url: str) -> None:
     """One does it, the other waits and finds it done."""
-    stores = [Store.open(url) for _ in range(3)]
+    stores = [State.open(url) for _ in range(3)]
     failures: list[BaseException] = []
 
-    def migrate(store: Store) -> None:
+    def migrate(state: State) -> None:
         try:
-            store.migrate()
+            state.migrate()
         except BaseException as exc:  # noqa: BLE001 — shown below
             failures.append(exc)
 
-    threads = [threading.Thread(target=migrate, args=(store,)) for store in stores]
+    threads = [threading.Thread(target=migrate, args=(state,)) for state in stores]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
     assert failures == []
-    assert [store.epoch for store in stores] == [1, 1, 1]
-    for store in stores:
-        store.close()
+    assert [state.outbox.epoch for state in stores] == [1, 1, 1]
+    for state in stores:
+        state.close()
 
 
-def test_database_of_a_newer_mainstem_is_refused(store: Store) -> None:
+def test_database_of_a_newer_mainstem_is_refused(state: State) -> None:
     """An old program leaves a newer one's tables alone."""
-    with store.engine.begin() as connection:
+    with state.database.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(OperatorError, match="newer Mainstem"):
-        store.migrate()
+        state.migrate()
 
 
-def test_epoch_rises_after_a_restore(store: Store, url: str) -> None:
+def test_epoch_rises_after_a_restore(state: State, url: str) -> None:
     """Everybody who opens the database sees the new epoch."""
-    assert store.raise_epoch() == 2
-    other = Store.open(url)
-    assert (store.epoch, other.epoch) == (2, 2)
+    assert state.outbox.raise_epoch() == 2
+    other = State.open(url)
+    assert (state.outbox.epoch, other.outbox.epoch) == (2, 2)
     other.close()
 
 
 def test_database_without_tables_says_so(url: str) -> None:
     """No statement text, but what to do."""
-    store = Store.open(url)
+    state = State.open(url)
     with pytest.raises(OperatorError, match="no tables") as refused:
-        store.status()
+        state.status()
     assert "SELECT" not in str(refused.value)
-    store.close()
+    state.close()
 
 
 @pytest.mark.parametrize(
@@ -82,63 +83,77 @@ def test_database_without_tables_says_so(url: str) -> None:
 def test_wrong_url_is_told_with_examples(url: str, words: str) -> None:
     """The message shows what a right one looks like."""
     with pytest.raises(OperatorError, match=words) as refused:
-        Store.open(url)
+        State.open(url)
     assert "postgresql://" in refused.value.fix
 
 
 def test_unreachable_postgresql_can_be_tried_again() -> None:
     """Host and port in the message, no password."""
-    store = Store.open("postgresql://someone:secret-word@127.0.0.1:9/mainstem", wait_seconds=2)
+    state = State.open("postgresql://someone:secret-word@127.0.0.1:9/mainstem", wait_seconds=2)
     with pytest.raises(TemporaryError, match=r"mainstem at 127\.0\.0\.1:9 cannot be reached") as refused:
-        store.migrate()
+        state.migrate()
     assert "secret-word" not in f"{refused.value} {refused.value.fix}"
 
 
 def test_unknown_postgresql_database_needs_an_operator(postgres_url: str) -> None:
     """A typing error in the name is no reason to retry."""
-    store = Store.open(postgres_url.replace("/t_", "/nothing_"))
+    state = State.open(postgres_url.replace("/t_", "/nothing_"))
     with pytest.raises(OperatorError, match="no such database"):
-        store.migrate()
+        state.migrate()
 
 
 def test_locked_sqlite_is_temporary(tmp_path: Path) -> None:
     """Another program in the middle of writing: wait, then say so."""
-    store = Store.open(f"sqlite:///{tmp_path}/m.db", wait_seconds=0.2)
-    store.migrate()
+    state = State.open(f"sqlite:///{tmp_path}/m.db", wait_seconds=0.2)
+    state.migrate()
     other = sqlite3.connect(tmp_path / "m.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(TemporaryError, match="locked"):
-        store.raise_epoch()
+        state.outbox.raise_epoch()
     other.execute("ROLLBACK")
     other.close()
-    assert store.raise_epoch() == 2
-    store.close()
+    assert state.outbox.raise_epoch() == 2
+    state.close()
 
 
 def test_full_sqlite_disk_needs_an_operator(tmp_path: Path, at: datetime) -> None:
     """A cap on the file's pages stands for the disk's end; nothing half is left."""
-    store = Store.open(f"sqlite:///{tmp_path}/m.db")
-    store.migrate()
-    with store.engine.connect() as connection:
+    state = State.open(f"sqlite:///{tmp_path}/m.db")
+    state.migrate()
+    with state.database.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 60")
     given = [Mapped(n.to_bytes(16, "big"), "person", b"s" * 16, b"x" * 4000, b"", None) for n in range(200)]
     with pytest.raises(OperatorError, match="full"):
-        store.save("north", "north/load", given, [], at)
-    assert store.status() == []
-    store.close()
+        save(state, "north", given, [], at)
+    assert state.outbox.pending_count("north") == (0, None)
+    state.close()
 
 
 def test_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     """The wrong file is told by its name."""
     (tmp_path / "notes.txt").write_text("not a database, but long enough to look at" * 50)
-    store = Store.open(f"sqlite:///{tmp_path}/notes.txt")
+    state = State.open(f"sqlite:///{tmp_path}/notes.txt")
     with pytest.raises(OperatorError, match=r"notes\.txt is not an SQLite database"):
-        store.migrate()
-    store.close()
+        state.migrate()
+    state.close()
 
 
 def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """A file where the folder should be."""
     (tmp_path / "var").write_text("")
     with pytest.raises(OperatorError, match="cannot be made"):
-        Store.open(f"sqlite:///{tmp_path}/var/mainstem.db")
+        State.open(f"sqlite:///{tmp_path}/var/mainstem.db")
+
+
+def test_database_and_folder_are_their_owners_alone(tmp_path: Path, at: datetime) -> None:
+    """They hold data of patients; what lies beside the file too."""
+    state = State.open(f"sqlite:///{tmp_path}/new/deep/state.db")
+    state.migrate()
+    with state.holding("north", "plan"), state.outbox.publishing("north"):
+        save(state, "north", [], [], at)
+        rights = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "new").rglob("*")}
+    assert rights.pop("deep") == 0o700
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    assert set(rights) >= {"state.db", "state.db-wal", "state.db-shm", "state.db.wal.lock"}
+    assert set(rights.values()) == {0o600}
+    state.close()

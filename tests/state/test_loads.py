@@ -4,174 +4,275 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from states import save
 
-from mainstem.state import Load, Quarantined, Store
-from schemas.errors import OperatorError
-from schemas.loads import Gap, TypeCounts
+from connectors.pulled import Pulled
+from mainstem.state import Batch, Load, Place, Plan, Quarantined, State
+from schemas.errors import OperatorError, TemporaryError
+from schemas.loads import Gap, LoadEvent, TypeCounts
 from transforms.mapped import Mapped
 
 Make = Callable[..., Mapped]
 HOUR = timedelta(hours=1)
 
 
-def started(store: Store, at: datetime) -> Load:
+def started(state: State, at: datetime) -> Load:
     """A running load."""
-    return store.start_load("north", mode="incremental", started=at, plan={"types": ["Observation"], "since": {}})
+    return state.loads.start(
+        "north", mode="incremental", started=at, plan=Plan(types=["Observation"], asked_types=["Observation"])
+    )
 
 
-def counted(store: Store, load: Load, *names: str) -> None:
+def counted(state: State, load: Load, *names: str) -> None:
     """Figures that add up."""
     for name in names:
-        store.record_counts(load.id, name, TypeCounts(read=3, mapped=2, skipped={"missing-code": 1}))
+        read(state, load, name, TypeCounts(read=3, mapped=2, skipped={"missing-code": 1}))
 
 
-def test_load_is_taken_up_again_until_it_ends(store: Store, at: datetime) -> None:
+def read(state: State, load: Load, name: str, figures: TypeCounts) -> None:
+    """A part read from its beginning, of which nothing is a record."""
+    state.loads.begin_part(load.id, name, "mapping")
+    state.records.save(load.id, name, Batch(figures=figures), load.started)
+
+
+def test_load_is_taken_up_again_until_it_ends(state: State, at: datetime) -> None:
     """One unfinished load a site; ended, it is history."""
-    load = started(store, at)
+    load = started(state, at)
     assert load.id == "north/2026-03-02T05:00:00Z"
-    assert store.open_load("north") == load == store.load(load.id)
-    assert load.plan == {"types": ["Observation"], "since": {}}
+    assert state.loads.open("north") == load == state.loads.get(load.id)
+    assert load.plan == Plan(types=["Observation"], asked_types=["Observation"])
     with pytest.raises(OperatorError, match="not finished"):
-        started(store, at + HOUR)
-    store.finish_load(load.id, status="abandoned", ended=at + HOUR)
-    assert store.open_load("north") is None
-    again = started(store, at)
+        started(state, at + HOUR)
+    state.loads.abandon(load.id, at + HOUR)
+    assert state.loads.open("north") is None
+    again = started(state, at)
     assert again.id == "north/2026-03-02T05:00:00Z-2"
-    assert store.last_load("north") == again
+    assert state.loads.last("north") == again
     with pytest.raises(OperatorError, match="no load"):
-        store.load("north/never")
+        state.loads.get("north/never")
 
 
-def test_notes_of_a_load_are_replaced_not_doubled(store: Store, at: datetime) -> None:
+def test_notes_of_a_load_are_replaced_not_doubled(state: State, at: datetime) -> None:
     """A step run again writes the same row."""
-    load = started(store, at)
-    store.record_pulled(load.id, "export", {"complete": False})
-    assert not store.any_pulled(load.id)
-    store.record_pulled(load.id, "export", {"complete": True, "newest": at})
-    counted(store, load, "Observation", "Patient")
-    store.record_counts(load.id, "Patient", TypeCounts(read=9, mapped=9))
-    assert store.pulled(load.id)["export"]["complete"] is True
-    assert store.any_pulled(load.id)
-    assert {name: counts.read for name, counts in store.counts(load.id).items()} == {"Observation": 3, "Patient": 9}
-    store.add_published(load.id, 5)
-    store.add_published(load.id, 2)
-    assert store.load(load.id).published == 7
+    load = started(state, at)
+    state.loads.record_pulled(load.id, "export", Pulled(unit="export", complete=False, error="timeout", as_of=at))
+    assert not state.loads.any_pulled(load.id)
+    state.loads.record_pulled(load.id, "export", Pulled(unit="export", newest=at, as_of=at))
+    assert state.loads.pulled(load.id) == {"export": Pulled(unit="export", newest=at, as_of=at)}
+    assert state.loads.any_pulled(load.id)
+    counted(state, load, "Observation", "Patient", "Patient")
+    assert {name: counts.read for name, counts in state.loads.figures(load.id).items()} == {
+        "Observation": 3,
+        "Patient": 3,
+    }
 
 
-def test_completion_moves_the_watermark_and_is_done_once(store: Store, at: datetime) -> None:
+def test_a_part_goes_on_where_it_was_under_the_same_mapping_only(state: State, record: Make, at: datetime) -> None:
+    """Killed after a batch it repeats nothing; under another mapping what was read is read anew, what was done stays done."""
+    load, figures = started(state, at), TypeCounts(read=2, mapped=2, records=2)
+    assert state.loads.begin_part(load.id, "Observation", "first") is None
+    batch = Batch([record("a"), record("b")], figures=figures, place=Place("Observation-0001.ndjson.gz", 2, {"b": 1}))
+    state.records.save(load.id, "Observation", batch, at)
+    assert state.loads.begin_part(load.id, "Observation", "first") == batch.place
+    assert state.loads.figures(load.id)["Observation"] == figures.model_copy(update={"recorded": 2})
+    assert state.loads.begin_part(load.id, "Observation", "second") is None
+    assert state.loads.figures(load.id)["Observation"] == TypeCounts(recorded=2)
+    state.records.save(load.id, "Observation", batch, at)
+    assert state.loads.figures(load.id)["Observation"] == figures.model_copy(update={"recorded": 2, "unchanged": 2})
+    state.records.save(load.id, "Observation/2", Batch([record("c")], figures=TypeCounts(read=1, mapped=1)), at)
+    assert state.loads.figures(load.id)["Observation"].read == 3
+
+
+def test_what_the_broker_has_is_counted_where_it_is_marked(state: State, record: Make, at: datetime) -> None:
+    """Killed after the mark, the load still says how many were published."""
+    load = started(state, at)
+    save(state, "north", [record("a"), record("b")], [], at)
+    state.outbox.mark_published("north", state.outbox.pending("north", limit=1))
+    assert state.loads.get(load.id).published == 1
+    state.outbox.mark_published("north", state.outbox.pending("north", limit=10))
+    assert state.loads.get(load.id).published == 2
+
+
+def test_steps_of_a_load_that_is_no_longer_open_are_refused(state: State, record: Make, at: datetime) -> None:
+    """Tasks of an abandoned load change nothing, and are told which load is open."""
+    old = started(state, at)
+    state.loads.abandon(old.id, at)
+    new = started(state, at + HOUR)
+    for step in (
+        lambda: state.records.save(old.id, "Observation", Batch([record("lab")]), at),
+        lambda: state.loads.begin_part(old.id, "Observation", "mapping"),
+        lambda: state.loads.record_pulled(old.id, "Observation", Pulled(unit="Observation", as_of=at)),
+    ):
+        with pytest.raises(OperatorError, match=f"is abandoned; {new.id} is open"):
+            step()
+    with pytest.raises(OperatorError, match="is abandoned"):
+        state.loads.complete(old.id, {}, at)
+    assert state.outbox.pending_count("north") == (0, None)
+
+
+def test_a_step_and_its_part_are_held_by_one(state: State, url: str) -> None:
+    """Another part and another step go on; the message names the holder."""
+    other = State.open(url)
+    with (
+        state.holding("north", "map", "Observation"),
+        other.holding("north", "map", "Patient"),
+        other.holding("north", "pull", "Observation"),
+        other.holding("south", "map", "Observation"),
+        pytest.raises(TemporaryError, match=r"process \d+ on .* is at step map of north, Observation, already"),
+        other.holding("north", "map", "Observation"),
+    ):
+        pytest.fail("two hold it")
+    other.close()
+
+
+def test_what_happens_to_a_load_is_told_where_it_becomes_true(state: State, at: datetime) -> None:
+    """Started, failed, abandoned, completed: rows that wait until they are sent, in their order."""
+    first = started(state, at)
+    state.loads.fail(first.id, at + HOUR, "no answer", missing=[Gap(resource_type="Patient", reason="no answer")])
+    state.loads.fail(first.id, at + HOUR, "again")
+    second = started(state, at + 2 * HOUR)
+    state.loads.abandon(second.id, at + 3 * HOUR)
+    third = started(state, at + 4 * HOUR)
+    counted(state, third, "Observation")
+    with pytest.raises(OperatorError):
+        state.loads.complete(third.id, {"Patient": at}, at + 5 * HOUR)
+    state.loads.complete(third.id, {"Observation": at}, at + 5 * HOUR)
+    told = state.outbox.told("north", 10)
+    assert [(row.kind, row.name, row.event) for row in told] == [
+        ("load", first.id, "started"),
+        ("load", first.id, "failed"),
+        ("load", second.id, "started"),
+        ("load", second.id, "failed"),
+        ("load", third.id, "started"),
+        ("load", third.id, "completed"),
+    ]
+    assert LoadEvent.model_validate_json(told[1].value).gaps == [Gap(resource_type="Patient", reason="no answer")]
+    done = LoadEvent.model_validate_json(told[-1].value)
+    assert (done.types["Observation"].read, done.watermarks, done.ended) == (3, {"Observation": at}, at + 5 * HOUR)
+    state.outbox.mark_told("north", [row.number for row in told[:-1]])
+    assert state.outbox.told("north", 10) == told[-1:]
+
+
+def test_a_topics_first_partition_count_is_remembered(state: State) -> None:
+    """The publisher sees that somebody changed it."""
+    assert state.outbox.partitions("lhn.outcome.v1", 12) == 12
+    assert state.outbox.partitions("lhn.outcome.v1", 24) == 12
+
+
+def test_completion_moves_the_watermark_and_is_done_once(state: State, at: datetime) -> None:
     """Completed again, as a retried task does, a load changes nothing."""
-    load = started(store, at)
-    counted(store, load, "Observation")
-    assert store.complete(load.id, {"Observation": at}, at + HOUR, {"status": "completed"}) == {"Observation": at}
-    assert store.complete(load.id, {"Observation": at + HOUR}, at + 2 * HOUR, {}) == {"Observation": at}
-    done = store.load(load.id)
+    load = started(state, at)
+    counted(state, load, "Observation")
+    assert state.loads.complete(load.id, {"Observation": at}, at + HOUR, {"status": "completed"}) == {"Observation": at}
+    assert state.loads.complete(load.id, {"Observation": at + HOUR}, at + 2 * HOUR, {}) == {"Observation": at}
+    done = state.loads.get(load.id)
     assert (done.status, done.ended, done.report) == ("completed", at + HOUR, {"status": "completed"})
 
 
-def test_counts_that_do_not_add_up_refuse_completion(store: Store, at: datetime) -> None:
+def test_counts_that_do_not_add_up_refuse_completion(state: State, at: datetime) -> None:
     """A resource read and neither mapped nor skipped: the watermark stays, the load stays open."""
-    load = started(store, at)
-    store.record_counts(load.id, "Observation", TypeCounts(read=3, mapped=2))
+    load = started(state, at)
+    read(state, load, "Observation", TypeCounts(read=3, mapped=2))
     with pytest.raises(OperatorError, match="do not add up"):
-        store.complete(load.id, {"Observation": at}, at + HOUR)
-    assert store.watermarks("north") == {}
-    assert store.load(load.id).status == "running"
-    counted(store, load, "Observation")
+        state.loads.complete(load.id, {"Observation": at}, at + HOUR)
+    assert state.watermarks.of("north") == {}
+    assert state.loads.get(load.id).status == "running"
+    counted(state, load, "Observation")
     with pytest.raises(OperatorError, match="Patient has no figures"):
-        store.complete(load.id, {"Patient": at}, at + HOUR)
+        state.loads.complete(load.id, {"Patient": at}, at + HOUR)
 
 
-def test_unpublished_changes_refuse_completion(store: Store, record: Make, at: datetime) -> None:
-    """What is stored and not acknowledged keeps the load open; another load's changes do not."""
-    load = started(store, at)
-    counted(store, load, "Observation")
-    store.save("north", load.id, [record("lab")], [], at)
+def test_unpublished_changes_refuse_completion(state: State, record: Make, at: datetime) -> None:
+    """What is stored and not acknowledged keeps the load open."""
+    load = started(state, at)
+    counted(state, load, "Observation")
+    save(state, "north", [record("lab")], [], at)
     with pytest.raises(OperatorError, match="1 changes are not published"):
-        store.complete(load.id, {"Observation": at}, at + HOUR)
-    store.mark_published("north", store.pending("north", limit=10))
-    store.save("north", "north/earlier", [record("other")], [], at)
-    assert store.complete(load.id, {"Observation": at}, at + HOUR) == {"Observation": at}
+        state.loads.complete(load.id, {"Observation": at}, at + HOUR)
+    state.outbox.mark_published("north", state.outbox.pending("north", limit=10))
+    assert state.loads.complete(load.id, {"Observation": at}, at + HOUR) == {"Observation": at}
 
 
-def test_watermark_moves_neither_back_nor_into_the_future(store: Store, at: datetime) -> None:
+def test_watermark_moves_neither_back_nor_into_the_future(state: State, at: datetime) -> None:
     """An earlier value is ignored, a future one refused; one that is there already is refused to the plan."""
-    load = started(store, at)
-    counted(store, load, "Observation", "Patient")
+    load = started(state, at)
+    counted(state, load, "Observation", "Patient")
     with pytest.raises(OperatorError, match="watermark of Patient lies in the future"):
-        store.complete(load.id, {"Observation": at, "Patient": at + 2 * HOUR}, at + HOUR)
-    assert store.watermarks("north") == {}
-    store.complete(load.id, {"Observation": at, "Patient": at}, at + HOUR)
-    second = started(store, at + HOUR)
-    counted(store, second, "Observation", "Patient")
+        state.loads.complete(load.id, {"Observation": at, "Patient": at + 2 * HOUR}, at + HOUR)
+    assert state.watermarks.of("north") == {}
+    state.loads.complete(load.id, {"Observation": at, "Patient": at}, at + HOUR)
+    second = started(state, at + HOUR)
+    counted(state, second, "Observation", "Patient")
     zone = timezone(timedelta(hours=5))
-    assert store.complete(
+    assert state.loads.complete(
         second.id, {"Observation": at - HOUR, "Patient": (at + HOUR).astimezone(zone)}, at + HOUR
     ) == {
         "Observation": at,
         "Patient": at + HOUR,
     }
     with pytest.raises(OperatorError, match="future"):
-        store.watermarks("north", now=at)
-    store.forget_watermark("north", "Patient")
-    assert store.watermarks("north", now=at) == {"Observation": at}
+        state.watermarks.of("north", now=at)
+    state.watermarks.forget("north", "Patient")
+    assert state.watermarks.of("north", now=at) == {"Observation": at}
 
 
-def test_gap_stays_visible_until_its_type_is_read(store: Store, at: datetime) -> None:
+def test_gap_stays_visible_until_its_type_is_read(state: State, at: datetime) -> None:
     """The same gap again is one gap; the load that reads the type closes it."""
-    first = started(store, at)
-    counted(store, first, "Patient")
+    first = started(state, at)
+    counted(state, first, "Patient")
     gap = Gap(resource_type="Observation", since=None, until=at, reason="timeout")
-    store.complete(first.id, {"Patient": at}, at, gaps=[gap])
-    assert store.gaps("north") == [gap]
-    second = started(store, at + HOUR)
-    counted(store, second, "Patient")
+    state.loads.complete(first.id, {"Patient": at}, at, missing=[gap])
+    assert state.gaps.of("north") == [gap]
+    second = started(state, at + HOUR)
+    counted(state, second, "Patient")
     later = gap.model_copy(update={"until": at + HOUR, "reason": "forbidden"})
-    store.complete(second.id, {}, at + HOUR, {}, gaps=[later], status="failed")
-    assert store.gaps("north") == [later]
-    assert store.load(second.id).status == "failed"
-    third = started(store, at + 2 * HOUR)
-    counted(store, third, "Observation")
-    store.complete(third.id, {"Observation": at}, at + 3 * HOUR)
-    assert store.gaps("north") == []
-    store.open_gap("north", gap, at)
-    assert store.close_gaps("north", "Observation", at) == 1
+    state.loads.fail(second.id, at + HOUR, "forbidden", missing=[later])
+    assert state.gaps.of("north") == [later]
+    assert state.loads.get(second.id).status == "failed"
+    third = started(state, at + 2 * HOUR)
+    counted(state, third, "Observation")
+    state.loads.complete(third.id, {"Observation": at}, at + 3 * HOUR)
+    assert state.gaps.of("north") == []
+    state.gaps.open("north", gap, at)
+    assert state.gaps.close("north", "Observation", at) == 1
 
 
-def test_quarantine_holds_each_resource_once(store: Store, at: datetime) -> None:
+def test_quarantine_holds_each_resource_once(state: State, at: datetime) -> None:
     """A map step run again notes the same; the load that reads it again replaces the older note."""
-    first = started(store, at)
+    first = started(state, at)
     items = [
         Quarantined("Observation", b"r" * 12, "missing-code", "Observation.code", "Observation-0001.ndjson.gz", n)
         for n in (1, 2)
     ]
     nameless = Quarantined("Observation", b"", "invalid-json", "", "Observation-0001.ndjson.gz", 3)
     for _ in range(2):
-        store.quarantine(first.id, "north", [*items, nameless])
-    assert list(store.quarantined("north")) == [*items, nameless]
-    counted(store, first, "Observation")
-    store.complete(first.id, {"Observation": at}, at)
-    second = started(store, at + HOUR)
-    counted(store, second, "Observation")
-    store.quarantine(second.id, "north", [items[0]])
-    store.complete(second.id, {"Observation": at}, at + HOUR)
-    assert list(store.quarantined("north")) == [nameless, items[0]]
-    assert list(store.quarantined("north", first.id)) == [nameless]
-    full = store.start_load("north", mode="full", started=at + 2 * HOUR, plan={})
-    counted(store, full, "Observation")
-    store.complete(full.id, {"Observation": at}, at + 2 * HOUR)
-    assert list(store.quarantined("north")) == []
+        state.records.save(first.id, "Observation", Batch(quarantined=[*items, nameless]), at)
+    assert list(state.quarantine.of("north")) == [*items, nameless]
+    counted(state, first, "Observation")
+    state.loads.complete(first.id, {"Observation": at}, at)
+    second = started(state, at + HOUR)
+    counted(state, second, "Observation")
+    state.records.save(second.id, "Observation", Batch(quarantined=[items[0]]), at)
+    state.loads.complete(second.id, {"Observation": at}, at + HOUR)
+    assert list(state.quarantine.of("north")) == [nameless, items[0]]
+    assert list(state.quarantine.of("north", first.id)) == [nameless]
+    full = state.loads.start("north", mode="full", started=at + 2 * HOUR, plan=Plan())
+    counted(state, full, "Observation")
+    state.loads.complete(full.id, {"Observation": at}, at + 2 * HOUR)
+    assert list(state.quarantine.of("north")) == []
 
 
-def test_status_shows_every_site_and_type(store: Store, record: Make, at: datetime) -> None:
+def test_status_shows_every_site_and_type(state: State, record: Make, at: datetime) -> None:
     """Watermark, records, pending, gaps and quarantine, by the FHIR type people know."""
-    load = started(store, at)
-    counted(store, load, "Observation", "Patient")
-    store.save("north", load.id, [record("anna", kind="person"), record("lab-1"), record("lab-2")], [], at)
-    store.mark_published("north", store.pending("north", limit=2))
-    store.quarantine(load.id, "north", [("Observation", b"", "invalid-json", "", "f", 1)])
-    store.open_gap("north", Gap(resource_type="Condition", reason="forbidden"), at)
-    store.save("south", "south/load", [record("bert", kind="medication")], [], at)
-    rows = {(row.site, row.resource_type): row for row in store.status()}
+    load = started(state, at)
+    counted(state, load, "Observation", "Patient")
+    save(state, "north", [record("anna", kind="person"), record("lab-1"), record("lab-2")], [], at)
+    state.outbox.mark_published("north", state.outbox.pending("north", limit=2))
+    broken = Quarantined("Observation", b"", "invalid-json", "", "f", 1)
+    state.records.save(load.id, "Observation", Batch(quarantined=[broken]), at)
+    state.gaps.open("north", Gap(resource_type="Condition", reason="forbidden"), at)
+    save(state, "south", [record("bert", kind="medication")], [], at, part="MedicationRequest")
+    rows = {(row.site, row.resource_type): row for row in state.status()}
     assert list(rows) == [
         ("north", "Condition"),
         ("north", "Observation"),
@@ -183,22 +284,30 @@ def test_status_shows_every_site_and_type(store: Store, record: Make, at: dateti
     assert (lab.load, lab.load_status, lab.watermark) == (load.id, "running", None)
     assert (rows["north", "Patient"].records, rows["north", "Patient"].pending) == (1, 0)
     assert rows["north", "Condition"].gaps == [Gap(resource_type="Condition", reason="forbidden")]
-    assert [row.site for row in store.status("south")] == ["south"]
+    assert [row.site for row in state.status("south")] == ["south"]
 
 
-def test_moment_without_a_zone_is_refused(store: Store) -> None:
+def test_moment_without_a_zone_is_refused(state: State) -> None:
     """A naive time would be stored as whatever zone the machine has."""
     with pytest.raises(OperatorError):
-        started(store, datetime(2026, 3, 2))
-    assert store.open_load("north") is None
+        started(state, datetime(2026, 3, 2))
+    assert state.loads.open("north") is None
 
 
-def test_status_guesses_no_type(store: Store, record: Make, at: datetime) -> None:
+def test_status_guesses_no_type(state: State, record: Make, at: datetime) -> None:
     """A Medication is no medication record, and what no FHIR type feeds stands under its own name."""
-    load = started(store, at)
-    store.save("north", load.id, [record("order", kind="medication"), record("z", kind="derived_observation")], [], at)
-    store.quarantine(load.id, "north", [("Medication", b"", "not-mapped", "", "f", 1)])
-    found = {row.resource_type: (row.records, row.quarantined) for row in store.status()}
+    load = started(state, at)
+    save(
+        state,
+        "north",
+        [record("order", kind="medication"), record("z", kind="derived_observation")],
+        [],
+        at,
+        part="Medication",
+    )
+    unmapped = Quarantined("Medication", b"", "not-mapped", "", "f", 1)
+    state.records.save(load.id, "Medication", Batch(quarantined=[unmapped]), at)
+    found = {row.resource_type: (row.records, row.quarantined) for row in state.status()}
     assert found == {
         "Medication": (0, {"not-mapped": 1}),
         "MedicationRequest": (1, {}),

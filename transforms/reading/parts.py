@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
+from msgspec.structs import astuple
 
 from schemas.problems import Reason
 from transforms.fhir.elements import (
@@ -19,6 +20,8 @@ from transforms.reading.columns import Columns, narrow
 from transforms.reading.memories import LONGEST_KEY, Note, Notes, Table, Texts, remember
 from transforms.rules.declaring import Parts
 from transforms.rules.setting import Setting
+
+_EMPTY = frozenset({b"null", b"{}"})
 
 
 class Elements(NamedTuple):
@@ -55,6 +58,9 @@ class PartReader:
         self._names = list(dict.fromkeys([*table.names, *filter(None, [self._known_by])]))
         part: Any = narrow("Part", self._names)
         self._decode = msgspec.json.Decoder(list[part]).decode
+        self._named = b'"%b"' % self.field.encode()
+        holder = msgspec.defstruct("Holder", [("parts", list[Raw] | None, None)], rename={"parts": self.field})
+        self._decode_list = msgspec.json.Decoder(holder).decode
         self._keyed = setting.pseudonyms.refs(b"part/")
         self._numbers: dict[bytes, bytes] = {}
 
@@ -89,3 +95,10 @@ class PartReader:
             number = self._keyed(b"%d/%b" % (attempt, _label(code)))[: len(WHOLE)]
         taken.add(number)
         return number
+
+    def record_count(self, line: bytes) -> int:
+        """How many records a line gave that is known: the whole and its parts."""
+        if self._named not in line:
+            return 1
+        (parts,) = astuple(self._decode_list(line))
+        return 1 + sum(bytes(part) not in _EMPTY for part in parts or ())

@@ -80,6 +80,10 @@ class Reader:
             outcomes.put_one(place, _flagged(record, seen) if outcome is None else outcome)
         return outcomes
 
+    def record_count(self, lines: Sequence[bytes]) -> int:
+        """How many records lines gave that are known."""
+        return sum(map(self._parts.record_count, lines)) if self._parts.field else len(lines)
+
     # ------------------------------------------------------------ records
 
     def _records(self, heads: Heads, found: Sequence[Texts]) -> list[Mapped]:

@@ -1,1 +1,1 @@
-"""Alembic migrations of the store, shipped with the package; `Store.migrate` runs them."""
+"""Alembic migrations of the state, shipped with the package; `State.migrate` runs them."""

@@ -22,13 +22,13 @@ def configuration(connection: Connection) -> Config:
     return config
 
 
-def upgrade(connection: Connection, name: str) -> None:
+def upgrade(connection: Connection, name: str, to: str = "head") -> None:
     """Runs the missing migrations. Raises OperatorError where a newer Mainstem has been at the database."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ONE_AT_A_TIME})
     config = configuration(connection)
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
     except CommandError as exc:
         raise OperatorError(f"{name} was made by a newer Mainstem", "Install that version here too.") from exc
 

@@ -1,0 +1,200 @@
+"""Subjects that are another: merged patients, a new pseudonym key, a change of EHR. One mechanism for all.
+
+Records of an alias go over to the surviving subject, those stored and those that come. What the source said stays with the
+record, so the end of an alias moves them back. The alias's own `person` is withdrawn meanwhile: the survivor has one.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, insert, select, text, update
+
+from mainstem.database import Database
+from mainstem.state import tables, watermarks
+from mainstem.state.digests import EMPTY_DIGEST, digest_of
+from mainstem.state.keys import Move, move
+from mainstem.state.moments import microseconds
+from mainstem.state.numbers import add_to_tally, hold_number, keep_number
+from schemas.errors import OperatorError
+from schemas.outcomes import fhir_types_of
+from transforms.mapped import NO_LINE, REF_BYTES, Mapped
+
+PERSON = "person"
+_AT_ONCE = 500
+
+
+class Alias(NamedTuple):
+    """One subject that is another."""
+
+    old: bytes
+    surviving: bytes
+    why: str
+    since: datetime
+
+
+class Aliases:
+    """Of every site."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, site: str) -> list[Alias]:
+        """A site's, the oldest first."""
+        row = tables.alias.c
+        wanted = select(row.old, row.surviving, row.why, row.since).where(row.site == site, row.ended.is_(None))
+        with self._database.read() as connection:
+            return [Alias(*found) for found in connection.execute(wanted.order_by(row.id))]
+
+    def add(self, site: str, old: bytes, surviving: bytes, why: str, at: datetime) -> int:
+        """From now on the old subject is the surviving one. Returns how many records went over. The same again changes nothing."""
+        with self._database.write() as connection:
+            number = hold_number(connection, site)
+            if _step(connection, site, [old]).get(old) == surviving:
+                return 0
+            if old in (surviving, resolve(connection, site, [surviving])[surviving]):
+                raise OperatorError("the surviving subject is an alias of the old one", "End that alias first.")
+            if _step(connection, site, [old]):
+                raise OperatorError("the subject is an alias of another already", "End that alias first.")
+            row = tables.alias
+            connection.execute(insert(row).values(site=site, old=old, surviving=surviving, why=why, since=at))
+            final = resolve(connection, site, [surviving])[surviving]
+            return _go_over(connection, site, _stored(connection, site, old), {old: final}, number, at)
+
+    def end(self, site: str, old: bytes, at: datetime) -> int:
+        """The old subject is one of its own again. Returns how many records went back.
+
+        Its `person` comes with the next load, which reads the people from the beginning.
+        """
+        with self._database.write() as connection:
+            number = hold_number(connection, site)
+            survivor = resolve(connection, site, [old])[old]
+            row = tables.alias
+            ended = update(row).where(row.c.site == site, row.c.old == old, row.c.ended.is_(None)).values(ended=at)
+            if not connection.execute(ended).rowcount:
+                raise OperatorError("the subject is no alias", "`mainstem subjects list` shows those that are.")
+            for name in fhir_types_of(PERSON):
+                watermarks.forget(connection, site, name)
+            records = [each for each in _stored(connection, site, survivor) if each.own is not None]
+            now = resolve(connection, site, list({each.own for each in records if each.own is not None}))
+            back = [each for each in records if each.own is not None and now[each.own] != survivor]
+            return _go_over(connection, site, back, now, number, at)
+
+
+class Renamed(NamedTuple):
+    """A batch's records under the subjects that survive."""
+
+    records: Sequence[Mapped]
+    withdrawn: list[tuple[bytes, int | None]]
+    """The refs of people who are aliases."""
+    own: dict[bytes, bytes | None]
+    """What the source said of the subjects of some records, by id."""
+    noted: list[tuple[bytes, bytes | None]]
+    """The same, to be written; None where a record's subject may have been an alias before."""
+
+
+def apply(connection: Connection, site: str, records: Sequence[Mapped]) -> Renamed:
+    """Aliases applied to a batch; one question where the site has none."""
+    row = tables.alias.c
+    if not records or connection.execute(select(row.id).where(row.site == site).limit(1)).first() is None:
+        return Renamed(records, [], {}, [])
+    final = resolve(connection, site, list({record.subject for record in records}))
+    kept: list[Mapped] = []
+    withdrawn: list[tuple[bytes, int | None]] = []
+    own: dict[bytes, bytes | None] = {}
+    for record in records:
+        if (subject := final[record.subject]) == record.subject:
+            kept.append(record)
+            own[record.id] = None
+        elif record.type == PERSON:
+            withdrawn.append((record.id[:REF_BYTES], record.updated))
+        else:
+            content = renamed(record.content, record.subject, subject)
+            kept.append(record._replace(subject=subject, content=content))
+            own[record.id] = record.subject
+    return Renamed(kept, withdrawn, own, list(own.items()))
+
+
+def renamed(content: bytes, old: bytes, new: bytes) -> bytes:
+    """A record's JSON with another subject."""
+    return content.replace(b'"subject":"s-%b"' % old.hex().encode(), b'"subject":"s-%b"' % new.hex().encode(), 1)
+
+
+def resolve(connection: Connection, site: str, subjects: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Each subject's survivor, over aliases of aliases; itself where it is no alias."""
+    final = {subject: subject for subject in subjects}
+    while steps := _step(connection, site, list(set(final.values()))):
+        final = {subject: steps.get(last, last) for subject, last in final.items()}
+    return final
+
+
+def _step(connection: Connection, site: str, subjects: Sequence[bytes]) -> dict[bytes, bytes]:
+    row = tables.alias.c
+    found: dict[bytes, bytes] = {}
+    for start in range(0, len(subjects), _AT_ONCE):
+        some = subjects[start : start + _AT_ONCE]
+        wanted = select(row.old, row.surviving).where(row.site == site, row.ended.is_(None), row.old.in_(some))
+        found.update((old, surviving) for old, surviving in connection.execute(wanted))
+    return found
+
+
+class _Stored(NamedTuple):
+    """A stored record of a subject."""
+
+    id: bytes
+    type: str
+    subject: bytes
+    own: bytes | None
+    content: bytes
+
+
+def _stored(connection: Connection, site: str, subject: bytes) -> Iterator[_Stored]:
+    row = tables.record.c
+    wanted = select(row.id, row.type, row.subject, row.own_subject, row.content).where(
+        row.site == site, row.subject == subject, row.content.is_not(None)
+    )
+    return iter([_Stored(*found) for found in connection.execute(wanted)])
+
+
+_CHANGE = text(
+    "UPDATE record SET content = :content, digest = :digest, number = :number, changed = :at, sequence = sequence + 1"
+    " WHERE id = :id"
+)
+_WITHDRAW = text(
+    "UPDATE record SET content = NULL, digest = :digest, line_digest = :line, number = :number, changed = :at,"
+    " sequence = sequence + 1 WHERE id = :id"
+)
+
+
+def _go_over(
+    connection: Connection,
+    site: str,
+    records: "Iterator[_Stored] | list[_Stored]",
+    final: dict[bytes, bytes],
+    number: int,
+    at: datetime,
+) -> int:
+    """Moves records to the survivor of what their source says; a person does not go, it is withdrawn. Returns how many."""
+    changes, moves, people = [], [], []
+    when = microseconds(at)
+    for record in records:
+        number += 1
+        own = record.subject if record.own is None else record.own
+        new = final[record.subject if record.own is None or record.own not in final else record.own]
+        if record.type == PERSON:
+            people.append({"id": record.id, "digest": EMPTY_DIGEST, "line": NO_LINE, "number": number, "at": when})
+            continue
+        content = renamed(record.content, record.subject, new)
+        changes.append(
+            {"id": record.id, "content": content, "digest": digest_of(content), "number": number, "at": when}
+        )
+        moves.append(Move(record.id, record.subject, new, None if own == new else own, number))
+    if changes:
+        connection.execute(_CHANGE, changes)
+    if people:
+        connection.execute(_WITHDRAW, people)
+        add_to_tally(connection, site, {PERSON: -len(people)})
+    move(connection, site, moves)
+    if changes or people:
+        keep_number(connection, site, number)
+    return len(changes) + len(people)

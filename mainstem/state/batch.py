@@ -1,0 +1,62 @@
+"""What a step gives the state to save, and what became of it."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from schemas.loads import TypeCounts
+from transforms.mapped import Depends, Mapped, Referred
+
+
+class Place(NamedTuple):
+    """How far a part of a load's work has got."""
+
+    file: str
+    """Name of the landing file."""
+    line: int
+    """Lines of it that are done."""
+    extra: dict[str, Any] | None = None
+    """What else the step needs to go on from there; JSON values."""
+
+
+class Quarantined(NamedTuple):
+    """A resource that gave no record: why and where it is. No source text."""
+
+    resource_type: str
+    ref: bytes
+    """12 bytes, or empty where the resource has no id."""
+    reason: str
+    path: str
+    """Field path inside the resource."""
+    file: str
+    """Name of the landing file."""
+    line: int
+
+
+class Batch(NamedTuple):
+    """Saved in one transaction: all of it, or nothing."""
+
+    records: Sequence[Mapped] = ()
+    """All records of one source resource (one ref) come in the same batch: a stored part that is not among them is withdrawn
+    when the resource changed."""
+    withdrawn: Sequence[tuple[bytes, int | None]] = ()
+    """Refs entered in error, with their time; they win over records of the same time."""
+    quarantined: Sequence[Quarantined] = ()
+    referred: Sequence[Referred] = ()
+    depends: Sequence[Depends] = ()
+    figures: TypeCounts | None = None
+    """What was read for this batch; what became of the records is added by the state."""
+    place: Place | None = None
+    """From here the part goes on after a crash."""
+
+
+class Saved(NamedTuple):
+    """What a batch changed. Every record given is recorded, amended, unchanged or stale."""
+
+    recorded: int
+    """Not known before, or known as withdrawn."""
+    amended: int
+    unchanged: int
+    withdrawn: int
+    """Stored records withdrawn: entered in error, or a part its resource no longer has."""
+    stale: int
+    """Older than what is known or than another version in the batch; not stored."""

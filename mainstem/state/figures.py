@@ -1,0 +1,88 @@
+"""A load's figures, by the part of its work; a part keeps with them how far it has got, so that none is counted twice."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from mainstem.state import tables
+from mainstem.state.batch import Batch, Place, Saved
+from schemas.loads import TypeCounts
+
+DONE = ("recorded", "amended", "withdrawn")
+"""Figures of changes that were made; they stay when a part starts anew."""
+
+
+def add_up(counts: Iterable[TypeCounts]) -> TypeCounts:
+    """The sum of several figures."""
+    total = TypeCounts()
+    for each in counts:
+        for name in TypeCounts.model_fields:
+            if name == "skipped":
+                total.skipped = dict(Counter(total.skipped) + Counter(each.skipped))
+            else:
+                setattr(total, name, getattr(total, name) + getattr(each, name))
+    return total
+
+
+def begin(connection: Connection, load_id: str, part: str, mapping: str) -> Place | None:
+    """See Loads.begin_part."""
+    found = _stored(connection, load_id, part)
+    if found is None:
+        _insert(connection, load_id, part, TypeCounts(), mapping=mapping)
+        return None
+    if found.mapping == mapping and found.place is not None:
+        return Place(*found.place)
+    done = TypeCounts(**{name: found.figures.get(name, 0) for name in DONE})
+    _update(connection, load_id, part, done, mapping=mapping, place=None)
+    return None
+
+
+def add(connection: Connection, load_id: str, part: str, batch: Batch, saved: Saved) -> None:
+    """Adds what a batch read and changed; the part goes on from the batch's place."""
+    if batch.figures is None and batch.place is None and not any(saved):
+        return
+    found = _stored(connection, load_id, part)
+    counts = add_up([TypeCounts(**(found.figures if found else {})), batch.figures or TypeCounts()])
+    for name, count in saved._asdict().items():
+        setattr(counts, name, getattr(counts, name) + count)
+    place = {} if batch.place is None else {"place": list(batch.place)}
+    if found is None:
+        _insert(connection, load_id, part, counts, **place)
+    else:
+        _update(connection, load_id, part, counts, **place)
+
+
+def note_sample(connection: Connection, load_id: str, part: str, sampled: int, nonconformant: int) -> None:
+    """See Loads.note_sample."""
+    found = _stored(connection, load_id, part)
+    counts = TypeCounts(**(found.figures if found else {}))
+    counts.sampled, counts.nonconformant = sampled, nonconformant
+    (_update if found else _insert)(connection, load_id, part, counts)
+
+
+def of_load(connection: Connection, load_id: str) -> dict[str, TypeCounts]:
+    """By resource type: what stands before the `/` of a part's name."""
+    row = tables.load_part.c
+    by_type: dict[str, list[TypeCounts]] = {}
+    for part, counts in connection.execute(select(row.part, row.figures).where(row.load == load_id).order_by(row.part)):
+        by_type.setdefault(part.partition("/")[0], []).append(TypeCounts(**counts))
+    return {name: add_up(counts) for name, counts in by_type.items()}
+
+
+def _stored(connection: Connection, load_id: str, part: str) -> Any:
+    row = tables.load_part.c
+    wanted = select(row.mapping, row.place, row.figures).where(row.load == load_id, row.part == part)
+    return connection.execute(wanted.with_for_update()).first()
+
+
+def _insert(connection: Connection, load_id: str, part: str, counts: TypeCounts, **values: Any) -> None:
+    values = {"mapping": "", "place": None, **values}
+    connection.execute(insert(tables.load_part).values(load=load_id, part=part, figures=counts.model_dump(), **values))
+
+
+def _update(connection: Connection, load_id: str, part: str, counts: TypeCounts, **values: Any) -> None:
+    row = tables.load_part
+    this = (row.c.load == load_id, row.c.part == part)
+    connection.execute(update(row).where(*this).values(figures=counts.model_dump(), **values))

@@ -1,0 +1,351 @@
+"""Loads: one refresh of one site, from plan to complete; and what the network is told of each, written where it becomes true."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from connectors.pulled import Pulled
+from mainstem.database import Database
+from mainstem.state import figures, gaps, quarantine, tables, watermarks
+from mainstem.state.batch import Place
+from mainstem.state.outbox import refused_by_reason, tell
+from schemas.errors import MainstemError, OperatorError
+from schemas.loads import Gap, LoadEvent, LoadEventType, TypeCounts
+
+LoadStatus = Literal["running", "completed", "failed", "abandoned"]
+Mode = Literal["incremental", "full"]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a load does, and what was asked for: only the same asking takes an unfinished load up again."""
+
+    types: list[str] = []
+    """FHIR resource types."""
+    units: list[str] = []
+    """What is pulled apart."""
+    since: dict[str, datetime] = {}
+    """Where each type's pull begins; none for a type that is read from the beginning."""
+    asked_types: list[str] = []
+    """Types the load was limited to; none: all of the site."""
+    asked_since: datetime | None = None
+
+
+class Load(NamedTuple):
+    """One refresh of one site."""
+
+    id: str
+    """`north/2026-03-02T05:00:00Z`."""
+    site: str
+    mode: Mode
+    status: LoadStatus
+    started: datetime
+    ended: datetime | None
+    plan: Plan
+    report: dict[str, Any] | None
+    published: int
+    """Events acknowledged in this load."""
+
+
+class Loads:
+    """The loads of every site; one of a site is open at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def start(self, site: str, *, mode: Mode, started: datetime, plan: Plan) -> Load:
+        """A new load. Raises OperatorError while another of the site is unfinished."""
+        with self._database.write() as connection:
+            if unfinished := open_load(connection, site):
+                raise OperatorError(
+                    f"load {unfinished.id} is not finished", "Resume it, or abandon it: `mainstem run --fresh`."
+                )
+            load_id = _new_id(connection, site, started)
+            connection.execute(
+                insert(tables.load).values(
+                    id=load_id,
+                    site=site,
+                    mode=mode,
+                    status="running",
+                    started=started,
+                    plan=msgspec.to_builtins(plan),
+                    first_number=_numbered_upto(connection, site),
+                )
+            )
+            load = load_of(connection, load_id)
+            _tell(connection, load, LoadEventType.STARTED, started)
+            return load
+
+    def open(self, site: str) -> Load | None:
+        """The site's unfinished load."""
+        with self._database.read() as connection:
+            return open_load(connection, site)
+
+    def get(self, load_id: str) -> Load:
+        """A load. Raises OperatorError where there is none."""
+        with self._database.read() as connection:
+            return load_of(connection, load_id)
+
+    def last(self, site: str) -> Load | None:
+        """The site's newest load."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                _LOAD.where(tables.load.c.site == site)
+                .order_by(tables.load.c.started.desc(), tables.load.c.id.desc())
+                .limit(1)
+            ).first()
+        return None if row is None else _as_load(row)
+
+    def record_pulled(self, load_id: str, unit: str, pulled: Pulled) -> None:
+        """What was pulled by a unit (a resource type, or `export`); it replaces that of an earlier attempt."""
+        row = tables.load_unit
+        with self._database.write() as connection:
+            hold_open(connection, load_id)
+            connection.execute(delete(row).where(row.c.load == load_id, row.c.unit == unit))
+            connection.execute(insert(row).values(load=load_id, unit=unit, pulled=pulled.as_json()))
+
+    def pulled(self, load_id: str) -> dict[str, Pulled]:
+        """What was pulled, by unit."""
+        row = tables.load_unit.c
+        with self._database.read() as connection:
+            found = connection.execute(select(row.unit, row.pulled).where(row.load == load_id))
+            return {unit: msgspec.convert(pulled, Pulled) for unit, pulled in found}
+
+    def any_pulled(self, load_id: str) -> bool:
+        """Whether any unit was pulled whole."""
+        return any(pulled.complete for pulled in self.pulled(load_id).values())
+
+    def begin_part(self, load_id: str, part: str, mapping: str) -> Place | None:
+        """A part of the load's work begins, under the identity of what maps it; where it was begun under the same one, it
+        goes on from the place that is returned. Raises OperatorError for a load that is not its site's open one.
+
+        Begun under another one its figures of what was read start anew; recorded, amended and withdrawn stay: that was done.
+        """
+        with self._database.write() as connection:
+            hold_open(connection, load_id)
+            return figures.begin(connection, load_id, part, mapping)
+
+    def note_sample(self, load_id: str, part: str, sampled: int, nonconformant: int) -> None:
+        """Resources of a part that were checked in full; replaces an earlier attempt's."""
+        with self._database.write() as connection:
+            hold_open(connection, load_id)
+            figures.note_sample(connection, load_id, part, sampled, nonconformant)
+
+    def figures(self, load_id: str) -> dict[str, TypeCounts]:
+        """A load's figures by resource type: parts of a type (`Observation/2`) added up."""
+        with self._database.read() as connection:
+            return figures.of_load(connection, load_id)
+
+    def prove(self, load_id: str, moved: Mapping[str, datetime], ended: datetime) -> None:
+        """Raises OperatorError where `complete` with these watermarks would; changes nothing."""
+        with self._database.read() as connection:
+            _prove(connection, load_of(connection, load_id), moved, ended)
+
+    def complete(
+        self,
+        load_id: str,
+        moved: Mapping[str, datetime],
+        ended: datetime,
+        report: dict[str, Any] | None = None,
+        *,
+        missing: Iterable[Gap] = (),
+    ) -> dict[str, datetime]:
+        """Ends a load in one transaction: moves watermarks, closes the gaps of their types, opens those `missing`, tells of it.
+
+        Returns the watermarks. Raises OperatorError, and changes nothing, when the figures of a type do not add up, a
+        watermark has no figures or lies after `ended`, or changes of the load are not published. A watermark never moves
+        back. A load completed already stays as it is.
+        """
+        with self._database.write() as connection:
+            load = _held(connection, load_id)
+            if load.status == "running":
+                _prove(connection, load, moved, ended)
+                self._end(connection, load, "completed", ended, report, moved, list(missing), None)
+            elif load.status != "completed":
+                raise OperatorError(f"load {load_id} is {load.status}", "Start a new one: `mainstem run`.")
+            return watermarks.of_site(connection, load.site)
+
+    def fail(
+        self,
+        load_id: str,
+        ended: datetime,
+        error: str,
+        report: dict[str, Any] | None = None,
+        *,
+        missing: Iterable[Gap] = (),
+    ) -> None:
+        """Ends a load that moves no watermark and tells why; a load that ended already stays as it is."""
+        with self._database.write() as connection:
+            load = _held(connection, load_id)
+            if load.status == "running":
+                self._end(connection, load, "failed", ended, report, {}, list(missing), error)
+
+    def abandon(self, load_id: str, ended: datetime) -> None:
+        """Ends a load that nobody goes on with; a load that ended already stays as it is."""
+        with self._database.write() as connection:
+            load = _held(connection, load_id)
+            if load.status == "running":
+                self._end(connection, load, "abandoned", ended, None, {}, [], "abandoned for a new load")
+
+    @staticmethod
+    def _end(
+        connection: Connection,
+        load: Load,
+        status: LoadStatus,
+        ended: datetime,
+        report: dict[str, Any] | None,
+        moved: Mapping[str, datetime],
+        missing: list[Gap],
+        error: str | None,
+    ) -> None:
+        for name, value in moved.items():
+            watermarks.move(connection, load.site, name, value, load.id)
+            gaps.close(connection, load.site, name, ended)
+        for gap in missing:
+            gaps.open_one(connection, load.site, gap, ended)
+        last = last_number(connection, load.site)
+        if status == "completed":
+            _forget_touched(connection, load.site, last)
+        if status != "abandoned":
+            quarantine.release(connection, load.id, load.site, load.mode, moved)
+        row = tables.load
+        ending = {"status": status, "ended": ended, "report": report, "last_number": last}
+        connection.execute(update(row).where(row.c.id == load.id).values(ending))
+        event = LoadEventType.COMPLETED if status == "completed" else LoadEventType.FAILED
+        _tell(connection, load, event, ended, moved, missing, error)
+
+
+_PUBLISHED = (
+    select(func.coalesce(func.sum(tables.load_published.c.events), 0))
+    .where(tables.load_published.c.load == tables.load.c.id)
+    .scalar_subquery()
+)
+_LOAD = select(*(tables.load.c[name] for name in Load._fields[:-1]), _PUBLISHED)
+
+
+def _as_load(row: Any) -> Load:
+    load = Load(*row)
+    return load._replace(plan=msgspec.convert(load.plan, Plan), published=int(load.published))
+
+
+def load_of(connection: Connection, load_id: str) -> Load:
+    """A load. Raises OperatorError where there is none."""
+    row = connection.execute(_LOAD.where(tables.load.c.id == load_id)).first()
+    if row is None:
+        raise OperatorError(f"there is no load {load_id}", "`mainstem status` shows each site's last load.")
+    return _as_load(row)
+
+
+def open_load(connection: Connection, site: str) -> Load | None:
+    """The site's unfinished load."""
+    row = connection.execute(_LOAD.where(tables.load.c.site == site, tables.load.c.status == "running")).first()
+    return None if row is None else _as_load(row)
+
+
+class Held(NamedTuple):
+    """What a step needs to know of the load it holds."""
+
+    site: str
+    status: LoadStatus
+
+
+def hold_open(connection: Connection, load_id: str) -> Held:
+    """Keeps the load from ending before this transaction does. Raises OperatorError where it is not its site's open one."""
+    row = tables.load.c
+    found = connection.execute(select(row.site, row.status).where(row.id == load_id).with_for_update(read=True)).first()
+    if found is None:
+        raise OperatorError(f"there is no load {load_id}", "`mainstem status` shows each site's last load.")
+    held = Held(*found)
+    if held.status != "running":
+        other = open_load(connection, held.site)
+        raise OperatorError(
+            f"load {load_id} is {held.status}; {f'{other.id} is open' if other else f'{held.site} has no open load'}",
+            "Nothing was stored. Go on with the open load: `mainstem run`.",
+        )
+    return held
+
+
+def _held(connection: Connection, load_id: str) -> Load:
+    """A load that is about to end: waits until no step saves for it."""
+    connection.execute(select(tables.load.c.id).where(tables.load.c.id == load_id).with_for_update())
+    return load_of(connection, load_id)
+
+
+def _new_id(connection: Connection, site: str, started: datetime) -> str:
+    stem = f"{site}/{started.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    taken = set(connection.scalars(select(tables.load.c.id).where(tables.load.c.id.startswith(stem, autoescape=True))))
+    names = (stem, *(f"{stem}-{n}" for n in range(2, len(taken) + 3)))
+    return next(name for name in names if name not in taken)
+
+
+def last_number(connection: Connection, site: str) -> int:
+    """The number of the site's last change."""
+    row = tables.site_state.c
+    return connection.execute(select(row.number).where(row.site == site)).scalar() or 0
+
+
+def _numbered_upto(connection: Connection, site: str) -> int:
+    """Up to where the last completed load went: what one that was not completed left begins a new load's range."""
+    row = tables.load.c
+    wanted = select(func.max(row.last_number)).where(row.site == site, row.status == "completed")
+    return connection.execute(wanted).scalar() or 0
+
+
+def _forget_touched(connection: Connection, site: str, upto: int) -> None:
+    row = tables.touched
+    connection.execute(delete(row).where(row.c.site == site, row.c.number <= upto))
+
+
+def _prove(connection: Connection, load: Load, moved: Mapping[str, datetime], ended: datetime) -> None:
+    counts = figures.of_load(connection, load.id)
+    for name, counted in counts.items():
+        if not counted.adds_up():
+            raise _unproven(load, f"the figures of {name} do not add up", "This is a defect; please report it.")
+    for name, value in moved.items():
+        if name not in counts:
+            raise _unproven(
+                load, f"{name} has no figures, so its watermark may not move", "Run the map step of this load."
+            )
+        if value > ended:
+            raise _unproven(
+                load, f"the watermark of {name} lies in the future", "Correct the clock of this machine or of the EHR."
+            )
+    state = tables.record.c
+    waiting = connection.execute(
+        select(func.count()).where(tables.pending(load.site), state.load == load.id)
+    ).scalar_one()
+    if waiting:
+        raise _unproven(load, f"{waiting} changes are not published", "Run the publish step of this load.")
+
+
+def _unproven(load: Load, cause: str, fix: str) -> MainstemError:
+    return OperatorError(f"load {load.id} cannot be completed: {cause}", fix)
+
+
+def _tell(
+    connection: Connection,
+    load: Load,
+    event: LoadEventType,
+    at: datetime,
+    moved: Mapping[str, datetime] | None = None,
+    missing: Iterable[Gap] = (),
+    error: str | None = None,
+) -> None:
+    """Puts what happened to the load, with its figures of this moment, among the events to be sent."""
+    value = LoadEvent(
+        load=load.id,
+        site=load.site,
+        event=event,
+        mode=load.mode,
+        started=load.started,
+        ended=None if event is LoadEventType.STARTED else at,
+        types=figures.of_load(connection, load.id),
+        watermarks=dict(moved or {}),
+        gaps=list(missing),
+        published=load.published,
+        refused={} if event is LoadEventType.STARTED else refused_by_reason(connection, load.site),
+        error=error,
+    )
+    tell(connection, load.site, "load", load.id, event, at, value.model_dump_json(exclude_none=True).encode())

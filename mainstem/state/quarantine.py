@@ -1,0 +1,67 @@
+"""Resources that gave no record: noted with their load, released when they are read anew."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from sqlalchemy import Connection, delete, exists, func, insert, select
+from sqlalchemy.dialects import postgresql
+
+from mainstem.database import Database
+from mainstem.state import tables
+from mainstem.state.batch import Quarantined
+
+
+class Quarantine:
+    """What is in quarantine; a batch brings it, `Records.save` notes it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, site: str, load_id: str | None = None) -> Iterator[Quarantined]:
+        """Of one load or of all."""
+        row = tables.quarantine.c
+        wanted = select(*(row[name] for name in Quarantined._fields)).where(row.site == site)
+        if load_id is not None:
+            wanted = wanted.where(row.load == load_id)
+        with self._database.read() as connection:
+            for found in connection.execution_options(yield_per=2000).execute(
+                wanted.order_by(row.load, row.file, row.line)
+            ):
+                yield Quarantined(*found)
+
+
+def note(connection: Connection, load_id: str, site: str, items: Sequence[Quarantined]) -> None:
+    """The same ones again, by a map step run again, are noted once."""
+    rows = [{"load": load_id, "site": site, **item._asdict()} for item in items]
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        connection.execute(insert(tables.quarantine).prefix_with("OR IGNORE"), rows)
+    else:
+        connection.execute(postgresql.insert(tables.quarantine).on_conflict_do_nothing(), rows)
+
+
+def release(connection: Connection, load_id: str, site: str, mode: str, types: Collection[str]) -> None:
+    """What earlier loads could not use and this one read anew: all of a type by a full load, else what came again and is noted again."""
+    row, again = tables.quarantine, tables.quarantine.alias()
+    earlier = delete(row).where(row.c.site == site, row.c.load != load_id)
+    if mode == "full" and types:
+        connection.execute(earlier.where(row.c.resource_type.in_(types)))
+    else:
+        same = (
+            again.c.load == load_id,
+            again.c.resource_type == row.c.resource_type,
+            again.c.ref == row.c.ref,
+            again.c.ref != b"",
+        )
+        connection.execute(earlier.where(exists().where(*same)))
+
+
+def by_reason(connection: Connection, site: str) -> dict[tuple[str, str], int]:
+    """Resources by type and reason code."""
+    row = tables.quarantine.c
+    found = connection.execute(
+        select(row.resource_type, row.reason, func.count())
+        .where(row.site == site)
+        .group_by(row.resource_type, row.reason)
+    )
+    return {(name, reason): count for name, reason, count in found}

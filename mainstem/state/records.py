@@ -1,0 +1,59 @@
+"""Every record's state: batches saved, lines recognised."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from mainstem.database import Database
+from mainstem.state import aliases, figures, quarantine, references
+from mainstem.state.batch import Batch, Saved
+from mainstem.state.batches import Batches
+from mainstem.state.keys import move, note_own
+from mainstem.state.loads import hold_open
+from mainstem.state.moments import microseconds
+from mainstem.state.numbers import add_to_tally, hold_number, keep_number
+from mainstem.state.saving import Saving
+
+
+class Records:
+    """A site's records. Saves of one site come one after the other, so its changes commit in the order of their numbers."""
+
+    def __init__(self, database: Database, batches: Batches) -> None:
+        self._database, self._batches = database, batches
+
+    def save(self, load_id: str, part: str, batch: Batch, at: datetime) -> Saved:
+        """Compares a batch with the state and stores what differs, with all that belongs to it, in one transaction.
+
+        Raises OperatorError for a load that is not its site's open one.
+        """
+        with self._database.write() as connection:
+            load = hold_open(connection, load_id)
+            saving = self._saving(connection, load.site, load_id, at)
+            renamed = aliases.apply(connection, load.site, batch.records)
+            saved = saving.save(renamed.records, [*batch.withdrawn, *renamed.withdrawn])
+            saved = saved._replace(unchanged=saved.unchanged + len(renamed.withdrawn))
+            move(connection, load.site, [each._replace(own=renamed.own.get(each.id)) for each in saving.moves])
+            note_own(connection, renamed.noted)
+            self._close(connection, load.site, saving)
+            references.save(connection, load.site, batch, saving)
+            quarantine.note(connection, load_id, load.site, batch.quarantined)
+            figures.add(connection, load_id, part, batch, saved)
+        return saved
+
+    def unrecognised(self, site: str, ids: Sequence[bytes], line_digests: Sequence[bytes]) -> list[int]:
+        """Which of some lines, known by the ids of their records and their digests, did not give what is stored: their places."""
+        with self._database.read() as connection:
+            cursor = self._database.cursor(connection)
+            self._batches.prepare(cursor)
+            return self._batches.unrecognised(cursor, site, ids, line_digests)
+
+    def _saving(self, connection: Connection, site: str, load_id: str, at: datetime) -> Saving:
+        cursor = self._database.cursor(connection)
+        self._batches.prepare(cursor)
+        return Saving(self._batches, cursor, site, load_id, microseconds(at), hold_number(connection, site))
+
+    def _close(self, connection: Connection, site: str, saving: Saving) -> None:
+        if saving.number > saving.first:
+            keep_number(connection, site, saving.number)
+            add_to_tally(connection, site, saving.added)

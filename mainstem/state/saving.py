@@ -1,0 +1,187 @@
+"""What a batch of records does to the state: compared with what is stored, numbered, written where it differs."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from mainstem.state.batch import Saved
+from mainstem.state.batches import Batches, Changed, Difference, Digested
+from mainstem.state.digests import EMPTY_DIGEST, digest_of
+from mainstem.state.keys import Move
+from schemas.errors import OperatorError
+from transforms.mapped import NO_LINE, REF_BYTES, Mapped
+
+
+class Saving:
+    """One batch of a site's records, inside the transaction that holds the site's row."""
+
+    def __init__(self, batches: Batches, cursor: Any, site: str, load: str, at: int, number: int) -> None:
+        self._batches, self._cursor = batches, cursor
+        self._site, self._load, self._at = site, load, at
+        self.first = self.number = number
+        """Number of the site's last change, before and now."""
+        self.moves: list[Move] = []
+        """Records that go over to another subject; the caller moves them."""
+        self.read_again: set[bytes] = set()
+        """Refs of stored resources that came anew, in another state or from another line."""
+        self.stale: set[bytes] = set()
+        """Refs of resources that came in an older state."""
+        self.added: dict[str, int] = {}
+        """Records more or fewer, by type."""
+        self._recorded = self._amended = self._withdrawn = 0
+
+    def save(self, records: Sequence[Mapped], withdrawn: Sequence[tuple[bytes, int | None]]) -> Saved:
+        given = len(records)
+        records, doubles = _newest_versions(records)
+        stale = unchanged = 0
+        if records:
+            digests = [digest_of(record.content) for record in records]
+            if not self._batches.any_known(self._cursor, records):
+                self._insert(list(zip(records, digests, strict=True)))
+            else:
+                differences = self._batches.differences(self._cursor, self._site, records, digests)
+                stale, same = self._store(records, digests, differences)
+                unchanged = len(records) - len(differences) + same
+        if withdrawn:
+            self.read_again.update(ref for ref, _ in withdrawn)
+            self._withdraw(withdrawn)
+        unchanged += doubles
+        stale += given - len(records) - doubles
+        return Saved(self._recorded, self._amended, unchanged, self._withdrawn, stale)
+
+    def _store(
+        self, records: Sequence[Mapped], digests: Sequence[bytes], differences: Sequence[Difference]
+    ) -> tuple[int, int]:
+        """Writes what differs. Returns how many records are stale and how many have the same content."""
+        new: list[Digested] = []
+        differing: list[tuple[Mapped, Difference]] = []
+        newer: list[Mapped] = []
+        same = 0
+        old: set[bytes] = set()
+        for found in differences:
+            record = records[found.place]
+            if found.site is None:
+                new.append((record, digests[found.place]))
+            elif found.site != self._site:
+                raise OperatorError(
+                    f"{self._site} and {found.site} gave records of the same id",
+                    "Two sites share a subject key; give each its own.",
+                )
+            elif found.same:
+                same += 1
+                if _older(record.updated, found.updated):
+                    self.stale.add(record.id[:REF_BYTES])
+                else:
+                    newer.append(record)
+            elif _older(record.updated, found.updated):
+                old.add(record.id[:REF_BYTES])
+            else:
+                differing.append((record, found))
+        stale = len(differences) - same - len(new) - len(differing)
+        if old:  # an old version's parts may be unknown, but they are as old as the whole
+            fresh = [pair for pair in new if pair[0].id[:REF_BYTES] not in old]
+            current = [pair for pair in differing if pair[0].id[:REF_BYTES] not in old]
+            stale += len(new) - len(fresh) + len(differing) - len(current)
+            new, differing = fresh, current
+        if new:
+            self._insert(new)
+        self.stale |= old
+        if newer:
+            self._touch(newer, {record.id for record in records})
+        if differing:
+            self._amend(differing, digests, {record.id for record in records})
+        return stale, same
+
+    def _insert(self, records: Sequence[Digested]) -> None:
+        self._batches.insert(self._cursor, self._site, self._load, self._at, records, self.number)
+        self.number += len(records)
+        self._recorded += len(records)
+        for record, _ in records:
+            self.added[record.type] = self.added.get(record.type, 0) + 1
+
+    def _touch(self, newer: Sequence[Mapped], given: Collection[bytes]) -> None:
+        """The same content from another line: a part it had may be gone, where the whole does not name its parts."""
+        self._batches.touch(self._cursor, newer)
+        times = {record.id[:REF_BYTES]: record.updated for record in newer}
+        self.read_again.update(times)
+        self._withdraw(list(times.items()), given)
+
+    def _amend(
+        self,
+        differing: Sequence[tuple[Mapped, Difference]],
+        digests: Sequence[bytes],
+        given: Collection[bytes],
+    ) -> None:
+        changes = []
+        times: dict[bytes, int | None] = {}
+        for record, found in differing:
+            self.number += 1
+            times[record.id[:REF_BYTES]] = record.updated
+            # An unknown time tells nothing: the known one goes on guarding against older versions.
+            updated = found.updated if record.updated is None else record.updated
+            digest = digests[found.place]
+            if found.subject is not None and found.subject != record.subject:
+                self.moves.append(Move(record.id, found.subject, record.subject, None, self.number))
+            changes.append(
+                Changed(record.id, digest, record.line_digest, record.content, record.provenance, updated, self.number)
+            )
+            if found.withdrawn:
+                self._recorded += 1
+                self.added[record.type] = self.added.get(record.type, 0) + 1
+            else:
+                self._amended += 1
+        self._batches.change(self._cursor, self._load, self._at, changes)
+        self.read_again.update(times)
+        self._withdraw(list(times.items()), given)
+
+    def _withdraw(self, refs: Sequence[tuple[bytes, int | None]], keep: Collection[bytes] = ()) -> None:
+        """All records of some source resources, but for `keep` and those that are newer."""
+        times: dict[bytes, int | None] = {}
+        for ref, updated in refs:
+            if ref not in times or not _older(updated, times[ref]):
+                times[ref] = updated
+        changes = []
+        for part in self._batches.parts(self._cursor, self._site, list(times)):
+            updated = times[part.id[:REF_BYTES]]
+            if part.id in keep or _older(updated, part.updated):
+                continue
+            self.number += 1
+            changes.append(
+                Changed(
+                    part.id,
+                    EMPTY_DIGEST,
+                    NO_LINE,
+                    None,
+                    None,
+                    part.updated if updated is None else updated,
+                    self.number,
+                )
+            )
+            self.added[part.type] = self.added.get(part.type, 0) - 1
+        if changes:
+            self._batches.change(self._cursor, self._load, self._at, changes)
+            self._withdrawn += len(changes)
+
+
+def _older(updated: int | None, known: int | None) -> bool:
+    return updated is not None and known is not None and updated < known
+
+
+def _newest_versions(records: Sequence[Mapped]) -> tuple[Sequence[Mapped], int]:
+    """The batch with one version of each resource, the newest, of equals the last; and how many left out have the kept content."""
+    if len({record.id for record in records}) == len(records):
+        return records, 0
+    versions: dict[bytes, list[Mapped]] = {}
+    open_versions: dict[bytes, list[Mapped]] = {}
+    for record in records:
+        ref = record.id[:REF_BYTES]
+        version = open_versions.get(ref)
+        if version is None or any(part.id == record.id for part in version):
+            version = open_versions[ref] = []
+        version.append(record)
+        kept = versions.get(ref)
+        if kept is None or not _older(record.updated, kept[0].updated):
+            versions[ref] = version
+    newest = [record for version in versions.values() for record in version]
+    contents = {record.id: record.content for record in newest}
+    alike = sum(contents.get(record.id) == record.content for record in records) - len(newest)
+    return newest, alike
