@@ -80,7 +80,7 @@ def _write(run: "DagRun") -> None:
         return
     session = object_session(run)
     if session is None:  # so in `dag.test()`
-        session = settings.get_session()()
+        session = settings.get_session()()  # type: ignore[no-untyped-call] # Airflow decorates it without types
         kept = session.get(DagRun, run.id)
     else:
         kept = run
