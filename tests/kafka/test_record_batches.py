@@ -1,12 +1,36 @@
-"""What the fast road puts on a topic is what `KafkaProducer.send` does: the publisher's two roads, read back by a plain client."""
+"""What the fast road puts on a topic is, byte for byte, what `KafkaProducer.send` would, as two independent clients read it."""
 
-import copy
-from typing import Any
+import json
+from typing import Any, NamedTuple
+from uuid import NAMESPACE_URL, uuid5
 
+import confluent_kafka
+import kafka
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kafka import KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
+from kafka.partitioner import murmur2
+from structlog.testing import capture_logs
 
-from mainstem.kafka import record_batches
+from mainstem.kafka import topics
+from mainstem.kafka.record_batches import BATCH_BYTES, PROVEN, Batch, PlainSend, WholeBatches, road
+from mainstem.kafka.record_format import NO_ATTRIBUTES_NO_DELAY, Record, header, records_of, varint
 from mainstem.kafka.settings import KafkaSettings
+
+PARTITIONS = 12
+ROADS = pytest.mark.parametrize("plain", [False, True], ids=["whole-batches", "plain-send"])
+
+
+class Seen(NamedTuple):
+    """A record as a client read it."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
 
 
 @pytest.fixture(params=["stream", pytest.param("kafka_stream", marks=pytest.mark.kafka)], ids=["tansu", "apache"])
@@ -15,34 +39,145 @@ def any_stream(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 
 
-def test_both_roads_give_the_same_records(any_stream, outbox, fill, observe):
-    """Keys, values, tombstones, headers, partitions and their order."""
-    fill(outbox, 400, subjects=60)
-    for number in range(1, 100, 3):
-        observe(outbox, number, None, subject=number % 60)
-    text = '{"type":"condition","text":"Müller – 糖尿病 \\u0007"}'.encode()
-    outbox.change(b"\0" * 16, b"\xff" * 16, text, type_="condition")
-    again = copy.deepcopy(outbox)
+@ROADS
+def test_topic_equals_one_filled_by_hand_through_plain_send(any_stream, outbox, fill, plain):
+    """Keys, values, tombstones, headers, partitions, offsets, order; large events, texts of any script among them."""
+    fill(outbox, 500, subjects=60)
+    for number, row in enumerate(list(outbox.rows.values())):
+        if number % 3:
+            outbox.published[row.id] = (row.sequence, True)
+            outbox.change(row.id, row.subject, row.content if number % 3 == 1 else None)
+    outbox.change(bytes(16), b"\xff" * 16, '{"text":"Müller – 糖尿病 \\u0007"}'.encode(), type_="condition")
+    outbox.change(b"\1" * 16, b"\xff" * 16, b'{"text":"%b"}' % (b"a" * (BATCH_BYTES + 100)))
+    by_hand = f"{any_stream.network}.by-hand"
+    topics.create_missing(any_stream.bootstrap, [topics.Topic(by_hand, PARTITIONS, 1, {})])
+    send_by_hand(any_stream, by_hand, outbox)
 
-    fast = any_stream.publish(outbox)
-    first = seen(any_stream)
-    plain = any_stream.publish(again, reach=KafkaSettings(any_stream.bootstrap, plain_send=True))
-    both = seen(any_stream)
+    with any_stream.publisher(outbox, reach=KafkaSettings(any_stream.bootstrap, plain_send=plain)) as publisher:
+        assert publisher.publish().events == 502
 
-    assert fast.events == plain.events == sum(map(len, first.values()))
-    assert {partition: rows[len(first[partition]) :] for partition, rows in both.items()} == first
-
-
-def test_another_kafka_python_takes_the_public_road(monkeypatch):
-    """Its private parts were not read: slower, and safe."""
-    assert isinstance(record_batches.road(), record_batches.WholeBatches)
-    monkeypatch.setattr(record_batches.kafka, "__version__", "3.0.99")
-    assert isinstance(record_batches.road(), record_batches.PlainSend)
+    outcome = f"{any_stream.network}.outcome.v1"
+    expected = read_by_kafka_python(any_stream.bootstrap, by_hand, 502)
+    assert read_by_kafka_python(any_stream.bootstrap, outcome, 502) == expected
+    assert read_by_librdkafka(any_stream.bootstrap, outcome, 502) == expected
 
 
-def seen(stream: Any) -> dict[int, list[Any]]:
-    """What a plain client reads, by partition."""
-    found: dict[int, list[Any]] = {}
-    for record in stream.records():
-        found.setdefault(record.partition, []).append((record.key, record.value, list(record.headers)))
-    return found
+@ROADS
+def test_what_the_broker_refuses_is_heard_of_on_either_road(stream, plain):
+    """A batch for a partition that is not there fails with Kafka's own error, and the producer can be abandoned."""
+    chosen = road(plain=plain)
+    producer = KafkaProducer(bootstrap_servers=stream.bootstrap, delivery_timeout_ms=3000, request_timeout_ms=1000)
+    nowhere = Batch(TopicPartition(f"{stream.network}.outcome.v1", 99), 1, bytearray(encoded(b"key", b"value")))
+
+    with pytest.raises((KafkaError, ValueError)):
+        chosen.send(producer, nowhere).arrived(10)
+    chosen.abandon(producer)
+
+
+def test_fast_road_is_taken_only_with_the_version_it_was_proven_with(monkeypatch):
+    """The lock's version is the proven one; another, or a setting, takes the public interface, and the log says why."""
+    assert kafka.__version__ == PROVEN
+    assert isinstance(road(), WholeBatches)
+    assert isinstance(road(plain=True), PlainSend)
+    monkeypatch.setattr(kafka, "__version__", "3.0.13")
+    with capture_logs() as logs:
+        assert isinstance(road(), PlainSend)
+    assert [entry["found"] for entry in logs] == ["3.0.13"]
+
+
+@given(st.integers(-(2**40), 2**40))
+def test_varints_are_kafka_s(value):
+    """Ours equal kafka-python's own."""
+    from kafka.record.util import encode_varint
+
+    expected = bytearray()
+    encode_varint(value, expected.append)
+    assert varint(value) == bytes(expected)
+
+
+@given(
+    st.lists(
+        st.builds(
+            Record,
+            st.binary(max_size=40),
+            st.none() | st.binary(max_size=9000),
+            st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=70)), max_size=4),
+        ),
+        max_size=5,
+    )
+)
+def test_records_are_read_back_from_their_batch(given):
+    """What the plain road sends is what was encoded."""
+    batch = b"".join(encoded(*record, place=place) for place, record in enumerate(given))
+
+    assert list(records_of(batch)) == given
+
+
+def encoded(key: bytes, value: bytes | None, headers: Any = (), *, place: int = 0) -> bytes:
+    """A record as the protocol guide has it."""
+    parts = [NO_ATTRIBUTES_NO_DELAY, varint(place), varint(len(key)), key]
+    parts += [varint(-1)] if value is None else [varint(len(value)), value]
+    parts += [varint(len(headers)), *(header(name, content) for name, content in headers)]
+    body = b"".join(parts)
+    return varint(len(body)) + body
+
+
+def send_by_hand(stream: Any, topic: str, outbox: Any) -> None:
+    """The pending changes as events.md describes their events, through kafka-python's public interface alone."""
+    producer = KafkaProducer(bootstrap_servers=stream.bootstrap, acks="all", max_request_size=4_000_000)
+    for row in outbox.pending("north", limit=10_000):
+        record, subject = f"r-{row.id.hex()}", f"s-{row.subject.hex()}"
+        operation = "withdrawn" if row.content is None else "amended" if row.live else "recorded"
+        change = {"op": operation, "sequence": row.sequence, "previous": row.previous, "digest": row.digest.hex()}
+        origin = b'{"site":"north","load":"%b","software":"0.1.0",%b}' % (row.load.encode(), row.provenance)
+        value = b'{"record":%b,"change":%b,"provenance":%b}' % (
+            row.content or b"",
+            json.dumps(change, separators=(",", ":")).encode(),
+            origin,
+        )
+        headers = {
+            "ce_specversion": "1.0",
+            "ce_source": "/site/north",
+            "content-type": "application/json",
+            "ce_id": str(uuid5(uuid5(NAMESPACE_URL, "urn:mainstem:event"), f"{record}/1.{row.sequence}")),
+            "ce_type": f"{stream.network}.outcome.{operation}.v1",
+            "ce_dataschema": f"/schemas/{row.type}.v1.json",
+            "ce_time": "2026-03-02T05:00:00Z",
+            "ce_subject": record,
+            "ce_sequence": f"1.{row.sequence}",
+        }
+        producer.send(
+            topic,
+            key=f"{subject}/{record}".encode(),
+            value=None if row.content is None else value,
+            headers=[(name, text.encode()) for name, text in headers.items()],
+            partition=(murmur2(subject.encode()) & 0x7FFFFFFF) % PARTITIONS,
+        ).get(timeout=10)
+    producer.close()
+
+
+def read_by_kafka_python(bootstrap: str, topic: str, records: int) -> list[Seen]:
+    client = kafka.KafkaConsumer(bootstrap_servers=bootstrap.split(","), auto_offset_reset="earliest")
+    try:
+        client.assign([TopicPartition(topic, number) for number in range(PARTITIONS)])
+        found: list[Any] = []
+        while len(found) < records:
+            found += [record for records in client.poll(timeout_ms=500).values() for record in records]
+        return sorted(Seen(r.partition, r.offset, r.key, r.value, list(r.headers)) for r in found)
+    finally:
+        client.close()
+
+
+def read_by_librdkafka(bootstrap: str, topic: str, records: int) -> list[Seen]:
+    client = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": "reader", "check.crcs": True})
+    try:
+        client.assign([confluent_kafka.TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
+        found: list[Any] = []
+        while len(found) < records:
+            found += client.consume(500, timeout=0.5)
+        assert not any(record.error() for record in found)
+        return sorted(
+            Seen(r.partition(), r.offset(), r.key(), r.value(), [tuple(h) for h in r.headers() or ()]) for r in found
+        )
+    finally:
+        client.close()
