@@ -1,10 +1,13 @@
 """`mainstem topics`: the network's Kafka topics."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import read_settings
+from mainstem.commands.terminal import AsJson, print_json, read_settings, stdout
+
+if TYPE_CHECKING:
+    from mainstem.kafka.topics import TopicFinding
 
 group = typer.Typer(name="topics", help="The network's Kafka topics.", no_args_is_help=True)
 Partitions = Annotated[int, typer.Option(min=1, help="Partitions of the outcome topic; never changed afterwards.")]
@@ -28,7 +31,12 @@ def create(partitions: Partitions = 12, replication: Replication = 3, groups: Gr
 
 
 @group.command("check")
-def check(partitions: Partitions = 12, replication: Replication = 3, groups: Groups = ["registry"]) -> None:  # noqa: B006 - typer copies it
+def check(
+    partitions: Partitions = 12,
+    replication: Replication = 3,
+    groups: Groups = ["registry"],  # noqa: B006 - typer copies it
+    as_json: AsJson = False,
+) -> None:
     """Compare the topics with what Mainstem needs; exit 1 on a difference."""
     from mainstem.kafka.topics import check_topics
 
@@ -36,8 +44,24 @@ def check(partitions: Partitions = 12, replication: Replication = 3, groups: Gro
     findings = check_topics(
         current.kafka_settings(), current.network, groups=groups, partitions=partitions, replication=replication
     )
-    for finding in findings:
-        typer.echo(str(finding))
+    if as_json:
+        print_json([finding._asdict() for finding in findings])
+    elif findings:
+        _print_findings(findings)
+    else:
+        typer.echo("topics are as they should be")
     if findings:
         raise typer.Exit(1)
-    typer.echo("topics are as they should be")
+
+
+def _print_findings(findings: "list[TopicFinding]") -> None:
+    """What differs, one row each; the fix below it, whole, so that it can be copied."""
+    from rich.table import Table
+
+    table = Table("topic", "setting", "wanted", "found", box=None, header_style="bold", pad_edge=False)
+    for finding in findings:
+        table.add_row(finding.topic, finding.setting, finding.expected, finding.found)
+    console = stdout()
+    console.print(table)
+    for fix in dict.fromkeys(finding.fix for finding in findings):
+        console.print(f"fix: {fix}", soft_wrap=True, highlight=False, markup=False)
