@@ -4,7 +4,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, SitePath, print_json, progress_bars, read_settings, reason_fix, stdout
+from mainstem.commands.terminal import (
+    AsJson,
+    SitePath,
+    print_json,
+    progress_bars,
+    read_settings,
+    reason_fix,
+    stdout,
+    tell,
+)
 
 if TYPE_CHECKING:
     from mainstem.refresh import Mode, Report
@@ -26,7 +35,10 @@ def run(
 
     mode: Mode = "full" if full else "incremental"
     wanted = [name.strip() for name in types.split(",") if name.strip()]
-    with progress_bars(quiet=as_json) as progress, open_refresh(site, read_settings(), progress=progress) as refresh:
+    with (
+        progress_bars(quiet=as_json) as progress,
+        open_refresh(site, read_settings(), progress=progress, notice=tell) as refresh,
+    ):
         report = run_refresh(refresh, mode=mode, types=wanted, fresh=fresh)
     if as_json:
         print_json(report.as_json())
@@ -43,7 +55,7 @@ def publish(site: SitePath) -> None:
 
     with (
         progress_bars(quiet=False) as progress,
-        open_refresh(site, read_settings(), progress=progress) as refresh,
+        open_refresh(site, read_settings(), progress=progress, notice=tell) as refresh,
         refresh.publisher() as publisher,
     ):
         published = publisher.publish()

@@ -110,16 +110,23 @@ def probe(reach: Reach) -> list[Probe]:
     return [_probe_one(settings, server) for server in settings.servers]
 
 
+def unreachable(reach: Reach) -> MainstemError | None:
+    """Why no address lets us in, as far as TCP and TLS show; None where one does."""
+    found = probe(reach)
+    if not found or not all(result.stage for result in found):
+        return None
+    first = found[0]
+    cause = f"Kafka broker {first.server} is not reachable: {first.stage} failed ({first.detail})"
+    if first.stage == "TLS":
+        return OperatorError(cause, "Check MAINSTEM_KAFKA_CA_FILE and the name in the broker's certificate.")
+    return TemporaryError(cause, "Start the broker, or correct MAINSTEM_KAFKA.")
+
+
 def explain(reach: Reach, exc: Exception) -> MainstemError:
     """Why the cluster could not be used, as an error of ours with its fix."""
     settings = as_settings(reach)
-    failures = [result for result in probe(settings) if result.stage]
-    if len(failures) == len(settings.servers):
-        first = failures[0]
-        cause = f"Kafka broker {first.server} is not reachable: {first.stage} failed ({first.detail})"
-        if first.stage == "TLS":
-            return OperatorError(cause, "Check MAINSTEM_KAFKA_CA_FILE and the name in the broker's certificate.")
-        return TemporaryError(cause, "Start the broker, or correct MAINSTEM_KAFKA.")
+    if (problem := unreachable(settings)) is not None:
+        return problem
     kind = type(exc).__name__
     if "Authentication" in kind or "Sasl" in kind or "Authentication" in str(exc):
         return OperatorError(

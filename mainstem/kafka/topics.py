@@ -142,7 +142,7 @@ def require_compacted(reach: Reach, name: str) -> int:
                 f"Kafka at {as_settings(reach).bootstrap} has no topic {name}", "Create it: `mainstem topics create`."
             )
         policy = _settings(admin, name).get("cleanup.policy")
-    if policy is not None and "compact" not in policy:
+    if policy != "compact":
         raise OperatorError(
             f"{name} has cleanup.policy={policy}: it would forget records by their age",
             "Nothing was sent. See `mainstem topics check`; a topic that a broker made by itself has to be made anew.",

@@ -22,6 +22,7 @@ from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors, p
 from mainstem.kafka.topics import require_compacted
 from mainstem.outbox import Change, OldKey, Outbox, Refused, Told
 from mainstem.publisher.encoding import EVENT_NAMESPACE, MAX_EVENT_BYTES, Encoder, instant
+from mainstem.publisher.patience import Patience
 from mainstem.publisher.published import Published
 from schemas.errors import MainstemError, OperatorError, TemporaryError
 from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, outcome_topic, source_of
@@ -57,6 +58,7 @@ class Publisher:
         attempts: int = ATTEMPTS,
         sleep: Callable[[float], Any] = time.sleep,
         progress: Callable[[int], Any] = lambda events: None,
+        notice: Callable[[str], Any] = lambda sentence: None,
         **client_options: Any,
     ) -> None:
         self._settings = as_settings(reach)
@@ -68,6 +70,7 @@ class Publisher:
         self._attempts = attempts
         self._sleep = sleep
         self._progress = progress
+        self._patience = Patience(self._settings, site, notice)
         self._options = client_options
         self._road = road(plain=self._settings.plain_send)
         self._producer: KafkaProducer | None = None
@@ -76,8 +79,11 @@ class Publisher:
     def __enter__(self) -> "Publisher":
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        if kind is None:
+            self.close()
+        else:  # what is on its way is not marked and comes again: waiting for it would only hide the error
+            self._discard()
 
     def publish(self) -> Published:
         """Send all that is pending. Raises TemporaryError when the broker stays away or another publisher has the site."""
@@ -154,9 +160,7 @@ class Publisher:
                 if never_connected or attempt == self._attempts or not isinstance(problem, TemporaryError):
                     raise problem from exc
                 pause = min(15.0, 0.5 * 2**attempt) * random.uniform(0.5, 1.0)
-                log.warning(
-                    "publishing again", site=self._site, cause=problem.cause, attempt=attempt, pause=round(pause, 1)
-                )
+                self._patience.say(problem.cause, attempt=attempt, pause=round(pause, 1))
                 self._sleep(pause)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -179,7 +183,7 @@ class Publisher:
         assert self._encoder is not None
         if old := self._store.old_keys(self._site, rows):
             for sent in self._send(producer, self._encoder.encode([_tombstone(key) for key in old]).batches):
-                self._wait_for(sent)
+                self._patience.wait_for(sent)
         encoded = self._encoder.encode(rows)
         if encoded.refused:
             largest = max(refused.size for refused in encoded.refused)
@@ -195,21 +199,16 @@ class Publisher:
     def _send(self, producer: KafkaProducer, batches: Sequence[Batch]) -> list[Sent]:
         return [self._road.send(producer, batch) for batch in batches]
 
-    def _wait_for(self, sent: Sent) -> None:
-        if not sent.arrived(60):
-            raise TemporaryError(
-                f"Kafka at {self._settings.bootstrap} acknowledged nothing for a minute", "Look at the brokers."
-            )
-
     def _land(self, flight: "_Flight", tally: "_Tally") -> None:
         for sent in flight.sent:
-            self._wait_for(sent)
+            self._patience.wait_for(sent)
         self._store.mark_published(self._site, flight.rows, refused=flight.refused)
         tally.add(flight)
         self._progress(len(flight.rows) - len(flight.refused))
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:
+            self._patience.before_connecting()
             topic = outcome_topic(self._network)
             partitions = self._proven_partitions(topic)
             with kafka_errors(self._settings):
@@ -272,9 +271,14 @@ class Publisher:
 
 
 def publisher_of(
-    site: str, settings: Settings, store: Outbox, *, progress: Callable[[int], Any] = lambda events: None
+    site: str,
+    settings: Settings,
+    store: Outbox,
+    *,
+    progress: Callable[[int], Any] = lambda events: None,
+    notice: Callable[[str], Any] = lambda sentence: None,
 ) -> Publisher:
-    """A site's publisher on the configured brokers."""
+    """A site's publisher on the configured brokers. `progress` is told how many more events arrived, `notice` why nothing does."""
     return Publisher(
         settings.kafka_settings(),
         network=settings.network,
@@ -282,6 +286,7 @@ def publisher_of(
         site=site,
         software=__version__,
         progress=progress,
+        notice=notice,
     )
 
 

@@ -18,6 +18,9 @@ Mode = Literal["incremental", "full"]
 Progress = Callable[[str, str, int], None]
 """(step, unit or type, how many so far): for progress bars; called now and then."""
 
+Notice = Callable[[str], None]
+"""One sentence for whoever looks on: why it takes long."""
+
 
 def utc_now() -> datetime:
     """The clock where none is given."""
@@ -26,6 +29,10 @@ def utc_now() -> datetime:
 
 def no_progress(_step: str, _unit: str, _count: int) -> None:
     """Shows nothing."""
+
+
+def no_notice(_sentence: str) -> None:
+    """Tells nobody."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class Refresh:
     secrets: Secrets
     clock: Callable[[], datetime] = utc_now
     progress: Progress = no_progress
+    notice: Notice = no_notice
 
     @property
     def site(self) -> Site:
@@ -62,18 +70,23 @@ class Refresh:
             sent += events
             self.progress("publish", "events", sent)
 
-        return publisher_of(self.site.site, self.settings, self.store.outbox, progress=count)
+        return publisher_of(self.site.site, self.settings, self.store.outbox, progress=count, notice=self.notice)
 
 
 @contextmanager
 def open_refresh(
-    site_path: Path, settings: Settings, *, secrets: Secrets | None = None, progress: Progress = no_progress
+    site_path: Path,
+    settings: Settings,
+    *,
+    secrets: Secrets | None = None,
+    progress: Progress = no_progress,
+    notice: Notice = no_notice,
 ) -> Iterator[Refresh]:
     """A site's refresh on the configured parts; closes the store at the end."""
     file = read_site(site_path)
     store = State.open(settings.database_url)
     try:
         store.migrate()
-        yield Refresh(file, settings, store, secrets or file_secrets(file.folder), progress=progress)
+        yield Refresh(file, settings, store, secrets or file_secrets(file.folder), progress=progress, notice=notice)
     finally:
         store.close()

@@ -1,0 +1,123 @@
+"""Before anything is sent: brokers that cannot be reached are said at once, topics that are not as they must be are refused."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apache_kafka import ApacheKafka, require_apache_kafka
+from kafka import KafkaProducer
+
+from mainstem.demo.embedded import Tansu
+from mainstem.kafka import topics
+from mainstem.publisher import Publisher
+from schemas.errors import OperatorError, TemporaryError
+
+
+class Onlooker:
+    """Whoever looks at the terminal, with the clock."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.first_after = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        self._began = time.monotonic()
+
+    def __call__(self, sentence: str) -> None:
+        self.first_after = self.first_after or time.monotonic() - self._began
+        self.told.append(sentence)
+
+
+def publisher(bootstrap: str, network: str, outbox: Any, **options: Any) -> Publisher:
+    return Publisher(bootstrap, network=network, store=outbox, site="north", software="0.1.0", **options)
+
+
+def test_broker_that_is_down_is_said_before_it_is_tried(outbox, observe):
+    """Not after the client's whole time."""
+    observe(outbox, 1)
+    onlooker = Onlooker()
+
+    with publisher("127.0.0.1:1", "lhn", outbox, notice=onlooker) as dead, pytest.raises(TemporaryError):
+        dead.publish()
+
+    assert onlooker.told == [
+        "Kafka broker 127.0.0.1:1 is not reachable: TCP failed (Connection refused); waiting for it"
+    ]
+    assert onlooker.first_after < 2
+
+
+def test_broker_that_goes_while_events_are_on_their_way_is_said_within_seconds(parts_folder, network, outbox, observe):
+    """Long before the events are given up; nothing is marked."""
+    onlooker = Onlooker()
+    options = {"attempts": 1, "delivery_timeout_ms": 9000, "request_timeout_ms": 4000, "notice": onlooker}
+    with Tansu(parts_folder / "own-tansu") as broker:
+        topics.create(broker.bootstrap, network, replication=1)
+        going = publisher(broker.bootstrap, network, outbox, **options)
+        observe(outbox, 1)
+        going.publish()
+    observe(outbox, 2)
+    onlooker.begin()
+    with pytest.raises(TemporaryError):
+        going.publish()
+
+    assert "is not reachable: TCP failed" in onlooker.told[0]
+    assert onlooker.first_after < 6
+    assert len(outbox.published) == 1
+
+
+@pytest.fixture(params=["tansu", pytest.param("apache", marks=pytest.mark.kafka)])
+def creating_broker(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """A broker that makes topics by itself when somebody asks for them, as most do that nobody configured."""
+    if request.param == "tansu":
+        yield request.getfixturevalue("broker")
+        return
+    require_apache_kafka()
+    cluster = ApacheKafka(tmp_path / "kafka", settings={"auto.create.topics.enable": "true"})
+    try:
+        yield cluster.start().bootstrap
+    finally:
+        cluster.stop()
+
+
+def test_absent_topic_is_refused_and_not_made_by_asking(creating_broker, network, outbox, observe):
+    """`run` before `topics create` let the broker make it, with its own partition count and without compaction, for good."""
+    observe(outbox, 1)
+
+    with (
+        publisher(creating_broker, network, outbox) as early,
+        pytest.raises(OperatorError, match="has no topic") as caught,
+    ):
+        early.publish()
+
+    assert "mainstem topics create" in caught.value.fix
+    with topics.administration(creating_broker) as admin:
+        assert not [topic for topic in admin.describe_topics() if topic["name"].startswith(network)]
+    assert outbox.published == {}
+
+
+def test_topic_the_broker_made_by_itself_is_refused(creating_broker, network, outbox, observe):
+    """It is there, but forgets records by their age."""
+    observe(outbox, 1)
+    outcome = f"{network}.outcome.v1"
+    stranger = KafkaProducer(bootstrap_servers=creating_broker)
+    assert stranger.partitions_for(outcome)
+    stranger.close()
+
+    with publisher(creating_broker, network, outbox) as early, pytest.raises(OperatorError, match=r"cleanup\.policy"):
+        early.publish()
+    assert outbox.published == {}
+
+
+def test_topic_that_is_compacted_and_cut_by_age_is_refused(broker, network, outbox, observe):
+    """Both policies at once: a record that never changes would still be forgotten."""
+    observe(outbox, 1)
+    topics.create_missing(broker, [topics.Topic(f"{network}.outcome.v1", 12, 1, {"cleanup.policy": "compact,delete"})])
+
+    with (
+        publisher(broker, network, outbox) as early,
+        pytest.raises(OperatorError, match=r"cleanup\.policy=compact,delete"),
+    ):
+        early.publish()
+    assert outbox.published == {}
