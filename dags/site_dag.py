@@ -1,16 +1,21 @@
 """The DAG of one site: preflight → plan → pull → map → publish → complete → report.
 
 A task calls one function of `mainstem.refresh`, the same that `mainstem run` calls. XCom carries ids, names and counts.
+One cause is one red task: what cannot be read leaves a gap, what stops a task stops the run there, and `report`, which runs
+whatever happened, colours nothing. A site file that cannot be read gives a DAG too, whose first task says what is wrong
+with it: without a DAG, Airflow would start its running tasks again for ever.
 The load on an EHR is bounded by `max_active_runs` and `max_active_tis_per_dagrun`: a pool that nobody created would
 hang its tasks in silence.
 """
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import (
     DAG,
@@ -19,15 +24,20 @@ from airflow.sdk import (
     Param,
     RetryAction,
     RetryRule,
-    TriggerRule,
     get_current_context,
     task,
 )
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
+from croniter import croniter
 
-from mainstem.config.site_files import SiteFile, read_site
+from dags.run_notes import FAILURE, MISSING, PULLS, SAFE, Trouble, note
+from mainstem.config.site_files import read_site
+from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+from schemas.sites import Site
 
-PULLS = "ehr_pull__"
+if TYPE_CHECKING:
+    from mainstem.refresh import Refresh
+
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(
@@ -65,49 +75,109 @@ def sites_folder() -> Path:
     return Path(os.environ.get("MAINSTEM_SITES") or Path(__file__).parent.parent / "sites")
 
 
+@dataclass(frozen=True)
+class Declared:
+    """What a site's DAG is drawn from: its site, or what is wrong with its file."""
+
+    path: Path
+    site: Site | None
+    fault: MainstemError | None = None
+
+    @property
+    def parts(self) -> int:
+        """Tasks side by side."""
+        return min(self.site.parallel, len(self.site.types)) if self.site else 1
+
+    @property
+    def pulls(self) -> int:
+        """Pulling tasks side by side: a bulk export is one."""
+        return 1 if self.site and self.site.road == "bulk" else self.parts
+
+
+def declared(path: Path) -> Declared:
+    """What a site file declares. Never raises for what stands in it: a DAG that is not there hides the reason."""
+    try:
+        site = read_site(path).site
+    except MainstemError as exc:
+        return Declared(path, None, exc)
+    if not croniter.is_valid(site.schedule):
+        fault = OperatorError(f"{path}: schedule: not a cron expression", 'Write one such as "0 2 * * *".')
+        return Declared(path, None, fault)
+    return Declared(path, site)
+
+
 def site_dag(name: str) -> DAG:
-    """The DAG of a site, from `<sites>/<name>.toml`. Reads configuration only."""
-    path = sites_folder() / f"{name}.toml"
-    file = read_site(path)
-    site = file.site
+    """The DAG of a site, from `<sites>/<name>.toml`. Reads configuration only.
+
+    Named after the file: the name is the same whatever stands in it, so that a run goes on under it.
+    """
+    file = declared(sites_folder() / f"{name}.toml")
     with DAG(
-        dag_id=f"{PULLS}{site.site}",
-        description=f"Refresh {site.name}",
-        schedule=CronTriggerTimetable(site.schedule, timezone=site.time_zone),
+        dag_id=PULLS + re.sub(r"[^\w.-]", "_", name),
+        schedule=_schedule(file.site),
         catchup=False,
         max_active_runs=1,
         default_args=DEFAULTS,
-        tags=[f"site:{site.site}", f"vendor:{site.fhir.vendor if site.fhir else 'files'}"],
-        doc_md=RUNBOOK.format(name=site.name, types=", ".join(site.types), road=site.road, path=path, site=site.site),
-        params={
-            "mode": Param("incremental", enum=["incremental", "full"], description="full reads everything again."),
-            "types": Param(
-                list(site.types),
-                type="array",
-                items={"enum": list(site.types)},
-                description="Only these resource types.",
-            ),
-            "since": Param(
-                None,
-                type=["null", "string"],
-                format="date-time",
-                description="Read again from then, where that is before the watermark.",
-            ),
-            "dry_run": Param(False, type="boolean", description="Only prove that the site can be read."),
-        },
+        **(_faces(file.site, file.path) if file.site else _broken(file)),
     ) as dag:
         _tasks(file)
     return dag
 
 
-def _tasks(file: SiteFile) -> None:
-    path, site = file.path, file.site
-    parts = min(site.parallel, len(site.types))
-    pulls = 1 if site.road == "bulk" else parts
+def _schedule(site: Site | None) -> CronTriggerTimetable:
+    """The site's own, or the usual one where its file cannot be read, so that somebody hears of it."""
+    if site is None:
+        return CronTriggerTimetable(str(Site.model_fields["schedule"].default), timezone="UTC")
+    return CronTriggerTimetable(site.schedule, timezone=site.time_zone)
+
+
+def _faces(site: Site, path: Path) -> dict[str, Any]:
+    return {
+        "description": f"Refresh {site.name}",
+        "tags": [f"site:{site.site}", f"vendor:{site.fhir.vendor if site.fhir else 'files'}"],
+        "doc_md": RUNBOOK.format(
+            name=site.name, types=", ".join(site.types), road=site.road, path=path, site=site.site
+        ),
+        "params": _params(site.types),
+    }
+
+
+def _broken(file: Declared) -> dict[str, Any]:
+    """A site file that cannot be read shows what is wrong with it."""
+    assert file.fault is not None
+    return {
+        "description": f"Broken site file {file.path.name}",
+        "tags": [f"site:{file.path.stem}", "broken"],
+        "doc_md": f"### {file.path.name} cannot be read\n\n{file.fault.cause}\n\n{file.fault.fix}\n",
+        "params": _params([]),
+    }
+
+
+def _params(types: Sequence[str]) -> dict[str, Param]:
+    return {
+        "mode": Param("incremental", enum=["incremental", "full"], description="full reads everything again."),
+        "types": Param(
+            list(types),
+            type="array",
+            items={"enum": list(types)} if types else {},
+            description="Only these resource types.",
+        ),
+        "since": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            description="Read again from then, where that is before the watermark.",
+        ),
+        "dry_run": Param(False, type="boolean", description="Only prove that the site can be read."),
+    }
+
+
+def _tasks(file: Declared) -> None:
+    path, parts, pulls = file.path, file.parts, file.pulls
 
     @task
     def preflight() -> int:
-        with _context(path) as (refresh, steps):
+        with _context(file) as (refresh, steps):
             return int(steps.preflight(refresh))
 
     @task
@@ -115,59 +185,74 @@ def _tasks(file: SiteFile) -> None:
         params = get_current_context()["params"]
         if params["dry_run"]:
             raise AirflowSkipException("dry run: the site can be read")
-        with _context(path) as (refresh, steps):
+        with _context(file) as (refresh, steps):
             planned = steps.plan(refresh, mode=params["mode"], types=params["types"], since=_instant(params["since"]))
         return str(planned.load)
 
-    @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=parts)
+    @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=pulls)
     def pull(load: str, part: int) -> int:
-        with _context(path) as (refresh, steps):
-            units = _named(steps.planned(refresh, load).units_of(part, pulls))
-            return int(steps.pull_units(refresh, load, units))
+        with _context(file) as (refresh, steps):
+            return _pull(refresh, steps, load, _named(steps.planned(refresh, load).units_of(part, pulls)))
 
-    @task(map_index_template="{{ names }}", trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+    @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=parts)
     def map_types(load: str, part: int) -> dict[str, int]:
-        with _context(path) as (refresh, steps):
+        with _context(file) as (refresh, steps):
             types = _named(steps.planned(refresh, load).types_of(part, parts))
             counts = steps.map_types(refresh, load, types)
         return {"read": counts.read, "mapped": counts.mapped, "records": counts.records}
 
-    @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+    @task
     def publish(load: str) -> int:
-        with _context(path) as (refresh, steps):
+        with _context(file) as (refresh, steps):
             return int(steps.publish(refresh, load))
 
-    @task(trigger_rule=TriggerRule.ALL_DONE)
-    def complete() -> dict[str, Any]:
-        load = _planned_load()
-        with _context(path) as (refresh, steps):
-            report = steps.complete(refresh, load)
-        return {"load": report.load, "status": report.status, "read": report.total.read, "published": report.published}
+    @task
+    def complete(load: str) -> dict[str, Any]:
+        with _context(file) as (refresh, steps):
+            done = steps.complete(refresh, load)
+        return {"load": done.load, "status": done.status, "read": done.total.read, "published": done.published}
 
-    @task(trigger_rule=TriggerRule.ALL_DONE, retries=0)
+    @task(retries=0)
     def report() -> str:
-        load = _planned_load()
-        with _context(path) as (refresh, steps):
-            line, whole = steps.verdict(refresh, load)
-        print(line)  # noqa: T201 - the last log line is what an engineer reads first
-        if not whole:
-            raise AirflowFailException(line)
-        return str(line)
+        said = _report(path)
+        print(said)  # noqa: T201 - the last log lines are what an engineer reads first
+        return said
 
-    load = plan()
+    checked, load = preflight(), plan()
     pulled = pull.partial(load=load).expand(part=list(range(pulls)))
     mapped = map_types.partial(load=load).expand(part=list(range(parts)))
-    preflight() >> load
-    pulled >> mapped >> publish(load) >> complete() >> report()  # type: ignore[arg-type] # Airflow resolves the load
+    published, completed = publish(load), complete(load)  # type: ignore[arg-type] # Airflow resolves the load
+    checked >> load >> pulled >> mapped >> published >> completed
+    # A teardown runs whatever happened, and the run's state is that of `complete`.
+    [checked, load, pulled, mapped, published, completed] >> report().as_teardown()
 
 
 @contextmanager
-def _context(path: Path) -> Iterator[tuple[Any, Any]]:
-    """The site's refresh and its steps. An error of ours is raised without what caused it: a library's text stays out of logs."""
+def _context(file: Declared) -> Iterator[tuple["Refresh", Any]]:
+    """The site's refresh and its steps. What stops the task is left for the run's note.
+
+    An error of ours is raised without what caused it: a library's text stays out of logs.
+    """
     from mainstem import refresh as steps
+
+    try:
+        if file.fault is not None:
+            raise file.fault
+        with _opened(file.path) as refresh:
+            yield refresh, steps
+    except MainstemError as exc:
+        _leave(FAILURE, [_where()], [exc])
+        raise exc.with_traceback(None) from None
+    except Exception as exc:
+        _leave(FAILURE, [_where()], [_defect(exc)])
+        raise
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator["Refresh"]:
     from mainstem.config.settings import load_settings
     from mainstem.config.site_files import file_secrets
-    from schemas.errors import MainstemError
+    from mainstem.refresh import open_refresh
 
     def secrets(reference: str) -> bytes:
         kind, _, connection_id = reference.partition(":")
@@ -177,28 +262,108 @@ def _context(path: Path) -> Iterator[tuple[Any, Any]]:
             return (Connection.get(connection_id).password or "").encode()
         return file_secrets(path.parent)(reference)
 
+    with open_refresh(path, load_settings(), secrets=secrets) as refresh:
+        yield refresh
+
+
+def _pull(refresh: "Refresh", steps: Any, load: str, units: Sequence[str]) -> int:
+    """Pulls every unit. One that cannot be read is a gap; one that may be read later is so only after the last try."""
+    task_instance: Any = get_current_context()["ti"]
+    resources, missing = 0, dict[str, MainstemError]()
+    for unit in units:
+        try:
+            resources += steps.pull_units(refresh, load, [unit])
+        except MainstemError as exc:
+            if unit not in refresh.store.loads.pulled(load):
+                raise  # not the unit's own failure: it would have been noted with the load
+            missing[unit] = exc
+    passing = [exc for exc in missing.values() if isinstance(exc, TemporaryError)]
+    if passing and task_instance.try_number <= task_instance.max_tries:
+        raise passing[0]
+    if missing:
+        _leave(MISSING, list(missing), list(missing.values()))
+    return resources
+
+
+WHO: dict[type[MainstemError], tuple[str, str]] = {
+    TemporaryError: ("whoever runs what did not answer, where it lasts", f"{SAFE}; it may succeed by itself"),
+    IncompleteError: ("whoever delivers the site's data", f"{SAFE}; useful once the rest is delivered"),
+    OperatorError: ("whoever runs Mainstem for this site", f"{SAFE}; useful once the cause is mended"),
+}
+"""Who acts on an error, and what a retry is good for, by the error's kind."""
+
+
+def _leave(key: str, where: Sequence[str], errors: Sequence[MainstemError]) -> None:
+    """Leaves for the run's note what went wrong, and where."""
+    kind = next((kind for kind in WHO if isinstance(errors[0], kind)), OperatorError)
+    who, retry = WHO[kind]
+    causes = "; ".join(dict.fromkeys(error.cause for error in errors))
+    fix = next((error.fix for error in errors if error.fix), "See the task's log.")
+    trouble = Trouble(where=", ".join(where)[:150], cause=causes[:350], fix=fix[:200], who=who, retry=retry)
+    get_current_context()["ti"].xcom_push(key=key, value=dict(trouble))
+
+
+def _defect(exc: Exception) -> MainstemError:
+    """An error that is not one of ours: its text may hold what it worked on, so its kind alone is told."""
+    return OperatorError(f"a defect of Mainstem ({type(exc).__name__})", "Report it with the task's log.")
+
+
+def _where() -> str:
+    """The task, and the types or units that fell to it."""
+    context: Any = get_current_context()
+    names = context.get("names")
+    return f"{context['ti'].task_id} {names}" if names else str(context["ti"].task_id)
+
+
+def _report(path: Path) -> str:
+    """The run's note, from what its tasks left and what the state knows."""
+    context: Any = get_current_context()
+    troubles = _troubles(context["ti"])
+    load = None if context["params"]["dry_run"] else context["ti"].xcom_pull(task_ids="plan")
+    site = path.stem
     try:
-        with steps.open_refresh(path, load_settings(), secrets=secrets) as refresh:
-            yield refresh, steps
-    except MainstemError as exc:
-        raise exc.with_traceback(None) from None
+        with _opened(path) as refresh:
+            site = refresh.site.site
+            headline, watermark = _headline(refresh, load, troubles), _watermark(refresh)
+    except MainstemError:
+        headline, watermark = f"{site}: the state cannot be asked", "not moved by this task; see `mainstem status`"
+    return note(headline, troubles, watermark)
+
+
+def _troubles(task_instance: Any) -> list[Trouble]:
+    """What stopped tasks and what is missing, the nearest to the cause first: `complete` only repeats what `pull` met."""
+    earlier = task_instance.xcom_pull(task_ids=["preflight", "plan"], key=FAILURE)
+    missing = task_instance.xcom_pull(task_ids=["pull"], key=MISSING)
+    later = task_instance.xcom_pull(task_ids=["pull", "map_types", "publish", "complete"], key=FAILURE)
+    return [cast(Trouble, found) for found in (*earlier, *missing, *later) if found]
+
+
+def _headline(refresh: "Refresh", load: str | None, troubles: Sequence[Trouble]) -> str:
+    from mainstem.refresh import verdict
+
+    site = refresh.site
+    if load is not None:
+        return verdict(refresh, load)[0][:400]
+    return f"{site.site}: " + (
+        "no load was planned" if troubles else "dry run: the site can be read, nothing was loaded"
+    )
+
+
+def _watermark(refresh: "Refresh") -> str:
+    """How far the site is read: the oldest type decides."""
+    known = refresh.store.watermarks.of(refresh.site.site)
+    never = [name for name in refresh.site.types if name not in known]
+    said = [f"never read: {', '.join(never)}"] if never else []
+    if known:
+        oldest = min(known, key=lambda name: known[name])
+        said.insert(0, f"complete up to {known[oldest].isoformat()} ({oldest})")
+    return "; ".join(said)[:200]
 
 
 def _named(names: list[str]) -> list[str]:
     """Shows the names in the UI instead of a number."""
     get_current_context()["names"] = ", ".join(names) or "nothing"  # type: ignore[typeddict-unknown-key]
     return names
-
-
-def _planned_load() -> str:
-    """The load that `plan` named. It names none in a dry run, which skips the task, and after a failure, which fails it."""
-    context = get_current_context()
-    if context["params"]["dry_run"]:
-        raise AirflowSkipException("dry run: nothing was loaded")
-    load = context["ti"].xcom_pull(task_ids="plan")
-    if not load:
-        raise AirflowFailException("no load was planned: see the log of preflight or plan; a retry is safe")
-    return str(load)
 
 
 def _instant(value: str | None) -> datetime | None:

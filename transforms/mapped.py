@@ -60,6 +60,10 @@ class Outcomes(NamedTuple):
     """The one record of each line; None for a line that is in `unusual`."""
     unusual: dict[int, Outcome]
     """Place in the batch → what became of a line that gave no record, or several."""
+    referred: "list[Referred]"
+    """Resources that others are read with."""
+    depends: "list[Depends]"
+    """The lines that were read with others."""
 
     @property
     def records(self) -> list[Mapped]:
@@ -95,6 +99,10 @@ class Outcomes(NamedTuple):
 
     def put(self, places: Sequence[int], outcomes: "Outcomes") -> None:
         """What became of some of the lines."""
+        self.referred.extend(outcomes.referred)
+        if outcomes.depends:
+            known = {(each.ref, each.on) for each in self.depends}
+            self.depends.extend(each for each in outcomes.depends if (each.ref, each.on) not in known)
         for place, record in zip(places, outcomes.usual, strict=True):
             self.usual[place] = record
         for number, outcome in outcomes.unusual.items():
@@ -105,10 +113,14 @@ def joined(batches: Iterable[Outcomes]) -> Outcomes:
     """What became of several batches, one after the other."""
     usual: list[Mapped | None] = []
     unusual: dict[int, Outcome] = {}
+    referred: list[Referred] = []
+    depends: list[Depends] = []
     for batch in batches:
+        referred += batch.referred
+        depends += batch.depends
         unusual.update({len(usual) + place: outcome for place, outcome in batch.unusual.items()})
         usual += batch.usual
-    return Outcomes(usual, unusual)
+    return Outcomes(usual, unusual, referred, depends)
 
 
 class Referred(NamedTuple):

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from schemas.outcomes import MAPPED_TYPES
+from schemas.outcomes import MAPPED_TYPES, REFERRED_TYPES
 from schemas.problems import Problem, Reason
 from transforms.codes.code_map import CodeMapRow
 from transforms.codes.code_map import code_map as meanings
@@ -21,8 +21,10 @@ from transforms.identity import identity_of
 from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Outcome, Outcomes, joined
 from transforms.privacy import FieldPolicy, Pseudonyms
 from transforms.privacy.pseudonyms import keyed
+from transforms.reading.keeper import Keeper
 from transforms.reading.reader import Reader
-from transforms.resources import declared_in, mappings
+from transforms.reading.references import LookUp, References
+from transforms.resources import declared_in, kept, mappings
 from transforms.rules.setting import Setting
 
 _OPENING = b'{"resourceType":"'
@@ -56,7 +58,8 @@ class Mapper:
         time_zone: str,
         subject_key: bytes,
         code_map: Iterable[CodeMapRow] = (),
-        types: Collection[str] = MAPPED_TYPES,
+        types: Collection[str] = (*MAPPED_TYPES, *REFERRED_TYPES),
+        look_up: LookUp | None = None,
     ) -> None:
         self.unmapped_codes: Counter[tuple[str, str]] = Counter()
         """(system, code) → how often it came without a meaning in the target system, for the site's code map."""
@@ -69,11 +72,16 @@ class Mapper:
         setting = Setting(ZoneInfo(time_zone), self._pseudonyms, meanings(rows))
         policy = FieldPolicy.load()
         self._sources = {resource.record: resource.source for resource in mappings().values()}
-        self._readers = {
+        self._references = References(self._pseudonyms, look_up)
+        self._readers: dict[bytes, Reader | Keeper] = {
+            name.encode(): Keeper(resource, setting) for name, resource in kept().items() if name in types
+        }
+        self._readers |= {
             name.encode(): Reader(
                 resource,
                 site=site,
                 setting=setting,
+                references=self._references,
                 leaves=partial(policy.leaves, resource.record),
                 flags=self.flags,
                 unmapped=self.unmapped_codes,
@@ -84,6 +92,7 @@ class Mapper:
 
     def map_lines(self, lines: Sequence[bytes]) -> Outcomes:
         """What becomes of NDJSON lines (without their newlines). Bad input gives a problem, never an exception."""
+        self._references.forget()
         if len(lines) <= _AT_ONCE:
             return self._map_some(lines)
         starts = range(0, len(lines), _AT_ONCE)
@@ -94,7 +103,7 @@ class Mapper:
         opening = _OPENING + name + b'"'
         if name in self._readers and all(map(methodcaller("startswith", opening), lines)):
             return self._read(name, lines)
-        outcomes = Outcomes([None] * len(lines), {})
+        outcomes = Outcomes([None] * len(lines), {}, [], [])
         groups: dict[bytes, list[int]] = {}
         for place, line in enumerate(lines):
             name = _opened(line)
@@ -182,10 +191,10 @@ class Mapper:
         """One line that is no JSON, or has another shape than FHIR's."""
         if isinstance(error, msgspec.ValidationError):
             reason = Reason.INVALID_FIELD if name else Reason.NOT_A_RESOURCE
-            return Outcomes([None], {0: _unreadable(name, reason, path_of(error))})
+            return Outcomes([None], {0: _unreadable(name, reason, path_of(error))}, [], [])
         if line.startswith(BOM_UTF8) and not line.startswith(BOM_UTF8 * 2):
             return self.map_lines([line[len(BOM_UTF8) :]])  # Windows tools put one at the start of a file
-        return Outcomes([None], {0: _unreadable(name, Reason.INVALID_JSON)})
+        return Outcomes([None], {0: _unreadable(name, Reason.INVALID_JSON)}, [], [])
 
 
 def _opened(line: bytes) -> bytes:

@@ -23,8 +23,9 @@ from mainstem.state.quarantine import Quarantine
 from mainstem.state.records import Records
 from mainstem.state.references import References
 from mainstem.state.status import SiteType, sites, status_of
-from mainstem.state.subjects import Current, Subjects
+from mainstem.state.subjects import Subjects
 from mainstem.state.watermarks import Watermarks
+from transforms.derive import Current
 
 __all__ = [
     "Alias",

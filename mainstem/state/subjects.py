@@ -1,25 +1,16 @@
 """Records by subject: who changed in a load, and what of them is current."""
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple
 
 from sqlalchemy import select, union
 
 from mainstem.database import Database
 from mainstem.state import tables
 from mainstem.state.loads import last_number
+from transforms.derive import Current
 from transforms.mapped import ID_BYTES
 
 _AT_ONCE = 500
-
-
-class Current(NamedTuple):
-    """A record as it stands, not withdrawn."""
-
-    id: bytes
-    type: str
-    subject: bytes
-    content: bytes
 
 
 class Subjects:

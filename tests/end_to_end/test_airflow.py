@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from network_under_test import Network
@@ -17,13 +18,24 @@ pytestmark = pytest.mark.airflow
 
 RUN_DAG = """
 import json, runpy, sys
+from datetime import timedelta
+from airflow.models.dagrun import DagRun
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
+from dags import site_dag
+site_dag.DEFAULTS.update(retries=2, retry_delay=timedelta(seconds=1), retry_exponential_backoff=0.0)
 dag = runpy.run_path(sys.argv[1])["dag"]
-run = dag.test(run_conf=json.loads(sys.argv[2]))
+ended = dag.test(run_conf=json.loads(sys.argv[2]))
 with create_session() as session:
-    xcoms = [str(row.value) for row in session.query(XComModel).all()]
-print("RESULT " + json.dumps({"state": str(run.state.value), "xcoms": xcoms, "tasks": sorted({t.task_id for t in run.get_task_instances()})}))
+    run = session.get(DagRun, ended.id)
+    xcoms = [json.dumps(row.value) for row in session.query(XComModel).filter(XComModel.dag_run_id == run.id)]
+    tasks = run.get_task_instances(session=session)
+    print("RESULT " + json.dumps({
+        "state": str(run.state), "note": run.note, "xcoms": xcoms, "tasks": sorted({t.task_id for t in tasks}),
+        "failed": sorted(t.task_id for t in tasks if t.state == "failed"),
+        "open": sorted(t.task_id for t in tasks if t.end_date is None and t.state != "upstream_failed"),
+        "tries": {t.task_id: t.try_number for t in tasks},
+    }))
 """
 
 
@@ -51,7 +63,7 @@ def airflow_environment(home: Path) -> dict[str, str]:
     }
 
 
-def run_dag(lhn: Network, home: Path, site: str, **conf: object) -> tuple[dict[str, object], str]:
+def run_dag(lhn: Network, home: Path, site: str, **conf: object) -> tuple[dict[str, Any], str]:
     """A whole DAG run in a process of its own; what it says of itself, and all its output."""
     stub = home / "dags" / f"ehr_pull__{site}.py"
     stub.parent.mkdir(exist_ok=True)
@@ -67,6 +79,15 @@ def run_dag(lhn: Network, home: Path, site: str, **conf: object) -> tuple[dict[s
     results = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     assert results, done.stdout[-3000:] + done.stderr[-3000:]
     return json.loads(results[0].removeprefix("RESULT ")), done.stdout + done.stderr
+
+
+def told(result: dict[str, Any], *what: str) -> dict[str, str]:
+    """What the run's note says of each of these."""
+    assert result["note"], "a run without a note"
+    assert len(result["note"]) <= 1000
+    lines = dict(line.split(": ", 1) for line in result["note"].splitlines())
+    assert set(what) <= set(lines), result["note"]
+    return lines
 
 
 def contents(lhn: Network, site: str) -> list[tuple[str, str]]:
@@ -87,6 +108,8 @@ def test_airflow_and_the_command_line_publish_the_same_events(lhn: Network, airf
     assert result["tasks"] == ["complete", "map_types", "plan", "preflight", "publish", "pull", "report"]
     by_airflow = contents(lhn, "west")
     assert len(by_airflow) == 3 * RECORDS_A_CHILD
+    assert result["note"].startswith("west: load ")
+    assert "Watermark: complete up to " in result["note"]
 
     other = Network(
         lhn.folder,
@@ -102,7 +125,7 @@ def test_airflow_and_the_command_line_publish_the_same_events(lhn: Network, airf
     assert other.mainstem("run", tmp_path / "west.toml").returncode == 0
     assert contents(other, "west") == by_airflow
 
-    xcoms = [str(value) for value in result["xcoms"]]  # type: ignore[attr-defined]
+    xcoms = [str(value) for value in result["xcoms"]]
     assert xcoms
     assert max(map(len, xcoms)) < 1024
     for planted in PLANTED:
@@ -113,11 +136,76 @@ def test_airflow_and_the_command_line_publish_the_same_events(lhn: Network, airf
 def test_a_site_that_cannot_be_read_fails_its_run_at_once_and_says_why(
     lhn: Network, airflow_home: Path, tmp_path: Path
 ) -> None:
-    """The folder is missing: the first task fails without retries, and no load is planned."""
+    """The folder is missing: the first task fails without retries, it alone is red, and the run's note says why."""
     lhn.files_site("west", tmp_path / "nowhere")
     result, output = run_dag(lhn, airflow_home, "west")
     assert result["state"] == "failed"
-    assert "nowhere" in output
+    assert result["failed"] == ["preflight"], output[-4000:]
+    assert result["tries"]["preflight"] == 1
+    assert told(result, "Where", "Cause", "Fix", "Who", "Retry", "Watermark")["Cause"].count("nowhere")
+
+
+def test_a_broken_site_file_is_a_dag_whose_first_task_fails_with_the_sentence(
+    lhn: Network, airflow_home: Path, tmp_path: Path
+) -> None:
+    """A typing error: no import error, no other site hurt, nothing left running; the run says which key of which file."""
+    deliver(children(1), tmp_path / "west")
+    lhn.files_site("west", tmp_path / "west")
+    broken = lhn.files_site("east", tmp_path / "west")
+    broken.write_text(broken.read_text().replace("road = ", "raod = "))
+    result, output = run_dag(lhn, airflow_home, "east")
+    assert result["state"] == "failed"
+    assert result["failed"] == ["preflight"], output[-4000:]
+    assert (result["tries"]["preflight"], result["open"]) == (1, [])
+    assert "east.toml" in told(result, "Cause")["Cause"]
+    assert "raod" in told(result, "Cause")["Cause"] + told(result, "Fix")["Fix"]
+    assert run_dag(lhn, airflow_home, "west")[0]["state"] == "success"
+
+
+@pytest.mark.parametrize(
+    ("was", "written"), [("[files]", "[files"), ("[files]", 'schedule = "0 25 * * *"\n[files]'), ("west", "\0")]
+)
+def test_whatever_stands_in_a_site_file_its_stub_gives_a_dag(
+    lhn: Network, airflow_home: Path, tmp_path: Path, was: str, written: str
+) -> None:
+    """No TOML, no cron expression, no text: the DAG has the file's name, and what is wrong stands beside it."""
+    path = lhn.files_site("west", tmp_path)
+    path.write_text(path.read_text().replace(was, written))
+    stub = tmp_path / "stubs" / "ehr_pull__west.py"
+    stub.parent.mkdir()
+    stub.write_text(stubs(lhn.folder)[stub.name])
+    found = loaded(airflow_home, stub.parent, MAINSTEM_SITES=str(lhn.folder))
+    assert found == {"errors": {}, "dags": ["ehr_pull__west"], "said": [True]}
+
+
+def test_one_missing_file_is_a_gap_and_the_rest_is_loaded(lhn: Network, airflow_home: Path, tmp_path: Path) -> None:
+    """As on the command line: the run goes on, and its note names the type, the cause and how far the site is read."""
+    deliver(children(2), tmp_path / "west")
+    lost = sorted((tmp_path / "west").iterdir())[0]
+    kind = lost.name.split(".")[0].split("-")[0]
+    lhn.files_site("west", tmp_path / "west", parallel=2)
+    assert run_dag(lhn, airflow_home, "west")[0]["state"] == "success"
+    before = len(lhn.events())
+    lost.unlink()
+    deliver(children(3), tmp_path / "west")
+    lost.unlink()
+    result, output = run_dag(lhn, airflow_home, "west")
+    assert (result["state"], result["failed"]) == ("success", []), output[-4000:]
+    assert len(lhn.events()) > before
+    assert kind in result["note"]
+    assert "partial" in result["note"]
+    assert "Watermark: complete up to " in result["note"]
+
+
+def test_an_ehr_that_is_down_is_tried_again_and_only_then_is_the_run_red(
+    lhn: Network, airflow_home: Path, tmp_path: Path
+) -> None:
+    """Nobody listens: the first task is tried as often as allowed; it alone is red."""
+    lhn.site("west", '[fhir]\nbase_url = "http://127.0.0.1:9/fhir"\n', road="search")
+    result, output = run_dag(lhn, airflow_home, "west")
+    assert (result["state"], result["failed"]) == ("failed", ["preflight"]), output[-4000:]
+    assert result["tries"]["preflight"] == 3
+    assert "may succeed by itself" in told(result, "Retry")["Retry"]
 
 
 def test_a_dry_run_proves_the_site_and_loads_nothing(lhn: Network, airflow_home: Path, tmp_path: Path) -> None:
@@ -127,6 +215,7 @@ def test_a_dry_run_proves_the_site_and_loads_nothing(lhn: Network, airflow_home:
     result, output = run_dag(lhn, airflow_home, "west", dry_run=True)
     assert result["state"] == "success", output[-4000:]
     assert lhn.events() == []
+    assert "dry run" in str(result["note"])
 
 
 def test_the_stubs_are_in_step_with_the_site_files() -> None:
@@ -137,14 +226,22 @@ def test_the_stubs_are_in_step_with_the_site_files() -> None:
 
 def test_every_stub_is_a_dag_airflow_can_load(airflow_home: Path) -> None:
     """No import error, one DAG a site, a schedule in the site's time zone."""
+    found = loaded(airflow_home, REPOSITORY / "dags")
+    assert found["errors"] == {}
+    assert found["dags"] == [name.removesuffix(".py") for name in sorted(stubs(REPOSITORY / "sites"))]
+
+
+def loaded(home: Path, folder: Path, **environment: str) -> dict[str, Any]:
+    """What Airflow finds in a folder of DAGs: import errors, DAGs, and whether each says that its file is broken."""
     program = (
         "from airflow.dag_processing.dagbag import DagBag; import sys, json;"
         "bag = DagBag(sys.argv[1]);"
-        "print('RESULT ' + json.dumps({'errors': bag.import_errors, 'dags': sorted(bag.dags)}))"
+        "said = ['cannot be read' in dag.doc_md for dag in bag.dags.values()];"
+        "print('RESULT ' + json.dumps({'errors': bag.import_errors, 'dags': sorted(bag.dags), 'said': said}))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(REPOSITORY / "dags")],
-        env={**os.environ, **airflow_environment(airflow_home)},
+        [sys.executable, "-c", program, str(folder)],
+        env={**os.environ, **airflow_environment(home), **environment},
         capture_output=True,
         text=True,
         timeout=120,
@@ -152,6 +249,5 @@ def test_every_stub_is_a_dag_airflow_can_load(airflow_home: Path) -> None:
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     assert lines, done.stdout + done.stderr
-    found = json.loads(lines[0].removeprefix("RESULT "))
-    assert found["errors"] == {}
-    assert found["dags"] == [name.removesuffix(".py") for name in sorted(stubs(REPOSITORY / "sites"))]
+    found: dict[str, Any] = json.loads(lines[0].removeprefix("RESULT "))
+    return found

@@ -11,6 +11,7 @@ from transforms import CodeMapRow, Mapper
 from transforms.privacy import Pseudonyms
 from transforms.reading.parts import part_label
 from transforms.reading.reader import Reader
+from transforms.reading.references import References
 from transforms.rules import Parts, Resource, integer, patient
 from transforms.rules.setting import Setting
 
@@ -127,7 +128,13 @@ def test_parts_known_by_a_link_id_keep_their_ids_in_any_order() -> None:
 
     def values(items: list[Json]) -> dict[bytes, Any]:
         reader = Reader(
-            answers, site="north", setting=setting, leaves=lambda _: True, flags=Counter(), unmapped=Counter()
+            answers,
+            site="north",
+            setting=setting,
+            references=References(setting.pseudonyms, None),
+            leaves=lambda _: True,
+            flags=Counter(),
+            unmapped=Counter(),
         )
         line = {
             "resourceType": "QuestionnaireResponse",

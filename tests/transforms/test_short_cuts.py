@@ -72,18 +72,45 @@ QUANTITIES = st.builds(
     ),
     st.sampled_from(["", ',"value":9', ',"extension":[]', ',"code":"cm"']),
 )
+BESIDE = st.sampled_from(
+    [
+        '"display":"x"',
+        '"type":"Patient"',
+        '"type":"Encounter"',
+        '"reference":"Encounter/2"',
+        '"_reference":{"id":"1"}',
+        '"identifier":{"system":"urn:mrn","value":"1"}',
+        '"identifier":{"assigner":{"reference":"Patient/2"}}',
+        '"identifier":{"reference":"Patient/2","type":"Group"}',
+        '"extension":[{"url":"x"}]',
+        '"display":"\\"reference\\":"',
+    ]
+)
+NAMED = st.sampled_from(
+    [
+        "Encounter/1",
+        "Patient/1",
+        "Encounter/",
+        "Patient/a.b-C",
+        "Encounter/1/_history/2",
+        "#1",
+        "Encounter\\/1",
+        "Patient/#",
+    ]
+)
 REFERENCES = st.builds(
-    lambda path, more: '{"reference":"' + path + '"' + more + "}",
-    st.sampled_from(
-        ["Encounter/1", "Patient/1", "Encounter/", "Encounter/a.b-C", "Encounter/1/_history/2", "#1", "Encounter\\/1"]
-    ),
-    st.sampled_from(["", ',"display":"x"', ',"type":"Patient"', ',"reference":"Encounter/2"']),
+    lambda before, path, after, blank: "{" + f",{blank}".join([*before, f'"reference":{blank}"{path}"', *after]) + "}",
+    st.lists(BESIDE, max_size=2),
+    NAMED,
+    st.lists(BESIDE, max_size=2),
+    st.sampled_from(["", " ", "  "]),
 )
 USUAL = st.one_of(
     MOMENTS.map(json.dumps),
     st.builds(lambda start, end: f'{{"start":"{start}","end":"{end}"}}', MOMENTS, MOMENTS),
     QUANTITIES,
     REFERENCES,
+    st.sampled_from(['"a.b-C"', '"a b"', "7", '""', '"\\u0031"']),
 ).map(str.encode)
 METAS = st.builds(
     lambda version, updated, more: f'{{"versionId":"{version}","lastUpdated":"{updated}"{more}}}'.encode(),
@@ -170,10 +197,11 @@ def test_the_usual_forms_are_cut() -> None:
         "effectiveDateTime": b'"2026-03-02T09:10:00Z"',
         "valueQuantity": b'{"value":7.1,"unit":"%","system":"http://unitsofmeasure.org","code":"%"}',
         "encounter": b'{"reference":"Encounter/1"}',
+        "subject": b'{"display":"x", "identifier": {"system":"urn:mrn"}, "reference": "Patient/1"}',
         "effectivePeriod": b'{"start":"2026-03-02T09:10:00Z","end":"2026-03-02T09:10:00Z"}',
     }
     declared = mappings()["Observation"]
-    rules = dict([*_rules(declared.fields), *_rules(declared.repeated)])
+    rules = dict([*_rules(declared.subject), *_rules(declared.fields), *_rules(declared.repeated)])
     for name, raw in usual.items():
         rule = rules[name]
         assert rule.usual is not None

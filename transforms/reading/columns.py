@@ -31,6 +31,7 @@ class Columns:
             if any(column) or column.count(None) != self.count  # an id of 0 is false, too
         }
         self._contents: dict[str, list[bytes | None]] = {}
+        self._companions: dict[str, list[bytes | None]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._standing
@@ -54,6 +55,15 @@ class Columns:
     def put(self, name: str, contents: list[bytes | None]) -> None:
         """The bytes of a field that was decoded to something else."""
         self._contents[name] = contents
+
+    def lend(self, name: str, companions: list[bytes | None]) -> None:
+        """What stands beside a field's contents, where that is not a field of the same element."""
+        self._companions[name] = companions
+
+    def companions(self, name: str, field: str) -> list[bytes | None]:
+        """What stands beside a field's contents: what was lent, else another field."""
+        lent = self._companions.get(name)
+        return self.contents(field) if lent is None else lent
 
     def standing(self, name: str) -> list[int]:
         """The places where a field stands."""

@@ -160,8 +160,10 @@ class Table:
         for name, rule in fields.items():
             rules |= rule.fields if isinstance(rule, Choice) else {name: rule}
         self.memories = {name: Memory(name, rule, setting, leaves) for name, rule in rules.items()}
-        self._needs = {name: rule.needs for name, rule in rules.items() if rule.needs}
-        self.names = list(dict.fromkeys([*rules, *self._needs.values()]))
+        self.needs = {name: rule.needs for name, rule in rules.items() if rule.needs}
+        self.refers = {name: rule.refers for name, rule in rules.items() if rule.refers}
+        """Fields whose companion is looked up → the resource type they name."""
+        self.names = list(dict.fromkeys([*rules, *self.needs.values()]))
         """The FHIR fields that are decoded."""
         self._otherwise = {
             name: members((field, value) for field, value in rule.otherwise.items() if leaves(field))
@@ -185,8 +187,8 @@ class Table:
 
     def _field(self, name: str, source: Columns, notes: Notes) -> Texts:
         contents: Sequence[Any] = source.contents(name)
-        if companion := self._needs.get(name):
-            contents = list(zip(source.contents(companion), contents, strict=True))
+        if companion := self.needs.get(name):
+            contents = list(zip(source.companions(name, companion), contents, strict=True))
         return self.memories[name].texts(contents, notes)
 
     def _choice(self, name: str, rule: Choice, source: Columns, notes: Notes) -> list[Texts]:

@@ -1,6 +1,5 @@
 """The parts of resources, such as components, that become records of their own."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
@@ -78,7 +77,7 @@ class PartReader:
         holder = msgspec.defstruct("Holder", [("parts", list[Raw] | None, None)], rename={"parts": self.field})
         self._decode_list = msgspec.json.Decoder(holder).decode
         self._keyed = setting.pseudonyms.refs(b"part/")
-        self._numbers: dict[bytes, bytes] = {}
+        self._numbers: dict[bytes | None, bytes] = {}
 
     def read(self, source: Columns, split: Sequence[int]) -> Elements:
         """The parts of the resources at the places `split`, read as a batch of their own."""
@@ -98,30 +97,27 @@ class PartReader:
         texts = self._table.texts(columns, notes)
         return Elements(owners, columns.contents(self._known_by), texts, notes, faults)
 
-    def numbers(self, found: Elements, place: int, source: Columns) -> tuple[list[bytes], list[bool]]:
-        """The four bytes of each part of the resource at a place, and whether another part is known by the same.
+    def numbers(self, keys: Sequence[bytes | None], content: bytes | None) -> tuple[list[bytes], Collection[int]]:
+        """The four bytes of each part in a resource's list of parts, and those known by the same as another.
 
         A keyed hash of the part's label, so that they stay when parts change places.
         """
-        first, last = bisect_left(found.owners, place), bisect_right(found.owners, place)
-        keys = [key or b"" for key in found.known_by[first:last]]
-        numbers = [self._number(key) for key in keys]
+        known, learn = self._numbers.get, self._learn
+        numbers = [known(key) or learn(key) for key in keys]
         if len({WHOLE, *numbers}) > len(numbers):
-            return numbers, [False] * len(numbers)
-        return self._told_apart(keys, msgspec.json.decode(source.contents(self.field)[place] or b"[]", type=list[Raw]))
+            return numbers, ()
+        return self._told_apart([key or b"" for key in keys], msgspec.json.decode(content or b"[]", type=list[Raw]))
 
-    def _number(self, key: bytes) -> bytes:
-        number = self._numbers.get(key)
-        if number is None:
-            number = self._hash(part_label(key, self._systems))
-            if len(key) <= LONGEST_KEY:
-                remember(self._numbers, key, number)
+    def _learn(self, key: bytes | None) -> bytes:
+        number = self._hash(part_label(key or b"", self._systems))
+        if len(key or b"") <= LONGEST_KEY:
+            remember(self._numbers, key, number)
         return number
 
     def _hash(self, label: bytes) -> bytes:
         return self._keyed(label)[: len(WHOLE)]
 
-    def _told_apart(self, keys: Sequence[bytes], parts: Sequence[Raw]) -> tuple[list[bytes], list[bool]]:
+    def _told_apart(self, keys: Sequence[bytes], parts: Sequence[Raw]) -> tuple[list[bytes], Collection[int]]:
         """Parts known by the same (or, once in a million resources, of the same hash) are numbered by their content."""
         labels = [part_label(key, self._systems) for key in keys]
         contents = [settled(bytes(part)) for part in parts]
@@ -133,7 +129,7 @@ class PartReader:
                 number = self._hash(b"%d/%b" % (attempt, labels[index]))
             taken.add(number)
             numbers[index] = number
-        return numbers, [labels.count(label) > 1 for label in labels]
+        return numbers, {index for index, label in enumerate(labels) if labels.count(label) > 1}
 
     def record_count(self, line: bytes) -> int:
         """How many records a line gave that is known: the whole and its parts."""

@@ -1,20 +1,21 @@
 """One FHIR resource type: lines in, outcomes out."""
 
 from binascii import hexlify
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import repeat
 
 import msgspec
 
 from schemas.problems import Problem, Reason
-from transforms.mapped import NO_LINE, REF_BYTES, WHOLE, Mapped, Outcome, Outcomes, new_record
+from transforms.mapped import NO_LINE, REF_BYTES, WHOLE, Depends, Mapped, Outcome, Outcomes, new_record
 from transforms.reading.columns import Columns, narrow, without_empty
 from transforms.reading.heads import UNNAMED, HeadReader, Heads
 from transforms.reading.memories import Leaves, Note, Notes, Table, Texts, members
 from transforms.reading.parts import Elements, PartReader
+from transforms.reading.references import CONTAINED, References
 from transforms.rules.declaring import Resource
 from transforms.rules.setting import Setting
 
@@ -33,6 +34,7 @@ class Reader:
         *,
         site: str,
         setting: Setting,
+        references: References,
         leaves: Leaves,
         flags: Counter[str],
         unmapped: Counter[tuple[str, str]],
@@ -40,6 +42,7 @@ class Reader:
         self._type = resource.source
         self._record = resource.record
         self._flags, self._unmapped = flags, unmapped
+        self._references = references
         self._heads = HeadReader(resource, site=site, setting=setting, leaves=leaves)
         self._shared = Table(resource.fields, setting, leaves)
         self._repeated = Table(resource.repeated, setting, leaves)
@@ -57,6 +60,7 @@ class Reader:
         source = Columns(self._names, list(map(self._decode, lines)))
         notes = Notes(list)
         heads = self._heads.read(source, notes)
+        looked_up = self._look_up(source)
         shared = self._shared.texts(source, notes)
         split = source.standing(self._parts.field)
         noticed = {place: list(notes.get(place, ())) for place in split}
@@ -64,7 +68,12 @@ class Reader:
         for place, note in heads.noted:
             notes[place].append(note)
         records = self._records(heads, [*shared, *own])
-        outcomes = Outcomes([*records], {})
+        depends = [
+            Depends(heads.refs[place], heads.subjects[place], on, lines[place])
+            for place, on in looked_up
+            if UNNAMED not in notes.get(place, ())
+        ]
+        outcomes = Outcomes([*records], {}, [], depends)
         if not notes and not split:
             return outcomes
 
@@ -84,6 +93,26 @@ class Reader:
     def record_count(self, lines: Sequence[bytes]) -> int:
         """How many records lines gave that are known."""
         return sum(map(self._parts.record_count, lines)) if self._parts.field else len(lines)
+
+    def _look_up(self, source: Columns) -> list[tuple[int, bytes]]:
+        """Lends fields that name other resources what is kept of those. Returns who named which."""
+        found: list[tuple[int, bytes]] = []
+        for name, resource_type in self._shared.refers.items():
+            if name in source:
+                contents = source.contents(name)
+                targets = self._references.targets(resource_type, contents)
+                kept = self._references.kept(targets)
+                beside = source.contents(self._shared.needs[name])
+                source.lend(
+                    name,
+                    [
+                        contained if target == CONTAINED else known
+                        for target, known, contained in zip(targets, kept, beside, strict=True)
+                    ],
+                )
+                if self._references.asks:
+                    found += [(place, each) for place, each in enumerate(targets) if len(each) == REF_BYTES]
+        return found
 
     # ------------------------------------------------------------ records
 
@@ -111,31 +140,36 @@ class Reader:
 
         `before`: what stands in front of a part's own fields; `noticed` there.
         """
-        if place in parts.faults:
+        if parts.faults and place in parts.faults:
             return self._problem(whole, parts.faults[place])
-        ref = whole.id[:REF_BYTES]
+        first, last = bisect_left(parts.owners, place), bisect_right(parts.owners, place)
+        content = source.contents(self._parts.field)[place]
+        numbers, alike = self._parts.numbers(parts.known_by[first:last], content)
+        ref, names = whole.id[:REF_BYTES], list(map(hexlify, numbers))
         name = hexlify(ref)
-        parent = b',"parent":"r-%b%b"' % (name, _WHOLE_HEX) if self._leaves_parent else b""
+        opening, front = self._head + name, b'"' + b"".join(before)
+        end = b',"parent":"r-%b%b"}' % (name, _WHOLE_HEX) if self._leaves_parent else b"}"
+        own = zip(*[texts[first:last] for texts in parts.texts], strict=True) if parts.texts else repeat(())
         records = []
-        first = bisect_left(parts.owners, place)
-        for index, (number, alike) in enumerate(zip(*self._parts.numbers(parts, place, source), strict=True)):
-            path = f"{self._parts.field}[{index}]."
-            inner = [note._replace(path=path + note.path) for note in parts.notes.get(first + index, ())]
-            inner += [_ALIKE] * alike
-            if (outcome := self._settled(whole, inner)) is not None:
-                return outcome
-            own = [texts[first + index] for texts in parts.texts]
-            content = b"".join((self._head, name, hexlify(number), b'"', *before, *own, parent, b"}"))
-            record = new_record((ref + number, *whole[1:3], content, *whole[4:]))
-            records.append(_flagged(record, [*noticed, *inner]))
-        return Outcome(self._type, ref, [self._listing(whole, records), *records], False, whole.updated)
+        for index, (number, part, texts) in enumerate(zip(numbers, names, own, strict=False)):
+            notes = noticed
+            if index in alike or first + index in parts.notes:
+                inner = self._inner(parts.notes.get(first + index, ()), index, index in alike)
+                if (outcome := self._settled(whole, inner)) is not None:
+                    return outcome
+                notes = [*noticed, *inner]
+            text = b"".join((opening, part, front, *texts, end))
+            record = new_record((ref + number, whole.type, whole.subject, text, *whole[4:]))
+            records.append(_flagged(record, notes) if notes else record)
+        if records and self._leaves_parts:
+            listed = b'","r-'.join([name + part for part in sorted(names)])
+            whole = new_record((*whole[:3], b'%b,"parts":["r-%b"]}' % (whole.content[:-1], listed), *whole[4:]))
+        return Outcome(self._type, ref, [whole, *records], False, whole.updated)
 
-    def _listing(self, whole: Mapped, parts: Sequence[Mapped]) -> Mapped:
-        """The record of the whole, which lists those of its parts."""
-        if not (parts and self._leaves_parts):
-            return whole
-        listed = b",".join([b'"r-%b"' % hexlify(id_) for id_ in sorted(part.id for part in parts)])
-        return whole._replace(content=b'%b,"parts":[%b]}' % (whole.content[:-1], listed))
+    def _inner(self, notes: Iterable[Note], index: int, alike: bool) -> list[Note]:
+        """What was noticed in one part, with the part's place in the resource."""
+        path = f"{self._parts.field}[{index}]."
+        return [*(note._replace(path=path + note.path) for note in notes), *([_ALIKE] if alike else ())]
 
     # ------------------------------------------------------------ what was noticed
 

@@ -8,17 +8,26 @@ from functools import cache
 from importlib import import_module
 from types import ModuleType
 
-from transforms.rules import Resource
+from transforms.rules import Kept, Resource
 
 
 def mappings() -> dict[str, Resource]:
-    """FHIR resource type → its mapping, one for each file of this folder."""
-    return {module.RESOURCE.source: module.RESOURCE for module in _modules()}
+    """FHIR resource type → its mapping, one for each file of this folder that declares records."""
+    return {each.source: each for each in _declared() if isinstance(each, Resource)}
+
+
+def kept() -> dict[str, Kept]:
+    """FHIR resource type → what is kept of it for others, one for each file of this folder that declares that."""
+    return {each.source: each for each in _declared() if isinstance(each, Kept)}
 
 
 def declared_in(resource_type: str) -> str | None:
     """The name of the module that declares a FHIR resource type."""
     return next((module.__name__ for module in _modules() if module.RESOURCE.source == resource_type), None)
+
+
+def _declared() -> list[Resource | Kept]:
+    return [module.RESOURCE for module in _modules()]
 
 
 @cache

@@ -1,4 +1,4 @@
-"""MedicationRequest → medication: an order. A medication contained is resolved; one elsewhere is flagged."""
+"""MedicationRequest → medication: an order. A medication contained or known is resolved; one elsewhere is flagged."""
 
 from schemas.problems import Reason
 from transforms.codes.systems import RXNORM
@@ -7,11 +7,11 @@ from transforms.rules import (
     choice,
     coded,
     codings,
-    contained_medication,
     dispense,
     dosage,
     instant,
     link,
+    medication,
     not_a_fact_if_true,
     one_of,
     other_version,
@@ -39,7 +39,7 @@ RESOURCE = Resource(
     fields={
         "medication[x]": choice(
             medicationCodeableConcept=coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE),
-            medicationReference=contained_medication(
+            medicationReference=medication(
                 code=RXNORM, every="codings", ingredients="ingredients", ingredient_system=RXNORM
             ),
             missing=Reason.MISSING_CODE,

@@ -7,9 +7,9 @@ subject and is listed here.
 """
 
 from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of
-from transforms.rules.declaring import Parts, Resource, choice, required
+from transforms.rules.declaring import Kept, Parts, Resource, choice, required
 from transforms.rules.links import link
-from transforms.rules.medicines import contained_medication, dispense, dosage
+from transforms.rules.medicines import dispense, dosage, kept_medication, medication
 from transforms.rules.numbers import boolean, integer, quantity
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core_category
 from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_shaped
@@ -17,6 +17,7 @@ from transforms.rules.texts import presence, withheld
 from transforms.rules.times import birth_date, died, instant, local_date, period
 
 __all__ = [
+    "Kept",
     "Parts",
     "Resource",
     "birth_date",
@@ -25,7 +26,6 @@ __all__ = [
     "coded",
     "coded_value",
     "codings",
-    "contained_medication",
     "died",
     "dispense",
     "dosage",
@@ -34,8 +34,10 @@ __all__ = [
     "home_zip",
     "instant",
     "integer",
+    "kept_medication",
     "link",
     "local_date",
+    "medication",
     "not_a_fact_if_true",
     "null_flavour",
     "one_of",

@@ -37,6 +37,8 @@ class Rule:
     """(the field's bytes, the companion's bytes, setting) → what was found. Raises Unusable."""
     needs: str | None = None
     """Companion: another FHIR field of the same element that decides how to read this one."""
+    refers: str | None = None
+    """The field is a Reference to this resource type: one elsewhere is looked up, and what is kept of it is the companion."""
     missing: Reason | None = None
     """Why the resource is unusable without this field."""
     usual: Callable[[Setting, Openings], Usual] | None = None
@@ -92,6 +94,15 @@ class Resource:
     def mapping(self) -> str:
         """`observation@1`."""
         return f"{self.record}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A FHIR resource type that gives no record, but is looked up where others name it."""
+
+    source: str
+    keep: Callable[[bytes], bytes | None]
+    """The resource → what is kept of it, in one form whatever its serialiser; None where it says it is an error."""
 
 
 def choice(

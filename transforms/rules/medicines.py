@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Raw, Struct
+from msgspec.json import encode
 
 from schemas.problems import Reason
 from transforms.codes.units import (
@@ -37,34 +39,60 @@ class _Ingredient(Struct, gc=False):
     itemCodeableConcept: CodeableConcept | None = None
 
 
-class _Medication(Struct, gc=False):
+class _Medication(Struct, gc=False, omit_defaults=True):
     id: Scalar = None
-    resourceType: str | None = None
+    status: Scalar = None
     code: CodeableConcept | None = None
     ingredient: list[_Ingredient] | None = None
 
 
-def contained_medication(
-    *, every: str, ingredients: str, ingredient_system: str, **targets: str | tuple[str, ...]
-) -> Rule:
-    """Reference to a Medication → the code of the one contained; one elsewhere is flagged, its code stays empty."""
+def kept_medication(raw: bytes) -> bytes | None:
+    """A Medication → its code and the codes of its ingredients, as a Medication of these alone. Raises Unusable."""
+    source: _Medication = decode(raw, _Medication)
+    if text_of(source.status).lower() == "entered-in-error":
+        return None
+    parts = (part.itemCodeableConcept for part in source.ingredient or [])
+    kept = sorted(encode({"itemCodeableConcept": _kept(part)}) for part in parts if part is not None)
+    return encode({"code": _kept(source.code), "ingredient": list(map(Raw, kept))})
+
+
+def _kept(concept: CodeableConcept | None) -> dict[str, Any] | None:
+    """Codings without display; the text serves the site's code map."""
+    if concept is None:
+        return None
+    codings = sorted((coding.system or "", text_of(coding.code)) for coding in concept.codings)
+    listed = [{"system": system or None, "code": code} for system, code in dict.fromkeys(codings) if code]
+    return {"coding": listed, "text": text_of(concept.text) or None}
+
+
+def medication(*, every: str, ingredients: str, ingredient_system: str, **targets: str | tuple[str, ...]) -> Rule:
+    """Reference to a Medication → the code of the one contained, or of the one looked up; an unknown one is flagged."""
     wanted = {name: (systems,) if isinstance(systems, str) else systems for name, systems in targets.items()}
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        reference = decode(raw, Reference | None) or Reference()
-        named = (reference.reference or "").strip()
-        if not named.startswith("#"):
+        named = ((decode(raw, Reference | None) or Reference()).reference or "").strip()
+        source = _contained(named[1:], companion) if named.startswith("#") else _looked_up(companion)
+        if source is None:
             return Found(flags=("medication-elsewhere",))
-        for medication in (decode(companion, list[_Medication]) if companion else []) or []:
-            if text_of(medication.id).removeprefix("#") == named[1:] and medication.code is not None:
-                found = coded_found(medication.code, wanted, every, Reason.MISSING_CODE, setting)
-                parts = [part.itemCodeableConcept for part in medication.ingredient or [] if part.itemCodeableConcept]
-                codes = (chosen_code(usable_codings(part)[0], (ingredient_system,), setting.codes) for part in parts)
-                found.values[ingredients] = sorted({code for code in codes if code})
-                return found
-        raise Unusable(Reason.MISSING_CODE, "reference")
+        if source.code is None:
+            raise Unusable(Reason.MISSING_CODE, "reference")
+        found = coded_found(source.code, wanted, every, Reason.MISSING_CODE, setting)
+        parts = [part.itemCodeableConcept for part in source.ingredient or [] if part.itemCodeableConcept]
+        codes = (chosen_code(usable_codings(part)[0], (ingredient_system,), setting.codes) for part in parts)
+        found.values[ingredients] = sorted({code for code in codes if code})
+        return found
 
-    return Rule((*wanted, every, ingredients), read, needs="contained")
+    return Rule((*wanted, every, ingredients), read, needs="contained", refers="Medication")
+
+
+def _contained(name: str, companion: bytes | None) -> _Medication:
+    listed: list[_Medication] = (decode(companion, list[_Medication] | None) if companion else None) or []
+    return next((each for each in listed if text_of(each.id).removeprefix("#") == name and each.code), _Medication())
+
+
+def _looked_up(companion: bytes | None) -> _Medication | None:
+    found: _Medication | None = decode(companion, _Medication) if companion else None
+    return found
 
 
 class _DoseAndRate(Struct, gc=False):

@@ -23,6 +23,7 @@ from transforms.rules.concepts import (
 )
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
+from transforms.rules.short_cuts import patient_cut, the_patient_cut
 
 
 def patient() -> Rule:
@@ -37,12 +38,16 @@ def patient() -> Rule:
             raise Unusable(Reason.MISSING_SUBJECT)
         return _subject(named, setting)
 
-    return Rule(("subject",), read, missing=Reason.MISSING_SUBJECT)
+    return Rule(("subject",), read, missing=Reason.MISSING_SUBJECT, usual=patient_cut)
 
 
 def the_patient() -> Rule:
     """A Patient's own id → the subject's pseudonym."""
-    return Rule(("subject",), lambda raw, companion, setting: _subject(text_of(decode(raw, Scalar)), setting))
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        return _subject(text_of(decode(raw, Scalar)), setting)
+
+    return Rule(("subject",), read, usual=the_patient_cut)
 
 
 def _subject(ident: str, setting: Setting) -> Found:

@@ -173,23 +173,56 @@ def quantity_cut(setting: Setting, openings: Openings) -> Usual:
     return cut
 
 
+_BESIDE = rb'"(?!reference"|type")[A-Za-z_]+": ?(?:"[^"\\]*"|\{[^{}\\]*\})'
+"""A member of a Reference that does not decide whom it names: `display`, `identifier`."""
+
+
+def _reference(resource_type: str) -> Callable[[bytes], re.Match[bytes] | None]:
+    """Matches a relative Reference to a resource of a type; group 1 is the id."""
+    named = rb'"reference": ?"%b/([A-Za-z0-9.\-]{1,64})"' % resource_type.encode()
+    return re.compile(rb"\{(?:%b, ?)*%b(?:, ?%b)*\}" % (_BESIDE, named, _BESIDE)).fullmatch
+
+
 def link_cut(resource_type: str) -> Callable[[Setting, Openings], Usual]:
     """A Reference → the record id of the resource it names."""
 
     def usual(setting: Setting, openings: Openings) -> Usual:
-        digest = setting.pseudonyms.refs()
-        form = re.compile(rb'\{"reference":"(%b/[A-Za-z0-9.\-]{1,64})"\}' % resource_type.encode()).fullmatch
+        digest, kind = setting.pseudonyms.refs(), resource_type.encode() + b"/"
+        form = _reference(resource_type)
         before, after = (openings[0] or b"") + b'"r-', hexlify(WHOLE) + b'"'
 
         def cut(raw: bytes, companion: bytes | None) -> bytes | None:
             match = form(raw)
             if match is None:
                 return None
-            return before + hexlify(digest(match[1])) + after if openings[0] else b""
+            return before + hexlify(digest(kind + match[1])) + after if openings[0] else b""
 
         return cut
 
     return usual
+
+
+# ---------------------------------------------------------------- subjects
+
+
+def _subject_cut(matches: Callable[[bytes], re.Match[bytes] | None]) -> Callable[[Setting, Openings], Usual]:
+    def usual(setting: Setting, openings: Openings) -> Usual:
+        subject = setting.pseudonyms.subject
+        before = (openings[0] or b"") + b'"s-'
+
+        def cut(raw: bytes, companion: bytes | None) -> bytes | None:
+            match = matches(raw)
+            return None if match is None else before + hexlify(subject(match[1].decode())) + b'"'
+
+        return cut
+
+    return usual
+
+
+patient_cut = _subject_cut(_reference("Patient"))
+"""A Reference to a Patient → the pseudonym."""
+the_patient_cut = _subject_cut(re.compile(rb'"([A-Za-z0-9.\-]{1,64})"').fullmatch)
+"""A Patient's id → the pseudonym."""
 
 
 # ---------------------------------------------------------------- meta

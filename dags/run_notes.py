@@ -1,0 +1,123 @@
+"""The note of every run, good or bad: site, type, cause, fix, who acts, whether a retry is safe, how far the watermark is.
+
+A task cannot write its run's note. So a task that fails leaves what it knows as XCom, `report` makes the note of it, and
+this plugin (entry point `airflow.plugins`), which Airflow's scheduler calls when a run ends, writes it onto the run.
+Nothing of Mainstem is imported here: the scheduler stays light.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from airflow.listeners import hookimpl
+from airflow.plugins_manager import AirflowPlugin
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+    from sqlalchemy.orm import Session
+
+PULLS = "ehr_pull__"
+"""How the ids of our DAGs begin; other DAGs' runs keep their notes."""
+FAILURE, MISSING, REPORT = "failure", "missing", "report"
+"""XCom keys of what stopped a task and of what will be a gap; the task whose result is the note."""
+LONGEST = 1_000
+"""Characters Airflow keeps of a note."""
+SAFE = "safe: every step does only what is left"
+
+
+class Trouble(TypedDict):
+    """What an engineer must know of an error. Free of patient data, and below 1 KB."""
+
+    where: str
+    cause: str
+    fix: str
+    who: str
+    retry: str
+
+
+SILENT = Trouble(
+    where="",
+    cause="the task ended without a word (killed, out of memory, or a defect)",
+    fix="Read the end of its log.",
+    who="whoever runs this Airflow",
+    retry=SAFE,
+)
+
+
+def note(headline: str, troubles: Sequence[Trouble], watermark: str) -> str:
+    """The note: what happened, the first trouble whole, the others by their causes, how far the site is read."""
+    lines = [headline]
+    if troubles:
+        first = troubles[0]
+        lines += [f"Where: {first['where']}", f"Cause: {first['cause']}", f"Fix: {first['fix']}"]
+        lines += [f"Who: {first['who']}", f"Retry: {first['retry']}"]
+    else:
+        lines += [f"Cause: none. Retry: {SAFE}"]
+    lines.append(f"Watermark: {watermark}")
+    others = [f"Also: {trouble['where']}: {trouble['cause']}" for trouble in troubles[1:]]
+    return "\n".join([*lines, *dict.fromkeys(others)])[:LONGEST]
+
+
+@hookimpl
+def on_dag_run_success(dag_run: "DagRun", msg: str) -> None:
+    """The run ended well: its note is what `report` said."""
+    _write(dag_run)
+
+
+@hookimpl
+def on_dag_run_failed(dag_run: "DagRun", msg: str) -> None:
+    """The run failed: its note names the cause, also where `report` itself was killed."""
+    _write(dag_run)
+
+
+def _write(run: "DagRun") -> None:
+    """Within the session of this thread, which Airflow commits: closing one here would take it from the scheduler."""
+    from airflow import settings
+    from airflow.models.dagrun import DagRun
+    from sqlalchemy.orm import object_session
+
+    if not run.dag_id.startswith(PULLS):
+        return
+    session = object_session(run)
+    if session is None:  # so in `dag.test()`
+        session = settings.get_session()()  # type: ignore[no-untyped-call] # Airflow decorates it without types
+        kept = session.get(DagRun, run.id)
+    else:
+        kept = run
+    if kept is not None:
+        kept.note = _text(run, session)
+
+
+def _text(run: "DagRun", session: "Session") -> str:
+    """What `report` said; a task that was killed could leave nothing for it, and is named here."""
+    left = _left_behind(run, session)
+    reported = left.get((REPORT, "return_value", -1))
+    troubles = [value for (_, key, _), value in left.items() if key == FAILURE]
+    tasks = run.get_task_instances(session=session)
+    failed = sorted({task.task_id for task in tasks if task.state == "failed"} - {REPORT})
+    if isinstance(reported, str) and (troubles or not failed):
+        return reported
+    if not troubles:
+        troubles = [Trouble(**{**SILENT, "where": task}) for task in failed]
+    return note(f"{run.dag_id.removeprefix(PULLS)}: {run.state}", troubles, "see `mainstem status`")
+
+
+def _left_behind(run: "DagRun", session: "Session") -> dict[tuple[str, str, int], Any]:
+    """What the run's tasks left as XCom, by task, key and map index."""
+    from airflow.models.xcom import XComModel
+    from sqlalchemy import select
+
+    row = XComModel.__table__.c
+    found = session.execute(
+        select(row.task_id, row.key, row.map_index, row.value).where(
+            row.dag_run_id == run.id, row.key.in_([FAILURE, "return_value"])
+        )
+    )
+    return {(task, key, index): value for task, key, index, value in found}
+
+
+class RunNotes(AirflowPlugin):
+    """Registered as `airflow.plugins`; Airflow calls this module when a run ends."""
+
+    name = "mainstem_run_notes"
+    listeners = [sys.modules[__name__]]  # noqa: RUF012 - Airflow's plugins are declared so

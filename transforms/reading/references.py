@@ -1,0 +1,64 @@
+"""Resources that others are read with: which are named, and what is known of them."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from transforms.fhir.elements import Reference, Unusable, decode, reference_id
+from transforms.mapped import REF_BYTES
+from transforms.privacy import Pseudonyms
+from transforms.reading.memories import LONGEST_KEY, remember
+
+LookUp = Callable[[Collection[bytes]], Mapping[bytes, bytes]]
+"""Refs of resources (12 bytes) → what is kept of those that are known."""
+CONTAINED = b"#"
+"""In place of a ref: the resource stands in the one that names it."""
+
+
+class References:
+    """One site's look-up, asked once for all that a batch names and is not known yet."""
+
+    def __init__(self, pseudonyms: Pseudonyms, look_up: LookUp | None) -> None:
+        self._pseudonyms = pseudonyms
+        self._look_up = look_up
+        self._known: dict[bytes, bytes | None] = {}
+        self._targets: dict[tuple[str, bytes], bytes] = {}
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is anybody to ask."""
+        return self._look_up is not None
+
+    def forget(self) -> None:
+        """What was answered holds for one batch."""
+        self._known.clear()
+
+    def targets(self, resource_type: str, contents: Sequence[bytes | None]) -> list[bytes]:
+        """The refs of the resources that References name; CONTAINED for one contained; empty for none."""
+        return [self._target(resource_type, raw) if raw is not None else b"" for raw in contents]
+
+    def kept(self, targets: Sequence[bytes]) -> list[bytes | None]:
+        """What is kept of each target, None where it is not known."""
+        if self._look_up is None:
+            return [None] * len(targets)
+        unknown = {target for target in targets if len(target) == REF_BYTES and target not in self._known}
+        if unknown:
+            found = self._look_up(sorted(unknown))
+            self._known.update((target, found.get(target)) for target in unknown)
+        return [self._known.get(target) for target in targets]
+
+    def _target(self, resource_type: str, raw: bytes) -> bytes:
+        target = self._targets.get((resource_type, raw))
+        if target is None:
+            target = self._read(resource_type, raw)
+            if len(raw) <= LONGEST_KEY:
+                remember(self._targets, (resource_type, raw), target)
+        return target
+
+    def _read(self, resource_type: str, raw: bytes) -> bytes:
+        try:
+            reference = decode(raw, Reference | None)
+        except Unusable:
+            return b""  # the field's own rule says why
+        if reference is not None and (reference.reference or "").strip().startswith("#"):
+            return CONTAINED
+        named = reference_id(reference, resource_type)
+        return self._pseudonyms.ref(resource_type, named) if named else b""
