@@ -30,7 +30,7 @@ def create(partitions: Partitions = 12, replication: Replication = 3, groups: Gr
 @group.command("check")
 def check(partitions: Partitions = 12, replication: Replication = 3, groups: Groups = ["registry"]) -> None:  # noqa: B006 - typer copies it
     """Compare the topics with what Mainstem needs; exit 1 on a difference."""
-    from mainstem.kafka.topics import check as check_topics
+    from mainstem.kafka.topics import check_topics
 
     current = read_settings()
     findings = check_topics(

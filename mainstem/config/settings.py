@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     kafka_allow_plaintext: bool = Field(
         default=False, description="Allow PLAINTEXT to a broker that is not on loopback."
     )
+    kafka_plain_send: bool = Field(
+        default=False, description="Publish through kafka-python's public interface alone: slower, for a doubt."
+    )
     landing: Path = Field(default=Path("var/landing"), description="Raw FHIR as it came; stays at the site.")
     keep_loads: int = Field(default=7, ge=1, description="Loads whose landing files are kept, per site.")
     sites: Path = Field(default=Path("sites"), description="Folder of the site files.")
@@ -52,6 +55,7 @@ class Settings(BaseSettings):
             password=file_secrets(Path.cwd())(self.kafka_password).decode() if self.kafka_password else None,
             ca_file=self.kafka_ca_file,
             allow_plaintext=self.kafka_allow_plaintext,
+            plain_send=self.kafka_plain_send,
         )
 
 

@@ -36,7 +36,7 @@ class Topic(NamedTuple):
     settings: Mapping[str, str]
 
 
-class Finding(NamedTuple):
+class TopicFinding(NamedTuple):
     """One thing about a topic that differs from what it should be."""
 
     topic: str
@@ -99,12 +99,12 @@ def create(
     replication: int = REPLICATION,
     min_in_sync: int | None = None,
 ) -> list[str]:
-    """Create the network's topics that are missing; returns their names. Existing ones stay as they are: see `check`."""
+    """Create the network's topics that are missing; returns their names. Existing ones stay as they are: see `check_topics`."""
     wanted = topics(network, groups=groups, partitions=partitions, replication=replication, min_in_sync=min_in_sync)
     return create_missing(reach, wanted)
 
 
-def check(
+def check_topics(
     reach: Reach,
     network: str,
     *,
@@ -112,7 +112,7 @@ def check(
     partitions: int = PARTITIONS,
     replication: int = REPLICATION,
     min_in_sync: int | None = None,
-) -> list[Finding]:
+) -> list[TopicFinding]:
     """What differs between the cluster's topics and the network's; empty when nothing does."""
     wanted = topics(network, groups=groups, partitions=partitions, replication=replication, min_in_sync=min_in_sync)
     with administration(reach) as admin:
@@ -128,6 +128,26 @@ def create_missing(reach: Reach, wanted: Sequence[Topic]) -> list[str]:
         if missing:
             admin.wait_for_topics([topic.name for topic in missing])
     return [topic.name for topic in missing]
+
+
+def require_compacted(reach: Reach, name: str) -> int:
+    """How many partitions a topic has that must be compacted. Looking at it never makes it.
+
+    Raises OperatorError where it is missing, or forgets records by their age.
+    """
+    with administration(reach) as admin:
+        described = _describe(admin, name)
+        if described is None:
+            raise OperatorError(
+                f"Kafka at {as_settings(reach).bootstrap} has no topic {name}", "Create it: `mainstem topics create`."
+            )
+        policy = _settings(admin, name).get("cleanup.policy")
+    if policy is not None and "compact" not in policy:
+        raise OperatorError(
+            f"{name} has cleanup.policy={policy}: it would forget records by their age",
+            "Nothing was sent. See `mainstem topics check`; a topic that a broker made by itself has to be made anew.",
+        )
+    return len(described["partitions"])
 
 
 @contextmanager
@@ -162,24 +182,24 @@ def _create(admin: KafkaAdminClient, topic: Topic) -> None:
         ) from exc
 
 
-def _findings(admin: KafkaAdminClient, topic: Topic) -> Iterator[Finding]:
+def _findings(admin: KafkaAdminClient, topic: Topic) -> Iterator[TopicFinding]:
     described = _describe(admin, topic.name)
     if described is None:
-        yield Finding(topic.name, "topic", "present", "missing", "Run `mainstem topics create`.")
+        yield TopicFinding(topic.name, "topic", "present", "missing", "Run `mainstem topics create`.")
         return
     partitions = described["partitions"]
     if len(partitions) != topic.partitions:
         fix = "Never alter it: subjects would change partition. Use a new network name, or set --partitions to it."
-        yield Finding(topic.name, "partitions", str(topic.partitions), str(len(partitions)), fix)
+        yield TopicFinding(topic.name, "partitions", str(topic.partitions), str(len(partitions)), fix)
     replicas = min(len(partition["replica_nodes"]) for partition in partitions)
     if replicas != topic.replication:
         fix = "Reassign with Kafka's kafka-reassign-partitions tool."
-        yield Finding(topic.name, "replication", str(topic.replication), str(replicas), fix)
+        yield TopicFinding(topic.name, "replication", str(topic.replication), str(replicas), fix)
     found = _settings(admin, topic.name)
     for setting, expected in topic.settings.items():
         if found.get(setting) != expected:
             fix = f"kafka-configs --alter --entity-type topics --entity-name {topic.name} --add-config {setting}={expected}"
-            yield Finding(topic.name, setting, expected, found.get(setting) or "not set", fix)
+            yield TopicFinding(topic.name, setting, expected, found.get(setting) or "not set", fix)
 
 
 def _describe(admin: KafkaAdminClient, name: str) -> dict[str, Any] | None:

@@ -7,12 +7,13 @@ import structlog
 
 from connectors.pulled import Pulled
 from connectors.roads.bulk import UNIT as EXPORT
+from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.report import Report, report_of
-from mainstem.refresh.telling import announce, load_event, send
+from mainstem.refresh.telling import tell, try_to_tell
 from mainstem.state import Load
 from schemas.errors import OperatorError
-from schemas.loads import Gap, LoadEventType
+from schemas.loads import Gap, TypeCounts
 
 log = structlog.get_logger()
 
@@ -21,12 +22,35 @@ def complete(refresh: Refresh, load_id: str) -> Report:
     """Proves the counts, moves the watermarks of the types that are whole, opens a gap for each that is not.
 
     A type is whole when its unit was pulled whole and its landed resources are all accounted for. Raises the load's
-    first error when no type is whole.
+    first error when no type is whole; TemporaryError where the load is complete but the broker could not be told: called
+    again, the step only tells it.
     """
-    store, load = refresh.store, refresh.store.loads.get(load_id)
-    if load.status == "completed":
-        return report_of(load)
-    counts, pulled = store.loads.figures(load_id), store.loads.pulled(load_id)
+    load = refresh.store.loads.get(load_id)
+    if load.status != "completed":
+        with holding(refresh, load_id, "complete") as load:
+            _complete(refresh, load)
+        _tidy_landing(refresh)
+    tell(refresh)
+    return report_of(refresh.store.loads.get(load_id))
+
+
+def _complete(refresh: Refresh, load: Load) -> None:
+    store = refresh.store
+    counts = store.loads.figures(load.id)
+    watermarks, gaps = _settled(refresh, load, counts)
+    if gaps and not watermarks:
+        _fail(refresh, load, gaps)
+    refused = store.outbox.refused(load.site)
+    status: Literal["completed", "partial"] = "partial" if gaps or refused else "completed"
+    ended = refresh.clock()
+    report = Report(load.id, load.site, load.mode, status, counts, watermarks, gaps, load.published, refused)
+    store.loads.complete(load.id, watermarks, ended, report.as_json(), missing=gaps)
+    log.info("load completed", site=load.site, load=load.id, status=status, published=load.published)
+
+
+def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> tuple[dict[str, datetime], list[Gap]]:
+    """The watermarks of the types that are whole, and a gap for each that is not."""
+    pulled, known = refresh.store.loads.pulled(load.id), refresh.store.watermarks.of(load.site)
     watermarks: dict[str, datetime] = {}
     gaps: list[Gap] = []
     for name in load.plan.types:
@@ -36,25 +60,17 @@ def complete(refresh: Refresh, load_id: str) -> Report:
         elif name not in counts:
             gaps.append(_gap(load, name, "not mapped", refresh.clock()))
         elif not unit.delivered:
-            continue
+            if name in known:
+                gaps.append(
+                    _gap(load, name, "no file of this type was delivered, as there was before", refresh.clock())
+                )
         elif not counts[name].adds_up():
             raise OperatorError(
-                f"{name}: the counts of load {load_id} do not add up", "This is a defect; please report it."
+                f"{name}: the counts of load {load.id} do not add up", "This is a defect; please report it."
             )
-        else:
+        elif counts[name].read or name in known:  # a first read that gave nothing proves nothing
             watermarks[name] = _watermark(unit, refresh.clock())
-    if gaps and not watermarks:
-        _fail(refresh, load, gaps)
-    status: Literal["completed", "partial"] = "partial" if gaps else "completed"
-    ended = refresh.clock()
-    report = Report(load_id, load.site, load.mode, status, counts, watermarks, gaps, load.published)
-    event = load_event(load, LoadEventType.COMPLETED, ended, report)
-    store.loads.prove(load_id, watermarks, ended)  # before the network is told
-    send(refresh, event)
-    store.loads.complete(load_id, watermarks, ended, report.as_json(), missing=gaps)
-    _tidy_landing(refresh)
-    log.info("load completed", site=load.site, load=load_id, status=status, published=load.published)
-    return report
+    return watermarks, gaps
 
 
 def _watermark(unit: Pulled, now: datetime) -> datetime:
@@ -75,7 +91,7 @@ def _fail(refresh: Refresh, load: Load, gaps: list[Gap]) -> None:
         load.id, load.site, load.mode, "failed", refresh.store.loads.figures(load.id), {}, gaps, load.published
     )
     refresh.store.loads.fail(load.id, ended, causes[0], report.as_json(), missing=gaps)
-    announce(refresh, load_event(load, LoadEventType.FAILED, ended, report, error=causes[0]))
+    try_to_tell(refresh)
     raise OperatorError(
         f"{load.site}: nothing could be read: {'; '.join(causes[:3])}", "See `mainstem status`; then run it again."
     )

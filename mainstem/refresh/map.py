@@ -1,7 +1,7 @@
 """The step map: landed lines into the state, by the batch."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
@@ -10,9 +10,10 @@ import structlog
 from connectors.formats.ndjson import read_batches
 from mainstem.config.site_mapper import site_mapper
 from mainstem.refresh.beside import PublisherBeside
+from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.recognition import Question, Recogniser
-from mainstem.state import Batch, Quarantined, add_up
+from mainstem.state import Batch, Place, Quarantined, add_up
 from schemas.loads import TypeCounts
 from schemas.problems import Problem, Reason
 from transforms import Mapped, Mapper
@@ -25,6 +26,10 @@ BATCH = 8_000
 """Records a transaction: larger ones gain little, and a batch is what memory is spent on."""
 BLOCKS = 32
 """Blocks of a landing file taken at once: a question to the database costs much the same for few lines as for many."""
+Lines = tuple[int, list[bytes] | Problem]
+"""(number of the first line in its file, lines or why one could not be read)."""
+KEPT = "kept"
+"""Where the quarantined lines of a part end, in the place from which it goes on."""
 JUDGED_AT_MOST = 100
 """Resources a type and load checked in full where the site asks for a sample."""
 
@@ -34,36 +39,25 @@ def map_types(
 ) -> TypeCounts:
     """Maps the landed resources of some types and saves what changed. Returns the figures added up."""
     mapper = site_mapper(refresh.file, refresh.secrets)
-    return add_up([_map_type(refresh, load_id, name, mapper, beside) for name in types])
+    figures = []
+    for name in types:
+        with holding(refresh, load_id, "map", name):
+            figures.append(_map_type(refresh, load_id, name, mapper, beside))
+    return add_up(figures)
 
 
 def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None) -> TypeCounts:
-    share = refresh.site.validate_sample
-    every = max(1, round(1 / share)) if share else 0
-    judged: list[bytes] = []
     with _TypeLoad(refresh, load_id, name, mapper, beside) as part:
         for path in refresh.landing(load_id).files(name):
-            for number, lines in read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS):
+            for number, lines in part.left(path, read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS)):
                 if isinstance(lines, Problem):
                     part.skip(lines, path, number)
-                    continue
-                part.take(lines, path, number)
-                if every == 1:
-                    _judge(mapper, lines, part.counts)
-                elif every and len(judged) < JUDGED_AT_MOST:
-                    judged += lines[-number % every :: every]
+                else:
+                    part.take(lines, path, number)
         part.finish()
-        _judge(mapper, judged[:JUDGED_AT_MOST], part.counts)
-    refresh.store.loads.note_sample(load_id, name, part.counts.sampled, part.counts.nonconformant)
     counts = refresh.store.loads.figures(load_id)[name]
     log.info("mapped", site=refresh.site.site, load=load_id, type=name, **_brief(counts))
     return counts
-
-
-def _judge(mapper: Mapper, lines: list[bytes], counts: TypeCounts) -> None:
-    """Checks a sample in full against FHIR R4, off the hot path."""
-    counts.sampled += len(lines)
-    counts.nonconformant += sum(bool(mapper.explain(line)) for line in lines)
 
 
 def _brief(counts: TypeCounts) -> dict[str, int]:
@@ -84,9 +78,10 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
     def __init__(
         self, refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None
     ) -> None:
-        self.counts = TypeCounts()
         self._read = self._recognised = self._done = 0
-        refresh.store.loads.begin_part(load_id, name, "")
+        self._begun = refresh.store.loads.begin_part(load_id, name, mapper.identity(name).hex())
+        self._place = self._begun
+        self._judge = _Judge(refresh.site.validate_sample, mapper)
         self._mapper = mapper
         self._refresh, self._load, self._name, self._beside = refresh, load_id, name, beside
         self._asked: tuple[Question, Path, int] | None = None
@@ -95,18 +90,37 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._skipped: Counter[str] = Counter()
         self._quarantined: list[Quarantined] = []
         self._closing = ExitStack()
-        self._kept = self._closing.enter_context(refresh.landing(load_id).quarantine(name))
+        self._kept_upto = (self._begun.extra or {}).get(KEPT, 0) if self._begun else 0
+        self._kept = self._closing.enter_context(refresh.landing(load_id).quarantine(name, at=self._kept_upto))
         recogniser = Recogniser(refresh.store, refresh.site.site, name, mapper)
         self._recogniser = self._closing.enter_context(recogniser)
 
     def __exit__(self, *_: object) -> None:
         self._closing.close()
 
-    def take(self, lines: Sequence[bytes], path: Path, number: int) -> None:
+    def left(self, path: Path, batches: Iterator[Lines]) -> Iterator[Lines]:
+        """What of a file is not done: after a crash the part goes on where it was saved last."""
+        begun = self._begun
+        if begun is None or path.name > begun.file:
+            yield from batches
+        elif path.name == begun.file:
+            for number, lines in batches:
+                done = max(0, begun.line + 1 - number)
+                if not done:
+                    yield number, lines
+                elif not isinstance(lines, Problem) and done < len(lines):
+                    yield number + done, lines[done:]
+
+    def take(self, lines: list[bytes], path: Path, number: int) -> None:
         """Some lines, of which the first is line `number` of a file; they are mapped when the next ones are taken."""
         before, self._asked = self._asked, (self._recogniser.ask(lines), path, number)
         if before is not None:
             self._map(*before)
+
+    def _map_asked(self) -> None:
+        if self._asked is not None:
+            self._map(*self._asked)
+            self._asked = None
 
     def _map(self, question: Question, path: Path, number: int) -> None:
         """A resource that is no fact, or no longer, withdraws what it gave before; unknown ones cost nothing."""
@@ -127,20 +141,23 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
                 self._recogniser.mapped([outcome.ref + WHOLE])
             if problem is not None:
                 self._quarantine(problem, path, number + place, outcome.ref, lines[place])
+        self._judge.see(lines, number)
         self._done += len(lines)
+        self._place = Place(path.name, number + len(lines) - 1)
         self._refresh.progress("map", self._name, self._done)
         if max(len(self._records), len(self._withdrawn), len(self._quarantined)) >= BATCH:
             self._flush()
 
     def finish(self) -> None:
         """Maps and saves what is left."""
-        if self._asked is not None:
-            self._map(*self._asked)
-            self._asked = None
+        self._map_asked()
+        self._judge.finish()
         self._flush()
 
     def skip(self, problem: Problem, path: Path, number: int) -> None:
-        """A line that could not even be read."""
+        """A line that could not even be read. Those before it are mapped first: what is done is a place in the file."""
+        self._map_asked()
+        self._place = Place(path.name, number)
         self._read += 1
         self._quarantine(problem, path, number, b"", b"")
 
@@ -153,16 +170,48 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._quarantined.append(Quarantined(self._name, ref, problem.reason.value, problem.path, path.name, number))
 
     def _flush(self) -> None:
-        """Saves what was collected, with what was read for it, in one transaction."""
+        """Saves what was collected, with what was read for it and how far the part has got, in one transaction."""
         figures = TypeCounts(read=self._read, skipped=dict(self._skipped), unchanged=self._recognised)
         figures.mapped = self._read - self._skipped.total()
         figures.records = len(self._records) + self._recognised
+        figures.sampled, figures.nonconformant = self._judge.take()
         if self._quarantined:
-            self._kept.keep()
-        batch = Batch(self._records, self._withdrawn, self._quarantined, figures=figures)
+            self._kept_upto = self._kept.keep()
+        place = self._place and self._place._replace(extra={KEPT: self._kept_upto})
+        batch = Batch(self._records, self._withdrawn, self._quarantined, figures=figures, place=place)
         saved = self._refresh.store.records.save(self._load, self._name, batch, self._refresh.clock())
         if self._beside is not None:
             self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
         self._read = self._recognised = 0
         self._records, self._withdrawn, self._quarantined, self._skipped = [], [], [], Counter()
         self._recogniser.saved()
+
+
+class _Judge:
+    """Checks a sample in full against FHIR R4, where the site asks for one, off the hot path."""
+
+    def __init__(self, share: float, mapper: Mapper) -> None:
+        self._every = max(1, round(1 / share)) if share else 0
+        self._explain = mapper.explain
+        self._sample: list[bytes] = []
+        self._sampled = self._nonconformant = 0
+
+    def see(self, lines: Sequence[bytes], number: int) -> None:
+        """Some lines, of which the first is line `number` of a file: all are judged now, or some of them later."""
+        if self._every == 1:
+            self._look_at(lines)
+        elif self._every and len(self._sample) < JUDGED_AT_MOST:
+            self._sample += lines[-number % self._every :: self._every]
+
+    def finish(self) -> None:
+        """Judges the sample."""
+        self._look_at(self._sample[:JUDGED_AT_MOST])
+
+    def take(self) -> tuple[int, int]:
+        """How many were judged since this was asked last, and how many of them break a rule."""
+        found, self._sampled, self._nonconformant = (self._sampled, self._nonconformant), 0, 0
+        return found
+
+    def _look_at(self, lines: Sequence[bytes]) -> None:
+        self._sampled += len(lines)
+        self._nonconformant += sum(bool(self._explain(line)) for line in lines)

@@ -7,12 +7,12 @@ from datetime import datetime
 import structlog
 
 from connectors.pulling import read_capabilities, units
+from mainstem.refresh.door import locked
 from mainstem.refresh.opening import Mode, Refresh
-from mainstem.refresh.telling import announce, load_event
+from mainstem.refresh.telling import try_to_tell
 from mainstem.state import Load
 from mainstem.state import Plan as LoadPlan
 from schemas.errors import OperatorError
-from schemas.loads import LoadEventType
 
 log = structlog.get_logger()
 
@@ -51,16 +51,29 @@ def plan(
     `types` limits the load to some of the site's types; `since` (UTC) reads again from then, where that is before the
     watermark: a later one would let the watermark pass what was never read.
     """
-    site, store = refresh.site, refresh.store
+    site = refresh.site
     if unknown := sorted(set(types) - set(site.types)):
         raise OperatorError(
             f"{site.site} does not read {', '.join(unknown)}", f"Its types are {', '.join(site.types)}."
         )
+    with locked(refresh, "plan"):
+        load, resumed = _open(refresh, mode, types, since, fresh=fresh)
+    if not resumed:
+        log.info("load planned", site=site.site, load=load.id, mode=mode, types=len(load.plan.types))
+        try_to_tell(refresh)
+    return _plan_of(load, resumed=resumed)
+
+
+def _open(
+    refresh: Refresh, mode: Mode, types: Sequence[str], since: datetime | None, *, fresh: bool
+) -> tuple[Load, bool]:
+    """The site's open load, where it was asked for like this, else a new one; and whether it was open."""
+    site, store = refresh.site, refresh.store
     unfinished = store.loads.open(site.site)
     if unfinished is not None:
         if not fresh:
             _same_asked(unfinished, mode, types, since)
-            return _plan_of(unfinished, resumed=True)
+            return unfinished, True
         store.loads.abandon(unfinished.id, ended=refresh.clock())
     wanted = [name for name in site.types if not types or name in types]
     chosen = site.model_copy(update={"types": wanted})
@@ -77,9 +90,7 @@ def plan(
             asked_since=since,
         ),
     )
-    log.info("load planned", site=site.site, load=load.id, mode=mode, types=len(wanted))
-    announce(refresh, load_event(load, LoadEventType.STARTED, None))
-    return _plan_of(load, resumed=False)
+    return load, False
 
 
 def _same_asked(load: Load, mode: Mode, types: Sequence[str], since: datetime | None) -> None:

@@ -7,6 +7,7 @@ import structlog
 
 from connectors.pulling import Pulled, pull
 from connectors.roads.bulk import UNIT as EXPORT
+from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
 from schemas.errors import IncompleteError, MainstemError
@@ -18,22 +19,27 @@ def pull_units(refresh: Refresh, load_id: str, names: Sequence[str]) -> int:
     """Pulls some units of a load into the landing zone; a unit already landed costs nothing.
 
     Every unit is tried; what could not be read is noted with the load, and the first error is raised at the end.
-    Returns how many resources the units hold.
+    Returns how many resources the units hold. Raises BusyError, at once, where somebody else pulls one of them.
     """
-    load = refresh.store.loads.get(load_id)
-    resources, failed = 0, None
-    for name in names:
-        try:
-            pulled = _pull_unit(refresh, load, name)
-            resources += max(0, pulled.resources)
-        except MainstemError as exc:
-            missed = Pulled(unit=name, complete=False, error=exc.cause, as_of=refresh.clock())
-            refresh.store.loads.record_pulled(load_id, name, missed)
-            log.warning("pull failed", site=load.site, load=load_id, unit=name, cause=exc.cause, fix=exc.fix)
-            failed = failed or exc
+    resources, failed = pull_each(refresh, load_id, names)
     if failed is not None:
         raise failed
     return resources
+
+
+def pull_each(refresh: Refresh, load_id: str, names: Sequence[str]) -> tuple[int, MainstemError | None]:
+    """The same; gives the first error of a unit beside the count instead of raising it."""
+    resources, failed = 0, None
+    for name in names:
+        with holding(refresh, load_id, "pull", name) as load:
+            try:
+                resources += max(0, _pull_unit(refresh, load, name).resources)
+            except MainstemError as exc:
+                missed = Pulled(unit=name, complete=False, error=exc.cause, as_of=refresh.clock())
+                refresh.store.loads.record_pulled(load_id, name, missed)
+                log.warning("pull failed", site=load.site, load=load_id, unit=name, cause=exc.cause, fix=exc.fix)
+                failed = failed or exc
+    return resources, failed
 
 
 def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
@@ -62,11 +68,11 @@ def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
 
 
 def _fallen_silent(refresh: Refresh, site: str, pulled: Pulled, types: Sequence[str]) -> list[str]:
-    """Types read in full that gave nothing though they had data before: an error, not success."""
+    """Types read in full that gave nothing though the state holds records of them: an error, not success."""
     if not pulled.delivered:
         return []
-    watermarks = refresh.store.watermarks.of(site)
-    return [name for name in types if name in watermarks and not pulled.types.get(name)]
+    silent = {name for name in types if not pulled.types.get(name)}
+    return [line.resource_type for line in refresh.store.status(site) if line.records and line.resource_type in silent]
 
 
 def _since(load: Load, types: Sequence[str]) -> datetime | None:

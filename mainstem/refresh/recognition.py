@@ -15,6 +15,8 @@ from transforms import Mapper
 
 AT_LEAST = 4
 """One line in so many must be known for lines to be looked up at all."""
+SAMPLE = 64
+"""Lines of a block that are looked up to learn whether the others are worth it, where those before were not."""
 
 
 @dataclass(slots=True)
@@ -46,11 +48,22 @@ class Recogniser(AbstractContextManager["Recogniser"]):
         """Begins to look up some lines."""
         digests = self._mapper.line_digests(self._type, lines)
         question = Question(lines, digests, [], None)
-        if self._asks:
+        if self._asks or self._worth_asking(lines, digests):
             question.ids = self._mapper.record_ids(self._type, lines)
             question.answer = self._thread.submit(self._store.records.unrecognised, self._site, question.ids, digests)
             self._open.append(question)
         return question
+
+    def _worth_asking(self, lines: Sequence[bytes], digests: Sequence[bytes]) -> bool:
+        """Whether a sample of the lines is known: so a block of new lines costs itself, and none behind it."""
+        every = max(1, len(lines) // SAMPLE)
+        ids = self._mapper.record_ids(self._type, lines[::every])
+        unknown = self._store.records.unrecognised(self._site, ids, digests[::every])
+        return self._recognises(len(unknown), len(ids))
+
+    @staticmethod
+    def _recognises(unknown: int, asked: int) -> bool:
+        return unknown * AT_LEAST <= asked * (AT_LEAST - 1)
 
     def unknown(self, question: Question) -> Sequence[int]:
         """The places of the lines to map: all but those of which the store has, and will have, what they give."""
@@ -58,7 +71,7 @@ class Recogniser(AbstractContextManager["Recogniser"]):
             return range(len(question.lines))
         places, ids = question.answer.result(), question.ids
         self._open.remove(question)
-        self._asks = len(places) * AT_LEAST <= len(ids) * (AT_LEAST - 1)
+        self._asks = self._recognises(len(places), len(ids))
         unsure = question.changed | self._waiting
         if len(set(ids)) < len(ids):
             unsure |= {id_ for id_, count in Counter(ids).items() if count > 1}

@@ -21,6 +21,8 @@ class Report:
     watermarks: dict[str, datetime]
     gaps: list[Gap]
     published: int
+    refused: dict[str, int] = field(default_factory=dict)
+    """Changes of the site that cannot be sent, by reason: they wait for the record's next change."""
     resumed: bool = False
     seconds: float = 0.0
     shares: dict[str, float] = field(default_factory=dict)
@@ -43,6 +45,7 @@ class Report:
             "watermarks": {name: value.isoformat() for name, value in self.watermarks.items()},
             "gaps": [gap.model_dump(mode="json") for gap in self.gaps],
             "published": self.published,
+            "refused": self.refused,
             "resumed": self.resumed,
             "seconds": round(self.seconds, 3),
             "shares": {step: round(seconds, 3) for step, seconds in self.shares.items()},
@@ -61,6 +64,7 @@ def report_of(load: Load) -> Report:
         {name: datetime.fromisoformat(value) for name, value in stored["watermarks"].items()},
         [Gap(**gap) for gap in stored["gaps"]],
         stored["published"],
+        stored.get("refused", {}),
     )
 
 
@@ -77,6 +81,8 @@ def verdict(refresh: Refresh, load_id: str) -> tuple[str, bool]:
         f"skipped {sum(total.skipped.values())}, published {report.published}; "
         f"complete up to {upto.isoformat() if upto else 'nothing'}"
     )
+    for reason, count in report.refused.items():
+        line += f"; {count} changes cannot be sent: {reason}"
     for gap in report.gaps:
         line += f"; {gap.resource_type} is missing: {gap.reason}"
     return line + "; a retry is safe", report.status == "completed"

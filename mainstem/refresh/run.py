@@ -6,11 +6,12 @@ from contextlib import contextmanager
 
 from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.complete import complete
+from mainstem.refresh.door import locked
 from mainstem.refresh.map import map_types
 from mainstem.refresh.opening import Mode, Refresh
-from mainstem.refresh.plan import Plan, plan
+from mainstem.refresh.plan import plan
 from mainstem.refresh.publish import note_published, publish
-from mainstem.refresh.pull import pull_units
+from mainstem.refresh.pull import pull_each
 from mainstem.refresh.report import Report
 from schemas.errors import MainstemError, OperatorError
 
@@ -34,11 +35,11 @@ def run(refresh: Refresh, *, mode: Mode = "incremental", types: Sequence[str] = 
         finally:
             shares[step] = time.perf_counter() - start
 
-    with refresh.store.holding(refresh.site.site, "run"):
+    with locked(refresh, "run"):
         with timed("plan"):
             chosen = plan(refresh, mode=mode, types=types, fresh=fresh)
         with timed("pull"):
-            failed = _pull_all(refresh, chosen)
+            _, failed = pull_each(refresh, chosen.load, chosen.units)
         if failed is not None and not refresh.store.loads.any_pulled(chosen.load):
             _end_unread(refresh, chosen.load, failed)
         with PublisherBeside(refresh.site.site, refresh.settings, start_after=PUBLISH_BESIDE_FROM) as beside:
@@ -53,14 +54,6 @@ def run(refresh: Refresh, *, mode: Mode = "incremental", types: Sequence[str] = 
             report = complete(refresh, chosen.load)
     report.resumed, report.seconds, report.shares = chosen.resumed, time.perf_counter() - began, shares
     return report
-
-
-def _pull_all(refresh: Refresh, chosen: Plan) -> MainstemError | None:
-    try:
-        pull_units(refresh, chosen.load, chosen.units)
-    except MainstemError as exc:
-        return exc
-    return None
 
 
 def _end_unread(refresh: Refresh, load_id: str, failed: MainstemError) -> None:

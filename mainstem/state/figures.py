@@ -54,14 +54,6 @@ def add(connection: Connection, load_id: str, part: str, batch: Batch, saved: Sa
         _update(connection, load_id, part, counts, **place)
 
 
-def note_sample(connection: Connection, load_id: str, part: str, sampled: int, nonconformant: int) -> None:
-    """See Loads.note_sample."""
-    found = _stored(connection, load_id, part)
-    counts = TypeCounts(**(found.figures if found else {}))
-    counts.sampled, counts.nonconformant = sampled, nonconformant
-    (_update if found else _insert)(connection, load_id, part, counts)
-
-
 def of_load(connection: Connection, load_id: str) -> dict[str, TypeCounts]:
     """By resource type: what stands before the `/` of a part's name."""
     row = tables.load_part.c

@@ -88,6 +88,12 @@ class Loads:
         with self._database.read() as connection:
             return load_of(connection, load_id)
 
+    def held(self, load_id: str) -> Load:
+        """A load that is its site's open one. Raises OperatorError naming the open one where it is not."""
+        with self._database.read() as connection:
+            hold_open(connection, load_id, lock=False)
+            return load_of(connection, load_id)
+
     def last(self, site: str) -> Load | None:
         """The site's newest load."""
         with self._database.read() as connection:
@@ -126,12 +132,6 @@ class Loads:
         with self._database.write() as connection:
             hold_open(connection, load_id)
             return figures.begin(connection, load_id, part, mapping)
-
-    def note_sample(self, load_id: str, part: str, sampled: int, nonconformant: int) -> None:
-        """Resources of a part that were checked in full; replaces an earlier attempt's."""
-        with self._database.write() as connection:
-            hold_open(connection, load_id)
-            figures.note_sample(connection, load_id, part, sampled, nonconformant)
 
     def figures(self, load_id: str) -> dict[str, TypeCounts]:
         """A load's figures by resource type: parts of a type (`Observation/2`) added up."""
@@ -251,10 +251,11 @@ class Held(NamedTuple):
     status: LoadStatus
 
 
-def hold_open(connection: Connection, load_id: str) -> Held:
+def hold_open(connection: Connection, load_id: str, *, lock: bool = True) -> Held:
     """Keeps the load from ending before this transaction does. Raises OperatorError where it is not its site's open one."""
     row = tables.load.c
-    found = connection.execute(select(row.site, row.status).where(row.id == load_id).with_for_update(read=True)).first()
+    wanted = select(row.site, row.status).where(row.id == load_id)
+    found = connection.execute(wanted.with_for_update(read=True) if lock else wanted).first()
     if found is None:
         raise OperatorError(f"there is no load {load_id}", "`mainstem status` shows each site's last load.")
     held = Held(*found)

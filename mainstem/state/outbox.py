@@ -80,6 +80,11 @@ class StoredOutbox:
             _add_published(connection, site, marked + len(told))
         return marked
 
+    def refused(self, site: str) -> dict[str, int]:
+        """Changes that cannot be sent, by reason."""
+        with self._database.read() as connection:
+            return refused_by_reason(connection, site)
+
     def told(self, site: str, limit: int) -> list[Told]:
         """See Outbox."""
         row = tables.told.c

@@ -253,8 +253,8 @@ def test_load_events_reach_their_handler(stream, outbox, latest_of, sqlite_engin
         mode="full",
         started=datetime(2026, 3, 2, 5, tzinfo=UTC),
     )
-    with stream.publisher(outbox) as publisher:
-        publisher.send_load_event(event)
+    outbox.tell(event)
+    stream.publish(outbox)
     loads = []
 
     catch_up(stream, sqlite_engine, latest_of(sqlite_engine), load_handler=lambda db, events: loads.extend(events))

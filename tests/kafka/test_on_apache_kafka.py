@@ -37,7 +37,7 @@ def test_topics_have_the_settings_of_the_contract(kafka_stream):
     assert described["min.compaction.lag.ms"] == str(7 * topics.DAY_MS)
     assert described["delete.retention.ms"] == str(30 * topics.DAY_MS)
     assert described["min.insync.replicas"] == "1"
-    assert topics.check(kafka_stream.bootstrap, kafka_stream.network, replication=1) == []
+    assert topics.check_topics(kafka_stream.bootstrap, kafka_stream.network, replication=1) == []
 
 
 def test_check_names_each_setting_that_differs_with_its_fix(apache_kafka, network):
@@ -45,7 +45,7 @@ def test_check_names_each_setting_that_differs_with_its_fix(apache_kafka, networ
     wrong = topics.Topic(f"{network}.outcome.v1", 3, 1, {"cleanup.policy": "delete"})
     topics.create_missing(apache_kafka.bootstrap, [wrong])
 
-    findings = topics.check(apache_kafka.bootstrap, network, replication=1)
+    findings = topics.check_topics(apache_kafka.bootstrap, network, replication=1)
 
     by_setting = {finding.setting: finding for finding in findings}
     assert by_setting["cleanup.policy"].what == "cleanup.policy is delete, should be compact"

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import pytest
 from kafka.partitioner import murmur2
 
-from mainstem.publisher import BATCH_BYTES, MAX_EVENT_BYTES, Publisher, event_id_of
-from schemas.errors import TemporaryError
+from mainstem.kafka.record_batches import BATCH_BYTES
+from mainstem.publisher import MAX_EVENT_BYTES, Publisher, event_id_of
+from schemas.errors import OperatorError, TemporaryError
 from schemas.events import OutcomeEvent
 from schemas.loads import LoadEvent, LoadEventType, TypeCounts
 
@@ -112,7 +113,7 @@ def test_changes_of_a_record_stay_in_order_over_pages_and_batches(stream, outbox
 
 
 def test_large_events_are_split_over_batches_and_an_oversized_one_is_named(stream, outbox, observe, fill):
-    """Events up to the limit arrive; one beyond it stays pending, is named by its pseudonym, and holds up nobody."""
+    """Events up to the limit arrive; one beyond it is refused with its size, waits no longer, and is tried again when it changes."""
     big = [outbox.rows[observe(outbox, number)] for number in range(4)]
     for row in big[:3]:
         outbox.rows[row.id] = row._replace(content=b'{"type":"x","text":"' + b"a" * (BATCH_BYTES - 100) + b'"}')
@@ -122,9 +123,14 @@ def test_large_events_are_split_over_batches_and_an_oversized_one_is_named(strea
     published = stream.publish(outbox)
 
     assert published.events == 4
-    assert published.refused == (f"r-{big[3].id.hex()}",)
+    assert published.refused == 1
+    (refused,) = outbox.refused.values()
+    assert (refused.number, refused.reason, refused.size > MAX_EVENT_BYTES) == (big[3].number, "too-large", True)
     assert len(stream.records()) == 4
-    assert [row.id for row in outbox.pending("north", limit=10)] == [big[3].id]
+    assert outbox.pending("north", limit=10) == []
+
+    observe(outbox, 3)
+    assert stream.publish(outbox).events == 1
 
 
 def test_follower_publishes_while_others_store_and_drains_at_the_end(stream, outbox, observe, fill):
@@ -169,12 +175,103 @@ def test_load_event_is_keyed_by_site_and_has_the_same_id_when_sent_again(stream,
         ended=datetime(2026, 3, 2, 6, tzinfo=UTC),
         types={"Observation": TypeCounts(read=3, mapped=2, skipped={"missing-id": 1})},
     )
-    with stream.publisher(outbox) as publisher:
-        publisher.send_load_event(event)
-        publisher.send_load_event(event)
+    for _ in range(2):
+        outbox.tell(event)
+        stream.publish(outbox)
 
     first, second = stream.records("load.v1")
     assert first.key == b"north"
     assert LoadEvent.model_validate_json(first.value) == event
     assert dict(first.headers)["ce_id"] == dict(second.headers)["ce_id"]
     assert dict(first.headers)["ce_type"] == f"{stream.network}.load.completed.v1".encode()
+
+
+def test_a_load_is_told_as_begun_before_its_changes(stream, outbox, observe):
+    """What waits to be told goes out first; nothing is told twice."""
+    outbox.tell(LoadEvent(load="north/1", site="north", event="started", mode="full", started=outbox.now))
+    observe(outbox, 1)
+
+    stream.publish(outbox)
+    stream.publish(outbox)
+
+    (told,), (change,) = stream.records("load.v1"), stream.records()
+    assert told.timestamp <= change.timestamp
+    assert outbox.events == []
+
+
+def test_a_record_that_moved_leaves_a_tombstone_under_its_old_key_first(stream, outbox, observe):
+    """Each with its own sequence and id; killed before the mark, both come again with the same ids."""
+    record = observe(outbox, 1, subject=1)
+    stream.publish(outbox)
+    before = outbox.rows[record]
+    outbox.move(record, b"\xee" * 16, before.content)
+
+    with pytest.raises(KilledError), stream.publisher(DiesBeforeMarking(outbox)) as publisher:
+        publisher.publish()
+    stream.publish(outbox)
+
+    old, new = f"s-{before.subject.hex()}/r-{record.hex()}", f"s-{'ee' * 16}/r-{record.hex()}"
+    sent = [(r.key.decode(), r.value is None, *_headers(r, "ce_sequence", "ce_id")) for r in stream.records()]
+    under_old = [row for row in sent if row[0] == old]
+    under_new = [row for row in sent if row[0] == new]
+    assert [row[1:3] for row in under_old] == [(False, "1.1"), (True, "1.2"), (True, "1.2")]
+    assert [row[1:3] for row in under_new] == [(False, "1.3"), (False, "1.3")]
+    assert under_old[1] == under_old[2]
+    assert under_new[0] == under_new[1]
+    assert outbox.keys == []
+
+
+def test_killed_between_the_tombstone_and_the_record_both_are_sent_by_the_next_publisher(stream, outbox, observe):
+    """Nothing is marked before the record itself is acknowledged."""
+    record = observe(outbox, 1, subject=1)
+    stream.publish(outbox)
+    outbox.move(record, b"\xee" * 16, outbox.rows[record].content)
+    with stream.publisher(outbox) as publisher:
+        encode = None
+
+        def dies(rows):
+            if not any(row.content is None for row in rows):
+                raise KilledError
+            return encode(rows)
+
+        publisher._connected()
+        encode, publisher._encoder.encode = publisher._encoder.encode, dies
+        with pytest.raises(KilledError):
+            publisher.publish()
+    assert len(stream.records()) == 2
+
+    stream.publish(outbox)
+
+    assert [_headers(r, "ce_sequence")[0] for r in stream.records()].count("1.3") == 1
+    assert outbox.pending("north", limit=10) == outbox.keys == []
+
+
+def test_a_topic_whose_partition_count_changed_is_not_published_to(stream, outbox, observe):
+    """Subjects would change partition: refused with the fix, and nothing is sent."""
+    observe(outbox, 1)
+    outbox.counts[f"{stream.network}.outcome.v1"] = 7
+    with pytest.raises(OperatorError, match="this site published to 7"):
+        stream.publish(outbox)
+    assert stream.records() == []
+
+
+class KilledError(Exception):
+    """The process ends here."""
+
+
+class DiesBeforeMarking:
+    """An outbox whose process is killed when it would mark."""
+
+    def __init__(self, outbox):
+        self._outbox = outbox
+
+    def __getattr__(self, name):
+        return getattr(self._outbox, name)
+
+    def mark_published(self, site, rows, *, refused=()):
+        raise KilledError
+
+
+def _headers(record, *names):
+    found = dict(record.headers)
+    return [found[name].decode() if isinstance(found[name], bytes) else found[name] for name in names]

@@ -1,12 +1,12 @@
 """Fixtures: a network with topics on Tansu or Apache Kafka, and an outbox that holds changes in memory."""
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -14,24 +14,9 @@ from sqlalchemy import Connection, Engine, create_engine, make_url, text
 
 from mainstem.consumer import Consumer, Received
 from mainstem.kafka import topics
+from mainstem.outbox import Change, OldKey, Refused, Told
 from mainstem.publisher import Published, Publisher
-
-
-class Row(NamedTuple):
-    """A pending change, as mainstem.state.Pending."""
-
-    number: int
-    id: bytes
-    type: str
-    subject: bytes
-    digest: bytes
-    content: bytes | None
-    provenance: bytes
-    load: str
-    sequence: int
-    previous: int
-    live: bool
-    changed: datetime
+from schemas.loads import LoadEvent
 
 
 class MemoryOutbox:
@@ -40,8 +25,12 @@ class MemoryOutbox:
     epoch = 1
 
     def __init__(self) -> None:
-        self.rows: dict[bytes, Row] = {}
+        self.rows: dict[bytes, Change] = {}
         self.published: dict[bytes, tuple[int, bool]] = {}
+        self.refused: dict[int, Refused] = {}
+        self.keys: list[OldKey] = []
+        self.events: list[Told] = []
+        self.counts: dict[str, int] = {}
         self.locked = False
         self._numbers = itertools.count(1)
         self.now = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
@@ -53,7 +42,7 @@ class MemoryOutbox:
             b'"source":[{"type":"Observation","ref":"h-%b","version":"3"}],"mapping":"observation@1"'
             % record[:12].hex().encode()
         )
-        self.rows[record] = Row(
+        self.rows[record] = Change(
             next(self._numbers),
             record,
             type_,
@@ -68,18 +57,46 @@ class MemoryOutbox:
             self.now,
         )
 
-    def pending(self, site: str, *, after: int = 0, limit: int) -> list[Row]:
+    def pending(self, site: str, *, after: int = 0, limit: int) -> list[Change]:
         rows = []
         for row in sorted(self.rows.values()):
             sent, live = self.published.get(row.id, (0, False))
-            if row.sequence > sent and row.number > after:
+            if row.sequence > sent and row.number > after and row.number not in self.refused:
                 rows.append(row._replace(previous=sent, live=live))
         return rows[:limit]
 
-    def mark_published(self, site: str, rows: list[Row], *, refused: Collection[int] = ()) -> int:
-        for row in rows:
+    def old_keys(self, site: str, rows: Sequence[Change]) -> list[OldKey]:
+        return [key for key in self.keys if key.id in {row.id for row in rows}]
+
+    def mark_published(self, site: str, rows: Sequence[Change], *, refused: Sequence[Refused] = ()) -> int:
+        self.refused |= {each.number: each for each in refused}
+        marked = [row for row in rows if row.number not in self.refused]
+        for row in marked:
             self.published[row.id] = (row.sequence, row.content is not None)
-        return len(rows)
+        self.keys = [key for key in self.keys if key not in self.old_keys(site, marked)]
+        return len(marked)
+
+    def told(self, site: str, limit: int) -> list[Told]:
+        return self.events[:limit]
+
+    def mark_told(self, site: str, numbers: Sequence[int]) -> None:
+        self.events = [event for event in self.events if event.number not in numbers]
+
+    def partitions(self, topic: str, found: int) -> int:
+        return self.counts.setdefault(topic, found)
+
+    def tell(self, event: LoadEvent) -> None:
+        """An event of a load that waits."""
+        at = event.ended or event.started
+        value = event.model_dump_json(exclude_none=True).encode()
+        self.events.append(Told(next(self._numbers), "load", event.load, event.event, at, value))
+
+    def move(self, record: bytes, subject: bytes, content: bytes) -> None:
+        """The record goes over to another subject: its old key is to be tombstoned, and then it stands under the new one."""
+        before = self.rows[record]
+        self.keys.append(OldKey(record, before.type, before.subject, before.sequence + 1, self.now))
+        self.rows[record] = before._replace(sequence=before.sequence + 1)
+        self.change(record, subject, content, type_=before.type)
 
     @contextmanager
     def publishing(self, site: str) -> Iterator[None]:
@@ -165,10 +182,11 @@ class Stream:
         topics.create(bootstrap, network, replication=replication)
 
     def publisher(self, outbox: Any, **options: Any) -> Publisher:
-        return Publisher(self.bootstrap, network=self.network, store=outbox, site="north", software="0.1.0", **options)
+        reach = options.pop("reach", self.bootstrap)
+        return Publisher(reach, network=self.network, store=outbox, site="north", software="0.1.0", **options)
 
-    def publish(self, outbox: Any) -> Published:
-        with self.publisher(outbox) as publisher:
+    def publish(self, outbox: Any, **options: Any) -> Published:
+        with self.publisher(outbox, **options) as publisher:
             return publisher.publish()
 
     def consumer(self, engine: Engine, handler: Any, **options: Any) -> Consumer:

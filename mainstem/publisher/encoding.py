@@ -1,0 +1,217 @@
+"""A site's changes → Kafka records, by partition. Everything constant is encoded once: most of an event's nine headers is."""
+
+from binascii import hexlify
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import sha1
+from itertools import chain
+from typing import NamedTuple
+from uuid import NAMESPACE_URL, uuid5
+
+from kafka import TopicPartition
+from kafka.partitioner import murmur2
+
+from mainstem.kafka.record_batches import BATCH_BYTES, Batch
+from mainstem.kafka.record_format import NO_ATTRIBUTES_NO_DELAY, header, header_start, varint
+from mainstem.outbox import TOO_LARGE, Change, Refused
+from schemas.events import (
+    CONTENT_TYPE,
+    SPEC_VERSION,
+    Header,
+    Operation,
+    data_schema,
+    outcome_type,
+    source_of,
+)
+
+EVENT_NAMESPACE = uuid5(NAMESPACE_URL, "urn:mainstem:event")
+"""`ce_id` = uuid5 of this and `record/epoch.sequence`."""
+MAX_EVENT_BYTES = 1_000_000
+"""A larger event is refused: brokers, and consumers' memory, are set for 1 MiB."""
+SUBJECTS_REMEMBERED = 500_000
+NAMESPACE_BYTES = EVENT_NAMESPACE.bytes
+ROOM = BATCH_BYTES - 16
+"""A batch's room for records, which have up to this many bytes before their key."""
+TOMBSTONE = varint(-1)
+KEY_LENGTH = varint(34 + 1 + 34)
+VARIANT = dict(zip("0123456789abcdef", chain.from_iterable(["89ab"] * 4), strict=True))
+# Bytes, not members of the enumeration: those hash by a function in Python, thrice an event.
+RECORDED, AMENDED, WITHDRAWN = (operation.value.encode() for operation in Operation)
+
+
+class Encoded(NamedTuple):
+    """A page of changes, ready to send."""
+
+    batches: list[Batch]
+    """In sending order."""
+    refused: list[Refused]
+    """Changes too large to send."""
+    size: int
+    """Of all records, in bytes."""
+
+
+class Encoder:
+    """Changes of one site → record batches of one topic."""
+
+    def __init__(self, network: str, site: str, software: str, *, topic: str, partitions: int, epoch: int) -> None:
+        self._network = network
+        self._site = site
+        self._software = software
+        self._partitions = [TopicPartition(topic, number) for number in range(partitions)]
+        self._epoch = epoch
+        self._epoch_name = f"/{epoch}.".encode()
+        self._partition_of: dict[bytes, int] = {}
+        self._of_type: dict[tuple[bytes, str], bytes] = {}
+        self._of_load: dict[str, bytes] = {}
+        self._of_sequence: dict[int, tuple[bytes, bytes]] = {}
+        self._instants: dict[datetime, bytes] = {}
+        self._head = b"".join(
+            (
+                varint(9),
+                header(Header.SPEC_VERSION, SPEC_VERSION.encode()),
+                header(Header.SOURCE, source_of(site).encode()),
+                header(Header.CONTENT_TYPE, CONTENT_TYPE.encode()),
+                header_start(Header.ID, 36),
+            )
+        )
+        self._subject_start = header_start(Header.SUBJECT, 34)
+
+    def encode(self, rows: Sequence[Change]) -> Encoded:
+        """The rows as batches of `BATCH_BYTES` at most; a larger event has one of its own."""
+        filling: dict[int, _Filling] = {}
+        full: list[_Filling] = []
+        refused: list[Refused] = []
+        partition_of, record_of = self._partition_of, self._record
+        for row in rows:
+            partition = partition_of.get(row.subject)
+            if partition is None:
+                partition = self._place(row.subject)
+            record = record_of(row)
+            if len(record) > MAX_EVENT_BYTES:
+                refused.append(Refused(row.number, TOO_LARGE, len(record)))
+                continue
+            batch = filling.get(partition)
+            if batch is None or len(batch.records) + len(record) > ROOM:
+                if batch is not None:
+                    full.append(batch)
+                batch = filling[partition] = _Filling(self._partitions[partition])
+            batch.add(record)
+        batches = [Batch(batch.partition, batch.events, batch.records) for batch in (*full, *filling.values())]
+        return Encoded(batches, refused, sum(len(batch.records) for batch in batches))
+
+    def _record(self, row: Change) -> bytes:
+        """A record from its key on: what stands before depends on its place in the batch."""
+        _, record, type_, subject, digest, content, provenance, load, sequence, previous, live, changed = row
+        record_id = b"r-" + hexlify(record)
+        digits, sequence_header = self._of_sequence.get(sequence) or self._sequence_part(sequence)
+        if content is None:
+            operation = WITHDRAWN
+            value_length, value = TOMBSTONE, b""
+        else:
+            operation = AMENDED if live else RECORDED
+            value = b'{"record":%b,"change":{"op":"%b","sequence":%b,"previous":%d,"digest":"%b%b%b}}' % (
+                content,
+                operation,
+                digits,
+                previous,
+                hexlify(digest),
+                self._of_load.get(load) or self._load_part(load),
+                provenance,
+            )
+            value_length = varint(len(value))
+        return b"".join(
+            (
+                KEY_LENGTH,
+                b"s-",
+                hexlify(subject),
+                b"/",
+                record_id,
+                value_length,
+                value,
+                self._head,
+                self._event_id(record_id, digits),
+                self._of_type.get((operation, type_)) or self._type_part(operation, type_),
+                self._instants.get(changed) or self._instant_part(changed),
+                self._subject_start,
+                record_id,
+                sequence_header,
+            )
+        )
+
+    def _event_id(self, record_id: bytes, sequence: bytes) -> bytes:
+        """`event_id_of`, at a third of its time: RFC 9562 version 5, the SHA-1's first 16 bytes with version and variant."""
+        name = sha1(NAMESPACE_BYTES + record_id + self._epoch_name + sequence, usedforsecurity=False).hexdigest()
+        return f"{name[:8]}-{name[8:12]}-5{name[13:16]}-{VARIANT[name[16]]}{name[17:20]}-{name[20:32]}".encode()
+
+    def _place(self, subject: bytes) -> int:
+        if len(self._partition_of) >= SUBJECTS_REMEMBERED:
+            self._partition_of.clear()
+        partition = partition_of_subject(b"s-" + hexlify(subject), len(self._partitions))
+        self._partition_of[subject] = partition
+        return partition
+
+    def _type_part(self, operation: bytes, type_: str) -> bytes:
+        part = b"".join(
+            (
+                header(Header.TYPE, outcome_type(self._network, Operation(operation.decode())).encode()),
+                header(Header.DATA_SCHEMA, data_schema(type_).encode()),
+                header_start(Header.TIME, 20),
+            )
+        )
+        self._of_type[operation, type_] = part
+        return part
+
+    def _load_part(self, load: str) -> bytes:
+        part = f'"}},"provenance":{{"site":"{self._site}","load":"{load}","software":"{self._software}",'.encode()
+        self._of_load.clear()
+        self._of_load[load] = part
+        return part
+
+    def _sequence_part(self, sequence: int) -> tuple[bytes, bytes]:
+        """Its digits and its header."""
+        part = b"%d" % sequence, header(Header.SEQUENCE, b"%d.%d" % (self._epoch, sequence))
+        if sequence < 1000:
+            self._of_sequence[sequence] = part
+        return part
+
+    def _instant_part(self, changed: datetime) -> bytes:
+        if len(self._instants) > 1000:
+            self._instants.clear()
+        part = instant(changed).encode()
+        self._instants[changed] = part
+        return part
+
+
+class _Filling:
+    """A partition's batch while records come."""
+
+    __slots__ = ("events", "partition", "records")
+
+    def __init__(self, partition: TopicPartition) -> None:
+        self.partition = partition
+        self.events = 0
+        self.records = bytearray()
+
+    def add(self, record: bytes) -> None:
+        place = varint(self.events)
+        records = self.records
+        records += varint(len(NO_ATTRIBUTES_NO_DELAY) + len(place) + len(record))
+        records += NO_ATTRIBUTES_NO_DELAY
+        records += place
+        records += record
+        self.events += 1
+
+
+def partition_of_subject(subject_id: bytes, partitions: int) -> int:
+    """The partition of `s-…`: Kafka's default hash of the subject, so that any client can compute it."""
+    return int((murmur2(subject_id) & 0x7FFFFFFF) % partitions)
+
+
+def event_id_of(record_id: str, epoch: int, sequence: int) -> str:
+    """`ce_id` of a record's change."""
+    return str(uuid5(EVENT_NAMESPACE, f"{record_id}/{epoch}.{sequence}"))
+
+
+def instant(when: datetime) -> str:
+    """A `ce_time`: UTC, to the second."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,321 @@
+"""Pending changes of a site → Kafka, in order, acknowledged, then marked published.
+
+`Publisher.publish()` sends what is pending and returns; `Publisher.follow(stop)` goes on while another process maps.
+A change is marked only after the broker acknowledged it; after any error the producer is closed and a new one sends again what the
+store still has as pending, so a change can come twice (with the same `ce_id`) but never be lost.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+from uuid import uuid5
+
+import structlog
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
+
+from mainstem import __version__
+from mainstem.config.settings import Settings
+from mainstem.kafka.record_batches import BATCH_BYTES, DELIVERY_SECONDS, Batch, Sent, road
+from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors, probe
+from mainstem.kafka.topics import require_compacted
+from mainstem.outbox import Change, OldKey, Outbox, Refused, Told
+from mainstem.publisher.encoding import EVENT_NAMESPACE, MAX_EVENT_BYTES, Encoder, instant
+from mainstem.publisher.published import Published
+from schemas.errors import MainstemError, OperatorError, TemporaryError
+from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, outcome_topic, source_of
+from schemas.loads import LoadEventType, load_topic, load_type
+
+log = structlog.get_logger(__name__)
+
+TOLD_AT_ONCE = 100
+PAGE = 8000
+"""Rows read, sent and marked at once."""
+ATTEMPTS = 6
+
+
+class StopSignal(Protocol):
+    """Tells `follow` to drain and end: a threading or multiprocessing Event."""
+
+    def is_set(self) -> bool: ...
+    def wait(self, timeout: float) -> Any: ...
+
+
+class Publisher:
+    """The one publisher of a site. Nothing connects before `publish` or `follow`."""
+
+    def __init__(
+        self,
+        reach: Reach,
+        *,
+        network: str,
+        store: Outbox,
+        site: str,
+        software: str,
+        page: int = PAGE,
+        attempts: int = ATTEMPTS,
+        sleep: Callable[[float], Any] = time.sleep,
+        progress: Callable[[int], Any] = lambda events: None,
+        **client_options: Any,
+    ) -> None:
+        self._settings = as_settings(reach)
+        self._network = network
+        self._store = store
+        self._site = site
+        self._software = software
+        self._page = page
+        self._attempts = attempts
+        self._sleep = sleep
+        self._progress = progress
+        self._options = client_options
+        self._road = road(plain=self._settings.plain_send)
+        self._producer: KafkaProducer | None = None
+        self._encoder: Encoder | None = None
+
+    def __enter__(self) -> "Publisher":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def publish(self) -> Published:
+        """Send all that is pending. Raises TemporaryError when the broker stays away or another publisher has the site."""
+        with self._store.publishing(self._site):
+            return self._drain()
+
+    def follow(self, stop: StopSignal, *, idle: float = 0.2) -> Published:
+        """Publish what another process stores until `stop` is set, then drain."""
+        total = Published()
+        with self._store.publishing(self._site):
+            while True:
+                last = stop.is_set()
+                done = self._drain()
+                total = total.plus(done)
+                if last:
+                    return total
+                if not done.events:
+                    stop.wait(idle)
+
+    def close(self) -> None:
+        """Close the connection to the brokers."""
+        if self._producer is not None:
+            self._producer.close(timeout=5)
+        self._producer = self._encoder = None
+
+    def _drain(self) -> Published:
+        """Sweep from the oldest change until a sweep finds nothing: a change with a lower number may be committed late."""
+        total = Published()
+        while (sweep := self._sweep_again_after_errors()).events:
+            total = total.plus(sweep)
+        return total.plus(sweep)
+
+    def _tell(self) -> None:
+        """Send the events about the site that wait, in their order. They come before changes: that a load is complete is
+        written when none of its changes waits any more."""
+        while waiting := self._store.told(self._site, TOLD_AT_ONCE):
+            producer = self._connected()
+            self._partitions_of(producer, load_topic(self._network))
+            for sent in [producer.send(**self._told(event)) for event in waiting]:
+                sent.get(timeout=DELIVERY_SECONDS + 10)
+            self._store.mark_told(self._site, [event.number for event in waiting])
+
+    def _told(self, event: Told) -> dict[str, Any]:
+        """An event's topic, key, value and headers. Sent again after a crash, it has the same `ce_id`."""
+        headers = {
+            Header.SPEC_VERSION: SPEC_VERSION,
+            Header.ID: str(uuid5(EVENT_NAMESPACE, f"{event.name}/{event.event}")),
+            Header.SOURCE: source_of(self._site),
+            Header.TYPE: load_type(self._network, LoadEventType(event.event)),
+            Header.TIME: instant(event.at),
+            Header.SUBJECT: event.name,
+            Header.DATA_SCHEMA: data_schema(event.kind),
+            Header.CONTENT_TYPE: CONTENT_TYPE,
+        }
+        return {
+            "topic": load_topic(self._network),
+            "key": self._site.encode(),
+            "value": event.value,
+            "headers": [(str(name), text.encode()) for name, text in headers.items()],
+        }
+
+    def _sweep_again_after_errors(self) -> Published:
+        done = Published()
+        for attempt in range(1, self._attempts + 1):
+            tally = _Tally()
+            try:
+                self._sweep(tally)
+                return done.plus(tally.published)
+            except (KafkaError, TemporaryError) as exc:
+                done = done.plus(tally.published)
+                never_connected = self._producer is None and attempt == 1
+                self._discard()
+                problem = exc if isinstance(exc, MainstemError) else explain(self._settings, exc)
+                if never_connected or attempt == self._attempts or not isinstance(problem, TemporaryError):
+                    raise problem from exc
+                pause = min(15.0, 0.5 * 2**attempt) * random.uniform(0.5, 1.0)
+                log.warning(
+                    "publishing again", site=self._site, cause=problem.cause, attempt=attempt, pause=round(pause, 1)
+                )
+                self._sleep(pause)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _sweep(self, tally: "_Tally") -> None:
+        """Send page after page; while one is on its way, the next is read and encoded."""
+        self._tell()
+        after = 0
+        flying: _Flight | None = None
+        while rows := self._store.pending(self._site, after=after, limit=self._page):
+            after = rows[-1].number
+            launched = self._launch(rows)
+            if flying:
+                self._land(flying, tally)
+            flying = launched
+        if flying:
+            self._land(flying, tally)
+
+    def _launch(self, rows: Sequence[Change]) -> "_Flight":
+        producer = self._connected()
+        assert self._encoder is not None
+        if old := self._store.old_keys(self._site, rows):
+            for sent in self._send(producer, self._encoder.encode([_tombstone(key) for key in old]).batches):
+                self._wait_for(sent)
+        encoded = self._encoder.encode(rows)
+        if encoded.refused:
+            largest = max(refused.size for refused in encoded.refused)
+            log.error(
+                "events too large to send",
+                site=self._site,
+                count=len(encoded.refused),
+                largest=largest,
+                limit=MAX_EVENT_BYTES,
+            )
+        return _Flight(rows, self._send(producer, encoded.batches), encoded.size, encoded.refused)
+
+    def _send(self, producer: KafkaProducer, batches: Sequence[Batch]) -> list[Sent]:
+        return [self._road.send(producer, batch) for batch in batches]
+
+    def _wait_for(self, sent: Sent) -> None:
+        if not sent.arrived(60):
+            raise TemporaryError(
+                f"Kafka at {self._settings.bootstrap} acknowledged nothing for a minute", "Look at the brokers."
+            )
+
+    def _land(self, flight: "_Flight", tally: "_Tally") -> None:
+        for sent in flight.sent:
+            self._wait_for(sent)
+        self._store.mark_published(self._site, flight.rows, refused=flight.refused)
+        tally.add(flight)
+        self._progress(len(flight.rows) - len(flight.refused))
+
+    def _connected(self) -> KafkaProducer:
+        if self._producer is None:
+            topic = outcome_topic(self._network)
+            partitions = self._proven_partitions(topic)
+            with kafka_errors(self._settings):
+                self._producer = KafkaProducer(
+                    **{
+                        **self._settings.client_options(),
+                        "client_id": f"mainstem-publisher-{self._site}",
+                        "acks": "all",
+                        "enable_idempotence": True,
+                        "compression_type": "lz4",
+                        "max_in_flight_requests_per_connection": 5,
+                        "linger_ms": 0,
+                        "batch_size": BATCH_BYTES,
+                        "max_request_size": 8 * BATCH_BYTES,
+                        "max_block_ms": 5000,
+                        "delivery_timeout_ms": DELIVERY_SECONDS * 1000,
+                        "allow_auto_create_topics": False,
+                        "metrics_enabled": False,
+                        **self._options,
+                    }
+                )
+                self._partitions_of(self._producer, topic)
+            self._encoder = Encoder(
+                self._network,
+                self._site,
+                self._software,
+                topic=topic,
+                partitions=partitions,
+                epoch=self._store.epoch,
+            )
+        return self._producer
+
+    def _proven_partitions(self, topic: str) -> int:
+        """The topic's partitions, if it is as it must be and as it was: subjects keep their partition for ever."""
+        found = require_compacted(self._settings, topic)
+        known = self._store.partitions(topic, found)
+        if found != known:
+            raise OperatorError(
+                f"{topic} has {found} partitions; this site published to {known}",
+                "Nothing was sent: subjects would change partition and lose their order. Make the topic anew with "
+                f"--partitions {known}, or use a new network name.",
+            )
+        return found
+
+    def _partitions_of(self, producer: KafkaProducer, topic: str) -> set[int]:
+        try:
+            return set(producer.partitions_for(topic))
+        except (KafkaTimeoutError, UnknownTopicOrPartitionError) as exc:
+            if any(not found.stage for found in probe(self._settings)):
+                raise OperatorError(
+                    f"Kafka at {self._settings.bootstrap} has no topic {topic}", "Create it: `mainstem topics create`."
+                ) from exc
+            raise
+
+    def _discard(self) -> None:
+        """Drop a producer that failed; what it still held must not be sent behind a newer change."""
+        producer, self._producer, self._encoder = self._producer, None, None
+        if producer is not None:
+            self._road.abandon(producer)
+
+
+def publisher_of(
+    site: str, settings: Settings, store: Outbox, *, progress: Callable[[int], Any] = lambda events: None
+) -> Publisher:
+    """A site's publisher on the configured brokers."""
+    return Publisher(
+        settings.kafka_settings(),
+        network=settings.network,
+        store=store,
+        site=site,
+        software=__version__,
+        progress=progress,
+    )
+
+
+class _Flight(NamedTuple):
+    """A page on its way."""
+
+    rows: Sequence[Change]
+    sent: list[Sent]
+    size: int
+    refused: Sequence[Refused]
+
+
+class _Tally:
+    """Sums of what has been acknowledged and marked."""
+
+    def __init__(self) -> None:
+        self.published = Published()
+
+    def add(self, flight: _Flight) -> None:
+        refused = {each.number for each in flight.refused}
+        rows = [row for row in flight.rows if row.number not in refused] if refused else flight.rows
+        self.published = self.published.plus(
+            Published(
+                events=len(rows),
+                tombstones=sum(row.content is None for row in rows),
+                bytes=flight.size,
+                coalesced=sum(row.sequence - row.previous - 1 for row in rows),
+                refused=len(refused),
+            )
+        )
+
+
+def _tombstone(key: OldKey) -> Change:
+    """What goes out under a key that a record has no longer."""
+    return Change(
+        0, key.id, key.type, key.subject, b"", None, b"", "", key.sequence, key.sequence - 1, True, key.changed
+    )

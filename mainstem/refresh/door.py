@@ -1,0 +1,38 @@
+"""The one door to a step: its lock, and the proof that the load is its site's open one. `run` and a DAG's tasks go through it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mainstem.refresh.opening import Refresh
+from mainstem.state import Load
+from schemas.errors import OperatorError, TemporaryError
+
+
+class BusyError(TemporaryError):
+    """Somebody else is at this step, or this part of it: what is at work there is not to be taken for a failure."""
+
+
+@contextmanager
+def holding(refresh: Refresh, load_id: str, step: str, part: str = "") -> Iterator[Load]:
+    """The right to do a step of a load, or a part of it, while the context lasts.
+
+    Raises BusyError naming who has it, OperatorError naming the open load where this one is not.
+    """
+    with locked(refresh, step, part):
+        yield refresh.store.loads.held(load_id)
+
+
+@contextmanager
+def locked(refresh: Refresh, step: str, part: str = "") -> Iterator[None]:
+    """The right to do a step before there is a load."""
+    lock = refresh.store.holding(refresh.site.site, step, part)
+    try:
+        lock.__enter__()
+    except OperatorError:
+        raise
+    except TemporaryError as exc:
+        raise BusyError(exc.cause, exc.fix) from exc
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
