@@ -1,4 +1,4 @@
-"""The DAG of one site: preflight → plan → pull → map → publish → complete → report.
+"""The DAG of one site: preflight → plan → pull → map → derive → publish → complete → report.
 
 A task calls one function of `mainstem.refresh`, the same that `mainstem run` calls. XCom carries ids, names and counts.
 One cause is one red task: what cannot be read leaves a gap, what stops a task stops the run there, and `report`, which runs
@@ -202,6 +202,11 @@ def _tasks(file: Declared) -> None:
         return {"read": counts.read, "mapped": counts.mapped, "records": counts.records}
 
     @task
+    def derive(load: str) -> int:
+        with _context(file) as (refresh, steps):
+            return int(steps.derive(refresh, load))
+
+    @task
     def publish(load: str) -> int:
         with _context(file) as (refresh, steps):
             return int(steps.publish(refresh, load))
@@ -221,10 +226,10 @@ def _tasks(file: Declared) -> None:
     checked, load = preflight(), plan()
     pulled = pull.partial(load=load).expand(part=list(range(pulls)))
     mapped = map_types.partial(load=load).expand(part=list(range(parts)))
-    published, completed = publish(load), complete(load)  # type: ignore[arg-type] # Airflow resolves the load
-    checked >> load >> pulled >> mapped >> published >> completed
+    derived, published, completed = derive(load), publish(load), complete(load)  # type: ignore[arg-type] # Airflow resolves the load
+    checked >> load >> pulled >> mapped >> derived >> published >> completed
     # A teardown runs whatever happened, and the run's state is that of `complete`.
-    [checked, load, pulled, mapped, published, completed] >> report().as_teardown()
+    [checked, load, pulled, mapped, derived, published, completed] >> report().as_teardown()
 
 
 @contextmanager
@@ -334,7 +339,7 @@ def _troubles(task_instance: Any) -> list[Trouble]:
     """What stopped tasks and what is missing, the nearest to the cause first: `complete` only repeats what `pull` met."""
     earlier = task_instance.xcom_pull(task_ids=["preflight", "plan"], key=FAILURE)
     missing = task_instance.xcom_pull(task_ids=["pull"], key=MISSING)
-    later = task_instance.xcom_pull(task_ids=["pull", "map_types", "publish", "complete"], key=FAILURE)
+    later = task_instance.xcom_pull(task_ids=["pull", "map_types", "derive", "publish", "complete"], key=FAILURE)
     return [cast(Trouble, found) for found in (*earlier, *missing, *later) if found]
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 from mainstem.config.site_files import Secrets, SiteFile
 from schemas.errors import OperatorError
 from transforms import CodeMapRow, Mapper, parse_code_map
+from transforms.reading.references import LookUp
 
 KEY_BYTES = 32
 
 
-def site_mapper(file: SiteFile, secrets: Secrets) -> Mapper:
-    """The mapper of a site. Raises OperatorError for a short key or a broken code map."""
+def site_mapper(file: SiteFile, secrets: Secrets, *, look_up: LookUp | None = None) -> Mapper:
+    """The mapper of a site; `look_up` answers for resources that others are read with. Raises OperatorError for a short key or a broken code map."""
     site = file.site
     key = secrets(site.subject_key)
     if len(key) < KEY_BYTES:
@@ -19,7 +20,7 @@ def site_mapper(file: SiteFile, secrets: Secrets) -> Mapper:
             "`mainstem sites new` writes a good one. Keep it: another key gives other pseudonyms.",
         )
     code_map = _read_code_map(file.resolve(site.code_map)) if site.code_map else ()
-    return Mapper(site=site.site, time_zone=site.time_zone, subject_key=key, code_map=code_map)
+    return Mapper(site=site.site, time_zone=site.time_zone, subject_key=key, code_map=code_map, look_up=look_up)
 
 
 def _read_code_map(path: Path) -> list[CodeMapRow]:

@@ -25,8 +25,13 @@ For each poll there is one transaction: the partitions' offsets move by compare-
 another value and is refused), events not newer than what was handled for their record are dropped, and the handler writes. Kafka's own
 commits are only for lag monitors; after an assignment we read from the database's offsets.
 
-What cannot be read goes to `<network>.dlq.<group>`, acknowledged before the offset moves, with a reason and its place but no text.
-Later events of the same record are handled on: each carries the whole record, so the next one supersedes what was lost.
+What an event says is checked before any handler (`received`): headers, key and value must speak of the same record. What fails there, or
+what a handler refuses by `PoisonError`, goes to `<network>.dlq.<group>`, acknowledged before the offset moves, with a reason and its place
+but no text. Later events of the same record are handled on: each carries the whole record, so the next one supersedes what was lost.
+Events of a record type that this version does not know are passed over and counted (`Consumer.ignored`).
+
+Whoever writes a consumer needs this page and, for its types, `received` and `handling`; the other files are how the promise is kept.
+This room never sees the state of a site.
 """
 
 from mainstem.consumer.consumer import Consumer, StopSignal

@@ -8,16 +8,17 @@ from pathlib import Path
 import structlog
 
 from connectors.formats.ndjson import read_batches
-from mainstem.config.site_mapper import site_mapper
 from mainstem.refresh.beside import PublisherBeside
+from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.recognition import Question, Recogniser
 from mainstem.state import Batch, Place, Quarantined, add_up
 from schemas.loads import TypeCounts
+from schemas.outcomes import REFERRED_TYPES
 from schemas.problems import Problem, Reason
 from transforms import Mapped, Mapper
-from transforms.mapped import WHOLE
+from transforms.mapped import WHOLE, Depends, Referred
 
 log = structlog.get_logger()
 
@@ -38,9 +39,9 @@ def map_types(
     refresh: Refresh, load_id: str, types: Sequence[str], *, beside: PublisherBeside | None = None
 ) -> TypeCounts:
     """Maps the landed resources of some types and saves what changed. Returns the figures added up."""
-    mapper = site_mapper(refresh.file, refresh.secrets)
+    mapper = mapper_of(refresh)
     figures = []
-    for name in types:
+    for name in sorted(types, key=lambda name: name not in REFERRED_TYPES):  # those that others look up come first
         with holding(refresh, load_id, "map", name):
             figures.append(_map_type(refresh, load_id, name, mapper, beside))
     return add_up(figures)
@@ -87,6 +88,8 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._asked: tuple[Question, Path, int] | None = None
         self._records: list[Mapped] = []
         self._withdrawn: list[tuple[bytes, int | None]] = []
+        self._referred: list[Referred] = []
+        self._depends: list[Depends] = []
         self._skipped: Counter[str] = Counter()
         self._quarantined: list[Quarantined] = []
         self._closing = ExitStack()
@@ -133,6 +136,8 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         outcomes.sign([digests[place] for place in places])
         records = outcomes.records
         self._records += records
+        self._referred += outcomes.referred
+        self._depends += outcomes.depends
         self._recogniser.mapped(record.id for record in records)
         for index, outcome in sorted(outcomes.unusual.items()):
             problem, place = outcome.problem, places[index]
@@ -145,7 +150,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._done += len(lines)
         self._place = Place(path.name, number + len(lines) - 1)
         self._refresh.progress("map", self._name, self._done)
-        if max(len(self._records), len(self._withdrawn), len(self._quarantined)) >= BATCH:
+        if max(len(self._records), len(self._withdrawn), len(self._quarantined), len(self._referred)) >= BATCH:
             self._flush()
 
     def finish(self) -> None:
@@ -178,12 +183,21 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         if self._quarantined:
             self._kept_upto = self._kept.keep()
         place = self._place and self._place._replace(extra={KEPT: self._kept_upto})
-        batch = Batch(self._records, self._withdrawn, self._quarantined, figures=figures, place=place)
+        batch = Batch(
+            self._records,
+            self._withdrawn,
+            self._quarantined,
+            self._referred,
+            self._depends,
+            figures=figures,
+            place=place,
+        )
         saved = self._refresh.store.records.save(self._load, self._name, batch, self._refresh.clock())
         if self._beside is not None:
             self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
         self._read = self._recognised = 0
         self._records, self._withdrawn, self._quarantined, self._skipped = [], [], [], Counter()
+        self._referred, self._depends = [], []
         self._recogniser.saved()
 
 

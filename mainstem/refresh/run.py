@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.complete import complete
+from mainstem.refresh.derive import derive
 from mainstem.refresh.door import locked
 from mainstem.refresh.map import map_types
 from mainstem.refresh.opening import Mode, Refresh
@@ -20,7 +21,7 @@ PUBLISH_BESIDE_FROM = 16_000
 
 
 def run(refresh: Refresh, *, mode: Mode = "incremental", types: Sequence[str] = (), fresh: bool = False) -> Report:
-    """The five steps, one after the other; a large first load is published beside the mapping.
+    """The steps, one after the other; a large first load is published beside the mapping.
 
     A type that cannot be read leaves a gap and the others go on. Raises MainstemError when nothing useful was done.
     """
@@ -45,6 +46,8 @@ def run(refresh: Refresh, *, mode: Mode = "incremental", types: Sequence[str] = 
         with PublisherBeside(refresh.site.site, refresh.settings, start_after=PUBLISH_BESIDE_FROM) as beside:
             with timed("map"):
                 map_types(refresh, chosen.load, chosen.types, beside=beside)
+            with timed("derive"):
+                derive(refresh, chosen.load)
             with timed("publish"):
                 published = beside.finish()
                 if published is not None:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 
 import pytest
+from kafka import TopicPartition
 from services_cases import event_of, record_id, subject_id
 from sqlalchemy import text
 
@@ -14,6 +15,8 @@ from mainstem.consumer.handling import Found, Handling
 from mainstem.consumer.ledger import Ledger
 from schemas.errors import OperatorError
 from schemas.outcomes import Observation
+
+PARTITION = TopicPartition("lhn.outcome.v1", 0)
 
 
 class Letters:
@@ -32,8 +35,9 @@ class Handler:
 
     def __init__(self, engine, poison, way: str) -> None:
         self.engine, self.poison, self.way, self.calls = engine, poison, way, Counter()
+        number = "serial" if engine.dialect.name == "postgresql" else "integer"
         with engine.begin() as db:
-            db.execute(text("create table if not exists effect (number integer primary key, event varchar(40))"))
+            db.execute(text(f"create table if not exists effect (number {number} primary key, event varchar(40))"))
 
     def __call__(self, db, events) -> None:
         self.calls.update(event.event_id for event in events)
@@ -59,11 +63,14 @@ def events_of(records: int, versions: int = 1) -> list:
     ]
 
 
-def handled(engine, events, handler) -> tuple[int, Letters]:
+def handled(engine, events, handler, letters=None) -> tuple[int, Letters]:
     """What a poll of these events did."""
-    ledger, letters = Ledger(engine, "test"), Letters()
+    ledger, letters = Ledger(engine, "test"), letters or Letters()
     ledger.create_tables()
-    return Handling(ledger, handler, None, letters).handle({}, Found(events, [], [])), letters
+    place = ledger.offsets({PARTITION: 0})[PARTITION]
+    found = Found(events, [], [])
+    count = Handling(ledger, handler, None, letters).handle({PARTITION: (place, place + len(events))}, found)
+    return count, letters
 
 
 @pytest.mark.parametrize("way", ["the first met", "all at once", "the last first"])
@@ -134,18 +141,17 @@ def test_handler_that_refuses_what_it_was_not_given_is_told_so(sqlite_engine):
         handled(sqlite_engine, events, confused)
 
 
-def test_nothing_is_kept_when_the_letters_cannot_be_sent(sqlite_engine):
+def test_nothing_is_kept_when_the_letters_cannot_be_sent(engine):
     """Effects, guards and place go back together."""
     events = events_of(10)
-    handler = Handler(sqlite_engine, {events[3].event_id}, "the first met")
-    ledger = Ledger(sqlite_engine, "test")
-    ledger.create_tables()
+    handler = Handler(engine, {events[3].event_id}, "the first met")
 
     class Away(Letters):
         def send(self, letters):
             raise OperatorError("no topic for letters")
 
     with pytest.raises(OperatorError):
-        Handling(ledger, handler, None, Away()).handle({}, Found(events, [], []))
+        handled(engine, events, handler, Away())
     assert handler.effects() == []
-    assert handled(sqlite_engine, events, handler)[0] == 9
+    assert Ledger(engine, "test").stored() == {PARTITION: 0}
+    assert handled(engine, events, handler)[0] == 9

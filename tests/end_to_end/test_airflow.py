@@ -105,7 +105,7 @@ def test_airflow_and_the_command_line_publish_the_same_events(lhn: Network, airf
     lhn.files_site("west", tmp_path / "west", parallel=2)
     result, output = run_dag(lhn, airflow_home, "west")
     assert result["state"] == "success", output[-4000:]
-    assert result["tasks"] == ["complete", "map_types", "plan", "preflight", "publish", "pull", "report"]
+    assert result["tasks"] == ["complete", "derive", "map_types", "plan", "preflight", "publish", "pull", "report"]
     by_airflow = contents(lhn, "west")
     assert len(by_airflow) == 3 * RECORDS_A_CHILD
     assert result["note"].startswith("west: load ")
