@@ -117,7 +117,8 @@ class ApacheKafka:
         lines = (f"{name}={value}\n" for name, value in self._properties(node, home).items())
         (home / "server.properties").write_text("".join(lines))
         tool = self._java(home, "128m", "kafka.tools.StorageTool")
-        command = [*tool, "format", "-t", self._cluster, "-c", str(home / "server.properties")]
+        # One word: an id that begins with a hyphen, as one in 64 does, would be taken for an option.
+        command = [*tool, "format", f"--cluster-id={self._cluster}", "-c", str(home / "server.properties")]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def _properties(self, node: int, home: Path) -> dict[str, str]:
