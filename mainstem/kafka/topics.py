@@ -25,6 +25,8 @@ DAY_MS = 24 * 60 * 60 * 1000
 PARTITIONS = 12
 REPLICATION = 3
 MIN_IN_SYNC = 2
+FORGETS = {"compact": "records by their age", "delete": "each site's events but the last"}
+"""What a topic loses that has another cleanup.policy than this one."""
 
 
 class Topic(NamedTuple):
@@ -130,21 +132,25 @@ def create_missing(reach: Reach, wanted: Sequence[Topic]) -> list[str]:
     return [topic.name for topic in missing]
 
 
-def require_compacted(reach: Reach, name: str) -> int:
-    """How many partitions a topic has that must be compacted. Looking at it never makes it.
+def require_topics(reach: Reach, network: str) -> dict[str, int]:
+    """The partitions of each topic a site publishes to. Looking never makes one, as a producer that asks for it would:
+    kafka-python takes `allow_auto_create_topics` and forgets it.
 
-    Raises OperatorError where it is missing, or forgets records by their age.
+    Raises OperatorError where one is missing, or keeps its records by another policy than it must.
     """
+    wanted = topics(network)
     with administration(reach) as admin:
-        described = _describe(admin, name)
-        if described is None:
-            raise OperatorError(
-                f"Kafka at {as_settings(reach).bootstrap} has no topic {name}", "Create it: `mainstem topics create`."
-            )
-        policy = _settings(admin, name).get("cleanup.policy")
-    if policy != "compact":
+        return {topic.name: _required(admin, as_settings(reach).bootstrap, topic) for topic in wanted}
+
+
+def _required(admin: KafkaAdminClient, bootstrap: str, topic: Topic) -> int:
+    described = _describe(admin, topic.name)
+    if described is None:
+        raise OperatorError(f"Kafka at {bootstrap} has no topic {topic.name}", "Create it: `mainstem topics create`.")
+    policy, must = _settings(admin, topic.name).get("cleanup.policy"), topic.settings["cleanup.policy"]
+    if policy != must:
         raise OperatorError(
-            f"{name} has cleanup.policy={policy}: it would forget records by their age",
+            f"{topic.name} has cleanup.policy={policy} instead of {must}: it would forget {FORGETS[must]}",
             "Nothing was sent. See `mainstem topics check`; a topic that a broker made by itself has to be made anew.",
         )
     return len(described["partitions"])

@@ -13,13 +13,13 @@ from uuid import uuid5
 
 import structlog
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
+from kafka.errors import KafkaError
 
 from mainstem import __version__
 from mainstem.config.settings import Settings
 from mainstem.kafka.record_batches import BATCH_BYTES, DELIVERY_SECONDS, Batch, Sent, road
-from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors, probe
-from mainstem.kafka.topics import require_compacted
+from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
+from mainstem.kafka.topics import require_topics
 from mainstem.outbox import Change, OldKey, Outbox, Refused, Told
 from mainstem.publisher.encoding import EVENT_NAMESPACE, MAX_EVENT_BYTES, Encoder, instant
 from mainstem.publisher.patience import Patience
@@ -121,7 +121,6 @@ class Publisher:
         written when none of its changes waits any more."""
         while waiting := self._store.told(self._site, TOLD_AT_ONCE):
             producer = self._connected()
-            self._partitions_of(producer, load_topic(self._network))
             for sent in [producer.send(**self._told(event)) for event in waiting]:
                 sent.get(timeout=DELIVERY_SECONDS + 10)
             self._store.mark_told(self._site, [event.number for event in waiting])
@@ -210,7 +209,7 @@ class Publisher:
         if self._producer is None:
             self._patience.before_connecting()
             topic = outcome_topic(self._network)
-            partitions = self._proven_partitions(topic)
+            partitions = self._proven_partitions()
             with kafka_errors(self._settings):
                 self._producer = KafkaProducer(
                     **{
@@ -230,38 +229,31 @@ class Publisher:
                         **self._options,
                     }
                 )
-                self._partitions_of(self._producer, topic)
+                self._producer.partitions_for(
+                    topic
+                )  # batches are handed over behind its back: it must know their leaders
             self._encoder = Encoder(
                 self._network,
                 self._site,
                 self._software,
                 topic=topic,
-                partitions=partitions,
+                partitions=partitions[topic],
                 epoch=self._store.epoch,
             )
         return self._producer
 
-    def _proven_partitions(self, topic: str) -> int:
-        """The topic's partitions, if it is as it must be and as it was: subjects keep their partition for ever."""
-        found = require_compacted(self._settings, topic)
-        known = self._store.partitions(topic, found)
-        if found != known:
+    def _proven_partitions(self) -> dict[str, int]:
+        """Each topic's partitions, if all are as they must be and outcomes' as it was: subjects keep theirs for ever."""
+        found = require_topics(self._settings, self._network)
+        topic = outcome_topic(self._network)
+        known = self._store.partitions(topic, found[topic])
+        if found[topic] != known:
             raise OperatorError(
-                f"{topic} has {found} partitions; this site published to {known}",
+                f"{topic} has {found[topic]} partitions; this site published to {known}",
                 "Nothing was sent: subjects would change partition and lose their order. Make the topic anew with "
                 f"--partitions {known}, or use a new network name.",
             )
         return found
-
-    def _partitions_of(self, producer: KafkaProducer, topic: str) -> set[int]:
-        try:
-            return set(producer.partitions_for(topic))
-        except (KafkaTimeoutError, UnknownTopicOrPartitionError) as exc:
-            if any(not found.stage for found in probe(self._settings)):
-                raise OperatorError(
-                    f"Kafka at {self._settings.bootstrap} has no topic {topic}", "Create it: `mainstem topics create`."
-                ) from exc
-            raise
 
     def _discard(self) -> None:
         """Drop a producer that failed; what it still held must not be sent behind a newer change."""

@@ -12,6 +12,7 @@ from mainstem.demo.embedded import Tansu
 from mainstem.kafka import topics
 from mainstem.publisher import Publisher
 from schemas.errors import OperatorError, TemporaryError
+from schemas.loads import LoadEvent
 
 
 class Onlooker:
@@ -28,6 +29,10 @@ class Onlooker:
     def __call__(self, sentence: str) -> None:
         self.first_after = self.first_after or time.monotonic() - self._began
         self.told.append(sentence)
+
+
+def started(outbox: Any) -> LoadEvent:
+    return LoadEvent(load="north/1", site="north", event="started", mode="full", started=outbox.now)
 
 
 def publisher(bootstrap: str, network: str, outbox: Any, **options: Any) -> Publisher:
@@ -94,6 +99,37 @@ def test_absent_topic_is_refused_and_not_made_by_asking(creating_broker, network
     assert "mainstem topics create" in caught.value.fix
     with topics.administration(creating_broker) as admin:
         assert not [topic for topic in admin.describe_topics() if topic["name"].startswith(network)]
+    assert outbox.published == {}
+
+
+def test_absent_load_topic_is_refused_and_not_made_by_asking(creating_broker, network, outbox, observe):
+    """The producer's own question made it, whatever its options said."""
+    outcome, load = topics.topics(network, replication=1)
+    topics.create_missing(creating_broker, [outcome])
+    observe(outbox, 1)
+    outbox.tell(started(outbox))
+
+    with (
+        publisher(creating_broker, network, outbox) as early,
+        pytest.raises(OperatorError, match=rf"has no topic {load.name}"),
+    ):
+        early.publish()
+
+    with topics.administration(creating_broker) as admin:
+        assert [topic["name"] for topic in admin.describe_topics() if topic["name"].startswith(network)] == [
+            outcome.name
+        ]
+    assert (len(outbox.events), outbox.published) == (1, {})
+
+
+def test_load_topic_that_is_compacted_is_refused(broker, network, outbox, observe):
+    """Its key is the site: compaction would leave the last event of each."""
+    outcome, load = topics.topics(network, replication=1)
+    topics.create_missing(broker, [outcome, load._replace(settings={"cleanup.policy": "compact"})])
+    observe(outbox, 1)
+
+    with publisher(broker, network, outbox) as early, pytest.raises(OperatorError, match="instead of delete"):
+        early.publish()
     assert outbox.published == {}
 
 
