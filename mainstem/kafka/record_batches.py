@@ -127,7 +127,7 @@ class PlainSend:
     def send(self, producer: KafkaProducer, batch: Batch) -> Sent:
         topic, partition = batch.partition
         now = int(time.time() * 1000)
-        return _SentRecords(
+        return SentRecords(
             [
                 producer.send(topic, value, key, headers, partition=partition, timestamp_ms=now)
                 for key, value, headers in records_of(batch.records)
@@ -142,11 +142,14 @@ class PlainSend:
             raise TemporaryError("a Kafka producer that failed would not end", "Run it again.") from exc
 
 
-class _SentRecords:
+class SentRecords:
+    """What `KafkaProducer.send` gave for each of some records."""
+
     def __init__(self, futures: Sequence[Any]) -> None:
         self._futures = futures
 
     def arrived(self, seconds: float) -> bool:
+        """See Sent."""
         deadline = time.monotonic() + seconds
         for future in self._futures:
             try:

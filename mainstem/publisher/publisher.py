@@ -17,7 +17,7 @@ from kafka.errors import KafkaError
 
 from mainstem import __version__
 from mainstem.config.settings import Settings
-from mainstem.kafka.record_batches import BATCH_BYTES, DELIVERY_SECONDS, Batch, Sent, road
+from mainstem.kafka.record_batches import BATCH_BYTES, DELIVERY_SECONDS, Batch, Sent, SentRecords, road
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
 from mainstem.kafka.topics import require_topics
 from mainstem.outbox import Change, OldKey, Outbox, Refused, Told
@@ -121,8 +121,7 @@ class Publisher:
         written when none of its changes waits any more."""
         while waiting := self._store.told(self._site, TOLD_AT_ONCE):
             producer = self._connected()
-            for sent in [producer.send(**self._told(event)) for event in waiting]:
-                sent.get(timeout=DELIVERY_SECONDS + 10)
+            self._patience.wait_for(SentRecords([producer.send(**self._told(event)) for event in waiting]))
             self._store.mark_told(self._site, [event.number for event in waiting])
 
     def _told(self, event: Told) -> dict[str, Any]:
@@ -156,7 +155,8 @@ class Publisher:
                 never_connected = self._producer is None and attempt == 1
                 self._discard()
                 problem = exc if isinstance(exc, MainstemError) else explain(self._settings, exc)
-                if never_connected or attempt == self._attempts or not isinstance(problem, TemporaryError):
+                last = attempt == self._attempts or self._patience.is_over()
+                if never_connected or last or not isinstance(problem, TemporaryError):
                     raise problem from exc
                 pause = min(15.0, 0.5 * 2**attempt) * random.uniform(0.5, 1.0)
                 self._patience.say(problem.cause, attempt=attempt, pause=round(pause, 1))

@@ -10,7 +10,8 @@ from kafka import KafkaProducer
 
 from mainstem.demo.embedded import Tansu
 from mainstem.kafka import topics
-from mainstem.publisher import Publisher
+from mainstem.kafka.settings import KafkaSettings
+from mainstem.publisher import Publisher, patience
 from schemas.errors import OperatorError, TemporaryError
 from schemas.loads import LoadEvent
 
@@ -35,7 +36,7 @@ def started(outbox: Any) -> LoadEvent:
     return LoadEvent(load="north/1", site="north", event="started", mode="full", started=outbox.now)
 
 
-def publisher(bootstrap: str, network: str, outbox: Any, **options: Any) -> Publisher:
+def publisher(bootstrap: str | KafkaSettings, network: str, outbox: Any, **options: Any) -> Publisher:
     return Publisher(bootstrap, network=network, store=outbox, site="north", software="0.1.0", **options)
 
 
@@ -69,6 +70,47 @@ def test_broker_that_goes_while_events_are_on_their_way_is_said_within_seconds(p
 
     assert "is not reachable: TCP failed" in onlooker.told[0]
     assert onlooker.first_after < 6
+    assert len(outbox.published) == 1
+
+
+def test_load_event_that_waits_for_a_broker_that_went_is_said_within_seconds(parts_folder, network, outbox, observe):
+    """Events about the load wait like changes do, and no more in silence than they."""
+    onlooker = Onlooker()
+    options = {"attempts": 1, "delivery_timeout_ms": 9000, "request_timeout_ms": 4000, "notice": onlooker}
+    with Tansu(parts_folder / "own-tansu") as broker:
+        topics.create(broker.bootstrap, network, replication=1)
+        going = publisher(broker.bootstrap, network, outbox, **options)
+        observe(outbox, 1)
+        going.publish()
+    outbox.tell(started(outbox))
+    onlooker.begin()
+    with pytest.raises(TemporaryError):
+        going.publish()
+
+    assert "is not reachable: TCP failed" in onlooker.told[0]
+    assert onlooker.first_after < 6
+    assert len(outbox.events) == 1
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["whole-batches", "plain-send"])
+def test_broker_that_stays_away_is_given_up_when_its_batch_is(
+    parts_folder, network, outbox, observe, monkeypatch, plain
+):
+    """Trying again would wait for the same once more, and took three times as long."""
+    monkeypatch.setattr(patience, "GIVE_UP_SECONDS", 3.0)
+    pauses: list[float] = []
+    with Tansu(parts_folder / "own-tansu") as broker:
+        topics.create(broker.bootstrap, network, replication=1)
+        reach = KafkaSettings(broker.bootstrap, plain_send=plain)
+        options = {"delivery_timeout_ms": 4000, "request_timeout_ms": 2000, "sleep": pauses.append}
+        going = publisher(reach, network, outbox, **options)
+        observe(outbox, 1)
+        going.publish()
+    observe(outbox, 2)
+    with pytest.raises(TemporaryError, match="is not reachable"):
+        going.publish()
+
+    assert pauses == []
     assert len(outbox.published) == 1
 
 
