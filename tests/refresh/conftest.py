@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ FILES = '[files]\nfolder = "delivery"\n'
 
 
 @pytest.fixture
-def make_refresh(tmp_path: Path) -> Iterator[Callable[..., Refresh]]:
-    """`make_refresh(source, **values)`: a site with that source, its state in the test's folder."""
+def make_refresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Refresh]]:
+    """`make_refresh(source, **values)`: a site with that source, its state in the test's folder. A plan waits for no broker."""
+    monkeypatch.setattr(import_module("mainstem.refresh.plan"), "try_to_tell", lambda refresh: None)
     with ExitStack() as stack:
 
         def make(source: str = FILES, **values: Any) -> Refresh:
