@@ -16,7 +16,7 @@ from mainstem.commands.terminal import (
 )
 
 if TYPE_CHECKING:
-    from mainstem.refresh import Mode, Report
+    from schemas.loads import LoadReport, Mode
 
 group = typer.Typer()
 
@@ -29,7 +29,7 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Give up an unfinished load instead of taking it up.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Refresh one site: plan, pull, map, publish, complete. Run it again after any failure."""
+    """Refresh one site: plan, pull, map, derive, publish, complete. Run it again after any failure."""
     from mainstem.refresh import open_refresh
     from mainstem.refresh import run as run_refresh
 
@@ -41,7 +41,7 @@ def run(
     ):
         report = run_refresh(refresh, mode=mode, types=wanted, fresh=fresh)
     if as_json:
-        print_json(report.as_json())
+        print_json(report.model_dump(mode="json"))
     else:
         _print_report(report)
     if report.status == "partial":
@@ -62,7 +62,7 @@ def publish(site: SitePath) -> None:
     typer.echo(f"{refresh.site.site}: {published.events:,} events published")
 
 
-def _print_report(report: "Report") -> None:
+def _print_report(report: "LoadReport") -> None:
     """A load's figures by type, what was skipped, what is missing."""
     from rich.table import Table
 
