@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 
 from connectors.client.capabilities import ask_capabilities
-from connectors.client.fhir_client import Answer, FhirClient, Gone, decode, http_date, pause_after
+from connectors.client.fhir_client import Answer, FhirClient, Gone, decode
 from connectors.formats.ndjson import Meter, instant, newest, read_lines
 from connectors.landing import Landing
+from connectors.outside.times import http_date, pause_after
 from connectors.pulled import Pulled
 from connectors.roads.search import zulu
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
