@@ -6,8 +6,10 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from schemas.encryption import require_encryption
 from schemas.errors import OperatorError
 
+_ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 STATE = "MAINSTEM_DATABASE_URL"
 """The setting that names the state's database; fixes name it."""
 
@@ -21,12 +23,49 @@ def parse_url(text: str, *, setting: str = STATE) -> URL:
         raise OperatorError("the database URL is not valid", examples) from None
     backend = url.get_backend_name()
     if backend in ("postgresql", "postgres"):
+        in_the_open(url, setting=setting)
         return url.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
         raise OperatorError(f"Mainstem does not know databases of the kind {backend!r}", examples)
     if not url.database or url.database == ":memory:":
         raise OperatorError("an SQLite database needs a file to be kept in", examples)
     return url
+
+
+def in_the_open(url: URL, *, setting: str = STATE) -> list[str]:
+    """What travels unencrypted, a sentence a host, where the URL allows it. Raises OperatorError where it does not.
+
+    `sslmode=disable`, written out, is the allowance. Without a word libpq takes TLS only where the server offers it, and
+    whoever sits in between can say that it does not.
+    """
+    if url.get_backend_name() == "sqlite":
+        return []
+    mode = _option(url, "sslmode") or os.environ.get("PGSSLMODE", "")
+    found = (
+        require_encryption(
+            encrypted=mode in _ENCRYPTED,
+            host=host,
+            allowed=mode == "disable",
+            carries="records and the password",
+            place=f"PostgreSQL at {host}",
+            fix=f"Add ?sslmode=verify-full (or require) to {setting}; or, where the network itself is encrypted, "
+            "?sslmode=disable.",
+        )
+        for host in _hosts(url)
+    )
+    return [sentence for sentence in found if sentence]
+
+
+def _hosts(url: URL) -> list[str]:
+    """The hosts reached over a network; a path is a socket of this machine."""
+    said = _option(url, "host") or url.host or os.environ.get("PGHOST", "")
+    said += "," + _option(url, "hostaddr")
+    return [host for host in said.split(",") if host and not host.startswith(("/", "@"))]
+
+
+def _option(url: URL, name: str) -> str:
+    value = url.query.get(name, "")
+    return value if isinstance(value, str) else ",".join(value)
 
 
 def name_of(url: URL) -> str:
