@@ -14,7 +14,7 @@ import pytest
 
 from mainstem.demo.embedded import BackendClient, Hospital, Postgres, Tansu
 
-pytest_plugins = ["apache_kafka", "networks", "registries", "streams"]
+pytest_plugins = ["apache_kafka", "networks", "registries", "sources", "streams"]
 """Fixtures by subject, files of `support/`."""
 
 
