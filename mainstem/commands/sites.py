@@ -52,4 +52,4 @@ def dags(
     for line in write_stubs(folder, to):
         typer.echo(line)
     if broken := faults(folder):
-        raise OperatorError("\n".join(broken), "Correct the file; until then its DAG fails at once and says so.")
+        raise OperatorError(broken, "Correct the file; until then its DAG fails at once and says so.")
