@@ -50,7 +50,7 @@ def is_one_line(text: str, longest: int = LONGEST) -> bool:
 def _one_address(text: str) -> str:
     found = _ADDRESS.fullmatch(text)
     if found is None or not (found["place"] or found["path"]):
-        scheme = re.match(f"{_SCHEME}://", text)
-        return f"{scheme[0] if scheme else ''}{HIDDEN}"
+        known = re.match(f"{_SCHEME}://", text)
+        return f"{known[0] if known else ''}{HIDDEN}"
     scheme = f"{found['scheme']}://" if found["scheme"] else ""
     return f"{scheme}{found['place'] or ''}{found['path'] or ''}"

@@ -1,13 +1,16 @@
 """Which database: the URLs we take, what they are called in messages, and their files, private to their owner."""
 
 import os
+import re
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from schemas.errors import OperatorError
+from schemas.showing import HIDDEN, address, shown
 
+DATABASE = re.compile(r"[\w.$-]{1,63}")
 STATE = "MAINSTEM_DATABASE_URL"
 """The setting that names the state's database; fixes name it."""
 
@@ -17,25 +20,33 @@ def parse_url(text: str, *, setting: str = STATE) -> URL:
     examples = f"Write sqlite:///var/mainstem.db or postgresql://user@host/database ({setting})."
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number is a ValueError with the text
         raise OperatorError("the database URL is not valid", examples) from None
     backend = url.get_backend_name()
     if backend in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
-        raise OperatorError(f"Mainstem does not know databases of the kind {backend!r}", examples)
+        raise OperatorError("the database is neither SQLite nor PostgreSQL", examples)
+    if url.host or url.username or url.password or url.query:
+        raise OperatorError("an SQLite database is a file: no host, user or options", examples)
     if not url.database or url.database == ":memory:":
         raise OperatorError("an SQLite database needs a file to be kept in", examples)
     return url
 
 
 def name_of(url: URL) -> str:
-    """The database in a message: file, or host, port and name; no user, no password."""
+    """The database in a message: file, or host, port and name; no user, no password.
+
+    In an address with an `@` or a `/` too many, a part of the password is taken for a host or a name: see `address`.
+    """
     if url.get_backend_name() == "sqlite":
-        return f"SQLite {url.database}"
-    host = url.host or str(url.query.get("host", "localhost"))
+        return f"SQLite {shown(url.database)}"
+    asked = url.query.get("host", "localhost")
+    host = url.host or (asked if isinstance(asked, str) else ",".join(asked))
+    host = f"[{host}]" if ":" in host and "/" not in host else host
     port = f":{url.port}" if url.port else ""
-    return f"PostgreSQL {url.database} at {host}{port}"
+    name = url.database or ""
+    return f"PostgreSQL {name if DATABASE.fullmatch(name) else HIDDEN} at {address(f'{host}{port}')}"
 
 
 def make_private(url: URL, *, setting: str = STATE) -> None:

@@ -4,6 +4,7 @@ kafka-python says "Unable to bootstrap" for a dead host, an untrusted certificat
 """
 
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -13,10 +14,12 @@ from ipaddress import ip_address
 from typing import Any, Literal
 
 from schemas.errors import MainstemError, OperatorError, TemporaryError
+from schemas.showing import address
 
 BOOTSTRAP_MS = 8000
 """A dead broker is told after this; a live one answers in milliseconds."""
 PROBE_SECONDS = 2.0
+SERVER = re.compile(r"([A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?)(:[0-9]{1,5})?")
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 # Without a handler of the application's, kafka-python's warnings would go to standard error through Python's last resort.
@@ -44,6 +47,11 @@ class KafkaSettings:
         """The bootstrap addresses, one by one."""
         return [server.strip() for server in self.bootstrap.split(",") if server.strip()]
 
+    @property
+    def name(self) -> str:
+        """What the cluster is called in messages."""
+        return address(self.bootstrap)
+
     def client_options(self) -> dict[str, Any]:
         """Options every kafka-python client takes. Raises OperatorError where the settings are unsafe or incomplete."""
         self._refuse_unsafe()
@@ -67,6 +75,11 @@ class KafkaSettings:
     def _refuse_unsafe(self) -> None:
         if not self.servers:
             raise OperatorError("no Kafka address is set", "Set MAINSTEM_KAFKA to host:port.")
+        if not all(SERVER.fullmatch(server) for server in self.servers):
+            raise OperatorError(
+                "a Kafka address is not of the form host:port",
+                "Correct MAINSTEM_KAFKA; user and password are settings of their own.",
+            )
         if self.security_protocol not in PROTOCOLS:
             raise OperatorError(
                 f"Kafka security {self.security_protocol!r} is none of {', '.join(PROTOCOLS)}",
@@ -81,7 +94,7 @@ class KafkaSettings:
             host, _ = split_address(server)
             if self.security_protocol == "PLAINTEXT" and not self.allow_plaintext and not on_loopback(host):
                 raise OperatorError(
-                    f"PLAINTEXT to {server} would carry outcome data unencrypted over a network",
+                    f"PLAINTEXT to {address(server)} would carry outcome data unencrypted over a network",
                     "Set MAINSTEM_KAFKA_SECURITY=SASL_SSL, or MAINSTEM_KAFKA_ALLOW_PLAINTEXT=true if the network itself is encrypted.",
                 )
 
@@ -107,7 +120,7 @@ class Probe:
 def probe(reach: Reach) -> list[Probe]:
     """Try name, TCP and TLS of every bootstrap address, each within seconds."""
     settings = as_settings(reach)
-    return [_probe_one(settings, server) for server in settings.servers]
+    return [_probe_one(settings, server) for server in settings.servers if SERVER.fullmatch(server)]
 
 
 def unreachable(reach: Reach) -> MainstemError | None:
@@ -130,20 +143,20 @@ def explain(reach: Reach, exc: Exception) -> MainstemError:
     kind = type(exc).__name__
     if "Authentication" in kind or "Sasl" in kind or "Authentication" in str(exc):
         return OperatorError(
-            f"Kafka at {settings.bootstrap} refused the user name or password ({kind})",
+            f"Kafka at {settings.name} refused the user name or password ({kind})",
             "Check the SASL settings and the user.",
         )
     if "Authorization" in kind:
         return OperatorError(
-            f"Kafka at {settings.bootstrap} does not permit this ({kind})", "Grant the ACL to our principal."
+            f"Kafka at {settings.name} does not permit this ({kind})", "Grant the ACL to our principal."
         )
     if settings.security_protocol.startswith("SASL"):
         return TemporaryError(
-            f"Kafka at {settings.bootstrap} takes connections but did not let us in ({kind})",
+            f"Kafka at {settings.name} takes connections but did not let us in ({kind})",
             "Check user name, password and mechanism; if they are right, the broker's log.",
         )
     return TemporaryError(
-        f"Kafka at {settings.bootstrap} did not answer as it should ({kind})", "Look into the broker's log; run again."
+        f"Kafka at {settings.name} did not answer as it should ({kind})", "Look into the broker's log; run again."
     )
 
 

@@ -74,7 +74,12 @@ def test_a_name_that_is_not_one_printable_line_is_refused_at_the_site_file(name:
 
 @pytest.mark.parametrize(
     "line",
-    ['schedule = "0 2 * * *\\u001b[2J"', 'code_map = "a\\nb.csv"', 'types = ["Patient\\u202e"]', 'time_zone = "UTC\\u0007"'],
+    [
+        'schedule = "0 2 * * *\\u001b[2J"',
+        'code_map = "a\\nb.csv"',
+        'types = ["Patient\\u202e"]',
+        'time_zone = "UTC\\u0007"',
+    ],
 )
 def test_no_text_of_a_site_file_holds_what_cannot_be_printed(line: str) -> None:
     """Not the name alone: every text goes to some message, header or page."""
@@ -116,7 +121,7 @@ def test_a_folder_with_quotes_and_backslashes_is_written_as_it_is(tmp_path: Path
     folder.mkdir()
     path = write_site("north", tmp_path / "sites", base_url=None, folder=folder, time_zone="UTC")
     assert read_site(path).resolve(read_site(path).site.files.folder) == folder.resolve()  # type: ignore[union-attr]
-    with pytest.raises(OperatorError, match="not valid TOML|printable|IANA"):
+    with pytest.raises(OperatorError, match=r"not valid TOML|printable|IANA"):
         write_site("south", tmp_path / "sites", base_url=None, folder=folder, time_zone='UTC"\nroad = "bulk')
 
 
