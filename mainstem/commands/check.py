@@ -12,11 +12,12 @@ def check(site: SitePath, as_json: AsJson = False) -> None:
     """Prove that a site can be read before its first run: server, log-in, one page of each type."""
     from dataclasses import asdict
 
+    from connectors.pulling import Source
     from mainstem.check import check_site
     from mainstem.config.site_files import file_secrets, read_site
 
     file = read_site(site)
-    findings = check_site(file.site, folder=file.folder, secrets=file_secrets(file.folder))
+    findings = check_site(Source(site=file.site, folder=file.folder, secrets=file_secrets(file.folder)))
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:

@@ -1,4 +1,4 @@
-"""How a Kafka cluster is reached: addresses and security for every client of ours, and which of TCP, TLS or SASL fails.
+"""How a Kafka cluster is reached: addresses and security for every client of ours, and which of TCP, TLS, Kafka or SASL fails.
 
 kafka-python says "Unable to bootstrap" for a dead host, an untrusted certificate and a wrong password alike; `explain` tells them apart.
 """
@@ -7,6 +7,7 @@ import logging
 import re
 import socket
 import ssl
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ BOOTSTRAP_MS = 8000
 """A dead broker is told after this; a live one answers in milliseconds."""
 PROBE_SECONDS = 2.0
 SERVER = re.compile(r"([A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?)(:[0-9]{1,5})?")
+NO_ANSWER = "no answer"
+ASK_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 0, -1)
+"""ApiVersions, version 0, from a client without a name: every broker answers it, before anybody logs in."""
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 # Without a handler of the application's, kafka-python's warnings would go to standard error through Python's last resort.
@@ -110,27 +114,32 @@ def as_settings(reach: Reach) -> KafkaSettings:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How far one address let us come; `stage` is the first thing that failed, empty when TCP and TLS work."""
+    """How far one address let us come; `stage` is the first thing that failed, empty when a broker answered."""
 
     server: str
-    stage: Literal["", "address", "TCP", "TLS"]
+    stage: Literal["", "address", "TCP", "TLS", "Kafka"]
     detail: str = ""
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether it may be well by itself: a certificate will not be."""
+        return self.stage != "TLS" or self.detail == NO_ANSWER
 
 
 def probe(reach: Reach) -> list[Probe]:
-    """Try name, TCP and TLS of every bootstrap address, each within seconds."""
+    """Try name, TCP, TLS and a first word of Kafka's at every bootstrap address, each within seconds."""
     settings = as_settings(reach)
     return [_probe_one(settings, server) for server in settings.servers if SERVER.fullmatch(server)]
 
 
 def unreachable(reach: Reach) -> MainstemError | None:
-    """Why no address lets us in, as far as TCP and TLS show; None where one does."""
+    """Why no address answers, as far as is seen without logging in; None where one does."""
     found = probe(reach)
     if not found or not all(result.stage for result in found):
         return None
     first = found[0]
     cause = f"Kafka broker {first.server} is not reachable: {first.stage} failed ({first.detail})"
-    if first.stage == "TLS":
+    if not first.is_passing:
         return OperatorError(cause, "Check MAINSTEM_KAFKA_CA_FILE and the name in the broker's certificate.")
     return TemporaryError(cause, "Start the broker, or correct MAINSTEM_KAFKA.")
 
@@ -193,15 +202,28 @@ def _probe_one(settings: KafkaSettings, server: str) -> Probe:
     except socket.gaierror:
         return Probe(server, "address", "the host name is not known")
     except OSError as exc:
-        return Probe(server, "TCP", exc.strerror or "no answer")
+        return Probe(server, "TCP", exc.strerror or NO_ANSWER)
     with connection:
         if not settings.security_protocol.endswith("SSL"):
-            return Probe(server, "")
+            return Probe(server, *_first_word(connection))
         try:
             context = ssl.create_default_context(cafile=settings.ca_file)
-            with context.wrap_socket(connection, server_hostname=split_address(server)[0]):
-                return Probe(server, "")
+            with context.wrap_socket(connection, server_hostname=split_address(server)[0]) as secured:
+                return Probe(server, *_first_word(secured))
+        except TimeoutError:
+            return Probe(server, "TLS", NO_ANSWER)
         except (ssl.SSLError, OSError) as exc:
             return Probe(
                 server, "TLS", getattr(exc, "verify_message", "") or getattr(exc, "reason", "") or type(exc).__name__
             )
+
+
+def _first_word(connection: socket.socket) -> tuple[Literal["", "Kafka"], str]:
+    """Whether a broker speaks: what takes connections may hang, or be something else."""
+    try:
+        connection.sendall(ASK_VERSIONS)
+        return ("", "") if connection.recv(1) else ("Kafka", "the connection was closed")
+    except TimeoutError:
+        return "Kafka", NO_ANSWER
+    except OSError as exc:
+        return "Kafka", exc.strerror or type(exc).__name__

@@ -5,8 +5,7 @@ from typing import Literal
 
 import structlog
 
-from connectors.pulled import Pulled
-from connectors.roads.bulk import UNIT as EXPORT
+from connectors.pulled import EXPORT, Pulled
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.report import Report, report_of

@@ -1,6 +1,6 @@
 """What the steps of one site's refresh need of the world, and how it is put together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from connectors.landing import Landing, LandingZone
+from connectors.pulling import Source
 from mainstem.config.settings import Settings
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.publisher import Publisher, publisher_of
@@ -51,6 +52,11 @@ class Refresh:
     def site(self) -> Site:
         """The site's configuration."""
         return self.file.site
+
+    def source(self, types: Sequence[str]) -> Source:
+        """The site as it is read, asked for those types."""
+        site = self.site.model_copy(update={"types": list(types)})
+        return Source(site=site, folder=self.file.folder, secrets=self.secrets, clock=self.clock)
 
     def landing(self, load_id: str) -> Landing:
         """A load's folder in the landing zone."""

@@ -76,7 +76,7 @@ def _open(
             return unfinished, True
         store.loads.abandon(unfinished.id, ended=refresh.clock())
     wanted = [name for name in site.types if not types or name in types]
-    chosen = site.model_copy(update={"types": wanted})
+    source = refresh.source(wanted)
     starts = {} if mode == "full" else _starts(refresh, wanted, since)
     load = store.loads.start(
         site.site,
@@ -84,7 +84,7 @@ def _open(
         started=refresh.clock(),
         plan=LoadPlan(
             types=wanted,
-            units=units(chosen, read_capabilities(chosen, folder=refresh.file.folder, secrets=refresh.secrets)),
+            units=units(source.site, read_capabilities(source)),
             since=starts,
             asked_types=list(types),
             asked_since=since,

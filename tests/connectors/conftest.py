@@ -12,7 +12,7 @@ import stamina
 
 from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
-from connectors.pulling import pull
+from connectors.pulling import Source, Wanted, pull
 from schemas.sites import Site
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
@@ -55,23 +55,28 @@ def make_site() -> Callable[..., Site]:
 
 
 @pytest.fixture
-def pull_unit(landing: Landing, tmp_path: Path) -> Callable[..., Any]:
-    """`pull` into the test's landing, at NOW, with no pauses."""
+def source_of(tmp_path: Path) -> Callable[..., Source]:
+    """A site as it is read at NOW, with no pauses; secrets are files of the test's folder."""
+
+    def make(site: Site, **given: Any) -> Source:
+        usual = {
+            "folder": tmp_path,
+            "secrets": lambda reference: (tmp_path / reference.partition(":")[2]).read_bytes(),
+            "clock": lambda: NOW,
+            "sleep": lambda _seconds: None,
+        }
+        return Source(site=site, **{**usual, **given})
+
+    return make
+
+
+@pytest.fixture
+def pull_unit(landing: Landing, source_of: Callable[..., Source]) -> Callable[..., Any]:
+    """`pull` into the test's landing; what is given goes to the source, or says what is wanted."""
 
     def run(site: Site, unit: str, **given: Any) -> Any:
-        return pull(
-            site,
-            unit,
-            **{
-                "folder": tmp_path,
-                "landing": landing,
-                "since": None,
-                "secrets": lambda reference: (tmp_path / reference.partition(":")[2]).read_bytes(),
-                "clock": lambda: NOW,
-                "sleep": lambda _seconds: None,
-                **given,
-            },
-        )
+        wanted = {name: given.pop(name) for name in ("since", "until", "progress") if name in given}
+        return pull(source_of(site, **given), Wanted(unit=unit, landing=landing, **wanted))
 
     return run
 

@@ -12,7 +12,7 @@ import pytest
 
 from connectors.client.capabilities import Capabilities, ask_capabilities
 from connectors.client.fhir_client import LONGEST_PAUSE, FhirClient, pause_after
-from connectors.pulling import open_client
+from connectors.pulling import Source
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 from schemas.sites import Site
 
@@ -21,17 +21,10 @@ SECRET_TEXT = "Jane Roe"
 
 
 @pytest.fixture
-def client_for(make_site: Callable[..., Site], tmp_path: Any) -> Callable[..., FhirClient]:
+def client_for(make_site: Callable[..., Site], source_of: Callable[..., Source]) -> Callable[..., FhirClient]:
     def build(transport: httpx2.BaseTransport | None, **fhir: Any) -> FhirClient:
         site = make_site(fhir={"base_url": "http://127.0.0.1:1/fhir", **fhir})
-        return open_client(
-            site,
-            folder=tmp_path,
-            secrets=lambda _: b"tok",
-            clock=lambda: NOW,
-            transport=transport,
-            sleep=lambda _: None,
-        )
+        return source_of(site, secrets=lambda _: b"tok", transport=transport).client()
 
     return build
 
@@ -267,12 +260,10 @@ def test_what_is_no_r4_server_is_said(
         ask_capabilities(client)
 
 
-def test_requests_keep_their_pace(make_site: Callable[..., Site], saying: Any, tmp_path: Any) -> None:
+def test_requests_keep_their_pace(make_site: Callable[..., Site], source_of: Any, saying: Any) -> None:
     slept: list[float] = []
     site = make_site(fhir={"base_url": "http://127.0.0.1:1/fhir", "requests_per_second": 2})
-    client = open_client(
-        site, folder=tmp_path, secrets=lambda _: b"", clock=lambda: NOW, transport=saying({}), sleep=slept.append
-    )
+    client = source_of(site, transport=saying({}), sleep=slept.append).client()
     for _ in range(3):
         client.ask("GET", client.url("Patient"), what="Patient", accepted=(200,))
     assert [round(seconds, 1) for seconds in slept] == [0.5, 1.0]

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from connectors.pulling import Source
 from mainstem.check import Finding, check_site
 from schemas.sites import Site
 
@@ -19,7 +20,8 @@ STATEMENT = {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "sof
 def findings(tmp_path: Path) -> Callable[..., dict[str, Finding]]:
     def run(site: Site, transport: httpx2.BaseTransport | None = None, **given: Any) -> dict[str, Finding]:
         given = {"secrets": lambda _: b"k" * 32, "clock": lambda: NOW, "sleep": lambda _: None, **given}
-        return {finding.name: finding for finding in check_site(site, folder=tmp_path, transport=transport, **given)}
+        source = Source(site=site, folder=tmp_path, transport=transport, **given)
+        return {finding.name: finding for finding in check_site(source)}
 
     return run
 

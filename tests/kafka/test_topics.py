@@ -127,3 +127,10 @@ def test_probe_tells_an_unknown_host_a_closed_port_and_a_missing_tls_apart(broke
 
     assert [result.stage for result in found] == ["address", "TCP", "TLS"]
     assert [result.stage for result in probe(broker)] == [""]
+
+
+def test_probe_tells_a_broker_that_hangs_from_one_that_answers(silent_broker):
+    """It takes connections and says nothing, with TLS and without: that may pass, whatever the certificate."""
+    for protocol, stage in (("PLAINTEXT", "Kafka"), ("SSL", "TLS")):
+        (found,) = probe(KafkaSettings(silent_broker, protocol))
+        assert (found.stage, found.detail, found.is_passing) == (stage, "no answer", True)
