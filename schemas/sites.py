@@ -83,7 +83,7 @@ class Auth(_Section):
     @field_validator("token_url")
     @classmethod
     def _no_user(cls, value: HttpUrl | None) -> HttpUrl | None:
-        if value is not None and (value.username or value.password or value.fragment):
+        if value is not None and (value.username or value.password or value.fragment or "@" in str(value)):
             raise ValueError("must hold no user, password or fragment; [fhir.auth] says how to log in")
         return value
 
@@ -109,7 +109,7 @@ class Fhir(_Section):
     @field_validator("base_url")
     @classmethod
     def _address_alone(cls, value: HttpUrl) -> HttpUrl:
-        if value.username or value.password or value.query or value.fragment:
+        if value.username or value.password or value.query or value.fragment or "@" in str(value):
             raise ValueError("must hold no user, password, query or fragment; [fhir.auth] says how to log in")
         return value
 

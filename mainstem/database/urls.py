@@ -11,6 +11,8 @@ from schemas.errors import OperatorError
 from schemas.showing import HIDDEN, address, shown
 
 DATABASE = re.compile(r"[\w.$-]{1,63}")
+OTHERS = ("mariadb", "mssql", "mysql", "oracle")
+"""Kinds that are named in a message; another word may be part of a password."""
 STATE = "MAINSTEM_DATABASE_URL"
 """The setting that names the state's database; fixes name it."""
 
@@ -26,7 +28,8 @@ def parse_url(text: str, *, setting: str = STATE) -> URL:
     if backend in ("postgresql", "postgres"):
         return url.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
-        raise OperatorError("the database is neither SQLite nor PostgreSQL", examples)
+        kind = backend if backend in OTHERS else "named there"
+        raise OperatorError(f"Mainstem does not know databases of the kind {kind}", examples)
     if url.host or url.username or url.password or url.query:
         raise OperatorError("an SQLite database is a file: no host, user or options", examples)
     if not url.database or url.database == ":memory:":
@@ -45,8 +48,10 @@ def name_of(url: URL) -> str:
     host = url.host or (asked if isinstance(asked, str) else ",".join(asked))
     host = f"[{host}]" if ":" in host and "/" not in host else host
     port = f":{url.port}" if url.port else ""
-    name = url.database or ""
-    return f"PostgreSQL {name if DATABASE.fullmatch(name) else HIDDEN} at {address(f'{host}{port}')}"
+    name, login = url.database or "", f"{url.username or ''}{url.password or ''}"
+    if any(mark in login for mark in "/?#@") or not DATABASE.fullmatch(name):
+        return f"PostgreSQL {HIDDEN}"
+    return f"PostgreSQL {name} at {address(f'{host}{port}')}"
 
 
 def make_private(url: URL, *, setting: str = STATE) -> None:
