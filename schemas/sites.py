@@ -101,6 +101,9 @@ class Fhir(_Section):
     requests_per_second: float = Field(default=20, gt=0, description="Highest rate of requests.")
     bulk_wait_minutes: float = Field(default=240, gt=0, description="bulk: longest wait for an export.")
     allowed_origins: list[str] = Field(default_factory=list, description="Other origins the server may link to.")
+    allow_plaintext: bool = Field(
+        default=False, description="Allow http:// to a host that is not this machine; said on every run."
+    )
     ca_file: str | None = Field(
         default=None, description="Certificate authorities (PEM) to trust besides the system's."
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from connectors.formats.instants import instant, newest
+from connectors.outside.times import instant, newest
 
 
 class _Link(msgspec.Struct):

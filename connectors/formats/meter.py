@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from connectors.formats.gzip import TruncatedGzip, plain
-from connectors.formats.instants import instant, newest
 from connectors.formats.ndjson import BOM, is_json
+from connectors.outside.times import instant, newest
 
 _LAST_UPDATED = re.compile(rb'"lastUpdated"\s*:\s*"([^"]{10,40})"')
 

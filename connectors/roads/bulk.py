@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 
 from connectors.client.capabilities import ask_capabilities
-from connectors.client.fhir_client import Answer, FhirClient, Gone, decode, http_date, pause_after
-from connectors.formats.instants import instant, newest, zulu
+from connectors.client.fhir_client import Answer, FhirClient, Gone, decode
 from connectors.formats.meter import Meter
 from connectors.formats.ndjson import read_lines
+from connectors.outside.times import http_date, instant, newest, pause_after, zulu
 from connectors.pulled import EXPORT, Pulled
 from connectors.source import Source, Wanted
 from schemas.errors import IncompleteError, OperatorError, TemporaryError

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 from connectors.formats.gzip import file_blocks, is_gzip
-from connectors.formats.instants import newest
 from connectors.formats.meter import Meter
 from connectors.formats.ndjson import find_files, read_lines
+from connectors.outside.times import newest
 from connectors.pulled import Pulled
 from connectors.source import Source, Wanted
 from schemas.errors import OperatorError

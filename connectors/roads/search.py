@@ -8,7 +8,7 @@ import msgspec
 
 from connectors.client.fhir_client import Answer, FhirClient, Gone
 from connectors.formats.bundle import BUNDLE, Bundle, Page, lines
-from connectors.formats.instants import newest, zulu
+from connectors.outside.times import newest, zulu
 from connectors.pulled import Pulled
 from connectors.source import Source, Wanted
 from connectors.vendors import Parameters

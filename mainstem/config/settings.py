@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     )
     kafka_ca_file: str | None = Field(default=None, description="Certificate authorities (PEM) of the brokers.")
     kafka_allow_plaintext: bool = Field(
-        default=False, description="Allow PLAINTEXT to a broker that is not on loopback."
+        default=False, description="Allow a connection without TLS to a broker elsewhere; said on every run."
     )
     kafka_plain_send: bool = Field(
         default=False, description="Publish through kafka-python's public interface alone: slower, for a doubt."

@@ -7,9 +7,11 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from schemas.encryption import require_encryption
 from schemas.errors import OperatorError
 from schemas.showing import HIDDEN, address, shown
 
+_ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 DATABASE = re.compile(r"[\w.$-]{1,63}")
 OTHERS = ("mariadb", "mssql", "mysql", "oracle")
 """Kinds that are named in a message; another word may be part of a password."""
@@ -26,6 +28,7 @@ def parse_url(text: str, *, setting: str = STATE) -> URL:
         raise OperatorError("the database URL is not valid", examples) from None
     backend = url.get_backend_name()
     if backend in ("postgresql", "postgres"):
+        in_the_open(url, setting=setting)
         return url.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
         kind = backend if backend in OTHERS else "named there"
@@ -37,21 +40,58 @@ def parse_url(text: str, *, setting: str = STATE) -> URL:
     return url
 
 
-def name_of(url: URL) -> str:
-    """The database in a message: file, or host, port and name; no user, no password.
+def in_the_open(url: URL, *, setting: str = STATE) -> list[str]:
+    """What travels unencrypted, a sentence a host, where the URL allows it. Raises OperatorError where it does not.
 
-    In an address with an `@` or a `/` too many, a part of the password is taken for a host or a name: see `address`.
+    `sslmode=disable`, written out, is the allowance. Without a word libpq takes TLS only where the server offers it, and
+    whoever sits in between can say that it does not.
     """
     if url.get_backend_name() == "sqlite":
+        return []
+    mode = _option(url, "sslmode") or os.environ.get("PGSSLMODE", "")
+    found = (
+        require_encryption(
+            encrypted=mode in _ENCRYPTED,
+            host=host,
+            allowed=mode == "disable",
+            carries="records and the password",
+            place=f"PostgreSQL at {HIDDEN if _two_readings(url) else address(host)}",
+            fix=f"Add ?sslmode=verify-full (or require) to {setting}; or, where the network itself is encrypted, "
+            "?sslmode=disable.",
+        )
+        for host in _hosts(url)
+    )
+    return [sentence for sentence in found if sentence]
+
+
+def _hosts(url: URL) -> list[str]:
+    """The hosts reached over a network; a path is a socket of this machine."""
+    said = _option(url, "host") or url.host or os.environ.get("PGHOST", "")
+    said += "," + _option(url, "hostaddr")
+    return [host for host in said.split(",") if host and not host.startswith(("/", "@"))]
+
+
+def _option(url: URL, name: str) -> str:
+    value = url.query.get(name, "")
+    return value if isinstance(value, str) else ",".join(value)
+
+
+def name_of(url: URL) -> str:
+    """The database in a message: file, or host, port and name; no user, no password."""
+    if url.get_backend_name() == "sqlite":
         return f"SQLite {shown(url.database)}"
-    asked = url.query.get("host", "localhost")
-    host = url.host or (asked if isinstance(asked, str) else ",".join(asked))
+    host = url.host or _option(url, "host") or "localhost"
     host = f"[{host}]" if ":" in host and "/" not in host else host
     port = f":{url.port}" if url.port else ""
-    name, login = url.database or "", f"{url.username or ''}{url.password or ''}"
-    if any(mark in login for mark in "/?#@") or not DATABASE.fullmatch(name):
+    name = url.database or ""
+    if _two_readings(url) or not DATABASE.fullmatch(name):
         return f"PostgreSQL {HIDDEN}"
     return f"PostgreSQL {name} at {address(f'{host}{port}')}"
+
+
+def _two_readings(url: URL) -> bool:
+    """Whether what was read as its host or its name may be a part of the password: an `@` or a `/` too many."""
+    return any(mark in f"{url.username or ''}{url.password or ''}" for mark in "/?#@")
 
 
 def make_private(url: URL, *, setting: str = STATE) -> None:

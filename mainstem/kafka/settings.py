@@ -11,9 +11,9 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any, Literal
 
+from schemas.encryption import require_encryption
 from schemas.errors import MainstemError, OperatorError, TemporaryError
 from schemas.showing import address
 
@@ -42,7 +42,7 @@ class KafkaSettings:
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
     allow_plaintext: bool = False
-    """Allow PLAINTEXT to a broker that is not on loopback."""
+    """Allow a connection without TLS to a broker that is not on loopback, with SASL or without."""
     plain_send: bool = False
     """Publish through `KafkaProducer.send` alone, about five times the CPU: see mainstem.kafka.record_batches."""
 
@@ -94,13 +94,25 @@ class KafkaSettings:
                 f"{self.security_protocol} needs a mechanism, a user name and a password",
                 "Set MAINSTEM_KAFKA_SASL_MECHANISM, MAINSTEM_KAFKA_USERNAME and MAINSTEM_KAFKA_PASSWORD.",
             )
-        for server in self.servers:
-            host, _ = split_address(server)
-            if self.security_protocol == "PLAINTEXT" and not self.allow_plaintext and not on_loopback(host):
-                raise OperatorError(
-                    f"PLAINTEXT to {address(server)} would carry outcome data unencrypted over a network",
-                    "Set MAINSTEM_KAFKA_SECURITY=SASL_SSL, or MAINSTEM_KAFKA_ALLOW_PLAINTEXT=true if the network itself is encrypted.",
-                )
+        _ = self.in_the_open
+
+    @property
+    def in_the_open(self) -> list[str]:
+        """What travels unencrypted, a sentence a broker, where that is allowed. Raises OperatorError where it is not."""
+        secret = " and the password" if self.security_protocol.startswith("SASL") else ""
+        found = (
+            require_encryption(
+                encrypted=self.security_protocol.endswith("SSL"),
+                host=split_address(server)[0],
+                allowed=self.allow_plaintext,
+                carries=f"outcome data{secret}",
+                place=f"Kafka at {address(server)} ({self.security_protocol})",
+                fix="Set MAINSTEM_KAFKA_SECURITY to SSL or SASL_SSL; or, where the network itself is encrypted, "
+                "MAINSTEM_KAFKA_ALLOW_PLAINTEXT=true.",
+            )
+            for server in self.servers
+        )
+        return [sentence for sentence in found if sentence]
 
 
 Reach = KafkaSettings | str
@@ -186,14 +198,6 @@ def split_address(server: str) -> tuple[str, int]:
     if not colon or not port.isdigit():
         return server.strip("[]"), 9092
     return host.strip("[]"), int(port)
-
-
-def on_loopback(host: str) -> bool:
-    """Whether the host is this machine's loopback."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _probe_one(settings: KafkaSettings, server: str) -> Probe:

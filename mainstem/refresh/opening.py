@@ -7,13 +7,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+import structlog
+
+from connectors.client.origins import Origins
 from connectors.landing import Landing, LandingZone
 from connectors.pulling import Source
 from mainstem.config.settings import Settings
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
+from mainstem.database import in_the_open
 from mainstem.publisher import Publisher, publisher_of
 from mainstem.state import State
 from schemas.sites import Site
+
+log = structlog.get_logger()
 
 Mode = Literal["incremental", "full"]
 Progress = Callable[[str, str, int], None]
@@ -93,6 +99,17 @@ def open_refresh(
     store = State.open(settings.database_url)
     try:
         store.migrate()
+        for sentence in _in_the_open(file.site, store):
+            log.warning("not encrypted", site=file.site.site, what=sentence)
+            notice(sentence)
         yield Refresh(file, settings, store, secrets or file_secrets(file.folder), progress=progress, notice=notice)
     finally:
         store.close()
+
+
+def _in_the_open(site: Site, store: State) -> list[str]:
+    """What travels unencrypted because somebody allowed it. Raises OperatorError where nobody did."""
+    return [
+        *(Origins(site.fhir).in_the_open if site.fhir and site.road != "files" else ()),
+        *in_the_open(store.database.engine.url),
+    ]

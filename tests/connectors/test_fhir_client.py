@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from connectors.client.capabilities import Capabilities, ask_capabilities
-from connectors.client.fhir_client import LONGEST_PAUSE, FhirClient, pause_after
+from connectors.client.fhir_client import FhirClient
+from connectors.outside.times import LONGEST_PAUSE, pause_after
 from connectors.pulling import Source
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 from schemas.sites import Site
@@ -250,7 +251,7 @@ def test_capability_statement_behind_the_log_in_is_read_with_it(
         (httpx2.Response(200, html="<html><form>Log in</form>"), OperatorError, "web page"),
         (httpx2.Response(200, text="  <?xml version='1.0'?>"), OperatorError, "web page"),
         (httpx2.Response(200, text='{"resourceType":"Capab'), IncompleteError, "not whole"),
-        (httpx2.Response(200, text='{"rest": 7}'), IncompleteError, "not FHIR"),
+        (httpx2.Response(200, text="[7]"), IncompleteError, "not FHIR"),
     ],
 )
 def test_what_is_no_r4_server_is_said(

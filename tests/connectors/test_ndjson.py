@@ -9,9 +9,9 @@ import pytest
 from isal import igzip
 
 from connectors.formats.gzip import file_blocks
-from connectors.formats.instants import instant
 from connectors.formats.meter import Meter
 from connectors.formats.ndjson import find_files, read_lines
+from connectors.outside.times import instant
 from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
 

@@ -10,8 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from connectors.formats.instants import zulu
 from connectors.landing import Landing
+from connectors.outside.times import zulu
 from schemas.errors import IncompleteError, OperatorError, TemporaryError
 from schemas.sites import Site
 
