@@ -11,7 +11,9 @@ from mainstem.commands.terminal import (
     progress_bars,
     read_settings,
     reason_fix,
+    say,
     stdout,
+    styled,
     tell,
 )
 
@@ -59,7 +61,7 @@ def publish(site: SitePath) -> None:
         refresh.publisher() as publisher,
     ):
         published = publisher.publish()
-    typer.echo(f"{refresh.site.site}: {published.events:,} events published")
+    say(f"{refresh.site.site}: {published.events:,} events published")
 
 
 def _print_report(report: "LoadReport") -> None:
@@ -79,7 +81,7 @@ def _print_report(report: "LoadReport") -> None:
     for reason, count in sorted(report.total.skipped.items()):
         console.print(f"  skipped {count:,} × {reason}: {reason_fix(reason)}")
     for gap in report.gaps:
-        console.print(f"  [yellow]gap[/] {gap.resource_type}: {gap.reason}")
+        console.print(styled("  ", ("gap", "yellow"), f" {gap.resource_type}: {gap.reason}"))
     taken_up = ", an unfinished load taken up" if report.resumed else ""
     console.print(
         f"{report.site}: {report.published:,} events published, {report.status} in {report.seconds:.1f} s (load {report.load}{taken_up})"
