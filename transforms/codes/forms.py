@@ -15,13 +15,35 @@ _SNOMED = re.compile(r"[1-9][0-9]{5,17}")
 _TOKEN = re.compile(r"[!-~]{1,64}")
 _SHORT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+#-]{0,23}")
 _NAME = re.compile(r"(?:^|[^A-Za-z])[A-Z][a-z]{2,}")
-_NUMBER = re.compile(r"(?:[0-9][^0-9]*){7}|^(?:mrn|ssn|dob|tel)", re.IGNORECASE)
-"""A telephone's local number has seven digits, a date eight, a record number as many as it likes."""
+_NUMBER = re.compile(
+    r"(?=.*[^0-9])(?:[0-9][^0-9]*){7}|[0-9]{10}|00|(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])$|mrn|ssn|dob|tel",
+    re.IGNORECASE,
+)
+"""How a telephone, a date, a record number begin. Cerner's own codes are plain numbers of seven and more digits."""
+_OID = re.compile(r"urn:oid:[0-2](\.(0|[1-9][0-9]{0,6}))+")
 
-_MULTIPLIED = (
-    "0123456789 1234067895 2340178956 3401289567 4012395678 5987604321 6598710432 7659821043 8765932104 9876543210"
-).split()
-_PERMUTED = "0123456789 1576283094 5803796142 8916043527 9453126870 4286573901 2793806415 7046913258".split()
+_MULTIPLIED = [
+    "0123456789",
+    "1234067895",
+    "2340178956",
+    "3401289567",
+    "4012395678",
+    "5987604321",
+    "6598710432",
+    "7659821043",
+    "8765932104",
+    "9876543210",
+]
+_PERMUTED = [
+    "0123456789",
+    "1576283094",
+    "5803796142",
+    "8916043527",
+    "9453126870",
+    "4286573901",
+    "2793806415",
+    "7046913258",
+]
 
 
 @lru_cache(maxsize=4096)
@@ -51,7 +73,12 @@ def snomed_fault(code: str) -> str | None:
 
 def leaves_as_it_is(code: str) -> bool:
     """Whether a code of a system that is not known may be shown: short, no long number, no word written like a name."""
-    return bool(_SHORT.fullmatch(code)) and not _NUMBER.search(code) and not _NAME.search(code)
+    return bool(_SHORT.fullmatch(code)) and not _NUMBER.match(code) and not _NAME.search(code)
+
+
+def is_oid(system: str) -> bool:
+    """Whether a system is named by a registered number, too short in each part to be one of a person."""
+    return _OID.fullmatch(system) is not None
 
 
 def normal_code(system: str, code: str) -> str:

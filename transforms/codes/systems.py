@@ -80,7 +80,12 @@ def repaired_system(system: str | None) -> str | None:
     bare = "".join(system.split())
     key = bare.lower().rstrip("/")
     spellings = _spellings()
-    for written in (key, key.replace("https://", "http://", 1), key.replace("http://", "https://", 1), f"urn:oid:{key}"):
+    for written in (
+        key,
+        key.replace("https://", "http://", 1),
+        key.replace("http://", "https://", 1),
+        f"urn:oid:{key}",
+    ):
         if written in spellings:
             return spellings[written]
     return bare if _URI.fullmatch(bare) else None
