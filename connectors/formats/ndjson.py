@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-import msgspec
-
 from connectors.formats.gzip import TruncatedGzip, file_blocks, plain
+from connectors.outside.decoding import is_whole
 from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
 
@@ -94,7 +93,7 @@ def _line_batches(path: Path, cap: int) -> Iterator[list[bytes] | Reason]:
     if too_long or size > cap:
         yield Reason.LINE_TOO_LONG
     elif line := b"".join(held).strip():
-        yield [line] if is_json(line) else Reason.TRUNCATED_FILE
+        yield [line] if is_whole(line) else Reason.TRUNCATED_FILE
 
 
 def _checked(lines: list[bytes], cap: int) -> Iterator[list[bytes] | Reason]:
@@ -110,12 +109,3 @@ def _checked(lines: list[bytes], cap: int) -> Iterator[list[bytes] | Reason]:
             yield from (Reason.LINE_TOO_LONG for _ in some)
         else:
             yield list(some)
-
-
-def is_json(line: bytes) -> bool:
-    """Whether the bytes are one whole JSON value."""
-    try:
-        msgspec.json.decode(line, type=msgspec.Raw)
-    except msgspec.DecodeError:
-        return False
-    return True

@@ -80,6 +80,8 @@ def _print_report(report: "Report") -> None:
         console.print(f"  skipped {count:,} × {reason}: {reason_fix(reason)}")
     for gap in report.gaps:
         console.print(f"  [yellow]gap[/] {gap.resource_type}: {gap.reason}")
+    for note in report.notes:
+        console.print(f"  note: {note}", markup=False)
     taken_up = ", an unfinished load taken up" if report.resumed else ""
     console.print(
         f"{report.site}: {report.published:,} events published, {report.status} in {report.seconds:.1f} s (load {report.load}{taken_up})"

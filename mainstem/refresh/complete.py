@@ -1,5 +1,6 @@
 """The step complete: counts proven, watermarks moved, gaps opened, the landing tidied."""
 
+from collections import Counter
 from datetime import datetime
 from typing import Literal
 
@@ -13,6 +14,7 @@ from mainstem.refresh.telling import tell, try_to_tell
 from mainstem.state import Load
 from schemas.errors import OperatorError
 from schemas.loads import Gap, TypeCounts
+from schemas.problems import Reason
 
 log = structlog.get_logger()
 
@@ -43,6 +45,7 @@ def _complete(refresh: Refresh, load: Load) -> None:
     status: Literal["completed", "partial"] = "partial" if gaps or refused else "completed"
     ended = refresh.clock()
     report = Report(load.id, load.site, load.mode, status, counts, watermarks, gaps, load.published, refused)
+    report.notes = _notes(refresh, load, counts)
     store.loads.complete(load.id, watermarks, ended, report.as_json(), missing=gaps)
     log.info("load completed", site=load.site, load=load.id, status=status, published=load.published)
 
@@ -89,11 +92,23 @@ def _fail(refresh: Refresh, load: Load, gaps: list[Gap]) -> None:
     report = Report(
         load.id, load.site, load.mode, "failed", refresh.store.loads.figures(load.id), {}, gaps, load.published
     )
+    report.notes = _notes(refresh, load, report.types)
     refresh.store.loads.fail(load.id, ended, causes[0], report.as_json(), missing=gaps)
     try_to_tell(refresh)
     raise OperatorError(
         f"{load.site}: nothing could be read: {'; '.join(causes[:3])}", "See `mainstem status`; then run it again."
     )
+
+
+def _notes(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> list[str]:
+    """What the pulls noted, and what was counted but not kept in quarantine."""
+    noted = [note for pulled in refresh.store.loads.pulled(load.id).values() for note in pulled.notes]
+    kept = Counter(item.resource_type for item in refresh.store.quarantine.of(load.site, load.id))
+    for name, figures in counts.items():
+        unusable = sum(count for reason, count in figures.skipped.items() if not Reason(reason).expected)
+        if unusable > kept[name]:
+            noted.append(f"{name}: {unusable - kept[name]} more unusable resources were counted than are kept to look at")
+    return noted
 
 
 def _tidy_landing(refresh: Refresh) -> None:

@@ -23,6 +23,8 @@ class Report:
     published: int
     refused: dict[str, int] = field(default_factory=dict)
     """Changes of the site that cannot be sent, by reason: they wait for the record's next change."""
+    notes: list[str] = field(default_factory=list)
+    """What somebody at the site may want to know; stays there."""
     resumed: bool = False
     seconds: float = 0.0
     shares: dict[str, float] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Report:
             "gaps": [gap.model_dump(mode="json") for gap in self.gaps],
             "published": self.published,
             "refused": self.refused,
+            "notes": self.notes,
             "resumed": self.resumed,
             "seconds": round(self.seconds, 3),
             "shares": {step: round(seconds, 3) for step, seconds in self.shares.items()},
@@ -65,6 +68,7 @@ def report_of(load: Load) -> Report:
         [Gap(**gap) for gap in stored["gaps"]],
         stored["published"],
         stored.get("refused", {}),
+        stored.get("notes", []),
     )
 
 
