@@ -58,6 +58,11 @@ class Reason(StrEnum):
         "The resource has no code that could be used.",
         "Add the local code to the site's code map.",
     )
+    UNKNOWN_MEDICATION = (
+        "unknown-medication",
+        "The resource names its drug by a Medication that did not come.",
+        "Deliver Medication too, or let the client read it; the resource is mapped again when it comes.",
+    )
     MISSING_TIME = ("missing-time", "The resource says not when it was true.", "Report it to the EHR vendor.")
     UNKNOWN_UNIT = (
         "unknown-unit",
