@@ -33,6 +33,9 @@ class TypeCounts(BaseModel):
     read: int = Field(default=0, ge=0, description="Resources read from landing files.")
     mapped: int = Field(default=0, ge=0, description="Resources that gave records or a withdrawal.")
     skipped: dict[str, int] = Field(default_factory=dict, description="Resources that gave none, by reason code.")
+    unkept: int = Field(
+        default=0, ge=0, description="Of those skipped, unusable ones beyond what the site keeps to look at."
+    )
     records: int = Field(default=0, ge=0, description="Records the mapped resources gave.")
     recorded: int = Field(default=0, ge=0, description="Records not known before.")
     amended: int = Field(default=0, ge=0, description="Records whose content changed.")

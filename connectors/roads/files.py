@@ -118,7 +118,9 @@ class _Copying:
         unknown = found.get(UNKNOWN, [])
         self.cursor.unknown = len(unknown)
         self.cursor.refused = [
-            shown(path, self.folder) for path in delivery.refused if named_type(path, list(self.types)) in ("", self.type)
+            shown(path, self.folder)
+            for path in delivery.refused
+            if named_type(path, list(self.types)) in ("", self.type)
         ]
         paths = [*found.get(self.type, []), *(unknown if self.type == self.types[0] else [])]
         return [path for path in paths if name_of(path, self.folder) not in self.cursor.taken]
@@ -154,7 +156,6 @@ class _Copying:
             self.landing.copy(target, _measured_as_is(whole, meter, began))
         else:
             self.landing.write(target, meter.through(whole, not_after=began))
-
 
     def _save(self) -> None:
         self.landing.save_cursor(self.type, self.cursor)

@@ -1,6 +1,5 @@
 """The step complete: counts proven, watermarks moved, gaps opened, the landing tidied."""
 
-from collections import Counter
 from datetime import datetime
 from typing import Literal
 
@@ -14,7 +13,6 @@ from mainstem.refresh.telling import tell, try_to_tell
 from mainstem.state import Load
 from schemas.errors import OperatorError
 from schemas.loads import Gap, TypeCounts
-from schemas.problems import Reason
 
 log = structlog.get_logger()
 
@@ -103,12 +101,13 @@ def _fail(refresh: Refresh, load: Load, gaps: list[Gap]) -> None:
 def _notes(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> list[str]:
     """What the pulls noted, and what was counted but not kept in quarantine."""
     noted = [note for pulled in refresh.store.loads.pulled(load.id).values() for note in pulled.notes]
-    kept = Counter(item.resource_type for item in refresh.store.quarantine.of(load.site, load.id))
-    for name, figures in counts.items():
-        unusable = sum(count for reason, count in figures.skipped.items() if not Reason(reason).expected)
-        if unusable > kept[name]:
-            noted.append(f"{name}: {unusable - kept[name]} more unusable resources were counted than are kept to look at")
-    return noted
+    limits = refresh.site.limits
+    return noted + [
+        f"{name}: {figures.unkept} unusable resources were counted but not kept to look at: limits.quarantine_lines = "
+        f"{limits.quarantine_lines}, limits.quarantine_bytes = {limits.quarantine_bytes}"
+        for name, figures in counts.items()
+        if figures.unkept
+    ]
 
 
 def _tidy_landing(refresh: Refresh) -> None:
