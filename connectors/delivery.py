@@ -46,7 +46,11 @@ def look_into(folder: Path) -> Delivery:
         try:
             with os.scandir(at) as entries:
                 waiting += [Path(entry.path) for entry in entries if _sorted_in(entry, found)]
-        except OSError:
+        except OSError as exc:
+            if at == folder:
+                raise OperatorError(
+                    f"{folder} cannot be read ({exc.strerror})", "Check permissions and the share."
+                ) from exc
             found.refused.append(at)
     found.files.sort()
     found.refused.sort()

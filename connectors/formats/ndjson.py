@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from connectors.formats.gzip import TruncatedGzip, file_blocks, plain
+from connectors.formats.gzip import Bomb, TruncatedGzip, file_blocks, plain
 from connectors.outside.decoding import is_whole
 from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
@@ -87,6 +87,9 @@ def _line_batches(path: Path, cap: int) -> Iterator[list[bytes] | Reason]:
                 lines.insert(0, line)
             yield from _checked(lines, cap)
             held, size, too_long = [last], len(last), False
+    except Bomb:
+        yield Reason.FILE_TOO_LARGE
+        return
     except TruncatedGzip:
         yield Reason.TRUNCATED_FILE
         return

@@ -5,6 +5,7 @@ A file that breaks off keeps its good lines, and its type is reported incomplete
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
@@ -20,7 +21,6 @@ from connectors.outside.times import newest
 from connectors.pulled import Pulled
 from connectors.source import Source, Wanted
 from schemas.errors import OperatorError
-from schemas.problems import Problem
 
 UNKNOWN = "?"
 """Type of a file that neither its name nor its first lines tell."""
@@ -60,9 +60,10 @@ def files_by_type(delivery: Delivery, types: list[str], *, cap: int) -> dict[str
     first lines tell. Empty files are left out.
     """
     found: dict[str, list[Path]] = {}
-    for path in delivery.files:
-        if path.stat(follow_symlinks=False).st_size:
-            found.setdefault(named_type(path, types) or first_type(path, cap=cap), []).append(path)
+    with _share(delivery.folder):
+        for path in delivery.files:
+            if path.stat(follow_symlinks=False).st_size:
+                found.setdefault(named_type(path, types) or first_type(path, cap=cap), []).append(path)
     return found
 
 
@@ -74,16 +75,25 @@ def named_type(path: Path, types: list[str]) -> str:
 
 def first_type(path: Path, *, cap: int) -> str:
     """resourceType of the first line that has one; UNKNOWN where none of the first ten does."""
-    for line in islice(read_lines(path, cap=cap), FIRST_LINES):
-        if isinstance(line, Problem):
-            continue
-        try:
-            kind = decoded(line, _KIND).resourceType
-        except Unreadable:
-            continue
-        if kind:
-            return kind
-    return UNKNOWN
+    with _share(path):
+        lines = list(islice(read_lines(path, cap=cap), FIRST_LINES))
+    return next((kind for line in lines if isinstance(line, bytes) and (kind := _kind(line))), UNKNOWN)
+
+
+def _kind(line: bytes) -> str:
+    try:
+        return decoded(line, _KIND).resourceType
+    except Unreadable:
+        return ""
+
+
+@contextmanager
+def _share(path: Path) -> Iterator[None]:
+    """What the system refuses there, in our words."""
+    try:
+        yield
+    except OSError as exc:
+        raise OperatorError(f"{path} cannot be read ({exc.strerror})", "Check permissions and the share.") from exc
 
 
 def pull_files(source: Source, wanted: Wanted) -> Pulled:
@@ -129,17 +139,14 @@ class _Copying:
         cursor, meter = self.cursor, Meter(cap=self.limits.line_bytes, most=self.limits.file_bytes)
         target = self.landing.path(self.type, len(cursor.files) + 1)
         try:
-            self._copy(path, target, meter)
+            with _share(path):
+                self._copy(path, target, meter)
         except NotPlain:
             cursor.refused.append(shown(path, self.folder))
             return
         except TooLarge as exc:
             cursor.refused.append(f"{shown(path, self.folder)} ({exc})")
             return
-        except OSError as exc:
-            raise OperatorError(
-                f"{self.type}: {path} cannot be copied ({exc.strerror})", "Check permissions and the share."
-            ) from exc
         cursor.taken.append(name_of(path, self.folder))
         cursor.files.append(target.name)
         cursor.resources += meter.lines

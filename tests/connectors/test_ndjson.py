@@ -80,7 +80,7 @@ def test_memory_stays_flat_under_a_gzip_bomb(tmp_path: Path) -> None:
     problems = list(read_lines(path, cap=CAP))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert problems == [Problem(Reason.LINE_TOO_LONG, "a")]
+    assert problems == [Problem(Reason.FILE_TOO_LARGE, "a")]
     assert peak < 20 << 20
 
 
