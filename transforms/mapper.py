@@ -27,6 +27,8 @@ from transforms.reading.references import LookUp, References
 from transforms.resources import declared_in, kept, mappings
 from transforms.rules.setting import Setting
 
+ALL_TYPES = (*MAPPED_TYPES, *REFERRED_TYPES)
+"""FHIR resource types that are read, records or not."""
 _OPENING = b'{"resourceType":"'
 _NAME_ENDS = len(_OPENING) + 64
 _AT_ONCE = 200
@@ -58,7 +60,7 @@ class Mapper:
         time_zone: str,
         subject_key: bytes,
         code_map: Iterable[CodeMapRow] = (),
-        types: Collection[str] = (*MAPPED_TYPES, *REFERRED_TYPES),
+        types: Collection[str] = ALL_TYPES,
         look_up: LookUp | None = None,
     ) -> None:
         self.unmapped_codes: Counter[tuple[str, str]] = Counter()

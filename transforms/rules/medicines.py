@@ -8,12 +8,11 @@ from msgspec import Raw, Struct
 from msgspec.json import encode
 
 from schemas.problems import Reason
+from transforms.codes.spellings import is_listed
 from transforms.codes.units import (
     SAME,
     UnitFault,
     conversion,
-    is_ucum,
-    shareable,
     without_annotations,
 )
 from transforms.fhir.elements import (
@@ -32,7 +31,7 @@ from transforms.rules.concepts import chosen_code, usable_codings
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
 from transforms.rules.times import period_found
-from transforms.rules.units import given_unit, number_in
+from transforms.rules.units import given_unit, meant_unit, number_in
 
 
 class _Ingredient(Struct, gc=False):
@@ -66,14 +65,14 @@ def _kept(concept: CodeableConcept | None) -> dict[str, Any] | None:
 
 
 def medication(*, every: str, ingredients: str, ingredient_system: str, **targets: str | tuple[str, ...]) -> Rule:
-    """Reference to a Medication → the code of the one contained, or of the one looked up; an unknown one is flagged."""
+    """Reference to a Medication → the code of the one contained, or of the one looked up. Without a drug there is no record."""
     wanted = {name: (systems,) if isinstance(systems, str) else systems for name, systems in targets.items()}
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         named = ((decode(raw, Reference | None) or Reference()).reference or "").strip()
         source = _contained(named[1:], companion) if named.startswith("#") else _looked_up(companion)
         if source is None:
-            return Found(flags=("medication-elsewhere",))
+            raise Unusable(Reason.UNKNOWN_MEDICATION, "reference")
         if source.code is None:
             raise Unusable(Reason.MISSING_CODE, "reference")
         found = coded_found(source.code, wanted, every, Reason.MISSING_CODE, setting)
@@ -126,10 +125,10 @@ def _amount(source: Quantity | None, value: str, unit: str, setting: Setting) ->
     if source is None or source.value is None or bytes(source.value) == b"null":
         return NOTHING
     written, flags = number_in(source)
-    given, _ = given_unit(source, setting)
-    if given and not is_ucum(given):
+    given = meant_unit(source, setting)
+    if given.fault is not None or (given.unit and not is_listed(given.unit)):
         return Found({}, (*flags, "dose-unit-unknown"))
-    return Found({value: plain(written), unit: shareable(given)}, flags)
+    return Found({value: plain(written), unit: given.unit}, (*flags, *given.flags))
 
 
 class _Dispense(Struct, gc=False):
