@@ -77,7 +77,9 @@ def medication(*, every: str, ingredients: str, ingredient_system: str, **target
             raise Unusable(Reason.MISSING_CODE, "reference")
         found = coded_found(source.code, wanted, every, Reason.MISSING_CODE, setting)
         parts = [part.itemCodeableConcept for part in source.ingredient or [] if part.itemCodeableConcept]
-        codes = (chosen_code(usable_codings(part)[0], (ingredient_system,), setting.codes) for part in parts)
+        codes = (
+            chosen_code(usable_codings(part, setting).found, (ingredient_system,), setting.codes) for part in parts
+        )
         found.values[ingredients] = sorted({code for code in codes if code})
         return found
 
