@@ -84,13 +84,8 @@ class FhirClient:
         self._headers = {
             name: text.format(client_id=fhir.auth.client_id or "") for name, text in self.vendor.headers.items()
         }
-        self._http = httpx2.Client(
-            transport=transport,
-            timeout=httpx2.Timeout(fhir.timeout_seconds, connect=min(10.0, fhir.timeout_seconds)),
-            headers={"Accept-Encoding": ACCEPT_ENCODING},
-            verify=_certificates(folder / fhir.ca_file if fhir.ca_file else None) if transport is None else True,
-            follow_redirects=False,
-        )
+        verify = _certificates(folder / fhir.ca_file if fhir.ca_file else None) if transport is None else True
+        self._http = _http_client(transport, fhir.timeout_seconds, verify)
 
     def __enter__(self) -> Self:
         return self
@@ -384,6 +379,26 @@ def _causes(exc: BaseException | None) -> Iterator[BaseException]:
     while exc is not None:
         yield exc
         exc = exc.__cause__ or exc.__context__
+
+
+def _http_client(
+    transport: httpx2.BaseTransport | None, seconds: float, verify: ssl.SSLContext | bool
+) -> httpx2.Client:
+    """Raises OperatorError, without the text, where the environment names a proxy by what is no address."""
+    timeout = httpx2.Timeout(seconds, connect=min(10.0, seconds))
+    try:
+        return httpx2.Client(
+            transport=transport,
+            timeout=timeout,
+            headers={"Accept-Encoding": ACCEPT_ENCODING},
+            verify=verify,
+            follow_redirects=False,
+        )
+    except (ValueError, ImportError, httpx2.InvalidURL):
+        raise OperatorError(
+            "the proxy that the environment names cannot be used",
+            "Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY: http://host:port.",
+        ) from None
 
 
 def _certificates(extra: Path | None) -> ssl.SSLContext:

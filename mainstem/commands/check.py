@@ -2,7 +2,7 @@
 
 import typer
 
-from mainstem.commands.terminal import AsJson, SitePath, print_json, stdout
+from mainstem.commands.terminal import AsJson, SitePath, print_json, stdout, styled
 
 group = typer.Typer()
 
@@ -23,10 +23,9 @@ def check(site: SitePath, as_json: AsJson = False) -> None:
     else:
         console = stdout()
         for finding in findings:
-            console.print(
-                f"{'[green]ok[/]  ' if finding.ok else '[red]fail[/]'} {finding.name}: {finding.what}", highlight=False
-            )
+            mark = ("ok  ", "green") if finding.ok else ("fail", "red")
+            console.print(styled(mark, f" {finding.name}: {finding.what}"))
             if not finding.ok:
-                console.print(f"       {finding.who}: {finding.fix}", highlight=False)
+                console.print(f"       {finding.who}: {finding.fix}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)

@@ -4,6 +4,7 @@ kafka-python says "Unable to bootstrap" for a dead host, an untrusted certificat
 """
 
 import logging
+import re
 import socket
 import ssl
 import struct
@@ -14,10 +15,12 @@ from typing import Any, Literal
 
 from schemas.encryption import require_encryption
 from schemas.errors import MainstemError, OperatorError, TemporaryError
+from schemas.showing import address
 
 BOOTSTRAP_MS = 8000
 """A dead broker is told after this; a live one answers in milliseconds."""
 PROBE_SECONDS = 2.0
+SERVER = re.compile(r"([A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?)(:[0-9]{1,5})?")
 NO_ANSWER = "no answer"
 ASK_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 0, -1)
 """ApiVersions, version 0, from a client without a name: every broker answers it, before anybody logs in."""
@@ -48,6 +51,11 @@ class KafkaSettings:
         """The bootstrap addresses, one by one."""
         return [server.strip() for server in self.bootstrap.split(",") if server.strip()]
 
+    @property
+    def name(self) -> str:
+        """What the cluster is called in messages."""
+        return address(self.bootstrap)
+
     def client_options(self) -> dict[str, Any]:
         """Options every kafka-python client takes. Raises OperatorError where the settings are unsafe or incomplete."""
         self._refuse_unsafe()
@@ -71,6 +79,11 @@ class KafkaSettings:
     def _refuse_unsafe(self) -> None:
         if not self.servers:
             raise OperatorError("no Kafka address is set", "Set MAINSTEM_KAFKA to host:port.")
+        if not all(SERVER.fullmatch(server) for server in self.servers):
+            raise OperatorError(
+                "a Kafka address is not of the form host:port",
+                "Correct MAINSTEM_KAFKA; user and password are settings of their own.",
+            )
         if self.security_protocol not in PROTOCOLS:
             raise OperatorError(
                 f"Kafka security {self.security_protocol!r} is none of {', '.join(PROTOCOLS)}",
@@ -93,7 +106,7 @@ class KafkaSettings:
                 host=split_address(server)[0],
                 allowed=self.allow_plaintext,
                 carries=f"outcome data{secret}",
-                place=f"Kafka at {server} ({self.security_protocol})",
+                place=f"Kafka at {address(server)} ({self.security_protocol})",
                 fix="Set MAINSTEM_KAFKA_SECURITY to SSL or SASL_SSL; or, where the network itself is encrypted, "
                 "MAINSTEM_KAFKA_ALLOW_PLAINTEXT=true.",
             )
@@ -128,7 +141,7 @@ class Probe:
 def probe(reach: Reach) -> list[Probe]:
     """Try name, TCP, TLS and a first word of Kafka's at every bootstrap address, each within seconds."""
     settings = as_settings(reach)
-    return [_probe_one(settings, server) for server in settings.servers]
+    return [_probe_one(settings, server) for server in settings.servers if SERVER.fullmatch(server)]
 
 
 def unreachable(reach: Reach) -> MainstemError | None:
@@ -151,20 +164,20 @@ def explain(reach: Reach, exc: Exception) -> MainstemError:
     kind = type(exc).__name__
     if "Authentication" in kind or "Sasl" in kind or "Authentication" in str(exc):
         return OperatorError(
-            f"Kafka at {settings.bootstrap} refused the user name or password ({kind})",
+            f"Kafka at {settings.name} refused the user name or password ({kind})",
             "Check the SASL settings and the user.",
         )
     if "Authorization" in kind:
         return OperatorError(
-            f"Kafka at {settings.bootstrap} does not permit this ({kind})", "Grant the ACL to our principal."
+            f"Kafka at {settings.name} does not permit this ({kind})", "Grant the ACL to our principal."
         )
     if settings.security_protocol.startswith("SASL"):
         return TemporaryError(
-            f"Kafka at {settings.bootstrap} takes connections but did not let us in ({kind})",
+            f"Kafka at {settings.name} takes connections but did not let us in ({kind})",
             "Check user name, password and mechanism; if they are right, the broker's log.",
         )
     return TemporaryError(
-        f"Kafka at {settings.bootstrap} did not answer as it should ({kind})", "Look into the broker's log; run again."
+        f"Kafka at {settings.name} did not answer as it should ({kind})", "Look into the broker's log; run again."
     )
 
 

@@ -42,7 +42,7 @@ def run(
             log.warning("not encrypted", what=sentence)
             say(sentence)
         with consumer(kafka, network, engine, handler=progress.handler(apply)) as registry:
-            progress.started(outcome_topic(network), kafka.bootstrap, name_of(engine.url))
+            progress.started(outcome_topic(network), kafka.name, name_of(engine.url))
             handled = registry.run(stop or until_signal(), on_caught_up=progress.caught_up)
             progress.stopped(handled)
             return handled
