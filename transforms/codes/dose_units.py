@@ -9,15 +9,10 @@ bottle=bottles,btl can=cans capsule=capsules,cap,caps cartridge=cartridges devic
 enema=enemas film=films gum=gums implant=implants inhalation=inhalations,inh inhaler=inhalers injection=injections
 insert=inserts kit=kits lozenge=lozenges,loz ovule=ovules pack=packs package=packages,pkg packet=packets,pckt
 patch=patches,ptch pen=pens piece=pieces pill=pills pouch=pouches puff=puffs pump=pumps ring=rings sachet=sachets
-scoop=scoops spray=sprays,spry strip=strips suppository=suppositories,supp syringe=syringes tablet=tablets,tab,tabs
+scoop=scoops spray=sprays,spry strip=strips suppository=suppositories,supp syringe=syringes tablet=tablets,tab,tabs,tbl
 troche=troches tube=tubes unit=units unit-dose=unit-doses vial=vials wafer=wafers
 """
 _SPELLINGS = {
-    "mcg": "ug",
-    "µg": "ug",
-    "μg": "ug",
-    "ml": "mL",
-    "cc": "mL",
     "drop": "[drp]",
     "drops": "[drp]",
     "gtt": "[drp]",
@@ -26,13 +21,10 @@ _SPELLINGS = {
     "teaspoons": "[tsp_us]",
     "tbsp": "[tbs_us]",
     "tablespoon": "[tbs_us]",
-    "iu": "[iU]",
-    "meq": "meq",
-    "mcg/kg": "ug/kg",
-    "ml/hr": "mL/h",
-    "ml/h": "mL/h",
-    "mcg/kg/min": "ug/kg/min",
+    "tablespoons": "[tbs_us]",
 }
+COUNTED = frozenset({"", "1", "{#}", "{count}"})
+"""Codes of units that only count: what is counted stands in the text."""
 
 
 def _listed() -> dict[str, str]:

@@ -6,8 +6,10 @@ from typing import Any
 
 from msgspec import Raw, Struct
 
-from transforms.codes.dose_units import dose_unit
-from transforms.codes.units import SAME, UnitFault, conversion, is_ucum, shareable, without_annotations
+from schemas.problems import Reason
+from transforms.codes.dose_units import COUNTED, dose_unit
+from transforms.codes.spellings import is_listed, spelled
+from transforms.codes.units import SAME, UnitFault, conversion, without_annotations
 from transforms.fhir.elements import (
     CodeableConcept,
     Period,
@@ -23,7 +25,7 @@ from transforms.rules.concepts import shared_codings, usable_codings
 from transforms.rules.declaring import Found, Rule
 from transforms.rules.setting import Setting
 from transforms.rules.times import period_found
-from transforms.rules.units import given_unit, number_in
+from transforms.rules.units import Given, given_unit, meant_unit, number_in
 
 _ABSENT: Any = None
 
@@ -287,24 +289,33 @@ def _range(step: _Step, source: _Range) -> None:
 
 
 def amount(source: Quantity | None, value: str, unit: str, setting: Setting) -> Found:
-    """An amount of a medicine, in UCUM or a countable form of the closed list; another unit leaves it out, flagged."""
+    """An amount of a medicine, in a unit of the closed lists; another one leaves it out, flagged."""
     if source is None or source.value is None or bytes(source.value) == b"null":
         return Found()
     try:
         written, flags = number_in(source)
     except Unusable:
         return Found({}, (f"{value}-unreadable",))
-    given = given_unit(source, setting)[0]
-    known = dose_unit(given)
-    if known is None and (not given or "{" in given or not is_ucum(given)):
-        known = dose_unit(text_of(source.unit))
-    if known is not None:
-        told = () if given in (known, "") else ("unit-repaired",)
-        return Found({value: plain(written), unit: known}, (*flags, *told))
-    leaves = shareable(given) if given else ""
-    if given and (not is_ucum(given) or (leaves == "1" and given != "1")):
+    given = _unit_of(source, setting)
+    if given.fault is not None or not (given.mapped or not given.unit or is_listed(given.unit)):
         return Found({}, (*flags, "dose-unit-unknown"))
-    return Found({value: plain(written), unit: leaves}, flags)
+    return Found({value: plain(written), unit: given.unit}, (*flags, *given.flags))
+
+
+def _unit_of(source: Quantity, setting: Setting) -> Given:
+    """A countable form where the code names one, or counts only and the text names one; else as any unit is read."""
+    given = meant_unit(source, setting)
+    if given.mapped:
+        return given
+    code, text = text_of(source.code), text_of(source.unit)
+    form = None if code in COUNTED else dose_unit(code)
+    told = dose_unit(text) if form is None else None
+    if told is not None and code not in COUNTED and spelled(code) is not None:
+        return Given(fault=Reason.UNIT_CONTRADICTED)  # `2 mg` and `2 tablets` are two doses
+    form = form or told
+    if form is None:
+        return given
+    return Given(form, form, () if form == (code or text) else ("unit-repaired",), mapped=True)
 
 
 def days_of(source: Quantity | None, name: str, setting: Setting) -> Found:
@@ -313,13 +324,17 @@ def days_of(source: Quantity | None, name: str, setting: Setting) -> Found:
         return Found()
     try:
         written, flags = number_in(source)
-        given = given_unit(source, setting)[0]
-        turn = conversion(_TIMES.get(given.lower(), without_annotations(given)), "d")
+        turn = conversion(without_annotations(_time_unit(source, setting)), "d")
     except UnitFault:
         return Found({}, ("supply-unit-unknown",))
     except Unusable:
         return Found({}, (f"{name.replace('_', '-')}-unreadable",))
     return Found({name: plain(written) if turn is SAME else plain(turn.of(Decimal(written)))}, flags)
+
+
+def _time_unit(source: Quantity, setting: Setting) -> str:
+    written = (text_of(source.code) or text_of(source.unit)).lower()
+    return _TIMES.get(written) or given_unit(source, setting)[0]
 
 
 # ---------------------------------------------------------------- how often, from when to when
