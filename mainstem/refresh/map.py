@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from connectors.formats.ndjson import read_batches
+from connectors.landing import Kept
 from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.door import holding
@@ -94,8 +95,13 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._skipped: Counter[str] = Counter()
         self._quarantined: list[Quarantined] = []
         self._closing = ExitStack()
-        self._kept_upto = (self._begun.extra or {}).get(KEPT, 0) if self._begun else 0
-        self._kept = self._closing.enter_context(refresh.landing(load_id).quarantine(name, at=self._kept_upto))
+        self._kept_upto = _kept_of(self._begun)
+        self._unkept = 0
+        limits = refresh.site.limits
+        kept = refresh.landing(load_id).quarantine(
+            name, at=self._kept_upto, most=Kept(limits.quarantine_bytes, limits.quarantine_lines)
+        )
+        self._kept = self._closing.enter_context(kept)
         recogniser = Recogniser(refresh.store, refresh.site.site, name, mapper)
         self._recogniser = self._closing.enter_context(recogniser)
 
@@ -169,11 +175,13 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._quarantine(problem, path, number, b"", b"")
 
     def _quarantine(self, problem: Problem, path: Path, number: int, ref: bytes, line: bytes) -> None:
-        """One resource that gave no record: counted and, unless that is expected, kept in quarantine."""
+        """One resource that gave no record: counted and, unless that is expected, kept in quarantine while there is room."""
         self._skipped[problem.reason] += 1
         if problem.reason.expected:
             return
-        self._kept.add(line)
+        if not self._kept.add(line):
+            self._unkept += 1
+            return
         self._quarantined.append(Quarantined(self._name, ref, problem.reason.value, problem.path, path.name, number))
 
     def _flush(self) -> None:
@@ -183,9 +191,10 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         figures.records = len(self._records) + self._recognised
         figures.recognised, figures.flags = self._known, self._mapper.take_flags()
         figures.sampled, figures.nonconformant = self._judge.take()
+        figures.unkept = self._unkept
         if self._quarantined:
             self._kept_upto = self._kept.keep()
-        place = self._place and self._place._replace(extra={KEPT: self._kept_upto})
+        place = self._place and self._place._replace(extra={KEPT: list(self._kept_upto)})
         batch = Batch(
             self._records,
             self._withdrawn,
@@ -198,10 +207,16 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         saved = self._refresh.store.records.save(self._load, self._name, batch, self._refresh.clock())
         if self._beside is not None:
             self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
-        self._read = self._recognised = self._known = 0
+        self._read = self._recognised = self._known = self._unkept = 0
         self._records, self._withdrawn, self._quarantined, self._skipped = [], [], [], Counter()
         self._referred, self._depends = [], []
         self._recogniser.saved()
+
+
+def _kept_of(begun: Place | None) -> Kept:
+    """How much of a part's quarantine is done; a part begun by an earlier version says its bytes alone."""
+    kept = (begun.extra or {}).get(KEPT, 0) if begun else 0
+    return Kept(kept, 0) if isinstance(kept, int) else Kept(*kept)
 
 
 class _Judge:

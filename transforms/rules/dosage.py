@@ -238,11 +238,11 @@ def _as_needed(step: _Step, source: _Dosage) -> None:
 def _codings(step: _Step, concept: CodeableConcept | None) -> list[dict[str, str]]:
     if concept is None:
         return []
-    usable, flags = usable_codings(concept)
+    usable, flags, _ = usable_codings(concept, step.setting)
     step.flags += flags
     if not usable and text_of(concept.text):
         step.flags.append("text-withheld")
-    return shared_codings(usable)
+    return shared_codings(usable, step.setting)
 
 
 # ---------------------------------------------------------------- how much

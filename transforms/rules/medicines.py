@@ -85,7 +85,7 @@ def medication(*, every: str, ingredients: str, ingredient_system: str, **target
         if source is None:
             raise Unusable(Reason.UNKNOWN_MEDICATION, "reference")
         parts = source.mixture(_all_contained(companion) if named.startswith("#") else None)
-        codes = {chosen_code(usable_codings(part)[0], (ingredient_system,), setting.codes) for part in parts}
+        codes = {chosen_code(usable_codings(part, setting).found, (ingredient_system,), setting.codes) for part in parts}
         mixed = sorted(code for code in codes if code)
         try:
             found = coded_found(source.code or CodeableConcept(), wanted, every, Reason.MISSING_CODE, setting)
@@ -199,8 +199,8 @@ def given_dosage() -> Rule:
         source = decode(raw, _Given | None) or _Given()
         dose = amount(source.dose, "dose", "dose_unit", setting)
         rate = amount(source.rateQuantity, "rate", "rate_unit", setting)
-        usable, withheld = usable_codings(source.route or CodeableConcept())
-        values = dose.values | rate.values | {"route": shared_codings(usable)}
+        usable, withheld, _ = usable_codings(source.route or CodeableConcept(), setting)
+        values = dose.values | rate.values | {"route": shared_codings(usable, setting)}
         return Found(values, tuple(dict.fromkeys((*dose.flags, *rate.flags, *withheld))))
 
     return Rule(("dose", "dose_unit", "rate", "rate_unit", "route"), read)
