@@ -85,7 +85,9 @@ def medication(*, every: str, ingredients: str, ingredient_system: str, **target
         if source is None:
             raise Unusable(Reason.UNKNOWN_MEDICATION, "reference")
         parts = source.mixture(_all_contained(companion) if named.startswith("#") else None)
-        codes = {chosen_code(usable_codings(part, setting).found, (ingredient_system,), setting.codes) for part in parts}
+        codes = {
+            chosen_code(usable_codings(part, setting).found, (ingredient_system,), setting.codes) for part in parts
+        }
         mixed = sorted(code for code in codes if code)
         try:
             found = coded_found(source.code or CodeableConcept(), wanted, every, Reason.MISSING_CODE, setting)
