@@ -19,6 +19,7 @@ from connectors.outside.times import believed, instant, newest, pause_after, zul
 from connectors.pulled import EXPORT, Pulled
 from connectors.source import Source, Wanted
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+from schemas.outcomes import REFERRED_TYPES
 from schemas.problems import Problem
 
 SHORTEST_POLL, USUAL_POLL, LONGEST_POLL = 0.5, 5.0, 60.0
@@ -156,23 +157,27 @@ class _Export:
 
     def _accepted(self) -> Answer:
         """The answer to the best export that the server does not refuse."""
-        *levels, last = self._levels()
-        for level in levels:
+        types = [name for name in self.site.types if name not in self.client.vendor.not_exported]
+        own = [name for name in types if name not in REFERRED_TYPES]  # some servers refuse what is no patient's
+        *asked, last = [
+            (level, some) for level in self._levels() for some in ([types, own] if own and own != types else [types])
+        ]
+        for level, some in asked:
             with suppress(OperatorError):
-                return self._ask_for(level)
+                return self._ask_for(level, some)
         try:
-            return self._ask_for(last)
+            return self._ask_for(*last)
         except OperatorError as exc:
             raise OperatorError(exc.cause, f'{exc.fix} `road = "search"` reads the site without an export.') from exc
 
-    def _ask_for(self, level: str) -> Answer:
+    def _ask_for(self, level: str, types: list[str]) -> Answer:
         path = {"system": "$export", "Patient": "Patient/$export"}.get(level, f"Group/{self.fhir.group}/$export")
         return self.client.ask(
             "GET",
             self.client.url(path),
             what=f"the export of {level}",
             accepted=(202,),
-            params=self._parameters(),
+            params=self._parameters(types),
             headers={"Prefer": "respond-async"},
         )
 
@@ -183,8 +188,7 @@ class _Export:
         advertised = ask_capabilities(self.client).exports
         return ["system", "Patient"] if advertised == ["system"] else ["Patient", "system"]
 
-    def _parameters(self) -> list[tuple[str, str]]:
-        types = [name for name in self.site.types if name not in self.client.vendor.not_exported]
+    def _parameters(self, types: list[str]) -> list[tuple[str, str]]:
         since = [("_since", zulu(self.since))] if self.since else []
         return [("_type", ",".join(types)), *since]
 

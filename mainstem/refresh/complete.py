@@ -12,6 +12,7 @@ from mainstem.refresh.telling import tell, try_to_tell
 from mainstem.state import Load
 from schemas.errors import OperatorError
 from schemas.loads import Gap, LoadReport, TypeCounts
+from schemas.outcomes import REFERRED_TYPES
 
 log = structlog.get_logger()
 
@@ -50,6 +51,8 @@ def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> tup
     gaps: list[Gap] = []
     for name in load.plan.types:
         unit = pulled.get(name) or pulled.get(EXPORT)
+        if name in REFERRED_TYPES and name not in load.plan.units and unit is None:
+            continue  # it came with the types that name it, and is whole as they are
         if unit is None or not unit.complete:
             gaps.append(_gap(load, name, (unit and unit.error) or "not pulled", refresh.clock()))
         elif name not in counts:
