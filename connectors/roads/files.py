@@ -5,6 +5,7 @@ A file that breaks off keeps its good lines, and its type is reported incomplete
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -18,7 +19,6 @@ from connectors.outside.times import newest
 from connectors.pulled import Pulled
 from connectors.source import Source, Wanted
 from schemas.errors import OperatorError
-from schemas.problems import Problem
 
 UNKNOWN = "?"
 """Type of a file that neither its name nor its first lines tell."""
@@ -58,9 +58,10 @@ def files_by_type(folder: Path, types: list[str], *, cap: int) -> dict[str, list
             f"files.folder: no such folder: {folder}", "Correct the path; check that the share is mounted."
         )
     found: dict[str, list[Path]] = {}
-    for path in find_files(folder):
-        if path.stat().st_size:
-            found.setdefault(_type_of(path, types, cap), []).append(path)
+    with _share(folder):
+        for path in find_files(folder):
+            if path.stat().st_size:
+                found.setdefault(_type_of(path, types, cap), []).append(path)
     return found
 
 
@@ -71,16 +72,25 @@ def _type_of(path: Path, types: list[str], cap: int) -> str:
 
 def first_type(path: Path, *, cap: int) -> str:
     """resourceType of the first line that has one; UNKNOWN where none of the first ten does."""
-    for line in islice(read_lines(path, cap=cap), FIRST_LINES):
-        if isinstance(line, Problem):
-            continue
-        try:
-            kind = _KIND.decode(line).resourceType
-        except msgspec.DecodeError:
-            continue
-        if kind:
-            return kind
-    return UNKNOWN
+    with _share(path):
+        lines = list(islice(read_lines(path, cap=cap), FIRST_LINES))
+    return next((kind for line in lines if isinstance(line, bytes) and (kind := _kind(line))), UNKNOWN)
+
+
+def _kind(line: bytes) -> str:
+    try:
+        return _KIND.decode(line).resourceType
+    except msgspec.DecodeError:
+        return ""
+
+
+@contextmanager
+def _share(path: Path) -> Iterator[None]:
+    """What the system refuses there, in our words."""
+    try:
+        yield
+    except OSError as exc:
+        raise OperatorError(f"{path} cannot be read ({exc.strerror})", "Check permissions and the share.") from exc
 
 
 def pull_files(source: Source, wanted: Wanted) -> Pulled:
@@ -119,12 +129,8 @@ class _Delivery:
     def _take(self, path: Path) -> None:
         cursor, meter = self.cursor, Meter(cap=self.cap)
         target = self.landing.path(self.type, len(cursor.files) + 1)
-        try:
+        with _share(path):
             self._copy(path, target, meter)
-        except OSError as exc:
-            raise OperatorError(
-                f"{self.type}: {path} cannot be copied ({exc.strerror})", "Check permissions and the share."
-            ) from exc
         cursor.taken.append(self._name(path))
         cursor.files.append(target.name)
         cursor.resources += meter.lines

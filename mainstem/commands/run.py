@@ -1,5 +1,6 @@
 """`mainstem run` and `mainstem publish`: a site's refresh from the command line."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +19,9 @@ from mainstem.commands.terminal import (
 )
 
 if TYPE_CHECKING:
-    from mainstem.refresh import Mode, Report
+    from rich.text import Text
+
+    from schemas.loads import LoadReport, Mode
 
 group = typer.Typer()
 
@@ -31,7 +34,7 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Give up an unfinished load instead of taking it up.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Refresh one site: plan, pull, map, publish, complete. Run it again after any failure."""
+    """Refresh one site: plan, pull, map, derive, publish, complete. Run it again after any failure."""
     from mainstem.refresh import open_refresh
     from mainstem.refresh import run as run_refresh
 
@@ -43,7 +46,7 @@ def run(
     ):
         report = run_refresh(refresh, mode=mode, types=wanted, fresh=fresh)
     if as_json:
-        print_json(report.as_json())
+        print_json(report.model_dump(mode="json"))
     else:
         _print_report(report)
     if report.status == "partial":
@@ -64,7 +67,7 @@ def publish(site: SitePath) -> None:
     say(f"{refresh.site.site}: {published.events:,} events published")
 
 
-def _print_report(report: "Report") -> None:
+def _print_report(report: "LoadReport") -> None:
     """A load's figures by type, what was skipped, what is missing."""
     from rich.table import Table
 
@@ -78,11 +81,24 @@ def _print_report(report: "Report") -> None:
         figures = {**counts.model_dump(), "skipped": sum(counts.skipped.values())}
         table.add_row(label, *(f"{figures[name]:,}" for name in names), style="bold" if label == "all" else None)
     console.print(table)
-    for reason, count in sorted(report.total.skipped.items()):
-        console.print(f"  skipped {count:,} × {reason}: {reason_fix(reason)}")
-    for gap in report.gaps:
-        console.print(styled("  ", ("gap", "yellow"), f" {gap.resource_type}: {gap.reason}"))
+    for line in _noticed(report):
+        console.print(line)
     taken_up = ", an unfinished load taken up" if report.resumed else ""
     console.print(
         f"{report.site}: {report.published:,} events published, {report.status} in {report.seconds:.1f} s (load {report.load}{taken_up})"
     )
+
+
+def _noticed(report: "LoadReport") -> "Iterator[Text]":
+    """What was skipped, noticed, refused or is missing, a line each."""
+    total = report.total
+    for reason, count in sorted(total.skipped.items()):
+        yield styled(f"  skipped {count:,} × {reason}: {reason_fix(reason)}")
+    for flag, count in sorted(total.flags.items()):
+        yield styled(f"  noticed {count:,} × {flag}{', of the lines that changed' if total.recognised else ''}")
+    if total.recognised:
+        yield styled(f"  {total.recognised:,} of {total.read:,} resources came as before and were not mapped again")
+    for reason, count in sorted(report.refused.items()):
+        yield styled("  ", ("refused", "yellow"), f" {count:,} × {reason}: each is tried again when its record changes")
+    for gap in report.gaps:
+        yield styled("  ", ("gap", "yellow"), f" {gap.resource_type}: {gap.reason}")

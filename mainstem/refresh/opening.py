@@ -3,15 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 import structlog
 
 from connectors.client.origins import Origins
 from connectors.landing import Landing, LandingZone
-from connectors.pulling import Source
+from connectors.source import Source, utc_now
 from mainstem.config.settings import Settings
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.database import in_the_open
@@ -21,17 +20,11 @@ from schemas.sites import Site
 
 log = structlog.get_logger()
 
-Mode = Literal["incremental", "full"]
 Progress = Callable[[str, str, int], None]
 """(step, unit or type, how many so far): for progress bars; called now and then."""
 
 Notice = Callable[[str], None]
 """One sentence for whoever looks on: why it takes long."""
-
-
-def utc_now() -> datetime:
-    """The clock where none is given."""
-    return datetime.now(UTC)
 
 
 def no_progress(_step: str, _unit: str, _count: int) -> None:
