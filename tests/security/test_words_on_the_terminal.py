@@ -22,10 +22,9 @@ from mainstem.commands import app, run, status, terminal, topics
 from mainstem.config.logs import configure
 from mainstem.consumer.tail import Seen, _seen_load
 from mainstem.kafka.topics import TopicFinding
-from mainstem.refresh import Report
 from mainstem.state import SiteType
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
-from schemas.loads import Gap, TypeCounts
+from schemas.loads import Gap, LoadReport, TypeCounts
 from schemas.showing import LONGEST, shown
 
 HOSTILE = {
@@ -125,7 +124,18 @@ def test_bars_hold_words(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_load_a_status_and_a_topic_are_printed(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What a server answered is a gap's reason; what a broker is set to is a cell."""
     gap = Gap(resource_type=word, reason=word)
-    run._print_report(Report("l", "north", "full", "partial", {word: TypeCounts()}, {}, [gap], 0))
+    report = LoadReport(
+        load="l",
+        site="north",
+        mode="full",
+        status="partial",
+        types={word: TypeCounts()},
+        watermarks={},
+        gaps=[gap],
+        published=0,
+        refused={word: 1},
+    )
+    run._print_report(report)
     assert_harmless(capsys.readouterr().out, lines=150)
     long_ago = datetime(2026, 1, 1, tzinfo=UTC)
     row = SiteType("north", word, word, None, 1, 1, long_ago, 0, [gap], {word: 1}, "l", "completed", None)
