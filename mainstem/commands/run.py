@@ -102,3 +102,5 @@ def _noticed(report: "LoadReport") -> "Iterator[Text]":
         yield styled("  ", ("refused", "yellow"), f" {count:,} × {reason}: each is tried again when its record changes")
     for gap in report.gaps:
         yield styled("  ", ("gap", "yellow"), f" {gap.resource_type}: {gap.reason}")
+    for note in report.notes:
+        yield styled("  ", ("note", "yellow"), f" {note}")

@@ -228,16 +228,17 @@ the_patient_cut = _subject_cut(re.compile(rb'"([A-Za-z0-9.\-]{1,64})"').fullmatc
 # ---------------------------------------------------------------- meta
 
 
-def meta_cut(raw: bytes, zone: tzinfo) -> tuple[bytes, int] | None:
+def meta_cut(raw: bytes, setting: Setting) -> tuple[bytes, int] | None:
     """`meta` as servers write it → what follows the ref in the provenance's source, and lastUpdated in microseconds."""
     match = _META.fullmatch(raw)
     if match is None or OTHER_VERSIONS.search(match[3]):
         return None
     try:
-        utc, updated = instant(match[2].decode(), zone)
+        utc, updated = instant(match[2].decode(), setting.zone)
     except ValueError:
         return None
-    return b'","version":"%b","updated":"%b"' % (match[1], utc.encode()), updated
+    version = setting.version(match[1].decode()) or ""
+    return b'","version":"%b","updated":"%b"' % (version.encode(), utc.encode()), updated
 
 
 # ---------------------------------------------------------------- writing
