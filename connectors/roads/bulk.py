@@ -19,14 +19,15 @@ from connectors.outside.times import believed, instant, newest, pause_after, zul
 from connectors.pulled import EXPORT, Pulled
 from connectors.source import Source, Wanted
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+from schemas.outcomes import REFERRED_TYPES
 from schemas.problems import Problem
 
 SHORTEST_POLL, USUAL_POLL, LONGEST_POLL = 0.5, 5.0, 60.0
 """Seconds between questions whether an export is ready; the server's Retry-After is followed between them."""
 MOST = 1 << 53
 """Largest count believed."""
-MANIFESTS = 1000
-"""Most pages of a manifest."""
+MANIFESTS, MOST_FILES = 1000, 100_000
+"""Most pages of a manifest, and most files they name together."""
 
 
 class ExportedFile(msgspec.Struct):
@@ -156,23 +157,27 @@ class _Export:
 
     def _accepted(self) -> Answer:
         """The answer to the best export that the server does not refuse."""
-        *levels, last = self._levels()
-        for level in levels:
+        types = [name for name in self.site.types if name not in self.client.vendor.not_exported]
+        own = [name for name in types if name not in REFERRED_TYPES]  # some servers refuse what is no patient's
+        *asked, last = [
+            (level, some) for level in self._levels() for some in ([types, own] if own and own != types else [types])
+        ]
+        for level, some in asked:
             with suppress(OperatorError):
-                return self._ask_for(level)
+                return self._ask_for(level, some)
         try:
-            return self._ask_for(last)
+            return self._ask_for(*last)
         except OperatorError as exc:
             raise OperatorError(exc.cause, f'{exc.fix} `road = "search"` reads the site without an export.') from exc
 
-    def _ask_for(self, level: str) -> Answer:
+    def _ask_for(self, level: str, types: list[str]) -> Answer:
         path = {"system": "$export", "Patient": "Patient/$export"}.get(level, f"Group/{self.fhir.group}/$export")
         return self.client.ask(
             "GET",
             self.client.url(path),
             what=f"the export of {level}",
             accepted=(202,),
-            params=self._parameters(),
+            params=self._parameters(types),
             headers={"Prefer": "respond-async"},
         )
 
@@ -183,8 +188,7 @@ class _Export:
         advertised = ask_capabilities(self.client).exports
         return ["system", "Patient"] if advertised == ["system"] else ["Patient", "system"]
 
-    def _parameters(self) -> list[tuple[str, str]]:
-        types = [name for name in self.site.types if name not in self.client.vendor.not_exported]
+    def _parameters(self, types: list[str]) -> list[tuple[str, str]]:
         since = [("_since", zulu(self.since))] if self.since else []
         return [("_type", ",".join(types)), *since]
 
@@ -226,12 +230,21 @@ class _Export:
         now = self.client.clock()
         stamp = believed(instant(said(manifest.transactionTime, str, "")), now)
         cursor.as_of = stamp or believed(answer.date, now) or cursor.began
-        pages = list(self._pages(manifest))
-        if deleted := sum(len(each(page.deleted, msgspec.Raw)) for page in pages):
+        parts: list[ExportedFile] = []
+        deleted = unreadable = 0
+        for page in self._pages(manifest):
+            parts += self._files(page)
+            deleted += len(each(page.deleted, msgspec.Raw))
+            unreadable += page.unreadable
+            if len(parts) > MOST_FILES:
+                raise IncompleteError(
+                    f"the export's manifest names more than {MOST_FILES} files", "Report it to the EHR vendor."
+                )
+        if deleted:
             cursor.notes.append(f"{deleted} files of deletions in the export were not read")
-        if unreadable := sum(page.unreadable for page in pages):
+        if unreadable:
             cursor.faults.append(f"the export's manifest names {unreadable} files in a form that is not FHIR's")
-        cursor.parts = [file for page in pages for file in self._files(page)]
+        cursor.parts = parts
         self._save()
 
     def _pages(self, manifest: _Manifest) -> Iterator[_Manifest]:
@@ -259,14 +272,15 @@ class _Export:
         """One file, whole or not at all; then the cursor."""
         cursor = self.cursor
         path = self._target(file)
-        cursor.taken += 1
         try:
             meter = self.client.again_and_again(lambda: self._download(file, path))
         except TooLarge as exc:
             cursor.faults.append(f"{file.type}: a file of the export {exc}; not taken")
+            cursor.taken += 1
             self._save()
             return
         cursor.files.append(path.name)
+        cursor.taken += 1
         if file.type == MESSAGES:
             cursor.messages += meter.lines
             cursor.faults += _grave(path, self.site.limits.line_bytes)

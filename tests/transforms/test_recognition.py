@@ -130,7 +130,7 @@ ALL = {"Patient", "Observation", "MedicationRequest"}
         (_in("transforms/privacy/field_policy.toml", "# real date\n", "# as it is\n"), set()),
         (_in("transforms/fhir/conformance.py", "return []", "return list()"), set()),
         (_in("transforms/resources/observation.py", "version=1", "version=2"), {"Observation"}),
-        (_in("transforms/rules/medicines.py", '"true": True', '"yes": True'), {"MedicationRequest"}),
+        (_in("transforms/rules/dosage.py", '"true": True', '"yes": True'), {"MedicationRequest"}),
         (_in("transforms/codes/units.csv", "8302-2,cm", "8302-2,m"), ALL),
         (_in("transforms/privacy/field_policy.toml", 'sex = "keep"', 'sex = "withhold"'), ALL),
         (_in("transforms/mapper.py", "_AT_ONCE = 200", "_AT_ONCE = 100"), ALL),

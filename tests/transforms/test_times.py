@@ -15,9 +15,7 @@ ZONE = ZoneInfo("America/New_York")
 
 
 def site(**options: Any) -> Mapper:
-    return Mapper(
-        site="north", time_zone="America/New_York", subject_key=b"k" * 32, today=date(2026, 4, 1), **options
-    )
+    return Mapper(site="north", time_zone="America/New_York", subject_key=b"k" * 32, today=date(2026, 4, 1), **options)
 
 
 def temperature(**fields: Any) -> dict[str, Any]:

@@ -53,7 +53,9 @@ class Usable(NamedTuple):
 
 def usable_codings(concept: CodeableConcept, setting: Setting) -> Usable:
     """The codings whose codes are of the form of their systems, or stand in the site's code map; the others are text."""
-    found, flags, faulty = [], [], None
+    found: list[tuple[str | None, str]] = []
+    flags: list[str] = []
+    faulty = None
     for place, coding in enumerate(concept.codings):
         system, code = repaired_system(coding.system), text_of(coding.code)
         if not code or (system in NOT_A_CODE and code_fault(system, code) is None):
