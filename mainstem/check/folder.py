@@ -1,6 +1,5 @@
 """Probes of a folder of files: is it there, does it hold each type?"""
 
-from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -47,8 +46,12 @@ def check_folder(site: Site, folder: Path) -> list[Finding]:
     return [*findings, *check_midnights(sample, site.dates_as_midnight_utc)]
 
 
-def _first_lines(path: Path, cap: int) -> Iterator[bytes]:
-    return (line for line in islice(read_lines(path, cap=cap), _SAMPLE) if isinstance(line, bytes))
+def _first_lines(path: Path, cap: int) -> list[bytes]:
+    """Of a file that cannot be read, none: the finding of its type says so."""
+    try:
+        return [line for line in islice(read_lines(path, cap=cap), _SAMPLE) if isinstance(line, bytes)]
+    except OSError:
+        return []
 
 
 def _type_files(name: str, paths: list[Path], cap: int) -> str:
