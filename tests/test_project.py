@@ -88,5 +88,5 @@ def test_files_and_functions_are_small() -> None:
 
 def test_every_room_opens_with_what_it_is_for() -> None:
     """Its `__init__` says it; an empty one would send the reader into the files."""
-    rooms = [path for path in product() if path.name == "__init__.py" and not path.parent.name == "versions"]
+    rooms = [path for path in product() if path.name == "__init__.py" and path.parent.name != "versions"]
     assert [str(path) for path in rooms if not ast.get_docstring(ast.parse(path.read_text()))] == []
