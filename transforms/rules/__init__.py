@@ -24,7 +24,7 @@ from transforms.rules.numbers import boolean, integer, quantity
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core_category
 from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped
 from transforms.rules.texts import presence, withheld
-from transforms.rules.times import birth_date, died, instant, local_date, period
+from transforms.rules.times import birth_date, died, flagged, instant, local_date, period
 
 __all__ = [
     "Kept",
@@ -42,6 +42,7 @@ __all__ = [
     "dosage",
     "each_of",
     "first_of",
+    "flagged",
     "given_dosage",
     "home_zip",
     "instant",
