@@ -20,16 +20,17 @@ from transforms.rules.medicines import (
     statement_period,
     supply,
 )
-from transforms.rules.numbers import boolean, integer, quantity
+from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core_category
 from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped
-from transforms.rules.texts import presence, withheld
-from transforms.rules.times import birth_date, died, instant, local_date, period
+from transforms.rules.texts import ValueNames, presence, said, withheld
+from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
 
 __all__ = [
     "Kept",
     "Parts",
     "Resource",
+    "ValueNames",
     "amount_of",
     "birth_date",
     "boolean",
@@ -41,7 +42,9 @@ __all__ = [
     "dispense",
     "dosage",
     "each_of",
+    "event_time",
     "first_of",
+    "flagged",
     "given_dosage",
     "home_zip",
     "instant",
@@ -62,13 +65,18 @@ __all__ = [
     "presence",
     "pseudonym_of",
     "quantity",
+    "ratio",
+    "reference_range",
     "reported",
     "required",
+    "said",
     "statement_period",
     "supply",
     "the_patient",
+    "time_of_day",
     "unless_beside",
     "unless_shaped",
     "us_core_category",
+    "value_range",
     "withheld",
 ]

@@ -1,6 +1,7 @@
 """`mainstem map`: FHIR NDJSON in, outcome records as JSON lines out; no broker, no database."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
@@ -61,11 +62,16 @@ def map_paths(
         aside = stack.enter_context(closing(Aside()))
         set_aside(aside, found, site_mapper(file, secrets, types=REFERRED_TYPES), cap=cap)
         mapper = site_mapper(file, secrets, look_up=aside.look_up)
-        report = stack.enter_context(problems.open("w", encoding="utf-8")) if problems else None
+        report = stack.enter_context(_private(problems)) if problems else None
         for path in found:
             _map_file(path, mapper, file.site.site, cap, trial, out, report, explain)
             progress("map", path.name, trial.read)
     return trial
+
+
+def _private(path: Path) -> IO[str]:
+    """A file for its owner alone: what FHIR's rules find wrong names places in patients' data."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")
 
 
 def _throwaway_keys() -> Secrets:
