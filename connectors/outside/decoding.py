@@ -22,6 +22,8 @@ _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
 """Strings, and brackets outside of them."""
 _BETWEEN = re.compile(rb"(?:[\s,:]|true|false|null|-?(?:NaN|Infinity)|[-+0-9.eE])*+")
 """What stands between them where quotation marks come in pairs; two numbers JSON does not know, but some servers."""
+MENDED_BYTES = 32 << 20
+"""Longest text whose brackets are counted: seconds of work, for what is a page of resources as a rule far below it."""
 _LIST, _ELEMENT = 2, 3
 """Brackets that are open inside a list of the outermost object, and inside an object of that list."""
 
@@ -105,7 +107,9 @@ def without_unreadable(content: bytes) -> tuple[bytes, list[bytes]]:
     Brackets are counted without a stack, so depth costs nothing. An element in which quotation marks do not come in pairs
     stays, and with it the whole object unreadable: where it ends is not known.
     """
-    kept, cut, upto = bytearray(), [], 0
+    kept, cut, upto = bytearray(), list[bytes](), 0
+    if len(content) > MENDED_BYTES:
+        return content, cut
     for begin, end in _elements(content):
         element = content[begin:end]
         if not _is_readable(element) and _is_paired(element):

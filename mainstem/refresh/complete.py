@@ -47,6 +47,7 @@ def _complete(refresh: Refresh, load: Load) -> None:
 def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> tuple[dict[str, datetime], list[Gap]]:
     """The watermarks of the types that are whole, and a gap for each that is not."""
     pulled, known = refresh.store.loads.pulled(load.id), refresh.store.watermarks.of(load.site)
+    unfinished = refresh.store.loads.unfinished(load.id)
     watermarks: dict[str, datetime] = {}
     gaps: list[Gap] = []
     for name in load.plan.types:
@@ -57,6 +58,8 @@ def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> tup
             gaps.append(_gap(load, name, (unit and unit.error) or "not pulled", refresh.clock()))
         elif name not in counts:
             gaps.append(_gap(load, name, "not mapped", refresh.clock()))
+        elif name in unfinished:
+            gaps.append(_gap(load, name, "mapped in part", refresh.clock()))
         elif not unit.delivered:
             if name in known:
                 gaps.append(

@@ -162,10 +162,10 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
             self._flush()
 
     def finish(self) -> None:
-        """Maps and saves what is left."""
+        """Maps and saves what is left; the type is then mapped whole."""
         self._map_asked()
         self._judge.finish()
-        self._flush()
+        self._flush(whole=True)
 
     def skip(self, problem: Problem, path: Path, number: int) -> None:
         """A line that could not even be read. Those before it are mapped first: what is done is a place in the file."""
@@ -184,7 +184,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
             return
         self._quarantined.append(Quarantined(self._name, ref, problem.reason.value, problem.path, path.name, number))
 
-    def _flush(self) -> None:
+    def _flush(self, *, whole: bool = False) -> None:
         """Saves what was collected, with what was read for it and how far the part has got, in one transaction."""
         figures = TypeCounts(read=self._read, skipped=dict(self._skipped), unchanged=self._recognised)
         figures.mapped = self._read - self._skipped.total()
@@ -194,7 +194,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         figures.unkept = self._unkept
         if self._quarantined:
             self._kept_upto = self._kept.keep()
-        place = self._place and self._place._replace(extra={KEPT: list(self._kept_upto)})
+        place = self._place or Place("", 0)
         batch = Batch(
             self._records,
             self._withdrawn,
@@ -202,7 +202,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
             self._referred,
             self._depends,
             figures=figures,
-            place=place,
+            place=place._replace(whole=whole, extra={KEPT: list(self._kept_upto)}),
         )
         saved = self._refresh.store.records.save(self._load, self._name, batch, self._refresh.clock())
         if self._beside is not None:

@@ -149,6 +149,11 @@ class Loads:
         with self._database.read() as connection:
             return figures.of_load(connection, load_id)
 
+    def unfinished(self, load_id: str) -> set[str]:
+        """Parts of the load's work that were begun and of which something is left."""
+        with self._database.read() as connection:
+            return figures.unfinished(connection, load_id)
+
     def complete(
         self,
         load_id: str,

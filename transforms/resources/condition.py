@@ -48,7 +48,7 @@ RESOURCE = Resource(
         ),
         "onset[x]": choice(
             onsetDateTime=instant("onset", "onset_date"),
-            onsetPeriod=period(start=("onset", "onset_date")),
+            onsetPeriod=period(start=("onset", "onset_date"), past=True),
             onsetAge=age(ONSET),
             onsetRange=age_range(ONSET),
             onsetString=age_or_date_in_words(ONSET, "onset", "onset_date"),

@@ -38,7 +38,9 @@ RESOURCE = Resource(
         ),
         "performed[x]": choice(
             performedDateTime=instant("performed", "performed_date"),
-            performedPeriod=period(start=("performed", "performed_date"), end=("performed_end", "performed_end_date")),
+            performedPeriod=period(
+                start=("performed", "performed_date"), end=("performed_end", "performed_end_date"), past=True
+            ),
             performedAge=age(PERFORMED),
             performedRange=age_range(PERFORMED),
             performedString=age_or_date_in_words(PERFORMED, "performed", "performed_date"),

@@ -25,7 +25,7 @@ from transforms.rules.numbers import boolean, integer, quantity
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core_category
 from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped
 from transforms.rules.texts import presence, withheld
-from transforms.rules.times import birth_date, died, instant, local_date, period
+from transforms.rules.times import birth_date, died, flagged, instant, local_date, period
 from transforms.rules.visits import (
     class_history,
     codings_in,
@@ -60,6 +60,7 @@ __all__ = [
     "dosage",
     "each_of",
     "first_of",
+    "flagged",
     "given_dosage",
     "home_zip",
     "hospitalization",
