@@ -21,6 +21,7 @@ from connectors.formats.gzip import FREE_BYTES, RATIO
 from connectors.formats.meter import Meter
 from connectors.formats.ndjson import read_lines
 from connectors.landing import Kept, Landing
+from connectors.outside.decoding import is_whole, without_unreadable
 from connectors.pulling import pull
 from connectors.source import Source, Wanted
 from mainstem.config.settings import Settings
@@ -217,6 +218,24 @@ def test_line_without_end_costs_neither_memory_nor_time() -> None:
     tracemalloc.stop()
     assert peak < 4 * cap
     assert min(passed(1600) for _ in range(3)) < 8 * max(0.01, min(passed(400) for _ in range(3)))
+
+
+@pytest.mark.parametrize(
+    "piece", [rb"\"", b"\\", b'"', b'{"a":[', b"[", b'{"resource":NaN},', rb'{"resource":"\ud800"},']
+)
+def test_page_made_to_be_slow_to_look_through_is_not(piece: bytes) -> None:
+    """Four times the page, about four times the work, whatever is repeated in it."""
+
+    def looked_through(size: int) -> float:
+        page = b'{"resourceType":"Bundle","entry":["' + piece * (size // len(piece))
+        began = time.process_time()
+        without_unreadable(page)
+        is_whole(page)
+        return time.process_time() - began
+
+    assert min(looked_through(1 << 20) for _ in range(2)) < 10 * max(
+        0.02, min(looked_through(1 << 18) for _ in range(2))
+    )
 
 
 def test_lines_beyond_the_cap_are_counted_and_their_neighbours_read(tmp_path: Path) -> None:

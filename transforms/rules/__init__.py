@@ -21,11 +21,11 @@ from transforms.rules.medicines import (
     statement_period,
     supply,
 )
-from transforms.rules.numbers import boolean, integer, quantity
+from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core_category
 from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped
-from transforms.rules.texts import presence, withheld
-from transforms.rules.times import birth_date, died, flagged, instant, local_date, period
+from transforms.rules.texts import ValueNames, presence, said, withheld
+from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
 from transforms.rules.visits import (
     class_history,
     codings_in,
@@ -42,6 +42,7 @@ __all__ = [
     "Kept",
     "Parts",
     "Resource",
+    "ValueNames",
     "age",
     "age_or_date_in_words",
     "age_range",
@@ -59,6 +60,7 @@ __all__ = [
     "dispense",
     "dosage",
     "each_of",
+    "event_time",
     "first_of",
     "flagged",
     "given_dosage",
@@ -86,13 +88,18 @@ __all__ = [
     "pseudonym_of",
     "pseudonyms_in",
     "quantity",
+    "ratio",
+    "reference_range",
     "reported",
     "required",
+    "said",
     "statement_period",
     "supply",
     "the_patient",
+    "time_of_day",
     "unless_beside",
     "unless_shaped",
     "us_core_category",
+    "value_range",
     "withheld",
 ]
