@@ -15,9 +15,10 @@ from connectors.client.fhir_client import Answer, FhirClient, Gone, decode
 from connectors.formats.meter import Meter
 from connectors.formats.ndjson import read_lines
 from connectors.outside.times import http_date, instant, newest, pause_after, zulu
-from connectors.pulled import EXPORT, Pulled
+from connectors.pulled import EVERY_TYPE, EXPORT, Pulled, Shortfall
 from connectors.source import Source, Wanted
 from schemas.errors import IncompleteError, OperatorError, TemporaryError
+from schemas.gaps import GapCause
 from schemas.problems import Problem
 
 SHORTEST_POLL, USUAL_POLL, LONGEST_POLL = 0.5, 5.0, 60.0
@@ -34,7 +35,7 @@ class ExportedFile(msgspec.Struct):
     count: int | None = None
 
 
-class ExportCursor(msgspec.Struct, kw_only=True):
+class ExportCursor(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """How far an export has come."""
 
     began: datetime
@@ -50,8 +51,8 @@ class ExportCursor(msgspec.Struct, kw_only=True):
     messages: int = 0
     bytes: int = 0
     newest: datetime | None = None
-    faults: list[str] = []
-    """Why the export is not whole."""
+    short: list[Shortfall] = []
+    """What of the export did not come."""
     notes: list[str] = []
     done: bool = False
 
@@ -102,7 +103,7 @@ class _Export:
 
     def run(self) -> Pulled:
         """Every step from where the cursor stands; what ended incomplete, and a job that is gone, begin again."""
-        if self.cursor.done and self.cursor.faults:
+        if self.cursor.done and self.cursor.short:
             self._begin_again()
         for _ in range(2):
             try:
@@ -242,12 +243,12 @@ class _Export:
         cursor.taken += 1
         if file.type == MESSAGES:
             cursor.messages += meter.lines
-            cursor.faults += _grave(path, self.site.limits.line_bytes)
+            cursor.short += _grave(path, self.site.limits.line_bytes)
         else:
             cursor.types[file.type] = cursor.types.get(file.type, 0) + meter.lines
             cursor.bytes += meter.bytes
             cursor.newest = newest(cursor.newest, meter.newest)
-            cursor.faults += _shortfall(file, meter)
+            cursor.short += _shortfall(file, meter)
         self._save()
         self.progress(EXPORT, sum(cursor.types.values()))
 
@@ -298,8 +299,7 @@ class _Export:
             pages=cursor.taken,
             bytes=cursor.bytes,
             messages=cursor.messages,
-            complete=not cursor.faults,
-            error="; ".join(cursor.faults),
+            short=cursor.short,
             notes=cursor.notes,
             newest=cursor.newest,
             as_of=cursor.as_of or cursor.began,
@@ -318,16 +318,17 @@ def _capped(blocks: Iterator[bytes], cap: int, resource_type: str) -> Iterator[b
         yield block
 
 
-def _shortfall(file: ExportedFile, meter: Meter) -> list[str]:
+def _shortfall(file: ExportedFile, meter: Meter) -> list[Shortfall]:
     """What is missing in a file that came."""
     if meter.truncated:
-        return [f"{file.type}: a file of the export ends in mid-line"]
+        return [Shortfall(file.type, GapCause.CUT, f"{file.type}: a file of the export ends in mid-line")]
     if file.count is not None and meter.lines < file.count:
-        return [f"{file.type}: a file of the export holds {meter.lines} of {file.count} resources"]
+        reason = f"{file.type}: a file of the export holds {meter.lines} of {file.count} resources"
+        return [Shortfall(file.type, GapCause.SHORT_OF_COUNT, reason)]
     return []
 
 
-def _grave(path: Path, cap: int) -> list[str]:
+def _grave(path: Path, cap: int) -> list[Shortfall]:
     """Whether a server's messages about its export say that something is missing; warnings do not."""
     grave = 0
     for line in read_lines(path, cap=cap):
@@ -340,4 +341,5 @@ def _grave(path: Path, cap: int) -> list[str]:
             grave += 1
         else:
             grave += any(issue.severity in ("error", "fatal") for issue in issues)
-    return [f"the server reports {grave} errors in its export"] if grave else []
+    reason = f"the server reports {grave} errors in its export"
+    return [Shortfall(EVERY_TYPE, GapCause.EXPORT_ERROR, reason)] if grave else []

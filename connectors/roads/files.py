@@ -16,9 +16,10 @@ from connectors.formats.gzip import file_blocks, is_gzip
 from connectors.formats.meter import Meter
 from connectors.formats.ndjson import find_files, read_lines
 from connectors.outside.times import newest
-from connectors.pulled import Pulled
+from connectors.pulled import EVERY_TYPE, Pulled, Shortfall
 from connectors.source import Source, Wanted
 from schemas.errors import OperatorError
+from schemas.gaps import GapCause
 
 UNKNOWN = "?"
 """Type of a file that neither its name nor its first lines tell."""
@@ -168,11 +169,13 @@ def _measured_as_is(source: Path, meter: Meter, not_after: datetime) -> Iterator
 
 
 def _pulled(resource_type: str, cursor: FilesCursor) -> Pulled:
-    faults = []
+    short = []
     if cursor.broken:
-        faults.append(f"{resource_type}: {cursor.broken} of {len(cursor.taken)} files end in mid-line or mid-block")
+        reason = f"{resource_type}: {cursor.broken} of {len(cursor.taken)} files end in mid-line or mid-block"
+        short.append(Shortfall(resource_type, GapCause.CUT, reason))
     if cursor.unknown:
-        faults.append(f"{cursor.unknown} files name no resource type, in their names or first lines")
+        reason = f"{cursor.unknown} files name no resource type, in their names or first lines"
+        short.append(Shortfall(EVERY_TYPE, GapCause.UNKNOWN_TYPE, reason))
     return Pulled(
         unit=resource_type,
         files=cursor.files,
@@ -180,8 +183,7 @@ def _pulled(resource_type: str, cursor: FilesCursor) -> Pulled:
         types={resource_type: cursor.resources},
         pages=len(cursor.files),
         bytes=cursor.bytes,
-        complete=not faults,
-        error="; ".join(faults),
+        short=short,
         delivered=bool(cursor.taken),
         newest=cursor.newest,
         as_of=cursor.began,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schemas.errors import IncompleteError, MainstemError, TemporaryError
+from schemas.gaps import Who
 
-Who = Literal["site IT", "EHR vendor", "network"]
 Kind = Literal["", "temporary", "operator", "incomplete"]
 
 

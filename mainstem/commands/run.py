@@ -1,5 +1,7 @@
 """`mainstem run` and `mainstem publish`: a site's refresh from the command line."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,16 +34,22 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Refresh one site: plan, pull, map, derive, publish, complete. Run it again after any failure."""
+    wanted = [name.strip() for name in types.split(",") if name.strip()]
+    finish_run(site, mode="full" if full else "incremental", types=wanted, fresh=fresh, as_json=as_json)
+
+
+def finish_run(
+    site: Path, *, types: Sequence[str], as_json: bool, mode: "Mode" = "incremental", fresh: bool = False
+) -> None:
+    """Runs all steps and prints the report; exit code 3 where something is missing."""
     from mainstem.refresh import open_refresh
     from mainstem.refresh import run as run_refresh
 
-    mode: Mode = "full" if full else "incremental"
-    wanted = [name.strip() for name in types.split(",") if name.strip()]
     with (
         progress_bars(quiet=as_json) as progress,
         open_refresh(site, read_settings(), progress=progress, notice=tell) as refresh,
     ):
-        report = run_refresh(refresh, mode=mode, types=wanted, fresh=fresh)
+        report = run_refresh(refresh, mode=mode, types=types, fresh=fresh)
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
@@ -82,6 +90,9 @@ def _print_report(report: "LoadReport") -> None:
         console.print(f"  skipped {count:,} × {reason}: {reason_fix(reason)}")
     for gap in report.gaps:
         console.print(styled("  ", ("gap", "yellow"), f" {gap.resource_type}: {gap.reason}"))
+        console.print(styled("      ", ("fix:", "bold green"), f" {gap.fix} ({gap.who})"), soft_wrap=True)
+    for gap in report.accepted:
+        console.print(styled(f"  accepted as missing: {gap.resource_type}: {gap.reason}"))
     taken_up = ", an unfinished load taken up" if report.resumed else ""
     console.print(
         f"{report.site}: {report.published:,} events published, {report.status} in {report.seconds:.1f} s (load {report.load}{taken_up})"
