@@ -45,6 +45,16 @@ class TypeCounts(BaseModel):
     unchanged: int = Field(default=0, ge=0, description="Records already known with this content.")
     stale: int = Field(default=0, ge=0, description="Records older than what is known; not stored.")
 
+    recognised: int = Field(
+        default=0,
+        ge=0,
+        description="Resources told by their line to be as before; they count as mapped, but were not mapped again.",
+    )
+    flags: dict[str, int] = Field(
+        default_factory=dict,
+        description="What was noticed, by flag (code-unmapped, implausible-high …), of the lines that changed: in all that were "
+        "read but not recognised.",
+    )
     sampled: int = Field(default=0, ge=0, description="Resources checked in full against FHIR R4.")
     nonconformant: int = Field(default=0, ge=0, description="Of these, resources that break a rule of FHIR R4.")
 
@@ -126,8 +136,6 @@ def add_up(counts: Iterable[TypeCounts]) -> TypeCounts:
     total = TypeCounts()
     for each in counts:
         for name in TypeCounts.model_fields:
-            if name == "skipped":
-                total.skipped = dict(Counter(total.skipped) + Counter(each.skipped))
-            else:
-                setattr(total, name, getattr(total, name) + getattr(each, name))
+            one, more = getattr(total, name), getattr(each, name)
+            setattr(total, name, one + more if isinstance(one, int) else dict(Counter(one) + Counter(more)))
     return total

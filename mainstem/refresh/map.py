@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from itertools import chain
 from pathlib import Path
 
 import structlog
@@ -15,7 +16,7 @@ from mainstem.refresh.opening import Refresh
 from mainstem.refresh.recognition import Question, Recogniser
 from mainstem.state import Batch, Place, Quarantined
 from schemas.loads import TypeCounts, add_up
-from schemas.outcomes import REFERRED_TYPES
+from schemas.outcomes import families
 from schemas.problems import Problem, Reason
 from transforms import Mapped, Mapper
 from transforms.mapped import WHOLE, Depends, Referred
@@ -41,7 +42,7 @@ def map_types(
     """Maps the landed resources of some types and saves what changed. Returns the figures added up."""
     mapper = mapper_of(refresh)
     figures = []
-    for name in sorted(types, key=lambda name: name not in REFERRED_TYPES):  # those that others look up come first
+    for name in chain.from_iterable(families(types)):
         with holding(refresh, load_id, "map", name):
             figures.append(_map_type(refresh, load_id, name, mapper, beside))
     return add_up(figures)
@@ -79,7 +80,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
     def __init__(
         self, refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None
     ) -> None:
-        self._read = self._recognised = self._done = 0
+        self._read = self._recognised = self._known = self._done = 0
         self._begun = refresh.store.loads.begin_part(load_id, name, mapper.identity(name).hex())
         self._place = self._begun
         self._judge = _Judge(refresh.site.validate_sample, mapper)
@@ -131,6 +132,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         places = self._recogniser.unknown(question)
         self._read += len(lines)
         known = sorted(set(range(len(lines))).difference(places))
+        self._known += len(known)
         self._recognised += self._mapper.record_count(self._name, [lines[place] for place in known])
         outcomes = self._mapper.map_lines([lines[place] for place in places])
         outcomes.sign([digests[place] for place in places])
@@ -179,6 +181,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         figures = TypeCounts(read=self._read, skipped=dict(self._skipped), unchanged=self._recognised)
         figures.mapped = self._read - self._skipped.total()
         figures.records = len(self._records) + self._recognised
+        figures.recognised, figures.flags = self._known, self._mapper.take_flags()
         figures.sampled, figures.nonconformant = self._judge.take()
         if self._quarantined:
             self._kept_upto = self._kept.keep()
@@ -195,7 +198,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         saved = self._refresh.store.records.save(self._load, self._name, batch, self._refresh.clock())
         if self._beside is not None:
             self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
-        self._read = self._recognised = 0
+        self._read = self._recognised = self._known = 0
         self._records, self._withdrawn, self._quarantined, self._skipped = [], [], [], Counter()
         self._referred, self._depends = [], []
         self._recogniser.saved()

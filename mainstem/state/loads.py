@@ -14,6 +14,7 @@ from mainstem.state.batch import Place
 from mainstem.state.outbox import refused_by_reason, tell
 from schemas.errors import MainstemError, OperatorError
 from schemas.loads import Gap, LoadEvent, LoadEventType, LoadReport, Mode, TypeCounts
+from schemas.outcomes import families
 
 LoadStatus = Literal["running", "completed", "failed", "abandoned"]
 
@@ -36,8 +37,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return self.units[part::parts]
 
     def types_of(self, part: int, parts: int) -> list[str]:
-        """The types that fall to one of several tasks side by side."""
-        return self.types[part::parts]
+        """The types that fall to one of several tasks side by side. Those read with one another fall to the same, in their
+        order: else a record could be told as it is without what it refers to, and once more with it."""
+        return [name for family in families(self.types)[part::parts] for name in family]
 
 
 class Load(NamedTuple):

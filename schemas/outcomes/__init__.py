@@ -8,6 +8,7 @@ Each class says which FHIR types feed it. No other file lists record types or ma
 record type, write its class in the file of its group and name it in `AnyRecord`.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, get_args
 
 from pydantic import Field
@@ -62,6 +63,7 @@ __all__ = [
     "RecordType",
     "SubjectId",
     "fact",
+    "families",
     "fhir_types_of",
     "record_type_of",
 ]
@@ -112,3 +114,15 @@ def record_type_of(fhir_type: str) -> str | None:
 def fhir_types_of(record_type: str) -> tuple[str, ...]:
     """The FHIR resource types a record type is made from; none for what is computed or born elsewhere."""
     return RECORD_TYPES[record_type].fhir if record_type in RECORD_TYPES else ()
+
+
+def families(fhir_types: Iterable[str]) -> list[list[str]]:
+    """FHIR types that are read with one another, together: those referred to first, so that who looks them up finds them."""
+    found: list[list[str]] = []
+    for name in sorted(fhir_types, key=lambda name: name not in REFERRED_TYPES):
+        kind = record_type_of(name)
+        refers = set(RECORD_TYPES[kind].refers) if kind else set()
+        kin = [family for family in found if refers.intersection(family)]
+        found = [family for family in found if family not in kin]
+        found.append([*(each for family in kin for each in family), name])
+    return found

@@ -8,12 +8,11 @@ from msgspec import Raw, Struct
 from msgspec.json import encode
 
 from schemas.problems import Reason
+from transforms.codes.spellings import is_listed
 from transforms.codes.units import (
     SAME,
     UnitFault,
     conversion,
-    is_ucum,
-    shareable,
     without_annotations,
 )
 from transforms.fhir.elements import (
@@ -32,7 +31,7 @@ from transforms.rules.concepts import chosen_code, usable_codings
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
 from transforms.rules.times import period_found
-from transforms.rules.units import given_unit, number_in
+from transforms.rules.units import given_unit, meant_unit, number_in
 
 
 class _Ingredient(Struct, gc=False):
@@ -126,10 +125,10 @@ def _amount(source: Quantity | None, value: str, unit: str, setting: Setting) ->
     if source is None or source.value is None or bytes(source.value) == b"null":
         return NOTHING
     written, flags = number_in(source)
-    given, _ = given_unit(source, setting)
-    if given and not is_ucum(given):
+    given = meant_unit(source, setting)
+    if given.fault is not None or (given.unit and not is_listed(given.unit)):
         return Found({}, (*flags, "dose-unit-unknown"))
-    return Found({value: plain(written), unit: shareable(given)}, flags)
+    return Found({value: plain(written), unit: given.unit}, (*flags, *given.flags))
 
 
 class _Dispense(Struct, gc=False):
