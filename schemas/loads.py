@@ -38,6 +38,9 @@ class TypeCounts(BaseModel):
     read: int = Field(default=0, ge=0, description="Resources read from landing files.")
     mapped: int = Field(default=0, ge=0, description="Resources that gave records or a withdrawal.")
     skipped: dict[str, int] = Field(default_factory=dict, description="Resources that gave none, by reason code.")
+    unkept: int = Field(
+        default=0, ge=0, description="Of those skipped, unusable ones beyond what the site keeps to look at."
+    )
     records: int = Field(default=0, ge=0, description="Records the mapped resources gave.")
     recorded: int = Field(default=0, ge=0, description="Records not known before.")
     amended: int = Field(default=0, ge=0, description="Records whose content changed.")
@@ -119,6 +122,9 @@ class LoadReport(BaseModel):
     refused: dict[str, int] = Field(
         default_factory=dict,
         description="Changes of the site that cannot be sent, by reason; each is tried again when its record changes.",
+    )
+    notes: list[str] = Field(
+        default_factory=list, description="What somebody at the site may want to know; the network is not told."
     )
     resumed: bool = Field(default=False, description="Whether an unfinished load was taken up.")
     seconds: float = 0.0

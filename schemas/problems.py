@@ -32,6 +32,11 @@ class Reason(StrEnum):
         "The file ends inside a line or a compressed block.",
         "Deliver the file again; write it elsewhere and rename it when done.",
     )
+    FILE_TOO_LARGE = (
+        "file-too-large",
+        "The file unpacks to far more than anything worth packing.",
+        "Deliver it unpacked, or in smaller files.",
+    )
     NOT_A_RESOURCE = ("not-a-resource", "The line has no resourceType.", "Deliver one FHIR resource a line (NDJSON).")
     OTHER_FHIR_VERSION = (
         "other-fhir-version",

@@ -135,7 +135,13 @@ class Limits(_Section):
 
     line_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, description="Longest NDJSON line.")
     pages: int = Field(default=100_000, ge=1, description="Most pages of one search.")
-    file_bytes: int = Field(default=1 << 40, ge=1, description="Largest downloaded file, unpacked.")
+    file_bytes: int = Field(default=1 << 40, ge=1, description="Largest downloaded or delivered file, unpacked.")
+    quarantine_lines: int = Field(
+        default=100_000, ge=0, description="Most unusable lines of a type and load kept to look at; all are counted."
+    )
+    quarantine_bytes: int = Field(
+        default=1 << 30, ge=0, description="Most bytes of them; a line that would pass it is counted, not kept."
+    )
 
 
 class Site(_Section):
@@ -144,6 +150,10 @@ class Site(_Section):
     site: str = Field(pattern=SITE_PATTERN, description="Short name; in every event, never changed.")
     name: str = Field(min_length=1, max_length=100, description="The hospital's name.")
     time_zone: str = Field(description="IANA time zone of the site: `America/New_York`.")
+    dates_as_midnight_utc: bool = Field(
+        default=False,
+        description="The EHR writes dates as midnight of UTC (`2026-03-02T00:00:00Z`): they are read as dates.",
+    )
     subject_key: SecretRef = Field(description="Key of the pseudonyms, ≥ 32 bytes; never leaves the site.")
     road: Road = Field(default="auto", description="How to read: search, bulk, files; auto asks the server.")
     types: list[str] = Field(

@@ -4,6 +4,7 @@ import re
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
 from operator import methodcaller
@@ -62,16 +63,21 @@ class Mapper:
         code_map: Iterable[CodeMapRow] = (),
         types: Collection[str] = ALL_TYPES,
         look_up: LookUp | None = None,
+        midnight_is_date: bool = False,
+        today: date | None = None,
     ) -> None:
         self.unmapped_codes: Counter[tuple[str, str]] = Counter()
         """(system, code) → how often it came without a meaning in the target system, for the site's code map."""
         self.flags: Counter[str] = Counter()
         """How often each flag was raised."""
         rows = list(code_map)
-        self._given = (site, time_zone, subject_key, rows)
+        self._given = (site, time_zone, subject_key, rows, midnight_is_date)
         self._identities: dict[str, bytes] = {}
         self._pseudonyms = Pseudonyms(subject_key)
-        setting = Setting(ZoneInfo(time_zone), self._pseudonyms, meanings(rows))
+        latest = (today or datetime.now(UTC).date()) + timedelta(days=1)
+        setting = Setting(
+            ZoneInfo(time_zone), self._pseudonyms, meanings(rows), str(latest), midnight_is_date=midnight_is_date
+        )
         policy = FieldPolicy.load()
         self._sources = {resource.record: resource.source for resource in mappings().values()}
         self._references = References(self._pseudonyms, look_up)

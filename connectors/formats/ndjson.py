@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-import msgspec
-
-from connectors.formats.gzip import TruncatedGzip, file_blocks, plain
+from connectors.formats.gzip import Bomb, TruncatedGzip, file_blocks, plain
+from connectors.outside.decoding import is_whole
 from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
 
@@ -88,13 +87,16 @@ def _line_batches(path: Path, cap: int) -> Iterator[list[bytes] | Reason]:
                 lines.insert(0, line)
             yield from _checked(lines, cap)
             held, size, too_long = [last], len(last), False
+    except Bomb:
+        yield Reason.FILE_TOO_LARGE
+        return
     except TruncatedGzip:
         yield Reason.TRUNCATED_FILE
         return
     if too_long or size > cap:
         yield Reason.LINE_TOO_LONG
     elif line := b"".join(held).strip():
-        yield [line] if is_json(line) else Reason.TRUNCATED_FILE
+        yield [line] if is_whole(line) else Reason.TRUNCATED_FILE
 
 
 def _checked(lines: list[bytes], cap: int) -> Iterator[list[bytes] | Reason]:
@@ -110,12 +112,3 @@ def _checked(lines: list[bytes], cap: int) -> Iterator[list[bytes] | Reason]:
             yield from (Reason.LINE_TOO_LONG for _ in some)
         else:
             yield list(some)
-
-
-def is_json(line: bytes) -> bool:
-    """Whether the bytes are one whole JSON value."""
-    try:
-        msgspec.json.decode(line, type=msgspec.Raw)
-    except msgspec.DecodeError:
-        return False
-    return True

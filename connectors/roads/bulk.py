@@ -12,19 +12,23 @@ import msgspec
 
 from connectors.client.capabilities import ask_capabilities
 from connectors.client.fhir_client import Answer, FhirClient, Gone, decode
-from connectors.formats.meter import Meter
+from connectors.formats.meter import Meter, TooLarge
 from connectors.formats.ndjson import read_lines
-from connectors.outside.times import http_date, instant, newest, pause_after, zulu
+from connectors.outside.decoding import ABSENT, Unreadable, decoded, each, elements, said
+from connectors.outside.times import believed, instant, newest, pause_after, zulu
 from connectors.pulled import EVERY_TYPE, EXPORT, Pulled, Shortfall
 from connectors.source import Source, Wanted
-from schemas.errors import IncompleteError, OperatorError, TemporaryError
+from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 from schemas.gaps import GapCause
+from schemas.outcomes import REFERRED_TYPES
 from schemas.problems import Problem
 
 SHORTEST_POLL, USUAL_POLL, LONGEST_POLL = 0.5, 5.0, 60.0
 """Seconds between questions whether an export is ready; the server's Retry-After is followed between them."""
-MANIFESTS = 1000
-"""Most pages of a manifest."""
+MOST = 1 << 53
+"""Largest count believed."""
+MANIFESTS, MOST_FILES = 1000, 100_000
+"""Most pages of a manifest, and most files they name together."""
 
 
 class ExportedFile(msgspec.Struct):
@@ -63,12 +67,27 @@ class _Link(msgspec.Struct):
 
 
 class _Manifest(msgspec.Struct):
-    transactionTime: str = ""
-    requiresAccessToken: bool = True
-    output: list[ExportedFile] = []
-    error: list[ExportedFile] = []
-    deleted: list[ExportedFile] = []
-    link: list[_Link] = []
+    """Each field by itself: what is wrong in one costs what it says, and is counted."""
+
+    transactionTime: msgspec.Raw = ABSENT
+    requiresAccessToken: msgspec.Raw = ABSENT
+    output: msgspec.Raw = ABSENT
+    error: msgspec.Raw = ABSENT
+    deleted: msgspec.Raw = ABSENT
+    link: msgspec.Raw = ABSENT
+
+    @property
+    def next(self) -> str:
+        """Where the manifest goes on."""
+        return next((link.url for link in each(self.link, _Link) if link.relation == "next"), "")
+
+    @property
+    def unreadable(self) -> int:
+        """Files and links of which nobody can tell what they are."""
+        return sum(
+            elements(raw, form)[1]
+            for raw, form in ((self.output, ExportedFile), (self.error, ExportedFile), (self.link, _Link))
+        )
 
 
 class _Issue(msgspec.Struct):
@@ -139,23 +158,27 @@ class _Export:
 
     def _accepted(self) -> Answer:
         """The answer to the best export that the server does not refuse."""
-        *levels, last = self._levels()
-        for level in levels:
+        types = [name for name in self.site.types if name not in self.client.vendor.not_exported]
+        own = [name for name in types if name not in REFERRED_TYPES]  # some servers refuse what is no patient's
+        *asked, last = [
+            (level, some) for level in self._levels() for some in ([types, own] if own and own != types else [types])
+        ]
+        for level, some in asked:
             with suppress(OperatorError):
-                return self._ask_for(level)
+                return self._ask_for(level, some)
         try:
-            return self._ask_for(last)
+            return self._ask_for(*last)
         except OperatorError as exc:
             raise OperatorError(exc.cause, f'{exc.fix} `road = "search"` reads the site without an export.') from exc
 
-    def _ask_for(self, level: str) -> Answer:
+    def _ask_for(self, level: str, types: list[str]) -> Answer:
         path = {"system": "$export", "Patient": "Patient/$export"}.get(level, f"Group/{self.fhir.group}/$export")
         return self.client.ask(
             "GET",
             self.client.url(path),
             what=f"the export of {level}",
             accepted=(202,),
-            params=self._parameters(),
+            params=self._parameters(types),
             headers={"Prefer": "respond-async"},
         )
 
@@ -166,8 +189,7 @@ class _Export:
         advertised = ask_capabilities(self.client).exports
         return ["system", "Patient"] if advertised == ["system"] else ["Patient", "system"]
 
-    def _parameters(self) -> list[tuple[str, str]]:
-        types = [name for name in self.site.types if name not in self.client.vendor.not_exported]
+    def _parameters(self, types: list[str]) -> list[tuple[str, str]]:
         since = [("_since", zulu(self.since))] if self.since else []
         return [("_type", ",".join(types)), *since]
 
@@ -205,40 +227,61 @@ class _Export:
         cursor = self.cursor
         place = self.client.origins.place(cursor.status_url)
         manifest = decode(answer, _MANIFEST, what="the export's manifest", place=place)
-        cursor.log_in = manifest.requiresAccessToken
-        cursor.as_of = instant(manifest.transactionTime) or http_date(answer.headers.get("Date", "")) or cursor.began
-        pages = list(self._pages(manifest))
-        if deleted := sum(len(page.deleted) for page in pages):
+        cursor.log_in = said(manifest.requiresAccessToken, bool, True)
+        now = self.client.clock()
+        stamp = believed(instant(said(manifest.transactionTime, str, "")), now)
+        cursor.as_of = stamp or believed(answer.date, now) or cursor.began
+        parts: list[ExportedFile] = []
+        deleted = unreadable = 0
+        for page in self._pages(manifest):
+            parts += self._files(page)
+            deleted += len(each(page.deleted, msgspec.Raw))
+            unreadable += page.unreadable
+            if len(parts) > MOST_FILES:
+                raise IncompleteError(
+                    f"the export's manifest names more than {MOST_FILES} files", "Report it to the EHR vendor."
+                )
+        if deleted:
             cursor.notes.append(f"{deleted} files of deletions in the export were not read")
-        cursor.parts = [file for page in pages for file in self._files(page)]
+        if unreadable:
+            reason = f"the export's manifest names {unreadable} files in a form that is not FHIR's"
+            cursor.short.append(Shortfall(EVERY_TYPE, GapCause.FILE_NOT_READ, reason))
+        cursor.parts = parts
         self._save()
 
     def _pages(self, manifest: _Manifest) -> Iterator[_Manifest]:
         """The manifest and those it leads on to."""
         yield manifest
         for _ in range(MANIFESTS - 1):
-            further = next((link.url for link in manifest.link if link.relation == "next"), "")
-            if not further:
+            if not manifest.next:
                 return
-            manifest, _answer = self.client.read(further, _MANIFEST, what="the export's manifest")
+            manifest, _answer = self.client.read(manifest.next, _MANIFEST, what="the export's manifest")
             yield manifest
-        if any(link.relation == "next" and link.url for link in manifest.link):
+        if manifest.next:
             raise IncompleteError(
                 f"the export's manifest has more than {MANIFESTS} pages", "Report it to the EHR vendor."
             )
 
     def _files(self, page: _Manifest) -> Iterator[ExportedFile]:
         """What is fetched of a manifest. A server may ignore `_type`; what was not asked for is left there."""
-        yield from (file for file in page.output if file.type in self.site.types)
+        output = each(page.output, ExportedFile)
+        yield from (file for file in output if file.type in self.site.types)
         # `error` holds OperationOutcomes whatever it says; a server may also list them as output.
-        yield from (ExportedFile(MESSAGES, file.url) for file in page.error)
-        yield from (file for file in page.output if file.type == MESSAGES)
+        yield from (ExportedFile(MESSAGES, file.url) for file in each(page.error, ExportedFile))
+        yield from (file for file in output if file.type == MESSAGES)
 
     def _fetch(self, file: ExportedFile) -> None:
         """One file, whole or not at all; then the cursor."""
         cursor = self.cursor
         path = self._target(file)
-        meter = self.client.again_and_again(lambda: self._download(file, path))
+        try:
+            meter = self.client.again_and_again(lambda: self._download(file, path))
+        except TooLarge as exc:
+            reason = f"{file.type}: a file of the export {exc}; not taken"
+            cursor.short.append(Shortfall(file.type, GapCause.FILE_NOT_READ, reason))
+            cursor.taken += 1
+            self._save()
+            return
         cursor.files.append(path.name)
         cursor.taken += 1
         if file.type == MESSAGES:
@@ -261,11 +304,11 @@ class _Export:
         return self.landing.path(stem, sum(name.startswith(f"{stem}-") for name in self.cursor.files) + 1)
 
     def _download(self, file: ExportedFile, path: Path) -> Meter:
-        meter = Meter(cap=self.site.limits.line_bytes)
+        limits = self.site.limits
+        meter = Meter(cap=limits.line_bytes, most=limits.file_bytes)
         not_after = max(self.client.clock(), self.cursor.as_of or self.cursor.began)
         with self.client.download(file.url, what=f"the export's {file.type}", log_in=self.cursor.log_in) as blocks:
-            measured = meter.through(blocks, not_after=not_after)
-            self.landing.write(path, _capped(measured, self.site.limits.file_bytes, file.type))
+            self.landing.write(path, meter.through(blocks, not_after=not_after))
         return meter
 
     def _delete_job(self) -> None:
@@ -278,7 +321,7 @@ class _Export:
                 accepted=(200, 202, 204, 404, 410),
                 headers={"Accept": "application/json"},
             )
-        except (OperatorError, TemporaryError) as exc:
+        except MainstemError as exc:
             self.cursor.notes.append(f"the finished export could not be deleted at the server: {exc.cause}")
 
     def _begin_again(self) -> None:
@@ -306,24 +349,12 @@ class _Export:
         )
 
 
-def _capped(blocks: Iterator[bytes], cap: int, resource_type: str) -> Iterator[bytes]:
-    size = 0
-    for block in blocks:
-        size += len(block)
-        if size > cap:
-            raise OperatorError(
-                f"the export's {resource_type}: a file of more than {cap} bytes",
-                "Raise limits.file_bytes if that is genuine.",
-            )
-        yield block
-
-
 def _shortfall(file: ExportedFile, meter: Meter) -> list[Shortfall]:
     """What is missing in a file that came."""
     if meter.truncated:
         return [Shortfall(file.type, GapCause.CUT, f"{file.type}: a file of the export ends in mid-line")]
     if file.count is not None and meter.lines < file.count:
-        reason = f"{file.type}: a file of the export holds {meter.lines} of {file.count} resources"
+        reason = f"{file.type}: a file of the export holds {meter.lines} of {min(file.count, MOST)} resources"
         return [Shortfall(file.type, GapCause.SHORT_OF_COUNT, reason)]
     return []
 
@@ -336,8 +367,8 @@ def _grave(path: Path, cap: int) -> list[Shortfall]:
             grave += 1
             continue
         try:
-            issues = _MESSAGE.decode(line).issue
-        except msgspec.DecodeError:
+            issues = decoded(line, _MESSAGE).issue
+        except Unreadable:
             grave += 1
         else:
             grave += any(issue.severity in ("error", "fatal") for issue in issues)

@@ -1,12 +1,18 @@
 """Probes of a folder of files: is it there, does it hold each type?"""
 
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
+from connectors.delivery import look_into
+from connectors.formats.ndjson import read_lines
 from connectors.roads.files import UNKNOWN, files_by_type, first_type
 from mainstem.check.finding import Finding, failed, tried
+from mainstem.check.midnights import check_midnights
 from schemas.errors import IncompleteError, MainstemError, OperatorError
 from schemas.sites import Site
+
+_SAMPLE = 50
 
 
 def check_folder(site: Site, folder: Path) -> list[Finding]:
@@ -16,10 +22,17 @@ def check_folder(site: Site, folder: Path) -> list[Finding]:
     path = folder / site.files.folder
     cap = site.limits.line_bytes
     try:
-        found = files_by_type(path, list(site.types), cap=cap)
+        delivery = look_into(path)
+        found = files_by_type(delivery, list(site.types), cap=cap)
     except MainstemError as exc:
         return [failed("folder", "site IT", exc)]
     findings = [Finding("folder", True, str(path))]
+    if delivery.refused:
+        fault = IncompleteError(
+            f"{len(delivery.refused)} links, pipes or folders that may not be opened; they are not read",
+            "Deliver plain files into plain folders.",
+        )
+        findings.append(failed("links", "site IT", fault))
     if unknown := found.get(UNKNOWN):
         fault = IncompleteError(
             f"{len(unknown)} files whose resource type cannot be told",
@@ -29,7 +42,16 @@ def check_folder(site: Site, folder: Path) -> list[Finding]:
     for name in site.types:
         attempt = partial(_type_files, name, found.get(name, []), cap)
         findings.append(tried(name, "site IT", attempt, resource_type=name))
-    return findings
+    sample = (line for name in site.types for path in found.get(name, [])[:1] for line in _first_lines(path, cap))
+    return [*findings, *check_midnights(sample, site.dates_as_midnight_utc)]
+
+
+def _first_lines(path: Path, cap: int) -> list[bytes]:
+    """Of a file that cannot be read, none: the finding of its type says so."""
+    try:
+        return [line for line in islice(read_lines(path, cap=cap), _SAMPLE) if isinstance(line, bytes)]
+    except OSError:
+        return []
 
 
 def _type_files(name: str, paths: list[Path], cap: int) -> str:

@@ -112,3 +112,5 @@ def _noticed(report: "LoadReport") -> "Iterator[Text]":
         yield styled("      ", ("fix:", "bold green"), f" {gap.fix} ({gap.who})")
     for gap in report.accepted:
         yield styled(f"  accepted as missing: {gap.resource_type}: {gap.reason}")
+    for note in report.notes:
+        yield styled("  ", ("note", "yellow"), f" {note}")

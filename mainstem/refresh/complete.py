@@ -15,6 +15,7 @@ from mainstem.state import Load
 from schemas.errors import OperatorError
 from schemas.gaps import GapCause
 from schemas.loads import Gap, LoadReport, TypeCounts
+from schemas.outcomes import REFERRED_TYPES
 
 log = structlog.get_logger()
 TRUE_IF_ACCEPTED = frozenset({GapCause.FELL_SILENT, GapCause.SHARP_FALL})
@@ -61,10 +62,15 @@ def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> _Se
     """The watermarks of the types that are whole, and a gap for each that is not and need not be."""
     pulled, known = refresh.store.loads.pulled(load.id), refresh.store.watermarks.of(load.site)
     accepted = {(each.resource_type, each.cause) for each in refresh.store.gaps.acceptances(load.site)}
+    unfinished = refresh.store.loads.unfinished(load.id)
     now, settled = refresh.clock(), _Settled({}, [], [])
     for name in load.plan.types:
         unit = pulled.get(name) or pulled.get(EXPORT)
+        if name in REFERRED_TYPES and name not in load.plan.units and unit is None:
+            continue  # it came with the types that name it, and is whole as they are
         short = _short(unit, name, counts, known)
+        if not short and name in unfinished:
+            short = [Shortfall(name, GapCause.NOT_MAPPED, "mapped in part")]
         allowed = [each for each in short if (name, each.cause) in accepted]
         if missing := [each for each in short if each not in allowed]:
             settled.gaps.append(_gap(load, name, missing, now))

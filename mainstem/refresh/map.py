@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from connectors.formats.ndjson import read_batches
+from connectors.landing import Kept
 from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.door import holding
@@ -94,8 +95,13 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._skipped: Counter[str] = Counter()
         self._quarantined: list[Quarantined] = []
         self._closing = ExitStack()
-        self._kept_upto = (self._begun.extra or {}).get(KEPT, 0) if self._begun else 0
-        self._kept = self._closing.enter_context(refresh.landing(load_id).quarantine(name, at=self._kept_upto))
+        self._kept_upto = _kept_of(self._begun)
+        self._unkept = 0
+        limits = refresh.site.limits
+        kept = refresh.landing(load_id).quarantine(
+            name, at=self._kept_upto, most=Kept(limits.quarantine_bytes, limits.quarantine_lines)
+        )
+        self._kept = self._closing.enter_context(kept)
         recogniser = Recogniser(refresh.store, refresh.site.site, name, mapper)
         self._recogniser = self._closing.enter_context(recogniser)
 
@@ -156,10 +162,10 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
             self._flush()
 
     def finish(self) -> None:
-        """Maps and saves what is left."""
+        """Maps and saves what is left; the type is then mapped whole."""
         self._map_asked()
         self._judge.finish()
-        self._flush()
+        self._flush(whole=True)
 
     def skip(self, problem: Problem, path: Path, number: int) -> None:
         """A line that could not even be read. Those before it are mapped first: what is done is a place in the file."""
@@ -169,23 +175,26 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._quarantine(problem, path, number, b"", b"")
 
     def _quarantine(self, problem: Problem, path: Path, number: int, ref: bytes, line: bytes) -> None:
-        """One resource that gave no record: counted and, unless that is expected, kept in quarantine."""
+        """One resource that gave no record: counted and, unless that is expected, kept in quarantine while there is room."""
         self._skipped[problem.reason] += 1
         if problem.reason.expected:
             return
-        self._kept.add(line)
+        if not self._kept.add(line):
+            self._unkept += 1
+            return
         self._quarantined.append(Quarantined(self._name, ref, problem.reason.value, problem.path, path.name, number))
 
-    def _flush(self) -> None:
+    def _flush(self, *, whole: bool = False) -> None:
         """Saves what was collected, with what was read for it and how far the part has got, in one transaction."""
         figures = TypeCounts(read=self._read, skipped=dict(self._skipped), unchanged=self._recognised)
         figures.mapped = self._read - self._skipped.total()
         figures.records = len(self._records) + self._recognised
         figures.recognised, figures.flags = self._known, self._mapper.take_flags()
         figures.sampled, figures.nonconformant = self._judge.take()
+        figures.unkept = self._unkept
         if self._quarantined:
             self._kept_upto = self._kept.keep()
-        place = self._place and self._place._replace(extra={KEPT: self._kept_upto})
+        place = self._place or Place("", 0)
         batch = Batch(
             self._records,
             self._withdrawn,
@@ -193,15 +202,21 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
             self._referred,
             self._depends,
             figures=figures,
-            place=place,
+            place=place._replace(whole=whole, extra={KEPT: list(self._kept_upto)}),
         )
         saved = self._refresh.store.records.save(self._load, self._name, batch, self._refresh.clock())
         if self._beside is not None:
             self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
-        self._read = self._recognised = self._known = 0
+        self._read = self._recognised = self._known = self._unkept = 0
         self._records, self._withdrawn, self._quarantined, self._skipped = [], [], [], Counter()
         self._referred, self._depends = [], []
         self._recogniser.saved()
+
+
+def _kept_of(begun: Place | None) -> Kept:
+    """How much of a part's quarantine is done; a part begun by an earlier version says its bytes alone."""
+    kept = (begun.extra or {}).get(KEPT, 0) if begun else 0
+    return Kept(kept, 0) if isinstance(kept, int) else Kept(*kept)
 
 
 class _Judge:

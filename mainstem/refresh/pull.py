@@ -13,6 +13,7 @@ from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
 from schemas.errors import IncompleteError, MainstemError
 from schemas.gaps import GapCause
+from schemas.outcomes import fhir_types_of
 
 log = structlog.get_logger()
 
@@ -79,7 +80,13 @@ def _fallen_silent(refresh: Refresh, site: str, pulled: Pulled, types: Sequence[
     if not pulled.delivered:
         return []
     silent = {name for name in types if not pulled.types.get(name)}
-    return [line.resource_type for line in refresh.store.status(site) if line.records and line.resource_type in silent]
+    return [
+        line.resource_type
+        for line in refresh.store.status(site)
+        if line.records
+        and line.resource_type in silent
+        and (line.watermark or len(fhir_types_of(line.record_type)) == 1)
+    ]
 
 
 def _since(load: Load, types: Sequence[str]) -> datetime | None:

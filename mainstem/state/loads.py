@@ -157,6 +157,11 @@ class Loads:
         with self._database.read() as connection:
             return figures.of_load(connection, load_id)
 
+    def unfinished(self, load_id: str) -> set[str]:
+        """Parts of the load's work that were begun and of which something is left."""
+        with self._database.read() as connection:
+            return figures.unfinished(connection, load_id)
+
     def complete(
         self,
         load_id: str,
@@ -348,20 +353,34 @@ def _reported(
     connection: Connection, load: Load, status: LoadStatus, moved: Mapping[str, datetime], missing: Missing
 ) -> LoadReport:
     """What a load did, by the figures of this transaction."""
-    refused = refused_by_reason(connection, load.site)
+    refused, counts = refused_by_reason(connection, load.site), figures.of_load(connection, load.id)
     whole: Literal["completed", "partial"] = "partial" if missing.gaps or refused else "completed"
     return LoadReport(
         load=load.id,
         site=load.site,
         mode=load.mode,
         status=whole if status == "completed" else "failed",
-        types=figures.of_load(connection, load.id),
+        types=counts,
         watermarks=dict(moved),
         gaps=list(missing.gaps),
         accepted=list(missing.accepted),
         published=load.published,
         refused=refused,
+        notes=_noted(connection, load.id, counts),
     )
+
+
+def _noted(connection: Connection, load_id: str, counts: Mapping[str, TypeCounts]) -> list[str]:
+    """What the pulls noted, and what was counted but not kept."""
+    row = tables.load_unit.c
+    pulls = connection.execute(select(row.pulled).where(row.load == load_id).order_by(row.unit)).scalars()
+    noted = [note for pulled in pulls for note in msgspec.convert(pulled, Pulled).notes]
+    return list(dict.fromkeys(noted)) + [
+        f"{name}: {figures.unkept} unusable resources were counted but not kept to look at; limits.quarantine_lines and "
+        "limits.quarantine_bytes say how many are"
+        for name, figures in counts.items()
+        if figures.unkept
+    ]
 
 
 def _tell_ended(connection: Connection, load: Load, report: LoadReport, ended: datetime, error: str | None) -> None:

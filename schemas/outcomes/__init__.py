@@ -37,6 +37,7 @@ __all__ = [
     "OCDM_VERSION",
     "RECORD_TYPES",
     "REFERRED_TYPES",
+    "REFERS",
     "AnyRecord",
     "Coding",
     "Codings",
@@ -66,6 +67,7 @@ __all__ = [
     "families",
     "fhir_types_of",
     "record_type_of",
+    "referred_types",
 ]
 
 OCDM_VERSION = "0.1"
@@ -104,6 +106,17 @@ REFERRED_TYPES: tuple[str, ...] = tuple(
     dict.fromkeys(fhir for model in RECORD_TYPES.values() for fhir in model.refers if fhir not in _FED)
 )
 """FHIR resource types that are only looked up from the mapped ones."""
+
+REFERS: dict[str, tuple[str, ...]] = {fhir: RECORD_TYPES[name].refers for fhir, name in _FED.items()}
+"""Mapped FHIR resource type → the types that it is read with."""
+
+
+def referred_types(fhir_types: Iterable[str]) -> list[str]:
+    """The types that some FHIR resource types are read with, and that are not among them."""
+    named = list(fhir_types)
+    return [
+        each for each in REFERRED_TYPES if each not in named and any(each in REFERS.get(name, ()) for name in named)
+    ]
 
 
 def record_type_of(fhir_type: str) -> str | None:

@@ -74,3 +74,15 @@ def test_site_that_names_no_folder_is_told_so(make_site: Any, findings: Any) -> 
     found = findings(make_site().model_copy(update={"road": "files", "files": None}))
     assert (found["files"].ok, found["files"].who) == (False, "network")
     assert "[files]" in found["files"].fix
+
+
+def test_dates_written_as_midnight_are_noticed_and_the_setting_is_named(
+    make_site: Any, findings: Any, folder: Path
+) -> None:
+    line = '{"resourceType":"Observation","id":"1","effectiveDateTime":"2026-03-02T%s:00:00Z","issued":"2026-03-02T09:00:00Z"}\n'
+    options = {"files": {"folder": "in"}, "types": ["Observation"]}
+    (folder / "Observation.ndjson").write_text((line % "00") * 30)
+    assert "dates_as_midnight_utc" in findings(make_site(**options))["midnights"].fix
+    assert "midnights" not in findings(make_site(**options, dates_as_midnight_utc=True))
+    (folder / "Observation.ndjson").write_text((line % "09") * 30)
+    assert "midnights" not in findings(make_site(**options))

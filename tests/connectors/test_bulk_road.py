@@ -91,7 +91,7 @@ def test_real_server_exports_what_changed(
     assert ids("Condition") == ["c1"]
     assert (pulled.types, pulled.complete) == ({"Condition": 1, "Patient": 7}, True)
     assert abs(pulled.as_of - datetime.now(UTC)) < timedelta(minutes=1)
-    assert pulled.as_json()["complete"] is True
+    assert pulled.as_json()["short"] == []
 
 
 def test_kick_off_says_what_and_since_when(pull_unit: Any, site: Site, fhir: Any) -> None:
@@ -268,6 +268,7 @@ def test_refused_deletion_is_noted_and_nothing_more(pull_unit: Any, site: Site, 
 def test_file_beyond_the_cap_is_refused(pull_unit: Any, make_site: Any, fhir: Any, landing: Landing) -> None:
     server = ExportingServer(*(fhir.patient(n) for n in range(100)))
     site = make_site(road="bulk", fhir={"base_url": BASE}, limits={"file_bytes": 1000})
-    with pytest.raises(OperatorError, match="more than 1000 bytes"):
-        pull_unit(site, "export", transport=server)
+    pulled = pull_unit(site, "export", transport=server)
+    assert not pulled.complete
+    assert pulled.error == "Patient: a file of the export holds more than 1000 bytes; not taken"
     assert landing.files("Patient") == []

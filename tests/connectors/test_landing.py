@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from connectors.formats.ndjson import read_lines
-from connectors.landing import Landing, LandingZone
+from connectors.landing import Kept, Landing, LandingZone
 from schemas.errors import OperatorError
 
 
@@ -95,6 +95,17 @@ def test_landing_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
         LandingZone(tmp_path, "north").of("north/2026-03-02T05:00:00Z").open()
 
 
+def test_folders_that_lie_open_are_closed_to_others(tmp_path: Path) -> None:
+    folder = tmp_path / "landing" / "north" / "2026-03-02T050000Z"
+    folder.mkdir(parents=True)
+    tmp_path.chmod(0o755)
+    for each in (folder, *folder.parents[:2]):
+        each.chmod(0o755)
+    LandingZone(tmp_path / "landing", "north").of("north/2026-03-02T05:00:00Z").open()
+    assert {stat.S_IMODE(each.stat().st_mode) for each in (folder, *folder.parents[:2])} == {0o700}
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
 def test_folders_that_are_made_are_for_their_owner_only(tmp_path: Path) -> None:
     LandingZone(tmp_path / "var" / "landing", "north").of("north/2026-03-02T05:00:00Z").open()
     folder = tmp_path / "var" / "landing" / "north" / "2026-03-02T050000Z"
@@ -105,7 +116,7 @@ def test_quarantine_goes_on_at_the_place_that_was_kept(landing: Landing) -> None
     """What a crash left behind that place is cut off; from the beginning, all of it."""
     path = landing.folder / "quarantine" / "Patient.ndjson"
     with landing.quarantine("Patient") as kept:
-        assert kept.keep() == 0
+        assert kept.keep() == (0, 0)
         assert not path.exists()
         kept.add(b"first")
         place = kept.keep()
@@ -119,9 +130,9 @@ def test_quarantine_goes_on_at_the_place_that_was_kept(landing: Landing) -> None
 
 
 def test_quarantine_of_a_lost_landing_begins_anew(landing: Landing) -> None:
-    with landing.quarantine("Patient", at=700) as kept:
+    with landing.quarantine("Patient", at=Kept(700, 1)) as kept:
         kept.add(b"line")
-        assert kept.keep() == 5
+        assert kept.keep() == (5, 2)
 
 
 def test_tidying_keeps_the_latest_loads_and_the_quarantine_that_is_needed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from interleaved import Actor, Dag, Event, Place, Run, publish, run, run_fresh
+from interleaved import Dag, Event, Place, Run, publish, run, run_fresh, to_the_end
 
 from mainstem.state import State
 from schemas.loads import TypeCounts, add_up
@@ -143,7 +143,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Told, Ty
     found = []
     for night in NIGHTS:
         deliver(place, night)
-        report = Actor(place, run).finish()
+        report = to_the_end(place, run)
         found.append((Told(place.events()), figures(place), report))
     assert [told.distinct for told, _, _ in found] == [24, 33]
     return found
@@ -188,15 +188,16 @@ class Disturbance:
         self._works: list[Run | Dag] = []
         self.story: list[str] = []
 
-    def act(self, times: int) -> None:
-        """So many acts; then all that is still at work ends, or dies."""
+    def act(self, times: int, *, end: bool = True) -> None:
+        """So many acts; then, at the `end`, all that is still at work ends, or dies."""
         for _ in range(times):
             self._works = [work for work in self._works if not work.ended]
             if len(self._works) < 2 and (not self._works or self._choices.random() < 0.3):
                 self._begin()
             else:
                 self._disturb(self._choices.choice(self._works))
-        self._end()
+        if end:
+            self._end()
 
     def _begin(self) -> None:
         name = self._choices.choice(self.WORKS)
@@ -226,17 +227,25 @@ class Disturbance:
                     work.go(100, 0)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.fixture
+def place(tmp_path: Path, request: pytest.FixtureRequest) -> Place:
+    """A site, its state in the database that is asked for."""
+    return Place(tmp_path / "west", request.getfixturevalue("postgres_url") if request.param == "postgresql" else "")
+
+
+BOTH = [("sqlite", seed) for seed in SEEDS] + [("postgresql", seed + 500) for seed in SEEDS[: (len(SEEDS) + 2) // 3]]
+
+
+@pytest.mark.parametrize(("place", "seed"), BOTH, indirect=["place"])
 def test_any_interleaving_ends_with_the_events_of_an_undisturbed_run(
-    tmp_path: Path, undisturbed: list[tuple[Told, TypeCounts, dict[str, Any]]], seed: int
+    place: Place, undisturbed: list[tuple[Told, TypeCounts, dict[str, Any]]], seed: int
 ) -> None:
     """Night by night: each event the same, once, in its order; figures are those of what happened."""
-    place = Place(tmp_path / "west")
     disturbance = Disturbance(place, random.Random(seed))
     for night, (expected, counted, reported) in zip(NIGHTS, undisturbed, strict=True):
         deliver(place, night)
-        disturbance.act(24)
-        report = Actor(place, run).finish()
+        disturbance.act(20)
+        report = to_the_end(place, run)
 
         print("\n".join(disturbance.story))
         told = Told(place.events())
@@ -251,6 +260,29 @@ def test_any_interleaving_ends_with_the_events_of_an_undisturbed_run(
         assert told.completed[-1]["load"] == report["load"]
         assert told.completed[-1]["types"] == report["types"]
         assert told.completed[-1]["published"] == report["published"]
+
+
+@pytest.mark.parametrize("seed", [seed + 1000 for seed in SEEDS[: max(1, len(SEEDS) // 3)]])
+def test_a_delivery_that_comes_in_the_middle_of_it_all_is_told_whole(
+    tmp_path: Path, undisturbed: list[tuple[Told, TypeCounts, dict[str, Any]]], seed: int
+) -> None:
+    """What the first night brought may be told or passed over; what the second brought is told as it is, and nothing else."""
+    place, alone = Place(tmp_path / "west"), Place(tmp_path / "alone")
+    disturbance = Disturbance(place, random.Random(seed))
+    deliver(place, FIRST)
+    disturbance.act(12, end=False)
+    deliver(place, SECOND)
+    disturbance.act(12)
+    for _ in range(2):  # the first takes up what is left of a load, the second reads the delivery
+        to_the_end(place, run)
+    deliver(alone, SECOND)
+    to_the_end(alone, run)
+
+    print("\n".join(disturbance.story))
+    told, expected = Told(place.events()), undisturbed[-1][0].by_key
+    brought = {key for key, content in Told(alone.events()).by_key.items() if content}
+    assert {key: told.by_key.get(key) for key in brought} == {key: expected[key] for key in brought}
+    assert {key: expected.get(key) for key in told.by_key} == told.by_key
 
 
 def adds_up(load: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ def test_registry_has_a_table_for_each_record_type() -> None:
 
 def test_names_are_looked_up_and_never_guessed() -> None:
     """`medication` is no type of FHIR's lower-cased, and a Medication becomes no record."""
-    assert fhir_types_of("medication") == ("MedicationRequest",)
+    assert fhir_types_of("medication")[0] == "MedicationRequest"
     assert record_type_of("Medication") is None
     assert fhir_types_of("derived_observation") == ()
 

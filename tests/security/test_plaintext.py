@@ -124,6 +124,26 @@ def test_kafka_without_tls_is_refused_with_a_password_or_without(protocol: str) 
     assert KafkaSettings("broker.example:9093", protocol.replace("PLAINTEXT", "SSL"), *sasl).in_the_open == []
 
 
+def test_every_publisher_says_that_its_broker_is_reached_in_the_open(tmp_path: Path) -> None:
+    file = tmp_path / "north.toml"
+    file.write_text(
+        'site = "north"\nname = "North"\ntime_zone = "UTC"\nsubject_key = "env:K"\n[files]\nfolder = "delivery"\n'
+    )
+    settings = Settings(
+        database_url=f"sqlite:///{tmp_path}/state.db",
+        landing=tmp_path / "landing",
+        kafka="broker.example:9092",
+        kafka_allow_plaintext=True,
+    )
+    heard: list[str] = []
+    with open_refresh(file, settings, notice=heard.append) as refresh:
+        refresh.publisher()
+    assert any("Kafka at broker.example:9092 (PLAINTEXT) is not encrypted" in sentence for sentence in heard)
+    strict = settings.model_copy(update={"kafka_allow_plaintext": False})
+    with open_refresh(file, strict) as refresh, pytest.raises(OperatorError, match="would send outcome data"):
+        refresh.publisher()
+
+
 @pytest.mark.parametrize(
     ("url", "verdict"),
     [

@@ -1,9 +1,7 @@
 """What every resource has: its id, the patient it is about, and its `meta`."""
 
-import re
 from binascii import unhexlify
 from collections.abc import Sequence
-from datetime import tzinfo
 from typing import Any, NamedTuple
 
 import msgspec
@@ -44,7 +42,6 @@ class Origin(Struct, gc=False):
 
 
 UNNAMED = Note(Reason.MISSING_ID, "id")
-_VERSION = re.compile(r"[A-Za-z0-9.\-]{1,64}")
 NO_ORIGIN = Origin()
 
 
@@ -70,9 +67,9 @@ def _note_where(values: Sequence[Any], value: Any, note: Note, notes: Notes) -> 
 class Origins(dict[bytes, Origin]):
     """What is known of `meta`: its bytes → what it says. A server's hardly recurs, and is cut in its usual form."""
 
-    def __init__(self, zone: tzinfo) -> None:
+    def __init__(self, setting: Setting) -> None:
         super().__init__()
-        self._zone = zone
+        self._setting = setting
 
     def learn(self, raw: bytes) -> Origin:
         """A `meta` not at hand, which is remembered."""
@@ -83,7 +80,7 @@ class Origins(dict[bytes, Origin]):
 
     def of(self, raw: bytes) -> Origin:
         """What a `meta` says."""
-        cut = meta_cut(raw, self._zone)
+        cut = meta_cut(raw, self._setting)
         return self.read(raw) if cut is None else Origin(*cut)
 
     def read(self, raw: bytes) -> Origin:
@@ -98,11 +95,11 @@ class Origins(dict[bytes, Origin]):
         utc, updated, note = None, None, None
         if said := text_of(meta.lastUpdated):
             try:
-                utc, updated = instant(said, self._zone)
+                utc, updated = instant(said, self._setting.zone)
             except ValueError:
                 note = Note(flags=("updated-unreadable",))
         return Origin(
-            b'"' + members([("version", version if _VERSION.fullmatch(version) else None), ("updated", utc)]),
+            b'"' + members([("version", self._setting.version(version)), ("updated", utc)]),
             updated,
             note,
         )
@@ -119,7 +116,7 @@ class HeadReader:
         """The FHIR fields that are decoded."""
         constants = ((name, value) for name, value in resource.constants.items() if leaves(name))
         self._site = members([("site", site), *constants])
-        self._origins = Origins(setting.zone)
+        self._origins = Origins(setting)
 
     def read(self, source: Columns, notes: Notes) -> Heads:
         """Who the resources are and whom they are about; what is wrong with that is added to `notes`."""

@@ -40,7 +40,7 @@ RESOURCE = Resource(
         ),
         "onset[x]": choice(
             onsetDateTime=instant("onset", "onset_date"),
-            onsetPeriod=period(start=("onset", "onset_date")),
+            onsetPeriod=period(start=("onset", "onset_date"), past=True),
             onsetString=withheld("text-withheld"),
         ),
         "abatement[x]": choice(

@@ -1,4 +1,4 @@
-"""MedicationRequest → medication: an order. A medication contained or known is resolved; one elsewhere is flagged."""
+"""MedicationRequest → medication: an order, or what somebody reported. One whose drug is not known is no record."""
 
 from schemas.problems import Reason
 from transforms.codes.systems import RXNORM
@@ -9,13 +9,16 @@ from transforms.rules import (
     codings,
     dispense,
     dosage,
+    each_of,
     instant,
     link,
+    links,
     medication,
     not_a_fact_if_true,
     one_of,
     other_version,
     patient,
+    reported,
 )
 
 STATUS = ("active", "on-hold", "cancelled", "completed", "stopped", "draft", "unknown")
@@ -29,14 +32,15 @@ INTENT = (
     "instance-order",
     "option",
 )
+CATEGORY = ("inpatient", "outpatient", "community", "discharge")
 
 RESOURCE = Resource(
     source="MedicationRequest",
     record="medication",
     version=1,
     subject={"subject": patient()},
-    constants={"kind": "ordered"},
     fields={
+        "reported[x]": reported(yes="reported", no="ordered"),
         "medication[x]": choice(
             medicationCodeableConcept=coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE),
             medicationReference=medication(
@@ -44,12 +48,16 @@ RESOURCE = Resource(
             ),
             missing=Reason.MISSING_CODE,
         ),
+        "category": each_of("category", CATEGORY),
         "authoredOn": instant("start", "start_date"),
-        "dispenseRequest": dispense(end=("end", "end_date"), days="days_supply"),
-        "dosageInstruction": dosage(dose="dose", unit="dose_unit", as_needed="as_needed"),
+        "dispenseRequest": dispense(),
+        "dosageInstruction": dosage(),
         "intent": one_of("intent", INTENT),
         "status": one_of("status", STATUS, withdrawn=("entered-in-error",)),
+        "statusReason": codings("status_reasons"),
         "reasonCode": codings("reasons"),
+        "reasonReference": links("reason_records", "Condition", "Observation"),
+        "priorPrescription": link("prior", "MedicationRequest"),
         "encounter": link("encounter", "Encounter"),
         "doNotPerform": not_a_fact_if_true(),
         # STU3

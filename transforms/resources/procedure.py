@@ -30,7 +30,7 @@ RESOURCE = Resource(
         ),
         "performed[x]": choice(
             performedDateTime=instant("performed", "performed_date"),
-            performedPeriod=period(start=("performed", "performed_date"), end=("performed_end",)),
+            performedPeriod=period(start=("performed", "performed_date"), end=("performed_end",), past=True),
             performedString=withheld("text-withheld"),
         ),
         "status": one_of("status", STATUS, withdrawn=("entered-in-error",), not_a_fact=("not-done",)),

@@ -8,18 +8,29 @@ subject and is listed here.
 
 from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of
 from transforms.rules.declaring import Kept, Parts, Resource, choice, required
-from transforms.rules.links import link
-from transforms.rules.medicines import dispense, dosage, kept_medication, medication
+from transforms.rules.dosage import dosage
+from transforms.rules.links import kinds_of, link, links, pseudonym_of
+from transforms.rules.medicines import (
+    amount_of,
+    dispense,
+    given_dosage,
+    kept_medication,
+    medication,
+    reported,
+    statement_period,
+    supply,
+)
 from transforms.rules.numbers import boolean, integer, quantity
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core_category
-from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_shaped
+from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped
 from transforms.rules.texts import presence, withheld
-from transforms.rules.times import birth_date, died, instant, local_date, period
+from transforms.rules.times import birth_date, died, flagged, instant, local_date, period
 
 __all__ = [
     "Kept",
     "Parts",
     "Resource",
+    "amount_of",
     "birth_date",
     "boolean",
     "choice",
@@ -31,11 +42,15 @@ __all__ = [
     "dosage",
     "each_of",
     "first_of",
+    "flagged",
+    "given_dosage",
     "home_zip",
     "instant",
     "integer",
     "kept_medication",
+    "kinds_of",
     "link",
+    "links",
     "local_date",
     "medication",
     "not_a_fact_if_true",
@@ -46,9 +61,14 @@ __all__ = [
     "period",
     "preferred_language",
     "presence",
+    "pseudonym_of",
     "quantity",
+    "reported",
     "required",
+    "statement_period",
+    "supply",
     "the_patient",
+    "unless_beside",
     "unless_shaped",
     "us_core_category",
     "withheld",

@@ -45,3 +45,12 @@ def not_a_fact_if_true() -> Rule:
         return NOTHING
 
     return Rule((), read)
+
+
+def unless_beside(preferred: str, rule: Rule) -> Rule:
+    """A field that is read only where another one, which says it better, is missing."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        return NOTHING if companion not in (None, b"null") else rule.read(raw, companion, setting)
+
+    return Rule(rule.gives, read, needs=preferred)

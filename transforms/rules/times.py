@@ -9,11 +9,21 @@ from transforms.fhir.elements import (
     Unusable,
     decode,
 )
-from transforms.fhir.times import calendar_date, moment
+from transforms.fhir.times import FILLERS, calendar_date, moment
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
 from transforms.rules.short_cuts import date_cut, instant_cut, period_cut
 from transforms.rules.texts import string_of
+
+
+def flagged(rule: Rule, flag: str) -> Rule:
+    """The rule, and a flag on what it gives."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = rule.read(raw, companion, setting)
+        return replace(found, flags=(*found.flags, flag)) if found.values else found
+
+    return replace(rule, read=read, usual=None)
 
 
 def instant(utc: str, date: str) -> Rule:
@@ -25,12 +35,25 @@ def instant(utc: str, date: str) -> Rule:
     return Rule((utc, date), read, usual=instant_cut)
 
 
-def period(*, start: tuple[str, str] | None = None, end: tuple[str, ...] | None = None) -> Rule:
-    """Period → for its start and its end the instant in UTC and the local date: `period(start=("start", "start_date"))`."""
+def period(
+    *,
+    start: tuple[str, str] | None = None,
+    end: tuple[str, ...] | None = None,
+    past: bool = False,
+    or_end: bool = False,
+) -> Rule:
+    """Period → for its start and its end the instant in UTC and the local date: `period(start=("start", "start_date"))`.
+
+    Where what is `past` starts in the future it is flagged. `or_end`: the end stands for a start that is not known, flagged.
+    """
     gives = (*(start or ()), *(end or ()))
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        return period_found(decode(raw, Period | None) or Period(), start, end, setting)
+        source = decode(raw, Period | None) or Period()
+        if or_end and source.end and not source.start:
+            found = period_found(Period(start=source.end), start, None, setting, past=past)
+            return replace(found, flags=(*found.flags, "time-end"))
+        return period_found(source, start, end, setting, past=past)
 
     return Rule(gives, read, usual=period_cut(len(start or ()), len(end or ())))
 
@@ -69,18 +92,23 @@ def birth_date(name: str) -> Rule:
     return Rule((name,), read)
 
 
-def moment_found(text: str, utc: str, date: str, setting: Setting) -> Found:
-    """What a time gives, under the names of its instant and its local date. Raises Unusable."""
+def moment_found(text: str, utc: str, date: str, setting: Setting, *, past: bool = True) -> Found:
+    """What a time gives, under the names of its instant and its local date; of what is `past`, none is to come. Raises Unusable."""
     if not text:
         return NOTHING
+    if text[:4] in FILLERS:
+        return Found(flags=("time-filler",))
     try:
-        found = moment(text, setting.zone)
+        found = moment(text, setting.zone, midnight_is_date=setting.midnight_is_date)
     except ValueError:
         raise Unusable(Reason.INVALID_FIELD) from None
-    return Found({utc: found.utc, date: found.date}, found.flags)
+    flags = (*found.flags, "future") if past and found.date > setting.latest else found.flags
+    return Found({utc: found.utc, date: found.date}, flags)
 
 
-def period_found(source: Period, start: tuple[str, ...] | None, end: tuple[str, ...] | None, setting: Setting) -> Found:
+def period_found(
+    source: Period, start: tuple[str, ...] | None, end: tuple[str, ...] | None, setting: Setting, *, past: bool = False
+) -> Found:
     """What a Period gives, under the names of each end's instant and local date. Raises Unusable."""
     values: dict[str, Any] = {}
     flags: tuple[str, ...] = ()
@@ -88,9 +116,9 @@ def period_found(source: Period, start: tuple[str, ...] | None, end: tuple[str, 
         if not names or not text:
             continue
         try:
-            found = moment(text, setting.zone)
-        except ValueError:
+            found = moment_found(text, "utc", "date", setting, past=past and path == "start")
+        except Unusable:
             raise Unusable(Reason.INVALID_FIELD, path) from None
-        values |= dict(zip(names, (found.utc, found.date), strict=False))
+        values |= dict(zip(names, (found.values.get("utc"), found.values.get("date")), strict=False))
         flags = (*flags, *(flag for flag in found.flags if flag not in flags))
     return Found(values, flags)

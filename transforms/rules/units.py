@@ -162,7 +162,7 @@ def _unit_row(companion: bytes | None, setting: Setting) -> UnitRow | None:
     if companion is None:
         return None
     try:
-        usable = usable_codings(concept_of(companion))[0]
+        usable = usable_codings(concept_of(companion), setting).found
     except Unusable:
         return None  # the code's own rule reports it
     loinc = chosen_code(usable, (LOINC,), setting.codes)

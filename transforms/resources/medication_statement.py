@@ -1,0 +1,61 @@
+"""MedicationStatement → medication: what a patient, a relative or a record says is taken."""
+
+from schemas.problems import Reason
+from transforms.codes.systems import RXNORM
+from transforms.rules import (
+    Resource,
+    choice,
+    coded,
+    codings,
+    dosage,
+    each_of,
+    instant,
+    link,
+    links,
+    local_date,
+    medication,
+    one_of,
+    other_version,
+    patient,
+    statement_period,
+)
+
+STATUS = ("active", "completed", "intended", "stopped", "on-hold", "unknown")
+CATEGORY = ("inpatient", "outpatient", "community", "patientspecified")
+
+RESOURCE = Resource(
+    source="MedicationStatement",
+    record="medication",
+    version=1,
+    subject={"subject": patient()},
+    constants={"kind": "reported"},
+    fields={
+        "medication[x]": choice(
+            medicationCodeableConcept=coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE),
+            medicationReference=medication(
+                code=RXNORM, every="codings", ingredients="ingredients", ingredient_system=RXNORM
+            ),
+            missing=Reason.MISSING_CODE,
+        ),
+        "category": each_of("category", CATEGORY),
+        "effective[x]": choice(
+            effectiveDateTime=instant("start", "start_date"), effectivePeriod=statement_period("dosage")
+        ),
+        "dateAsserted": local_date("recorded_date"),
+        "dosage": dosage(),
+        "status": one_of("status", STATUS, withdrawn=("entered-in-error",), not_a_fact=("not-taken",)),
+        "statusReason": codings("status_reasons"),
+        "reasonCode": codings("reasons"),
+        "reasonReference": links("reason_records", "Condition", "Observation"),
+        "basedOn": links("orders", "MedicationRequest"),
+        "context": link("encounter", "Encounter"),
+        # STU3
+        "taken": other_version(),
+        "reasonNotTaken": other_version(),
+        # R5
+        "medication": other_version(),
+        "encounter": other_version(),
+        "reason": other_version(),
+        "adherence": other_version(),
+    },
+)
