@@ -1,5 +1,6 @@
 """Times: the instant in UTC beside the local date, as precise as the source."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -56,6 +57,30 @@ def period(
         return period_found(source, start, end, setting, past=past)
 
     return Rule(gives, read, usual=period_cut(len(start or ()), len(end or ())))
+
+
+def event_time(utc: str, date: str) -> Rule:
+    """dateTime that is a value itself, of what was or is to be → the instant in UTC and the local date."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        return moment_found(string_of(raw), utc, date, setting, past=False)
+
+    return Rule((utc, date), read)
+
+
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?")
+
+
+def time_of_day(name: str) -> Rule:
+    """time → the local time of day, `09:10:00`."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        text = string_of(raw)
+        if text and not _CLOCK.fullmatch(text):
+            raise Unusable(Reason.INVALID_FIELD)
+        return Found({name: text if text.count(":") == 2 else f"{text}:00"}) if text else NOTHING
+
+    return Rule((name,), read)
 
 
 def local_date(name: str) -> Rule:
