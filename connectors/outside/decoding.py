@@ -18,8 +18,9 @@ ABSENT = msgspec.Raw(b"")
 _DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 """By what is asked for."""
 _ANY_VALUE = msgspec.json.Decoder(msgspec.Raw)
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
-"""Strings, and brackets outside of them."""
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.?+[^"\\]*+)*+"?+|[\[\]{}]', re.DOTALL)
+"""Strings, and brackets outside of them. A string that is never closed goes on to the end: else each quotation mark in it
+would be tried anew."""
 _BETWEEN = re.compile(rb"(?:[\s,:]|true|false|null|-?(?:NaN|Infinity)|[-+0-9.eE])*+")
 """What stands between them where quotation marks come in pairs; two numbers JSON does not know, but some servers."""
 MENDED_BYTES = 32 << 20
@@ -147,12 +148,13 @@ def _is_paired(element: bytes) -> bool:
 
 
 def _is_balanced(content: bytes) -> bool:
-    depth, upto = 0, 0
+    depth = 0
     for token in _TOKEN.finditer(content):
         mark = content[token.start()]
         depth += (mark in b"[{") - (mark in b"]}")
-        upto = token.end()
-    return depth == 0 and not content[upto:].strip()
+        if depth <= 0:
+            return mark in b"]}" and not content[token.end() :].strip()
+    return False
 
 
 def _decoder(form: type[T]) -> msgspec.json.Decoder[T]:

@@ -76,6 +76,22 @@ class Observation(Record):
     )
     parent: RecordId | None = fact("The record this is a component of.", source="Observation.component")
     parts: list[RecordId] = fact("Records of the components.", source="Observation.component", default_factory=list)
+    issued: datetime | None = fact("When it was made available, UTC.", source="Observation.issued")
+    issued_date: PartialDate | None = fact("Local date it was made available.", source="Observation.issued")
+    performer_kinds: list[str] = fact(
+        "Of what kind those are who are responsible; never who.",
+        source="Observation.performer",
+        terminology="FHIR resource types",
+        default_factory=list,
+    )
+    specimen: str | None = fact("The specimen, as a keyed hash.", source="Observation.specimen")
+    method: Codings = fact("Method.", source="Observation.method", terminology="SNOMED CT", default_factory=list)
+    body_sites: Codings = fact(
+        "Body site.", source="Observation.bodySite", terminology="SNOMED CT", default_factory=list
+    )
+    derived_from: list[RecordId] = fact(
+        "Observations it was made from.", source="Observation.derivedFrom", default_factory=list
+    )
     encounter: RecordId | None = fact("The visit it belongs to.", source="Observation.encounter")
 
 

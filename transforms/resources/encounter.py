@@ -1,7 +1,23 @@
 """Encounter → encounter: a visit, planned ones included."""
 
 from transforms.codes.systems import ACT_CODE
-from transforms.rules import Resource, coded, codings, one_of, other_version, patient, period, unless_shaped
+from transforms.rules import (
+    Resource,
+    class_history,
+    coded,
+    codings,
+    diagnoses,
+    hospitalization,
+    links,
+    one_of,
+    other_version,
+    participants,
+    patient,
+    period,
+    pseudonym_of,
+    pseudonyms_in,
+    unless_shaped,
+)
 
 STATUS = (
     "planned",
@@ -22,8 +38,18 @@ RESOURCE = Resource(
     fields={
         "class": unless_shaped(coded(class_code=ACT_CODE), "string", "array"),  # DSTU2: a code; R5: a list
         "type": codings("types"),
+        "serviceType": codings("service_type"),
         "reasonCode": codings("reasons"),
+        "reasonReference": links("reason_records", "Condition", "Procedure", "Observation"),
         "period": period(start=("start", "start_date"), end=("end", "end_date")),
+        "hospitalization": hospitalization(
+            source="admit_source", disposition="discharge_disposition", readmission="readmission"
+        ),
+        "diagnosis": diagnoses("diagnoses"),
+        "serviceProvider": pseudonym_of("provider", "Organization"),
+        "location": pseudonyms_in("locations", "location", "Location"),
+        "participant": participants(types="participant_types", kinds="participant_kinds"),
+        "classHistory": class_history("class_history"),
         "status": one_of("status", STATUS, withdrawn=("entered-in-error",)),
         # STU3 and DSTU2; R5 has another `reason`
         "reason": other_version(),

@@ -10,7 +10,8 @@ from pathlib import Path
 from secrets import token_bytes
 from typing import IO
 
-from connectors.formats.ndjson import find_files, read_batches
+from connectors.delivery import look_into, shown
+from connectors.formats.ndjson import read_batches
 from mainstem.commands.map.referred import Aside, set_aside
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.config.site_mapper import KEY_BYTES, site_mapper
@@ -80,8 +81,19 @@ def _throwaway_keys() -> Secrets:
 
 
 def _files(path: Path) -> list[Path]:
-    found = list(find_files(path))
-    if not found:
+    """A file itself, be it a link; of a folder, its plain files."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise OperatorError(f"no such file or folder: {path}", "Correct the path; check that the share is mounted.")
+    delivery = look_into(path)
+    if delivery.refused:
+        raise OperatorError(
+            f"{path}: {len(delivery.refused)} links, pipes or folders that may not be opened, the first is "
+            f"{shown(delivery.refused[0], path)}",
+            "Take them away, or name the files one by one.",
+        )
+    if not (found := delivery.files):
         raise OperatorError(
             f"{path}: no NDJSON file there", "Give .ndjson or .ndjson.gz files, or folders that hold some."
         )
