@@ -2,7 +2,6 @@
 
 import re
 from codecs import BOM_UTF8
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from hashlib import blake2b
@@ -22,6 +21,7 @@ from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Outcome, Outc
 from transforms.privacy import FieldPolicy, Pseudonyms
 from transforms.privacy.pseudonyms import keyed
 from transforms.reading.keeper import Keeper
+from transforms.reading.noticed import Noticed
 from transforms.reading.reader import Reader
 from transforms.reading.references import LookUp, References
 from transforms.resources import declared_in, kept, mappings
@@ -61,10 +61,8 @@ class Mapper:
         types: Collection[str] = (*MAPPED_TYPES, *REFERRED_TYPES),
         look_up: LookUp | None = None,
     ) -> None:
-        self.unmapped_codes: Counter[tuple[str, str]] = Counter()
-        """(system, code) → how often it came without a meaning in the target system, for the site's code map."""
-        self.flags: Counter[str] = Counter()
-        """How often each flag was raised."""
+        self.noticed = Noticed()
+        """Counts of what was noticed, until they are taken."""
         rows = list(code_map)
         self._given = (site, time_zone, subject_key, rows)
         self._identities: dict[str, bytes] = {}
@@ -83,8 +81,7 @@ class Mapper:
                 setting=setting,
                 references=self._references,
                 leaves=partial(policy.leaves, resource.record),
-                flags=self.flags,
-                unmapped=self.unmapped_codes,
+                noticed=self.noticed,
             )
             for name, resource in mappings().items()
             if name in types
@@ -168,13 +165,12 @@ class Mapper:
         """Why FHIR R4's own rules refuse a line, in full: field paths and kinds of error, no values."""
         from transforms.fhir.conformance import conforms  # loads fhir.resources, which takes a second
 
-        flags, unmapped = self.flags.copy(), self.unmapped_codes.copy()
+        before = self.noticed.copy()
+        self.noticed.dropped.clear()
         outcome = self.map_line(line)
-        self.flags.clear()
-        self.flags.update(flags)
-        self.unmapped_codes.clear()
-        self.unmapped_codes.update(unmapped)
         ours = [f"{outcome.problem.path}: {outcome.problem.reason}"] if outcome.problem else []
+        ours += [f"{path}: left out" for path in sorted(self.noticed.dropped)]
+        self.noticed.update(before)
         return [*ours, *(finding for finding in conforms(line) if finding not in ours)]
 
     def _read(self, name: bytes, lines: Sequence[bytes]) -> Outcomes:
@@ -225,6 +221,8 @@ def _not_mapped(name: bytes) -> Outcome:
         return _unreadable(name, Reason.NOT_A_RESOURCE)
     if known == "OperationOutcome":
         reason = Reason.SERVER_MESSAGE
+    elif known == "Bundle":
+        reason = Reason.BUNDLE
     elif known in OTHER_VERSIONS_TYPES:
         reason = Reason.OTHER_FHIR_VERSION
     elif known in R4_TYPES:

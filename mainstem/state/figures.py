@@ -19,10 +19,9 @@ def add_up(counts: Iterable[TypeCounts]) -> TypeCounts:
     total = TypeCounts()
     for each in counts:
         for name in TypeCounts.model_fields:
-            if name == "skipped":
-                total.skipped = dict(Counter(total.skipped) + Counter(each.skipped))
-            else:
-                setattr(total, name, getattr(total, name) + getattr(each, name))
+            before, more = getattr(total, name), getattr(each, name)
+            both = dict(Counter(before) + Counter(more)) if isinstance(more, dict) else before + more
+            setattr(total, name, both)
     return total
 
 

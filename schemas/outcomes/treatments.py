@@ -65,6 +65,7 @@ class Immunization(Record):
     occurrence: datetime | None = fact("When it was given, UTC.", source="Immunization.occurrenceDateTime")
     occurrence_date: PartialDate | None = fact("Local date it was given.", source="Immunization.occurrenceDateTime")
     status: str | None = fact("Status.", source="Immunization.status", terminology="FHIR immunization-status")
+    subpotent: bool | None = fact("The dose was too weak to count.", source="Immunization.isSubpotent")
     encounter: RecordId | None = fact("The visit it belongs to.", source="Immunization.encounter")
 
 

@@ -4,6 +4,7 @@ import re
 from binascii import unhexlify
 from collections.abc import Sequence
 from datetime import tzinfo
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,6 +29,10 @@ class _Meta(Struct, gc=False):
     versionId: Scalar = None
     lastUpdated: Scalar = None
     profile: Any = None
+    tag: Any = None
+    security: Any = None
+    extension: Any = None
+    deleted: Any = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -41,6 +46,64 @@ class Origin(Struct, gc=False):
     updated: int | None = None
     """lastUpdated in microseconds since 1970."""
     note: Note | None = None
+
+
+_GONE = re.compile(r"(?i)(soft-?|is-?)?deleted?|tombstone|removed|nullified|entered-in-error")
+_GONE_URL = re.compile(r"(?i)(is-?)?(soft-?)?deleted?(-?(state|at|on|date|flag|status))?|tombstone")
+_TEST = frozenset({"htest", "test-patient", "testpatient", "test-data"})
+_PARTIAL = frozenset({"subsetted", "masked", "redacted"})
+_NOT_SO = (None, False, "", "false", "no", "0", "active")
+
+
+def _marked(meta: _Meta) -> Note | None:
+    """What the marks in `meta` say of the resource: gone, given in part, of a test patient."""
+    labels = [*_labels(meta.tag), *_labels(meta.security)]
+    if meta.deleted not in _NOT_SO or _is_gone(labels) or any(map(_says_gone, _objects(meta.extension))):
+        return Note(withdrawn=True)
+    codes = {code.lower() for _, code in labels}
+    if codes & _PARTIAL:
+        return Note(Reason.PARTIAL_ANSWER, "meta.tag")
+    if codes & _TEST:
+        return Note(Reason.TEST_DATA, "meta.tag")
+    return None
+
+
+def _labels(codings: Any) -> list[tuple[str, str]]:
+    return [(_text(each.get("system")), _text(each.get("code"))) for each in _objects(codings)]
+
+
+def _is_gone(labels: Sequence[tuple[str, str]]) -> bool:
+    named = (_GONE_URL.fullmatch(_end(system)) and code.lower() not in _NOT_SO for system, code in labels)
+    return any(named) or any(_GONE.fullmatch(code) for _, code in labels)
+
+
+def _says_gone(extension: dict[str, Any]) -> bool:
+    values = [value for name, value in extension.items() if name.startswith("value")]
+    if not _GONE_URL.fullmatch(_end(_text(extension.get("url")))):
+        return False
+    return not values or any(value not in _NOT_SO for value in values)
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _end(url: str) -> str:
+    return re.split(r"[/:#]", url.rstrip("/"))[-1]
+
+
+@lru_cache(maxsize=1024)
+def _is_silent(rest: bytes) -> bool:
+    """Whether what stands in a `meta` behind version and time (`,"profile":[…]`) says nothing that changes the resource."""
+    try:
+        meta = decode(b'{"versionId":""' + rest + b"}", _Meta)
+    except Unusable:
+        return False
+    return _marked(meta) is None and not OTHER_VERSIONS.search(rest)
 
 
 UNNAMED = Note(Reason.MISSING_ID, "id")
@@ -83,7 +146,7 @@ class Origins(dict[bytes, Origin]):
 
     def of(self, raw: bytes) -> Origin:
         """What a `meta` says."""
-        cut = meta_cut(raw, self._zone)
+        cut = meta_cut(raw, self._zone, _is_silent)
         return self.read(raw) if cut is None else Origin(*cut)
 
     def read(self, raw: bytes) -> Origin:
@@ -91,16 +154,17 @@ class Origins(dict[bytes, Origin]):
         try:
             meta = decode(raw, _Meta | None) or _Meta()
         except Unusable as fault:
-            return Origin(note=Note(Reason.INVALID_FIELD, ".".join(filter(None, ("meta", fault.path)))))
+            path = ".".join(filter(None, ("meta", fault.path)))
+            return Origin(note=Note(flags=("dropped:meta",), dropped=(path,)))
         if meta.profile is not None and OTHER_VERSIONS.search(_encode(meta.profile)):
             return Origin(note=Note(Reason.OTHER_FHIR_VERSION, "meta.profile"))
         version = text_of(meta.versionId)
-        utc, updated, note = None, None, None
+        utc, updated, note = None, None, _marked(meta)
         if said := text_of(meta.lastUpdated):
             try:
                 utc, updated = instant(said, self._zone)
             except ValueError:
-                note = Note(flags=("updated-unreadable",))
+                note = note or Note(flags=("updated-unreadable",))
         return Origin(
             b'"' + members([("version", version if _VERSION.fullmatch(version) else None), ("updated", utc)]),
             updated,

@@ -44,6 +44,8 @@ class Keeper:
         origin = self._origins.of(bytes(meta)) if meta is not None else NO_ORIGIN
         if origin.note is not None and origin.note.reason is not None:
             return self._problem(ref, origin, origin.note.reason, origin.note.path)
+        if origin.note is not None and origin.note.withdrawn:
+            return Outcome(self._kept.source, ref, [], True, origin.updated)
         try:
             content = self._kept.keep(line)
         except Unusable as fault:

@@ -7,6 +7,7 @@ from transforms.rules import (
     choice,
     coded,
     each_of,
+    fact,
     instant,
     link,
     local_date,
@@ -20,7 +21,16 @@ from transforms.rules import (
 )
 
 CLINICAL = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
-VERIFICATION = ("unconfirmed", "provisional", "differential", "confirmed", "refuted")
+# The most doubtful first: of several that stand side by side it is taken.
+VERIFICATION = ("refuted", "differential", "provisional", "unconfirmed", "confirmed")
+VERIFICATION_SPELT = {
+    "ruled-out": "refuted",
+    "excluded": "refuted",
+    "suspected": "provisional",
+    "possible": "unconfirmed",
+    "probable": "provisional",
+    "verified": "confirmed",
+}
 CATEGORY = ("problem-list-item", "encounter-diagnosis", "health-concern", "sdoh")
 
 RESOURCE = Resource(
@@ -30,13 +40,21 @@ RESOURCE = Resource(
     subject={"subject": patient()},
     fields={
         "code": required(
-            coded(code=SNOMED, icd10cm=ICD10CM, every="codings", text_is=Reason.MISSING_CODE), Reason.MISSING_CODE
+            fact(coded(code=SNOMED, icd10cm=ICD10CM, every="codings", text_is=Reason.MISSING_CODE)),
+            Reason.MISSING_CODE,
         ),
         "category": each_of("category", CATEGORY),
         # A code in STU3 and DSTU2, a CodeableConcept in R4.
-        "clinicalStatus": unless_shaped(one_of("clinical_status", CLINICAL), "string"),
+        "clinicalStatus": unless_shaped(one_of("clinical_status", CLINICAL, unclear="NI"), "string"),
         "verificationStatus": unless_shaped(
-            one_of("verification_status", VERIFICATION, withdrawn=("entered-in-error",)), "string"
+            one_of(
+                "verification_status",
+                VERIFICATION,
+                withdrawn=("entered-in-error",),
+                spellings=VERIFICATION_SPELT,
+                modifier=True,
+            ),
+            "string",
         ),
         "onset[x]": choice(
             onsetDateTime=instant("onset", "onset_date"),

@@ -1,7 +1,16 @@
 """Encounter → encounter: a visit, planned ones included."""
 
-from transforms.codes.systems import ACT_CODE
-from transforms.rules import Resource, coded, codings, one_of, other_version, patient, period, unless_shaped
+from transforms.rules import (
+    Resource,
+    codings,
+    link,
+    one_of,
+    other_version,
+    patient,
+    period,
+    unless_shaped,
+    visit_class,
+)
 
 STATUS = (
     "planned",
@@ -20,11 +29,14 @@ RESOURCE = Resource(
     version=1,
     subject={"subject": patient()},
     fields={
-        "class": unless_shaped(coded(class_code=ACT_CODE), "string", "array"),  # DSTU2: a code; R5: a list
+        "class": unless_shaped(visit_class("class_code"), "string", "array"),  # DSTU2: a code; R5: a list
         "type": codings("types"),
         "reasonCode": codings("reasons"),
         "period": period(start=("start", "start_date"), end=("end", "end_date")),
-        "status": one_of("status", STATUS, withdrawn=("entered-in-error",)),
+        "status": one_of(
+            "status", STATUS, withdrawn=("entered-in-error",), spellings={"canceled": "cancelled"}, modifier=True
+        ),
+        "partOf": link("part_of", "Encounter"),
         # STU3 and DSTU2; R5 has another `reason`
         "reason": other_version(),
         "indication": other_version(),

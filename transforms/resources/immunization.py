@@ -4,8 +4,10 @@ from schemas.problems import Reason
 from transforms.codes.systems import CVX
 from transforms.rules import (
     Resource,
+    boolean,
     choice,
     coded,
+    fact,
     instant,
     link,
     one_of,
@@ -15,19 +17,32 @@ from transforms.rules import (
     withheld,
 )
 
+# HL7 table 0322 and what systems write for its words.
+SPELLINGS = {"cp": "completed", "complete": "completed", "re": "not-done", "na": "not-done", "refused": "not-done"}
+
 RESOURCE = Resource(
     source="Immunization",
     record="immunization",
     version=1,
     subject={"patient": patient()},
     fields={
-        "vaccineCode": required(coded(code=CVX, every="codings", text_is=Reason.MISSING_CODE), Reason.MISSING_CODE),
+        "vaccineCode": required(
+            fact(coded(code=CVX, every="codings", text_is=Reason.MISSING_CODE)), Reason.MISSING_CODE
+        ),
         "occurrence[x]": choice(
             occurrenceDateTime=instant("occurrence", "occurrence_date"),
             occurrenceString=withheld("text-withheld"),
             missing=Reason.MISSING_TIME,
         ),
-        "status": one_of("status", ("completed",), withdrawn=("entered-in-error",), not_a_fact=("not-done",)),
+        "status": one_of(
+            "status",
+            ("completed",),
+            withdrawn=("entered-in-error",),
+            not_a_fact=("not-done",),
+            spellings=SPELLINGS,
+            modifier=True,
+        ),
+        "isSubpotent": boolean("subpotent", modifier=True),
         "encounter": link("encounter", "Encounter"),
         # STU3 and DSTU2
         "notGiven": other_version(),

@@ -9,6 +9,7 @@ from transforms.rules import (
     codings,
     dispense,
     dosage,
+    fact,
     instant,
     link,
     medication,
@@ -38,17 +39,20 @@ RESOURCE = Resource(
     constants={"kind": "ordered"},
     fields={
         "medication[x]": choice(
-            medicationCodeableConcept=coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE),
+            medicationCodeableConcept=fact(coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE)),
             medicationReference=medication(
                 code=RXNORM, every="codings", ingredients="ingredients", ingredient_system=RXNORM
             ),
             missing=Reason.MISSING_CODE,
+            fatal=True,
         ),
         "authoredOn": instant("start", "start_date"),
         "dispenseRequest": dispense(end=("end", "end_date"), days="days_supply"),
         "dosageInstruction": dosage(dose="dose", unit="dose_unit", as_needed="as_needed"),
-        "intent": one_of("intent", INTENT),
-        "status": one_of("status", STATUS, withdrawn=("entered-in-error",)),
+        "intent": one_of("intent", INTENT, modifier=True),
+        "status": one_of(
+            "status", STATUS, withdrawn=("entered-in-error",), spellings={"canceled": "cancelled"}, modifier=True
+        ),
         "reasonCode": codings("reasons"),
         "encounter": link("encounter", "Encounter"),
         "doNotPerform": not_a_fact_if_true(),

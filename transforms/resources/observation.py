@@ -11,6 +11,7 @@ from transforms.rules import (
     coded_value,
     each_of,
     first_of,
+    focus,
     instant,
     integer,
     link,
@@ -45,14 +46,35 @@ CATEGORY = (
     "care-experience-preference",
 )
 
+# HL7 table 0085 and what systems write for its words.
+SPELLINGS = {
+    "f": "final",
+    "p": "preliminary",
+    "c": "corrected",
+    "x": "cancelled",
+    "d": "entered-in-error",
+    "w": "entered-in-error",
+    "complete": "final",
+    "completed": "final",
+    "canceled": "cancelled",
+}
+CATEGORIES_SPELT = {
+    "vital-sign": "vital-signs",
+    "vitals": "vital-signs",
+    "vitalsigns": "vital-signs",
+    "lab": "laboratory",
+    "labs": "laboratory",
+}
+
 RESOURCE = Resource(
     source="Observation",
     record="observation",
     version=1,
     subject={"subject": patient()},
     fields={
-        "status": one_of("status", STATUS, withdrawn=("entered-in-error",)),
-        "category": each_of("category", CATEGORY),
+        "status": one_of("status", STATUS, withdrawn=("entered-in-error",), spellings=SPELLINGS, modifier=True),
+        "category": each_of("category", CATEGORY, CATEGORIES_SPELT),
+        "focus": focus(),
         "effective[x]": choice(
             effectiveDateTime=instant("effective", "effective_date"),
             effectivePeriod=period(start=("effective", "effective_date")),
@@ -93,11 +115,18 @@ RESOURCE = Resource(
             valueDateTime=withheld("value-type-withheld", absent="OT"),
             valuePeriod=withheld("value-type-withheld", absent="OT"),
             dataAbsentReason=null_flavour("absent"),
+            wins="dataAbsentReason",
+            fatal=True,
             otherwise={"absent": "NI"},
             unless=("component", "hasMember"),
         ),
         "interpretation": first_of("interpretation", INTERPRETATION),
         "hasMember": presence(),
     },
-    parts=Parts(of="component", known_by="code", systems=(LOINC, "urn:oid:2.16.840.1.113883.6.1")),
+    parts=Parts(
+        of="component",
+        known_by="code",
+        systems=(LOINC, "urn:oid:2.16.840.1.113883.6.1"),
+        alone=("value", "value_code", "value_codings", "absent"),
+    ),
 )

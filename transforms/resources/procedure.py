@@ -7,6 +7,7 @@ from transforms.rules import (
     choice,
     coded,
     codings,
+    fact,
     instant,
     link,
     one_of,
@@ -26,14 +27,22 @@ RESOURCE = Resource(
     subject={"subject": patient()},
     fields={
         "code": required(
-            coded(code=(SNOMED, CPT, ICD10PCS), every="codings", text_is=Reason.MISSING_CODE), Reason.MISSING_CODE
+            fact(coded(code=(SNOMED, CPT, ICD10PCS), every="codings", text_is=Reason.MISSING_CODE)),
+            Reason.MISSING_CODE,
         ),
         "performed[x]": choice(
             performedDateTime=instant("performed", "performed_date"),
             performedPeriod=period(start=("performed", "performed_date"), end=("performed_end",)),
             performedString=withheld("text-withheld"),
         ),
-        "status": one_of("status", STATUS, withdrawn=("entered-in-error",), not_a_fact=("not-done",)),
+        "status": one_of(
+            "status",
+            STATUS,
+            withdrawn=("entered-in-error",),
+            not_a_fact=("not-done",),
+            spellings={"complete": "completed", "aborted": "stopped"},
+            modifier=True,
+        ),
         "reasonCode": codings("reasons"),
         "encounter": link("encounter", "Encounter"),
         # STU3 and DSTU2

@@ -6,13 +6,23 @@ for the reader, not for speed; short cuts for speed stand in `short_cuts` alone.
 subject and is listed here.
 """
 
-from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of
+from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of, visit_class
 from transforms.rules.declaring import Kept, Parts, Resource, choice, required
 from transforms.rules.links import link
 from transforms.rules.medicines import dispense, dosage, kept_medication, medication
 from transforms.rules.numbers import boolean, integer, quantity
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core_category
-from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_shaped
+from transforms.rules.refusals import (
+    extensions,
+    fact,
+    focus,
+    modifiers,
+    not_a_fact_if_true,
+    noted_if_false,
+    noted_links,
+    other_version,
+    unless_shaped,
+)
 from transforms.rules.texts import presence, withheld
 from transforms.rules.times import birth_date, died, instant, local_date, period
 
@@ -30,7 +40,10 @@ __all__ = [
     "dispense",
     "dosage",
     "each_of",
+    "extensions",
+    "fact",
     "first_of",
+    "focus",
     "home_zip",
     "instant",
     "integer",
@@ -38,7 +51,10 @@ __all__ = [
     "link",
     "local_date",
     "medication",
+    "modifiers",
     "not_a_fact_if_true",
+    "noted_if_false",
+    "noted_links",
     "null_flavour",
     "one_of",
     "other_version",
@@ -51,5 +67,6 @@ __all__ = [
     "the_patient",
     "unless_shaped",
     "us_core_category",
+    "visit_class",
     "withheld",
 ]

@@ -1,5 +1,6 @@
 """Times: the instant in UTC beside the local date, as precise as the source."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -61,12 +62,23 @@ def birth_date(name: str) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         text = string_of(raw)
+        day = text.partition("T")[0]
+        known = _ZEROED.sub("", day)
         try:
-            return Found({name: calendar_date(text.partition("T")[0])}) if text else NOTHING
+            date = calendar_date(known) if known else ""
         except ValueError:
             raise Unusable(Reason.INVALID_FIELD) from None
+        if date and not _FIRST_YEAR <= date[:4] <= _LAST_YEAR:
+            return Found(flags=("birth-date-placeholder",))
+        return Found({name: date}, repaired=known != day) if date else NOTHING
 
     return Rule((name,), read)
+
+
+_ZEROED = re.compile(r"(-00)?-00$")
+"""Month or day not known, as systems write it that have no shorter date."""
+_FIRST_YEAR, _LAST_YEAR = "1890", "2099"
+"""Nobody younger than the oldest of mankind was born before; 0001, 1753 and 9999 are what databases put for no date."""
 
 
 def moment_found(text: str, utc: str, date: str, setting: Setting) -> Found:
@@ -84,13 +96,15 @@ def period_found(source: Period, start: tuple[str, ...] | None, end: tuple[str, 
     """What a Period gives, under the names of each end's instant and local date. Raises Unusable."""
     values: dict[str, Any] = {}
     flags: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
     for names, text, path in ((start, source.start, "start"), (end, source.end, "end")):
         if not names or not text:
             continue
         try:
             found = moment(text, setting.zone)
         except ValueError:
-            raise Unusable(Reason.INVALID_FIELD, path) from None
+            dropped = (*dropped, path)
+            continue
         values |= dict(zip(names, (found.utc, found.date), strict=False))
         flags = (*flags, *(flag for flag in found.flags if flag not in flags))
-    return Found(values, flags)
+    return Found(values, flags, dropped=dropped)
