@@ -7,7 +7,7 @@ QUICK ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-day-two demo-stop test check format bench kafka browser lock generated clean
+.PHONY: help setup setup-dev demo demo-day-two demo-stop test check licences format bench kafka browser lock generated clean
 
 help: ## What can be made
 	@grep -hE '^[a-z][a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,12 +39,16 @@ demo-day-two: setup ## While the demo is up: one value amended, one withdrawn, o
 test: setup-dev ## All tests
 	@$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
 
-check: setup-dev ## What CI runs: format, lint, types, import rules, generated files, tests
+check: setup-dev ## What CI runs: format, lint, types, import rules, licences, generated files, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory licences
 	@$(MAKE) --no-print-directory test
+
+licences: setup-dev ## The licence of all that is installed with us; fails on GPL and AGPL
+	@$(BIN)/python requirements/licences.py
 
 format: setup-dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .

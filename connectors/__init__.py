@@ -1,1 +1,1 @@
-"""Where it comes from: FHIR servers, bulk exports, folders of NDJSON."""
+"""Where it comes from: FHIR servers, bulk exports, folders of NDJSON. `pulling` is the face; a vendor is a file of data."""

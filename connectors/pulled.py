@@ -5,6 +5,9 @@ from typing import Any
 
 import msgspec
 
+EXPORT = "export"
+"""The unit that is all types at once."""
+
 
 class Pulled(msgspec.Struct, frozen=True, kw_only=True):
     """The result of pulling one unit; JSON by msgspec."""

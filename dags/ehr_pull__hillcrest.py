@@ -1,4 +1,4 @@
-"""Airflow DAG: refreshes Hillcrest Medical Center. Written by `mainstem sites dags`."""
+"""Airflow DAG of one site. Written by `mainstem sites dags`."""
 
 from dags.site_dag import site_dag
 

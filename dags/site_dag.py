@@ -136,7 +136,7 @@ def _faces(site: Site, path: Path) -> dict[str, Any]:
         "description": f"Refresh {site.name}",
         "tags": [f"site:{site.site}", f"vendor:{site.fhir.vendor if site.fhir else 'files'}"],
         "doc_md": RUNBOOK.format(
-            name=site.name, types=", ".join(site.types), road=site.road, path=path, site=site.site
+            name=_as_words(site.name), types=", ".join(site.types), road=site.road, path=path, site=site.site
         ),
         "params": _params(site.types),
     }
@@ -148,9 +148,14 @@ def _broken(file: Declared) -> dict[str, Any]:
     return {
         "description": f"Broken site file {file.path.name}",
         "tags": [f"site:{file.path.stem}", "broken"],
-        "doc_md": f"### {file.path.name} cannot be read\n\n{file.fault.cause}\n\n{file.fault.fix}\n",
+        "doc_md": f"### {file.path.name} cannot be read\n\n{_as_words(file.fault.cause)}\n\n{_as_words(file.fault.fix)}\n",
         "params": _params([]),
     }
+
+
+def _as_words(text: str) -> str:
+    """Text that Markdown shows as it is: what stands in a site file is no link, picture or heading."""
+    return re.sub(r"([\\`*_\[\]()#|<>&!~])", r"\\\1", text)
 
 
 def _params(types: Sequence[str]) -> dict[str, Param]:

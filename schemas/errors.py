@@ -1,15 +1,30 @@
 """Errors by what the operator does: try again, act first, or have the rest delivered."""
 
+from collections.abc import Sequence
+
+from schemas.showing import shown
+
+LONGEST = 4_000
+"""Characters of one line of a cause or a fix."""
+
 
 class MainstemError(Exception):
-    """An error with its cause and its fix, both safe to print: no source text, no identifiers, no secrets."""
+    """An error with its cause and its fix, both safe to print: no source text, no identifiers, no secrets.
+
+    Each is one printable line, whatever words of others stand in it; several faults found at once are a line each.
+    """
 
     exit_code = 1
 
-    def __init__(self, cause: str, fix: str = "") -> None:
+    def __init__(self, cause: str | Sequence[str], fix: str = "") -> None:
         super().__init__(cause, fix)
-        self.cause = cause
-        self.fix = fix
+        self.causes = tuple(shown(line, LONGEST) for line in ([cause] if isinstance(cause, str) else cause))
+        self.fix = shown(fix, LONGEST)
+
+    @property
+    def cause(self) -> str:
+        """What is wrong, a line a fault."""
+        return "\n".join(self.causes)
 
     def __str__(self) -> str:
         return self.cause
@@ -20,7 +35,7 @@ class TemporaryError(MainstemError):
 
     exit_code = 75
 
-    def __init__(self, cause: str, fix: str = "", retry_after: float | None = None) -> None:
+    def __init__(self, cause: str | Sequence[str], fix: str = "", retry_after: float | None = None) -> None:
         super().__init__(cause, fix)
         self.retry_after = retry_after
 

@@ -1,12 +1,17 @@
 """What the load topic carries: a site's load, its figures, watermarks and gaps."""
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from schemas.events import CONTRACT_MAJOR
+
+Mode = Literal["incremental", "full"]
+"""What a load reads: what changed since, or everything again."""
 
 
 class LoadEventType(StrEnum):
@@ -81,7 +86,7 @@ class LoadEvent(BaseModel):
     load: str
     site: str
     event: LoadEventType
-    mode: Literal["incremental", "full"]
+    mode: Mode
     started: datetime
     ended: datetime | None = None
     types: dict[str, TypeCounts] = Field(default_factory=dict, description="Figures by resource type.")
@@ -93,3 +98,40 @@ class LoadEvent(BaseModel):
         description="Changes of the site that cannot be sent, by reason; each is tried again when its record changes.",
     )
     error: str | None = Field(default=None, description="Why it failed: a cause of ours, never source text.")
+
+
+class LoadReport(BaseModel):
+    """What a load that ended did: kept with it, shown by `mainstem run`, the DAG's note and `--json`."""
+
+    load: str
+    site: str
+    mode: Mode
+    status: Literal["completed", "partial", "failed"]
+    types: dict[str, TypeCounts] = Field(description="Figures by resource type.")
+    watermarks: dict[str, datetime] = Field(description="Types that are whole, and up to when, UTC.")
+    gaps: list[Gap]
+    published: int = Field(description="Outcome events acknowledged by the broker in this load.")
+    refused: dict[str, int] = Field(
+        default_factory=dict,
+        description="Changes of the site that cannot be sent, by reason; each is tried again when its record changes.",
+    )
+    resumed: bool = Field(default=False, description="Whether an unfinished load was taken up.")
+    seconds: float = 0.0
+    shares: dict[str, float] = Field(default_factory=dict, description="Seconds by step.")
+
+    @computed_field(description="The types' figures added up.")  # type: ignore[prop-decorator] # pydantic's own way
+    @property
+    def total(self) -> TypeCounts:
+        """The types' figures added up."""
+        return add_up(self.types.values())
+
+
+def add_up(counts: Iterable[TypeCounts]) -> TypeCounts:
+    """The sum of several figures."""
+    total = TypeCounts()
+    for each in counts:
+        for name in TypeCounts.model_fields:
+            before, more = getattr(total, name), getattr(each, name)
+            both = dict(Counter(before) + Counter(more)) if isinstance(more, dict) else before + more
+            setattr(total, name, both)
+    return total

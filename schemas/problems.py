@@ -58,6 +58,11 @@ class Reason(StrEnum):
         "The resource has no code that could be used.",
         "Add the local code to the site's code map.",
     )
+    UNKNOWN_MEDICATION = (
+        "unknown-medication",
+        "The resource names its drug by a Medication that did not come.",
+        "Deliver Medication too, or let the client read it; the resource is mapped again when it comes.",
+    )
     MISSING_TIME = ("missing-time", "The resource says not when it was true.", "Report it to the EHR vendor.")
     UNKNOWN_UNIT = (
         "unknown-unit",
@@ -112,7 +117,12 @@ class Reason(StrEnum):
         "Nothing to do; leave the type out of the export to save time.",
         True,
     )
-    NOT_A_FACT = ("not-a-fact", "The resource says that something was not done.", "Nothing to do.", True)
+    NOT_A_FACT = (
+        "not-a-fact",
+        "The resource says that something was not done, or is not there.",
+        "Nothing to do.",
+        True,
+    )
     SERVER_MESSAGE = (
         "server-message",
         "An OperationOutcome among the results.",

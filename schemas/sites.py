@@ -7,13 +7,34 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from schemas.errors import OperatorError
 from schemas.outcomes import MAPPED_TYPES, REFERRED_TYPES
+from schemas.showing import is_one_line
 
+SITE_PATTERN = r"^[a-z][a-z0-9-]{0,30}$"
+ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?")
 SECRET_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|airflow:[\w.-]+)$"
-SecretRef = Annotated[str, Field(pattern=SECRET_PATTERN)]
+
+
+def _place_of_a_secret(value: object) -> object:
+    """By its form, before anything could repeat what stands there."""
+    if not isinstance(value, str) or re.fullmatch(SECRET_PATTERN, value) is None:
+        raise ValueError("give the secret's place, never the secret: env:NAME, file:PATH or airflow:CONN_ID")
+    return value
+
+
+SecretRef = Annotated[str, Field(pattern=SECRET_PATTERN), BeforeValidator(_place_of_a_secret)]
 """Where a secret is, never the secret: `env:NAME`, `file:PATH` (relative to the site file), `airflow:CONN_ID`."""
 
 Road = Literal["auto", "search", "bulk", "files"]
@@ -21,6 +42,15 @@ Road = Literal["auto", "search", "bulk", "files"]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _one_printable_line(cls, value: object) -> object:
+        """A name goes to terminals, logs, pages and headers: refused here, it needs no care there."""
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not is_one_line(text):
+                raise ValueError("must be one line of printable characters, 1,000 at most")
+        return value
 
 
 class Auth(_Section):
@@ -50,6 +80,13 @@ class Auth(_Section):
             raise ValueError(f"method {self.method!r} needs {' and '.join(missing)}")
         return self
 
+    @field_validator("token_url")
+    @classmethod
+    def _no_user(cls, value: HttpUrl | None) -> HttpUrl | None:
+        if value is not None and (value.username or value.password or value.fragment or "@" in str(value)):
+            raise ValueError("must hold no user, password or fragment; [fhir.auth] says how to log in")
+        return value
+
 
 class Fhir(_Section):
     """The site's FHIR server."""
@@ -64,10 +101,27 @@ class Fhir(_Section):
     requests_per_second: float = Field(default=20, gt=0, description="Highest rate of requests.")
     bulk_wait_minutes: float = Field(default=240, gt=0, description="bulk: longest wait for an export.")
     allowed_origins: list[str] = Field(default_factory=list, description="Other origins the server may link to.")
+    allow_plaintext: bool = Field(
+        default=False, description="Allow http:// to a host that is not this machine; said on every run."
+    )
     ca_file: str | None = Field(
         default=None, description="Certificate authorities (PEM) to trust besides the system's."
     )
     auth: Auth = Auth()
+
+    @field_validator("base_url")
+    @classmethod
+    def _address_alone(cls, value: HttpUrl) -> HttpUrl:
+        if value.username or value.password or value.query or value.fragment or "@" in str(value):
+            raise ValueError("must hold no user, password, query or fragment; [fhir.auth] says how to log in")
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: list[str]) -> list[str]:
+        if not all(ORIGIN.fullmatch(text) for text in value):
+            raise ValueError("an origin is https://host or https://host:port, nothing else")
+        return value
 
 
 class Files(_Section):
@@ -87,8 +141,8 @@ class Limits(_Section):
 class Site(_Section):
     """One site of the network."""
 
-    site: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$", description="Short name; in every event, never changed.")
-    name: str = Field(description="The hospital's name.")
+    site: str = Field(pattern=SITE_PATTERN, description="Short name; in every event, never changed.")
+    name: str = Field(min_length=1, max_length=100, description="The hospital's name.")
     time_zone: str = Field(description="IANA time zone of the site: `America/New_York`.")
     subject_key: SecretRef = Field(description="Key of the pseudonyms, ≥ 32 bytes; never leaves the site.")
     road: Road = Field(default="auto", description="How to read: search, bulk, files; auto asks the server.")
@@ -163,7 +217,7 @@ def parse_site(text: str, origin: str) -> Site:
         errors = exc.errors(include_input=False, include_url=False, include_context=False)
         faults = sorted((_fault(text, error) for error in errors), key=lambda fault: fault[0] or 0)
         lines = [f"{origin}:{line}: {what}" if line else f"{origin}: {what}" for line, what in faults]
-        raise OperatorError("\n".join(lines), "`mainstem sites keys` lists every key.") from None
+        raise OperatorError(lines, "`mainstem sites keys` lists every key.") from None
 
 
 def site_keys() -> list[tuple[str, str, str]]:
@@ -200,8 +254,6 @@ def _fault(text: str, error: Any) -> tuple[int | None, str]:
         )
     if error["type"] == "missing":
         return line, f"{name}: missing"
-    if error["type"] == "string_pattern_mismatch" and "env:" in error["msg"]:
-        return line, f"{name}: give the secret's place, never the secret: env:NAME, file:PATH or airflow:CONN_ID"
     return line, f"{name}: {error['msg'].removeprefix('Value error, ')}"
 
 

@@ -11,11 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from mainstem.demo.embedded import BackendClient, Hospital, Postgres, Tansu
 
-pytest_plugins = ["apache_kafka", "networks", "registries", "streams"]
+pytest_plugins = ["apache_kafka", "networks", "registries", "sources", "streams"]
 """Fixtures by subject, files of `support/`."""
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command run within a test sets up the logs of the whole process."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,6 @@
 
 from transforms.codes import CodeMapRow, parse_code_map
 from transforms.mapped import Mapped, Outcome, Outcomes
-from transforms.mapper import Mapper
+from transforms.mapper import ALL_TYPES, Mapper
 
-__all__ = ["CodeMapRow", "Mapped", "Mapper", "Outcome", "Outcomes", "parse_code_map"]
+__all__ = ["ALL_TYPES", "CodeMapRow", "Mapped", "Mapper", "Outcome", "Outcomes", "parse_code_map"]

@@ -27,11 +27,14 @@ from transforms.reading.references import LookUp, References
 from transforms.resources import declared_in, kept, mappings
 from transforms.rules.setting import Setting
 
+ALL_TYPES = (*MAPPED_TYPES, *REFERRED_TYPES)
+"""FHIR resource types that are read, records or not."""
 _OPENING = b'{"resourceType":"'
 _NAME_ENDS = len(_OPENING) + 64
 _AT_ONCE = 200
 """Lines read field by field: enough to spread what a batch costs, few enough to stay in a processor's cache."""
 _IDENTIFIED = rb'\{\s*"resourceType"\s*:\s*"%b"\s*,\s*"id"\s*:\s*"([^"\\]{1,64})"'
+_IDENT_OPENS = re.compile(_IDENTIFIED % rb"[A-Za-z]+")
 _NO_ID = bytes(ID_BYTES)
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
@@ -58,7 +61,7 @@ class Mapper:
         time_zone: str,
         subject_key: bytes,
         code_map: Iterable[CodeMapRow] = (),
-        types: Collection[str] = (*MAPPED_TYPES, *REFERRED_TYPES),
+        types: Collection[str] = ALL_TYPES,
         look_up: LookUp | None = None,
     ) -> None:
         self.noticed = Noticed()
@@ -107,7 +110,7 @@ class Mapper:
             try:
                 groups.setdefault(name if name in self._readers else _named(line), []).append(place)
             except _UNREADABLE as exc:
-                outcomes.put([place], self._unread(b"", line, exc))
+                outcomes.put([place], self._unread(name if name in self._readers else b"", line, exc))
         for name, places in groups.items():
             if name in self._readers:
                 outcomes.put(places, self._read(name, [lines[place] for place in places]))
@@ -190,12 +193,21 @@ class Mapper:
             return Outcomes([None], {0: _unreadable(name, reason, path_of(error))}, [], [])
         if line.startswith(BOM_UTF8) and not line.startswith(BOM_UTF8 * 2):
             return self.map_lines([line[len(BOM_UTF8) :]])  # Windows tools put one at the start of a file
-        return Outcomes([None], {0: _unreadable(name, Reason.INVALID_JSON)}, [], [])
+        outcome = _unreadable(name, Reason.INVALID_JSON)
+        ident = _opened_ident(line)
+        ref = self._pseudonyms.refs(name + b"/")(ident) if name and ident else b""
+        return Outcomes([None], {0: outcome._replace(ref=ref)}, [], [])
 
 
 def _opened(line: bytes) -> bytes:
     """resourceType where it stands first, as it nearly always does; else empty."""
     return line[len(_OPENING) : line.find(b'"', len(_OPENING), _NAME_ENDS)] if line.startswith(_OPENING) else b""
+
+
+def _opened_ident(line: bytes) -> bytes:
+    """id where it stands behind resourceType at the start of a line that cannot be read on."""
+    found = _IDENT_OPENS.match(line)
+    return found[1] if found else b""
 
 
 def _named(line: bytes) -> bytes:

@@ -16,7 +16,10 @@ import jwt
 import msgspec
 from cryptography.hazmat.primitives import serialization
 
+from connectors.client.bodies import SMALL_BYTES, STATEMENT_BYTES, body
 from connectors.client.origins import Origins
+from connectors.outside.decoding import ABSENT, Unreadable, decoded, each, said
+from connectors.outside.times import lifetime
 from schemas.errors import OperatorError, TemporaryError
 from schemas.sites import Auth as AuthSection
 from schemas.sites import Fhir
@@ -30,6 +33,10 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_LIFETIME = timedelta(minutes=4)
 """SMART allows five minutes; one is left for clocks that differ."""
 RENEW_BEFORE = timedelta(seconds=30)
+USUAL_LIFETIME = 300.0
+"""Seconds a token lives whose server does not say."""
+LONGEST_TOKEN = 64 * 1024
+"""Characters; longer ones no server takes back in a header."""
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 
@@ -42,7 +49,7 @@ def auth_for(fhir: Fhir, *, types: Sequence[str], secrets: Secrets, clock: Clock
     if section.method == "basic":
         return httpx2.BasicAuth(section.username or "", _text(section, secrets))
     if section.method == "bearer":
-        return BearerAuth(_text(section, secrets))
+        return BearerAuth(_bearer(section, secrets))
     if section.method == "client-credentials":
         return ClientCredentials(fhir, types=types, clock=clock, secret=_text(section, secrets))
     if section.method == "smart-backend":
@@ -59,6 +66,21 @@ def _text(section: AuthSection, secrets: Secrets) -> str:
         ) from None
 
 
+def _bearer(section: AuthSection, secrets: Secrets) -> str:
+    token = _text(section, secrets)
+    if not _is_token(token):
+        raise OperatorError(
+            f"fhir.auth.secret ({section.secret}) is no token: empty, or with characters no header can carry",
+            "Put the token there, one line of plain letters, digits and signs.",
+        )
+    return token
+
+
+def _is_token(text: str) -> bool:
+    """Whether a header can carry it: visible ASCII. RFC 6750 allows less, servers are less strict than that."""
+    return 0 < len(text) <= LONGEST_TOKEN and all("!" <= sign <= "~" for sign in text)
+
+
 class BearerAuth(httpx2.Auth):
     """A token that somebody else renews."""
 
@@ -72,17 +94,22 @@ class BearerAuth(httpx2.Auth):
 
 
 class _SmartConfiguration(msgspec.Struct):
-    token_endpoint: str = ""
-    capabilities: list[str] = []
+    token_endpoint: msgspec.Raw = ABSENT
+    capabilities: msgspec.Raw = ABSENT
 
 
 class _Granted(msgspec.Struct):
-    access_token: str
-    expires_in: float = 300
+    access_token: msgspec.Raw = ABSENT
+    expires_in: msgspec.Raw = ABSENT
 
 
 class _Refused(msgspec.Struct):
-    error: str = ""
+    error: msgspec.Raw = ABSENT
+
+
+_SMART = msgspec.json.Decoder(_SmartConfiguration)
+_GRANTED = msgspec.json.Decoder(_Granted)
+_REFUSED = msgspec.json.Decoder(_Refused)
 
 
 class TokenAuth(httpx2.Auth, ABC):
@@ -130,63 +157,75 @@ class TokenAuth(httpx2.Auth, ABC):
         form = {"grant_type": "client_credentials", "scope": self._scope(), **self.form(self._token_url)}
         headers = {"Accept": "application/json", **self.token_headers()}
         response = yield httpx2.Request("POST", self._token_url, data=form, headers=headers)
-        response.read()
+        content = body(response, cap=SMALL_BYTES, what="the token")
         if response.status_code != 200:
-            raise self._refusal(response)
+            raise self._refusal(response, content)
         try:
-            granted = msgspec.json.decode(response.content, type=_Granted)
-        except msgspec.DecodeError:
+            granted = decoded(content, _GRANTED)
+        except Unreadable:
+            granted = _Granted()
+        token = said(granted.access_token, str, "")
+        if not _is_token(token):
             raise OperatorError(
-                f"the token endpoint at {response.request.url.host} answered with no token",
+                f"the token endpoint at {response.request.url.host} answered with no usable token",
                 "Check fhir.auth.token_url; a proxy or log-in page may stand there.",
-            ) from None
-        self._token = granted.access_token
-        self._ends = self._clock() + timedelta(seconds=granted.expires_in)
+            )
+        self._token = token
+        self._ends = self._clock() + lifetime(said(granted.expires_in, object, None), USUAL_LIFETIME)
 
     def _scope(self) -> str:
         permission = "rs" if self._v2_only else "read"
         return self._section.scope or " ".join(f"system/{name}.{permission}" for name in self._types)
 
     def _discover(self) -> Generator[httpx2.Request, httpx2.Response, str]:
-        """The token endpoint by `.well-known/smart-configuration`, else by the CapabilityStatement's oauth-uris."""
-        accept = {"Accept": "application/json"}
-        response = yield httpx2.Request("GET", f"{self._base}/.well-known/smart-configuration", headers=accept)
-        response.read()
-        found = ""
-        if response.status_code == 200:
-            try:
-                smart = msgspec.json.decode(response.content, type=_SmartConfiguration)
-                found = smart.token_endpoint
-                self._v2_only = "permission-v2" in smart.capabilities and "permission-v1" not in smart.capabilities
-            except msgspec.DecodeError:
-                found = ""
+        """The token endpoint by `.well-known/smart-configuration`, else by the CapabilityStatement's oauth-uris.
+
+        Only at the server's own origin: whoever writes these answers would else be sent the client's secret.
+        """
+        place = self._origins.place(self._base)
+        response = yield httpx2.Request(
+            "GET", f"{self._base}/.well-known/smart-configuration", headers={"Accept": "application/json"}
+        )
+        found = self._by_smart(response)
         if not found:
-            response = yield httpx2.Request(
-                "GET", f"{self._base}/metadata", headers={"Accept": "application/fhir+json"}
-            )
-            response.read()
-            found = _oauth_uri(response.content) if response.status_code == 200 else ""
+            accept = {"Accept": "application/fhir+json"}
+            response = yield httpx2.Request("GET", f"{self._base}/metadata", headers=accept)
+            content = body(response, cap=STATEMENT_BYTES, what="the capability statement")
+            found = _oauth_uri(content) if response.status_code == 200 else ""
         if not found and response.status_code >= 500:
-            raise TemporaryError(f"{self._origins.place(self._base)} does not say now where its token endpoint is")
+            raise TemporaryError(f"{place} does not say now where its token endpoint is")
         if not found:
             raise OperatorError(
-                f"{self._origins.place(self._base)} does not say where its token endpoint is",
+                f"{place} does not say where its token endpoint is",
                 "Set fhir.auth.token_url; the EHR vendor's documentation or the site's IT names it.",
             )
-        if not self._origins.own_or_allowed(found):
+        if not self._origins.is_own(found):
             raise OperatorError(
                 f"the server names a token endpoint at another place, {self._origins.place(found)}",
                 "If that is right, set fhir.auth.token_url to it.",
             )
         return str(httpx2.URL(f"{self._base}/").join(found))
 
-    def _refusal(self, response: httpx2.Response) -> Exception:
+    def _by_smart(self, response: httpx2.Response) -> str:
+        """The token endpoint of a SMART configuration; empty where it is none, or names none."""
+        content = body(response, cap=SMALL_BYTES, what="the SMART configuration")
+        if response.status_code != 200:
+            return ""
+        try:
+            smart = decoded(content, _SMART)
+        except Unreadable:
+            return ""
+        able = each(smart.capabilities, str)
+        self._v2_only = "permission-v2" in able and "permission-v1" not in able
+        return said(smart.token_endpoint, str, "")
+
+    def _refusal(self, response: httpx2.Response, content: bytes) -> Exception:
         """What to do; the server's own words stay out, they may hold anything."""
         where = f"the token endpoint at {response.request.url.host}"
         status = response.status_code
         try:
-            error = msgspec.json.decode(response.content, type=_Refused).error
-        except msgspec.DecodeError:
+            error = said(decoded(content, _REFUSED).error, str, "")
+        except Unreadable:
             error = ""
         if status == 429 or status >= 500 or (status == 400 and not error):
             # Epic answers a bare 400 now and then to a request that it grants a second later.
@@ -275,7 +314,7 @@ def _jwk(text: bytes, section: AuthSection) -> tuple[Any, str | None]:
         return jwt.PyJWK(chosen, algorithm=section.algorithm).key, chosen.get("kid")
     except StopIteration:
         raise _unusable_key(section, f"holds no private key {section.key_id or ''}".rstrip()) from None
-    except (ValueError, TypeError, AttributeError, jwt.PyJWTError):
+    except (ValueError, TypeError, AttributeError, RecursionError, jwt.PyJWTError):
         raise _unusable_key(section, f"holds no JWKS that fits {section.algorithm}") from None
 
 
@@ -287,29 +326,38 @@ def _unusable_key(section: AuthSection, why: str) -> OperatorError:
 
 
 class _Extension(msgspec.Struct):
-    url: str = ""
-    valueUri: str = ""
-    extension: list["_Extension"] = []
+    url: msgspec.Raw = ABSENT
+    valueUri: msgspec.Raw = ABSENT
+    extension: msgspec.Raw = ABSENT
 
 
 class _Security(msgspec.Struct):
-    extension: list[_Extension] = []
+    extension: msgspec.Raw = ABSENT
 
 
 class _Rest(msgspec.Struct):
-    security: _Security | None = None
+    security: _Security = msgspec.field(default_factory=_Security)
 
 
 class _Statement(msgspec.Struct):
-    rest: list[_Rest] = []
+    rest: msgspec.Raw = ABSENT
+
+
+_STATEMENT = msgspec.json.Decoder(_Statement)
 
 
 def _oauth_uri(content: bytes) -> str:
     try:
-        statement = msgspec.json.decode(content, type=_Statement)
-    except msgspec.DecodeError:
+        statement = decoded(content, _STATEMENT)
+    except Unreadable:
         return ""
     outer = (
-        ext for rest in statement.rest if rest.security for ext in rest.security.extension if ext.url == OAUTH_URIS
+        extension
+        for rest in each(statement.rest, _Rest)
+        for extension in each(rest.security.extension, _Extension)
+        if said(extension.url, str, "") == OAUTH_URIS
     )
-    return next((ext.valueUri for each in outer for ext in each.extension if ext.url == "token"), "")
+    inner = (extension for each_outer in outer for extension in each(each_outer.extension, _Extension))
+    return next(
+        (said(extension.valueUri, str, "") for extension in inner if said(extension.url, str, "") == "token"), ""
+    )

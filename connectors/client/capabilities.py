@@ -1,12 +1,17 @@
 """What a server says it can do: its CapabilityStatement, read narrowly."""
 
+import re
+
 import msgspec
 
+from connectors.client.bodies import STATEMENT_BYTES
 from connectors.client.fhir_client import FhirClient, Gone
+from connectors.outside.decoding import ABSENT, each, said
 from schemas.errors import OperatorError
 
 EXPORTS = {"export": "system", "patient-export": "Patient", "group-export": "Group"}
 """Level of a bulk export by the last part of its OperationDefinition's URL."""
+_VERSION = re.compile(r"[0-9][0-9a-z.-]{0,11}")
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,8 +26,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Operation(msgspec.Struct):
-    name: str = ""
-    definition: str = ""
+    name: msgspec.Raw = ABSENT
+    definition: msgspec.Raw = ABSENT
 
 
 class _Interaction(msgspec.Struct):
@@ -31,25 +36,25 @@ class _Interaction(msgspec.Struct):
 
 class _Resource(msgspec.Struct):
     type: str = ""
-    interaction: list[_Interaction] = []
-    operation: list[_Operation] = []
+    interaction: msgspec.Raw = ABSENT
+    operation: msgspec.Raw = ABSENT
 
 
 class _Rest(msgspec.Struct):
-    resource: list[_Resource] = []
-    operation: list[_Operation] = []
+    resource: msgspec.Raw = ABSENT
+    operation: msgspec.Raw = ABSENT
 
 
 class _Software(msgspec.Struct):
-    name: str = ""
-    version: str = ""
+    name: msgspec.Raw = ABSENT
+    version: msgspec.Raw = ABSENT
 
 
 class _Statement(msgspec.Struct):
-    resourceType: str = ""
-    fhirVersion: str = ""
-    software: _Software = msgspec.field(default_factory=_Software)
-    rest: list[_Rest] = []
+    resourceType: msgspec.Raw = ABSENT
+    fhirVersion: msgspec.Raw = ABSENT
+    software: msgspec.Raw = ABSENT
+    rest: msgspec.Raw = ABSENT
 
 
 _STATEMENT = msgspec.json.Decoder(_Statement)
@@ -60,10 +65,15 @@ def ask_capabilities(client: FhirClient) -> Capabilities:
     url = client.url("metadata")
     try:
         statement, answer = client.read(
-            url, _STATEMENT, what="the capability statement", log_in=False, accepted=(200, 401, 403)
+            url,
+            _STATEMENT,
+            what="the capability statement",
+            log_in=False,
+            accepted=(200, 401, 403),
+            cap=STATEMENT_BYTES,
         )
         if answer.status != 200:
-            statement, _ = client.read(url, _STATEMENT, what="the capability statement")
+            statement, _ = client.read(url, _STATEMENT, what="the capability statement", cap=STATEMENT_BYTES)
     except Gone:
         statement = _Statement()
     return capabilities_of(statement, client.origins.place(url))
@@ -71,27 +81,28 @@ def ask_capabilities(client: FhirClient) -> Capabilities:
 
 def capabilities_of(statement: _Statement, place: str) -> Capabilities:
     """The statement, digested; `place` names the server in messages."""
-    if statement.resourceType != "CapabilityStatement":
+    if said(statement.resourceType, str, "") != "CapabilityStatement":
         raise OperatorError(
             f"{place} has no FHIR capability statement below fhir.base_url",
             "Check the path of fhir.base_url: `<base_url>/metadata` must answer.",
         )
-    version = statement.fhirVersion.strip()
+    version = said(statement.fhirVersion, str, "").strip()
     if not version.startswith("4.0."):
-        said = f"FHIR {version}" if version[:1].isdigit() and len(version) < 12 else "no FHIR version"
+        told = f"FHIR {version}" if _VERSION.fullmatch(version) else "no FHIR version"
         raise OperatorError(
-            f"{place} says {said}; Mainstem reads R4 (4.0.1)", "Ask the EHR vendor for the R4 base URL."
+            f"{place} says {told}; Mainstem reads R4 (4.0.1)", "Ask the EHR vendor for the R4 base URL."
         )
     exports: set[str] = set()
     types: dict[str, list[str]] = {}
-    for rest in statement.rest:
-        exports.update(_levels(rest.operation, "system"))
-        for resource in rest.resource:
-            types[resource.type] = [interaction.code for interaction in resource.interaction]
-            exports.update(_levels(resource.operation, resource.type))
+    for rest in each(statement.rest, _Rest):
+        exports.update(_levels(each(rest.operation, _Operation), "system"))
+        for resource in each(rest.resource, _Resource):
+            types[resource.type] = [interaction.code for interaction in each(resource.interaction, _Interaction)]
+            exports.update(_levels(each(resource.operation, _Operation), resource.type))
+    software = said(statement.software, _Software, _Software())
     return Capabilities(
         fhir_version=version,
-        software=f"{statement.software.name} {statement.software.version}".strip(),
+        software=f"{said(software.name, str, '')} {said(software.version, str, '')}".strip(),
         exports=sorted(exports & set(EXPORTS.values())),
         types=types,
     )
@@ -101,9 +112,9 @@ def _levels(operations: list[_Operation], place: str) -> set[str]:
     """Levels of the export operations; told by their definition, else by where they stand."""
     found = set()
     for operation in operations:
-        definition = operation.definition.split("|")[0].rsplit("/", 1)[-1].lower()
+        definition = said(operation.definition, str, "").split("|")[0].rsplit("/", 1)[-1].lower()
         if definition in ("group-export", "patient-export"):
             found.add(EXPORTS[definition])
-        elif operation.name.lstrip("$") == "export" or definition == "export":
+        elif said(operation.name, str, "").lstrip("$") == "export" or definition == "export":
             found.add(place)
     return found

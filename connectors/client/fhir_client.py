@@ -1,16 +1,13 @@
 """HTTP to one FHIR server: log-in, pace, retries, the same-origin rule, caps, and errors that say what to do."""
 
 import logging
-import math
-import re
 import socket
 import ssl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -19,7 +16,10 @@ import msgspec
 import stamina
 
 from connectors.client.auth import Clock, Secrets, auth_for
+from connectors.client.bodies import ACCEPT_ENCODING, PAGE_BYTES, body, require_encoding
 from connectors.client.origins import Origins
+from connectors.outside.decoding import TooDeep, Unreadable, decoded
+from connectors.outside.times import http_date, pause_after
 from connectors.vendors import Vendor, vendor
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 from schemas.sites import Fhir
@@ -28,14 +28,12 @@ from schemas.sites import Fhir
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 FHIR_JSON = "application/fhir+json"
-LONGEST_PAUSE = 120.0
-"""Seconds; some servers' first Retry-After is an epoch in milliseconds, others say hours."""
 RETRY_SECONDS = 600.0
 ATTEMPTS = 5
 REDIRECTS = 5
 NOT_IMPLEMENTED = 501
-BODY_BYTES = 256 * 1024 * 1024
-"""Largest page or manifest held in memory."""
+_OUT_OF_DATE, _OTHER_NAME = {9, 10}, {62, 64}
+"""OpenSSL's X509_V_ERR_*: not yet valid, has expired; host name, IP address mismatch."""
 Sleep = Callable[[float], None]
 T = TypeVar("T")
 
@@ -86,12 +84,8 @@ class FhirClient:
         self._headers = {
             name: text.format(client_id=fhir.auth.client_id or "") for name, text in self.vendor.headers.items()
         }
-        self._http = httpx2.Client(
-            transport=transport,
-            timeout=httpx2.Timeout(fhir.timeout_seconds, connect=min(10.0, fhir.timeout_seconds)),
-            verify=_certificates(folder / fhir.ca_file if fhir.ca_file else None) if transport is None else True,
-            follow_redirects=False,
-        )
+        verify = _certificates(folder / fhir.ca_file if fhir.ca_file else None) if transport is None else True
+        self._http = _http_client(transport, fhir.timeout_seconds, verify)
 
     def __enter__(self) -> Self:
         return self
@@ -112,11 +106,14 @@ class FhirClient:
         params: Sequence[tuple[str, str]] = (),
         log_in: bool = True,
         accepted: Collection[int] = (200,),
+        cap: int = PAGE_BYTES,
     ) -> tuple[T, Answer]:
-        """A JSON answer, decoded. `what` names in messages what was asked for."""
+        """A JSON answer of at most `cap` bytes, decoded. `what` names in messages what was asked for."""
 
         def once() -> tuple[T, Answer]:
-            answer = self._whole("GET", url, what=what, params=params, log_in=log_in, accepted=accepted, headers={})
+            answer = self._whole(
+                "GET", url, what=what, params=params, log_in=log_in, accepted=accepted, headers={}, cap=cap
+            )
             return decode(answer, form, what=what, place=self.origins.place(url)), answer
 
         return self.again_and_again(once)
@@ -130,12 +127,13 @@ class FhirClient:
         accepted: Collection[int],
         params: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        cap: int = PAGE_BYTES,
     ) -> Answer:
         """Any answer of the accepted statuses."""
 
         def once() -> Answer:
             return self._whole(
-                method, url, what=what, params=params, log_in=True, accepted=accepted, headers=headers or {}
+                method, url, what=what, params=params, log_in=True, accepted=accepted, headers=headers or {}, cap=cap
             )
 
         return self.again_and_again(once)
@@ -163,6 +161,7 @@ class FhirClient:
         ) as response:
             if _is_html(response.headers):
                 raise html_page(self.origins.place(url), what)
+            require_encoding(response, what=what)
             yield response.iter_bytes()
 
     def _whole(
@@ -175,20 +174,14 @@ class FhirClient:
         log_in: bool,
         accepted: Collection[int],
         headers: Mapping[str, str],
+        cap: int,
     ) -> Answer:
         merged = {"Accept": FHIR_JSON, **headers}
         with self._stream(
             method, url, what=what, params=params, log_in=log_in, accepted=accepted, headers=merged
         ) as response:
-            content = bytearray()
-            for block in response.iter_bytes():
-                content += block
-                if len(content) > BODY_BYTES:
-                    raise IncompleteError(
-                        f"{what}: {self.origins.place(url)} answers with more than {BODY_BYTES >> 20} MiB",
-                        "Lower fhir.page_size.",
-                    )
-            return Answer(response.status_code, response.headers, bytes(content))
+            content = body(response, cap=cap, what=what)
+            return Answer(response.status_code, response.headers, content)
 
     @contextmanager
     def _stream(
@@ -210,11 +203,11 @@ class FhirClient:
         try:
             for _ in range(REDIRECTS + 1):
                 response = self._send(method, target, headers, log_in=log_in)
-                if not (method == "GET" and response.is_redirect):
+                if not (method == "GET" and response.has_redirect_location):
                     break
                 response.close()
                 target = self.origins.trusted(str(response.url.join(response.headers["Location"])))
-            if response is None or response.is_redirect:
+            if response is None or response.has_redirect_location:
                 raise OperatorError(
                     f"{what}: {self.origins.place(url)} redirects without end", "Check fhir.base_url and the log-in."
                 )
@@ -235,7 +228,24 @@ class FhirClient:
         self._keep_pace()
         own = self.origins.own(url)
         request = self._http.build_request(method, url, headers={**headers, **(self._headers if own else {})})
-        return self._http.send(request, stream=True, auth=self._auth if own and log_in else None)
+        if self._auth is None or not (own and log_in):
+            return self._http.send(request, stream=True)
+        return self._logged_in(request, self._auth)
+
+    def _logged_in(self, request: httpx2.Request, auth: httpx2.Auth) -> httpx2.Response:
+        """The last answer of the log-in's flow. httpx2 would read every other one whole, whatever its size."""
+        with closing(auth.sync_auth_flow(request)) as flow:
+            request = next(flow)
+            while True:
+                response = self._http.send(request, stream=True)
+                try:
+                    request = flow.send(response)
+                except StopIteration:
+                    return response
+                except BaseException:
+                    response.close()
+                    raise
+                response.close()
 
     def _keep_pace(self) -> None:
         now = time.monotonic()
@@ -282,11 +292,9 @@ class FhirClient:
             return TemporaryError(
                 f"the host name {url.host} cannot be resolved", "Check fhir.base_url and DNS or the VPN."
             )
-        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-            return OperatorError(
-                f"the TLS certificate of {server} is not trusted",
-                "Set fhir.ca_file to the site's certificate authority.",
-            )
+        for cause in causes:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return _bad_certificate(cause, server)
         if isinstance(exc, httpx2.ConnectTimeout | httpx2.ConnectError):
             return TemporaryError(
                 f"nothing answers at {server}", "Check fhir.base_url, the firewall or VPN, and whether the EHR is up."
@@ -301,20 +309,51 @@ class FhirClient:
         return TemporaryError(f"{server} broke off its answer", "Run it again; it goes on where it stopped.")
 
 
+def _bad_certificate(exc: ssl.SSLCertVerificationError, server: str) -> OperatorError:
+    """Which of the three it is: each has another remedy, and another person who can apply it."""
+    if exc.verify_code in _OUT_OF_DATE:
+        return OperatorError(
+            f"the TLS certificate of {server} is expired or not valid yet",
+            "Ask the site's IT to renew it; check this machine's clock.",
+        )
+    if exc.verify_code in _OTHER_NAME:
+        return OperatorError(
+            f"the TLS certificate of {server} is made out to another name",
+            "Write the name in the certificate into fhir.base_url, or ask the site's IT for one that names this host.",
+        )
+    return OperatorError(
+        f"the TLS certificate of {server} is not trusted", "Set fhir.ca_file to the site's certificate authority."
+    )
+
+
 class Gone(OperatorError):
     """The server does not, or no longer, have what the URL names."""
 
 
 def decode(answer: Answer, form: msgspec.json.Decoder[T], *, what: str, place: str) -> T:
     """The body's JSON. Raises OperatorError for a web page, IncompleteError for JSON that is not whole."""
+    require_no_page(answer, what=what, place=place)
+    try:
+        return decoded(answer.content, form)
+    except Unreadable as exc:
+        raise not_fhir(exc, what=what, place=place) from None
+
+
+def require_no_page(answer: Answer, *, what: str, place: str) -> None:
+    """Raises OperatorError for a web page."""
     if _is_html(answer.headers) or answer.content.lstrip()[:1] == b"<":
         raise html_page(place, what)
-    try:
-        return form.decode(answer.content)
-    except msgspec.ValidationError:
-        raise IncompleteError(f"{what}: {place} answers with JSON that is not FHIR", "Check fhir.base_url.") from None
-    except msgspec.DecodeError:
-        raise IncompleteError(f"{what}: {place} answers with JSON that is not whole", "Run it again.") from None
+
+
+def not_fhir(why: Unreadable, *, what: str, place: str) -> IncompleteError:
+    """Data came that cannot be read."""
+    if isinstance(why, TooDeep):
+        return IncompleteError(
+            f"{what}: {place} answers with JSON that is nested too deeply to be FHIR", "Report it to the EHR vendor."
+        )
+    if why.is_json:
+        return IncompleteError(f"{what}: {place} answers with JSON that is not FHIR", "Check fhir.base_url.")
+    return IncompleteError(f"{what}: {place} answers with JSON that is not whole", "Run it again.")
 
 
 def html_page(place: str, what: str) -> OperatorError:
@@ -323,33 +362,6 @@ def html_page(place: str, what: str) -> OperatorError:
         f"{what}: {place} answers with a web page (HTML or XML) instead of FHIR JSON",
         "It is a log-in page or a proxy's message as a rule: check fhir.base_url, [fhir.auth] and the VPN.",
     )
-
-
-def pause_after(text: str, now: datetime) -> float | None:
-    """Seconds to wait by a Retry-After header, within reason; None where it says nothing.
-
-    Besides seconds and an HTTP date, epochs in seconds and milliseconds occur.
-    """
-    text = text.strip()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        seconds = float(text)
-        for epoch in (seconds, seconds / 1000):
-            if 1e9 <= epoch < 1e10:
-                seconds = epoch - now.timestamp()
-    elif (date := http_date(text)) is not None:
-        seconds = (date - now).total_seconds()
-    else:
-        return None
-    return min(max(seconds, 0.0), LONGEST_PAUSE) if math.isfinite(seconds) else LONGEST_PAUSE
-
-
-def http_date(text: str) -> datetime | None:
-    """An HTTP date in UTC; None where it is none."""
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _may_pass(exc: Exception) -> bool | float:
@@ -367,6 +379,26 @@ def _causes(exc: BaseException | None) -> Iterator[BaseException]:
     while exc is not None:
         yield exc
         exc = exc.__cause__ or exc.__context__
+
+
+def _http_client(
+    transport: httpx2.BaseTransport | None, seconds: float, verify: ssl.SSLContext | bool
+) -> httpx2.Client:
+    """Raises OperatorError, without the text, where the environment names a proxy by what is no address."""
+    timeout = httpx2.Timeout(seconds, connect=min(10.0, seconds))
+    try:
+        return httpx2.Client(
+            transport=transport,
+            timeout=timeout,
+            headers={"Accept-Encoding": ACCEPT_ENCODING},
+            verify=verify,
+            follow_redirects=False,
+        )
+    except (ValueError, ImportError, httpx2.InvalidURL):
+        raise OperatorError(
+            "the proxy that the environment names cannot be used",
+            "Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY: http://host:port.",
+        ) from None
 
 
 def _certificates(extra: Path | None) -> ssl.SSLContext:

@@ -4,6 +4,7 @@ import ipaddress
 
 import httpx2
 
+from schemas.encryption import require_encryption
 from schemas.errors import OperatorError
 from schemas.sites import Fhir
 
@@ -21,40 +22,84 @@ class Origins:
     def __init__(self, fhir: Fhir) -> None:
         self._base = httpx2.URL(f"{str(fhir.base_url).rstrip('/')}/")
         self._own = _origin(self._base)
-        self._known = {self._own, *(_origin(httpx2.URL(text)) for text in fhir.allowed_origins)}
+        self._known = {self._own, *(_origin(_listed(text)) for text in fhir.allowed_origins)}
         if _link_local(self._base.host):
             raise OperatorError(
                 f"fhir.base_url points to {self._base.host}, a link-local address", "Give the EHR's own address."
             )
+        log_in = {_origin(httpx2.URL(str(fhir.auth.token_url)))} if fhir.auth.token_url else set()
+        self.in_the_open = [
+            said for origin in sorted(self._known | log_in) if (said := _plaintext(origin, fhir.allow_plaintext))
+        ]
+        """What travels unencrypted, a sentence an origin, where the site file allows it."""
 
     def own(self, url: httpx2.URL) -> bool:
         """Whether the token may go there."""
         return _origin(url) == self._own
 
+    def is_own(self, text: str) -> bool:
+        """The same of a URL from outside."""
+        url = self._joined(text)
+        return url is not None and self.own(url)
+
     def own_or_allowed(self, text: str) -> bool:
         """Whether a URL from outside may be asked."""
-        try:
-            url = self._base.join(text)
-        except httpx2.InvalidURL:
-            return False
-        return url.scheme in DEFAULT_PORTS and _origin(url) in self._known and not _link_local(url.host)
+        url = self._joined(text)
+        return url is not None and self._allowed(url)
 
     def trusted(self, text: str) -> httpx2.URL:
         """The absolute URL. Raises OperatorError where it leads elsewhere."""
-        if not self.own_or_allowed(text):
+        url = self._joined(text)
+        if url is None or not self._allowed(url):
             raise OperatorError(
                 f"{self.place(str(self._base))} links to another place, {self.place(text)}; not followed",
                 "If that place is the site's own, add it to fhir.allowed_origins; it will not get the token.",
             )
-        return self._base.join(text)
+        return url
 
     def place(self, text: str) -> str:
         """Scheme, host and port of a URL, for messages: the rest may name a patient."""
+        url = self._joined(text)
+        return "an address that is none" if url is None else _named(_origin(url))
+
+    def _allowed(self, url: httpx2.URL) -> bool:
+        return url.scheme in DEFAULT_PORTS and _origin(url) in self._known and not _link_local(url.host)
+
+    def _joined(self, text: str) -> httpx2.URL | None:
+        """None for what is no URL; a host that is no name is found out only when it is looked at."""
         try:
-            scheme, host, port = _origin(self._base.join(text))
-        except httpx2.InvalidURL:
-            return "an address that is none"
-        return f"{scheme}://{host}" + ("" if DEFAULT_PORTS.get(scheme) == port else f":{port}")
+            url = self._base.join(text)
+            _origin(url)
+        except (httpx2.InvalidURL, ValueError):
+            return None
+        return url
+
+
+def _listed(text: str) -> httpx2.URL:
+    try:
+        url = httpx2.URL(text)
+        if url.scheme in DEFAULT_PORTS and url.host:
+            return url
+    except (httpx2.InvalidURL, ValueError):
+        pass
+    raise OperatorError("fhir.allowed_origins: one of them is no address", "Write https://host or https://host:port.")
+
+
+def _plaintext(origin: Origin, allowed: bool) -> str:
+    scheme, host, _ = origin
+    return require_encryption(
+        encrypted=scheme == "https",
+        host=host,
+        allowed=allowed,
+        carries="patients' data and the log-in",
+        place=_named(origin),
+        fix="Write https; or, where the network in between is itself encrypted, set fhir.allow_plaintext = true.",
+    )
+
+
+def _named(origin: Origin) -> str:
+    scheme, host, port = origin
+    return f"{scheme}://{host}" + ("" if DEFAULT_PORTS.get(scheme) == port else f":{port}")
 
 
 def _origin(url: httpx2.URL) -> Origin:

@@ -1,30 +1,19 @@
-"""NDJSON files, line by line: fast, in flat memory, and telling a whole file from half a file."""
+"""NDJSON files, line by line: fast, in flat memory, an end in mid-line told from a whole file's."""
 
-import re
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
 import msgspec
-from isal import igzip_lib
 
+from connectors.formats.gzip import TruncatedGzip, file_blocks, plain
 from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
 
-BLOCK_BYTES = 1 << 17
-"""What is held of a file at once: its lines are mapped together and should fit into a processor's cache."""
 _SHORTEST = 2
 """Longer lines need no look whether they are empty: `\\r` and a blank at most."""
-
-GZIP_MAGIC = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
 PATTERNS = ("*.ndjson", "*.ndjson.gz")
-_LAST_UPDATED = re.compile(rb'"lastUpdated"\s*:\s*"([^"]{10,40})"')
-
-
-class TruncatedGzip(Exception):
-    """The compressed data ends before its end marker, or is damaged."""
 
 
 def find_files(path: Path) -> Iterator[Path]:
@@ -130,107 +119,3 @@ def is_json(line: bytes) -> bool:
     except msgspec.DecodeError:
         return False
     return True
-
-
-def file_blocks(path: Path) -> Iterator[bytes]:
-    """The file's bytes as they are."""
-    with path.open("rb", buffering=0) as stream:
-        while block := stream.read(BLOCK_BYTES):
-            yield block
-
-
-def plain(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The blocks unpacked where they begin as gzip does, else as they are. Raises TruncatedGzip."""
-    source = iter(blocks)
-    head = b""
-    while len(head) < len(GZIP_MAGIC) and (block := next(source, b"")):
-        head += block
-    if head.startswith(GZIP_MAGIC):
-        yield from _unzipped(head, source)
-    elif head:
-        yield head
-        yield from source
-
-
-def _unzipped(head: bytes, source: Iterator[bytes]) -> Iterator[bytes]:
-    """Any number of gzip members, unpacked in blocks of at most BLOCK_BYTES, so a bomb cannot fill the memory."""
-    member: igzip_lib.IgzipDecompressor | None = None
-    block = head
-    while block:
-        while block:
-            if member is None:
-                block = block.lstrip(b"\0")  # RFC 1952 allows none, tape tools pad with zeros
-                if not block:
-                    break
-                member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-            yield from _member_blocks(member, block)
-            block = member.unused_data if member.eof else b""
-            member = None if member.eof else member
-        block = next(source, b"")
-    if member is not None:
-        raise TruncatedGzip
-
-
-def _member_blocks(member: igzip_lib.IgzipDecompressor, block: bytes) -> Iterator[bytes]:
-    while True:
-        try:
-            unpacked = member.decompress(block, BLOCK_BYTES)
-        except igzip_lib.IsalError as exc:  # type: ignore[misc]  # its stub says instance where it is a class
-            raise TruncatedGzip from exc
-        if unpacked:
-            yield unpacked
-        if member.eof or member.needs_input:
-            return
-        block = b""
-
-
-class Meter:
-    """What passed through: lines, bytes, the newest `meta.lastUpdated`, and whether the end is a line's end."""
-
-    def __init__(self, *, cap: int) -> None:
-        self.lines = 0
-        self.bytes = 0
-        self.newest: datetime | None = None
-        self.truncated = False
-        self._cap = cap
-
-    def through(self, blocks: Iterable[bytes], *, not_after: datetime) -> Iterator[bytes]:
-        """Unpacked blocks, passed on while they are measured; stamps after `not_after` are ignored.
-
-        A compressed source that breaks off ends the blocks and sets `truncated`.
-        """
-        tail = b""
-        try:
-            for block in plain(blocks):
-                self.bytes += len(block)
-                self.lines += block.count(b"\n")
-                self._see_stamps(block, not_after)
-                end = block.rfind(b"\n")
-                tail = block[end + 1 :] if end >= 0 else (tail + block)[-self._cap - 1 :]
-                yield block
-        except TruncatedGzip:
-            self.truncated = True
-            return
-        if tail.strip():
-            self.truncated = len(tail) > self._cap or not is_json(tail.removeprefix(BOM))
-            self.lines += not self.truncated
-
-    def _see_stamps(self, block: bytes, not_after: datetime) -> None:
-        stamps = [
-            stamp for text in set(_LAST_UPDATED.findall(block)) if (stamp := instant(text.decode("ascii", "replace")))
-        ]
-        self.newest = newest(self.newest, *(stamp for stamp in stamps if stamp <= not_after))
-
-
-def newest(*stamps: datetime | None) -> datetime | None:
-    """The latest of the stamps there are."""
-    return max((stamp for stamp in stamps if stamp is not None), default=None)
-
-
-def instant(text: str) -> datetime | None:
-    """A FHIR instant in UTC; None where it is none, or has no offset."""
-    try:
-        stamp = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return stamp.astimezone(UTC) if stamp.tzinfo else None

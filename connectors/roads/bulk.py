@@ -3,31 +3,31 @@
 The job's status URL is kept, so a crash comes back to the same job: many servers allow one a day.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
 from connectors.client.capabilities import ask_capabilities
-from connectors.client.fhir_client import Answer, FhirClient, Gone, decode, http_date, pause_after
-from connectors.formats.ndjson import Meter, instant, newest, read_lines
-from connectors.landing import Landing
-from connectors.pulled import Pulled
-from connectors.roads.search import zulu
-from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+from connectors.client.fhir_client import Answer, FhirClient, Gone, decode
+from connectors.formats.meter import Meter
+from connectors.formats.ndjson import read_lines
+from connectors.outside.times import http_date, instant, newest, pause_after, zulu
+from connectors.pulled import EXPORT, Pulled
+from connectors.source import Source, Wanted
+from schemas.errors import IncompleteError, OperatorError, TemporaryError
 from schemas.problems import Problem
-from schemas.sites import Site
 
-UNIT = "export"
-SHORTEST_POLL, LONGEST_POLL = 0.5, 60.0
+SHORTEST_POLL, USUAL_POLL, LONGEST_POLL = 0.5, 5.0, 60.0
 """Seconds between questions whether an export is ready; the server's Retry-After is followed between them."""
 MANIFESTS = 1000
 """Most pages of a manifest."""
 
 
-class Part(msgspec.Struct):
-    """One file of an export."""
+class ExportedFile(msgspec.Struct):
+    """What a manifest says of one file."""
 
     type: str = ""
     url: str = ""
@@ -41,7 +41,7 @@ class ExportCursor(msgspec.Struct, kw_only=True):
     status_url: str = ""
     as_of: datetime | None = None
     log_in: bool = True
-    parts: list[Part] | None = None
+    parts: list[ExportedFile] | None = None
     """The files to fetch, messages among them; None while the server is still at work."""
     taken: int = 0
     """How many of the parts are in the landing."""
@@ -64,9 +64,9 @@ class _Link(msgspec.Struct):
 class _Manifest(msgspec.Struct):
     transactionTime: str = ""
     requiresAccessToken: bool = True
-    output: list[Part] = []
-    error: list[Part] = []
-    deleted: list[Part] = []
+    output: list[ExportedFile] = []
+    error: list[ExportedFile] = []
+    deleted: list[ExportedFile] = []
     link: list[_Link] = []
 
 
@@ -83,36 +83,22 @@ _MESSAGE = msgspec.json.Decoder(_Message)
 MESSAGES = "OperationOutcome"
 
 
-def pull_export(
-    client: FhirClient,
-    site: Site,
-    *,
-    landing: Landing,
-    since: datetime | None,
-    progress: Callable[[str, int], None],
-) -> Pulled:
+def pull_export(source: Source, wanted: Wanted) -> Pulled:
     """All types of the site, into the landing folder, by one export.
 
     Raises TemporaryError while an export is not ready in time; the job is kept for the next call.
     """
-    return _Export(client, site, landing, since, progress).run()
+    with source.client() as client:
+        return _Export(client, source, wanted).run()
 
 
 class _Export:
     """One export, with its cursor."""
 
-    def __init__(
-        self,
-        client: FhirClient,
-        site: Site,
-        landing: Landing,
-        since: datetime | None,
-        progress: Callable[[str, int], None],
-    ) -> None:
-        assert site.fhir is not None
-        self.client, self.site, self.fhir, self.landing, self.since = client, site, site.fhir, landing, since
-        self.progress = progress
-        self.cursor = landing.cursor(UNIT, ExportCursor) or ExportCursor(began=client.clock())
+    def __init__(self, client: FhirClient, source: Source, wanted: Wanted) -> None:
+        self.client, self.site, self.fhir = client, source.site, source.fhir
+        self.landing, self.since, self.progress = wanted.landing, wanted.since, wanted.progress
+        self.cursor = self.landing.cursor(EXPORT, ExportCursor) or ExportCursor(began=client.clock())
 
     def run(self) -> Pulled:
         """Every step from where the cursor stands; what ended incomplete, and a job that is gone, begin again."""
@@ -143,30 +129,34 @@ class _Export:
         self._save()
 
     def _kick_off(self) -> None:
-        refused: MainstemError | None = None
-        for level in self._levels():
-            path = {"system": "$export", "Patient": "Patient/$export"}.get(level, f"Group/{self.fhir.group}/$export")
-            try:
-                answer = self.client.ask(
-                    "GET",
-                    self.client.url(path),
-                    what=f"the export of {level}",
-                    accepted=(202,),
-                    params=self._parameters(),
-                    headers={"Prefer": "respond-async"},
-                )
-            except OperatorError as exc:
-                refused = exc
-                continue
-            location = answer.headers.get("Content-Location", "")
-            self.cursor.status_url = str(self.client.origins.trusted(location)) if location else ""
-            if not location:
-                raise IncompleteError("the server accepts the export but does not say where to wait for it")
-            self.cursor.began = self.client.clock()
-            self._save()
-            return
-        assert refused is not None
-        raise OperatorError(refused.cause, f'{refused.fix} `road = "search"` reads the site without an export.')
+        location = self._accepted().headers.get("Content-Location", "")
+        if not location:
+            raise IncompleteError("the server accepts the export but does not say where to wait for it")
+        self.cursor.status_url = str(self.client.origins.trusted(location))
+        self.cursor.began = self.client.clock()
+        self._save()
+
+    def _accepted(self) -> Answer:
+        """The answer to the best export that the server does not refuse."""
+        *levels, last = self._levels()
+        for level in levels:
+            with suppress(OperatorError):
+                return self._ask_for(level)
+        try:
+            return self._ask_for(last)
+        except OperatorError as exc:
+            raise OperatorError(exc.cause, f'{exc.fix} `road = "search"` reads the site without an export.') from exc
+
+    def _ask_for(self, level: str) -> Answer:
+        path = {"system": "$export", "Patient": "Patient/$export"}.get(level, f"Group/{self.fhir.group}/$export")
+        return self.client.ask(
+            "GET",
+            self.client.url(path),
+            what=f"the export of {level}",
+            accepted=(202,),
+            params=self._parameters(),
+            headers={"Prefer": "respond-async"},
+        )
 
     def _levels(self) -> list[str]:
         """Which exports to ask for, the best first."""
@@ -182,31 +172,33 @@ class _Export:
 
     def _wait(self) -> Answer:
         """Ask until the export is ready. A failed job (500) is forgotten, so that the next call begins another."""
-        deadline = self.cursor.began + timedelta(minutes=self.fhir.bulk_wait_minutes)
-        while True:
-            answer = self.client.ask(
-                "GET",
-                self.cursor.status_url,
-                what="the export's status",
-                accepted=(200, 202, 429, 500),
-                headers={"Accept": "application/json"},
-            )
-            if answer.status == 200:
-                return answer
+        while (answer := self._status()).status != 200:
             if answer.status == 500:
                 self._begin_again()
                 raise TemporaryError(
                     "the server's export failed (500)", "The next run begins another; ask the EHR vendor."
                 )
-            now = self.client.clock()
-            if now >= deadline:
-                raise TemporaryError(
-                    f"the export is not ready after {self.fhir.bulk_wait_minutes:g} minutes",
-                    "Run it again: it comes back to the same job. Raise fhir.bulk_wait_minutes for a large site.",
-                )
-            pause = pause_after(answer.headers.get("Retry-After", ""), now)
-            pause = LONGEST_POLL / 12 if pause is None else pause
-            self.client.sleep(min(max(pause, SHORTEST_POLL), LONGEST_POLL))
+            self._pause(answer)
+        return answer
+
+    def _status(self) -> Answer:
+        return self.client.ask(
+            "GET",
+            self.cursor.status_url,
+            what="the export's status",
+            accepted=(200, 202, 429, 500),
+            headers={"Accept": "application/json"},
+        )
+
+    def _pause(self, answer: Answer) -> None:
+        now = self.client.clock()
+        if now >= self.cursor.began + timedelta(minutes=self.fhir.bulk_wait_minutes):
+            raise TemporaryError(
+                f"the export is not ready after {self.fhir.bulk_wait_minutes:g} minutes",
+                "Run it again: it comes back to the same job. Raise fhir.bulk_wait_minutes for a large site.",
+            )
+        asked = pause_after(answer.headers.get("Retry-After", ""), now)
+        self.client.sleep(min(max(USUAL_POLL if asked is None else asked, SHORTEST_POLL), LONGEST_POLL))
 
     def _take_manifest(self, answer: Answer) -> None:
         cursor = self.cursor
@@ -214,59 +206,65 @@ class _Export:
         manifest = decode(answer, _MANIFEST, what="the export's manifest", place=place)
         cursor.log_in = manifest.requiresAccessToken
         cursor.as_of = instant(manifest.transactionTime) or http_date(answer.headers.get("Date", "")) or cursor.began
-        parts: list[Part] = []
-        deleted = 0
-        for _ in range(MANIFESTS):
-            # A server may ignore `_type`; what was not asked for is not fetched.
-            parts += [part for part in manifest.output if part.type in self.site.types]
-            # `error` holds OperationOutcomes whatever it says; a server may also list them as output.
-            parts += [Part(MESSAGES, part.url) for part in manifest.error]
-            parts += [part for part in manifest.output if part.type == MESSAGES]
-            deleted += len(manifest.deleted)
+        pages = list(self._pages(manifest))
+        if deleted := sum(len(page.deleted) for page in pages):
+            cursor.notes.append(f"{deleted} files of deletions in the export were not read")
+        cursor.parts = [file for page in pages for file in self._files(page)]
+        self._save()
+
+    def _pages(self, manifest: _Manifest) -> Iterator[_Manifest]:
+        """The manifest and those it leads on to."""
+        yield manifest
+        for _ in range(MANIFESTS - 1):
             further = next((link.url for link in manifest.link if link.relation == "next"), "")
             if not further:
-                break
-            manifest, _ = self.client.read(further, _MANIFEST, what="the export's manifest")
-        else:
+                return
+            manifest, _answer = self.client.read(further, _MANIFEST, what="the export's manifest")
+            yield manifest
+        if any(link.relation == "next" and link.url for link in manifest.link):
             raise IncompleteError(
                 f"the export's manifest has more than {MANIFESTS} pages", "Report it to the EHR vendor."
             )
-        if deleted:
-            cursor.notes.append(f"{deleted} files of deletions in the export were not read")
-        cursor.parts = parts
-        self._save()
 
-    def _fetch(self, part: Part) -> None:
+    def _files(self, page: _Manifest) -> Iterator[ExportedFile]:
+        """What is fetched of a manifest. A server may ignore `_type`; what was not asked for is left there."""
+        yield from (file for file in page.output if file.type in self.site.types)
+        # `error` holds OperationOutcomes whatever it says; a server may also list them as output.
+        yield from (ExportedFile(MESSAGES, file.url) for file in page.error)
+        yield from (file for file in page.output if file.type == MESSAGES)
+
+    def _fetch(self, file: ExportedFile) -> None:
         """One file, whole or not at all; then the cursor."""
         cursor = self.cursor
-        is_message = part.type == MESSAGES
-        stem = f"{MESSAGES}-{UNIT}" if is_message else part.type
+        path = self._target(file)
+        meter = self.client.again_and_again(lambda: self._download(file, path))
+        cursor.files.append(path.name)
+        cursor.taken += 1
+        if file.type == MESSAGES:
+            cursor.messages += meter.lines
+            cursor.faults += _grave(path, self.site.limits.line_bytes)
+        else:
+            cursor.types[file.type] = cursor.types.get(file.type, 0) + meter.lines
+            cursor.bytes += meter.bytes
+            cursor.newest = newest(cursor.newest, meter.newest)
+            cursor.faults += _shortfall(file, meter)
+        self._save()
+        self.progress(EXPORT, sum(cursor.types.values()))
+
+    def _target(self, file: ExportedFile) -> Path:
+        stem = f"{MESSAGES}-{EXPORT}" if file.type == MESSAGES else file.type
         if not stem.replace("-", "").isalnum():
             raise IncompleteError(
                 "the export's manifest names a file without a resource type", "Report it to the EHR vendor."
             )
-        number = sum(name.startswith(f"{stem}-") for name in cursor.files) + 1
-        path = self.landing.path(stem, number)
-        meter = self.client.again_and_again(lambda: self._download(part, path))
-        cursor.files.append(path.name)
-        cursor.taken += 1
-        if is_message:
-            cursor.messages += meter.lines
-            cursor.faults += _grave(path, self.site.limits.line_bytes)
-        else:
-            cursor.types[part.type] = cursor.types.get(part.type, 0) + meter.lines
-            cursor.bytes += meter.bytes
-            cursor.newest = newest(cursor.newest, meter.newest)
-            cursor.faults += _shortfall(part, meter)
-        self._save()
-        self.progress(UNIT, sum(cursor.types.values()))
+        return self.landing.path(stem, sum(name.startswith(f"{stem}-") for name in self.cursor.files) + 1)
 
-    def _download(self, part: Part, path: Path) -> Meter:
+    def _download(self, file: ExportedFile, path: Path) -> Meter:
         meter = Meter(cap=self.site.limits.line_bytes)
         not_after = max(self.client.clock(), self.cursor.as_of or self.cursor.began)
-        with self.client.download(part.url, what=f"the export's {part.type}", log_in=self.cursor.log_in) as blocks:
+        with self.client.download(file.url, what=f"the export's {file.type}", log_in=self.cursor.log_in) as blocks:
             measured = meter.through(blocks, not_after=not_after)
-            self.landing.write(path, _capped(measured, self.site.limits.file_bytes, part.type))
+            self.landing.write(path, _capped(measured, self.site.limits.file_bytes, file.type))
         return meter
 
     def _delete_job(self) -> None:
@@ -288,12 +286,12 @@ class _Export:
         self._save()
 
     def _save(self) -> None:
-        self.landing.save_cursor(UNIT, self.cursor)
+        self.landing.save_cursor(EXPORT, self.cursor)
 
     def _pulled(self) -> Pulled:
         cursor = self.cursor
         return Pulled(
-            unit=UNIT,
+            unit=EXPORT,
             files=cursor.files,
             resources=sum(cursor.types.values()),
             types=cursor.types,
@@ -320,12 +318,12 @@ def _capped(blocks: Iterator[bytes], cap: int, resource_type: str) -> Iterator[b
         yield block
 
 
-def _shortfall(part: Part, meter: Meter) -> list[str]:
+def _shortfall(file: ExportedFile, meter: Meter) -> list[str]:
     """What is missing in a file that came."""
     if meter.truncated:
-        return [f"{part.type}: a file of the export ends in mid-line"]
-    if part.count is not None and meter.lines < part.count:
-        return [f"{part.type}: a file of the export holds {meter.lines} of {part.count} resources"]
+        return [f"{file.type}: a file of the export ends in mid-line"]
+    if file.count is not None and meter.lines < file.count:
+        return [f"{file.type}: a file of the export holds {meter.lines} of {file.count} resources"]
     return []
 
 

@@ -4,19 +4,21 @@ A file that breaks off keeps its good lines, and its type is reported incomplete
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 
-from connectors.formats.ndjson import GZIP_MAGIC, Meter, file_blocks, find_files, newest, read_lines
-from connectors.landing import Landing
+from connectors.formats.gzip import file_blocks, is_gzip
+from connectors.formats.meter import Meter
+from connectors.formats.ndjson import find_files, read_lines
+from connectors.outside.times import newest
 from connectors.pulled import Pulled
+from connectors.source import Source, Wanted
 from schemas.errors import OperatorError
-from schemas.problems import Problem
-from schemas.sites import Site
 
 UNKNOWN = "?"
 """Type of a file that neither its name nor its first lines tell."""
@@ -56,9 +58,10 @@ def files_by_type(folder: Path, types: list[str], *, cap: int) -> dict[str, list
             f"files.folder: no such folder: {folder}", "Correct the path; check that the share is mounted."
         )
     found: dict[str, list[Path]] = {}
-    for path in find_files(folder):
-        if path.stat().st_size:
-            found.setdefault(_type_of(path, types, cap), []).append(path)
+    with _share(folder):
+        for path in find_files(folder):
+            if path.stat().st_size:
+                found.setdefault(_type_of(path, types, cap), []).append(path)
     return found
 
 
@@ -69,71 +72,84 @@ def _type_of(path: Path, types: list[str], cap: int) -> str:
 
 def first_type(path: Path, *, cap: int) -> str:
     """resourceType of the first line that has one; UNKNOWN where none of the first ten does."""
-    for line in islice(read_lines(path, cap=cap), FIRST_LINES):
-        if isinstance(line, Problem):
-            continue
-        try:
-            kind = _KIND.decode(line).resourceType
-        except msgspec.DecodeError:
-            continue
-        if kind:
-            return kind
-    return UNKNOWN
+    with _share(path):
+        lines = list(islice(read_lines(path, cap=cap), FIRST_LINES))
+    return next((kind for line in lines if isinstance(line, bytes) and (kind := _kind(line))), UNKNOWN)
 
 
-def pull_files(
-    site: Site,
-    resource_type: str,
-    *,
-    folder: Path,
-    landing: Landing,
-    clock: Callable[[], datetime],
-    progress: Callable[[str, int], None],
-) -> Pulled:
+def _kind(line: bytes) -> str:
+    try:
+        return _KIND.decode(line).resourceType
+    except msgspec.DecodeError:
+        return ""
+
+
+@contextmanager
+def _share(path: Path) -> Iterator[None]:
+    """What the system refuses there, in our words."""
+    try:
+        yield
+    except OSError as exc:
+        raise OperatorError(f"{path} cannot be read ({exc.strerror})", "Check permissions and the share.") from exc
+
+
+def pull_files(source: Source, wanted: Wanted) -> Pulled:
     """The files of one type, into the landing folder; file by file, so a crash goes on at the next.
 
     Files of no known type come with the site's first type, where their lines are counted as problems.
     """
-    cursor = landing.cursor(resource_type, FilesCursor) or FilesCursor(began=clock())
-    if not cursor.done:
-        found = files_by_type(folder, list(site.types), cap=site.limits.line_bytes)
+    return _Delivery(source, wanted).run()
+
+
+class _Delivery:
+    """The files of one type, with their cursor."""
+
+    def __init__(self, source: Source, wanted: Wanted) -> None:
+        self.folder, self.types, self.cap = source.files, source.site.types, source.site.limits.line_bytes
+        self.type, self.landing, self.progress = wanted.unit, wanted.landing, wanted.progress
+        self.cursor = self.landing.cursor(self.type, FilesCursor) or FilesCursor(began=source.clock())
+
+    def run(self) -> Pulled:
+        """Every file from where the cursor stands."""
+        if not self.cursor.done:
+            for path in self._left():
+                self._take(path)
+                self.progress(self.type, self.cursor.resources)
+            self.cursor.done = True
+            self._save()
+        return _pulled(self.type, self.cursor)
+
+    def _left(self) -> list[Path]:
+        found = files_by_type(self.folder, list(self.types), cap=self.cap)
         unknown = found.get(UNKNOWN, [])
-        cursor.unknown = len(unknown)
-        sources = [*found.get(resource_type, []), *(unknown if resource_type == site.types[0] else [])]
-        for source in sources:
-            if source.relative_to(folder).as_posix() not in cursor.taken:
-                _take(source, resource_type, folder, landing, cursor, cap=site.limits.line_bytes)
-                progress(resource_type, cursor.resources)
-        cursor.done = True
-        landing.save_cursor(resource_type, cursor)
-    return _pulled(resource_type, cursor)
+        self.cursor.unknown = len(unknown)
+        paths = [*found.get(self.type, []), *(unknown if self.type == self.types[0] else [])]
+        return [path for path in paths if self._name(path) not in self.cursor.taken]
 
+    def _take(self, path: Path) -> None:
+        cursor, meter = self.cursor, Meter(cap=self.cap)
+        target = self.landing.path(self.type, len(cursor.files) + 1)
+        with _share(path):
+            self._copy(path, target, meter)
+        cursor.taken.append(self._name(path))
+        cursor.files.append(target.name)
+        cursor.resources += meter.lines
+        cursor.bytes += meter.bytes
+        cursor.broken += meter.truncated
+        cursor.newest = newest(cursor.newest, meter.newest)
+        self._save()
 
-def _take(source: Path, resource_type: str, folder: Path, landing: Landing, cursor: FilesCursor, *, cap: int) -> None:
-    meter = Meter(cap=cap)
-    target = landing.path(resource_type, len(cursor.files) + 1)
-    try:
-        if _is_gzip(source):
-            landing.copy(target, _measured_as_is(source, meter, cursor.began))
+    def _copy(self, path: Path, target: Path, meter: Meter) -> None:
+        if is_gzip(path):
+            self.landing.copy(target, _measured_as_is(path, meter, self.cursor.began))
         else:
-            landing.write(target, meter.through(file_blocks(source), not_after=cursor.began))
-    except OSError as exc:
-        raise OperatorError(
-            f"{resource_type}: {source} cannot be copied ({exc.strerror})",
-            "Check permissions and the share.",
-        ) from exc
-    cursor.taken.append(source.relative_to(folder).as_posix())
-    cursor.files.append(target.name)
-    cursor.resources += meter.lines
-    cursor.bytes += meter.bytes
-    cursor.broken += meter.truncated
-    cursor.newest = newest(cursor.newest, meter.newest)
-    landing.save_cursor(resource_type, cursor)
+            self.landing.write(target, meter.through(file_blocks(path), not_after=self.cursor.began))
 
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
 
-def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    def _save(self) -> None:
+        self.landing.save_cursor(self.type, self.cursor)
 
 
 def _measured_as_is(source: Path, meter: Meter, not_after: datetime) -> Iterator[bytes]:

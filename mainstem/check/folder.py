@@ -19,8 +19,6 @@ def check_folder(site: Site, folder: Path) -> list[Finding]:
         found = files_by_type(path, list(site.types), cap=cap)
     except MainstemError as exc:
         return [failed("folder", "site IT", exc)]
-    except OSError:
-        return [failed("folder", "site IT", OperatorError(f"{path} cannot be read", "Check permissions."))]
     findings = [Finding("folder", True, str(path))]
     if unknown := found.get(UNKNOWN):
         fault = IncompleteError(

@@ -13,7 +13,7 @@ from schemas.sites import Site
 
 def check_server(site: Site, client: FhirClient) -> list[Finding]:
     """Everything tried at the server, in order; stops where nothing further can be told."""
-    findings: list[Finding] = []
+    findings = [Finding("encryption", True, sentence) for sentence in client.origins.in_the_open]
     said: list[Capabilities] = []
 
     def capabilities() -> str:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from mainstem.commands.terminal import print_error
+from mainstem.commands.terminal import print_defect, print_error
 from schemas.errors import MainstemError
 
 app = typer.Typer(
@@ -47,7 +47,8 @@ def _configure(
 
 
 def main() -> None:
-    """Runs the command; an error of ours is printed as its cause and its fix, without a traceback."""
+    """Runs the command; an error of ours is printed as its cause and its fix, without a traceback; of others the kind alone."""
+    sys.excepthook = print_defect
     try:
         app()
     except MainstemError as exc:

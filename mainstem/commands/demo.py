@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from mainstem.commands.terminal import stdout
-
 group = typer.Typer(name="demo", help="A network of three hospitals on this machine.", invoke_without_command=True)
 State = Annotated[Path, typer.Option(help="Where the demo keeps its databases, keys and hospitals.")]
 
@@ -21,14 +19,18 @@ def demo(
 ) -> None:
     """Three hospitals, a broker, a database, the registry, the page and Airflow on 127.0.0.1, until Ctrl-C."""
     if context.invoked_subcommand is None:
+        from rich.console import Console
+
         from mainstem.demo import run as run_demo
 
-        run_demo(quick=quick, state=state, console=stdout())
+        run_demo(quick=quick, state=state, console=Console())
 
 
 @group.command("day-two")
 def day_two(state: State = Path("var/demo")) -> None:
     """While the demo is up: one value corrected, one observation in error, one new patient; then nothing."""
+    from rich.console import Console
+
     from mainstem.demo import day_two as change_hospitals
 
-    change_hospitals(state=state, console=stdout())
+    change_hospitals(state=state, console=Console())

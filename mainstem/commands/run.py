@@ -11,12 +11,14 @@ from mainstem.commands.terminal import (
     progress_bars,
     read_settings,
     reason_fix,
+    say,
     stdout,
+    styled,
     tell,
 )
 
 if TYPE_CHECKING:
-    from mainstem.refresh import Mode, Report
+    from schemas.loads import LoadReport, Mode
 
 group = typer.Typer()
 
@@ -29,7 +31,7 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Give up an unfinished load instead of taking it up.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Refresh one site: plan, pull, map, publish, complete. Run it again after any failure."""
+    """Refresh one site: plan, pull, map, derive, publish, complete. Run it again after any failure."""
     from mainstem.refresh import open_refresh
     from mainstem.refresh import run as run_refresh
 
@@ -41,7 +43,7 @@ def run(
     ):
         report = run_refresh(refresh, mode=mode, types=wanted, fresh=fresh)
     if as_json:
-        print_json(report.as_json())
+        print_json(report.model_dump(mode="json"))
     else:
         _print_report(report)
     if report.status == "partial":
@@ -59,10 +61,10 @@ def publish(site: SitePath) -> None:
         refresh.publisher() as publisher,
     ):
         published = publisher.publish()
-    typer.echo(f"{refresh.site.site}: {published.events:,} events published")
+    say(f"{refresh.site.site}: {published.events:,} events published")
 
 
-def _print_report(report: "Report") -> None:
+def _print_report(report: "LoadReport") -> None:
     """A load's figures by type, what was skipped, what is missing."""
     from rich.table import Table
 
@@ -79,7 +81,7 @@ def _print_report(report: "Report") -> None:
     for reason, count in sorted(report.total.skipped.items()):
         console.print(f"  skipped {count:,} × {reason}: {reason_fix(reason)}")
     for gap in report.gaps:
-        console.print(f"  [yellow]gap[/] {gap.resource_type}: {gap.reason}")
+        console.print(styled("  ", ("gap", "yellow"), f" {gap.resource_type}: {gap.reason}"))
     taken_up = ", an unfinished load taken up" if report.resumed else ""
     console.print(
         f"{report.site}: {report.published:,} events published, {report.status} in {report.seconds:.1f} s (load {report.load}{taken_up})"

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mainstem.commands.terminal import say
+
 group = typer.Typer()
 
 
@@ -19,4 +21,4 @@ def schemas(to: Annotated[Path, typer.Option(help="Folder to write the JSON Sche
         (to / stale).unlink()
     for name, text in files.items():
         (to / name).write_text(text, encoding="utf-8")
-    typer.echo(f"{len(files)} schemas in {to}")
+    say(f"{len(files)} schemas in {to}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mainstem.commands.terminal import stdout
+from mainstem.commands.terminal import say, stdout
 from schemas.errors import OperatorError
 
 group = typer.Typer(name="sites", help="Site files and what is made from them.", no_args_is_help=True)
@@ -25,7 +25,8 @@ def new(
     from mainstem.config.new_site import write_site
 
     path = write_site(name, to, base_url=base_url, folder=folder, time_zone=time_zone)
-    typer.echo(f"wrote {path}\nnext: mainstem check {path}")
+    say(f"wrote {path}")
+    say(f"next: mainstem check {path}")
 
 
 @group.command("keys")
@@ -50,6 +51,6 @@ def dags(
     from mainstem.config.dag_stubs import faults, write_stubs
 
     for line in write_stubs(folder, to):
-        typer.echo(line)
+        say(line)
     if broken := faults(folder):
-        raise OperatorError("\n".join(broken), "Correct the file; until then its DAG fails at once and says so.")
+        raise OperatorError(broken, "Correct the file; until then its DAG fails at once and says so.")

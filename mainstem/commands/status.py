@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, read_settings, stdout
+from mainstem.commands.terminal import AsJson, print_json, read_settings, say, stdout, styled
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from mainstem.state import SiteType
 
@@ -33,7 +34,7 @@ def status(site: Annotated[str | None, typer.Option(help="Only this site.")] = N
     elif rows:
         stdout().print(as_table(rows, datetime.now(UTC)))
     else:
-        typer.echo("nothing has been loaded yet: mainstem run sites/<site>.toml")
+        say("nothing has been loaded yet: mainstem run sites/<site>.toml")
 
 
 def as_json_rows(rows: Sequence["SiteType"]) -> list[dict[str, Any]]:
@@ -53,12 +54,12 @@ def as_table(rows: Sequence["SiteType"], now: datetime) -> "Table":
     return table
 
 
-def _cells(row: "SiteType", now: datetime) -> tuple[str, ...]:
+def _cells(row: "SiteType", now: datetime) -> tuple["str | Text", ...]:
     upto = f"{row.watermark:%Y-%m-%d %H:%M}Z, {ago(now - row.watermark)} ago" if row.watermark else "not loaded"
-    pending = f"{row.pending:,}"
+    pending: str | Text = f"{row.pending:,}"
     if row.oldest_pending is not None:
-        pending = f"[yellow]{row.pending:,} ({ago(now - row.oldest_pending)})[/]"
-    gaps = "; ".join(f"[yellow]{gap.reason}[/]" for gap in row.gaps)
+        pending = styled((f"{row.pending:,} ({ago(now - row.oldest_pending)})", "yellow"))
+    gaps = styled(("; ".join(gap.reason for gap in row.gaps), "yellow"))
     quarantined = ", ".join(f"{count:,} {reason}" for reason, count in sorted(row.quarantined.items()))
     load = f"{row.load_status}" if row.load else "–"
     return row.site, row.resource_type, upto, f"{row.records:,}", pending, gaps or "–", quarantined or "–", load

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, SitePath, print_json, read_settings
+from mainstem.commands.terminal import AsJson, SitePath, print_json, read_settings, say
 from schemas.errors import OperatorError
 
 group = typer.Typer(name="subjects", help="Subjects that are another: merged patients, new keys.", no_args_is_help=True)
@@ -26,9 +26,9 @@ def list(site: SitePath, as_json: AsJson = False) -> None:
         print_json(rows)
         return
     for row in rows:
-        typer.echo(f"{row['old']} is {row['surviving']} since {row['since']:%Y-%m-%d}: {row['why']}")
+        say(f"{row['old']} is {row['surviving']} since {row['since']:%Y-%m-%d}: {row['why']}")
     if not rows:
-        typer.echo("no subject is an alias")
+        say("no subject is an alias")
 
 
 @group.command(epilog="Then `mainstem publish` tells the network; nothing is published before.")
@@ -53,7 +53,7 @@ def alias(
             moved = aliases.end(name, _subject(old), now)
         else:
             moved = aliases.add(name, _subject(old), _subject(surviving), why, now)
-    typer.echo(f"{moved:,} records moved; next: mainstem publish {site}")
+    say(f"{moved:,} records moved; next: mainstem publish {site}")
 
 
 def _subject(text: str) -> bytes:

@@ -1,52 +1,89 @@
-"""What the commands share: where they print, bars for people, the settings they work with."""
+"""What the commands share: where they print, bars for people, the settings they work with.
+
+Much of what is printed was written by others: a server's software name, a gap's reason, an event. So a command prints by
+`stdout`, `styled`, `say` and `tell` alone: each string becomes one printable line of bounded length, and none is markup.
+"""
 
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from schemas.errors import MainstemError
+from schemas.showing import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from mainstem.config.settings import Settings
     from mainstem.refresh import Progress
 
+LABEL = 60
+"""Characters of a bar's label."""
 SitePath = Annotated[Path, typer.Argument(metavar="SITE", help="The site's TOML file.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
 
 
 def print_error(exc: MainstemError) -> None:
     """Cause and fix, on standard error."""
-    from rich.markup import escape
-
     console = stderr()
-    console.print(f"[bold red]error:[/] {escape(exc.cause)}", soft_wrap=True, highlight=False)
+    for cause in exc.causes:
+        console.print(styled(("error:", "bold red"), f" {cause}"), soft_wrap=True)
     if exc.fix:
-        console.print(f"[bold green]  fix:[/] {escape(exc.fix)}", soft_wrap=True, highlight=False)
+        console.print(styled(("  fix:", "bold green"), f" {exc.fix}"), soft_wrap=True)
+
+
+def print_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Where an error that is not one of ours arose, and its kind. Its text may hold what it worked on."""
+    for line in traceback.format_tb(trace):
+        sys.stderr.write(line)
+    say(f"{kind.__name__}: a defect of Mainstem; please report it with the lines above", err=True)
 
 
 def stderr() -> "Console":
     """For people, and for what is not the result."""
-    from rich.console import Console
-
-    return Console(stderr=True)
+    return _console(to_stderr=True)
 
 
 def stdout() -> "Console":
     """For the result."""
-    from rich.console import Console
+    return _console(to_stderr=False)
 
-    return Console()
+
+def _console(*, to_stderr: bool) -> "Console":
+    """A console to which every string, in a cell too, is words: one printable line, no markup, no emoji codes."""
+    from rich.console import Console
+    from rich.text import Text
+
+    class WordsOnly(Console):
+        def render_str(self, text: str, **how: Any) -> Text:
+            return super().render_str(shown(text), **how)
+
+    return WordsOnly(stderr=to_stderr, markup=False, emoji=False, highlight=False)
+
+
+def styled(*parts: str | tuple[str, str]) -> "Text":
+    """One line of texts and (text, style)."""
+    from rich.text import Text
+
+    pieces = [(part, "") if isinstance(part, str) else part for part in parts]
+    return Text.assemble(*((shown(text), style) for text, style in pieces))
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """One line of the result, or beside it on standard error."""
+    typer.echo(shown(line), err=err)
 
 
 def tell(line: str) -> None:
     """One line on what goes on, on standard error."""
-    stderr().print(line, soft_wrap=True, highlight=False, markup=False)
+    stderr().print(line, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -77,14 +114,14 @@ def progress_bars(*, quiet: bool) -> Iterator["Progress"]:
     tasks: dict[str, Any] = {}
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description:<34}"),
-        TextColumn("{task.completed:>12,}"),
+        TextColumn("{task.description:<34}", markup=False),
+        TextColumn("{task.completed:>12,}", markup=False),
         TimeElapsedColumn(),
     )
     with Bars(*columns, console=stderr(), transient=True) as bars:
 
         def show(step: str, unit: str, count: int) -> None:
-            label = f"{step:<8} {unit}"
+            label = shown(f"{step:<8} {unit}", LABEL)
             if label not in tasks:
                 tasks[label] = bars.add_task(label, total=None)
             bars.update(tasks[label], completed=count)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, read_settings, stdout
+from mainstem.commands.terminal import AsJson, print_json, read_settings, say, stdout
 
 if TYPE_CHECKING:
     from mainstem.kafka.topics import TopicFinding
@@ -25,9 +25,9 @@ def create(partitions: Partitions = 12, replication: Replication = 3, groups: Gr
         current.kafka_settings(), current.network, groups=groups, partitions=partitions, replication=replication
     )
     for name in created:
-        typer.echo(f"created {name}")
+        say(f"created {name}")
     if not created:
-        typer.echo("all topics exist; `mainstem topics check` compares their settings")
+        say("all topics exist; `mainstem topics check` compares their settings")
 
 
 @group.command("check")
@@ -49,7 +49,7 @@ def check(
     elif findings:
         _print_findings(findings)
     else:
-        typer.echo("topics are as they should be")
+        say("topics are as they should be")
     if findings:
         raise typer.Exit(1)
 
@@ -64,4 +64,4 @@ def _print_findings(findings: "list[TopicFinding]") -> None:
     console = stdout()
     console.print(table)
     for fix in dict.fromkeys(finding.fix for finding in findings):
-        console.print(f"fix: {fix}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"fix: {fix}", soft_wrap=True)

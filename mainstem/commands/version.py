@@ -2,6 +2,8 @@
 
 import typer
 
+from mainstem.commands.terminal import say
+
 group = typer.Typer()
 
 
@@ -10,4 +12,4 @@ def version() -> None:
     """Print the version."""
     from mainstem import __version__
 
-    typer.echo(f"mainstem {__version__}")
+    say(f"mainstem {__version__}")

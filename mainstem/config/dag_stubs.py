@@ -1,5 +1,6 @@
 """What Airflow needs of each site, written from the site files: one DAG stub a site."""
 
+import re
 from pathlib import Path
 
 from mainstem.config.site_files import read_site, site_paths
@@ -7,12 +8,16 @@ from schemas.errors import OperatorError
 
 PREFIX = "ehr_pull__"
 # Airflow reads a file as a DAG only where the words "airflow" and "dag" stand in it.
-STUB = '''"""Airflow DAG: refreshes {name}. Written by `mainstem sites dags`."""
+STUB = '''"""Airflow DAG of one site. Written by `mainstem sites dags`."""
 
 from dags.site_dag import site_dag
 
 dag = site_dag("{stem}")
 '''
+
+
+STEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+"""What a site file may be called to have a stub: it is all that stands in the stub, which runs with Airflow's rights."""
 
 
 def stubs(sites: Path) -> dict[str, str]:
@@ -21,25 +26,24 @@ def stubs(sites: Path) -> dict[str, str]:
     One file a site: a broken site file takes no other site's DAG offline. Named after the site file, which can be told
     whatever stands in it.
     """
-    return {f"{PREFIX}{path.stem}.py": STUB.format(name=_name(path), stem=path.stem) for path in site_paths(sites)}
+    return {
+        f"{PREFIX}{path.stem}.py": STUB.format(stem=path.stem)
+        for path in site_paths(sites)
+        if STEM.fullmatch(path.stem)
+    }
 
 
 def faults(sites: Path) -> list[str]:
     """What is wrong with site files, a sentence each."""
     found = []
     for path in site_paths(sites):
+        if not STEM.fullmatch(path.stem):
+            found.append(f"{path}: has no DAG: name the file by letters, digits, hyphens and underscores")
         try:
             read_site(path)
         except OperatorError as exc:
-            found.append(exc.cause)
+            found.extend(exc.causes)
     return found
-
-
-def _name(path: Path) -> str:
-    try:
-        return read_site(path).site.name
-    except OperatorError:
-        return path.stem
 
 
 def write_stubs(sites: Path, to: Path) -> list[str]:

@@ -1,15 +1,17 @@
 """`mainstem sites new`: a site file to start from, and the site's pseudonym key."""
 
+import json
 import os
+import re
 import secrets
 from pathlib import Path
 
 from schemas.errors import OperatorError
-from schemas.sites import parse_site
+from schemas.sites import SITE_PATTERN, parse_site
 
 SERVER = """
 [fhir]
-base_url = "{base_url}"
+base_url = {base_url}
 
 # SMART Backend Services: give the public key to the EHR vendor, keep the private one here.
 # [fhir.auth]
@@ -20,12 +22,12 @@ base_url = "{base_url}"
 """
 FOLDER = """
 [files]
-folder = "{folder}"
+folder = {folder}
 """
 TEMPLATE = """# {site}: one site of the network. `mainstem sites keys` lists every key.
 site = "{site}"
 name = "{site}"
-time_zone = "{time_zone}"
+time_zone = {time_zone}
 subject_key = "file:keys/{site}.subject-key"   # pseudonyms; keep it secret, keep it safe, never change it
 """
 
@@ -36,8 +38,16 @@ def write_site(name: str, to: Path, *, base_url: str | None, folder: Path | None
         raise OperatorError(
             "a site is read from a server or from a folder", "Give --base-url or --folder, one of them."
         )
-    text = TEMPLATE.format(site=name, time_zone=time_zone)
-    text += SERVER.format(site=name, base_url=base_url) if base_url else FOLDER.format(folder=_absolute(folder))
+    if re.fullmatch(SITE_PATTERN, name) is None:
+        raise OperatorError(
+            f"{name!r} cannot be the name of a site", "Use lower case letters, digits and hyphens, 31 at most."
+        )
+    text = TEMPLATE.format(site=name, time_zone=_quoted(time_zone))
+    text += (
+        SERVER.format(site=name, base_url=_quoted(base_url))
+        if base_url
+        else FOLDER.format(folder=_quoted(_absolute(folder)))
+    )
     path = to / f"{name}.toml"
     parse_site(text, str(path))
     if path.exists():
@@ -50,6 +60,11 @@ def write_site(name: str, to: Path, *, base_url: str | None, folder: Path | None
             file.write(secrets.token_hex(32) + "\n")
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _quoted(text: str) -> str:
+    """As a TOML string, whatever stands in it; the escapes of JSON are TOML's too."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _absolute(folder: Path | None) -> str:

@@ -8,9 +8,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mainstem.config.site_files import file_secrets
 from schemas.errors import OperatorError
+from schemas.showing import address
+from schemas.sites import SecretRef
 
 if TYPE_CHECKING:
     from mainstem.kafka.settings import KafkaSettings
+
+
+ADDRESSES = ("database_url", "registry_url", "kafka")
+"""What names a place and may hold a secret beside it."""
 
 
 class Settings(BaseSettings):
@@ -29,12 +35,12 @@ class Settings(BaseSettings):
     kafka_security: str = Field(default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_SSL or SASL_PLAINTEXT.")
     kafka_sasl_mechanism: str = Field(default="SCRAM-SHA-512", description="SASL mechanism.")
     kafka_username: str | None = Field(default=None, description="SASL user name.")
-    kafka_password: str | None = Field(
+    kafka_password: SecretRef | None = Field(
         default=None, description="Where the SASL password is: `env:NAME` or `file:PATH`."
     )
     kafka_ca_file: str | None = Field(default=None, description="Certificate authorities (PEM) of the brokers.")
     kafka_allow_plaintext: bool = Field(
-        default=False, description="Allow PLAINTEXT to a broker that is not on loopback."
+        default=False, description="Allow a connection without TLS to a broker elsewhere; said on every run."
     )
     kafka_plain_send: bool = Field(
         default=False, description="Publish through kafka-python's public interface alone: slower, for a doubt."
@@ -42,6 +48,13 @@ class Settings(BaseSettings):
     landing: Path = Field(default=Path("var/landing"), description="Raw FHIR as it came; stays at the site.")
     keep_loads: int = Field(default=7, ge=1, description="Loads whose landing files are kept, per site.")
     sites: Path = Field(default=Path("sites"), description="Folder of the site files.")
+
+    def shown(self) -> dict[str, str | int | bool | None]:
+        """Every value for people and for logs: an address without what it may hold besides."""
+        return {
+            name: address(value) if name in ADDRESSES else value if isinstance(value, int | None) else str(value)
+            for name, value in self
+        }
 
     def kafka_settings(self) -> "KafkaSettings":
         """How to reach the brokers."""
@@ -64,5 +77,8 @@ def load_settings(**given: object) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as exc:
-        faults = [f"MAINSTEM_{str(e['loc'][0]).upper()}: {e['msg']}" for e in exc.errors(include_input=False)]
+        faults = [
+            f"MAINSTEM_{str(error['loc'][0]).upper()}: {error['msg'].removeprefix('Value error, ')}"
+            for error in exc.errors(include_input=False, include_context=False)
+        ]
         raise OperatorError("; ".join(faults), "Correct the environment variable.") from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from schemas.errors import OperatorError
-from schemas.sites import Site, parse_site
+from schemas.sites import SECRET_PATTERN, Site, parse_site
 
 Secrets = Callable[[str], bytes]
 """Resolves a reference such as `env:NAME` to the secret."""
@@ -90,6 +90,11 @@ def file_secrets(folder: Path) -> Secrets:
     """Resolves `env:NAME`, `file:PATH` (relative to `folder`) and `airflow:CONN_ID` (from `AIRFLOW_CONN_*`)."""
 
     def secret(reference: str) -> bytes:
+        if re.fullmatch(SECRET_PATTERN, reference) is None:
+            raise OperatorError(
+                "what stands where a secret's place belongs is none",
+                "Give the secret's place, never the secret: env:NAME, file:PATH or airflow:CONN_ID.",
+            )
         kind, _, name = reference.partition(":")
         if kind == "env":
             return _from_environment(name, reference)

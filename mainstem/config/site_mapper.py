@@ -1,16 +1,19 @@
 """A site's mapper: its pseudonym key, time zone and code map put together."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from mainstem.config.site_files import Secrets, SiteFile
 from schemas.errors import OperatorError
-from transforms import CodeMapRow, Mapper, parse_code_map
+from transforms import ALL_TYPES, CodeMapRow, Mapper, parse_code_map
 from transforms.reading.references import LookUp
 
 KEY_BYTES = 32
 
 
-def site_mapper(file: SiteFile, secrets: Secrets, *, look_up: LookUp | None = None) -> Mapper:
+def site_mapper(
+    file: SiteFile, secrets: Secrets, *, look_up: LookUp | None = None, types: Collection[str] = ALL_TYPES
+) -> Mapper:
     """The mapper of a site; `look_up` answers for resources that others are read with. Raises OperatorError for a short key or a broken code map."""
     site = file.site
     key = secrets(site.subject_key)
@@ -20,7 +23,9 @@ def site_mapper(file: SiteFile, secrets: Secrets, *, look_up: LookUp | None = No
             "`mainstem sites new` writes a good one. Keep it: another key gives other pseudonyms.",
         )
     code_map = _read_code_map(file.resolve(site.code_map)) if site.code_map else ()
-    return Mapper(site=site.site, time_zone=site.time_zone, subject_key=key, code_map=code_map, look_up=look_up)
+    return Mapper(
+        site=site.site, time_zone=site.time_zone, subject_key=key, code_map=code_map, types=types, look_up=look_up
+    )
 
 
 def _read_code_map(path: Path) -> list[CodeMapRow]:

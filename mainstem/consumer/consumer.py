@@ -195,7 +195,7 @@ class Consumer:
             for topic in self._topics:
                 if not client.partitions_for_topic(topic):
                     raise OperatorError(
-                        f"Kafka at {self._settings.bootstrap} has no topic {topic}",
+                        f"Kafka at {self._settings.name} has no topic {topic}",
                         "Create it: `mainstem topics create`.",
                     )
             rebalances = Rebalances()

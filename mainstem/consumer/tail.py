@@ -11,11 +11,14 @@ from kafka import KafkaConsumer, TopicPartition
 from rich.console import Console
 from rich.text import Text
 
-from mainstem.consumer.received import LetterReason, Received, read_event
+from mainstem.consumer.received import LetterReason, Received, read_event, read_load
 from mainstem.kafka.settings import Reach, as_settings, kafka_errors
 from schemas.errors import OperatorError
 from schemas.events import Header
+from schemas.showing import shown
 
+WORD, SENTENCE = 40, 300
+"""Characters of a name and of what happened."""
 SHORT = 10
 """Characters of an id that are shown: `r-7f3a21bc`."""
 STYLES = {"recorded": "green", "amended": "yellow", "withdrawn": "red"}
@@ -36,20 +39,20 @@ class Seen(NamedTuple):
     headers: dict[str, str]
 
     def text(self) -> Text:
-        """One line for a terminal."""
+        """One line for a terminal, whatever stands in the event."""
         return Text.assemble(
             (f"{self.time:%Y-%m-%d %H:%M:%S}", "dim"),
-            f"  {self.site:<12} ",
+            f"  {shown(self.site, WORD):<12} ",
             (f"{self.operation:<10}", STYLES.get(self.operation, "bold")),
-            f" {self.type:<13} ",
-            (f"{self.what:<32}", "bold"),
-            (f" {self.record[:SHORT]} {self.subject[:SHORT]}", "dim"),
+            f" {shown(self.type, WORD):<13} ",
+            (f"{shown(self.what, SENTENCE):<32}", "bold"),
+            (f" {shown(self.record[:SHORT])} {shown(self.subject[:SHORT])}", "dim"),
         )
 
     def json(self) -> str:
-        """The headers and the value as one JSON line."""
+        """The headers and the value as one JSON line, in ASCII: a terminal may be reading it."""
         value = json.loads(self.raw) if self.raw else None
-        return json.dumps({"headers": self.headers, "value": value}, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps({"headers": self.headers, "value": value}, separators=(",", ":"))
 
 
 def print_events(
@@ -171,15 +174,16 @@ def _seen(record: Any) -> Seen:
 
 def _seen_load(record: Any) -> Seen:
     headers = _texts(record)
+    event = read_load(record)
+    if isinstance(event, LetterReason):
+        return _unreadable(record, event.value, headers)
     try:
-        event = json.loads(record.value)
-        types = event.get("types", {}).values()
-        read, changed = sum(t["read"] for t in types), event.get("published", 0)
-        what = event.get("error") or f"{read} read, {changed} published"
         when = datetime.fromisoformat(headers[Header.TIME])
-        return Seen(when, event["site"], event["event"], "load", what, event["load"], "", record.value, headers)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return _unreadable(record, LetterReason.INVALID_JSON.value, headers)
+    except (KeyError, ValueError):
+        return _unreadable(record, LetterReason.INVALID_HEADER.value, headers)
+    read = sum(counts.read for counts in event.types.values())
+    what = event.error or f"{read} read, {event.published} published"
+    return Seen(when, event.site, event.event.value, "load", what, event.load, "", record.value, headers)
 
 
 def _unreadable(record: Any, reason: str, headers: dict[str, str]) -> Seen:

@@ -6,6 +6,6 @@ owns the data (mainstem.state, mainstem.consumer, services.registry).
 
 from mainstem.database.engine import Database, connect
 from mainstem.database.errors import translated
-from mainstem.database.urls import name_of, parse_url
+from mainstem.database.urls import in_the_open, name_of, parse_url
 
-__all__ = ["Database", "connect", "name_of", "parse_url", "translated"]
+__all__ = ["Database", "connect", "in_the_open", "name_of", "parse_url", "translated"]

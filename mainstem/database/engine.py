@@ -24,6 +24,7 @@ def connect(url: URL, *, wait_seconds: float) -> Engine:
     options: dict[str, Any] = {
         "json_serializer": lambda value: msgspec.json.encode(value).decode(),
         "json_deserializer": msgspec.json.decode,
+        "hide_parameters": True,
     }
     try:
         if url.get_backend_name() == "sqlite":

@@ -66,6 +66,7 @@ OF_POSTGRESQL: Known = {
 }
 
 NO_TABLE = "42P01"
+NO_VALUE = "22000"
 NO_SESSION = {
     "password": "28P01",
     "no pg_hba.conf entry": "28000",
@@ -121,6 +122,8 @@ def _sqlite_code(error: sqlite3.Error) -> str:
 
 
 def _postgresql_code(error: BaseException) -> str:
-    """The SQLSTATE; that of a lost connection where there is none."""
+    """The SQLSTATE; that of a lost connection where there is none, and of a value that psycopg itself refuses."""
     code: str | None = getattr(error, "sqlstate", None)
+    if not code and type(error).__name__ == "DataError":
+        return NO_VALUE
     return code or next((code for words, code in NO_SESSION.items() if words in str(error)), "08")

@@ -1,13 +1,20 @@
 """Which database: the URLs we take, what they are called in messages, and their files, private to their owner."""
 
 import os
+import re
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from schemas.encryption import require_encryption
 from schemas.errors import OperatorError
+from schemas.showing import HIDDEN, address, shown
 
+_ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
+DATABASE = re.compile(r"[\w.$-]{1,63}")
+OTHERS = ("mariadb", "mssql", "mysql", "oracle")
+"""Kinds that are named in a message; another word may be part of a password."""
 STATE = "MAINSTEM_DATABASE_URL"
 """The setting that names the state's database; fixes name it."""
 
@@ -17,25 +24,74 @@ def parse_url(text: str, *, setting: str = STATE) -> URL:
     examples = f"Write sqlite:///var/mainstem.db or postgresql://user@host/database ({setting})."
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number is a ValueError with the text
         raise OperatorError("the database URL is not valid", examples) from None
     backend = url.get_backend_name()
     if backend in ("postgresql", "postgres"):
+        in_the_open(url, setting=setting)
         return url.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
-        raise OperatorError(f"Mainstem does not know databases of the kind {backend!r}", examples)
+        kind = backend if backend in OTHERS else "named there"
+        raise OperatorError(f"Mainstem does not know databases of the kind {kind}", examples)
+    if url.host or url.username or url.password or url.query:
+        raise OperatorError("an SQLite database is a file: no host, user or options", examples)
     if not url.database or url.database == ":memory:":
         raise OperatorError("an SQLite database needs a file to be kept in", examples)
     return url
 
 
+def in_the_open(url: URL, *, setting: str = STATE) -> list[str]:
+    """What travels unencrypted, a sentence a host, where the URL allows it. Raises OperatorError where it does not.
+
+    `sslmode=disable`, written out, is the allowance. Without a word libpq takes TLS only where the server offers it, and
+    whoever sits in between can say that it does not.
+    """
+    if url.get_backend_name() == "sqlite":
+        return []
+    mode = _option(url, "sslmode") or os.environ.get("PGSSLMODE", "")
+    found = (
+        require_encryption(
+            encrypted=mode in _ENCRYPTED,
+            host=host,
+            allowed=mode == "disable",
+            carries="records and the password",
+            place=f"PostgreSQL at {HIDDEN if _two_readings(url) else address(host)}",
+            fix=f"Add ?sslmode=verify-full (or require) to {setting}; or, where the network itself is encrypted, "
+            "?sslmode=disable.",
+        )
+        for host in _hosts(url)
+    )
+    return [sentence for sentence in found if sentence]
+
+
+def _hosts(url: URL) -> list[str]:
+    """The hosts reached over a network; a path is a socket of this machine."""
+    said = _option(url, "host") or url.host or os.environ.get("PGHOST", "")
+    said += "," + _option(url, "hostaddr")
+    return [host for host in said.split(",") if host and not host.startswith(("/", "@"))]
+
+
+def _option(url: URL, name: str) -> str:
+    value = url.query.get(name, "")
+    return value if isinstance(value, str) else ",".join(value)
+
+
 def name_of(url: URL) -> str:
     """The database in a message: file, or host, port and name; no user, no password."""
     if url.get_backend_name() == "sqlite":
-        return f"SQLite {url.database}"
-    host = url.host or str(url.query.get("host", "localhost"))
+        return f"SQLite {shown(url.database)}"
+    host = url.host or _option(url, "host") or "localhost"
+    host = f"[{host}]" if ":" in host and "/" not in host else host
     port = f":{url.port}" if url.port else ""
-    return f"PostgreSQL {url.database} at {host}{port}"
+    name = url.database or ""
+    if _two_readings(url) or not DATABASE.fullmatch(name):
+        return f"PostgreSQL {HIDDEN}"
+    return f"PostgreSQL {name} at {address(f'{host}{port}')}"
+
+
+def _two_readings(url: URL) -> bool:
+    """Whether what was read as its host or its name may be a part of the password: an `@` or a `/` too many."""
+    return any(mark in f"{url.username or ''}{url.password or ''}" for mark in "/?#@")
 
 
 def make_private(url: URL, *, setting: str = STATE) -> None:

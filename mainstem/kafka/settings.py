@@ -1,22 +1,29 @@
-"""How a Kafka cluster is reached: addresses and security for every client of ours, and which of TCP, TLS or SASL fails.
+"""How a Kafka cluster is reached: addresses and security for every client of ours, and which of TCP, TLS, Kafka or SASL fails.
 
 kafka-python says "Unable to bootstrap" for a dead host, an untrusted certificate and a wrong password alike; `explain` tells them apart.
 """
 
 import logging
+import re
 import socket
 import ssl
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any, Literal
 
+from schemas.encryption import require_encryption
 from schemas.errors import MainstemError, OperatorError, TemporaryError
+from schemas.showing import address
 
 BOOTSTRAP_MS = 8000
 """A dead broker is told after this; a live one answers in milliseconds."""
 PROBE_SECONDS = 2.0
+SERVER = re.compile(r"([A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?)(:[0-9]{1,5})?")
+NO_ANSWER = "no answer"
+ASK_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 0, -1)
+"""ApiVersions, version 0, from a client without a name: every broker answers it, before anybody logs in."""
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 # Without a handler of the application's, kafka-python's warnings would go to standard error through Python's last resort.
@@ -35,7 +42,7 @@ class KafkaSettings:
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
     allow_plaintext: bool = False
-    """Allow PLAINTEXT to a broker that is not on loopback."""
+    """Allow a connection without TLS to a broker that is not on loopback, with SASL or without."""
     plain_send: bool = False
     """Publish through `KafkaProducer.send` alone, about five times the CPU: see mainstem.kafka.record_batches."""
 
@@ -43,6 +50,11 @@ class KafkaSettings:
     def servers(self) -> list[str]:
         """The bootstrap addresses, one by one."""
         return [server.strip() for server in self.bootstrap.split(",") if server.strip()]
+
+    @property
+    def name(self) -> str:
+        """What the cluster is called in messages."""
+        return address(self.bootstrap)
 
     def client_options(self) -> dict[str, Any]:
         """Options every kafka-python client takes. Raises OperatorError where the settings are unsafe or incomplete."""
@@ -67,6 +79,11 @@ class KafkaSettings:
     def _refuse_unsafe(self) -> None:
         if not self.servers:
             raise OperatorError("no Kafka address is set", "Set MAINSTEM_KAFKA to host:port.")
+        if not all(SERVER.fullmatch(server) for server in self.servers):
+            raise OperatorError(
+                "a Kafka address is not of the form host:port",
+                "Correct MAINSTEM_KAFKA; user and password are settings of their own.",
+            )
         if self.security_protocol not in PROTOCOLS:
             raise OperatorError(
                 f"Kafka security {self.security_protocol!r} is none of {', '.join(PROTOCOLS)}",
@@ -77,13 +94,25 @@ class KafkaSettings:
                 f"{self.security_protocol} needs a mechanism, a user name and a password",
                 "Set MAINSTEM_KAFKA_SASL_MECHANISM, MAINSTEM_KAFKA_USERNAME and MAINSTEM_KAFKA_PASSWORD.",
             )
-        for server in self.servers:
-            host, _ = split_address(server)
-            if self.security_protocol == "PLAINTEXT" and not self.allow_plaintext and not on_loopback(host):
-                raise OperatorError(
-                    f"PLAINTEXT to {server} would carry outcome data unencrypted over a network",
-                    "Set MAINSTEM_KAFKA_SECURITY=SASL_SSL, or MAINSTEM_KAFKA_ALLOW_PLAINTEXT=true if the network itself is encrypted.",
-                )
+        _ = self.in_the_open
+
+    @property
+    def in_the_open(self) -> list[str]:
+        """What travels unencrypted, a sentence a broker, where that is allowed. Raises OperatorError where it is not."""
+        secret = " and the password" if self.security_protocol.startswith("SASL") else ""
+        found = (
+            require_encryption(
+                encrypted=self.security_protocol.endswith("SSL"),
+                host=split_address(server)[0],
+                allowed=self.allow_plaintext,
+                carries=f"outcome data{secret}",
+                place=f"Kafka at {address(server)} ({self.security_protocol})",
+                fix="Set MAINSTEM_KAFKA_SECURITY to SSL or SASL_SSL; or, where the network itself is encrypted, "
+                "MAINSTEM_KAFKA_ALLOW_PLAINTEXT=true.",
+            )
+            for server in self.servers
+        )
+        return [sentence for sentence in found if sentence]
 
 
 Reach = KafkaSettings | str
@@ -97,27 +126,32 @@ def as_settings(reach: Reach) -> KafkaSettings:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How far one address let us come; `stage` is the first thing that failed, empty when TCP and TLS work."""
+    """How far one address let us come; `stage` is the first thing that failed, empty when a broker answered."""
 
     server: str
-    stage: Literal["", "address", "TCP", "TLS"]
+    stage: Literal["", "address", "TCP", "TLS", "Kafka"]
     detail: str = ""
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether it may be well by itself: a certificate will not be."""
+        return self.stage != "TLS" or self.detail == NO_ANSWER
 
 
 def probe(reach: Reach) -> list[Probe]:
-    """Try name, TCP and TLS of every bootstrap address, each within seconds."""
+    """Try name, TCP, TLS and a first word of Kafka's at every bootstrap address, each within seconds."""
     settings = as_settings(reach)
-    return [_probe_one(settings, server) for server in settings.servers]
+    return [_probe_one(settings, server) for server in settings.servers if SERVER.fullmatch(server)]
 
 
 def unreachable(reach: Reach) -> MainstemError | None:
-    """Why no address lets us in, as far as TCP and TLS show; None where one does."""
+    """Why no address answers, as far as is seen without logging in; None where one does."""
     found = probe(reach)
     if not found or not all(result.stage for result in found):
         return None
     first = found[0]
     cause = f"Kafka broker {first.server} is not reachable: {first.stage} failed ({first.detail})"
-    if first.stage == "TLS":
+    if not first.is_passing:
         return OperatorError(cause, "Check MAINSTEM_KAFKA_CA_FILE and the name in the broker's certificate.")
     return TemporaryError(cause, "Start the broker, or correct MAINSTEM_KAFKA.")
 
@@ -130,20 +164,20 @@ def explain(reach: Reach, exc: Exception) -> MainstemError:
     kind = type(exc).__name__
     if "Authentication" in kind or "Sasl" in kind or "Authentication" in str(exc):
         return OperatorError(
-            f"Kafka at {settings.bootstrap} refused the user name or password ({kind})",
+            f"Kafka at {settings.name} refused the user name or password ({kind})",
             "Check the SASL settings and the user.",
         )
     if "Authorization" in kind:
         return OperatorError(
-            f"Kafka at {settings.bootstrap} does not permit this ({kind})", "Grant the ACL to our principal."
+            f"Kafka at {settings.name} does not permit this ({kind})", "Grant the ACL to our principal."
         )
     if settings.security_protocol.startswith("SASL"):
         return TemporaryError(
-            f"Kafka at {settings.bootstrap} takes connections but did not let us in ({kind})",
+            f"Kafka at {settings.name} takes connections but did not let us in ({kind})",
             "Check user name, password and mechanism; if they are right, the broker's log.",
         )
     return TemporaryError(
-        f"Kafka at {settings.bootstrap} did not answer as it should ({kind})", "Look into the broker's log; run again."
+        f"Kafka at {settings.name} did not answer as it should ({kind})", "Look into the broker's log; run again."
     )
 
 
@@ -166,29 +200,34 @@ def split_address(server: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def on_loopback(host: str) -> bool:
-    """Whether the host is this machine's loopback."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _probe_one(settings: KafkaSettings, server: str) -> Probe:
     try:
         connection = socket.create_connection(split_address(server), timeout=PROBE_SECONDS)
     except socket.gaierror:
         return Probe(server, "address", "the host name is not known")
     except OSError as exc:
-        return Probe(server, "TCP", exc.strerror or "no answer")
+        return Probe(server, "TCP", exc.strerror or NO_ANSWER)
     with connection:
         if not settings.security_protocol.endswith("SSL"):
-            return Probe(server, "")
+            return Probe(server, *_first_word(connection))
         try:
             context = ssl.create_default_context(cafile=settings.ca_file)
-            with context.wrap_socket(connection, server_hostname=split_address(server)[0]):
-                return Probe(server, "")
+            with context.wrap_socket(connection, server_hostname=split_address(server)[0]) as secured:
+                return Probe(server, *_first_word(secured))
+        except TimeoutError:
+            return Probe(server, "TLS", NO_ANSWER)
         except (ssl.SSLError, OSError) as exc:
             return Probe(
                 server, "TLS", getattr(exc, "verify_message", "") or getattr(exc, "reason", "") or type(exc).__name__
             )
+
+
+def _first_word(connection: socket.socket) -> tuple[Literal["", "Kafka"], str]:
+    """Whether a broker speaks: what takes connections may hang, or be something else."""
+    try:
+        connection.sendall(ASK_VERSIONS)
+        return ("", "") if connection.recv(1) else ("Kafka", "the connection was closed")
+    except TimeoutError:
+        return "Kafka", NO_ANSWER
+    except OSError as exc:
+        return "Kafka", exc.strerror or type(exc).__name__

@@ -140,13 +140,13 @@ def require_topics(reach: Reach, network: str) -> dict[str, int]:
     """
     wanted = topics(network)
     with administration(reach) as admin:
-        return {topic.name: _required(admin, as_settings(reach).bootstrap, topic) for topic in wanted}
+        return {topic.name: _required(admin, as_settings(reach).name, topic) for topic in wanted}
 
 
-def _required(admin: KafkaAdminClient, bootstrap: str, topic: Topic) -> int:
+def _required(admin: KafkaAdminClient, cluster: str, topic: Topic) -> int:
     described = _describe(admin, topic.name)
     if described is None:
-        raise OperatorError(f"Kafka at {bootstrap} has no topic {topic.name}", "Create it: `mainstem topics create`.")
+        raise OperatorError(f"Kafka at {cluster} has no topic {topic.name}", "Create it: `mainstem topics create`.")
     policy, must = _settings(admin, topic.name).get("cleanup.policy"), topic.settings["cleanup.policy"]
     if policy != must:
         raise OperatorError(

@@ -70,4 +70,4 @@ class Patience:
         return problem
 
     def _silence(self, seconds: float) -> str:
-        return f"Kafka at {self._settings.bootstrap} acknowledged nothing for {seconds:.0f} s"
+        return f"Kafka at {self._settings.name} acknowledged nothing for {seconds:.0f} s"

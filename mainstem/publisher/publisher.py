@@ -271,8 +271,12 @@ def publisher_of(
     notice: Callable[[str], Any] = lambda sentence: None,
 ) -> Publisher:
     """A site's publisher on the configured brokers. `progress` is told how many more events arrived, `notice` why nothing does."""
+    kafka = settings.kafka_settings()
+    for sentence in kafka.in_the_open:
+        log.warning("not encrypted", site=site, what=sentence)
+        notice(sentence)
     return Publisher(
-        settings.kafka_settings(),
+        kafka,
         network=settings.network,
         store=store,
         site=site,

@@ -1,4 +1,4 @@
-"""One site's refresh, a file a step: plan, pull, map, derive, publish, complete.
+"""One site's refresh, a file a step: plan, then those of the table in `steps.py`.
 
 Each step can be run again after a crash and then does only what is left. `mainstem run` and the DAGs call the same
 functions. A step takes and returns ids and counts, never patient data.
@@ -7,20 +7,21 @@ functions. A step takes and returns ids and counts, never patient data.
 from mainstem.refresh.complete import complete
 from mainstem.refresh.derive import derive
 from mainstem.refresh.map import map_types
-from mainstem.refresh.opening import Mode, Progress, Refresh, open_refresh
-from mainstem.refresh.plan import Plan, plan, planned
+from mainstem.refresh.opening import Progress, Refresh, open_refresh
+from mainstem.refresh.plan import Planned, plan, planned
 from mainstem.refresh.preflight import preflight
 from mainstem.refresh.publish import publish
 from mainstem.refresh.pull import pull_units
-from mainstem.refresh.report import Report, verdict
+from mainstem.refresh.report import verdict
 from mainstem.refresh.run import run
+from mainstem.refresh.steps import STEPS, Step
 
 __all__ = [
-    "Mode",
-    "Plan",
+    "STEPS",
+    "Planned",
     "Progress",
     "Refresh",
-    "Report",
+    "Step",
     "complete",
     "derive",
     "map_types",

@@ -1,24 +1,22 @@
 """The step complete: counts proven, watermarks moved, gaps opened, the landing tidied."""
 
 from datetime import datetime
-from typing import Literal
 
 import structlog
 
-from connectors.pulled import Pulled
-from connectors.roads.bulk import UNIT as EXPORT
+from connectors.pulled import EXPORT, Pulled
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
-from mainstem.refresh.report import Report, report_of
+from mainstem.refresh.report import report_of
 from mainstem.refresh.telling import tell, try_to_tell
 from mainstem.state import Load
 from schemas.errors import OperatorError
-from schemas.loads import Gap, TypeCounts
+from schemas.loads import Gap, LoadReport, TypeCounts
 
 log = structlog.get_logger()
 
 
-def complete(refresh: Refresh, load_id: str) -> Report:
+def complete(refresh: Refresh, load_id: str) -> LoadReport:
     """Proves the counts, moves the watermarks of the types that are whole, opens a gap for each that is not.
 
     A type is whole when its unit was pulled whole and its landed resources are all accounted for. Raises the load's
@@ -40,12 +38,9 @@ def _complete(refresh: Refresh, load: Load) -> None:
     watermarks, gaps = _settled(refresh, load, counts)
     if gaps and not watermarks:
         _fail(refresh, load, gaps)
-    refused = store.outbox.refused(load.site)
-    status: Literal["completed", "partial"] = "partial" if gaps or refused else "completed"
-    ended = refresh.clock()
-    report = Report(load.id, load.site, load.mode, status, counts, watermarks, gaps, load.published, refused)
-    store.loads.complete(load.id, watermarks, ended, report.as_json(), missing=gaps)
-    log.info("load completed", site=load.site, load=load.id, status=status, published=load.published)
+    store.loads.complete(load.id, watermarks, refresh.clock(), missing=gaps)
+    report = report_of(store.loads.get(load.id))
+    log.info("load completed", site=load.site, load=load.id, status=report.status, published=report.published)
 
 
 def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> tuple[dict[str, datetime], list[Gap]]:
@@ -85,12 +80,8 @@ def _gap(load: Load, name: str, reason: str, now: datetime) -> Gap:
 
 def _fail(refresh: Refresh, load: Load, gaps: list[Gap]) -> None:
     """Ends a load of which nothing could be read, tells the network, and raises."""
-    ended = refresh.clock()
     causes = list(dict.fromkeys(gap.reason for gap in gaps))
-    report = Report(
-        load.id, load.site, load.mode, "failed", refresh.store.loads.figures(load.id), {}, gaps, load.published
-    )
-    refresh.store.loads.fail(load.id, ended, causes[0], report.as_json(), missing=gaps)
+    refresh.store.loads.fail(load.id, refresh.clock(), causes[0], missing=gaps)
     try_to_tell(refresh)
     raise OperatorError(
         f"{load.site}: nothing could be read: {'; '.join(causes[:3])}", "See `mainstem status`; then run it again."

@@ -41,14 +41,18 @@ def mapper_of(refresh: Refresh) -> Mapper:
 
 
 def _map_due(refresh: Refresh, load_id: str) -> int:
-    """Orders whose Medication changed, or came after them: mapped again from the line that the state keeps."""
+    """Orders whose Medication changed, came after them or is no more: mapped again from the line that the state keeps.
+
+    One that no longer names a drug is withdrawn: the drug it told is not known to be right.
+    """
     changed, after, mapper = 0, b"", None
     while due := refresh.store.references.due(refresh.site.site, after=after, limit=LINES):
         mapper = mapper or mapper_of(refresh)
         lines = list({each.ref: each.line for each in due}.values())
         outcomes = mapper.map_lines(lines)
-        gone = [(each.ref, each.updated) for each in outcomes.unusual.values() if each.withdrawn]
-        batch = Batch(outcomes.records, gone, depends=outcomes.depends)
+        unusable = (each for each in outcomes.unusual.values() if each.withdrawn or each.problem is not None)
+        gone = [(each.ref, each.updated) for each in unusable]
+        batch = Batch(outcomes.records, gone, depends=outcomes.depends, mapped_again=True)
         changed += _changes(refresh.store.records.save(load_id, "MedicationRequest/again", batch, refresh.clock()))
         after = due[-1].ref
     return changed

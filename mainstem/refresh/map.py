@@ -13,8 +13,8 @@ from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.recognition import Question, Recogniser
-from mainstem.state import Batch, Place, Quarantined, add_up
-from schemas.loads import TypeCounts
+from mainstem.state import Batch, Place, Quarantined
+from schemas.loads import TypeCounts, add_up
 from schemas.outcomes import REFERRED_TYPES
 from schemas.problems import NOT_LOADED, Problem, Reason
 from transforms import Mapped, Mapper

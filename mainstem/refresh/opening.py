@@ -1,30 +1,30 @@
 """What the steps of one site's refresh need of the world, and how it is put together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
+import structlog
+
+from connectors.client.origins import Origins
 from connectors.landing import Landing, LandingZone
+from connectors.source import Source, utc_now
 from mainstem.config.settings import Settings
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
+from mainstem.database import in_the_open
 from mainstem.publisher import Publisher, publisher_of
 from mainstem.state import State
 from schemas.sites import Site
 
-Mode = Literal["incremental", "full"]
+log = structlog.get_logger()
+
 Progress = Callable[[str, str, int], None]
 """(step, unit or type, how many so far): for progress bars; called now and then."""
 
 Notice = Callable[[str], None]
 """One sentence for whoever looks on: why it takes long."""
-
-
-def utc_now() -> datetime:
-    """The clock where none is given."""
-    return datetime.now(UTC)
 
 
 def no_progress(_step: str, _unit: str, _count: int) -> None:
@@ -51,6 +51,11 @@ class Refresh:
     def site(self) -> Site:
         """The site's configuration."""
         return self.file.site
+
+    def source(self, types: Sequence[str]) -> Source:
+        """The site as it is read, asked for those types."""
+        site = self.site.model_copy(update={"types": list(types)})
+        return Source(site=site, folder=self.file.folder, secrets=self.secrets, clock=self.clock)
 
     def landing(self, load_id: str) -> Landing:
         """A load's folder in the landing zone."""
@@ -87,6 +92,17 @@ def open_refresh(
     store = State.open(settings.database_url)
     try:
         store.migrate()
+        for sentence in _in_the_open(file.site, store):
+            log.warning("not encrypted", site=file.site.site, what=sentence)
+            notice(sentence)
         yield Refresh(file, settings, store, secrets or file_secrets(file.folder), progress=progress, notice=notice)
     finally:
         store.close()
+
+
+def _in_the_open(site: Site, store: State) -> list[str]:
+    """What travels unencrypted because somebody allowed it. Raises OperatorError where nobody did."""
+    return [
+        *(Origins(site.fhir).in_the_open if site.fhir and site.road != "files" else ()),
+        *in_the_open(store.database.engine.url),
+    ]

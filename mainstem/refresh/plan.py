@@ -1,39 +1,29 @@
 """The step plan: which types, by which units, since when."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 
 from connectors.pulling import read_capabilities, units
 from mainstem.refresh.door import locked
-from mainstem.refresh.opening import Mode, Refresh
+from mainstem.refresh.opening import Refresh
 from mainstem.refresh.telling import try_to_tell
-from mainstem.state import Load
-from mainstem.state import Plan as LoadPlan
+from mainstem.state import Load, Plan
 from schemas.errors import OperatorError
+from schemas.loads import Mode
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a load will do. Small and free of patient data: it is stored and handed between tasks."""
+class Planned(NamedTuple):
+    """The site's open load, and what it does. Ids and names: small and free of patient data."""
 
     load: str
-    mode: Mode
+    plan: Plan
     resumed: bool
-    types: list[str]
-    units: list[str]
-
-    def units_of(self, part: int, parts: int) -> list[str]:
-        """The units that fall to one of several tasks side by side."""
-        return self.units[part::parts]
-
-    def types_of(self, part: int, parts: int) -> list[str]:
-        """The types that fall to one of several tasks side by side."""
-        return self.types[part::parts]
+    """Whether an unfinished load was taken up."""
 
 
 def plan(
@@ -43,10 +33,11 @@ def plan(
     types: Sequence[str] = (),
     since: datetime | None = None,
     fresh: bool = False,
-) -> Plan:
+) -> Planned:
     """Which types, by which units, since when. An unfinished load of the site is taken up again unless `fresh`.
 
-    It is taken up only for the same mode, types and since: else a load of one type would pass for a whole one.
+    It is taken up only for the same mode, types and since: else a load of one type would pass for a whole one. All of the
+    site's types are the same as none named: a DAG names them.
 
     `types` limits the load to some of the site's types; `since` (UTC) reads again from then, where that is before the
     watermark: a later one would let the watermark pass what was never read.
@@ -57,11 +48,11 @@ def plan(
             f"{site.site} does not read {', '.join(unknown)}", f"Its types are {', '.join(site.types)}."
         )
     with locked(refresh, "plan"):
-        load, resumed = _open(refresh, mode, types, since, fresh=fresh)
+        load, resumed = _open(refresh, mode, _limit(refresh, types), since, fresh=fresh)
     if not resumed:
         log.info("load planned", site=site.site, load=load.id, mode=mode, types=len(load.plan.types))
         try_to_tell(refresh)
-    return _plan_of(load, resumed=resumed)
+    return Planned(load.id, load.plan, resumed)
 
 
 def _open(
@@ -72,19 +63,19 @@ def _open(
     unfinished = store.loads.open(site.site)
     if unfinished is not None:
         if not fresh:
-            _same_asked(unfinished, mode, types, since)
+            _same_asked(refresh, unfinished, mode, types, since)
             return unfinished, True
         store.loads.abandon(unfinished.id, ended=refresh.clock())
     wanted = [name for name in site.types if not types or name in types]
-    chosen = site.model_copy(update={"types": wanted})
+    source = refresh.source(wanted)
     starts = {} if mode == "full" else _starts(refresh, wanted, since)
     load = store.loads.start(
         site.site,
         mode=mode,
         started=refresh.clock(),
-        plan=LoadPlan(
+        plan=Plan(
             types=wanted,
-            units=units(chosen, read_capabilities(chosen, folder=refresh.file.folder, secrets=refresh.secrets)),
+            units=units(source.site, read_capabilities(source)),
             since=starts,
             asked_types=list(types),
             asked_since=since,
@@ -93,10 +84,15 @@ def _open(
     return load, False
 
 
-def _same_asked(load: Load, mode: Mode, types: Sequence[str], since: datetime | None) -> None:
+def _limit(refresh: Refresh, types: Sequence[str]) -> list[str]:
+    """The types that a load is limited to; none where all of the site's are named."""
+    return [] if set(types) >= set(refresh.site.types) else list(types)
+
+
+def _same_asked(refresh: Refresh, load: Load, mode: Mode, types: Sequence[str], since: datetime | None) -> None:
     """Raises OperatorError naming an unfinished load that was asked for otherwise."""
-    asked = load.plan
-    if (load.mode, set(asked.asked_types), asked.asked_since) != (mode, set(types), since):
+    asked, limit = load.plan, _limit(refresh, load.plan.asked_types)
+    if (load.mode, set(limit), asked.asked_since) != (mode, set(types), since):
         options = [*(["--full"] if load.mode == "full" else [])]
         options += [f"--types {','.join(asked.asked_types)}"] if asked.asked_types else []
         options += [f"since {asked.asked_since.isoformat()}"] if asked.asked_since else []
@@ -114,9 +110,5 @@ def _starts(refresh: Refresh, types: Sequence[str], since: datetime | None) -> d
 
 
 def planned(refresh: Refresh, load_id: str) -> Plan:
-    """The plan of a load, for a task that has only its id."""
-    return _plan_of(refresh.store.loads.get(load_id), resumed=False)
-
-
-def _plan_of(load: Load, *, resumed: bool) -> Plan:
-    return Plan(load.id, load.mode, resumed, load.plan.types, load.plan.units)
+    """What a load does, for a task that has only its id."""
+    return refresh.store.loads.get(load_id).plan

@@ -15,7 +15,7 @@ def preflight(refresh: Refresh) -> int:
     A single type that cannot be read stops nothing: the load leaves a gap there. What stops the site keeps its kind, so
     that a server away for a minute is tried again.
     """
-    findings = check_site(refresh.site, folder=refresh.file.folder, secrets=refresh.secrets)
+    findings = check_site(refresh.source(refresh.site.types))
     if failed := _stopping(findings):
         raise _error(failed)
     for finding in findings:

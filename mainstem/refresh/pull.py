@@ -5,8 +5,8 @@ from datetime import datetime
 
 import structlog
 
-from connectors.pulling import Pulled, pull
-from connectors.roads.bulk import UNIT as EXPORT
+from connectors.pulled import EXPORT, Pulled
+from connectors.pulling import Wanted, pull
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
@@ -43,19 +43,15 @@ def pull_each(refresh: Refresh, load_id: str, names: Sequence[str]) -> tuple[int
 
 
 def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
-    site = refresh.site.model_copy(update={"types": load.plan.types})
-    types = site.types if name == EXPORT else [name]
+    types = load.plan.types if name == EXPORT else [name]
     since = _since(load, types)
-    pulled = pull(
-        site,
-        name,
-        folder=refresh.file.folder,
+    wanted = Wanted(
+        unit=name,
         landing=refresh.landing(load.id),
         since=since,
-        secrets=refresh.secrets,
-        clock=refresh.clock,
         progress=lambda unit, count: refresh.progress("pull", unit, count),
     )
+    pulled = pull(refresh.source(load.plan.types), wanted)
     refresh.store.loads.record_pulled(load.id, name, pulled)
     if not pulled.complete:
         raise IncompleteError(pulled.error, "Deliver or export it again; the watermark stays.")

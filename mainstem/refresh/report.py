@@ -1,71 +1,16 @@
-"""What a load did."""
+"""What a load did, in a line."""
 
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal
-
-from mainstem.refresh.opening import Mode, Refresh
-from mainstem.state import Load, add_up
-from schemas.loads import Gap, TypeCounts
+from mainstem.refresh.opening import Refresh
+from mainstem.state import Load
+from schemas.errors import OperatorError
+from schemas.loads import LoadReport
 
 
-@dataclass
-class Report:
-    """What a load did."""
-
-    load: str
-    site: str
-    mode: Mode
-    status: Literal["completed", "partial", "failed"]
-    types: dict[str, TypeCounts]
-    watermarks: dict[str, datetime]
-    gaps: list[Gap]
-    published: int
-    refused: dict[str, int] = field(default_factory=dict)
-    """Changes of the site that cannot be sent, by reason: they wait for the record's next change."""
-    resumed: bool = False
-    seconds: float = 0.0
-    shares: dict[str, float] = field(default_factory=dict)
-    """Seconds by step."""
-
-    @property
-    def total(self) -> TypeCounts:
-        """The types' figures added up."""
-        return add_up(self.types.values())
-
-    def as_json(self) -> dict[str, Any]:
-        """For `--json` and the store."""
-        return {
-            "load": self.load,
-            "site": self.site,
-            "mode": self.mode,
-            "status": self.status,
-            "types": {name: counts.model_dump() for name, counts in self.types.items()},
-            "total": self.total.model_dump(),
-            "watermarks": {name: value.isoformat() for name, value in self.watermarks.items()},
-            "gaps": [gap.model_dump(mode="json") for gap in self.gaps],
-            "published": self.published,
-            "refused": self.refused,
-            "resumed": self.resumed,
-            "seconds": round(self.seconds, 3),
-            "shares": {step: round(seconds, 3) for step, seconds in self.shares.items()},
-        }
-
-
-def report_of(load: Load) -> Report:
-    """The stored report of a load that ended."""
-    stored = load.report or {}
-    return Report(
-        load.id,
-        load.site,
-        load.mode,
-        stored["status"],
-        {name: TypeCounts(**counts) for name, counts in stored["types"].items()},
-        {name: datetime.fromisoformat(value) for name, value in stored["watermarks"].items()},
-        [Gap(**gap) for gap in stored["gaps"]],
-        stored["published"],
-        stored.get("refused", {}),
-    )
+def report_of(load: Load) -> LoadReport:
+    """The report of a load that ended. Raises OperatorError where it has none."""
+    if load.report is None:
+        raise OperatorError(f"load {load.id} is {load.status} and has no report", "See `mainstem status`.")
+    return load.report
 
 
 def verdict(refresh: Refresh, load_id: str) -> tuple[str, bool]:

@@ -2,6 +2,7 @@
 
 import structlog
 
+from mainstem.kafka.settings import unreachable
 from mainstem.refresh.opening import Refresh
 from schemas.errors import MainstemError
 
@@ -15,8 +16,13 @@ def tell(refresh: Refresh) -> None:
 
 
 def try_to_tell(refresh: Refresh) -> None:
-    """The same where no step depends on it: what waits goes out with the next publishing."""
+    """The same where no step depends on it: what waits goes out with the next publishing.
+
+    Nobody waits here for a broker that does not answer at once: the step publish does, and one wait a run is enough.
+    """
     try:
+        if away := unreachable(refresh.settings.kafka_settings()):
+            raise away
         tell(refresh)
     except MainstemError as exc:
         log.warning("events of the load wait for the broker", site=refresh.site.site, cause=exc.cause)

@@ -15,9 +15,8 @@ from mainstem.state.batch import Batch, Place, Quarantined, Saved
 from mainstem.state.batches import Batches
 from mainstem.state.batches.postgres import PostgresBatches
 from mainstem.state.batches.sqlite import SqliteBatches
-from mainstem.state.figures import add_up
 from mainstem.state.gaps import Gaps
-from mainstem.state.loads import Load, Loads, LoadStatus, Mode, Plan
+from mainstem.state.loads import Load, Loads, LoadStatus, Plan
 from mainstem.state.outbox import StoredOutbox
 from mainstem.state.quarantine import Quarantine
 from mainstem.state.records import Records
@@ -33,14 +32,12 @@ __all__ = [
     "Current",
     "Load",
     "LoadStatus",
-    "Mode",
     "Place",
     "Plan",
     "Quarantined",
     "Saved",
     "SiteType",
     "State",
-    "add_up",
 ]
 
 

@@ -47,6 +47,8 @@ class Batch(NamedTuple):
     quarantined: Sequence[Quarantined] = ()
     referred: Sequence[Referred] = ()
     depends: Sequence[Depends] = ()
+    mapped_again: bool = False
+    """The lines did not come, they were kept: those that give records now are in quarantine no more."""
     figures: TypeCounts | None = None
     """What was read for this batch; what became of the records is added by the state."""
     place: Place | None = None

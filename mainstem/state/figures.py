@@ -1,28 +1,15 @@
 """A load's figures, by the part of its work; a part keeps with them how far it has got, so that none is counted twice."""
 
-from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from mainstem.state import tables
 from mainstem.state.batch import Batch, Place, Saved
-from schemas.loads import TypeCounts
+from schemas.loads import TypeCounts, add_up
 
-DONE = ("recorded", "amended", "withdrawn")
+DONE = ("recorded", "amended", "withdrawn", "source_unusable")
 """Figures of changes that were made; they stay when a part starts anew."""
-
-
-def add_up(counts: Iterable[TypeCounts]) -> TypeCounts:
-    """The sum of several figures."""
-    total = TypeCounts()
-    for each in counts:
-        for name in TypeCounts.model_fields:
-            before, more = getattr(total, name), getattr(each, name)
-            both = dict(Counter(before) + Counter(more)) if isinstance(more, dict) else before + more
-            setattr(total, name, both)
-    return total
 
 
 def begin(connection: Connection, load_id: str, part: str, mapping: str) -> Place | None:

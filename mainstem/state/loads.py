@@ -13,10 +13,9 @@ from mainstem.state import figures, gaps, quarantine, tables, watermarks
 from mainstem.state.batch import Place
 from mainstem.state.outbox import refused_by_reason, tell
 from schemas.errors import MainstemError, OperatorError
-from schemas.loads import Gap, LoadEvent, LoadEventType, TypeCounts
+from schemas.loads import Gap, LoadEvent, LoadEventType, LoadReport, Mode, TypeCounts
 
 LoadStatus = Literal["running", "completed", "failed", "abandoned"]
-Mode = Literal["incremental", "full"]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +31,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Types the load was limited to; none: all of the site."""
     asked_since: datetime | None = None
 
+    def units_of(self, part: int, parts: int) -> list[str]:
+        """The units that fall to one of several tasks side by side."""
+        return self.units[part::parts]
+
+    def types_of(self, part: int, parts: int) -> list[str]:
+        """The types that fall to one of several tasks side by side."""
+        return self.types[part::parts]
+
 
 class Load(NamedTuple):
     """One refresh of one site."""
@@ -44,7 +51,8 @@ class Load(NamedTuple):
     started: datetime
     ended: datetime | None
     plan: Plan
-    report: dict[str, Any] | None
+    report: LoadReport | None
+    """Of a load that ended; none where it was abandoned."""
     published: int
     """Events acknowledged in this load."""
 
@@ -75,7 +83,8 @@ class Loads:
                 )
             )
             load = load_of(connection, load_id)
-            _tell(connection, load, LoadEventType.STARTED, started)
+            event = LoadEvent(load=load_id, site=site, event=LoadEventType.STARTED, mode=mode, started=started)
+            _tell(connection, event, started)
             return load
 
     def open(self, site: str) -> Load | None:
@@ -138,17 +147,11 @@ class Loads:
         with self._database.read() as connection:
             return figures.of_load(connection, load_id)
 
-    def prove(self, load_id: str, moved: Mapping[str, datetime], ended: datetime) -> None:
-        """Raises OperatorError where `complete` with these watermarks would; changes nothing."""
-        with self._database.read() as connection:
-            _prove(connection, load_of(connection, load_id), moved, ended)
-
     def complete(
         self,
         load_id: str,
         moved: Mapping[str, datetime],
         ended: datetime,
-        report: dict[str, Any] | None = None,
         *,
         missing: Iterable[Gap] = (),
     ) -> dict[str, datetime]:
@@ -162,7 +165,7 @@ class Loads:
             load = _held(connection, load_id)
             if load.status == "running":
                 _prove(connection, load, moved, ended)
-                self._end(connection, load, "completed", ended, report, moved, list(missing), None)
+                self._end(connection, load, "completed", ended, moved, list(missing), None)
             elif load.status != "completed":
                 raise OperatorError(f"load {load_id} is {load.status}", "Start a new one: `mainstem run`.")
             return watermarks.of_site(connection, load.site)
@@ -172,7 +175,6 @@ class Loads:
         load_id: str,
         ended: datetime,
         error: str,
-        report: dict[str, Any] | None = None,
         *,
         missing: Iterable[Gap] = (),
     ) -> None:
@@ -180,14 +182,14 @@ class Loads:
         with self._database.write() as connection:
             load = _held(connection, load_id)
             if load.status == "running":
-                self._end(connection, load, "failed", ended, report, {}, list(missing), error)
+                self._end(connection, load, "failed", ended, {}, list(missing), error)
 
     def abandon(self, load_id: str, ended: datetime) -> None:
         """Ends a load that nobody goes on with; a load that ended already stays as it is."""
         with self._database.write() as connection:
             load = _held(connection, load_id)
             if load.status == "running":
-                self._end(connection, load, "abandoned", ended, None, {}, [], "abandoned for a new load")
+                self._end(connection, load, "abandoned", ended, {}, [], "abandoned for a new load")
 
     @staticmethod
     def _end(
@@ -195,7 +197,6 @@ class Loads:
         load: Load,
         status: LoadStatus,
         ended: datetime,
-        report: dict[str, Any] | None,
         moved: Mapping[str, datetime],
         missing: list[Gap],
         error: str | None,
@@ -211,10 +212,12 @@ class Loads:
         if status != "abandoned":
             quarantine.release(connection, load.id, load.site, load.mode, moved)
         row = tables.load
-        ending = {"status": status, "ended": ended, "report": report, "last_number": last}
+        report = _reported(connection, load, status, moved, missing)
+        ending: dict[str, Any] = {"status": status, "ended": ended, "last_number": last}
+        if status != "abandoned":
+            ending["report"] = report.model_dump(mode="json")
         connection.execute(update(row).where(row.c.id == load.id).values(ending))
-        event = LoadEventType.COMPLETED if status == "completed" else LoadEventType.FAILED
-        _tell(connection, load, event, ended, moved, missing, error)
+        _tell_ended(connection, load, report, ended, error)
 
 
 _PUBLISHED = (
@@ -227,7 +230,8 @@ _LOAD = select(*(tables.load.c[name] for name in Load._fields[:-1]), _PUBLISHED)
 
 def _as_load(row: Any) -> Load:
     load = Load(*row)
-    return load._replace(plan=msgspec.convert(load.plan, Plan), published=int(load.published))
+    report = None if load.report is None else LoadReport.model_validate(load.report)
+    return load._replace(plan=msgspec.convert(load.plan, Plan), report=report, published=int(load.published))
 
 
 def load_of(connection: Connection, load_id: str) -> Load:
@@ -325,28 +329,44 @@ def _unproven(load: Load, cause: str, fix: str) -> MainstemError:
     return OperatorError(f"load {load.id} cannot be completed: {cause}", fix)
 
 
-def _tell(
-    connection: Connection,
-    load: Load,
-    event: LoadEventType,
-    at: datetime,
-    moved: Mapping[str, datetime] | None = None,
-    missing: Iterable[Gap] = (),
-    error: str | None = None,
-) -> None:
-    """Puts what happened to the load, with its figures of this moment, among the events to be sent."""
-    value = LoadEvent(
+def _reported(
+    connection: Connection, load: Load, status: LoadStatus, moved: Mapping[str, datetime], missing: list[Gap]
+) -> LoadReport:
+    """What a load did, by the figures of this transaction."""
+    refused = refused_by_reason(connection, load.site)
+    whole: Literal["completed", "partial"] = "partial" if missing or refused else "completed"
+    return LoadReport(
         load=load.id,
         site=load.site,
-        event=event,
+        mode=load.mode,
+        status=whole if status == "completed" else "failed",
+        types=figures.of_load(connection, load.id),
+        watermarks=dict(moved),
+        gaps=missing,
+        published=load.published,
+        refused=refused,
+    )
+
+
+def _tell_ended(connection: Connection, load: Load, report: LoadReport, ended: datetime, error: str | None) -> None:
+    said = LoadEvent(
+        load=load.id,
+        site=load.site,
+        event=LoadEventType.FAILED if report.status == "failed" else LoadEventType.COMPLETED,
         mode=load.mode,
         started=load.started,
-        ended=None if event is LoadEventType.STARTED else at,
-        types=figures.of_load(connection, load.id),
-        watermarks=dict(moved or {}),
-        gaps=list(missing),
-        published=load.published,
-        refused={} if event is LoadEventType.STARTED else refused_by_reason(connection, load.site),
+        ended=ended,
+        types=report.types,
+        watermarks=report.watermarks,
+        gaps=report.gaps,
+        published=report.published,
+        refused=report.refused,
         error=error,
     )
-    tell(connection, load.site, "load", load.id, event, at, value.model_dump_json(exclude_none=True).encode())
+    _tell(connection, said, ended)
+
+
+def _tell(connection: Connection, event: LoadEvent, at: datetime) -> None:
+    """Puts what happened to a load among the events to be sent."""
+    value = event.model_dump_json(exclude_none=True).encode()
+    tell(connection, event.site, "load", event.load, event.event, at, value)

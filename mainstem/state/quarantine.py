@@ -1,6 +1,7 @@
 """Resources that gave no record: noted with their load, released when they are read anew."""
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 
 from sqlalchemy import Connection, delete, exists, func, insert, select
 from sqlalchemy.dialects import postgresql
@@ -8,6 +9,8 @@ from sqlalchemy.dialects import postgresql
 from mainstem.database import Database
 from mainstem.state import tables
 from mainstem.state.batch import Quarantined
+
+_AT_ONCE = 500
 
 
 class Quarantine:
@@ -38,6 +41,13 @@ def note(connection: Connection, load_id: str, site: str, items: Sequence[Quaran
         connection.execute(insert(tables.quarantine).prefix_with("OR IGNORE"), rows)
     else:
         connection.execute(postgresql.insert(tables.quarantine).on_conflict_do_nothing(), rows)
+
+
+def heal(connection: Connection, site: str, refs: Collection[bytes]) -> None:
+    """Resources that could not be used until another one came."""
+    row, left = tables.quarantine, iter(refs)
+    while some := list(islice(left, _AT_ONCE)):
+        connection.execute(delete(row).where(row.c.site == site, row.c.ref.in_(some)))
 
 
 def release(connection: Connection, load_id: str, site: str, mode: str, types: Collection[str]) -> None:

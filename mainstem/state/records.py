@@ -14,6 +14,7 @@ from mainstem.state.loads import hold_open
 from mainstem.state.moments import microseconds
 from mainstem.state.numbers import add_to_tally, hold_number, keep_number
 from mainstem.state.saving import Saving
+from transforms.mapped import REF_BYTES
 
 
 class Records:
@@ -37,6 +38,8 @@ class Records:
             note_own(connection, renamed.noted)
             self._close(connection, load.site, saving)
             references.save(connection, load.site, batch, saving)
+            if batch.mapped_again:
+                quarantine.heal(connection, load.site, {record.id[:REF_BYTES] for record in batch.records})
             quarantine.note(connection, load_id, load.site, batch.quarantined)
             figures.add(connection, load_id, part, batch, saved)
         return saved

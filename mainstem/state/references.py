@@ -1,7 +1,7 @@
 """What records are read with: resources looked up by others, and the lines that looked them up."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection, delete, select, text, tuple_, update
@@ -10,7 +10,8 @@ from mainstem.database import Database
 from mainstem.state import tables
 from mainstem.state.batch import Batch
 from mainstem.state.saving import Saving
-from transforms.mapped import Depends, Referred
+from schemas.outcomes import RECORD_TYPES
+from transforms.mapped import REF_BYTES, Depends, Referred
 
 _AT_ONCE = 500
 _QUICKLY = 1
@@ -56,7 +57,9 @@ def save(connection: Connection, site: str, batch: Batch, saving: Saving) -> Non
     for some in _portions(changed):
         row = tables.dependent
         connection.execute(update(row).where(row.c.site == site, row.c.on.in_(some)).values(due=True))
-    _replace(connection, site, batch.depends, saving)
+    read = {each.ref for each in batch.depends}
+    read |= {record.id[:REF_BYTES] for record in batch.records if RECORD_TYPES[record.type].refers}
+    _replace(connection, site, batch.depends, (saving.read_again | read) - saving.stale, saving.stale)
 
 
 _RENEW = text(
@@ -107,20 +110,22 @@ def _remove(connection: Connection, site: str, refs: Sequence[bytes]) -> list[by
     return removed
 
 
-def _replace(connection: Connection, site: str, depends: Sequence[Depends], saving: Saving) -> None:
+def _replace(
+    connection: Connection, site: str, depends: Sequence[Depends], read: Collection[bytes], stale: Collection[bytes]
+) -> None:
     """The lines as they came now, and what known ones no longer look up; an old version's line only ceases to be due."""
     row = tables.dependent
     if connection.execute(select(row.c.site).where(row.c.site == site).limit(1)).first() is not None:
-        for some in _portions(list(saving.read_again - saving.stale)):
+        for some in _portions(list(read)):
             connection.execute(delete(row).where(row.c.site == site, row.c.ref.in_(some)))
-        old = [(each.ref, each.on) for each in depends if each.ref in saving.stale]
+        old = [(each.ref, each.on) for each in depends if each.ref in stale]
         for pairs in _portions(old):
             this = tuple_(row.c.ref, row.c.on).in_(pairs)
             connection.execute(update(row).where(row.c.site == site, this).values(due=False))
     rows = [
         {"site": site, **each._replace(line=zlib.compress(each.line, _QUICKLY))._asdict()}
         for each in depends
-        if each.ref not in saving.stale
+        if each.ref not in stale
     ]
     if rows:
         connection.execute(_DEPENDS, rows)

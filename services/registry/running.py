@@ -11,11 +11,11 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from mainstem.consumer import Consumer, Handler, Received, StopSignal
-from mainstem.database import name_of
+from mainstem.database import in_the_open, name_of
 from mainstem.kafka.settings import KafkaSettings
 from schemas.events import outcome_topic
 from services.registry.api import make_app
-from services.registry.database import open_registry
+from services.registry.database import SETTING, open_registry
 from services.registry.handler import apply, apply_loads
 from services.serving import Say, serve
 
@@ -38,8 +38,11 @@ def run(
     engine = open_registry(registry_url)
     progress = Progress(say)
     try:
+        for sentence in (*kafka.in_the_open, *in_the_open(engine.url, setting=SETTING)):
+            log.warning("not encrypted", what=sentence)
+            say(sentence)
         with consumer(kafka, network, engine, handler=progress.handler(apply)) as registry:
-            progress.started(outcome_topic(network), kafka.bootstrap, name_of(engine.url))
+            progress.started(outcome_topic(network), kafka.name, name_of(engine.url))
             handled = registry.run(stop or until_signal(), on_caught_up=progress.caught_up)
             progress.stopped(handled)
             return handled

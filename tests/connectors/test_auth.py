@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from connectors.client.auth import BackendServices, auth_for
-from connectors.pulling import pull, read_capabilities
+from connectors.pulling import Source, Wanted, pull, read_capabilities
 from schemas.errors import OperatorError, TemporaryError
 from schemas.sites import Fhir, Site
 
@@ -222,16 +223,17 @@ def test_real_server_lets_in_the_registered_key_only(
     def secrets(reference: str) -> bytes:
         return Path(reference.removeprefix("file:")).read_bytes()
 
-    given: dict[str, Any] = {"folder": tmp_path, "landing": landing, "since": None}
-    assert pull(site, "Patient", secrets=secrets, **given).resources == 1
+    source = Source(site=site, folder=tmp_path, secrets=secrets)
+    patients = Wanted(unit="Patient", landing=landing)
+    assert pull(source, patients).resources == 1
 
-    capabilities = read_capabilities(site, secrets=secrets)
+    capabilities = read_capabilities(source)
     assert capabilities is not None
     assert capabilities.fhir_version == "4.0.1"
 
     landing.discard(landing.folder.iterdir())
     other = pem(private_key(algorithm))
     with pytest.raises(OperatorError, match=f"refuses client {server.client.client_id}") as caught:
-        pull(site, "Patient", secrets=lambda _: other, **given)
+        pull(replace(source, secrets=lambda _: other), patients)
     assert server.client.key_id in caught.value.fix
     assert not landing.files("Patient")

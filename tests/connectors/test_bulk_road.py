@@ -60,7 +60,13 @@ def site(make_site: Callable[..., Site]) -> Site:
 
 @pytest.mark.parametrize("road", ["auto", "bulk"])
 def test_real_server_exports_what_changed(
-    hospital: Callable[..., Any], make_site: Callable[..., Site], pull_unit: Any, ids: Any, fhir: Any, road: str
+    hospital: Callable[..., Any],
+    make_site: Callable[..., Site],
+    source_of: Any,
+    pull_unit: Any,
+    ids: Any,
+    fhir: Any,
+    road: str,
 ) -> None:
     condition = {"resourceType": "Condition", "id": "c1", "subject": {"reference": "Patient/p1"}}
     server = hospital([*(fhir.patient(n) for n in range(7)), condition], smart=True)
@@ -74,7 +80,9 @@ def test_real_server_exports_what_changed(
     }
     site = make_site(road=road, fhir={"base_url": server.base_url, "auth": auth}, types=["Patient", "Condition"])
     real = {"clock": lambda: datetime.now(UTC)}
-    assert units(site, read_capabilities(site, secrets=lambda _: server.client.private_key.read_bytes())) == ["export"]
+    assert units(
+        site, read_capabilities(source_of(site, secrets=lambda _: server.client.private_key.read_bytes()))
+    ) == ["export"]
     import time
 
     pulled = pull_unit(site, "export", sleep=time.sleep, **real)

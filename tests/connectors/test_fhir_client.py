@@ -11,8 +11,9 @@ import httpx2
 import pytest
 
 from connectors.client.capabilities import Capabilities, ask_capabilities
-from connectors.client.fhir_client import LONGEST_PAUSE, FhirClient, pause_after
-from connectors.pulling import open_client
+from connectors.client.fhir_client import FhirClient
+from connectors.outside.times import LONGEST_PAUSE, pause_after
+from connectors.pulling import Source
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 from schemas.sites import Site
 
@@ -21,17 +22,10 @@ SECRET_TEXT = "Jane Roe"
 
 
 @pytest.fixture
-def client_for(make_site: Callable[..., Site], tmp_path: Any) -> Callable[..., FhirClient]:
+def client_for(make_site: Callable[..., Site], source_of: Callable[..., Source]) -> Callable[..., FhirClient]:
     def build(transport: httpx2.BaseTransport | None, **fhir: Any) -> FhirClient:
         site = make_site(fhir={"base_url": "http://127.0.0.1:1/fhir", **fhir})
-        return open_client(
-            site,
-            folder=tmp_path,
-            secrets=lambda _: b"tok",
-            clock=lambda: NOW,
-            transport=transport,
-            sleep=lambda _: None,
-        )
+        return source_of(site, secrets=lambda _: b"tok", transport=transport).client()
 
     return build
 
@@ -257,7 +251,7 @@ def test_capability_statement_behind_the_log_in_is_read_with_it(
         (httpx2.Response(200, html="<html><form>Log in</form>"), OperatorError, "web page"),
         (httpx2.Response(200, text="  <?xml version='1.0'?>"), OperatorError, "web page"),
         (httpx2.Response(200, text='{"resourceType":"Capab'), IncompleteError, "not whole"),
-        (httpx2.Response(200, text='{"rest": 7}'), IncompleteError, "not FHIR"),
+        (httpx2.Response(200, text="[7]"), IncompleteError, "not FHIR"),
     ],
 )
 def test_what_is_no_r4_server_is_said(
@@ -267,12 +261,10 @@ def test_what_is_no_r4_server_is_said(
         ask_capabilities(client)
 
 
-def test_requests_keep_their_pace(make_site: Callable[..., Site], saying: Any, tmp_path: Any) -> None:
+def test_requests_keep_their_pace(make_site: Callable[..., Site], source_of: Any, saying: Any) -> None:
     slept: list[float] = []
     site = make_site(fhir={"base_url": "http://127.0.0.1:1/fhir", "requests_per_second": 2})
-    client = open_client(
-        site, folder=tmp_path, secrets=lambda _: b"", clock=lambda: NOW, transport=saying({}), sleep=slept.append
-    )
+    client = source_of(site, transport=saying({}), sleep=slept.append).client()
     for _ in range(3):
         client.ask("GET", client.url("Patient"), what="Patient", accepted=(200,))
     assert [round(seconds, 1) for seconds in slept] == [0.5, 1.0]

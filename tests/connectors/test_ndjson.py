@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from isal import igzip
 
-from connectors.formats.ndjson import Meter, file_blocks, find_files, instant, read_lines
+from connectors.formats.gzip import file_blocks
+from connectors.formats.meter import Meter
+from connectors.formats.ndjson import find_files, read_lines
+from connectors.outside.times import instant
 from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
 

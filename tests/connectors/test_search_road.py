@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from connectors.landing import Landing
-from connectors.roads.search import zulu
+from connectors.outside.times import zulu
 from schemas.errors import IncompleteError, OperatorError, TemporaryError
 from schemas.sites import Site
 

@@ -107,7 +107,7 @@ def test_tail_of_a_dead_broker_says_so():
 
 def test_plaintext_is_refused_off_loopback():
     """Outcome data does not cross a network unencrypted unless somebody says so."""
-    with pytest.raises(OperatorError, match=r"PLAINTEXT to kafka\.example:9092"):
+    with pytest.raises(OperatorError, match=r"outcome data in the open: .* kafka\.example:9092 \(PLAINTEXT\)"):
         KafkaSettings("127.0.0.1:9092, kafka.example:9092").client_options()
 
     allowed = KafkaSettings("kafka.example:9092", allow_plaintext=True).client_options()
@@ -127,3 +127,10 @@ def test_probe_tells_an_unknown_host_a_closed_port_and_a_missing_tls_apart(broke
 
     assert [result.stage for result in found] == ["address", "TCP", "TLS"]
     assert [result.stage for result in probe(broker)] == [""]
+
+
+def test_probe_tells_a_broker_that_hangs_from_one_that_answers(silent_broker):
+    """It takes connections and says nothing, with TLS and without: that may pass, whatever the certificate."""
+    for protocol, stage in (("PLAINTEXT", "Kafka"), ("SSL", "TLS")):
+        (found,) = probe(KafkaSettings(silent_broker, protocol))
+        assert (found.stage, found.detail, found.is_passing) == (stage, "no answer", True)

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from apache_kafka import ApacheKafka, require_apache_kafka
 from kafka import KafkaProducer
@@ -25,10 +26,10 @@ class Onlooker:
         self.begin()
 
     def begin(self) -> None:
-        self._began = time.monotonic()
+        self.began = time.monotonic()
 
     def __call__(self, sentence: str) -> None:
-        self.first_after = self.first_after or time.monotonic() - self._began
+        self.first_after = self.first_after or time.monotonic() - self.began
         self.told.append(sentence)
 
 
@@ -111,6 +112,47 @@ def test_broker_that_stays_away_is_given_up_when_its_batch_is(
         going.publish()
 
     assert pauses == []
+    assert len(outbox.published) == 1
+
+
+def test_broker_that_never_answers_is_said_within_seconds_and_given_up(silent_broker, outbox, observe):
+    """It takes connections, so nothing but an answer shows that it lives."""
+    observe(outbox, 1)
+    onlooker = Onlooker()
+
+    with (
+        publisher(silent_broker, "lhn", outbox, notice=onlooker) as waiting,
+        pytest.raises(TemporaryError, match="Kafka failed"),
+    ):
+        waiting.publish()
+
+    assert onlooker.told == [f"Kafka broker {silent_broker} is not reachable: Kafka failed (no answer); waiting for it"]
+    assert onlooker.first_after < 4
+    assert time.monotonic() - onlooker.began < 20
+
+
+def test_broker_that_falls_silent_is_given_up_when_its_batch_is(parts_folder, network, outbox, observe, monkeypatch):
+    """A broker that hangs still takes connections: it was tried six times over, for minutes."""
+    monkeypatch.setattr(patience, "GIVE_UP_SECONDS", 3.0)
+    pauses: list[float] = []
+    onlooker = Onlooker()
+    with Tansu(parts_folder / "own-tansu") as broker:
+        topics.create(broker.bootstrap, network, replication=1)
+        options = {"delivery_timeout_ms": 4000, "request_timeout_ms": 2000, "sleep": pauses.append}
+        going = publisher(broker.bootstrap, network, outbox, notice=onlooker, **options)
+        observe(outbox, 1)
+        going.publish()
+        process = psutil.Process(broker.pid)
+        process.suspend()
+        try:
+            observe(outbox, 2)
+            with pytest.raises(TemporaryError, match="no answer"):
+                going.publish()
+        finally:
+            process.resume()
+
+    assert pauses == []
+    assert "Kafka failed (no answer)" in onlooker.told[0]
     assert len(outbox.published) == 1
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +17,17 @@ FILES = '[files]\nfolder = "delivery"\n'
 
 
 @pytest.fixture
-def make_refresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Refresh]]:
-    """`make_refresh(source, **values)`: a site with that source, its state in the test's folder. A plan waits for no broker."""
-    monkeypatch.setattr(import_module("mainstem.refresh.plan"), "try_to_tell", lambda refresh: None)
+def make_refresh(tmp_path: Path) -> Iterator[Callable[..., Refresh]]:
+    """`make_refresh(source, kafka=…, **values)`: a site with that source, its state in the test's folder, no broker unless given."""
     with ExitStack() as stack:
 
-        def make(source: str = FILES, **values: Any) -> Refresh:
+        def make(source: str = FILES, *, kafka: str = "", **values: Any) -> Refresh:
             (tmp_path / "key").write_text(KEY)
             (tmp_path / "delivery").mkdir(exist_ok=True)
             path = tmp_path / "west.toml"
             path.write_text(HEAD + "".join(f"{key} = {value!r}\n" for key, value in values.items()) + source)
             settings = Settings(
-                kafka=f"127.0.0.1:{free_port()}",
+                kafka=kafka or f"127.0.0.1:{free_port()}",
                 database_url=f"sqlite:///{tmp_path / 'state.db'}",
                 landing=tmp_path / "landing",
             )

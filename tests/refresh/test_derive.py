@@ -83,18 +83,44 @@ def lhn_changes(state: Any) -> list[Any]:
         return list(connection.execute(select(tables.record.c.subject)))
 
 
+def quarantined(lhn: Network, site: Path) -> list[str]:
+    """Reasons of what is in quarantine."""
+    with steps.open_refresh(site, lhn.settings) as refresh:
+        return [each.reason for each in refresh.store.quarantine.of("west")]
+
+
 def test_an_order_follows_its_medication(lhn: Network, site: Path, tmp_path: Path) -> None:
     """Known beforehand, come later, changed on a night on which the order does not come: the order tells its drug."""
     deliver(tmp_path / "west", PATIENT, order(1, "med-9"), medication("med-9", "327361"), order(2, "med-8"))
     lhn.refresh(site)
-    assert {record.get("code") for record in current(lhn, site, "medication")} == {"327361", None}
+    assert {record["code"] for record in current(lhn, site, "medication")} == {"327361"}
+    assert quarantined(lhn, site) == ["unknown-medication"]
 
     deliver(tmp_path / "west", PATIENT, medication("med-9", "8640"), medication("med-8", "8638"))
     report = lhn.refresh(site)
 
     assert {record["code"] for record in current(lhn, site, "medication")} == {"8640", "8638"}
-    assert report.types["MedicationRequest"].amended == 2
+    assert (report.types["MedicationRequest"].amended, report.types["MedicationRequest"].recorded) == (1, 1)
     assert report.published == 2
+    assert quarantined(lhn, site) == []
+
+    deliver(tmp_path / "west", PATIENT, medication("med-9", "8640") | {"status": "entered-in-error"})
+    lhn.refresh(site)
+    assert {record["code"] for record in current(lhn, site, "medication")} == {"8638"}
+
+
+def test_the_kept_line_of_an_order_is_its_newest(lhn: Network, site: Path, tmp_path: Path) -> None:
+    """An order that named one unknown drug and then another does not come back with the first."""
+    deliver(tmp_path / "west", PATIENT, order(1, "med-8"))
+    lhn.refresh(site)
+    deliver(tmp_path / "west", PATIENT, order(1, "med-9"))
+    lhn.refresh(site)
+    deliver(tmp_path / "west", PATIENT, medication("med-8", "8638"))
+    lhn.refresh(site)
+    assert current(lhn, site, "medication") == []
+    deliver(tmp_path / "west", PATIENT, medication("med-8", "8638"), medication("med-9", "327361"))
+    lhn.refresh(site)
+    assert {record["code"] for record in current(lhn, site, "medication")} == {"327361"}
 
 
 def heaviest(records: Any) -> list[Derived]:

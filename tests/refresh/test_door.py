@@ -66,7 +66,7 @@ def test_a_map_step_killed_between_two_batches_goes_on_and_its_figures_are_of_on
 ) -> None:
     """Recorded is what the load recorded; nothing is read, counted or kept in quarantine twice."""
     monkeypatch.setattr("mainstem.refresh.map.BATCH", 20)
-    monkeypatch.setattr("connectors.formats.ndjson.BLOCK_BYTES", 1_000)
+    monkeypatch.setattr("connectors.formats.gzip.BLOCK_BYTES", 1_000)
     monkeypatch.setattr("mainstem.refresh.map.BLOCKS", 1)
     load = steps.plan(refresh).load
     steps.pull_units(refresh, load, ["Patient"])

@@ -23,7 +23,15 @@ def test_a_load_left_unfinished_is_taken_up_only_as_it_was_asked_for(make_refres
     with pytest.raises(OperatorError, match="asked for otherwise"):
         steps.plan(refresh, types=["Patient"], since=datetime(2020, 1, 1, tzinfo=UTC))
     taken_up = steps.plan(refresh, types=["Patient"])
-    assert (taken_up.load, taken_up.resumed, taken_up.types) == (load, True, ["Patient"])
+    assert (taken_up.load, taken_up.resumed, taken_up.plan.types) == (load, True, ["Patient"])
     whole = steps.plan(refresh, fresh=True)
     assert whole.load != load
-    assert len(whole.types) == 7
+    assert len(whole.plan.types) == 7
+
+
+def test_a_load_of_all_types_is_the_same_however_all_is_said(make_refresh: Callable[..., Refresh]) -> None:
+    """A DAG names each of them, `mainstem run` none: either takes up what the other left."""
+    refresh = make_refresh()
+    load = steps.plan(refresh, types=list(refresh.site.types)).load
+    assert steps.plan(refresh).load == load
+    assert steps.plan(refresh, types=sorted(refresh.site.types)).resumed

@@ -24,7 +24,7 @@ def patients(first: int, count: int, **form: Any) -> Iterator[str]:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of about a hundred lines, so that a few thousand are many blocks."""
-    monkeypatch.setattr("connectors.formats.ndjson.BLOCK_BYTES", 10_000)
+    monkeypatch.setattr("connectors.formats.gzip.BLOCK_BYTES", 10_000)
     monkeypatch.setattr("mainstem.refresh.map.BLOCKS", 1)
 
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from mainstem.state import State
-from mainstem.state.batches import Batches, Changed, Difference, Part
+from mainstem.state.batches import Batches, Changed, Difference, LiveRecord
 from mainstem.state.digests import EMPTY_DIGEST, digest_of
 from transforms.mapped import NO_LINE, Mapped
 
@@ -101,7 +101,7 @@ class TestBatches:
         rows.insert([*parts, record("bp", part=5), record("hr")])
         rows.withdraw(record("bp", part=5), 20)
         found = rows.batches.parts(rows.cursor, "north", [parts[0].id[:12]])
-        assert sorted(found) == [Part(part.id, "observation", 4) for part in parts]
+        assert sorted(found) == [LiveRecord(part.id, "observation", 4) for part in parts]
         assert rows.batches.parts(rows.cursor, "south", [parts[0].id[:12]]) == []
 
     def test_change_touch_and_mark(self, rows: Rows, record: Make) -> None:

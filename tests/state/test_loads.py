@@ -163,10 +163,12 @@ def test_completion_moves_the_watermark_and_is_done_once(state: State, at: datet
     """Completed again, as a retried task does, a load changes nothing."""
     load = started(state, at)
     counted(state, load, "Observation")
-    assert state.loads.complete(load.id, {"Observation": at}, at + HOUR, {"status": "completed"}) == {"Observation": at}
-    assert state.loads.complete(load.id, {"Observation": at + HOUR}, at + 2 * HOUR, {}) == {"Observation": at}
+    assert state.loads.complete(load.id, {"Observation": at}, at + HOUR) == {"Observation": at}
+    assert state.loads.complete(load.id, {"Observation": at + HOUR}, at + 2 * HOUR) == {"Observation": at}
     done = state.loads.get(load.id)
-    assert (done.status, done.ended, done.report) == ("completed", at + HOUR, {"status": "completed"})
+    assert done.report is not None
+    assert (done.status, done.ended, done.report.status) == ("completed", at + HOUR, "completed")
+    assert done.report.watermarks == {"Observation": at}
 
 
 def test_counts_that_do_not_add_up_refuse_completion(state: State, at: datetime) -> None:

@@ -13,8 +13,9 @@ from sqlalchemy import create_engine, text
 from mainstem.config.settings import Settings
 from mainstem.consumer.tail import Seen, tail
 from mainstem.demo.embedded import Hospital
-from mainstem.refresh import Report, open_refresh, run
+from mainstem.refresh import open_refresh, run
 from schemas.events import outcome_topic
+from schemas.loads import LoadReport
 from services.registry.running import catch_up
 
 MAINSTEM = Path(sys.executable).with_name("mainstem")
@@ -67,7 +68,7 @@ class Network:
             )
         return self.site(name, source, road=road, **values)
 
-    def refresh(self, site: Path, **options: Any) -> Report:
+    def refresh(self, site: Path, **options: Any) -> LoadReport:
         """The five steps in this process."""
         with open_refresh(site, self.settings) as refresh:
             return run(refresh, **options)

@@ -1,6 +1,7 @@
 """Fixtures: a network with topics on Tansu or Apache Kafka, and an outbox that holds changes in memory."""
 
 import itertools
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -259,6 +260,15 @@ class Latest:
     def effects(self) -> list[str]:
         with self.engine.connect() as db:
             return [event for (event,) in db.execute(text("select event from effect"))]
+
+
+@pytest.fixture
+def silent_broker() -> Iterator[str]:
+    """The address of a port that takes every connection and never answers."""
+    with socket.socket() as port:
+        port.bind(("127.0.0.1", 0))
+        port.listen(100)  # the system takes connections; nobody ever reads from one
+        yield f"127.0.0.1:{port.getsockname()[1]}"
 
 
 @pytest.fixture

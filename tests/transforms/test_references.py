@@ -101,7 +101,13 @@ def test_an_order_takes_the_code_of_the_medication_it_names() -> None:
     assert facts(mapper(), order(reference="#in", contained=[inside])) == expected
 
 
-def test_an_unknown_medication_is_flagged_until_it_comes() -> None:
+def problem(site: Mapper, line: bytes) -> tuple[str, str]:
+    found = site.map_line(line).problem
+    assert found is not None
+    return found.reason.value, found.path
+
+
+def test_without_its_medication_an_order_is_no_record_until_it_comes() -> None:
     """And nothing contained is taken for it."""
     kept, inside = Kept(), json.loads(medication("9")) | {"id": "in"}
     site = mapper(kept)
@@ -111,8 +117,8 @@ def test_an_unknown_medication_is_flagged_until_it_comes() -> None:
         order(contained=inside),
         order(reference="Medication?identifier=1"),
     ):
-        assert flags(site, line) == flags(mapper(), line) == ["medication-elsewhere"]
-        assert facts(site, line) == {}
+        unknown = ("unknown-medication", "MedicationRequest.medicationReference.reference")
+        assert problem(site, line) == problem(mapper(), line) == unknown
     keep(kept, medication())
     assert facts(site, order())["code"] == "1655922"
 

@@ -17,6 +17,7 @@ from transforms.fhir.elements import (
     decode,
     text_of,
 )
+from transforms.fhir.keys import has_key_twice
 from transforms.fhir.times import instant
 from transforms.reading.columns import Columns
 from transforms.reading.memories import LONGEST_KEY, Leaves, Note, Notes, Table, Texts, members, remember
@@ -99,9 +100,12 @@ def _end(url: str) -> str:
 @lru_cache(maxsize=1024)
 def _is_silent(rest: bytes) -> bool:
     """Whether what stands in a `meta` behind version and time (`,"profile":[…]`) says nothing that changes the resource."""
+    text = b'{"versionId":""' + rest + b"}"
     try:
-        meta = decode(b'{"versionId":""' + rest + b"}", _Meta)
+        meta = decode(text, _Meta)
     except Unusable:
+        return False
+    if has_key_twice(text):
         return False
     return _marked(meta) is None and not OTHER_VERSIONS.search(rest)
 
@@ -151,6 +155,8 @@ class Origins(dict[bytes, Origin]):
 
     def read(self, raw: bytes) -> Origin:
         """What a `meta` says, decoded."""
+        if has_key_twice(raw):
+            return Origin(note=Note(Reason.DUPLICATE_KEY, "meta"))
         try:
             meta = decode(raw, _Meta | None) or _Meta()
         except Unusable as fault:

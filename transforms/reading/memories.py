@@ -10,6 +10,7 @@ from schemas.problems import Reason
 from transforms.fhir.elements import (
     Unusable,
 )
+from transforms.fhir.keys import has_key_twice
 from transforms.reading.columns import Columns
 from transforms.rules.declaring import Choice, Fields, Found, Rule
 from transforms.rules.setting import Setting
@@ -142,6 +143,8 @@ class Memory(dict[Any, bytes]):
             return text, None
         if raw in _EMPTY:
             return b"", EMPTY
+        if raw[:1] in b"{[" and has_key_twice(raw):
+            return b"", Note(Reason.DUPLICATE_KEY, self._name)
         try:
             found = self._read(raw, companion, self._setting)
         except Unusable as fault:

@@ -14,6 +14,7 @@ from transforms.fhir.elements import (
     path_of,
     text_of,
 )
+from transforms.fhir.keys import has_key_twice
 from transforms.mapped import WHOLE
 from transforms.reading.columns import Columns, narrow, settled
 from transforms.reading.memories import EMPTY, LONGEST_KEY, Note, Notes, Table, Texts, remember
@@ -87,6 +88,9 @@ class PartReader:
         notes = Notes(list)
         contents = source.contents(self.field) if split else []
         for place in split:
+            if has_key_twice(contents[place] or b""):
+                faults[place] = Note(Reason.DUPLICATE_KEY, self.field)
+                continue
             try:
                 parts = self._decode(contents[place] or b"")
             except msgspec.ValidationError:

@@ -6,22 +6,22 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import repeat
 
-import msgspec
-
 from schemas.problems import Problem, Reason
 from transforms.mapped import NO_LINE, REF_BYTES, WHOLE, Depends, Mapped, Outcome, Outcomes, new_record
-from transforms.reading.columns import Columns, narrow, without_empty
+from transforms.reading.columns import Columns, without_empty
 from transforms.reading.heads import UNNAMED, HeadReader, Heads
 from transforms.reading.memories import FATAL, Leaves, Note, Notes, Table, Texts, members
 from transforms.reading.noticed import WITHDRAWN, Noticed
 from transforms.reading.parts import Elements, PartReader
 from transforms.reading.references import CONTAINED, References
 from transforms.reading.stubs import STUB, is_stub
+from transforms.reading.twice import Whole
 from transforms.rules import extensions, modifiers
 from transforms.rules.declaring import Resource
 from transforms.rules.setting import Setting
 
 _PRECEDENCE = {
+    Reason.DUPLICATE_KEY: -1,
     Reason.PARTIAL_ANSWER: 0,
     Reason.OTHER_FHIR_VERSION: 1,
     Reason.TEST_DATA: 2,
@@ -32,6 +32,7 @@ _PRECEDENCE = {
 _LEAST = len(_PRECEDENCE)
 _WHOLE_HEX = hexlify(WHOLE)
 _WHOLE_END = _WHOLE_HEX + b'"'
+TWICE = Note(Reason.DUPLICATE_KEY)
 _ALIKE = Note(flags=("parts-alike",))
 
 
@@ -63,7 +64,7 @@ class Reader:
         self._telling = [name for name in resource.subject if name != "id"] or [next(iter(resource.fields))]
         own = filter(None, (*self._heads.names, self._parts.field))
         self._names = list(dict.fromkeys([*own, *self._shared.names, *self._repeated.names]))
-        self._decode = msgspec.json.Decoder(narrow(self._type, self._names)).decode
+        self._whole = Whole(self._type, self._names)
         self._head = b'{"type":"%b","id":"r-' % resource.record.encode()
         self._source = b'"source":[{"type":"%b","ref":"h-' % resource.source.encode()
         self._mapping = b'}],"mapping":"%b"' % resource.mapping.encode()
@@ -71,7 +72,8 @@ class Reader:
 
     def read(self, lines: Sequence[bytes]) -> Outcomes:
         """What becomes of lines of this type. Raises msgspec's and Unicode's errors, before anything is counted, where one is no JSON object."""
-        source = Columns(self._names, list(map(self._decode, lines)))
+        resources, twice = self._whole.decode(lines)
+        source = Columns(self._names, resources)
         notes = Notes(list)
         heads = self._heads.read(source, notes)
         looked_up = self._look_up(source)
@@ -84,6 +86,8 @@ class Reader:
         for place in source.without(self._telling):
             if is_stub(lines[place]):
                 notes[place].append(STUB)
+        for place in twice:
+            notes[place].append(TWICE)
         records = self._records(heads, [*shared, *own])
         depends = [
             Depends(heads.refs[place], heads.subjects[place], on, lines[place])
@@ -95,7 +99,7 @@ class Reader:
             return outcomes
 
         parts = self._parts.read(source, split)
-        again = sorted({*_emptied(notes), *(parts.owners[number] for number in _emptied(parts.notes))})
+        again = sorted({*_emptied(notes), *(parts.owners[number] for number in _emptied(parts.notes))} - _broken(notes))
         if again:
             outcomes.put(again, self.read([without_empty(lines[place]) for place in again]))
         for place in sorted({*notes, *split}.difference(again)):
@@ -249,10 +253,9 @@ class Reader:
             return self._problem(None, UNNAMED)
         if any(note.withdrawn for note in notes):
             return Outcome(self._type, record.id[:REF_BYTES], [], True, record.updated)
-        if (worst := _worst(notes)) is not None:
-            return self._problem(record, worst)
-        self._noticed.add(self._type, notes)
-        return None
+        worst = _worst(notes)
+        self._noticed.add(self._type, notes, kept=worst is None)
+        return None if worst is None else self._problem(record, worst)
 
     def _problem(self, record: Mapped | None, note: Note) -> Outcome:
         """`record`: what the resource would have become; None for a resource without an id."""
@@ -264,6 +267,11 @@ class Reader:
 
 def _emptied(notes: Notes) -> list[int]:
     return [place for place, seen in notes.items() if any(note.emptied for note in seen)]
+
+
+def _broken(notes: Notes) -> set[int]:
+    """Places of lines with a key twice: read again, they would lose one of the two."""
+    return {place for place, seen in notes.items() if any(note.reason is Reason.DUPLICATE_KEY for note in seen)}
 
 
 def _worst(notes: Iterable[Note]) -> Note | None:

@@ -66,14 +66,14 @@ def _kept(concept: CodeableConcept | None) -> dict[str, Any] | None:
 
 
 def medication(*, every: str, ingredients: str, ingredient_system: str, **targets: str | tuple[str, ...]) -> Rule:
-    """Reference to a Medication → the code of the one contained, or of the one looked up; an unknown one is flagged."""
+    """Reference to a Medication → the code of the one contained, or of the one looked up. Without a drug there is no record."""
     wanted = {name: (systems,) if isinstance(systems, str) else systems for name, systems in targets.items()}
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         named = ((decode(raw, Reference | None) or Reference()).reference or "").strip()
         source = _contained(named[1:], companion) if named.startswith("#") else _looked_up(companion)
         if source is None:
-            return Found(flags=("medication-elsewhere",))
+            raise Unusable(Reason.UNKNOWN_MEDICATION, "reference")
         if source.code is None:
             raise Unusable(Reason.MISSING_CODE, "reference")
         found = coded_found(source.code, wanted, every, Reason.MISSING_CODE, setting)

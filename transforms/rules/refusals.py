@@ -125,7 +125,7 @@ def extensions(of: Rule | None = None) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         for each in _listed(raw):
-            if (mark := _decoded(each)) is not None and mark.valueBoolean not in _FALSE:
+            if (mark := _decoded(each)) is not None and b"" + (mark.valueBoolean or b"") not in _FALSE:
                 _refuse_by(text_of(mark.url))
                 if _GONE.search(text_of(mark.url)):
                     return Found(withdrawn=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mainstem.commands.terminal import progress_bars, reason_fix
+from mainstem.commands.terminal import progress_bars, reason_fix, say
 from schemas.errors import IncompleteError
 
 group = typer.Typer()
@@ -34,7 +34,7 @@ def map_files(
     from mainstem.commands.map.files import map_paths
 
     if site is None:
-        typer.echo(
+        say(
             "no --site: ids are made with a key that is thrown away, times without a zone are read as UTC; "
             "the records are for looking at, not for keeping",
             err=True,
@@ -42,10 +42,8 @@ def map_files(
     with progress_bars(quiet=False) as progress:
         trial = map_paths(paths, site, out=sys.stdout.buffer, problems=problems, explain=explain, progress=progress)
     skipped = sum(trial.skipped.values())
-    typer.echo(
-        f"read {trial.read:,} = mapped {trial.mapped:,} + skipped {skipped:,}; {trial.records:,} records", err=True
-    )
+    say(f"read {trial.read:,} = mapped {trial.mapped:,} + skipped {skipped:,}; {trial.records:,} records", err=True)
     for reason, count in sorted(trial.skipped.items()):
-        typer.echo(f"  skipped {count:,} × {reason}: {reason_fix(reason)}", err=True)
+        say(f"  skipped {count:,} × {reason}: {reason_fix(reason)}", err=True)
     if not trial.mapped:
         raise IncompleteError("nothing could be mapped", "Give files of FHIR R4 resources, one a line.")

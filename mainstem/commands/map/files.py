@@ -3,16 +3,18 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_bytes
 from typing import IO
 
 from connectors.formats.ndjson import find_files, read_batches
-from mainstem.config.site_files import SiteFile, file_secrets, read_site
+from mainstem.commands.map.referred import Aside, set_aside
+from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.config.site_mapper import KEY_BYTES, site_mapper
 from schemas.errors import OperatorError
+from schemas.outcomes import REFERRED_TYPES
 from schemas.problems import Problem
 from schemas.sites import Files, Site
 from transforms import Mapper
@@ -51,19 +53,24 @@ def map_paths(
     Without a site file, ids come from a throwaway key and times without a zone are read as UTC. With `explain`, each problem lists all that FHIR R4's own rules find wrong with the resource.
     """
     file = read_site(site_path) if site_path else SiteFile(ANY_SITE, Path())
-    mapper = site_mapper(file, file_secrets(file.folder) if site_path else _throwaway_key)
-    trial = Trial()
+    secrets = file_secrets(file.folder) if site_path else _throwaway_keys()
+    found = [path for given in paths for path in _files(given)]
+    trial, cap = Trial(), file.site.limits.line_bytes
     with ExitStack() as stack:
+        aside = stack.enter_context(closing(Aside()))
+        set_aside(aside, found, site_mapper(file, secrets, types=REFERRED_TYPES), cap=cap)
+        mapper = site_mapper(file, secrets, look_up=aside.look_up)
         report = stack.enter_context(problems.open("w", encoding="utf-8")) if problems else None
-        for path in [found for given in paths for found in _files(given)]:
-            _map_file(path, mapper, file.site.site, file.site.limits.line_bytes, trial, out, report, explain)
+        for path in found:
+            _map_file(path, mapper, file.site.site, cap, trial, out, report, explain)
             progress("map", path.name, trial.read)
     return trial
 
 
-def _throwaway_key(_reference: str) -> bytes:
+def _throwaway_keys() -> Secrets:
     """Other pseudonyms at each start, so that nobody comes to rely on them."""
-    return token_bytes(KEY_BYTES)
+    key = token_bytes(KEY_BYTES)
+    return lambda _reference: key
 
 
 def _files(path: Path) -> list[Path]:

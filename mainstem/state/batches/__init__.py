@@ -33,7 +33,7 @@ class Difference(NamedTuple):
     subject: bytes | None
 
 
-class Part(NamedTuple):
+class LiveRecord(NamedTuple):
     """A stored record, not withdrawn."""
 
     id: bytes
@@ -80,7 +80,7 @@ class Batches(Protocol):
     def touch(self, cursor: Any, records: Sequence[Mapped]) -> None:
         """Newer source times, or other lines, of records whose content is the same."""
 
-    def parts(self, cursor: Any, site: str, refs: Sequence[bytes]) -> list[Part]:
+    def parts(self, cursor: Any, site: str, refs: Sequence[bytes]) -> list[LiveRecord]:
         """The stored records of some source resources that are not withdrawn."""
 
     def pending(self, cursor: Any, site: str, after: int, limit: int) -> list[Any]:

@@ -12,7 +12,7 @@ from mainstem.state.batches import (
     Changed,
     Difference,
     Digested,
-    Part,
+    LiveRecord,
     joined,
     known,
 )
@@ -146,10 +146,10 @@ class PostgresBatches:
             )
         copy_rows(cursor, self._COPY_INCOMING, fields)
 
-    def parts(self, cursor: Any, site: str, refs: Sequence[bytes]) -> list[Part]:
+    def parts(self, cursor: Any, site: str, refs: Sequence[bytes]) -> list[LiveRecord]:
         """See Batches."""
         given = {"count": len(refs), "first": joined(refs, FIRST_PART), "last": joined(refs, LAST_PART), "site": site}
-        return [Part(*row) for row in cursor.execute(self._PARTS, given, prepare=False)]
+        return [LiveRecord(*row) for row in cursor.execute(self._PARTS, given, prepare=False)]
 
     def pending(self, cursor: Any, site: str, after: int, limit: int) -> list[Any]:
         """See Batches."""

@@ -11,7 +11,7 @@ from mainstem.state.batches import (
     Changed,
     Difference,
     Digested,
-    Part,
+    LiveRecord,
     joined,
     known,
 )
@@ -118,10 +118,10 @@ class SqliteBatches:
             [(record.updated, record.line_digest, record.id) for record in records],
         )
 
-    def parts(self, cursor: Any, site: str, refs: Sequence[bytes]) -> list[Part]:
+    def parts(self, cursor: Any, site: str, refs: Sequence[bytes]) -> list[LiveRecord]:
         """See Batches."""
         given = {"count": len(refs), "first": joined(refs, FIRST_PART), "last": joined(refs, LAST_PART), "site": site}
-        return [Part(*row) for row in cursor.execute(self._PARTS, given)]
+        return [LiveRecord(*row) for row in cursor.execute(self._PARTS, given)]
 
     def pending(self, cursor: Any, site: str, after: int, limit: int) -> list[Any]:
         """See Batches."""

@@ -2,26 +2,16 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from mainstem.check import Finding, check_site
+from mainstem.check import Finding
 from schemas.sites import Site
 
-NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
+BASE = "http://127.0.0.1:1/fhir"
 STATEMENT = {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "software": {"name": "Ehr"}}
-
-
-@pytest.fixture
-def findings(tmp_path: Path) -> Callable[..., dict[str, Finding]]:
-    def run(site: Site, transport: httpx2.BaseTransport | None = None, **given: Any) -> dict[str, Finding]:
-        given = {"secrets": lambda _: b"k" * 32, "clock": lambda: NOW, "sleep": lambda _: None, **given}
-        return {finding.name: finding for finding in check_site(site, folder=tmp_path, transport=transport, **given)}
-
-    return run
 
 
 def test_real_server_is_found_ready(
@@ -83,27 +73,64 @@ def test_server_without_export_is_found_before_the_run(make_site: Any, findings:
     assert found["bulk export"].who == "EHR vendor"
 
 
-def test_short_key_missing_secret_and_unknown_vendor_are_findings(make_site: Any, findings: Any, saying: Any) -> None:
-    found = findings(
-        make_site(fhir={"base_url": "http://127.0.0.1:1/fhir", "vendor": "epik"}), secrets=lambda _: b"short"
-    )
-    assert "5 bytes" in found["subject key"].what
+def test_export_is_found_advertised_without_being_kicked_off(make_site: Any, findings: Any, saying: Any) -> None:
+    """Some servers allow one a day."""
+    export = {"name": "export", "definition": "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"}
+    told = saying({**STATEMENT, "rest": [{"resource": [{"type": "Patient", "operation": [export]}]}]})
+    found = findings(make_site(road="bulk"), told)
+    assert found["bulk export"].what == "advertised for Patient"
+    assert not any("$export" in str(request.url) for request in told.requests)
+    found = findings(make_site(road="bulk", fhir={"base_url": BASE, "group": "cf"}), told)
+    assert "no export of a Group" in found["bulk export"].what
+
+
+def test_unknown_vendor_is_a_finding(make_site: Any, findings: Any) -> None:
+    found = findings(make_site(fhir={"base_url": BASE, "vendor": "epik"}))
     assert "epik" in found["configuration"].what
+    assert (found["configuration"].ok, found["configuration"].who) == (False, "network")
 
 
-def test_folder_of_files_is_looked_into(make_site: Any, findings: Any, tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    (folder / "Patient.ndjson").write_text('{"resourceType":"Patient","id":"1"}\n')
-    (folder / "Condition.ndjson").write_text('{"resourceType":"Observation","id":"1"}\n')
-    (folder / "Procedure.ndjson").write_text("broken\n")
-    (folder / "dark.ndjson").write_text("broken\n")
-    types = ["Patient", "Condition", "Procedure", "Immunization"]
-    found = findings(make_site(files={"folder": "in"}, types=types))
-    assert found["folder"].ok
-    assert found["Patient"] == Finding("Patient", True, "1 file, 0.0 MB", resource_type="Patient")
-    assert "another type than its name says" in found["Condition"].what
-    assert "no line that is a FHIR resource" in found["Procedure"].what
-    assert "no file holds it" in found["Immunization"].what
-    assert "1 files whose resource type" in found["files"].what
-    assert not findings(make_site(files={"folder": "nowhere"}))["folder"].ok
+@pytest.mark.parametrize(
+    ("answer", "probe", "kind", "said"),
+    [
+        (httpx2.Response(503), "capability statement", "temporary", "answered 503"),
+        (httpx2.Response(200, html="<form>Log in</form>"), "capability statement", "operator", "web page"),
+        ({**STATEMENT, "fhirVersion": "3.0.2"}, "capability statement", "operator", "Mainstem reads R4"),
+        (httpx2.Response(200, text='{"resourceType":"Cap'), "capability statement", "incomplete", "not whole"),
+    ],
+)
+def test_server_that_is_none_ends_the_check_and_keeps_the_errors_kind(
+    make_site: Any, findings: Any, saying: Any, answer: Any, probe: str, kind: str, said: str
+) -> None:
+    found = findings(make_site(), saying(answer))
+    assert list(found) == ["subject key", probe]
+    assert (found[probe].ok, found[probe].kind) == (False, kind)
+    assert said in found[probe].what
+    assert found[probe].fix
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (httpx2.Response(429), "temporary"),
+        (httpx2.Response(404), "operator"),
+        (httpx2.Response(200, json={"resourceType": "OperationOutcome"}), "incomplete"),
+        (httpx2.ReadTimeout("slow"), "temporary"),
+    ],
+)
+def test_page_that_fails_is_its_types_finding_alone(
+    make_site: Any, findings: Any, saying: Any, fhir: Any, answer: Any, kind: str
+) -> None:
+    def answers(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("metadata"):
+            return httpx2.Response(200, json=STATEMENT)
+        if request.url.path.endswith("Patient"):
+            return httpx2.Response(200, json=fhir.bundle(fhir.patient(1)))
+        if isinstance(answer, Exception):
+            raise answer
+        assert isinstance(answer, httpx2.Response)
+        return answer
+
+    found = findings(make_site(types=["Patient", "Condition"]), saying(answers))
+    assert found["Patient"].ok
+    assert (found["Condition"].kind, found["Condition"].resource_type) == (kind, "Condition")

@@ -1,0 +1,43 @@
+"""An answer's whole body, never more of it than a cap, however it was packed."""
+
+import httpx2
+
+from schemas.errors import IncompleteError
+
+SMALL_BYTES = 1 << 20
+"""Largest token, discovery, status or error answer."""
+STATEMENT_BYTES = 32 << 20
+"""Largest CapabilityStatement."""
+PAGE_BYTES = 256 << 20
+"""Largest page or manifest held in memory."""
+ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
+"""What we ask for. Others unpack a few bytes into gigabytes at once, before they could be counted."""
+ACCEPT_ENCODING = "gzip, deflate"
+
+
+def require_encoding(response: httpx2.Response, *, what: str) -> None:
+    """Raises IncompleteError where the answer is packed by a method nobody asked for, or more than once."""
+    if response.headers.get("Content-Encoding", "").strip().lower() not in ENCODINGS:
+        raise IncompleteError(
+            f"{what}: {_place(response)} packs its answer by a method that was not asked for",
+            "Ask the site's IT whether a proxy packs it; Mainstem takes gzip.",
+        )
+
+
+def body(response: httpx2.Response, *, cap: int, what: str) -> bytes:
+    """The bytes, unpacked. Raises IncompleteError for more than `cap` of them."""
+    require_encoding(response, what=what)
+    content = bytearray()
+    for block in response.iter_bytes():
+        content += block
+        if len(content) > cap:
+            raise IncompleteError(
+                f"{what}: {_place(response)} answers with more than {cap >> 20} MiB",
+                "Lower fhir.page_size where it is a page of resources; else report it to the EHR vendor.",
+            )
+    return bytes(content)
+
+
+def _place(response: httpx2.Response) -> str:
+    url = response.request.url
+    return f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port else "")

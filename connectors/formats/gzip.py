@@ -1,0 +1,72 @@
+"""A file's bytes in blocks, unpacked where gzip packed them: in flat memory, and telling whole data from half."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from isal import igzip_lib
+
+BLOCK_BYTES = 1 << 17
+"""What is held of a file at once: its lines are mapped together and should fit into a processor's cache."""
+MAGIC = b"\x1f\x8b"
+
+
+class TruncatedGzip(Exception):
+    """The compressed data ends before its end marker, or is damaged."""
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether a file is packed, whatever its name says."""
+    with path.open("rb") as stream:
+        return stream.read(len(MAGIC)) == MAGIC
+
+
+def file_blocks(path: Path) -> Iterator[bytes]:
+    """The file's bytes as they are."""
+    with path.open("rb", buffering=0) as stream:
+        while block := stream.read(BLOCK_BYTES):
+            yield block
+
+
+def plain(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The blocks unpacked where they begin as gzip does, else as they are. Raises TruncatedGzip."""
+    source = iter(blocks)
+    head = b""
+    while len(head) < len(MAGIC) and (block := next(source, b"")):
+        head += block
+    if head.startswith(MAGIC):
+        yield from _unzipped(head, source)
+    elif head:
+        yield head
+        yield from source
+
+
+def _unzipped(head: bytes, source: Iterator[bytes]) -> Iterator[bytes]:
+    """Any number of gzip members, unpacked in blocks of at most BLOCK_BYTES, so a bomb cannot fill the memory."""
+    member: igzip_lib.IgzipDecompressor | None = None
+    block = head
+    while block:
+        while block:
+            if member is None:
+                block = block.lstrip(b"\0")  # RFC 1952 allows none, tape tools pad with zeros
+                if not block:
+                    break
+                member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+            yield from _member_blocks(member, block)
+            block = member.unused_data if member.eof else b""
+            member = None if member.eof else member
+        block = next(source, b"")
+    if member is not None:
+        raise TruncatedGzip
+
+
+def _member_blocks(member: igzip_lib.IgzipDecompressor, block: bytes) -> Iterator[bytes]:
+    while True:
+        try:
+            unpacked = member.decompress(block, BLOCK_BYTES)
+        except igzip_lib.IsalError as exc:  # type: ignore[misc]  # its stub says instance where it is a class
+            raise TruncatedGzip from exc
+        if unpacked:
+            yield unpacked
+        if member.eof or member.needs_input:
+            return
+        block = b""

@@ -1,0 +1,84 @@
+"""What a road is given: the source it reads, and what is wanted of it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2
+
+from connectors.client.auth import Clock, Secrets
+from connectors.client.fhir_client import ATTEMPTS, FhirClient, Sleep
+from connectors.landing import Landing
+from schemas.errors import OperatorError
+from schemas.sites import Fhir, Site
+
+Progress = Callable[[str, int], None]
+"""(unit, resources so far)."""
+
+
+def utc_now() -> datetime:
+    """The clock where none is given."""
+    return datetime.now(UTC)
+
+
+def no_progress(_unit: str, _resources: int) -> None:
+    """Shows nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A site as its file describes it, and what of the world is needed to read it."""
+
+    site: Site
+    folder: Path
+    """Where paths of the site file begin."""
+    secrets: Secrets
+    clock: Clock = utc_now
+    sleep: Sleep = time.sleep
+    transport: httpx2.BaseTransport | None = None
+    """What carries the requests, where it is not the network."""
+    attempts: int = ATTEMPTS
+    """Requests made before an error that may pass is raised."""
+
+    @property
+    def fhir(self) -> Fhir:
+        """The site's FHIR server. Raises OperatorError where it has none."""
+        if self.site.fhir is None:
+            raise OperatorError(f"{self.site.site} has no FHIR server", "Add a [fhir] section with base_url.")
+        return self.site.fhir
+
+    @property
+    def files(self) -> Path:
+        """The folder the site delivers into. Raises OperatorError where it has none."""
+        if self.site.files is None:
+            raise OperatorError(f"{self.site.site} has no folder of files", "Add a [files] section with folder.")
+        return self.folder / self.site.files.folder
+
+    def client(self) -> FhirClient:
+        """A client of the site's FHIR server, to be closed."""
+        return FhirClient(
+            self.fhir,
+            types=self.site.types,
+            folder=self.folder,
+            secrets=self.secrets,
+            clock=self.clock,
+            transport=self.transport,
+            sleep=self.sleep,
+            attempts=self.attempts,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One unit of a source, updated from `since` and before `until`, and where it goes.
+
+    The landing also tells how far an earlier attempt came.
+    """
+
+    unit: str
+    landing: Landing
+    since: datetime | None = None
+    until: datetime | None = None
+    progress: Progress = no_progress
