@@ -8,10 +8,11 @@ import errno
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from isal import isal_zlib
@@ -25,6 +26,8 @@ _GZIP_WINDOW = 31
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _LOAD_FOLDER = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)(\d\d)(\d\d.*)")
 """`2026-03-02T050000Z-2`: a load's start without its colons, which some shares do not take."""
+WAITING_BYTES = 64 << 20
+"""Unusable lines held in memory before they are written: one may be as long as a line may be."""
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -73,9 +76,10 @@ class Landing:
         """The complete files holding that type, in order."""
         return sorted(self.folder.glob(f"{resource_type}-*.ndjson.gz"))
 
-    def quarantine(self, resource_type: str, *, at: int = 0) -> "Quarantine":
-        """Where lines of the type that gave no record are kept; what stands beyond the place `at` is cut off."""
-        return Quarantine(self.folder / "quarantine" / f"{resource_type}.ndjson", at)
+    def quarantine(self, resource_type: str, *, at: "Kept | None" = None, most: "Kept | None" = None) -> "Quarantine":
+        """Where lines of the type that gave no record are kept, at most `most`; what stands beyond `at` is cut off."""
+        path = self.folder / "quarantine" / f"{resource_type}.ndjson"
+        return Quarantine(path, at or Kept(0, 0), most or Kept(sys.maxsize, sys.maxsize))
 
     def cursor(self, unit: str, form: type[T]) -> T | None:
         """The unit's cursor; None where it was not begun."""
@@ -116,25 +120,43 @@ class Landing:
         return self.folder / f"cursor-{unit}.json"
 
 
-class Quarantine(AbstractContextManager["Quarantine"]):
-    """Lines of one type and load that gave no record, one after the other; the file is made with the first."""
+class Kept(NamedTuple):
+    """How much is in quarantine."""
 
-    def __init__(self, path: Path, at: int) -> None:
-        self._path = path
+    bytes: int
+    lines: int
+
+
+class Quarantine(AbstractContextManager["Quarantine"]):
+    """Lines of one type and load that gave no record, one after the other; the file is made with the first.
+
+    Bounded, so that a delivery of nothing but bad lines does not fill the disk.
+    """
+
+    def __init__(self, path: Path, at: Kept, most: Kept) -> None:
+        self._path, self._most = path, most
         self._waiting: list[bytes] = []
         self._at = 0
         if path.exists():
             with _File(path) as file:
-                self._at = file.cut(min(at, path.stat().st_size))
+                self._at = file.cut(min(at.bytes, path.stat().st_size))
+        self._kept = Kept(self._at, at.lines)
 
     def __exit__(self, *_: object) -> None:
         self.keep()
 
-    def add(self, line: bytes) -> None:
-        """One more line, without its newline."""
+    def add(self, line: bytes) -> bool:
+        """One more line, without its newline; False where there is no room for it."""
+        kept = Kept(self._kept.bytes + len(line) + 1, self._kept.lines + 1)
+        if kept.bytes > self._most.bytes or kept.lines > self._most.lines:
+            return False
+        self._kept = kept
         self._waiting.append(line)
+        if kept.bytes - self._at > WAITING_BYTES:
+            self.keep()
+        return True
 
-    def keep(self) -> int:
+    def keep(self) -> Kept:
         """What was added is on the disk afterwards. Returns the place behind it, from which a crash may go on."""
         if self._waiting:
             _private(self._path.parent)
@@ -142,7 +164,7 @@ class Quarantine(AbstractContextManager["Quarantine"]):
                 file.cut(self._at)
                 self._at = file.write([b"\n".join(self._waiting) + b"\n"])
             self._waiting = []
-        return self._at
+        return self._kept
 
 
 def compressed(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -4,13 +4,15 @@ from typing import Literal
 
 from connectors.client.capabilities import Capabilities, ask_capabilities
 from connectors.pulled import EXPORT, Pulled
+from connectors.referred import complete_referred
 from connectors.roads.bulk import pull_export
 from connectors.roads.files import pull_files
 from connectors.roads.search import pull_search
 from connectors.source import Source, Wanted
+from schemas.outcomes import referred_types
 from schemas.sites import Site
 
-__all__ = ["Capabilities", "Pulled", "Source", "Wanted", "pull", "read_capabilities", "road_of", "units"]
+__all__ = ["Capabilities", "Pulled", "Source", "Wanted", "pull", "read_capabilities", "readable", "road_of", "units"]
 
 
 def read_capabilities(source: Source) -> Capabilities | None:
@@ -30,9 +32,22 @@ def road_of(site: Site, capabilities: Capabilities | None) -> Literal["search", 
     return "bulk" if capabilities is not None and capabilities.exports else "search"
 
 
+def readable(site: Site, capabilities: Capabilities | None) -> list[str]:
+    """The site's types; where it names none, without those that its server says it does not have."""
+    if capabilities is None or "types" in site.model_fields_set:
+        return list(site.types)
+    return [name for name in site.types if name in capabilities.types] or list(site.types)
+
+
 def units(site: Site, capabilities: Capabilities | None) -> list[str]:
-    """What can be pulled apart: an export as a whole, else each type."""
-    return [EXPORT] if road_of(site, capabilities) == "bulk" else list(site.types)
+    """What can be pulled apart: an export as a whole, else each type.
+
+    What they are read with is a unit in files; a server is asked for it where it is named.
+    """
+    road = road_of(site, capabilities)
+    if road == "bulk":
+        return [EXPORT]
+    return [*site.types, *(referred_types(site.types) if road == "files" else ())]
 
 
 def pull(source: Source, wanted: Wanted) -> Pulled:
@@ -42,9 +57,10 @@ def pull(source: Source, wanted: Wanted) -> Pulled:
     MainstemError with the cursor left for the next call.
     """
     wanted.landing.open()
-    if wanted.unit == EXPORT:
-        return pull_export(source, wanted)
-    return pull_files(source, wanted) if _reads_files(source.site) else pull_search(source, wanted)
+    if wanted.unit != EXPORT and _reads_files(source.site):
+        return pull_files(source, wanted)
+    pulled = pull_export(source, wanted) if wanted.unit == EXPORT else pull_search(source, wanted)
+    return complete_referred(source, wanted, pulled) if pulled.complete else pulled
 
 
 def _reads_files(site: Site) -> bool:

@@ -49,6 +49,9 @@ class TypeCounts(BaseModel):
     parts_skipped: dict[str, int] = Field(
         default_factory=dict, description="Parts that gave no record, by reason code or `withdrawn`."
     )
+    unkept: int = Field(
+        default=0, ge=0, description="Of those skipped, unusable ones beyond what the site keeps to look at."
+    )
     records: int = Field(default=0, ge=0, description="Records the mapped resources gave.")
     recorded: int = Field(default=0, ge=0, description="Records not known before.")
     amended: int = Field(default=0, ge=0, description="Records whose content changed.")
@@ -61,6 +64,16 @@ class TypeCounts(BaseModel):
     unchanged: int = Field(default=0, ge=0, description="Records already known with this content.")
     stale: int = Field(default=0, ge=0, description="Records older than what is known; not stored.")
 
+    recognised: int = Field(
+        default=0,
+        ge=0,
+        description="Resources told by their line to be as before; they count as mapped, but were not mapped again.",
+    )
+    flags: dict[str, int] = Field(
+        default_factory=dict,
+        description="What was noticed, by flag (code-unmapped, implausible-high …), of the lines that changed: in all that were "
+        "read but not recognised.",
+    )
     sampled: int = Field(default=0, ge=0, description="Resources checked in full against FHIR R4.")
     nonconformant: int = Field(default=0, ge=0, description="Of these, resources that break a rule of FHIR R4.")
 
@@ -115,6 +128,9 @@ class LoadReport(BaseModel):
         default_factory=dict,
         description="Changes of the site that cannot be sent, by reason; each is tried again when its record changes.",
     )
+    notes: list[str] = Field(
+        default_factory=list, description="What somebody at the site may want to know; the network is not told."
+    )
     resumed: bool = Field(default=False, description="Whether an unfinished load was taken up.")
     seconds: float = 0.0
     shares: dict[str, float] = Field(default_factory=dict, description="Seconds by step.")
@@ -131,7 +147,6 @@ def add_up(counts: Iterable[TypeCounts]) -> TypeCounts:
     total = TypeCounts()
     for each in counts:
         for name in TypeCounts.model_fields:
-            before, more = getattr(total, name), getattr(each, name)
-            both = dict(Counter(before) + Counter(more)) if isinstance(more, dict) else before + more
-            setattr(total, name, both)
+            one, more = getattr(total, name), getattr(each, name)
+            setattr(total, name, one + more if isinstance(one, int) else dict(Counter(one) + Counter(more)))
     return total

@@ -32,6 +32,11 @@ class Reason(StrEnum):
         "The file ends inside a line or a compressed block.",
         "Deliver the file again; write it elsewhere and rename it when done.",
     )
+    FILE_TOO_LARGE = (
+        "file-too-large",
+        "The file unpacks to far more than anything worth packing.",
+        "Deliver it unpacked, or in smaller files.",
+    )
     NOT_A_RESOURCE = ("not-a-resource", "The line has no resourceType.", "Deliver one FHIR resource a line (NDJSON).")
     OTHER_FHIR_VERSION = (
         "other-fhir-version",
@@ -66,13 +71,18 @@ class Reason(StrEnum):
     MISSING_TIME = ("missing-time", "The resource says not when it was true.", "Report it to the EHR vendor.")
     UNKNOWN_UNIT = (
         "unknown-unit",
-        "The unit is no UCUM unit and not in the code map.",
+        "The unit is none that is known, and not in the code map.",
         "Map the local unit in the site's code map.",
     )
     UNIT_MISMATCH = (
         "unit-mismatch",
         "The unit cannot measure what the code says.",
         "Correct the code or the unit at the source.",
+    )
+    UNIT_CONTRADICTED = (
+        "unit-contradicted",
+        "The unit's text and its code say different units.",
+        "Correct the unit at the source, or map it in the site's code map.",
     )
     BAD_CODE = (
         "bad-code",

@@ -135,7 +135,13 @@ class Limits(_Section):
 
     line_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, description="Longest NDJSON line.")
     pages: int = Field(default=100_000, ge=1, description="Most pages of one search.")
-    file_bytes: int = Field(default=1 << 40, ge=1, description="Largest downloaded file, unpacked.")
+    file_bytes: int = Field(default=1 << 40, ge=1, description="Largest downloaded or delivered file, unpacked.")
+    quarantine_lines: int = Field(
+        default=100_000, ge=0, description="Most unusable lines of a type and load kept to look at; all are counted."
+    )
+    quarantine_bytes: int = Field(
+        default=1 << 30, ge=0, description="Most bytes of them; a line that would pass it is counted, not kept."
+    )
 
 
 class Site(_Section):

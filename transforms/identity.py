@@ -3,20 +3,30 @@
 Read from the code itself, by its meaning: the declaration of a type and all that it, the mapper and the reader import
 in the rooms that decide, without docstrings and comments, and the tables they open. What no mapping imports (a new
 file, a derived value, a check, the judge) decides nothing.
+
+Reading the code takes a fifth of a second, a tenth of a night in which nothing changed, so what it says is kept beside
+Python's own cache of it, for as long as no byte of the rooms changes.
 """
 
 import ast
+import json
+import os
+import sys
 import tomllib
 import zoneinfo
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from importlib.util import cache_from_source
 from pathlib import Path
+from typing import Any
 
 _ROOMS = ("rules", "reading", "codes", "privacy", "fhir", "resources")
+_MAPPER = "transforms.mapper"
 _JUDGE = "transforms.fhir.conformance"
 _LIBRARIES = ("ucumvert", "pint", "tzdata")
 _BYTES = 32
@@ -28,8 +38,7 @@ def identity_of(declaration: str, given: str, time_zone: str) -> bytes:
     for name in _LIBRARIES:
         found.update(f"{name} {version(name)}\0".encode())
     found.update(_zone(time_zone))
-    for module in sorted(_imported("transforms.mapper") | _imported(declaration)):
-        found.update(module.encode() + _meaning(module))
+    found.update(bytes.fromhex(_code_of(declaration)))
     return found.digest()
 
 
@@ -37,6 +46,70 @@ def _zone(name: str) -> bytes:
     """The system's rules of a time zone, which come before the library's."""
     found = (Path(folder, name) for folder in zoneinfo.TZPATH)
     return next((path.read_bytes() for path in found if path.is_file()), b"")
+
+
+# -------------------------------------------------------------------- what is kept
+
+
+def _code_of(declaration: str) -> str:
+    """What a declaration's code says, in hexadecimal digits: as it was read before, or read now and kept."""
+    known = _known()
+    if declaration not in known:
+        known[declaration] = _read(declaration)
+        if not sys.dont_write_bytecode:
+            _keep({"bytes": _bytes(), "codes": known})
+    return known[declaration]
+
+
+def _place() -> Path:
+    return Path(cache_from_source(__file__)).with_suffix(".known")
+
+
+@cache
+def _known() -> dict[str, str]:
+    """What was kept of just these bytes, by declaration; what this process reads is added."""
+    try:
+        kept = json.loads(_place().read_bytes())
+        return dict(kept["codes"]) if kept["bytes"] == _bytes() else {}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+
+
+def _keep(known: dict[str, Any]) -> None:
+    """Whole or not at all; where nothing may be written, the code is read by each process."""
+    place = _place()
+    part = place.with_name(f"{place.name}.{os.getpid()}")
+    with suppress(OSError):
+        part.write_text(json.dumps(known), "utf-8")
+        part.replace(place)
+
+
+@cache
+def _bytes() -> str:
+    """One hash of all files that could decide."""
+    found = blake2b(digest_size=_BYTES)
+    for path, file in _all_files(files("transforms"), ""):
+        content = file.read_bytes()
+        found.update(f"{path} {len(content)}\0".encode() + content)
+    return found.hexdigest()
+
+
+def _all_files(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
+    for file in sorted(folder.iterdir(), key=lambda each: each.name):
+        if file.is_dir():
+            yield from _all_files(file, f"{path}{file.name}/")
+        elif file.name.endswith((".py", ".csv", ".toml")):
+            yield path + file.name, file
+
+
+# -------------------------------------------------------------------- what the code says
+
+
+def _read(declaration: str) -> str:
+    found = blake2b(digest_size=_BYTES)
+    for module in sorted(_imported(_MAPPER) | _imported(declaration)):
+        found.update(module.encode() + _meaning(module))
+    return found.hexdigest()
 
 
 def _imported(start: str) -> set[str]:

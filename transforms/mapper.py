@@ -164,6 +164,12 @@ class Mapper:
             return outcomes.unusual[0]
         return Outcome(self._sources[record.type], record.id[:REF_BYTES], [record], updated=record.updated)
 
+    def take_flags(self) -> dict[str, int]:
+        """The flags raised since they were taken last, by how often."""
+        taken = dict(self.noticed.flags)
+        self.noticed.flags.clear()
+        return taken
+
     def explain(self, line: bytes) -> list[str]:
         """Why FHIR R4's own rules refuse a line, in full: field paths and kinds of error, no values."""
         from transforms.fhir.conformance import conforms  # loads fhir.resources, which takes a second

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 import httpx2
-import msgspec
 import stamina
 
 from connectors.client.auth import Clock, Secrets, auth_for
 from connectors.client.bodies import ACCEPT_ENCODING, PAGE_BYTES, body, require_encoding
 from connectors.client.origins import Origins
-from connectors.outside.decoding import TooDeep, Unreadable, decoded
+from connectors.outside.decoding import Form, TooDeep, Unreadable, decoded
 from connectors.outside.times import http_date, pause_after
 from connectors.vendors import Vendor, vendor
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
@@ -100,7 +99,7 @@ class FhirClient:
     def read(
         self,
         url: str,
-        form: msgspec.json.Decoder[T],
+        form: Form[T],
         *,
         what: str,
         params: Sequence[tuple[str, str]] = (),
@@ -330,7 +329,7 @@ class Gone(OperatorError):
     """The server does not, or no longer, have what the URL names."""
 
 
-def decode(answer: Answer, form: msgspec.json.Decoder[T], *, what: str, place: str) -> T:
+def decode(answer: Answer, form: Form[T], *, what: str, place: str) -> T:
     """The body's JSON. Raises OperatorError for a web page, IncompleteError for JSON that is not whole."""
     require_no_page(answer, what=what, place=place)
     try:

@@ -1,11 +1,19 @@
-"""A Bundle of search results → NDJSON lines: each resource's own bytes, the server's messages aside."""
+"""A Bundle of search results → NDJSON lines: each resource's own bytes, the server's messages aside.
+
+An entry that cannot be read costs itself: its bytes are a line like any other, which the mapping counts and keeps aside.
+What does not say where the next page is costs the page.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
+from connectors.outside.decoding import ABSENT, TooDeep, Unreadable, decoded, said, without_unreadable
 from connectors.outside.times import instant, newest
+
+MOST = 1 << 53
+"""Largest count believed; more is no count of anything."""
 
 
 class _Link(msgspec.Struct):
@@ -18,17 +26,36 @@ class _Search(msgspec.Struct):
 
 
 class _Entry(msgspec.Struct):
-    resource: msgspec.Raw = msgspec.Raw(b"")
+    resource: msgspec.Raw = ABSENT
     search: _Search | None = None
 
 
 class Bundle(msgspec.Struct):
-    """A page of results as the server sends it, what is read of it."""
+    """One page, of the form that nearly all are of."""
 
     resourceType: str = ""
     total: int | None = None
     link: list[_Link] = []
     entry: list[_Entry] = []
+
+
+class _Loose(msgspec.Struct):
+    """The same, of whatever form."""
+
+    resourceType: msgspec.Raw = ABSENT
+    total: msgspec.Raw = ABSENT
+    link: msgspec.Raw = ABSENT
+    entry: msgspec.Raw = ABSENT
+
+
+class _LooseEntry(msgspec.Struct):
+    resource: msgspec.Raw = ABSENT
+    search: msgspec.Raw = ABSENT
+
+
+class _LooseLink(msgspec.Struct):
+    relation: msgspec.Raw = ABSENT
+    url: msgspec.Raw = ABSENT
 
 
 class _Meta(msgspec.Struct):
@@ -44,9 +71,63 @@ class _Kind(msgspec.Struct):
     resourceType: str = ""
 
 
-BUNDLE = msgspec.json.Decoder(Bundle)
+_BUNDLE = msgspec.json.Decoder(Bundle)
+_LOOSE = msgspec.json.Decoder(_Loose)
+_LOOSE_ENTRY = msgspec.json.Decoder(_LooseEntry)
 _HEAD = msgspec.json.Decoder(_Head)
 _KIND = msgspec.json.Decoder(_Kind)
+_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class BundleForm:
+    """Reads a page: as it should be, else entry by entry."""
+
+    def decode(self, content: bytes | msgspec.Raw, /) -> Bundle:
+        """Raises Unreadable where more than entries is wrong."""
+        try:
+            return decoded(content, _BUNDLE)
+        except Unreadable as exc:
+            content, cut = bytes(content), list[bytes]()
+            if isinstance(exc, TooDeep) or not exc.is_json:
+                content, cut = without_unreadable(content)
+        bundle = _loosely(decoded(content, _LOOSE))
+        bundle.entry += [_Entry(msgspec.Raw(element)) for element in cut]
+        return bundle
+
+
+BUNDLE = BundleForm()
+
+
+def _loosely(loose: _Loose) -> Bundle:
+    return Bundle(
+        resourceType=said(loose.resourceType, str, ""),
+        total=said(loose.total, int | None, None),  # type: ignore[arg-type]  # a union is a form too
+        link=[_link(raw) for raw in _raws(loose.link)],
+        entry=[_entry(raw) for raw in _raws(loose.entry)],
+    )
+
+
+def _raws(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    if bytes(raw) in (b"", b"null"):
+        return []
+    return decoded(raw, _RAWS)
+
+
+def _link(raw: msgspec.Raw) -> _Link:
+    """A link to the next page must say where; what is wrong in others does not matter."""
+    link = said(raw, _LooseLink, _LooseLink())
+    relation, url = said(link.relation, str, ""), said(link.url, str, "")
+    if relation == "next" and not url:
+        raise Unreadable(is_json=True)
+    return _Link(relation, url)
+
+
+def _entry(raw: msgspec.Raw) -> _Entry:
+    try:
+        entry = decoded(raw, _LOOSE_ENTRY)
+    except Unreadable:
+        return _Entry(raw)
+    return _Entry(entry.resource, said(entry.search, _Search, _Search()))
 
 
 class Page:
@@ -57,7 +138,7 @@ class Page:
         self.messages: list[bytes] = []
         self.matches = 0
         self.newest: datetime | None = None
-        self.total = bundle.total
+        self.total = bundle.total if bundle.total is not None and 0 <= bundle.total < MOST else None
         self.next = next((link.url for link in bundle.link if link.relation == "next"), "")
         for entry in bundle.entry:
             self._take(entry, not_after)
@@ -80,14 +161,14 @@ class Page:
 def _head(line: bytes) -> tuple[str, datetime | None]:
     """Type and time of update, as far as they can be told: what is wrong in a resource is for the mapping to say."""
     try:
-        head = _HEAD.decode(line)
-    except msgspec.DecodeError:
+        head = decoded(line, _HEAD)
+    except Unreadable:
         pass
     else:
         return head.resourceType, instant(head.meta.lastUpdated) if head.meta else None
     try:
-        return _KIND.decode(line).resourceType, None
-    except msgspec.DecodeError:
+        return decoded(line, _KIND).resourceType, None
+    except Unreadable:
         return "", None
 
 

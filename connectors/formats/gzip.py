@@ -10,14 +10,18 @@ BLOCK_BYTES = 1 << 17
 MAGIC = b"\x1f\x8b"
 
 
+FREE_BYTES, RATIO = 64 << 20, 250
+"""So much is unpacked of any file, and so many times its size of a larger one: FHIR gives eight, gzip's most is a thousand."""
+
+
 class TruncatedGzip(Exception):
     """The compressed data ends before its end marker, or is damaged."""
 
 
-def is_gzip(path: Path) -> bool:
-    """Whether a file is packed, whatever its name says."""
-    with path.open("rb") as stream:
-        return stream.read(len(MAGIC)) == MAGIC
+class Bomb(TruncatedGzip):
+    """It goes on unpacking to more than anything that was worth packing."""
+
+    ratio = RATIO
 
 
 def file_blocks(path: Path) -> Iterator[bytes]:
@@ -41,17 +45,23 @@ def plain(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _unzipped(head: bytes, source: Iterator[bytes]) -> Iterator[bytes]:
-    """Any number of gzip members, unpacked in blocks of at most BLOCK_BYTES, so a bomb cannot fill the memory."""
+    """Any number of gzip members, unpacked in blocks of at most BLOCK_BYTES. Raises Bomb before the disk is full."""
     member: igzip_lib.IgzipDecompressor | None = None
     block = head
+    packed = unpacked = 0
     while block:
+        packed += len(block)
         while block:
             if member is None:
                 block = block.lstrip(b"\0")  # RFC 1952 allows none, tape tools pad with zeros
                 if not block:
                     break
                 member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-            yield from _member_blocks(member, block)
+            for plain_block in _member_blocks(member, block):
+                unpacked += len(plain_block)
+                if unpacked > max(FREE_BYTES, RATIO * packed):
+                    raise Bomb
+                yield plain_block
             block = member.unused_data if member.eof else b""
             member = None if member.eof else member
         block = next(source, b"")

@@ -4,46 +4,80 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from connectors.formats.gzip import TruncatedGzip, plain
-from connectors.formats.ndjson import BOM, is_json
+from connectors.formats.gzip import Bomb, TruncatedGzip, plain
+from connectors.formats.ndjson import BOM
+from connectors.outside.decoding import is_whole
 from connectors.outside.times import instant, newest
 
 _LAST_UPDATED = re.compile(rb'"lastUpdated"\s*:\s*"([^"]{10,40})"')
 
 
+class TooLarge(Exception):
+    """More came, or would be unpacked, than a file may hold; the message says which bound was passed."""
+
+
 class Meter:
     """What passed through: lines, bytes, the newest `meta.lastUpdated`, and whether the end is a line's end."""
 
-    def __init__(self, *, cap: int) -> None:
+    def __init__(self, *, cap: int, most: int) -> None:
+        """`cap`: bytes of a line; `most`: bytes of the file, unpacked."""
         self.lines = 0
         self.bytes = 0
         self.newest: datetime | None = None
         self.truncated = False
-        self._cap = cap
+        self._most = most
+        self._last = _LastLine(cap)
 
     def through(self, blocks: Iterable[bytes], *, not_after: datetime) -> Iterator[bytes]:
         """Unpacked blocks, passed on while they are measured; stamps after `not_after` are ignored.
 
-        A compressed source that breaks off ends the blocks and sets `truncated`.
+        A compressed source that breaks off ends the blocks and sets `truncated`. Raises TooLarge.
         """
-        tail = b""
         try:
             for block in plain(blocks):
-                self.bytes += len(block)
-                self.lines += block.count(b"\n")
-                self._see_stamps(block, not_after)
-                end = block.rfind(b"\n")
-                tail = block[end + 1 :] if end >= 0 else (tail + block)[-self._cap - 1 :]
+                self._see(block, not_after)
                 yield block
+        except Bomb as exc:
+            raise TooLarge(f"unpacks to more than {exc.ratio} times its size") from None
         except TruncatedGzip:
             self.truncated = True
             return
-        if tail.strip():
-            self.truncated = len(tail) > self._cap or not is_json(tail.removeprefix(BOM))
+        if self._last.begun:
+            self.truncated = not self._last.is_whole()
             self.lines += not self.truncated
 
-    def _see_stamps(self, block: bytes, not_after: datetime) -> None:
+    def _see(self, block: bytes, not_after: datetime) -> None:
+        self.bytes += len(block)
+        if self.bytes > self._most:
+            raise TooLarge(f"holds more than {self._most} bytes")
+        self.lines += block.count(b"\n")
+        self._last.see(block)
         stamps = [
             stamp for text in set(_LAST_UPDATED.findall(block)) if (stamp := instant(text.decode("ascii", "replace")))
         ]
         self.newest = newest(self.newest, *(stamp for stamp in stamps if stamp <= not_after))
+
+
+class _LastLine:
+    """What follows the last newline, as far as a line may be long: a line without an end costs no more than another."""
+
+    def __init__(self, cap: int) -> None:
+        self._cap = cap
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def see(self, block: bytes) -> None:
+        end = block.rfind(b"\n")
+        if end >= 0:
+            self._parts, self._size = [], 0
+        rest = block[end + 1 :]
+        self._size += len(rest)
+        if rest and self._size <= self._cap:
+            self._parts.append(rest)
+
+    @property
+    def begun(self) -> bool:
+        return self._size > self._cap or bool(b"".join(self._parts).strip())
+
+    def is_whole(self) -> bool:
+        return self._size <= self._cap and is_whole(b"".join(self._parts).removeprefix(BOM))

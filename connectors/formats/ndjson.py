@@ -4,20 +4,19 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-import msgspec
-
-from connectors.formats.gzip import TruncatedGzip, file_blocks, plain
+from connectors.formats.gzip import Bomb, TruncatedGzip, file_blocks, plain
+from connectors.outside.decoding import is_whole
+from connectors.outside.file_names import is_read
 from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
 
 _SHORTEST = 2
 """Longer lines need no look whether they are empty: `\\r` and a blank at most."""
 BOM = b"\xef\xbb\xbf"
-PATTERNS = ("*.ndjson", "*.ndjson.gz")
 
 
 def find_files(path: Path) -> Iterator[Path]:
-    """A file itself; of a folder, every `*.ndjson` and `*.ndjson.gz` at any depth, sorted. Hidden ones are left out.
+    """A file itself; of a folder, every one whose name is that of a resource file (`is_read`), at any depth, sorted. Hidden ones are left out.
 
     Raises OperatorError where there is no such file or folder.
     """
@@ -26,7 +25,7 @@ def find_files(path: Path) -> Iterator[Path]:
         return
     if not path.is_dir():
         raise OperatorError(f"no such file or folder: {path}", "Correct the path; check that the share is mounted.")
-    found = {file for pattern in PATTERNS for file in path.rglob(pattern) if file.is_file()}
+    found = (file for file in path.rglob("*") if is_read(file.name) and file.is_file())
     yield from sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts))
 
 
@@ -88,13 +87,16 @@ def _line_batches(path: Path, cap: int) -> Iterator[list[bytes] | Reason]:
                 lines.insert(0, line)
             yield from _checked(lines, cap)
             held, size, too_long = [last], len(last), False
+    except Bomb:
+        yield Reason.FILE_TOO_LARGE
+        return
     except TruncatedGzip:
         yield Reason.TRUNCATED_FILE
         return
     if too_long or size > cap:
         yield Reason.LINE_TOO_LONG
     elif line := b"".join(held).strip():
-        yield [line] if is_json(line) else Reason.TRUNCATED_FILE
+        yield [line] if is_whole(line) else Reason.TRUNCATED_FILE
 
 
 def _checked(lines: list[bytes], cap: int) -> Iterator[list[bytes] | Reason]:
@@ -110,12 +112,3 @@ def _checked(lines: list[bytes], cap: int) -> Iterator[list[bytes] | Reason]:
             yield from (Reason.LINE_TOO_LONG for _ in some)
         else:
             yield list(some)
-
-
-def is_json(line: bytes) -> bool:
-    """Whether the bytes are one whole JSON value."""
-    try:
-        msgspec.json.decode(line, type=msgspec.Raw)
-    except msgspec.DecodeError:
-        return False
-    return True

@@ -1,26 +1,36 @@
 """JSON from outside, decoded: whatever the bytes are, the outcome is a value or `Unreadable`.
 
-A decoder raises four kinds of errors: malformed text, another form than asked for, text that is not UTF-8, and what is
-nested deeper than the interpreter's stack. `decoded` knows them all.
+A decoder raises four kinds of errors: for malformed text, for another form than asked for, for text that is not UTF-8, and
+for what is nested deeper than the interpreter's stack. `decoded` knows them all.
 """
 
 import re
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
-_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
-"""By what is asked for."""
 ABSENT = msgspec.Raw(b"")
 """A field that was not said."""
-DEEPEST = 200
-"""Levels of brackets; FHIR's own structures need some thirty."""
+_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
+"""By what is asked for."""
+_ANY_VALUE = msgspec.json.Decoder(msgspec.Raw)
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
-_OPENING = b"[{"
+"""Strings, and brackets outside of them."""
+_BETWEEN = re.compile(rb"(?:[\s,:]|true|false|null|-?(?:NaN|Infinity)|[-+0-9.eE])*+")
+"""What stands between them where quotation marks come in pairs; two numbers JSON does not know, but some servers."""
 _LIST, _ELEMENT = 2, 3
 """Brackets that are open inside a list of the outermost object, and inside an object of that list."""
+
+
+class Form(Protocol[T_co]):
+    """What JSON is read into; msgspec's decoders are such."""
+
+    def decode(self, content: bytes | msgspec.Raw, /) -> T_co:
+        """The value; raises what a decoder raises, or Unreadable."""
 
 
 class Unreadable(Exception):
@@ -39,15 +49,15 @@ class TooDeep(Unreadable):
         super().__init__(is_json=True)
 
 
-def decoded(content: bytes | msgspec.Raw, form: msgspec.json.Decoder[T]) -> T:
+def decoded(content: bytes | msgspec.Raw, form: Form[T]) -> T:
     """The value. Raises Unreadable, and nothing else."""
     try:
         return form.decode(content)
     except RecursionError:
         raise TooDeep from None
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeDecodeError):
         raise Unreadable(is_json=True) from None
-    except ValueError:  # DecodeError and UnicodeDecodeError are both
+    except msgspec.DecodeError:
         raise Unreadable(is_json=False) from None
 
 
@@ -59,38 +69,86 @@ def said(raw: msgspec.Raw, form: type[T], otherwise: T) -> T:
         return otherwise
 
 
-def each(raw: msgspec.Raw, form: type[T]) -> list[T]:
-    """The elements of a list that are of that type; none where it is no list."""
+def elements(raw: msgspec.Raw, form: type[T]) -> tuple[list[T], int]:
+    """The elements of a list that are of that type, and how many are not; what is no list is one that is not."""
+    if bytes(raw) in (b"", b"null"):
+        return [], 0
+    given = said(raw, list[msgspec.Raw], [raw])
     found = []
-    for element in said(raw, list[msgspec.Raw], []):
+    for element in given:
         try:
             found.append(decoded(element, _decoder(form)))
         except Unreadable:
             continue
-    return found
+    return found, len(given) - len(found)
 
 
-def without_deep(content: bytes) -> tuple[bytes, list[bytes]]:
-    """An object whose lists hold no element nested too deeply: `{}` stands in each one's place; and those elements.
+def each(raw: msgspec.Raw, form: type[T]) -> list[T]:
+    """The elements of a list that are of that type; the others are worth no word."""
+    return elements(raw, form)[0]
 
-    Walks the brackets without a stack of its own, so depth costs nothing.
+
+def is_whole(content: bytes) -> bool:
+    """Whether the bytes are one whole JSON value, however deep."""
+    try:
+        decoded(content, _ANY_VALUE)
+    except TooDeep:
+        return _is_balanced(content)
+    except Unreadable:
+        return False
+    return True
+
+
+def without_unreadable(content: bytes) -> tuple[bytes, list[bytes]]:
+    """An object whose lists hold no element that cannot be read: `{}` stands in each one's place; and those elements.
+
+    Brackets are counted without a stack, so depth costs nothing. An element in which quotation marks do not come in pairs
+    stays, and with it the whole object unreadable: where it ends is not known.
     """
     kept, cut, upto = bytearray(), [], 0
-    depth = deepest = begun = 0
+    for begin, end in _elements(content):
+        element = content[begin:end]
+        if not _is_readable(element) and _is_paired(element):
+            kept += content[upto:begin] + b"{}"
+            cut.append(element)
+            upto = end
+    return bytes(kept + content[upto:]), cut
+
+
+def _elements(content: bytes) -> Iterator[tuple[int, int]]:
+    """Where the objects in the outermost object's lists begin and end."""
+    depth = begun = 0
     for token in _TOKEN.finditer(content):
-        mark = content[token.start()]
-        if mark in _OPENING:
+        mark = content[token.start() : token.end()]
+        if mark in (b"{", b"["):
             depth += 1
             if depth == _ELEMENT:
-                begun, deepest = token.start(), depth
-            deepest = max(deepest, depth)
-        elif mark != ord('"'):
+                begun = token.start()
+        elif mark in (b"}", b"]"):
             depth -= 1
-            if depth == _LIST and deepest > DEEPEST:
-                kept += content[upto:begun] + b"{}"
-                cut.append(content[begun : token.end()])
-                upto, deepest = token.end(), 0
-    return bytes(kept + content[upto:]), cut
+            if depth == _LIST:
+                yield begun, token.end()
+
+
+def _is_readable(element: bytes) -> bool:
+    try:
+        decoded(element, _ANY_VALUE)
+    except Unreadable:
+        return False
+    return True
+
+
+def _is_paired(element: bytes) -> bool:
+    return _BETWEEN.fullmatch(_TOKEN.sub(b"", element)) is not None
+
+
+def _is_balanced(content: bytes) -> bool:
+    depth, upto = 0, 0
+    for token in _TOKEN.finditer(content):
+        mark = content[token.start()]
+        depth += (mark in b"[{") - (mark in b"]}")
+        upto = token.end()
+    return depth == 0 and not content[upto:].strip()
 
 
 def _decoder(form: type[T]) -> msgspec.json.Decoder[T]:

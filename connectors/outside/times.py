@@ -67,14 +67,14 @@ def pause_after(text: str, now: datetime) -> float | None:
 
 
 def lifetime(value: object, otherwise: float) -> timedelta:
-    """How long something lives by a number of seconds, or a number as text; `otherwise` where it is none above zero."""
+    """How long something lives by a number of seconds, or a number as text; `otherwise` where it is less than one, or none."""
     seconds = otherwise
     if isinstance(value, int | float | str) and not isinstance(value, bool):
         try:
             seconds = float(value)
         except (ValueError, OverflowError):
             seconds = otherwise
-    if not math.isfinite(seconds) or seconds <= 0:
+    if not math.isfinite(seconds) or seconds < 1:
         seconds = otherwise
     return timedelta(seconds=min(seconds, LONGEST_LIFE))
 

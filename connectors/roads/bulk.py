@@ -12,16 +12,20 @@ import msgspec
 
 from connectors.client.capabilities import ask_capabilities
 from connectors.client.fhir_client import Answer, FhirClient, Gone, decode
-from connectors.formats.meter import Meter
+from connectors.formats.meter import Meter, TooLarge
 from connectors.formats.ndjson import read_lines
-from connectors.outside.times import http_date, instant, newest, pause_after, zulu
+from connectors.outside.decoding import ABSENT, Unreadable, decoded, each, elements, said
+from connectors.outside.times import believed, instant, newest, pause_after, zulu
 from connectors.pulled import EXPORT, Pulled
 from connectors.source import Source, Wanted
-from schemas.errors import IncompleteError, OperatorError, TemporaryError
+from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+from schemas.outcomes import REFERRED_TYPES
 from schemas.problems import Problem
 
 SHORTEST_POLL, USUAL_POLL, LONGEST_POLL = 0.5, 5.0, 60.0
 """Seconds between questions whether an export is ready; the server's Retry-After is followed between them."""
+MOST = 1 << 53
+"""Largest count believed."""
 MANIFESTS = 1000
 """Most pages of a manifest."""
 
@@ -62,12 +66,27 @@ class _Link(msgspec.Struct):
 
 
 class _Manifest(msgspec.Struct):
-    transactionTime: str = ""
-    requiresAccessToken: bool = True
-    output: list[ExportedFile] = []
-    error: list[ExportedFile] = []
-    deleted: list[ExportedFile] = []
-    link: list[_Link] = []
+    """Each field by itself: what is wrong in one costs what it says, and is counted."""
+
+    transactionTime: msgspec.Raw = ABSENT
+    requiresAccessToken: msgspec.Raw = ABSENT
+    output: msgspec.Raw = ABSENT
+    error: msgspec.Raw = ABSENT
+    deleted: msgspec.Raw = ABSENT
+    link: msgspec.Raw = ABSENT
+
+    @property
+    def next(self) -> str:
+        """Where the manifest goes on."""
+        return next((link.url for link in each(self.link, _Link) if link.relation == "next"), "")
+
+    @property
+    def unreadable(self) -> int:
+        """Files and links of which nobody can tell what they are."""
+        return sum(
+            elements(raw, form)[1]
+            for raw, form in ((self.output, ExportedFile), (self.error, ExportedFile), (self.link, _Link))
+        )
 
 
 class _Issue(msgspec.Struct):
@@ -138,23 +157,27 @@ class _Export:
 
     def _accepted(self) -> Answer:
         """The answer to the best export that the server does not refuse."""
-        *levels, last = self._levels()
-        for level in levels:
+        types = [name for name in self.site.types if name not in self.client.vendor.not_exported]
+        own = [name for name in types if name not in REFERRED_TYPES]  # some servers refuse what is no patient's
+        *asked, last = [
+            (level, some) for level in self._levels() for some in ([types, own] if own and own != types else [types])
+        ]
+        for level, some in asked:
             with suppress(OperatorError):
-                return self._ask_for(level)
+                return self._ask_for(level, some)
         try:
-            return self._ask_for(last)
+            return self._ask_for(*last)
         except OperatorError as exc:
             raise OperatorError(exc.cause, f'{exc.fix} `road = "search"` reads the site without an export.') from exc
 
-    def _ask_for(self, level: str) -> Answer:
+    def _ask_for(self, level: str, types: list[str]) -> Answer:
         path = {"system": "$export", "Patient": "Patient/$export"}.get(level, f"Group/{self.fhir.group}/$export")
         return self.client.ask(
             "GET",
             self.client.url(path),
             what=f"the export of {level}",
             accepted=(202,),
-            params=self._parameters(),
+            params=self._parameters(types),
             headers={"Prefer": "respond-async"},
         )
 
@@ -165,8 +188,7 @@ class _Export:
         advertised = ask_capabilities(self.client).exports
         return ["system", "Patient"] if advertised == ["system"] else ["Patient", "system"]
 
-    def _parameters(self) -> list[tuple[str, str]]:
-        types = [name for name in self.site.types if name not in self.client.vendor.not_exported]
+    def _parameters(self, types: list[str]) -> list[tuple[str, str]]:
         since = [("_since", zulu(self.since))] if self.since else []
         return [("_type", ",".join(types)), *since]
 
@@ -204,11 +226,15 @@ class _Export:
         cursor = self.cursor
         place = self.client.origins.place(cursor.status_url)
         manifest = decode(answer, _MANIFEST, what="the export's manifest", place=place)
-        cursor.log_in = manifest.requiresAccessToken
-        cursor.as_of = instant(manifest.transactionTime) or http_date(answer.headers.get("Date", "")) or cursor.began
+        cursor.log_in = said(manifest.requiresAccessToken, bool, True)
+        now = self.client.clock()
+        stamp = believed(instant(said(manifest.transactionTime, str, "")), now)
+        cursor.as_of = stamp or believed(answer.date, now) or cursor.began
         pages = list(self._pages(manifest))
-        if deleted := sum(len(page.deleted) for page in pages):
+        if deleted := sum(len(each(page.deleted, msgspec.Raw)) for page in pages):
             cursor.notes.append(f"{deleted} files of deletions in the export were not read")
+        if unreadable := sum(page.unreadable for page in pages):
+            cursor.faults.append(f"the export's manifest names {unreadable} files in a form that is not FHIR's")
         cursor.parts = [file for page in pages for file in self._files(page)]
         self._save()
 
@@ -216,30 +242,35 @@ class _Export:
         """The manifest and those it leads on to."""
         yield manifest
         for _ in range(MANIFESTS - 1):
-            further = next((link.url for link in manifest.link if link.relation == "next"), "")
-            if not further:
+            if not manifest.next:
                 return
-            manifest, _answer = self.client.read(further, _MANIFEST, what="the export's manifest")
+            manifest, _answer = self.client.read(manifest.next, _MANIFEST, what="the export's manifest")
             yield manifest
-        if any(link.relation == "next" and link.url for link in manifest.link):
+        if manifest.next:
             raise IncompleteError(
                 f"the export's manifest has more than {MANIFESTS} pages", "Report it to the EHR vendor."
             )
 
     def _files(self, page: _Manifest) -> Iterator[ExportedFile]:
         """What is fetched of a manifest. A server may ignore `_type`; what was not asked for is left there."""
-        yield from (file for file in page.output if file.type in self.site.types)
+        output = each(page.output, ExportedFile)
+        yield from (file for file in output if file.type in self.site.types)
         # `error` holds OperationOutcomes whatever it says; a server may also list them as output.
-        yield from (ExportedFile(MESSAGES, file.url) for file in page.error)
-        yield from (file for file in page.output if file.type == MESSAGES)
+        yield from (ExportedFile(MESSAGES, file.url) for file in each(page.error, ExportedFile))
+        yield from (file for file in output if file.type == MESSAGES)
 
     def _fetch(self, file: ExportedFile) -> None:
         """One file, whole or not at all; then the cursor."""
         cursor = self.cursor
         path = self._target(file)
-        meter = self.client.again_and_again(lambda: self._download(file, path))
-        cursor.files.append(path.name)
         cursor.taken += 1
+        try:
+            meter = self.client.again_and_again(lambda: self._download(file, path))
+        except TooLarge as exc:
+            cursor.faults.append(f"{file.type}: a file of the export {exc}; not taken")
+            self._save()
+            return
+        cursor.files.append(path.name)
         if file.type == MESSAGES:
             cursor.messages += meter.lines
             cursor.faults += _grave(path, self.site.limits.line_bytes)
@@ -260,11 +291,11 @@ class _Export:
         return self.landing.path(stem, sum(name.startswith(f"{stem}-") for name in self.cursor.files) + 1)
 
     def _download(self, file: ExportedFile, path: Path) -> Meter:
-        meter = Meter(cap=self.site.limits.line_bytes)
+        limits = self.site.limits
+        meter = Meter(cap=limits.line_bytes, most=limits.file_bytes)
         not_after = max(self.client.clock(), self.cursor.as_of or self.cursor.began)
         with self.client.download(file.url, what=f"the export's {file.type}", log_in=self.cursor.log_in) as blocks:
-            measured = meter.through(blocks, not_after=not_after)
-            self.landing.write(path, _capped(measured, self.site.limits.file_bytes, file.type))
+            self.landing.write(path, meter.through(blocks, not_after=not_after))
         return meter
 
     def _delete_job(self) -> None:
@@ -277,7 +308,7 @@ class _Export:
                 accepted=(200, 202, 204, 404, 410),
                 headers={"Accept": "application/json"},
             )
-        except (OperatorError, TemporaryError) as exc:
+        except MainstemError as exc:
             self.cursor.notes.append(f"the finished export could not be deleted at the server: {exc.cause}")
 
     def _begin_again(self) -> None:
@@ -306,24 +337,12 @@ class _Export:
         )
 
 
-def _capped(blocks: Iterator[bytes], cap: int, resource_type: str) -> Iterator[bytes]:
-    size = 0
-    for block in blocks:
-        size += len(block)
-        if size > cap:
-            raise OperatorError(
-                f"the export's {resource_type}: a file of more than {cap} bytes",
-                "Raise limits.file_bytes if that is genuine.",
-            )
-        yield block
-
-
 def _shortfall(file: ExportedFile, meter: Meter) -> list[str]:
     """What is missing in a file that came."""
     if meter.truncated:
         return [f"{file.type}: a file of the export ends in mid-line"]
     if file.count is not None and meter.lines < file.count:
-        return [f"{file.type}: a file of the export holds {meter.lines} of {file.count} resources"]
+        return [f"{file.type}: a file of the export holds {meter.lines} of {min(file.count, MOST)} resources"]
     return []
 
 
@@ -335,8 +354,8 @@ def _grave(path: Path, cap: int) -> list[str]:
             grave += 1
             continue
         try:
-            issues = _MESSAGE.decode(line).issue
-        except msgspec.DecodeError:
+            issues = decoded(line, _MESSAGE).issue
+        except Unreadable:
             grave += 1
         else:
             grave += any(issue.severity in ("error", "fatal") for issue in issues)

@@ -7,14 +7,18 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import msgspec
 
-from connectors.formats.gzip import file_blocks, is_gzip
-from connectors.formats.meter import Meter
-from connectors.formats.ndjson import find_files, read_lines
+from connectors.delivery import Delivery, NotPlain, blocks, look_into, name_of, shown
+from connectors.formats.bundles import BUNDLE, held_in
+from connectors.formats.gzip import MAGIC
+from connectors.formats.meter import Meter, TooLarge
+from connectors.formats.ndjson import read_lines
+from connectors.outside.decoding import Unreadable, decoded
+from connectors.outside.file_names import is_packed
 from connectors.outside.times import newest
 from connectors.pulled import Pulled
 from connectors.source import Source, Wanted
@@ -23,6 +27,8 @@ from schemas.errors import OperatorError
 UNKNOWN = "?"
 """Type of a file that neither its name nor its first lines tell."""
 FIRST_LINES = 10
+NAMED = 20
+"""Refused files that are named one by one."""
 
 
 class FilesCursor(msgspec.Struct, kw_only=True):
@@ -37,6 +43,8 @@ class FilesCursor(msgspec.Struct, kw_only=True):
     newest: datetime | None = None
     broken: int = 0
     unknown: int = 0
+    refused: list[str] = []
+    """What was not read, as it is shown: links, pipes, files that would fill the disk."""
     done: bool = False
 
 
@@ -47,27 +55,26 @@ class _Kind(msgspec.Struct):
 _KIND = msgspec.json.Decoder(_Kind)
 
 
-def files_by_type(folder: Path, types: list[str], *, cap: int) -> dict[str, list[Path]]:
-    """The folder's NDJSON files by resource type, of other types too; UNKNOWN where it cannot be told.
+def files_by_type(delivery: Delivery, types: list[str], *, cap: int) -> dict[str, list[Path]]:
+    """A delivery's NDJSON files by resource type, of other types too; UNKNOWN where it cannot be told.
 
     A file is named after its type (`Observation.ndjson`, `Observation.000.ndjson.gz`, `1.Observation.ndjson`), else its
     first lines tell. Empty files are left out.
     """
-    if not folder.is_dir():
-        raise OperatorError(
-            f"files.folder: no such folder: {folder}", "Correct the path; check that the share is mounted."
-        )
     found: dict[str, list[Path]] = {}
-    with _share(folder):
-        for path in find_files(folder):
-            if path.stat().st_size:
-                found.setdefault(_type_of(path, types, cap), []).append(path)
+    with _share(delivery.folder):
+        for path in delivery.files:
+            if path.stat(follow_symlinks=False).st_size:
+                first = first_type(path, cap=cap)
+                name = BUNDLE if first == BUNDLE else named_type(path, types) or first
+                found.setdefault(name, []).append(path)
     return found
 
 
-def _type_of(path: Path, types: list[str], cap: int) -> str:
+def named_type(path: Path, types: list[str]) -> str:
+    """The one type a file is named after; empty where there is none, or several."""
     named = {word for word in re.split(r"[^A-Za-z]+", path.name) if word in types}
-    return named.pop() if len(named) == 1 else first_type(path, cap=cap)
+    return named.pop() if len(named) == 1 else ""
 
 
 def first_type(path: Path, *, cap: int) -> str:
@@ -79,8 +86,8 @@ def first_type(path: Path, *, cap: int) -> str:
 
 def _kind(line: bytes) -> str:
     try:
-        return _KIND.decode(line).resourceType
-    except msgspec.DecodeError:
+        return decoded(line, _KIND).resourceType
+    except Unreadable:
         return ""
 
 
@@ -98,14 +105,14 @@ def pull_files(source: Source, wanted: Wanted) -> Pulled:
 
     Files of no known type come with the site's first type, where their lines are counted as problems.
     """
-    return _Delivery(source, wanted).run()
+    return _Copying(source, wanted).run()
 
 
-class _Delivery:
+class _Copying:
     """The files of one type, with their cursor."""
 
     def __init__(self, source: Source, wanted: Wanted) -> None:
-        self.folder, self.types, self.cap = source.files, source.site.types, source.site.limits.line_bytes
+        self.folder, self.types, self.limits = source.files, source.site.types, source.site.limits
         self.type, self.landing, self.progress = wanted.unit, wanted.landing, wanted.progress
         self.cursor = self.landing.cursor(self.type, FilesCursor) or FilesCursor(began=source.clock())
 
@@ -120,18 +127,38 @@ class _Delivery:
         return _pulled(self.type, self.cursor)
 
     def _left(self) -> list[Path]:
-        found = files_by_type(self.folder, list(self.types), cap=self.cap)
+        delivery = look_into(self.folder)
+        found = files_by_type(delivery, list(self.types), cap=self.limits.line_bytes)
         unknown = found.get(UNKNOWN, [])
         self.cursor.unknown = len(unknown)
-        paths = [*found.get(self.type, []), *(unknown if self.type == self.types[0] else [])]
-        return [path for path in paths if self._name(path) not in self.cursor.taken]
+        self.cursor.refused = [shown(path, self.folder) for path in self._of_this_type(delivery)]
+        self.bundles = set(found.get(BUNDLE, []))
+        paths = [*found.get(self.type, []), *(unknown if self.type == self.types[0] else []), *sorted(self.bundles)]
+        return [path for path in paths if name_of(path, self.folder) not in self.cursor.taken]
+
+    def _of_this_type(self, delivery: Delivery) -> list[Path]:
+        """What is not read and may hold the type: what is no plain file, what is named after it, packed otherwise than by gzip."""
+        types = list(self.types)
+        refused = [path for path in delivery.refused if named_type(path, types) in ("", self.type)]
+        return refused + [
+            path
+            for path in delivery.others
+            if (named := named_type(path, types)) == self.type or (not named and is_packed(path.name))
+        ]
 
     def _take(self, path: Path) -> None:
-        cursor, meter = self.cursor, Meter(cap=self.cap)
+        cursor, meter = self.cursor, Meter(cap=self.limits.line_bytes, most=self.limits.file_bytes)
         target = self.landing.path(self.type, len(cursor.files) + 1)
-        with _share(path):
-            self._copy(path, target, meter)
-        cursor.taken.append(self._name(path))
+        try:
+            with _share(path):
+                self._copy(path, target, meter)
+        except NotPlain:
+            cursor.refused.append(shown(path, self.folder))
+            return
+        except TooLarge as exc:
+            cursor.refused.append(f"{shown(path, self.folder)} ({exc})")
+            return
+        cursor.taken.append(name_of(path, self.folder))
         cursor.files.append(target.name)
         cursor.resources += meter.lines
         cursor.bytes += meter.bytes
@@ -140,24 +167,36 @@ class _Delivery:
         self._save()
 
     def _copy(self, path: Path, target: Path, meter: Meter) -> None:
-        if is_gzip(path):
-            self.landing.copy(target, _measured_as_is(path, meter, self.cursor.began))
+        began, packed = self.cursor.began, blocks(path, self.folder)
+        if path in self.bundles:
+            self.landing.write(target, meter.through(self._held(path), not_after=began))
+            return
+        first = next(packed, b"")
+        whole = chain([first], packed)
+        if first.startswith(MAGIC):
+            self.landing.copy(target, _measured_as_is(whole, meter, began))
         else:
-            self.landing.write(target, meter.through(file_blocks(path), not_after=self.cursor.began))
+            self.landing.write(target, meter.through(whole, not_after=began))
 
-    def _name(self, path: Path) -> str:
-        return path.relative_to(self.folder).as_posix()
+    def _held(self, path: Path) -> Iterator[bytes]:
+        """The resources of this type that a file's Bundles hold; a line that is no Bundle comes with the first type."""
+        for line in read_lines(path, cap=self.limits.line_bytes):
+            if isinstance(line, bytes):
+                for held in held_in(line):
+                    kind = _kind(held)
+                    if kind == self.type or (kind not in self.types and held is line and self.type == self.types[0]):
+                        yield held + b"\n"
 
     def _save(self) -> None:
         self.landing.save_cursor(self.type, self.cursor)
 
 
-def _measured_as_is(source: Path, meter: Meter, not_after: datetime) -> Iterator[bytes]:
+def _measured_as_is(source: Iterator[bytes], meter: Meter, not_after: datetime) -> Iterator[bytes]:
     """The packed bytes, while what is in them is measured: copying alone would not show a missing end."""
     packed: list[bytes] = []
 
     def noted() -> Iterator[bytes]:
-        for block in file_blocks(source):
+        for block in source:
             packed.append(block)
             yield block
 
@@ -173,6 +212,10 @@ def _pulled(resource_type: str, cursor: FilesCursor) -> Pulled:
         faults.append(f"{resource_type}: {cursor.broken} of {len(cursor.taken)} files end in mid-line or mid-block")
     if cursor.unknown:
         faults.append(f"{cursor.unknown} files name no resource type, in their names or first lines")
+    if cursor.refused:
+        faults.append(
+            f"{resource_type}: {len(cursor.refused)} files were not read: links, pipes, forms other than NDJSON, or more than a file may hold"
+        )
     return Pulled(
         unit=resource_type,
         files=cursor.files,
@@ -183,6 +226,12 @@ def _pulled(resource_type: str, cursor: FilesCursor) -> Pulled:
         complete=not faults,
         error="; ".join(faults),
         delivered=bool(cursor.taken),
+        notes=_named(cursor.refused),
         newest=cursor.newest,
         as_of=cursor.began,
     )
+
+
+def _named(refused: list[str]) -> list[str]:
+    more = [f"and {len(refused) - NAMED} more files of the delivery not read"] if len(refused) > NAMED else []
+    return [f"not read, no plain file of the delivery: {name}" for name in refused[:NAMED]] + more

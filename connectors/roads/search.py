@@ -8,7 +8,7 @@ import msgspec
 
 from connectors.client.fhir_client import Answer, FhirClient, Gone
 from connectors.formats.bundle import BUNDLE, Bundle, Page, lines
-from connectors.outside.times import newest, zulu
+from connectors.outside.times import believed, newest, zulu
 from connectors.pulled import Pulled
 from connectors.source import Source, Wanted
 from connectors.vendors import Parameters
@@ -129,8 +129,9 @@ class _TypeSearch:
         self._guard_loop()
         bundle, answer = self._ask()
         _require_bundle(bundle, self.type)
-        cursor.as_of = cursor.as_of or answer.date or cursor.began
-        page = Page(bundle, not_after=max(self.client.clock(), cursor.as_of))
+        now = self.client.clock()
+        cursor.as_of = cursor.as_of or believed(answer.date, now) or cursor.began
+        page = Page(bundle, not_after=max(now, cursor.as_of))
         self._land(page)
         self._advance(page)
         self._save()

@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from connectors.delivery import look_into
 from connectors.roads.files import UNKNOWN, files_by_type, first_type
 from mainstem.check.finding import Finding, failed, tried
 from schemas.errors import IncompleteError, MainstemError, OperatorError
@@ -16,10 +17,17 @@ def check_folder(site: Site, folder: Path) -> list[Finding]:
     path = folder / site.files.folder
     cap = site.limits.line_bytes
     try:
-        found = files_by_type(path, list(site.types), cap=cap)
+        delivery = look_into(path)
+        found = files_by_type(delivery, list(site.types), cap=cap)
     except MainstemError as exc:
         return [failed("folder", "site IT", exc)]
     findings = [Finding("folder", True, str(path))]
+    if delivery.refused:
+        fault = IncompleteError(
+            f"{len(delivery.refused)} links, pipes or folders that may not be opened; they are not read",
+            "Deliver plain files into plain folders.",
+        )
+        findings.append(failed("links", "site IT", fault))
     if unknown := found.get(UNKNOWN):
         fault = IncompleteError(
             f"{len(unknown)} files whose resource type cannot be told",

@@ -4,7 +4,7 @@ from functools import partial
 
 from connectors.client.capabilities import Capabilities, ask_capabilities
 from connectors.client.fhir_client import FhirClient
-from connectors.pulling import road_of
+from connectors.pulling import readable, road_of
 from connectors.roads.search import read_one
 from mainstem.check.finding import Finding, tried
 from schemas.errors import IncompleteError
@@ -28,7 +28,8 @@ def check_server(site: Site, client: FhirClient) -> list[Finding]:
         return findings
     if road_of(site, said[0]) == "bulk":
         findings.append(tried("bulk export", "EHR vendor", lambda: _export(site, said[0])))
-    findings += [tried(name, "site IT", partial(read_one, client, name), resource_type=name) for name in site.types]
+    types = readable(site, said[0])
+    findings += [tried(name, "site IT", partial(read_one, client, name), resource_type=name) for name in types]
     return findings
 
 

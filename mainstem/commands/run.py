@@ -1,5 +1,6 @@
 """`mainstem run` and `mainstem publish`: a site's refresh from the command line."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,8 @@ from mainstem.commands.terminal import (
 )
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from schemas.loads import LoadReport, Mode
 
 group = typer.Typer()
@@ -78,11 +81,26 @@ def _print_report(report: "LoadReport") -> None:
         figures = {**counts.model_dump(), "skipped": sum(counts.skipped.values())}
         table.add_row(label, *(f"{figures[name]:,}" for name in names), style="bold" if label == "all" else None)
     console.print(table)
-    for reason, count in sorted(report.total.skipped.items()):
-        console.print(f"  skipped {count:,} × {reason}: {reason_fix(reason)}")
-    for gap in report.gaps:
-        console.print(styled("  ", ("gap", "yellow"), f" {gap.resource_type}: {gap.reason}"))
+    for line in _noticed(report):
+        console.print(line)
     taken_up = ", an unfinished load taken up" if report.resumed else ""
     console.print(
         f"{report.site}: {report.published:,} events published, {report.status} in {report.seconds:.1f} s (load {report.load}{taken_up})"
     )
+
+
+def _noticed(report: "LoadReport") -> "Iterator[Text]":
+    """What was skipped, noticed, refused or is missing, a line each."""
+    total = report.total
+    for reason, count in sorted(total.skipped.items()):
+        yield styled(f"  skipped {count:,} × {reason}: {reason_fix(reason)}")
+    for flag, count in sorted(total.flags.items()):
+        yield styled(f"  noticed {count:,} × {flag}{', of the lines that changed' if total.recognised else ''}")
+    if total.recognised:
+        yield styled(f"  {total.recognised:,} of {total.read:,} resources came as before and were not mapped again")
+    for reason, count in sorted(report.refused.items()):
+        yield styled("  ", ("refused", "yellow"), f" {count:,} × {reason}: each is tried again when its record changes")
+    for gap in report.gaps:
+        yield styled("  ", ("gap", "yellow"), f" {gap.resource_type}: {gap.reason}")
+    for note in report.notes:
+        yield styled("  ", ("note", "yellow"), f" {note}")

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from mainstem.state import SiteType
 
 group = typer.Typer()
-HEADS = ("site", "type", "complete up to", "records", "pending", "gaps", "quarantined", "last load")
+HEADS = ("site", "type", "complete up to", "records", "pending", "refused", "gaps", "quarantined", "last load")
+
+REFUSED = (
+    "too large to send (over 1 MB). Nothing waits for them; each is tried again when its record changes, so let the source "
+    "send less for it."
+)
 
 
 @group.command()
@@ -33,6 +38,8 @@ def status(site: Annotated[str | None, typer.Option(help="Only this site.")] = N
         print_json(as_json_rows(rows))
     elif rows:
         stdout().print(as_table(rows, datetime.now(UTC)))
+        if refused := sum(row.refused for row in rows):
+            typer.echo(f"{refused:,} changes refused: {REFUSED}")
     else:
         say("nothing has been loaded yet: mainstem run sites/<site>.toml")
 
@@ -48,7 +55,7 @@ def as_table(rows: Sequence["SiteType"], now: datetime) -> "Table":
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for head in HEADS:
-        table.add_column(head, justify="right" if head in ("records", "pending") else "left")
+        table.add_column(head, justify="right" if head in ("records", "pending", "refused") else "left")
     for row in rows:
         table.add_row(*_cells(row, now))
     return table
@@ -59,10 +66,21 @@ def _cells(row: "SiteType", now: datetime) -> tuple["str | Text", ...]:
     pending: str | Text = f"{row.pending:,}"
     if row.oldest_pending is not None:
         pending = styled((f"{row.pending:,} ({ago(now - row.oldest_pending)})", "yellow"))
+    refused = styled((f"{row.refused:,}", "yellow")) if row.refused else "–"
     gaps = styled(("; ".join(gap.reason for gap in row.gaps), "yellow"))
     quarantined = ", ".join(f"{count:,} {reason}" for reason, count in sorted(row.quarantined.items()))
     load = f"{row.load_status}" if row.load else "–"
-    return row.site, row.resource_type, upto, f"{row.records:,}", pending, gaps or "–", quarantined or "–", load
+    return (
+        row.site,
+        row.resource_type,
+        upto,
+        f"{row.records:,}",
+        pending,
+        refused,
+        gaps or "–",
+        quarantined or "–",
+        load,
+    )
 
 
 def ago(age: timedelta) -> str:

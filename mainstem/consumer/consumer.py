@@ -13,9 +13,10 @@ from sqlalchemy import Engine
 
 from mainstem.consumer.dead_letters import DeadLetters, Letter
 from mainstem.consumer.handling import Found, FoundLoad, Handler, Handling, LoadHandler
-from mainstem.consumer.ledger import Ledger, StaleError
+from mainstem.consumer.ledger import ENGINE, Ledger, StaleError
 from mainstem.consumer.places import Places, Polled, Rebalances
 from mainstem.consumer.received import LetterReason, read_event, read_load
+from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
 from schemas.errors import OperatorError, TemporaryError
 from schemas.events import outcome_topic
@@ -41,6 +42,7 @@ class Consumer:
     database.
 
     `session_timeout`: a lost consumer's partitions go to others after this; Tansu also takes half of it to admit a consumer.
+    `setting`: what names `engine`'s database, in messages on what to do.
     `share`: take partitions by group membership, so that several processes can share the work; without it this one reads all.
     """
 
@@ -56,6 +58,7 @@ class Consumer:
         share: bool = True,
         session_timeout: float = 6.0,
         poll_records: int = POLL_RECORDS,
+        setting: str = ENGINE,
         attempts: int = ATTEMPTS,
         sleep: Callable[[float], Any] = time.sleep,
         **client_options: Any,
@@ -74,7 +77,7 @@ class Consumer:
         self._client: KafkaConsumer | None = None
         self._places: Places | None = None
         self._goals: dict[TopicPartition, int] = {}
-        self._ledger = Ledger(engine, group)
+        self._ledger = Ledger(engine, group, setting=setting)
         self._letters = DeadLetters(self._settings, network, group)
         self._handling = Handling(self._ledger, handler, load_handler, self._letters)
         self.ignored: Counter[str] = Counter()
@@ -90,13 +93,15 @@ class Consumer:
     def run(self, stop: StopSignal, *, idle: float = 0.5, on_caught_up: Callable[[int], Any] | None = None) -> int:
         """Handle events until `stop` is set; returns how many. A broker that is away is waited for, within limits.
 
-        `on_caught_up` is told how many were handled so far whenever all that the topics hold is handled: once at the start, then after news.
+        `on_caught_up` is told how many were handled so far whenever all that the topics hold is handled: once at the start, then after
+        news, of types passed over too.
         """
-        handled, told = 0, -1
+        handled, told = 0, (-1, 0)
         while not stop.is_set():
             handled += (new := self._step(idle))
-            if on_caught_up and not new and handled != told and self._caught_up():
-                told = handled
+            news = (handled, self.ignored.total())
+            if on_caught_up and not new and news != told and self._caught_up():
+                told = news
                 on_caught_up(handled)
         return handled
 
@@ -192,6 +197,7 @@ class Consumer:
         if self._client is None or self._places is None:
             self._ledger.create_tables()
             self._client = client = KafkaConsumer(**self._client_options())
+            settle(client)
             for topic in self._topics:
                 if not client.partitions_for_topic(topic):
                     raise OperatorError(

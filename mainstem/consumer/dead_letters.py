@@ -8,6 +8,7 @@ import structlog
 from kafka import KafkaProducer
 
 from mainstem.consumer.received import LetterReason
+from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import KafkaSettings, kafka_errors
 from mainstem.kafka.topics import create_missing, dead_letter_topic, dead_letters
 from schemas.errors import MainstemError, OperatorError
@@ -39,6 +40,7 @@ class DeadLetters:
         """All of them, then one wait. Raises when a letter was not acknowledged: the offset must then stay."""
         if not letters:
             return
+        self._prove_topic()
         producer = self._connected()
         topic = dead_letter_topic(self._network, self._group)
         with kafka_errors(self._settings):
@@ -61,7 +63,6 @@ class DeadLetters:
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:
-            self._create_topic()
             with kafka_errors(self._settings):
                 self._producer = KafkaProducer(
                     **self._settings.client_options(),
@@ -75,10 +76,11 @@ class DeadLetters:
                     allow_auto_create_topics=False,
                     metrics_enabled=False,
                 )
+                settle(self._producer)
         return self._producer
 
-    def _create_topic(self) -> None:
-        """Makes it with the cluster's default number of replicas where it is missing."""
+    def _prove_topic(self) -> None:
+        """Makes it with the cluster's default number of replicas where it is missing; a broker would make it with settings of its own."""
         wanted = dead_letters(self._network, self._group, replication=-1, min_in_sync=1)
         try:
             create_missing(self._settings, [wanted])

@@ -1,7 +1,8 @@
-"""What a handler is, and how it is handed what a poll brought: one transaction, and what it cannot use is put aside.
+"""What a handler is, and how it is handed what a poll brought: one transaction, and what it cannot use is put aside before.
 
 An unusable event does not cost the others their place: what is left of its batch is handed over by halves, each from a savepoint on,
-in order, until every half is handled or a single event is named. No event is handed over more than some twelve times.
+in order, until every half is handled or a single event is named; then the rest is handed over once more, in the transaction that
+stays. No event is handed over more than some thirteen times.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from schemas.loads import LoadEvent
 
 Handler = Callable[[Connection, Sequence[Received]], Any]
 """Writes the effect of events, in their order, by the connection given; neither commits nor rolls back. It may be called several
-times in one transaction, and again with events of a call in which it raised."""
+times in one transaction, and again with events of a call in which it raised, or whose transaction was taken back."""
 LoadHandler = Callable[[Connection, Sequence[LoadEvent]], Any]
 """The same for the sites' loads; one may come twice."""
 
@@ -54,24 +55,46 @@ class Handling:
     def handle(self, moves: Mapping[TopicPartition, tuple[int, int]], found: Found) -> int:
         """One transaction: offsets from → to, guards, effects. Returns how many outcome events were new.
 
-        What is unusable is acknowledged by the dead-letter topic before the transaction ends, so that the offset cannot move without it.
+        What is unusable is acknowledged by the dead-letter topic before the offset moves, and outside of the transaction,
+        so that a slow broker holds no lock: a transaction that meets something new is taken back, the letters are sent,
+        and the rest is handed over again. A crash in between sends a letter twice, and never loses one.
         """
+        put_aside: set[int] = set()
+        while True:
+            try:
+                return self._attempt(moves, found, put_aside)
+            except _Unsent as unsent:
+                self._letters.send(unsent.letters)
+                put_aside |= {id(letter.record) for letter in unsent.letters}
+
+    def _attempt(self, moves: Mapping[TopicPartition, tuple[int, int]], found: Found, put_aside: set[int]) -> int:
+        """The transaction. Raises _Unsent, and keeps nothing, where something is unusable that is not put aside yet."""
+        events = [event for event in found.events if id(event.source) not in put_aside]
+        loads = [load for load in found.loads if id(load.source) not in put_aside]
         with self._ledger.transaction(moves) as connection:
-            batch = _Batch(
-                self._ledger.handled(connection, {event.record_key for event in found.events}), self._handler
-            )
-            poison = _by_halves(connection, found.events, batch.hand_over)
-            letters = found.unusable + [Letter(event.source, reason) for event, reason in poison]
+            batch = _Batch(self._ledger.handled(connection, {event.record_key for event in events}), self._handler)
+            poison = _by_halves(connection, events, batch.hand_over)
+            letters = [letter for letter in found.unusable if id(letter.record) not in put_aside]
+            letters += [Letter(event.source, reason) for event, reason in poison]
             if self._load_handler is not None:
-                letters += self._hand_over_loads(connection, found.loads, self._load_handler)
+                letters += self._hand_over_loads(connection, loads, self._load_handler)
+            if letters:
+                raise _Unsent(letters)
             self._ledger.remember(connection, batch.moved)
-            self._letters.send(letters)
-            return batch.handed_over
+        return batch.handed_over
 
     def _hand_over_loads(self, connection: Connection, loads: list[FoundLoad], handler: LoadHandler) -> list[Letter]:
         source_of = {id(load.event): load.source for load in loads}
         poison = _by_halves(connection, [load.event for load in loads], handler)
         return [Letter(source_of[id(event)], reason) for event, reason in poison]
+
+
+class _Unsent(Exception):
+    """What has to be put aside before the place may move."""
+
+    def __init__(self, letters: list[Letter]) -> None:
+        super().__init__(f"{len(letters)} letters")
+        self.letters = letters
 
 
 class _Batch:

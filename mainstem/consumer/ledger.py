@@ -1,7 +1,7 @@
 """The kit's two tables, in the handler's database: how far the group is, and what it has handled of each record."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from kafka import TopicPartition
 from sqlalchemy import (
@@ -23,6 +23,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from mainstem.database.errors import translated
+
+ENGINE = "the URL of the consumer's engine"
+"""What names the database, where whoever made the engine says no setting."""
+PREPARED = "The consumer makes its own two tables; make the handler's before it runs."
 
 LOOKUP = 5000
 """Records looked up by one statement."""
@@ -55,15 +59,16 @@ class StaleError(Exception):
 class Ledger:
     """The kit's two tables: how far the group is, and what it has handled of each record."""
 
-    def __init__(self, engine: Engine, group: str) -> None:
+    def __init__(self, engine: Engine, group: str, *, setting: str = ENGINE) -> None:
         self._engine = engine
+        self._setting = setting
         self._group = group
         self._created = False
 
     def create_tables(self) -> None:
         if self._created:
             return
-        with translated(self._engine.url):
+        with self._errors():
             try:
                 metadata.create_all(self._engine)
             except DBAPIError:
@@ -72,7 +77,7 @@ class Ledger:
 
     def stored(self) -> dict[TopicPartition, int]:
         """The next offset of every partition the group has read."""
-        with translated(self._engine.url), self._engine.connect() as connection:
+        with self._errors(), self._engine.connect() as connection:
             return self._stored(connection)
 
     def offsets(self, first: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
@@ -82,14 +87,17 @@ class Ledger:
             for partition, offset in first.items()
         ]
         dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        with translated(self._engine.url), self._engine.begin() as connection:
+        with self._errors(), self._engine.begin() as connection:
             connection.execute(dialect.insert(consumer_offset).on_conflict_do_nothing(), rows)
             return self._stored(connection)
+
+    def _errors(self) -> AbstractContextManager[None]:
+        return translated(self._engine.url, setting=self._setting, prepared_by=PREPARED)
 
     @contextmanager
     def transaction(self, moves: Mapping[TopicPartition, tuple[int, int]]) -> Iterator[Connection]:
         """One transaction in which the partitions' offsets go from → to. Raises StaleError where another has moved them."""
-        with translated(self._engine.url), self._engine.begin() as connection:
+        with self._errors(), self._engine.begin() as connection:
             for partition, (before, after) in sorted(moves.items()):
                 self._move(connection, partition, before, after)
             yield connection

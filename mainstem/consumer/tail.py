@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mainstem.consumer.received import LetterReason, Received, read_event, read_load
+from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import Reach, as_settings, kafka_errors
 from schemas.errors import OperatorError
 from schemas.events import Header
@@ -111,6 +112,7 @@ def tail(
             allow_auto_create_topics=False,
             metrics_enabled=False,
         )
+        settle(client)
         try:
             for record in _records(client, topic, from_beginning, follow, poll_seconds):
                 seen = show(record)

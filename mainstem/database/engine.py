@@ -10,7 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import NoSuchModuleError
 
 from mainstem.database.errors import translated
-from mainstem.database.locks import exclusive
+from mainstem.database.locks import rights_of
 from mainstem.database.urls import make_private, name_of, parse_url
 from mainstem.database.wal import switch_to_wal
 from schemas.errors import OperatorError
@@ -66,6 +66,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._rights = rights_of(engine)
 
     @classmethod
     def open(cls, url: str, *, wait_seconds: float = 30) -> "Database":
@@ -113,7 +114,7 @@ class Database:
 
         Raises TemporaryError naming who has it; `doing` is what the holder is at.
         """
-        lock = exclusive(self.engine, right, doing)
+        lock = self._rights.hold(right, doing)
         with translated(self.engine.url):
             lock.__enter__()
         try:

@@ -4,26 +4,29 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO
+from threading import Lock
+from typing import IO, Protocol
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from schemas.errors import OperatorError, TemporaryError
 
 
-@contextmanager
-def exclusive(engine: Engine, right: str, doing: str) -> Iterator[None]:
-    """Holds a right (`publishing-north`; it names a file) that one has at a time. Raises TemporaryError naming the holder
-    when taken; `doing` says in the message what the holder is at (`publishing north`)."""
-    if engine.dialect.name == "sqlite":
-        with _file_lock(Path(str(engine.url.database)), right, doing):
-            yield
-    else:
-        with _advisory_lock(engine, right, doing):
-            yield
+class Rights(Protocol):
+    """Rights that one has at a time, each with a name (`publishing-north`)."""
+
+    def hold(self, right: str, doing: str) -> AbstractContextManager[None]:
+        """While the context lasts. Raises TemporaryError naming the holder when taken; `doing` says in the message what the
+        holder is at (`publishing north`)."""
+
+
+def rights_of(engine: Engine) -> Rights:
+    """Those kept by a database."""
+    return FileLocks(Path(str(engine.url.database))) if engine.dialect.name == "sqlite" else Session(engine)
 
 
 def _taken(doing: str, holder: str) -> TemporaryError:
@@ -32,18 +35,25 @@ def _taken(doing: str, holder: str) -> TemporaryError:
     )
 
 
-@contextmanager
-def _file_lock(database: Path, right: str, doing: str) -> Iterator[None]:
-    with open_lock(database.with_name(f"{database.name}.{right}.lock")) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise _taken(doing, file.read(200).strip()) from None
-        file.truncate(0)
-        file.write(_me())
-        file.flush()
-        yield  # closing the file gives the lock back; the file stays: removing it would let two hold a lock each
+class FileLocks:
+    """A file a right, beside the database."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+
+    @contextmanager
+    def hold(self, right: str, doing: str) -> Iterator[None]:
+        """See Rights."""
+        with open_lock(self._database.with_name(f"{self._database.name}.{right}.lock")) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise _taken(doing, file.read(200).strip()) from None
+            file.truncate(0)
+            file.write(_me())
+            file.flush()
+            yield  # closing the file gives the lock back; the file stays: removing it would let two hold a lock each
 
 
 def open_lock(path: Path) -> IO[str]:
@@ -56,20 +66,70 @@ def open_lock(path: Path) -> IO[str]:
         ) from exc
 
 
-@contextmanager
-def _advisory_lock(engine: Engine, right: str, doing: str) -> Iterator[None]:
-    """A session's lock on a connection of its own; a pooler between us and the server must keep sessions apart."""
-    key = int.from_bytes(blake2b(f"mainstem/{right}".encode(), digest_size=8).digest(), signed=True)
-    halves = {"high": (key >> 32) & 0xFFFFFFFF, "low": key & 0xFFFFFFFF}
-    with engine.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        connection.detach()  # closed at the end, never given to others
-        connection.execute(text("SELECT set_config('application_name', :me, false)"), {"me": f"mainstem {_me()}"})
-        if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar_one():
-            raise _taken(doing, str(connection.execute(_HOLDER, halves).scalar() or ""))
-        yield
+class Session:
+    """Advisory locks, all of a process in one session on a connection of its own, open while one is held: a connection for
+    each step and type would take a tenth of a night in which nothing changed.
+
+    A pooler between us and the server must keep sessions apart.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._held: set[int] = set()
+        self._one_at_a_time = Lock()
+
+    @contextmanager
+    def hold(self, right: str, doing: str) -> Iterator[None]:
+        """See Rights."""
+        key = int.from_bytes(blake2b(f"mainstem/{right}".encode(), digest_size=8).digest(), signed=True)
+        with self._one_at_a_time:
+            self._take(key, doing)
+        try:
+            yield
+        finally:
+            with self._one_at_a_time:
+                self._give_back(key)
+
+    def _take(self, key: int, doing: str) -> None:
+        if key in self._held:  # the server would give a session the same lock twice
+            raise _taken(doing, _me())
+        try:
+            connection = self._connected()
+            if not connection.execute(_TRY, {"key": key}).scalar_one():
+                halves = {"high": (key >> 32) & 0xFFFFFFFF, "low": key & 0xFFFFFFFF}
+                raise _taken(doing, str(connection.execute(_HOLDER, halves).scalar() or ""))
+            self._held.add(key)
+        finally:
+            self._close_unless_held()
+
+    def _give_back(self, key: int) -> None:
+        self._held.discard(key)
+        if self._held and self._connection is not None:
+            with suppress(DBAPIError):  # a session that was cut off holds nothing more
+                self._connection.execute(_UNLOCK, {"key": key})
+        self._close_unless_held()
+
+    def _connected(self) -> Connection:
+        if self._connection is not None and self._connection.invalidated:
+            self._connection.close()
+            self._connection = None
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            self._connection.execution_options(isolation_level="AUTOCOMMIT")
+            self._connection.detach()  # closed at the end, never given to others
+            self._connection.execute(_NAME, {"me": f"mainstem {_me()}"})
+        return self._connection
+
+    def _close_unless_held(self) -> None:
+        if not self._held and self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.close()
 
 
+_NAME = text("SELECT set_config('application_name', :me, false)")
+_TRY = text("SELECT pg_try_advisory_lock(:key)")
+_UNLOCK = text("SELECT pg_advisory_unlock(:key)")
 _HOLDER = text(
     "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.granted"
     " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"

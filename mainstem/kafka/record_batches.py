@@ -8,6 +8,8 @@ Two roads, with the same records on the topic:
   Python and keeps a future with a lock for each record.
 - `PlainSend` reads the records back from the batch and gives them to `KafkaProducer.send`, one by one.
 
+`settle` makes every client of ours keep what it promises: that it makes no topic, and reads what any producer wrote.
+
 `road` takes the first where the installed kafka-python is the one it was proven with, and no setting forbids it.
 A new version: raise PROVEN, run the tests of this file, which compare both roads' bytes through independent clients.
 """
@@ -18,9 +20,11 @@ from typing import Any, NamedTuple, Protocol
 
 import kafka
 import structlog
-from kafka import KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import IllegalStateError, KafkaTimeoutError
 from kafka.producer.producer_batch import ProducerBatch
+from kafka.record import memory_records
+from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecordsBuilder
 
 from mainstem.kafka.record_format import records_of
@@ -34,6 +38,8 @@ BATCH_BYTES = 512 * 1024
 """A partition's batch before compression; Kafka's default limit for one is 1 MiB."""
 DELIVERY_SECONDS = 30
 """A producer gives a batch up after this; nothing it held can reach a topic later."""
+REPLACED = "\ufffd"
+"""What stands for bytes that are no text."""
 MAGIC = 2
 """Kafka's record format since 0.11."""
 
@@ -159,3 +165,46 @@ class SentRecords:
                     return False
                 raise
         return True
+
+
+def settle(client: KafkaConsumer | KafkaProducer) -> None:
+    """A client that was just made, before it is used. Another version than the proven one is left as it is.
+
+    kafka-python takes `allow_auto_create_topics` and forgets it: whenever it asks again where a topic is that was deleted,
+    the broker would make it, with settings of its own. And a header's name that is not UTF-8, which C clients can write,
+    ends its reading for good at that place.
+    """
+    if kafka.__version__ == PROVEN:
+        cluster = client._metadata if isinstance(client, KafkaProducer) else client._cluster
+        cluster.config["allow_auto_create_topics"] = False
+        memory_records.DefaultRecordBatch = _AnyHeaderNames
+
+
+class _AnyHeaderNames(DefaultRecordBatch):  # type: ignore[misc]
+    """A batch of records with header names of any bytes. A record that has one which is not UTF-8 is read with all its
+    header names, as far as they are text, and without their values: whoever needs one finds the record unusable."""
+
+    _buffer: Any
+
+    def _read_msg(self) -> Any:
+        try:
+            record = super()._read_msg()
+        except UnicodeDecodeError:
+            self._buffer = _Lenient(self._buffer)
+            record = super()._read_msg()
+        if isinstance(self._buffer, _Lenient) and any(REPLACED in name for name, _ in record.headers):
+            record._headers = [(name, None) for name, _ in record.headers]
+        return record
+
+
+class _Lenient(bytes):
+    """A buffer whose pieces decode whatever they hold."""
+
+    def __getitem__(self, place: Any) -> Any:
+        piece = super().__getitem__(place)
+        return _LenientText(piece) if isinstance(place, slice) else piece
+
+
+class _LenientText(bytes):
+    def decode(self, encoding: str = "utf-8", errors: str = "replace") -> str:
+        return super().decode(encoding, errors)

@@ -12,6 +12,7 @@ from mainstem.refresh.telling import tell, try_to_tell
 from mainstem.state import Load
 from schemas.errors import OperatorError
 from schemas.loads import Gap, LoadReport, TypeCounts
+from schemas.outcomes import REFERRED_TYPES
 
 log = structlog.get_logger()
 
@@ -46,14 +47,19 @@ def _complete(refresh: Refresh, load: Load) -> None:
 def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> tuple[dict[str, datetime], list[Gap]]:
     """The watermarks of the types that are whole, and a gap for each that is not."""
     pulled, known = refresh.store.loads.pulled(load.id), refresh.store.watermarks.of(load.site)
+    unfinished = refresh.store.loads.unfinished(load.id)
     watermarks: dict[str, datetime] = {}
     gaps: list[Gap] = []
     for name in load.plan.types:
         unit = pulled.get(name) or pulled.get(EXPORT)
+        if name in REFERRED_TYPES and name not in load.plan.units and unit is None:
+            continue  # it came with the types that name it, and is whole as they are
         if unit is None or not unit.complete:
             gaps.append(_gap(load, name, (unit and unit.error) or "not pulled", refresh.clock()))
         elif name not in counts:
             gaps.append(_gap(load, name, "not mapped", refresh.clock()))
+        elif name in unfinished:
+            gaps.append(_gap(load, name, "mapped in part", refresh.clock()))
         elif not unit.delivered:
             if name in known:
                 gaps.append(

@@ -63,6 +63,7 @@ def _derive(refresh: Refresh, load_id: str, of: Sequence[Value]) -> int:
         return 0
     store, site = refresh.store, refresh.site
     deriver = Deriver(site=site.site, subject_key=refresh.secrets(site.subject_key), values=of)
+    store.loads.begin_part(load_id, DERIVED, "")  # run again, the step counts what it finds anew
     changed = done = 0
     for subjects in _portions(store.subjects.changed(load_id)):
         current = store.subjects.current(site.site, subjects, record_types(of))

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from itertools import chain
 from pathlib import Path
 
 import structlog
 
 from connectors.formats.ndjson import read_batches
+from connectors.landing import Kept
 from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.door import holding
@@ -15,7 +17,7 @@ from mainstem.refresh.opening import Refresh
 from mainstem.refresh.recognition import Question, Recogniser
 from mainstem.state import Batch, Place, Quarantined
 from schemas.loads import TypeCounts, add_up
-from schemas.outcomes import REFERRED_TYPES
+from schemas.outcomes import families
 from schemas.problems import NOT_LOADED, Problem, Reason
 from transforms import Mapped, Mapper
 from transforms.mapped import REF_BYTES, WHOLE, Depends, Outcome, Outcomes, Referred
@@ -41,7 +43,7 @@ def map_types(
     """Maps the landed resources of some types and saves what changed. Returns the figures added up."""
     mapper = mapper_of(refresh)
     figures = []
-    for name in sorted(types, key=lambda name: name not in REFERRED_TYPES):  # those that others look up come first
+    for name in chain.from_iterable(families(types)):
         with holding(refresh, load_id, "map", name):
             figures.append(_map_type(refresh, load_id, name, mapper, beside))
     return add_up(figures)
@@ -79,7 +81,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
     def __init__(
         self, refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None
     ) -> None:
-        self._read = self._recognised = self._done = 0
+        self._read = self._recognised = self._known = self._done = 0
         self._begun = refresh.store.loads.begin_part(load_id, name, mapper.identity(name).hex())
         self._place = self._begun
         self._judge = _Judge(refresh.site.validate_sample, mapper)
@@ -96,8 +98,13 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._skipped: Counter[str] = Counter()
         self._quarantined: list[Quarantined] = []
         self._closing = ExitStack()
-        self._kept_upto = (self._begun.extra or {}).get(KEPT, 0) if self._begun else 0
-        self._kept = self._closing.enter_context(refresh.landing(load_id).quarantine(name, at=self._kept_upto))
+        self._kept_upto = _kept_of(self._begun)
+        self._unkept = 0
+        limits = refresh.site.limits
+        kept = refresh.landing(load_id).quarantine(
+            name, at=self._kept_upto, most=Kept(limits.quarantine_bytes, limits.quarantine_lines)
+        )
+        self._kept = self._closing.enter_context(kept)
         recogniser = Recogniser(refresh.store, refresh.site.site, name, mapper)
         self._recogniser = self._closing.enter_context(recogniser)
 
@@ -134,6 +141,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         places = self._recogniser.unknown(question)
         self._read += len(lines)
         known = sorted(set(range(len(lines))).difference(places))
+        self._known += len(known)
         self._recognised += self._mapper.record_count(self._name, [lines[place] for place in known])
         outcomes = self._mapper.map_lines([lines[place] for place in places])
         outcomes.sign([digests[place] for place in places])
@@ -178,10 +186,10 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
             self._flush()
 
     def finish(self) -> None:
-        """Maps and saves what is left."""
+        """Maps and saves what is left; the type is then mapped whole."""
         self._map_asked()
         self._judge.finish()
-        self._flush()
+        self._flush(whole=True)
 
     def skip(self, problem: Problem, path: Path, number: int) -> None:
         """A line that could not even be read. Those before it are mapped first: what is done is a place in the file."""
@@ -191,23 +199,27 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._quarantine(problem, path, number, b"", b"")
 
     def _quarantine(self, problem: Problem, path: Path, number: int, ref: bytes, line: bytes) -> None:
-        """One resource that gave no record: counted and, unless that is expected, kept in quarantine."""
+        """One resource that gave no record: counted and, unless that is expected, kept in quarantine while there is room."""
         self._skipped[problem.reason] += 1
         if problem.reason.expected:
             return
-        self._kept.add(line)
+        if not self._kept.add(line):
+            self._unkept += 1
+            return
         self._quarantined.append(Quarantined(self._name, ref, problem.reason.value, problem.path, path.name, number))
 
-    def _flush(self) -> None:
+    def _flush(self, *, whole: bool = False) -> None:
         """Saves what was collected, with what was read for it and how far the part has got, in one transaction."""
         figures = TypeCounts(read=self._read, skipped=dict(self._skipped), unchanged=self._recognised)
         figures.mapped, figures.retracted = self._read - self._skipped.total(), self._retracted
         figures.dropped, figures.parts, figures.parts_skipped = self._mapper.noticed.take()
         figures.records = len(self._records) + self._recognised
+        figures.recognised, figures.flags = self._known, self._mapper.take_flags()
         figures.sampled, figures.nonconformant = self._judge.take()
+        figures.unkept = self._unkept
         if self._quarantined:
             self._kept_upto = self._kept.keep()
-        place = self._place and self._place._replace(extra={KEPT: self._kept_upto})
+        place = self._place or Place("", 0)
         batch = Batch(
             self._records,
             self._withdrawn,
@@ -215,14 +227,14 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
             referred=self._referred,
             depends=self._depends,
             figures=figures,
-            place=place,
+            place=place._replace(whole=whole, extra={KEPT: list(self._kept_upto)}),
             unusable=list(self._unusable.items()),
             in_part=self._in_part,
         )
         saved = self._refresh.store.records.save(self._load, self._name, batch, self._refresh.clock())
         if self._beside is not None:
             self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
-        self._read = self._recognised = self._retracted = 0
+        self._read = self._recognised = self._known = self._unkept = self._retracted = 0
         self._unusable, self._in_part = {}, set()
         self._records, self._withdrawn, self._quarantined, self._skipped = [], [], [], Counter()
         self._referred, self._depends = [], []
@@ -244,6 +256,12 @@ def _records_behind(index: int, outcomes: Outcomes) -> Iterator[Mapped]:
 
 def _older(updated: int | None, known: int | None) -> bool:
     return updated is not None and known is not None and updated < known
+
+
+def _kept_of(begun: Place | None) -> Kept:
+    """How much of a part's quarantine is done; a part begun by an earlier version says its bytes alone."""
+    kept = (begun.extra or {}).get(KEPT, 0) if begun else 0
+    return Kept(kept, 0) if isinstance(kept, int) else Kept(*kept)
 
 
 class _Judge:

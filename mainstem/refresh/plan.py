@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 import structlog
 
-from connectors.pulling import read_capabilities, units
+from connectors.pulling import read_capabilities, readable, units
 from mainstem.refresh.door import locked
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.telling import try_to_tell
 from mainstem.state import Load, Plan
 from schemas.errors import OperatorError
 from schemas.loads import Mode
+from schemas.outcomes import referred_types
 
 log = structlog.get_logger()
 
@@ -66,16 +67,16 @@ def _open(
             _same_asked(refresh, unfinished, mode, types, since)
             return unfinished, True
         store.loads.abandon(unfinished.id, ended=refresh.clock())
-    wanted = [name for name in site.types if not types or name in types]
-    source = refresh.source(wanted)
+    capabilities = read_capabilities(refresh.source(site.types))
+    wanted = [name for name in site.types if name in types] if types else readable(site, capabilities)
     starts = {} if mode == "full" else _starts(refresh, wanted, since)
     load = store.loads.start(
         site.site,
         mode=mode,
         started=refresh.clock(),
         plan=Plan(
-            types=wanted,
-            units=units(source.site, read_capabilities(source)),
+            types=[*wanted, *referred_types(wanted)],
+            units=units(refresh.source(wanted).site, capabilities),
             since=starts,
             asked_types=list(types),
             asked_since=since,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 import structlog
 
 from connectors.pulled import EXPORT, Pulled
@@ -11,6 +12,7 @@ from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
 from schemas.errors import IncompleteError, MainstemError
+from schemas.outcomes import fhir_types_of
 
 log = structlog.get_logger()
 
@@ -35,8 +37,6 @@ def pull_each(refresh: Refresh, load_id: str, names: Sequence[str]) -> tuple[int
             try:
                 resources += max(0, _pull_unit(refresh, load, name).resources)
             except MainstemError as exc:
-                missed = Pulled(unit=name, complete=False, error=exc.cause, as_of=refresh.clock())
-                refresh.store.loads.record_pulled(load_id, name, missed)
                 log.warning("pull failed", site=load.site, load=load_id, unit=name, cause=exc.cause, fix=exc.fix)
                 failed = failed or exc
     return resources, failed
@@ -51,16 +51,30 @@ def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
         since=since,
         progress=lambda unit, count: refresh.progress("pull", unit, count),
     )
-    pulled = pull(refresh.source(load.plan.types), wanted)
-    refresh.store.loads.record_pulled(load.id, name, pulled)
+    record = refresh.store.loads.record_pulled
+    try:
+        pulled = pull(refresh.source(load.plan.types), wanted)
+    except MainstemError as exc:
+        record(load.id, name, Pulled(unit=name, complete=False, error=exc.cause, as_of=refresh.clock()))
+        raise
+    fault = _fault(pulled, _fallen_silent(refresh, load.site, pulled, types) if since is None else [])
+    if fault is not None:
+        record(load.id, name, msgspec.structs.replace(pulled, complete=False, error=fault.cause))
+        raise fault
+    record(load.id, name, pulled)
+    return pulled
+
+
+def _fault(pulled: Pulled, silent: Sequence[str]) -> IncompleteError | None:
+    """Why what came is not all."""
     if not pulled.complete:
-        raise IncompleteError(pulled.error, "Deliver or export it again; the watermark stays.")
-    if since is None and (silent := _fallen_silent(refresh, load.site, pulled, types)):
-        raise IncompleteError(
+        return IncompleteError(pulled.error, "Deliver or export it again; the watermark stays.")
+    if silent:
+        return IncompleteError(
             f"{', '.join(silent)}: the EHR answered with no resource, but had some before",
             "Ask the EHR vendor whether the client's permissions changed; the watermark stays.",
         )
-    return pulled
+    return None
 
 
 def _fallen_silent(refresh: Refresh, site: str, pulled: Pulled, types: Sequence[str]) -> list[str]:
@@ -68,7 +82,13 @@ def _fallen_silent(refresh: Refresh, site: str, pulled: Pulled, types: Sequence[
     if not pulled.delivered:
         return []
     silent = {name for name in types if not pulled.types.get(name)}
-    return [line.resource_type for line in refresh.store.status(site) if line.records and line.resource_type in silent]
+    return [
+        line.resource_type
+        for line in refresh.store.status(site)
+        if line.records
+        and line.resource_type in silent
+        and (line.watermark or len(fhir_types_of(line.record_type)) == 1)
+    ]
 
 
 def _since(load: Load, types: Sequence[str]) -> datetime | None:

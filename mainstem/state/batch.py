@@ -16,6 +16,8 @@ class Place(NamedTuple):
     """Lines of it that are done."""
     extra: dict[str, Any] | None = None
     """What else the step needs to go on from there; JSON values."""
+    whole: bool = False
+    """Whether nothing is left of the part."""
 
 
 class Quarantined(NamedTuple):

@@ -49,6 +49,13 @@ def of_load(connection: Connection, load_id: str) -> dict[str, TypeCounts]:
     return {name: add_up(counts) for name, counts in by_type.items()}
 
 
+def unfinished(connection: Connection, load_id: str) -> set[str]:
+    """Parts that were begun and of which something is left."""
+    row = tables.load_part.c
+    found = connection.execute(select(row.part, row.place).where(row.load == load_id))
+    return {part for part, place in found if place is None or not Place(*place).whole}
+
+
 def _stored(connection: Connection, load_id: str, part: str) -> Any:
     row = tables.load_part.c
     wanted = select(row.mapping, row.place, row.figures).where(row.load == load_id, row.part == part)

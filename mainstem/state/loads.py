@@ -14,6 +14,7 @@ from mainstem.state.batch import Place
 from mainstem.state.outbox import refused_by_reason, tell
 from schemas.errors import MainstemError, OperatorError
 from schemas.loads import Gap, LoadEvent, LoadEventType, LoadReport, Mode, TypeCounts
+from schemas.outcomes import families
 
 LoadStatus = Literal["running", "completed", "failed", "abandoned"]
 
@@ -36,8 +37,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return self.units[part::parts]
 
     def types_of(self, part: int, parts: int) -> list[str]:
-        """The types that fall to one of several tasks side by side."""
-        return self.types[part::parts]
+        """The types that fall to one of several tasks side by side. Those read with one another fall to the same, in their
+        order: else a record could be told as it is without what it refers to, and once more with it."""
+        return [name for family in families(self.types)[part::parts] for name in family]
 
 
 class Load(NamedTuple):
@@ -146,6 +148,11 @@ class Loads:
         """A load's figures by resource type: parts of a type (`Observation/2`) added up."""
         with self._database.read() as connection:
             return figures.of_load(connection, load_id)
+
+    def unfinished(self, load_id: str) -> set[str]:
+        """Parts of the load's work that were begun and of which something is left."""
+        with self._database.read() as connection:
+            return figures.unfinished(connection, load_id)
 
     def complete(
         self,
@@ -333,19 +340,33 @@ def _reported(
     connection: Connection, load: Load, status: LoadStatus, moved: Mapping[str, datetime], missing: list[Gap]
 ) -> LoadReport:
     """What a load did, by the figures of this transaction."""
-    refused = refused_by_reason(connection, load.site)
+    refused, counts = refused_by_reason(connection, load.site), figures.of_load(connection, load.id)
     whole: Literal["completed", "partial"] = "partial" if missing or refused else "completed"
     return LoadReport(
         load=load.id,
         site=load.site,
         mode=load.mode,
         status=whole if status == "completed" else "failed",
-        types=figures.of_load(connection, load.id),
+        types=counts,
         watermarks=dict(moved),
         gaps=missing,
         published=load.published,
         refused=refused,
+        notes=_noted(connection, load.id, counts),
     )
+
+
+def _noted(connection: Connection, load_id: str, counts: Mapping[str, TypeCounts]) -> list[str]:
+    """What the pulls noted, and what was counted but not kept."""
+    row = tables.load_unit.c
+    pulls = connection.execute(select(row.pulled).where(row.load == load_id).order_by(row.unit)).scalars()
+    noted = [note for pulled in pulls for note in msgspec.convert(pulled, Pulled).notes]
+    return list(dict.fromkeys(noted)) + [
+        f"{name}: {figures.unkept} unusable resources were counted but not kept to look at; limits.quarantine_lines and "
+        "limits.quarantine_bytes say how many are"
+        for name, figures in counts.items()
+        if figures.unkept
+    ]
 
 
 def _tell_ended(connection: Connection, load: Load, report: LoadReport, ended: datetime, error: str | None) -> None:

@@ -47,7 +47,7 @@ def status_of(database: Database, site: str) -> list[SiteType]:
     load = Loads(database).last(site)
     with database.read() as connection:
         found = _Found(connection, site, load)
-    return [found.line(name) for name in sorted(found.names())]
+    return [found.line(name) for name in sorted(found.shown)]
 
 
 class _Found:
@@ -70,6 +70,7 @@ class _Found:
         self.quarantined = quarantine.by_reason(connection, site)
         part = tables.load_part.c
         self.parts = list(connection.scalars(select(part.part).where(part.load == load.id))) if load else []
+        self.shown = self.names()
 
     def names(self) -> set[str]:
         """FHIR types people know; a record type that no FHIR type feeds stands for itself."""
@@ -78,22 +79,24 @@ class _Found:
         names = {*noted, *self.watermarks, *gaps, *(name for name, _ in self.quarantined)}
         known = {_record_type(name) for name in names}
         for kind in {*self.records, *self.pending} - known:
-            names |= {*fhir_types_of(kind)} or {kind}
+            names.add(next(iter(fhir_types_of(kind)), kind))
         return names
 
     def line(self, name: str) -> SiteType:
-        """One type."""
+        """One type. Of several that become one record type the first one carries its figures, so that they add up."""
         kind, load = _record_type(name), self.load
-        pending, oldest = self.pending.get(kind, (0, None))
+        fed = [each for each in fhir_types_of(kind) if each in self.shown] or [name]
+        counted = kind if name == fed[0] else ""
+        pending, oldest = self.pending.get(counted, (0, None))
         return SiteType(
             site=self.site,
             resource_type=name,
             record_type=kind,
             watermark=self.watermarks.get(name),
-            records=self.records.get(kind, 0),
+            records=self.records.get(counted, 0),
             pending=pending,
             oldest_pending=oldest,
-            refused=self.refused.get(kind, 0),
+            refused=self.refused.get(counted, 0),
             gaps=[gap for gap in self.gaps if gap.resource_type == name],
             quarantined={reason: count for (type_, reason), count in self.quarantined.items() if type_ == name},
             load=load.id if load else None,

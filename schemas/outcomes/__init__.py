@@ -8,6 +8,7 @@ Each class says which FHIR types feed it. No other file lists record types or ma
 record type, write its class in the file of its group and name it in `AnyRecord`.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, get_args
 
 from pydantic import Field
@@ -36,6 +37,7 @@ __all__ = [
     "OCDM_VERSION",
     "RECORD_TYPES",
     "REFERRED_TYPES",
+    "REFERS",
     "AnyRecord",
     "Coding",
     "Codings",
@@ -62,8 +64,10 @@ __all__ = [
     "RecordType",
     "SubjectId",
     "fact",
+    "families",
     "fhir_types_of",
     "record_type_of",
+    "referred_types",
 ]
 
 OCDM_VERSION = "0.1"
@@ -103,6 +107,17 @@ REFERRED_TYPES: tuple[str, ...] = tuple(
 )
 """FHIR resource types that are only looked up from the mapped ones."""
 
+REFERS: dict[str, tuple[str, ...]] = {fhir: RECORD_TYPES[name].refers for fhir, name in _FED.items()}
+"""Mapped FHIR resource type → the types that it is read with."""
+
+
+def referred_types(fhir_types: Iterable[str]) -> list[str]:
+    """The types that some FHIR resource types are read with, and that are not among them."""
+    named = list(fhir_types)
+    return [
+        each for each in REFERRED_TYPES if each not in named and any(each in REFERS.get(name, ()) for name in named)
+    ]
+
 
 def record_type_of(fhir_type: str) -> str | None:
     """The record type a FHIR resource type becomes; None where it becomes none."""
@@ -112,3 +127,15 @@ def record_type_of(fhir_type: str) -> str | None:
 def fhir_types_of(record_type: str) -> tuple[str, ...]:
     """The FHIR resource types a record type is made from; none for what is computed or born elsewhere."""
     return RECORD_TYPES[record_type].fhir if record_type in RECORD_TYPES else ()
+
+
+def families(fhir_types: Iterable[str]) -> list[list[str]]:
+    """FHIR types that are read with one another, together: those referred to first, so that who looks them up finds them."""
+    found: list[list[str]] = []
+    for name in sorted(fhir_types, key=lambda name: name not in REFERRED_TYPES):
+        kind = record_type_of(name)
+        refers = set(RECORD_TYPES[kind].refers) if kind else set()
+        kin = [family for family in found if refers.intersection(family)]
+        found = [family for family in found if family not in kin]
+        found.append([*(each for family in kin for each in family), name])
+    return found

@@ -3,41 +3,173 @@
 from datetime import datetime
 from typing import Literal
 
+from pydantic import BaseModel, ConfigDict
+
 from schemas.outcomes.record import Codings, Number, PartialDate, Record, RecordId, fact
+
+
+class DoseStep(BaseModel):
+    """One step of a dosage: how much, how often, from when to when (FHIR Dosage)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    sequence: int | None = fact(
+        "Place in the order of steps; those of one place go side by side.", source="Dosage.sequence"
+    )
+    dose: Number | None = fact("Single dose.", source="Dosage.doseAndRate.doseQuantity", unit="as in `dose_unit`")
+    dose_low: Number | None = fact(
+        "Lowest single dose.", source="Dosage.doseAndRate.doseRange.low", unit="as in `dose_unit`"
+    )
+    dose_high: Number | None = fact(
+        "Highest single dose.", source="Dosage.doseAndRate.doseRange.high", unit="as in `dose_unit`"
+    )
+    dose_unit: str | None = fact(
+        "Unit of the dose.", source="Dosage.doseAndRate.dose[x]", terminology="UCUM; {tablet} …"
+    )
+    rate: Number | None = fact("Rate.", source="Dosage.doseAndRate.rateQuantity", unit="as in `rate_unit`")
+    rate_unit: str | None = fact("Unit of the rate.", source="Dosage.doseAndRate.rateQuantity", terminology="UCUM")
+    frequency: int | None = fact("Times a period.", source="Dosage.timing.repeat.frequency, timing.code")
+    frequency_max: int | None = fact("At most that many times.", source="Dosage.timing.repeat.frequencyMax")
+    period: Number | None = fact(
+        "Length of the period.", source="Dosage.timing.repeat.period, timing.code", unit="as in `period_unit`"
+    )
+    period_max: Number | None = fact(
+        "Its upper limit.", source="Dosage.timing.repeat.periodMax", unit="as in `period_unit`"
+    )
+    period_unit: str | None = fact(
+        "Unit of the period.", source="Dosage.timing.repeat.periodUnit", terminology="UCUM s min h d wk mo a"
+    )
+    count: int | None = fact("Times in all.", source="Dosage.timing.repeat.count")
+    count_max: int | None = fact("At most that many times in all.", source="Dosage.timing.repeat.countMax")
+    times_of_day: int | None = fact(
+        "How many times of day are named.", source="Dosage.timing.repeat.timeOfDay", unit="1"
+    )
+    days_of_week: list[str] = fact(
+        "Days of the week.",
+        source="Dosage.timing.repeat.dayOfWeek",
+        terminology="FHIR days-of-week",
+        default_factory=list,
+    )
+    when: list[str] = fact(
+        "Parts of the day.", source="Dosage.timing.repeat.when", terminology="FHIR event-timing", default_factory=list
+    )
+    timing_code: str | None = fact("Named schedule.", source="Dosage.timing.code", terminology="v3-GTSAbbreviation")
+    as_needed: bool | None = fact("Taken as needed.", source="Dosage.asNeeded[x]")
+    as_needed_for: Codings = fact("Needed for what.", source="Dosage.asNeededCodeableConcept", default_factory=list)
+    route: Codings = fact("Route.", source="Dosage.route", terminology="SNOMED CT", default_factory=list)
+    start: datetime | None = fact("Start, UTC.", source="Dosage.timing.repeat.boundsPeriod.start")
+    start_date: PartialDate | None = fact("Local date of the start.", source="Dosage.timing.repeat.boundsPeriod.start")
+    end: datetime | None = fact("End, UTC.", source="Dosage.timing.repeat.boundsPeriod.end")
+    end_date: PartialDate | None = fact("Local date of the end.", source="Dosage.timing.repeat.boundsPeriod.end")
+    days: Number | None = fact("Length of the step.", source="Dosage.timing.repeat.boundsDuration", unit="d")
 
 
 class Medication(Record):
     """A medication ordered, dispensed, given or reported (OMOP drug_exposure; PCORnet PRESCRIBING, DISPENSING, MED_ADMIN)."""
 
-    fhir = ("MedicationRequest",)
+    fhir = ("MedicationRequest", "MedicationDispense", "MedicationAdministration", "MedicationStatement")
     refers = ("Medication",)
     type: Literal["medication"] = "medication"
     kind: Literal["ordered", "dispensed", "given", "reported"] = fact(
-        "What happened.", source="resource type", required=True
+        "What happened.", source="resource type; MedicationRequest.reported[x]", required=True
     )
-    code: str | None = fact("Normalised code.", source="medicationCodeableConcept", terminology="RxNorm")
-    codings: Codings = fact("Every coding of the source.", source="medicationCodeableConcept", default_factory=list)
+    code: str | None = fact("Normalised code.", source="medication[x], Medication.code", terminology="RxNorm")
+    codings: Codings = fact(
+        "Every coding of the source.", source="medication[x], Medication.code", default_factory=list
+    )
     ingredients: list[str] = fact(
-        "Ingredients.", source="Medication.ingredient", terminology="RxNorm IN", default_factory=list
+        "Active ingredients.", source="Medication.ingredient.item[x]", terminology="RxNorm IN", default_factory=list
     )
-    start: datetime | None = fact("Start, UTC.", source="MedicationRequest.authoredOn")
-    start_date: PartialDate | None = fact("Local date of the start.", source="MedicationRequest.authoredOn")
-    end: datetime | None = fact("End, UTC.", source="MedicationRequest.dispenseRequest.validityPeriod.end")
+    category: list[str] = fact(
+        "Categories.", source="category", terminology="FHIR medicationrequest-category", default_factory=list
+    )
+    start: datetime | None = fact(
+        "Start, UTC.",
+        source="MedicationRequest.authoredOn; MedicationDispense.whenHandedOver, whenPrepared; effective[x]",
+    )
+    start_date: PartialDate | None = fact(
+        "Local date of the start.",
+        source="MedicationRequest.authoredOn; MedicationDispense.whenHandedOver, whenPrepared; effective[x]",
+    )
+    end: datetime | None = fact(
+        "End, UTC: of the last dosage step, else of the validity.",
+        source="dosageInstruction.timing.repeat.boundsPeriod.end, dispenseRequest.validityPeriod.end, effectivePeriod.end",
+    )
     end_date: PartialDate | None = fact(
-        "Local date of the end.", source="MedicationRequest.dispenseRequest.validityPeriod.end"
+        "Local date of the end.",
+        source="dosageInstruction.timing.repeat.boundsPeriod.end, dispenseRequest.validityPeriod.end, effectivePeriod.end",
     )
+    recorded_date: PartialDate | None = fact("Local date of the statement.", source="MedicationStatement.dateAsserted")
     dose: Number | None = fact(
-        "Single dose in `dose_unit`.", source="dosageInstruction.doseAndRate.doseQuantity", unit="as in `dose_unit`"
+        "Single dose of the first step in `dose_unit`.",
+        source="dosageInstruction.doseAndRate.doseQuantity, MedicationAdministration.dosage.dose",
+        unit="as in `dose_unit`",
+    )
+    dose_low: Number | None = fact(
+        "Lowest single dose of the first step.",
+        source="dosageInstruction.doseAndRate.doseRange.low",
+        unit="as in `dose_unit`",
+    )
+    dose_high: Number | None = fact(
+        "Highest single dose of the first step.",
+        source="dosageInstruction.doseAndRate.doseRange.high",
+        unit="as in `dose_unit`",
     )
     dose_unit: str | None = fact(
-        "Unit of `dose`.", source="dosageInstruction.doseAndRate.doseQuantity", terminology="UCUM"
+        "Unit of the dose.",
+        source="dosageInstruction.doseAndRate.dose[x], MedicationAdministration.dosage.dose",
+        terminology="UCUM; countable forms as {tablet}",
     )
-    days_supply: Number | None = fact("Days of supply.", source="dispenseRequest.expectedSupplyDuration", unit="d")
-    as_needed: bool | None = fact("Taken as needed.", source="dosageInstruction.asNeededBoolean")
+    rate: Number | None = fact(
+        "Rate of what was given.", source="MedicationAdministration.dosage.rateQuantity", unit="as in `rate_unit`"
+    )
+    rate_unit: str | None = fact(
+        "Unit of the rate.", source="MedicationAdministration.dosage.rateQuantity", terminology="UCUM"
+    )
+    route: Codings = fact(
+        "Route of the first step.",
+        source="dosageInstruction.route, MedicationAdministration.dosage.route",
+        terminology="SNOMED CT",
+        default_factory=list,
+    )
+    steps: list[DoseStep] = fact(
+        "Dosage steps in their sequence, where they tell more than the first dose.",
+        source="dosageInstruction, MedicationStatement.dosage",
+        default_factory=list,
+    )
+    as_needed: bool | None = fact("Taken as needed.", source="dosageInstruction.asNeeded[x]")
+    quantity: Number | None = fact(
+        "Amount to dispense or dispensed.",
+        source="MedicationRequest.dispenseRequest.quantity, MedicationDispense.quantity",
+        unit="as in `quantity_unit`",
+    )
+    quantity_unit: str | None = fact(
+        "Unit of `quantity`.",
+        source="MedicationRequest.dispenseRequest.quantity, MedicationDispense.quantity",
+        terminology="UCUM; countable forms as {tablet}",
+    )
+    refills: int | None = fact(
+        "Repeats allowed after the first.", source="MedicationRequest.dispenseRequest.numberOfRepeatsAllowed", unit="1"
+    )
+    days_supply: Number | None = fact(
+        "Days of supply.",
+        source="MedicationRequest.dispenseRequest.expectedSupplyDuration, MedicationDispense.daysSupply",
+        unit="d",
+    )
     intent: str | None = fact("Intent.", source="MedicationRequest.intent", terminology="FHIR medicationrequest-intent")
-    status: str | None = fact("Status.", source="MedicationRequest.status", terminology="FHIR medicationrequest-status")
-    reasons: Codings = fact("Reasons.", source="MedicationRequest.reasonCode", default_factory=list)
-    encounter: RecordId | None = fact("The visit it belongs to.", source="MedicationRequest.encounter")
+    status: str | None = fact("Status.", source="status", terminology="FHIR status of the resource type")
+    status_reasons: Codings = fact("Why it has this status.", source="statusReason[x]", default_factory=list)
+    reasons: Codings = fact("Reasons.", source="reasonCode", default_factory=list)
+    reason_records: list[RecordId] = fact(
+        "Conditions that are the reason.", source="reasonReference", default_factory=list
+    )
+    prior: RecordId | None = fact("The order it replaces.", source="MedicationRequest.priorPrescription")
+    orders: list[RecordId] = fact(
+        "The orders it follows.",
+        source="MedicationDispense.authorizingPrescription, MedicationAdministration.request, MedicationStatement.basedOn",
+        default_factory=list,
+    )
+    encounter: RecordId | None = fact("The visit it belongs to.", source="MedicationRequest.encounter, context")
 
 
 class Procedure(Record):

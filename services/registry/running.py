@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -14,6 +14,7 @@ from mainstem.consumer import Consumer, Handler, Received, StopSignal
 from mainstem.database import in_the_open, name_of
 from mainstem.kafka.settings import KafkaSettings
 from schemas.events import outcome_topic
+from schemas.showing import shown
 from services.registry.api import make_app
 from services.registry.database import SETTING, open_registry
 from services.registry.handler import apply, apply_loads
@@ -28,7 +29,9 @@ TELL_SECONDS = 10.0
 
 def consumer(kafka: KafkaSettings, network: str, engine: Engine, *, handler: Handler = apply) -> Consumer:
     """The consumer that keeps a registry database; close it, or use it in a `with`."""
-    return Consumer(kafka, network=network, group=GROUP, engine=engine, handler=handler, load_handler=apply_loads)
+    return Consumer(
+        kafka, network=network, group=GROUP, engine=engine, handler=handler, load_handler=apply_loads, setting=SETTING
+    )
 
 
 def run(
@@ -42,6 +45,7 @@ def run(
             log.warning("not encrypted", what=sentence)
             say(sentence)
         with consumer(kafka, network, engine, handler=progress.handler(apply)) as registry:
+            progress.passed_over = registry.ignored
             progress.started(outcome_topic(network), kafka.name, name_of(engine.url))
             handled = registry.run(stop or until_signal(), on_caught_up=progress.caught_up)
             progress.stopped(handled)
@@ -80,6 +84,8 @@ class Progress:
     ) -> None:
         self._say, self._clock, self._seconds = say, clock, seconds
         self._events = 0
+        self.passed_over: Mapping[str, int] = {}
+        """Events of record types that this version does not know, by type; the consumer counts them."""
         self._told_at = seconds()
 
     def handler(self, handle: Handler) -> Handler:
@@ -89,7 +95,7 @@ class Progress:
             handle(connection, events)
             self._events += len(events)
             if self._seconds() - self._told_at >= TELL_SECONDS:
-                self._tell(f"about {self._events:,} events handled so far")
+                self._tell(f"about {self._events:,} events handled so far{self._ignored()}")
 
         return counted
 
@@ -101,13 +107,20 @@ class Progress:
     def caught_up(self, handled: int) -> None:
         """Everything in the topics is in the tables."""
         at = self._clock()
-        log.info("registry caught up", events=handled)
-        self._tell(f"caught up at {at:%Y-%m-%d %H:%M:%S} UTC: {_counted(handled)} since the start")
+        log.info("registry caught up", events=handled, passed_over=dict(self.passed_over))
+        self._tell(f"caught up at {at:%Y-%m-%d %H:%M:%S} UTC: {_counted(handled)} since the start{self._ignored()}")
 
     def stopped(self, handled: int) -> None:
         """The end, in order."""
-        log.info("registry stopped", events=handled)
-        self._tell(f"stopped: {_counted(handled)} handled")
+        log.info("registry stopped", events=handled, passed_over=dict(self.passed_over))
+        self._tell(f"stopped: {_counted(handled)} handled{self._ignored()}")
+
+    def _ignored(self) -> str:
+        """What this version had to pass over; nothing where it knew every type."""
+        if not self.passed_over:
+            return ""
+        types = ", ".join(f"{shown(name)} {count:,}" for name, count in sorted(self.passed_over.items()))
+        return f"; passed over, of types this version does not know: {types} (update Mainstem; a registry database made anew has them)"
 
     def _tell(self, line: str) -> None:
         self._told_at = self._seconds()

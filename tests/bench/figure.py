@@ -18,6 +18,8 @@ class Figure:
     value: float
     unit: str
     checkout: str = "now"
+    cpu: float | None = None
+    """The same by processor time, which other work on the machine disturbs less than the clock."""
     asked: str = ""
     note: str = ""
     lower_is_better: bool = False
@@ -28,7 +30,16 @@ class Figure:
 
     def ratio(self, before: float) -> float:
         """Above 1 is better than `before`."""
-        return before / self.value if self.lower_is_better else self.value / before
+        return self._better(self.value, before)
+
+    def ratio_by_cpu(self, before: "Figure") -> str:
+        """The same by processor time; empty where that was not measured."""
+        if self.cpu is None or before.cpu is None:
+            return ""
+        return f"{self._better(self.cpu, before.cpu):.2f}"
+
+    def _better(self, now: float, before: float) -> float:
+        return before / now if self.lower_is_better else now / before
 
 
 class Results:
@@ -55,12 +66,13 @@ class Results:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def table(self) -> Table:
-        """This checkout's figures; beside them the other's in the same run, and the change against the last run."""
+        """This checkout's figures; beside them the other's in the same run, by the clock and by processor time, and the change against the last run."""
         table = Table(
             "what",
             "figure",
             "before",
             "ratio",
+            "by CPU",
             "last run",
             "asked",
             "note",
@@ -78,6 +90,7 @@ class Results:
                 figure.text(),
                 other.text() if other else "",
                 f"{figure.ratio(other.value):.2f}" if other else "",
+                figure.ratio_by_cpu(other) if other else "",
                 f"{figure.ratio(last) - 1:+.0%}" if last else "",
                 figure.asked,
                 figure.note,

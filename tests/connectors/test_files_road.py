@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from isal import igzip
 
+from connectors.delivery import look_into
 from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
 from connectors.pulling import units
@@ -55,7 +56,9 @@ def site(make_site: Callable[..., Site], delivered: Path) -> Site:
 def test_file_is_known_by_its_name(delivered: Path, name: str) -> None:
     (delivered / name).parent.mkdir(parents=True, exist_ok=True)
     (delivered / name).write_bytes(b"its lines are not looked at\n")
-    assert files_by_type(delivered, ["Patient", "Observation"], cap=CAP) == {"Observation": [delivered / name]}
+    assert files_by_type(look_into(delivered), ["Patient", "Observation"], cap=CAP) == {
+        "Observation": [delivered / name]
+    }
 
 
 def test_file_of_another_name_is_known_by_its_first_lines(delivered: Path) -> None:
@@ -64,7 +67,7 @@ def test_file_of_another_name_is_known_by_its_first_lines(delivered: Path) -> No
     (delivered / "Patient.Observation.ndjson").write_bytes(ndjson("Observation", 1))
     (delivered / "dark.ndjson").write_bytes(b"broken\n")
     (delivered / "empty.ndjson").touch()
-    found = files_by_type(delivered, ["Patient", "Observation"], cap=CAP)
+    found = files_by_type(look_into(delivered), ["Patient", "Observation"], cap=CAP)
     assert {kind: [path.name for path in paths] for kind, paths in found.items()} == {
         "Patient": ["export1.ndjson"],
         "Practitioner": ["export2.ndjson.gz"],

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from connectors.formats.ndjson import read_lines
-from connectors.landing import Landing, LandingZone
+from connectors.landing import Kept, Landing, LandingZone
 from schemas.errors import OperatorError
 
 
@@ -105,7 +105,7 @@ def test_quarantine_goes_on_at_the_place_that_was_kept(landing: Landing) -> None
     """What a crash left behind that place is cut off; from the beginning, all of it."""
     path = landing.folder / "quarantine" / "Patient.ndjson"
     with landing.quarantine("Patient") as kept:
-        assert kept.keep() == 0
+        assert kept.keep() == (0, 0)
         assert not path.exists()
         kept.add(b"first")
         place = kept.keep()
@@ -119,9 +119,9 @@ def test_quarantine_goes_on_at_the_place_that_was_kept(landing: Landing) -> None
 
 
 def test_quarantine_of_a_lost_landing_begins_anew(landing: Landing) -> None:
-    with landing.quarantine("Patient", at=700) as kept:
+    with landing.quarantine("Patient", at=Kept(700, 1)) as kept:
         kept.add(b"line")
-        assert kept.keep() == 5
+        assert kept.keep() == (5, 2)
 
 
 def test_tidying_keeps_the_latest_loads_and_the_quarantine_that_is_needed(tmp_path: Path) -> None:

@@ -181,6 +181,19 @@ def test_offset_stays_while_a_dead_letter_cannot_be_written(
     assert len(stream.records("dlq.test")) == 1
 
 
+@pytest.mark.parametrize(("setting", "named"), [({}, "the consumer's engine"), ({"setting": "REGISTRY"}, "REGISTRY")])
+def test_database_error_names_the_setting_that_was_used(stream, outbox, observe, tmp_path, setting, named):
+    """A stranger's consumer has no MAINSTEM_DATABASE_URL to correct."""
+    (tmp_path / "none.db").write_text("this is no database, whatever its name says")
+    engine = create_engine(f"sqlite:///{tmp_path / 'none.db'}")
+    observe(outbox, 1)
+    stream.publish(outbox)
+    with pytest.raises(OperatorError, match="is not an SQLite database") as caught:
+        catch_up(stream, engine, lambda db, events: None, **setting)
+    assert named in caught.value.fix
+    assert "MAINSTEM_DATABASE_URL" not in caught.value.fix
+
+
 def test_member_of_a_group_is_given_the_partitions(stream, outbox, fill, latest_of, sqlite_engine):
     """Group membership, the default: the broker assigns, the database says from where."""
     latest = latest_of(sqlite_engine)

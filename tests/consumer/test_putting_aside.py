@@ -11,8 +11,10 @@ from services_cases import event_of, record_id, subject_id
 from sqlalchemy import text
 
 from mainstem.consumer import LetterReason, PoisonError
+from mainstem.consumer.dead_letters import Letter
 from mainstem.consumer.handling import Found, Handling
 from mainstem.consumer.ledger import Ledger
+from mainstem.database import connect
 from schemas.errors import OperatorError
 from schemas.outcomes import Observation
 
@@ -139,6 +141,68 @@ def test_handler_that_refuses_what_it_was_not_given_is_told_so(sqlite_engine):
 
     with pytest.raises(OperatorError, match="not given"):
         handled(sqlite_engine, events, confused)
+
+
+@pytest.mark.parametrize("unusable", ["before the handler", "by the handler"])
+def test_slow_broker_holds_no_lock_of_the_database(engine, unusable):
+    """While letters are on their way another may write; and the offset has not moved before they are acknowledged."""
+    events = events_of(10)
+    poison = {events[3].event_id} if unusable == "by the handler" else set()
+    aside = [] if poison else [Letter(events[3].source, LetterReason.INVALID_RECORD)]
+    usable = events if poison else events[:3] + events[4:]
+    handler, ledger = Handler(engine, poison, "the first met"), Ledger(engine, "test")
+    ledger.create_tables()
+    ledger.offsets({PARTITION: 0})
+
+    class Slow(Letters):
+        def send(self, letters):
+            super().send(letters)
+            with connect(engine.url, wait_seconds=1).begin() as other:
+                other.execute(text("update consumer_offset set next_offset = next_offset"))
+            assert ledger.stored() == {PARTITION: 0}
+            assert handler.effects() == []
+
+    letters = Slow()
+    assert Handling(ledger, handler, None, letters).handle({PARTITION: (0, 10)}, Found(usable, [], aside)) == 9
+    assert letters.sent == [[events[3].source]]
+    assert ledger.stored() == {PARTITION: 10}
+    assert handler.effects() == [event.event_id for event in events if event is not events[3]]
+
+
+def test_crash_between_letter_and_transaction_sends_the_letter_again(engine):
+    """Twice, never lost: the offset is where it was."""
+    events = events_of(10)
+    handler = Handler(engine, {events[3].event_id}, "the first met")
+
+    class Killed(BaseException):
+        pass
+
+    class Dies(Letters):
+        def send(self, letters):
+            super().send(letters)
+            raise Killed
+
+    first = Dies()
+    with pytest.raises(Killed):
+        handled(engine, events, handler, first)
+    count, second = handled(engine, events, handler)
+    assert first.sent == second.sent == [[events[3].source]]
+    assert count == 9
+
+
+def test_event_refused_only_the_second_time_is_put_aside_too(engine):
+    """A handler that changes its mind between the two attempts ends all the same, and nothing is lost."""
+    events = events_of(4)
+    handler = Handler(engine, {events[0].event_id}, "the first met")
+
+    class Moody(Letters):
+        def send(self, letters):
+            super().send(letters)
+            handler.poison = {events[2].event_id}
+
+    count, letters = handled(engine, events, handler, Moody())
+    assert letters.sent == [[events[0].source], [events[2].source]]
+    assert (count, handler.effects()) == (2, [events[1].event_id, events[3].event_id])
 
 
 def test_nothing_is_kept_when_the_letters_cannot_be_sent(engine):

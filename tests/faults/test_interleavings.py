@@ -13,7 +13,7 @@ from interleaved import Actor, Dag, Event, Place, Run, publish, run, run_fresh
 from mainstem.state import State
 from schemas.loads import TypeCounts, add_up
 
-SEEDS = range(int(os.environ.get("MAINSTEM_INTERLEAVINGS", "12")))
+SEEDS = range(int(os.environ.get("MAINSTEM_INTERLEAVINGS", "6")))
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 CHILDREN = 6
 DONE = ("recorded", "amended", "withdrawn")
@@ -70,6 +70,7 @@ SECOND = [
     weight(12, 32, status="entered-in-error"),
     weight(14, 41),
     weight(15, 42, subject={"reference": "Patient/kid-1"}),
+    order(0),
     order(1),
     drug(0, "8638"),
     drug(1, "8640"),
@@ -187,15 +188,16 @@ class Disturbance:
         self._works: list[Run | Dag] = []
         self.story: list[str] = []
 
-    def act(self, times: int) -> None:
-        """So many acts; then all that is still at work ends, or dies."""
+    def act(self, times: int, *, end: bool = True) -> None:
+        """So many acts; then, at the `end`, all that is still at work ends, or dies."""
         for _ in range(times):
             self._works = [work for work in self._works if not work.ended]
             if len(self._works) < 2 and (not self._works or self._choices.random() < 0.3):
                 self._begin()
             else:
                 self._disturb(self._choices.choice(self._works))
-        self._end()
+        if end:
+            self._end()
 
     def _begin(self) -> None:
         name = self._choices.choice(self.WORKS)
@@ -234,9 +236,10 @@ def test_any_interleaving_ends_with_the_events_of_an_undisturbed_run(
     disturbance = Disturbance(place, random.Random(seed))
     for night, (expected, counted, reported) in zip(NIGHTS, undisturbed, strict=True):
         deliver(place, night)
-        disturbance.act(24)
+        disturbance.act(20)
         report = Actor(place, run).finish()
 
+        print("\n".join(disturbance.story))
         told = Told(place.events())
         assert told.by_record == expected.by_record
         assert told.by_key == expected.by_key
@@ -249,6 +252,29 @@ def test_any_interleaving_ends_with_the_events_of_an_undisturbed_run(
         assert told.completed[-1]["load"] == report["load"]
         assert told.completed[-1]["types"] == report["types"]
         assert told.completed[-1]["published"] == report["published"]
+
+
+@pytest.mark.parametrize("seed", [seed + 1000 for seed in SEEDS[: max(1, len(SEEDS) // 3)]])
+def test_a_delivery_that_comes_in_the_middle_of_it_all_is_told_whole(
+    tmp_path: Path, undisturbed: list[tuple[Told, TypeCounts, dict[str, Any]]], seed: int
+) -> None:
+    """What the first night brought may be told or passed over; what the second brought is told as it is, and nothing else."""
+    place, alone = Place(tmp_path / "west"), Place(tmp_path / "alone")
+    disturbance = Disturbance(place, random.Random(seed))
+    deliver(place, FIRST)
+    disturbance.act(12, end=False)
+    deliver(place, SECOND)
+    disturbance.act(12)
+    for _ in range(2):  # the first takes up what is left of a load, the second reads the delivery
+        Actor(place, run).finish()
+    deliver(alone, SECOND)
+    Actor(alone, run).finish()
+
+    print("\n".join(disturbance.story))
+    told, expected = Told(place.events()), undisturbed[-1][0].by_key
+    brought = {key for key, content in Told(alone.events()).by_key.items() if content}
+    assert {key: told.by_key.get(key) for key in brought} == {key: expected[key] for key in brought}
+    assert {key: expected.get(key) for key in told.by_key} == told.by_key
 
 
 def adds_up(load: dict[str, Any]) -> None:

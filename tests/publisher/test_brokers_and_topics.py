@@ -1,12 +1,10 @@
 """Before anything is sent: brokers that cannot be reached are said at once, topics that are not as they must be are refused."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from apache_kafka import ApacheKafka, require_apache_kafka
 from kafka import KafkaProducer
 
 from mainstem.demo.embedded import Tansu
@@ -154,20 +152,6 @@ def test_broker_that_falls_silent_is_given_up_when_its_batch_is(parts_folder, ne
     assert pauses == []
     assert "Kafka failed (no answer)" in onlooker.told[0]
     assert len(outbox.published) == 1
-
-
-@pytest.fixture(params=["tansu", pytest.param("apache", marks=pytest.mark.kafka)])
-def creating_broker(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """A broker that makes topics by itself when somebody asks for them, as most do that nobody configured."""
-    if request.param == "tansu":
-        yield request.getfixturevalue("broker")
-        return
-    require_apache_kafka()
-    cluster = ApacheKafka(tmp_path / "kafka", settings={"auto.create.topics.enable": "true"})
-    try:
-        yield cluster.start().bootstrap
-    finally:
-        cluster.stop()
 
 
 def test_absent_topic_is_refused_and_not_made_by_asking(creating_broker, network, outbox, observe):

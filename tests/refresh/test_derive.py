@@ -177,4 +177,7 @@ def test_a_killed_derive_step_is_run_again(
         steps.pull_units(refresh, load, steps.planned(refresh, load).units)
         steps.map_types(refresh, load, steps.planned(refresh, load).types)
         assert steps.derive(refresh, load, of=[SAMPLE]) == 1
-        assert steps.derive(refresh, load, of=[SAMPLE]) == 0
+        for _ in range(2):
+            assert steps.derive(refresh, load, of=[SAMPLE]) == 0
+        counts = refresh.store.loads.figures(load)["derived"]
+        assert (counts.recorded, counts.unchanged) == (1, 1), "what is found again counts once, however often"

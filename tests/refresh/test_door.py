@@ -65,24 +65,10 @@ def test_a_map_step_killed_between_two_batches_goes_on_and_its_figures_are_of_on
     refresh: Refresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Recorded is what the load recorded; nothing is read, counted or kept in quarantine twice."""
-    monkeypatch.setattr("mainstem.refresh.map.BATCH", 20)
-    monkeypatch.setattr("connectors.formats.gzip.BLOCK_BYTES", 1_000)
-    monkeypatch.setattr("mainstem.refresh.map.BLOCKS", 1)
+    small_batches(monkeypatch)
     load = steps.plan(refresh).load
     steps.pull_units(refresh, load, ["Patient"])
-    records, saved = refresh.store.records, []
-    save = records.save
-
-    def dies(load_id: str, part: str, batch: Batch, at: Any) -> Any:
-        if len(saved) == 3:
-            raise KilledError
-        saved.append(save(load_id, part, batch, at))
-        return saved[-1]
-
-    monkeypatch.setattr(records, "save", dies)
-    with pytest.raises(KilledError):
-        steps.map_types(refresh, load, ["Patient"])
-    monkeypatch.setattr(records, "save", save)
+    map_and_die(refresh, load, monkeypatch)
     before = refresh.store.loads.figures(load)["Patient"]
 
     counts = steps.map_types(refresh, load, ["Patient"])
@@ -96,6 +82,44 @@ def test_a_map_step_killed_between_two_batches_goes_on_and_its_figures_are_of_on
     assert len(kept.read_bytes().splitlines()) == 20
 
     assert steps.map_types(refresh, load, ["Patient"]) == counts
+
+
+def map_and_die(refresh: Refresh, load: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step map ends after three of its batches."""
+    records, saved = refresh.store.records, []
+    save = records.save
+
+    def dies(load_id: str, part: str, batch: Batch, at: Any) -> Any:
+        if len(saved) == 3:
+            raise KilledError
+        saved.append(save(load_id, part, batch, at))
+        return saved[-1]
+
+    with monkeypatch.context() as dying:
+        dying.setattr(records, "save", dies)
+        with pytest.raises(KilledError):
+            steps.map_types(refresh, load, ["Patient"])
+
+
+def test_a_type_mapped_in_part_moves_no_watermark(refresh: Refresh, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody marks a killed map task as done: what it left would be passed over for ever."""
+    small_batches(monkeypatch)
+    load = steps.plan(refresh).load
+    steps.pull_units(refresh, load, ["Patient"])
+    map_and_die(refresh, load, monkeypatch)
+
+    with pytest.raises(OperatorError, match="mapped in part"):
+        steps.complete(refresh, load)
+
+    assert refresh.store.watermarks.of("west") == {}
+    assert [gap.reason for gap in refresh.store.gaps.of("west")] == ["mapped in part"]
+
+
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred lines are many batches."""
+    monkeypatch.setattr("mainstem.refresh.map.BATCH", 20)
+    monkeypatch.setattr("connectors.formats.gzip.BLOCK_BYTES", 1_000)
+    monkeypatch.setattr("mainstem.refresh.map.BLOCKS", 1)
 
 
 class KilledError(BaseException):

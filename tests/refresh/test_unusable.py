@@ -58,6 +58,7 @@ CASES: dict[Reason, str] = {
     Reason.MISSING_TIME: line(weight(26, effectiveDateTime=...)),
     Reason.UNKNOWN_UNIT: line(weight(26, valueQuantity=quantity(code="stones"))),
     Reason.UNIT_MISMATCH: line(weight(26, valueQuantity=quantity(code="cm"))),
+    Reason.UNIT_CONTRADICTED: line(weight(26, valueQuantity=quantity(unit="lb", code="kg"))),
     Reason.BAD_CODE: line(weight(26, code={"coding": [{"system": LOINC, "code": "29463-8"}]})),
     Reason.MODIFIER_NOT_UNDERSTOOD: line(weight(26, modifierExtension=[{"url": "urn:x", "valueBoolean": True}])),
     Reason.ABOUT_SOMEBODY_ELSE: line(weight(26, focus=[{"reference": "RelatedPerson/mother"}])),

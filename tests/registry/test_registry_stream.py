@@ -1,20 +1,23 @@
 """The registry on a real broker and PostgreSQL: the stream's state, once, whatever comes twice or late."""
 
+import threading
+
 import pytest
 from kafka import KafkaProducer
 from services_cases import event_of, record_id, subject_id
 from services_story import load_events
 from sqlalchemy import Engine, select
+from waiting import wait_until
 
 from mainstem.consumer import Received
 from mainstem.kafka import topics
-from mainstem.kafka.settings import as_settings
+from mainstem.kafka.settings import KafkaSettings, as_settings
 from schemas.events import outcome_topic
 from schemas.loads import LoadEvent, load_topic
 from schemas.outcomes import Observation
 from services.registry.completeness import completeness
 from services.registry.database import connect
-from services.registry.running import catch_up
+from services.registry.running import catch_up, run
 from services.registry.tables import RECORD_TABLES, history
 
 
@@ -66,3 +69,28 @@ def test_stream_with_duplicates_and_late_events_gives_the_right_registry(
         assert len(connection.execute(select(history)).all()) == 4
         assert [site.site for site in completeness(connection)] == ["lake-county", "lakeside", "northside", "west"]
     engine.dispose()
+
+
+def test_running_registry_tells_the_operator_what_it_passes_over(stream, outbox, observe, tmp_path):
+    """Events of a type that this version does not know: in the line on the terminal, though nothing else is new."""
+    observe(outbox, 1)
+    stream.publish(outbox)
+    said: list[str] = []
+    stop = threading.Event()
+    url = f"sqlite:///{tmp_path / 'registry.db'}"
+    running = threading.Thread(
+        target=run, args=(KafkaSettings(stream.bootstrap), stream.network, url, stop), kwargs={"say": said.append}
+    )
+    running.start()
+    try:
+        wait_until(lambda: any("caught up" in line for line in said))
+        assert "passed over" not in said[-1]
+        (event,) = stream.records()
+        headers = [(name, text.replace(b"observation", b"genome")) for name, text in event.headers]
+        stream.send(event.value.replace(b'"observation"', b'"genome"'), key=event.key, headers=headers)
+        wait_until(lambda: "passed over" in said[-1])
+    finally:
+        stop.set()
+        running.join(30)
+    assert "1 event since the start; passed over, of types this version does not know: genome 1 (update" in said[-2]
+    assert said[-1].startswith("Registry: stopped: 1 event handled; passed over")

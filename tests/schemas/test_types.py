@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import transforms
-from schemas.outcomes import MAPPED_TYPES, RECORD_TYPES, REFERRED_TYPES, fhir_types_of, record_type_of
+from schemas.outcomes import MAPPED_TYPES, RECORD_TYPES, REFERRED_TYPES, families, fhir_types_of, record_type_of
 from schemas.sites import parse_site
 from services.registry.tables import RECORD_TABLES
 from transforms.fhir.type_names import R4_TYPES
@@ -57,7 +57,7 @@ def test_registry_has_a_table_for_each_record_type() -> None:
 
 def test_names_are_looked_up_and_never_guessed() -> None:
     """`medication` is no type of FHIR's lower-cased, and a Medication becomes no record."""
-    assert fhir_types_of("medication") == ("MedicationRequest",)
+    assert fhir_types_of("medication")[0] == "MedicationRequest"
     assert record_type_of("Medication") is None
     assert fhir_types_of("derived_observation") == ()
 
@@ -65,3 +65,10 @@ def test_names_are_looked_up_and_never_guessed() -> None:
 @pytest.mark.parametrize("name", [*MAPPED_TYPES, *REFERRED_TYPES])
 def test_site_may_name_what_is_mapped_or_referred_to(name: str) -> None:
     assert parse_site(SITE.format(name), "north.toml").types == [name]
+
+
+def test_types_that_are_read_with_one_another_stand_together() -> None:
+    """Tasks side by side mapped an order before its Medication, and told it twice."""
+    found = families(["Patient", "MedicationRequest", "Observation", "Medication"])
+    assert sorted(map(tuple, found)) == [("Medication", "MedicationRequest"), ("Observation",), ("Patient",)]
+    assert families([]) == []

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from sqlalchemy import text
 from states import save
 
 from connectors.pulled import Pulled
@@ -122,6 +123,41 @@ def test_a_step_and_its_part_are_held_by_one(state: State, url: str) -> None:
         other.holding("north", "map", "Observation"),
     ):
         pytest.fail("two hold it")
+    other.close()
+
+
+def test_a_part_given_back_is_free_while_its_step_is_held(state: State, url: str) -> None:
+    """A process's rights come and go one by one; it may not have the same twice itself."""
+    other = State.open(url)
+    with state.holding("north", "run"):
+        with state.holding("north", "map", "Patient"):
+            with pytest.raises(TemporaryError, match="at step map of north, Patient, already"):
+                state.holding("north", "map", "Patient").__enter__()
+            with pytest.raises(TemporaryError, match="at step run of north already"):
+                other.holding("north", "run").__enter__()
+        with other.holding("north", "map", "Patient"):
+            pass
+        with pytest.raises(TemporaryError, match="at step run of north already"):
+            other.holding("north", "run").__enter__()
+    with other.holding("north", "run"):
+        pass
+    other.close()
+
+
+def test_rights_of_a_session_that_was_cut_off_are_taken_anew(postgres_url: str) -> None:
+    """The server ends our session: what was held is gone, giving it back is no error, the next right is given."""
+    state, other = State.open(postgres_url), State.open(postgres_url)
+    with state.holding("north", "run"):
+        with state.holding("north", "pull"), other.database.write() as connection:
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name LIKE 'mainstem process%' AND datname = current_database()"
+                )
+            )
+        with other.holding("north", "run"), state.holding("north", "map"):
+            pass
+    state.close()
     other.close()
 
 

@@ -9,6 +9,7 @@ import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient
@@ -226,5 +227,19 @@ def three_brokers(tmp_path: Path) -> Iterator[ApacheKafka]:
     cluster = ApacheKafka(tmp_path / "kafka", brokers=3)
     try:
         yield cluster.start()
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(params=["tansu", pytest.param("apache", marks=pytest.mark.kafka)])
+def creating_broker(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """A broker that makes topics by itself when somebody asks for them, as most do that nobody configured."""
+    if request.param == "tansu":
+        yield request.getfixturevalue("broker")
+        return
+    require_apache_kafka()
+    cluster = ApacheKafka(tmp_path / "kafka", settings={"auto.create.topics.enable": "true"})
+    try:
+        yield cluster.start().bootstrap
     finally:
         cluster.stop()

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from schemas.errors import OperatorError
 from transforms import Mapper, parse_code_map
 from transforms.codes.loinc import check_digit, loinc_fault
+from transforms.codes.spellings import FREQUENT
 from transforms.codes.systems import ICD10CM, LOINC, SNOMED, repaired_system
-from transforms.codes.units import _EXACT, FREQUENT, _measured, conversion, is_ucum, unit_table
+from transforms.codes.units import _EXACT, _measured, conversion, is_ucum, unit_table
 from transforms.fhir.elements import number_of, plain
 from transforms.fhir.times import instant, moment
 from transforms.rules.short_cuts import UsualMoments

@@ -110,19 +110,26 @@ def test_height_in_kilograms_is_a_mismatch() -> None:
     assert reason(quantity(120, "kg")) == (Reason.UNIT_MISMATCH, "Observation.valueQuantity.code")
 
 
-def test_ifcc_hba1c_is_not_turned_into_percent_by_arithmetic() -> None:
+def test_ifcc_hba1c_becomes_ngsp_by_the_master_equation_and_keeps_what_was_written() -> None:
     """48 mmol/mol is 6.5 %, not 4.8 %."""
-    assert reason(quantity(48, "mmol/mol", "4548-4"))[0] is Reason.UNIT_MISMATCH
+    record = only(quantity(48, "mmol/mol", "4548-4"))
+    assert (round(record["value"], 2), record["unit"], record["raw_value"], record["raw_unit"]) == (
+        6.54,
+        "%",
+        "48",
+        "mmol/mol",
+    )
+    assert round(only(quantity(6.5, "%", "59261-8"))["value"], 1) == 47.5
 
 
-def test_a_unit_that_is_not_ucum_is_named_until_the_site_maps_it() -> None:
-    """`mmHg` is no UCUM unit; the site's code map can say what it means."""
+def test_a_unit_that_is_of_no_list_is_named_until_the_site_maps_it() -> None:
+    """The site's code map can say what its own word means."""
     pressure = observation(
-        code={"coding": [{"system": LOINC, "code": "8480-6"}]}, valueQuantity={"value": 110, "unit": "mmHg"}
+        code={"coding": [{"system": LOINC, "code": "8480-6"}]}, valueQuantity={"value": 110, "unit": "mmq"}
     )
     assert reason(pressure) == (Reason.UNKNOWN_UNIT, "Observation.valueQuantity.unit")
-    record = only(pressure, code_map=[CodeMapRow("", "mmHg", UCUM, "mm[Hg]")])
-    assert (record["value"], record["unit"], record["raw_unit"]) == (110, "mm[Hg]", "mmHg")
+    record = only(pressure, code_map=[CodeMapRow("", "mmq", UCUM, "mm[Hg]")])
+    assert (record["value"], record["unit"], record["raw_unit"]) == (110, "mm[Hg]", "mmq")
 
 
 def test_an_implausible_value_is_flagged_and_kept() -> None:

@@ -82,11 +82,11 @@ print(json.dumps(found | {"seconds": time.process_time() - start}))
 """
 
 
-def identities(folder: Path) -> dict[str, Any]:
-    """As a process of its own tells them, of the code in a folder."""
+def identities(folder: Path, *, keeping: bool = False) -> dict[str, Any]:
+    """As a process of its own tells them, of the code in a folder; `keeping`: it may write beside the code."""
     command = [sys.executable, "-c", IDENTITIES]
     root = str(Path(transforms.__file__).parents[1])
-    environment = {"PYTHONPATH": f"{folder}:{root}", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"PYTHONPATH": f"{folder}:{root}", "PYTHONDONTWRITEBYTECODE": "" if keeping else "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=folder)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -130,7 +130,7 @@ ALL = {"Patient", "Observation", "MedicationRequest"}
         (_in("transforms/privacy/field_policy.toml", "# real date\n", "# as it is\n"), set()),
         (_in("transforms/fhir/conformance.py", "return []", "return list()"), set()),
         (_in("transforms/resources/observation.py", "version=1", "version=2"), {"Observation"}),
-        (_in("transforms/rules/medicines.py", '"true": True', '"yes": True'), {"MedicationRequest"}),
+        (_in("transforms/rules/dosage.py", '"true": True', '"yes": True'), {"MedicationRequest"}),
         (_in("transforms/codes/units.csv", "8302-2,cm", "8302-2,m"), ALL),
         (_in("transforms/privacy/field_policy.toml", 'sex = "keep"', 'sex = "withhold"'), ALL),
         (_in("transforms/mapper.py", "_AT_ONCE = 200", "_AT_ONCE = 100"), ALL),
@@ -143,6 +143,22 @@ def test_an_identity_is_what_decides_a_record(copy: Path, change: Callable[[Path
     after = identities(copy)
     assert {name for name in ALL if before[name] != after[name]} == concerned
     assert min(before["seconds"], after["seconds"]) < 0.4  # seconds of the processor; 0.15 on an idle machine
+
+
+def test_what_was_read_of_the_code_is_kept_for_the_next_process(copy: Path) -> None:
+    """For as long as no byte of it changes; what is kept and unreadable is read anew."""
+    read = identities(copy)
+    seconds = read.pop("seconds")
+    identities(copy, keeping=True)
+    (known,) = copy.glob("transforms/__pycache__/*.known")
+    for kept in (known.read_text(), "", "{}", "[7]"):
+        known.write_text(kept)
+        again = identities(copy, keeping=True)
+        assert (again.pop("seconds") < seconds / 3) == (len(kept) > 3)
+        assert again == read
+    _in("transforms/codes/units.csv", "8302-2,cm", "8302-2,m")(copy)
+    changed = identities(copy, keeping=True)
+    assert all(changed[name] != read[name] for name in ALL)
 
 
 def test_asking_again_costs_nothing() -> None:

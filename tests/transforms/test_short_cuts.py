@@ -187,7 +187,7 @@ def test_a_short_cut_gives_what_its_rule_gives(rule: Rule, raw: bytes, companion
 def test_meta_is_cut_to_what_it_is_read_as(raw: bytes) -> None:
     """The version, the instant, and whether the profile is another FHIR version's."""
     if _is_json(raw):
-        origins = Origins(ZONE)
+        origins = Origins(SETTING)
         assert origins.of(raw) == origins.read(raw)
 
 

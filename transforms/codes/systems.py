@@ -1,6 +1,11 @@
 """Code systems by their URI, and the repair of URIs that real feeds get wrong."""
 
 import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
@@ -20,45 +25,48 @@ RACE_AND_ETHNICITY = "urn:oid:2.16.840.1.113883.6.238"
 NOT_A_CODE = frozenset({DATA_ABSENT_REASON, NULL_FLAVOR})
 """Systems whose codes say that there is no code."""
 
-_SAME = {
-    # HL7's terminology registry lists each OID beside the URI: https://terminology.hl7.org/identifiers.html
-    "urn:oid:2.16.840.1.113883.6.1": LOINC,
-    "urn:oid:2.16.840.1.113883.6.96": SNOMED,
-    "urn:oid:2.16.840.1.113883.6.90": ICD10CM,
-    "urn:oid:2.16.840.1.113883.6.4": ICD10PCS,
-    "urn:oid:2.16.840.1.113883.6.88": RXNORM,
-    "urn:oid:2.16.840.1.113883.12.292": CVX,
-    "urn:oid:2.16.840.1.113883.6.12": CPT,
-    "urn:oid:2.16.840.1.113883.6.8": UCUM,
-    "urn:oid:2.16.840.1.113883.5.4": ACT_CODE,
-    "urn:oid:2.16.840.1.113883.5.83": INTERPRETATION,
-    # STU3's URIs of the same systems, still written by R4 feeds.
-    "http://hl7.org/fhir/v3/actcode": ACT_CODE,
-    "http://hl7.org/fhir/v3/observationinterpretation": INTERPRETATION,
-    "http://hl7.org/fhir/v2/0078": INTERPRETATION,
-    "http://terminology.hl7.org/codesystem/v2-0078": INTERPRETATION,
-    "http://hl7.org/fhir/data-absent-reason": DATA_ABSENT_REASON,
-    "http://hl7.org/fhir/v3/nullflavor": NULL_FLAVOR,
-}
-_KNOWN = _SAME | {
-    uri.lower(): uri
-    for uri in (
-        LOINC,
-        SNOMED,
-        ICD10CM,
-        ICD10PCS,
-        RXNORM,
-        CVX,
-        CPT,
-        UCUM,
-        ACT_CODE,
-        INTERPRETATION,
-        DATA_ABSENT_REASON,
-        NULL_FLAVOR,
-        BCP47,
-        RACE_AND_ETHNICITY,
-    )
-}
+
+@dataclass(frozen=True, slots=True)
+class CodeSystem:
+    """A code system that records name by its URI."""
+
+    form: re.Pattern[str] | None = None
+    codes: frozenset[str] = frozenset()
+    """All its codes, where it is closed."""
+    dot: int = 0
+    """After how many characters its codes have a dot."""
+
+    def has(self, code: str) -> bool:
+        """Whether a text may be one of its codes."""
+        return code in self.codes if self.codes else self.form is None or self.form.fullmatch(code) is not None
+
+
+@cache
+def _listed() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(files("transforms.codes").joinpath("systems.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def known_systems() -> dict[str, CodeSystem]:
+    """`systems.toml` by URI."""
+    return {
+        uri: CodeSystem(
+            re.compile(row["form"]) if "form" in row else None,
+            frozenset(row.get("codes", "").split()),
+            row.get("dot", 0),
+        )
+        for uri, row in _listed().items()
+    }
+
+
+@cache
+def _spellings() -> dict[str, str]:
+    """How feeds write a system, in lower case and without closing slash → its URI."""
+    return {
+        written.lower().rstrip("/"): uri for uri, row in _listed().items() for written in (uri, *row.get("also", ()))
+    }
+
+
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[!-~]{1,200}")
 
 
@@ -71,7 +79,13 @@ def repaired_system(system: str | None) -> str | None:
         return None
     bare = "".join(system.split())
     key = bare.lower().rstrip("/")
-    known = _KNOWN.get(key) or _KNOWN.get(key.replace("https://", "http://", 1))
-    if known is not None:
-        return known
+    spellings = _spellings()
+    for written in (
+        key,
+        key.replace("https://", "http://", 1),
+        key.replace("http://", "https://", 1),
+        f"urn:oid:{key}",
+    ):
+        if written in spellings:
+            return spellings[written]
     return bare if _URI.fullmatch(bare) else None

@@ -1,30 +1,20 @@
 """UCUM units: one unit a code out, conversion by a library, doubtful values flagged and kept.
 
-`units.csv` says, for each LOINC code, in which unit its values leave and which values are plausible. A code not in the
-table keeps its unit. Units are never guessed: `mmHg` is no UCUM unit until the site's code map says it is `mm[Hg]`.
+`units.csv` says, for each LOINC code, in which unit its values leave and which values are plausible; `scales.csv` how
+ratios of one code turn into each other. A code not in the table keeps its unit, if that is of the closed list.
 """
 
 import csv
 import re
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 from schemas.problems import Reason
-
-_FREQUENT_UNITS = """
-% 1 /min /h cm m mm [in_i] [ft_i] kg g mg ug ng [lb_av] [oz_av] kg/m2 mm[Hg] kPa cm[H2O] Cel [degF] L mL dL uL L/min
-mL/min mg/dL g/dL g/L mg/L ug/dL ug/L ng/mL ng/dL pg/mL ug/mL mmol/L umol/L nmol/L pmol/L meq/L mmol/mol U/L kU/L
-U/mL [iU]/L m[iU]/L m[iU]/mL u[iU]/mL [iU]/mL 10*3/uL 10*6/uL 10*9/L 10*12/L /uL fL pg mm/h ms s min h d wk mo a
-ug/g mg/g mg/kg ug/kg/min mL/kg [pH] mosm/kg [drp] [CFU]/mL /[HPF] /[LPF]
-{score} {nominal} {count} {ratio} {INR} {titer} {index_val} {points} {#} {#}/uL {#}/[HPF] {#}/a {#}/d {cells}/uL
-{copies}/mL {Ehrlich_U}/dL {beats}/min {breaths}/min {counts/min} {mm/dd/yyyy} {tbl} {pack-years} {s_co_ratio}
-mL/min/{1.73_m2} mg/d/{1.73_m2} mg/g{creat} %{total} %{of_predicted} %{vol}
-"""
-FREQUENT = frozenset(_FREQUENT_UNITS.split())
-"""Units that need no parser, a second saved in most runs. UCUM's braces hold any text; only these leave as they are."""
+from transforms.codes.spellings import is_listed
 
 _EXACT = {
     (source, target): (Decimal(factor), Decimal(offset))
@@ -42,24 +32,28 @@ _EXACT = {
         ("wk", "d", "7", "0"),
         ("10*9/L", "10*3/uL", "1", "0"),
         ("10*12/L", "10*6/uL", "1", "0"),
+        ("10*6/mL", "10*3/uL", "1", "0"),
+        ("10*3/mL", "10*3/uL", "0.001", "0"),
+        ("10*6/uL", "10*3/uL", "1000", "0"),
+        ("/uL", "10*3/uL", "0.001", "0"),
+        ("mg/dL", "mg/L", "10", "0"),
+        ("ug/mL", "mg/L", "1", "0"),
+        ("ug/L", "ng/mL", "1", "0"),
+        ("ng/dL", "ng/mL", "0.01", "0"),
+        ("g/L", "mg/dL", "100", "0"),
+        ("mg/L", "mg/dL", "0.1", "0"),
+        ("mg/kg", "ug/g", "1", "0"),
         # [degF] = 5/9 (x - 32); the library gives the same to 15 digits.
         ("[degF]", "Cel", "0.5555555555555555555555555556", "-17.77777777777777777777777778"),
     )
 }
 """Conversions met in most feeds, so that the library (2 s to load) is not; the tests compare them with it."""
 
-_ANNOTATION = re.compile(r"\{[^{}]*\}")
+_ANNOTATION = re.compile(r"(?<=.)/\{[^{}]*\}|\{[^{}]*\}")
 _ASCII = re.compile(r"[!-~]{1,64}")
 _RATIOS = frozenset({"%", "1", "[ppth]", "[ppm]"})
+_ENZYME_UNIT = re.compile(r"\[(?:iU|IU)\]")
 _DIGITS = Context(prec=10, rounding=ROUND_HALF_EVEN)
-
-
-class UnitRow(NamedTuple):
-    """In which unit a code's values leave, and which are plausible."""
-
-    unit: str
-    low: Decimal
-    high: Decimal
 
 
 class Conversion(NamedTuple):
@@ -71,6 +65,16 @@ class Conversion(NamedTuple):
     def of(self, value: Decimal) -> Decimal:
         """The value in the target unit, to ten significant digits (the factor has no more)."""
         return _DIGITS.create_decimal(value * self.factor + self.offset)
+
+
+class UnitRow(NamedTuple):
+    """In which unit a code's values leave, and which are plausible."""
+
+    unit: str
+    low: Decimal
+    high: Decimal
+    scales: Mapping[str, Conversion]
+    """How values in other units turn into `unit` for this code alone: ratios, and HbA1c of two reference systems."""
 
 
 SAME = Conversion(Decimal(1), Decimal(0))
@@ -87,11 +91,24 @@ class UnitFault(Exception):
 @cache
 def unit_table() -> dict[str, UnitRow]:
     """`units.csv` by LOINC code."""
-    with files("transforms.codes").joinpath("units.csv").open(encoding="utf-8") as lines:
-        return {
-            row["code"]: UnitRow(row["unit"], Decimal(row["low"]), Decimal(row["high"]))
-            for row in csv.DictReader(lines)
-        }
+    scales = _scales()
+    return {
+        row["code"]: UnitRow(row["unit"], Decimal(row["low"]), Decimal(row["high"]), scales[row["code"]])
+        for row in _rows("units.csv")
+    }
+
+
+def _scales() -> defaultdict[str, dict[str, Conversion]]:
+    """`scales.csv`: code → unit → how its values turn into the code's unit."""
+    found: defaultdict[str, dict[str, Conversion]] = defaultdict(dict)
+    for row in _rows("scales.csv"):
+        found[row["code"]][row["from"]] = Conversion(Decimal(row["factor"]), Decimal(row["offset"]))
+    return found
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with files("transforms.codes").joinpath(name).open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
 
 
 @cache
@@ -110,8 +127,8 @@ def _registry() -> Any:
 
 
 def is_ucum(unit: str) -> bool:
-    """Whether a string is a UCUM unit."""
-    if unit in FREQUENT:
+    """Whether a string is a UCUM unit by its grammar, which takes digits and single words, too: what leaves is `is_listed`."""
+    if is_listed(unit):
         return True
     if not _ASCII.fullmatch(unit):
         return False
@@ -124,15 +141,18 @@ def is_ucum(unit: str) -> bool:
     return True
 
 
-def shareable(unit: str) -> str:
-    """The unit as it may leave: annotations are free text, so all but the usual ones are taken out."""
-    return unit if unit in FREQUENT or "{" not in unit else without_annotations(unit)
-
-
 def without_annotations(unit: str) -> str:
     """`{beats}/min` is `/min`: UCUM's braces carry no meaning."""
     bare = _ANNOTATION.sub("", unit).replace("1/", "/") if "{" in unit or unit.startswith("1/") else unit
     return bare or "1"
+
+
+def turned(source: str, row: UnitRow) -> Conversion:
+    """How to turn values in `source` into those of a code. Raises UnitFault as `conversion` does."""
+    scale = row.scales.get(without_annotations(source))
+    if scale is None:
+        return conversion(source, row.unit)
+    return SAME if scale == SAME else scale
 
 
 def conversion(source: str, target: str) -> Conversion:
@@ -141,16 +161,16 @@ def conversion(source: str, target: str) -> Conversion:
     Raises UnitFault: UNKNOWN_UNIT where `source` is no UCUM unit, UNIT_MISMATCH where it measures something else.
     """
     bare, wanted = without_annotations(source), without_annotations(target)
-    if bare == wanted:
-        return SAME
+    if _ENZYME_UNIT.sub("U", bare) == _ENZYME_UNIT.sub("U", wanted):
+        return SAME  # an enzyme's international unit is UCUM's U; of hormones and vitamins nobody writes the one for the other
     if (bare, wanted) in _EXACT:
         return Conversion(*_EXACT[bare, wanted])
     if not is_ucum(source):
         raise UnitFault(Reason.UNKNOWN_UNIT)
     if bare in _RATIOS or wanted in _RATIOS:
-        # Arithmetic would turn HbA1c's IFCC mmol/mol into NGSP % ten times too small: ratios are not converted.
+        # Arithmetic would turn HbA1c's IFCC mmol/mol into NGSP % ten times too small: ratios are turned by `scales.csv`.
         raise UnitFault(Reason.UNIT_MISMATCH)
-    return _measured(source, target)
+    return _measured(_ENZYME_UNIT.sub("U", source), _ENZYME_UNIT.sub("U", target))
 
 
 def _measured(source: str, target: str) -> Conversion:

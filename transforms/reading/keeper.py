@@ -21,7 +21,7 @@ class Keeper:
     def __init__(self, kept: Kept, setting: Setting) -> None:
         self._kept = kept
         self._ref = setting.pseudonyms.refs(kept.source.encode() + b"/")
-        self._origins = Origins(setting.zone)
+        self._origins = Origins(setting)
         head: Any = narrow(kept.source, ["id", "meta"])
         self._decode = msgspec.json.Decoder(head).decode
 

@@ -30,6 +30,7 @@ _PRECEDENCE = {
     Reason.MODIFIER_NOT_UNDERSTOOD: 5,
 }
 _LEAST = len(_PRECEDENCE)
+_PARTS_FATAL = frozenset({Reason.PARTIAL_ANSWER, Reason.DUPLICATE_KEY})
 _WHOLE_HEX = hexlify(WHOLE)
 _WHOLE_END = _WHOLE_HEX + b'"'
 TWICE = Note(Reason.DUPLICATE_KEY)
@@ -51,6 +52,7 @@ class Reader:
     ) -> None:
         self._type = resource.source
         self._record = resource.record
+        self._contradictions = resource.contradictions
         self._noticed = noticed
         self._references = references
         self._heads = HeadReader(resource, site=site, setting=setting, leaves=leaves)
@@ -89,6 +91,10 @@ class Reader:
         for place in twice:
             notes[place].append(TWICE)
         records = self._records(heads, [*shared, *own])
+        for flag, mark, holds in self._contradictions:
+            for place, record in enumerate(records):
+                if mark in record.content and holds(record.content):
+                    notes[place].append(Note(flags=(flag,)))
         depends = [
             Depends(heads.refs[place], heads.subjects[place], on, lines[place])
             for place, on in looked_up
@@ -186,7 +192,7 @@ class Reader:
         if usable:  # a panel may lack a value, and even a code, of its own
             seen = [*shared, *(_left_out(note) for note in seen[len(shared) :])]
         if usable or any(mark in whole.content for mark in self._stands_by):
-            seen = [*seen, *map(_left_out, unusable)]
+            seen = [*seen, *(_left_out(note, of_parts=True) for note in unusable)]
         else:
             seen = [*seen, *unusable]
         outcome = self._settled(whole, [*seen, *(note for _, inner in usable for note in inner)])
@@ -279,9 +285,10 @@ def _worst(notes: Iterable[Note]) -> Note | None:
     return min((note for note in notes if note.reason is not None), key=_rank, default=None)
 
 
-def _left_out(note: Note) -> Note:
-    """What would make a whole unusable, but leaves only a field or a part out of it."""
-    if note.reason is None or note.reason in FATAL or not note.path:
+def _left_out(note: Note, *, of_parts: bool = False) -> Note:
+    """What would make a whole unusable, but leaves only a field or a part out of it; a part may be unusable for more reasons."""
+    fatal = note.reason in (_PARTS_FATAL if of_parts else FATAL)
+    if note.reason is None or fatal or not note.path:
         return note
     field = note.path.partition(".")[0]
     return Note(flags=(*note.flags, f"dropped:{field}"), unmapped=note.unmapped, dropped=(note.path,))

@@ -13,9 +13,11 @@ from transforms.rules import (
     local_date,
     one_of,
     other_version,
+    out_of_order,
     patient,
     period,
     required,
+    together,
     unless_shaped,
     withheld,
 )
@@ -38,6 +40,10 @@ RESOURCE = Resource(
     record="condition",
     version=1,
     subject={"subject": patient()},
+    contradictions=(
+        together("active-and-abated", "abatement", "clinical_status", ("active", "recurrence", "relapse")),
+        out_of_order("ends-before-start", "onset_date", "abatement_date"),
+    ),
     fields={
         "code": required(
             fact(coded(code=SNOMED, icd10cm=ICD10CM, every="codings", text_is=Reason.MISSING_CODE)),

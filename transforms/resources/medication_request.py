@@ -1,4 +1,4 @@
-"""MedicationRequest → medication: an order. A medication contained or known is resolved; one elsewhere is flagged."""
+"""MedicationRequest → medication: an order, or what somebody reported. One whose drug is not known is no record."""
 
 from schemas.problems import Reason
 from transforms.codes.systems import RXNORM
@@ -9,14 +9,19 @@ from transforms.rules import (
     codings,
     dispense,
     dosage,
+    each_of,
     fact,
     instant,
     link,
+    links,
     medication,
+    negative,
     not_a_fact_if_true,
     one_of,
     other_version,
+    out_of_order,
     patient,
+    reported,
 )
 
 STATUS = ("active", "on-hold", "cancelled", "completed", "stopped", "draft", "unknown")
@@ -30,14 +35,19 @@ INTENT = (
     "instance-order",
     "option",
 )
+CATEGORY = ("inpatient", "outpatient", "community", "discharge")
 
 RESOURCE = Resource(
     source="MedicationRequest",
     record="medication",
     version=1,
     subject={"subject": patient()},
-    constants={"kind": "ordered"},
+    contradictions=(
+        negative("negative-amount", "dose", "quantity", "days_supply", "refills"),
+        out_of_order("ends-before-start", "start_date", "end_date"),
+    ),
     fields={
+        "reported[x]": reported(yes="reported", no="ordered"),
         "medication[x]": choice(
             medicationCodeableConcept=fact(coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE)),
             medicationReference=medication(
@@ -46,14 +56,18 @@ RESOURCE = Resource(
             missing=Reason.MISSING_CODE,
             fatal=True,
         ),
+        "category": each_of("category", CATEGORY),
         "authoredOn": instant("start", "start_date"),
-        "dispenseRequest": dispense(end=("end", "end_date"), days="days_supply"),
-        "dosageInstruction": dosage(dose="dose", unit="dose_unit", as_needed="as_needed"),
+        "dispenseRequest": dispense(),
+        "dosageInstruction": dosage(),
         "intent": one_of("intent", INTENT, modifier=True),
         "status": one_of(
             "status", STATUS, withdrawn=("entered-in-error",), spellings={"canceled": "cancelled"}, modifier=True
         ),
+        "statusReason": codings("status_reasons"),
         "reasonCode": codings("reasons"),
+        "reasonReference": links("reason_records", "Condition", "Observation"),
+        "priorPrescription": link("prior", "MedicationRequest"),
         "encounter": link("encounter", "Encounter"),
         "doNotPerform": not_a_fact_if_true(),
         # STU3

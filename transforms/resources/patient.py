@@ -12,6 +12,7 @@ from transforms.rules import (
     noted_links,
     one_of,
     other_version,
+    out_of_order,
     preferred_language,
     the_patient,
     us_core_category,
@@ -25,6 +26,7 @@ RESOURCE = Resource(
     record="person",
     version=1,
     subject={"id": the_patient()},
+    contradictions=(out_of_order("died-before-birth", "birth_date", "death_date"),),
     fields={
         "birthDate": birth_date("birth_date"),
         "gender": one_of("sex", ("male", "female", "other", "unknown"), spellings=SEX_SPELT),

@@ -7,22 +7,31 @@ subject and is listed here.
 """
 
 from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of, visit_class
+from transforms.rules.contradictions import negative, out_of_order, together
 from transforms.rules.declaring import Kept, Parts, Resource, choice, required
-from transforms.rules.links import link
-from transforms.rules.medicines import dispense, dosage, kept_medication, medication
-from transforms.rules.numbers import boolean, integer, quantity
-from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core_category
-from transforms.rules.refusals import (
+from transforms.rules.dosage import dosage
+from transforms.rules.links import kinds_of, link, links, pseudonym_of
+from transforms.rules.meaning import (
     extensions,
     fact,
     focus,
     modifiers,
-    not_a_fact_if_true,
     noted_if_false,
     noted_links,
-    other_version,
-    unless_shaped,
 )
+from transforms.rules.medicines import (
+    amount_of,
+    dispense,
+    given_dosage,
+    kept_medication,
+    medication,
+    reported,
+    statement_period,
+    supply,
+)
+from transforms.rules.numbers import boolean, integer, quantity
+from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core_category
+from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped
 from transforms.rules.texts import presence, withheld
 from transforms.rules.times import birth_date, died, instant, local_date, period
 
@@ -30,6 +39,7 @@ __all__ = [
     "Kept",
     "Parts",
     "Resource",
+    "amount_of",
     "birth_date",
     "boolean",
     "choice",
@@ -44,27 +54,38 @@ __all__ = [
     "fact",
     "first_of",
     "focus",
+    "given_dosage",
     "home_zip",
     "instant",
     "integer",
     "kept_medication",
+    "kinds_of",
     "link",
+    "links",
     "local_date",
     "medication",
     "modifiers",
+    "negative",
     "not_a_fact_if_true",
     "noted_if_false",
     "noted_links",
     "null_flavour",
     "one_of",
     "other_version",
+    "out_of_order",
     "patient",
     "period",
     "preferred_language",
     "presence",
+    "pseudonym_of",
     "quantity",
+    "reported",
     "required",
+    "statement_period",
+    "supply",
     "the_patient",
+    "together",
+    "unless_beside",
     "unless_shaped",
     "us_core_category",
     "visit_class",

@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from schemas.problems import Reason
-from transforms.codes.loinc import loinc_fault
-from transforms.codes.systems import ACT_CODE, LOINC, NOT_A_CODE, repaired_system
+from transforms.codes.systems import ACT_CODE, NOT_A_CODE, repaired_system
 from transforms.fhir.elements import (
     CodeableConcept,
     Scalar,
@@ -20,6 +19,7 @@ from transforms.rules.concepts import (
     concept_of,
     concepts_of,
     null_flavour_of,
+    shared_coding,
     shared_codings,
     usable_codings,
 )
@@ -53,7 +53,7 @@ def coded_value(*, every: str, absent: str, **targets: str | tuple[str, ...]) ->
         reasons = [text_of(c.code) for c in concept.codings if repaired_system(c.system) in NOT_A_CODE]
         found = rule.read(raw, companion, setting)
         if not found.values.get(every):
-            return Found({absent: null_flavour_of(reasons)}, found.flags)
+            return Found({absent: "OT" if found.flags else null_flavour_of(reasons)}, found.flags)
         return replace(found, unmapped=())  # many answers have codes of their own; only questions are mapped
 
     return Rule((*rule.gives, absent), read)
@@ -66,12 +66,12 @@ def codings(name: str) -> Rule:
         found: list[tuple[str | None, str]] = []
         flags: list[str] = []
         for concept in concepts_of(raw):
-            usable, withheld = usable_codings(concept)
+            usable, withheld, _ = usable_codings(concept, setting)
             found += usable
             flags += withheld
             if not usable and text_of(concept.text):
                 flags.append("text-withheld")
-        return Found({name: shared_codings(found)}, tuple(dict.fromkeys(flags)))
+        return Found({name: shared_codings(found, setting)}, tuple(dict.fromkeys(flags)))
 
     return Rule((name,), read)
 
@@ -97,7 +97,7 @@ def one_of(
     known = {**(_WRONGED if withdrawing else {}), **dict(zip(own, own, strict=True)), **(spellings or {})}
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        given = _said(raw)
+        given, in_words = _said(raw)
         said = {known.get(_word(each), "") for each in given}
         if not said.isdisjoint(withdrawing):
             return Found(withdrawn=True)
@@ -108,7 +108,7 @@ def one_of(
             if unclear is None:
                 raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD if modifier else Reason.INVALID_FIELD)
             return Found({name: unclear}, dropped=("",))
-        return Found({name: code}, repaired=code not in given) if code else NOTHING
+        return Found({name: code}, repaired=in_words or code not in given) if code else NOTHING
 
     return Rule((name,), read)
 
@@ -119,13 +119,13 @@ _WRONGED = dict.fromkeys(
 """What systems write for `entered-in-error`."""
 
 
-def _said(raw: bytes) -> list[str]:
-    """The codes of a `code` or CodeableConcept as written; of a concept without any, its text."""
+def _said(raw: bytes) -> tuple[list[str], bool]:
+    """The codes of a `code` or CodeableConcept as written; of a concept without any, its words, and that it was these."""
     if raw[:1] in b'"-0123456789tf':
-        return [text_of(decode(raw, Scalar))]
+        return [text_of(decode(raw, Scalar))], False
     concept = concept_of(raw)
     codes = [text_of(coding.code) for coding in concept.codings if repaired_system(coding.system) not in NOT_A_CODE]
-    return codes if any(codes) else [text_of(concept.text)]
+    return (codes, False) if any(codes) else ([text_of(concept.text)], True)
 
 
 def _word(said: str) -> str:
@@ -170,8 +170,11 @@ def first_of(name: str, system: str) -> Rule:
     """List of CodeableConcept → the first code of one system, in the alphabet's order."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        usable = (coding for concept in concepts_of(raw) for coding in usable_codings(concept)[0])
-        return Found({name: min((code for found, code in usable if found == system), default=None)})
+        given = [usable_codings(concept, setting) for concept in concepts_of(raw)]
+        codes = [code for each in given for found, code in each.found if found == system]
+        return Found(
+            {name: min(codes, default=None)}, tuple(dict.fromkeys(flag for each in given for flag in each.flags))
+        )
 
     return Rule((name,), read)
 
@@ -196,7 +199,7 @@ def coded_found(
     setting: Setting,
 ) -> Found:
     """What one concept gives: the codes wanted (field → systems, the first preferred), and all codings as `every`."""
-    usable, flags = usable_codings(concept)
+    usable, flags, faulty = usable_codings(concept, setting)
     text = text_of(concept.text)
     sought = (
         [*usable, ("", text)] if text else usable
@@ -204,22 +207,19 @@ def coded_found(
     chosen = {name: chosen_code(sought, systems, setting.codes) for name, systems in wanted.items()}
     if not usable and not any(chosen.values()):
         if text_is is not None:
-            raise Unusable(text_is)
+            _refuse(text_is, flags, faulty)
         return Found(flags=(*flags, "text-withheld") if text else tuple(flags))
-    if not any(chosen.values()):
-        _refuse_faulty(usable, wanted)
-    unmapped = () if any(chosen.values()) else tuple((system or "", code) for system, code in usable)
+    unmapped = () if any(chosen.values()) else tuple(shared_coding(*coding, setting) for coding in usable)
     if unmapped:
         flags.append("code-unmapped")
     values: dict[str, Any] = dict(chosen)
     if every:
-        values[every] = shared_codings(usable)
-    return Found(values, tuple(flags), unmapped)
+        values[every] = shared_codings(usable, setting)
+    return Found(values, tuple(flags), tuple((system or "", code) for system, code in unmapped))
 
 
-def _refuse_faulty(usable: list[tuple[str | None, str]], wanted: Mapping[str, tuple[str, ...]]) -> None:
-    if not any(LOINC in systems for systems in wanted.values()):
-        return
-    for index, (system, code) in enumerate(usable):
-        if system == LOINC and (fault := loinc_fault(code)) not in (None, "loinc-form"):
-            raise Unusable(Reason.BAD_CODE, f"coding[{index}].code", flag=fault or "")
+def _refuse(reason: Reason, flags: list[str], faulty: int | None) -> None:
+    """No coding is one: where one of them says it is, that is what to mend."""
+    if faulty is None:
+        raise Unusable(reason)
+    raise Unusable(Reason.BAD_CODE, f"coding[{faulty}].code", flag=flags[-1])

@@ -1,11 +1,12 @@
 """CodeableConcepts and codings: which code of several is meant, and what of them may leave."""
 
-import re
+from binascii import hexlify
 from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 from transforms.codes.code_map import CodeMap
-from transforms.codes.loinc import loinc_fault
-from transforms.codes.systems import LOINC, NOT_A_CODE, repaired_system
+from transforms.codes.forms import code_fault, is_oid, leaves_as_it_is, normal_code
+from transforms.codes.systems import ICD10CM, NOT_A_CODE, known_systems, repaired_system
 from transforms.codes.units import unit_table
 from transforms.fhir.elements import (
     CodeableConcept,
@@ -16,9 +17,10 @@ from transforms.fhir.elements import (
     decode,
     text_of,
 )
+from transforms.rules.setting import Setting
 
-_TOKEN = re.compile(r"[!-~]+( [!-~]+)*")
-_LONGEST_TOKEN = 64
+HIERARCHIES = frozenset({ICD10CM})
+"""Systems in which a longer code says more."""
 
 
 def concept_of(raw: bytes) -> CodeableConcept:
@@ -38,26 +40,64 @@ def concepts_of(raw: bytes) -> list[CodeableConcept]:
     return [concept for concept in found if concept is not None]
 
 
-def usable_codings(concept: CodeableConcept) -> tuple[list[tuple[str | None, str]], list[str]]:
-    """(system, code) of each coding that is one, and flags for those that are not fit to leave."""
-    found, flags = [], []
-    for coding in concept.codings:
+class Usable(NamedTuple):
+    """The codings of a concept that are some."""
+
+    found: list[tuple[str | None, str]]
+    """(system, code) of each."""
+    flags: list[str]
+    """Why others are none."""
+    faulty: int | None
+    """Place of the first that is none, though it says so of a known system."""
+
+
+def usable_codings(concept: CodeableConcept, setting: Setting) -> Usable:
+    """The codings whose codes are of the form of their systems, or stand in the site's code map; the others are text."""
+    found: list[tuple[str | None, str]] = []
+    flags: list[str] = []
+    faulty = None
+    for place, coding in enumerate(concept.codings):
         system, code = repaired_system(coding.system), text_of(coding.code)
-        if not code or system in NOT_A_CODE:
+        if not code or (system in NOT_A_CODE and code_fault(system, code) is None):
             continue
-        if len(code) > _LONGEST_TOKEN or not _TOKEN.fullmatch(code):
-            flags.append("code-withheld")
+        if (system or "", code) in setting.codes:
+            found.append((system, code))
+            continue
+        if (shown := _as_reported(system, code, setting)) is not None:
+            found.append(shown)
+            continue
+        if fault := code_fault(system, code):
+            flags += dict.fromkeys(("code-withheld", fault))
+            faulty = place if faulty is None else faulty
             continue
         found.append((system, code))
-    return found, flags
+    return Usable(found, flags, faulty)
 
 
-def shared_codings(codings: Iterable[tuple[str | None, str]]) -> list[dict[str, str]]:
-    """Codings as records carry them: each once, sorted by system and code."""
+def _as_reported(system: str | None, code: str, setting: Setting) -> tuple[str | None, str] | None:
+    """A coding as reports list it, hashed, where the site's code map names it so."""
+    if not setting.codes or system in known_systems():
+        return None
+    shown = shared_coding(system, code, setting)
+    return shown if (shown[0] or "", shown[1]) in setting.codes else None
+
+
+def shared_codings(codings: Iterable[tuple[str | None, str]], setting: Setting) -> list[dict[str, str]]:
+    """Codings as records carry them: each once, sorted by system and code; what is local and not plain is hashed."""
+    shown = {shared_coding(system, code, setting) for system, code in codings}
     return [
-        {"system": system, "code": code} if system else {"code": code}
-        for system, code in sorted(set(codings), key=_place)
+        {"system": system, "code": code} if system else {"code": code} for system, code in sorted(shown, key=_place)
     ]
+
+
+def shared_coding(system: str | None, code: str, setting: Setting) -> tuple[str | None, str]:
+    """A coding fit to leave. A system that neither the table nor the site's code map names may hold a name: it is hashed."""
+    if system in known_systems() or (system or "", code) in setting.codes:
+        return system, code
+    shown = code if leaves_as_it_is(code) else f"h-{hexlify(setting.pseudonyms.ref('Coding', code)).decode()}"
+    if system and system not in setting.declared and not is_oid(system):
+        system = f"urn:mainstem:{hexlify(setting.pseudonyms.ref('CodeSystem', system)).decode()}"
+    return system, shown
 
 
 def _place(coding: tuple[str | None, str]) -> tuple[bool, str, str]:
@@ -69,13 +109,16 @@ def _place(coding: tuple[str | None, str]) -> tuple[bool, str, str]:
 def chosen_code(usable: Iterable[tuple[str | None, str]], systems: tuple[str, ...], codes: CodeMap) -> str | None:
     """The code in the first target system that any coding has; else what the code map says of any coding.
 
-    Of several the one with a unit of its own, then the smallest: whatever their order.
+    Of several the one with a unit of its own, then the longest of a system whose codes grow with their detail, then the
+    smallest: whatever their order.
     """
     listed = sorted(usable, key=_place)
     for target in systems:
-        fitting = [code for system, code in listed if system == target and not (target == LOINC and loinc_fault(code))]
+        fitting = [normal_code(target, code) for system, code in listed if system == target]
         if fitting:
-            return next((code for code in fitting if code in unit_table()), fitting[0]) if fitting[1:] else fitting[0]
+            return min(
+                fitting, key=lambda code: (code not in unit_table(), -len(code) if target in HIERARCHIES else 0, code)
+            )
     for coding in listed:
         meant = codes.get((coding[0] or "", coding[1]))
         if meant:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from schemas.problems import Reason
+from transforms.rules.contradictions import Contradiction
 from transforms.rules.setting import Setting
 from transforms.rules.short_cuts import Openings, Usual
 
@@ -101,6 +102,8 @@ class Resource:
     repeated: Fields = field(default_factory=dict)
     """Fields that stand in the resource and again in each element of `parts`."""
     parts: Parts | None = None
+    contradictions: tuple[Contradiction, ...] = ()
+    """What its records are flagged for."""
 
     @property
     def mapping(self) -> str:

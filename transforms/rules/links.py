@@ -22,3 +22,68 @@ def link(name: str, resource_type: str) -> Rule:
         return Found({name: hexadecimal(b"r-", setting.pseudonyms.ref(resource_type, named) + WHOLE)})
 
     return Rule((name,), read, usual=link_cut(resource_type))
+
+
+def links(name: str, *resource_types: str) -> Rule:
+    """List of References (or one) → the record ids of the resources they name, of these types; others name no record."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = {
+            hexadecimal(b"r-", setting.pseudonyms.ref(resource_type, named) + WHOLE)
+            for resource_type, named in named_by(raw, resource_types)
+        }
+        return Found({name: sorted(found)})
+
+    return Rule((name,), read)
+
+
+def pseudonym_of(name: str, *resource_types: str) -> Rule:
+    """Reference (or the first of a list) → the keyed hash of the resource it names: an organization, a place, a specimen."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = [hexadecimal(b"h-", setting.pseudonyms.ref(*each)) for each in named_by(raw, resource_types)]
+        return Found({name: found[0]}) if found else NOTHING
+
+    return Rule((name,), read)
+
+
+def kinds_of(name: str) -> Rule:
+    """List of References → the resource types they name: who did it is told by kind, never by name."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        listed = references_in(raw)
+        kinds = {kind_of(each) for each in listed}
+        return Found({name: sorted(kind for kind in kinds if kind in KINDS)})
+
+    return Rule((name,), read)
+
+
+KINDS = frozenset(
+    {"Practitioner", "PractitionerRole", "Organization", "CareTeam", "Patient", "RelatedPerson", "Device"}
+    | {"HealthcareService", "Location"}
+)
+
+
+def kind_of(reference: Reference) -> str:
+    """The resource type a Reference names: by its `type`, else by its path; empty for neither."""
+    if reference.type:
+        return reference.type.strip().rpartition("/")[2]
+    path = (reference.reference or "").strip().partition("/_history/")[0].partition("?")[0]
+    return path.rpartition("/")[0].rpartition("/")[2]
+
+
+def references_in(raw: bytes) -> list[Reference]:
+    """The References of a list, or one alone. Raises Unusable."""
+    found = decode(raw, list[Reference | None] | Reference | None)
+    listed = [found] if isinstance(found, Reference) else found or []
+    return [each for each in listed if each is not None]
+
+
+def named_by(raw: bytes, resource_types: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(type, id) of each resource that References name, of these types."""
+    return [
+        (resource_type, named)
+        for reference in references_in(raw)
+        for resource_type in resource_types
+        if (named := reference_id(reference, resource_type)) is not None and kind_of(reference) in ("", resource_type)
+    ]

@@ -1,21 +1,11 @@
 """Medicines: what was ordered, how much of it, for how long."""
 
-from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 from msgspec import Raw, Struct
 from msgspec.json import encode
 
 from schemas.problems import Reason
-from transforms.codes.units import (
-    SAME,
-    UnitFault,
-    conversion,
-    is_ucum,
-    shareable,
-    without_annotations,
-)
 from transforms.fhir.elements import (
     CodeableConcept,
     Period,
@@ -24,19 +14,28 @@ from transforms.fhir.elements import (
     Scalar,
     Unusable,
     decode,
+    number_of,
     plain,
     text_of,
 )
 from transforms.rules.codes import coded_found
-from transforms.rules.concepts import chosen_code, usable_codings
-from transforms.rules.declaring import NOTHING, Found, Rule
+from transforms.rules.concepts import chosen_code, shared_codings, usable_codings
+from transforms.rules.declaring import Choice, Found, Rule, choice
+from transforms.rules.dosage import amount, days_of, ends
 from transforms.rules.setting import Setting
 from transforms.rules.times import period_found
-from transforms.rules.units import given_unit, number_in
+
+_ABSENT: Any = None
+
+
+class _Kind(Struct, gc=False):
+    resourceType: Scalar = None
 
 
 class _Ingredient(Struct, gc=False):
     itemCodeableConcept: CodeableConcept | None = None
+    itemReference: Reference | None = None
+    isActive: Scalar = None
 
 
 class _Medication(Struct, gc=False, omit_defaults=True):
@@ -44,6 +43,18 @@ class _Medication(Struct, gc=False, omit_defaults=True):
     status: Scalar = None
     code: CodeableConcept | None = None
     ingredient: list[_Ingredient] | None = None
+    contained: "list[_Medication] | None" = None
+
+    def mixture(self, beside: "list[_Medication] | None" = None) -> list[CodeableConcept]:
+        """The active ingredients; those named by reference are among the contained ones, or not known."""
+        known = {text_of(each.id).removeprefix("#"): each.code for each in (self.contained or beside or [])}
+        active = [part for part in self.ingredient or [] if text_of(part.isActive).lower() != "false"]
+        named = (((part.itemReference and part.itemReference.reference) or "").strip() for part in active)
+        found = [
+            part.itemCodeableConcept or (known.get(name[1:]) if name.startswith("#") else None)
+            for part, name in zip(active, named, strict=True)
+        ]
+        return [concept for concept in found if concept is not None]
 
 
 def kept_medication(raw: bytes) -> bytes | None:
@@ -51,8 +62,7 @@ def kept_medication(raw: bytes) -> bytes | None:
     source: _Medication = decode(raw, _Medication)
     if text_of(source.status).lower() == "entered-in-error":
         return None
-    parts = (part.itemCodeableConcept for part in source.ingredient or [])
-    kept = sorted(encode({"itemCodeableConcept": _kept(part)}) for part in parts if part is not None)
+    kept = sorted(encode({"itemCodeableConcept": _kept(part)}) for part in source.mixture())
     return encode({"code": _kept(source.code), "ingredient": list(map(Raw, kept))})
 
 
@@ -74,20 +84,35 @@ def medication(*, every: str, ingredients: str, ingredient_system: str, **target
         source = _contained(named[1:], companion) if named.startswith("#") else _looked_up(companion)
         if source is None:
             raise Unusable(Reason.UNKNOWN_MEDICATION, "reference")
-        if source.code is None:
-            raise Unusable(Reason.MISSING_CODE, "reference")
-        found = coded_found(source.code, wanted, every, Reason.MISSING_CODE, setting)
-        parts = [part.itemCodeableConcept for part in source.ingredient or [] if part.itemCodeableConcept]
-        codes = (chosen_code(usable_codings(part)[0], (ingredient_system,), setting.codes) for part in parts)
-        found.values[ingredients] = sorted({code for code in codes if code})
+        parts = source.mixture(_all_contained(companion) if named.startswith("#") else None)
+        codes = {
+            chosen_code(usable_codings(part, setting).found, (ingredient_system,), setting.codes) for part in parts
+        }
+        mixed = sorted(code for code in codes if code)
+        try:
+            found = coded_found(source.code or CodeableConcept(), wanted, every, Reason.MISSING_CODE, setting)
+        except Unusable:
+            if not mixed:
+                raise Unusable(Reason.MISSING_CODE, "reference") from None
+            found = Found(flags=("mixture-without-code",))
+        found.values[ingredients] = mixed
         return found
 
     return Rule((*wanted, every, ingredients), read, needs="contained", refers="Medication")
 
 
 def _contained(name: str, companion: bytes | None) -> _Medication:
-    listed: list[_Medication] = (decode(companion, list[_Medication] | None) if companion else None) or []
-    return next((each for each in listed if text_of(each.id).removeprefix("#") == name and each.code), _Medication())
+    listed = _all_contained(companion)
+    return next((each for each in listed if text_of(each.id).removeprefix("#") == name), _Medication())
+
+
+def _all_contained(companion: bytes | None) -> list[_Medication]:
+    """The Medications and Substances among what is contained; the others are not read."""
+    listed: list[Raw] = (decode(companion, list[Raw] | None) if companion else None) or []
+    told = [bytes(each) for each in listed if bytes(each) != b"null"]
+    return [
+        decode(each, _Medication) for each in told if decode(each, _Kind).resourceType in ("Medication", "Substance")
+    ]
 
 
 def _looked_up(companion: bytes | None) -> _Medication | None:
@@ -95,64 +120,106 @@ def _looked_up(companion: bytes | None) -> _Medication | None:
     return found
 
 
-class _DoseAndRate(Struct, gc=False):
-    doseQuantity: Quantity | None = None
-
-
-class _Dosage(Struct, gc=False):
-    doseAndRate: list[_DoseAndRate] | None = None
-    asNeededBoolean: Scalar = None
-    asNeededCodeableConcept: CodeableConcept | None = None
-
-
-def dosage(*, dose: str, unit: str, as_needed: str) -> Rule:
-    """List of Dosage → the single dose of the first, and whether it is taken as needed; its text is not read."""
-
-    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        first = next(iter(decode(raw, list[_Dosage] | None) or []), None)
-        if first is None:
-            return NOTHING
-        said = text_of(first.asNeededBoolean).lower()
-        needed = True if first.asNeededCodeableConcept is not None else {"true": True, "false": False}.get(said)
-        amount = next((part.doseQuantity for part in first.doseAndRate or [] if part.doseQuantity), None)
-        found = _amount(amount, dose, unit, setting)
-        return replace(found, values=found.values | {as_needed: needed})
-
-    return Rule((dose, unit, as_needed), read)
-
-
-def _amount(source: Quantity | None, value: str, unit: str, setting: Setting) -> Found:
-    """A quantity that does not decide whether its resource is usable: `2 tablets` is left out and flagged."""
-    if source is None or source.value is None or bytes(source.value) == b"null":
-        return NOTHING
-    written, flags = number_in(source)
-    given, _ = given_unit(source, setting)
-    if given and not is_ucum(given):
-        return Found({}, (*flags, "dose-unit-unknown"))
-    return Found({value: plain(written), unit: shareable(given)}, flags)
-
-
 class _Dispense(Struct, gc=False):
     validityPeriod: Period | None = None
     expectedSupplyDuration: Quantity | None = None
+    quantity: Quantity | None = None
+    numberOfRepeatsAllowed: Raw = _ABSENT
 
 
-def dispense(*, end: tuple[str, str], days: str) -> Rule:
-    """dispenseRequest → the end of its validity and the days of supply."""
+def dispense() -> Rule:
+    """dispenseRequest → days of supply, quantity, refills; the end of its validity where no dosage tells an end."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         source = decode(raw, _Dispense | None) or _Dispense()
-        found = period_found(source.validityPeriod or Period(), None, end, setting)
-        supply = source.expectedSupplyDuration
-        if supply is None or supply.value is None or bytes(supply.value) == b"null":
-            return found
-        written, flags = number_in(supply)
-        given = without_annotations(given_unit(supply, setting)[0])
-        try:
-            turn = conversion(given, "d")
-        except UnitFault:
-            return replace(found, flags=(*found.flags, *flags, "supply-unit-unknown"))
-        amount = plain(written) if turn is SAME else plain(turn.of(Decimal(written)))
-        return replace(found, values=found.values | {days: amount}, flags=(*found.flags, *flags))
+        found = Found() if ends(companion, setting) else _validity(source, setting)
+        supply = days_of(source.expectedSupplyDuration, "days_supply", setting)
+        quantity = amount(source.quantity, "quantity", "quantity_unit", setting)
+        refills = _refills(source.numberOfRepeatsAllowed)
+        parts = (found, supply, quantity, refills)
+        values = {name: value for part in parts for name, value in part.values.items()}
+        return Found(values, tuple(dict.fromkeys(flag for part in parts for flag in part.flags)))
 
-    return Rule((*end, days), read)
+    gives = ("end", "end_date", "days_supply", "quantity", "quantity_unit", "refills")
+    return Rule(gives, read, needs="dosageInstruction")
+
+
+def _validity(source: _Dispense, setting: Setting) -> Found:
+    return period_found(source.validityPeriod or Period(), None, ("end", "end_date"), setting)
+
+
+def _refills(raw: Any) -> Found:
+    if raw is None or bytes(raw) == b"null":
+        return Found()
+    try:
+        value = plain(number_of(bytes(raw))[0])
+    except Unusable:
+        return Found({}, ("refills-unreadable",))
+    return Found({"refills": value}) if bytes(value).isdigit() else Found({}, ("refills-unreadable",))
+
+
+def statement_period(dosage_field: str) -> Rule:
+    """effectivePeriod → start and end; the end only where no dosage tells one."""
+    gives = ("start", "start_date", "end", "end_date")
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        told = ends(companion, setting)
+        source = decode(raw, Period | None) or Period()
+        return period_found(source, gives[:2], None if told else gives[2:], setting)
+
+    return Rule(gives, read, needs=dosage_field)
+
+
+def supply(name: str) -> Rule:
+    """Quantity of time → days."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        return days_of(decode(raw, Quantity | None), name, setting)
+
+    return Rule((name,), read)
+
+
+def amount_of(value: str, unit: str) -> Rule:
+    """Quantity of a medicine → the amount, in UCUM or a countable form."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        return amount(decode(raw, Quantity | None), value, unit, setting)
+
+    return Rule((value, unit), read)
+
+
+class _Given(Struct, gc=False):
+    route: CodeableConcept | None = None
+    dose: Quantity | None = None
+    rateQuantity: Quantity | None = None
+
+
+def given_dosage() -> Rule:
+    """MedicationAdministration.dosage → the dose, the rate and the route; its text is not read."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        source = decode(raw, _Given | None) or _Given()
+        dose = amount(source.dose, "dose", "dose_unit", setting)
+        rate = amount(source.rateQuantity, "rate", "rate_unit", setting)
+        usable, withheld, _ = usable_codings(source.route or CodeableConcept(), setting)
+        values = dose.values | rate.values | {"route": shared_codings(usable, setting)}
+        return Found(values, tuple(dict.fromkeys((*dose.flags, *rate.flags, *withheld))))
+
+    return Rule(("dose", "dose_unit", "rate", "rate_unit", "route"), read)
+
+
+def reported(*, yes: str, no: str) -> Choice:
+    """MedicationRequest.reported[x] → the kind: an order that only tells what somebody reported is none."""
+
+    def said(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        text = text_of(decode(raw, Scalar)).lower()
+        if text not in ("true", "false", ""):
+            return Found({"kind": no}, ("reported-unreadable",))
+        return Found({"kind": yes if text == "true" else no})
+
+    def named(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        return Found({"kind": yes})
+
+    return choice(
+        reportedBoolean=Rule(("kind",), said), reportedReference=Rule(("kind",), named), otherwise={"kind": no}
+    )

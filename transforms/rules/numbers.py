@@ -28,7 +28,8 @@ def quantity(
 ) -> Rule:
     """Quantity → the value in the one unit of its code (units.csv), beside the value and unit as written.
 
-    `unit_of` names the FHIR field with the code. Unknown or dimension-wrong units are problems; implausible values are flagged.
+    `unit_of` names the FHIR field with the code. Units that are unknown, contradicted or of another
+    dimension are problems; implausible values are flagged, those without a unit too.
     """
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
@@ -40,8 +41,6 @@ def quantity(
         manner = manner_of(source, companion, setting)
         if manner.fault is not None:
             raise Unusable(manner.fault, "code" if source.code is not None else "unit")
-        if not manner.unit:
-            return Found({value: plain(written), raw_value: written, comparator: bound}, (*flags, "unit-missing"))
         number, noticed = in_unit(written, manner)
         values = {value: number, unit: manner.unit, raw_value: written, raw_unit: manner.shown, comparator: bound}
         return Found(values, (*flags, *noticed))

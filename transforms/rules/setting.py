@@ -1,11 +1,15 @@
 """What a rule may know about the site it reads for."""
 
+from binascii import hexlify
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from functools import cached_property
 from typing import Any
 
 from transforms.codes.code_map import CodeMap
 from transforms.privacy.pseudonyms import Pseudonyms
+
+_SMALL_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -17,3 +21,14 @@ class Setting:
     codes: CodeMap
     manners: dict[Any, Any] = field(default_factory=dict)
     """How the numbers of one code and unit are treated: remembered, bounded."""
+
+    @cached_property
+    def declared(self) -> frozenset[str]:
+        """The code systems that the site's code map names."""
+        return frozenset(system for system, _ in self.codes if system)
+
+    def version(self, written: str) -> str | None:
+        """A resource's version as it may leave: a small number as it is, all else hashed; it may hold a record number."""
+        if len(written) <= _SMALL_VERSION and written.isdigit() and written.isascii():
+            return written
+        return f"v-{hexlify(self.pseudonyms.ref('version', written)[:8]).decode()}" if written else None

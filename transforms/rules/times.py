@@ -10,7 +10,7 @@ from transforms.fhir.elements import (
     Unusable,
     decode,
 )
-from transforms.fhir.times import calendar_date, moment
+from transforms.fhir.times import Moment, calendar_date, moment
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
 from transforms.rules.short_cuts import date_cut, instant_cut, period_cut
@@ -97,6 +97,7 @@ def period_found(source: Period, start: tuple[str, ...] | None, end: tuple[str, 
     values: dict[str, Any] = {}
     flags: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    moments: list[Moment] = []
     for names, text, path in ((start, source.start, "start"), (end, source.end, "end")):
         if not names or not text:
             continue
@@ -105,6 +106,17 @@ def period_found(source: Period, start: tuple[str, ...] | None, end: tuple[str, 
         except ValueError:
             dropped = (*dropped, path)
             continue
+        moments.append(found)
         values |= dict(zip(names, (found.utc, found.date), strict=False))
         flags = (*flags, *(flag for flag in found.flags if flag not in flags))
+    if len(moments) == 2 and _ends_first(*moments):
+        flags = (*flags, "ends-before-start")
     return Found(values, flags, dropped=dropped)
+
+
+def _ends_first(start: Moment, end: Moment) -> bool:
+    """Whether a period ends before it starts, as far as both are known."""
+    if start.utc and end.utc:
+        return start.utc.rstrip("Z") > end.utc.rstrip("Z")
+    known = min(len(start.date), len(end.date))
+    return start.date[:known] > end.date[:known]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from msgspec import Raw
 
 from schemas.problems import Reason
+from transforms.codes.spellings import is_listed, spelled
 from transforms.codes.systems import LOINC, UCUM, repaired_system
 from transforms.codes.units import (
     SAME,
@@ -14,8 +15,9 @@ from transforms.codes.units import (
     UnitRow,
     conversion,
     is_ucum,
-    shareable,
+    turned,
     unit_table,
+    without_annotations,
 )
 from transforms.fhir.elements import (
     Quantity,
@@ -42,15 +44,62 @@ def number_in(source: Quantity) -> tuple[str, tuple[str, ...]]:
     return written, ("number-as-text",) if quoted else ()
 
 
-def given_unit(source: Quantity, setting: Setting) -> tuple[str, str]:
-    """The UCUM unit the source means (empty where it gives none), and the unit as it wrote it, fit to leave."""
+class Given(NamedTuple):
+    """The unit a source means, and what of its own writing may leave."""
+
+    unit: str = ""
+    """UCUM; empty where the source gives none."""
+    shown: str = ""
+    """The unit as the source wrote it; empty where that is of no closed list."""
+    flags: tuple[str, ...] = ()
+    fault: Reason | None = None
+    mapped: bool = False
+    """The site's code map says so."""
+
+
+def meant_unit(source: Quantity, setting: Setting, wanted: str = "") -> Given:
+    """The unit a source means: by the site's map, by the table of spellings, and by UCUM where its system is that or none.
+
+    `wanted` is the unit of its code's values. A text that contradicts the code is a fault, not a choice.
+    """
     system = repaired_system(source.system)
     code, text = text_of(source.code), text_of(source.unit)
     for key in ((system or "", code), ("", code), ("", text)):
         if key[1] and (meant := setting.codes.get(key, {}).get(UCUM)):
-            return meant, key[1]
-    given = code or text
-    return given, shareable(given)
+            return Given(meant, key[1], mapped=True)
+    by_code, by_text = (spelled(written, wanted) if written else None for written in (code, text))
+    if by_code and by_text:
+        if not _agree(by_code, by_text):
+            return Given(fault=Reason.UNIT_CONTRADICTED)
+        return _as_written(by_code, code)
+    if by_code or by_text:
+        return _as_written(by_code, code) if by_code else _as_written(by_text or "", text)
+    written = code or text
+    if not written:
+        return Given()
+    if system in (UCUM, None) and is_ucum(written):
+        return Given(written, flags=("unit-withheld",))
+    return Given(fault=Reason.UNKNOWN_UNIT)
+
+
+def _as_written(unit: str, written: str) -> Given:
+    return Given(unit, written, () if unit == written else ("unit-repaired",))
+
+
+def _agree(one: str, other: str) -> bool:
+    """Whether two units are the same, however named: `mcg/L` and `ng/mL`."""
+    if without_annotations(one) == without_annotations(other):
+        return True
+    try:
+        return conversion(one, other) in (SAME, Conversion(Decimal("1.0"), Decimal("0.0")))
+    except UnitFault:
+        return False
+
+
+def given_unit(source: Quantity, setting: Setting) -> tuple[str, str]:
+    """The UCUM unit the source means (empty where it gives none that is known), and the unit as it wrote it, fit to leave."""
+    given = meant_unit(source, setting)
+    return given.unit, given.shown
 
 
 class Manner(NamedTuple):
@@ -62,6 +111,7 @@ class Manner(NamedTuple):
     turn: Conversion = SAME
     row: UnitRow | None = None
     fault: Reason | None = None
+    flags: tuple[str, ...] = ()
 
 
 def manner_of(source: Quantity, companion: bytes | None, setting: Setting) -> Manner:
@@ -78,14 +128,18 @@ def manner_of(source: Quantity, companion: bytes | None, setting: Setting) -> Ma
 
 
 def _new_manner(source: Quantity, companion: bytes | None, setting: Setting) -> Manner:
-    given, shown = given_unit(source, setting)
-    if not given:
-        return Manner()
     row = _unit_row(companion, setting)
+    given = meant_unit(source, setting, row.unit if row else "")
+    if given.fault is not None:
+        return Manner(fault=given.fault)
+    if not given.unit:
+        return Manner(row=row, flags=("unit-missing",))
     if row is None:
-        return Manner(shareable(given), shown) if is_ucum(given) else Manner(fault=Reason.UNKNOWN_UNIT)
+        unit = given.unit if is_listed(given.unit) or given.mapped else without_annotations(given.unit)
+        known = is_listed(unit) or (given.mapped and is_ucum(unit))
+        return Manner(unit, given.shown, flags=given.flags) if known else Manner(fault=Reason.UNKNOWN_UNIT)
     try:
-        return Manner(row.unit, shown, conversion(given, row.unit), row)
+        return Manner(row.unit, given.shown, turned(given.unit, row), row, flags=given.flags)
     except UnitFault as fault:
         return Manner(fault=fault.reason)
 
@@ -99,7 +153,9 @@ def plain_manner(rest: bytes, companion: bytes | None, setting: Setting) -> Mann
         manner = manner_of(source, companion, setting)
     except Unusable:
         return None
-    usual = source.comparator is None and manner.fault is None and manner.unit and manner.turn is SAME
+    usual = (
+        source.comparator is None and manner.fault is None and manner.unit and not manner.flags and manner.turn is SAME
+    )
     return manner if usual else None
 
 
@@ -107,7 +163,7 @@ def _unit_row(companion: bytes | None, setting: Setting) -> UnitRow | None:
     if companion is None:
         return None
     try:
-        usable = usable_codings(concept_of(companion))[0]
+        usable = usable_codings(concept_of(companion), setting).found
     except Unusable:
         return None  # the code's own rule reports it
     loinc = chosen_code(usable, (LOINC,), setting.codes)
@@ -115,16 +171,16 @@ def _unit_row(companion: bytes | None, setting: Setting) -> UnitRow | None:
 
 
 def in_unit(written: str, manner: Manner) -> tuple[Raw, tuple[str, ...]]:
-    """The value in its code's unit, and what was noticed."""
+    """The value in its code's unit, and what was noticed. Without a unit it stands as written, and is judged no less."""
+    flags = manner.flags
     if manner.row is None:
-        return plain(written), ()
+        return plain(written), flags
     value = Decimal(written)
-    flags: tuple[str, ...] = ()
     if manner.turn is not SAME:
         value = manner.turn.of(value)
-        flags = ("unit-converted",)
+        flags = (*flags, "unit-converted")
     if value > manner.row.high:
         flags = (*flags, "implausible-high")
     elif value < manner.row.low:
         flags = (*flags, "implausible-low")
-    return plain(value if flags[:1] == ("unit-converted",) else written), flags
+    return plain(written if manner.turn is SAME else value), flags

@@ -9,6 +9,7 @@ from pathlib import Path
 from secrets import token_bytes
 from typing import IO
 
+from connectors.formats.bundles import without_bundles
 from connectors.formats.ndjson import find_files, read_batches
 from mainstem.commands.map.referred import Aside, set_aside
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
@@ -77,7 +78,8 @@ def _files(path: Path) -> list[Path]:
     found = list(find_files(path))
     if not found:
         raise OperatorError(
-            f"{path}: no NDJSON file there", "Give .ndjson or .ndjson.gz files, or folders that hold some."
+            f"{path}: no NDJSON file there",
+            "Give .ndjson or .jsonl files, packed by gzip or not, or folders that hold some.",
         )
     return found
 
@@ -101,7 +103,7 @@ def _map_file(
             findings = mapper.explain(line) if explain and line else []
             report.write(json.dumps(_row(problem, path, number, findings)) + "\n")
 
-    for number, lines in read_batches(path, cap=cap):
+    for number, lines in without_bundles(read_batches(path, cap=cap)):
         if isinstance(lines, Problem):
             trial.read += 1
             skip(lines, number)

@@ -18,10 +18,11 @@ def figures(bench: Bench) -> Iterator[Figure]:
             assert report["published"] == records
             asked = "≥ 12,000; aim 20,000" if kind == "repeated" else ""
             rate = records / report["seconds"]
-            yield Figure(f"first load, {kind} ({database})", rate, "records/s", name, asked, shares(report))
+            cpu = records / loaded.first.cpu
+            yield Figure(f"first load, {kind} ({database})", rate, "records/s", name, cpu, asked, shares(report))
             few, many = loaded.few.mebibytes, loaded.first.mebibytes
             what, note = f"first load, peak memory, {kind} ({database})", f"{many / few:.2f} times a tenth's"
-            yield Figure(what, many, "MiB", name, "≤ 300 MiB; 0.9–1.1 times", note, lower_is_better=True)
+            yield Figure(what, many, "MiB", name, None, "≤ 300 MiB; 0.9–1.1 times", note, lower_is_better=True)
 
 
 def shares(report: dict[str, Any]) -> str:

@@ -14,4 +14,4 @@ def figures(bench: Bench) -> Iterator[Figure]:
             report, unchanged = Loaded.report(loaded.block), Loaded.report(loaded.again)
             note = f"{unchanged['seconds']:.1f} s without; {report['published']:,} published"
             what = f"{BLOCK:,} new lines first, {kind} ({database})"
-            yield Figure(what, report["seconds"], "s", name, note=note, lower_is_better=True)
+            yield Figure(what, report["seconds"], "s", name, loaded.block.cpu, note=note, lower_is_better=True)

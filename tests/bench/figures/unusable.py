@@ -68,8 +68,8 @@ def figures(bench: Bench) -> Iterator[Figure]:
             reach = {"MAINSTEM_KAFKA": bench.tansu, "MAINSTEM_NETWORK": network}
             checkout.mainstem("topics", "create", "--replication", "1", **reach)
             ran = checkout.python(CONSUMING, bench.tansu, network, bench.folder / f"{network}.db", EVENTS, way)
-            return Ran(float(ran.out), ran.mebibytes, ran.out)
+            return Ran(float(ran.out), ran.cpu, ran.mebibytes, ran.out)
 
         for checkout, ran in bench.in_turns(1, consume):
             what = f"{EVENTS:,} unusable events, {words}"
-            yield Figure(what, ran.seconds, "s", checkout.name, "≤ 0.5 s", lower_is_better=True)
+            yield Figure(what, ran.seconds, "s", checkout.name, None, "≤ 0.5 s", lower_is_better=True)

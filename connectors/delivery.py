@@ -1,0 +1,108 @@
+"""A folder that somebody else delivers into: which files are in it, and what of it is not touched.
+
+Whoever may write there may write a link to another site's delivery, or to a pipe that never ends. Only plain files below the
+folder are read; what else bears an NDJSON file's name, or leads into a folder, is refused by name.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from connectors.outside.file_names import is_read
+from schemas.errors import OperatorError
+
+BLOCK_BYTES = 1 << 17
+SHOWN = 80
+"""Letters of a name that are shown."""
+
+
+class NotPlain(Exception):
+    """It is no plain file in the folder, or no longer."""
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What stands in the folder, in the order of names. Hidden files and folders are left out."""
+
+    folder: Path
+    files: list[Path] = field(default_factory=list)
+    refused: list[Path] = field(default_factory=list)
+    """Links, pipes, devices, sockets, and folders that may not be opened."""
+    others: list[Path] = field(default_factory=list)
+    """Plain files whose names end otherwise than those that are read."""
+
+
+def look_into(folder: Path) -> Delivery:
+    """Every file at any depth. Raises OperatorError where there is no such folder."""
+    if not folder.is_dir():
+        raise OperatorError(
+            f"files.folder: no such folder: {folder}", "Correct the path; check that the share is mounted."
+        )
+    found, waiting = Delivery(folder), [folder]
+    while waiting:
+        at = waiting.pop()
+        try:
+            with os.scandir(at) as entries:
+                waiting += [Path(entry.path) for entry in entries if _sorted_in(entry, found)]
+        except OSError as exc:
+            if at == folder:
+                raise OperatorError(
+                    f"{folder} cannot be read ({exc.strerror})", "Check permissions and the share."
+                ) from exc
+            found.refused.append(at)
+    found.files.sort()
+    found.refused.sort()
+    found.others.sort()
+    return found
+
+
+def _sorted_in(entry: "os.DirEntry[str]", found: Delivery) -> bool:
+    """Whether it is a folder to look into; all else is put where it belongs."""
+    if entry.name.startswith("."):
+        return False
+    if entry.is_dir(follow_symlinks=False):
+        return True
+    fits = is_read(entry.name)
+    if fits and entry.is_file(follow_symlinks=False):
+        found.files.append(Path(entry.path))
+    elif fits or (entry.is_symlink() and Path(entry.path).is_dir()):
+        found.refused.append(Path(entry.path))
+    elif entry.is_file(follow_symlinks=False):
+        found.others.append(Path(entry.path))
+    return False
+
+
+def blocks(path: Path, folder: Path) -> Iterator[bytes]:
+    """A file's bytes as they are. Raises NotPlain where it has become something else since it was looked at."""
+    with os.fdopen(_opened(path, folder), "rb", buffering=0) as stream:
+        while block := stream.read(BLOCK_BYTES):
+            yield block
+
+
+def name_of(path: Path, folder: Path) -> str:
+    """The name below the folder in plain letters, another for each file: it is somebody else's word, and any bytes."""
+    return json.dumps(path.relative_to(folder).as_posix())[1:-1]
+
+
+def shown(path: Path, folder: Path) -> str:
+    """As much of it as a report has room for."""
+    name = name_of(path, folder)
+    return name if len(name) <= SHOWN else f"…{name[-SHOWN:]}"
+
+
+def _opened(path: Path, folder: Path) -> int:
+    """Never waits for a pipe's other end, follows no link."""
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as exc:
+        if path.is_symlink():
+            raise NotPlain from exc
+        raise
+    is_plain = stat.S_ISREG(os.fstat(number).st_mode)
+    if not is_plain or not path.parent.resolve().is_relative_to(folder.resolve()):
+        os.close(number)
+        raise NotPlain
+    return number

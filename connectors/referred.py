@@ -1,0 +1,171 @@
+"""Resources that others are read with (a Medication): those that landed ones name and that did not come are asked for by id."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from connectors.client.fhir_client import FhirClient
+from connectors.formats.bundle import BUNDLE, Page, lines
+from connectors.formats.ndjson import read_lines
+from connectors.landing import Landing
+from connectors.pulled import EXPORT, Pulled
+from connectors.source import Source, Wanted
+from schemas.errors import IncompleteError, OperatorError
+from schemas.outcomes import REFERS
+from schemas.problems import Problem
+
+AT_ONCE = 50
+"""Ids asked for by one search: short enough for every server's longest address."""
+
+
+class ReferredCursor(msgspec.Struct, kw_only=True):
+    """How far the asking has come; ids that came are not asked for again."""
+
+    size: int = 0
+    """Bytes of the landing file that are whole."""
+    resources: int = 0
+    missing: int = 0
+    """Ids that the server has nothing for."""
+    note: str = ""
+    done: bool = False
+
+
+class _Named(msgspec.Struct):
+    resourceType: str = ""
+    id: str = ""
+
+
+_NAMED = msgspec.json.Decoder(_Named)
+
+
+def complete_referred(source: Source, wanted: Wanted, pulled: Pulled) -> Pulled:
+    """What a unit that was pulled whole is read with, into the landing folder, each once; counted with the unit.
+
+    Raises what the server's refusal is by the road of search; an export is whole without, and says so in a note.
+    """
+    for referred in dict.fromkeys(each for name in pulled.types for each in REFERS.get(name, ())):
+        with source.client() as client:
+            asked = _Asked(
+                client, source, wanted, referred, [name for name in pulled.types if referred in REFERS.get(name, ())]
+            )
+            cursor = asked.run()
+        pulled = _with(pulled, referred, cursor, asked.path)
+    return pulled
+
+
+def _with(pulled: Pulled, referred: str, cursor: ReferredCursor, path: Path) -> Pulled:
+    notes = [cursor.note] if cursor.note else []
+    if cursor.missing:
+        notes.append(f"the server has {cursor.missing} fewer of the type {referred} than {pulled.unit} names")
+    return msgspec.structs.replace(
+        pulled,
+        files=[*pulled.files, *([path.name] if cursor.resources else [])],
+        resources=pulled.resources + cursor.resources,
+        types=pulled.types | ({referred: pulled.types.get(referred, 0) + cursor.resources} if cursor.resources else {}),
+        notes=[*pulled.notes, *notes],
+    )
+
+
+class _Asked:
+    """The asking for one unit's referred resources of one type."""
+
+    def __init__(self, client: FhirClient, source: Source, wanted: Wanted, referred: str, naming: list[str]) -> None:
+        self.client, self.type, self.naming = client, referred, naming
+        self.unit, self.landing, self.cap = wanted.unit, wanted.landing, source.site.limits.line_bytes
+        self.path = self.landing.path(f"{referred}-{wanted.unit}", 1)
+        self.takes_count = client.vendor.page_sizes.get(referred, AT_ONCE) is not None
+        self.base = str(source.fhir.base_url).rstrip("/")
+        self.key = f"{wanted.unit}-{referred}"
+        self.cursor = self.landing.cursor(self.key, ReferredCursor) or ReferredCursor()
+
+    def run(self) -> ReferredCursor:
+        """All that is named and did not come; after a crash, what is left of it."""
+        if self.cursor.done:
+            return self.cursor
+        if self.path.exists():
+            self.landing.append(self.path, self.cursor.size, [])  # what a crash left behind is cut off
+        try:
+            with closing(_Ids()) as ids:
+                self._ask_for_all(ids)
+        except OperatorError as exc:
+            if self.unit != EXPORT:
+                raise
+            self.cursor.note = f"{self.type}: {exc.cause}"
+        self.cursor.done = True
+        self._save()
+        return self.cursor
+
+    def _ask_for_all(self, ids: "_Ids") -> None:
+        for name in self.naming:
+            ids.name(named_in(self.landing, name, self.type, self.base))
+        ids.forget(come(self.landing, self.type, self.cap))
+        left = ids.left()
+        while some := list(islice(left, AT_ONCE)):
+            self._ask_for(some)
+
+    def _ask_for(self, ids: list[str]) -> None:
+        count = [("_count", str(len(ids)))] if self.takes_count else []
+        params, url, came = [("_id", ",".join(ids)), *count], self.client.url(self.type), 0
+        for _ in range(len(ids) + 1):
+            bundle, _answer = self.client.read(url, BUNDLE, what=self.type, params=params)
+            page = Page(bundle, not_after=self.client.clock())
+            if page.resources:
+                self.cursor.size = self.landing.append(self.path, self.cursor.size, lines(page.resources))
+            came += len(page.resources)
+            if not page.next:
+                break
+            url, params = page.next, []
+        else:
+            raise IncompleteError(f"{self.type}: the server's next links do not end", "Report it to the EHR vendor.")
+        self.cursor.resources += came
+        self.cursor.missing += max(0, len(ids) - came)
+        self._save()
+
+    def _save(self) -> None:
+        self.landing.save_cursor(self.key, self.cursor)
+
+
+class _Ids:
+    """Ids that are named, less those that came; on the disk once they are many."""
+
+    def __init__(self) -> None:
+        self._rows = sqlite3.connect("")
+        self._rows.execute("CREATE TABLE named (id TEXT PRIMARY KEY) WITHOUT ROWID")
+        self.close = self._rows.close
+
+    def name(self, ids: Iterator[str]) -> None:
+        self._rows.executemany("INSERT OR IGNORE INTO named VALUES (?)", ((each,) for each in ids))
+
+    def forget(self, ids: Iterator[str]) -> None:
+        self._rows.executemany("DELETE FROM named WHERE id = ?", ((each,) for each in ids))
+
+    def left(self) -> Iterator[str]:
+        return (row[0] for row in self._rows.execute("SELECT id FROM named ORDER BY id"))
+
+
+def named_in(landing: Landing, resource_type: str, referred: str, base: str) -> Iterator[str]:
+    """Ids of the resources of one type that landed ones of another name, at this server."""
+    places = rb"(?:%b/)?" % re.escape(base.encode())
+    name = rb'"reference"\s*:\s*"\s*%b%b/([A-Za-z0-9.\-]{1,64})(?:/_history/[^"]*)?\s*"' % (places, referred.encode())
+    find = re.compile(name).findall
+    for path in landing.files(resource_type):
+        for line in read_lines(path, cap=1 << 62):
+            if not isinstance(line, Problem):
+                yield from (found.decode() for found in find(line))
+
+
+def come(landing: Landing, resource_type: str, cap: int) -> Iterator[str]:
+    """Ids of the landed resources of a type."""
+    for path in landing.files(resource_type):
+        for line in read_lines(path, cap=cap):
+            if isinstance(line, Problem):
+                continue
+            try:
+                yield _NAMED.decode(line).id
+            except msgspec.DecodeError:
+                continue

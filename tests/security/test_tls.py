@@ -1,0 +1,192 @@
+"""Real TLS against a server on this machine: an unknown authority, another name, an expired certificate; each is said as itself."""
+
+import ipaddress
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from connectors.client.capabilities import ask_capabilities
+from connectors.source import Source
+from mainstem.kafka.settings import KafkaSettings, probe
+from schemas.errors import MainstemError, OperatorError
+from schemas.sites import Site
+
+TODAY = datetime.now(UTC)
+
+
+class Authority:
+    """Somebody who signs certificates."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder, self.name = folder, x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.file = folder / f"{name}.pem"
+        own = self._signed(self.name, self.key, TODAY + timedelta(days=30), is_authority=True)
+        self.file.write_bytes(own.public_bytes(serialization.Encoding.PEM))
+
+    def certificate(self, *, host: str, ends: datetime) -> tuple[Path, Path]:
+        """A server's certificate and key, as files."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        try:
+            name: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
+        except ValueError:
+            name = x509.DNSName(host)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+        signed = self._signed(subject, key, ends, name)
+        files = self.folder / "server.pem", self.folder / "server.key"
+        files[0].write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+        files[1].write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return files
+
+    def _signed(
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        ends: datetime,
+        name: x509.GeneralName | None = None,
+        *,
+        is_authority: bool = False,
+    ) -> x509.Certificate:
+        """Beside the names, what a careful verifier wants to see (RFC 5280)."""
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self.name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(TODAY - timedelta(days=60))
+            .not_valid_after(ends)
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
+        )
+        if is_authority:
+            use = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
+            builder = builder.add_extension(use, critical=True)
+        if name is not None:
+            builder = builder.add_extension(x509.SubjectAlternativeName([name]), critical=False)
+        return builder.sign(self.key, hashes.SHA256())
+
+
+class Statement(BaseHTTPRequestHandler):
+    """A FHIR server that says only that it is one, and remembers what it was sent."""
+
+    heard: list[str]
+
+    def do_GET(self) -> None:
+        self.heard.append(self.headers.get("Authorization", ""))
+        body = b'{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        return
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path, "hospital-ca")
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[..., tuple[int, list[str]]]]:
+    """`serving(certificate, key)`: the port it listens on, and the log-ins it has heard."""
+    running: list[ThreadingHTTPServer] = []
+
+    def start(certificate: Path, key: Path) -> tuple[int, list[str]]:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        heard: list[str] = []
+        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Statement,), {"heard": heard}))
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that hangs up is the point
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        running.append(server)
+        return server.server_address[1], heard
+
+    yield start
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
+def asked(port: int, folder: Path, ca_file: Path | None) -> str:
+    site = Site.model_validate(
+        {
+            "site": "north",
+            "name": "North",
+            "time_zone": "UTC",
+            "subject_key": "env:K",
+            "fhir": {
+                "base_url": f"https://localhost:{port}/fhir",
+                "ca_file": str(ca_file) if ca_file else None,
+                "auth": {"method": "bearer", "secret": "env:T"},
+            },
+        }
+    )
+    at = Source(site=site, folder=folder, secrets=lambda _: b"the-token", sleep=lambda _: None, attempts=1)
+    with at.client() as client:
+        client.ask("GET", client.url("metadata"), what="the log-in", accepted=(200,))
+        return ask_capabilities(client).fhir_version
+
+
+def test_certificate_of_the_sites_own_authority_is_trusted_once_it_is_named(
+    authority: Authority, serving: Any, tmp_path: Path
+) -> None:
+    port, heard = serving(*authority.certificate(host="localhost", ends=TODAY + timedelta(days=1)))
+    assert asked(port, tmp_path, authority.file) == "4.0.1"
+    assert "Bearer the-token" in heard
+
+
+@pytest.mark.parametrize(
+    ("host", "days", "named", "said", "fix"),
+    [
+        ("localhost", 1, False, "is not trusted", "fhir.ca_file"),
+        ("ehr.example", 1, True, "is made out to another name", "fhir.base_url"),
+        ("10.1.2.3", 1, True, "is made out to another name", "fhir.base_url"),
+        ("localhost", -1, True, "is expired or not valid yet", "renew"),
+    ],
+)
+def test_bad_certificate_is_said_as_what_it_is_and_hears_no_secret(
+    host: str, days: int, named: bool, said: str, fix: str, authority: Authority, serving: Any, tmp_path: Path
+) -> None:
+    port, heard = serving(*authority.certificate(host=host, ends=TODAY + timedelta(days=days)))
+    with pytest.raises(OperatorError, match=said) as refused:
+        asked(port, tmp_path, authority.file if named else None)
+    assert fix in refused.value.fix
+    assert heard == []
+
+
+def test_another_authority_of_the_same_name_is_not_believed(authority: Authority, serving: Any, tmp_path: Path) -> None:
+    (tmp_path / "thief").mkdir()
+    thief = Authority(tmp_path / "thief", "hospital-ca")
+    port, heard = serving(*thief.certificate(host="localhost", ends=TODAY + timedelta(days=1)))
+    with pytest.raises(MainstemError, match="is not trusted"):
+        asked(port, tmp_path, authority.file)
+    assert heard == []
+
+
+def test_broker_with_a_bad_certificate_is_not_spoken_to(authority: Authority, serving: Any) -> None:
+    """The probe that explains a Kafka failure proves certificates as the client does."""
+    port, _ = serving(*authority.certificate(host="ehr.example", ends=TODAY + timedelta(days=1)))
+    (found,) = probe(KafkaSettings(f"localhost:{port}", "SSL", ca_file=str(authority.file)))
+    assert found.stage == "TLS"
+    assert "ehr.example" in found.detail or "localhost" in found.detail
+    (unknown,) = probe(KafkaSettings(f"localhost:{port}", "SSL"))
+    assert unknown.stage == "TLS"

@@ -1,0 +1,69 @@
+"""MedicationStatement → medication: what a patient, a relative or a record says is taken."""
+
+from schemas.problems import Reason
+from transforms.codes.systems import RXNORM
+from transforms.rules import (
+    Resource,
+    choice,
+    coded,
+    codings,
+    dosage,
+    each_of,
+    fact,
+    instant,
+    link,
+    links,
+    local_date,
+    medication,
+    negative,
+    one_of,
+    other_version,
+    out_of_order,
+    patient,
+    statement_period,
+)
+
+STATUS = ("active", "completed", "intended", "stopped", "on-hold", "unknown")
+CATEGORY = ("inpatient", "outpatient", "community", "patientspecified")
+
+RESOURCE = Resource(
+    source="MedicationStatement",
+    record="medication",
+    version=1,
+    subject={"subject": patient()},
+    contradictions=(
+        negative("negative-amount", "dose", "quantity", "days_supply", "refills"),
+        out_of_order("ends-before-start", "start_date", "end_date"),
+    ),
+    constants={"kind": "reported"},
+    fields={
+        "medication[x]": choice(
+            medicationCodeableConcept=fact(coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE)),
+            medicationReference=medication(
+                code=RXNORM, every="codings", ingredients="ingredients", ingredient_system=RXNORM
+            ),
+            missing=Reason.MISSING_CODE,
+            fatal=True,
+        ),
+        "category": each_of("category", CATEGORY),
+        "effective[x]": choice(
+            effectiveDateTime=instant("start", "start_date"), effectivePeriod=statement_period("dosage")
+        ),
+        "dateAsserted": local_date("recorded_date"),
+        "dosage": dosage(),
+        "status": one_of("status", STATUS, withdrawn=("entered-in-error",), not_a_fact=("not-taken",), modifier=True),
+        "statusReason": codings("status_reasons"),
+        "reasonCode": codings("reasons"),
+        "reasonReference": links("reason_records", "Condition", "Observation"),
+        "basedOn": links("orders", "MedicationRequest"),
+        "context": link("encounter", "Encounter"),
+        # STU3
+        "taken": other_version(),
+        "reasonNotTaken": other_version(),
+        # R5
+        "medication": other_version(),
+        "encounter": other_version(),
+        "reason": other_version(),
+        "adherence": other_version(),
+    },
+)

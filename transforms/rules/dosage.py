@@ -1,0 +1,390 @@
+"""Dosages: how much of a medicine, how often, from when to when, step by step. Their texts are not read."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Raw, Struct
+
+from schemas.problems import Reason
+from transforms.codes.dose_units import COUNTED, dose_unit
+from transforms.codes.spellings import is_listed, spelled
+from transforms.codes.units import SAME, UnitFault, conversion, without_annotations
+from transforms.fhir.elements import (
+    CodeableConcept,
+    Period,
+    Quantity,
+    Scalar,
+    Unusable,
+    decode,
+    number_of,
+    plain,
+    text_of,
+)
+from transforms.rules.concepts import shared_codings, usable_codings
+from transforms.rules.declaring import Found, Rule
+from transforms.rules.setting import Setting
+from transforms.rules.times import period_found
+from transforms.rules.units import Given, given_unit, meant_unit, number_in
+
+_ABSENT: Any = None
+
+PERIOD_UNITS = frozenset({"s", "min", "h", "d", "wk", "mo", "a"})
+DAYS_OF_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+WHEN = frozenset(
+    [
+        "MORN",
+        "MORN.early",
+        "MORN.late",
+        "NOON",
+        "AFT",
+        "AFT.early",
+        "AFT.late",
+        "EVE",
+        "EVE.early",
+        "EVE.late",
+        "NIGHT",
+        "PHS",
+        "IMD",
+        "HS",
+        "WAKE",
+        "C",
+        "CM",
+        "CD",
+        "CV",
+        "AC",
+        "ACM",
+        "ACD",
+        "ACV",
+        "PC",
+        "PCM",
+        "PCD",
+        "PCV",
+    ]
+)
+_TIMES = {
+    spelling: unit
+    for unit, spellings in {"h": "hour hours hr hrs", "d": "day days", "wk": "week weeks", "mo": "month months"}.items()
+    for spelling in spellings.split()
+}
+SCHEDULES = {
+    "QD": (1, 1, "d"),
+    "BID": (2, 1, "d"),
+    "TID": (3, 1, "d"),
+    "QID": (4, 1, "d"),
+    "QOD": (1, 2, "d"),
+    "AM": (1, 1, "d"),
+    "PM": (1, 1, "d"),
+    "BED": (1, 1, "d"),
+    "WK": (1, 1, "wk"),
+    "MO": (1, 1, "mo"),
+    **{f"Q{hours}H": (1, hours, "h") for hours in (1, 2, 3, 4, 6, 8, 12)},
+}
+"""v3-GTSAbbreviation and its kin → frequency, period and its unit."""
+
+
+class _Range(Struct, gc=False):
+    low: Quantity | None = None
+    high: Quantity | None = None
+
+
+class _DoseAndRate(Struct, gc=False):
+    type: CodeableConcept | None = None
+    doseQuantity: Quantity | None = None
+    doseRange: _Range | None = None
+    rateQuantity: Quantity | None = None
+
+
+class _Repeat(Struct, gc=False):
+    boundsPeriod: Period | None = None
+    boundsDuration: Quantity | None = None
+    count: Raw = _ABSENT
+    countMax: Raw = _ABSENT
+    frequency: Raw = _ABSENT
+    frequencyMax: Raw = _ABSENT
+    period: Raw = _ABSENT
+    periodMax: Raw = _ABSENT
+    periodUnit: Scalar = None
+    dayOfWeek: list[Scalar] | None = None
+    timeOfDay: list[Scalar] | None = None
+    when: list[Scalar] | None = None
+
+
+class _Timing(Struct, gc=False):
+    repeat: _Repeat | None = None
+    code: CodeableConcept | None = None
+
+
+class _Dosage(Struct, gc=False):
+    sequence: Raw = _ABSENT
+    timing: Raw = _ABSENT
+    asNeededBoolean: Scalar = None
+    asNeededCodeableConcept: Raw = _ABSENT
+    route: Raw = _ABSENT
+    doseAndRate: Raw = _ABSENT
+    modifierExtension: Raw = _ABSENT
+
+
+@dataclass(slots=True)
+class _Step:
+    """One step while it is read: what was found, and what was noticed."""
+
+    setting: Setting
+    values: dict[str, Any] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+
+    def read(self, raw: Any, kind: Any, fault: str) -> Any:
+        """A part of the dosage; one that cannot be read is flagged, and the others stand."""
+        try:
+            return None if raw is None else decode(bytes(raw), kind)
+        except Unusable:
+            self.flags.append(fault)
+            return None
+
+    def number(self, name: str, raw: Any, *, whole: bool = False) -> None:
+        """A number of a timing; one that is none, or less than nothing, is flagged."""
+        if raw is None or bytes(raw) == b"null":
+            return
+        try:
+            value = plain(number_of(bytes(raw))[0])
+        except Unusable:
+            value = Raw(b"-")
+        if bytes(value).startswith(b"-") or (whole and b"." in bytes(value)):
+            self.flags.append("timing-unreadable")
+        else:
+            self.values[name] = value
+
+    def add(self, found: Found) -> None:
+        """What another rule found."""
+        self.values |= found.values
+        self.flags += found.flags
+
+
+FIRST = ("dose", "dose_low", "dose_high", "dose_unit", "route", "as_needed")
+"""Fields of the first step that stand in the record, too."""
+DOSAGE = (*FIRST, "end", "end_date", "steps")
+
+
+def dosage() -> Rule:
+    """List of Dosage → the first step's dose, route and as-needed, when the last one ends; the steps, where they tell more."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        steps, flags = steps_of(raw, setting)
+        if not steps:
+            return Found({}, flags)
+        values = {name: steps[0].get(name) for name in FIRST} | _end(steps)
+        tells_more = len(steps) > 1 or not steps[0].keys() <= {*FIRST}
+        return Found(values | ({"steps": steps} if tells_more else {}), flags)
+
+    return Rule(DOSAGE, read)
+
+
+def steps_of(raw: bytes, setting: Setting) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Dosages as steps by sequence, else as listed; and what was noticed. One modified in an unknown way is left out."""
+    listed = decode(raw, list[Raw] | None) or []
+    steps = [_step(bytes(each), setting) for each in listed if bytes(each) != b"null"]
+    found = [step.values for step in steps if any(step.values)]
+    flags = dict.fromkeys(flag for step in steps for flag in step.flags)
+    return sorted(found, key=_sequence), tuple(flags)
+
+
+def ends(raw: bytes | None, setting: Setting) -> bool:
+    """Whether dosages say when the last of their steps ends."""
+    try:
+        return raw is not None and bool(_end(steps_of(raw, setting)[0]))
+    except Unusable:
+        return False
+
+
+def _sequence(step: dict[str, Any]) -> tuple[bool, int]:
+    place = step.get("sequence")
+    return place is None, 0 if place is None else int(bytes(place))
+
+
+def _end(steps: list[dict[str, Any]]) -> dict[str, Any]:
+    """The latest end; none where the last step has none."""
+    if not steps or not steps[-1].get("end_date"):
+        return {}
+    last = max(
+        (step for step in steps if step.get("end_date")), key=lambda step: (step["end_date"], step.get("end") or "")
+    )
+    return {"end": last.get("end"), "end_date": last["end_date"]}
+
+
+def _step(raw: bytes, setting: Setting) -> _Step:
+    step = _Step(setting)
+    source: _Dosage | None = step.read(raw, _Dosage, "dosage-unreadable")
+    if source is None:
+        return step
+    if source.modifierExtension is not None and bytes(source.modifierExtension) not in (b"null", b"[]"):
+        step.flags.append("dosage-modified")
+        return step
+    step.number("sequence", source.sequence, whole=True)
+    _dose(step, step.read(source.doseAndRate, list[_DoseAndRate | None] | None, "dose-unreadable"))
+    _timing(step, step.read(source.timing, _Timing | None, "timing-unreadable"))
+    _as_needed(step, source)
+    step.values["route"] = _codings(step, step.read(source.route, CodeableConcept | None, "route-unreadable"))
+    step.values = {name: value for name, value in step.values.items() if value not in (None, "", [])}
+    return step
+
+
+def _as_needed(step: _Step, source: _Dosage) -> None:
+    said = {"true": True, "false": False}.get(text_of(source.asNeededBoolean).lower())
+    concept = step.read(source.asNeededCodeableConcept, CodeableConcept | None, "as-needed-unreadable")
+    step.values["as_needed"] = said if concept is None else True
+    step.values["as_needed_for"] = _codings(step, concept)
+
+
+def _codings(step: _Step, concept: CodeableConcept | None) -> list[dict[str, str]]:
+    if concept is None:
+        return []
+    usable, flags, _ = usable_codings(concept, step.setting)
+    step.flags += flags
+    if not usable and text_of(concept.text):
+        step.flags.append("text-withheld")
+    return shared_codings(usable, step.setting)
+
+
+# ---------------------------------------------------------------- how much
+
+
+def _dose(step: _Step, listed: list[_DoseAndRate | None] | None) -> None:
+    """The dose as ordered; of several others none, unless they are the same."""
+    given = [each for each in listed or [] if each is not None]
+    doses = [each for each in given if each.doseQuantity or each.doseRange]
+    rates = [each for each in given if each.rateQuantity]
+    if (dose := _ordered(doses)) is not None:
+        if dose.doseQuantity is not None:
+            step.add(amount(dose.doseQuantity, "dose", "dose_unit", step.setting))
+        elif dose.doseRange is not None:
+            _range(step, dose.doseRange)
+    elif doses:
+        step.flags.append("several-doses")
+    if (rate := _ordered(rates)) is not None and rate.rateQuantity is not None:
+        step.add(amount(rate.rateQuantity, "rate", "rate_unit", step.setting))
+    elif rates:
+        step.flags.append("several-rates")
+
+
+def _ordered(listed: list[_DoseAndRate]) -> _DoseAndRate | None:
+    ordered = [each for each in listed if each.type and _says(each.type, "ordered")] or listed
+    return ordered[0] if ordered and all(each == ordered[0] for each in ordered) else None
+
+
+def _says(concept: CodeableConcept, code: str) -> bool:
+    return any(text_of(coding.code).lower() == code for coding in concept.codings)
+
+
+def _range(step: _Step, source: _Range) -> None:
+    low, high = (
+        amount(end, name, "dose_unit", step.setting)
+        for name, end in (("dose_low", source.low), ("dose_high", source.high))
+    )
+    units = {found.values["dose_unit"] for found in (low, high) if "dose_unit" in found.values}
+    if len(units) > 1:
+        step.flags.append("dose-unit-unknown")
+        return
+    step.add(low)
+    step.add(high)
+
+
+def amount(source: Quantity | None, value: str, unit: str, setting: Setting) -> Found:
+    """An amount of a medicine, in a unit of the closed lists; another one leaves it out, flagged."""
+    if source is None or source.value is None or bytes(source.value) == b"null":
+        return Found()
+    try:
+        written, flags = number_in(source)
+    except Unusable:
+        return Found({}, (f"{value}-unreadable",))
+    given = _unit_of(source, setting)
+    if given.fault is not None or not (given.mapped or not given.unit or is_listed(given.unit)):
+        return Found({}, (*flags, "dose-unit-unknown"))
+    return Found({value: plain(written), unit: given.unit}, (*flags, *given.flags))
+
+
+def _unit_of(source: Quantity, setting: Setting) -> Given:
+    """A countable form where the code names one, or counts only and the text names one; else as any unit is read."""
+    given = meant_unit(source, setting)
+    if given.mapped:
+        return given
+    code, text = text_of(source.code), text_of(source.unit)
+    form = None if code in COUNTED else dose_unit(code)
+    told = dose_unit(text) if form is None else None
+    if told is not None and code not in COUNTED and spelled(code) is not None:
+        return Given(fault=Reason.UNIT_CONTRADICTED)  # `2 mg` and `2 tablets` are two doses
+    form = form or told
+    if form is None:
+        return given
+    return Given(form, form, () if form == (code or text) else ("unit-repaired",), mapped=True)
+
+
+def days_of(source: Quantity | None, name: str, setting: Setting) -> Found:
+    """A duration in days; one in another unit is left out, flagged."""
+    if source is None or source.value is None or bytes(source.value) == b"null":
+        return Found()
+    try:
+        written, flags = number_in(source)
+        turn = conversion(without_annotations(_time_unit(source, setting)), "d")
+    except UnitFault:
+        return Found({}, ("supply-unit-unknown",))
+    except Unusable:
+        return Found({}, (f"{name.replace('_', '-')}-unreadable",))
+    return Found({name: plain(written) if turn is SAME else plain(turn.of(Decimal(written)))}, flags)
+
+
+def _time_unit(source: Quantity, setting: Setting) -> str:
+    written = (text_of(source.code) or text_of(source.unit)).lower()
+    return _TIMES.get(written) or given_unit(source, setting)[0]
+
+
+# ---------------------------------------------------------------- how often, from when to when
+
+
+def _timing(step: _Step, source: _Timing | None) -> None:
+    if source is None:
+        return
+    repeat = source.repeat or _Repeat()
+    for name, raw in (
+        ("frequency", repeat.frequency),
+        ("frequency_max", repeat.frequencyMax),
+        ("count", repeat.count),
+        ("count_max", repeat.countMax),
+    ):
+        step.number(name, raw, whole=True)
+    step.number("period", repeat.period)
+    step.number("period_max", repeat.periodMax)
+    if "period" in step.values:
+        step.values["period_unit"] = _one_of(step, text_of(repeat.periodUnit), PERIOD_UNITS)
+        step.values.setdefault("frequency", Raw(b"1"))  # FHIR's default
+    step.values["times_of_day"] = len(repeat.timeOfDay or ()) or None
+    step.values["days_of_week"] = [day for day in DAYS_OF_WEEK if day in map(text_of, repeat.dayOfWeek or ())]
+    step.values["when"] = sorted(WHEN.intersection(map(text_of, repeat.when or ())))
+    _schedule(step, source.code)
+    _bounds(step, repeat)
+
+
+def _one_of(step: _Step, said: str, allowed: frozenset[str]) -> str | None:
+    if said and said not in allowed:
+        step.flags.append("timing-unreadable")
+    return said if said in allowed else None
+
+
+def _schedule(step: _Step, concept: CodeableConcept | None) -> None:
+    """A schedule's name says how often, where the timing does not."""
+    named = [text_of(coding.code).upper() for coding in concept.codings] if concept else []
+    code = next((code for code in named if code in SCHEDULES), None)
+    step.values["timing_code"] = code
+    if code is not None and "frequency" not in step.values:
+        frequency, period, unit = SCHEDULES[code]
+        step.values |= {"frequency": frequency, "period": period, "period_unit": unit}
+
+
+def _bounds(step: _Step, repeat: _Repeat) -> None:
+    if repeat.boundsPeriod is not None:
+        try:
+            found = period_found(repeat.boundsPeriod, ("start", "start_date"), ("end", "end_date"), step.setting)
+        except Unusable:
+            step.flags.append("timing-unreadable")
+        else:
+            step.add(found)
+    step.add(days_of(repeat.boundsDuration, "days", step.setting))
