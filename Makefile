@@ -7,7 +7,7 @@ QUICK ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-day-two demo-stop test check licences format bench kafka browser lock generated clean
+.PHONY: help setup setup-dev demo demo-day-two demo-stop test check licences audit format bench kafka browser lock generated clean
 
 help: ## What can be made
 	@grep -hE '^[a-z][a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ check: setup-dev ## What CI runs: format, lint, types, import rules, licences, g
 
 licences: setup-dev ## The licence of all that is installed with us; fails on GPL and AGPL
 	@$(BIN)/python requirements/licences.py
+
+audit: setup-dev ## Known vulnerabilities of the locked packages; says so where the advisories cannot be reached
+	@$(BIN)/python requirements/audit.py
 
 format: setup-dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .

@@ -9,8 +9,8 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -40,7 +40,8 @@ class LandingZone:
 
     def of(self, load_id: str) -> "Landing":
         """A load's folder: `north/2026-03-02T05:00:00Z` is `<root>/north/2026-03-02T050000Z`."""
-        return Landing(self._folder / load_id.partition("/")[2].replace(":", ""))
+        folder = self._folder / load_id.partition("/")[2].replace(":", "")
+        return Landing(folder, above=(self._folder.parent, self._folder))
 
     def tidy(self, *, keep: int, needed: Callable[[str], bool]) -> None:
         """Removes what all but the latest `keep` loads landed, quarantined lines only of loads that are not `needed`."""
@@ -61,12 +62,16 @@ class LandingZone:
 class Landing:
     """The folder of one load. Readable by its owner only: it holds patients' data in full."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, above: Sequence[Path] = ()) -> None:
+        """`above`: the landing zone's own folders above it."""
         self.folder = folder
+        self._above = above
 
     def open(self) -> None:
-        """Make the folder where it is missing."""
+        """Make the folder where it is missing; it and the zone's folders above are closed to others where they are not."""
         _private(self.folder)
+        for each in (self.folder, *self._above):
+            _close_to_others(each)
 
     def path(self, stem: str, number: int) -> Path:
         """The numbered file of a resource type: `Observation-0001.ndjson.gz`."""
@@ -244,6 +249,13 @@ def _private(folder: Path) -> None:
         for each in (*reversed(folder.parents), folder):
             if not each.is_dir():
                 each.mkdir(mode=0o700, exist_ok=True)
+
+
+def _close_to_others(folder: Path) -> None:
+    """As far as it can be: a share may know no rights."""
+    with _disk(folder), suppress(PermissionError):
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
 
 
 def _folder_to_disk(folder: Path) -> None:

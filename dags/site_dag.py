@@ -283,6 +283,8 @@ def _pull(refresh: "Refresh", steps: Any, load: str, units: Sequence[str]) -> in
     for unit in units:
         try:
             resources += steps.pull_units(refresh, load, [unit])
+        except steps.BusyError:
+            raise  # it is being pulled: no gap, however often this was tried
         except MainstemError as exc:
             if unit not in refresh.store.loads.pulled(load):
                 raise  # not the unit's own failure: it would have been noted with the load

@@ -150,6 +150,10 @@ class Site(_Section):
     site: str = Field(pattern=SITE_PATTERN, description="Short name; in every event, never changed.")
     name: str = Field(min_length=1, max_length=100, description="The hospital's name.")
     time_zone: str = Field(description="IANA time zone of the site: `America/New_York`.")
+    dates_as_midnight_utc: bool = Field(
+        default=False,
+        description="The EHR writes dates as midnight of UTC (`2026-03-02T00:00:00Z`): they are read as dates.",
+    )
     subject_key: SecretRef = Field(description="Key of the pseudonyms, ≥ 32 bytes; never leaves the site.")
     road: Road = Field(default="auto", description="How to read: search, bulk, files; auto asks the server.")
     types: list[str] = Field(

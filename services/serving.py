@@ -1,11 +1,15 @@
 """How our HTTP services start, answer and tell what they do. Shared by registry and pages; knows neither."""
 
+import re
 import socket
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 import uvicorn
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import OperatorError
@@ -13,6 +17,73 @@ from schemas.errors import OperatorError
 log = structlog.get_logger(__name__)
 Say = Callable[[str], object]
 """Tells whoever started the service one line."""
+
+NOTHING_ELSE = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; {NOTHING_ELSE}",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""What every answer tells a browser, whatever the answer is: nothing from elsewhere, in no frame, kept nowhere."""
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]{1,5})?")
+
+
+class Secured:
+    """Every answer has the headers; what is not foreseen is answered by a sentence and logged by its kind and place alone."""
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str] = HEADERS) -> None:
+        self.app = app
+        self.headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Adds what the answer does not say itself."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def with_headers(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, with_headers)
+        except Exception as exc:  # noqa: BLE001 - the edge: the server would print the error's text, which may hold data
+            place = traceback.extract_tb(exc.__traceback__)[-1]
+            log.error("defect", kind=type(exc).__name__, file=place.filename, line=place.lineno)
+            if not begun:
+                sorry = JSONResponse({"detail": "This is a defect of Mainstem; its log says where."}, status_code=500)
+                await sorry(scope, receive, with_headers)
+
+
+class TrustedHosts:
+    """Answers only to names the server is known by: a web page elsewhere that had its own name point here reads nothing."""
+
+    def __init__(self, app: ASGIApp, names: Sequence[str]) -> None:
+        self.app = app
+        self.names = frozenset(name.strip("[] ").rstrip(".").lower() for name in (*LOOPBACK, *names))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands on what is asked by a known name."""
+        if scope["type"] != "http" or self._known(Headers(scope=scope).getlist("host")):
+            await self.app(scope, receive, send)
+            return
+        words = "This server does not go by that name. MAINSTEM_TRUSTED_HOSTS lists the names it answers to.\n"
+        await Secured(PlainTextResponse(words, status_code=400))(scope, receive, send)
+
+    def _known(self, said: Sequence[str]) -> bool:
+        found = HOST.fullmatch(said[0]) if len(said) == 1 else None
+        return found is not None and (found[1] or found[2]).rstrip(".").lower() in self.names
 
 
 class HeadAnswered:
@@ -64,11 +135,15 @@ class RequestsLogged:
             log.info("answered", method=scope["method"], route=route, status=status, milliseconds=spent)
 
 
-def serve(app: ASGIApp, what: str, *, host: str, port: int, say: Say) -> None:
-    """Serves until interrupted; says where as soon as it answers. Port 0 is any free one. Raises OperatorError where the address is taken."""
+def serve(app: ASGIApp, what: str, *, host: str, port: int, names: Sequence[str], say: Say) -> None:
+    """Serves until interrupted; says where as soon as it answers. Port 0 is any free one. Raises OperatorError where the address is taken.
+
+    It answers to `names`, to `host` and to loopback's names.
+    """
     listening = _bound(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
-    config = uvicorn.Config(RequestsLogged(app), log_level="warning", server_header=False)
+    guarded = RequestsLogged(TrustedHosts(app, [host, *names]))
+    config = uvicorn.Config(guarded, log_level="warning", server_header=False)
     with listening:
         _Announcing(config, lambda: _announce(what, address, say)).run(sockets=[listening])
 

@@ -1,8 +1,10 @@
 """What must stay true of the project as a whole."""
 
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -58,3 +60,33 @@ def test_every_lock_has_a_hash_for_each_package() -> None:
         )
         assert pinned, lock.name
         assert len(blocks) == len(pinned), lock.name
+
+
+def product() -> Iterator[Path]:
+    """The product's own files."""
+    for room in OURS:
+        yield from sorted((REPOSITORY / room).rglob("*.py"))
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    """Each function of a file and its lines."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            yield f"{path.relative_to(REPOSITORY)}: {node.name}", node.end_lineno - node.lineno + 1
+
+
+def test_files_and_functions_are_small() -> None:
+    """A file fits into a head, a function into a glance: no file over 500 lines; none of 60 but a migration's; nine in ten within 20."""
+    long_files = [path.name for path in product() if len(path.read_text().splitlines()) > 500]
+    sizes = [size for path in product() for size in functions(path)]
+    long_functions = [name for name, lines in sizes if lines > 60 and "/migrations/versions/" not in name]
+    small = sum(lines <= 20 for _, lines in sizes)
+    assert (long_files, long_functions) == ([], [])
+    assert small >= 0.9 * len(sizes)
+
+
+def test_every_room_opens_with_what_it_is_for() -> None:
+    """Its `__init__` says it; an empty one would send the reader into the files."""
+    rooms = [path for path in product() if path.name == "__init__.py" and path.parent.name != "versions"]
+    assert [str(path) for path in rooms if not ast.get_docstring(ast.parse(path.read_text()))] == []

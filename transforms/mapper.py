@@ -3,6 +3,7 @@
 import re
 from codecs import BOM_UTF8
 from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
 from operator import methodcaller
@@ -63,14 +64,19 @@ class Mapper:
         code_map: Iterable[CodeMapRow] = (),
         types: Collection[str] = ALL_TYPES,
         look_up: LookUp | None = None,
+        midnight_is_date: bool = False,
+        today: date | None = None,
     ) -> None:
         self.noticed = Noticed()
         """Counts of what was noticed, until they are taken."""
         rows = list(code_map)
-        self._given = (site, time_zone, subject_key, rows)
+        self._given = (site, time_zone, subject_key, rows, midnight_is_date)
         self._identities: dict[str, bytes] = {}
         self._pseudonyms = Pseudonyms(subject_key)
-        setting = Setting(ZoneInfo(time_zone), self._pseudonyms, meanings(rows))
+        latest = (today or datetime.now(UTC).date()) + timedelta(days=1)
+        setting = Setting(
+            ZoneInfo(time_zone), self._pseudonyms, meanings(rows), str(latest), midnight_is_date=midnight_is_date
+        )
         policy = FieldPolicy.load()
         self._sources = {resource.record: resource.source for resource in mappings().values()}
         self._references = References(self._pseudonyms, look_up)

@@ -20,6 +20,7 @@ from connectors.client.origins import Origins
 from connectors.outside.decoding import Form, TooDeep, Unreadable, decoded
 from connectors.outside.times import http_date, pause_after
 from connectors.vendors import Vendor, vendor
+from schemas.encryption import on_loopback
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 from schemas.sites import Fhir
 
@@ -84,7 +85,9 @@ class FhirClient:
             name: text.format(client_id=fhir.auth.client_id or "") for name, text in self.vendor.headers.items()
         }
         verify = _certificates(folder / fhir.ca_file if fhir.ca_file else None) if transport is None else True
-        self._http = _http_client(transport, fhir.timeout_seconds, verify)
+        # What is for this machine goes through no proxy: loopback needs no TLS because it leaves no machine.
+        proxied = not on_loopback(httpx2.URL(self._base).host)
+        self._http = _http_client(transport, fhir.timeout_seconds, verify, proxied=proxied)
 
     def __enter__(self) -> Self:
         return self
@@ -381,15 +384,16 @@ def _causes(exc: BaseException | None) -> Iterator[BaseException]:
 
 
 def _http_client(
-    transport: httpx2.BaseTransport | None, seconds: float, verify: ssl.SSLContext | bool
+    transport: httpx2.BaseTransport | None, seconds: float, verify: ssl.SSLContext | bool, *, proxied: bool
 ) -> httpx2.Client:
-    """Raises OperatorError, without the text, where the environment names a proxy by what is no address."""
+    """`proxied`: by the environment's proxies. Raises OperatorError, without the text, where one is named by no address."""
     timeout = httpx2.Timeout(seconds, connect=min(10.0, seconds))
     try:
         return httpx2.Client(
             transport=transport,
             timeout=timeout,
             headers={"Accept-Encoding": ACCEPT_ENCODING},
+            trust_env=proxied,
             verify=verify,
             follow_redirects=False,
         )

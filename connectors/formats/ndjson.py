@@ -6,27 +6,11 @@ from pathlib import Path
 
 from connectors.formats.gzip import Bomb, TruncatedGzip, file_blocks, plain
 from connectors.outside.decoding import is_whole
-from connectors.outside.file_names import is_read
-from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
 
 _SHORTEST = 2
 """Longer lines need no look whether they are empty: `\\r` and a blank at most."""
 BOM = b"\xef\xbb\xbf"
-
-
-def find_files(path: Path) -> Iterator[Path]:
-    """A file itself; of a folder, every one whose name is that of a resource file (`is_read`), at any depth, sorted. Hidden ones are left out.
-
-    Raises OperatorError where there is no such file or folder.
-    """
-    if path.is_file():
-        yield path
-        return
-    if not path.is_dir():
-        raise OperatorError(f"no such file or folder: {path}", "Correct the path; check that the share is mounted.")
-    found = (file for file in path.rglob("*") if is_read(file.name) and file.is_file())
-    yield from sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts))
 
 
 def read_lines(path: Path, *, cap: int) -> Iterator[bytes | Problem]:

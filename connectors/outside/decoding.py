@@ -18,10 +18,13 @@ ABSENT = msgspec.Raw(b"")
 _DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 """By what is asked for."""
 _ANY_VALUE = msgspec.json.Decoder(msgspec.Raw)
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
-"""Strings, and brackets outside of them."""
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.?+[^"\\]*+)*+"?+|[\[\]{}]', re.DOTALL)
+"""Strings, and brackets outside of them. A string that is never closed goes on to the end: else each quotation mark in it
+would be tried anew."""
 _BETWEEN = re.compile(rb"(?:[\s,:]|true|false|null|-?(?:NaN|Infinity)|[-+0-9.eE])*+")
 """What stands between them where quotation marks come in pairs; two numbers JSON does not know, but some servers."""
+MENDED_BYTES = 32 << 20
+"""Longest text whose brackets are counted: seconds of work, for what is a page of resources as a rule far below it."""
 _LIST, _ELEMENT = 2, 3
 """Brackets that are open inside a list of the outermost object, and inside an object of that list."""
 
@@ -105,7 +108,9 @@ def without_unreadable(content: bytes) -> tuple[bytes, list[bytes]]:
     Brackets are counted without a stack, so depth costs nothing. An element in which quotation marks do not come in pairs
     stays, and with it the whole object unreadable: where it ends is not known.
     """
-    kept, cut, upto = bytearray(), [], 0
+    kept, cut, upto = bytearray(), list[bytes](), 0
+    if len(content) > MENDED_BYTES:
+        return content, cut
     for begin, end in _elements(content):
         element = content[begin:end]
         if not _is_readable(element) and _is_paired(element):
@@ -143,12 +148,13 @@ def _is_paired(element: bytes) -> bool:
 
 
 def _is_balanced(content: bytes) -> bool:
-    depth, upto = 0, 0
+    depth = 0
     for token in _TOKEN.finditer(content):
         mark = content[token.start()]
         depth += (mark in b"[{") - (mark in b"]}")
-        upto = token.end()
-    return depth == 0 and not content[upto:].strip()
+        if depth <= 0:
+            return mark in b"]}" and not content[token.end() :].strip()
+    return False
 
 
 def _decoder(form: type[T]) -> msgspec.json.Decoder[T]:

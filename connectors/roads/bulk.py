@@ -26,8 +26,8 @@ SHORTEST_POLL, USUAL_POLL, LONGEST_POLL = 0.5, 5.0, 60.0
 """Seconds between questions whether an export is ready; the server's Retry-After is followed between them."""
 MOST = 1 << 53
 """Largest count believed."""
-MANIFESTS = 1000
-"""Most pages of a manifest."""
+MANIFESTS, MOST_FILES = 1000, 100_000
+"""Most pages of a manifest, and most files they name together."""
 
 
 class ExportedFile(msgspec.Struct):
@@ -230,12 +230,21 @@ class _Export:
         now = self.client.clock()
         stamp = believed(instant(said(manifest.transactionTime, str, "")), now)
         cursor.as_of = stamp or believed(answer.date, now) or cursor.began
-        pages = list(self._pages(manifest))
-        if deleted := sum(len(each(page.deleted, msgspec.Raw)) for page in pages):
+        parts: list[ExportedFile] = []
+        deleted = unreadable = 0
+        for page in self._pages(manifest):
+            parts += self._files(page)
+            deleted += len(each(page.deleted, msgspec.Raw))
+            unreadable += page.unreadable
+            if len(parts) > MOST_FILES:
+                raise IncompleteError(
+                    f"the export's manifest names more than {MOST_FILES} files", "Report it to the EHR vendor."
+                )
+        if deleted:
             cursor.notes.append(f"{deleted} files of deletions in the export were not read")
-        if unreadable := sum(page.unreadable for page in pages):
+        if unreadable:
             cursor.faults.append(f"the export's manifest names {unreadable} files in a form that is not FHIR's")
-        cursor.parts = [file for page in pages for file in self._files(page)]
+        cursor.parts = parts
         self._save()
 
     def _pages(self, manifest: _Manifest) -> Iterator[_Manifest]:
@@ -263,14 +272,15 @@ class _Export:
         """One file, whole or not at all; then the cursor."""
         cursor = self.cursor
         path = self._target(file)
-        cursor.taken += 1
         try:
             meter = self.client.again_and_again(lambda: self._download(file, path))
         except TooLarge as exc:
             cursor.faults.append(f"{file.type}: a file of the export {exc}; not taken")
+            cursor.taken += 1
             self._save()
             return
         cursor.files.append(path.name)
+        cursor.taken += 1
         if file.type == MESSAGES:
             cursor.messages += meter.lines
             cursor.faults += _grave(path, self.site.limits.line_bytes)

@@ -1,16 +1,17 @@
 """`mainstem check`: proves that a site can be read before its first run, by reading a little of it. A file a probe.
 
 A probe says what it saw or why it failed, what to do and who can do it; a failure keeps its kind. Reads an EHR or a
-folder; touches no database and no broker.
+folder; touches no database and no broker. To add one, write a file here that declares PROBE; it is found by its name.
 """
 
+import importlib
+import pkgutil
+from contextlib import nullcontext
 from dataclasses import replace
 
 from connectors.pulling import Source
 from mainstem.check.finding import Finding, failed
-from mainstem.check.folder import check_folder
-from mainstem.check.server import check_server
-from mainstem.check.subject_key import check_subject_key
+from mainstem.check.probe import Probe, Visit
 from schemas.errors import MainstemError
 
 __all__ = ["Finding", "check_site"]
@@ -21,13 +22,27 @@ ATTEMPTS = 2
 
 def check_site(source: Source) -> list[Finding]:
     """Everything tried at a site, in order; stops where nothing further can be told. Raises nothing a site can cause."""
-    site = source.site
-    findings = [check_subject_key(site, source.secrets)]
-    if site.fhir is None or site.road == "files":
-        return findings + check_folder(site, source.folder)
-    try:
-        client = replace(source, attempts=ATTEMPTS).client()
-    except MainstemError as exc:
-        return [*findings, failed("configuration", "network", exc)]
-    with client:
-        return findings + check_server(site, client)
+    visit = Visit(replace(source, attempts=ATTEMPTS))
+    findings: list[Finding] = []
+    if not visit.reads_files:
+        try:
+            visit.client = visit.source.client()
+        except MainstemError as exc:
+            findings.append(failed("configuration", "network", exc))
+    with visit.client or nullcontext():
+        for probe in probes():
+            findings += probe.look(visit)
+    return findings
+
+
+def probes() -> list[Probe]:
+    """Every probe of this folder, each behind the one that it needs."""
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    found = {name: importlib.import_module(f"{__name__}.{name}") for name in names}
+    declared: dict[str, Probe] = {name: module.PROBE for name, module in found.items() if hasattr(module, "PROBE")}
+
+    def depth(name: str) -> int:
+        after = declared[name].after
+        return 1 + depth(after) if after else 0
+
+    return [declared[name] for name in sorted(declared, key=lambda name: (depth(name), name))]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schemas.errors import IncompleteError, MainstemError, TemporaryError
+from schemas.showing import shown
 
 Who = Literal["site IT", "EHR vendor", "network"]
 Kind = Literal["", "temporary", "operator", "incomplete"]
@@ -31,7 +32,7 @@ class Finding:
 def tried(name: str, who: Who, attempt: Callable[[], str], *, resource_type: str = "") -> Finding:
     """What came of an attempt, which says what it saw."""
     try:
-        return Finding(name, True, attempt(), resource_type=resource_type)
+        return Finding(name, True, shown(attempt()), resource_type=resource_type)
     except MainstemError as exc:
         return failed(name, who, exc, resource_type=resource_type)
 

@@ -1,20 +1,21 @@
 """Probe: the key of the pseudonyms."""
 
-from connectors.client.auth import Secrets
 from mainstem.check.finding import Finding, tried
+from mainstem.check.probe import Probe, Visit
 from schemas.errors import OperatorError
-from schemas.sites import Site
 
 
-def check_subject_key(site: Site, secrets: Secrets) -> Finding:
-    """Whether it is there and long enough."""
-    return tried("subject key", "network", lambda: _subject_key(site, secrets))
+def _look(visit: Visit) -> list[Finding]:
+    return [tried("subject key", "network", lambda: _size(visit))]
 
 
-def _subject_key(site: Site, secrets: Secrets) -> str:
-    size = len(secrets(site.subject_key))
+def _size(visit: Visit) -> str:
+    size = len(visit.source.secrets(visit.site.subject_key))
     if size < 32:
         raise OperatorError(
             f"the subject key has {size} bytes; at least 32 are needed", "Make one with `mainstem sites new`."
         )
     return f"{size} bytes"
+
+
+PROBE = Probe(_look)

@@ -5,6 +5,7 @@ A file gives `group`: with a name its commands stand below it (`mainstem topics 
 nobody imports this room.
 """
 
+import os
 import sys
 from importlib import import_module
 from pkgutil import iter_modules
@@ -49,6 +50,9 @@ def _configure(
 def main() -> None:
     """Runs the command; an error of ours is printed as its cause and its fix, without a traceback; of others the kind alone."""
     sys.excepthook = print_defect
+    os.umask(
+        os.umask(0o077) | 0o022
+    )  # a stub runs with Airflow's rights, a site file says where a key is: nobody else's
     try:
         app()
     except MainstemError as exc:

@@ -18,4 +18,4 @@ def feedback(
     from services.pages.running import run
 
     current = read_settings()
-    run(current.registry_url, network=current.network, host=host, port=port, say=tell)
+    run(current.registry_url, network=current.network, host=host, port=port, names=current.host_names, say=tell)

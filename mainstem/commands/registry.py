@@ -28,4 +28,5 @@ def serve(
     """Serve the registry's read-only API and the events' schemas."""
     from services.registry.running import serve_api
 
-    serve_api(read_settings().registry_url, host=host, port=port, say=tell)
+    current = read_settings()
+    serve_api(current.registry_url, host=host, port=port, names=current.host_names, say=tell)

@@ -39,7 +39,7 @@ def status(site: Annotated[str | None, typer.Option(help="Only this site.")] = N
     elif rows:
         stdout().print(as_table(rows, datetime.now(UTC)))
         if refused := sum(row.refused for row in rows):
-            typer.echo(f"{refused:,} changes refused: {REFUSED}")
+            say(f"{refused:,} changes refused: {REFUSED}")
     else:
         say("nothing has been loaded yet: mainstem run sites/<site>.toml")
 

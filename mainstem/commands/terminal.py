@@ -8,9 +8,10 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -84,6 +85,31 @@ def say(line: str, *, err: bool = False) -> None:
 def tell(line: str) -> None:
     """One line on what goes on, on standard error."""
     stderr().print(line, soft_wrap=True)
+
+
+class _ForEyes(BytesIO):
+    """JSON lines on a terminal: what is not printable stands there by JSON's own escape."""
+
+    def write(self, lines: Any) -> int:
+        """The same JSON, each line printable."""
+        text = bytes(lines).decode("utf-8", "replace")
+        sys.stdout.write("".join(char if char.isprintable() or char == "\n" else _json_escape(char) for char in text))
+        return len(lines)
+
+    def flush(self) -> None:
+        """To the terminal."""
+        sys.stdout.flush()
+
+
+def _json_escape(char: str) -> str:
+    import json
+
+    return json.dumps(char)[1:-1]
+
+
+def json_lines() -> IO[bytes]:
+    """Where JSON lines go, byte by byte; but where a person looks, nothing of them steers the terminal."""
+    return _ForEyes() if sys.stdout.isatty() else sys.stdout.buffer
 
 
 def print_json(value: Any) -> None:

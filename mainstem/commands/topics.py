@@ -7,6 +7,7 @@ import typer
 from mainstem.commands.terminal import AsJson, print_json, read_settings, say, stdout
 
 if TYPE_CHECKING:
+    from mainstem.kafka.acls import Role
     from mainstem.kafka.topics import TopicFinding
 
 group = typer.Typer(name="topics", help="The network's Kafka topics.", no_args_is_help=True)
@@ -52,6 +53,21 @@ def check(
         say("topics are as they should be")
     if findings:
         raise typer.Exit(1)
+
+
+@group.command("allow", epilog="Example: mainstem topics allow User:north")
+def allow(
+    principal: Annotated[str, typer.Argument(help="Kafka's name of it: User:north.")],
+    consumer: Annotated[bool, typer.Option("--consumer", help="A consumer's rights, not a publisher's.")] = False,
+    group: Annotated[str, typer.Option(help="The consumer's group.")] = "registry",
+) -> None:
+    """Give a principal the ACLs of a site's publisher, or of a consumer: one principal a site, one a group."""
+    from mainstem.kafka.acls import allow
+
+    current = read_settings()
+    role: Role = "consumer" if consumer else "publisher"
+    for right in allow(current.kafka_settings(), current.network, principal, role, group=group):
+        say(f"{principal} may {right}")
 
 
 def _print_findings(findings: "list[TopicFinding]") -> None:

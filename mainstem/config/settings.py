@@ -47,7 +47,17 @@ class Settings(BaseSettings):
     )
     landing: Path = Field(default=Path("var/landing"), description="Raw FHIR as it came; stays at the site.")
     keep_loads: int = Field(default=7, ge=1, description="Loads whose landing files are kept, per site.")
+    trusted_hosts: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9.:, \[\]_-]*$",
+        description="Names, separated by commas, that pages and API answer to besides loopback's and the address bound.",
+    )
     sites: Path = Field(default=Path("sites"), description="Folder of the site files.")
+
+    @property
+    def host_names(self) -> list[str]:
+        """The trusted hosts, one by one."""
+        return [name.strip() for name in self.trusted_hosts.split(",") if name.strip()]
 
     def shown(self) -> dict[str, str | int | bool | None]:
         """Every value for people and for logs: an address without what it may hold besides."""

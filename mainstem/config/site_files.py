@@ -2,13 +2,17 @@
 
 import os
 import re
+import stat
+import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from schemas.errors import OperatorError
+from schemas.showing import shown
 from schemas.sites import SECRET_PATTERN, Site, parse_site
 
 Secrets = Callable[[str], bytes]
@@ -102,6 +106,7 @@ def file_secrets(folder: Path) -> Secrets:
             uri = _from_environment("AIRFLOW_CONN_" + re.sub(r"\W", "_", name).upper(), reference)
             return unquote(urlsplit(uri.decode()).password or "").encode()
         try:
+            _warn_of_readers(folder / name, stat.S_IMODE((folder / name).stat().st_mode))
             return (folder / name).read_bytes().strip()
         except OSError as exc:
             raise OperatorError(
@@ -110,6 +115,14 @@ def file_secrets(folder: Path) -> Secrets:
             ) from None
 
     return secret
+
+
+@cache
+def _warn_of_readers(path: Path, mode: int) -> None:
+    """Said once, on standard error: others on this machine can read the secret. Not refused: where secrets are mounted
+    (Kubernetes, Docker) the modes are not the reader's to choose."""
+    if mode & 0o077:
+        sys.stderr.write(f"warning: {shown(path)} can be read by others (mode {mode:04o}); chmod 600 {shown(path)}\n")
 
 
 def _from_environment(name: str, reference: str) -> bytes:

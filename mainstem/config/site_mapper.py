@@ -24,7 +24,13 @@ def site_mapper(
         )
     code_map = _read_code_map(file.resolve(site.code_map)) if site.code_map else ()
     return Mapper(
-        site=site.site, time_zone=site.time_zone, subject_key=key, code_map=code_map, types=types, look_up=look_up
+        site=site.site,
+        time_zone=site.time_zone,
+        subject_key=key,
+        code_map=code_map,
+        types=types,
+        look_up=look_up,
+        midnight_is_date=site.dates_as_midnight_utc,
     )
 
 

@@ -90,7 +90,7 @@ class Received:
         headers: dict[str, bytes] = dict(record.headers)
         self.op = _operation(headers[TYPE])
         self.epoch, self.sequence = _version(headers[SEQUENCE])
-        self.time = _instant(headers[TIME])
+        self.time = instant(headers[TIME])
         """When the change was stored, UTC."""
         self.site = _site(headers[SOURCE])
         self.record_type = _record_type(headers[DATA_SCHEMA])
@@ -262,7 +262,8 @@ def _version(sequence: bytes) -> tuple[int, int]:
 
 
 @lru_cache(1024)
-def _instant(text: bytes) -> datetime:
+def instant(text: bytes) -> datetime:
+    """A header's time, UTC. Raises ValueError where it is none, or cannot be true."""
     time = datetime.fromisoformat(text.decode())
     if not _within_time(time):
         raise ValueError

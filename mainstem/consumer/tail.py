@@ -11,7 +11,7 @@ from kafka import KafkaConsumer, TopicPartition
 from rich.console import Console
 from rich.text import Text
 
-from mainstem.consumer.received import LetterReason, Received, read_event, read_load
+from mainstem.consumer.received import LetterReason, Received, instant, read_event, read_load
 from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import Reach, as_settings, kafka_errors
 from schemas.errors import OperatorError
@@ -180,7 +180,7 @@ def _seen_load(record: Any) -> Seen:
     if isinstance(event, LetterReason):
         return _unreadable(record, event.value, headers)
     try:
-        when = datetime.fromisoformat(headers[Header.TIME])
+        when = instant(headers[Header.TIME].encode())
     except (KeyError, ValueError):
         return _unreadable(record, LetterReason.INVALID_HEADER.value, headers)
     read = sum(counts.read for counts in event.types.values())
@@ -189,7 +189,10 @@ def _seen_load(record: Any) -> Seen:
 
 
 def _unreadable(record: Any, reason: str, headers: dict[str, str]) -> Seen:
-    when = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    try:
+        when = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    except (ValueError, OverflowError, OSError):  # the producer's word, 64 bits of it
+        when = datetime.fromtimestamp(0, UTC)
     place = f"{reason} at {record.partition}:{record.offset}"
     return Seen(when, "?", "unreadable", "?", place, "", "", None, headers)
 
@@ -204,7 +207,7 @@ def _what(event: Received) -> str:
         return ""
     try:
         record = msgspec.json.decode(event.value, type=_Event).record
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
     value = bytes(record.value).decode() if record.value else record.value_code or record.status
     return " ".join(str(part) for part in (record.code, value, record.unit) if part)

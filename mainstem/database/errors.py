@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, TimeoutError
 
 from mainstem.database.urls import STATE, name_of
 from schemas.errors import MainstemError, OperatorError, TemporaryError
@@ -100,6 +100,8 @@ def explained(url: URL, error: BaseException, *, setting: str = STATE, prepared_
         code, known = _sqlite_code(cause), OF_SQLITE
     elif _of_psycopg(cause):
         code, known = _postgresql_code(cause), OF_POSTGRESQL
+    elif isinstance(cause, TimeoutError):
+        return TemporaryError(f"{name} is asked too much at once", "Try again.")
     else:
         return OperatorError(f"{name}: {type(cause).__name__}", "This is a defect; please report it.")
     if code == NO_TABLE:

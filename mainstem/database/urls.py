@@ -2,6 +2,8 @@
 
 import os
 import re
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -15,6 +17,8 @@ _ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 DATABASE = re.compile(r"[\w.$-]{1,63}")
 OTHERS = ("mariadb", "mssql", "mysql", "oracle")
 """Kinds that are named in a message; another word may be part of a password."""
+LANDING = "landing"
+"""The folder of raw FHIR, which lies beside the state where no setting says otherwise."""
 STATE = "MAINSTEM_DATABASE_URL"
 """The setting that names the state's database; fixes name it."""
 
@@ -95,8 +99,9 @@ def _two_readings(url: URL) -> bool:
 
 
 def make_private(url: URL, *, setting: str = STATE) -> None:
-    """An SQLite database's file and folder where they are missing, for their owner alone; SQLite gives what it puts beside
-    the file the same rights. Raises OperatorError where they cannot be made."""
+    """An SQLite database's file and folder, made where they are missing, for their owner alone; SQLite gives what it puts
+    beside the file the same rights. Those that are there and open to others are closed to them, the folder where it holds
+    nothing but what is ours. Raises OperatorError where they cannot be made."""
     if url.get_backend_name() != "sqlite" or not url.database:
         return
     file = Path(url.database)
@@ -104,8 +109,20 @@ def make_private(url: URL, *, setting: str = STATE) -> None:
         make_folder(file.parent)
         if not file.exists():
             os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        for each in file.parent.glob(f"{file.name}*"):
+            _close_to_others(each)
+        if all(".db" in each.name or each.name == LANDING for each in file.parent.iterdir()):
+            _close_to_others(file.parent)
     except OSError as exc:
         raise OperatorError(f"{file} cannot be made: {exc.strerror}", f"Name another place in {setting}.") from exc
+
+
+def _close_to_others(path: Path) -> None:
+    """Takes the rights of group and others, as far as they can be taken: it may be another user's, or a share knows none."""
+    with suppress(FileNotFoundError, PermissionError):  # SQLite may just have removed it
+        mode = path.stat().st_mode
+        if mode & 0o077:
+            path.chmod(stat.S_IMODE(mode) & 0o700)
 
 
 def make_folder(folder: Path) -> None:

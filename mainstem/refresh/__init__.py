@@ -6,6 +6,7 @@ functions. A step takes and returns ids and counts, never patient data.
 
 from mainstem.refresh.complete import complete
 from mainstem.refresh.derive import derive
+from mainstem.refresh.door import BusyError
 from mainstem.refresh.map import map_types
 from mainstem.refresh.opening import Progress, Refresh, open_refresh
 from mainstem.refresh.plan import Planned, plan, planned
@@ -18,6 +19,7 @@ from mainstem.refresh.steps import STEPS, Step
 
 __all__ = [
     "STEPS",
+    "BusyError",
     "Planned",
     "Progress",
     "Refresh",

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import signal
+import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
@@ -19,10 +21,14 @@ SPAWN = multiprocessing.get_context("spawn")
 class PublisherBeside(AbstractContextManager["PublisherBeside"]):
     """Starts publishing once enough changes wait; `finish` drains it and returns what it published."""
 
-    def __init__(self, site: str, settings: Settings, *, start_after: int) -> None:
+    def __init__(self, site: str, settings: Settings, *, start_after: int, notice: Callable[[str], None]) -> None:
+        """`notice` is told, from a thread, what the publisher tells whoever looks on: that its broker is away."""
         self._arguments = (site, settings)
         self._start_after = start_after
+        self._notice = notice
         self._waiting = 0
+        self._result: Published | MainstemError | None = None
+        self._listener = threading.Thread(target=self._listen, daemon=True, name="listening to the publisher")
         self._process: multiprocessing.process.BaseProcess | None = None
         self._mapped: Event = SPAWN.Event()
         self._answer, self._child_end = SPAWN.Pipe(duplex=False)
@@ -36,23 +42,30 @@ class PublisherBeside(AbstractContextManager["PublisherBeside"]):
             )
             self._process.start()
             self._child_end.close()
+            self._listener.start()
 
     def finish(self) -> Published | None:
         """Waits until everything pending is published. None where no process was needed; raises what it raised."""
         if self._process is None:
             return None
         self._mapped.set()
-        try:
-            result = self._answer.recv()
-        except EOFError:
-            result = TemporaryError(
-                "the publishing process ended without a word", "Run it again: it takes up where it was."
-            )
+        self._listener.join()
         self._process.join()
         self._process = None
-        if isinstance(result, MainstemError):
-            raise result
-        return result if isinstance(result, Published) else None
+        if isinstance(self._result, MainstemError):
+            raise self._result
+        return self._result
+
+    def _listen(self) -> None:
+        """Passes sentences on until the process says what came of it."""
+        try:
+            while isinstance(said := self._answer.recv(), str):
+                self._notice(said)
+            self._result = said
+        except EOFError:
+            self._result = TemporaryError(
+                "the publishing process ended without a word", "Run it again: it takes up where it was."
+            )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -60,6 +73,7 @@ class PublisherBeside(AbstractContextManager["PublisherBeside"]):
         if self._process is not None:
             self._process.terminate()
             self._process.join()
+            self._listener.join()
 
 
 class _MappedOrOrphaned:
@@ -84,7 +98,7 @@ def _follow(site: str, settings: Settings, mapped: Event, answer: Connection) ->
     result: Published | MainstemError
     try:
         store = State.open(settings.database_url)
-        with closing(store), publisher_of(site, settings, store.outbox) as publisher:
+        with closing(store), publisher_of(site, settings, store.outbox, notice=answer.send) as publisher:
             result = publisher.follow(_MappedOrOrphaned(mapped))
     except MainstemError as exc:
         result = exc

@@ -26,7 +26,9 @@ def run(refresh: Refresh, *, mode: Mode = "incremental", types: Sequence[str] = 
     with locked(refresh, "run"):
         with _timed("plan", shares):
             planned = plan(refresh, mode=mode, types=types, fresh=fresh)
-        with PublisherBeside(refresh.site.site, refresh.settings, start_after=PUBLISH_BESIDE_FROM) as beside:
+        with PublisherBeside(
+            refresh.site.site, refresh.settings, start_after=PUBLISH_BESIDE_FROM, notice=refresh.notice
+        ) as beside:
             night = Night(refresh, planned, beside)
             for step in STEPS:
                 with _timed(step.name, shares):

@@ -16,6 +16,7 @@ from mainstem.state.digests import EMPTY_DIGEST, digest_of
 from mainstem.state.keys import Move, move
 from mainstem.state.moments import microseconds
 from mainstem.state.numbers import add_to_tally, hold_number, keep_number
+from mainstem.state.subjects import index_subjects
 from schemas.errors import OperatorError
 from schemas.outcomes import fhir_types_of
 from transforms.mapped import NO_LINE, REF_BYTES, Mapped
@@ -48,6 +49,7 @@ class Aliases:
 
     def add(self, site: str, old: bytes, surviving: bytes, why: str, at: datetime) -> int:
         """From now on the old subject is the surviving one. Returns how many records went over. The same again changes nothing."""
+        index_subjects(self._database)
         with self._database.write() as connection:
             number = hold_number(connection, site)
             if _step(connection, site, [old]).get(old) == surviving:
@@ -66,6 +68,7 @@ class Aliases:
 
         Its `person` comes with the next load, which reads the people from the beginning.
         """
+        index_subjects(self._database)
         with self._database.write() as connection:
             number = hold_number(connection, site)
             survivor = resolve(connection, site, [old])[old]

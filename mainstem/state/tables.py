@@ -92,7 +92,6 @@ record = Table(
 )
 
 Index("ix_record_number", record.c.site, record.c.number)
-Index("ix_record_subject", record.c.subject)
 
 published = Table(
     "published",

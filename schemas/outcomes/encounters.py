@@ -3,7 +3,31 @@
 from datetime import datetime
 from typing import Literal
 
-from schemas.outcomes.record import Codings, PartialDate, Record, RecordId, fact
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.outcomes.record import Codings, Number, PartialDate, Record, RecordId, fact
+
+
+class EncounterDiagnosis(BaseModel):
+    """A diagnosis of a visit: what it was for there (FHIR Encounter.diagnosis)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    record: RecordId = Field(description="The record of the condition or procedure.")
+    use: str | None = fact("Its role.", source="Encounter.diagnosis.use", terminology="FHIR diagnosis-role")
+    rank: int | None = fact("Its rank in that role, 1 first.", source="Encounter.diagnosis.rank", unit="1")
+
+
+class EncounterClass(BaseModel):
+    """A class that a visit had for some time (FHIR Encounter.classHistory)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    class_code: str = Field(description="The class: v3-ActCode.")
+    start: datetime | None = fact("Start, UTC.", source="Encounter.classHistory.period.start")
+    start_date: PartialDate | None = fact("Local date of the start.", source="Encounter.classHistory.period.start")
+    end: datetime | None = fact("End, UTC.", source="Encounter.classHistory.period.end")
+    end_date: PartialDate | None = fact("Local date of the end.", source="Encounter.classHistory.period.end")
 
 
 class Encounter(Record):
@@ -18,6 +42,46 @@ class Encounter(Record):
         "Kinds of visit.", source="Encounter.type", terminology="SNOMED CT, CPT", default_factory=list
     )
     reasons: Codings = fact("Reasons for the visit.", source="Encounter.reasonCode", default_factory=list)
+    service_type: Codings = fact("Kind of service.", source="Encounter.serviceType", default_factory=list)
+    reason_records: list[RecordId] = fact(
+        "Conditions and procedures that are the reason.", source="Encounter.reasonReference", default_factory=list
+    )
+    diagnoses: list[EncounterDiagnosis] = fact(
+        "Diagnoses with their role and rank.", source="Encounter.diagnosis", default_factory=list
+    )
+    admit_source: Codings = fact(
+        "From where the patient came.", source="Encounter.hospitalization.admitSource", default_factory=list
+    )
+    discharge_disposition: Codings = fact(
+        "Where the patient went.", source="Encounter.hospitalization.dischargeDisposition", default_factory=list
+    )
+    readmission: Codings = fact(
+        "Whether it is a readmission.",
+        source="Encounter.hospitalization.reAdmission",
+        terminology="v2-0092",
+        default_factory=list,
+    )
+    provider: str | None = fact(
+        "The organization that gave the service, as a keyed hash.", source="Encounter.serviceProvider"
+    )
+    locations: list[str] = fact(
+        "Where it took place, as keyed hashes.", source="Encounter.location.location", default_factory=list
+    )
+    participant_types: Codings = fact(
+        "As what somebody took part.",
+        source="Encounter.participant.type",
+        terminology="v3-ParticipationType",
+        default_factory=list,
+    )
+    participant_kinds: list[str] = fact(
+        "Of what kind those were who took part; never who.",
+        source="Encounter.participant.individual",
+        terminology="FHIR resource types",
+        default_factory=list,
+    )
+    class_history: list[EncounterClass] = fact(
+        "Classes it had before.", source="Encounter.classHistory", default_factory=list
+    )
     start: datetime | None = fact("Start, UTC.", source="Encounter.period.start")
     start_date: PartialDate | None = fact("Local date of the start.", source="Encounter.period.start")
     end: datetime | None = fact("End, UTC.", source="Encounter.period.end")
@@ -52,6 +116,39 @@ class Condition(Record):
     abatement: datetime | None = fact("Abatement, UTC.", source="Condition.abatementDateTime, abatementPeriod.end")
     abatement_date: PartialDate | None = fact(
         "Local date of abatement.", source="Condition.abatementDateTime, abatementPeriod.end"
+    )
+    onset_age: Number | None = fact(
+        "Age at onset, or the lower end of a range.",
+        source="Condition.onsetAge, onsetRange.low, onsetString",
+        unit="as in `onset_age_unit`",
+    )
+    onset_age_high: Number | None = fact(
+        "Upper end of a range of ages at onset.",
+        source="Condition.onsetRange.high, onsetString",
+        unit="as in `onset_age_unit`",
+    )
+    onset_age_unit: str | None = fact(
+        "Unit of the age.", source="Condition.onsetAge, onsetRange, onsetString", terminology="UCUM a mo wk d h min"
+    )
+    abatement_age: Number | None = fact(
+        "Age at abatement, or the lower end of a range.",
+        source="Condition.abatementAge, abatementRange.low, abatementString",
+        unit="as in `abatement_age_unit`",
+    )
+    abatement_age_high: Number | None = fact(
+        "Upper end of a range of ages at abatement.",
+        source="Condition.abatementRange.high, abatementString",
+        unit="as in `abatement_age_unit`",
+    )
+    abatement_age_unit: str | None = fact(
+        "Unit of the age.",
+        source="Condition.abatementAge, abatementRange, abatementString",
+        terminology="UCUM a mo wk d h min",
+    )
+    severity: Codings = fact("Severity.", source="Condition.severity", terminology="SNOMED CT", default_factory=list)
+    stages: Codings = fact("Stages.", source="Condition.stage.summary", terminology="SNOMED CT", default_factory=list)
+    body_sites: Codings = fact(
+        "Body sites.", source="Condition.bodySite", terminology="SNOMED CT", default_factory=list
     )
     recorded_date: PartialDate | None = fact("Local date of recording.", source="Condition.recordedDate")
     encounter: RecordId | None = fact("The visit it was recorded at.", source="Condition.encounter")

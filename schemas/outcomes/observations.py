@@ -19,7 +19,7 @@ class Observation(Record):
         "Categories.", source="Observation.category", terminology="FHIR observation-category", default_factory=list
     )
     value: Number | None = fact(
-        "Value in `unit`.", source="Observation.valueQuantity, valueInteger", unit="as in `unit`"
+        "Value in `unit`.", source="Observation.valueQuantity, valueInteger, valueString", unit="as in `unit`"
     )
     unit: str | None = fact(
         "Unit of `value`; one unit a code.", source="Observation.valueQuantity.code", terminology="UCUM"
@@ -29,8 +29,36 @@ class Observation(Record):
     comparator: str | None = fact(
         "< <= >= > where the value is a bound.", source="Observation.valueQuantity.comparator"
     )
+    value_low: Number | None = fact(
+        "Low end of a value that is a range, in `unit`.", source="Observation.valueRange.low", unit="as in `unit`"
+    )
+    value_high: Number | None = fact(
+        "High end of a value that is a range, in `unit`.", source="Observation.valueRange.high", unit="as in `unit`"
+    )
+    ratio_numerator: Number | None = fact(
+        "First number of a ratio: 1 of a titre 1:64.", source="Observation.valueRatio.numerator, valueString"
+    )
+    ratio_denominator: Number | None = fact(
+        "Second number of a ratio: 64 of a titre 1:64.", source="Observation.valueRatio.denominator, valueString"
+    )
+    value_time: str | None = fact("Time of day that is the value, local.", source="Observation.valueTime")
+    value_instant: datetime | None = fact("Instant that is the value, UTC.", source="Observation.valueDateTime")
+    value_date: PartialDate | None = fact("Local date that is the value.", source="Observation.valueDateTime")
+    reference_low: Number | None = fact(
+        "Low end of the reference range.", source="Observation.referenceRange.low", unit="as in `reference_unit`"
+    )
+    reference_high: Number | None = fact(
+        "High end of the reference range.", source="Observation.referenceRange.high", unit="as in `reference_unit`"
+    )
+    reference_unit: str | None = fact(
+        "Unit of the reference range; that of the code where it has one.",
+        source="Observation.referenceRange.low, high",
+        terminology="UCUM",
+    )
     value_code: str | None = fact(
-        "Coded value, normalised.", source="Observation.valueCodeableConcept", terminology="SNOMED CT, LOINC answers"
+        "Coded value, normalised.",
+        source="Observation.valueCodeableConcept, valueString",
+        terminology="SNOMED CT, LOINC answers",
     )
     value_codings: Codings = fact(
         "Every coding of the value.", source="Observation.valueCodeableConcept", default_factory=list
@@ -48,6 +76,22 @@ class Observation(Record):
     )
     parent: RecordId | None = fact("The record this is a component of.", source="Observation.component")
     parts: list[RecordId] = fact("Records of the components.", source="Observation.component", default_factory=list)
+    issued: datetime | None = fact("When it was made available, UTC.", source="Observation.issued")
+    issued_date: PartialDate | None = fact("Local date it was made available.", source="Observation.issued")
+    performer_kinds: list[str] = fact(
+        "Of what kind those are who are responsible; never who.",
+        source="Observation.performer",
+        terminology="FHIR resource types",
+        default_factory=list,
+    )
+    specimen: str | None = fact("The specimen, as a keyed hash.", source="Observation.specimen")
+    method: Codings = fact("Method.", source="Observation.method", terminology="SNOMED CT", default_factory=list)
+    body_sites: Codings = fact(
+        "Body site.", source="Observation.bodySite", terminology="SNOMED CT", default_factory=list
+    )
+    derived_from: list[RecordId] = fact(
+        "Observations it was made from.", source="Observation.derivedFrom", default_factory=list
+    )
     encounter: RecordId | None = fact("The visit it belongs to.", source="Observation.encounter")
 
 

@@ -182,6 +182,42 @@ class Procedure(Record):
     performed: datetime | None = fact("Start, UTC.", source="Procedure.performed[x]")
     performed_date: PartialDate | None = fact("Local date of the start.", source="Procedure.performed[x]")
     performed_end: datetime | None = fact("End, UTC.", source="Procedure.performedPeriod.end")
+    performed_end_date: PartialDate | None = fact("Local date of the end.", source="Procedure.performedPeriod.end")
+    performed_age: Number | None = fact(
+        "Age when it was performed, or the lower end of a range.",
+        source="Procedure.performedAge, performedRange.low, performedString",
+        unit="as in `performed_age_unit`",
+    )
+    performed_age_high: Number | None = fact(
+        "Upper end of a range of ages when it was performed.",
+        source="Procedure.performedRange.high, performedString",
+        unit="as in `performed_age_unit`",
+    )
+    performed_age_unit: str | None = fact(
+        "Unit of the age.",
+        source="Procedure.performedAge, performedRange, performedString",
+        terminology="UCUM a mo wk d h min",
+    )
+    category: Codings = fact("Category.", source="Procedure.category", terminology="SNOMED CT", default_factory=list)
+    body_sites: Codings = fact(
+        "Body sites.", source="Procedure.bodySite", terminology="SNOMED CT", default_factory=list
+    )
+    outcome: Codings = fact("Outcome.", source="Procedure.outcome", terminology="SNOMED CT", default_factory=list)
+    complications: Codings = fact("Complications.", source="Procedure.complication", default_factory=list)
+    status_reasons: Codings = fact("Why it has this status.", source="Procedure.statusReason", default_factory=list)
+    reason_records: list[RecordId] = fact(
+        "Conditions, observations, procedures that are the reason.",
+        source="Procedure.reasonReference",
+        default_factory=list,
+    )
+    part_of: list[RecordId] = fact("What it was a part of.", source="Procedure.partOf", default_factory=list)
+    location: str | None = fact("Where it took place, as a keyed hash.", source="Procedure.location")
+    performer_kinds: list[str] = fact(
+        "Of what kind those were who performed it; never who.",
+        source="Procedure.performer.actor",
+        terminology="FHIR resource types",
+        default_factory=list,
+    )
     status: str | None = fact("Status.", source="Procedure.status", terminology="FHIR event-status")
     reasons: Codings = fact("Reasons.", source="Procedure.reasonCode", default_factory=list)
     encounter: RecordId | None = fact("The visit it belongs to.", source="Procedure.encounter")
@@ -198,6 +234,36 @@ class Immunization(Record):
     occurrence_date: PartialDate | None = fact("Local date it was given.", source="Immunization.occurrenceDateTime")
     status: str | None = fact("Status.", source="Immunization.status", terminology="FHIR immunization-status")
     subpotent: bool | None = fact("The dose was too weak to count.", source="Immunization.isSubpotent")
+    status_reasons: Codings = fact("Why it has this status.", source="Immunization.statusReason", default_factory=list)
+    primary_source: bool | None = fact("Recorded by who gave it.", source="Immunization.primarySource")
+    report_origin: Codings = fact(
+        "Where it is known from, where not recorded by who gave it.",
+        source="Immunization.reportOrigin",
+        default_factory=list,
+    )
+    dose_number: int | None = fact(
+        "Which dose of the series.", source="Immunization.protocolApplied.doseNumber[x]", unit="1"
+    )
+    series_doses: int | None = fact(
+        "Doses the series has.", source="Immunization.protocolApplied.seriesDoses[x]", unit="1"
+    )
+    target_diseases: Codings = fact(
+        "Diseases it protects from.",
+        source="Immunization.protocolApplied.targetDisease",
+        terminology="SNOMED CT",
+        default_factory=list,
+    )
+    dose: Number | None = fact("Dose.", source="Immunization.doseQuantity", unit="as in `dose_unit`")
+    dose_unit: str | None = fact("Unit of the dose.", source="Immunization.doseQuantity", terminology="UCUM")
+    route: Codings = fact(
+        "Route.", source="Immunization.route", terminology="v3-RouteOfAdministration", default_factory=list
+    )
+    body_sites: Codings = fact("Body site.", source="Immunization.site", terminology="v3-ActSite", default_factory=list)
+    reasons: Codings = fact("Reasons.", source="Immunization.reasonCode", default_factory=list)
+    reason_records: list[RecordId] = fact(
+        "Conditions that are the reason.", source="Immunization.reasonReference", default_factory=list
+    )
+    recorded_date: PartialDate | None = fact("Local date of recording.", source="Immunization.recorded")
     encounter: RecordId | None = fact("The visit it belongs to.", source="Immunization.encounter")
 
 

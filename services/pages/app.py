@@ -9,24 +9,15 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
-from starlette.middleware.base import RequestResponseEndpoint
 
 import services.pages
-from schemas.errors import MainstemError, TemporaryError
+from schemas.errors import MainstemError
 from services.measures.library import measures
 from services.pages.site import PageSite
-from services.serving import HeadAnswered
+from services.serving import HEADERS, NOTHING_ELSE, HeadAnswered, Secured
 
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+OWN = f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; {NOTHING_ELSE}"
+"""A page takes scripts, styles and pictures of this server."""
 
 
 def make_app(engine: Engine, *, network: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> FastAPI:
@@ -37,13 +28,7 @@ def make_app(engine: Engine, *, network: str, clock: Callable[[], datetime] = la
         app.include_router(router)
     _answer_in_words(app, site)
 
-    @app.middleware("http")
-    async def secure(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        response = await call_next(request)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
-
+    app.add_middleware(Secured, headers=HEADERS | {"Content-Security-Policy": OWN})
     app.add_middleware(HeadAnswered)
     return app
 
@@ -74,8 +59,7 @@ def _answer_in_words(app: FastAPI, site: PageSite) -> None:
 
     @app.exception_handler(MainstemError)
     async def failed(request: Request, exc: MainstemError) -> Response:
-        status = 503 if isinstance(exc, TemporaryError) else 500
-        return answer(status, "The registry cannot be read now", f"{exc.cause}. {exc.fix}")
+        return answer(503, "The registry cannot be read now", f"{exc.cause}. {exc.fix}")
 
 
 NO_PAGE = "There is no page at this address."

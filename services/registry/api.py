@@ -10,16 +10,22 @@ from fastapi import APIRouter, FastAPI, HTTPException, Path, Query, Request, Res
 from fastapi.responses import JSONResponse
 from sqlalchemy import Engine, Select, select
 
-from schemas.errors import MainstemError, TemporaryError
+from schemas.errors import MainstemError
 from schemas.outcomes import RECORD_TYPES
+from schemas.sites import SITE_PATTERN
 from services.registry.completeness import SiteCompleteness, completeness
 from services.registry.database import reading
 from services.registry.tables import RECORD_TABLES, history, load
-from services.serving import HeadAnswered
+from services.serving import HeadAnswered, Secured
 
 PAGE = 100
 LARGEST_PAGE = 1000
 Name = Annotated[str, Path(pattern=r"^[a-z][a-z_]{0,40}$")]
+# What has another form is in no database; a NUL among it, PostgreSQL would refuse with an error.
+SiteName = Annotated[str | None, Query(pattern=SITE_PATTERN)]
+Subject = Annotated[str | None, Query(pattern=r"^s-[0-9a-f]{32}$")]
+After = Annotated[str, Query(pattern=r"^(r-[0-9a-f]{0,32})?$")]
+RecordId = Annotated[str, Path(pattern=r"^r-[0-9a-f]{32}$")]
 Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
 
 
@@ -31,9 +37,9 @@ def make_app(engine: Engine) -> FastAPI:
 
     @app.exception_handler(MainstemError)
     async def failed(request: Request, exc: MainstemError) -> JSONResponse:
-        status = 503 if isinstance(exc, TemporaryError) else 500
-        return JSONResponse({"detail": exc.cause, "fix": exc.fix}, status_code=status)
+        return JSONResponse({"detail": exc.cause, "fix": exc.fix}, status_code=503)
 
+    app.add_middleware(Secured)
     app.add_middleware(HeadAnswered)
     return app
 
@@ -65,7 +71,7 @@ def _records(engine: Engine) -> APIRouter:
 
     @router.get("/{record_type}")
     def records(
-        record_type: Name, site: str | None = None, subject: str | None = None, after: str = "", limit: Limit = PAGE
+        record_type: Name, site: SiteName = None, subject: Subject = None, after: After = "", limit: Limit = PAGE
     ) -> dict[str, Any]:
         """The current records of a type in the order of their ids; the next page starts `after` the last."""
         if record_type not in RECORD_TABLES:
@@ -78,7 +84,7 @@ def _records(engine: Engine) -> APIRouter:
         return {"records": found, "next": found[-1]["id"] if len(found) == limit else None}
 
     @router.get("/{record_type}/{record_id}/history")
-    def record_history(record_type: Name, record_id: str) -> list[dict[str, Any]]:
+    def record_history(record_type: Name, record_id: RecordId) -> list[dict[str, Any]]:
         """Every change of a record that arrived here, the oldest first."""
         query = select(history).where(history.c.record == record_id, history.c.type == record_type)
         found = rows(engine, query.order_by(history.c.epoch, history.c.sequence))
@@ -94,7 +100,7 @@ def _sites(engine: Engine) -> APIRouter:
     router = APIRouter()
 
     @router.get("/loads")
-    def loads(site: str | None = None, limit: Limit = PAGE) -> list[dict[str, Any]]:
+    def loads(site: SiteName = None, limit: Limit = PAGE) -> list[dict[str, Any]]:
         """The sites' loads, the newest first."""
         query = select(load).order_by(load.c.started.desc(), load.c.load).limit(limit)
         return rows(engine, query if site is None else query.where(load.c.site == site))

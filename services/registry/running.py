@@ -64,11 +64,20 @@ def catch_up(kafka: KafkaSettings, network: str, registry_url: str, *, timeout: 
         engine.dispose()
 
 
-def serve_api(registry_url: str, *, host: str = HOST, port: int = PORT, say: Say = lambda _: None) -> None:
+def serve_api(
+    registry_url: str,
+    *,
+    host: str = HOST,
+    port: int = PORT,
+    names: Sequence[str] = (),
+    say: Say = lambda _: None,
+) -> None:
     """Serves the HTTP API until interrupted. It has no log-in: leave it on loopback, or put a gateway before it."""
     engine = open_registry(registry_url)
     try:
-        serve(make_app(engine), f"Registry's API, from {name_of(engine.url)},", host=host, port=port, say=say)
+        serve(
+            make_app(engine), f"Registry's API, from {name_of(engine.url)},", host=host, port=port, names=names, say=say
+        )
     finally:
         engine.dispose()
 

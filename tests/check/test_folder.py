@@ -46,7 +46,7 @@ def test_folder_that_may_not_be_read_is_a_finding(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "rglob", refuse)
+    monkeypatch.setattr("os.scandir", refuse)
     found = findings(make_site(files={"folder": "in"}))
     assert (found["folder"].ok, found["folder"].fix) == (False, "Check permissions and the share.")
 
@@ -74,3 +74,15 @@ def test_site_that_names_no_folder_is_told_so(make_site: Any, findings: Any) -> 
     found = findings(make_site().model_copy(update={"road": "files", "files": None}))
     assert (found["files"].ok, found["files"].who) == (False, "network")
     assert "[files]" in found["files"].fix
+
+
+def test_dates_written_as_midnight_are_noticed_and_the_setting_is_named(
+    make_site: Any, findings: Any, folder: Path
+) -> None:
+    line = '{"resourceType":"Observation","id":"1","effectiveDateTime":"2026-03-02T%s:00:00Z","issued":"2026-03-02T09:00:00Z"}\n'
+    options = {"files": {"folder": "in"}, "types": ["Observation"]}
+    (folder / "Observation.ndjson").write_text((line % "00") * 30)
+    assert "dates_as_midnight_utc" in findings(make_site(**options))["midnights"].fix
+    assert "midnights" not in findings(make_site(**options, dates_as_midnight_utc=True))
+    (folder / "Observation.ndjson").write_text((line % "09") * 30)
+    assert "midnights" not in findings(make_site(**options))

@@ -163,3 +163,16 @@ def test_finished_unit_is_not_copied_again(site: Site, delivered: Path, pull_uni
 def test_missing_folder_is_named(make_site: Callable[..., Site], pull_unit: Any) -> None:
     with pytest.raises(OperatorError, match=r"no such folder: .*nowhere"):
         pull_unit(make_site(files={"folder": "nowhere"}), "Patient")
+
+
+def test_files_are_found_at_any_depth_sorted_and_hidden_ones_left_out(delivered: Path) -> None:
+    for name in ("b/Patient.ndjson", "a.ndjson.gz", "b/c/d.ndjson", ".git/x.ndjson", "b/notes.txt", ".part.ndjson"):
+        (delivered / name).parent.mkdir(parents=True, exist_ok=True)
+        (delivered / name).touch()
+    found = look_into(delivered)
+    assert [path.relative_to(delivered).as_posix() for path in found.files] == [
+        "a.ndjson.gz",
+        "b/Patient.ndjson",
+        "b/c/d.ndjson",
+    ]
+    assert found.refused == []

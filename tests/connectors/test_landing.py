@@ -95,6 +95,17 @@ def test_landing_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
         LandingZone(tmp_path, "north").of("north/2026-03-02T05:00:00Z").open()
 
 
+def test_folders_that_lie_open_are_closed_to_others(tmp_path: Path) -> None:
+    folder = tmp_path / "landing" / "north" / "2026-03-02T050000Z"
+    folder.mkdir(parents=True)
+    tmp_path.chmod(0o755)
+    for each in (folder, *folder.parents[:2]):
+        each.chmod(0o755)
+    LandingZone(tmp_path / "landing", "north").of("north/2026-03-02T05:00:00Z").open()
+    assert {stat.S_IMODE(each.stat().st_mode) for each in (folder, *folder.parents[:2])} == {0o700}
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
 def test_folders_that_are_made_are_for_their_owner_only(tmp_path: Path) -> None:
     LandingZone(tmp_path / "var" / "landing", "north").of("north/2026-03-02T05:00:00Z").open()
     folder = tmp_path / "var" / "landing" / "north" / "2026-03-02T050000Z"

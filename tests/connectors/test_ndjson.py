@@ -10,9 +10,8 @@ from isal import igzip
 
 from connectors.formats.gzip import file_blocks
 from connectors.formats.meter import Meter
-from connectors.formats.ndjson import find_files, read_lines
+from connectors.formats.ndjson import read_lines
 from connectors.outside.times import instant
-from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
 
 CAP = 1 << 20
@@ -107,17 +106,3 @@ def test_meter_tells_half_a_file(tmp_path: Path, content: bytes, lines: int, tru
 @pytest.mark.parametrize("text", ["2024-01-01T00:00:00", "yesterday", "", "2023-08-01T16: 09: 08.000Z"])
 def test_instant_without_offset_or_sense_is_none(text: str) -> None:
     assert instant(text) is None
-
-
-def test_files_are_found_at_any_depth_sorted_and_hidden_ones_left_out(tmp_path: Path) -> None:
-    for name in ("b/Patient.ndjson", "a.ndjson.gz", "b/c/d.ndjson", ".git/x.ndjson", "b/notes.txt", ".part.ndjson"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    assert [path.relative_to(tmp_path).as_posix() for path in find_files(tmp_path)] == [
-        "a.ndjson.gz",
-        "b/Patient.ndjson",
-        "b/c/d.ndjson",
-    ]
-    assert [tmp_path / "b/notes.txt"] == list(find_files(tmp_path / "b/notes.txt"))
-    with pytest.raises(OperatorError, match="no such file or folder"):
-        list(find_files(tmp_path / "nowhere"))

@@ -218,6 +218,38 @@ def test_a_dry_run_proves_the_site_and_loads_nothing(lhn: Network, airflow_home:
     assert "dry run" in str(result["note"])
 
 
+BUSY = """
+from types import SimpleNamespace as Of
+from dags import site_dag
+from mainstem.refresh import BusyError
+
+left = []
+site_dag.get_current_context = lambda: {"ti": Of(try_number=6, max_tries=5, xcom_push=lambda **what: left.append(what))}
+
+def busy(*_):
+    raise BusyError("process 7 is at step pull of west already", "Wait until it ends.")
+
+refresh = Of(store=Of(loads=Of(pulled=lambda load: {"Patient": "pulled once already"})))
+try:
+    site_dag._pull(refresh, Of(pull_units=busy, BusyError=BusyError), "west/1", ["Patient"])
+except BusyError:
+    print("busy", left)
+"""
+
+
+def test_a_unit_that_somebody_else_is_at_is_no_gap_however_often_it_was_tried(airflow_home: Path) -> None:
+    """The task fails as busy; told as missing, it would send an engineer to look for a delivery that is there."""
+    done = subprocess.run(
+        [sys.executable, "-c", BUSY],
+        env={**os.environ, **airflow_environment(airflow_home)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout.strip().endswith("busy []"), done.stderr[-2000:]
+
+
 def test_the_stubs_are_in_step_with_the_site_files() -> None:
     """`make generated` was run after the last site was added."""
     committed = {path.name: path.read_text() for path in (REPOSITORY / "dags").glob("ehr_pull__*.py")}

@@ -317,8 +317,12 @@ def test_registry_that_cannot_be_reached_says_so_without_its_password(tmp_path: 
         connect("mysql://x/y")
 
 
-def test_registry_in_a_file_is_its_owners_alone(tmp_path: Path) -> None:
-    """The file, what SQLite puts beside it, and the folder made for them."""
+@pytest.mark.parametrize("wide", [False, True], ids=["made here", "lying open"])
+def test_registry_in_a_file_is_its_owners_alone(tmp_path: Path, wide: bool) -> None:
+    """The file, what SQLite puts beside it, and the folder made for them; or found there, open to others."""
+    if wide:
+        (tmp_path / "state").mkdir(mode=0o755)
+        (tmp_path / "state" / "registry.db").touch(0o644)
     open_registry(f"sqlite:///{tmp_path / 'state' / 'registry.db'}").dispose()
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
     files = list((tmp_path / "state").iterdir())

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from connectors.pulled import EXPORT, Pulled
 from connectors.pulling import pull
 from connectors.source import Source, Wanted
 from mainstem.check import check_site
+from mainstem.commands.map.files import map_paths
 from mainstem.config.settings import Settings
 from mainstem.refresh import map_types, open_refresh, plan, pull_units
-from schemas.errors import MainstemError
+from schemas.errors import MainstemError, OperatorError
 from schemas.sites import Site
 
 OWN = b'{"resourceType":"Patient","id":"own"}\n'
@@ -199,6 +201,14 @@ def test_name_of_any_bytes_is_read_and_shown_in_plain_letters(
     assert landed() == OWN + OWN
     assert found.resources == 2
     assert all(note.isascii() and note.isprintable() for note in found.notes)
+
+
+def test_a_folder_that_is_mapped_without_a_load_is_looked_into_likewise(delivery: Path, others: Path) -> None:
+    link_to_folder(delivery, others)
+    with pytest.raises(OperatorError, match=r"1 links, pipes or folders .* more"):
+        map_paths([delivery], None, out=BytesIO())
+    (delivery / "more").unlink()
+    assert map_paths([delivery], None, out=BytesIO()).read == 1
 
 
 def test_many_links_are_counted_and_some_named(delivery: Path, others: Path, pulled: Any) -> None:

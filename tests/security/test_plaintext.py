@@ -1,6 +1,7 @@
 """No TLS, no secret: one rule for FHIR, Kafka and PostgreSQL; what is allowed by name is said on every run."""
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,26 @@ def test_not_one_request_is_made_in_the_open(auth: dict[str, str], site: Any, sa
     server = saying({"resourceType": "CapabilityStatement"})
     described = site(fhir={"base_url": "http://ehr.example/fhir", "auth": auth})
     findings = check_site(Source(site=described, folder=tmp_path, secrets=lambda _: SECRET, transport=server))
-    assert not findings[-1].ok
-    assert "in the open" in findings[-1].what
+    assert any("in the open" in finding.what for finding in findings if not finding.ok)
     assert server.requests == []
+
+
+def test_what_is_for_this_machine_goes_through_no_proxy(
+    site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loopback is exempt because nothing leaves the machine; a proxy of the environment's would carry it off."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy, socket.create_server(("127.0.0.1", 0)) as closed:
+        proxy.settimeout(0.2)
+        port = closed.getsockname()[1]
+        closed.close()
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        described = site(fhir={"base_url": f"http://127.0.0.1:{port}/fhir"})
+        check_site(Source(site=described, folder=tmp_path, secrets=lambda _: SECRET * 2, sleep=lambda _: None))
+        with pytest.raises(TimeoutError):
+            proxy.accept()
 
 
 def test_check_says_what_is_allowed(site: Any, saying: Any, tmp_path: Path) -> None:
@@ -122,6 +140,26 @@ def test_kafka_without_tls_is_refused_with_a_password_or_without(protocol: str) 
 
     assert KafkaSettings("127.0.0.1:9092", protocol, *sasl).in_the_open == []
     assert KafkaSettings("broker.example:9093", protocol.replace("PLAINTEXT", "SSL"), *sasl).in_the_open == []
+
+
+def test_every_publisher_says_that_its_broker_is_reached_in_the_open(tmp_path: Path) -> None:
+    file = tmp_path / "north.toml"
+    file.write_text(
+        'site = "north"\nname = "North"\ntime_zone = "UTC"\nsubject_key = "env:K"\n[files]\nfolder = "delivery"\n'
+    )
+    settings = Settings(
+        database_url=f"sqlite:///{tmp_path}/state.db",
+        landing=tmp_path / "landing",
+        kafka="broker.example:9092",
+        kafka_allow_plaintext=True,
+    )
+    heard: list[str] = []
+    with open_refresh(file, settings, notice=heard.append) as refresh:
+        refresh.publisher()
+    assert any("Kafka at broker.example:9092 (PLAINTEXT) is not encrypted" in sentence for sentence in heard)
+    strict = settings.model_copy(update={"kafka_allow_plaintext": False})
+    with open_refresh(file, strict) as refresh, pytest.raises(OperatorError, match="would send outcome data"):
+        refresh.publisher()
 
 
 @pytest.mark.parametrize(

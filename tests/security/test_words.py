@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -24,6 +25,7 @@ from connectors.pulling import pull
 from connectors.roads.files import files_by_type
 from connectors.roads.search import read_one
 from connectors.source import Source, Wanted
+from mainstem.consumer.tail import _seen, _seen_load
 from schemas.errors import MainstemError
 from schemas.problems import Problem, Reason
 from schemas.sites import Site
@@ -441,6 +443,14 @@ def test_page_of_any_form_gives_lines_or_unreadable(document: dict[str, Any]) ->
     given_entries = document.get("entry") or []
     assert isinstance(given_entries, list)
     assert len(page.resources) + len(page.messages) <= len(given_entries)
+
+
+@pytest.mark.parametrize("stamp", [-(1 << 63), -1, 0, (1 << 63) - 1, 253402300800000])
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "1e300", "\ud800"])
+def test_times_on_a_topic_end_no_reading_of_it(stamp: int, time: str) -> None:
+    headers = [("ce_time", time.encode("utf-8", "surrogatepass")), ("ce_type", b"lhn.outcome.recorded.v1")]
+    record = SimpleNamespace(headers=headers, key=b"north", value=DEEP, timestamp=stamp, partition=0, offset=1)
+    assert _seen(record).operation == _seen_load(record).operation == "unreadable"
 
 
 def test_preflight_reads_a_hostile_page_too(saying: Any, ours: Any, tmp_path: Path) -> None:

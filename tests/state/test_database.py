@@ -157,3 +157,28 @@ def test_database_and_folder_are_their_owners_alone(tmp_path: Path, at: datetime
     assert set(rights) >= {"state.db", "state.db-wal", "state.db-shm", "state.db.wal.lock"}
     assert set(rights.values()) == {0o600}
     state.close()
+
+
+def test_database_that_lies_open_is_closed_to_others(tmp_path: Path) -> None:
+    """As an earlier version, a backup put back or a umask left it: file, what SQLite puts beside it, the folder that is ours."""
+    folder = tmp_path / "var"
+    State.open(f"sqlite:///{folder}/state.db").migrate()
+    (folder / "landing").mkdir()
+    folder.chmod(0o755)
+    for path in folder.iterdir():
+        path.chmod(0o664 if path.is_file() else 0o755)
+
+    State.open(f"sqlite:///{folder}/state.db").close()
+
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.glob("state.db*")} == {0o600}
+
+
+def test_folder_that_holds_other_things_stays_as_it_is(tmp_path: Path) -> None:
+    """`sqlite:////var/lib/state.db` must not lock everybody else out of /var/lib."""
+    (tmp_path / "of-somebody-else.conf").write_text("")
+    tmp_path.chmod(0o755)
+    (tmp_path / "state.db").touch(0o644)
+    State.open(f"sqlite:///{tmp_path}/state.db").close()
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "state.db").stat().st_mode & 0o777 == 0o600

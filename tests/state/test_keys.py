@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import inspect
 from states import save
 
 from mainstem.outbox import Change, OldKey
@@ -205,3 +206,19 @@ def test_a_subjects_current_records_are_read_by_type(state: State, record: Make,
         (each.id, each.type, each.subject, each.content) for each in (order, lab)
     ]
     assert state.subjects.current("north", [BERT, ANNA], ["medication"]) == both[:1]
+
+
+def test_the_index_by_subject_comes_with_the_first_question(state: State, record: Make, at: datetime, url: str) -> None:
+    """A first load does not pay for it; whoever asks by subject makes it once, whatever the state held before."""
+
+    def indexed() -> bool:
+        with state.database.read() as connection:
+            return inspect(connection).has_index("record", "ix_record_subject")
+
+    save(state, "north", [record("lab", subject=b"subject-of-tests")], [], at)
+    assert not indexed()
+    other = State.open(url)
+    assert [each.subject for each in other.subjects.current("north", [b"subject-of-tests"])] == [b"subject-of-tests"]
+    other.close()
+    assert indexed()
+    assert state.aliases.add("north", b"subject-of-tests", b"another-subject!", "merged", at) == 1

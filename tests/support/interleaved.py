@@ -1,6 +1,6 @@
 """Processes of ours that stop at every point where another may come between, and go on, or die by kill -9, when they are told.
 
-Real parts all but one: steps, publisher, SQLite, landing, locks, and a process each, forked from a warm one. In the place of
+Real parts all but one: steps, publisher, database, landing, locks, and a process each, forked from a warm one. In the place of
 kafka-python's producer stands a port that appends what it is given to a file as a broker to its log: before it is
 acknowledged, so that a process that dies in between has sent what nobody marked.
 """
@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
@@ -52,7 +53,7 @@ class Event(NamedTuple):
 class Place:
     """A folder with a site, its delivery, its state, its landing and the log of its network's topics."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: str = "") -> None:
         self.folder = folder
         (folder / "delivery").mkdir(parents=True)
         (folder / "key").write_text(SUBJECT_KEY)
@@ -61,7 +62,7 @@ class Place:
         self.log = folder / "topics.ndjson"
         self.log.touch()
         self.settings = Settings(
-            database_url=f"sqlite:///{folder / 'state.db'}", landing=folder / "landing", keep_loads=2
+            database_url=database_url or f"sqlite:///{folder / 'state.db'}", landing=folder / "landing", keep_loads=2
         )
 
     def events(self) -> list[Event]:
@@ -126,6 +127,18 @@ class Actor:
                 raise AssertionError(self.result)
 
 
+def to_the_end(place: Place, work: Callable[..., Any]) -> Any:
+    """Work that nobody disturbs. A database server may take a moment to see that who held a right was killed."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            return Actor(place, work).finish()
+        except TemporaryError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
 class _Points:
     """In the process: where it is to stop."""
 
@@ -188,6 +201,7 @@ def _prepare(points: _Points, place: Place) -> None:
     gzip.BLOCK_BYTES, mapping.BLOCKS, mapping.BATCH = 900, 1, 5
     publisher.Publisher.__init__.__kwdefaults__["page"] = 6
     publisher.KafkaProducer = partial(_Producer, points, place)
+    publisher.settle = lambda _producer: None
     publisher.road = lambda **_: _Road()
     publisher.require_topics = lambda _reach, network: {f"{network}.outcome.v1": 3, f"{network}.load.v1": 1}
     telling.unreachable = patience.unreachable = lambda _reach: None

@@ -19,6 +19,8 @@ T = TypeVar("T")
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 _LONGEST_NUMBER = 64
+_LONGEST_QUOTED = 7
+"""Digits before the point of a number that came as a text; longer ones are telephone and record numbers."""
 _LARGEST_EXPONENT = 40
 
 
@@ -125,6 +127,8 @@ def number_of(raw: bytes) -> tuple[str, bool]:
     text = text_of(decode(raw, str)) if quoted else raw.decode("ascii", "replace")
     match = _NUMBER.fullmatch(text)
     if match is None or len(text) > _LONGEST_NUMBER or abs(int((match[3] or "e0")[1:])) > _LARGEST_EXPONENT:
+        raise Unusable(Reason.INVALID_FIELD)
+    if quoted and len(match[1]) > _LONGEST_QUOTED:
         raise Unusable(Reason.INVALID_FIELD)
     return text, quoted
 

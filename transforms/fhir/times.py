@@ -1,11 +1,15 @@
 """FHIR dates and times: an instant in UTC and the local date, as precise as the source."""
 
 import re
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 _DATE = re.compile(r"(?!0000)\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?", re.ASCII)
 _TIME = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2})(:\d{2})?(\.\d{1,12})?(Z|z|[+-]\d{2}:?\d{2})?", re.ASCII)
+_USUAL = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
+_MIDNIGHT_UTC = re.compile(r"(.{10})T00:00:00(\.0+)?(Z|[+-]00:00)")
+FILLERS = frozenset({"0001", "9999"})
+"""Years that databases put where there is no time."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -19,32 +23,46 @@ class Moment(NamedTuple):
     flags: tuple[str, ...] = ()
 
 
-def moment(text: str, zone: tzinfo) -> Moment:
+def moment(text: str, zone: tzinfo, *, midnight_is_date: bool = False) -> Moment:
     """The moment a FHIR date, dateTime or instant names; `zone` is the site's.
 
-    Raises ValueError for what is neither; the error holds the text, so it must not leave the caller.
+    Midnight of UTC may be a date that a system wrote as a time: it is that where the site says so, else flagged where the
+    local date is the day before. Raises ValueError for what is no time; the error holds the text, so it must not leave the caller.
     """
     if len(text) <= 10:
         return Moment(None, calendar_date(text))
     flags: tuple[str, ...] = ()
     try:
+        if not _USUAL.fullmatch(text):
+            raise ValueError("not FHIR's form")
         when = datetime.fromisoformat(text)
-        if text[10] != "T":
-            raise ValueError("not a FHIR dateTime")
     except ValueError:
         when = _repaired(text)
         flags = ("time-repaired",)
     offset = when.utcoffset()
     if offset is None:
-        when = when.replace(tzinfo=zone)
-        flags = (*flags, "time-zone-assumed")
-    elif not offset:
-        try:
-            local = when.astimezone(zone)
-        except OverflowError:
-            raise ValueError("outside the calendar") from None
-        return Moment(when.isoformat()[:-6] + "Z", local.isoformat()[:10], flags)
-    return Moment(utc_text(when), when.isoformat()[:10], flags)
+        return _assumed(when, zone, flags)
+    if offset:
+        return Moment(utc_text(when), when.isoformat()[:10], flags)
+    try:
+        local = when.astimezone(zone).isoformat()[:10]
+    except OverflowError:
+        raise ValueError("outside the calendar") from None
+    if midnight := _MIDNIGHT_UTC.fullmatch(text):
+        if midnight_is_date:
+            return Moment(None, midnight[1], flags)
+        flags = flags if local == midnight[1] else (*flags, "midnight-utc")
+    return Moment(when.isoformat()[:-6] + "Z", local, flags)
+
+
+def _assumed(when: datetime, zone: tzinfo, flags: tuple[str, ...]) -> Moment:
+    """A time without an offset is the site's. Where clocks go back it stands twice: the first is meant; where they go on
+    it does not stand at all: it is read by the clock that was not put on."""
+    first, second = (when.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    flags = (*flags, "time-zone-assumed")
+    if first is not None and second is not None and first != second:
+        flags = (*flags, "time-ambiguous" if first > second else "time-in-gap")
+    return Moment(utc_text(when.replace(tzinfo=zone)), when.isoformat()[:10], flags)
 
 
 def instant(text: str, zone: tzinfo) -> tuple[str, int]:
@@ -78,10 +96,18 @@ def utc_text(when: datetime) -> str:
 
 
 def _repaired(text: str) -> datetime:
-    """Stray white space (Cerner: `2023-08-01T16: 09: 08.000Z`), a leap second, no seconds, offsets without a colon."""
+    """Stray white space (Cerner: `2023-08-01T16: 09: 08.000Z`), no seconds, offsets without a colon, small letters.
+
+    A leap second is the second before it; 24:00 is midnight of the next day.
+    """
     match = _TIME.fullmatch("".join(text.split()))
     if match is None:
         raise ValueError("not a FHIR dateTime")
     day, minute, second, fraction, offset = match.groups(default="")
+    ends = minute == "24:00" and not (second + fraction).strip(":.0")
     second = ":59" if second == ":60" else second or ":00"
-    return datetime.fromisoformat(f"{day}T{minute}{second}{fraction}{offset.upper()}")
+    when = datetime.fromisoformat(f"{day}T{'00:00' if ends else minute}{second}{fraction}{offset.upper()}")
+    try:
+        return when + timedelta(days=1) if ends else when
+    except OverflowError:
+        raise ValueError("outside the calendar") from None

@@ -192,7 +192,14 @@ class Table:
         self.needs = {name: rule.needs for name, rule in rules.items() if rule.needs}
         self.refers = {name: rule.refers for name, rule in rules.items() if rule.refers}
         """Fields whose companion is looked up → the resource type they name."""
-        self.names = list(dict.fromkeys([*rules, *self.needs.values()]))
+        choices = [rule for rule in fields.values() if isinstance(rule, Choice)]
+        self._instead = {
+            (id(rule), name): Memory(name, other, setting, leaves)
+            for rule in choices
+            for name, other in rule.instead.items()
+        }
+        others = [name for rule in choices for name in rule.instead]
+        self.names = list(dict.fromkeys([*rules, *self.needs.values(), *others]))
         """The FHIR fields that are decoded."""
         self._otherwise = {
             name: members((field, value) for field, value in rule.otherwise.items() if leaves(field))
@@ -220,12 +227,23 @@ class Table:
             contents = list(zip(source.companions(name, companion), contents, strict=True))
         return self.memories[name].texts(contents, notes)
 
+    def _in_place(self, choice: int, name: str, places: Sequence[int], source: Columns, notes: Notes) -> Texts:
+        """What another field gives at the places where none of a choice stands."""
+        contents: list[bytes | None] = [None] * source.count
+        for place in places:
+            contents[place] = source.contents(name)[place]
+        return self._instead[choice, name].texts(contents, notes)
+
     def _choice(self, name: str, rule: Choice, source: Columns, notes: Notes) -> list[Texts]:
         names = [field for field in rule.fields if field in source]
         found = [self._field(field, source, notes) for field in names]
         if several := source.with_several(names):
             found = _one_of_several(name, rule, names, found, several, source, notes)
         absent = source.without([*names, *rule.unless])
+        for field in rule.instead if absent else ():
+            if field in source:
+                found.append(self._in_place(id(rule), field, absent, source, notes))
+                absent = [place for place in absent if not found[-1][place]]
         if rule.missing is not None:
             for place in absent:
                 notes[place].append(Note(rule.missing, name))

@@ -3,9 +3,15 @@
 from schemas.problems import Reason
 from transforms.codes.systems import ICD10CM, SNOMED
 from transforms.rules import (
+    Ages,
     Resource,
+    age,
+    age_or_date_in_words,
+    age_range,
     choice,
     coded,
+    codings,
+    codings_in,
     each_of,
     fact,
     instant,
@@ -19,7 +25,6 @@ from transforms.rules import (
     required,
     together,
     unless_shaped,
-    withheld,
 )
 
 CLINICAL = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
@@ -34,6 +39,9 @@ VERIFICATION_SPELT = {
     "verified": "confirmed",
 }
 CATEGORY = ("problem-list-item", "encounter-diagnosis", "health-concern", "sdoh")
+
+ONSET = Ages("onset_age", "onset_age_high", "onset_age_unit")
+ABATEMENT = Ages("abatement_age", "abatement_age_high", "abatement_age_unit")
 
 RESOURCE = Resource(
     source="Condition",
@@ -64,14 +72,21 @@ RESOURCE = Resource(
         ),
         "onset[x]": choice(
             onsetDateTime=instant("onset", "onset_date"),
-            onsetPeriod=period(start=("onset", "onset_date")),
-            onsetString=withheld("text-withheld"),
+            onsetPeriod=period(start=("onset", "onset_date"), past=True),
+            onsetAge=age(ONSET),
+            onsetRange=age_range(ONSET),
+            onsetString=age_or_date_in_words(ONSET, "onset", "onset_date"),
         ),
         "abatement[x]": choice(
             abatementDateTime=instant("abatement", "abatement_date"),
             abatementPeriod=period(end=("abatement", "abatement_date")),
-            abatementString=withheld("text-withheld"),
+            abatementAge=age(ABATEMENT),
+            abatementRange=age_range(ABATEMENT),
+            abatementString=age_or_date_in_words(ABATEMENT, "abatement", "abatement_date"),
         ),
+        "severity": codings("severity"),
+        "stage": codings_in("stages", "summary"),
+        "bodySite": codings("body_sites"),
         "recordedDate": local_date("recorded_date"),
         "encounter": link("encounter", "Encounter"),
         # STU3 and DSTU2

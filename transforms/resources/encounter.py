@@ -2,12 +2,19 @@
 
 from transforms.rules import (
     Resource,
+    class_history,
     codings,
+    diagnoses,
+    hospitalization,
     link,
+    links,
     one_of,
     other_version,
+    participants,
     patient,
     period,
+    pseudonym_of,
+    pseudonyms_in,
     unless_shaped,
     visit_class,
 )
@@ -31,8 +38,18 @@ RESOURCE = Resource(
     fields={
         "class": unless_shaped(visit_class("class_code"), "string", "array"),  # DSTU2: a code; R5: a list
         "type": codings("types"),
+        "serviceType": codings("service_type"),
         "reasonCode": codings("reasons"),
+        "reasonReference": links("reason_records", "Condition", "Procedure", "Observation"),
         "period": period(start=("start", "start_date"), end=("end", "end_date")),
+        "hospitalization": hospitalization(
+            source="admit_source", disposition="discharge_disposition", readmission="readmission"
+        ),
+        "diagnosis": diagnoses("diagnoses"),
+        "serviceProvider": pseudonym_of("provider", "Organization"),
+        "location": pseudonyms_in("locations", "location", "Location"),
+        "participant": participants(types="participant_types", kinds="participant_kinds"),
+        "classHistory": class_history("class_history"),
         "status": one_of(
             "status", STATUS, withdrawn=("entered-in-error",), spellings={"canceled": "cancelled"}, modifier=True
         ),

@@ -3,22 +3,30 @@
 from schemas.problems import Reason
 from transforms.codes.systems import CPT, ICD10PCS, SNOMED
 from transforms.rules import (
+    Ages,
     Resource,
+    age,
+    age_or_date_in_words,
+    age_range,
     choice,
     coded,
     codings,
     fact,
     instant,
+    kinds_in,
     link,
+    links,
     one_of,
     other_version,
     patient,
     period,
+    pseudonym_of,
     required,
-    withheld,
 )
 
 STATUS = ("preparation", "in-progress", "on-hold", "stopped", "completed", "unknown")
+
+PERFORMED = Ages("performed_age", "performed_age_high", "performed_age_unit")
 
 RESOURCE = Resource(
     source="Procedure",
@@ -32,8 +40,12 @@ RESOURCE = Resource(
         ),
         "performed[x]": choice(
             performedDateTime=instant("performed", "performed_date"),
-            performedPeriod=period(start=("performed", "performed_date"), end=("performed_end",)),
-            performedString=withheld("text-withheld"),
+            performedPeriod=period(
+                start=("performed", "performed_date"), end=("performed_end", "performed_end_date"), past=True
+            ),
+            performedAge=age(PERFORMED),
+            performedRange=age_range(PERFORMED),
+            performedString=age_or_date_in_words(PERFORMED, "performed", "performed_date"),
         ),
         "status": one_of(
             "status",
@@ -43,7 +55,16 @@ RESOURCE = Resource(
             spellings={"complete": "completed", "aborted": "stopped"},
             modifier=True,
         ),
+        "statusReason": codings("status_reasons"),
+        "category": codings("category"),
+        "bodySite": codings("body_sites"),
+        "outcome": codings("outcome"),
+        "complication": codings("complications"),
         "reasonCode": codings("reasons"),
+        "reasonReference": links("reason_records", "Condition", "Observation", "Procedure"),
+        "partOf": links("part_of", "Procedure", "Observation", "MedicationAdministration"),
+        "location": pseudonym_of("location", "Location"),
+        "performer": kinds_in("performer_kinds", "actor"),
         "encounter": link("encounter", "Encounter"),
         # STU3 and DSTU2
         "context": other_version(),

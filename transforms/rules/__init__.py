@@ -6,6 +6,7 @@ for the reader, not for speed; short cuts for speed stand in `short_cuts` alone.
 subject and is listed here.
 """
 
+from transforms.rules.ages import Ages, age, age_or_date_in_words, age_range
 from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of, visit_class
 from transforms.rules.contradictions import negative, out_of_order, together
 from transforms.rules.declaring import Kept, Parts, Resource, choice, required
@@ -29,36 +30,58 @@ from transforms.rules.medicines import (
     statement_period,
     supply,
 )
-from transforms.rules.numbers import boolean, integer, quantity
+from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core_category
 from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped
-from transforms.rules.texts import presence, withheld
-from transforms.rules.times import birth_date, died, instant, local_date, period
+from transforms.rules.texts import ValueNames, presence, said, withheld
+from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
+from transforms.rules.visits import (
+    class_history,
+    codings_in,
+    diagnoses,
+    hospitalization,
+    kinds_in,
+    participants,
+    protocol,
+    pseudonyms_in,
+)
 
 __all__ = [
+    "Ages",
     "Kept",
     "Parts",
     "Resource",
+    "ValueNames",
+    "age",
+    "age_or_date_in_words",
+    "age_range",
     "amount_of",
     "birth_date",
     "boolean",
     "choice",
+    "class_history",
     "coded",
     "coded_value",
     "codings",
+    "codings_in",
+    "diagnoses",
     "died",
     "dispense",
     "dosage",
     "each_of",
+    "event_time",
     "extensions",
     "fact",
     "first_of",
+    "flagged",
     "focus",
     "given_dosage",
     "home_zip",
+    "hospitalization",
     "instant",
     "integer",
     "kept_medication",
+    "kinds_in",
     "kinds_of",
     "link",
     "links",
@@ -73,21 +96,29 @@ __all__ = [
     "one_of",
     "other_version",
     "out_of_order",
+    "participants",
     "patient",
     "period",
     "preferred_language",
     "presence",
+    "protocol",
     "pseudonym_of",
+    "pseudonyms_in",
     "quantity",
+    "ratio",
+    "reference_range",
     "reported",
     "required",
+    "said",
     "statement_period",
     "supply",
     "the_patient",
+    "time_of_day",
     "together",
     "unless_beside",
     "unless_shaped",
     "us_core_category",
+    "value_range",
     "visit_class",
     "withheld",
 ]

@@ -25,6 +25,7 @@ from transforms.rules.concepts import (
 )
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
+from transforms.rules.texts import word_code
 
 
 def coded(*, every: str | None = None, text_is: Reason | None = None, **targets: str | tuple[str, ...]) -> Rule:
@@ -42,13 +43,18 @@ def coded(*, every: str | None = None, text_is: Reason | None = None, **targets:
     return Rule((*wanted, *((every,) if every else ())), read)
 
 
-def coded_value(*, every: str, absent: str, **targets: str | tuple[str, ...]) -> Rule:
-    """A coded value: as `coded`, but a text-only value is withheld and a null flavour says why there is no value."""
+def coded_value(*, every: str, absent: str, word_to: str = "", **targets: str | tuple[str, ...]) -> Rule:
+    """A coded value: as `coded`, but a text-only value is withheld and a null flavour says why there is no value.
+
+    A text that is a qualitative word of the closed list is read as its code, flagged, into the field `word_to`.
+    """
     rule = coded(every=every, text_is=None, **targets)
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         concept = concept_of(raw)
-        if not concept.codings and text_of(concept.text):
+        if not concept.codings and (text := text_of(concept.text)):
+            if (code := word_code(text)) and word_to:
+                return Found({word_to: code}, ("from-text",))
             return Found({absent: "OT"}, ("text-withheld",))
         reasons = [text_of(c.code) for c in concept.codings if repaired_system(c.system) in NOT_A_CODE]
         found = rule.read(raw, companion, setting)

@@ -67,6 +67,8 @@ class Choice:
     """Output fields where none of them stands …"""
     unless: tuple[str, ...] = ()
     """… nor any of these."""
+    instead: Mapping[str, Rule] = field(default_factory=dict)
+    """Other FHIR fields that stand for it where none of them does."""
 
 
 Fields = Mapping[str, Rule | Choice]
@@ -127,12 +129,13 @@ def choice(
     fatal: bool = False,
     otherwise: Mapping[str, str] | None = None,
     unless: Iterable[str] = (),
+    instead: Mapping[str, Rule] | None = None,
     **fields: Rule,
 ) -> Choice:
     """One of several FHIR fields: `choice(effectiveDateTime=…, effectivePeriod=…, missing=Reason.MISSING_TIME)`."""
     if fatal:
         fields = {name: replace(rule, fatal=True) for name, rule in fields.items()}
-    return Choice(fields, missing, wins, fatal, otherwise or {}, tuple(unless))
+    return Choice(fields, missing, wins, fatal, otherwise or {}, tuple(unless), instead or {})
 
 
 def required(rule: Rule, missing: Reason) -> Rule:

@@ -1,5 +1,7 @@
 """Links from one record to another."""
 
+from collections.abc import Iterable
+
 from transforms.fhir.elements import (
     Reference,
     decode,
@@ -80,10 +82,15 @@ def references_in(raw: bytes) -> list[Reference]:
 
 
 def named_by(raw: bytes, resource_types: tuple[str, ...]) -> list[tuple[str, str]]:
-    """(type, id) of each resource that References name, of these types."""
-    return [
-        (resource_type, named)
-        for reference in references_in(raw)
-        for resource_type in resource_types
-        if (named := reference_id(reference, resource_type)) is not None and kind_of(reference) in ("", resource_type)
-    ]
+    """(type, id) of each resource that References name, of these types. Raises Unusable."""
+    return named_of(references_in(raw), resource_types)
+
+
+def named_of(references: Iterable[Reference], resource_types: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(type, id) of each resource that they name, of these types; one that says no type is of the first."""
+    found = []
+    for reference in references:
+        kind = kind_of(reference) or resource_types[0]
+        if kind in resource_types and (named := reference_id(reference, kind)) is not None:
+            found.append((kind, named))
+    return found

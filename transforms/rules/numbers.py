@@ -1,6 +1,11 @@
 """Numbers: a quantity in the one unit of its code, whole numbers, true and false."""
 
+from typing import Any
+
+from msgspec import Raw, Struct
+
 from schemas.problems import Reason
+from transforms.codes.spellings import is_listed
 from transforms.fhir.elements import (
     Quantity,
     Scalar,
@@ -13,7 +18,7 @@ from transforms.fhir.elements import (
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
 from transforms.rules.short_cuts import quantity_cut
-from transforms.rules.units import in_unit, manner_of, number_in
+from transforms.rules.units import Manner, in_unit, manner_of, meant_unit, number_in, unit_row
 
 
 def quantity(
@@ -49,16 +54,101 @@ def quantity(
     return Rule(gives, read, needs=unit_of, usual=quantity_cut)
 
 
-def integer(*, value: str, raw_value: str) -> Rule:
-    """integer → the value and the value as written."""
+class _Range(Struct, gc=False):
+    low: Quantity | None = None
+    high: Quantity | None = None
+    appliesTo: Raw = None  # type: ignore[assignment]
+    age: Raw = None  # type: ignore[assignment]
+
+
+def value_range(*, low: str, high: str, unit: str, absent: str, unit_of: str) -> Rule:
+    """Range → its ends in the one unit of its code. `unit_of` names the FHIR field with the code."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = _ends(decode(raw, _Range | None) or _Range(), (low, high, unit), companion, setting)
+        return found if found.values else Found({absent: "NI"}, found.flags)
+
+    return Rule((low, high, unit, absent), read, needs=unit_of)
+
+
+def reference_range(*, low: str, high: str, unit: str, unit_of: str) -> Rule:
+    """List of reference ranges → the ends of the one that is for everybody; of several such none, flagged."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        listed: list[_Range | None] = decode(raw, list[_Range | None] | None) or []
+        given = [each for each in listed if each is not None and (each.low or each.high)]
+        plain_ones = [each for each in given if each.appliesTo is None and each.age is None]
+        chosen = plain_ones if len(given) > 1 else given
+        if len(chosen) != 1:
+            return Found(flags=("reference-several",)) if given else NOTHING
+        try:
+            found = _ends(chosen[0], (low, high, unit), companion, setting)
+        except Unusable:
+            return Found(flags=("reference-withheld",))
+        return Found(found.values)
+
+    return Rule((low, high, unit), read, needs=unit_of)
+
+
+def _ends(source: _Range, names: tuple[str, str, str], companion: bytes | None, setting: Setting) -> Found:
+    """What a Range gives, under the names of its low end, its high end and their unit. Raises Unusable."""
+    values: dict[str, Any] = {}
+    flags: list[str] = []
+    for name, end, path in zip(names, (source.low, source.high), ("low", "high"), strict=False):
+        if end is None or end.value is None or bytes(end.value) == b"null":
+            continue
+        written, noticed = number_in(end)
+        manner = manner_of(end, companion, setting)
+        if manner.fault is not None:
+            raise Unusable(manner.fault, path)
+        number, more = in_unit(written, manner)
+        if values.get(names[2], manner.unit) != manner.unit:
+            raise Unusable(Reason.UNIT_CONTRADICTED, path)
+        values |= {name: number, names[2]: manner.unit}
+        flags += (*noticed, *more)
+    return Found(values, tuple(dict.fromkeys(flags)))
+
+
+class _Ratio(Struct, gc=False):
+    numerator: Quantity | None = None
+    denominator: Quantity | None = None
+
+
+def ratio(*, numerator: str, denominator: str, unit: str, comparator: str, absent: str) -> Rule:
+    """Ratio (a titre) → its two numbers, and their unit where they have one: `1:64`, `2 mg/mL`."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        source: _Ratio = decode(raw, _Ratio | None) or _Ratio()
+        over, under = source.numerator, source.denominator
+        if over is None or under is None or over.value is None or under.value is None:
+            return Found({absent: "NI"})
+        (first, noticed), (second, more) = number_in(over), number_in(under)
+        given = [meant_unit(each, setting) for each in (over, under)]
+        if any(each.fault is not None or (each.unit and not is_listed(each.unit)) for each in given):
+            return Found({absent: "OT"}, ("value-type-withheld",))
+        top, bottom = ("" if each.unit == "1" else each.unit for each in given)
+        said = f"{top}/{bottom}" if bottom else top
+        values = {numerator: plain(first), denominator: plain(second), unit: said}
+        bound = None if over.comparator is None else _comparator(over.comparator)
+        return Found(
+            values | {comparator: bound}, tuple(dict.fromkeys((*noticed, *more, *given[0].flags, *given[1].flags)))
+        )
+
+    return Rule((numerator, denominator, unit, comparator, absent), read)
+
+
+def integer(*, value: str, raw_value: str, unit_of: str) -> Rule:
+    """integer → the value and the value as written, as plausible as a Quantity of its code must be."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         if raw == b"null":
             return NOTHING
         written, quoted = number_of(raw)
-        return Found({value: plain(written), raw_value: written}, ("number-as-text",) if quoted else ())
+        row = unit_row(companion, setting)
+        number, noticed = in_unit(written, Manner(row=row, flags=("unit-missing",) if row else ()))
+        return Found({value: number, raw_value: written}, (*(("number-as-text",) if quoted else ()), *noticed))
 
-    return Rule((value, raw_value), read)
+    return Rule((value, raw_value), read, needs=unit_of)
 
 
 def boolean(name: str, *, as_code: bool = False, modifier: bool = False) -> Rule:

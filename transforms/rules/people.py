@@ -9,6 +9,7 @@ from transforms.codes.systems import BCP47, NULL_FLAVOR, repaired_system
 from transforms.fhir.elements import (
     CodeableConcept,
     Coding,
+    Period,
     Reference,
     Scalar,
     Unusable,
@@ -95,23 +96,45 @@ def _category(coding: Coding) -> list[str]:
 
 class _Address(Struct, gc=False):
     use: str | None = None
+    country: Scalar = None
     postalCode: Scalar = None
+    period: Period | None = None
+
+    @property
+    def ended(self) -> str:
+        """When it ceased to be theirs; empty for one that is still."""
+        return ((self.period and self.period.end) or "").strip()
+
+    @property
+    def foreign(self) -> bool:
+        """Whether its postcode is no ZIP code; an address that names no country is at home."""
+        country = text_of(self.country).upper().replace(".", "")
+        return bool(country) and country not in _WITH_ZIPS
 
 
 _ZIP = re.compile(r"([0-9]{5})(-?[0-9]{4})?")
+_WITH_ZIPS = frozenset(
+    {"US", "USA", "840", "UNITED STATES", "UNITED STATES OF AMERICA", "AMERICA", "PR", "PRI", "PUERTO RICO"}
+    | {"GU", "GUM", "GUAM", "VI", "VIR", "AS", "ASM", "MP", "MNP"}
+)
+_USES = ("home", None, "", "temp", "work", "billing")
+"""Whose ZIP code is asked first; an `old` one's never."""
 
 
 def home_zip(name: str) -> Rule:
-    """Patient.address → five digits of the home address's ZIP code; nothing else of the address is read."""
+    """Patient.address → five digits of the ZIP code of where the patient lives: one that stands before one that ended."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         found = decode(raw, list[_Address | None] | _Address | None) or []
-        addresses = found if isinstance(found, list) else [found]
-        current = [address for address in addresses if address is not None and address.use != "old"]
-        for address in sorted(current, key=lambda address: address.use != "home"):
-            if match := _ZIP.fullmatch(text_of(address.postalCode)):
-                return Found({name: match[1]})
-        return NOTHING
+        listed = [address for address in (found if isinstance(found, list) else [found]) if address is not None]
+        told = [address for address in listed if address.use in _USES and (address.postalCode or address.country)]
+        if not told:
+            return NOTHING
+        last = max(told, key=lambda address: address.ended).ended
+        standing = [address for address in told if not address.ended] or [each for each in told if each.ended == last]
+        home = min(standing, key=lambda address: (_USES.index(address.use), not address.postalCode))
+        match = None if home.foreign else _ZIP.fullmatch(text_of(home.postalCode))
+        return Found({name: match[1]}) if match else NOTHING
 
     return Rule((name,), read)
 

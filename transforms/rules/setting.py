@@ -19,6 +19,10 @@ class Setting:
     zone: tzinfo
     pseudonyms: Pseudonyms
     codes: CodeMap
+    latest: str = "9999-12-31"
+    """The last date that is not in the future, wherever on earth."""
+    midnight_is_date: bool = False
+    """The site's systems write dates as midnight of UTC."""
     manners: dict[Any, Any] = field(default_factory=dict)
     """How the numbers of one code and unit are treated: remembered, bounded."""
 

@@ -14,7 +14,7 @@ from msgspec.json import encode
 
 from transforms.codes.units import UnitRow
 from transforms.fhir.elements import plain
-from transforms.fhir.times import instant
+from transforms.fhir.times import FILLERS, instant
 from transforms.mapped import WHOLE
 from transforms.rules.setting import Setting
 from transforms.rules.units import LONGEST_COMPANION, MANNERS, plain_manner
@@ -71,6 +71,8 @@ class UsualMoments:
             if len(fraction) != 7 or fraction[:1] != b"." or not fraction[1:].isdigit():
                 return None
             clock = clock[:8] if fraction == b".000000" else clock[:8] + fraction
+        if clock == b"00:00:00":
+            return None  # may be a date
         midnight, before, after = known
         return raw[:12] + clock + b'Z"', before if clock < midnight else after
 
@@ -82,7 +84,7 @@ class UsualMoments:
         return known
 
     def _midnight(self, day: bytes) -> tuple[bytes, bytes, bytes] | None:
-        if not _DAY.fullmatch(day):
+        if not _DAY.fullmatch(day) or day[:4].decode() in FILLERS:
             return None
         try:
             first = datetime.fromisoformat(f"{day.decode()}T00:00:00+00:00")
@@ -103,9 +105,11 @@ usual_moments = lru_cache(maxsize=16)(UsualMoments)
 
 def instant_cut(setting: Setting, openings: Openings) -> Usual:
     """A time → the instant in UTC and the local date."""
-    moments = usual_moments(setting.zone)
+    moments, latest = usual_moments(setting.zone), setting.latest.encode()
 
     def cut(raw: bytes, companion: bytes | None) -> bytes | None:
+        if raw[1:11] > latest:
+            return None
         found = moments(raw)
         return None if found is None else _members(openings, found)
 
@@ -114,9 +118,11 @@ def instant_cut(setting: Setting, openings: Openings) -> Usual:
 
 def date_cut(setting: Setting, openings: Openings) -> Usual:
     """A time → the local date."""
-    moments = usual_moments(setting.zone)
+    moments, latest = usual_moments(setting.zone), setting.latest.encode()
 
     def cut(raw: bytes, companion: bytes | None) -> bytes | None:
+        if raw[1:11] > latest:
+            return None
         found = moments(raw)
         return None if found is None else _members(openings, found[1:])
 
@@ -127,9 +133,11 @@ def period_cut(starts: int, ends: int) -> Callable[[Setting, Openings], Usual]:
     """A Period → the first `starts` fields of its start, the first `ends` of its end."""
 
     def usual(setting: Setting, openings: Openings) -> Usual:
-        moments = usual_moments(setting.zone)
+        moments, latest = usual_moments(setting.zone), setting.latest.encode()
 
         def cut(raw: bytes, companion: bytes | None) -> bytes | None:
+            if raw[10:20] > latest:
+                return None
             middle = raw.find(b'","end":"')
             if middle < 0 or not raw.startswith(b'{"start":"'):
                 return None

@@ -10,11 +10,21 @@ from transforms.fhir.elements import (
     Unusable,
     decode,
 )
-from transforms.fhir.times import Moment, calendar_date, moment
+from transforms.fhir.times import FILLERS, calendar_date, moment
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
 from transforms.rules.short_cuts import date_cut, instant_cut, period_cut
 from transforms.rules.texts import string_of
+
+
+def flagged(rule: Rule, flag: str) -> Rule:
+    """The rule, and a flag on what it gives."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = rule.read(raw, companion, setting)
+        return replace(found, flags=(*found.flags, flag)) if found.values else found
+
+    return replace(rule, read=read, usual=None)
 
 
 def instant(utc: str, date: str) -> Rule:
@@ -26,14 +36,51 @@ def instant(utc: str, date: str) -> Rule:
     return Rule((utc, date), read, usual=instant_cut)
 
 
-def period(*, start: tuple[str, str] | None = None, end: tuple[str, ...] | None = None) -> Rule:
-    """Period → for its start and its end the instant in UTC and the local date: `period(start=("start", "start_date"))`."""
+def period(
+    *,
+    start: tuple[str, str] | None = None,
+    end: tuple[str, ...] | None = None,
+    past: bool = False,
+    or_end: bool = False,
+) -> Rule:
+    """Period → for its start and its end the instant in UTC and the local date: `period(start=("start", "start_date"))`.
+
+    Where what is `past` starts in the future it is flagged. `or_end`: the end stands for a start that is not known, flagged.
+    """
     gives = (*(start or ()), *(end or ()))
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        return period_found(decode(raw, Period | None) or Period(), start, end, setting)
+        source = decode(raw, Period | None) or Period()
+        if or_end and source.end and not source.start:
+            found = period_found(Period(start=source.end), start, None, setting, past=past)
+            return replace(found, flags=(*found.flags, "time-end"))
+        return period_found(source, start, end, setting, past=past)
 
     return Rule(gives, read, usual=period_cut(len(start or ()), len(end or ())))
+
+
+def event_time(utc: str, date: str) -> Rule:
+    """dateTime that is a value itself, of what was or is to be → the instant in UTC and the local date."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        return moment_found(string_of(raw), utc, date, setting, past=False)
+
+    return Rule((utc, date), read)
+
+
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?")
+
+
+def time_of_day(name: str) -> Rule:
+    """time → the local time of day, `09:10:00`."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        text = string_of(raw)
+        if text and not _CLOCK.fullmatch(text):
+            raise Unusable(Reason.INVALID_FIELD)
+        return Found({name: text if text.count(":") == 2 else f"{text}:00"}) if text else NOTHING
+
+    return Rule((name,), read)
 
 
 def local_date(name: str) -> Rule:
@@ -81,42 +128,47 @@ _FIRST_YEAR, _LAST_YEAR = "1890", "2099"
 """Nobody younger than the oldest of mankind was born before; 0001, 1753 and 9999 are what databases put for no date."""
 
 
-def moment_found(text: str, utc: str, date: str, setting: Setting) -> Found:
-    """What a time gives, under the names of its instant and its local date. Raises Unusable."""
+def moment_found(text: str, utc: str, date: str, setting: Setting, *, past: bool = True) -> Found:
+    """What a time gives, under the names of its instant and its local date; of what is `past`, none is to come. Raises Unusable."""
     if not text:
         return NOTHING
+    if text[:4] in FILLERS:
+        return Found(flags=("time-filler",))
     try:
-        found = moment(text, setting.zone)
+        found = moment(text, setting.zone, midnight_is_date=setting.midnight_is_date)
     except ValueError:
         raise Unusable(Reason.INVALID_FIELD) from None
-    return Found({utc: found.utc, date: found.date}, found.flags)
+    flags = (*found.flags, "future") if past and found.date > setting.latest else found.flags
+    return Found({utc: found.utc, date: found.date}, flags)
 
 
-def period_found(source: Period, start: tuple[str, ...] | None, end: tuple[str, ...] | None, setting: Setting) -> Found:
+def period_found(
+    source: Period, start: tuple[str, ...] | None, end: tuple[str, ...] | None, setting: Setting, *, past: bool = False
+) -> Found:
     """What a Period gives, under the names of each end's instant and local date. Raises Unusable."""
     values: dict[str, Any] = {}
     flags: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
-    moments: list[Moment] = []
+    moments: list[tuple[str | None, str]] = []
     for names, text, path in ((start, source.start, "start"), (end, source.end, "end")):
         if not names or not text:
             continue
         try:
-            found = moment(text, setting.zone)
-        except ValueError:
+            found = moment_found(text, "utc", "date", setting, past=past and path == "start")
+        except Unusable:
             dropped = (*dropped, path)
             continue
-        moments.append(found)
-        values |= dict(zip(names, (found.utc, found.date), strict=False))
+        moments.append((found.values.get("utc"), found.values.get("date") or ""))
+        values |= dict(zip(names, (found.values.get("utc"), found.values.get("date")), strict=False))
         flags = (*flags, *(flag for flag in found.flags if flag not in flags))
     if len(moments) == 2 and _ends_first(*moments):
         flags = (*flags, "ends-before-start")
     return Found(values, flags, dropped=dropped)
 
 
-def _ends_first(start: Moment, end: Moment) -> bool:
-    """Whether a period ends before it starts, as far as both are known."""
-    if start.utc and end.utc:
-        return start.utc.rstrip("Z") > end.utc.rstrip("Z")
-    known = min(len(start.date), len(end.date))
-    return start.date[:known] > end.date[:known]
+def _ends_first(start: tuple[str | None, str], end: tuple[str | None, str]) -> bool:
+    """Whether a period (instant and date of each end) ends before it starts, as far as both are known."""
+    if start[0] and end[0]:
+        return start[0].rstrip("Z") > end[0].rstrip("Z")
+    known = min(len(start[1]), len(end[1]))
+    return start[1][:known] > end[1][:known]

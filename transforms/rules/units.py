@@ -128,7 +128,7 @@ def manner_of(source: Quantity, companion: bytes | None, setting: Setting) -> Ma
 
 
 def _new_manner(source: Quantity, companion: bytes | None, setting: Setting) -> Manner:
-    row = _unit_row(companion, setting)
+    row = unit_row(companion, setting)
     given = meant_unit(source, setting, row.unit if row else "")
     if given.fault is not None:
         return Manner(fault=given.fault)
@@ -159,7 +159,8 @@ def plain_manner(rest: bytes, companion: bytes | None, setting: Setting) -> Mann
     return manner if usual else None
 
 
-def _unit_row(companion: bytes | None, setting: Setting) -> UnitRow | None:
+def unit_row(companion: bytes | None, setting: Setting) -> UnitRow | None:
+    """The unit table's row of the code in `companion`."""
     if companion is None:
         return None
     try:

@@ -1,12 +1,11 @@
 """`mainstem map`: a mapping tried on files."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mainstem.commands.terminal import progress_bars, reason_fix, say
+from mainstem.commands.terminal import json_lines, progress_bars, reason_fix, say
 from schemas.errors import IncompleteError
 
 group = typer.Typer()
@@ -40,7 +39,7 @@ def map_files(
             err=True,
         )
     with progress_bars(quiet=False) as progress:
-        trial = map_paths(paths, site, out=sys.stdout.buffer, problems=problems, explain=explain, progress=progress)
+        trial = map_paths(paths, site, out=json_lines(), problems=problems, explain=explain, progress=progress)
     skipped = sum(trial.skipped.values())
     say(f"read {trial.read:,} = mapped {trial.mapped:,} + skipped {skipped:,}; {trial.records:,} records", err=True)
     for reason, count in sorted(trial.skipped.items()):

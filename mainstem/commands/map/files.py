@@ -1,6 +1,7 @@
 """`mainstem map`: FHIR NDJSON in, outcome records as JSON lines out; no broker, no database."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
@@ -9,8 +10,9 @@ from pathlib import Path
 from secrets import token_bytes
 from typing import IO
 
+from connectors.delivery import look_into, shown
 from connectors.formats.bundles import without_bundles
-from connectors.formats.ndjson import find_files, read_batches
+from connectors.formats.ndjson import read_batches
 from mainstem.commands.map.referred import Aside, set_aside
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.config.site_mapper import KEY_BYTES, site_mapper
@@ -61,11 +63,16 @@ def map_paths(
         aside = stack.enter_context(closing(Aside()))
         set_aside(aside, found, site_mapper(file, secrets, types=REFERRED_TYPES), cap=cap)
         mapper = site_mapper(file, secrets, look_up=aside.look_up)
-        report = stack.enter_context(problems.open("w", encoding="utf-8")) if problems else None
+        report = stack.enter_context(_private(problems)) if problems else None
         for path in found:
             _map_file(path, mapper, file.site.site, cap, trial, out, report, explain)
             progress("map", path.name, trial.read)
     return trial
+
+
+def _private(path: Path) -> IO[str]:
+    """A file for its owner alone: what FHIR's rules find wrong names places in patients' data."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")
 
 
 def _throwaway_keys() -> Secrets:
@@ -75,8 +82,19 @@ def _throwaway_keys() -> Secrets:
 
 
 def _files(path: Path) -> list[Path]:
-    found = list(find_files(path))
-    if not found:
+    """A file itself, be it a link; of a folder, its plain files."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise OperatorError(f"no such file or folder: {path}", "Correct the path; check that the share is mounted.")
+    delivery = look_into(path)
+    if delivery.refused:
+        raise OperatorError(
+            f"{path}: {len(delivery.refused)} links, pipes or folders that may not be opened, the first is "
+            f"{shown(delivery.refused[0], path)}",
+            "Take them away, or name the files one by one.",
+        )
+    if not (found := delivery.files):
         raise OperatorError(
             f"{path}: no NDJSON file there",
             "Give .ndjson or .jsonl files, packed by gzip or not, or folders that hold some.",

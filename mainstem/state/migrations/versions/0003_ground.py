@@ -30,7 +30,6 @@ def upgrade() -> None:
 def _record() -> None:
     own = "What the source said, where the subject is an alias; null: the subject itself."
     op.add_column("record", sa.Column("own_subject", sa.LargeBinary(16), comment=own))
-    op.create_index("ix_record_subject", "record", ["subject"])
 
 
 def _loads() -> None:

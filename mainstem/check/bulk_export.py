@@ -1,0 +1,30 @@
+"""Probe: is the export there that the site is read by? Not kicked off: some servers allow one a day."""
+
+from connectors.client.capabilities import Capabilities
+from connectors.pulling import road_of
+from mainstem.check.finding import Finding, tried
+from mainstem.check.probe import Probe, Visit
+from schemas.errors import IncompleteError
+
+
+def _look(visit: Visit) -> list[Finding]:
+    said = visit.capabilities
+    if said is None or not visit.logged_in or road_of(visit.site, said) != "bulk":
+        return []
+    return [tried("bulk export", "EHR vendor", lambda: _advertised(visit, said))]
+
+
+def _advertised(visit: Visit, capabilities: Capabilities) -> str:
+    if not capabilities.exports:
+        raise IncompleteError(
+            "the capability statement advertises no $export; a run tries it all the same",
+            'Ask whether it is licensed and switched on, or set road = "search".',
+        )
+    if visit.source.fhir.group and "Group" not in capabilities.exports:
+        raise IncompleteError(
+            "the server advertises no export of a Group", "Ask whether it is switched on; or leave fhir.group out."
+        )
+    return f"advertised for {', '.join(capabilities.exports)}"
+
+
+PROBE = Probe(_look, after="log_in")

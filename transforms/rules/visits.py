@@ -1,0 +1,232 @@
+"""Visits, and other elements with elements in them: what is read of each entry of a list."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Raw, Struct
+
+from transforms.codes.systems import ACT_CODE
+from transforms.fhir.elements import (
+    CodeableConcept,
+    Period,
+    Reference,
+    Scalar,
+    Unusable,
+    decode,
+    number_of,
+    plain,
+    text_of,
+)
+from transforms.mapped import WHOLE
+from transforms.privacy.pseudonyms import hexadecimal
+from transforms.rules.concepts import concept_of, concepts_of, shared_codings, usable_codings
+from transforms.rules.declaring import Found, Rule
+from transforms.rules.links import KINDS, kind_of, named_by, named_of, references_in
+from transforms.rules.setting import Setting
+from transforms.rules.times import period_found
+
+_ABSENT: Any = None
+USES = ("AD", "DD", "CC", "CM", "pre-op", "post-op", "billing")
+"""FHIR diagnosis-role."""
+
+
+def _entries(raw: bytes) -> list[dict[str, Raw]]:
+    """The elements of a list, or one alone."""
+    found: list[dict[str, Raw] | None] | dict[str, Raw] | None = decode(
+        raw, list[dict[str, Raw] | None] | dict[str, Raw] | None
+    )
+    listed = [found] if isinstance(found, dict) else found or []
+    return [each for each in listed if each is not None]
+
+
+def _members(raw: bytes, member: str) -> list[bytes]:
+    found = (bytes(entry[member]) for entry in _entries(raw) if member in entry)
+    return [each for each in found if each != b"null"]
+
+
+def _codings(concepts: Iterable[CodeableConcept], setting: Setting) -> tuple[list[dict[str, str]], list[str]]:
+    found: list[tuple[str | None, str]] = []
+    flags: list[str] = []
+    for concept in concepts:
+        usable, withheld, _ = usable_codings(concept, setting)
+        found += usable
+        flags += withheld
+        if not usable and text_of(concept.text):
+            flags.append("text-withheld")
+    return shared_codings(found, setting), list(dict.fromkeys(flags))
+
+
+def codings_in(name: str, member: str) -> Rule:
+    """List of elements → every coding of one member, a CodeableConcept or a list of them."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        concepts = [concept for each in _members(raw, member) for concept in concepts_of(each)]
+        codings, flags = _codings(concepts, setting)
+        return Found({name: codings}, tuple(flags))
+
+    return Rule((name,), read)
+
+
+def kinds_in(name: str, member: str) -> Rule:
+    """List of elements → the resource types that the References of one member name."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        kinds = {kind_of(reference) for each in _members(raw, member) for reference in references_in(each)}
+        return Found({name: sorted(kinds & KINDS)})
+
+    return Rule((name,), read)
+
+
+def participants(*, types: str, kinds: str) -> Rule:
+    """Encounter.participant → as what somebody took part, and of what kind they are; never who."""
+    told, who = codings_in(types, "type"), kinds_in(kinds, "individual")
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found, other = told.read(raw, companion, setting), who.read(raw, companion, setting)
+        return Found(found.values | other.values, found.flags)
+
+    return Rule((types, kinds), read)
+
+
+def pseudonyms_in(name: str, member: str, resource_type: str) -> Rule:
+    """List of elements → the keyed hashes of the resources of a type that one member names."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        named = {pair for each in _members(raw, member) for pair in named_by(each, (resource_type,))}
+        return Found({name: sorted(hexadecimal(b"h-", setting.pseudonyms.ref(*pair)) for pair in named)})
+
+    return Rule((name,), read)
+
+
+class _Stay(Struct, gc=False):
+    admitSource: CodeableConcept | None = None
+    dischargeDisposition: CodeableConcept | None = None
+    reAdmission: CodeableConcept | None = None
+
+
+def hospitalization(*, source: str, disposition: str, readmission: str) -> Rule:
+    """Encounter.hospitalization → from where, to where, whether again."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        stay = decode(raw, _Stay | None) or _Stay()
+        concepts = {source: stay.admitSource, disposition: stay.dischargeDisposition, readmission: stay.reAdmission}
+        values, flags = {}, list[str]()
+        for name, concept in concepts.items():
+            values[name], noticed = _codings([concept] if concept else [], setting)
+            flags += noticed
+        return Found(values, tuple(dict.fromkeys(flags)))
+
+    return Rule((source, disposition, readmission), read)
+
+
+class _Diagnosis(Struct, gc=False):
+    condition: Reference | None = None
+    use: CodeableConcept | None = None
+    rank: Raw = _ABSENT
+
+
+def diagnoses(name: str) -> Rule:
+    """Encounter.diagnosis → the records of the diagnoses, their use and rank; by rank."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found: dict[tuple[int, str], dict[str, Any]] = {}
+        for entry in decode(raw, list[_Diagnosis | None] | None) or []:
+            each = _diagnosis(entry, setting) if entry is not None else None
+            if each is not None:
+                found[int(bytes(each.get("rank", b"999"))), repr(each)] = each
+        return Found({name: [found[key] for key in sorted(found)]})
+
+    return Rule((name,), read)
+
+
+def _diagnosis(source: _Diagnosis, setting: Setting) -> dict[str, Any] | None:
+    if source.condition is None:
+        return None
+    named = named_of([source.condition], ("Condition", "Procedure"))
+    if not named:
+        return None
+    said = [text_of(coding.code) for coding in source.use.codings] if source.use else []
+    values = {
+        "record": hexadecimal(b"r-", setting.pseudonyms.ref(*named[0]) + WHOLE),
+        "use": next((use for use in USES if use in said), None),
+        "rank": _rank(source.rank),
+    }
+    return {field: value for field, value in values.items() if value is not None}
+
+
+def _rank(raw: Any) -> Raw | None:
+    try:
+        value = plain(number_of(bytes(raw))[0]) if raw is not None else None
+    except Unusable:
+        return None
+    return value if value is not None and bytes(value).isdigit() else None
+
+
+class _Was(Struct, gc=False, rename={"visit_class": "class"}):
+    visit_class: Raw = _ABSENT
+    period: Period | None = None
+
+
+def class_history(name: str) -> Rule:
+    """Encounter.classHistory → which class the visit had, from when to when."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = []
+        for entry in decode(raw, list[_Was] | None) or []:
+            if entry.visit_class is None:
+                continue
+            usable = usable_codings(concept_of(bytes(entry.visit_class)), setting).found
+            code = next((code for system, code in usable if system == ACT_CODE), None)
+            times = period_found(entry.period or Period(), ("start", "start_date"), ("end", "end_date"), setting)
+            if code is not None:
+                found.append({"class_code": code} | {field: value for field, value in times.values.items() if value})
+        return Found(
+            {name: sorted(found, key=lambda was: (was.get("start_date", ""), was.get("start", ""), was["class_code"]))}
+        )
+
+    return Rule((name,), read)
+
+
+class _Protocol(Struct, gc=False):
+    doseNumberPositiveInt: Raw = _ABSENT
+    doseNumberString: Scalar = None
+    seriesDosesPositiveInt: Raw = _ABSENT
+    seriesDosesString: Scalar = None
+    targetDisease: list[CodeableConcept | None] | CodeableConcept | None = None
+
+
+def protocol(*, number: str, doses: str, diseases: str) -> Rule:
+    """Immunization.protocolApplied → the number of the dose, of how many, against what; the series' name is not read.
+
+    Of several protocols that number it differently, none is told.
+    """
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        listed = [each for each in decode(raw, list[_Protocol | None] | None) or [] if each is not None]
+        flags: list[str] = []
+        numbers = {_dose(each.doseNumberPositiveInt, each.doseNumberString, flags) for each in listed} - {None}
+        series = {_dose(each.seriesDosesPositiveInt, each.seriesDosesString, flags) for each in listed} - {None}
+        if len(numbers) > 1 or len(series) > 1:
+            flags.append("several-protocols")
+        targets = [each.targetDisease for each in listed]
+        concepts = [one for some in targets for one in (some if isinstance(some, list) else [some]) if one is not None]
+        codings, withheld = _codings(concepts, setting)
+        values = {
+            number: next(iter(numbers)) if len(numbers) == 1 else None,
+            doses: next(iter(series)) if len(series) == 1 else None,
+            diseases: codings,
+        }
+        return Found(values, tuple(dict.fromkeys([*flags, *withheld])))
+
+    return Rule((number, doses, diseases), read)
+
+
+def _dose(raw: Any, text: Scalar, flags: list[str]) -> int | None:
+    """A small number, in figures wherever it stands; any other text is withheld."""
+    said = bytes(raw).decode("ascii", "replace").strip('" ') if raw is not None else text_of(text)
+    if said in ("", "null"):
+        return None
+    if said.isdigit() and 0 < len(said) <= 2:
+        return int(said)
+    flags.append("text-withheld")
+    return None
