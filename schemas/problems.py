@@ -145,6 +145,7 @@ NOT_LOADED = frozenset(
     {
         Reason.LINE_TOO_LONG,
         Reason.TRUNCATED_FILE,
+        Reason.FILE_TOO_LARGE,
         Reason.PARTIAL_ANSWER,
         Reason.BUNDLE,
         Reason.TYPE_NOT_MAPPED,

@@ -65,13 +65,14 @@ CASES: dict[Reason, str] = {
     Reason.TEST_DATA: line(weight(26, meta={"security": [{"code": "HTEST"}]})),
     Reason.PARTIAL_ANSWER: line(weight(26, meta={"tag": [{"code": "SUBSETTED"}]})),
     Reason.DUPLICATE_KEY: TWICE,
-    Reason.BUNDLE: line({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": weight(26)}]}),
     Reason.TYPE_NOT_MAPPED: line(weight(26, resourceType="Device")),
     Reason.NOT_A_FACT: line(weight(26, extension=[{"url": "https://v.example/negationInd", "valueBoolean": True}])),
     Reason.SERVER_MESSAGE: line(weight(26, resourceType="OperationOutcome")),
 }
 NO_ID = frozenset({Reason.NOT_A_RESOURCE, Reason.MISSING_ID})
 """Nobody can tell which resource it is."""
+ELSEWHERE = {Reason.UNKNOWN_MEDICATION, Reason.BUNDLE, Reason.FILE_TOO_LARGE}
+"""The first two below; a file that is too large is not landed at all."""
 LIMITED = '[files]\nfolder = "delivery"\n[limits]\nline_bytes = 4000\n'
 
 
@@ -94,7 +95,7 @@ def standing(tmp_path: Path) -> dict[str, Any]:
 
 def test_every_reason_is_proven_here() -> None:
     """A new reason must say what becomes of what stood before."""
-    assert {*CASES, Reason.UNKNOWN_MEDICATION} == set(Reason)
+    assert {*CASES, *ELSEWHERE} == set(Reason)
 
 
 @pytest.mark.parametrize("reason", CASES)
@@ -120,6 +121,32 @@ def test_a_correction_that_cannot_be_used_withdraws_what_stood_and_heals(
     assert standing(tmp_path) == {"29463-7": 26}
     assert healed.skipped == {}
     assert (healed.recorded, healed.amended) == ((0, 1) if stays else (1, 0))
+
+
+def bundle(*entries: dict[str, Any]) -> str:
+    return line({"resourceType": "Bundle", "type": "transaction", "entry": list(entries)})
+
+
+def test_a_bundle_among_lines_is_named_and_takes_nothing(make_refresh: Make, tmp_path: Path) -> None:
+    """It says what to do; what stood before stays."""
+    refresh = make_refresh(types=["Observation"])
+    night(refresh, tmp_path, line(weight()), "")
+    counts = night(refresh, tmp_path, line(weight()), bundle({"resource": weight(26)}), "")
+    assert (counts.skipped, standing(tmp_path)) == ({"bundle": 1}, {"29463-7": 24.5})
+
+
+def test_a_file_of_bundles_is_unpacked_and_what_it_deletes_is_withdrawn(make_refresh: Make, tmp_path: Path) -> None:
+    """A subject named by its place in the Bundle is the one who stands there."""
+    refresh = make_refresh(types=["Observation"])
+    kid = {"fullUrl": "urn:uuid:0", "resource": {"resourceType": "Patient", "id": "kid-7"}}
+    reading = {"fullUrl": "resource:1", "resource": weight(subject={"reference": "urn:uuid:0"})}
+    counts = night(refresh, tmp_path, bundle(kid, reading), "")
+    assert (counts.read, standing(tmp_path)) == (1, {"29463-7": 24.5})
+    assert night(refresh, tmp_path, line(weight()), "").unchanged == 1, "of the same subject"
+
+    counts = night(refresh, tmp_path, bundle({"request": {"method": "DELETE", "url": "Observation/wt-7"}}), "")
+
+    assert (counts.retracted, counts.withdrawn, standing(tmp_path)) == (1, 1, {})
 
 
 def order(medication: str) -> dict[str, Any]:

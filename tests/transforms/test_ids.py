@@ -121,7 +121,7 @@ def test_parts_known_by_a_link_id_keep_their_ids_in_any_order() -> None:
         version=1,
         subject={"subject": patient()},
         fields={},
-        repeated={"valueInteger": integer(value="value", raw_value="raw_value")},
+        repeated={"valueInteger": integer(value="value", raw_value="raw_value", unit_of="linkId")},
         parts=Parts(of="item", known_by="linkId"),
     )
     setting = Setting(ZoneInfo("UTC"), Pseudonyms(KEY), {})
