@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from schemas.gaps import GapCause
 from schemas.showing import shown
 
 LONGEST = 4_000
@@ -50,3 +51,7 @@ class IncompleteError(MainstemError):
     """What came is not whole (partial export, truncated body); the watermark stays."""
 
     exit_code = 65
+
+    def __init__(self, cause: str | Sequence[str], fix: str = "", *, gap: GapCause = GapCause.NOT_WHOLE) -> None:
+        super().__init__(cause, fix)
+        self.gap = gap

@@ -89,6 +89,12 @@ class Gap(BaseModel):
     since: datetime | None = Field(default=None, description="Start of the window, UTC; none for the beginning.")
     until: datetime | None = Field(default=None, description="End of the window, UTC.")
     reason: str = Field(description="Why, without any source text.")
+    cause: str = Field(default="", description="Why, as a code (schemas.gaps.GapCause).")
+    fix: str = Field(default="", description="What to do.")
+    who: str = Field(default="", description="Who can do it: site IT, EHR vendor, network.")
+
+
+ACCEPTED = "What is missing and was accepted by an operator: the load is not partial by it."
 
 
 class LoadEvent(BaseModel):
@@ -105,6 +111,10 @@ class LoadEvent(BaseModel):
     types: dict[str, TypeCounts] = Field(default_factory=dict, description="Figures by resource type.")
     watermarks: dict[str, datetime] = Field(default_factory=dict, description="Each type is complete up to then, UTC.")
     gaps: list[Gap] = Field(default_factory=list)
+    accepted: list[Gap] = Field(default_factory=list, description=ACCEPTED)
+    status: str = Field(
+        default="", description="completed, partial (with gaps, or changes that cannot be sent) or failed."
+    )
     published: int = Field(default=0, description="Outcome events acknowledged by the broker in this load.")
     refused: dict[str, int] = Field(
         default_factory=dict,
@@ -123,6 +133,7 @@ class LoadReport(BaseModel):
     types: dict[str, TypeCounts] = Field(description="Figures by resource type.")
     watermarks: dict[str, datetime] = Field(description="Types that are whole, and up to when, UTC.")
     gaps: list[Gap]
+    accepted: list[Gap] = Field(default_factory=list, description=ACCEPTED)
     published: int = Field(description="Outcome events acknowledged by the broker in this load.")
     refused: dict[str, int] = Field(
         default_factory=dict,

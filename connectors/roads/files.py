@@ -20,9 +20,10 @@ from connectors.formats.ndjson import read_lines
 from connectors.outside.decoding import Unreadable, decoded
 from connectors.outside.file_names import is_packed
 from connectors.outside.times import newest
-from connectors.pulled import Pulled
+from connectors.pulled import EVERY_TYPE, Pulled, Shortfall
 from connectors.source import Source, Wanted
 from schemas.errors import OperatorError
+from schemas.gaps import GapCause
 
 UNKNOWN = "?"
 """Type of a file that neither its name nor its first lines tell."""
@@ -207,15 +208,19 @@ def _measured_as_is(source: Iterator[bytes], meter: Meter, not_after: datetime) 
 
 
 def _pulled(resource_type: str, cursor: FilesCursor) -> Pulled:
-    faults = []
+    short = []
     if cursor.broken:
-        faults.append(f"{resource_type}: {cursor.broken} of {len(cursor.taken)} files end in mid-line or mid-block")
+        reason = f"{resource_type}: {cursor.broken} of {len(cursor.taken)} files end in mid-line or mid-block"
+        short.append(Shortfall(resource_type, GapCause.CUT, reason))
     if cursor.unknown:
-        faults.append(f"{cursor.unknown} files name no resource type, in their names or first lines")
+        reason = f"{cursor.unknown} files name no resource type, in their names or first lines"
+        short.append(Shortfall(EVERY_TYPE, GapCause.UNKNOWN_TYPE, reason))
     if cursor.refused:
-        faults.append(
-            f"{resource_type}: {len(cursor.refused)} files were not read: links, pipes, forms other than NDJSON, or more than a file may hold"
+        reason = (
+            f"{resource_type}: {len(cursor.refused)} files were not read: links, pipes, forms other than NDJSON,"
+            " or more than a file may hold"
         )
+        short.append(Shortfall(resource_type, GapCause.FILE_NOT_READ, reason))
     return Pulled(
         unit=resource_type,
         files=cursor.files,
@@ -223,8 +228,7 @@ def _pulled(resource_type: str, cursor: FilesCursor) -> Pulled:
         types={resource_type: cursor.resources},
         pages=len(cursor.files),
         bytes=cursor.bytes,
-        complete=not faults,
-        error="; ".join(faults),
+        short=short,
         delivered=bool(cursor.taken),
         notes=_named(cursor.refused),
         newest=cursor.newest,

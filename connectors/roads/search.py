@@ -9,10 +9,11 @@ import msgspec
 from connectors.client.fhir_client import Answer, FhirClient, Gone
 from connectors.formats.bundle import BUNDLE, Bundle, Page, lines
 from connectors.outside.times import believed, newest, zulu
-from connectors.pulled import Pulled
+from connectors.pulled import Pulled, Shortfall
 from connectors.source import Source, Wanted
 from connectors.vendors import Parameters
 from schemas.errors import IncompleteError
+from schemas.gaps import GapCause
 
 FILE_BYTES = 64 * 1024 * 1024
 """Compressed size after which a new landing file is begun."""
@@ -196,9 +197,10 @@ class _TypeSearch:
 
     def _pulled(self) -> Pulled:
         cursor = self.cursor
-        error = ""
+        short = []
         if cursor.missing:
-            error = f"{self.type}: the server counts {cursor.missing} more than it sent, and names no further page"
+            reason = f"{self.type}: the server counts {cursor.missing} more than it sent, and names no further page"
+            short.append(Shortfall(self.type, GapCause.SHORT_OF_COUNT, reason))
         return Pulled(
             unit=self.type,
             files=cursor.files,
@@ -207,8 +209,7 @@ class _TypeSearch:
             pages=cursor.pages,
             bytes=cursor.bytes,
             messages=cursor.messages,
-            complete=not error,
-            error=error,
+            short=short,
             newest=cursor.newest,
             as_of=cursor.as_of or cursor.began,
         )

@@ -16,6 +16,7 @@ from mainstem.consumer import PoisonError, Received
 from schemas.errors import OperatorError, TemporaryError
 from schemas.loads import Gap, LoadEvent, LoadEventType, TypeCounts
 from schemas.outcomes import RECORD_TYPES, Coding, Observation, Person
+from schemas.outcomes.treatments import DoseStep
 from services.registry.api import make_app
 from services.registry.database import connect, open_registry, planned, upgrade
 from services.registry.handler import apply, apply_loads
@@ -30,6 +31,7 @@ EXAMPLES: dict[object, Any] = {
     datetime: datetime(2026, 3, 2, 9, 10, 30, tzinfo=UTC),
 }
 LISTS = {"codings": [Coding(system="http://loinc.org", code="4548-4")], "parts": [record_id("a"), record_id("b")]}
+STEPS = [DoseStep(sequence=1, dose=Decimal("7.1"), dose_unit="mg")]
 
 
 def full(model: type[BaseModel]) -> BaseModel:
@@ -44,6 +46,8 @@ def full(model: type[BaseModel]) -> BaseModel:
         if kind is list:
             items = str(schema[name]["items"])
             values[name] = LISTS["codings" if "Coding" in items else "parts" if "r-[0-9a-f]" in items else "codings"]
+            if "DoseStep" in items:
+                values[name] = STEPS
             if items == "{'type': 'string'}":
                 values[name] = ["2106-3", "UN"]
         elif kind is str:

@@ -82,11 +82,11 @@ print(json.dumps(found | {"seconds": time.process_time() - start}))
 """
 
 
-def identities(folder: Path, *, keeping: bool = False) -> dict[str, Any]:
-    """As a process of its own tells them, of the code in a folder; `keeping`: it may write beside the code."""
+def identities(folder: Path) -> dict[str, Any]:
+    """As a process of its own tells them, of the code in a folder."""
     command = [sys.executable, "-c", IDENTITIES]
     root = str(Path(transforms.__file__).parents[1])
-    environment = {"PYTHONPATH": f"{folder}:{root}", "PYTHONDONTWRITEBYTECODE": "" if keeping else "1"}
+    environment = {"PYTHONPATH": f"{folder}:{root}", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=folder)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -149,15 +149,14 @@ def test_what_was_read_of_the_code_is_kept_for_the_next_process(copy: Path) -> N
     """For as long as no byte of it changes; what is kept and unreadable is read anew."""
     read = identities(copy)
     seconds = read.pop("seconds")
-    identities(copy, keeping=True)
     (known,) = copy.glob("transforms/__pycache__/*.known")
     for kept in (known.read_text(), "", "{}", "[7]"):
         known.write_text(kept)
-        again = identities(copy, keeping=True)
+        again = identities(copy)
         assert (again.pop("seconds") < seconds / 3) == (len(kept) > 3)
         assert again == read
     _in("transforms/codes/units.csv", "8302-2,cm", "8302-2,m")(copy)
-    changed = identities(copy, keeping=True)
+    changed = identities(copy)
     assert all(changed[name] != read[name] for name in ALL)
 
 
