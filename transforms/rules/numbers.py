@@ -166,13 +166,13 @@ def integer(*, value: str, raw_value: str, unit_of: str | None = None) -> Rule:
     return Rule((value, raw_value), read, needs=unit_of)
 
 
-def boolean(name: str, *, as_code: bool = False) -> Rule:
-    """boolean → true or false; `as_code` gives the text "true" or "false"."""
+def boolean(name: str, *, as_code: bool = False, modifier: bool = False) -> Rule:
+    """boolean → true or false; `as_code` gives the text "true" or "false". What a `modifier` says must be understood."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         said = text_of(decode(raw, Scalar)).lower()
         if said not in ("true", "false", ""):
-            raise Unusable(Reason.INVALID_FIELD)
+            raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD if modifier else Reason.INVALID_FIELD)
         return Found({name: said if as_code else said == "true"}) if said else NOTHING
 
     return Rule((name,), read)
