@@ -37,7 +37,18 @@ class TypeCounts(BaseModel):
 
     read: int = Field(default=0, ge=0, description="Resources read from landing files.")
     mapped: int = Field(default=0, ge=0, description="Resources that gave records or a withdrawal.")
+    retracted: int = Field(
+        default=0, ge=0, description="Of those mapped, resources that say they were entered in error or deleted."
+    )
     skipped: dict[str, int] = Field(default_factory=dict, description="Resources that gave none, by reason code.")
+    dropped: dict[str, int] = Field(
+        default_factory=dict,
+        description="Fields left out of records because they could not be used, by FHIR path; of the resources not recognised.",
+    )
+    parts: int = Field(default=0, ge=0, description="Parts (components) of the resources not recognised.")
+    parts_skipped: dict[str, int] = Field(
+        default_factory=dict, description="Parts that gave no record, by reason code or `withdrawn`."
+    )
     unkept: int = Field(
         default=0, ge=0, description="Of those skipped, unusable ones beyond what the site keeps to look at."
     )
@@ -45,6 +56,11 @@ class TypeCounts(BaseModel):
     recorded: int = Field(default=0, ge=0, description="Records not known before.")
     amended: int = Field(default=0, ge=0, description="Records whose content changed.")
     withdrawn: int = Field(default=0, ge=0, description="Records withdrawn.")
+    source_unusable: int = Field(
+        default=0,
+        ge=0,
+        description="Of those withdrawn, records whose source, or part of it, came and could not be used.",
+    )
     unchanged: int = Field(default=0, ge=0, description="Records already known with this content.")
     stale: int = Field(default=0, ge=0, description="Records older than what is known; not stored.")
 
