@@ -3,16 +3,18 @@
 from typing import Literal
 
 from connectors.client.capabilities import Capabilities, ask_capabilities
+from connectors.cohort import Roster
 from connectors.pulled import EXPORT, Pulled
 from connectors.referred import complete_referred
 from connectors.roads.bulk import pull_export
 from connectors.roads.files import pull_files
 from connectors.roads.search import pull_search
+from connectors.rosters import read_roster
 from connectors.source import Source, Wanted
-from schemas.outcomes import referred_types
+from schemas.outcomes import REFERRED_TYPES, referred_types
 from schemas.sites import Site
 
-__all__ = ["Capabilities", "Pulled", "Source", "Wanted", "pull", "read_capabilities", "readable", "road_of", "units"]
+__all__ = ["Capabilities", "Pulled", "Source", "Wanted", "pull", "read_capabilities", "readable", "road_of", "roster", "units"]
 
 
 def read_capabilities(source: Source) -> Capabilities | None:
@@ -29,6 +31,8 @@ def road_of(site: Site, capabilities: Capabilities | None) -> Literal["search", 
         return site.road
     if site.fhir is None:
         return "files"
+    if site.cohort and not site.fhir.group:
+        return "search"  # an export knows no patients but those of a Group
     return "bulk" if capabilities is not None and capabilities.exports else "search"
 
 
@@ -47,7 +51,22 @@ def units(site: Site, capabilities: Capabilities | None) -> list[str]:
     road = road_of(site, capabilities)
     if road == "bulk":
         return [EXPORT]
-    return [*site.types, *(referred_types(site.types) if road == "files" else ())]
+    if road == "files":
+        return [*site.types, *referred_types(site.types)]
+    if has_roster(site, road):  # of what is nobody's own, that alone is read which the patients' resources name
+        return [name for name in site.types if name not in REFERRED_TYPES]
+    return list(site.types)
+
+
+def has_roster(site: Site, road: str) -> bool:
+    """Whether the patients have to be known to read them."""
+    return site.cohort is not None or (road == "search" and site.fhir is not None and site.fhir.group is not None)
+
+
+def roster(source: Source, capabilities: Capabilities | None) -> Roster | None:
+    """The patients the site reads; None for everybody, and where the server knows the Group. Raises MainstemError."""
+    road = road_of(source.site, capabilities)
+    return read_roster(source, by_files=road == "files") if has_roster(source.site, road) else None
 
 
 def pull(source: Source, wanted: Wanted) -> Pulled:
