@@ -152,8 +152,8 @@ def ratio(*, numerator: str, denominator: str, unit: str, comparator: str, absen
     return Rule((numerator, denominator, unit, comparator, absent), read)
 
 
-def integer(*, value: str, raw_value: str, unit_of: str) -> Rule:
-    """integer → the value and the value as written, as plausible as a Quantity of its code must be."""
+def integer(*, value: str, raw_value: str, unit_of: str | None = None) -> Rule:
+    """integer → the value and the value as written; where `unit_of` names the field with the code, judged as a Quantity is."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         if raw == b"null":
