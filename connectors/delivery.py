@@ -9,12 +9,11 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from pathlib import Path
 
+from connectors.outside.file_names import is_read
 from schemas.errors import OperatorError
 
-PATTERNS = ("*.ndjson", "*.ndjson.gz")
 BLOCK_BYTES = 1 << 17
 SHOWN = 80
 """Letters of a name that are shown."""
@@ -32,6 +31,8 @@ class Delivery:
     files: list[Path] = field(default_factory=list)
     refused: list[Path] = field(default_factory=list)
     """Links, pipes, devices, sockets, and folders that may not be opened."""
+    others: list[Path] = field(default_factory=list)
+    """Plain files whose names end otherwise than those that are read."""
 
 
 def look_into(folder: Path) -> Delivery:
@@ -54,6 +55,7 @@ def look_into(folder: Path) -> Delivery:
             found.refused.append(at)
     found.files.sort()
     found.refused.sort()
+    found.others.sort()
     return found
 
 
@@ -63,11 +65,13 @@ def _sorted_in(entry: "os.DirEntry[str]", found: Delivery) -> bool:
         return False
     if entry.is_dir(follow_symlinks=False):
         return True
-    fits = any(fnmatch(entry.name, pattern) for pattern in PATTERNS)
+    fits = is_read(entry.name)
     if fits and entry.is_file(follow_symlinks=False):
         found.files.append(Path(entry.path))
     elif fits or (entry.is_symlink() and Path(entry.path).is_dir()):
         found.refused.append(Path(entry.path))
+    elif entry.is_file(follow_symlinks=False):
+        found.others.append(Path(entry.path))
     return False
 
 

@@ -87,10 +87,11 @@ class Landing:
         return Quarantine(path, at or Kept(0, 0), most or Kept(sys.maxsize, sys.maxsize))
 
     def cursor(self, unit: str, form: type[T]) -> T | None:
-        """The unit's cursor; None where it was not begun."""
+        """The unit's cursor; None where it was not begun, or by a version whose cursors were others: it is read anew."""
         path = self._cursor_path(unit)
-        with _disk(path):
+        with _disk(path), suppress(msgspec.ValidationError):
             return msgspec.json.decode(path.read_bytes(), type=form) if path.exists() else None
+        return None
 
     def save_cursor(self, unit: str, cursor: msgspec.Struct) -> None:
         """Replace the unit's cursor in one step; it is on the disk afterwards."""

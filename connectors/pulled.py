@@ -1,12 +1,35 @@
 """What pulling one unit of a site gave: references and counts, no patient data."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from schemas.errors import MainstemError
+from schemas.gaps import GapCause
+
 EXPORT = "export"
 """The unit that is all types at once."""
+EVERY_TYPE = ""
+"""The type of a shortfall that names none: it holds every watermark of its unit, not the data."""
+
+
+class Shortfall(msgspec.Struct, frozen=True):
+    """Something that did not come, and of which type."""
+
+    type: str
+    """A resource type, or EVERY_TYPE."""
+    cause: GapCause
+    reason: str
+    """In words that hold no source text."""
+    fix: str = ""
+    """What to do, where that is known better than by the cause."""
+
+    @classmethod
+    def of_error(cls, resource_type: str, error: MainstemError) -> "Shortfall":
+        """What an error of ours left unread."""
+        return cls(resource_type, error.gap, error.cause, error.fix)
 
 
 class Pulled(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,10 +48,8 @@ class Pulled(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes landed, unpacked."""
     messages: int = 0
     """OperationOutcomes the server sent among the results; landed as that type."""
-    complete: bool = True
-    """Whether all that was asked for came; the watermark stays where not."""
-    error: str = ""
-    """Why not complete, in words that hold no source text."""
+    short: list[Shortfall] = []
+    """What did not come of what was asked for; the watermarks of those types stay."""
     delivered: bool = True
     """False where a folder holds no file of the type: nothing was said about it, so its watermark stays as it is."""
     notes: list[str] = []
@@ -38,7 +59,26 @@ class Pulled(msgspec.Struct, frozen=True, kw_only=True):
     as_of: datetime
     """The server's own time of the answer, else when the pull began."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether all that was asked for came."""
+        return not self.short
+
+    @property
+    def error(self) -> str:
+        """Why not complete, in words that hold no source text."""
+        return reasons(self.short)
+
+    def missing(self, resource_type: str) -> list[Shortfall]:
+        """What did not come of a type."""
+        return [each for each in self.short if each.type in (resource_type, EVERY_TYPE)]
+
     def as_json(self) -> dict[str, Any]:
         """As plain JSON values, to be stored and handed between tasks."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
         return plain
+
+
+def reasons(short: Iterable[Shortfall]) -> str:
+    """Why something did not come, each reason once."""
+    return "; ".join(dict.fromkeys(each.reason for each in short))

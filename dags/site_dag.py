@@ -253,9 +253,10 @@ def _context(file: Declared) -> Iterator[tuple["Refresh", Any]]:
     except MainstemError as exc:
         _leave(FAILURE, [_where()], [exc])
         raise exc.with_traceback(None) from None
-    except Exception as exc:
-        _leave(FAILURE, [_where()], [_defect(exc)])
-        raise
+    except Exception as exc:  # noqa: BLE001 - the edge: Airflow would log its text
+        defect = _defect(exc)
+        _leave(FAILURE, [_where()], [defect])
+        raise defect.with_traceback(exc.__traceback__) from None  # its text stays out of the task's log too
 
 
 @contextmanager
@@ -316,8 +317,8 @@ def _leave(key: str, where: Sequence[str], errors: Sequence[MainstemError]) -> N
 
 
 def _defect(exc: Exception) -> MainstemError:
-    """An error that is not one of ours: its text may hold what it worked on, so its kind alone is told."""
-    return OperatorError(f"a defect of Mainstem ({type(exc).__name__})", "Report it with the task's log.")
+    """An error that is not one of ours: its text may hold what it worked on, so its kind alone is told. Tried again as others."""
+    return MainstemError(f"a defect of Mainstem ({type(exc).__name__})", "Report it with the task's log.")
 
 
 def _where() -> str:

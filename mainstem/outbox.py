@@ -8,6 +8,9 @@ from typing import NamedTuple, Protocol
 TOO_LARGE = "too-large"
 """Why a change is refused: no broker and no consumer is set for an event of its size."""
 
+SOURCE_UNUSABLE = b'"reason":"source-unusable"'
+"""In place of a withdrawn record's provenance: its source came again and could not be used, so its value is not known."""
+
 
 class Change(NamedTuple):
     """A record whose last change is not published."""

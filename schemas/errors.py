@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from schemas.gaps import GapCause
 from schemas.showing import shown
 
 LONGEST = 4_000
@@ -15,6 +16,8 @@ class MainstemError(Exception):
     """
 
     exit_code = 1
+    gap = GapCause.NOT_WHOLE
+    """Why a type is missing that this error left unread."""
 
     def __init__(self, cause: str | Sequence[str], fix: str = "") -> None:
         super().__init__(cause, fix)
@@ -34,6 +37,7 @@ class TemporaryError(MainstemError):
     """Retry: the same call may succeed later (EHR down, broker down, rate limit)."""
 
     exit_code = 75
+    gap = GapCause.NOT_ANSWERED
 
     def __init__(self, cause: str | Sequence[str], fix: str = "", retry_after: float | None = None) -> None:
         super().__init__(cause, fix)
@@ -44,9 +48,14 @@ class OperatorError(MainstemError):
     """Stop: somebody must act first (configuration, credentials, permissions, a brake)."""
 
     exit_code = 78
+    gap = GapCause.REFUSED
 
 
 class IncompleteError(MainstemError):
     """What came is not whole (partial export, truncated body); the watermark stays."""
 
     exit_code = 65
+
+    def __init__(self, cause: str | Sequence[str], fix: str = "", *, gap: GapCause = GapCause.NOT_WHOLE) -> None:
+        super().__init__(cause, fix)
+        self.gap = gap

@@ -24,6 +24,12 @@ class Operation(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class WithdrawnBecause(StrEnum):
+    """Why a record was withdrawn, where that is not that its source says so."""
+
+    SOURCE_UNUSABLE = "source-unusable"
+
+
 class Header(StrEnum):
     """Kafka header names; values are UTF-8."""
 
@@ -37,6 +43,8 @@ class Header(StrEnum):
     SEQUENCE = "ce_sequence"
     """`epoch.sequence`: the store's epoch (rises after a restore from a backup) and the record's sequence; both rise, in that order."""
     CONTENT_TYPE = "content-type"
+    REASON = "reason"
+    """Of a withdrawal only: `source-unusable`, the source came again and what it holds now could not be used."""
     TRACE_PARENT = "traceparent"
     REPLAY = "replay"
 

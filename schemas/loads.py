@@ -37,7 +37,18 @@ class TypeCounts(BaseModel):
 
     read: int = Field(default=0, ge=0, description="Resources read from landing files.")
     mapped: int = Field(default=0, ge=0, description="Resources that gave records or a withdrawal.")
+    retracted: int = Field(
+        default=0, ge=0, description="Of those mapped, resources that say they were entered in error or deleted."
+    )
     skipped: dict[str, int] = Field(default_factory=dict, description="Resources that gave none, by reason code.")
+    dropped: dict[str, int] = Field(
+        default_factory=dict,
+        description="Fields left out of records because they could not be used, by FHIR path; of the resources not recognised.",
+    )
+    parts: int = Field(default=0, ge=0, description="Parts (components) of the resources not recognised.")
+    parts_skipped: dict[str, int] = Field(
+        default_factory=dict, description="Parts that gave no record, by reason code or `withdrawn`."
+    )
     unkept: int = Field(
         default=0, ge=0, description="Of those skipped, unusable ones beyond what the site keeps to look at."
     )
@@ -45,6 +56,11 @@ class TypeCounts(BaseModel):
     recorded: int = Field(default=0, ge=0, description="Records not known before.")
     amended: int = Field(default=0, ge=0, description="Records whose content changed.")
     withdrawn: int = Field(default=0, ge=0, description="Records withdrawn.")
+    source_unusable: int = Field(
+        default=0,
+        ge=0,
+        description="Of those withdrawn, records whose source, or part of it, came and could not be used.",
+    )
     unchanged: int = Field(default=0, ge=0, description="Records already known with this content.")
     stale: int = Field(default=0, ge=0, description="Records older than what is known; not stored.")
 
@@ -73,6 +89,12 @@ class Gap(BaseModel):
     since: datetime | None = Field(default=None, description="Start of the window, UTC; none for the beginning.")
     until: datetime | None = Field(default=None, description="End of the window, UTC.")
     reason: str = Field(description="Why, without any source text.")
+    cause: str = Field(default="", description="Why, as a code (schemas.gaps.GapCause).")
+    fix: str = Field(default="", description="What to do.")
+    who: str = Field(default="", description="Who can do it: site IT, EHR vendor, network.")
+
+
+ACCEPTED = "What is missing and was accepted by an operator: the load is not partial by it."
 
 
 class LoadEvent(BaseModel):
@@ -89,6 +111,10 @@ class LoadEvent(BaseModel):
     types: dict[str, TypeCounts] = Field(default_factory=dict, description="Figures by resource type.")
     watermarks: dict[str, datetime] = Field(default_factory=dict, description="Each type is complete up to then, UTC.")
     gaps: list[Gap] = Field(default_factory=list)
+    accepted: list[Gap] = Field(default_factory=list, description=ACCEPTED)
+    status: str = Field(
+        default="", description="completed, partial (with gaps, or changes that cannot be sent) or failed."
+    )
     published: int = Field(default=0, description="Outcome events acknowledged by the broker in this load.")
     refused: dict[str, int] = Field(
         default_factory=dict,
@@ -107,6 +133,7 @@ class LoadReport(BaseModel):
     types: dict[str, TypeCounts] = Field(description="Figures by resource type.")
     watermarks: dict[str, datetime] = Field(description="Types that are whole, and up to when, UTC.")
     gaps: list[Gap]
+    accepted: list[Gap] = Field(default_factory=list, description=ACCEPTED)
     published: int = Field(description="Outcome events acknowledged by the broker in this load.")
     refused: dict[str, int] = Field(
         default_factory=dict,

@@ -89,19 +89,70 @@ class Reason(StrEnum):
         "A code fails its check digit or was turned into a date by a spreadsheet.",
         "Correct the code at the source or in the code map.",
     )
+    MODIFIER_NOT_UNDERSTOOD = (
+        "modifier-not-understood",
+        "The resource carries a word that changes what it means (a status, a modifier extension), and it is not known.",
+        "Report the field path to the EHR vendor; say what the word means, so that it can be read.",
+    )
+    ABOUT_SOMEBODY_ELSE = (
+        "about-somebody-else",
+        "The resource stands in the patient's record and is about another: a mother, a donor, a device.",
+        "Nothing to do.",
+        True,
+    )
+    TEST_DATA = (
+        "test-data",
+        "The resource says that it is of a test patient.",
+        "Leave test patients out of the export to save time.",
+        True,
+    )
+    PARTIAL_ANSWER = (
+        "partial-answer",
+        "The server gave only some elements, or masked them; what was known before stays.",
+        "Ask for whole resources, and for the right to see them: no _elements, no _summary.",
+    )
+    DUPLICATE_KEY = (
+        "duplicate-key",
+        "A JSON object has one key twice; which of the two values is meant cannot be told.",
+        "Report it to the EHR vendor: FHIR forbids it, and every reader takes another of the two.",
+    )
+    BUNDLE = (
+        "bundle",
+        "The line is a Bundle among resources of their own.",
+        "Unpack it: one resource a line; or deliver Bundles in files of their own, which are unpacked here.",
+    )
     TYPE_NOT_MAPPED = (
         "type-not-mapped",
         "No mapping for this resource type.",
         "Nothing to do; leave the type out of the export to save time.",
         True,
     )
-    NOT_A_FACT = ("not-a-fact", "The resource says that something was not done.", "Nothing to do.", True)
+    NOT_A_FACT = (
+        "not-a-fact",
+        "The resource says that something was not done, or is not there.",
+        "Nothing to do.",
+        True,
+    )
     SERVER_MESSAGE = (
         "server-message",
         "An OperationOutcome among the results.",
         "Read it in the landing file; a server's warning about the query.",
         True,
     )
+
+
+NOT_LOADED = frozenset(
+    {
+        Reason.LINE_TOO_LONG,
+        Reason.TRUNCATED_FILE,
+        Reason.FILE_TOO_LARGE,
+        Reason.PARTIAL_ANSWER,
+        Reason.BUNDLE,
+        Reason.TYPE_NOT_MAPPED,
+        Reason.SERVER_MESSAGE,
+    }
+)
+"""Reasons that say nothing of what a resource holds now: what it gave before stays. By any other, that is withdrawn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ Python's own cache of it, for as long as no byte of the rooms changes.
 import ast
 import json
 import os
-import sys
 import tomllib
 import zoneinfo
 from collections.abc import Iterator
@@ -56,8 +55,7 @@ def _code_of(declaration: str) -> str:
     known = _known()
     if declaration not in known:
         known[declaration] = _read(declaration)
-        if not sys.dont_write_bytecode:
-            _keep({"bytes": _bytes(), "codes": known})
+        _keep({"bytes": _bytes(), "codes": known})
     return known[declaration]
 
 
@@ -80,6 +78,7 @@ def _keep(known: dict[str, Any]) -> None:
     place = _place()
     part = place.with_name(f"{place.name}.{os.getpid()}")
     with suppress(OSError):
+        place.parent.mkdir(exist_ok=True)
         part.write_text(json.dumps(known), "utf-8")
         part.replace(place)
 

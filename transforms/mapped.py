@@ -51,6 +51,8 @@ class Outcome(NamedTuple):
     updated: int | None = None
     """As in Mapped; needed for a withdrawal, which has no record."""
     problem: Problem | None = None
+    in_part: bool = False
+    """Some of its parts gave no record."""
 
 
 class Outcomes(NamedTuple):
@@ -84,7 +86,7 @@ class Outcomes(NamedTuple):
             if record is not None:
                 self.usual[place] = new_record((*record[:-1], digests[place]))
         for place, outcome in self.unusual.items():
-            if outcome.records:
+            if outcome.records and not outcome.in_part:  # known again, its records could not be counted
                 signed = [new_record((*record[:-1], digests[place])) for record in outcome.records]
                 self.unusual[place] = outcome._replace(records=signed)
 

@@ -2,7 +2,6 @@
 
 import re
 from codecs import BOM_UTF8
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -23,6 +22,7 @@ from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Outcome, Outc
 from transforms.privacy import FieldPolicy, Pseudonyms
 from transforms.privacy.pseudonyms import keyed
 from transforms.reading.keeper import Keeper
+from transforms.reading.noticed import Noticed
 from transforms.reading.reader import Reader
 from transforms.reading.references import LookUp, References
 from transforms.resources import declared_in, kept, mappings
@@ -35,6 +35,7 @@ _NAME_ENDS = len(_OPENING) + 64
 _AT_ONCE = 200
 """Lines read field by field: enough to spread what a batch costs, few enough to stay in a processor's cache."""
 _IDENTIFIED = rb'\{\s*"resourceType"\s*:\s*"%b"\s*,\s*"id"\s*:\s*"([^"\\]{1,64})"'
+_IDENT_OPENS = re.compile(_IDENTIFIED % rb"[A-Za-z]+")
 _NO_ID = bytes(ID_BYTES)
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
@@ -66,10 +67,8 @@ class Mapper:
         midnight_is_date: bool = False,
         today: date | None = None,
     ) -> None:
-        self.unmapped_codes: Counter[tuple[str, str]] = Counter()
-        """(system, code) → how often it came without a meaning in the target system, for the site's code map."""
-        self.flags: Counter[str] = Counter()
-        """How often each flag was raised."""
+        self.noticed = Noticed()
+        """Counts of what was noticed, until they are taken."""
         rows = list(code_map)
         self._given = (site, time_zone, subject_key, rows, midnight_is_date)
         self._identities: dict[str, bytes] = {}
@@ -91,8 +90,7 @@ class Mapper:
                 setting=setting,
                 references=self._references,
                 leaves=partial(policy.leaves, resource.record),
-                flags=self.flags,
-                unmapped=self.unmapped_codes,
+                noticed=self.noticed,
             )
             for name, resource in mappings().items()
             if name in types
@@ -118,7 +116,7 @@ class Mapper:
             try:
                 groups.setdefault(name if name in self._readers else _named(line), []).append(place)
             except _UNREADABLE as exc:
-                outcomes.put([place], self._unread(b"", line, exc))
+                outcomes.put([place], self._unread(name if name in self._readers else b"", line, exc))
         for name, places in groups.items():
             if name in self._readers:
                 outcomes.put(places, self._read(name, [lines[place] for place in places]))
@@ -174,21 +172,20 @@ class Mapper:
 
     def take_flags(self) -> dict[str, int]:
         """The flags raised since they were taken last, by how often."""
-        taken = dict(self.flags)
-        self.flags.clear()
+        taken = dict(self.noticed.flags)
+        self.noticed.flags.clear()
         return taken
 
     def explain(self, line: bytes) -> list[str]:
         """Why FHIR R4's own rules refuse a line, in full: field paths and kinds of error, no values."""
         from transforms.fhir.conformance import conforms  # loads fhir.resources, which takes a second
 
-        flags, unmapped = self.flags.copy(), self.unmapped_codes.copy()
+        before = self.noticed.copy()
+        self.noticed.dropped.clear()
         outcome = self.map_line(line)
-        self.flags.clear()
-        self.flags.update(flags)
-        self.unmapped_codes.clear()
-        self.unmapped_codes.update(unmapped)
         ours = [f"{outcome.problem.path}: {outcome.problem.reason}"] if outcome.problem else []
+        ours += [f"{path}: left out" for path in sorted(self.noticed.dropped)]
+        self.noticed.update(before)
         return [*ours, *(finding for finding in conforms(line) if finding not in ours)]
 
     def _read(self, name: bytes, lines: Sequence[bytes]) -> Outcomes:
@@ -208,12 +205,21 @@ class Mapper:
             return Outcomes([None], {0: _unreadable(name, reason, path_of(error))}, [], [])
         if line.startswith(BOM_UTF8) and not line.startswith(BOM_UTF8 * 2):
             return self.map_lines([line[len(BOM_UTF8) :]])  # Windows tools put one at the start of a file
-        return Outcomes([None], {0: _unreadable(name, Reason.INVALID_JSON)}, [], [])
+        outcome = _unreadable(name, Reason.INVALID_JSON)
+        ident = _opened_ident(line)
+        ref = self._pseudonyms.refs(name + b"/")(ident) if name and ident else b""
+        return Outcomes([None], {0: outcome._replace(ref=ref)}, [], [])
 
 
 def _opened(line: bytes) -> bytes:
     """resourceType where it stands first, as it nearly always does; else empty."""
     return line[len(_OPENING) : line.find(b'"', len(_OPENING), _NAME_ENDS)] if line.startswith(_OPENING) else b""
+
+
+def _opened_ident(line: bytes) -> bytes:
+    """id where it stands behind resourceType at the start of a line that cannot be read on."""
+    found = _IDENT_OPENS.match(line)
+    return found[1] if found else b""
 
 
 def _named(line: bytes) -> bytes:
@@ -239,6 +245,8 @@ def _not_mapped(name: bytes) -> Outcome:
         return _unreadable(name, Reason.NOT_A_RESOURCE)
     if known == "OperationOutcome":
         reason = Reason.SERVER_MESSAGE
+    elif known == "Bundle":
+        reason = Reason.BUNDLE
     elif known in OTHER_VERSIONS_TYPES:
         reason = Reason.OTHER_FHIR_VERSION
     elif known in R4_TYPES:

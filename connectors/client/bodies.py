@@ -1,8 +1,10 @@
 """An answer's whole body, never more of it than a cap, however it was packed."""
 
+import time
+
 import httpx2
 
-from schemas.errors import IncompleteError
+from schemas.errors import IncompleteError, TemporaryError
 
 SMALL_BYTES = 1 << 20
 """Largest token, discovery, status or error answer."""
@@ -10,6 +12,8 @@ STATEMENT_BYTES = 32 << 20
 """Largest CapabilityStatement."""
 PAGE_BYTES = 256 << 20
 """Largest page or manifest held in memory."""
+ANSWER_SECONDS = 600.0
+"""Longest an answer may take: a byte a minute would keep every single wait short, and the load for ever."""
 ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 """What we ask for. Others unpack a few bytes into gigabytes at once, before they could be counted."""
 ACCEPT_ENCODING = "gzip, deflate"
@@ -25,11 +29,16 @@ def require_encoding(response: httpx2.Response, *, what: str) -> None:
 
 
 def body(response: httpx2.Response, *, cap: int, what: str) -> bytes:
-    """The bytes, unpacked. Raises IncompleteError for more than `cap` of them."""
+    """The bytes, unpacked. Raises IncompleteError for more than `cap` of them, TemporaryError where they take for ever."""
     require_encoding(response, what=what)
-    content = bytearray()
+    content, began = bytearray(), time.monotonic()
     for block in response.iter_bytes():
         content += block
+        if time.monotonic() - began > ANSWER_SECONDS:
+            raise TemporaryError(
+                f"{what}: the answer of {_place(response)} has no end after {ANSWER_SECONDS:g} s",
+                "Lower fhir.page_size; ask the site's IT what slows the server down.",
+            )
         if len(content) > cap:
             raise IncompleteError(
                 f"{what}: {_place(response)} answers with more than {cap >> 20} MiB",

@@ -16,9 +16,10 @@ from connectors.formats.meter import Meter, TooLarge
 from connectors.formats.ndjson import read_lines
 from connectors.outside.decoding import ABSENT, Unreadable, decoded, each, elements, said
 from connectors.outside.times import believed, instant, newest, pause_after, zulu
-from connectors.pulled import EXPORT, Pulled
+from connectors.pulled import EVERY_TYPE, EXPORT, Pulled, Shortfall
 from connectors.source import Source, Wanted
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+from schemas.gaps import GapCause
 from schemas.outcomes import REFERRED_TYPES
 from schemas.problems import Problem
 
@@ -38,7 +39,7 @@ class ExportedFile(msgspec.Struct):
     count: int | None = None
 
 
-class ExportCursor(msgspec.Struct, kw_only=True):
+class ExportCursor(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """How far an export has come."""
 
     began: datetime
@@ -54,8 +55,8 @@ class ExportCursor(msgspec.Struct, kw_only=True):
     messages: int = 0
     bytes: int = 0
     newest: datetime | None = None
-    faults: list[str] = []
-    """Why the export is not whole."""
+    short: list[Shortfall] = []
+    """What of the export did not come."""
     notes: list[str] = []
     done: bool = False
 
@@ -121,7 +122,7 @@ class _Export:
 
     def run(self) -> Pulled:
         """Every step from where the cursor stands; what ended incomplete, and a job that is gone, begin again."""
-        if self.cursor.done and self.cursor.faults:
+        if self.cursor.done and self.cursor.short:
             self._begin_again()
         for _ in range(2):
             try:
@@ -243,7 +244,8 @@ class _Export:
         if deleted:
             cursor.notes.append(f"{deleted} files of deletions in the export were not read")
         if unreadable:
-            cursor.faults.append(f"the export's manifest names {unreadable} files in a form that is not FHIR's")
+            reason = f"the export's manifest names {unreadable} files in a form that is not FHIR's"
+            cursor.short.append(Shortfall(EVERY_TYPE, GapCause.FILE_NOT_READ, reason))
         cursor.parts = parts
         self._save()
 
@@ -275,7 +277,8 @@ class _Export:
         try:
             meter = self.client.again_and_again(lambda: self._download(file, path))
         except TooLarge as exc:
-            cursor.faults.append(f"{file.type}: a file of the export {exc}; not taken")
+            reason = f"{file.type}: a file of the export {exc}; not taken"
+            cursor.short.append(Shortfall(file.type, GapCause.FILE_NOT_READ, reason))
             cursor.taken += 1
             self._save()
             return
@@ -283,12 +286,12 @@ class _Export:
         cursor.taken += 1
         if file.type == MESSAGES:
             cursor.messages += meter.lines
-            cursor.faults += _grave(path, self.site.limits.line_bytes)
+            cursor.short += _grave(path, self.site.limits.line_bytes)
         else:
             cursor.types[file.type] = cursor.types.get(file.type, 0) + meter.lines
             cursor.bytes += meter.bytes
             cursor.newest = newest(cursor.newest, meter.newest)
-            cursor.faults += _shortfall(file, meter)
+            cursor.short += _shortfall(file, meter)
         self._save()
         self.progress(EXPORT, sum(cursor.types.values()))
 
@@ -339,24 +342,24 @@ class _Export:
             pages=cursor.taken,
             bytes=cursor.bytes,
             messages=cursor.messages,
-            complete=not cursor.faults,
-            error="; ".join(cursor.faults),
+            short=cursor.short,
             notes=cursor.notes,
             newest=cursor.newest,
             as_of=cursor.as_of or cursor.began,
         )
 
 
-def _shortfall(file: ExportedFile, meter: Meter) -> list[str]:
+def _shortfall(file: ExportedFile, meter: Meter) -> list[Shortfall]:
     """What is missing in a file that came."""
     if meter.truncated:
-        return [f"{file.type}: a file of the export ends in mid-line"]
+        return [Shortfall(file.type, GapCause.CUT, f"{file.type}: a file of the export ends in mid-line")]
     if file.count is not None and meter.lines < file.count:
-        return [f"{file.type}: a file of the export holds {meter.lines} of {min(file.count, MOST)} resources"]
+        reason = f"{file.type}: a file of the export holds {meter.lines} of {min(file.count, MOST)} resources"
+        return [Shortfall(file.type, GapCause.SHORT_OF_COUNT, reason)]
     return []
 
 
-def _grave(path: Path, cap: int) -> list[str]:
+def _grave(path: Path, cap: int) -> list[Shortfall]:
     """Whether a server's messages about its export say that something is missing; warnings do not."""
     grave = 0
     for line in read_lines(path, cap=cap):
@@ -369,4 +372,5 @@ def _grave(path: Path, cap: int) -> list[str]:
             grave += 1
         else:
             grave += any(issue.severity in ("error", "fatal") for issue in issues)
-    return [f"the server reports {grave} errors in its export"] if grave else []
+    reason = f"the server reports {grave} errors in its export"
+    return [Shortfall(EVERY_TYPE, GapCause.EXPORT_ERROR, reason)] if grave else []

@@ -13,14 +13,17 @@ from pathlib import Path
 import msgspec
 
 from connectors.delivery import Delivery, NotPlain, blocks, look_into, name_of, shown
+from connectors.formats.bundles import BUNDLE, held_in
 from connectors.formats.gzip import MAGIC
 from connectors.formats.meter import Meter, TooLarge
 from connectors.formats.ndjson import read_lines
 from connectors.outside.decoding import Unreadable, decoded
+from connectors.outside.file_names import is_packed
 from connectors.outside.times import newest
-from connectors.pulled import Pulled
+from connectors.pulled import EVERY_TYPE, Pulled, Shortfall
 from connectors.source import Source, Wanted
 from schemas.errors import OperatorError
+from schemas.gaps import GapCause
 
 UNKNOWN = "?"
 """Type of a file that neither its name nor its first lines tell."""
@@ -63,7 +66,9 @@ def files_by_type(delivery: Delivery, types: list[str], *, cap: int) -> dict[str
     with _share(delivery.folder):
         for path in delivery.files:
             if path.stat(follow_symlinks=False).st_size:
-                found.setdefault(named_type(path, types) or first_type(path, cap=cap), []).append(path)
+                first = first_type(path, cap=cap)
+                name = BUNDLE if first == BUNDLE else named_type(path, types) or first
+                found.setdefault(name, []).append(path)
     return found
 
 
@@ -127,13 +132,20 @@ class _Copying:
         found = files_by_type(delivery, list(self.types), cap=self.limits.line_bytes)
         unknown = found.get(UNKNOWN, [])
         self.cursor.unknown = len(unknown)
-        self.cursor.refused = [
-            shown(path, self.folder)
-            for path in delivery.refused
-            if named_type(path, list(self.types)) in ("", self.type)
-        ]
-        paths = [*found.get(self.type, []), *(unknown if self.type == self.types[0] else [])]
+        self.cursor.refused = [shown(path, self.folder) for path in self._of_this_type(delivery)]
+        self.bundles = set(found.get(BUNDLE, []))
+        paths = [*found.get(self.type, []), *(unknown if self.type == self.types[0] else []), *sorted(self.bundles)]
         return [path for path in paths if name_of(path, self.folder) not in self.cursor.taken]
+
+    def _of_this_type(self, delivery: Delivery) -> list[Path]:
+        """What is not read and may hold the type: what is no plain file, what is named after it, packed otherwise than by gzip."""
+        types = list(self.types)
+        refused = [path for path in delivery.refused if named_type(path, types) in ("", self.type)]
+        return refused + [
+            path
+            for path in delivery.others
+            if (named := named_type(path, types)) == self.type or (not named and is_packed(path.name))
+        ]
 
     def _take(self, path: Path) -> None:
         cursor, meter = self.cursor, Meter(cap=self.limits.line_bytes, most=self.limits.file_bytes)
@@ -157,12 +169,24 @@ class _Copying:
 
     def _copy(self, path: Path, target: Path, meter: Meter) -> None:
         began, packed = self.cursor.began, blocks(path, self.folder)
+        if path in self.bundles:
+            self.landing.write(target, meter.through(self._held(path), not_after=began))
+            return
         first = next(packed, b"")
         whole = chain([first], packed)
         if first.startswith(MAGIC):
             self.landing.copy(target, _measured_as_is(whole, meter, began))
         else:
             self.landing.write(target, meter.through(whole, not_after=began))
+
+    def _held(self, path: Path) -> Iterator[bytes]:
+        """The resources of this type that a file's Bundles hold; a line that is no Bundle comes with the first type."""
+        for line in read_lines(path, cap=self.limits.line_bytes):
+            if isinstance(line, bytes):
+                for held in held_in(line):
+                    kind = _kind(held)
+                    if kind == self.type or (kind not in self.types and held is line and self.type == self.types[0]):
+                        yield held + b"\n"
 
     def _save(self) -> None:
         self.landing.save_cursor(self.type, self.cursor)
@@ -184,15 +208,19 @@ def _measured_as_is(source: Iterator[bytes], meter: Meter, not_after: datetime) 
 
 
 def _pulled(resource_type: str, cursor: FilesCursor) -> Pulled:
-    faults = []
+    short = []
     if cursor.broken:
-        faults.append(f"{resource_type}: {cursor.broken} of {len(cursor.taken)} files end in mid-line or mid-block")
+        reason = f"{resource_type}: {cursor.broken} of {len(cursor.taken)} files end in mid-line or mid-block"
+        short.append(Shortfall(resource_type, GapCause.CUT, reason))
     if cursor.unknown:
-        faults.append(f"{cursor.unknown} files name no resource type, in their names or first lines")
+        reason = f"{cursor.unknown} files name no resource type, in their names or first lines"
+        short.append(Shortfall(EVERY_TYPE, GapCause.UNKNOWN_TYPE, reason))
     if cursor.refused:
-        faults.append(
-            f"{resource_type}: {len(cursor.refused)} files were refused: links, pipes, or more than a file may hold"
+        reason = (
+            f"{resource_type}: {len(cursor.refused)} files were not read: links, pipes, forms other than NDJSON,"
+            " or more than a file may hold"
         )
+        short.append(Shortfall(resource_type, GapCause.FILE_NOT_READ, reason))
     return Pulled(
         unit=resource_type,
         files=cursor.files,
@@ -200,8 +228,7 @@ def _pulled(resource_type: str, cursor: FilesCursor) -> Pulled:
         types={resource_type: cursor.resources},
         pages=len(cursor.files),
         bytes=cursor.bytes,
-        complete=not faults,
-        error="; ".join(faults),
+        short=short,
         delivered=bool(cursor.taken),
         notes=_named(cursor.refused),
         newest=cursor.newest,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from schemas.errors import IncompleteError, MainstemError, TemporaryError
+from schemas.gaps import Who
 from schemas.showing import shown
 
-Who = Literal["site IT", "EHR vendor", "network"]
 Kind = Literal["", "temporary", "operator", "incomplete"]
 
 

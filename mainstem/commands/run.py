@@ -1,6 +1,7 @@
 """`mainstem run` and `mainstem publish`: a site's refresh from the command line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,16 +36,22 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Refresh one site: plan, pull, map, derive, publish, complete. Run it again after any failure."""
+    wanted = [name.strip() for name in types.split(",") if name.strip()]
+    finish_run(site, mode="full" if full else "incremental", types=wanted, fresh=fresh, as_json=as_json)
+
+
+def finish_run(
+    site: Path, *, types: Sequence[str], as_json: bool, mode: "Mode" = "incremental", fresh: bool = False
+) -> None:
+    """Runs all steps and prints the report; exit code 3 where something is missing."""
     from mainstem.refresh import open_refresh
     from mainstem.refresh import run as run_refresh
 
-    mode: Mode = "full" if full else "incremental"
-    wanted = [name.strip() for name in types.split(",") if name.strip()]
     with (
         progress_bars(quiet=as_json) as progress,
         open_refresh(site, read_settings(), progress=progress, notice=tell) as refresh,
     ):
-        report = run_refresh(refresh, mode=mode, types=wanted, fresh=fresh)
+        report = run_refresh(refresh, mode=mode, types=types, fresh=fresh)
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
@@ -102,5 +109,8 @@ def _noticed(report: "LoadReport") -> "Iterator[Text]":
         yield styled("  ", ("refused", "yellow"), f" {count:,} × {reason}: each is tried again when its record changes")
     for gap in report.gaps:
         yield styled("  ", ("gap", "yellow"), f" {gap.resource_type}: {gap.reason}")
+        yield styled("      ", ("fix:", "bold green"), f" {gap.fix} ({gap.who})")
+    for gap in report.accepted:
+        yield styled(f"  accepted as missing: {gap.resource_type}: {gap.reason}")
     for note in report.notes:
         yield styled("  ", ("note", "yellow"), f" {note}")

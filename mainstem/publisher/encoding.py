@@ -13,12 +13,13 @@ from kafka.partitioner import murmur2
 
 from mainstem.kafka.record_batches import BATCH_BYTES, Batch
 from mainstem.kafka.record_format import NO_ATTRIBUTES_NO_DELAY, header, header_start, varint
-from mainstem.outbox import TOO_LARGE, Change, Refused
+from mainstem.outbox import SOURCE_UNUSABLE, TOO_LARGE, Change, Refused
 from schemas.events import (
     CONTENT_TYPE,
     SPEC_VERSION,
     Header,
     Operation,
+    WithdrawnBecause,
     data_schema,
     outcome_type,
     source_of,
@@ -35,6 +36,7 @@ ROOM = BATCH_BYTES - 16
 TOMBSTONE = varint(-1)
 KEY_LENGTH = varint(34 + 1 + 34)
 VARIANT = dict(zip("0123456789abcdef", chain.from_iterable(["89ab"] * 4), strict=True))
+_REASON = Header.REASON, WithdrawnBecause.SOURCE_UNUSABLE.encode()
 # Bytes, not members of the enumeration: those hash by a function in Python, thrice an event.
 RECORDED, AMENDED, WITHDRAWN = (operation.value.encode() for operation in Operation)
 
@@ -65,15 +67,15 @@ class Encoder:
         self._of_load: dict[str, bytes] = {}
         self._of_sequence: dict[int, tuple[bytes, bytes]] = {}
         self._instants: dict[datetime, bytes] = {}
-        self._head = b"".join(
+        constant = b"".join(
             (
-                varint(9),
                 header(Header.SPEC_VERSION, SPEC_VERSION.encode()),
                 header(Header.SOURCE, source_of(site).encode()),
                 header(Header.CONTENT_TYPE, CONTENT_TYPE.encode()),
                 header_start(Header.ID, 36),
             )
         )
+        self._head, self._head_with_reason = varint(9) + constant, varint(10) + header(*_REASON) + constant
         self._subject_start = header_start(Header.SUBJECT, 34)
 
     def encode(self, rows: Sequence[Change]) -> Encoded:
@@ -107,7 +109,9 @@ class Encoder:
         if content is None:
             operation = WITHDRAWN
             value_length, value = TOMBSTONE, b""
+            head = self._head_with_reason if provenance == SOURCE_UNUSABLE else self._head
         else:
+            head = self._head
             operation = AMENDED if live else RECORDED
             value = b'{"record":%b,"change":{"op":"%b","sequence":%b,"previous":%d,"digest":"%b%b%b}}' % (
                 content,
@@ -128,7 +132,7 @@ class Encoder:
                 record_id,
                 value_length,
                 value,
-                self._head,
+                head,
                 self._event_id(record_id, digits),
                 self._of_type.get((operation, type_)) or self._type_part(operation, type_),
                 self._instants.get(changed) or self._instant_part(changed),

@@ -1,20 +1,25 @@
 """The step complete: counts proven, watermarks moved, gaps opened, the landing tidied."""
 
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 
-from connectors.pulled import EXPORT, Pulled
+from connectors.pulled import EXPORT, Pulled, Shortfall, reasons
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.report import report_of
 from mainstem.refresh.telling import tell, try_to_tell
 from mainstem.state import Load
 from schemas.errors import OperatorError
+from schemas.gaps import GapCause
 from schemas.loads import Gap, LoadReport, TypeCounts
 from schemas.outcomes import REFERRED_TYPES
 
 log = structlog.get_logger()
+TRUE_IF_ACCEPTED = frozenset({GapCause.FELL_SILENT, GapCause.SHARP_FALL})
+"""What an operator accepts as the truth about a type that was read: its watermark moves."""
 
 
 def complete(refresh: Refresh, load_id: str) -> LoadReport:
@@ -36,42 +41,69 @@ def complete(refresh: Refresh, load_id: str) -> LoadReport:
 def _complete(refresh: Refresh, load: Load) -> None:
     store = refresh.store
     counts = store.loads.figures(load.id)
-    watermarks, gaps = _settled(refresh, load, counts)
-    if gaps and not watermarks:
-        _fail(refresh, load, gaps)
-    store.loads.complete(load.id, watermarks, refresh.clock(), missing=gaps)
+    settled = _settled(refresh, load, counts)
+    if settled.gaps and not settled.watermarks and not any(each.read for each in counts.values()):
+        _fail(refresh, load, settled.gaps)
+    store.loads.complete(load.id, settled.watermarks, refresh.clock(), missing=settled.gaps, accepted=settled.accepted)
     report = report_of(store.loads.get(load.id))
     log.info("load completed", site=load.site, load=load.id, status=report.status, published=report.published)
 
 
-def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> tuple[dict[str, datetime], list[Gap]]:
-    """The watermarks of the types that are whole, and a gap for each that is not."""
+class _Settled(NamedTuple):
+    """What a load proved, by type."""
+
+    watermarks: dict[str, datetime]
+    """Of the types that are whole."""
+    gaps: list[Gap]
+    accepted: list[Gap]
+
+
+def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> _Settled:
+    """The watermarks of the types that are whole, and a gap for each that is not and need not be."""
     pulled, known = refresh.store.loads.pulled(load.id), refresh.store.watermarks.of(load.site)
+    accepted = {(each.resource_type, each.cause) for each in refresh.store.gaps.acceptances(load.site)}
     unfinished = refresh.store.loads.unfinished(load.id)
-    watermarks: dict[str, datetime] = {}
-    gaps: list[Gap] = []
+    now, settled = refresh.clock(), _Settled({}, [], [])
     for name in load.plan.types:
         unit = pulled.get(name) or pulled.get(EXPORT)
         if name in REFERRED_TYPES and name not in load.plan.units and unit is None:
             continue  # it came with the types that name it, and is whole as they are
-        if unit is None or not unit.complete:
-            gaps.append(_gap(load, name, (unit and unit.error) or "not pulled", refresh.clock()))
-        elif name not in counts:
-            gaps.append(_gap(load, name, "not mapped", refresh.clock()))
-        elif name in unfinished:
-            gaps.append(_gap(load, name, "mapped in part", refresh.clock()))
-        elif not unit.delivered:
-            if name in known:
-                gaps.append(
-                    _gap(load, name, "no file of this type was delivered, as there was before", refresh.clock())
-                )
-        elif not counts[name].adds_up():
-            raise OperatorError(
-                f"{name}: the counts of load {load.id} do not add up", "This is a defect; please report it."
-            )
-        elif counts[name].read or name in known:  # a first read that gave nothing proves nothing
-            watermarks[name] = _watermark(unit, refresh.clock())
-    return watermarks, gaps
+        short = _short(unit, name, counts, known)
+        if not short and name in unfinished:
+            short = [Shortfall(name, GapCause.NOT_MAPPED, "mapped in part")]
+        allowed = [each for each in short if (name, each.cause) in accepted]
+        if missing := [each for each in short if each not in allowed]:
+            settled.gaps.append(_gap(load, name, missing, now))
+        if allowed:
+            settled.accepted.append(_gap(load, name, allowed, now))
+        if unit is None or any(each.cause not in TRUE_IF_ACCEPTED for each in allowed) or missing or not unit.delivered:
+            continue
+        _require_sum(load, name, counts[name])
+        if counts[name].read or name in known:  # a first read that gave nothing proves nothing
+            settled.watermarks[name] = _watermark(unit, now)
+    return settled
+
+
+def _short(
+    unit: Pulled | None, name: str, counts: Mapping[str, TypeCounts], known: Container[str]
+) -> Sequence[Shortfall]:
+    """What a type lacks of being whole."""
+    if unit is None:
+        return [Shortfall(name, GapCause.NOT_WHOLE, "not pulled")]
+    if short := unit.missing(name):
+        return short
+    if name not in counts:
+        return [Shortfall(name, GapCause.NOT_MAPPED, "not mapped")]
+    if not unit.delivered and name in known:
+        return [Shortfall(name, GapCause.NOT_DELIVERED, "no file of this type was delivered, as there was before")]
+    return []
+
+
+def _require_sum(load: Load, name: str, counts: TypeCounts) -> None:
+    if not counts.adds_up():
+        raise OperatorError(
+            f"{name}: the counts of load {load.id} do not add up", "This is a defect; please report it."
+        )
 
 
 def _watermark(unit: Pulled, now: datetime) -> datetime:
@@ -79,9 +111,17 @@ def _watermark(unit: Pulled, now: datetime) -> datetime:
     return min(moment for moment in (unit.as_of, unit.newest, now) if moment is not None)
 
 
-def _gap(load: Load, name: str, reason: str, now: datetime) -> Gap:
-    since = load.plan.since.get(name)
-    return Gap(resource_type=name, since=since, until=now, reason=reason)
+def _gap(load: Load, name: str, short: Sequence[Shortfall], now: datetime) -> Gap:
+    cause = short[0].cause
+    return Gap(
+        resource_type=name,
+        since=load.plan.since.get(name),
+        until=now,
+        reason=reasons(short),
+        cause=cause,
+        fix=next((each.fix for each in short if each.fix), cause.fix),
+        who=cause.who,
+    )
 
 
 def _fail(refresh: Refresh, load: Load, gaps: list[Gap]) -> None:

@@ -18,9 +18,9 @@ from mainstem.refresh.recognition import Question, Recogniser
 from mainstem.state import Batch, Place, Quarantined
 from schemas.loads import TypeCounts, add_up
 from schemas.outcomes import families
-from schemas.problems import Problem, Reason
+from schemas.problems import NOT_LOADED, Problem, Reason
 from transforms import Mapped, Mapper
-from transforms.mapped import WHOLE, Depends, Referred
+from transforms.mapped import REF_BYTES, WHOLE, Depends, Outcome, Outcomes, Referred
 
 log = structlog.get_logger()
 
@@ -90,6 +90,9 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._asked: tuple[Question, Path, int] | None = None
         self._records: list[Mapped] = []
         self._withdrawn: list[tuple[bytes, int | None]] = []
+        self._unusable: dict[bytes, int | None] = {}
+        self._in_part: set[bytes] = set()
+        self._retracted = 0
         self._referred: list[Referred] = []
         self._depends: list[Depends] = []
         self._skipped: Counter[str] = Counter()
@@ -147,10 +150,22 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._referred += outcomes.referred
         self._depends += outcomes.depends
         self._recogniser.mapped(record.id for record in records)
+        if self._unusable:  # what came usable after that is as it is now
+            for record in records:
+                ref = record.id[:REF_BYTES]
+                if ref in self._unusable and not _older(record.updated, self._unusable[ref]):
+                    del self._unusable[ref]
         for index, outcome in sorted(outcomes.unusual.items()):
             problem, place = outcome.problem, places[index]
+            if outcome.in_part:
+                self._in_part.add(outcome.ref)
             if outcome.withdrawn or (problem is not None and problem.reason is Reason.NOT_A_FACT):
+                self._retracted += outcome.withdrawn
                 self._withdrawn.append((outcome.ref, outcome.updated))
+                self._recogniser.mapped([outcome.ref + WHOLE])
+            elif problem is not None and outcome.ref and problem.reason not in NOT_LOADED:
+                if not _came_later(outcome, index, outcomes):
+                    self._unusable[outcome.ref] = outcome.updated
                 self._recogniser.mapped([outcome.ref + WHOLE])
             if problem is not None:
                 self._quarantine(problem, path, number + place, outcome.ref, lines[place])
@@ -158,7 +173,16 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._done += len(lines)
         self._place = Place(path.name, number + len(lines) - 1)
         self._refresh.progress("map", self._name, self._done)
-        if max(len(self._records), len(self._withdrawn), len(self._quarantined), len(self._referred)) >= BATCH:
+        if (
+            max(
+                len(self._records),
+                len(self._withdrawn),
+                len(self._unusable),
+                len(self._quarantined),
+                len(self._referred),
+            )
+            >= BATCH
+        ):
             self._flush()
 
     def finish(self) -> None:
@@ -187,7 +211,8 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
     def _flush(self, *, whole: bool = False) -> None:
         """Saves what was collected, with what was read for it and how far the part has got, in one transaction."""
         figures = TypeCounts(read=self._read, skipped=dict(self._skipped), unchanged=self._recognised)
-        figures.mapped = self._read - self._skipped.total()
+        figures.mapped, figures.retracted = self._read - self._skipped.total(), self._retracted
+        figures.dropped, figures.parts, figures.parts_skipped = self._mapper.noticed.take()
         figures.records = len(self._records) + self._recognised
         figures.recognised, figures.flags = self._known, self._mapper.take_flags()
         figures.sampled, figures.nonconformant = self._judge.take()
@@ -198,19 +223,39 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         batch = Batch(
             self._records,
             self._withdrawn,
-            self._quarantined,
-            self._referred,
-            self._depends,
+            quarantined=self._quarantined,
+            referred=self._referred,
+            depends=self._depends,
             figures=figures,
             place=place._replace(whole=whole, extra={KEPT: list(self._kept_upto)}),
+            unusable=list(self._unusable.items()),
+            in_part=self._in_part,
         )
         saved = self._refresh.store.records.save(self._load, self._name, batch, self._refresh.clock())
         if self._beside is not None:
             self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
-        self._read = self._recognised = self._known = self._unkept = 0
+        self._read = self._recognised = self._known = self._unkept = self._retracted = 0
+        self._unusable, self._in_part = {}, set()
         self._records, self._withdrawn, self._quarantined, self._skipped = [], [], [], Counter()
         self._referred, self._depends = [], []
         self._recogniser.saved()
+
+
+def _came_later(outcome: Outcome, index: int, outcomes: Outcomes) -> bool:
+    """Whether records of an unusable line's resource, not of an older version, stand behind it in its batch."""
+    behind = [*outcomes.usual[index + 1 :], *_records_behind(index, outcomes)]
+    of_it = [record for record in behind if record is not None and record.id[:REF_BYTES] == outcome.ref]
+    return any(not _older(record.updated, outcome.updated) for record in of_it)
+
+
+def _records_behind(index: int, outcomes: Outcomes) -> Iterator[Mapped]:
+    for place, each in outcomes.unusual.items():
+        if place > index:
+            yield from each.records
+
+
+def _older(updated: int | None, known: int | None) -> bool:
+    return updated is not None and known is not None and updated < known
 
 
 def _kept_of(begun: Place | None) -> Kept:

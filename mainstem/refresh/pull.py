@@ -6,12 +6,13 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from connectors.pulled import EXPORT, Pulled
+from connectors.pulled import EVERY_TYPE, EXPORT, Pulled, Shortfall, reasons
 from connectors.pulling import Wanted, pull
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
 from schemas.errors import IncompleteError, MainstemError
+from schemas.gaps import GapCause
 from schemas.outcomes import fhir_types_of
 
 log = structlog.get_logger()
@@ -32,14 +33,26 @@ def pull_units(refresh: Refresh, load_id: str, names: Sequence[str]) -> int:
 def pull_each(refresh: Refresh, load_id: str, names: Sequence[str]) -> tuple[int, MainstemError | None]:
     """The same; gives the first error of a unit beside the count instead of raising it."""
     resources, failed = 0, None
+    accepted = {(each.resource_type, each.cause) for each in refresh.store.gaps.acceptances(refresh.site.site)}
     for name in names:
         with holding(refresh, load_id, "pull", name) as load:
-            try:
-                resources += max(0, _pull_unit(refresh, load, name).resources)
-            except MainstemError as exc:
-                log.warning("pull failed", site=load.site, load=load_id, unit=name, cause=exc.cause, fix=exc.fix)
-                failed = failed or exc
+            pulled, error = _tried(refresh, load, name)
+            refresh.store.loads.record_pulled(load_id, name, pulled)
+        resources += pulled.resources
+        if short := [each for each in pulled.short if (each.type, each.cause) not in accepted]:
+            error = error or IncompleteError(reasons(short), short[0].fix or short[0].cause.fix, gap=short[0].cause)
+            log.warning("pull failed", site=load.site, load=load_id, unit=name, cause=error.cause, fix=error.fix)
+            failed = failed or error
     return resources, failed
+
+
+def _tried(refresh: Refresh, load: Load, name: str) -> tuple[Pulled, MainstemError | None]:
+    """What a unit gave; where it raised, the error that left it unread."""
+    try:
+        return _pull_unit(refresh, load, name), None
+    except MainstemError as exc:
+        concerned = EVERY_TYPE if name == EXPORT else name
+        return Pulled(unit=name, short=[Shortfall.of_error(concerned, exc)], as_of=refresh.clock()), exc
 
 
 def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
@@ -51,30 +64,15 @@ def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
         since=since,
         progress=lambda unit, count: refresh.progress("pull", unit, count),
     )
-    record = refresh.store.loads.record_pulled
-    try:
-        pulled = pull(refresh.source(load.plan.types), wanted)
-    except MainstemError as exc:
-        record(load.id, name, Pulled(unit=name, complete=False, error=exc.cause, as_of=refresh.clock()))
-        raise
-    fault = _fault(pulled, _fallen_silent(refresh, load.site, pulled, types) if since is None else [])
-    if fault is not None:
-        record(load.id, name, msgspec.structs.replace(pulled, complete=False, error=fault.cause))
-        raise fault
-    record(load.id, name, pulled)
-    return pulled
-
-
-def _fault(pulled: Pulled, silent: Sequence[str]) -> IncompleteError | None:
-    """Why what came is not all."""
-    if not pulled.complete:
-        return IncompleteError(pulled.error, "Deliver or export it again; the watermark stays.")
-    if silent:
-        return IncompleteError(
-            f"{', '.join(silent)}: the EHR answered with no resource, but had some before",
-            "Ask the EHR vendor whether the client's permissions changed; the watermark stays.",
-        )
-    return None
+    pulled = pull(refresh.source(load.plan.types), wanted)
+    if since is not None:
+        return pulled
+    silent = [
+        Shortfall(each, GapCause.FELL_SILENT, f"{each}: the EHR answered with no resource, but had some before")
+        for each in _fallen_silent(refresh, load.site, pulled, types)
+        if not pulled.missing(each)
+    ]
+    return msgspec.structs.replace(pulled, short=[*pulled.short, *silent])
 
 
 def _fallen_silent(refresh: Refresh, site: str, pulled: Pulled, types: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """What a step gives the state to save, and what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from schemas.loads import TypeCounts
@@ -42,6 +42,10 @@ class Batch(NamedTuple):
     when the resource changed."""
     withdrawn: Sequence[tuple[bytes, int | None]] = ()
     """Refs entered in error, with their time; they win over records of the same time."""
+    unusable: Sequence[tuple[bytes, int | None]] = ()
+    """Refs that came and could not be used, with their time: what they gave before is withdrawn, for that reason."""
+    in_part: Collection[bytes] = ()
+    """Refs of which a part could not be used: what that part gave before is withdrawn for that reason, too."""
     quarantined: Sequence[Quarantined] = ()
     referred: Sequence[Referred] = ()
     depends: Sequence[Depends] = ()
@@ -64,3 +68,5 @@ class Saved(NamedTuple):
     """Stored records withdrawn: entered in error, or a part its resource no longer has."""
     stale: int
     """Older than what is known or than another version in the batch; not stored."""
+    source_unusable: int = 0
+    """Of those withdrawn: their source came and could not be used."""

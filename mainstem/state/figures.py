@@ -8,7 +8,7 @@ from mainstem.state import tables
 from mainstem.state.batch import Batch, Place, Saved
 from schemas.loads import TypeCounts, add_up
 
-DONE = ("recorded", "amended", "withdrawn")
+DONE = ("recorded", "amended", "withdrawn", "source_unusable")
 """Figures of changes that were made; they stay when a part starts anew."""
 
 

@@ -1,12 +1,24 @@
-"""Windows that could not be read, visible until their type is."""
+"""Windows that could not be read, visible until their type is, or until an operator accepts that they are missing."""
 
+from collections.abc import Container
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from mainstem.database import Database
 from mainstem.state import tables
+from schemas.errors import OperatorError
 from schemas.loads import Gap
+
+
+class Acceptance(NamedTuple):
+    """An operator's word that a type may be missing for a cause."""
+
+    resource_type: str
+    cause: str
+    reason: str
+    at: datetime
 
 
 class Gaps:
@@ -30,19 +42,45 @@ class Gaps:
         with self._database.write() as connection:
             return close(connection, site, resource_type, at)
 
+    def acceptances(self, site: str) -> list[Acceptance]:
+        """What is accepted as missing, by type."""
+        row = tables.acceptance.c
+        with self._database.read() as connection:
+            found = connection.execute(
+                select(row.resource_type, row.cause, row.reason, row.at)
+                .where(row.site == site)
+                .order_by(row.resource_type, row.cause)
+            )
+            return [Acceptance(*each) for each in found]
+
+    def accept(self, site: str, resource_type: str, reason: str, at: datetime) -> list[Gap]:
+        """Accepts a type's open gaps, which are closed and come back only for another cause. Returns them.
+
+        Raises OperatorError, naming the types that have gaps, where the type has none.
+        """
+        row = tables.acceptance
+        with self._database.write() as connection:
+            known = [gap for _, gap in opened(connection, site)]
+            these = [gap for gap in known if gap.resource_type == resource_type]
+            if not these:
+                names = ", ".join(sorted({gap.resource_type for gap in known}))
+                raise OperatorError(f"{site}: no gap of {resource_type}", f"There are gaps of: {names or 'no type'}.")
+            for cause in {gap.cause for gap in these}:
+                this = {"site": site, "resource_type": resource_type, "cause": cause}
+                connection.execute(delete(row).where(*(row.c[name] == value for name, value in this.items())))
+                connection.execute(insert(row).values(**this, reason=reason, at=at))
+            close(connection, site, resource_type, at)
+            return these
+
 
 def opened(connection: Connection, site: str) -> list[tuple[int, Gap]]:
     """A site's open gaps with their rows' ids."""
     row = tables.gap.c
+    columns = [row[name] for name in Gap.model_fields]
     found = connection.execute(
-        select(row.id, row.resource_type, row.since, row.until, row.reason)
-        .where(row.site == site, row.closed.is_(None))
-        .order_by(row.resource_type, row.id)
+        select(row.id, *columns).where(row.site == site, row.closed.is_(None)).order_by(row.resource_type, row.id)
     )
-    return [
-        (number, Gap(resource_type=name, since=since, until=until, reason=reason))
-        for number, name, since, until, reason in found
-    ]
+    return [(number, Gap(**dict(zip(Gap.model_fields, values, strict=True)))) for number, *values in found]
 
 
 def open_one(connection: Connection, site: str, gap: Gap, at: datetime) -> None:
@@ -50,7 +88,8 @@ def open_one(connection: Connection, site: str, gap: Gap, at: datetime) -> None:
     row = tables.gap
     for number, known in opened(connection, site):
         if (known.resource_type, known.since) == (gap.resource_type, gap.since):
-            connection.execute(update(row).where(row.c.id == number).values(until=gap.until, reason=gap.reason))
+            renewed = gap.model_dump(exclude={"resource_type", "since"})
+            connection.execute(update(row).where(row.c.id == number).values(renewed))
             return
     connection.execute(insert(row).values(site=site, opened=at, **gap.model_dump()))
 
@@ -60,3 +99,12 @@ def close(connection: Connection, site: str, resource_type: str, at: datetime) -
     row = tables.gap
     this = (row.c.site == site, row.c.resource_type == resource_type, row.c.closed.is_(None))
     return connection.execute(update(row).where(*this).values(closed=at)).rowcount
+
+
+def end_acceptances(connection: Connection, site: str, resource_type: str, still: Container[str]) -> None:
+    """A type is whole: what was accepted of it ends, but for the causes that are still met."""
+    row = tables.acceptance
+    this = (row.c.site == site, row.c.resource_type == resource_type)
+    for cause in connection.scalars(select(row.c.cause).where(*this)).all():
+        if cause not in still:
+            connection.execute(delete(row).where(*this, row.c.cause == cause))

@@ -1,6 +1,6 @@
 """Loads: one refresh of one site, from plan to complete; and what the network is told of each, written where it becomes true."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -57,6 +57,14 @@ class Load(NamedTuple):
     """Of a load that ended; none where it was abandoned."""
     published: int
     """Events acknowledged in this load."""
+
+
+class Missing(NamedTuple):
+    """What a load did not bring."""
+
+    gaps: Sequence[Gap] = ()
+    accepted: Sequence[Gap] = ()
+    """With an operator's word that it may be missing."""
 
 
 class Loads:
@@ -131,8 +139,8 @@ class Loads:
             return {unit: msgspec.convert(pulled, Pulled) for unit, pulled in found}
 
     def any_pulled(self, load_id: str) -> bool:
-        """Whether any unit was pulled whole."""
-        return any(pulled.complete for pulled in self.pulled(load_id).values())
+        """Whether anything was read: a unit whole, or some of its resources."""
+        return any(pulled.complete or pulled.resources for pulled in self.pulled(load_id).values())
 
     def begin_part(self, load_id: str, part: str, mapping: str) -> Place | None:
         """A part of the load's work begins, under the identity of what maps it; where it was begun under the same one, it
@@ -161,8 +169,11 @@ class Loads:
         ended: datetime,
         *,
         missing: Iterable[Gap] = (),
+        accepted: Iterable[Gap] = (),
     ) -> dict[str, datetime]:
         """Ends a load in one transaction: moves watermarks, closes the gaps of their types, opens those `missing`, tells of it.
+
+        `accepted` is missing too, with an operator's word that it may be.
 
         Returns the watermarks. Raises OperatorError, and changes nothing, when the figures of a type do not add up, a
         watermark has no figures or lies after `ended`, or changes of the load are not published. A watermark never moves
@@ -172,7 +183,7 @@ class Loads:
             load = _held(connection, load_id)
             if load.status == "running":
                 _prove(connection, load, moved, ended)
-                self._end(connection, load, "completed", ended, moved, list(missing), None)
+                self._end(connection, load, "completed", ended, moved, Missing(list(missing), list(accepted)), None)
             elif load.status != "completed":
                 raise OperatorError(f"load {load_id} is {load.status}", "Start a new one: `mainstem run`.")
             return watermarks.of_site(connection, load.site)
@@ -189,14 +200,14 @@ class Loads:
         with self._database.write() as connection:
             load = _held(connection, load_id)
             if load.status == "running":
-                self._end(connection, load, "failed", ended, {}, list(missing), error)
+                self._end(connection, load, "failed", ended, {}, Missing(list(missing)), error)
 
     def abandon(self, load_id: str, ended: datetime) -> None:
         """Ends a load that nobody goes on with; a load that ended already stays as it is."""
         with self._database.write() as connection:
             load = _held(connection, load_id)
             if load.status == "running":
-                self._end(connection, load, "abandoned", ended, {}, [], "abandoned for a new load")
+                self._end(connection, load, "abandoned", ended, {}, Missing(), "abandoned for a new load")
 
     @staticmethod
     def _end(
@@ -205,13 +216,15 @@ class Loads:
         status: LoadStatus,
         ended: datetime,
         moved: Mapping[str, datetime],
-        missing: list[Gap],
+        missing: "Missing",
         error: str | None,
     ) -> None:
         for name, value in moved.items():
             watermarks.move(connection, load.site, name, value, load.id)
             gaps.close(connection, load.site, name, ended)
-        for gap in missing:
+            still = {gap.cause for gap in missing.accepted if gap.resource_type == name}
+            gaps.end_acceptances(connection, load.site, name, still)
+        for gap in missing.gaps:
             gaps.open_one(connection, load.site, gap, ended)
         last = last_number(connection, load.site)
         if status == "completed":
@@ -337,11 +350,11 @@ def _unproven(load: Load, cause: str, fix: str) -> MainstemError:
 
 
 def _reported(
-    connection: Connection, load: Load, status: LoadStatus, moved: Mapping[str, datetime], missing: list[Gap]
+    connection: Connection, load: Load, status: LoadStatus, moved: Mapping[str, datetime], missing: Missing
 ) -> LoadReport:
     """What a load did, by the figures of this transaction."""
     refused, counts = refused_by_reason(connection, load.site), figures.of_load(connection, load.id)
-    whole: Literal["completed", "partial"] = "partial" if missing or refused else "completed"
+    whole: Literal["completed", "partial"] = "partial" if missing.gaps or refused else "completed"
     return LoadReport(
         load=load.id,
         site=load.site,
@@ -349,7 +362,8 @@ def _reported(
         status=whole if status == "completed" else "failed",
         types=counts,
         watermarks=dict(moved),
-        gaps=missing,
+        gaps=list(missing.gaps),
+        accepted=list(missing.accepted),
         published=load.published,
         refused=refused,
         notes=_noted(connection, load.id, counts),
@@ -380,6 +394,8 @@ def _tell_ended(connection: Connection, load: Load, report: LoadReport, ended: d
         types=report.types,
         watermarks=report.watermarks,
         gaps=report.gaps,
+        accepted=report.accepted,
+        status=report.status,
         published=report.published,
         refused=report.refused,
         error=error,

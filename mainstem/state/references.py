@@ -52,7 +52,7 @@ class References:
 
 def save(connection: Connection, site: str, batch: Batch, saving: Saving) -> None:
     """A batch's references and dependents; who looked up what changed becomes due."""
-    withdrawn = [ref for ref, _ in batch.withdrawn]
+    withdrawn = [ref for ref, _ in (*batch.withdrawn, *batch.unusable)]
     changed = [*(_renew(connection, site, batch.referred)), *_remove(connection, site, withdrawn)]
     for some in _portions(changed):
         row = tables.dependent

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from mainstem.outbox import SOURCE_UNUSABLE
 from mainstem.state.batch import Saved
 from mainstem.state.batches import Batches, Changed, Difference, Digested
 from mainstem.state.digests import EMPTY_DIGEST, digest_of
@@ -27,10 +28,18 @@ class Saving:
         """Refs of resources that came in an older state."""
         self.added: dict[str, int] = {}
         """Records more or fewer, by type."""
-        self._recorded = self._amended = self._withdrawn = 0
+        self._unusable: set[bytes] = set()
+        self._recorded = self._amended = self._withdrawn = self._source_unusable = 0
 
-    def save(self, records: Sequence[Mapped], withdrawn: Sequence[tuple[bytes, int | None]]) -> Saved:
+    def save(
+        self,
+        records: Sequence[Mapped],
+        withdrawn: Sequence[tuple[bytes, int | None]],
+        unusable: Sequence[tuple[bytes, int | None]] = (),
+        in_part: Collection[bytes] = (),
+    ) -> Saved:
         given = len(records)
+        self._unusable = {*in_part, *(ref for ref, _ in unusable)}
         records, doubles = _newest_versions(records)
         stale = unchanged = 0
         if records:
@@ -44,9 +53,12 @@ class Saving:
         if withdrawn:
             self.read_again.update(ref for ref, _ in withdrawn)
             self._withdraw(withdrawn)
+        if unusable:
+            self.read_again.update(ref for ref, _ in unusable)
+            self._withdraw(unusable)
         unchanged += doubles
         stale += given - len(records) - doubles
-        return Saved(self._recorded, self._amended, unchanged, self._withdrawn, stale)
+        return Saved(self._recorded, self._amended, unchanged, self._withdrawn, stale, self._source_unusable)
 
     def _store(
         self, records: Sequence[Mapped], digests: Sequence[bytes], differences: Sequence[Difference]
@@ -151,12 +163,13 @@ class Saving:
                     EMPTY_DIGEST,
                     NO_LINE,
                     None,
-                    None,
+                    SOURCE_UNUSABLE if part.id[:REF_BYTES] in self._unusable else None,
                     part.updated if updated is None else updated,
                     self.number,
                 )
             )
             self.added[part.type] = self.added.get(part.type, 0) - 1
+            self._source_unusable += part.id[:REF_BYTES] in self._unusable
         if changes:
             self._batches.change(self._cursor, self._load, self._at, changes)
             self._withdrawn += len(changes)

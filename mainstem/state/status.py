@@ -1,7 +1,7 @@
 """Every site and resource type in a line, for `mainstem status`."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
@@ -31,7 +31,8 @@ class SiteType(NamedTuple):
     """Resources by reason code."""
     load: str | None
     """The site's last load."""
-    load_status: LoadStatus | None
+    load_status: LoadStatus | Literal["partial"] | None
+    """partial: completed with gaps, or with changes that cannot be sent."""
     load_ended: datetime | None
 
 
@@ -100,9 +101,13 @@ class _Found:
             gaps=[gap for gap in self.gaps if gap.resource_type == name],
             quarantined={reason: count for (type_, reason), count in self.quarantined.items() if type_ == name},
             load=load.id if load else None,
-            load_status=load.status if load else None,
+            load_status=_how_it_ended(load) if load else None,
             load_ended=load.ended if load else None,
         )
+
+
+def _how_it_ended(load: Load) -> LoadStatus | Literal["partial"]:
+    return "partial" if load.report is not None and load.report.status == "partial" else load.status
 
 
 def _pairs(connection: Connection, statement: Any) -> dict[str, Any]:

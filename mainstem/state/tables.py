@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """The migration these tables are at; a test keeps it in step with mainstem/state/migrations."""
 
 
@@ -186,11 +186,25 @@ gap = Table(
     Column("since", Instant),
     Column("until", Instant),
     Column("reason", String, nullable=False),
+    Column("cause", String, nullable=False),
+    Column("fix", String, nullable=False),
+    Column("who", String, nullable=False),
     Column("opened", Instant, nullable=False),
     Column("closed", Instant),
     comment="A window that could not be read; visible until closed.",
 )
 Index("ix_gap_site", gap.c.site, gap.c.resource_type)
+
+acceptance = Table(
+    "acceptance",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("resource_type", String, primary_key=True),
+    Column("cause", String, primary_key=True),
+    Column("reason", String, nullable=False),
+    Column("at", Instant, nullable=False),
+    comment="Gaps that an operator accepted, with the reason, until their type is whole again. The reason stays here.",
+)
 
 quarantine = Table(
     "quarantine",

@@ -89,6 +89,9 @@ class Encounter(Record):
     status: str | None = fact(
         "Status, planned visits included.", source="Encounter.status", terminology="FHIR encounter-status"
     )
+    part_of: RecordId | None = fact(
+        "The visit this is a stretch of, such as a stay on one ward: counted with it, once.", source="Encounter.partOf"
+    )
 
 
 class Condition(Record):

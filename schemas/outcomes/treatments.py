@@ -233,6 +233,7 @@ class Immunization(Record):
     occurrence: datetime | None = fact("When it was given, UTC.", source="Immunization.occurrenceDateTime")
     occurrence_date: PartialDate | None = fact("Local date it was given.", source="Immunization.occurrenceDateTime")
     status: str | None = fact("Status.", source="Immunization.status", terminology="FHIR immunization-status")
+    subpotent: bool | None = fact("The dose was too weak to count.", source="Immunization.isSubpotent")
     status_reasons: Codings = fact("Why it has this status.", source="Immunization.statusReason", default_factory=list)
     primary_source: bool | None = fact("Recorded by who gave it.", source="Immunization.primarySource")
     report_origin: Codings = fact(

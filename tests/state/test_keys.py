@@ -147,7 +147,7 @@ def test_merged_patients_are_one_until_the_merge_is_taken_back(
     topic.publish()
     assert topic.live == [ANNA, ANNA, BERT, BERT]
     assert state.aliases.of("north") == []
-    assert save(state, "north", given, [], at) == (1, 0, 3, 0, 0)
+    assert save(state, "north", given, [], at) == (1, 0, 3, 0, 0, 0)
     assert sum(line.records for line in state.status()) == 5
 
 

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import text
 from states import save
 
-from connectors.pulled import Pulled
+from connectors.pulled import EVERY_TYPE, Pulled, Shortfall
 from mainstem.state import Batch, Load, Place, Plan, Quarantined, State
 from schemas.errors import OperatorError, TemporaryError
+from schemas.gaps import GapCause
 from schemas.loads import Gap, LoadEvent, TypeCounts
 from transforms.mapped import Mapped
 
@@ -56,7 +57,11 @@ def test_load_is_taken_up_again_until_it_ends(state: State, at: datetime) -> Non
 def test_notes_of_a_load_are_replaced_not_doubled(state: State, at: datetime) -> None:
     """A step run again writes the same row."""
     load = started(state, at)
-    state.loads.record_pulled(load.id, "export", Pulled(unit="export", complete=False, error="timeout", as_of=at))
+    state.loads.record_pulled(
+        load.id,
+        "export",
+        Pulled(unit="export", short=[Shortfall(EVERY_TYPE, GapCause.NOT_ANSWERED, "timeout")], as_of=at),
+    )
     assert not state.loads.any_pulled(load.id)
     state.loads.record_pulled(load.id, "export", Pulled(unit="export", newest=at, as_of=at))
     assert state.loads.pulled(load.id) == {"export": Pulled(unit="export", newest=at, as_of=at)}

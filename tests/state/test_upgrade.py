@@ -94,7 +94,7 @@ def test_an_upgrade_keeps_loads_and_amends_nothing(old: State, at: datetime, rec
         record("any")._replace(id=number.to_bytes(12, "big") + bytes(4), content=content)
         for number, content in ((1, NEW), (2, PLAIN))
     ]
-    assert save(old, "north", given, [], at) == (0, 0, 2, 0, 0)
+    assert save(old, "north", given, [], at) == (0, 0, 2, 0, 0, 0)
     assert old.outbox.pending_count("north")[0] == 1
     load = old.loads.get(LOAD)
     assert load.plan == Plan(

@@ -62,6 +62,7 @@ RIGHT = [
     ("http://hl7.org/fhir/sid/cvx", "08"),
     ("http://hl7.org/fhir/sid/ndc", "0074-3799-02"),
     ("http://hl7.org/fhir/sid/ndc", "00074379902"),
+    ("http://hl7.org/fhir/sid/ndc", "0074379902"),
     ("http://www.ama-assn.org/go/cpt", "99213"),
     ("http://www.ama-assn.org/go/cpt", "0001F"),
     ("http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets", "J1745"),
@@ -82,6 +83,7 @@ WRONG = [
     ("http://hl7.org/fhir/sid/cvx", "9071"),
     ("http://www.nlm.nih.gov/research/umls/rxnorm", "Ibuprofen"),
     ("http://hl7.org/fhir/sid/ndc", "617-555-0142"),
+    ("http://hl7.org/fhir/sid/ndc", "6175550142"),
     ("http://www.ama-assn.org/go/cpt", "EXAMPLE"),
     ("http://terminology.hl7.org/CodeSystem/v3-ActCode", "Quackenbush"),
     ("http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "told-mother"),
@@ -129,7 +131,8 @@ def test_of_two_fitting_codes_the_one_with_a_unit_wins_then_the_more_specific() 
 def test_a_bad_check_digit_falls_back_to_the_next_good_coding() -> None:
     """What can be used is used, and the fault is flagged; alone, it is a problem."""
     found = record(finding((LOINC, "8302-3"), (LOINC, "3137-7")))
-    assert (found["code"], found["flags"]) == ("3137-7", ["code-withheld", "loinc-check-digit"])
+    assert found["code"] == "3137-7"
+    assert {"code-withheld", "loinc-check-digit"} <= set(found["flags"])
     found = record(finding((LOINC, "8302-3"), ("urn:oid:1.2.3", "HT")))
     assert found["codings"] == [{"system": "urn:oid:1.2.3", "code": "HT"}]
     assert "loinc-check-digit" in found["flags"]

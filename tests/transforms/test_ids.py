@@ -1,7 +1,6 @@
 """A record's id hangs on the site's key and on what the source carries: it never changes once registries hold data."""
 
 import json
-from collections import Counter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,6 +8,7 @@ import pytest
 
 from transforms import CodeMapRow, Mapper
 from transforms.privacy import Pseudonyms
+from transforms.reading.noticed import Noticed
 from transforms.reading.parts import part_label
 from transforms.reading.reader import Reader
 from transforms.reading.references import References
@@ -121,7 +121,7 @@ def test_parts_known_by_a_link_id_keep_their_ids_in_any_order() -> None:
         version=1,
         subject={"subject": patient()},
         fields={},
-        repeated={"valueInteger": integer(value="value", raw_value="raw_value")},
+        repeated={"valueInteger": integer(value="value", raw_value="raw_value", unit_of="linkId")},
         parts=Parts(of="item", known_by="linkId"),
     )
     setting = Setting(ZoneInfo("UTC"), Pseudonyms(KEY), {})
@@ -133,8 +133,7 @@ def test_parts_known_by_a_link_id_keep_their_ids_in_any_order() -> None:
             setting=setting,
             references=References(setting.pseudonyms, None),
             leaves=lambda _: True,
-            flags=Counter(),
-            unmapped=Counter(),
+            noticed=Noticed(),
         )
         line = {
             "resourceType": "QuestionnaireResponse",

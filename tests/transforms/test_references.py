@@ -177,7 +177,6 @@ def test_a_medication_entered_in_error_is_withdrawn_and_bad_ones_are_named() -> 
     for line, reason in (
         (medication(id=None), Reason.MISSING_ID),
         (medication(ingredient=5), Reason.INVALID_FIELD),
-        (medication(meta=5), Reason.INVALID_FIELD),
         (b'{"resourceType":"Medication"', Reason.INVALID_JSON),
     ):
         problem = mapper().map_line(line).problem

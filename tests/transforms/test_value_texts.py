@@ -133,3 +133,9 @@ def test_a_whole_number_is_judged_by_its_code() -> None:
     """Of a code that has a unit, its lack is flagged."""
     assert found("8867-4", valueInteger=4000)["flags"] == ["implausible-high", "unit-missing"]
     assert found("72166-2", valueInteger=4000)["flags"] == []
+
+
+def test_a_comparator_inside_the_number_is_put_in_its_place() -> None:
+    """Interfaces from HL7 v2 write it so."""
+    value = found("1988-5", valueQuantity={"value": "<0.6", "unit": "mg/L"})
+    assert (value["value"], value["comparator"], value["flags"]) == (0.6, "<", ["number-as-text"])

@@ -11,7 +11,8 @@ from transforms.codes.loinc import loinc_fault
 from transforms.codes.spellings import is_listed
 from transforms.codes.systems import LOINC, SNOMED, UCUM, known_systems
 
-_SNOMED = re.compile(r"[1-9][0-9]{5,17}")
+_SNOMED = re.compile(r"(?=[0-9]{6,18}$)[1-9][0-9]*[01]0[0-9]")
+"""Before the check digit stands 00 or 10 where it is a concept's."""
 _TOKEN = re.compile(r"[!-~]{1,64}")
 _SHORT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+#-]{0,23}")
 _NAME = re.compile(r"(?:^|[^A-Za-z])[A-Z][a-z]{2,}")

@@ -19,6 +19,8 @@ T = TypeVar("T")
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 _LONGEST_NUMBER = 64
+_LONGEST_QUOTED = 7
+"""Digits before the point of a number that came as a text; longer ones are telephone and record numbers."""
 _LARGEST_EXPONENT = 40
 
 
@@ -126,6 +128,8 @@ def number_of(raw: bytes) -> tuple[str, bool]:
     match = _NUMBER.fullmatch(text)
     if match is None or len(text) > _LONGEST_NUMBER or abs(int((match[3] or "e0")[1:])) > _LARGEST_EXPONENT:
         raise Unusable(Reason.INVALID_FIELD)
+    if quoted and len(match[1]) > _LONGEST_QUOTED:
+        raise Unusable(Reason.INVALID_FIELD)
     return text, quoted
 
 
@@ -137,19 +141,22 @@ def plain(number: str | Decimal) -> Raw:
     return Raw(b"0" if text == "-0" else text.encode("ascii"))
 
 
-def reference_id(reference: Reference | None, wanted: str) -> str | None:
-    """The id a reference names: the last path part of `Patient/1`, `https://…/Patient/1/_history/2` or `urn:uuid:…`.
+_ID = re.compile(r"[^/?#:\s]{1,128}")
+_URN = re.compile(r"urn:(?:uuid|oid):([0-9A-Za-z.\-]{1,64})")
 
-    None where it names nothing, another type, something contained or a search (`Patient?identifier=…`).
+
+def reference_id(reference: Reference | None, wanted: str) -> str | None:
+    """The id a reference names: the last path part of `Patient/1`, `https://…/Patient/1/_history/2`, or a `urn:uuid:…`.
+
+    None where it names nothing, another type, something contained (`#p`), a search (`Patient?identifier=…`), or what has
+    a meaning within one Bundle or page only (`resource:0`, a bare number): the next Bundle means another by it.
     """
     if reference is None or not reference.reference:
         return None
     if reference.type is not None and reference.type.rpartition("/")[2] != wanted:
         return None
     text = reference.reference.strip().partition("/_history/")[0]
-    if text.startswith("urn:"):
-        return text.rpartition(":")[2] or None
+    if match := _URN.fullmatch(text):
+        return match[1]
     path, _, name = text.rpartition("/")
-    if path.rpartition("/")[2] not in ("", wanted) or not name or name[0] == "#" or "?" in name:
-        return None
-    return name
+    return name if path.rpartition("/")[2] == wanted and _ID.fullmatch(name) else None

@@ -94,6 +94,7 @@ def narrow(name: str, fields: Iterable[str]) -> Any:
         name,
         [(attribute, Scalar if field == "id" else Raw, None) for attribute, field in attributes.items()],
         rename=attributes,
+        omit_defaults=True,
         gc=False,
     )
 

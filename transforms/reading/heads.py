@@ -9,24 +9,18 @@ from msgspec import Struct
 
 from schemas.problems import Reason
 from transforms.fhir.elements import (
-    Scalar,
     Unusable,
     decode,
     text_of,
 )
+from transforms.fhir.keys import has_key_twice
 from transforms.fhir.times import instant
 from transforms.reading.columns import Columns
+from transforms.reading.marks import Meta, is_silent, marked
 from transforms.reading.memories import LONGEST_KEY, Leaves, Note, Notes, Table, Texts, members, remember
 from transforms.rules.declaring import Resource
 from transforms.rules.setting import Setting
 from transforms.rules.short_cuts import OTHER_VERSIONS, meta_cut
-
-
-class _Meta(Struct, gc=False):
-    versionId: Scalar = None
-    lastUpdated: Scalar = None
-    profile: Any = None
-
 
 _encode = msgspec.json.Encoder().encode
 
@@ -80,24 +74,27 @@ class Origins(dict[bytes, Origin]):
 
     def of(self, raw: bytes) -> Origin:
         """What a `meta` says."""
-        cut = meta_cut(raw, self._setting)
+        cut = meta_cut(raw, self._setting, is_silent)
         return self.read(raw) if cut is None else Origin(*cut)
 
     def read(self, raw: bytes) -> Origin:
         """What a `meta` says, decoded."""
+        if has_key_twice(raw):
+            return Origin(note=Note(Reason.DUPLICATE_KEY, "meta"))
         try:
-            meta = decode(raw, _Meta | None) or _Meta()
+            meta = decode(raw, Meta | None) or Meta()
         except Unusable as fault:
-            return Origin(note=Note(Reason.INVALID_FIELD, ".".join(filter(None, ("meta", fault.path)))))
+            path = ".".join(filter(None, ("meta", fault.path)))
+            return Origin(note=Note(flags=("dropped:meta",), dropped=(path,)))
         if meta.profile is not None and OTHER_VERSIONS.search(_encode(meta.profile)):
             return Origin(note=Note(Reason.OTHER_FHIR_VERSION, "meta.profile"))
         version = text_of(meta.versionId)
-        utc, updated, note = None, None, None
+        utc, updated, note = None, None, marked(meta)
         if said := text_of(meta.lastUpdated):
             try:
                 utc, updated = instant(said, self._setting.zone)
             except ValueError:
-                note = Note(flags=("updated-unreadable",))
+                note = note or Note(flags=("updated-unreadable",))
         return Origin(
             b'"' + members([("version", self._setting.version(version)), ("updated", utc)]),
             updated,

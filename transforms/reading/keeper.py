@@ -7,6 +7,7 @@ import msgspec
 
 from schemas.problems import Problem, Reason
 from transforms.fhir.elements import Unusable, text_of
+from transforms.fhir.keys import has_key_twice
 from transforms.mapped import REF_BYTES, Outcome, Outcomes, Referred
 from transforms.reading.columns import narrow
 from transforms.reading.heads import NO_ORIGIN, Origin, Origins
@@ -44,6 +45,10 @@ class Keeper:
         origin = self._origins.of(bytes(meta)) if meta is not None else NO_ORIGIN
         if origin.note is not None and origin.note.reason is not None:
             return self._problem(ref, origin, origin.note.reason, origin.note.path)
+        if has_key_twice(line):
+            return self._problem(ref, origin, Reason.DUPLICATE_KEY, "")
+        if origin.note is not None and origin.note.withdrawn:
+            return Outcome(self._kept.source, ref, [], True, origin.updated)
         try:
             content = self._kept.keep(line)
         except Unusable as fault:

@@ -10,6 +10,7 @@ from schemas.problems import Reason
 from transforms.fhir.elements import (
     Unusable,
 )
+from transforms.fhir.keys import has_key_twice
 from transforms.reading.columns import Columns
 from transforms.rules.declaring import Choice, Fields, Found, Rule
 from transforms.rules.setting import Setting
@@ -48,6 +49,23 @@ class Note(NamedTuple):
     unmapped: tuple[tuple[str, str], ...] = ()
     withdrawn: bool = False
     emptied: bool = False
+    dropped: tuple[str, ...] = ()
+    """Paths of what was left out because it could not be used."""
+
+
+FATAL = frozenset(
+    {
+        Reason.OTHER_FHIR_VERSION,
+        Reason.NOT_A_FACT,
+        Reason.MISSING_SUBJECT,
+        Reason.MODIFIER_NOT_UNDERSTOOD,
+        Reason.ABOUT_SOMEBODY_ELSE,
+        Reason.TEST_DATA,
+        Reason.PARTIAL_ANSWER,
+        Reason.DUPLICATE_KEY,
+    }
+)
+"""Reasons that are the resource's, in whatever field they are found."""
 
 
 Notes = defaultdict[int, list[Note]]
@@ -76,6 +94,7 @@ class Memory(dict[Any, bytes]):
         super().__init__()
         self._name = name
         self._read = rule.read
+        self._fatal = rule.fatal
         self._setting = setting
         self._paired = rule.needs is not None
         openings = tuple(b',"%b":' % field.encode() if leaves(field) else None for field in rule.gives)
@@ -124,24 +143,34 @@ class Memory(dict[Any, bytes]):
             return text, None
         if raw in _EMPTY:
             return b"", EMPTY
+        if raw[:1] in b"{[" and has_key_twice(raw):
+            return b"", Note(Reason.DUPLICATE_KEY, self._name)
         try:
             found = self._read(raw, companion, self._setting)
         except Unusable as fault:
-            path = ".".join(filter(None, (self._name, fault.path)))
-            return b"", Note(fault.reason, path, (fault.flag,) if fault.flag else ())
+            return b"", self._fault(fault)
         values = found.values
         text = b""
         for name, opening in self._kept:
             value = values.get(name)
             if value is not None and value != "" and value != []:
                 text += opening + _encode(value)
-        return text, _note(found)
+        return text, self._note(found)
 
+    def _fault(self, fault: Unusable) -> Note:
+        """Why the resource is unusable; or, where only the field is, that it was left out."""
+        path = ".".join(filter(None, (self._name, fault.path)))
+        flags = (fault.flag,) if fault.flag else ()
+        if self._fatal or fault.reason in FATAL:
+            return Note(fault.reason, path, flags)
+        return Note(flags=(*flags, f"dropped:{self._name}"), dropped=(path,))
 
-def _note(found: Found) -> Note | None:
-    if found.flags or found.unmapped or found.withdrawn:
-        return Note(flags=found.flags, unmapped=found.unmapped, withdrawn=found.withdrawn)
-    return None
+    def _note(self, found: Found) -> Note | None:
+        if not (found.flags or found.unmapped or found.withdrawn or found.repaired or found.dropped):
+            return None
+        own = [f"repaired:{self._name}"] * found.repaired + [f"dropped:{self._name}"] * bool(found.dropped)
+        dropped = tuple([".".join(filter(None, (self._name, path))) for path in found.dropped])
+        return Note(flags=(*found.flags, *own), unmapped=found.unmapped, withdrawn=found.withdrawn, dropped=dropped)
 
 
 def remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
@@ -208,8 +237,8 @@ class Table:
     def _choice(self, name: str, rule: Choice, source: Columns, notes: Notes) -> list[Texts]:
         names = [field for field in rule.fields if field in source]
         found = [self._field(field, source, notes) for field in names]
-        for place in source.with_several(names):
-            notes[place].append(Note(Reason.INVALID_FIELD, name))
+        if several := source.with_several(names):
+            found = _one_of_several(name, rule, names, found, several, source, notes)
         absent = source.without([*names, *rule.unless])
         for field in rule.instead if absent else ():
             if field in source:
@@ -224,3 +253,21 @@ class Table:
                 texts[place] = otherwise
             found.append(texts)
         return found
+
+
+def _one_of_several(
+    name: str, rule: Choice, names: list[str], found: list[Texts], several: list[int], source: Columns, notes: Notes
+) -> list[Texts]:
+    """What fields give that stand side by side where FHIR allows one: that of the one which wins, flagged."""
+    given = [list(texts) for texts in found]
+    for place in several:
+        stand = [field for field in names if source.values(field)[place] is not None]
+        taken = rule.wins if rule.wins in stand else "" if rule.fatal else stand[0]
+        if not taken:
+            notes[place].append(Note(Reason.INVALID_FIELD, name))
+            continue
+        notes[place].append(Note(flags=(f"several:{name}",)))
+        for field, texts in zip(names, given, strict=True):
+            if field != taken:
+                texts[place] = b""
+    return list(given)

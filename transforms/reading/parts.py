@@ -14,9 +14,10 @@ from transforms.fhir.elements import (
     path_of,
     text_of,
 )
+from transforms.fhir.keys import has_key_twice
 from transforms.mapped import WHOLE
 from transforms.reading.columns import Columns, narrow, settled
-from transforms.reading.memories import LONGEST_KEY, Note, Notes, Table, Texts, remember
+from transforms.reading.memories import EMPTY, LONGEST_KEY, Note, Notes, Table, Texts, remember
 from transforms.rules.concepts import concept_of
 from transforms.rules.declaring import Parts
 from transforms.rules.setting import Setting
@@ -84,18 +85,40 @@ class PartReader:
         owners: list[int] = []
         elements: list[Struct] = []
         faults: dict[int, Note] = {}
+        notes = Notes(list)
         contents = source.contents(self.field) if split else []
         for place in split:
+            if has_key_twice(contents[place] or b""):
+                faults[place] = Note(Reason.DUPLICATE_KEY, self.field)
+                continue
             try:
                 parts = self._decode(contents[place] or b"")
-            except msgspec.ValidationError as exc:
-                faults[place] = Note(Reason.INVALID_FIELD, f"{self.field}{path_of(exc)}")
-                continue
+            except msgspec.ValidationError:
+                try:
+                    parts = self._one_by_one(contents[place] or b"", len(elements), notes)
+                except msgspec.ValidationError as exc:
+                    faults[place] = Note(Reason.INVALID_FIELD, f"{self.field}{path_of(exc)}")
+                    continue
             elements += parts
             owners += [place] * len(parts)
-        columns, notes = Columns(self._names, elements), Notes(list)
+        columns = Columns(self._names, elements)
         texts = self._table.texts(columns, notes)
         return Elements(owners, columns.contents(self._known_by), texts, notes, faults)
+
+    def _one_by_one(self, content: bytes, start: int, notes: Notes) -> list[Struct]:
+        """Parts of which one has another shape than FHIR's; that one is noted."""
+        listed = msgspec.json.decode(content, type=list[Raw]) if content[:1] == b"[" else [Raw(content)]
+        found: list[Struct] = []
+        for each in listed:
+            try:
+                found += self._decode(b"[%b]" % bytes(each))
+            except msgspec.ValidationError as exc:
+                if content[:1] not in b"[{":
+                    raise
+                empty = bytes(each) == b"null"
+                notes[start + len(found)].append(EMPTY if empty else Note(Reason.INVALID_FIELD, path_of(exc)))
+                found += self._decode(b"[{}]")
+        return found
 
     def numbers(self, keys: Sequence[bytes | None], content: bytes | None) -> tuple[list[bytes], Collection[int]]:
         """The four bytes of each part in a resource's list of parts, and those known by the same as another.
@@ -135,5 +158,8 @@ class PartReader:
         """How many records a line gave that is known: the whole and its parts."""
         if self._named not in line:
             return 1
-        (parts,) = astuple(self._decode_list(line))
+        try:
+            (parts,) = astuple(self._decode_list(line))
+        except msgspec.ValidationError:
+            return 2  # one object where a list belongs
         return 1 + sum(bytes(part) not in _EMPTY for part in parts or ())

@@ -2,26 +2,38 @@
 
 from binascii import hexlify
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import repeat
 
-import msgspec
-
 from schemas.problems import Problem, Reason
 from transforms.mapped import NO_LINE, REF_BYTES, WHOLE, Depends, Mapped, Outcome, Outcomes, new_record
-from transforms.reading.columns import Columns, narrow, without_empty
+from transforms.reading.columns import Columns, without_empty
 from transforms.reading.heads import UNNAMED, HeadReader, Heads
-from transforms.reading.memories import Leaves, Note, Notes, Table, Texts, members
+from transforms.reading.memories import FATAL, Leaves, Note, Notes, Table, Texts, members
+from transforms.reading.noticed import WITHDRAWN, Noticed
 from transforms.reading.parts import Elements, PartReader
 from transforms.reading.references import CONTAINED, References
+from transforms.reading.stubs import STUB, is_stub
+from transforms.reading.twice import Whole
+from transforms.rules import extensions, modifiers
 from transforms.rules.declaring import Resource
 from transforms.rules.setting import Setting
 
-_PRECEDENCE = {Reason.OTHER_FHIR_VERSION: 0, Reason.NOT_A_FACT: 1}
+_PRECEDENCE = {
+    Reason.DUPLICATE_KEY: -1,
+    Reason.PARTIAL_ANSWER: 0,
+    Reason.OTHER_FHIR_VERSION: 1,
+    Reason.TEST_DATA: 2,
+    Reason.NOT_A_FACT: 3,
+    Reason.ABOUT_SOMEBODY_ELSE: 4,
+    Reason.MODIFIER_NOT_UNDERSTOOD: 5,
+}
+_LEAST = len(_PRECEDENCE)
+_PARTS_FATAL = frozenset({Reason.PARTIAL_ANSWER, Reason.DUPLICATE_KEY})
 _WHOLE_HEX = hexlify(WHOLE)
 _WHOLE_END = _WHOLE_HEX + b'"'
+TWICE = Note(Reason.DUPLICATE_KEY)
 _ALIKE = Note(flags=("parts-alike",))
 
 
@@ -36,20 +48,25 @@ class Reader:
         setting: Setting,
         references: References,
         leaves: Leaves,
-        flags: Counter[str],
-        unmapped: Counter[tuple[str, str]],
+        noticed: Noticed,
     ) -> None:
         self._type = resource.source
         self._record = resource.record
-        self._flags, self._unmapped = flags, unmapped
+        self._contradictions = resource.contradictions
+        self._noticed = noticed
         self._references = references
         self._heads = HeadReader(resource, site=site, setting=setting, leaves=leaves)
-        self._shared = Table(resource.fields, setting, leaves)
-        self._repeated = Table(resource.repeated, setting, leaves)
+        common = {"extension": extensions(), **modifiers()}
+        fields = {**resource.fields, **{name: rule for name, rule in common.items() if name not in resource.fields}}
+        self._shared = Table(fields, setting, leaves)
+        inner = modifiers("modifierExtension") if resource.parts else {}
+        self._repeated = Table({**resource.repeated, **inner}, setting, leaves)
         self._parts = PartReader(resource.parts, self._repeated, setting)
+        self._stands_by = tuple([b',"%b":' % name.encode() for name in resource.parts.alone]) if resource.parts else ()
+        self._telling = [name for name in resource.subject if name != "id"] or [next(iter(resource.fields))]
         own = filter(None, (*self._heads.names, self._parts.field))
         self._names = list(dict.fromkeys([*own, *self._shared.names, *self._repeated.names]))
-        self._decode = msgspec.json.Decoder(narrow(self._type, self._names)).decode
+        self._whole = Whole(self._type, self._names)
         self._head = b'{"type":"%b","id":"r-' % resource.record.encode()
         self._source = b'"source":[{"type":"%b","ref":"h-' % resource.source.encode()
         self._mapping = b'}],"mapping":"%b"' % resource.mapping.encode()
@@ -57,7 +74,8 @@ class Reader:
 
     def read(self, lines: Sequence[bytes]) -> Outcomes:
         """What becomes of lines of this type. Raises msgspec's and Unicode's errors, before anything is counted, where one is no JSON object."""
-        source = Columns(self._names, list(map(self._decode, lines)))
+        resources, twice = self._whole.decode(lines)
+        source = Columns(self._names, resources)
         notes = Notes(list)
         heads = self._heads.read(source, notes)
         looked_up = self._look_up(source)
@@ -67,7 +85,16 @@ class Reader:
         own = self._repeated.texts(source, notes)
         for place, note in heads.noted:
             notes[place].append(note)
+        for place in source.without(self._telling):
+            if is_stub(lines[place]):
+                notes[place].append(STUB)
+        for place in twice:
+            notes[place].append(TWICE)
         records = self._records(heads, [*shared, *own])
+        for flag, mark, holds in self._contradictions:
+            for place, record in enumerate(records):
+                if mark in record.content and holds(record.content):
+                    notes[place].append(Note(flags=(flag,)))
         depends = [
             Depends(heads.refs[place], heads.subjects[place], on, lines[place])
             for place, on in looked_up
@@ -78,15 +105,18 @@ class Reader:
             return outcomes
 
         parts = self._parts.read(source, split)
-        again = sorted({*_emptied(notes), *(parts.owners[number] for number in _emptied(parts.notes))})
+        again = sorted({*_emptied(notes), *(parts.owners[number] for number in _emptied(parts.notes))} - _broken(notes))
         if again:
             outcomes.put(again, self.read([without_empty(lines[place]) for place in again]))
         for place in sorted({*notes, *split}.difference(again)):
             record, seen = records[place], notes.get(place, [])
-            outcome = self._settled(record, seen)
-            if outcome is None and place in noticed:
+            if place in noticed:
                 before = [heads.named[place], *(texts[place] for texts in shared)]
-                outcome = self._exploded(place, _flagged(record, seen), before, noticed[place], parts, source)
+                outcome: Outcome | Mapped | None = self._exploded(
+                    place, record, before, noticed[place], seen, parts, source
+                )
+            else:
+                outcome = self._settled(record, seen)
             outcomes.put_one(place, _flagged(record, seen) if outcome is None else outcome)
         return outcomes
 
@@ -134,37 +164,85 @@ class Reader:
         return list(map(new_record, fields))
 
     def _exploded(
-        self, place: int, whole: Mapped, before: list[bytes], noticed: list[Note], parts: Elements, source: Columns
+        self,
+        place: int,
+        whole: Mapped,
+        before: list[bytes],
+        shared: list[Note],
+        seen: list[Note],
+        parts: Elements,
+        source: Columns,
     ) -> Outcome:
-        """A resource with parts: a record of the whole, which lists the parts, and one of each part.
+        """A resource with parts: a record of the whole, which lists the parts, and one of each part that can be used.
 
-        `before`: what stands in front of a part's own fields; `noticed` there.
+        `before`: what stands in front of a part's own fields; `shared` was noticed there, `seen` in the resource at all.
         """
-        if parts.faults and place in parts.faults:
-            return self._problem(whole, parts.faults[place])
         first, last = bisect_left(parts.owners, place), bisect_right(parts.owners, place)
         content = source.contents(self._parts.field)[place]
         numbers, alike = self._parts.numbers(parts.known_by[first:last], content)
-        ref, names = whole.id[:REF_BYTES], list(map(hexlify, numbers))
-        name = hexlify(ref)
-        opening, front = self._head + name, b'"' + b"".join(before)
+        usable: list[tuple[int, list[Note]]] = []
+        unusable: list[Note] = [parts.faults[place]] if place in parts.faults else []
+        for index in range(last - first):
+            inner = self._inner(parts.notes.get(first + index, ()), index, index in alike)
+            worst = _worst(inner)
+            if worst is None:
+                usable.append((index, inner))
+            else:
+                unusable.append(worst)
+        if usable:  # a panel may lack a value, and even a code, of its own
+            seen = [*shared, *(_left_out(note) for note in seen[len(shared) :])]
+        if usable or any(mark in whole.content for mark in self._stands_by):
+            seen = [*seen, *(_left_out(note, of_parts=True) for note in unusable)]
+        else:
+            seen = [*seen, *unusable]
+        outcome = self._settled(whole, [*seen, *(note for _, inner in usable for note in inner)])
+        self._count_parts(last - first, unusable, outcome)
+        if outcome is not None:
+            return outcome
+        records = self._part_records(_flagged(whole, seen), numbers, first, usable, before, shared, parts)
+        return Outcome(self._type, whole.id[:REF_BYTES], records, False, whole.updated, in_part=bool(unusable))
+
+    def _part_records(
+        self,
+        whole: Mapped,
+        numbers: Sequence[bytes],
+        first: int,
+        usable: Sequence[tuple[int, list[Note]]],
+        before: list[bytes],
+        shared: list[Note],
+        parts: Elements,
+    ) -> list[Mapped]:
+        """The record of the whole, and those of its usable parts."""
+        ref = whole.id[:REF_BYTES]
+        name, front = hexlify(ref), b'"' + b"".join(before)
+        opening = self._head + name
         end = b',"parent":"r-%b%b"}' % (name, _WHOLE_HEX) if self._leaves_parent else b"}"
-        own = zip(*[texts[first:last] for texts in parts.texts], strict=True) if parts.texts else repeat(())
         records = []
-        for index, (number, part, texts) in enumerate(zip(numbers, names, own, strict=False)):
-            notes = noticed
-            if index in alike or first + index in parts.notes:
-                inner = self._inner(parts.notes.get(first + index, ()), index, index in alike)
-                if (outcome := self._settled(whole, inner)) is not None:
-                    return outcome
-                notes = [*noticed, *inner]
-            text = b"".join((opening, part, front, *texts, end))
-            record = new_record((ref + number, whole.type, whole.subject, text, *whole[4:]))
+        for index, inner in usable:
+            number = numbers[index]
+            own = [texts[first + index] for texts in parts.texts]
+            text = b"".join((opening, hexlify(number), front, *own, end))
+            provenance = whole.provenance.partition(b',"flags":')[0]
+            record = new_record((ref + number, whole.type, whole.subject, text, provenance, *whole[5:]))
+            notes = [*shared, *inner]
             records.append(_flagged(record, notes) if notes else record)
         if records and self._leaves_parts:
-            listed = b'","r-'.join([name + part for part in sorted(names)])
+            listed = b'","r-'.join(sorted([name + hexlify(numbers[index]) for index, _ in usable]))
             whole = new_record((*whole[:3], b'%b,"parts":["r-%b"]}' % (whole.content[:-1], listed), *whole[4:]))
-        return Outcome(self._type, ref, [whole, *records], False, whole.updated)
+        return [whole, *records]
+
+    def _count_parts(self, read: int, unusable: Sequence[Note], outcome: Outcome | None) -> None:
+        """Where the whole is unusable or withdrawn, its parts are, too."""
+        parts = self._noticed.parts
+        parts[self._type, ""] += read
+        if outcome is None:
+            for note in unusable:
+                if note.reason is not None:
+                    parts[self._type, note.reason.value] += 1
+        elif outcome.problem is not None:
+            parts[self._type, outcome.problem.reason.value] += read
+        else:
+            parts[self._type, WITHDRAWN] += read
 
     def _inner(self, notes: Iterable[Note], index: int, alike: bool) -> list[Note]:
         """What was noticed in one part, with the part's place in the resource."""
@@ -179,16 +257,10 @@ class Reader:
             return None
         if notes[0] is UNNAMED:
             return self._problem(None, UNNAMED)
-        worst = None
-        for note in notes:
-            if note.withdrawn:
-                return Outcome(self._type, record.id[:REF_BYTES], [], True, record.updated)
-            for flag in note.flags:
-                self._flags[flag] += 1
-            for coding in note.unmapped:
-                self._unmapped[coding] += 1
-            if note.reason is not None and (worst is None or _rank(note) < _rank(worst)):
-                worst = note
+        if any(note.withdrawn for note in notes):
+            return Outcome(self._type, record.id[:REF_BYTES], [], True, record.updated)
+        worst = _worst(notes)
+        self._noticed.add(self._type, notes, kept=worst is None)
         return None if worst is None else self._problem(record, worst)
 
     def _problem(self, record: Mapped | None, note: Note) -> Outcome:
@@ -203,8 +275,27 @@ def _emptied(notes: Notes) -> list[int]:
     return [place for place, seen in notes.items() if any(note.emptied for note in seen)]
 
 
+def _broken(notes: Notes) -> set[int]:
+    """Places of lines with a key twice: read again, they would lose one of the two."""
+    return {place for place, seen in notes.items() if any(note.reason is Reason.DUPLICATE_KEY for note in seen)}
+
+
+def _worst(notes: Iterable[Note]) -> Note | None:
+    """Of what makes the resource, or the part, unusable, what says most about it."""
+    return min((note for note in notes if note.reason is not None), key=_rank, default=None)
+
+
+def _left_out(note: Note, *, of_parts: bool = False) -> Note:
+    """What would make a whole unusable, but leaves only a field or a part out of it; a part may be unusable for more reasons."""
+    fatal = note.reason in (_PARTS_FATAL if of_parts else FATAL)
+    if note.reason is None or fatal or not note.path:
+        return note
+    field = note.path.partition(".")[0]
+    return Note(flags=(*note.flags, f"dropped:{field}"), unmapped=note.unmapped, dropped=(note.path,))
+
+
 def _rank(note: Note) -> int:
-    return _PRECEDENCE.get(note.reason, 2) if note.reason is not None else 3
+    return _PRECEDENCE.get(note.reason, _LEAST) if note.reason is not None else _LEAST + 1
 
 
 def _flagged(record: Mapped, notes: list[Note]) -> Mapped:

@@ -13,19 +13,31 @@ from transforms.rules import (
     codings,
     codings_in,
     each_of,
+    fact,
     instant,
     link,
     local_date,
     one_of,
     other_version,
+    out_of_order,
     patient,
     period,
     required,
+    together,
     unless_shaped,
 )
 
 CLINICAL = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
-VERIFICATION = ("unconfirmed", "provisional", "differential", "confirmed", "refuted")
+# The most doubtful first: of several that stand side by side it is taken.
+VERIFICATION = ("refuted", "differential", "provisional", "unconfirmed", "confirmed")
+VERIFICATION_SPELT = {
+    "ruled-out": "refuted",
+    "excluded": "refuted",
+    "suspected": "provisional",
+    "possible": "unconfirmed",
+    "probable": "provisional",
+    "verified": "confirmed",
+}
 CATEGORY = ("problem-list-item", "encounter-diagnosis", "health-concern", "sdoh")
 
 ONSET = Ages("onset_age", "onset_age_high", "onset_age_unit")
@@ -36,15 +48,27 @@ RESOURCE = Resource(
     record="condition",
     version=1,
     subject={"subject": patient()},
+    contradictions=(
+        together("active-and-abated", "abatement", "clinical_status", ("active", "recurrence", "relapse")),
+        out_of_order("ends-before-start", "onset_date", "abatement_date"),
+    ),
     fields={
         "code": required(
-            coded(code=SNOMED, icd10cm=ICD10CM, every="codings", text_is=Reason.MISSING_CODE), Reason.MISSING_CODE
+            fact(coded(code=SNOMED, icd10cm=ICD10CM, every="codings", text_is=Reason.MISSING_CODE)),
+            Reason.MISSING_CODE,
         ),
         "category": each_of("category", CATEGORY),
         # A code in STU3 and DSTU2, a CodeableConcept in R4.
-        "clinicalStatus": unless_shaped(one_of("clinical_status", CLINICAL), "string"),
+        "clinicalStatus": unless_shaped(one_of("clinical_status", CLINICAL, unclear="NI"), "string"),
         "verificationStatus": unless_shaped(
-            one_of("verification_status", VERIFICATION, withdrawn=("entered-in-error",)), "string"
+            one_of(
+                "verification_status",
+                VERIFICATION,
+                withdrawn=("entered-in-error",),
+                spellings=VERIFICATION_SPELT,
+                modifier=True,
+            ),
+            "string",
         ),
         "onset[x]": choice(
             onsetDateTime=instant("onset", "onset_date"),

@@ -1,13 +1,12 @@
 """Encounter → encounter: a visit, planned ones included."""
 
-from transforms.codes.systems import ACT_CODE
 from transforms.rules import (
     Resource,
     class_history,
-    coded,
     codings,
     diagnoses,
     hospitalization,
+    link,
     links,
     one_of,
     other_version,
@@ -17,6 +16,7 @@ from transforms.rules import (
     pseudonym_of,
     pseudonyms_in,
     unless_shaped,
+    visit_class,
 )
 
 STATUS = (
@@ -36,7 +36,7 @@ RESOURCE = Resource(
     version=1,
     subject={"subject": patient()},
     fields={
-        "class": unless_shaped(coded(class_code=ACT_CODE), "string", "array"),  # DSTU2: a code; R5: a list
+        "class": unless_shaped(visit_class("class_code"), "string", "array"),  # DSTU2: a code; R5: a list
         "type": codings("types"),
         "serviceType": codings("service_type"),
         "reasonCode": codings("reasons"),
@@ -50,7 +50,10 @@ RESOURCE = Resource(
         "location": pseudonyms_in("locations", "location", "Location"),
         "participant": participants(types="participant_types", kinds="participant_kinds"),
         "classHistory": class_history("class_history"),
-        "status": one_of("status", STATUS, withdrawn=("entered-in-error",)),
+        "status": one_of(
+            "status", STATUS, withdrawn=("entered-in-error",), spellings={"canceled": "cancelled"}, modifier=True
+        ),
+        "partOf": link("part_of", "Encounter"),
         # STU3 and DSTU2; R5 has another `reason`
         "reason": other_version(),
         "indication": other_version(),

@@ -9,6 +9,7 @@ from transforms.rules import (
     choice,
     coded,
     codings,
+    fact,
     instant,
     link,
     links,
@@ -21,19 +22,32 @@ from transforms.rules import (
     withheld,
 )
 
+# HL7 table 0322 and what systems write for its words.
+SPELLINGS = {"cp": "completed", "complete": "completed", "re": "not-done", "na": "not-done", "refused": "not-done"}
+
 RESOURCE = Resource(
     source="Immunization",
     record="immunization",
     version=1,
     subject={"patient": patient()},
     fields={
-        "vaccineCode": required(coded(code=CVX, every="codings", text_is=Reason.MISSING_CODE), Reason.MISSING_CODE),
+        "vaccineCode": required(
+            fact(coded(code=CVX, every="codings", text_is=Reason.MISSING_CODE)), Reason.MISSING_CODE
+        ),
         "occurrence[x]": choice(
             occurrenceDateTime=instant("occurrence", "occurrence_date"),
             occurrenceString=withheld("text-withheld"),
             missing=Reason.MISSING_TIME,
         ),
-        "status": one_of("status", ("completed",), withdrawn=("entered-in-error",), not_a_fact=("not-done",)),
+        "status": one_of(
+            "status",
+            ("completed",),
+            withdrawn=("entered-in-error",),
+            not_a_fact=("not-done",),
+            spellings=SPELLINGS,
+            modifier=True,
+        ),
+        "isSubpotent": boolean("subpotent", modifier=True),
         "statusReason": codings("status_reasons"),
         "primarySource": boolean("primary_source"),
         "reportOrigin": codings("report_origin"),

@@ -8,13 +8,16 @@ from transforms.rules import (
     coded,
     codings,
     each_of,
+    fact,
     given_dosage,
     instant,
     link,
     links,
     medication,
+    negative,
     one_of,
     other_version,
+    out_of_order,
     patient,
     period,
 )
@@ -27,14 +30,19 @@ RESOURCE = Resource(
     record="medication",
     version=1,
     subject={"subject": patient()},
+    contradictions=(
+        negative("negative-amount", "dose", "quantity", "days_supply", "refills"),
+        out_of_order("ends-before-start", "start_date", "end_date"),
+    ),
     constants={"kind": "given"},
     fields={
         "medication[x]": choice(
-            medicationCodeableConcept=coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE),
+            medicationCodeableConcept=fact(coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE)),
             medicationReference=medication(
                 code=RXNORM, every="codings", ingredients="ingredients", ingredient_system=RXNORM
             ),
             missing=Reason.MISSING_CODE,
+            fatal=True,
         ),
         "category": each_of("category", CATEGORY),
         "effective[x]": choice(
@@ -42,7 +50,7 @@ RESOURCE = Resource(
             effectivePeriod=period(start=("start", "start_date"), end=("end", "end_date")),
         ),
         "dosage": given_dosage(),
-        "status": one_of("status", STATUS, withdrawn=("entered-in-error",), not_a_fact=("not-done",)),
+        "status": one_of("status", STATUS, withdrawn=("entered-in-error",), not_a_fact=("not-done",), modifier=True),
         "statusReason": codings("status_reasons"),
         "reasonCode": codings("reasons"),
         "reasonReference": links("reason_records", "Condition", "Observation"),

@@ -10,12 +10,15 @@ from transforms.rules import (
     codings,
     dosage,
     each_of,
+    fact,
     instant,
     link,
     links,
     medication,
+    negative,
     one_of,
     other_version,
+    out_of_order,
     patient,
     presence,
     supply,
@@ -30,14 +33,19 @@ RESOURCE = Resource(
     record="medication",
     version=1,
     subject={"subject": patient()},
+    contradictions=(
+        negative("negative-amount", "dose", "quantity", "days_supply", "refills"),
+        out_of_order("ends-before-start", "start_date", "end_date"),
+    ),
     constants={"kind": "dispensed"},
     fields={
         "medication[x]": choice(
-            medicationCodeableConcept=coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE),
+            medicationCodeableConcept=fact(coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE)),
             medicationReference=medication(
                 code=RXNORM, every="codings", ingredients="ingredients", ingredient_system=RXNORM
             ),
             missing=Reason.MISSING_CODE,
+            fatal=True,
         ),
         "category": each_of("category", CATEGORY),
         "whenHandedOver": instant("start", "start_date"),
@@ -45,7 +53,9 @@ RESOURCE = Resource(
         "dosageInstruction": dosage(),
         "quantity": amount_of("quantity", "quantity_unit"),
         "daysSupply": supply("days_supply"),
-        "status": one_of("status", STATUS, withdrawn=("entered-in-error",), not_a_fact=("cancelled", "declined")),
+        "status": one_of(
+            "status", STATUS, withdrawn=("entered-in-error",), not_a_fact=("cancelled", "declined"), modifier=True
+        ),
         "statusReason[x]": choice(
             statusReasonCodeableConcept=codings("status_reasons"), statusReasonReference=presence()
         ),

@@ -10,13 +10,16 @@ from transforms.rules import (
     dispense,
     dosage,
     each_of,
+    fact,
     instant,
     link,
     links,
     medication,
+    negative,
     not_a_fact_if_true,
     one_of,
     other_version,
+    out_of_order,
     patient,
     reported,
 )
@@ -39,21 +42,28 @@ RESOURCE = Resource(
     record="medication",
     version=1,
     subject={"subject": patient()},
+    contradictions=(
+        negative("negative-amount", "dose", "quantity", "days_supply", "refills"),
+        out_of_order("ends-before-start", "start_date", "end_date"),
+    ),
     fields={
         "reported[x]": reported(yes="reported", no="ordered"),
         "medication[x]": choice(
-            medicationCodeableConcept=coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE),
+            medicationCodeableConcept=fact(coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE)),
             medicationReference=medication(
                 code=RXNORM, every="codings", ingredients="ingredients", ingredient_system=RXNORM
             ),
             missing=Reason.MISSING_CODE,
+            fatal=True,
         ),
         "category": each_of("category", CATEGORY),
         "authoredOn": instant("start", "start_date"),
         "dispenseRequest": dispense(),
         "dosageInstruction": dosage(),
-        "intent": one_of("intent", INTENT),
-        "status": one_of("status", STATUS, withdrawn=("entered-in-error",)),
+        "intent": one_of("intent", INTENT, modifier=True),
+        "status": one_of(
+            "status", STATUS, withdrawn=("entered-in-error",), spellings={"canceled": "cancelled"}, modifier=True
+        ),
         "statusReason": codings("status_reasons"),
         "reasonCode": codings("reasons"),
         "reasonReference": links("reason_records", "Condition", "Observation"),

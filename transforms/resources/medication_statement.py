@@ -9,13 +9,16 @@ from transforms.rules import (
     codings,
     dosage,
     each_of,
+    fact,
     instant,
     link,
     links,
     local_date,
     medication,
+    negative,
     one_of,
     other_version,
+    out_of_order,
     patient,
     statement_period,
 )
@@ -28,14 +31,19 @@ RESOURCE = Resource(
     record="medication",
     version=1,
     subject={"subject": patient()},
+    contradictions=(
+        negative("negative-amount", "dose", "quantity", "days_supply", "refills"),
+        out_of_order("ends-before-start", "start_date", "end_date"),
+    ),
     constants={"kind": "reported"},
     fields={
         "medication[x]": choice(
-            medicationCodeableConcept=coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE),
+            medicationCodeableConcept=fact(coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE)),
             medicationReference=medication(
                 code=RXNORM, every="codings", ingredients="ingredients", ingredient_system=RXNORM
             ),
             missing=Reason.MISSING_CODE,
+            fatal=True,
         ),
         "category": each_of("category", CATEGORY),
         "effective[x]": choice(
@@ -43,7 +51,7 @@ RESOURCE = Resource(
         ),
         "dateAsserted": local_date("recorded_date"),
         "dosage": dosage(),
-        "status": one_of("status", STATUS, withdrawn=("entered-in-error",), not_a_fact=("not-taken",)),
+        "status": one_of("status", STATUS, withdrawn=("entered-in-error",), not_a_fact=("not-taken",), modifier=True),
         "statusReason": codings("status_reasons"),
         "reasonCode": codings("reasons"),
         "reasonReference": links("reason_records", "Condition", "Observation"),

@@ -15,6 +15,7 @@ from transforms.rules import (
     event_time,
     first_of,
     flagged,
+    focus,
     instant,
     integer,
     kinds_of,
@@ -57,14 +58,35 @@ CATEGORY = (
     "care-experience-preference",
 )
 
+# HL7 table 0085 and what systems write for its words.
+SPELLINGS = {
+    "f": "final",
+    "p": "preliminary",
+    "c": "corrected",
+    "x": "cancelled",
+    "d": "entered-in-error",
+    "w": "entered-in-error",
+    "complete": "final",
+    "completed": "final",
+    "canceled": "cancelled",
+}
+CATEGORIES_SPELT = {
+    "vital-sign": "vital-signs",
+    "vitals": "vital-signs",
+    "vitalsigns": "vital-signs",
+    "lab": "laboratory",
+    "labs": "laboratory",
+}
+
 RESOURCE = Resource(
     source="Observation",
     record="observation",
     version=1,
     subject={"subject": patient()},
     fields={
-        "status": one_of("status", STATUS, withdrawn=("entered-in-error",)),
-        "category": each_of("category", CATEGORY),
+        "status": one_of("status", STATUS, withdrawn=("entered-in-error",), spellings=SPELLINGS, modifier=True),
+        "category": each_of("category", CATEGORY, CATEGORIES_SPELT),
+        "focus": focus(),
         "effective[x]": choice(
             effectiveDateTime=instant("effective", "effective_date"),
             effectivePeriod=period(start=("effective", "effective_date"), past=True, or_end=True),
@@ -120,6 +142,8 @@ RESOURCE = Resource(
             valueDateTime=event_time("value_instant", "value_date"),
             valuePeriod=withheld("value-type-withheld", absent="OT"),
             dataAbsentReason=null_flavour("absent"),
+            wins="dataAbsentReason",
+            fatal=True,
             otherwise={"absent": "NI"},
             unless=("component", "hasMember"),
         ),
@@ -129,5 +153,10 @@ RESOURCE = Resource(
         ),
         "hasMember": presence(),
     },
-    parts=Parts(of="component", known_by="code", systems=(LOINC, "urn:oid:2.16.840.1.113883.6.1")),
+    parts=Parts(
+        of="component",
+        known_by="code",
+        systems=(LOINC, "urn:oid:2.16.840.1.113883.6.1"),
+        alone=("value", "value_code", "value_codings", "absent"),
+    ),
 )

@@ -6,26 +6,37 @@ from transforms.rules import (
     boolean,
     choice,
     died,
+    extensions,
     home_zip,
+    noted_if_false,
+    noted_links,
     one_of,
     other_version,
+    out_of_order,
     preferred_language,
     the_patient,
     us_core_category,
 )
+
+# HL7 table 0001.
+SEX_SPELT = {"m": "male", "f": "female", "o": "other", "a": "other", "u": "unknown", "man": "male", "woman": "female"}
 
 RESOURCE = Resource(
     source="Patient",
     record="person",
     version=1,
     subject={"id": the_patient()},
+    contradictions=(out_of_order("died-before-birth", "birth_date", "death_date"),),
     fields={
         "birthDate": birth_date("birth_date"),
-        "gender": one_of("sex", ("male", "female", "other", "unknown")),
-        "extension": us_core_category(race="race", ethnicity="ethnicity"),
+        "gender": one_of("sex", ("male", "female", "other", "unknown"), spellings=SEX_SPELT),
+        "active": noted_if_false("patient-inactive"),
+        "link": noted_links("patient-linked"),
+        "extension": extensions(us_core_category(race="race", ethnicity="ethnicity")),
         "address": home_zip("zip5"),
         "communication": preferred_language("language"),
         "deceased[x]": choice(
+            wins="deceasedDateTime",
             deceasedBoolean=boolean("deceased"),
             deceasedDateTime=died(flag="deceased", date="death_date"),
         ),

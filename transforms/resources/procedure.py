@@ -11,6 +11,7 @@ from transforms.rules import (
     choice,
     coded,
     codings,
+    fact,
     instant,
     kinds_in,
     link,
@@ -34,7 +35,8 @@ RESOURCE = Resource(
     subject={"subject": patient()},
     fields={
         "code": required(
-            coded(code=(SNOMED, CPT, ICD10PCS), every="codings", text_is=Reason.MISSING_CODE), Reason.MISSING_CODE
+            fact(coded(code=(SNOMED, CPT, ICD10PCS), every="codings", text_is=Reason.MISSING_CODE)),
+            Reason.MISSING_CODE,
         ),
         "performed[x]": choice(
             performedDateTime=instant("performed", "performed_date"),
@@ -45,7 +47,14 @@ RESOURCE = Resource(
             performedRange=age_range(PERFORMED),
             performedString=age_or_date_in_words(PERFORMED, "performed", "performed_date"),
         ),
-        "status": one_of("status", STATUS, withdrawn=("entered-in-error",), not_a_fact=("not-done",)),
+        "status": one_of(
+            "status",
+            STATUS,
+            withdrawn=("entered-in-error",),
+            not_a_fact=("not-done",),
+            spellings={"complete": "completed", "aborted": "stopped"},
+            modifier=True,
+        ),
         "statusReason": codings("status_reasons"),
         "category": codings("category"),
         "bodySite": codings("body_sites"),

@@ -7,10 +7,19 @@ subject and is listed here.
 """
 
 from transforms.rules.ages import Ages, age, age_or_date_in_words, age_range
-from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of
+from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of, visit_class
+from transforms.rules.contradictions import negative, out_of_order, together
 from transforms.rules.declaring import Kept, Parts, Resource, choice, required
 from transforms.rules.dosage import dosage
 from transforms.rules.links import kinds_of, link, links, pseudonym_of
+from transforms.rules.meaning import (
+    extensions,
+    fact,
+    focus,
+    modifiers,
+    noted_if_false,
+    noted_links,
+)
 from transforms.rules.medicines import (
     amount_of,
     dispense,
@@ -61,8 +70,11 @@ __all__ = [
     "dosage",
     "each_of",
     "event_time",
+    "extensions",
+    "fact",
     "first_of",
     "flagged",
+    "focus",
     "given_dosage",
     "home_zip",
     "hospitalization",
@@ -75,10 +87,15 @@ __all__ = [
     "links",
     "local_date",
     "medication",
+    "modifiers",
+    "negative",
     "not_a_fact_if_true",
+    "noted_if_false",
+    "noted_links",
     "null_flavour",
     "one_of",
     "other_version",
+    "out_of_order",
     "participants",
     "patient",
     "period",
@@ -97,9 +114,11 @@ __all__ = [
     "supply",
     "the_patient",
     "time_of_day",
+    "together",
     "unless_beside",
     "unless_shaped",
     "us_core_category",
     "value_range",
+    "visit_class",
     "withheld",
 ]

@@ -1,11 +1,12 @@
 """Codes: the normalised one by its system, all codings of the source, members of closed value sets."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from schemas.problems import Reason
-from transforms.codes.systems import NOT_A_CODE, repaired_system
+from transforms.codes.systems import ACT_CODE, NOT_A_CODE, repaired_system
 from transforms.fhir.elements import (
     CodeableConcept,
     Scalar,
@@ -81,40 +82,94 @@ def codings(name: str) -> Rule:
     return Rule((name,), read)
 
 
-def one_of(name: str, values: Iterable[str], *, withdrawn: Iterable[str] = (), not_a_fact: Iterable[str] = ()) -> Rule:
+def one_of(
+    name: str,
+    values: Iterable[str],
+    *,
+    withdrawn: Iterable[str] = (),
+    not_a_fact: Iterable[str] = (),
+    spellings: Mapping[str, str] | None = None,
+    modifier: bool = False,
+    unclear: str | None = None,
+) -> Rule:
     """A code of a closed value set (FHIR's required bindings), as `code` or CodeableConcept → the code.
 
-    White space and case are repaired (`"entered-in-error "`); a code outside the set is INVALID_FIELD. `withdrawn` codes
-    withdraw what the resource gave before; with `not_a_fact` codes it says that something was not done.
+    White space, case and known `spellings` are repaired; a concept without a code is read by its words, of the same
+    closed list. `withdrawn` codes withdraw what the resource gave before; with `not_a_fact` codes it says that something
+    was not done. What is not understood is left out, with `unclear` in its place, or, of a `modifier` element, refused.
     """
     allowed, undone, withdrawing = tuple(values), frozenset(not_a_fact), frozenset(withdrawn)
+    own = (*allowed, *undone, *withdrawing)
+    known = {**(_WRONGED if withdrawing else {}), **dict(zip(own, own, strict=True)), **(spellings or {})}
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        if raw[:1] == b'"':
-            said = {text_of(decode(raw, Scalar)).lower()}
-        else:
-            said = {text_of(coding.code).lower() for coding in concept_of(raw).codings}
+        given, in_words = _said(raw)
+        said = {known.get(_word(each), "") for each in given}
         if not said.isdisjoint(withdrawing):
             return Found(withdrawn=True)
         if not said.isdisjoint(undone):
             raise Unusable(Reason.NOT_A_FACT)
         code = next((code for code in allowed if code in said), None)
-        if code is None and any(said):
-            raise Unusable(Reason.INVALID_FIELD)
-        return Found({name: code}) if code else NOTHING
+        if code is None and any(given):
+            if unclear is None:
+                raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD if modifier else Reason.INVALID_FIELD)
+            return Found({name: unclear}, dropped=("",))
+        return Found({name: code}, repaired=in_words or code not in given) if code else NOTHING
 
     return Rule((name,), read)
 
 
-def each_of(name: str, values: Iterable[str]) -> Rule:
+_WRONGED = dict.fromkeys(
+    ("error", "in-error", "enteredinerror", "deleted", "nullified", "void", "voided"), "entered-in-error"
+)
+"""What systems write for `entered-in-error`."""
+
+
+def _said(raw: bytes) -> tuple[list[str], bool]:
+    """The codes of a `code` or CodeableConcept as written; of a concept without any, its words, and that it was these."""
+    if raw[:1] in b'"-0123456789tf':
+        return [text_of(decode(raw, Scalar))], False
+    concept = concept_of(raw)
+    codes = [text_of(coding.code) for coding in concept.codings if repaired_system(coding.system) not in NOT_A_CODE]
+    return (codes, False) if any(codes) else ([text_of(concept.text)], True)
+
+
+def _word(said: str) -> str:
+    return "-".join(said.lower().replace("_", " ").replace("-", " ").split())
+
+
+def each_of(name: str, values: Iterable[str], spellings: Mapping[str, str] | None = None) -> Rule:
     """List of CodeableConcept → those codes that belong to a value set; local categories do not leave."""
-    allowed = frozenset(values)
+    known = {**{code: code for code in values}, **(spellings or {})}
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        said = {text_of(coding.code).lower() for concept in concepts_of(raw) for coding in concept.codings}
-        return Found({name: sorted(said & allowed)})
+        said = {text_of(coding.code) for concept in concepts_of(raw) for coding in concept.codings}
+        meant = {known[_word(each)] for each in said if _word(each) in known}
+        return Found({name: sorted(meant)}, repaired=not meant <= said)
 
     return Rule((name,), read)
+
+
+def visit_class(name: str) -> Rule:
+    """Encounter.class → the code of v3-ActCode; a letter of HL7 v2's patient class is repaired."""
+    plain = coded(every=None, text_is=None, **{name: ACT_CODE})
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = plain.read(raw, companion, setting)
+        if found.values.get(name):
+            return found
+        for coding in concept_of(raw).codings:
+            code = _V2_CLASSES.get(text_of(coding.code).upper())
+            if code and (coding.system is None or _V2_SYSTEMS.fullmatch(coding.system.strip())):
+                return Found({name: code}, repaired=True)
+        return found
+
+    return Rule((name,), read)
+
+
+_V2_SYSTEMS = re.compile(r"(.*/v2[-/]0004|urn:oid:2\.16\.840\.1\.113883\.(12\.4|18\.5))", re.IGNORECASE)
+_V2_CLASSES = {"I": "IMP", "O": "AMB", "E": "EMER", "P": "PRENC"}
+"""HL7 table 0004, Patient Class."""
 
 
 def first_of(name: str, system: str) -> Rule:
@@ -134,7 +189,10 @@ def null_flavour(name: str) -> Rule:
     """dataAbsentReason → NI, UN or OT."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        return Found({name: null_flavour_of([text_of(coding.code) for coding in concept_of(raw).codings])})
+        reasons = [text_of(coding.code) for coding in concept_of(raw).codings]
+        if "masked" in reasons:
+            raise Unusable(Reason.PARTIAL_ANSWER)
+        return Found({name: null_flavour_of(reasons)})
 
     return Rule((name,), read)
 

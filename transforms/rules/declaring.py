@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from schemas.problems import Reason
+from transforms.rules.contradictions import Contradiction
 from transforms.rules.setting import Setting
 from transforms.rules.short_cuts import Openings, Usual
 
@@ -19,6 +20,10 @@ class Found:
     unmapped: tuple[tuple[str, str], ...] = ()
     """(system, code) that neither is of the target system nor in the code map."""
     withdrawn: bool = False
+    repaired: bool = False
+    """A known spelling was put right."""
+    dropped: tuple[str, ...] = ()
+    """What of the field was left out because it could not be used: paths inside the field, empty for all of it."""
 
 
 NOTHING = Found()
@@ -41,6 +46,8 @@ class Rule:
     """The field is a Reference to this resource type: one elsewhere is looked up, and what is kept of it is the companion."""
     missing: Reason | None = None
     """Why the resource is unusable without this field."""
+    fatal: bool = False
+    """A fault in this field makes the resource unusable; in any other, the field is left out and named."""
     usual: Callable[[Setting, Openings], Usual] | None = None
     """A short cut for contents that hardly recur: text to text in the usual form."""
 
@@ -52,6 +59,10 @@ class Choice:
     fields: Mapping[str, Rule]
     missing: Reason | None = None
     """Why the resource is unusable without any of them."""
+    wins: str = ""
+    """Of several that stand, against the rule, this one is taken …"""
+    fatal: bool = False
+    """… else the resource is unusable, as by a fault in one; where it is not fatal, the first is taken. Either is flagged."""
     otherwise: Mapping[str, str] = field(default_factory=dict)
     """Output fields where none of them stands …"""
     unless: tuple[str, ...] = ()
@@ -74,6 +85,8 @@ class Parts:
     """The field of an element that says which it is: a CodeableConcept, or a text such as a linkId."""
     systems: tuple[str, ...] = ()
     """The code system by which an element is known, in the spellings of sources. Ids hang on it: fixed for good."""
+    alone: tuple[str, ...] = ()
+    """Output fields by any of which the whole stands where none of its parts can be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,8 @@ class Resource:
     repeated: Fields = field(default_factory=dict)
     """Fields that stand in the resource and again in each element of `parts`."""
     parts: Parts | None = None
+    contradictions: tuple[Contradiction, ...] = ()
+    """What its records are flagged for."""
 
     @property
     def mapping(self) -> str:
@@ -110,15 +125,19 @@ class Kept:
 def choice(
     *,
     missing: Reason | None = None,
+    wins: str = "",
+    fatal: bool = False,
     otherwise: Mapping[str, str] | None = None,
     unless: Iterable[str] = (),
     instead: Mapping[str, Rule] | None = None,
     **fields: Rule,
 ) -> Choice:
     """One of several FHIR fields: `choice(effectiveDateTime=…, effectivePeriod=…, missing=Reason.MISSING_TIME)`."""
-    return Choice(fields, missing, otherwise or {}, tuple(unless), instead or {})
+    if fatal:
+        fields = {name: replace(rule, fatal=True) for name, rule in fields.items()}
+    return Choice(fields, missing, wins, fatal, otherwise or {}, tuple(unless), instead or {})
 
 
 def required(rule: Rule, missing: Reason) -> Rule:
     """The rule, and the reason why a resource without the field is unusable."""
-    return replace(rule, missing=missing)
+    return replace(rule, missing=missing, fatal=True)

@@ -1,5 +1,6 @@
 """Numbers: a quantity in the one unit of its code, whole numbers, true and false."""
 
+import re
 from typing import Any
 
 from msgspec import Raw, Struct
@@ -41,6 +42,7 @@ def quantity(
         source = decode(raw, Quantity | None)
         if source is None or source.value is None or bytes(source.value) == b"null":
             return Found({absent: "NI"})
+        source = _bounded(source)
         written, flags = number_in(source)
         bound = None if source.comparator is None else _comparator(source.comparator)
         manner = manner_of(source, companion, setting)
@@ -52,6 +54,19 @@ def quantity(
 
     gives = (value, unit, raw_value, raw_unit, comparator, absent)
     return Rule(gives, read, needs=unit_of, usual=quantity_cut)
+
+
+_BOUND = re.compile(r"(<=|>=|<|>)\s*([0-9.]+)")
+
+
+def _bounded(source: Quantity) -> Quantity:
+    """A Quantity whose value is `"<0.6"`: the comparator stands in the wrong place."""
+    value = bytes(source.value)
+    match = _BOUND.fullmatch(text_of(decode(value, str))) if value[:1] == b'"' and source.comparator is None else None
+    if match is None:
+        return source
+    number = Raw(b'"%b"' % match[2].encode())
+    return Quantity(number, source.unit, source.system, source.code, comparator=match[1])
 
 
 class _Range(Struct, gc=False):
@@ -137,8 +152,8 @@ def ratio(*, numerator: str, denominator: str, unit: str, comparator: str, absen
     return Rule((numerator, denominator, unit, comparator, absent), read)
 
 
-def integer(*, value: str, raw_value: str, unit_of: str) -> Rule:
-    """integer → the value and the value as written, as plausible as a Quantity of its code must be."""
+def integer(*, value: str, raw_value: str, unit_of: str | None = None) -> Rule:
+    """integer → the value and the value as written; where `unit_of` names the field with the code, judged as a Quantity is."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         if raw == b"null":
@@ -151,13 +166,13 @@ def integer(*, value: str, raw_value: str, unit_of: str) -> Rule:
     return Rule((value, raw_value), read, needs=unit_of)
 
 
-def boolean(name: str, *, as_code: bool = False) -> Rule:
-    """boolean → true or false; `as_code` gives the text "true" or "false"."""
+def boolean(name: str, *, as_code: bool = False, modifier: bool = False) -> Rule:
+    """boolean → true or false; `as_code` gives the text "true" or "false". What a `modifier` says must be understood."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         said = text_of(decode(raw, Scalar)).lower()
         if said not in ("true", "false", ""):
-            raise Unusable(Reason.INVALID_FIELD)
+            raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD if modifier else Reason.INVALID_FIELD)
         return Found({name: said if as_code else said == "true"}) if said else NOTHING
 
     return Rule((name,), read)

@@ -2,7 +2,7 @@
 
 import re
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from schemas.problems import Reason
 from transforms.codes.systems import BCP47, NULL_FLAVOR, repaired_system
@@ -56,9 +56,9 @@ def _subject(ident: str, setting: Setting) -> Found:
 
 
 class _Extension(Struct, gc=False):
-    url: str | None = None
-    valueCoding: Coding | None = None
-    extension: "list[_Extension] | None" = None
+    url: Scalar = None
+    valueCoding: Raw = None  # type: ignore[assignment]
+    extension: Raw = None  # type: ignore[assignment]
 
 
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
@@ -70,14 +70,21 @@ def us_core_category(*, race: str, ethnicity: str) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         found: dict[str, list[str]] = {race: [], ethnicity: []}
-        for extension in decode(raw, list[_Extension] | None) or []:
-            name = {_US_CORE + "race": race, _US_CORE + "ethnicity": ethnicity}.get(extension.url or "")
-            for part in (extension.extension or []) if name else []:
-                if name and part.url == "ombCategory" and part.valueCoding is not None:
-                    found[name] += _category(part.valueCoding)
+        listed = decode(raw, list[_Extension | None] | _Extension | None) or []
+        for extension in listed if isinstance(listed, list) else [listed]:
+            name = {_US_CORE + "race": race, _US_CORE + "ethnicity": ethnicity}.get(_url(extension))
+            if extension is None or name is None or extension.extension is None:
+                continue
+            for part in decode(bytes(extension.extension), list[_Extension | None] | None) or []:
+                if part is not None and _url(part) == "ombCategory" and part.valueCoding is not None:
+                    found[name] += _category(decode(bytes(part.valueCoding), Coding))
         return Found({race: sorted(set(found[race])), ethnicity: min(found[ethnicity], default=None)})
 
     return Rule((race, ethnicity), read)
+
+
+def _url(extension: _Extension | None) -> str:
+    return text_of(extension.url) if extension is not None else ""
 
 
 def _category(coding: Coding) -> list[str]:
@@ -118,7 +125,8 @@ def home_zip(name: str) -> Rule:
     """Patient.address → five digits of the ZIP code of where the patient lives: one that stands before one that ended."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        listed = [address for address in decode(raw, list[_Address | None] | None) or [] if address is not None]
+        found = decode(raw, list[_Address | None] | _Address | None) or []
+        listed = [address for address in (found if isinstance(found, list) else [found]) if address is not None]
         told = [address for address in listed if address.use in _USES and (address.postalCode or address.country)]
         if not told:
             return NOTHING

@@ -40,8 +40,11 @@ def not_a_fact_if_true() -> Rule:
     """A boolean by which a resource says that something is not to be done, or was not."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        if text_of(decode(raw, Scalar)).lower() == "true":
+        said = text_of(decode(raw, Scalar)).lower()
+        if said == "true":
             raise Unusable(Reason.NOT_A_FACT)
+        if said not in ("false", ""):
+            raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD)
         return NOTHING
 
     return Rule((), read)

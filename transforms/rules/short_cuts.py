@@ -143,7 +143,7 @@ def period_cut(starts: int, ends: int) -> Callable[[Setting, Openings], Usual]:
                 return None
             first = moments(raw[9 : middle + 1])
             last = moments(raw[middle + 8 : -1])
-            if first is None or last is None or raw[-1:] != b"}":
+            if first is None or last is None or raw[-1:] != b"}" or last[0] < first[0]:
                 return None
             return _members(openings, (*first[:starts], *last[:ends]))
 
@@ -236,10 +236,13 @@ the_patient_cut = _subject_cut(re.compile(rb'"([A-Za-z0-9.\-]{1,64})"').fullmatc
 # ---------------------------------------------------------------- meta
 
 
-def meta_cut(raw: bytes, setting: Setting) -> tuple[bytes, int] | None:
-    """`meta` as servers write it → what follows the ref in the provenance's source, and lastUpdated in microseconds."""
+def meta_cut(raw: bytes, setting: Setting, is_silent: Callable[[bytes], bool]) -> tuple[bytes, int] | None:
+    """`meta` as servers write it → what follows the ref in the provenance's source, and lastUpdated in microseconds.
+
+    `is_silent` says of what stands behind those that it need not be read.
+    """
     match = _META.fullmatch(raw)
-    if match is None or OTHER_VERSIONS.search(match[3]):
+    if match is None or (match[3] and not is_silent(match[3])):
         return None
     try:
         utc, updated = instant(match[2].decode(), setting.zone)

@@ -109,12 +109,23 @@ def birth_date(name: str) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         text = string_of(raw)
+        day = text.partition("T")[0]
+        known = _ZEROED.sub("", day)
         try:
-            return Found({name: calendar_date(text.partition("T")[0])}) if text else NOTHING
+            date = calendar_date(known) if known else ""
         except ValueError:
             raise Unusable(Reason.INVALID_FIELD) from None
+        if date and not _FIRST_YEAR <= date[:4] <= _LAST_YEAR:
+            return Found(flags=("birth-date-placeholder",))
+        return Found({name: date}, repaired=known != day) if date else NOTHING
 
     return Rule((name,), read)
+
+
+_ZEROED = re.compile(r"(-00)?-00$")
+"""Month or day not known, as systems write it that have no shorter date."""
+_FIRST_YEAR, _LAST_YEAR = "1890", "2099"
+"""Nobody younger than the oldest of mankind was born before; 0001, 1753 and 9999 are what databases put for no date."""
 
 
 def moment_found(text: str, utc: str, date: str, setting: Setting, *, past: bool = True) -> Found:
@@ -137,13 +148,27 @@ def period_found(
     """What a Period gives, under the names of each end's instant and local date. Raises Unusable."""
     values: dict[str, Any] = {}
     flags: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    moments: list[tuple[str | None, str]] = []
     for names, text, path in ((start, source.start, "start"), (end, source.end, "end")):
         if not names or not text:
             continue
         try:
             found = moment_found(text, "utc", "date", setting, past=past and path == "start")
         except Unusable:
-            raise Unusable(Reason.INVALID_FIELD, path) from None
+            dropped = (*dropped, path)
+            continue
+        moments.append((found.values.get("utc"), found.values.get("date") or ""))
         values |= dict(zip(names, (found.values.get("utc"), found.values.get("date")), strict=False))
         flags = (*flags, *(flag for flag in found.flags if flag not in flags))
-    return Found(values, flags)
+    if len(moments) == 2 and _ends_first(*moments):
+        flags = (*flags, "ends-before-start")
+    return Found(values, flags, dropped=dropped)
+
+
+def _ends_first(start: tuple[str | None, str], end: tuple[str | None, str]) -> bool:
+    """Whether a period (instant and date of each end) ends before it starts, as far as both are known."""
+    if start[0] and end[0]:
+        return start[0].rstrip("Z") > end[0].rstrip("Z")
+    known = min(len(start[1]), len(end[1]))
+    return start[1][:known] > end[1][:known]

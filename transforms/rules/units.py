@@ -27,6 +27,7 @@ from transforms.fhir.elements import (
     plain,
     text_of,
 )
+from transforms.fhir.keys import has_key_twice
 from transforms.rules.concepts import chosen_code, concept_of, usable_codings
 from transforms.rules.setting import Setting
 
@@ -145,8 +146,8 @@ def _new_manner(source: Quantity, companion: bytes | None, setting: Setting) -> 
 
 def plain_manner(rest: bytes, companion: bytes | None, setting: Setting) -> Manner | None:
     """How numbers before this text are treated, where that is: as they stand. None for all else."""
-    if b'"value"' in rest:
-        return None  # given twice
+    if has_key_twice(b'{"value":0' + rest):
+        return None
     try:
         source = decode(b'{"value":0' + rest, Quantity)
         manner = manner_of(source, companion, setting)

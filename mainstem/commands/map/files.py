@@ -11,6 +11,7 @@ from secrets import token_bytes
 from typing import IO
 
 from connectors.delivery import look_into, shown
+from connectors.formats.bundles import without_bundles
 from connectors.formats.ndjson import read_batches
 from mainstem.commands.map.referred import Aside, set_aside
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
@@ -95,7 +96,8 @@ def _files(path: Path) -> list[Path]:
         )
     if not (found := delivery.files):
         raise OperatorError(
-            f"{path}: no NDJSON file there", "Give .ndjson or .ndjson.gz files, or folders that hold some."
+            f"{path}: no NDJSON file there",
+            "Give .ndjson or .jsonl files, packed by gzip or not, or folders that hold some.",
         )
     return found
 
@@ -119,7 +121,7 @@ def _map_file(
             findings = mapper.explain(line) if explain and line else []
             report.write(json.dumps(_row(problem, path, number, findings)) + "\n")
 
-    for number, lines in read_batches(path, cap=cap):
+    for number, lines in without_bundles(read_batches(path, cap=cap)):
         if isinstance(lines, Problem):
             trial.read += 1
             skip(lines, number)

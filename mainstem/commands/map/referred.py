@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from connectors.formats.bundles import without_bundles
 from connectors.formats.ndjson import read_batches
 from schemas.outcomes import REFERRED_TYPES
 from schemas.problems import Problem
@@ -45,6 +46,6 @@ class Aside:
 def set_aside(aside: Aside, paths: Iterable[Path], mapper: Mapper, *, cap: int) -> None:
     """Reads files for the resources that others are read with; `mapper` maps nothing else."""
     for path in paths:
-        for _, lines in read_batches(path, cap=cap):
+        for _, lines in without_bundles(read_batches(path, cap=cap)):
             if not isinstance(lines, Problem):
                 aside.take(mapper.map_lines([line for line in lines if any(name in line for name in _NAMED)]))

@@ -1,0 +1,214 @@
+"""Hostile lines and the right answer to each: hostile.txt, a row a line."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from pydantic import TypeAdapter
+
+from schemas.outcomes import AnyRecord
+from transforms import Mapper, Outcome
+
+RECORD = TypeAdapter(AnyRecord)
+LOINC, UCUM, SNOMED = "http://loinc.org", "http://unitsofmeasure.org", "http://snomed.info/sct"
+KID = {"reference": "Patient/kid-3"}
+
+
+def coded(system: str, code: str) -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def reading(code: str, value: float, unit: str) -> dict[str, Any]:
+    quantity = {"value": value, "unit": unit, "system": UCUM, "code": unit}
+    return {"code": coded(LOINC, code), "valueQuantity": quantity}
+
+
+OBSERVATION = {
+    "resourceType": "Observation",
+    "id": "o3",
+    "status": "final",
+    "subject": KID,
+    "effectiveDateTime": "2026-04-07",
+}
+BASES: dict[str, dict[str, Any]] = {
+    "patient": {"resourceType": "Patient", "id": "kid-3", "gender": "female", "birthDate": "2014-02-03"},
+    "observation": OBSERVATION | reading("29463-7", 31.5, "kg"),
+    "panel": OBSERVATION
+    | {
+        "code": coded(LOINC, "85354-9"),
+        "component": [reading("8480-6", 118, "mm[Hg]"), reading("8462-4", 76, "mm[Hg]")],
+    },
+    "condition": {
+        "resourceType": "Condition",
+        "id": "c3",
+        "clinicalStatus": coded("http://terminology.hl7.org/CodeSystem/condition-clinical", "active"),
+        "code": coded(SNOMED, "34000006"),
+        "subject": KID,
+        "onsetDateTime": "2025-10-01",
+    },
+    "encounter": {
+        "resourceType": "Encounter",
+        "id": "e3",
+        "status": "finished",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+        "subject": KID,
+        "period": {"start": "2026-04-07T08:00:00Z", "end": "2026-04-07T08:30:00Z"},
+    },
+    "procedure": {
+        "resourceType": "Procedure",
+        "id": "p3",
+        "status": "completed",
+        "code": coded(SNOMED, "73761001"),
+        "subject": KID,
+        "performedDateTime": "2026-04-07",
+    },
+    "immunization": {
+        "resourceType": "Immunization",
+        "id": "i3",
+        "status": "completed",
+        "vaccineCode": coded("http://hl7.org/fhir/sid/cvx", "140"),
+        "patient": KID,
+        "occurrenceDateTime": "2026-04-07",
+    },
+    "order": {
+        "resourceType": "MedicationRequest",
+        "id": "m3",
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": coded("http://www.nlm.nih.gov/research/umls/rxnorm", "327361"),
+        "subject": KID,
+        "authoredOn": "2026-04-07",
+    },
+}
+
+
+class Row(NamedTuple):
+    base: str
+    change: str
+    right: str
+
+    @property
+    def line(self) -> bytes:
+        """The hostile line."""
+        if self.base == "text":
+            return self.change.encode()
+        resource, twice = json.loads(json.dumps(BASES[self.base])), ""
+        for change in self.change.split(" ;; "):
+            twice = _apply(change, resource) or twice
+        return _written(resource, twice.split(".") if twice else []).encode()
+
+
+def _apply(change: str, resource: dict[str, Any]) -> str:
+    if change.startswith("twice "):
+        return change.removeprefix("twice ")
+    if change.startswith("only id, "):
+        for name in set(resource) - {"resourceType", "id"}:
+            del resource[name]
+        change = change.removeprefix("only id, ")
+    path, _, value = change.partition(" = ")
+    *way, last = [int(step) if step.isdigit() else step for step in path.removesuffix(" -").split(".")]
+    place: Any = resource
+    for step in way:
+        place = place[step]
+    if path.endswith(" -"):
+        del place[last]
+    else:
+        place[last] = json.loads(value)
+    return ""
+
+
+def _written(value: Any, twice: list[str]) -> str:
+    """Compact JSON in which the key at the end of a path stands twice."""
+    if isinstance(value, list):
+        inner = [_written(each, twice[1:] if twice[:1] == [str(place)] else []) for place, each in enumerate(value)]
+        return f"[{','.join(inner)}]"
+    if not isinstance(value, dict):
+        return json.dumps(value)
+    members = []
+    for name, each in value.items():
+        member = f"{json.dumps(name)}:{_written(each, twice[1:] if twice[:1] == [name] else [])}"
+        members += [member] * (1 + (twice == [name]))
+    return f"{{{','.join(members)}}}"
+
+
+def _rows() -> list[Row]:
+    lines = Path(__file__).with_name("hostile.txt").read_text("utf-8").splitlines()
+    parted = [re.split(r"\s+\|\s+", line.strip()) for line in lines if line.strip() and not line.startswith("#")]
+    return [Row(*row) for row in parted]
+
+
+ROWS = _rows()
+
+
+def mapper() -> Mapper:
+    return Mapper(site="north", time_zone="America/New_York", subject_key=b"k" * 32)
+
+
+def judged(outcome: Outcome, right: str) -> None:
+    """Whether an outcome is the right one."""
+    if right.startswith("skipped "):
+        _, reason, *path = right.split(" ")
+        assert outcome.problem is not None, "a record, where none is right"
+        assert [outcome.problem.reason.value, outcome.problem.path][: 1 + len(path)] == [reason, *path]
+        return
+    assert outcome.problem is None, outcome.problem
+    assert outcome.withdrawn == (right == "withdrawn")
+    for wanted in () if outcome.withdrawn else right.split(", "):
+        _holds(outcome, wanted)
+
+
+def _holds(outcome: Outcome, wanted: str) -> None:
+    first = json.loads(outcome.records[0].content)
+    flags = json.loads(b"{" + outcome.records[0].provenance + b"}").get("flags", [])
+    word, _, rest = wanted.partition(" ")
+    if word == "records":
+        assert len(outcome.records) == int(rest or len(outcome.records))
+    elif word in ("flag", "noflag"):
+        assert (rest in flags) == (word == "flag"), flags
+    elif word == "no":
+        assert rest not in first
+    else:
+        name, _, value = wanted.partition("=")
+        assert first.get(name) == json.loads(value)
+
+
+def test_there_are_enough_of_them() -> None:
+    """And none twice."""
+    assert len(ROWS) >= 300
+    assert [row for row, count in Counter(row[:2] for row in ROWS).items() if count > 1] == []
+
+
+SITE = mapper()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.base}: {row.change}"[:80])
+def test_each_gives_the_right_answer(row: Row) -> None:
+    """What leaves validates, whatever came."""
+    outcome = SITE.map_line(row.line)
+    judged(outcome, row.right)
+    for record in outcome.records:
+        RECORD.validate_json(record.content)
+
+
+def test_all_of_them_at_once_are_judged_as_each_alone() -> None:
+    """No line spoils its neighbours; each is a record's, withdrawn or skipped."""
+    outcomes = mapper().map_lines([row.line for row in ROWS])
+    for place, row in enumerate(ROWS):
+        record = outcomes.usual[place]
+        if record is None:
+            judged(outcomes.unusual[place], row.right)
+        else:
+            judged(Outcome("", b"", [record]), row.right)
+    kinds = Counter(
+        "record" if outcomes.usual[place] is not None else _kind(outcomes.unusual[place]) for place in range(len(ROWS))
+    )
+    assert kinds.total() == len(ROWS)
+    assert kinds["skipped"] == sum(row.right.startswith("skipped") for row in ROWS)
+    assert kinds["withdrawn"] == sum(row.right == "withdrawn" for row in ROWS)
+
+
+def _kind(outcome: Outcome) -> str:
+    return "skipped" if outcome.problem else "withdrawn" if outcome.withdrawn else "record"

@@ -1,0 +1,125 @@
+"""Names, numbers and texts planted in every field of every mapped type, in every shape FHIR has: none of them leaves."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from transforms import Mapper
+from transforms.codes.systems import known_systems
+from transforms.resources import mappings
+from transforms.rules.declaring import Choice, Fields
+
+KEY = b"a key of thirty-two bytes, no less"
+PLANTED = (
+    "Zebediah Quackenbush",
+    "Quackenbush",
+    "Quackenbush.Zebediah",
+    "617-555-0142",
+    "6175550142",
+    "MRN-0042",
+    "1071234 |asthma of Zebediah|",
+    "mailto:zebediah@example.org",
+    "https://ehr.example/patients/MRN-0042/Quackenbush",
+    "called 617 555 0142",
+)
+SECRETS = (b"zebediah", b"quackenbush", b"555-0142", b"5550142", b"555 0142", b"mrn-0042", b"asthma of")
+FITTING: dict[str, dict[str, Any]] = {
+    "Observation": {
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "8302-2"}]},
+        "effectiveDateTime": "2026-03-02",
+        "valueInteger": 120,
+    },
+    "Condition": {"code": {"coding": [{"system": "http://snomed.info/sct", "code": "34000006"}]}},
+    "Procedure": {
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "73761001"}]},
+        "status": "completed",
+    },
+    "Immunization": {
+        "vaccineCode": {"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "140"}]},
+        "occurrenceDateTime": "2026-03-02",
+        "status": "completed",
+    },
+    "Encounter": {"status": "finished"},
+    "Patient": {},
+}
+DRUG = {
+    "medicationCodeableConcept": {
+        "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "8640"}]
+    },
+    "status": "active",
+    "intent": "order",
+}
+
+
+def site() -> Mapper:
+    return Mapper(site="north", time_zone="America/New_York", subject_key=KEY)
+
+
+def fields_of(fields: Fields) -> Iterator[str]:
+    for name, rule in fields.items():
+        yield from (*rule.fields, *rule.instead) if isinstance(rule, Choice) else (name,)
+
+
+def codings(said: str) -> Iterator[dict[str, Any]]:
+    yield {"code": said}
+    yield {"system": said, "code": "1"}
+    yield {"system": "https://local.example/codes", "code": said}
+    for system in known_systems():
+        yield {"system": system, "code": said, "display": said, "version": said}
+
+
+def shapes(said: str) -> Iterator[Any]:
+    """Whatever a field may hold, with the text in each of its places."""
+    yield from (said, [said], {"text": said}, [{"text": said}], {"value": said}, {"start": said, "end": said})
+    for coding in codings(said):
+        yield from (coding, {"coding": [coding]}, [{"coding": [coding], "text": said}])
+    quantity = {"value": 3, "unit": said, "code": said}
+    systems = ({}, {"system": "http://unitsofmeasure.org"}, {"system": said})
+    yield from (quantity | system for system in systems)
+    yield {"value": 3, "unit": said}
+    yield from ({"low": quantity, "high": quantity}, [{"low": quantity, "text": said}])
+    yield {"numerator": quantity, "denominator": quantity}
+    yield from ({"reference": said, "display": said}, {"reference": f"Patient/{said}"}, [{"reference": said}])
+    yield [{"doseAndRate": [{"doseQuantity": quantity}], "text": said, "route": {"text": said}}]
+    yield {"versionId": said, "lastUpdated": "2026-03-02T09:10:00Z", "source": said, "tag": [{"code": said}]}
+    yield [{"url": said, "valueString": said, "valueCode": said, "valueCoding": {"code": said, "system": said}}]
+    yield [{"code": {"text": said}, "valueString": said}, {"code": {"coding": [{"code": said}]}, "valueInteger": 1}]
+
+
+def planted(name: str) -> Iterator[bytes]:
+    resource = mappings()[name]
+    named = {*fields_of(resource.fields), *fields_of(resource.repeated), *fields_of(resource.subject), "meta", "id"}
+    subject = next(iter(resource.subject))
+    base = {"resourceType": name, "id": "s1", subject: {"reference": "Patient/p1"}} | FITTING.get(name, DRUG)
+    if name == "Patient":
+        base["id"] = "p1"
+    named |= {resource.parts.of} if resource.parts else set()
+    for field in sorted(named):
+        for said in PLANTED:
+            for shape in shapes(said):
+                beside = (
+                    {}
+                    if field not in fields_of(resource.repeated) or not field.startswith("value")
+                    else {"valueInteger": None}
+                )
+                filled = {**base, **beside, field: shape}
+                yield json.dumps({each: value for each, value in filled.items() if value is not None}).encode()
+
+
+@pytest.mark.parametrize("name", sorted(mappings()))
+def test_nothing_planted_leaves_a_mapping(name: str) -> None:
+    """Searched: records, provenance, problems, flags, what is counted as unmapped."""
+    mapper = site()
+    lines = list(planted(name))
+    outcomes = mapper.map_lines(lines)
+    given = [
+        *(each.content + each.provenance for each in outcomes.records),
+        *(repr(outcome.problem).encode() for outcome in outcomes.unusual.values()),
+        repr(vars(mapper.noticed)).encode(),
+    ]
+    assert len(outcomes.records) > 100
+    found = {secret for text in given for secret in SECRETS if secret in text.lower()}
+    assert not found, next(text for text in given for secret in found if secret in text.lower())

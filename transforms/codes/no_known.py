@@ -1,0 +1,27 @@
+"""Codes that say there is nothing: "no known problems", "no vaccine given". A row of no_known.csv each, where not a whole system."""
+
+import csv
+from functools import cache
+from importlib.resources import files
+
+from transforms.codes.systems import repaired_system
+
+_WHOLE_SYSTEMS = ("/CodeSystem/absent-unknown-uv-ips", "/CodeSystem/ips-absent-unknown")
+"""The International Patient Summary's code system of absent and unknown data."""
+
+
+def says_none(system: str | None, code: str) -> bool:
+    """Whether a code says that there is nothing of its kind, or that nothing is known."""
+    repaired = repaired_system(system) or ""
+    if repaired.endswith(_WHOLE_SYSTEMS):
+        return True
+    return code.replace(".", "").upper() in _none_of().get(repaired, ())
+
+
+@cache
+def _none_of() -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    with files("transforms.codes").joinpath("no_known.csv").open(encoding="utf-8") as table:
+        for row in csv.DictReader(table):
+            found.setdefault(row["system"], set()).add(row["code"].replace(".", "").upper())
+    return {system: frozenset(codes) for system, codes in found.items()}

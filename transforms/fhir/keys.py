@@ -1,0 +1,38 @@
+"""One key twice in a JSON object: FHIR forbids it, and readers take the first or the last as they please."""
+
+import json
+
+import msgspec
+from msgspec import Raw
+
+_loose = msgspec.json.Decoder(float_hook=lambda written: Raw(written.encode()))
+_encode = msgspec.json.Encoder().encode
+
+
+class _Twice(Exception):
+    """Found."""
+
+
+def has_key_twice(text: bytes) -> bool:
+    """Whether any object in a JSON text, at any depth, has one key twice.
+
+    What was decoded and written again is as long as it was, unless it had white space, escapes or a key twice.
+    """
+    if text.count(b'":') < 2:
+        return False
+    try:
+        if len(_encode(_loose.decode(text))) == len(text):
+            return False
+        json.loads(text, object_pairs_hook=_once)
+    except _Twice:
+        return True
+    except (ValueError, RecursionError):
+        return False  # no JSON, which others say
+    return False
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _Twice
+    return found

@@ -1,0 +1,222 @@
+"""Words that change all that a resource says: modifiers, marks that deny or doubt, a focus on somebody else."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from msgspec import Raw, Struct
+
+from schemas.problems import Reason
+from transforms.codes.no_known import says_none
+from transforms.fhir.elements import (
+    Reference,
+    Scalar,
+    Unusable,
+    decode,
+    reference_id,
+    text_of,
+)
+from transforms.rules.concepts import concept_of
+from transforms.rules.declaring import NOTHING, Found, Rule
+from transforms.rules.setting import Setting
+
+
+def noted_if_false(flag: str) -> Rule:
+    """A boolean that changes what a record is worth, not what it says: false is flagged; what is neither, refuses it."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        said = text_of(decode(raw, Scalar)).lower()
+        if said not in ("true", "false", ""):
+            raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD)
+        return Found(flags=(flag,)) if said == "false" else NOTHING
+
+    return Rule((), read)
+
+
+def noted_links(flag: str) -> Rule:
+    """Patient.link: the record stands for somebody who has another record too, which is flagged with the kind of link."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        kinds = {text_of(_decode_link(each).type).lower() for each in _listed(raw)}
+        if not kinds <= _LINKS:
+            raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD, "type")
+        return Found(flags=tuple(sorted(f"{flag}:{kind}" for kind in kinds)))
+
+    return Rule((), read, fatal=True)
+
+
+_LINKS = frozenset(("replaced-by", "replaces", "refer", "seealso"))
+
+
+class _Link(Struct, gc=False):
+    type: Scalar = None
+
+
+def _decode_link(raw: Raw) -> _Link:
+    return decode(bytes(raw), _Link | None) or _Link()
+
+
+def modifiers(*names: str) -> dict[str, Rule]:
+    """What every resource may carry that changes the meaning of all of it: not understood, the resource is refused."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        if raw in (b"null", b"[]", b'""'):
+            return NOTHING
+        if _DENIES.search(raw.decode("utf-8", "replace")):
+            raise Unusable(Reason.NOT_A_FACT)
+        raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD)
+
+    return {name: Rule((), read) for name in names or ("modifierExtension", "implicitRules")}
+
+
+class _Extension(Struct, gc=False):
+    url: Scalar = None
+    valueBoolean: Raw = None  # type: ignore[assignment]
+    valueReference: Raw = None  # type: ignore[assignment]
+
+
+_NAME = r"[^/\"]*\""
+_DENIES = re.compile(
+    rf"(?i)/[^/\"]*(negation-?ind|negated|not-?done|do-?not-?perform|not-?performed|not-?given){_NAME}"
+)
+_TESTS = re.compile(r"(?i)(test-?patient|is-?test|patient-?test)$")
+_ABOUT = re.compile(r"(?i)/observation-focus-?code$")
+_GONE = re.compile(r"(?i)/[^/]*(is-?deleted|soft-?delete|tombstone|deleted-?state)[^/]*$")
+_FALSE = frozenset({b"false", b'"false"'})
+
+
+def extensions(of: Rule | None = None) -> Rule:
+    """Extensions that change what a resource means though they are none of FHIR's modifiers; `of` reads the others."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        for each in _listed(raw):
+            if (mark := _decoded(each)) is not None and b"" + (mark.valueBoolean or b"") not in _FALSE:
+                _refuse_by(text_of(mark.url))
+                if _GONE.search(text_of(mark.url)):
+                    return Found(withdrawn=True)
+        return of.read(raw, companion, setting) if of else NOTHING
+
+    return Rule(of.gives if of else (), read)
+
+
+def _listed(raw: bytes) -> list[Raw]:
+    found: list[Raw] = decode(raw, list[Raw]) if raw[:1] == b"[" else [Raw(raw)]
+    return found
+
+
+def _decoded(raw: Raw) -> _Extension | None:
+    try:
+        found: _Extension | None = decode(bytes(raw), _Extension | None)
+    except Unusable:
+        return None
+    return found
+
+
+def _refuse_by(url: str) -> None:
+    if _DENIES.search(f'{url}"'):
+        raise Unusable(Reason.NOT_A_FACT)
+    if _TESTS.search(url):
+        raise Unusable(Reason.TEST_DATA)
+    if _ABOUT.search(url):
+        raise Unusable(Reason.ABOUT_SOMEBODY_ELSE)
+
+
+def fact(rule: Rule) -> Rule:
+    """A coded fact: one that says there is none ("no known problems") is no fact; nor is a diagnosis its own mark denies."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        codings = concept_of(raw).codings
+        if any(says_none(coding.system, text_of(coding.code)) for coding in codings):
+            raise Unusable(Reason.NOT_A_FACT)
+        doubts = _doubts(raw)
+        if "A" in doubts:
+            raise Unusable(Reason.NOT_A_FACT)
+        found = rule.read(raw, companion, setting)
+        flags = sorted({_CERTAINTY.get(doubt, "certainty-not-understood") for doubt in doubts} - {""})
+        return replace(found, flags=(*found.flags, *flags)) if flags else found
+
+    return replace(rule, read=read)
+
+
+_CERTAINTY: Mapping[str, str] = {"G": "", "V": "diagnosis-suspected", "Z": "diagnosis-status-post"}
+"""German practices' mark on an ICD-10-GM code (Diagnosesicherheit): certain, suspected, status post; A, excluded, is no fact."""
+_MARKS = re.compile(r"(?i)(sicherheit|certainty|negat|ruled-?out|suspect|doubt)")
+
+
+class _Mark(Struct, gc=False):
+    url: Scalar = None
+    valueCoding: Any = None
+    valueCode: Any = None
+    valueCodeableConcept: Any = None
+
+
+class _MarkedCoding(Struct, gc=False):
+    extension: list[_Mark] | None = None
+
+
+class _Marked(Struct, gc=False):
+    coding: list[_MarkedCoding | None] | None = None
+    extension: list[_Mark] | None = None
+
+
+def _doubts(raw: bytes) -> set[str]:
+    """What marks on a concept and its codings say of how sure it is: `G`, `V`, `Z`, `A`, or something else."""
+    if b'"extension"' not in raw:
+        return set()
+    try:
+        concept: _Marked = decode(raw, _Marked | None) or _Marked()
+    except Unusable:
+        return {"?"} if _MARKS.search(raw.decode("utf-8", "replace")) else set()
+    marks = [*(concept.extension or [])]
+    for coding in concept.coding or []:
+        marks += coding.extension or [] if coding else []
+    return {_certainty(mark) for mark in marks if _MARKS.search(text_of(mark.url).rpartition("/")[2])}
+
+
+def _certainty(mark: _Mark) -> str:
+    said = mark.valueCode or mark.valueCoding or mark.valueCodeableConcept
+    while isinstance(said, dict | list):
+        said = (said.get("code") or said.get("coding")) if isinstance(said, dict) else said[0] if said else None
+    return said.strip().upper() if isinstance(said, str) else "?"
+
+
+_OWN = frozenset(
+    (
+        "AllergyIntolerance",
+        "CarePlan",
+        "Condition",
+        "DiagnosticReport",
+        "Encounter",
+        "EpisodeOfCare",
+        "Goal",
+        "ImagingStudy",
+        "Immunization",
+        "MedicationAdministration",
+        "MedicationDispense",
+        "MedicationRequest",
+        "MedicationStatement",
+        "Observation",
+        "Procedure",
+        "QuestionnaireResponse",
+        "ServiceRequest",
+    )
+)
+"""What stands in a patient's record and is the patient's own."""
+
+
+def focus() -> Rule:
+    """Observation.focus: on somebody or something else than the subject, the observation is not the patient's."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        own = reference_id(decode(companion, Reference | None), "Patient") if companion else None
+        for each in _listed(raw):
+            source: Reference = decode(bytes(each), Reference | None) or Reference()
+            if own is not None and reference_id(source, "Patient") == own:
+                continue
+            named = (source.reference or "").partition("/_history/")[0].split("/")
+            if len(named) < 2 or named[-2] not in _OWN:
+                raise Unusable(Reason.ABOUT_SOMEBODY_ELSE)
+        return NOTHING
+
+    return Rule((), read, needs="subject", fatal=True)
