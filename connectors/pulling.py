@@ -6,13 +6,24 @@ from connectors.client.capabilities import Capabilities, ask_capabilities
 from connectors.pulled import EXPORT, Pulled
 from connectors.referred import complete_referred
 from connectors.roads.bulk import pull_export
-from connectors.roads.files import pull_files
+from connectors.roads.files import delivered, pull_files
 from connectors.roads.search import pull_search
 from connectors.source import Source, Wanted
 from schemas.outcomes import referred_types
 from schemas.sites import Site
 
-__all__ = ["Capabilities", "Pulled", "Source", "Wanted", "pull", "read_capabilities", "readable", "road_of", "units"]
+__all__ = [
+    "Capabilities",
+    "Pulled",
+    "Source",
+    "Wanted",
+    "pull",
+    "read_capabilities",
+    "readable",
+    "require_delivery",
+    "road_of",
+    "units",
+]
 
 
 def read_capabilities(source: Source) -> Capabilities | None:
@@ -48,6 +59,12 @@ def units(site: Site, capabilities: Capabilities | None) -> list[str]:
     if road == "bulk":
         return [EXPORT]
     return [*site.types, *(referred_types(site.types) if road == "files" else ())]
+
+
+def require_delivery(source: Source) -> None:
+    """Proves that there is something whole to read where a site delivers files. Raises MainstemError where there is not."""
+    if _reads_files(source.site):
+        delivered(source)
 
 
 def pull(source: Source, wanted: Wanted) -> Pulled:
