@@ -92,7 +92,9 @@ def _said(line: bytes) -> Said:
 
 def patient_of(resource: Said) -> str:
     """The id of the patient a resource is about; empty where it names none."""
-    return next((found for each in (resource.subject, resource.patient) if each and (found := named(each.reference))), "")
+    return next(
+        (found for each in (resource.subject, resource.patient) if each and (found := named(each.reference))), ""
+    )
 
 
 def named(reference: str | None) -> str:

@@ -7,14 +7,26 @@ from connectors.cohort import Roster
 from connectors.pulled import EXPORT, Pulled
 from connectors.referred import complete_referred
 from connectors.roads.bulk import pull_export
-from connectors.roads.files import pull_files
+from connectors.roads.files import delivered, pull_files
 from connectors.roads.search import pull_search
 from connectors.rosters import read_roster
 from connectors.source import Source, Wanted
 from schemas.outcomes import REFERRED_TYPES, referred_types
 from schemas.sites import Site
 
-__all__ = ["Capabilities", "Pulled", "Source", "Wanted", "pull", "read_capabilities", "readable", "road_of", "roster", "units"]
+__all__ = [
+    "Capabilities",
+    "Pulled",
+    "Source",
+    "Wanted",
+    "pull",
+    "read_capabilities",
+    "readable",
+    "require_delivery",
+    "road_of",
+    "roster",
+    "units",
+]
 
 
 def read_capabilities(source: Source) -> Capabilities | None:
@@ -53,12 +65,12 @@ def units(site: Site, capabilities: Capabilities | None) -> list[str]:
         return [EXPORT]
     if road == "files":
         return [*site.types, *referred_types(site.types)]
-    if has_roster(site, road):  # of what is nobody's own, that alone is read which the patients' resources name
+    if needs_roster(site, road):  # of what is nobody's own, that alone is read which the patients' resources name
         return [name for name in site.types if name not in REFERRED_TYPES]
     return list(site.types)
 
 
-def has_roster(site: Site, road: str) -> bool:
+def needs_roster(site: Site, road: str) -> bool:
     """Whether the patients have to be known to read them."""
     return site.cohort is not None or (road == "search" and site.fhir is not None and site.fhir.group is not None)
 
@@ -66,7 +78,13 @@ def has_roster(site: Site, road: str) -> bool:
 def roster(source: Source, capabilities: Capabilities | None) -> Roster | None:
     """The patients the site reads; None for everybody, and where the server knows the Group. Raises MainstemError."""
     road = road_of(source.site, capabilities)
-    return read_roster(source, by_files=road == "files") if has_roster(source.site, road) else None
+    return read_roster(source, by_files=road == "files") if needs_roster(source.site, road) else None
+
+
+def require_delivery(source: Source) -> None:
+    """Proves that there is something whole to read where a site delivers files. Raises MainstemError where there is not."""
+    if _reads_files(source.site):
+        delivered(source)
 
 
 def pull(source: Source, wanted: Wanted) -> Pulled:

@@ -142,10 +142,12 @@ class _Asking:
         if not ids:
             raise OperatorError(
                 "the cohort is empty: the Group lists no patient as a member",
-                "Some EHRs keep Groups for exports only: read it by `road = \"bulk\"`, or list the patients in [cohort].",
+                'Some EHRs keep Groups for exports only: read it by `road = "bulk"`, or list the patients in [cohort].',
             )
         if len(ids) < len(present):
-            self.notes.append(f"{len(present) - len(ids)} members of the cohort's Group are no patients, and are not read")
+            self.notes.append(
+                f"{len(present) - len(ids)} members of the cohort's Group are no patients, and are not read"
+            )
         return list(dict.fromkeys(ids))
 
     def found_by(self, search: str) -> list[str]:
@@ -194,7 +196,11 @@ class _Asking:
             names |= {f"|{each.value}" for each in patient.identifier or []}
             if met := asked & names:
                 self._met |= met
-                same = [named(each.other.reference) for each in patient.link or [] if each.other and each.type in _SAME_PERSON]
+                same = [
+                    named(each.other.reference)
+                    for each in patient.link or []
+                    if each.other and each.type in _SAME_PERSON
+                ]
                 self._merged[patient.id] = sorted({each for each in same if each})
 
     def _patients(self, parameter: str, values: Sequence[str]) -> Iterator[_Patient]:
@@ -202,7 +208,9 @@ class _Asking:
             try:
                 yield decoded(line, _PATIENT)
             except Unreadable as exc:
-                raise IncompleteError("the cohort: a Patient came that cannot be read", "Report it to the EHR vendor.") from exc
+                raise IncompleteError(
+                    "the cohort: a Patient came that cannot be read", "Report it to the EHR vendor."
+                ) from exc
 
     def _lines(self, resource_type: str, params: Sequence[tuple[str, str]]) -> Iterator[bytes]:
         """All pages of a search."""

@@ -94,7 +94,8 @@ class Fhir(_Section):
     base_url: HttpUrl = Field(description="FHIR base URL, as in the vendor's documentation.")
     vendor: str = Field(default="generic", description="File name in connectors/vendors: what differs at this vendor.")
     group: str | None = Field(
-        default=None, description="id of the FHIR Group that is read: exported, or its members by search; all patients where absent."
+        default=None,
+        description="id of the FHIR Group that is read: exported, or its members by search; all patients where absent.",
     )
     page_size: int = Field(default=200, ge=1, le=1000, description="search: resources a page (`_count`).")
     timeout_seconds: float = Field(default=60, gt=0, le=600, description="Longest wait for one answer.")
@@ -125,9 +126,16 @@ class Fhir(_Section):
 
 
 class Files(_Section):
-    """A folder that the site delivers NDJSON files into."""
+    """A folder that the site delivers files into."""
 
-    folder: str = Field(description="The folder, relative to the site file; `*.ndjson` and `*.ndjson.gz`, any depth.")
+    folder: str = Field(
+        description="The folder, relative to the site file; NDJSON (`.ndjson`, `.jsonl`, `.gz` of them), any depth."
+    )
+    end_marker: str | None = Field(
+        default=None,
+        pattern=r"^[^/\\]+$",
+        description="Name of the file that the site writes last, such as `_SUCCESS`: without it nothing is read.",
+    )
 
 
 class Cohort(_Section):
@@ -238,9 +246,14 @@ class Site(_Section):
         if self.cohort and self.road == "bulk" and self.fhir and not self.fhir.group:
             raise ValueError(
                 "an export cannot be asked for a list: ask the EHR vendor for a FHIR Group of these patients, of at most the"
-                " vendor's size, and name it in fhir.group; or set road = \"search\""
+                ' vendor\'s size, and name it in fhir.group; or set road = "search"'
             )
         return self
+
+    @property
+    def reads_some(self) -> bool:
+        """Whether not everybody's data is read."""
+        return self.cohort is not None or (self.fhir is not None and self.fhir.group is not None)
 
     @property
     def overlap(self) -> timedelta:
