@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from connectors.client.capabilities import ask_capabilities
+from connectors.client.capabilities import meet
 from connectors.client.fhir_client import Answer, FhirClient, Gone, decode
 from connectors.formats.meter import Meter, TooLarge
 from connectors.formats.ndjson import read_lines
@@ -186,7 +186,7 @@ class _Export:
         """Which exports to ask for, the best first."""
         if self.fhir.group:
             return ["Group"]
-        advertised = ask_capabilities(self.client).exports
+        advertised = meet(self.client).exports
         return ["system", "Patient"] if advertised == ["system"] else ["Patient", "system"]
 
     def _parameters(self, types: list[str]) -> list[tuple[str, str]]:

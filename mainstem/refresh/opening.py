@@ -52,9 +52,12 @@ class Refresh:
         """The site's configuration."""
         return self.file.site
 
-    def source(self, types: Sequence[str]) -> Source:
-        """The site as it is read, asked for those types."""
-        site = self.site.model_copy(update={"types": list(types)})
+    def source(self, types: Sequence[str], vendor: str = "") -> Source:
+        """The site as it is read, asked for those types; `vendor` as it was found out, where the site file does not say."""
+        fhir = self.site.fhir
+        if fhir is not None and fhir.vendor is None and vendor:
+            fhir = fhir.model_copy(update={"vendor": vendor})
+        site = self.site.model_copy(update={"types": list(types), "fhir": fhir})
         return Source(site=site, folder=self.file.folder, secrets=self.secrets, clock=self.clock)
 
     def landing(self, load_id: str) -> Landing:
