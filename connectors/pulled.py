@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.errors import IncompleteError, MainstemError, TemporaryError
+from schemas.errors import MainstemError
 from schemas.gaps import GapCause
 
 EXPORT = "export"
@@ -29,12 +29,7 @@ class Shortfall(msgspec.Struct, frozen=True):
     @classmethod
     def of_error(cls, resource_type: str, error: MainstemError) -> "Shortfall":
         """What an error of ours left unread."""
-        cause = GapCause.REFUSED
-        if isinstance(error, TemporaryError):
-            cause = GapCause.NOT_ANSWERED
-        elif isinstance(error, IncompleteError):
-            cause = error.gap
-        return cls(resource_type, cause, error.cause, error.fix)
+        return cls(resource_type, error.gap, error.cause, error.fix)
 
 
 class Pulled(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from connectors.roads.bulk import pull_export
 from connectors.roads.files import pull_files
 from connectors.roads.search import pull_search
 from connectors.source import Source, Wanted
-from schemas.errors import IncompleteError, MainstemError, TemporaryError
+from schemas.errors import MainstemError, TemporaryError
 from schemas.gaps import GapCause
 from schemas.outcomes import REFERRED_TYPES, referred_types
 from schemas.sites import Site
@@ -79,7 +79,7 @@ def _pull_export(source: Source, wanted: Wanted) -> Pulled:
             pulled = _together(pulled, _searched(source, wanted, name))
     try:
         return complete_referred(source, wanted, pulled)
-    except (TemporaryError, IncompleteError) as exc:
+    except TemporaryError as exc:
         missing = [Shortfall.of_error(name, exc) for name in referred_types(pulled.types)]
         return msgspec.structs.replace(pulled, short=[*pulled.short, *missing])
 

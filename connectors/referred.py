@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 
 from connectors.client.fhir_client import FhirClient
-from connectors.formats.bundle import BUNDLE, Page, lines
+from connectors.formats.bundle import BUNDLE, Page, lines, require_bundle
 from connectors.formats.ndjson import read_lines
+from connectors.formats.outcome import error_answer
 from connectors.landing import Landing
 from connectors.pulled import EXPORT, Pulled
 from connectors.source import Source, Wanted
@@ -92,7 +93,7 @@ class _Asked:
         try:
             with closing(_Ids()) as ids:
                 self._ask_for_all(ids)
-        except OperatorError as exc:
+        except (OperatorError, IncompleteError) as exc:
             if self.unit != EXPORT:
                 raise
             self.cursor.note = f"{self.type}: {exc.cause}"
@@ -112,8 +113,10 @@ class _Asked:
         count = [("_count", str(len(ids)))] if self.takes_count else []
         params, url, came = [("_id", ",".join(ids)), *count], self.client.url(self.type), 0
         for _ in range(len(ids) + 1):
-            bundle, _answer = self.client.read(url, BUNDLE, what=self.type, params=params)
+            bundle, _answer = self.client.read(url, BUNDLE, what=self.type, params=params, require=require_bundle)
             page = Page(bundle, not_after=self.client.clock())
+            if page.errors:
+                raise error_answer(self.type, page.errors, "among the results")
             if page.resources:
                 self.cursor.size = self.landing.append(self.path, self.cursor.size, lines(page.resources))
             came += len(page.resources)

@@ -16,6 +16,8 @@ class MainstemError(Exception):
     """
 
     exit_code = 1
+    gap = GapCause.NOT_WHOLE
+    """Why a type is missing that this error left unread."""
 
     def __init__(self, cause: str | Sequence[str], fix: str = "") -> None:
         super().__init__(cause, fix)
@@ -35,6 +37,7 @@ class TemporaryError(MainstemError):
     """Retry: the same call may succeed later (EHR down, broker down, rate limit)."""
 
     exit_code = 75
+    gap = GapCause.NOT_ANSWERED
 
     def __init__(self, cause: str | Sequence[str], fix: str = "", retry_after: float | None = None) -> None:
         super().__init__(cause, fix)
@@ -45,6 +48,7 @@ class OperatorError(MainstemError):
     """Stop: somebody must act first (configuration, credentials, permissions, a brake)."""
 
     exit_code = 78
+    gap = GapCause.REFUSED
 
 
 class IncompleteError(MainstemError):

@@ -1,6 +1,7 @@
 """HTTP to one FHIR server: log-in, pace, retries, the same-origin rule, caps, and errors that say what to do."""
 
 import logging
+import re
 import socket
 import ssl
 import time
@@ -22,6 +23,7 @@ from connectors.outside.times import http_date, pause_after
 from connectors.vendors import Vendor, vendor
 from schemas.encryption import on_loopback
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+from schemas.gaps import GapCause
 from schemas.sites import Fhir
 
 # httpx2 logs every URL at INFO, and a paging link may name a patient.
@@ -34,8 +36,15 @@ REDIRECTS = 5
 NOT_IMPLEMENTED = 501
 _OUT_OF_DATE, _OTHER_NAME = {9, 10}, {62, 64}
 """OpenSSL's X509_V_ERR_*: not yet valid, has expired; host name, IP address mismatch."""
+_SEE_OTHER = frozenset({301, 302, 303})
+_LOG_IN = re.compile(r"log-?[io]n|sign-?[io]n|\bauth|sso|saml|adfs|oauth|openid", re.IGNORECASE)
+"""Words in the addresses of log-in pages."""
 Sleep = Callable[[float], None]
 T = TypeVar("T")
+
+
+def no_requirement(_read: object, _what: str) -> None:
+    """Takes whatever can be decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +118,20 @@ class FhirClient:
         log_in: bool = True,
         accepted: Collection[int] = (200,),
         cap: int = PAGE_BYTES,
+        require: Callable[[T, str], None] = no_requirement,
     ) -> tuple[T, Answer]:
-        """A JSON answer of at most `cap` bytes, decoded. `what` names in messages what was asked for."""
+        """A JSON answer of at most `cap` bytes, decoded. `what` names in messages what was asked for.
+
+        `require` raises, of the answer and `what`, what may pass when asked again.
+        """
 
         def once() -> tuple[T, Answer]:
             answer = self._whole(
                 "GET", url, what=what, params=params, log_in=log_in, accepted=accepted, headers={}, cap=cap
             )
-            return decode(answer, form, what=what, place=self.origins.place(url)), answer
+            read = decode(answer, form, what=what, place=self.origins.place(url))
+            require(read, what)
+            return read, answer
 
         return self.again_and_again(once)
 
@@ -176,7 +191,7 @@ class FhirClient:
             yield self._no_page(response.iter_bytes(), url, what)
 
     def _no_page(self, blocks: Iterator[bytes], url: str, what: str) -> Iterator[bytes]:
-        """The blocks. Raises OperatorError for a web page that calls itself something else."""
+        """The blocks. Raises WebPage for a page that calls itself something else."""
         for first in blocks:
             if first.lstrip()[:1] == b"<":
                 raise html_page(self.origins.place(url), what)
@@ -228,7 +243,7 @@ class FhirClient:
                 if not (method == "GET" and response.has_redirect_location):
                     break
                 response.close()
-                target = self.origins.trusted(str(response.url.join(response.headers["Location"])))
+                target = self._redirected(response, what)
             if response is None or response.has_redirect_location:
                 raise OperatorError(
                     f"{what}: {self.origins.place(url)} redirects without end", "Check fhir.base_url and the log-in."
@@ -245,6 +260,16 @@ class FhirClient:
         finally:
             if response is not None:
                 response.close()
+
+    def _redirected(self, response: httpx2.Response, what: str) -> httpx2.URL:
+        """Where an answer leads. Raises WebPage where that is somebody else's log-in."""
+        there = str(response.url.join(response.headers["Location"]))
+        if response.status_code in _SEE_OTHER and not self.origins.own_or_allowed(there) and _LOG_IN.search(there):
+            raise WebPage(
+                f"{what}: {self.origins.place(str(response.url))} redirects to a log-in page at {self.origins.place(there)}",
+                "Check fhir.base_url, [fhir.auth] and the VPN; a gateway asks people to log in there.",
+            )
+        return self.origins.trusted(there)
 
     def _send(
         self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes, *, log_in: bool
@@ -355,8 +380,14 @@ class Gone(OperatorError):
     """The server does not, or no longer, have what the URL names."""
 
 
+class WebPage(OperatorError):
+    """A page for people came in the place of data, or the way to one. Some servers do so for seconds: it is tried again."""
+
+    gap = GapCause.ERROR_ANSWER
+
+
 def decode(answer: Answer, form: Form[T], *, what: str, place: str) -> T:
-    """The body's JSON. Raises OperatorError for a web page, IncompleteError for JSON that is not whole."""
+    """The body's JSON. Raises WebPage for a page for people, IncompleteError for JSON that is not whole."""
     require_no_page(answer, what=what, place=place)
     try:
         return decoded(answer.content, form)
@@ -365,7 +396,7 @@ def decode(answer: Answer, form: Form[T], *, what: str, place: str) -> T:
 
 
 def require_no_page(answer: Answer, *, what: str, place: str) -> None:
-    """Raises OperatorError for a web page."""
+    """Raises WebPage for a page for people."""
     if _is_html(answer.headers) or answer.content.lstrip()[:1] == b"<":
         raise html_page(place, what)
 
@@ -381,9 +412,9 @@ def not_fhir(why: Unreadable, *, what: str, place: str) -> IncompleteError:
     return IncompleteError(f"{what}: {place} answers with JSON that is not whole", "Run it again.")
 
 
-def html_page(place: str, what: str) -> OperatorError:
+def html_page(place: str, what: str) -> WebPage:
     """A page for people came where data was expected."""
-    return OperatorError(
+    return WebPage(
         f"{what}: {place} answers with a web page (HTML or XML) instead of FHIR JSON",
         "It is a log-in page or a proxy's message as a rule: check fhir.base_url, [fhir.auth] and the VPN.",
     )
@@ -392,7 +423,7 @@ def html_page(place: str, what: str) -> OperatorError:
 def _may_pass(exc: Exception) -> bool | float:
     if isinstance(exc, TemporaryError):
         return True if exc.retry_after is None else exc.retry_after
-    return isinstance(exc, IncompleteError)
+    return isinstance(exc, IncompleteError | WebPage)
 
 
 def _is_html(headers: httpx2.Headers) -> bool:

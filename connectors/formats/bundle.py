@@ -9,8 +9,11 @@ from datetime import datetime
 
 import msgspec
 
+from connectors.formats.outcome import error_answer, errors_in, errors_of
 from connectors.outside.decoding import ABSENT, TooDeep, Unreadable, decoded, said, without_unreadable
 from connectors.outside.times import instant, newest
+from schemas.errors import IncompleteError
+from schemas.gaps import GapCause
 
 MOST = 1 << 53
 """Largest count believed; more is no count of anything."""
@@ -25,9 +28,14 @@ class _Search(msgspec.Struct):
     mode: str = "match"
 
 
+class _Response(msgspec.Struct):
+    outcome: msgspec.Raw = ABSENT
+
+
 class _Entry(msgspec.Struct):
     resource: msgspec.Raw = ABSENT
     search: _Search | None = None
+    response: _Response | None = None
 
 
 class Bundle(msgspec.Struct):
@@ -37,6 +45,8 @@ class Bundle(msgspec.Struct):
     total: int | None = None
     link: list[_Link] = []
     entry: list[_Entry] = []
+    issue: msgspec.Raw = ABSENT
+    """Of an OperationOutcome that came in a Bundle's place."""
 
 
 class _Loose(msgspec.Struct):
@@ -46,11 +56,13 @@ class _Loose(msgspec.Struct):
     total: msgspec.Raw = ABSENT
     link: msgspec.Raw = ABSENT
     entry: msgspec.Raw = ABSENT
+    issue: msgspec.Raw = ABSENT
 
 
 class _LooseEntry(msgspec.Struct):
     resource: msgspec.Raw = ABSENT
     search: msgspec.Raw = ABSENT
+    response: msgspec.Raw = ABSENT
 
 
 class _LooseLink(msgspec.Struct):
@@ -104,6 +116,7 @@ def _loosely(loose: _Loose) -> Bundle:
         total=said(loose.total, int | None, None),  # type: ignore[arg-type]  # a union is a form too
         link=[_link(raw) for raw in _raws(loose.link)],
         entry=[_entry(raw) for raw in _raws(loose.entry)],
+        issue=loose.issue,
     )
 
 
@@ -127,7 +140,7 @@ def _entry(raw: msgspec.Raw) -> _Entry:
         entry = decoded(raw, _LOOSE_ENTRY)
     except Unreadable:
         return _Entry(raw)
-    return _Entry(entry.resource, said(entry.search, _Search, _Search()))
+    return _Entry(entry.resource, said(entry.search, _Search, _Search()), said(entry.response, _Response, _Response()))
 
 
 class Page:
@@ -136,6 +149,8 @@ class Page:
     def __init__(self, bundle: Bundle, not_after: datetime) -> None:
         self.resources: list[bytes] = []
         self.messages: list[bytes] = []
+        self.errors: list[str] = []
+        """Errors among the results, each by its code and kind: what they stand for did not come."""
         self.matches = 0
         self.newest: datetime | None = None
         self.total = bundle.total if bundle.total is not None and 0 <= bundle.total < MOST else None
@@ -144,18 +159,38 @@ class Page:
             self._take(entry, not_after)
 
     def _take(self, entry: _Entry, not_after: datetime) -> None:
+        outcome = one_line(bytes(entry.response.outcome)) if entry.response else b""
+        if outcome:
+            self._hear(outcome)
         line = one_line(bytes(entry.resource))
         if not line:
             return
         kind, updated = _head(line)
         mode = entry.search.mode if entry.search else "match"
         if mode == "outcome" or kind == "OperationOutcome":
-            self.messages.append(line)
+            self._hear(line)
             return
         self.resources.append(line)
         self.matches += mode != "include"
         if updated is not None and updated <= not_after:
             self.newest = newest(self.newest, updated)
+
+    def _hear(self, outcome: bytes) -> None:
+        self.messages.append(outcome)
+        self.errors += errors_of(outcome)
+
+
+def require_bundle(bundle: Bundle, what: str) -> None:
+    """Raises IncompleteError for anything else, with the code and kind of an error that came in its place."""
+    if bundle.resourceType == "Bundle":
+        return
+    if bundle.resourceType == "OperationOutcome":
+        raise error_answer(what, errors_in(bundle.issue))
+    raise IncompleteError(
+        f"{what}: the server answers a search with no Bundle",
+        "Check fhir.vendor; `mainstem check` tries each type.",
+        gap=GapCause.ERROR_ANSWER,
+    )
 
 
 def _head(line: bytes) -> tuple[str, datetime | None]:

@@ -7,7 +7,8 @@ from hashlib import blake2b
 import msgspec
 
 from connectors.client.fhir_client import Answer, FhirClient, Gone
-from connectors.formats.bundle import BUNDLE, Bundle, Page, lines
+from connectors.formats.bundle import BUNDLE, Bundle, Page, lines, require_bundle
+from connectors.formats.outcome import error_answer
 from connectors.outside.times import believed, newest, zulu
 from connectors.pulled import Pulled, Shortfall
 from connectors.source import Source, Wanted
@@ -17,6 +18,7 @@ from schemas.gaps import GapCause
 
 FILE_BYTES = 64 * 1024 * 1024
 """Compressed size after which a new landing file is begun."""
+AMONG = "among the results"
 
 
 class SearchCursor(msgspec.Struct, kw_only=True):
@@ -32,6 +34,8 @@ class SearchCursor(msgspec.Struct, kw_only=True):
     """Matches the branch gave so far."""
     missing: int = 0
     """How many fewer matches came than the server counts."""
+    errors: list[str] = []
+    """Errors the server sent among the results, each kind once."""
     files: list[str] = []
     size: int = 0
     """Bytes of the last file that are whole."""
@@ -67,20 +71,14 @@ def read_one(client: FhirClient, resource_type: str) -> str:
     fan_out = client.vendor.fan_out.get(resource_type) or ((),)
     takes_count = client.vendor.page_sizes.get(resource_type, 1) is not None
     params = [*fan_out[0], *([("_count", "1")] if takes_count else [])]
-    bundle, _ = client.read(client.url(resource_type), BUNDLE, what=resource_type, params=params)
-    _require_bundle(bundle, resource_type)
+    url = client.url(resource_type)
+    bundle, _ = client.read(url, BUNDLE, what=resource_type, params=params, require=require_bundle)
     page = Page(bundle, not_after=client.clock())
+    if page.errors:
+        raise error_answer(resource_type, page.errors, AMONG)
     counted = f", {page.total} in all" if page.total is not None else ""
     stamped = "" if page.newest or not page.resources else "; no usable meta.lastUpdated"
     return f"{len(page.resources)} read{counted}{stamped}"
-
-
-def _require_bundle(bundle: Bundle, resource_type: str) -> None:
-    if bundle.resourceType != "Bundle":
-        raise IncompleteError(
-            f"{resource_type}: the server answers a search with no Bundle",
-            "Check fhir.vendor; `mainstem check` tries each type.",
-        )
 
 
 class _LinkExpired(Exception):
@@ -111,7 +109,7 @@ class _TypeSearch:
 
     def run(self) -> Pulled:
         """Every branch from where the cursor stands; what ended incomplete begins again."""
-        if self.cursor.done and self.cursor.missing:
+        if self.cursor.done and (self.cursor.missing or self.cursor.errors):
             self.begin_again()
         while not self.cursor.done:
             self._read_page()
@@ -129,7 +127,6 @@ class _TypeSearch:
         cursor = self.cursor
         self._guard_loop()
         bundle, answer = self._ask()
-        _require_bundle(bundle, self.type)
         now = self.client.clock()
         cursor.as_of = cursor.as_of or believed(answer.date, now) or cursor.began
         page = Page(bundle, not_after=max(now, cursor.as_of))
@@ -142,7 +139,9 @@ class _TypeSearch:
         url = self.cursor.url
         params = () if url else (*self.branches[self.cursor.branch], *self.common)
         try:
-            return self.client.read(url or self.client.url(self.type), BUNDLE, what=self.type, params=params)
+            return self.client.read(
+                url or self.client.url(self.type), BUNDLE, what=self.type, params=params, require=require_bundle
+            )
         except Gone as exc:
             if url:
                 raise _LinkExpired from exc
@@ -182,6 +181,7 @@ class _TypeSearch:
         cursor.pages += 1
         cursor.resources += len(page.resources)
         cursor.messages += len(page.messages)
+        cursor.errors = list(dict.fromkeys([*cursor.errors, *page.errors]))
         cursor.bytes += sum(map(len, page.resources)) + len(page.resources)
         cursor.newest = newest(cursor.newest, page.newest)
         cursor.of_branch += page.matches
@@ -198,6 +198,8 @@ class _TypeSearch:
     def _pulled(self) -> Pulled:
         cursor = self.cursor
         short = []
+        if cursor.errors:
+            short.append(Shortfall.of_error(self.type, error_answer(self.type, cursor.errors, AMONG)))
         if cursor.missing:
             reason = f"{self.type}: the server counts {cursor.missing} more than it sent, and names no further page"
             short.append(Shortfall(self.type, GapCause.SHORT_OF_COUNT, reason))

@@ -167,7 +167,7 @@ def test_server_that_counts_more_than_it_sends_is_incomplete_and_read_again(
     [
         (httpx2.Response(200, html="<!DOCTYPE html><form>password</form>"), OperatorError, "web page"),
         (httpx2.Response(200, text='{"resourceType":"Bundle","entry":[{"resou'), IncompleteError, "not whole"),
-        (httpx2.Response(200, json={"resourceType": "OperationOutcome"}), IncompleteError, "no Bundle"),
+        (httpx2.Response(200, json={"resourceType": "OperationOutcome"}), IncompleteError, "no error named"),
         (httpx2.Response(404), OperatorError, "does not have it"),
     ],
 )

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from connectors.client.fhir_client import FhirClient, Gone, decode
+from connectors.client.fhir_client import FhirClient, Gone, WebPage, decode
 from connectors.landing import DiskError
 from connectors.outside.times import believed, newest
 from connectors.pulled import EVERY_TYPE, EXPORT, Pulled, Shortfall
@@ -198,7 +198,7 @@ class _Export:
         if part.harmless:
             part.notes.append(f"the server's messages about its export were not read: {error.cause}")
             return
-        cause = GapCause.NOT_ANSWERED if isinstance(error, TemporaryError) else GapCause.FILE_NOT_READ
+        cause = error.gap if isinstance(error, TemporaryError | WebPage) else GapCause.FILE_NOT_READ
         of = f"{part.type}: " if part.type else ""
         part.short.append(Shortfall(part.type, cause, f"{of}a file of the export: {error.cause}", error.fix))
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
+from connectors.formats.outcome import HARMLESS, ISSUE_TYPES, errors_in
 from connectors.outside.decoding import ABSENT, Unreadable, decoded, each, said
 from connectors.pulled import EVERY_TYPE, Shortfall
 from schemas.gaps import GapCause
@@ -23,8 +24,6 @@ NOT_READ = frozenset(_NAMES.split())
 """Types that servers export and nobody here asks for: an error about one of them costs nothing."""
 _WORD = re.compile(r"\b[A-Z][A-Za-z]+\b")
 _HEAD = re.compile(r"\s*/?([A-Z][A-Za-z]+)\b")
-_CODE = re.compile(r"[a-z-]{1,30}")
-_GRAVE = ("error", "fatal")
 
 
 class _Details(msgspec.Struct):
@@ -49,13 +48,13 @@ class Issue(msgspec.Struct):
     @property
     def is_grave(self) -> bool:
         """Whether something is missing by it."""
-        return self.level in _GRAVE
+        return self.level not in HARMLESS
 
     @property
     def kind(self) -> str:
         """Its code, where it is one."""
-        code = said(self.code, str, "")
-        return code if _CODE.fullmatch(code) else ""
+        code = said(self.code, str, "").strip().lower()
+        return code if code in ISSUE_TYPES else ""
 
     @property
     def text(self) -> str:
@@ -83,49 +82,44 @@ _OUTCOME = msgspec.json.Decoder(_Outcome)
 
 def issues(content: bytes) -> list[Issue]:
     """The issues of an OperationOutcome; none where the bytes are none."""
+    return [said(raw, Issue, Issue()) for raw in _raw_issues(content) or ()]
+
+
+def _raw_issues(content: bytes) -> list[msgspec.Raw] | None:
+    """None where the bytes are no OperationOutcome."""
     try:
         outcome = decoded(content, _OUTCOME)
     except Unreadable:
-        return []
-    return each(outcome.issue, Issue) if outcome.resourceType == "OperationOutcome" else []
-
-
-def is_outcome(content: bytes) -> bool:
-    """Whether the bytes are an OperationOutcome."""
-    try:
-        return decoded(content, _OUTCOME).resourceType == "OperationOutcome"
-    except Unreadable:
-        return False
+        return None
+    return each(outcome.issue, msgspec.Raw) if outcome.resourceType == "OperationOutcome" else None
 
 
 def weighed(lines: Iterable[bytes | Problem], of: str, wanted: Collection[str]) -> tuple[list[Shortfall], list[str]]:
     """What the messages of a file leave short, and what is worth a note. `of`: the type the manifest says they are about."""
     grave: Counter[str] = Counter()
-    codes: dict[str, set[str]] = {}
+    kinds: dict[str, dict[str, None]] = {}
     elsewhere = 0
     for line in lines:
-        if isinstance(line, Problem) or not is_outcome(line):
+        told = None if isinstance(line, Problem) else _raw_issues(line)
+        if told is None:
             grave[of] += 1
-            continue
-        for issue in issues(line):
-            if not issue.is_grave:
+        for raw in told or ():
+            if not (errors := errors_in(raw)):
                 continue
-            concerned = {of} if of else issue.concerned(wanted)
-            if concerned is None:
-                elsewhere += 1
+            concerned = {of} if of else said(raw, Issue, Issue()).concerned(wanted)
+            elsewhere += concerned is None
             for name in concerned or ():
                 grave[name] += 1
-                codes.setdefault(name, set()).add(issue.kind)
+                kinds.setdefault(name, {}).update(dict.fromkeys(errors))
     short = [
-        Shortfall(name, GapCause.EXPORT_ERROR, _reason(name, count, codes.get(name, set())))
+        Shortfall(name, GapCause.EXPORT_ERROR, _reason(name, count, kinds.get(name, ())))
         for name, count in sorted(grave.items())
     ]
-    return short, [f"the server reports {elsewhere} errors in its export about types that are not read"] * (
-        elsewhere > 0
-    )
+    note = f"the server reports {elsewhere} errors in its export about types that are not read"
+    return short, [note] if elsewhere else []
 
 
-def _reason(resource_type: str, count: int, codes: set[str]) -> str:
-    kinds = ", ".join(sorted(filter(None, codes)))
+def _reason(resource_type: str, count: int, kinds: Iterable[str]) -> str:
     of = f"{resource_type}: " if resource_type else ""
-    return f"{of}the server reports {count} errors in its export" + (f" ({kinds})" if kinds else "")
+    named = "; ".join(kinds)
+    return f"{of}the server reports {count} errors in its export" + (f" ({named})" if named else "")

@@ -1,0 +1,107 @@
+"""An OperationOutcome's errors: their codes and what kind of thing went wrong, never the server's own words."""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from connectors.outside.decoding import ABSENT, Unreadable, decoded, elements, said
+from schemas.errors import IncompleteError
+from schemas.gaps import GapCause
+
+ISSUE_TYPES = frozenset(
+    [
+        "invalid",
+        "structure",
+        "required",
+        "value",
+        "invariant",
+        "security",
+        "login",
+        "unknown",
+        "expired",
+        "forbidden",
+        "suppressed",
+        "processing",
+        "not-supported",
+        "duplicate",
+        "multiple-matches",
+        "not-found",
+        "deleted",
+        "too-long",
+        "code-invalid",
+        "extension",
+        "too-costly",
+        "business-rule",
+        "conflict",
+        "transient",
+        "lock-error",
+        "no-store",
+        "exception",
+        "timeout",
+        "incomplete",
+        "throttled",
+        "informational",
+        "success",
+    ]
+)
+"""FHIR's issue types; whatever else stands there may be anything."""
+HARMLESS = frozenset({"warning", "information", "success"})
+"""Severities that take nothing away from what came. One that is missing or unknown may."""
+KINDS = (
+    ("out of memory", re.compile(r"out ?of ?memory|heap space", re.IGNORECASE)),
+    ("timed out", re.compile(r"tim(?:ed?|e-?) ?out|deadline|too long", re.IGNORECASE)),
+    ("too much asked", re.compile(r"too (?:many|large|much|costly)|exceed|limit|quota|throttl", re.IGNORECASE)),
+    ("not permitted", re.compile(r"permi|authori[sz]|forbidden|denied|scope|log-?in|token|credential", re.IGNORECASE)),
+    ("not supported", re.compile(r"support|implemented|unknown (?:search )?param|not valid|invalid", re.IGNORECASE)),
+    ("not available", re.compile(r"unavailable|maintenance|offline|down|try again|later|busy|lock", re.IGNORECASE)),
+    ("database", re.compile(r"database|\bSQL\b|connection|index|cursor|JDBC|ORA-\d", re.IGNORECASE)),
+    ("program error", re.compile(r"exception|null|stack|internal|unexpected|fail|error", re.IGNORECASE)),
+)
+"""What a diagnostics text speaks of; the first that fits."""
+
+
+class _Outcome(msgspec.Struct):
+    issue: msgspec.Raw = ABSENT
+
+
+class _Issue(msgspec.Struct):
+    severity: msgspec.Raw = ABSENT
+    code: msgspec.Raw = ABSENT
+    diagnostics: msgspec.Raw = ABSENT
+
+
+_OUTCOME = msgspec.json.Decoder(_Outcome)
+
+
+def errors_of(outcome: bytes) -> list[str]:
+    """The errors of an OperationOutcome; one that cannot be read may be an error."""
+    try:
+        return errors_in(decoded(outcome, _OUTCOME).issue)
+    except Unreadable:
+        return ["unreadable"]
+
+
+def errors_in(issues: msgspec.Raw) -> list[str]:
+    """Those of severity error or fatal, each by code and kind: `exception, timed out`."""
+    found, unreadable = elements(issues, _Issue)
+    errors = [_named(issue) for issue in found if said(issue.severity, str, "").strip().lower() not in HARMLESS]
+    return errors + ["unreadable"] * unreadable
+
+
+def _named(issue: _Issue) -> str:
+    code = said(issue.code, str, "").strip().lower()
+    text = said(issue.diagnostics, str, "")
+    kind = next((name for name, words in KINDS if words.search(text)), "")
+    return ", ".join(filter(None, (code if code in ISSUE_TYPES else "no code of FHIR's", kind)))
+
+
+def error_answer(what: str, errors: Sequence[str], where: str = "instead of data") -> IncompleteError:
+    """A server says that it failed, with a status that says it did not."""
+    named = "; ".join(dict.fromkeys(errors)) or "no error named"
+    return IncompleteError(
+        f"{what}: the server answers with an OperationOutcome {where} ({named})",
+        "Where the code is security, login or forbidden, have the client's permissions checked; else report the code and the "
+        "time to the EHR vendor.",
+        gap=GapCause.ERROR_ANSWER,
+    )
