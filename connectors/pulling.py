@@ -10,7 +10,7 @@ from connectors.outside.times import newest
 from connectors.pulled import EXPORT, Pulled, Shortfall
 from connectors.referred import complete_referred
 from connectors.roads.bulk import pull_export
-from connectors.roads.files import pull_files
+from connectors.roads.files import delivered, pull_files
 from connectors.roads.search import pull_search
 from connectors.source import Source, Wanted
 from schemas.errors import MainstemError, TemporaryError
@@ -18,7 +18,18 @@ from schemas.gaps import GapCause
 from schemas.outcomes import REFERRED_TYPES, referred_types
 from schemas.sites import Site
 
-__all__ = ["Capabilities", "Pulled", "Source", "Wanted", "pull", "read_capabilities", "readable", "road_of", "units"]
+__all__ = [
+    "Capabilities",
+    "Pulled",
+    "Source",
+    "Wanted",
+    "pull",
+    "read_capabilities",
+    "readable",
+    "require_delivery",
+    "road_of",
+    "units",
+]
 
 
 def read_capabilities(source: Source) -> Capabilities | None:
@@ -54,6 +65,12 @@ def units(site: Site, capabilities: Capabilities | None) -> list[str]:
     if road == "bulk":
         return [EXPORT]
     return [*site.types, *(referred_types(site.types) if road == "files" else ())]
+
+
+def require_delivery(source: Source) -> None:
+    """Proves that there is something whole to read where a site delivers files. Raises MainstemError where there is not."""
+    if _reads_files(source.site):
+        delivered(source)
 
 
 def pull(source: Source, wanted: Wanted) -> Pulled:

@@ -1,6 +1,6 @@
 """Loads: one refresh of one site, from plan to complete; and what the network is told of each, written where it becomes true."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -65,6 +65,8 @@ class Missing(NamedTuple):
     gaps: Sequence[Gap] = ()
     accepted: Sequence[Gap] = ()
     """With an operator's word that it may be missing."""
+    whole: Collection[str] = ()
+    """Types of which nothing is missing."""
 
 
 class Loads:
@@ -175,10 +177,11 @@ class Loads:
         *,
         missing: Iterable[Gap] = (),
         accepted: Iterable[Gap] = (),
+        whole: Iterable[str] = (),
     ) -> dict[str, datetime]:
         """Ends a load in one transaction: moves watermarks, closes the gaps of their types, opens those `missing`, tells of it.
 
-        `accepted` is missing too, with an operator's word that it may be.
+        `accepted` is missing too, with an operator's word that it may be; of the `whole` types nothing is, watermark or none.
 
         Returns the watermarks. Raises OperatorError, and changes nothing, when the figures of a type do not add up, a
         watermark has no figures or lies after `ended`, or changes of the load are not published. A watermark never moves
@@ -188,7 +191,15 @@ class Loads:
             load = _held(connection, load_id)
             if load.status == "running":
                 _prove(connection, load, moved, ended)
-                self._end(connection, load, "completed", ended, moved, Missing(list(missing), list(accepted)), None)
+                self._end(
+                    connection,
+                    load,
+                    "completed",
+                    ended,
+                    moved,
+                    Missing(list(missing), list(accepted), set(whole)),
+                    None,
+                )
             elif load.status != "completed":
                 raise OperatorError(f"load {load_id} is {load.status}", "Start a new one: `mainstem run`.")
             return watermarks.of_site(connection, load.site)
@@ -226,9 +237,10 @@ class Loads:
     ) -> None:
         for name, value in moved.items():
             watermarks.move(connection, load.site, name, value, load.id)
-            gaps.close(connection, load.site, name, ended)
             still = {gap.cause for gap in missing.accepted if gap.resource_type == name}
             gaps.end_acceptances(connection, load.site, name, still)
+        for name in {*moved, *missing.whole}:
+            gaps.close(connection, load.site, name, ended)
         for gap in missing.gaps:
             gaps.open_one(connection, load.site, gap, ended)
         last = last_number(connection, load.site)
