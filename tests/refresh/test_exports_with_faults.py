@@ -132,8 +132,8 @@ def test_the_command_says_what_is_missing_and_the_registry_holds_the_rest(
     assert ran.returncode == 3, ran.stderr
     assert "Condition: a file of the export" in ran.stdout
     assert lhn.consume() >= 6
-    held = {name: lhn.registry(f"select count(*) from {name}")[0][0] for name in ("patient", "encounter", "condition")}
-    assert held == {"patient": 3, "encounter": 3, "condition": 0}
+    held = {name: lhn.registry(f"select count(*) from {name}")[0][0] for name in ("person", "encounter", "condition")}
+    assert held == {"person": 3, "encounter": 3, "condition": 0}
 
 
 def test_the_step_pull_of_a_dag_leaves_the_gap_and_lands_the_rest(
