@@ -17,6 +17,8 @@ EXPORTS = {"export": "system", "patient-export": "Patient", "group-export": "Gro
 _VERSION = re.compile(r"[0-9][0-9a-z.-]{0,11}")
 RELEASES = {"0": "DSTU1", "1": "DSTU2", "3": "STU3", "4": "R4B", "5": "R5", "6": "R6"}
 """FHIR's releases by the first number of their versions; R4 itself is 4.0."""
+_BULK_DATA = re.compile(r"bulk-?data.*[|#/]([1-9])\.[0-9]", re.IGNORECASE)
+"""`http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export|3.0.0`, `hl7.fhir.uv.bulkdata#4.0.0-ballot`."""
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +34,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What tells the vendor."""
     exports: list[str] = []
     """Levels of `$export` that are advertised: system, Patient, Group."""
+    bulk_data: int = 0
+    """The newest edition of the Bulk Data guide (STU 1, 2, …) that is named; 0 where none is."""
     types: dict[str, list[str]] = {}
     """Resource types and their interactions (`read`, `search-type` …)."""
 
@@ -71,6 +75,8 @@ class _Statement(msgspec.Struct):
     publisher: msgspec.Raw = ABSENT
     implementation: msgspec.Raw = ABSENT
     software: msgspec.Raw = ABSENT
+    instantiates: msgspec.Raw = ABSENT
+    implementationGuide: msgspec.Raw = ABSENT
     rest: msgspec.Raw = ABSENT
 
 
@@ -173,6 +179,7 @@ def capabilities_of(statement: _Statement, place: str, headers: Mapping[str, str
         vendor=vendor,
         told_by=by,
         exports=sorted(exports & set(EXPORTS.values())),
+        bulk_data=_bulk_data(statement),
         types=types,
     )
 
@@ -184,6 +191,14 @@ def _evidence(statement: _Statement, software: str, headers: Mapping[str, str]) 
         implementation=said(said(statement.implementation, _Implementation, _Implementation()).description, str, ""),
         headers=headers,
     )
+
+
+def _bulk_data(statement: _Statement) -> int:
+    named = [*each(statement.instantiates, str), *each(statement.implementationGuide, str)]
+    for rest in each(statement.rest, _Rest):
+        places = [rest.operation, *(resource.operation for resource in each(rest.resource, _Resource))]
+        named += [said(operation.definition, str, "") for place in places for operation in each(place, _Operation)]
+    return max((int(found[1]) for text in named if (found := _BULK_DATA.search(text))), default=0)
 
 
 def _levels(operations: list[_Operation], place: str) -> set[str]:

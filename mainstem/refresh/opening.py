@@ -54,10 +54,11 @@ class Refresh:
 
     def source(self, types: Sequence[str], vendor: str = "") -> Source:
         """The site as it is read, asked for those types; `vendor` as it was found out, where the site file does not say."""
-        fhir = self.site.fhir
-        if fhir is not None and fhir.vendor is None and vendor:
-            fhir = fhir.model_copy(update={"vendor": vendor})
-        site = self.site.model_copy(update={"types": list(types), "fhir": fhir})
+        site = self.site
+        if list(types) != site.types:
+            site = site.model_copy(update={"types": list(types)})
+        if vendor and site.fhir is not None and site.fhir.vendor is None:
+            site = site.model_copy(update={"fhir": site.fhir.model_copy(update={"vendor": vendor})})
         return Source(site=site, folder=self.file.folder, secrets=self.secrets, clock=self.clock)
 
     def landing(self, load_id: str) -> Landing:
