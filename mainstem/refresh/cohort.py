@@ -19,12 +19,12 @@ def take_up(refresh: Refresh, load: Load) -> None:
     site, source = refresh.site, refresh.source(refresh.site.types)
     by_export = EXPORT in load.plan.units and site.cohort is None  # of the Group the server knows who is in it
     if site.reads_some and not by_export and roster_of(refresh, load.id) is None:
-        keep(refresh, load, roster(source, read_capabilities(source)))
+        keep(refresh, load, found_out(refresh, read_capabilities(source)))
 
 
 def found_out(refresh: Refresh, capabilities: Capabilities | None) -> Roster | None:
     """The patients the site reads now; None for everybody."""
-    return roster(refresh.source(refresh.site.types), capabilities)
+    return roster(refresh.source(refresh.site.types, capabilities.vendor if capabilities else ""), capabilities)
 
 
 def keep(refresh: Refresh, load: Load, found: Roster | None) -> None:

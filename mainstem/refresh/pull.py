@@ -71,7 +71,7 @@ def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
         since=since,
         progress=lambda unit, count: refresh.progress("pull", unit, count),
     )
-    pulled = pull(refresh.source(load.plan.types), wanted)
+    pulled = pull(refresh.source(load.plan.types, load.plan.vendor), wanted)
     if roster and name == load.plan.units[0]:
         pulled = msgspec.structs.replace(pulled, notes=[*pulled.notes, *cohort.notes(refresh, roster)])
     if since is not None:
