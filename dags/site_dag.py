@@ -183,7 +183,7 @@ def _tasks(file: Declared) -> None:
     @task
     def preflight() -> int:
         with _context(file) as (refresh, steps):
-            return int(steps.preflight(refresh))
+            return int(steps.preflight(refresh, dry=get_current_context()["params"]["dry_run"]))
 
     @task
     def plan() -> str:

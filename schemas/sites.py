@@ -125,9 +125,16 @@ class Fhir(_Section):
 
 
 class Files(_Section):
-    """A folder that the site delivers NDJSON files into."""
+    """A folder that the site delivers files into."""
 
-    folder: str = Field(description="The folder, relative to the site file; `*.ndjson` and `*.ndjson.gz`, any depth.")
+    folder: str = Field(
+        description="The folder, relative to the site file; NDJSON (`.ndjson`, `.jsonl`, `.gz` of them), any depth."
+    )
+    end_marker: str | None = Field(
+        default=None,
+        pattern=r"^[^/\\]+$",
+        description="Name of the file that the site writes last, such as `_SUCCESS`: without it nothing is read.",
+    )
 
 
 class Limits(_Section):

@@ -2,8 +2,8 @@
 
 import re
 
-_READ = re.compile(r"(?i).+\.(ndjson|jsonl)(\.gz)?")
-_PACKED = re.compile(r"(?i).+\.(zip|tar|tgz|7z|rar|bz2|xz|zst|gz)")
+_READ = re.compile(r"(?is).+\.(ndjson|jsonl)(\.gz)?")
+_PACKED = re.compile(r"(?is).+\.(zip|tar|tgz|7z|rar|bz2|xz|zst|gz)")
 
 
 def is_read(name: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from connectors.delivery import Delivery, NotPlain, blocks, look_into, name_of, shown
+from connectors.delivery import Delivery, NotPlain, blocks, empty, look_into, name_of, require_end_marker, shown
 from connectors.formats.bundles import BUNDLE, held_in
 from connectors.formats.gzip import MAGIC
 from connectors.formats.meter import Meter, TooLarge
@@ -24,6 +24,7 @@ from connectors.pulled import EVERY_TYPE, Pulled, Shortfall
 from connectors.source import Source, Wanted
 from schemas.errors import OperatorError
 from schemas.gaps import GapCause
+from schemas.outcomes import referred_types
 
 UNKNOWN = "?"
 """Type of a file that neither its name nor its first lines tell."""
@@ -66,10 +67,43 @@ def files_by_type(delivery: Delivery, types: list[str], *, cap: int) -> dict[str
     with _share(delivery.folder):
         for path in delivery.files:
             if path.stat(follow_symlinks=False).st_size:
-                first = first_type(path, cap=cap)
-                name = BUNDLE if first == BUNDLE else named_type(path, types) or first
-                found.setdefault(name, []).append(path)
+                found.setdefault(_type_of(path, types, cap), []).append(path)
     return found
+
+
+def _type_of(path: Path, types: list[str], cap: int) -> str:
+    named = named_type(path, types)
+    try:
+        first = first_type(path, cap=cap)
+    except OperatorError:
+        if not named:
+            raise
+        return named  # it costs its own type, when it is read
+    return first if first == BUNDLE else named or first
+
+
+def delivered(source: Source) -> tuple[Delivery, dict[str, list[Path]]]:
+    """What a site delivered, and its files by type. Raises MainstemError where it is nothing, or not whole."""
+    delivery, types = look_into(source.files), list(source.site.types)
+    if source.site.files and (marker := source.site.files.end_marker):
+        require_end_marker(delivery, marker)
+    found = files_by_type(delivery, types, cap=source.site.limits.line_bytes)
+    readable = {*types, *referred_types(types), UNKNOWN, BUNDLE}
+    if not readable.intersection(found) and not delivery.refused and not any(map(_is_packed, delivery.others)):
+        raise empty(delivery.folder, _instead(delivery, found))
+    return delivery, found
+
+
+def _instead(delivery: Delivery, found: dict[str, list[Path]]) -> str:
+    if found:
+        return f"holds files of {', '.join(sorted(found))} only, none of the site's types"
+    if delivery.files or delivery.others:
+        return f"holds no file that is read: {len(delivery.files)} empty ones, {len(delivery.others)} of other names"
+    return "is empty"
+
+
+def _is_packed(path: Path) -> bool:
+    return is_packed(path.name)
 
 
 def named_type(path: Path, types: list[str]) -> str:

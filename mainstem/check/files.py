@@ -1,4 +1,4 @@
-"""Probe: does the folder hold each type, and does its first file begin with it?"""
+"""Probe: does the folder hold each type the site file names, and does its first file begin with it?"""
 
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,18 @@ def _look(visit: Visit) -> list[Finding]:
     if visit.delivered is None:
         return []
     cap = visit.site.limits.line_bytes
-    attempts = {name: partial(_type_files, name, visit.delivered.get(name, []), cap) for name in visit.site.types}
+    named = "types" in visit.site.model_fields_set
+    attempts = {
+        name: partial(_type_files, name, visit.delivered.get(name, []), cap)
+        if named or visit.delivered.get(name)
+        else _none
+        for name in visit.site.types
+    }
     return [tried(name, "site IT", attempt, resource_type=name) for name, attempt in attempts.items()]
+
+
+def _none() -> str:
+    return "no file holds it; none is missed, as the site file names no types"
 
 
 def _type_files(name: str, paths: list[Path], cap: int) -> str:

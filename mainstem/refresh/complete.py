@@ -44,7 +44,14 @@ def _complete(refresh: Refresh, load: Load) -> None:
     settled = _settled(refresh, load, counts)
     if settled.gaps and not settled.watermarks and not any(each.read for each in counts.values()):
         _fail(refresh, load, settled.gaps)
-    store.loads.complete(load.id, settled.watermarks, refresh.clock(), missing=settled.gaps, accepted=settled.accepted)
+    store.loads.complete(
+        load.id,
+        settled.watermarks,
+        refresh.clock(),
+        missing=settled.gaps,
+        accepted=settled.accepted,
+        whole=settled.whole,
+    )
     report = report_of(store.loads.get(load.id))
     log.info("load completed", site=load.site, load=load.id, status=report.status, published=report.published)
 
@@ -56,6 +63,8 @@ class _Settled(NamedTuple):
     """Of the types that are whole."""
     gaps: list[Gap]
     accepted: list[Gap]
+    whole: set[str]
+    """Of which nothing is missing: all came, or nothing was to come."""
 
 
 def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> _Settled:
@@ -63,7 +72,7 @@ def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> _Se
     pulled, known = refresh.store.loads.pulled(load.id), refresh.store.watermarks.of(load.site)
     accepted = {(each.resource_type, each.cause) for each in refresh.store.gaps.acceptances(load.site)}
     unfinished = refresh.store.loads.unfinished(load.id)
-    now, settled = refresh.clock(), _Settled({}, [], [])
+    now, settled = refresh.clock(), _Settled({}, [], [], set())
     for name in load.plan.types:
         unit = pulled.get(name) or pulled.get(EXPORT)
         if name in REFERRED_TYPES and name not in load.plan.units and unit is None:
@@ -76,6 +85,8 @@ def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> _Se
             settled.gaps.append(_gap(load, name, missing, now))
         if allowed:
             settled.accepted.append(_gap(load, name, allowed, now))
+        if not short:
+            settled.whole.add(name)
         if unit is None or any(each.cause not in TRUE_IF_ACCEPTED for each in allowed) or missing or not unit.delivered:
             continue
         _require_sum(load, name, counts[name])

@@ -54,7 +54,9 @@ class Refresh:
 
     def source(self, types: Sequence[str]) -> Source:
         """The site as it is read, asked for those types."""
-        site = self.site.model_copy(update={"types": list(types)})
+        site = self.site
+        if list(types) != site.types:
+            site = site.model_copy(update={"types": list(types)})
         return Source(site=site, folder=self.file.folder, secrets=self.secrets, clock=self.clock)
 
     def landing(self, load_id: str) -> Landing:

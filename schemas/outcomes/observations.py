@@ -89,6 +89,11 @@ class Observation(Record):
     body_sites: Codings = fact(
         "Body site.", source="Observation.bodySite", terminology="SNOMED CT", default_factory=list
     )
+    members: list[RecordId] = fact(
+        "Records of the results that this panel groups, each a resource of its own.",
+        source="Observation.hasMember",
+        default_factory=list,
+    )
     derived_from: list[RecordId] = fact(
         "Observations it was made from.", source="Observation.derivedFrom", default_factory=list
     )

@@ -16,6 +16,7 @@ from mainstem.consumer import PoisonError, Received
 from schemas.errors import OperatorError, TemporaryError
 from schemas.loads import Gap, LoadEvent, LoadEventType, TypeCounts
 from schemas.outcomes import RECORD_TYPES, Coding, Observation, Person
+from schemas.outcomes.encounters import EncounterClass, EncounterDiagnosis
 from schemas.outcomes.treatments import DoseStep
 from services.registry.api import make_app
 from services.registry.database import connect, open_registry, planned, upgrade
@@ -30,8 +31,13 @@ EXAMPLES: dict[object, Any] = {
     Decimal: Decimal("7.1"),
     datetime: datetime(2026, 3, 2, 9, 10, 30, tzinfo=UTC),
 }
-LISTS = {"codings": [Coding(system="http://loinc.org", code="4548-4")], "parts": [record_id("a"), record_id("b")]}
-STEPS = [DoseStep(sequence=1, dose=Decimal("7.1"), dose_unit="mg")]
+LISTS: dict[str, list[Any]] = {
+    "Coding": [Coding(system="http://loinc.org", code="4548-4")],
+    "r-[0-9a-f]": [record_id("a"), record_id("b")],
+    "DoseStep": [DoseStep(sequence=1, dose=Decimal("2.5"), dose_unit="mg")],
+    "EncounterDiagnosis": [EncounterDiagnosis(record=record_id("a"), use="AD", rank=1)],
+    "EncounterClass": [EncounterClass(class_code="EMER", start_date="2026-03-02")],
+}
 
 
 def full(model: type[BaseModel]) -> BaseModel:
@@ -45,11 +51,7 @@ def full(model: type[BaseModel]) -> BaseModel:
         kind = plain(field.annotation)
         if kind is list:
             items = str(schema[name]["items"])
-            values[name] = LISTS["codings" if "Coding" in items else "parts" if "r-[0-9a-f]" in items else "codings"]
-            if "DoseStep" in items:
-                values[name] = STEPS
-            if items == "{'type': 'string'}":
-                values[name] = ["2106-3", "UN"]
+            values[name] = next((sample for mark, sample in LISTS.items() if mark in items), ["2106-3", "UN"])
         elif kind is str:
             values[name] = text_for(schema[name])
         else:

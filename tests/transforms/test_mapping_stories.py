@@ -167,6 +167,13 @@ def test_two_components_of_one_code_are_two_records() -> None:
     assert len({record.id for record in outcome.records}) == 4
 
 
+def test_a_panel_of_results_of_their_own_names_them() -> None:
+    """hasMember: the members are records of their own resources."""
+    member = mapped(observation(id="m1")).records[0].id.hex()
+    panel = observation(valueQuantity=..., hasMember=[{"reference": "Observation/m1"}, {"display": "another"}])
+    assert only(panel)["members"] == [f"r-{member}"]
+
+
 def test_a_bad_component_names_its_place() -> None:
     """The path leads the site's people to the field."""
     component = {"code": {"coding": [{"system": LOINC, "code": "8480-6"}]}, "valueQuantity": {"value": 1, "code": "kg"}}

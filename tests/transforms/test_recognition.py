@@ -142,7 +142,7 @@ def test_an_identity_is_what_decides_a_record(copy: Path, change: Callable[[Path
     change(copy)
     after = identities(copy)
     assert {name for name in ALL if before[name] != after[name]} == concerned
-    assert min(before["seconds"], after["seconds"]) < 0.4  # seconds of the processor; 0.15 on an idle machine
+    assert min(before["seconds"], after["seconds"]) < 1  # seconds of the processor; a fifth of it on an idle machine
 
 
 def test_what_was_read_of_the_code_is_kept_for_the_next_process(copy: Path) -> None:

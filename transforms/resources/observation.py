@@ -26,7 +26,6 @@ from transforms.rules import (
     other_version,
     patient,
     period,
-    presence,
     pseudonym_of,
     quantity,
     ratio,
@@ -151,7 +150,7 @@ RESOURCE = Resource(
         "referenceRange": reference_range(
             low="reference_low", high="reference_high", unit="reference_unit", unit_of="code"
         ),
-        "hasMember": presence(),
+        "hasMember": links("members", "Observation"),
     },
     parts=Parts(
         of="component",

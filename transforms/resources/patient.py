@@ -15,6 +15,7 @@ from transforms.rules import (
     out_of_order,
     preferred_language,
     the_patient,
+    unless_masked,
     us_core_category,
 )
 
@@ -40,6 +41,9 @@ RESOURCE = Resource(
             deceasedBoolean=boolean("deceased"),
             deceasedDateTime=died(flag="deceased", date="death_date"),
         ),
+        "_birthDate": unless_masked(),
+        "_gender": unless_masked(),
+        "_deceasedDateTime": unless_masked(),
         "animal": other_version(),  # STU3
     },
 )

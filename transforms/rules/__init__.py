@@ -19,6 +19,7 @@ from transforms.rules.meaning import (
     modifiers,
     noted_if_false,
     noted_links,
+    unless_masked,
 )
 from transforms.rules.medicines import (
     amount_of,
@@ -116,6 +117,7 @@ __all__ = [
     "time_of_day",
     "together",
     "unless_beside",
+    "unless_masked",
     "unless_shaped",
     "us_core_category",
     "value_range",
