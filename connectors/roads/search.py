@@ -85,8 +85,8 @@ def pull_search(source: Source, wanted: Wanted) -> Pulled:
 def read_one(client: FhirClient, resource_type: str) -> str:
     """A real read of the type's first page, as small as can be; says what came. For the preflight."""
     fan_out = client.vendor.fan_out.get(resource_type) or ((),)
-    takes_count = client.vendor.page_sizes.get(resource_type, 1) is not None
-    params = [*fan_out[0], *([("_count", "1")] if takes_count else [])]
+    size = client.vendor.page_size(resource_type, 1, fan_out[0])
+    params = [*fan_out[0], *([("_count", "1")] if size else [])]
     url = client.url(resource_type)
     bundle, _ = client.read(url, BUNDLE, what=resource_type, params=params, require=require_bundle)
     page = Page(bundle, not_after=client.clock())
@@ -107,9 +107,15 @@ class _TypeSearch:
     def __init__(self, client: FhirClient, source: Source, wanted: Wanted, ids: DistinctIds) -> None:
         self.client, self.most_pages = client, source.site.limits.pages
         self.type, self.landing, self.progress = wanted.unit, wanted.landing, wanted.progress
-        self.since, self.until = wanted.since, wanted.until
-        self.branches: Sequence[Parameters] = client.vendor.fan_out.get(self.type) or ((),)
-        self.size = client.vendor.page_sizes.get(self.type, source.fhir.page_size)
+        self.since, self.latest = wanted.since or EPOCH, wanted.until
+        fan_out: Sequence[Parameters] = client.vendor.fan_out.get(self.type) or ((),)
+        window = self._window(wanted.since, wanted.until)
+        self.branches: Sequence[Parameters] = (
+            wanted.roster.searches(self.type, fan_out, window, wanted.new)
+            if wanted.roster
+            else [(*each, *window) for each in fan_out]
+        )
+        self.size = client.vendor.page_size(self.type, source.fhir.page_size, self.branches[0])
         self.cursor = self.landing.cursor(self.type, SearchCursor) or SearchCursor(began=client.clock())
         self.messages_path = self.landing.path(f"OperationOutcome-{self.type}", 1)
         self.seen: set[bytes] = set()
@@ -123,6 +129,12 @@ class _TypeSearch:
         if cursor.files:
             self.landing.append(self.landing.folder / cursor.files[-1], cursor.size, [])  # what a crash left is cut off
         self.ids.see(landed_ids(self.landing, self.type, cap), cursor.branch, cursor.crawl.number)
+
+    def _window(self, begin: datetime | None, end: datetime | None) -> Parameters:
+        if not self.client.vendor.last_updated:
+            return ()
+        ends = (("ge", begin), (self.client.vendor.window_ends.get(self.type, "lt"), end))
+        return tuple(("_lastUpdated", f"{word}{zulu(moment)}") for word, moment in ends if moment)
 
     def run(self) -> Pulled:
         """Every branch from where the cursor stands; what ended incomplete begins again."""
@@ -180,22 +192,21 @@ class _TypeSearch:
         offset = (crawl.way, str(crawl.matches))
         if crawl.way == "_getpagesoffset" and crawl.paging:
             return (offset,)
-        window = crawl.windows[-1] if crawl.windows else (None, None)
-        params = (*self._of_branch(*window), *self._page_size(crawl.size))
+        branch = self._narrowed(*crawl.windows[-1]) if crawl.windows else self.branches[self.cursor.branch]
+        params = (*branch, *self._page_size(crawl.size))
         return (*params, offset) if crawl.way in OFFSETS else params
 
-    def _of_branch(self, begin: datetime | None = None, end: datetime | None = None) -> Parameters:
-        """What the search is for; of a smaller window where one is given."""
+    def _narrowed(self, begin: datetime, end: datetime) -> Parameters:
+        """The present search in a smaller window; the outermost ones begin and end where it does."""
         branch = self.branches[self.cursor.branch]
-        if not self.client.vendor.last_updated:
-            return branch
-        begin = self.since if begin in (None, EPOCH) else begin
-        end = self.until if end in (None, self._latest()) else end
-        ends = (("ge", begin), ("lt", end))
-        return (*branch, *(("_lastUpdated", f"{word}{zulu(moment)}") for word, moment in ends if moment))
+        own = [moment for name, moment in branch if name == WINDOWS]
+        outer = [("ge", begin == self.since), ("l", end == self._latest())]
+        kept = [(WINDOWS, moment) for moment in own for word, same in outer if same and moment.startswith(word)]
+        window = self._window(None if begin == self.since else begin, None if end == self._latest() else end)
+        return (*(each for each in branch if each[0] != WINDOWS), *kept, *window)
 
     def _latest(self) -> datetime:
-        return self.until or self.cursor.began + timedelta(days=1)
+        return self.latest or self.cursor.began + timedelta(days=1)
 
     def _page_size(self, size: int = 0) -> Parameters:
         return () if self.size is None else (("_count", str(size or self.size)),)
@@ -282,7 +293,7 @@ class _TypeSearch:
         if not full or (crawl.total is not None and crawl.total != came):
             crawl.proven = not full
             return
-        params = self._of_branch()
+        params = self.branches[self.cursor.branch]
         count = counted(self.client, self.type, params)
         if count is not None:
             crawl.total = max(count, crawl.total or 0)
@@ -312,8 +323,9 @@ class _TypeSearch:
     def _open_windows(self) -> bool:
         """The whole window in halves, where the server heeds them."""
         crawl = self.cursor.crawl
-        if honours_last_updated(self.client, self.type, self.branches[self.cursor.branch]):
-            crawl.windows = _halves(self.since or EPOCH, self._latest())
+        branch = tuple(each for each in self.branches[self.cursor.branch] if each[0] != WINDOWS)
+        if honours_last_updated(self.client, self.type, branch):
+            crawl.windows = _halves(self.since, self._latest())
         return bool(crawl.windows)
 
     def _advance_window(self, page: Page) -> None:
