@@ -492,9 +492,9 @@ def condition(**fields: Any) -> dict[str, Any]:
 
 def test_a_condition_has_its_snomed_and_its_icd_code() -> None:
     """Both target systems are looked for, OIDs included."""
-    record = only(condition(verificationStatus={"coding": [{"code": "refuted"}]}, onsetPeriod={"start": "2020"}))
+    record = only(condition(verificationStatus={"coding": [{"code": "differential"}]}, onsetPeriod={"start": "2020"}))
     assert (record["code"], record["icd10cm"]) == ("190905008", "E84.0")
-    assert (record["verification_status"], record["onset_date"]) == ("refuted", "2020")
+    assert (record["verification_status"], record["onset_date"]) == ("differential", "2020")
 
 
 def test_a_condition_entered_in_error_is_withdrawn() -> None:
