@@ -1,15 +1,21 @@
 """Pulling a site: what can be pulled apart, and pulling one such unit by its road."""
 
+from dataclasses import replace
 from typing import Literal
 
+import msgspec
+
 from connectors.client.capabilities import Capabilities, ask_capabilities
-from connectors.pulled import EXPORT, Pulled
+from connectors.outside.times import newest
+from connectors.pulled import EXPORT, Pulled, Shortfall
 from connectors.referred import complete_referred
 from connectors.roads.bulk import pull_export
 from connectors.roads.files import delivered, pull_files
 from connectors.roads.search import pull_search
 from connectors.source import Source, Wanted
-from schemas.outcomes import referred_types
+from schemas.errors import MainstemError, TemporaryError
+from schemas.gaps import GapCause
+from schemas.outcomes import REFERRED_TYPES, referred_types
 from schemas.sites import Site
 
 __all__ = [
@@ -76,8 +82,51 @@ def pull(source: Source, wanted: Wanted) -> Pulled:
     wanted.landing.open()
     if wanted.unit != EXPORT and _reads_files(source.site):
         return pull_files(source, wanted)
-    pulled = pull_export(source, wanted) if wanted.unit == EXPORT else pull_search(source, wanted)
+    if wanted.unit == EXPORT:
+        return _pull_export(source, wanted)
+    pulled = pull_search(source, wanted)
     return complete_referred(source, wanted, pulled) if pulled.complete else pulled
+
+
+def _pull_export(source: Source, wanted: Wanted) -> Pulled:
+    """An export, with what it does not export by search, and what its resources are read with."""
+    pulled, not_exported = pull_export(source, wanted)
+    for name in not_exported:
+        if name not in REFERRED_TYPES:
+            pulled = _together(pulled, _searched(source, wanted, name))
+    try:
+        return complete_referred(source, wanted, pulled)
+    except TemporaryError as exc:
+        missing = [Shortfall.of_error(name, exc) for name in referred_types(pulled.types)]
+        return msgspec.structs.replace(pulled, short=[*pulled.short, *missing])
+
+
+def _searched(source: Source, wanted: Wanted, name: str) -> Pulled:
+    """A type that the server does not export, by search; where it does not give it that way either, it is missing."""
+    try:
+        return pull_search(source, replace(wanted, unit=name))
+    except MainstemError as exc:
+        short = Shortfall.of_error(name, exc)
+        if not isinstance(exc, TemporaryError):
+            reason = f"{name}: the EHR does not export it, and does not give it by search: {exc.cause}"
+            short = Shortfall(name, GapCause.NOT_EXPORTED, reason, exc.fix)
+        return Pulled(unit=name, short=[short], as_of=source.clock())
+
+
+def _together(pulled: Pulled, more: Pulled) -> Pulled:
+    """What was pulled in two ways, as one unit; its time is the first's, which is the earlier."""
+    return msgspec.structs.replace(
+        pulled,
+        files=[*pulled.files, *more.files],
+        resources=pulled.resources + more.resources,
+        types=pulled.types | more.types,
+        pages=pulled.pages + more.pages,
+        bytes=pulled.bytes + more.bytes,
+        messages=pulled.messages + more.messages,
+        short=[*pulled.short, *more.short],
+        notes=[*pulled.notes, *more.notes],
+        newest=newest(pulled.newest, more.newest),
+    )
 
 
 def _reads_files(site: Site) -> bool:

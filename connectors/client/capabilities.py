@@ -12,6 +12,8 @@ from schemas.errors import OperatorError
 EXPORTS = {"export": "system", "patient-export": "Patient", "group-export": "Group"}
 """Level of a bulk export by the last part of its OperationDefinition's URL."""
 _VERSION = re.compile(r"[0-9][0-9a-z.-]{0,11}")
+_BULK_DATA = re.compile(r"bulk-?data.*[|#/]([1-9])\.[0-9]", re.IGNORECASE)
+"""`http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export|3.0.0`, `hl7.fhir.uv.bulkdata#4.0.0-ballot`."""
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +23,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     software: str = ""
     exports: list[str] = []
     """Levels of `$export` that are advertised: system, Patient, Group."""
+    bulk_data: int = 0
+    """The newest edition of the Bulk Data guide (STU 1, 2, …) that is named; 0 where none is."""
     types: dict[str, list[str]] = {}
     """Resource types and their interactions (`read`, `search-type` …)."""
 
@@ -54,6 +58,8 @@ class _Statement(msgspec.Struct):
     resourceType: msgspec.Raw = ABSENT
     fhirVersion: msgspec.Raw = ABSENT
     software: msgspec.Raw = ABSENT
+    instantiates: msgspec.Raw = ABSENT
+    implementationGuide: msgspec.Raw = ABSENT
     rest: msgspec.Raw = ABSENT
 
 
@@ -104,8 +110,17 @@ def capabilities_of(statement: _Statement, place: str) -> Capabilities:
         fhir_version=version,
         software=f"{said(software.name, str, '')} {said(software.version, str, '')}".strip(),
         exports=sorted(exports & set(EXPORTS.values())),
+        bulk_data=_bulk_data(statement),
         types=types,
     )
+
+
+def _bulk_data(statement: _Statement) -> int:
+    named = [*each(statement.instantiates, str), *each(statement.implementationGuide, str)]
+    for rest in each(statement.rest, _Rest):
+        places = [rest.operation, *(resource.operation for resource in each(rest.resource, _Resource))]
+        named += [said(operation.definition, str, "") for place in places for operation in each(place, _Operation)]
+    return max((int(found[1]) for text in named if (found := _BULK_DATA.search(text))), default=0)
 
 
 def _levels(operations: list[_Operation], place: str) -> set[str]:

@@ -144,13 +144,22 @@ class FhirClient:
         accepted: Collection[int],
         params: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
         cap: int = PAGE_BYTES,
     ) -> Answer:
         """Any answer of the accepted statuses."""
 
         def once() -> Answer:
             return self._whole(
-                method, url, what=what, params=params, log_in=True, accepted=accepted, headers=headers or {}, cap=cap
+                method,
+                url,
+                what=what,
+                params=params,
+                log_in=True,
+                accepted=accepted,
+                headers=headers or {},
+                content=content,
+                cap=cap,
             )
 
         return self.again_and_again(once)
@@ -179,7 +188,16 @@ class FhirClient:
             if _is_html(response.headers):
                 raise html_page(self.origins.place(url), what)
             require_encoding(response, what=what)
-            yield response.iter_bytes()
+            yield self._no_page(response.iter_bytes(), url, what)
+
+    def _no_page(self, blocks: Iterator[bytes], url: str, what: str) -> Iterator[bytes]:
+        """The blocks. Raises WebPage for a page that calls itself something else."""
+        for first in blocks:
+            if first.lstrip()[:1] == b"<":
+                raise html_page(self.origins.place(url), what)
+            yield first
+            break
+        yield from blocks
 
     def _whole(
         self,
@@ -192,10 +210,11 @@ class FhirClient:
         accepted: Collection[int],
         headers: Mapping[str, str],
         cap: int,
+        content: bytes = b"",
     ) -> Answer:
         merged = {"Accept": FHIR_JSON, **headers}
         with self._stream(
-            method, url, what=what, params=params, log_in=log_in, accepted=accepted, headers=merged
+            method, url, what=what, params=params, log_in=log_in, accepted=accepted, headers=merged, content=content
         ) as response:
             content = body(response, cap=cap, what=what)
             return Answer(response.status_code, response.headers, content)
@@ -211,6 +230,7 @@ class FhirClient:
         log_in: bool,
         accepted: Collection[int],
         headers: Mapping[str, str],
+        content: bytes = b"",
     ) -> Iterator[httpx2.Response]:
         """An answer of an accepted status; redirects followed by the same-origin rule; errors as ours."""
         target = self.origins.trusted(url)
@@ -219,7 +239,7 @@ class FhirClient:
         response: httpx2.Response | None = None
         try:
             for _ in range(REDIRECTS + 1):
-                response = self._send(method, target, headers, log_in=log_in)
+                response = self._send(method, target, headers, content, log_in=log_in)
                 if not (method == "GET" and response.has_redirect_location):
                     break
                 response.close()
@@ -251,10 +271,13 @@ class FhirClient:
             )
         return self.origins.trusted(there)
 
-    def _send(self, method: str, url: httpx2.URL, headers: Mapping[str, str], *, log_in: bool) -> httpx2.Response:
+    def _send(
+        self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes, *, log_in: bool
+    ) -> httpx2.Response:
         self._keep_pace()
         own = self.origins.own(url)
-        request = self._http.build_request(method, url, headers={**headers, **(self._headers if own else {})})
+        merged = {**headers, **(self._headers if own else {})}
+        request = self._http.build_request(method, url, headers=merged, content=content or None)
         if self._auth is None or not (own and log_in):
             return self._http.send(request, stream=True)
         return self._logged_in(request, self._auth)

@@ -228,7 +228,11 @@ STATEMENT = {
 def test_capability_statement_is_read(client_for: Callable[..., FhirClient], saying: Any) -> None:
     with client_for(saying(STATEMENT)) as client:
         assert ask_capabilities(client) == Capabilities(
-            fhir_version="4.0.1", software="Ehr 9", exports=["Group", "Patient"], types={"Patient": ["search-type"]}
+            fhir_version="4.0.1",
+            software="Ehr 9",
+            exports=["Group", "Patient"],
+            bulk_data=1,
+            types={"Patient": ["search-type"]},
         )
 
 
