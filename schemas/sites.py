@@ -120,7 +120,9 @@ class Fhir(_Section):
     )
     page_size: int = Field(default=200, ge=1, le=1000, description="search: resources a page (`_count`).")
     timeout_seconds: float = Field(default=60, gt=0, le=600, description="Longest wait for one answer.")
-    requests_per_second: float = Field(default=20, gt=0, description="Highest rate of requests.")
+    requests_per_second: float = Field(
+        default=20, gt=0, description="Highest rate of requests, of each of `parallel` readers."
+    )
     bulk_wait_minutes: float = Field(default=240, gt=0, description="bulk: longest wait for an export.")
     allowed_origins: list[str] = Field(default_factory=list, description="Other origins the server may link to.")
     allow_plaintext: bool = Field(

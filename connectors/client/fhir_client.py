@@ -16,8 +16,9 @@ import httpx2
 import stamina
 
 from connectors.client.auth import Clock, Secrets, auth_for
-from connectors.client.bodies import PAGE_BYTES, body, require_encoding
+from connectors.client.bodies import PAGE_BYTES, body, flowing, require_encoding
 from connectors.client.connections import open_connections, refused_handshake
+from connectors.client.limits import Notice, Patience, Quota, QuotaSpent, no_notice
 from connectors.client.origins import Origins
 from connectors.outside.decoding import Form, TooDeep, Unreadable, decoded
 from connectors.outside.times import http_date, pause_after
@@ -76,12 +77,15 @@ class FhirClient:
         transport: httpx2.BaseTransport | None = None,
         sleep: Sleep = time.sleep,
         attempts: int = ATTEMPTS,
+        notice: Notice = no_notice,
     ) -> None:
         self._named_vendor = fhir.vendor or ""
         self.vendor: Vendor = vendor(fhir.vendor or told_by(Evidence(base_url=str(fhir.base_url)))[0] or GENERIC)
         self.origins = Origins(fhir)
         self.clock = clock
         self.sleep = sleep
+        self.patience = Patience(notice)
+        self._quota = Quota()
         self._base = str(fhir.base_url).rstrip("/")
         self._client_id = fhir.auth.client_id or fhir.auth.username or fhir.auth.method
         self._registered_id = fhir.auth.client_id or ""
@@ -167,7 +171,7 @@ class FhirClient:
     def again_and_again(self, once: Callable[[], T]) -> T:
         """What `once` gives, tried again with growing, jittered pauses while its error may pass."""
         for attempt in stamina.retry_context(
-            on=_may_pass,
+            on=self._may_pass,
             attempts=self._attempts,
             timeout=RETRY_SECONDS,
             wait_initial=0.5,
@@ -177,6 +181,16 @@ class FhirClient:
             with attempt:
                 return once()
         raise AssertionError("the last attempt raises")
+
+    def _may_pass(self, exc: Exception) -> bool | float:
+        if isinstance(exc, QuotaSpent):
+            return False
+        if isinstance(exc, TemporaryError):
+            if exc.retry_after is None:
+                return True
+            self.patience.waits(exc.cause, exc.retry_after)
+            return exc.retry_after
+        return isinstance(exc, IncompleteError | WebPage)
 
     @contextmanager
     def download(self, url: str, *, what: str, log_in: bool) -> Iterator[Iterator[bytes]]:
@@ -188,7 +202,7 @@ class FhirClient:
             if _is_html(response.headers):
                 raise html_page(self.origins.place(url), what)
             require_encoding(response, what=what)
-            yield self._no_page(response.iter_bytes(), url, what)
+            yield self._no_page(flowing(response, what=what), url, what)
 
     def _no_page(self, blocks: Iterator[bytes], url: str, what: str) -> Iterator[bytes]:
         """The blocks. Raises WebPage for a page that calls itself something else."""
@@ -238,6 +252,7 @@ class FhirClient:
             target = target.copy_merge_params(list(params))
         response: httpx2.Response | None = None
         try:
+            self._quota.require(what, self.vendor.title, ending=method == "DELETE")
             for _ in range(REDIRECTS + 1):
                 response = self._send(method, target, headers, content, log_in=log_in)
                 if not (method == "GET" and response.has_redirect_location):
@@ -248,6 +263,7 @@ class FhirClient:
                 raise OperatorError(
                     f"{what}: {self.origins.place(url)} redirects without end", "Check fhir.base_url and the log-in."
                 )
+            self._quota.see(self.vendor, response.headers)
             if response.status_code not in accepted:
                 raise self._refusal(response, what)
             yield response
@@ -418,12 +434,6 @@ def html_page(place: str, what: str) -> WebPage:
         f"{what}: {place} answers with a web page (HTML or XML) instead of FHIR JSON",
         "It is a log-in page or a proxy's message as a rule: check fhir.base_url, [fhir.auth] and the VPN.",
     )
-
-
-def _may_pass(exc: Exception) -> bool | float:
-    if isinstance(exc, TemporaryError):
-        return True if exc.retry_after is None else exc.retry_after
-    return isinstance(exc, IncompleteError | WebPage)
 
 
 def _is_html(headers: httpx2.Headers) -> bool:
