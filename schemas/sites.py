@@ -128,12 +128,18 @@ class Files(_Section):
     """A folder that the site delivers files into."""
 
     folder: str = Field(
-        description="The folder, relative to the site file; NDJSON (`.ndjson`, `.jsonl`, `.gz` of them), any depth."
+        description="The folder, relative to the site file, any depth: `.ndjson`, `.jsonl`, `.json`, `.gz` of them, `.zip`."
     )
     end_marker: str | None = Field(
         default=None,
         pattern=r"^[^/\\]+$",
         description="Name of the file that the site writes last, such as `_SUCCESS`: without it nothing is read.",
+    )
+    settle_seconds: float = Field(
+        default=1,
+        ge=0,
+        le=600,
+        description="Files written so short ago are looked at twice, so long apart: what grows meanwhile is read at the next run.",
     )
 
 
