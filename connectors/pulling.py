@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from connectors.client.capabilities import Capabilities, ask_capabilities
+from connectors.client.capabilities import Capabilities, meet
 from connectors.outside.times import newest
 from connectors.pulled import EXPORT, Pulled, Shortfall
 from connectors.referred import complete_referred
@@ -33,11 +33,14 @@ __all__ = [
 
 
 def read_capabilities(source: Source) -> Capabilities | None:
-    """What the site's server says it can do; None where files are read."""
+    """What the site's server says it can do, and whose it is; None where files are read.
+
+    Raises OperatorError for a server that shows no statement, unless the site file says which road to take.
+    """
     if _reads_files(source.site):
         return None
     with source.client() as client:
-        return ask_capabilities(client)
+        return meet(client, hidden=source.site.road != "auto")
 
 
 def road_of(site: Site, capabilities: Capabilities | None) -> Literal["search", "bulk", "files"]:
@@ -51,7 +54,7 @@ def road_of(site: Site, capabilities: Capabilities | None) -> Literal["search", 
 
 def readable(site: Site, capabilities: Capabilities | None) -> list[str]:
     """The site's types; where it names none, without those that its server says it does not have."""
-    if capabilities is None or "types" in site.model_fields_set:
+    if capabilities is None or capabilities.hidden or "types" in site.model_fields_set:
         return list(site.types)
     return [name for name in site.types if name in capabilities.types] or list(site.types)
 

@@ -92,7 +92,10 @@ class Fhir(_Section):
     """The site's FHIR server."""
 
     base_url: HttpUrl = Field(description="FHIR base URL, as in the vendor's documentation.")
-    vendor: str = Field(default="generic", description="File name in connectors/vendors: what differs at this vendor.")
+    vendor: str | None = Field(
+        default=None,
+        description="File name in connectors/vendors; where absent, told by what the server says of itself.",
+    )
     group: str | None = Field(
         default=None, description="bulk: id of the FHIR Group to export; all patients where absent."
     )

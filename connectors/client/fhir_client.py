@@ -20,7 +20,7 @@ from connectors.client.bodies import ACCEPT_ENCODING, PAGE_BYTES, body, require_
 from connectors.client.origins import Origins
 from connectors.outside.decoding import Form, TooDeep, Unreadable, decoded
 from connectors.outside.times import http_date, pause_after
-from connectors.vendors import Vendor, vendor
+from connectors.vendors import GENERIC, Evidence, Vendor, told_by, vendor
 from schemas.encryption import on_loopback
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 from schemas.gaps import GapCause
@@ -79,20 +79,19 @@ class FhirClient:
         sleep: Sleep = time.sleep,
         attempts: int = ATTEMPTS,
     ) -> None:
-        self.vendor: Vendor = vendor(fhir.vendor)
+        self._named_vendor = fhir.vendor or ""
+        self.vendor: Vendor = vendor(fhir.vendor or told_by(Evidence(base_url=str(fhir.base_url)))[0] or GENERIC)
         self.origins = Origins(fhir)
         self.clock = clock
         self.sleep = sleep
         self._base = str(fhir.base_url).rstrip("/")
         self._client_id = fhir.auth.client_id or fhir.auth.username or fhir.auth.method
+        self._registered_id = fhir.auth.client_id or ""
         self._auth = auth_for(fhir, types=types, secrets=secrets, clock=clock)
         self._pause = 1 / fhir.requests_per_second
         self._next_at = 0.0
         self._attempts = attempts
         self._timeout = fhir.timeout_seconds
-        self._headers = {
-            name: text.format(client_id=fhir.auth.client_id or "") for name, text in self.vendor.headers.items()
-        }
         verify = _certificates(folder / fhir.ca_file if fhir.ca_file else None) if transport is None else True
         # What is for this machine goes through no proxy: loopback needs no TLS because it leaves no machine.
         proxied = not on_loopback(httpx2.URL(self._base).host)
@@ -103,6 +102,11 @@ class FhirClient:
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
+
+    def keep_manners_of(self, name: str) -> None:
+        """From here on those of the vendor that was found out; the site file's word stands above it."""
+        if name and not self._named_vendor:
+            self.vendor = vendor(name)
 
     def url(self, path: str) -> str:
         """A URL below the base URL."""
@@ -144,6 +148,7 @@ class FhirClient:
         accepted: Collection[int],
         params: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        log_in: bool = True,
         content: bytes = b"",
         cap: int = PAGE_BYTES,
     ) -> Answer:
@@ -155,7 +160,7 @@ class FhirClient:
                 url,
                 what=what,
                 params=params,
-                log_in=True,
+                log_in=log_in,
                 accepted=accepted,
                 headers=headers or {},
                 content=content,
@@ -276,11 +281,14 @@ class FhirClient:
     ) -> httpx2.Response:
         self._keep_pace()
         own = self.origins.own(url)
-        merged = {**headers, **(self._headers if own else {})}
+        merged = {**headers, **(self._vendor_headers() if own else {})}
         request = self._http.build_request(method, url, headers=merged, content=content or None)
         if self._auth is None or not (own and log_in):
             return self._http.send(request, stream=True)
         return self._logged_in(request, self._auth)
+
+    def _vendor_headers(self) -> dict[str, str]:
+        return {name: text.format(client_id=self._registered_id) for name, text in self.vendor.headers.items()}
 
     def _logged_in(self, request: httpx2.Request, auth: httpx2.Auth) -> httpx2.Response:
         """The last answer of the log-in's flow. httpx2 would read every other one whole, whatever its size."""
@@ -313,12 +321,12 @@ class FhirClient:
                 f"{what}: {place} answered {status}", "It is busy or failing; run it again later.", retry_after=pause
             )
         if status == 401:
-            return OperatorError(
+            return Refused(
                 f"{what}: {place} does not accept the log-in of {self._client_id} (401)",
                 "Check [fhir.auth] in the site file; ask the site's IT whether the client is active.",
             )
         if status == 403:
-            return OperatorError(
+            return Refused(
                 f"{what}: {place} does not permit {self._client_id} to read it (403)",
                 "Ask the site's IT to grant the scope, or set fhir.auth.scope (an export may need system/*.read).",
             )
@@ -378,6 +386,10 @@ def _bad_certificate(exc: ssl.SSLCertVerificationError, server: str) -> Operator
 
 class Gone(OperatorError):
     """The server does not, or no longer, have what the URL names."""
+
+
+class Refused(OperatorError):
+    """The server does not know us, or does not permit it."""
 
 
 class WebPage(OperatorError):

@@ -69,8 +69,8 @@ def pull_search(source: Source, wanted: Wanted) -> Pulled:
 def read_one(client: FhirClient, resource_type: str) -> str:
     """A real read of the type's first page, as small as can be; says what came. For the preflight."""
     fan_out = client.vendor.fan_out.get(resource_type) or ((),)
-    takes_count = client.vendor.page_sizes.get(resource_type, 1) is not None
-    params = [*fan_out[0], *([("_count", "1")] if takes_count else [])]
+    size = client.vendor.page_size(resource_type, 1, fan_out[0])
+    params = [*fan_out[0], *([("_count", "1")] if size else [])]
     url = client.url(resource_type)
     bundle, _ = client.read(url, BUNDLE, what=resource_type, params=params, require=require_bundle)
     page = Page(bundle, not_after=client.clock())
@@ -100,12 +100,12 @@ class _TypeSearch:
     def _window(self, wanted: Wanted) -> Parameters:
         if not self.client.vendor.last_updated:
             return ()
-        ends = (("ge", wanted.since), ("lt", wanted.until))
+        ends = (("ge", wanted.since), (self.client.vendor.window_ends.get(self.type, "lt"), wanted.until))
         return tuple(("_lastUpdated", f"{end}{zulu(moment)}") for end, moment in ends if moment)
 
     def _page_size(self, asked: int) -> Parameters:
-        cap = self.client.vendor.page_sizes.get(self.type, asked)
-        return () if cap is None else (("_count", str(min(cap, asked))),)
+        size = self.client.vendor.page_size(self.type, asked, self.branches[0])
+        return () if size is None else (("_count", str(size)),)
 
     def run(self) -> Pulled:
         """Every branch from where the cursor stands; what ended incomplete begins again."""

@@ -52,11 +52,13 @@ class Refresh:
         """The site's configuration."""
         return self.file.site
 
-    def source(self, types: Sequence[str]) -> Source:
-        """The site as it is read, asked for those types."""
+    def source(self, types: Sequence[str], vendor: str = "") -> Source:
+        """The site as it is read, asked for those types; `vendor` as it was found out, where the site file does not say."""
         site = self.site
         if list(types) != site.types:
             site = site.model_copy(update={"types": list(types)})
+        if vendor and site.fhir is not None and site.fhir.vendor is None:
+            site = site.model_copy(update={"fhir": site.fhir.model_copy(update={"vendor": vendor})})
         return Source(site=site, folder=self.file.folder, secrets=self.secrets, clock=self.clock)
 
     def landing(self, load_id: str) -> Landing:

@@ -75,6 +75,7 @@ def _open(
         types=[*wanted, *referred_types(wanted)],
         units=units(refresh.source(wanted).site, capabilities),
         since=starts,
+        vendor=capabilities.vendor if capabilities is not None else "",
         asked_types=list(types),
         asked_since=since,
     )

@@ -64,7 +64,7 @@ def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
         since=since,
         progress=lambda unit, count: refresh.progress("pull", unit, count),
     )
-    pulled = pull(refresh.source(load.plan.types), wanted)
+    pulled = pull(refresh.source(load.plan.types, load.plan.vendor), wanted)
     if since is not None:
         return pulled
     silent = [

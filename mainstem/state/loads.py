@@ -28,6 +28,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What is pulled apart."""
     since: dict[str, datetime] = {}
     """Where each type's pull begins; none for a type that is read from the beginning."""
+    vendor: str = ""
+    """Whose server it is, where the site file does not say."""
     asked_types: list[str] = []
     """Types the load was limited to; none: all of the site."""
     asked_since: datetime | None = None

@@ -248,7 +248,10 @@ def test_capability_statement_behind_the_log_in_is_read_with_it(
 @pytest.mark.parametrize(
     ("answer", "error", "said"),
     [
-        ({**STATEMENT, "fhirVersion": "3.0.2"}, OperatorError, r"FHIR 3\.0\.2; Mainstem reads R4"),
+        ({**STATEMENT, "fhirVersion": "3.0.2"}, OperatorError, r"STU3 \(FHIR 3\.0\.2\); Mainstem reads R4"),
+        ({"resourceType": "Conformance", "fhirVersion": "1.0.2"}, OperatorError, r"DSTU2 \(FHIR 1\.0\.2\); Mainstem"),
+        ({"resourceType": "Conformance"}, OperatorError, "says DSTU2; Mainstem reads R4"),
+        ({**STATEMENT, "fhirVersion": "4.3.0"}, OperatorError, r"R4B \(FHIR 4\.3\.0\)"),
         ({**STATEMENT, "fhirVersion": ""}, OperatorError, "no FHIR version"),
         ({"resourceType": "Patient"}, OperatorError, "no FHIR capability statement"),
         (httpx2.Response(404), OperatorError, "no FHIR capability statement"),
