@@ -215,3 +215,43 @@ def test_deletions_that_cannot_be_read_hold_every_watermark(
     pulled = pull_unit(site, "export")
     assert pulled.resources == 6
     assert [(short.type, short.cause) for short in pulled.short] == [("", "file-not-read")]
+
+
+MORE = {
+    "_typeFilter": ["Condition?category=problem-list-item,encounter-diagnosis", "Condition?code=a+b"],
+    "organizeOutputBy": "Patient",
+    "allowPartialManifests": "true",
+}
+
+
+def test_what_a_site_asks_for_goes_with_the_kick_off(
+    faulty: FaultyHospital, exports: Exports, site: Site, make_site: Callable[..., Site], pull_unit: Any
+) -> None:
+    """Commas within a filter are quoted, so that those between filters can be told from them."""
+    site = make_site(road="bulk", fhir={"base_url": faulty.base_url, "bulk_parameters": MORE})
+    pull_unit(site, "export")
+    assert exports.begun[0].params == [
+        ("_type", "Patient"),
+        ("_typeFilter", "Condition?category=problem-list-item%2Cencounter-diagnosis,Condition?code=a+b"),
+        ("organizeOutputBy", "Patient"),
+        ("allowPartialManifests", "true"),
+    ]
+
+
+def test_what_a_site_asks_for_goes_into_the_parameters_of_edition_4(
+    faulty: FaultyHospital, exports: Exports, site: Site, make_site: Callable[..., Site], pull_unit: Any
+) -> None:
+    advertise(faulty, implementationGuide=[f"{GUIDE}|4.0.0-ballot"])
+    exports.methods = {"POST"}
+    pull_unit(make_site(road="bulk", fhir={"base_url": faulty.base_url, "bulk_parameters": MORE}), "export")
+    assert json.loads(exports.begun[0].body)["parameter"] == [
+        {"name": "_type", "valueString": "Patient"},
+        *({"name": "_typeFilter", "valueString": value} for value in MORE["_typeFilter"]),
+        {"name": "organizeOutputBy", "valueString": "Patient"},
+        {"name": "allowPartialManifests", "valueBoolean": True},
+    ]
+
+
+def test_a_site_may_not_ask_for_other_types_or_times(make_site: Callable[..., Site]) -> None:
+    with pytest.raises(ValueError, match="bulk_parameters"):
+        make_site(road="bulk", fhir={"base_url": "https://ehr.example/fhir", "bulk_parameters": {"_since": "1999"}})
