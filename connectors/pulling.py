@@ -6,12 +6,14 @@ from typing import Literal
 import msgspec
 
 from connectors.client.capabilities import Capabilities, meet
+from connectors.cohort import Roster
 from connectors.outside.times import newest
 from connectors.pulled import EXPORT, Pulled, Shortfall
 from connectors.referred import complete_referred
 from connectors.roads.bulk import pull_export
 from connectors.roads.files import delivered, pull_files
 from connectors.roads.search import pull_search
+from connectors.rosters import read_roster
 from connectors.source import Source, Wanted
 from schemas.errors import MainstemError, TemporaryError
 from schemas.gaps import GapCause
@@ -28,6 +30,7 @@ __all__ = [
     "readable",
     "require_delivery",
     "road_of",
+    "roster",
     "units",
 ]
 
@@ -49,6 +52,8 @@ def road_of(site: Site, capabilities: Capabilities | None) -> Literal["search", 
         return site.road
     if site.fhir is None:
         return "files"
+    if site.cohort and not site.fhir.group:
+        return "search"  # an export knows no patients but those of a Group
     return "bulk" if capabilities is not None and capabilities.exports else "search"
 
 
@@ -67,7 +72,22 @@ def units(site: Site, capabilities: Capabilities | None) -> list[str]:
     road = road_of(site, capabilities)
     if road == "bulk":
         return [EXPORT]
-    return [*site.types, *(referred_types(site.types) if road == "files" else ())]
+    if road == "files":
+        return [*site.types, *referred_types(site.types)]
+    if needs_roster(site, road):  # of what is nobody's own, that alone is read which the patients' resources name
+        return [name for name in site.types if name not in REFERRED_TYPES]
+    return list(site.types)
+
+
+def needs_roster(site: Site, road: str) -> bool:
+    """Whether the patients have to be known to read them."""
+    return site.cohort is not None or (road == "search" and site.fhir is not None and site.fhir.group is not None)
+
+
+def roster(source: Source, capabilities: Capabilities | None) -> Roster | None:
+    """The patients the site reads; None for everybody, and where the server knows the Group. Raises MainstemError."""
+    road = road_of(source.site, capabilities)
+    return read_roster(source, by_files=road == "files") if needs_roster(source.site, road) else None
 
 
 def require_delivery(source: Source) -> None:
@@ -105,8 +125,12 @@ def _pull_export(source: Source, wanted: Wanted) -> Pulled:
 
 
 def _searched(source: Source, wanted: Wanted, name: str) -> Pulled:
-    """A type that the server does not export, by search; where it does not give it that way either, it is missing."""
+    """A type that the server does not export, by search, of the Group's patients where there is one; where it does not
+    give it that way either, it is missing."""
     try:
+        if wanted.roster is None and source.fhir.group:
+            members = read_roster(source, by_files=False)
+            wanted = replace(wanted, roster=members, new=members.ids)
         return pull_search(source, replace(wanted, unit=name))
     except MainstemError as exc:
         short = Shortfall.of_error(name, exc)

@@ -1,7 +1,7 @@
 """What a road is given: the source it reads, and what is wanted of it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ import httpx2
 
 from connectors.client.auth import Clock, Secrets
 from connectors.client.fhir_client import ATTEMPTS, FhirClient, Sleep
+from connectors.cohort import Roster
 from connectors.landing import Landing
 from schemas.errors import OperatorError
 from schemas.sites import Fhir, Site
@@ -79,6 +80,10 @@ class Wanted:
 
     unit: str
     landing: Landing
+    roster: Roster | None = None
+    """The patients it is of, where not of everybody."""
+    new: Collection[str] = ()
+    """Those of them who are read from the beginning, not from `since`."""
     since: datetime | None = None
     until: datetime | None = None
     progress: Progress = no_progress

@@ -91,8 +91,14 @@ class _TypeSearch:
     def __init__(self, client: FhirClient, source: Source, wanted: Wanted) -> None:
         self.client, self.most_pages = client, source.site.limits.pages
         self.type, self.landing, self.progress = wanted.unit, wanted.landing, wanted.progress
-        self.branches: Sequence[Parameters] = client.vendor.fan_out.get(self.type) or ((),)
-        self.common = [*self._window(wanted), *self._page_size(source.fhir.page_size)]
+        fan_out: Sequence[Parameters] = client.vendor.fan_out.get(self.type) or ((),)
+        window = self._window(wanted)
+        self.branches: Sequence[Parameters] = (
+            wanted.roster.searches(self.type, fan_out, window, wanted.new)
+            if wanted.roster
+            else [(*each, *window) for each in fan_out]
+        )
+        self.common = self._page_size(source.fhir.page_size)
         self.cursor = self.landing.cursor(self.type, SearchCursor) or SearchCursor(began=client.clock())
         self.messages_path = self.landing.path(f"OperationOutcome-{self.type}", 1)
         self.seen: set[bytes] = set()
