@@ -10,6 +10,7 @@ import httpx2
 
 from connectors.client.auth import Clock, Secrets
 from connectors.client.fhir_client import ATTEMPTS, FhirClient, Sleep
+from connectors.client.limits import Notice, no_notice
 from connectors.cohort import Roster
 from connectors.landing import Landing
 from schemas.errors import OperatorError
@@ -40,6 +41,8 @@ class Source:
     sleep: Sleep = time.sleep
     transport: httpx2.BaseTransport | None = None
     """What carries the requests, where it is not the network."""
+    notice: Notice = no_notice
+    """Told why nothing comes, while the server makes us wait."""
     attempts: int = ATTEMPTS
     """Requests made before an error that may pass is raised."""
 
@@ -68,6 +71,7 @@ class Source:
             transport=self.transport,
             sleep=self.sleep,
             attempts=self.attempts,
+            notice=self.notice,
         )
 
 

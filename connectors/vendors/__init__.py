@@ -47,6 +47,10 @@ class Vendor:
     """Categories of the US Core profiles that a search must not name."""
     retried: frozenset[int] = ALWAYS_RETRIED
     """Statuses after which the same request may succeed."""
+    quota_left: tuple[str, ...] = ()
+    """Headers of an answer that say how many requests are left of the day's."""
+    quota_used: tuple[tuple[str, str], ...] = ()
+    """Headers that say how many were made, and how many are allowed."""
     not_exported: frozenset[str] = frozenset()
     """Types a bulk export refuses to be asked for."""
     key_goes: str = "with the client's registration at the authorization server: the JWKS, or its URL"

@@ -173,7 +173,9 @@ class Jobs:
             )
         asked = pause_after(answer.headers.get("Retry-After", ""), now)
         usual = USUAL_POLL * 2 ** max(0, troubles - 1)
-        self.client.sleep(min(max(usual if asked is None else asked, SHORTEST_POLL), LONGEST_POLL))
+        pause = min(max(usual if asked is None else asked, SHORTEST_POLL), LONGEST_POLL)
+        self.client.patience.waits("the server has not made its export yet", pause)
+        self.client.sleep(pause)
 
     # ------------------------------------------------------------ giving back
 

@@ -117,8 +117,10 @@ class KickOff:
             self.in_the_way = self._named_job(answer)
             if self.in_the_way or answer.status == 409:
                 break
-            pause = pause_after(answer.headers.get("Retry-After", ""), self.client.clock())
-            self.client.sleep(USUAL_PAUSE if pause is None else pause)
+            asked = pause_after(answer.headers.get("Retry-After", ""), self.client.clock())
+            pause = USUAL_PAUSE if asked is None else asked
+            self.client.patience.waits(f"the server takes no further export now ({answer.status})", pause)
+            self.client.sleep(pause)
         raise TemporaryError(
             f"the server takes no further export now ({answer.status})",
             "Run it again later; ask the EHR vendor how many exports a client may have.",
