@@ -33,10 +33,8 @@ def site(lhn: Network, faulty: FaultyHospital) -> Callable[..., Path]:
     """The hospital's site file."""
 
     def write(types: list[str] | None = None, vendor: str = "", **values: Any) -> Path:
-        source = (
-            f'[fhir]\nbase_url = "{faulty.base_url}"\npage_size = 10\nrequests_per_second = 1000\n'
+        source = f'[fhir]\nbase_url = "{faulty.base_url}"\npage_size = 10\nrequests_per_second = 1000\n'
         source += f'vendor = "{vendor}"\n' if vendor else ""
-        )
         return lhn.site("west", source, road="search", types=types or ["Patient"], **values)
 
     return write
