@@ -2,7 +2,17 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
+from connectors.client.fhir_client import FhirClient
+from connectors.cohort import Member, Roster
+from connectors.formats.bundle import BUNDLE, Page, require_bundle
+from connectors.formats.outcome import ParameterWanted, error_answer, parameter_wanted
+from connectors.landing import Landing
+from connectors.outside.decoding import Unreadable, decoded
 from connectors.vendors import Parameters, Vendor
+from schemas.errors import IncompleteError
+from schemas.gaps import GapCause
 
 CATEGORIES = {
     "Observation": (
@@ -26,16 +36,101 @@ CATEGORIES = {
 }
 """Those of the US Core profiles, by type: radiology, cardiology and pathology reports have LOINC's codes."""
 CATEGORY, PATIENT, BOTH = "category", "patient", "patient and category"
+"""What a type is asked for by, one value at a time."""
+EVERYBODY = "everybody"
+"""The cursor that holds a load's patients, where the site names no cohort."""
 
 
-def ways(resource_type: str) -> list[str]:
-    """What to fan out by, the cheapest first."""
+class _Named(msgspec.Struct):
+    id: str = ""
+
+
+_NAMED = msgspec.json.Decoder(_Named)
+
+
+def ways(resource_type: str, vendor: Vendor, *, by_patient: bool = False) -> list[str]:
+    """What to ask by where the plain search is refused, the cheapest first; `by_patient`: each patient is named already."""
     if resource_type == "Patient":
         return []
-    return [CATEGORY, PATIENT, BOTH] if resource_type in CATEGORIES else [PATIENT]
+    declared = resource_type in vendor.fan_out
+    category = [CATEGORY] if resource_type in CATEGORIES and not declared else []
+    if by_patient:
+        return category
+    return [*category, *([] if declared else [PATIENT]), *([BOTH] if category or declared else [])]
 
 
-def categories(resource_type: str, vendor: Vendor) -> Sequence[Parameters]:
-    """A search for each category that the vendor takes."""
+def parts(resource_type: str, vendor: Vendor, way: str) -> Sequence[Parameters]:
+    """The searches that make up the type, without patients."""
+    declared = vendor.fan_out.get(resource_type)
+    if declared or way not in (CATEGORY, BOTH):
+        return declared or ((),)
     taken = [each for each in CATEGORIES[resource_type] if each not in vendor.rejected_categories]
     return [(("category", each),) for each in taken]
+
+
+def everybody(client: FhirClient, landing: Landing, resource_type: str, most_pages: int) -> Roster:
+    """All patients of the server, asked for once a load. Raises MainstemError where they cannot be told, all of them."""
+    known = landing.cursor(EVERYBODY, Roster)
+    if known is None:
+        ids = sorted(_patients(client, resource_type, most_pages))
+        if not ids:
+            raise IncompleteError(
+                f"{resource_type}: the server wants each patient named, and names none itself",
+                "Ask whether this client may search Patient; or list the patients in [cohort].",
+            )
+        known = Roster(members=[Member(each) for each in ids])
+        landing.save_cursor(EVERYBODY, known)
+    return known
+
+
+def _patients(client: FhirClient, resource_type: str, most_pages: int) -> set[str]:
+    size = client.vendor.page_size("Patient", 200)
+    params: Parameters = (("_elements", "id"), *((("_count", str(size)),) if size else ()))
+    url, seen, ids, total = client.url("Patient"), set[str](), set[str](), 0
+    for _ in range(most_pages):
+        page = _page(client, url, params, resource_type)
+        total = max(total, page.total or 0)
+        ids |= {found for line in page.resources if (found := _id(line))}
+        if not page.next:
+            if len(ids) < total:
+                break
+            return ids
+        url, params = page.next, ()
+        if url in seen:
+            break
+        seen.add(url)
+    raise IncompleteError(
+        f"{resource_type}: the server wants each patient named, and its list of patients does not come whole",
+        "List the patients in [cohort]; report it to the EHR vendor.",
+        gap=GapCause.SHORT_OF_COUNT,
+    )
+
+
+def _page(client: FhirClient, url: str, params: Parameters, resource_type: str) -> Page:
+    try:
+        bundle, _ = client.read(url, BUNDLE, what="Patient", params=params, require=require_bundle)
+    except ParameterWanted:
+        raise parameter_wanted(resource_type) from None
+    page = Page(bundle, not_after=client.clock())
+    if page.errors:
+        raise error_answer("Patient", page.errors, "among the results")
+    return page
+
+
+def _id(line: bytes) -> str:
+    try:
+        return decoded(line, _NAMED).id
+    except Unreadable:
+        return ""
+
+
+def sample(client: FhirClient, resource_type: str, way: str) -> Parameters:
+    """One of the searches that make up the type, to be tried."""
+    (first, *_) = parts(resource_type, client.vendor, way)
+    if way not in (PATIENT, BOTH):
+        return first
+    page = _page(client, client.url("Patient"), (("_elements", "id"), ("_count", "1")), resource_type)
+    found = next((found for line in page.resources if (found := _id(line))), "")
+    if not found:
+        raise parameter_wanted(resource_type)
+    return (("patient", found), *first)

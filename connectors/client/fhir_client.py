@@ -363,7 +363,7 @@ class FhirClient:
             return Gone(
                 f"{what}: {place} does not have it ({status})", "Check fhir.base_url, and types in the site file."
             )
-        return OperatorError(
+        return (BadRequest if status in WANTING else OperatorError)(
             f"{what}: {place} answered {status}",
             "Check fhir.vendor and fhir.base_url; `mainstem check` tries each type.",
         )
@@ -403,6 +403,10 @@ class FhirClient:
 
 class Gone(OperatorError):
     """The server does not, or no longer, have what the URL names."""
+
+
+class BadRequest(OperatorError):
+    """The server does not understand, or does not take, what it is asked for."""
 
 
 class Refused(OperatorError):
