@@ -52,6 +52,8 @@ class Pulled(msgspec.Struct, frozen=True, kw_only=True):
     """What did not come of what was asked for; the watermarks of those types stay."""
     delivered: bool = True
     """False where a folder holds no file of the type: nothing was said about it, so its watermark stays as it is."""
+    digest: str = ""
+    """Of all that a folder holds of the type: the same for the same delivery, and empty where nothing is."""
     notes: list[str] = []
     """What somebody may want to know though nothing is missing."""
     newest: datetime | None = None

@@ -37,6 +37,11 @@ def _place_of_a_secret(value: object) -> object:
 SecretRef = Annotated[str, Field(pattern=SECRET_PATTERN), BeforeValidator(_place_of_a_secret)]
 """Where a secret is, never the secret: `env:NAME`, `file:PATH` (relative to the site file), `airflow:CONN_ID`."""
 
+BulkParameter = Literal[
+    "_typeFilter", "_elements", "organizeOutputBy", "allowPartialManifests", "includeAssociatedData"
+]
+"""Parameters of a bulk export that a site may ask for; types and time are Mainstem's own."""
+
 Road = Literal["auto", "search", "bulk", "files"]
 
 
@@ -47,7 +52,8 @@ class _Section(BaseModel):
     @classmethod
     def _one_printable_line(cls, value: object) -> object:
         """A name goes to terminals, logs, pages and headers: refused here, it needs no care there."""
-        for text in value if isinstance(value, list) else [value]:
+        given = list(value.values()) if isinstance(value, dict) else [value]
+        for text in (each for some in given for each in (some if isinstance(some, list) else [some])):
             if isinstance(text, str) and not is_one_line(text):
                 raise ValueError("must be one line of printable characters, 1,000 at most")
         return value
@@ -124,6 +130,10 @@ class Fhir(_Section):
         default=20, gt=0, description="Highest rate of requests, of each of `parallel` readers."
     )
     bulk_wait_minutes: float = Field(default=240, gt=0, description="bulk: longest wait for an export.")
+    bulk_parameters: dict[BulkParameter, str | list[str]] = Field(
+        default_factory=dict,
+        description="bulk: what else the export is asked for: `_typeFilter`, `_elements`, `organizeOutputBy` ….",
+    )
     allowed_origins: list[str] = Field(default_factory=list, description="Other origins the server may link to.")
     allow_plaintext: bool = Field(
         default=False, description="Allow http:// to a host that is not this machine; said on every run."
@@ -163,12 +173,18 @@ class Files(_Section):
     """A folder that the site delivers files into."""
 
     folder: str = Field(
-        description="The folder, relative to the site file; NDJSON (`.ndjson`, `.jsonl`, `.gz` of them), any depth."
+        description="The folder, relative to the site file, any depth: `.ndjson`, `.jsonl`, `.json`, `.gz` of them, `.zip`."
     )
     end_marker: str | None = Field(
         default=None,
         pattern=r"^[^/\\]+$",
         description="Name of the file that the site writes last, such as `_SUCCESS`: without it nothing is read.",
+    )
+    settle_seconds: float = Field(
+        default=1,
+        ge=0,
+        le=600,
+        description="Files written so short ago are looked at twice, so long apart: what grows meanwhile is read at the next run.",
     )
 
 
