@@ -134,3 +134,40 @@ def sample(client: FhirClient, resource_type: str, way: str) -> Parameters:
     if not found:
         raise parameter_wanted(resource_type)
     return (("patient", found), *first)
+
+
+def read_one(client: FhirClient, resource_type: str) -> str:
+    """A real read of the type's first page, as small as can be; says what came. For the preflight."""
+    tried = ["", *ways(resource_type, client.vendor)]
+    for way in tried:
+        try:
+            page = _sampled(client, resource_type, sample(client, resource_type, way))
+        except ParameterWanted:
+            if way == tried[-1]:
+                raise
+            continue
+        counted = f", {page.total} in all" if page.total is not None and not way else ""
+        stamped = "" if page.newest or not page.resources else "; no usable meta.lastUpdated"
+        return f"{len(page.resources)} read{counted}{stamped}" + (
+            f"; by {way}, the plain search is refused" if way else ""
+        )
+    raise AssertionError("the last way returns or raises")
+
+
+def _sampled(client: FhirClient, resource_type: str, params: Parameters) -> Page:
+    size = client.vendor.page_size(resource_type, 1, params)
+    params = (*params, *((("_count", "1"),) if size else ()))
+    bundle, _ = client.read(
+        client.url(resource_type), BUNDLE, what=resource_type, params=params, require=require_bundle
+    )
+    page = Page(bundle, not_after=client.clock())
+    if wants(page):
+        raise parameter_wanted(resource_type)
+    if page.errors:
+        raise error_answer(resource_type, page.errors, "among the results")
+    return page
+
+
+def wants(page: Page) -> bool:
+    """Whether a page gives nothing but the word that a parameter is required."""
+    return not page.resources and any(each.startswith("required") for each in page.errors)

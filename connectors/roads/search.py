@@ -9,7 +9,7 @@ import msgspec
 
 from connectors.client.fhir_client import Answer, BadRequest, FhirClient, Gone
 from connectors.completeness import Crawl, DistinctIds, asked, counted, honours_last_updated, landed_ids
-from connectors.fan_out import BOTH, CATEGORY, PATIENT, everybody, parts, sample, ways
+from connectors.fan_out import BOTH, CATEGORY, PATIENT, everybody, parts, wants, ways
 from connectors.formats.bundle import BUNDLE, Bundle, Page, lines, require_bundle
 from connectors.formats.outcome import ParameterWanted, error_answer, parameter_wanted
 from connectors.outside.times import believed, newest, zulu
@@ -52,6 +52,12 @@ class SearchCursor(msgspec.Struct, kw_only=True):
     """How many fewer came than the server counts."""
     unproven: bool = False
     """Whether more may be there that nobody counts."""
+    distinct: int = 0
+    """Different resources that the searches gave which are done."""
+    heeds: bool | None = None
+    """Whether the server heeds `_lastUpdated`, once that is proven."""
+    dated: bool = False
+    """Whether `as_of` is the server's."""
     counted: bool = True
     """Whether each search gave just as many as the server counts."""
     errors: list[str] = []
@@ -87,43 +93,6 @@ def pull_search(source: Source, wanted: Wanted) -> Pulled:
     )
 
 
-def read_one(client: FhirClient, resource_type: str) -> str:
-    """A real read of the type's first page, as small as can be; says what came. For the preflight."""
-    tried = ["", *ways(resource_type, client.vendor)]
-    for way in tried:
-        try:
-            page = _first_page(client, resource_type, sample(client, resource_type, way))
-        except ParameterWanted:
-            if way == tried[-1]:
-                raise
-            continue
-        counted = f", {page.total} in all" if page.total is not None and not way else ""
-        stamped = "" if page.newest or not page.resources else "; no usable meta.lastUpdated"
-        return f"{len(page.resources)} read{counted}{stamped}" + (
-            f"; by {way}, the plain search is refused" if way else ""
-        )
-    raise AssertionError("the last way returns or raises")
-
-
-def _first_page(client: FhirClient, resource_type: str, params: Parameters) -> Page:
-    size = client.vendor.page_size(resource_type, 1, params)
-    params = (*params, *((("_count", "1"),) if size else ()))
-    bundle, _ = client.read(
-        client.url(resource_type), BUNDLE, what=resource_type, params=params, require=require_bundle
-    )
-    page = Page(bundle, not_after=client.clock())
-    if _wants(page):
-        raise parameter_wanted(resource_type)
-    if page.errors:
-        raise error_answer(resource_type, page.errors, AMONG)
-    return page
-
-
-def _wants(page: Page) -> bool:
-    """Whether a page gives nothing but the word that a parameter is required."""
-    return not page.resources and any(each.startswith("required") for each in page.errors)
-
-
 class _LinkExpired(Exception):
     """A paging link is no longer known to the server."""
 
@@ -136,6 +105,7 @@ class _TypeSearch:
         self.type, self.landing, self.progress = wanted.unit, wanted.landing, wanted.progress
         self.since, self.latest = wanted.since or EPOCH, wanted.until
         self.wanted, self.asked_size = wanted, source.fhir.page_size
+        self.windowed = wanted.since is not None and client.vendor.last_updated
         self.cursor = self.landing.cursor(self.type, SearchCursor) or SearchCursor(began=client.clock())
         self._take_way()
         self.messages_path = self.landing.path(f"OperationOutcome-{self.type}", 1)
@@ -187,6 +157,10 @@ class _TypeSearch:
             self.begin_again()
         while not self.cursor.done:
             self._read_page()
+        if self.windowed and self.cursor.resources and self.cursor.heeds is None:
+            branch = tuple(each for each in self.branches[0] if each[0] != WINDOWS)
+            self.cursor.heeds = honours_last_updated(self.client, self.type, branch)
+            self._save()
         return self._pulled()
 
     def begin_again(self) -> None:
@@ -233,9 +207,11 @@ class _TypeSearch:
 
     def _take(self, bundle: Bundle, answer: Answer) -> None:
         cursor, now = self.cursor, self.client.clock()
-        cursor.as_of = cursor.as_of or believed(answer.date, now) or cursor.began
+        if cursor.as_of is None:
+            date = believed(answer.date, now)
+            cursor.as_of, cursor.dated = date or cursor.began, date is not None
         page = Page(bundle, not_after=max(now, cursor.as_of))
-        if _wants(page):
+        if wants(page):
             raise parameter_wanted(self.type)
         self._land(page)
         self._advance(page)
@@ -434,6 +410,7 @@ class _TypeSearch:
             cursor.unproven |= not crawl.proven or (crawl.repeated and not steady)
         # what stands under no category of US Core's is counted by no search
         cursor.counted &= crawl.total == crawl.distinct and cursor.way not in (CATEGORY, BOTH)
+        cursor.distinct += came
         self._next_branch()
 
     def _next_branch(self) -> None:
@@ -474,7 +451,11 @@ class _TypeSearch:
             unit=self.type,
             files=cursor.files,
             resources=cursor.resources,
-            types={self.type: cursor.resources},
+            types={self.type: cursor.distinct},
+            full=not self.windowed or cursor.heeds is False,
+            heeds=cursor.heeds,
+            counted=cursor.counted,
+            timed=cursor.dated and (cursor.resources > 0 or cursor.counted),
             pages=cursor.pages,
             bytes=cursor.bytes,
             messages=cursor.messages,
