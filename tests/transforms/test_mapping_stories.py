@@ -336,6 +336,13 @@ def test_resources_of_other_fhir_versions_are_refused_by_name(resource: dict[str
     assert reason(filled) == (Reason.OTHER_FHIR_VERSION, path)
 
 
+def test_ids_longer_than_fhir_allows_are_ids() -> None:
+    """Epic has such; a reference with one leads to its patient."""
+    one, other = (only(observation(id=f"{end}{'e' * 120}", subject={"reference": f"Patient/{'T' * 90}"})) for end in "ab")
+    assert one["id"] != other["id"]
+    assert one["subject"] == other["subject"]
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
