@@ -196,3 +196,34 @@ def test_a_server_that_heeds_the_window_and_has_nothing_new_is_no_gap(
     lhn.refresh(site())
     faulty.put(*(patient(number, "2020-03-01T00:00:00Z") for number in (*range(5), 9)))
     assert lhn.refresh(site()).status == "completed"
+
+
+def condition(number: int, updated: str = "2026-03-01T00:00:00Z") -> dict[str, Any]:
+    """A diagnosis of a child's, as it was changed last."""
+    coding = {"system": "http://snomed.info/sct", "code": "34000006"}
+    head = {"resourceType": "Condition", "id": f"dx-{number}", "meta": {"lastUpdated": updated}}
+    return {**head, "subject": {"reference": f"Patient/kid-{number}"}, "code": {"coding": [coding]}}
+
+
+def test_a_type_that_fails_three_nights_and_then_works_lacks_nothing(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    """The other type goes on night by night; the gap is one, and closes with what all four nights brought."""
+    both = site(types=["Patient", "Condition"])
+    faulty.put(*(patient(n) for n in range(3)), *(condition(n) for n in range(3)))
+    first = lhn.refresh(both)
+    assert (first.status, first.total.recorded) == ("completed", 6)
+
+    faulty.faults.append(lambda asked: Answered({}, 403) if asked.path == "Condition" else None)
+    for night in range(2, 5):
+        moment = f"2026-03-0{night}T00:00:00Z"
+        faulty.put(patient(night + 10, moment), condition(night + 10, moment))
+        report = lhn.refresh(both)
+        assert (report.status, report.total.recorded) == ("partial", 1)
+        assert [(gap.resource_type, gap.cause) for gap in report.gaps] == [("Condition", "refused")]
+        assert "Condition" not in report.watermarks
+
+    faulty.faults.clear()
+    last = lhn.refresh(both)
+    assert (last.status, last.total.recorded, last.gaps) == ("completed", 3, [])
+    assert lhn.refresh(both).total.recorded == 0
