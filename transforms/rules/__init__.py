@@ -33,7 +33,7 @@ from transforms.rules.medicines import (
 )
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
-from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped
+from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped, unless_within
 from transforms.rules.texts import ValueNames, presence, said, withheld
 from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
 from transforms.rules.visits import (
@@ -119,6 +119,7 @@ __all__ = [
     "unless_beside",
     "unless_masked",
     "unless_shaped",
+    "unless_within",
     "us_core",
     "value_range",
     "visit_class",
