@@ -87,7 +87,7 @@ def test_who_joins_is_read_from_the_beginning_the_others_from_the_watermark(
     assert asked == [("kid-1,kid-2", "ge"), ("kid-7", "")]
     clinic.asked.clear()
     third = lhn.refresh(site())
-    assert [each.value("patient") for each in clinic.searches("Condition")] == ["kid-1,kid-2,kid-7"]
+    assert of_whom_since(clinic, "Condition") == [("kid-1,kid-2,kid-7", "ge")]
     assert third.total.recorded == 0
 
 
