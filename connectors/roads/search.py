@@ -7,10 +7,11 @@ from hashlib import blake2b
 
 import msgspec
 
-from connectors.client.fhir_client import Answer, FhirClient, Gone
+from connectors.client.fhir_client import Answer, BadRequest, FhirClient, Gone
 from connectors.completeness import Crawl, DistinctIds, asked, counted, honours_last_updated, landed_ids
+from connectors.fan_out import BOTH, CATEGORY, PATIENT, everybody, parts, wants, ways
 from connectors.formats.bundle import BUNDLE, Bundle, Page, lines, require_bundle
-from connectors.formats.outcome import error_answer
+from connectors.formats.outcome import ParameterWanted, error_answer, parameter_wanted
 from connectors.outside.times import believed, newest, zulu
 from connectors.pulled import Pulled, Shortfall
 from connectors.source import Source, Wanted
@@ -38,6 +39,10 @@ class SearchCursor(msgspec.Struct, kw_only=True):
 
     began: datetime
     as_of: datetime | None = None
+    way: str = ""
+    """What the type is asked for by, where the server takes no plain search."""
+    not_taken: list[str] = []
+    """Categories the server does not take."""
     branch: int = 0
     """Which of the searches that make up the type."""
     url: str = ""
@@ -88,21 +93,6 @@ def pull_search(source: Source, wanted: Wanted) -> Pulled:
     )
 
 
-def read_one(client: FhirClient, resource_type: str) -> str:
-    """A real read of the type's first page, as small as can be; says what came. For the preflight."""
-    fan_out = client.vendor.fan_out.get(resource_type) or ((),)
-    size = client.vendor.page_size(resource_type, 1, fan_out[0])
-    params = [*fan_out[0], *([("_count", "1")] if size else [])]
-    url = client.url(resource_type)
-    bundle, _ = client.read(url, BUNDLE, what=resource_type, params=params, require=require_bundle)
-    page = Page(bundle, not_after=client.clock())
-    if page.errors:
-        raise error_answer(resource_type, page.errors, AMONG)
-    counted = f", {page.total} in all" if page.total is not None else ""
-    stamped = "" if page.newest or not page.resources else "; no usable meta.lastUpdated"
-    return f"{len(page.resources)} read{counted}{stamped}"
-
-
 class _LinkExpired(Exception):
     """A paging link is no longer known to the server."""
 
@@ -114,21 +104,39 @@ class _TypeSearch:
         self.client, self.most_pages = client, source.site.limits.pages
         self.type, self.landing, self.progress = wanted.unit, wanted.landing, wanted.progress
         self.since, self.latest = wanted.since or EPOCH, wanted.until
-        fan_out: Sequence[Parameters] = client.vendor.fan_out.get(self.type) or ((),)
-        window = self._window(wanted.since, wanted.until)
+        self.wanted, self.asked_size = wanted, source.fhir.page_size
         self.windowed = wanted.since is not None and client.vendor.last_updated
-        self.branches: Sequence[Parameters] = (
-            wanted.roster.searches(self.type, fan_out, window, wanted.new)
-            if wanted.roster
-            else [(*each, *window) for each in fan_out]
-        )
-        self.size = client.vendor.page_size(self.type, source.fhir.page_size, self.branches[0])
         self.cursor = self.landing.cursor(self.type, SearchCursor) or SearchCursor(began=client.clock())
+        self._take_way()
         self.messages_path = self.landing.path(f"OperationOutcome-{self.type}", 1)
         self.seen: set[bytes] = set()
         self.ids = ids
         if self.cursor.pages and not self.cursor.done:
             self._remember(source.site.limits.line_bytes)
+
+    def _take_way(self) -> None:
+        """The searches that together give the type, by the way that the server takes."""
+        wanted, way = self.wanted, self.cursor.way
+        window = self._window(wanted.since, wanted.until)
+        more = parts(self.type, self.client.vendor, way)
+        roster = wanted.roster
+        if roster is None and way in (PATIENT, BOTH):
+            roster = everybody(self.client, self.landing, self.type, self.most_pages)
+        self.branches: Sequence[Parameters] = (
+            roster.searches(self.type, more, window, wanted.new) if roster else [(*each, *window) for each in more]
+        )
+        self.size = self.client.vendor.page_size(self.type, self.asked_size, self.branches[0])
+
+    def _fan_out(self, refused: ParameterWanted) -> None:
+        """The next way, from its beginning. Raises the refusal where there is none left."""
+        left = ways(self.type, self.client.vendor, by_patient=self.wanted.roster is not None)
+        after = left[left.index(self.cursor.way) + 1 :] if self.cursor.way in left else left
+        if not after:
+            raise refused
+        self.cursor.way = after[0]
+        self.begin_again()
+        self._take_way()
+        self._save()
 
     def _remember(self, cap: int) -> None:
         """After a crash: what the landing holds came, by whichever reading."""
@@ -159,7 +167,7 @@ class _TypeSearch:
         """Forget what was read."""
         self.landing.discard([self.landing.folder / name for name in self.cursor.files])
         self.landing.discard([self.messages_path])
-        self.cursor = SearchCursor(began=self.cursor.began)
+        self.cursor = SearchCursor(began=self.cursor.began, way=self.cursor.way)
         self.seen.clear()
         self.ids.forget()
         self._save()
@@ -167,20 +175,46 @@ class _TypeSearch:
     def _read_page(self) -> None:
         cursor = self.cursor
         self._guard_loop()
-        read = self._ask()
-        if read is None:
-            self._next_way()
-        else:
-            bundle, answer = read
-            now = self.client.clock()
-            if cursor.as_of is None:
-                date = believed(answer.date, now)
-                cursor.as_of, cursor.dated = date or cursor.began, date is not None
-            page = Page(bundle, not_after=max(now, cursor.as_of))
-            self._land(page)
-            self._advance(page)
+        try:
+            read = self._ask()
+            if read is None:
+                self._next_way()
+            else:
+                self._take(*read)
+        except ParameterWanted as exc:
+            if cursor.url or cursor.crawl.way:
+                raise
+            self._fan_out(exc)
+            return
+        except BadRequest:
+            if not self._pass_over():
+                raise
         self._save()
         self.progress(self.type, cursor.resources)
+
+    def _pass_over(self) -> bool:
+        """Whether what was refused is a category that this server does not know; said in a note."""
+        cursor, branch = self.cursor, self.branches[self.cursor.branch]
+        category = next((value for name, value in branch if name == "category"), "")
+        if cursor.way not in (CATEGORY, BOTH) or cursor.url or cursor.crawl.way or cursor.crawl.number or not category:
+            return False
+        cursor.not_taken = list(dict.fromkeys([*cursor.not_taken, category]))
+        if len(cursor.not_taken) == len(parts(self.type, self.client.vendor, cursor.way)):
+            self._fan_out(parameter_wanted(self.type))
+        else:
+            self._next_branch()
+        return True
+
+    def _take(self, bundle: Bundle, answer: Answer) -> None:
+        cursor, now = self.cursor, self.client.clock()
+        if cursor.as_of is None:
+            date = believed(answer.date, now)
+            cursor.as_of, cursor.dated = date or cursor.began, date is not None
+        page = Page(bundle, not_after=max(now, cursor.as_of))
+        if wants(page):
+            raise parameter_wanted(self.type)
+        self._land(page)
+        self._advance(page)
 
     def _ask(self) -> tuple[Bundle, Answer] | None:
         """The next page; None where the server does not understand the way it was asked for."""
@@ -374,10 +408,14 @@ class _TypeSearch:
             cursor.missing += max(0, crawl.total - came)
         else:
             cursor.unproven |= not crawl.proven or (crawl.repeated and not steady)
-        cursor.counted &= crawl.total == crawl.distinct
+        # what stands under no category of US Core's is counted by no search
+        cursor.counted &= crawl.total == crawl.distinct and cursor.way not in (CATEGORY, BOTH)
         cursor.distinct += came
-        cursor.branch, cursor.crawl = cursor.branch + 1, Crawl()
-        cursor.done = cursor.branch >= len(self.branches)
+        self._next_branch()
+
+    def _next_branch(self) -> None:
+        self.cursor.branch, self.cursor.crawl = self.cursor.branch + 1, Crawl()
+        self.cursor.done = self.cursor.branch >= len(self.branches)
 
     def _save(self) -> None:
         self.landing.save_cursor(self.type, self.cursor)
@@ -397,6 +435,16 @@ class _TypeSearch:
             short.append(Shortfall(self.type, GapCause.END_NOT_PROVEN, reason))
         return short
 
+    def _notes(self) -> list[str]:
+        cursor, notes = self.cursor, []
+        if cursor.way:
+            notes.append(f"{self.type}: the server refuses the plain search; it was asked for by {cursor.way}")
+        if cursor.way in (CATEGORY, BOTH):
+            notes.append(f"{self.type}: what stands under none of the US Core categories does not come that way")
+        if cursor.not_taken:
+            notes.append(f"{self.type}: the server does not take the categories {', '.join(cursor.not_taken)}")
+        return notes
+
     def _pulled(self) -> Pulled:
         cursor = self.cursor
         return Pulled(
@@ -406,12 +454,15 @@ class _TypeSearch:
             types={self.type: cursor.distinct},
             full=not self.windowed or cursor.heeds is False,
             heeds=cursor.heeds,
-            counted=cursor.counted,
+            counted=cursor.counted
+            and len(self.branches) == 1
+            and not cursor.way,  # else some belong to none of the searches
             timed=cursor.dated and (cursor.resources > 0 or cursor.counted),
             pages=cursor.pages,
             bytes=cursor.bytes,
             messages=cursor.messages,
             short=self._short(),
+            notes=self._notes(),
             newest=cursor.newest,
             as_of=cursor.as_of or cursor.began,
         )

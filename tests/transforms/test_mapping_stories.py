@@ -317,6 +317,10 @@ def test_two_values_are_refused() -> None:
             {"resourceType": "MedicationRequest", "id": "m", "medication": {"concept": {}}},
             "MedicationRequest.medication",
         ),
+        (
+            {"resourceType": "MedicationRequest", "id": "m", "requester": {"agent": {"reference": "Practitioner/1"}}},
+            "MedicationRequest.requester",
+        ),
         (observation(context={"reference": "Encounter/1"}), "Observation.context"),
         (observation(comments="text"), "Observation.comments"),
         (
