@@ -37,6 +37,11 @@ def _place_of_a_secret(value: object) -> object:
 SecretRef = Annotated[str, Field(pattern=SECRET_PATTERN), BeforeValidator(_place_of_a_secret)]
 """Where a secret is, never the secret: `env:NAME`, `file:PATH` (relative to the site file), `airflow:CONN_ID`."""
 
+BulkParameter = Literal[
+    "_typeFilter", "_elements", "organizeOutputBy", "allowPartialManifests", "includeAssociatedData"
+]
+"""Parameters of a bulk export that a site may ask for; types and time are Mainstem's own."""
+
 Road = Literal["auto", "search", "bulk", "files"]
 
 
@@ -47,7 +52,8 @@ class _Section(BaseModel):
     @classmethod
     def _one_printable_line(cls, value: object) -> object:
         """A name goes to terminals, logs, pages and headers: refused here, it needs no care there."""
-        for text in value if isinstance(value, list) else [value]:
+        given = list(value.values()) if isinstance(value, dict) else [value]
+        for text in (each for some in given for each in (some if isinstance(some, list) else [some])):
             if isinstance(text, str) and not is_one_line(text):
                 raise ValueError("must be one line of printable characters, 1,000 at most")
         return value
@@ -124,6 +130,10 @@ class Fhir(_Section):
         default=20, gt=0, description="Highest rate of requests, of each of `parallel` readers."
     )
     bulk_wait_minutes: float = Field(default=240, gt=0, description="bulk: longest wait for an export.")
+    bulk_parameters: dict[BulkParameter, str | list[str]] = Field(
+        default_factory=dict,
+        description="bulk: what else the export is asked for: `_typeFilter`, `_elements`, `organizeOutputBy` ….",
+    )
     allowed_origins: list[str] = Field(default_factory=list, description="Other origins the server may link to.")
     allow_plaintext: bool = Field(
         default=False, description="Allow http:// to a host that is not this machine; said on every run."
