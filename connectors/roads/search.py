@@ -84,17 +84,27 @@ def pull_search(source: Source, wanted: Wanted) -> Pulled:
 
 def read_one(client: FhirClient, resource_type: str) -> str:
     """A real read of the type's first page, as small as can be; says what came. For the preflight."""
+    page = _first_page(client, resource_type, 1)
+    counted = f", {page.total} in all" if page.total is not None else ""
+    stamped = "" if page.newest or not page.resources else "; no usable meta.lastUpdated"
+    return f"{len(page.resources)} read{counted}{stamped}"
+
+
+def read_some(client: FhirClient, resource_type: str, count: int) -> list[bytes]:
+    """Resources of the type's first page, of about as many as asked for. For the preflight."""
+    return _first_page(client, resource_type, count).resources
+
+
+def _first_page(client: FhirClient, resource_type: str, count: int) -> Page:
     fan_out = client.vendor.fan_out.get(resource_type) or ((),)
-    size = client.vendor.page_size(resource_type, 1, fan_out[0])
-    params = [*fan_out[0], *([("_count", "1")] if size else [])]
+    size = client.vendor.page_size(resource_type, count, fan_out[0])
+    params = [*fan_out[0], *([("_count", str(count))] if size else [])]
     url = client.url(resource_type)
     bundle, _ = client.read(url, BUNDLE, what=resource_type, params=params, require=require_bundle)
     page = Page(bundle, not_after=client.clock())
     if page.errors:
         raise error_answer(resource_type, page.errors, AMONG)
-    counted = f", {page.total} in all" if page.total is not None else ""
-    stamped = "" if page.newest or not page.resources else "; no usable meta.lastUpdated"
-    return f"{len(page.resources)} read{counted}{stamped}"
+    return page
 
 
 class _LinkExpired(Exception):
