@@ -173,12 +173,18 @@ class Files(_Section):
     """A folder that the site delivers files into."""
 
     folder: str = Field(
-        description="The folder, relative to the site file; NDJSON (`.ndjson`, `.jsonl`, `.gz` of them), any depth."
+        description="The folder, relative to the site file, any depth: `.ndjson`, `.jsonl`, `.json`, `.gz` of them, `.zip`."
     )
     end_marker: str | None = Field(
         default=None,
         pattern=r"^[^/\\]+$",
         description="Name of the file that the site writes last, such as `_SUCCESS`: without it nothing is read.",
+    )
+    settle_seconds: float = Field(
+        default=1,
+        ge=0,
+        le=600,
+        description="Files written so short ago are looked at twice, so long apart: what grows meanwhile is read at the next run.",
     )
 
 
@@ -213,6 +219,9 @@ class Limits(_Section):
     line_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, description="Longest NDJSON line.")
     pages: int = Field(default=100_000, ge=1, description="Most pages of one search.")
     file_bytes: int = Field(default=1 << 40, ge=1, description="Largest downloaded or delivered file, unpacked.")
+    fall_percent: float = Field(
+        default=30, gt=0, le=100, description="How much less of a type may come by a full read than by the last one."
+    )
     quarantine_lines: int = Field(
         default=100_000, ge=0, description="Most unusable lines of a type and load kept to look at; all are counted."
     )

@@ -47,6 +47,12 @@ class SearchCursor(msgspec.Struct, kw_only=True):
     """How many fewer came than the server counts."""
     unproven: bool = False
     """Whether more may be there that nobody counts."""
+    distinct: int = 0
+    """Different resources that the searches gave which are done."""
+    heeds: bool | None = None
+    """Whether the server heeds `_lastUpdated`, once that is proven."""
+    dated: bool = False
+    """Whether `as_of` is the server's."""
     counted: bool = True
     """Whether each search gave just as many as the server counts."""
     errors: list[str] = []
@@ -120,6 +126,7 @@ class _TypeSearch:
         self.since, self.latest = wanted.since or EPOCH, wanted.until
         fan_out: Sequence[Parameters] = client.vendor.fan_out.get(self.type) or ((),)
         window = self._window(wanted.since, wanted.until)
+        self.windowed = wanted.since is not None and client.vendor.last_updated
         self.branches: Sequence[Parameters] = (
             wanted.roster.searches(self.type, fan_out, window, wanted.new)
             if wanted.roster
@@ -152,6 +159,10 @@ class _TypeSearch:
             self.begin_again()
         while not self.cursor.done:
             self._read_page()
+        if self.windowed and self.cursor.resources and self.cursor.heeds is None:
+            branch = tuple(each for each in self.branches[0] if each[0] != WINDOWS)
+            self.cursor.heeds = honours_last_updated(self.client, self.type, branch)
+            self._save()
         return self._pulled()
 
     def begin_again(self) -> None:
@@ -172,7 +183,9 @@ class _TypeSearch:
         else:
             bundle, answer = read
             now = self.client.clock()
-            cursor.as_of = cursor.as_of or believed(answer.date, now) or cursor.began
+            if cursor.as_of is None:
+                date = believed(answer.date, now)
+                cursor.as_of, cursor.dated = date or cursor.began, date is not None
             page = Page(bundle, not_after=max(now, cursor.as_of))
             self._land(page)
             self._advance(page)
@@ -372,6 +385,7 @@ class _TypeSearch:
         else:
             cursor.unproven |= not crawl.proven or (crawl.repeated and not steady)
         cursor.counted &= crawl.total == crawl.distinct
+        cursor.distinct += came
         cursor.branch, cursor.crawl = cursor.branch + 1, Crawl()
         cursor.done = cursor.branch >= len(self.branches)
 
@@ -399,7 +413,11 @@ class _TypeSearch:
             unit=self.type,
             files=cursor.files,
             resources=cursor.resources,
-            types={self.type: cursor.resources},
+            types={self.type: cursor.distinct},
+            full=not self.windowed or cursor.heeds is False,
+            heeds=cursor.heeds,
+            counted=cursor.counted,
+            timed=cursor.dated and (cursor.resources > 0 or cursor.counted),
             pages=cursor.pages,
             bytes=cursor.bytes,
             messages=cursor.messages,

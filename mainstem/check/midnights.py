@@ -3,11 +3,9 @@
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import islice
-from pathlib import Path
 
-from connectors.formats.ndjson import read_lines
 from connectors.pulling import readable
+from connectors.roads.files import SORTED, Part, first_lines
 from connectors.roads.search import read_some
 from mainstem.check.finding import Finding, failed
 from mainstem.check.probe import Probe, Visit
@@ -37,10 +35,10 @@ def _look(visit: Visit) -> list[Finding]:
 
 
 def _delivered(visit: Visit) -> Iterator[bytes]:
-    cap = visit.site.limits.line_bytes
-    for name in visit.site.types if visit.delivered else ():
-        for path in (visit.delivered or {}).get(name, [])[:1]:
-            yield from _first_lines(path, cap)
+    delivered = visit.delivered or {}
+    for name in (*visit.site.types, SORTED):
+        for part in delivered.get(name, [])[:1]:
+            yield from _first_lines(part, visit)
 
 
 def _answered(visit: Visit) -> Iterator[bytes]:
@@ -53,10 +51,10 @@ def _answered(visit: Visit) -> Iterator[bytes]:
                 yield from read_some(visit.client, name, _SAMPLE)
 
 
-def _first_lines(path: Path, cap: int) -> list[bytes]:
+def _first_lines(part: Part, visit: Visit) -> list[bytes]:
     """Of a file that cannot be read, none: the finding of its type says so."""
     try:
-        return [line for line in islice(read_lines(path, cap=cap), _SAMPLE) if isinstance(line, bytes)]
+        return first_lines(part, visit.source.files, _SAMPLE, cap=visit.site.limits.line_bytes)
     except OSError:
         return []
 

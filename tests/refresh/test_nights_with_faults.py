@@ -15,12 +15,26 @@ def patient(number: int, updated: str = "2026-03-01T00:00:00Z", **values: Any) -
     return {**head, "birthDate": "2015-03-01", **values}
 
 
+def visit(number: int) -> dict[str, Any]:
+    """A child's visit."""
+    return {
+        "resourceType": "Encounter",
+        "id": f"visit-{number}",
+        "meta": {"lastUpdated": "2026-03-01T00:00:00Z"},
+        "status": "finished",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+        "subject": {"reference": f"Patient/kid-{number}"},
+        "period": {"start": "2026-02-02T10:00:00Z", "end": "2026-02-02T10:30:00Z"},
+    }
+
+
 @pytest.fixture
 def site(lhn: Network, faulty: FaultyHospital) -> Callable[..., Path]:
     """The hospital's site file."""
 
-    def write(types: list[str] | None = None, **values: Any) -> Path:
+    def write(types: list[str] | None = None, vendor: str = "", **values: Any) -> Path:
         source = f'[fhir]\nbase_url = "{faulty.base_url}"\npage_size = 10\nrequests_per_second = 1000\n'
+        source += f'vendor = "{vendor}"\n' if vendor else ""
         return lhn.site("west", source, road="search", types=types or ["Patient"], **values)
 
     return write
@@ -76,3 +90,72 @@ def test_hospital_that_hides_its_statement_is_read_by_the_road_that_is_named(
     faulty.put(patient(9, "2026-03-02T00:00:00Z"))
     second = lhn.refresh(site())
     assert (second.status, second.total.recorded) == ("completed", 1)
+
+
+def test_an_empty_answer_moves_no_watermark_unless_the_server_counts_none(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    """Not to the server's Date: what it did not give that night would never be asked for again."""
+    faulty.put(*(patient(number) for number in range(5)))
+    first = lhn.refresh(site()).watermarks["Patient"]
+    assert first.isoformat() == "2026-03-01T00:00:00+00:00"  # the newest update, not the Date of the answer
+
+    faulty.resources["Patient"].clear()
+    faulty.counts = False
+    second = lhn.refresh(site())
+    assert (second.status, second.watermarks) == ("completed", {"Patient": first})
+    faulty.counts = True
+    assert lhn.refresh(site()).watermarks["Patient"] > first
+
+
+def test_a_first_night_of_nothing_sets_no_watermark(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    """A permission that is missing looks like a hospital without patients; what is granted later is read from the beginning."""
+    faulty.resources = {"Patient": [], "Encounter": []}
+    faulty.put(patient(1))
+    assert list(lhn.refresh(site(["Patient", "Encounter"])).watermarks) == ["Patient"]
+
+
+@pytest.mark.parametrize("vendor", ["epic", "generic"])
+def test_a_full_read_that_gives_nothing_is_a_gap_until_it_is_accepted(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path], vendor: str
+) -> None:
+    """A vendor without `_lastUpdated`, or a server that was proven to ignore it: nothing is not "nothing new"."""
+    faulty.understands -= {"_lastUpdated"}
+    faulty.put(*(patient(number) for number in range(5)), *(visit(number) for number in range(5)))
+    path = site(["Patient", "Encounter"], vendor=vendor)
+    for _ in range(2):
+        assert lhn.refresh(path).status == "completed"
+    faulty.resources["Encounter"].clear()
+    silent = lhn.refresh(path)
+    assert [(gap.resource_type, gap.cause) for gap in silent.gaps] == [("Encounter", "fell-silent")]
+    assert silent.total.withdrawn == 0
+    assert lhn.mainstem("gaps", "accept", path, "Encounter", "--reason", "moved").returncode == 0
+    assert lhn.refresh(path).status == "completed"
+
+
+def test_a_sharp_fall_of_a_full_read_is_a_gap(lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]) -> None:
+    """Two thirds came, where all came before: the permissions of a clinic may have been taken away."""
+    faulty.put(*(patient(number) for number in range(60)))
+    path = site(vendor="epic")
+    assert lhn.refresh(path).status == "completed"
+    del faulty.resources["Patient"][40:]
+    fallen = lhn.refresh(path)
+    assert [gap.cause for gap in fallen.gaps] == ["sharp-fall"]
+    assert "40 came, 60 at the last full read" in fallen.gaps[0].reason
+    faulty.put(*(patient(number) for number in range(40, 50)))
+    assert lhn.refresh(path).status == "completed"
+
+
+def test_a_server_that_heeds_the_window_and_has_nothing_new_is_no_gap(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    """Proven with the nights that brought something."""
+    faulty.put(*(patient(number) for number in range(5)))
+    for _ in range(2):
+        lhn.refresh(site())
+    faulty.put(patient(9, "2026-03-05T00:00:00Z"))
+    lhn.refresh(site())
+    faulty.put(*(patient(number, "2020-03-01T00:00:00Z") for number in (*range(5), 9)))
+    assert lhn.refresh(site()).status == "completed"
