@@ -10,7 +10,7 @@ from connectors.cohort import Roster
 from connectors.outside.times import newest
 from connectors.pulled import EXPORT, Pulled, Shortfall
 from connectors.referred import complete_referred
-from connectors.roads.bulk import pull_export
+from connectors.roads.bulk import give_up_jobs, pull_export
 from connectors.roads.files import delivered, pull_files
 from connectors.roads.search import pull_search
 from connectors.rosters import read_roster
@@ -107,6 +107,7 @@ def pull(source: Source, wanted: Wanted) -> Pulled:
         return pull_files(source, wanted)
     if wanted.unit == EXPORT:
         return _pull_export(source, wanted)
+    give_up_jobs(source, wanted.landing)
     pulled = pull_search(source, wanted)
     return complete_referred(source, wanted, pulled) if pulled.complete else pulled
 

@@ -16,10 +16,11 @@ import httpx2
 import stamina
 
 from connectors.client.auth import Clock, Secrets, auth_for
-from connectors.client.bodies import PAGE_BYTES, body, flowing, require_encoding
+from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, require_encoding
 from connectors.client.connections import open_connections, refused_handshake
 from connectors.client.limits import Notice, Patience, Quota, QuotaSpent, no_notice
 from connectors.client.origins import Origins
+from connectors.formats.outcome import parameter_wanted, wants_parameter
 from connectors.outside.decoding import Form, TooDeep, Unreadable, decoded
 from connectors.outside.times import http_date, pause_after
 from connectors.vendors import GENERIC, Evidence, Vendor, told_by, vendor
@@ -35,6 +36,8 @@ RETRY_SECONDS = 600.0
 ATTEMPTS = 5
 REDIRECTS = 5
 PROXY_LOG_IN, NOT_IMPLEMENTED = 407, 501
+WANTING = frozenset({400, 412, 422})
+"""Statuses by which servers refuse a search for what it does not say."""
 _SEE_OTHER = frozenset({301, 302, 303})
 _LOG_IN = re.compile(r"log-?[io]n|sign-?[io]n|\bauth|sso|saml|adfs|oauth|openid", re.IGNORECASE)
 """Words in the addresses of log-in pages."""
@@ -265,7 +268,7 @@ class FhirClient:
                 )
             self._quota.see(self.vendor, response.headers)
             if response.status_code not in accepted:
-                raise self._refusal(response, what)
+                raise self._wanting(response, what) or self._refusal(response, what)
             yield response
         except httpx2.HTTPError as exc:
             raise self._broken(exc, target) from exc
@@ -322,6 +325,16 @@ class FhirClient:
             self.sleep(self._next_at - now)
         self._next_at = max(now, self._next_at) + self._pause
 
+    def _wanting(self, response: httpx2.Response, what: str) -> MainstemError | None:
+        """Whether a request is refused for what it does not say."""
+        if response.status_code not in WANTING or response.is_closed:
+            return None
+        try:
+            told = body(response, cap=SMALL_BYTES, what=what)
+        except IncompleteError:
+            return None
+        return parameter_wanted(what) if wants_parameter(told) else None
+
     def _refusal(self, response: httpx2.Response, what: str) -> MainstemError:
         """What to do about a status; the server's own words stay out, they may hold anything."""
         status = response.status_code
@@ -350,7 +363,7 @@ class FhirClient:
             return Gone(
                 f"{what}: {place} does not have it ({status})", "Check fhir.base_url, and types in the site file."
             )
-        return OperatorError(
+        return (BadRequest if status in WANTING else OperatorError)(
             f"{what}: {place} answered {status}",
             "Check fhir.vendor and fhir.base_url; `mainstem check` tries each type.",
         )
@@ -390,6 +403,10 @@ class FhirClient:
 
 class Gone(OperatorError):
     """The server does not, or no longer, have what the URL names."""
+
+
+class BadRequest(OperatorError):
+    """The server does not understand, or does not take, what it is asked for."""
 
 
 class Refused(OperatorError):

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from connectors.formats.outcome import error_answer, errors_in, errors_of
+from connectors.formats.outcome import error_answer, errors_in, errors_of, parameter_wanted, parameter_wanted_in
 from connectors.outside.decoding import ABSENT, TooDeep, Unreadable, decoded, said, without_unreadable
 from connectors.outside.times import instant, newest
 from schemas.errors import IncompleteError
@@ -186,10 +186,13 @@ class Page:
 
 
 def require_bundle(bundle: Bundle, what: str) -> None:
-    """Raises IncompleteError for anything else, with the code and kind of an error that came in its place."""
+    """Raises IncompleteError for anything else, with the code and kind of an error that came in its place; ParameterWanted
+    where it is about what was asked for."""
     if bundle.resourceType == "Bundle":
         return
     if bundle.resourceType == "OperationOutcome":
+        if parameter_wanted_in(bundle.issue):
+            raise parameter_wanted(what)
         raise error_answer(what, errors_in(bundle.issue))
     raise IncompleteError(
         f"{what}: the server answers a search with no Bundle",

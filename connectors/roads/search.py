@@ -7,10 +7,11 @@ from hashlib import blake2b
 
 import msgspec
 
-from connectors.client.fhir_client import Answer, FhirClient, Gone
+from connectors.client.fhir_client import Answer, BadRequest, FhirClient, Gone
 from connectors.completeness import Crawl, DistinctIds, asked, counted, honours_last_updated, landed_ids
+from connectors.fan_out import BOTH, CATEGORY, PATIENT, everybody, parts, wants, ways
 from connectors.formats.bundle import BUNDLE, Bundle, Page, lines, require_bundle
-from connectors.formats.outcome import error_answer
+from connectors.formats.outcome import ParameterWanted, error_answer, parameter_wanted
 from connectors.outside.times import believed, newest, zulu
 from connectors.pulled import Pulled, Shortfall
 from connectors.source import Source, Wanted
@@ -38,6 +39,12 @@ class SearchCursor(msgspec.Struct, kw_only=True):
 
     began: datetime
     as_of: datetime | None = None
+    way: str = ""
+    """What the type is asked for by, where the server takes no plain search."""
+    singly: bool = False
+    """Whether patients are asked for one at a time: not every server takes several."""
+    not_taken: list[str] = []
+    """Categories the server does not take."""
     branch: int = 0
     """Which of the searches that make up the type."""
     url: str = ""
@@ -88,31 +95,6 @@ def pull_search(source: Source, wanted: Wanted) -> Pulled:
     )
 
 
-def read_one(client: FhirClient, resource_type: str) -> str:
-    """A real read of the type's first page, as small as can be; says what came. For the preflight."""
-    page = _first_page(client, resource_type, 1)
-    counted = f", {page.total} in all" if page.total is not None else ""
-    stamped = "" if page.newest or not page.resources else "; no usable meta.lastUpdated"
-    return f"{len(page.resources)} read{counted}{stamped}"
-
-
-def read_some(client: FhirClient, resource_type: str, count: int) -> list[bytes]:
-    """Resources of the type's first page, of about as many as asked for. For the preflight."""
-    return _first_page(client, resource_type, count).resources
-
-
-def _first_page(client: FhirClient, resource_type: str, count: int) -> Page:
-    fan_out = client.vendor.fan_out.get(resource_type) or ((),)
-    size = client.vendor.page_size(resource_type, count, fan_out[0])
-    params = [*fan_out[0], *([("_count", str(count))] if size else [])]
-    url = client.url(resource_type)
-    bundle, _ = client.read(url, BUNDLE, what=resource_type, params=params, require=require_bundle)
-    page = Page(bundle, not_after=client.clock())
-    if page.errors:
-        raise error_answer(resource_type, page.errors, AMONG)
-    return page
-
-
 class _LinkExpired(Exception):
     """A paging link is no longer known to the server."""
 
@@ -124,21 +106,41 @@ class _TypeSearch:
         self.client, self.most_pages = client, source.site.limits.pages
         self.type, self.landing, self.progress = wanted.unit, wanted.landing, wanted.progress
         self.since, self.latest = wanted.since or EPOCH, wanted.until
-        fan_out: Sequence[Parameters] = client.vendor.fan_out.get(self.type) or ((),)
-        window = self._window(wanted.since, wanted.until)
+        self.wanted, self.asked_size = wanted, source.fhir.page_size
         self.windowed = wanted.since is not None and client.vendor.last_updated
-        self.branches: Sequence[Parameters] = (
-            wanted.roster.searches(self.type, fan_out, window, wanted.new)
-            if wanted.roster
-            else [(*each, *window) for each in fan_out]
-        )
-        self.size = client.vendor.page_size(self.type, source.fhir.page_size, self.branches[0])
         self.cursor = self.landing.cursor(self.type, SearchCursor) or SearchCursor(began=client.clock())
+        self._take_way()
         self.messages_path = self.landing.path(f"OperationOutcome-{self.type}", 1)
         self.seen: set[bytes] = set()
         self.ids = ids
         if self.cursor.pages and not self.cursor.done:
             self._remember(source.site.limits.line_bytes)
+
+    def _take_way(self) -> None:
+        """The searches that together give the type, by the way that the server takes."""
+        wanted, way = self.wanted, self.cursor.way
+        window = self._window(wanted.since, wanted.until)
+        more = parts(self.type, self.client.vendor, way)
+        roster = wanted.roster
+        if roster is None and way in (PATIENT, BOTH):
+            roster = everybody(self.client, self.landing, self.type, self.most_pages)
+        self.branches: Sequence[Parameters] = (
+            roster.searches(self.type, more, window, wanted.new) if roster else [(*each, *window) for each in more]
+        )
+        if self.cursor.singly:
+            self.branches = [((name, each), *more) for (name, some), *more in self.branches for each in some.split(",")]
+        self.size = self.client.vendor.page_size(self.type, self.asked_size, self.branches[0])
+
+    def _fan_out(self, refused: ParameterWanted) -> None:
+        """The next way, from its beginning. Raises the refusal where there is none left."""
+        left = ways(self.type, self.client.vendor, by_patient=self.wanted.roster is not None)
+        after = left[left.index(self.cursor.way) + 1 :] if self.cursor.way in left else left
+        if not after:
+            raise refused
+        self.cursor.way = after[0]
+        self.begin_again()
+        self._take_way()
+        self._save()
 
     def _remember(self, cap: int) -> None:
         """After a crash: what the landing holds came, by whichever reading."""
@@ -169,7 +171,7 @@ class _TypeSearch:
         """Forget what was read."""
         self.landing.discard([self.landing.folder / name for name in self.cursor.files])
         self.landing.discard([self.messages_path])
-        self.cursor = SearchCursor(began=self.cursor.began)
+        self.cursor = SearchCursor(began=self.cursor.began, way=self.cursor.way, singly=self.cursor.singly)
         self.seen.clear()
         self.ids.forget()
         self._save()
@@ -177,20 +179,53 @@ class _TypeSearch:
     def _read_page(self) -> None:
         cursor = self.cursor
         self._guard_loop()
-        read = self._ask()
-        if read is None:
-            self._next_way()
-        else:
-            bundle, answer = read
-            now = self.client.clock()
-            if cursor.as_of is None:
-                date = believed(answer.date, now)
-                cursor.as_of, cursor.dated = date or cursor.began, date is not None
-            page = Page(bundle, not_after=max(now, cursor.as_of))
-            self._land(page)
-            self._advance(page)
+        try:
+            read = self._ask()
+            if read is None:
+                self._next_way()
+            else:
+                self._take(*read)
+        except ParameterWanted as exc:
+            if cursor.url or cursor.crawl.way:
+                raise
+            self._fan_out(exc)
+            return
+        except BadRequest:
+            if not self._pass_over():
+                raise
         self._save()
         self.progress(self.type, cursor.resources)
+
+    def _pass_over(self) -> bool:
+        """Whether what was refused can do without: several patients at once, or a category that this server does not know."""
+        cursor, branch = self.cursor, self.branches[self.cursor.branch]
+        if cursor.url or cursor.crawl.way or cursor.crawl.number:
+            return False
+        if any(name in ("patient", "_id") and "," in value for name, value in branch[:1]):
+            cursor.singly = True
+            self.begin_again()
+            self._take_way()
+            return True
+        category = next((value for name, value in branch if name == "category"), "")
+        if cursor.way not in (CATEGORY, BOTH) or not category:
+            return False
+        cursor.not_taken = list(dict.fromkeys([*cursor.not_taken, category]))
+        if len(cursor.not_taken) == len(parts(self.type, self.client.vendor, cursor.way)):
+            self._fan_out(parameter_wanted(self.type))
+        else:
+            self._next_branch()
+        return True
+
+    def _take(self, bundle: Bundle, answer: Answer) -> None:
+        cursor, now = self.cursor, self.client.clock()
+        if cursor.as_of is None:
+            date = believed(answer.date, now)
+            cursor.as_of, cursor.dated = date or cursor.began, date is not None
+        page = Page(bundle, not_after=max(now, cursor.as_of))
+        if wants(page):
+            raise parameter_wanted(self.type)
+        self._land(page)
+        self._advance(page)
 
     def _ask(self) -> tuple[Bundle, Answer] | None:
         """The next page; None where the server does not understand the way it was asked for."""
@@ -238,7 +273,7 @@ class _TypeSearch:
         """Links lead onwards, and not for ever. What a loop brought twice is thrown away with it."""
         cursor, crawl = self.cursor, self.cursor.crawl
         at = cursor.url or (crawl.matches, *crawl.windows[-1:])
-        place = (cursor.branch, crawl.number, crawl.way, crawl.size, at)
+        place = (cursor.way, cursor.singly, cursor.branch, crawl.number, crawl.way, crawl.size, at)
         mark = blake2b(repr(place).encode(), digest_size=8).digest()
         if mark in self.seen:
             self.begin_again()
@@ -384,10 +419,14 @@ class _TypeSearch:
             cursor.missing += max(0, crawl.total - came)
         else:
             cursor.unproven |= not crawl.proven or (crawl.repeated and not steady)
-        cursor.counted &= crawl.total == crawl.distinct
+        # what stands under no category of US Core's is counted by no search
+        cursor.counted &= crawl.total == crawl.distinct and cursor.way not in (CATEGORY, BOTH)
         cursor.distinct += came
-        cursor.branch, cursor.crawl = cursor.branch + 1, Crawl()
-        cursor.done = cursor.branch >= len(self.branches)
+        self._next_branch()
+
+    def _next_branch(self) -> None:
+        self.cursor.branch, self.cursor.crawl = self.cursor.branch + 1, Crawl()
+        self.cursor.done = self.cursor.branch >= len(self.branches)
 
     def _save(self) -> None:
         self.landing.save_cursor(self.type, self.cursor)
@@ -407,6 +446,16 @@ class _TypeSearch:
             short.append(Shortfall(self.type, GapCause.END_NOT_PROVEN, reason))
         return short
 
+    def _notes(self) -> list[str]:
+        cursor, notes = self.cursor, []
+        if cursor.way:
+            notes.append(f"{self.type}: the server refuses the plain search; it was asked for by {cursor.way}")
+        if cursor.way in (CATEGORY, BOTH):
+            notes.append(f"{self.type}: what stands under none of the US Core categories does not come that way")
+        if cursor.not_taken:
+            notes.append(f"{self.type}: the server does not take the categories {', '.join(cursor.not_taken)}")
+        return notes
+
     def _pulled(self) -> Pulled:
         cursor = self.cursor
         return Pulled(
@@ -422,6 +471,7 @@ class _TypeSearch:
             bytes=cursor.bytes,
             messages=cursor.messages,
             short=self._short(),
+            notes=self._notes(),
             newest=cursor.newest,
             as_of=cursor.as_of or cursor.began,
         )

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
+from connectors.fan_out import read_some
 from connectors.pulling import readable
 from connectors.roads.files import SORTED, Part, first_lines
-from connectors.roads.search import read_some
 from mainstem.check.finding import Finding, failed
 from mainstem.check.probe import Probe, Visit
 from schemas.errors import IncompleteError, MainstemError

@@ -14,7 +14,7 @@ import pytest
 from network_under_test import Network
 
 from connectors.source import Source
-from mainstem.refresh import open_refresh
+from mainstem.refresh import open_refresh, verdict
 from mainstem.refresh import preflight as look_first
 from mainstem.state import State
 from schemas.errors import MainstemError
@@ -121,6 +121,31 @@ def test_an_empty_folder_fails_the_first_night_and_every_other(site: Site) -> No
     assert site.records() == {"person": 1, "observation": 2}
     whole(site)
     assert (site.night().status, site.gaps()) == ("completed", [])
+
+
+def test_a_gap_is_told_in_the_same_words_everywhere(site: Site) -> None:
+    """By `run`, `status`, `gaps list`, the DAG's last line and the load event: why, what to do, who can."""
+    whole(site)
+    site.night()
+    (site.folder / "Observation.ndjson").unlink()
+    ran, status, listed = (
+        site.lhn.mainstem(*command) for command in (("run", site.path), ("status",), ("gaps", "list"))
+    )
+    cause = GapCause.NOT_DELIVERED
+    words = ("no file of this type was delivered", cause.fix, f"({cause.who})")
+    with open_refresh(site.path, site.lhn.settings) as refresh:
+        last = refresh.store.loads.last("west")
+        assert last is not None
+        line, is_whole = verdict(refresh, last.id)
+    for told in (ran.stdout, status.stdout, listed.stdout, line):
+        assert all(word in told for word in words), told
+    assert (ran.returncode, listed.returncode, is_whole) == (3, 3, False)
+    assert "partial" in ran.stdout
+    assert "partial" in status.stdout
+    assert " partial: " in line
+    event = site.told()[-1]
+    assert event.status == "partial"
+    assert [(gap.cause, gap.fix, gap.who) for gap in event.gaps] == [(cause, cause.fix, cause.who)]
 
 
 def test_a_share_that_is_not_mounted_is_named_and_nothing_moves(site: Site) -> None:

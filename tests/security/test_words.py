@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from connectors.client.capabilities import ask_capabilities
 from connectors.delivery import look_into
+from connectors.fan_out import read_one
 from connectors.formats.bundle import BUNDLE, Page
 from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
@@ -23,7 +24,6 @@ from connectors.outside.times import EARLIEST, LATEST, believed, http_date, inst
 from connectors.pulled import EXPORT, Pulled
 from connectors.pulling import pull
 from connectors.roads.files import SORTED, files_by_type
-from connectors.roads.search import read_one
 from connectors.source import Source, Wanted
 from mainstem.consumer.tail import _seen, _seen_load
 from schemas.errors import MainstemError

@@ -129,6 +129,10 @@ class FaultyHospital:
             held = [f"{each['system']}|{each['value']}" for each in resource.get("identifier", [])]
             if not set(held).intersection(each.replace("\\,", ",") for each in re.split(r"(?<!\\),", wanted)):
                 return False
+        if (wanted := asked.value("category")) and "category" in self.understands:
+            codings = [coding for each in resource.get("category", []) for coding in each.get("coding", [])]
+            if wanted not in {coding.get("code") for coding in codings}:
+                return False
         if "_lastUpdated" not in self.understands:
             return True
         updated = resource.get("meta", {}).get("lastUpdated", "")[:19]
@@ -138,6 +142,7 @@ class FaultyHospital:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     hospital: FaultyHospital
 
     def _do(self) -> None:
