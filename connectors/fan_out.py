@@ -1,6 +1,6 @@
 """Searches that a server takes only with a further parameter: the ways to ask for a whole type nevertheless."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -136,9 +136,15 @@ def sample(client: FhirClient, resource_type: str, way: str) -> Parameters:
     return (("patient", found), *first)
 
 
-def read_one(client: FhirClient, resource_type: str) -> str:
-    """A real read of the type's first page, as small as can be; says what came. For the preflight."""
+def read_one(client: FhirClient, resource_type: str, see: Callable[[bytes], None] | None = None) -> str:
+    """A real read of the type's first page, as small as can be; says what came. For the preflight.
+
+    `see` is shown each resource, and may raise.
+    """
     page, way = _first_page(client, resource_type, 1)
+    if see is not None:
+        for line in page.resources:
+            see(line)
     counted = f", {page.total} in all" if page.total is not None and not way else ""
     stamped = "" if page.newest or not page.resources else "; no usable meta.lastUpdated"
     return f"{len(page.resources)} read{counted}{stamped}" + (f"; by {way}, the plain search is refused" if way else "")
