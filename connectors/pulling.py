@@ -28,6 +28,7 @@ __all__ = [
     "pull",
     "read_capabilities",
     "readable",
+    "reads_files",
     "require_delivery",
     "road_of",
     "roster",
@@ -40,7 +41,7 @@ def read_capabilities(source: Source) -> Capabilities | None:
 
     Raises OperatorError for a server that shows no statement, unless the site file says which road to take.
     """
-    if _reads_files(source.site):
+    if reads_files(source.site):
         return None
     with source.client() as client:
         return meet(client, hidden=source.site.road != "auto")
@@ -92,7 +93,7 @@ def roster(source: Source, capabilities: Capabilities | None) -> Roster | None:
 
 def require_delivery(source: Source) -> None:
     """Proves that there is something whole to read where a site delivers files. Raises MainstemError where there is not."""
-    if _reads_files(source.site):
+    if reads_files(source.site):
         delivered(source)
 
 
@@ -103,7 +104,7 @@ def pull(source: Source, wanted: Wanted) -> Pulled:
     MainstemError with the cursor left for the next call.
     """
     wanted.landing.open()
-    if wanted.unit != EXPORT and _reads_files(source.site):
+    if wanted.unit != EXPORT and reads_files(source.site):
         return pull_files(source, wanted)
     if wanted.unit == EXPORT:
         return _pull_export(source, wanted)
@@ -157,5 +158,6 @@ def _together(pulled: Pulled, more: Pulled) -> Pulled:
     )
 
 
-def _reads_files(site: Site) -> bool:
+def reads_files(site: Site) -> bool:
+    """Whether a folder is read, and no server."""
     return site.fhir is None or site.road == "files"
