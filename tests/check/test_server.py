@@ -183,3 +183,21 @@ def test_other_fhir_version_is_said_by_name(
     found = findings(make_site(road="search"), saying(statement))
     assert said in found["capability statement"].what
     assert "R4 base URL" in found["capability statement"].fix
+
+
+def test_resource_of_another_version_is_found_though_the_statement_says_r4(
+    make_site: Any, findings: Any, saying: Any, fhir: Any
+) -> None:
+    order = {"resourceType": "MedicationRequest", "id": "m", "requester": {"agent": {"reference": "Practitioner/Ann"}}}
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("metadata"):
+            return httpx2.Response(200, json=STATEMENT)
+        resource = order if request.url.path.endswith("MedicationRequest") else fhir.patient(1)
+        return httpx2.Response(200, json=fhir.bundle(resource))
+
+    found = findings(make_site(types=["Patient", "MedicationRequest"]), saying(answer))
+    assert found["Patient"].ok
+    assert (found["MedicationRequest"].ok, found["MedicationRequest"].kind) == (False, "incomplete")
+    assert "another FHIR version than R4 (MedicationRequest.requester)" in found["MedicationRequest"].what
+    assert "Ann" not in repr(found)
