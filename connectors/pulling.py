@@ -13,7 +13,7 @@ from connectors.referred import complete_referred
 from connectors.roads.bulk import give_up_jobs, pull_export
 from connectors.roads.files import delivered, pull_files
 from connectors.roads.search import pull_search
-from connectors.rosters import read_roster
+from connectors.rosters import exported_group, read_roster
 from connectors.source import Source, Wanted
 from schemas.errors import MainstemError, TemporaryError
 from schemas.gaps import GapCause
@@ -86,8 +86,10 @@ def needs_roster(site: Site, road: str) -> bool:
 
 
 def roster(source: Source, capabilities: Capabilities | None) -> Roster | None:
-    """The patients the site reads; None for everybody, and where the server knows the Group. Raises MainstemError."""
+    """The patients the site reads; None for everybody. Raises MainstemError."""
     road = road_of(source.site, capabilities)
+    if road == "bulk" and source.site.cohort is None and source.fhir.group:
+        return exported_group(source)
     return read_roster(source, by_files=road == "files") if needs_roster(source.site, road) else None
 
 
@@ -130,7 +132,7 @@ def _searched(source: Source, wanted: Wanted, name: str) -> Pulled:
     """A type that the server does not export, by search, of the Group's patients where there is one; where it does not
     give it that way either, it is missing."""
     try:
-        if wanted.roster is None and source.fhir.group:
+        if source.fhir.group and not (wanted.roster and wanted.roster.members):
             members = read_roster(source, by_files=False)
             wanted = replace(wanted, roster=members, new=members.ids)
         return pull_search(source, replace(wanted, unit=name))
