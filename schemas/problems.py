@@ -37,6 +37,11 @@ class Reason(StrEnum):
         "The file unpacks to far more than anything worth packing.",
         "Deliver it unpacked, or in smaller files.",
     )
+    OTHER_ENCODING = (
+        "other-encoding",
+        "The file is UTF-16, not UTF-8.",
+        "Write it as UTF-8, as JSON has to be.",
+    )
     NOT_A_RESOURCE = ("not-a-resource", "The line has no resourceType.", "Deliver one FHIR resource a line (NDJSON).")
     OTHER_FHIR_VERSION = (
         "other-fhir-version",
@@ -100,6 +105,12 @@ class Reason(StrEnum):
         "Nothing to do.",
         True,
     )
+    NOT_IN_COHORT = (
+        "not-in-cohort",
+        "The resource is of a patient who is not in the site's cohort.",
+        "Nothing to do; export the cohort alone to save time.",
+        True,
+    )
     TEST_DATA = (
         "test-data",
         "The resource says that it is of a test patient.",
@@ -148,6 +159,7 @@ NOT_LOADED = frozenset(
         Reason.FILE_TOO_LARGE,
         Reason.PARTIAL_ANSWER,
         Reason.BUNDLE,
+        Reason.NOT_IN_COHORT,
         Reason.TYPE_NOT_MAPPED,
         Reason.SERVER_MESSAGE,
     }

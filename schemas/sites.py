@@ -37,6 +37,11 @@ def _place_of_a_secret(value: object) -> object:
 SecretRef = Annotated[str, Field(pattern=SECRET_PATTERN), BeforeValidator(_place_of_a_secret)]
 """Where a secret is, never the secret: `env:NAME`, `file:PATH` (relative to the site file), `airflow:CONN_ID`."""
 
+BulkParameter = Literal[
+    "_typeFilter", "_elements", "organizeOutputBy", "allowPartialManifests", "includeAssociatedData"
+]
+"""Parameters of a bulk export that a site may ask for; types and time are Mainstem's own."""
+
 Road = Literal["auto", "search", "bulk", "files"]
 
 
@@ -47,7 +52,8 @@ class _Section(BaseModel):
     @classmethod
     def _one_printable_line(cls, value: object) -> object:
         """A name goes to terminals, logs, pages and headers: refused here, it needs no care there."""
-        for text in value if isinstance(value, list) else [value]:
+        given = list(value.values()) if isinstance(value, dict) else [value]
+        for text in (each for some in given for each in (some if isinstance(some, list) else [some])):
             if isinstance(text, str) and not is_one_line(text):
                 raise ValueError("must be one line of printable characters, 1,000 at most")
         return value
@@ -56,13 +62,28 @@ class _Section(BaseModel):
 class Auth(_Section):
     """How Mainstem logs in at the EHR."""
 
-    method: Literal["none", "smart-backend", "client-credentials", "basic", "bearer"] = Field(
-        default="none", description="`smart-backend` is SMART Backend Services: a signed assertion, no shared secret."
+    method: Literal["none", "smart-backend", "client-credentials", "mutual-tls", "basic", "bearer"] = Field(
+        default="none",
+        description="`smart-backend` is SMART Backend Services: a signed assertion, no shared secret; `mutual-tls` fetches a "
+        "token by the client certificate alone (RFC 8705).",
     )
     client_id: str | None = Field(default=None, description="The client id the EHR vendor gave.")
-    private_key: SecretRef | None = Field(default=None, description="smart-backend: private key, PEM or JWKS.")
-    key_id: str | None = Field(default=None, description="smart-backend: `kid` of the key, as registered.")
-    algorithm: Literal["RS384", "ES384"] = Field(default="RS384", description="smart-backend: signature algorithm.")
+    private_key: SecretRef | None = Field(
+        default=None, description="smart-backend: private key, PEM, JWK or JWKS (two keys during rotation)."
+    )
+    key_id: str | None = Field(
+        default=None, description="smart-backend: `kid` of the key, as registered; of a JWKS the newest where absent."
+    )
+    algorithm: Literal["RS384", "ES384"] | None = Field(
+        default=None, description="smart-backend: signature algorithm; the key's own where absent."
+    )
+    client_certificate: SecretRef | None = Field(
+        default=None,
+        description="Certificate (PEM) shown to the server and the token endpoint: mutual TLS, any method.",
+    )
+    client_key: SecretRef | None = Field(
+        default=None, description="Its private key (PEM), where it does not stand beside the certificate."
+    )
     token_url: HttpUrl | None = Field(default=None, description="Token endpoint; discovered where absent.")
     scope: str | None = Field(default=None, description="OAuth scopes; `system/<type>.read` of each type where absent.")
     username: str | None = Field(default=None, description="basic: user name.")
@@ -73,11 +94,14 @@ class Auth(_Section):
         needed = {
             "smart-backend": ("client_id", "private_key"),
             "client-credentials": ("client_id", "secret"),
+            "mutual-tls": ("client_id", "client_certificate"),
             "basic": ("username", "secret"),
             "bearer": ("secret",),
         }.get(self.method, ())
         if missing := [name for name in needed if getattr(self, name) is None]:
             raise ValueError(f"method {self.method!r} needs {' and '.join(missing)}")
+        if self.client_key is not None and self.client_certificate is None:
+            raise ValueError("client_key needs client_certificate")
         return self
 
     @field_validator("token_url")
@@ -92,14 +116,24 @@ class Fhir(_Section):
     """The site's FHIR server."""
 
     base_url: HttpUrl = Field(description="FHIR base URL, as in the vendor's documentation.")
-    vendor: str = Field(default="generic", description="File name in connectors/vendors: what differs at this vendor.")
+    vendor: str | None = Field(
+        default=None,
+        description="File name in connectors/vendors; where absent, told by what the server says of itself.",
+    )
     group: str | None = Field(
-        default=None, description="bulk: id of the FHIR Group to export; all patients where absent."
+        default=None,
+        description="id of the FHIR Group that is read: exported, or its members by search; all patients where absent.",
     )
     page_size: int = Field(default=200, ge=1, le=1000, description="search: resources a page (`_count`).")
     timeout_seconds: float = Field(default=60, gt=0, le=600, description="Longest wait for one answer.")
-    requests_per_second: float = Field(default=20, gt=0, description="Highest rate of requests.")
+    requests_per_second: float = Field(
+        default=20, gt=0, description="Highest rate of requests, of each of `parallel` readers."
+    )
     bulk_wait_minutes: float = Field(default=240, gt=0, description="bulk: longest wait for an export.")
+    bulk_parameters: dict[BulkParameter, str | list[str]] = Field(
+        default_factory=dict,
+        description="bulk: what else the export is asked for: `_typeFilter`, `_elements`, `organizeOutputBy` ….",
+    )
     allowed_origins: list[str] = Field(default_factory=list, description="Other origins the server may link to.")
     allow_plaintext: bool = Field(
         default=False, description="Allow http:// to a host that is not this machine; said on every run."
@@ -107,7 +141,18 @@ class Fhir(_Section):
     ca_file: str | None = Field(
         default=None, description="Certificate authorities (PEM) to trust besides the system's."
     )
+    proxy: HttpUrl | None = Field(
+        default=None, description="HTTP proxy on the way to the server; the environment's (HTTPS_PROXY) where absent."
+    )
+    proxy_login: SecretRef | None = Field(default=None, description="The proxy's log-in, as user:password.")
     auth: Auth = Auth()
+
+    @field_validator("proxy")
+    @classmethod
+    def _host_alone(cls, value: HttpUrl | None) -> HttpUrl | None:
+        if value is not None and (value.username or value.password or value.query or value.path not in (None, "/")):
+            raise ValueError("must be http://host:port alone; proxy_login says where its log-in is")
+        return value
 
     @field_validator("base_url")
     @classmethod
@@ -125,9 +170,59 @@ class Fhir(_Section):
 
 
 class Files(_Section):
-    """A folder that the site delivers NDJSON files into."""
+    """A folder that the site delivers files into."""
 
-    folder: str = Field(description="The folder, relative to the site file; `*.ndjson` and `*.ndjson.gz`, any depth.")
+    folder: str = Field(
+        description="The folder, relative to the site file, any depth: `.ndjson`, `.jsonl`, `.json`, `.gz` of them, `.zip`."
+    )
+    end_marker: str | None = Field(
+        default=None,
+        pattern=r"^[^/\\]+$",
+        description="Name of the file that the site writes last, such as `_SUCCESS`: without it nothing is read.",
+    )
+    every_hours: float | None = Field(
+        default=None,
+        gt=0,
+        description="How often the site delivers: files that are all older are read, and their types told as late.",
+    )
+    delivers: Literal["all", "changes"] = Field(
+        default="all",
+        description="What a delivery holds: all there is, so that far less of a type than before is a gap, or changes only.",
+    )
+    same_again: Literal["note", "late"] = Field(
+        default="note", description="What the same delivery as the night before is: worth a note, or late."
+    )
+    settle_seconds: float = Field(
+        default=1,
+        ge=0,
+        le=600,
+        description="Files written so short ago are looked at twice, so long apart: what grows meanwhile is read at the next run.",
+    )
+
+
+class Cohort(_Section):
+    """Whom the site reads, where not everybody and no fhir.group: only these patients' data leaves the EHR. One of the two."""
+
+    patients: SecretRef | None = Field(
+        default=None,
+        description="Place of the list, as file:PATH: a patient a line, by FHIR id or identifier (`system|value`).",
+    )
+    search: str | None = Field(
+        default=None, description="Search that finds them: `Condition?code=http://snomed.info/sct|190905008`."
+    )
+
+    @field_validator("search")
+    @classmethod
+    def _finds_by_something(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Z][A-Za-z]+\?[A-Za-z_][^=\s]*=\S.*", value):
+            raise ValueError("must be a search that finds some patients, such as Condition?code=system|code")
+        return value
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "Cohort":
+        if (self.patients is None) == (self.search is None):
+            raise ValueError("give one of patients and search")
+        return self
 
 
 class Limits(_Section):
@@ -136,6 +231,13 @@ class Limits(_Section):
     line_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, description="Longest NDJSON line.")
     pages: int = Field(default=100_000, ge=1, description="Most pages of one search.")
     file_bytes: int = Field(default=1 << 40, ge=1, description="Largest downloaded or delivered file, unpacked.")
+    fall_percent: float = Field(
+        default=30, gt=0, le=100, description="How much less of a type may come by a full read than by the last one."
+    )
+    withdraw_percent: float = Field(
+        default=5, ge=0, le=100, description="Largest share of a type withdrawn unasked because a full read lacks it."
+    )
+    withdraw_count: int = Field(default=50, ge=0, description="The same as a number; the larger of both holds.")
     quarantine_lines: int = Field(
         default=100_000, ge=0, description="Most unusable lines of a type and load kept to look at; all are counted."
     )
@@ -175,6 +277,7 @@ class Site(_Section):
     )
     fhir: Fhir | None = None
     files: Files | None = None
+    cohort: Cohort | None = None
     limits: Limits = Limits()
 
     @field_validator("time_zone")
@@ -203,6 +306,23 @@ class Site(_Section):
         if self.fhir is None and self.files is None:
             raise ValueError("needs a [fhir] section (a server) or a [files] section (a folder)")
         return self
+
+    @model_validator(mode="after")
+    def _cohort_by_the_road(self) -> "Site":
+        """A list can be asked for by search only; an export knows Groups, which the vendor makes."""
+        if self.cohort and self.cohort.search and (self.fhir is None or self.road == "files"):
+            raise ValueError("cohort.search asks a server, and files are read: list the patients in cohort.patients")
+        if self.cohort and self.road == "bulk" and self.fhir and not self.fhir.group:
+            raise ValueError(
+                "an export cannot be asked for a list: ask the EHR vendor for a FHIR Group of these patients, of at most the"
+                ' vendor\'s size, and name it in fhir.group; or set road = "search"'
+            )
+        return self
+
+    @property
+    def reads_some(self) -> bool:
+        """Whether not everybody's data is read."""
+        return self.cohort is not None or (self.fhir is not None and self.fhir.group is not None)
 
     @property
     def overlap(self) -> timedelta:

@@ -123,7 +123,7 @@ def _imported(start: str) -> set[str]:
 
 @cache
 def _imports(module: str) -> frozenset[str]:
-    nodes = (node for node in ast.walk(_tree(module)) if isinstance(node, ast.ImportFrom) and node.module)
+    nodes = (node for node in _nodes(module) if isinstance(node, ast.ImportFrom) and node.module)
     named = (_home(node.module or "", name.name) for node in nodes for name in node.names)
     return frozenset(name for name in named if _decides(name))
 
@@ -159,22 +159,26 @@ def _tree(module: str) -> ast.Module:
 
 
 @cache
+def _nodes(module: str) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(_tree(module)))
+
+
+@cache
 def _meaning(module: str) -> bytes:
     """A module without what only people read, and the tables it opens."""
-    tree = _tree(module)
-    tables = [_table(module, name) for name in sorted(set(_texts(tree)))]
-    for node in ast.walk(tree):
+    tables = [_table(module, name) for name in sorted(set(_texts(module)))]
+    for node in _nodes(module):
         if isinstance(body := getattr(node, "body", None), list):
             node.body = [line for line in body if not _is_said(line)]  # type: ignore[attr-defined]
-    return b"\0".join([ast.dump(tree).encode(), *filter(None, tables)])
+    return b"\0".join([ast.dump(_tree(module)).encode(), *filter(None, tables)])
 
 
 def _is_said(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def _texts(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _texts(module: str) -> Iterator[str]:
+    for node in _nodes(module):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith((".csv", ".toml")):
             yield node.value
 

@@ -16,12 +16,14 @@ import httpx2
 import stamina
 
 from connectors.client.auth import Clock, Secrets, auth_for
-from connectors.client.bodies import ACCEPT_ENCODING, PAGE_BYTES, body, require_encoding
+from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, require_encoding
+from connectors.client.connections import open_connections, refused_handshake
+from connectors.client.limits import Notice, Patience, Quota, QuotaSpent, no_notice
 from connectors.client.origins import Origins
+from connectors.formats.outcome import parameter_wanted, wants_parameter
 from connectors.outside.decoding import Form, TooDeep, Unreadable, decoded
 from connectors.outside.times import http_date, pause_after
-from connectors.vendors import Vendor, vendor
-from schemas.encryption import on_loopback
+from connectors.vendors import GENERIC, Evidence, Vendor, told_by, vendor
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 from schemas.gaps import GapCause
 from schemas.sites import Fhir
@@ -33,9 +35,9 @@ FHIR_JSON = "application/fhir+json"
 RETRY_SECONDS = 600.0
 ATTEMPTS = 5
 REDIRECTS = 5
-NOT_IMPLEMENTED = 501
-_OUT_OF_DATE, _OTHER_NAME = {9, 10}, {62, 64}
-"""OpenSSL's X509_V_ERR_*: not yet valid, has expired; host name, IP address mismatch."""
+PROXY_LOG_IN, NOT_IMPLEMENTED = 407, 501
+WANTING = frozenset({400, 412, 422})
+"""Statuses by which servers refuse a search for what it does not say."""
 _SEE_OTHER = frozenset({301, 302, 303})
 _LOG_IN = re.compile(r"log-?[io]n|sign-?[io]n|\bauth|sso|saml|adfs|oauth|openid", re.IGNORECASE)
 """Words in the addresses of log-in pages."""
@@ -78,31 +80,35 @@ class FhirClient:
         transport: httpx2.BaseTransport | None = None,
         sleep: Sleep = time.sleep,
         attempts: int = ATTEMPTS,
+        notice: Notice = no_notice,
     ) -> None:
-        self.vendor: Vendor = vendor(fhir.vendor)
+        self._named_vendor = fhir.vendor or ""
+        self.vendor: Vendor = vendor(fhir.vendor or told_by(Evidence(base_url=str(fhir.base_url)))[0] or GENERIC)
         self.origins = Origins(fhir)
         self.clock = clock
         self.sleep = sleep
+        self.patience = Patience(notice)
+        self._quota = Quota()
         self._base = str(fhir.base_url).rstrip("/")
         self._client_id = fhir.auth.client_id or fhir.auth.username or fhir.auth.method
+        self._registered_id = fhir.auth.client_id or ""
         self._auth = auth_for(fhir, types=types, secrets=secrets, clock=clock)
         self._pause = 1 / fhir.requests_per_second
         self._next_at = 0.0
         self._attempts = attempts
         self._timeout = fhir.timeout_seconds
-        self._headers = {
-            name: text.format(client_id=fhir.auth.client_id or "") for name, text in self.vendor.headers.items()
-        }
-        verify = _certificates(folder / fhir.ca_file if fhir.ca_file else None) if transport is None else True
-        # What is for this machine goes through no proxy: loopback needs no TLS because it leaves no machine.
-        proxied = not on_loopback(httpx2.URL(self._base).host)
-        self._http = _http_client(transport, fhir.timeout_seconds, verify, proxied=proxied)
+        self._http = open_connections(fhir, folder, secrets, transport)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
+
+    def keep_manners_of(self, name: str) -> None:
+        """From here on those of the vendor that was found out; the site file's word stands above it."""
+        if name and not self._named_vendor:
+            self.vendor = vendor(name)
 
     def url(self, path: str) -> str:
         """A URL below the base URL."""
@@ -144,13 +150,23 @@ class FhirClient:
         accepted: Collection[int],
         params: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        log_in: bool = True,
+        content: bytes = b"",
         cap: int = PAGE_BYTES,
     ) -> Answer:
         """Any answer of the accepted statuses."""
 
         def once() -> Answer:
             return self._whole(
-                method, url, what=what, params=params, log_in=True, accepted=accepted, headers=headers or {}, cap=cap
+                method,
+                url,
+                what=what,
+                params=params,
+                log_in=log_in,
+                accepted=accepted,
+                headers=headers or {},
+                content=content,
+                cap=cap,
             )
 
         return self.again_and_again(once)
@@ -158,7 +174,7 @@ class FhirClient:
     def again_and_again(self, once: Callable[[], T]) -> T:
         """What `once` gives, tried again with growing, jittered pauses while its error may pass."""
         for attempt in stamina.retry_context(
-            on=_may_pass,
+            on=self._may_pass,
             attempts=self._attempts,
             timeout=RETRY_SECONDS,
             wait_initial=0.5,
@@ -168,6 +184,16 @@ class FhirClient:
             with attempt:
                 return once()
         raise AssertionError("the last attempt raises")
+
+    def _may_pass(self, exc: Exception) -> bool | float:
+        if isinstance(exc, QuotaSpent):
+            return False
+        if isinstance(exc, TemporaryError):
+            if exc.retry_after is None:
+                return True
+            self.patience.waits(exc.cause, exc.retry_after)
+            return exc.retry_after
+        return isinstance(exc, IncompleteError | WebPage)
 
     @contextmanager
     def download(self, url: str, *, what: str, log_in: bool) -> Iterator[Iterator[bytes]]:
@@ -179,7 +205,16 @@ class FhirClient:
             if _is_html(response.headers):
                 raise html_page(self.origins.place(url), what)
             require_encoding(response, what=what)
-            yield response.iter_bytes()
+            yield self._no_page(flowing(response, what=what), url, what)
+
+    def _no_page(self, blocks: Iterator[bytes], url: str, what: str) -> Iterator[bytes]:
+        """The blocks. Raises WebPage for a page that calls itself something else."""
+        for first in blocks:
+            if first.lstrip()[:1] == b"<":
+                raise html_page(self.origins.place(url), what)
+            yield first
+            break
+        yield from blocks
 
     def _whole(
         self,
@@ -192,10 +227,11 @@ class FhirClient:
         accepted: Collection[int],
         headers: Mapping[str, str],
         cap: int,
+        content: bytes = b"",
     ) -> Answer:
         merged = {"Accept": FHIR_JSON, **headers}
         with self._stream(
-            method, url, what=what, params=params, log_in=log_in, accepted=accepted, headers=merged
+            method, url, what=what, params=params, log_in=log_in, accepted=accepted, headers=merged, content=content
         ) as response:
             content = body(response, cap=cap, what=what)
             return Answer(response.status_code, response.headers, content)
@@ -211,6 +247,7 @@ class FhirClient:
         log_in: bool,
         accepted: Collection[int],
         headers: Mapping[str, str],
+        content: bytes = b"",
     ) -> Iterator[httpx2.Response]:
         """An answer of an accepted status; redirects followed by the same-origin rule; errors as ours."""
         target = self.origins.trusted(url)
@@ -218,8 +255,9 @@ class FhirClient:
             target = target.copy_merge_params(list(params))
         response: httpx2.Response | None = None
         try:
+            self._quota.require(what, self.vendor.title, ending=method == "DELETE")
             for _ in range(REDIRECTS + 1):
-                response = self._send(method, target, headers, log_in=log_in)
+                response = self._send(method, target, headers, content, log_in=log_in)
                 if not (method == "GET" and response.has_redirect_location):
                     break
                 response.close()
@@ -228,8 +266,9 @@ class FhirClient:
                 raise OperatorError(
                     f"{what}: {self.origins.place(url)} redirects without end", "Check fhir.base_url and the log-in."
                 )
+            self._quota.see(self.vendor, response.headers)
             if response.status_code not in accepted:
-                raise self._refusal(response, what)
+                raise self._wanting(response, what) or self._refusal(response, what)
             yield response
         except httpx2.HTTPError as exc:
             raise self._broken(exc, target) from exc
@@ -251,13 +290,19 @@ class FhirClient:
             )
         return self.origins.trusted(there)
 
-    def _send(self, method: str, url: httpx2.URL, headers: Mapping[str, str], *, log_in: bool) -> httpx2.Response:
+    def _send(
+        self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes, *, log_in: bool
+    ) -> httpx2.Response:
         self._keep_pace()
         own = self.origins.own(url)
-        request = self._http.build_request(method, url, headers={**headers, **(self._headers if own else {})})
+        merged = {**headers, **(self._vendor_headers() if own else {})}
+        request = self._http.build_request(method, url, headers=merged, content=content or None)
         if self._auth is None or not (own and log_in):
             return self._http.send(request, stream=True)
         return self._logged_in(request, self._auth)
+
+    def _vendor_headers(self) -> dict[str, str]:
+        return {name: text.format(client_id=self._registered_id) for name, text in self.vendor.headers.items()}
 
     def _logged_in(self, request: httpx2.Request, auth: httpx2.Auth) -> httpx2.Response:
         """The last answer of the log-in's flow. httpx2 would read every other one whole, whatever its size."""
@@ -280,6 +325,16 @@ class FhirClient:
             self.sleep(self._next_at - now)
         self._next_at = max(now, self._next_at) + self._pause
 
+    def _wanting(self, response: httpx2.Response, what: str) -> MainstemError | None:
+        """Whether a request is refused for what it does not say."""
+        if response.status_code not in WANTING or response.is_closed:
+            return None
+        try:
+            told = body(response, cap=SMALL_BYTES, what=what)
+        except IncompleteError:
+            return None
+        return parameter_wanted(what) if wants_parameter(told) else None
+
     def _refusal(self, response: httpx2.Response, what: str) -> MainstemError:
         """What to do about a status; the server's own words stay out, they may hold anything."""
         status = response.status_code
@@ -290,20 +345,25 @@ class FhirClient:
                 f"{what}: {place} answered {status}", "It is busy or failing; run it again later.", retry_after=pause
             )
         if status == 401:
-            return OperatorError(
+            return Refused(
                 f"{what}: {place} does not accept the log-in of {self._client_id} (401)",
                 "Check [fhir.auth] in the site file; ask the site's IT whether the client is active.",
             )
         if status == 403:
-            return OperatorError(
+            return Refused(
                 f"{what}: {place} does not permit {self._client_id} to read it (403)",
                 "Ask the site's IT to grant the scope, or set fhir.auth.scope (an export may need system/*.read).",
+            )
+        if status == PROXY_LOG_IN:
+            return OperatorError(
+                f"{what}: the proxy on the way to {place} wants a log-in (407)",
+                "Set fhir.proxy_login to the place of user:password.",
             )
         if status in (404, 410):
             return Gone(
                 f"{what}: {place} does not have it ({status})", "Check fhir.base_url, and types in the site file."
             )
-        return OperatorError(
+        return (BadRequest if status in WANTING else OperatorError)(
             f"{what}: {place} answered {status}",
             "Check fhir.vendor and fhir.base_url; `mainstem check` tries each type.",
         )
@@ -320,8 +380,13 @@ class FhirClient:
                 f"the host name {url.host} cannot be resolved", "Check fhir.base_url and DNS or the VPN."
             )
         for cause in causes:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                return _bad_certificate(cause, server)
+            if isinstance(cause, ssl.SSLError) and (refused := refused_handshake(cause, server)) is not None:
+                return refused
+        if isinstance(exc, httpx2.ProxyError):
+            return OperatorError(
+                f"the proxy on the way to {server} refuses to pass the request on",
+                "Check fhir.proxy, fhir.proxy_login and whether the proxy permits this host.",
+            )
         if isinstance(exc, httpx2.ConnectTimeout | httpx2.ConnectError):
             return TemporaryError(
                 f"nothing answers at {server}", "Check fhir.base_url, the firewall or VPN, and whether the EHR is up."
@@ -336,25 +401,16 @@ class FhirClient:
         return TemporaryError(f"{server} broke off its answer", "Run it again; it goes on where it stopped.")
 
 
-def _bad_certificate(exc: ssl.SSLCertVerificationError, server: str) -> OperatorError:
-    """Which of the three it is: each has another remedy, and another person who can apply it."""
-    if exc.verify_code in _OUT_OF_DATE:
-        return OperatorError(
-            f"the TLS certificate of {server} is expired or not valid yet",
-            "Ask the site's IT to renew it; check this machine's clock.",
-        )
-    if exc.verify_code in _OTHER_NAME:
-        return OperatorError(
-            f"the TLS certificate of {server} is made out to another name",
-            "Write the name in the certificate into fhir.base_url, or ask the site's IT for one that names this host.",
-        )
-    return OperatorError(
-        f"the TLS certificate of {server} is not trusted", "Set fhir.ca_file to the site's certificate authority."
-    )
-
-
 class Gone(OperatorError):
     """The server does not, or no longer, have what the URL names."""
+
+
+class BadRequest(OperatorError):
+    """The server does not understand, or does not take, what it is asked for."""
+
+
+class Refused(OperatorError):
+    """The server does not know us, or does not permit it."""
 
 
 class WebPage(OperatorError):
@@ -397,12 +453,6 @@ def html_page(place: str, what: str) -> WebPage:
     )
 
 
-def _may_pass(exc: Exception) -> bool | float:
-    if isinstance(exc, TemporaryError):
-        return True if exc.retry_after is None else exc.retry_after
-    return isinstance(exc, IncompleteError | WebPage)
-
-
 def _is_html(headers: httpx2.Headers) -> bool:
     content_type: str = headers.get("Content-Type", "")
     return content_type.lower().startswith(("text/html", "application/xhtml"))
@@ -412,35 +462,3 @@ def _causes(exc: BaseException | None) -> Iterator[BaseException]:
     while exc is not None:
         yield exc
         exc = exc.__cause__ or exc.__context__
-
-
-def _http_client(
-    transport: httpx2.BaseTransport | None, seconds: float, verify: ssl.SSLContext | bool, *, proxied: bool
-) -> httpx2.Client:
-    """`proxied`: by the environment's proxies. Raises OperatorError, without the text, where one is named by no address."""
-    timeout = httpx2.Timeout(seconds, connect=min(10.0, seconds))
-    try:
-        return httpx2.Client(
-            transport=transport,
-            timeout=timeout,
-            headers={"Accept-Encoding": ACCEPT_ENCODING},
-            trust_env=proxied,
-            verify=verify,
-            follow_redirects=False,
-        )
-    except (ValueError, ImportError, httpx2.InvalidURL):
-        raise OperatorError(
-            "the proxy that the environment names cannot be used",
-            "Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY: http://host:port.",
-        ) from None
-
-
-def _certificates(extra: Path | None) -> ssl.SSLContext:
-    """The system's authorities; a hospital's own is often not among them, and given as `extra`."""
-    context = httpx2.create_ssl_context()
-    if extra is not None:
-        try:
-            context.load_verify_locations(extra)
-        except (OSError, ssl.SSLError) as exc:
-            raise OperatorError(f"fhir.ca_file: {extra} holds no certificates", "Give a PEM file.") from exc
-    return context

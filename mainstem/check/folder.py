@@ -1,7 +1,6 @@
-"""Probe: is the folder there, and can its files be told apart?"""
+"""Probe: is the folder there, does it hold a whole delivery, and can its files be told apart?"""
 
-from connectors.delivery import look_into
-from connectors.roads.files import UNKNOWN, files_by_type
+from connectors.roads.files import UNKNOWN, delivered
 from mainstem.check.finding import Finding, failed
 from mainstem.check.probe import Probe, Visit
 from schemas.errors import IncompleteError, MainstemError, OperatorError
@@ -15,10 +14,10 @@ def _look(visit: Visit) -> list[Finding]:
         return [failed("files", "network", OperatorError("no folder is named", "Add a [files] section with folder."))]
     path = visit.source.files
     try:
-        delivery = look_into(path)
-        found = visit.delivered = files_by_type(delivery, list(site.types), cap=site.limits.line_bytes)
+        delivery, found = delivered(visit.source)
     except MainstemError as exc:
         return [failed("folder", "site IT", exc)]
+    visit.delivered = found
     findings = [Finding("folder", True, str(path))]
     if delivery.refused:
         fault = IncompleteError(

@@ -1,13 +1,15 @@
-"""A probe of the times in a folder's files: are they dates that a system wrote as midnight of UTC?"""
+"""A probe of the times in files or on a server's pages: are they dates that a system wrote as midnight of UTC?"""
 
 import re
-from itertools import islice
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import suppress
 
-from connectors.formats.ndjson import read_lines
+from connectors.fan_out import read_some
+from connectors.pulling import readable
+from connectors.roads.files import SORTED, Part, first_lines
 from mainstem.check.finding import Finding, failed
 from mainstem.check.probe import Probe, Visit
-from schemas.errors import IncompleteError
+from schemas.errors import IncompleteError, MainstemError
 
 _TIME = re.compile(rb'"\d{4}-\d{2}-\d{2}T(\d{2}:\d{2}:\d{2})(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})"')
 _UPDATED = re.compile(rb'"(?:lastUpdated|issued|recorded)"\s*:\s*"[^"]*"')
@@ -17,12 +19,10 @@ _SAMPLE = 50
 
 
 def _look(visit: Visit) -> list[Finding]:
-    """What the first lines of each type say; nothing where few times stand in them, or the site file says so already."""
-    if visit.delivered is None or visit.site.dates_as_midnight_utc:
+    """What the first resources of each type say; nothing where few times stand in them, or the site file says so already."""
+    if visit.site.dates_as_midnight_utc:
         return []
-    cap = visit.site.limits.line_bytes
-    paths = [path for name in visit.site.types for path in visit.delivered.get(name, [])[:1]]
-    lines = [line for path in paths for line in _first_lines(path, cap)]
+    lines = [*_delivered(visit), *_answered(visit)]
     clocks = [clock for line in lines for clock in _TIME.findall(_UPDATED.sub(b"", line))]
     midnights = clocks.count(b"00:00:00")
     if len(clocks) < _ENOUGH or midnights < len(clocks) * _MOSTLY:
@@ -34,12 +34,29 @@ def _look(visit: Visit) -> list[Finding]:
     return [failed("midnights", "site IT", fault)]
 
 
-def _first_lines(path: Path, cap: int) -> list[bytes]:
+def _delivered(visit: Visit) -> Iterator[bytes]:
+    delivered = visit.delivered or {}
+    for name in (*visit.site.types, SORTED):
+        for part in delivered.get(name, [])[:1]:
+            yield from _first_lines(part, visit)
+
+
+def _answered(visit: Visit) -> Iterator[bytes]:
+    """Of a type that cannot be read, none: the finding of its page says so. A birth date has no time of day."""
+    if visit.client is None or not visit.logged_in:
+        return
+    for name in readable(visit.site, visit.capabilities):
+        if name != "Patient":
+            with suppress(MainstemError):
+                yield from read_some(visit.client, name, _SAMPLE)
+
+
+def _first_lines(part: Part, visit: Visit) -> list[bytes]:
     """Of a file that cannot be read, none: the finding of its type says so."""
     try:
-        return [line for line in islice(read_lines(path, cap=cap), _SAMPLE) if isinstance(line, bytes)]
+        return first_lines(part, visit.source.files, _SAMPLE, cap=visit.site.limits.line_bytes)
     except OSError:
         return []
 
 
-PROBE = Probe(_look, after="files")
+PROBE = Probe(_look, after="pages")

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import structlog
 
 from connectors.pulled import EXPORT, Pulled, Shortfall, reasons
+from mainstem.refresh import cohort
+from mainstem.refresh.delivered import judge_delivery
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.report import report_of
@@ -40,11 +42,20 @@ def complete(refresh: Refresh, load_id: str) -> LoadReport:
 
 def _complete(refresh: Refresh, load: Load) -> None:
     store = refresh.store
+    judge_delivery(refresh, load)
     counts = store.loads.figures(load.id)
     settled = _settled(refresh, load, counts)
     if settled.gaps and not settled.watermarks and not any(each.read for each in counts.values()):
         _fail(refresh, load, settled.gaps)
-    store.loads.complete(load.id, settled.watermarks, refresh.clock(), missing=settled.gaps, accepted=settled.accepted)
+    store.loads.complete(
+        load.id,
+        settled.watermarks,
+        refresh.clock(),
+        missing=settled.gaps,
+        accepted=settled.accepted,
+        whole=settled.whole,
+    )
+    cohort.settle(refresh, load, settled.watermarks)
     report = report_of(store.loads.get(load.id))
     log.info("load completed", site=load.site, load=load.id, status=report.status, published=report.published)
 
@@ -56,6 +67,8 @@ class _Settled(NamedTuple):
     """Of the types that are whole."""
     gaps: list[Gap]
     accepted: list[Gap]
+    whole: set[str]
+    """Of which nothing is missing: all came, or nothing was to come."""
 
 
 def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> _Settled:
@@ -63,7 +76,7 @@ def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> _Se
     pulled, known = refresh.store.loads.pulled(load.id), refresh.store.watermarks.of(load.site)
     accepted = {(each.resource_type, each.cause) for each in refresh.store.gaps.acceptances(load.site)}
     unfinished = refresh.store.loads.unfinished(load.id)
-    now, settled = refresh.clock(), _Settled({}, [], [])
+    now, settled = refresh.clock(), _Settled({}, [], [], set())
     for name in load.plan.types:
         unit = pulled.get(name) or pulled.get(EXPORT)
         if name in REFERRED_TYPES and name not in load.plan.units and unit is None:
@@ -76,11 +89,14 @@ def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> _Se
             settled.gaps.append(_gap(load, name, missing, now))
         if allowed:
             settled.accepted.append(_gap(load, name, allowed, now))
+        if not short:
+            settled.whole.add(name)
         if unit is None or any(each.cause not in TRUE_IF_ACCEPTED for each in allowed) or missing or not unit.delivered:
             continue
         _require_sum(load, name, counts[name])
-        if counts[name].read or name in known:  # a first read that gave nothing proves nothing
-            settled.watermarks[name] = _watermark(unit, now)
+        upto = _watermark(unit, now) or known.get(name)
+        if upto and (counts[name].read or name in known):  # a first read that gave nothing proves nothing
+            settled.watermarks[name] = upto
     return settled
 
 
@@ -106,8 +122,13 @@ def _require_sum(load: Load, name: str, counts: TypeCounts) -> None:
         )
 
 
-def _watermark(unit: Pulled, now: datetime) -> datetime:
-    """The server's time of the pull or the newest update seen, whichever is earlier, and never the future."""
+def _watermark(unit: Pulled, now: datetime) -> datetime | None:
+    """The server's time of the pull or the newest update seen, whichever is earlier, and never the future.
+
+    None where neither is known: a Date beside an empty answer is no proof that nothing was there, and our clock none at all.
+    """
+    if unit.newest is None and not unit.timed:
+        return None
     return min(moment for moment in (unit.as_of, unit.newest, now) if moment is not None)
 
 

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import structlog
 
-from connectors.pulling import read_capabilities, readable, units
+from connectors.pulling import read_capabilities, readable, require_delivery, units
+from mainstem.refresh import cohort
 from mainstem.refresh.door import locked
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.telling import try_to_tell
+from mainstem.refresh.undelivered import noted_if_undelivered
 from mainstem.state import Load, Plan
 from schemas.errors import OperatorError
 from schemas.loads import Mode
@@ -65,23 +67,25 @@ def _open(
     if unfinished is not None:
         if not fresh:
             _same_asked(refresh, unfinished, mode, types, since)
+            cohort.take_up(refresh, unfinished)
             return unfinished, True
         store.loads.abandon(unfinished.id, ended=refresh.clock())
     capabilities = read_capabilities(refresh.source(site.types))
     wanted = [name for name in site.types if name in types] if types else readable(site, capabilities)
     starts = {} if mode == "full" else _starts(refresh, wanted, since)
-    load = store.loads.start(
-        site.site,
-        mode=mode,
-        started=refresh.clock(),
-        plan=Plan(
-            types=[*wanted, *referred_types(wanted)],
-            units=units(refresh.source(wanted).site, capabilities),
-            since=starts,
-            asked_types=list(types),
-            asked_since=since,
-        ),
+    new = Plan(
+        types=[*wanted, *referred_types(wanted)],
+        units=units(refresh.source(wanted).site, capabilities),
+        since=starts,
+        vendor=capabilities.vendor if capabilities is not None else "",
+        asked_types=list(types),
+        asked_since=since,
     )
+    with noted_if_undelivered(refresh, mode, new):
+        require_delivery(refresh.source(wanted))
+    patients = cohort.found_out(refresh, capabilities)
+    load = store.loads.start(site.site, mode=mode, started=refresh.clock(), plan=new)
+    cohort.keep(refresh, load, patients)
     return load, False
 
 

@@ -2,19 +2,26 @@
 
 import structlog
 
+from connectors.pulling import require_delivery
 from mainstem.check import Finding, check_site
 from mainstem.refresh.opening import Refresh
+from mainstem.refresh.undelivered import noted_if_undelivered
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 
 log = structlog.get_logger()
 
 
-def preflight(refresh: Refresh) -> int:
+def preflight(refresh: Refresh, *, dry: bool = False) -> int:
     """Proves that the site can be read, in seconds. Returns how many checks passed.
+
+    Where a folder holds no delivery, the night is a load that failed, as it is by `mainstem run`; not if it is `dry`.
 
     A single type that cannot be read stops nothing: the load leaves a gap there. What stops the site keeps its kind, so
     that a server away for a minute is tried again.
     """
+    if not dry and refresh.store.loads.open(refresh.site.site) is None:
+        with noted_if_undelivered(refresh):
+            require_delivery(refresh.source(refresh.site.types))
     findings = check_site(refresh.source(refresh.site.types))
     if failed := _stopping(findings):
         raise _error(failed)

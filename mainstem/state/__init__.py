@@ -10,11 +10,13 @@ from sqlalchemy import text
 
 from mainstem.database import Database
 from mainstem.state import tables
+from mainstem.state.absences import Absences
 from mainstem.state.aliases import Alias, Aliases
 from mainstem.state.batch import Batch, Place, Quarantined, Saved
 from mainstem.state.batches import Batches
 from mainstem.state.batches.postgres import PostgresBatches
 from mainstem.state.batches.sqlite import SqliteBatches
+from mainstem.state.cohorts import Cohorts
 from mainstem.state.gaps import Gaps
 from mainstem.state.loads import Load, Loads, LoadStatus, Plan
 from mainstem.state.outbox import StoredOutbox
@@ -55,6 +57,8 @@ class State:
         self.aliases = Aliases(database)
         self.watermarks = Watermarks(database)
         self.gaps = Gaps(database)
+        self.cohorts = Cohorts(database)
+        self.absences = Absences(database)
         self.quarantine = Quarantine(database)
 
     @classmethod

@@ -1,13 +1,13 @@
 """Loads: one refresh of one site, from plan to complete; and what the network is told of each, written where it becomes true."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from connectors.pulled import Pulled
+from connectors.pulled import EVERY_TYPE, EXPORT, Pulled
 from mainstem.database import Database
 from mainstem.state import figures, gaps, quarantine, tables, watermarks
 from mainstem.state.batch import Place
@@ -16,6 +16,8 @@ from schemas.errors import MainstemError, OperatorError
 from schemas.loads import Gap, LoadEvent, LoadEventType, LoadReport, Mode, TypeCounts
 from schemas.outcomes import families
 
+_LOOKED_BACK = 100
+"""Loads in which a proof is looked for; an older one is worth no more."""
 LoadStatus = Literal["running", "completed", "failed", "abandoned"]
 
 
@@ -28,6 +30,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What is pulled apart."""
     since: dict[str, datetime] = {}
     """Where each type's pull begins; none for a type that is read from the beginning."""
+    vendor: str = ""
+    """Whose server it is, where the site file does not say."""
     asked_types: list[str] = []
     """Types the load was limited to; none: all of the site."""
     asked_since: datetime | None = None
@@ -65,6 +69,8 @@ class Missing(NamedTuple):
     gaps: Sequence[Gap] = ()
     accepted: Sequence[Gap] = ()
     """With an operator's word that it may be missing."""
+    whole: Collection[str] = ()
+    """Types of which nothing is missing."""
 
 
 class Loads:
@@ -138,9 +144,28 @@ class Loads:
             found = connection.execute(select(row.unit, row.pulled).where(row.load == load_id))
             return {unit: msgspec.convert(pulled, Pulled) for unit, pulled in found}
 
+    def last_pulled(self, site: str, unit: str, such: Callable[[Pulled], bool]) -> Pulled | None:
+        """What a unit gave the last time that it was such, in the loads of the site that ended."""
+        row, load = tables.load_unit.c, tables.load.c
+        wanted = (
+            select(row.pulled)
+            .join_from(tables.load_unit, tables.load, row.load == load.id)
+            .where(load.site == site, row.unit == unit, load.status == "completed")
+            .order_by(load.started.desc(), load.id.desc())
+            .limit(_LOOKED_BACK)
+        )
+        with self._database.read() as connection:
+            found = (msgspec.convert(pulled, Pulled) for pulled in connection.scalars(wanted))
+            return next((each for each in found if such(each)), None)
+
     def any_pulled(self, load_id: str) -> bool:
-        """Whether anything was read: a unit whole, or some of its resources."""
-        return any(pulled.complete or pulled.resources for pulled in self.pulled(load_id).values())
+        """Whether anything was read: a unit whole, some of its resources, or all of it but types that are named."""
+        return any(
+            pulled.complete
+            or pulled.resources
+            or (pulled.unit == EXPORT and all(short.type != EVERY_TYPE for short in pulled.short))
+            for pulled in self.pulled(load_id).values()
+        )
 
     def begin_part(self, load_id: str, part: str, mapping: str) -> Place | None:
         """A part of the load's work begins, under the identity of what maps it; where it was begun under the same one, it
@@ -170,10 +195,11 @@ class Loads:
         *,
         missing: Iterable[Gap] = (),
         accepted: Iterable[Gap] = (),
+        whole: Iterable[str] = (),
     ) -> dict[str, datetime]:
         """Ends a load in one transaction: moves watermarks, closes the gaps of their types, opens those `missing`, tells of it.
 
-        `accepted` is missing too, with an operator's word that it may be.
+        `accepted` is missing too, with an operator's word that it may be; of the `whole` types nothing is, watermark or none.
 
         Returns the watermarks. Raises OperatorError, and changes nothing, when the figures of a type do not add up, a
         watermark has no figures or lies after `ended`, or changes of the load are not published. A watermark never moves
@@ -183,7 +209,15 @@ class Loads:
             load = _held(connection, load_id)
             if load.status == "running":
                 _prove(connection, load, moved, ended)
-                self._end(connection, load, "completed", ended, moved, Missing(list(missing), list(accepted)), None)
+                self._end(
+                    connection,
+                    load,
+                    "completed",
+                    ended,
+                    moved,
+                    Missing(list(missing), list(accepted), set(whole)),
+                    None,
+                )
             elif load.status != "completed":
                 raise OperatorError(f"load {load_id} is {load.status}", "Start a new one: `mainstem run`.")
             return watermarks.of_site(connection, load.site)
@@ -221,9 +255,10 @@ class Loads:
     ) -> None:
         for name, value in moved.items():
             watermarks.move(connection, load.site, name, value, load.id)
-            gaps.close(connection, load.site, name, ended)
             still = {gap.cause for gap in missing.accepted if gap.resource_type == name}
             gaps.end_acceptances(connection, load.site, name, still)
+        for name in {*moved, *missing.whole}:
+            gaps.close(connection, load.site, name, ended)
         for gap in missing.gaps:
             gaps.open_one(connection, load.site, gap, ended)
         last = last_number(connection, load.site)

@@ -89,10 +89,20 @@ class Observation(Record):
     body_sites: Codings = fact(
         "Body site.", source="Observation.bodySite", terminology="SNOMED CT", default_factory=list
     )
+    members: list[RecordId] = fact(
+        "Records of the results that this panel groups, each a resource of its own.",
+        source="Observation.hasMember",
+        default_factory=list,
+    )
     derived_from: list[RecordId] = fact(
         "Observations it was made from.", source="Observation.derivedFrom", default_factory=list
     )
     encounter: RecordId | None = fact("The visit it belongs to.", source="Observation.encounter")
+    replaces: list[RecordId] = fact(
+        "Records that this one replaces; whoever counts leaves them out.",
+        source="Observation.extension:replaces",
+        default_factory=list,
+    )
 
 
 class DerivedObservation(Record):

@@ -13,7 +13,7 @@ from schemas.events import outcome_topic
 from schemas.loads import LoadEvent, load_topic
 from schemas.outcomes import MAPPED_TYPES, record_type_of
 
-TYPES = [record_type_of(name) for name in MAPPED_TYPES]
+TYPES = {record_type_of(name) for name in MAPPED_TYPES}
 
 
 def current(lhn: Network) -> Counter[str]:

@@ -16,6 +16,7 @@ from mainstem.consumer import PoisonError, Received
 from schemas.errors import OperatorError, TemporaryError
 from schemas.loads import Gap, LoadEvent, LoadEventType, TypeCounts
 from schemas.outcomes import RECORD_TYPES, Coding, Observation, Person
+from schemas.outcomes.encounters import EncounterClass, EncounterDiagnosis
 from schemas.outcomes.treatments import DoseStep
 from services.registry.api import make_app
 from services.registry.database import connect, open_registry, planned, upgrade
@@ -30,8 +31,13 @@ EXAMPLES: dict[object, Any] = {
     Decimal: Decimal("7.1"),
     datetime: datetime(2026, 3, 2, 9, 10, 30, tzinfo=UTC),
 }
-LISTS = {"codings": [Coding(system="http://loinc.org", code="4548-4")], "parts": [record_id("a"), record_id("b")]}
-STEPS = [DoseStep(sequence=1, dose=Decimal("7.1"), dose_unit="mg")]
+LISTS: dict[str, list[Any]] = {
+    "Coding": [Coding(system="http://loinc.org", code="4548-4")],
+    "r-[0-9a-f]": [record_id("a"), record_id("b")],
+    "DoseStep": [DoseStep(sequence=1, dose=Decimal("2.5"), dose_unit="mg")],
+    "EncounterDiagnosis": [EncounterDiagnosis(record=record_id("a"), use="AD", rank=1)],
+    "EncounterClass": [EncounterClass(class_code="EMER", start_date="2026-03-02")],
+}
 
 
 def full(model: type[BaseModel]) -> BaseModel:
@@ -45,11 +51,7 @@ def full(model: type[BaseModel]) -> BaseModel:
         kind = plain(field.annotation)
         if kind is list:
             items = str(schema[name]["items"])
-            values[name] = LISTS["codings" if "Coding" in items else "parts" if "r-[0-9a-f]" in items else "codings"]
-            if "DoseStep" in items:
-                values[name] = STEPS
-            if items == "{'type': 'string'}":
-                values[name] = ["2106-3", "UN"]
+            values[name] = next((sample for mark, sample in LISTS.items() if mark in items), ["2106-3", "UN"])
         elif kind is str:
             values[name] = text_for(schema[name])
         else:
@@ -230,6 +232,31 @@ def test_not_loaded_differs_from_none(registry: Engine, receive: Receive) -> Non
     assert states == {"Observation": "loaded", "Immunization": "none", "Procedure": "not loaded"}
     assert north["types"]["Observation"]["gaps"][0]["reason"] == "timeout"
     assert (west["last_event"], west["last_completed"]) == ("failed", None)
+
+
+def test_a_load_with_gaps_is_partial_until_one_without_them(registry: Engine) -> None:
+    """A type that did not come has no watermark in its load; its gap is shown all the same, until the type is read again."""
+    up_to = datetime(2026, 11, 2, 4, tzinfo=UTC)
+    gap = Gap(
+        resource_type="Condition", reason="not delivered", cause="not-delivered", fix="Deliver it.", who="site IT"
+    )
+    read = {name: TypeCounts(read=1, mapped=1) for name in ("Patient", "Condition")}
+
+    def told(number: int, **given: Any) -> dict[str, Any]:
+        with registry.begin() as connection:
+            apply_loads(connection, [finished(load=f"north/{number}", **given)])
+        (north,) = TestClient(make_app(registry)).get("/completeness").json()
+        return dict(north)
+
+    first = told(1, types=read, watermarks={"Patient": up_to}, gaps=[gap])
+    assert first["last_status"] == "partial"
+    assert first["types"]["Condition"]["gaps"][0]["fix"] == "Deliver it."
+    of_others = told(2, types={"Patient": read["Patient"]}, watermarks={"Patient": up_to})
+    assert (of_others["last_status"], len(of_others["types"]["Condition"]["gaps"])) == ("completed", 1)
+    whole = told(3, types=read, watermarks=dict.fromkeys(read, up_to))
+    assert (whole["last_status"], whole["types"]["Condition"]["gaps"]) == ("completed", [])
+    failed = told(4, event=LoadEventType.FAILED, gaps=[gap])
+    assert (failed["last_status"], len(failed["types"]["Condition"]["gaps"])) == ("failed", 1)
 
 
 def test_records_are_read_page_by_page(registry: Engine, receive: Receive) -> None:

@@ -148,7 +148,7 @@ def test_what_leads_out_is_refused_counted_and_named(
 
     assert landed() == OWN
     assert (found.resources, found.complete) == (1, False)
-    assert "Patient: 1 files were refused" in found.error
+    assert "Patient: 1 files were not read" in found.error
     assert found.notes == [f"not read, no plain file of the delivery: {refused.relative_to(delivery)}"]
     findings = {finding.name: finding for finding in check_site(source(tmp_path))}
     assert not findings["links"].ok
@@ -215,7 +215,7 @@ def test_many_links_are_counted_and_some_named(delivery: Path, others: Path, pul
     for number in range(50):
         (delivery / f"Patient.{number}.ndjson").symlink_to(others / "Patient.ndjson")
     found = pulled()
-    assert "50 files were refused" in found.error
+    assert "50 files were not read" in found.error
     assert len(found.notes) == 21
     assert "30 more" in found.notes[-1]
 
@@ -234,7 +234,7 @@ def test_report_names_what_was_refused_and_the_network_hears_the_count_alone(
     settings = Settings(database_url=f"sqlite:///{tmp_path}/state.db", landing=tmp_path / "landing")
     with open_refresh(file, settings) as refresh:
         load = plan(refresh).load
-        with pytest.raises(MainstemError, match="1 files were refused"):
+        with pytest.raises(MainstemError, match="1 files were not read"):
             pull_units(refresh, load, ["Patient", "Observation"])
         map_types(refresh, load, ["Patient", "Observation"])
         refresh.store.loads.fail(load, refresh.clock(), "for the test")

@@ -128,11 +128,19 @@ ALL = {"Patient", "Observation", "MedicationRequest"}
         (_in("transforms/rules/times.py", '"""Times: ', '"""Instants and dates: '), set()),
         (_in("transforms/codes/loinc.py", "# 9279-1", "# for one, 9279-1"), set()),
         (_in("transforms/privacy/field_policy.toml", "# real date\n", "# as it is\n"), set()),
+        (_in("transforms/privacy/sensitive_codes.toml", "ages = [12, 17]", "ages = [10, 17]"), set()),
         (_in("transforms/fhir/conformance.py", "return []", "return list()"), set()),
         (_in("transforms/resources/observation.py", "version=1", "version=2"), {"Observation"}),
         (_in("transforms/rules/dosage.py", '"true": True', '"yes": True'), {"MedicationRequest"}),
         (_in("transforms/codes/units.csv", "8302-2,cm", "8302-2,m"), ALL),
-        (_in("transforms/privacy/field_policy.toml", 'sex = "keep"', 'sex = "withhold"'), ALL),
+        (
+            _in(
+                "transforms/privacy/field_policy.toml",
+                '["keep",     "keep",     "count"]',
+                '["withhold", "keep",     "count"]',
+            ),
+            ALL,
+        ),
         (_in("transforms/mapper.py", "_AT_ONCE = 200", "_AT_ONCE = 100"), ALL),
     ],
 )
@@ -142,7 +150,7 @@ def test_an_identity_is_what_decides_a_record(copy: Path, change: Callable[[Path
     change(copy)
     after = identities(copy)
     assert {name for name in ALL if before[name] != after[name]} == concerned
-    assert min(before["seconds"], after["seconds"]) < 0.4  # seconds of the processor; 0.15 on an idle machine
+    assert min(before["seconds"], after["seconds"]) < 1  # seconds of the processor; a fifth of it on an idle machine
 
 
 def test_what_was_read_of_the_code_is_kept_for_the_next_process(copy: Path) -> None:

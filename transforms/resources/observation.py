@@ -13,6 +13,7 @@ from transforms.rules import (
     codings,
     each_of,
     event_time,
+    extensions,
     first_of,
     flagged,
     focus,
@@ -26,11 +27,11 @@ from transforms.rules import (
     other_version,
     patient,
     period,
-    presence,
     pseudonym_of,
     quantity,
     ratio,
     reference_range,
+    replaced,
     required,
     said,
     time_of_day,
@@ -102,6 +103,7 @@ RESOURCE = Resource(
         "bodySite": codings("body_sites"),
         "derivedFrom": links("derived_from", "Observation"),
         "encounter": link("encounter", "Encounter"),
+        "extension": extensions(replaced("replaces", "Observation")),
         # STU3 and DSTU2
         "comments": other_version(),
         "comment": other_version(),
@@ -151,7 +153,7 @@ RESOURCE = Resource(
         "referenceRange": reference_range(
             low="reference_low", high="reference_high", unit="reference_unit", unit_of="code"
         ),
-        "hasMember": presence(),
+        "hasMember": links("members", "Observation"),
     },
     parts=Parts(
         of="component",

@@ -15,7 +15,8 @@ from transforms.rules import (
     out_of_order,
     preferred_language,
     the_patient,
-    us_core_category,
+    unless_masked,
+    us_core,
 )
 
 # HL7 table 0001.
@@ -32,7 +33,9 @@ RESOURCE = Resource(
         "gender": one_of("sex", ("male", "female", "other", "unknown"), spellings=SEX_SPELT),
         "active": noted_if_false("patient-inactive"),
         "link": noted_links("patient-linked"),
-        "extension": extensions(us_core_category(race="race", ethnicity="ethnicity")),
+        "extension": extensions(
+            us_core(race="race", ethnicity="ethnicity", birth_sex="birth_sex", gender_identity="gender_identity")
+        ),
         "address": home_zip("zip5"),
         "communication": preferred_language("language"),
         "deceased[x]": choice(
@@ -40,6 +43,9 @@ RESOURCE = Resource(
             deceasedBoolean=boolean("deceased"),
             deceasedDateTime=died(flag="deceased", date="death_date"),
         ),
+        "_birthDate": unless_masked(),
+        "_gender": unless_masked(),
+        "_deceasedDateTime": unless_masked(),
         "animal": other_version(),  # STU3
     },
 )

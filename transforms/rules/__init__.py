@@ -11,7 +11,7 @@ from transforms.rules.codes import coded, coded_value, codings, each_of, first_o
 from transforms.rules.contradictions import negative, out_of_order, together
 from transforms.rules.declaring import Kept, Parts, Resource, choice, required
 from transforms.rules.dosage import dosage
-from transforms.rules.links import kinds_of, link, links, pseudonym_of
+from transforms.rules.links import kinds_of, link, links, pseudonym_of, replaced
 from transforms.rules.meaning import (
     extensions,
     fact,
@@ -19,6 +19,7 @@ from transforms.rules.meaning import (
     modifiers,
     noted_if_false,
     noted_links,
+    unless_masked,
 )
 from transforms.rules.medicines import (
     amount_of,
@@ -31,8 +32,8 @@ from transforms.rules.medicines import (
     supply,
 )
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
-from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core_category
-from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped
+from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
+from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped, unless_within
 from transforms.rules.texts import ValueNames, presence, said, withheld
 from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
 from transforms.rules.visits import (
@@ -107,6 +108,7 @@ __all__ = [
     "quantity",
     "ratio",
     "reference_range",
+    "replaced",
     "reported",
     "required",
     "said",
@@ -116,8 +118,10 @@ __all__ = [
     "time_of_day",
     "together",
     "unless_beside",
+    "unless_masked",
     "unless_shaped",
-    "us_core_category",
+    "unless_within",
+    "us_core",
     "value_range",
     "visit_class",
     "withheld",

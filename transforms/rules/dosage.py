@@ -381,10 +381,7 @@ def _schedule(step: _Step, concept: CodeableConcept | None) -> None:
 
 def _bounds(step: _Step, repeat: _Repeat) -> None:
     if repeat.boundsPeriod is not None:
-        try:
-            found = period_found(repeat.boundsPeriod, ("start", "start_date"), ("end", "end_date"), step.setting)
-        except Unusable:
-            step.flags.append("timing-unreadable")
-        else:
-            step.add(found)
+        found = period_found(repeat.boundsPeriod, ("start", "start_date"), ("end", "end_date"), step.setting)
+        step.add(found)
+        step.flags += ["timing-unreadable"] * bool(found.dropped)
     step.add(days_of(repeat.boundsDuration, "days", step.setting))

@@ -70,6 +70,17 @@ def modifiers(*names: str) -> dict[str, Rule]:
     return {name: Rule((), read) for name in names or ("modifierExtension", "implicitRules")}
 
 
+def unless_masked() -> Rule:
+    """What stands beside a primitive (`_birthDate`): masked, it is hidden from us and not gone, so the answer is a partial one."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        if b'"masked"' in raw:
+            raise Unusable(Reason.PARTIAL_ANSWER)
+        return NOTHING
+
+    return Rule((), read)
+
+
 class _Extension(Struct, gc=False):
     url: Scalar = None
     valueBoolean: Raw = None  # type: ignore[assignment]

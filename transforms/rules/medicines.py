@@ -138,7 +138,8 @@ def dispense() -> Rule:
         refills = _refills(source.numberOfRepeatsAllowed)
         parts = (found, supply, quantity, refills)
         values = {name: value for part in parts for name, value in part.values.items()}
-        return Found(values, tuple(dict.fromkeys(flag for part in parts for flag in part.flags)))
+        dropped = tuple(f"validityPeriod.{path}" for path in found.dropped)
+        return Found(values, tuple(dict.fromkeys(flag for part in parts for flag in part.flags)), dropped=dropped)
 
     gives = ("end", "end_date", "days_supply", "quantity", "quantity_unit", "refills")
     return Rule(gives, read, needs="dosageInstruction")

@@ -145,7 +145,7 @@ def moment_found(text: str, utc: str, date: str, setting: Setting, *, past: bool
 def period_found(
     source: Period, start: tuple[str, ...] | None, end: tuple[str, ...] | None, setting: Setting, *, past: bool = False
 ) -> Found:
-    """What a Period gives, under the names of each end's instant and local date. Raises Unusable."""
+    """What a Period gives, under the names of each end's instant and local date; an end that cannot be read is `dropped`."""
     values: dict[str, Any] = {}
     flags: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()

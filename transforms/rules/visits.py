@@ -171,18 +171,18 @@ def class_history(name: str) -> Rule:
     """Encounter.classHistory → which class the visit had, from when to when."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        found = []
+        found, dropped = [], False
         for entry in decode(raw, list[_Was] | None) or []:
             if entry.visit_class is None:
                 continue
             usable = usable_codings(concept_of(bytes(entry.visit_class)), setting).found
             code = next((code for system, code in usable if system == ACT_CODE), None)
             times = period_found(entry.period or Period(), ("start", "start_date"), ("end", "end_date"), setting)
+            dropped |= bool(times.dropped)
             if code is not None:
                 found.append({"class_code": code} | {field: value for field, value in times.values.items() if value})
-        return Found(
-            {name: sorted(found, key=lambda was: (was.get("start_date", ""), was.get("start", ""), was["class_code"]))}
-        )
+        in_order = sorted(found, key=lambda was: (was.get("start_date", ""), was.get("start", ""), was["class_code"]))
+        return Found({name: in_order}, dropped=("period",) if dropped else ())
 
     return Rule((name,), read)
 

@@ -41,8 +41,16 @@ def map_files(
     with progress_bars(quiet=False) as progress:
         trial = map_paths(paths, site, out=json_lines(), problems=problems, explain=explain, progress=progress)
     skipped = sum(trial.skipped.values())
-    say(f"read {trial.read:,} = mapped {trial.mapped:,} + skipped {skipped:,}; {trial.records:,} records", err=True)
+    withdrawn = f" + withdrawn {trial.withdrawn:,}" if trial.withdrawn else ""
+    say(
+        f"read {trial.read:,} = mapped {trial.mapped:,}{withdrawn} + skipped {skipped:,}; {trial.records:,} records",
+        err=True,
+    )
+    for path, count in sorted(trial.dropped.items()):
+        say(f"  left out {count:,} × {path}, which could not be used; the rest of the resource stands", err=True)
+    for reason, count in sorted(trial.parts_skipped.items()):
+        say(f"  left out {count:,} parts × {reason}; their panels stand", err=True)
     for reason, count in sorted(trial.skipped.items()):
         say(f"  skipped {count:,} × {reason}: {reason_fix(reason)}", err=True)
-    if not trial.mapped:
+    if not trial.mapped and not trial.withdrawn:
         raise IncompleteError("nothing could be mapped", "Give files of FHIR R4 resources, one a line.")

@@ -30,16 +30,21 @@ ANY_SITE = Site(
 
 @dataclass
 class Trial:
-    """What became of the lines read: read = mapped + skipped by reason."""
+    """What became of the lines read: read = mapped + withdrawn + skipped by reason."""
 
     read: int = 0
     records: int = 0
+    withdrawn: int = 0
+    """Lines that say they were entered in error or deleted."""
     skipped: Counter[str] = field(default_factory=Counter)
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Fields left out because they could not be used, by FHIR path."""
+    parts_skipped: dict[str, int] = field(default_factory=dict)
 
     @property
     def mapped(self) -> int:
-        """Lines that were not skipped."""
-        return self.read - self.skipped.total()
+        """Lines that gave records, or are kept for others to look up."""
+        return self.read - self.withdrawn - self.skipped.total()
 
 
 def map_paths(
@@ -67,6 +72,7 @@ def map_paths(
         for path in found:
             _map_file(path, mapper, file.site.site, cap, trial, out, report, explain)
             progress("map", path.name, trial.read)
+        trial.dropped, _, trial.parts_skipped = mapper.noticed.take()
     return trial
 
 
@@ -130,6 +136,7 @@ def _map_file(
         records = outcomes.records
         out.write(join([join((opening, record.content, middle, record.provenance, closing)) for record in records]))
         for place, outcome in sorted(outcomes.unusual.items()):
+            trial.withdrawn += outcome.withdrawn
             if outcome.problem is not None:
                 skip(outcome.problem, number + place, lines[place])
         trial.read += len(lines)
