@@ -65,8 +65,7 @@ class Reader:
         self._stands_by = tuple([b',"%b":' % name.encode() for name in resource.parts.alone]) if resource.parts else ()
         self._telling = [name for name in resource.subject if name != "id"] or [next(iter(resource.fields))]
         own = filter(None, (*self._heads.names, self._parts.field))
-        self._names = list(dict.fromkeys([*own, *self._shared.names, *self._repeated.names]))
-        self._whole = Whole(self._type, self._names)
+        self._whole = Whole(self._type, [*own, *self._shared.names, *self._repeated.names])
         self._head = b'{"type":"%b","id":"r-' % resource.record.encode()
         self._source = b'"source":[{"type":"%b","ref":"h-' % resource.source.encode()
         self._mapping = b'}],"mapping":"%b"' % resource.mapping.encode()
@@ -74,8 +73,8 @@ class Reader:
 
     def read(self, lines: Sequence[bytes]) -> Outcomes:
         """What becomes of lines of this type. Raises msgspec's and Unicode's errors, before anything is counted, where one is no JSON object."""
-        resources, twice = self._whole.decode(lines)
-        source = Columns(self._names, resources)
+        names, resources, twice = self._whole.decode(lines)
+        source = Columns(names, resources)
         notes = Notes(list)
         heads = self._heads.read(source, notes)
         looked_up = self._look_up(source)
@@ -105,7 +104,8 @@ class Reader:
             return outcomes
 
         parts = self._parts.read(source, split)
-        again = sorted({*_emptied(notes), *(parts.owners[number] for number in _emptied(parts.notes))} - _broken(notes))
+        emptied = _emptied(notes) | {parts.owners[number] for number in _emptied(parts.notes)}
+        again = sorted(emptied - _broken(notes)) if emptied else []
         if again:
             outcomes.put(again, self.read([without_empty(lines[place]) for place in again]))
         for place in sorted({*notes, *split}.difference(again)):
@@ -257,7 +257,7 @@ class Reader:
             return None
         if notes[0] is UNNAMED:
             return self._problem(None, UNNAMED)
-        if any(note.withdrawn for note in notes):
+        if [True for note in notes if note.withdrawn]:
             return Outcome(self._type, record.id[:REF_BYTES], [], True, record.updated)
         worst = _worst(notes)
         self._noticed.add(self._type, notes, kept=worst is None)
@@ -271,8 +271,8 @@ class Reader:
         return Outcome(self._type, ref, [], False, updated, Problem(note.reason, self._type, path))
 
 
-def _emptied(notes: Notes) -> list[int]:
-    return [place for place, seen in notes.items() if any(note.emptied for note in seen)]
+def _emptied(notes: Notes) -> set[int]:
+    return {place for place, seen in notes.items() for note in seen if note.emptied}
 
 
 def _broken(notes: Notes) -> set[int]:
@@ -282,7 +282,8 @@ def _broken(notes: Notes) -> set[int]:
 
 def _worst(notes: Iterable[Note]) -> Note | None:
     """Of what makes the resource, or the part, unusable, what says most about it."""
-    return min((note for note in notes if note.reason is not None), key=_rank, default=None)
+    found = [note for note in notes if note.reason is not None]
+    return min(found, key=_rank) if found else None
 
 
 def _left_out(note: Note, *, of_parts: bool = False) -> Note:

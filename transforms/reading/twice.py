@@ -1,7 +1,8 @@
-"""Lines of one type in which a key stands twice, told by what the narrow decode lost of them."""
+"""Lines of one type, decoded whole: by the fields they hold, so that what is declared and stands in none costs nothing."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -11,40 +12,85 @@ from transforms.fhir.keys import has_key_twice
 from transforms.reading.columns import narrow
 
 _MOST = 64
+"""Fields beside the declared ones that are taken in; who sends more is read by the declared ones."""
+_LONGEST_NAME = 64
 _encode = msgspec.json.Encoder().encode
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
+class Decoded(NamedTuple):
+    """A batch."""
+
+    names: Sequence[str]
+    """The fields of each resource."""
+    resources: list[Struct]
+    twice: list[int]
+    """The places of those in which a key of the outermost object stands twice."""
+
+
 class Whole:
-    """Decodes lines of one type: the fields that are read, and behind them all others that were met.
+    """Decodes lines of one type by the fields met so far; a line with another field makes it met.
 
     Written again, a resource is as long as its line, whether its serialiser puts a blank behind `:` and `,` or not;
-    shorter only if a key stood twice, or a field was not met before. So no line is looked into twice but those.
+    shorter only if a key stood twice. So no line is looked into twice but those.
     """
 
     def __init__(self, resource_type: str, names: Sequence[str]) -> None:
-        self._type, self._names = resource_type, list(names)
-        self._beside = len(b'"resourceType":"",') + len(resource_type)
-        self._learn(())
+        self._type = resource_type
+        self.declared = frozenset(names)
+        """Fields that are read, met or not."""
+        self._met: tuple[str, ...] = ()
 
-    def _learn(self, names: Sequence[str]) -> None:
-        self._names += [name for name in names if name not in self._names and name != "resourceType"]
-        self._decode: Any = msgspec.json.Decoder(narrow(self._type, self._names)).decode
+    def decode(self, lines: Sequence[bytes]) -> Decoded:
+        """The resources. Raises msgspec's and Unicode's errors where a line is none."""
+        try:
+            return self._decoded(lines, self._met)
+        except msgspec.ValidationError:
+            learnt = self._learn(lines)
+        if learnt:
+            try:
+                return self._decoded(lines, self._met)
+            except msgspec.ValidationError:
+                pass
+        return self._decoded(lines, tuple(sorted(self.declared.union(self._met))), strict=False)
 
-    def decode(self, lines: Sequence[bytes]) -> tuple[list[Struct], list[int]]:
-        """The resources, and the places of those in which a key of the outermost object stands twice."""
-        found = list(map(self._decode, lines))
-        lost = sum(map(len, lines)) - len(_encode(found)) + len(found) + 1 - self._beside * len(found)
-        return found, self._twice(found, lines) if lost else []
+    def _learn(self, lines: Sequence[bytes]) -> bool:
+        """Whether there were fields to be met, taken in all at once."""
+        found = {name for line in lines for name in _keys(line)} - {"resourceType", *self._met}
+        others = sorted(name for name in found - self.declared if _is_plain(name))
+        room = max(0, _MOST - len(set(self._met) - self.declared))
+        new = {*(found & self.declared), *others[:room]}
+        self._met = tuple(sorted({*self._met, *new}))
+        return bool(new)
 
-    def _twice(self, found: Sequence[Struct], lines: Sequence[bytes]) -> list[int]:
-        twice: list[int] = []
-        for place, (resource, line) in enumerate(zip(found, lines, strict=True)):
-            lost = len(line) - len(_encode(resource)) - self._beside
-            if not lost or lost == 2 * sum(value is not None for value in astuple(resource)) + 1:
-                continue
-            if has_key_twice(line):
-                twice.append(place)
-            elif len(self._names) < _MOST:
-                self._learn([name for name in _keys(line) if name.isalnum() or name.startswith("_")])
-        return twice
+    def _decoded(self, lines: Sequence[bytes], names: tuple[str, ...], *, strict: bool = True) -> Decoded:
+        """`strict`: a field that is not of these is an error; else it is passed over."""
+        found = list(map(_decoder(self._type, names, strict), lines))
+        beside = 0 if strict else len(b'"resourceType":"",') + len(self._type)
+        lost = sum(map(len, lines)) - len(_encode(found)) + len(found) + 1 - beside * len(found)
+        return Decoded(names, found, _twice(found, lines, beside) if lost else [])
+
+
+@lru_cache(maxsize=256)
+def _decoder(resource_type: str, names: tuple[str, ...], strict: bool) -> Callable[[bytes], Struct]:
+    return msgspec.json.Decoder(narrow(resource_type, names, strict=strict)).decode
+
+
+def _is_plain(name: str) -> bool:
+    """Whether it is written as it is."""
+    return name.isascii() and name.isprintable() and not {'"', "\\"} & {*name} and 0 < len(name) <= _LONGEST_NAME
+
+
+def _twice(found: Sequence[Struct], lines: Sequence[bytes], beside: int) -> list[int]:
+    twice: list[int] = []
+    for place, (resource, line) in enumerate(zip(found, lines, strict=True)):
+        lost = len(line) - len(_encode(resource)) - beside
+        blanks = 2 * sum(value is not None for value in astuple(resource)) + 1
+        if lost and not (lost == blanks and _has_blanks(line)) and has_key_twice(line):
+            twice.append(place)
+    return twice
+
+
+def _has_blanks(line: bytes) -> bool:
+    """Whether its serialiser puts a blank behind `:`, told by the first."""
+    return line.partition(b'":')[2][:1] == b" "
