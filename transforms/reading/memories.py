@@ -117,13 +117,14 @@ class Memory(dict[Any, bytes]):
 
     def __missing__(self, content: Any) -> bytes:
         """The members of a content not at hand, which is remembered."""
-        known = self._noted.get(content)
-        if known is not None:
+        if self._noted and (known := self._noted.get(content)) is not None:
             text, self._raised[content] = known
             return text
         companion, raw = content if self._paired else (None, content)
         size = len(raw or b"") + len(companion or b"")
         found = b"" if raw is None else self._older.get(content)
+        if found is None and self._usual is not None:
+            found = self._usual(raw, companion)
         if found is None:
             found, note = self._entry(raw, companion)
             if note is not None:
@@ -139,8 +140,6 @@ class Memory(dict[Any, bytes]):
         return found
 
     def _entry(self, raw: bytes, companion: bytes | None) -> tuple[bytes, Note | None]:
-        if self._usual is not None and (text := self._usual(raw, companion)) is not None:
-            return text, None
         if raw in _EMPTY:
             return b"", EMPTY
         if raw[:1] in b"{[" and has_key_twice(raw):

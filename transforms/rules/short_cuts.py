@@ -14,7 +14,6 @@ from typing import NamedTuple
 from msgspec.json import encode
 
 from transforms.codes.units import UnitRow
-from transforms.fhir.elements import plain
 from transforms.fhir.times import FILLERS, instant, utc_text
 from transforms.mapped import WHOLE
 from transforms.rules.setting import Setting
@@ -221,18 +220,30 @@ class _PlainQuantities:
 def quantity_cut(setting: Setting, openings: Openings) -> Usual:
     """A Quantity whose number leaves as it stands → value, unit, raw value, raw unit."""
     plain_one = _PlainQuantities(setting)
+    value, unit, raw_value, raw_unit = (opening or b"" for opening in openings[:4])
 
     def cut(raw: bytes, companion: bytes | None) -> bytes | None:
         found = plain_one(raw, companion)
         if found is None:
             return None
         number, (row, meant, shown) = found
-        written = number.decode()
-        if row is not None and not row.low <= Decimal(written) <= row.high:
+        if row is not None and not row.low <= Decimal(number.decode()) <= row.high:
             return None
-        return _members(openings, (bytes(plain(written)), meant, b'"%b"' % number, shown, b"", b""))
+        text = value + _plainly(number) if value else b""
+        if unit:
+            text += unit + meant
+        if raw_value:
+            text += raw_value + b'"' + number + b'"'
+        return text + raw_unit + shown if raw_unit and shown else text
 
     return cut
+
+
+def _plainly(number: bytes) -> bytes:
+    """`plain` of a number without an exponent."""
+    if b"." in number:
+        number = number.rstrip(b"0").rstrip(b".")
+    return b"0" if number == b"-0" else number
 
 
 def reference_range_cut(setting: Setting, openings: Openings) -> Usual:
@@ -246,7 +257,7 @@ def reference_range_cut(setting: Setting, openings: Openings) -> Usual:
         first, second = plain_one(match[2], companion), plain_one(match[4], companion)
         if first is None or second is None or first[1].meant != second[1].meant:
             return None
-        one, other = (bytes(plain(number.decode())) for number, _ in (first, second))
+        one, other = (_plainly(number) for number, _ in (first, second))
         low, high = (one, other) if match[1] == b"low" else (other, one)
         return _members(openings, (low, high, first[1].meant))
 
