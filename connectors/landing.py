@@ -31,6 +31,10 @@ WAITING_BYTES = 64 << 20
 T = TypeVar("T", bound=msgspec.Struct)
 
 
+class DiskError(OperatorError):
+    """What the disk refuses; nothing of what is read is to blame."""
+
+
 class LandingZone:
     """What one site's loads landed."""
 
@@ -72,6 +76,10 @@ class Landing:
         _private(self.folder)
         for each in (self.folder, *self._above):
             _close_to_others(each)
+
+    def of_site(self) -> "Landing":
+        """The folder above all loads of the site, for the cursors of what outlives a load."""
+        return Landing(self._above[-1]) if self._above else self
 
     def path(self, stem: str, number: int) -> Path:
         """The numbered file of a resource type: `Observation-0001.ndjson.gz`."""
@@ -234,11 +242,11 @@ def _disk(path: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         if exc.errno in _FULL:
-            raise OperatorError(
+            raise DiskError(
                 f"the landing folder is full: {path.parent} takes no more ({exc.strerror})",
                 "Make room there, or move MAINSTEM_LANDING to a larger disk; then run it again.",
             ) from exc
-        raise OperatorError(
+        raise DiskError(
             f"the landing folder cannot be used: {path.parent} ({exc.strerror})",
             "Check that MAINSTEM_LANDING is mounted and that this user may write there.",
         ) from exc

@@ -1,15 +1,23 @@
 """Pulling a site: what can be pulled apart, and pulling one such unit by its road."""
 
+from dataclasses import replace
 from typing import Literal
 
-from connectors.client.capabilities import Capabilities, ask_capabilities
-from connectors.pulled import EXPORT, Pulled
+import msgspec
+
+from connectors.client.capabilities import Capabilities, meet
+from connectors.cohort import Roster
+from connectors.outside.times import newest
+from connectors.pulled import EXPORT, Pulled, Shortfall
 from connectors.referred import complete_referred
 from connectors.roads.bulk import pull_export
 from connectors.roads.files import delivered, pull_files
 from connectors.roads.search import pull_search
+from connectors.rosters import read_roster
 from connectors.source import Source, Wanted
-from schemas.outcomes import referred_types
+from schemas.errors import MainstemError, TemporaryError
+from schemas.gaps import GapCause
+from schemas.outcomes import REFERRED_TYPES, referred_types
 from schemas.sites import Site
 
 __all__ = [
@@ -22,16 +30,20 @@ __all__ = [
     "readable",
     "require_delivery",
     "road_of",
+    "roster",
     "units",
 ]
 
 
 def read_capabilities(source: Source) -> Capabilities | None:
-    """What the site's server says it can do; None where files are read."""
+    """What the site's server says it can do, and whose it is; None where files are read.
+
+    Raises OperatorError for a server that shows no statement, unless the site file says which road to take.
+    """
     if _reads_files(source.site):
         return None
     with source.client() as client:
-        return ask_capabilities(client)
+        return meet(client, hidden=source.site.road != "auto")
 
 
 def road_of(site: Site, capabilities: Capabilities | None) -> Literal["search", "bulk", "files"]:
@@ -40,12 +52,14 @@ def road_of(site: Site, capabilities: Capabilities | None) -> Literal["search", 
         return site.road
     if site.fhir is None:
         return "files"
+    if site.cohort and not site.fhir.group:
+        return "search"  # an export knows no patients but those of a Group
     return "bulk" if capabilities is not None and capabilities.exports else "search"
 
 
 def readable(site: Site, capabilities: Capabilities | None) -> list[str]:
     """The site's types; where it names none, without those that its server says it does not have."""
-    if capabilities is None or "types" in site.model_fields_set:
+    if capabilities is None or capabilities.hidden or "types" in site.model_fields_set:
         return list(site.types)
     return [name for name in site.types if name in capabilities.types] or list(site.types)
 
@@ -58,7 +72,22 @@ def units(site: Site, capabilities: Capabilities | None) -> list[str]:
     road = road_of(site, capabilities)
     if road == "bulk":
         return [EXPORT]
-    return [*site.types, *(referred_types(site.types) if road == "files" else ())]
+    if road == "files":
+        return [*site.types, *referred_types(site.types)]
+    if needs_roster(site, road):  # of what is nobody's own, that alone is read which the patients' resources name
+        return [name for name in site.types if name not in REFERRED_TYPES]
+    return list(site.types)
+
+
+def needs_roster(site: Site, road: str) -> bool:
+    """Whether the patients have to be known to read them."""
+    return site.cohort is not None or (road == "search" and site.fhir is not None and site.fhir.group is not None)
+
+
+def roster(source: Source, capabilities: Capabilities | None) -> Roster | None:
+    """The patients the site reads; None for everybody, and where the server knows the Group. Raises MainstemError."""
+    road = road_of(source.site, capabilities)
+    return read_roster(source, by_files=road == "files") if needs_roster(source.site, road) else None
 
 
 def require_delivery(source: Source) -> None:
@@ -76,8 +105,55 @@ def pull(source: Source, wanted: Wanted) -> Pulled:
     wanted.landing.open()
     if wanted.unit != EXPORT and _reads_files(source.site):
         return pull_files(source, wanted)
-    pulled = pull_export(source, wanted) if wanted.unit == EXPORT else pull_search(source, wanted)
+    if wanted.unit == EXPORT:
+        return _pull_export(source, wanted)
+    pulled = pull_search(source, wanted)
     return complete_referred(source, wanted, pulled) if pulled.complete else pulled
+
+
+def _pull_export(source: Source, wanted: Wanted) -> Pulled:
+    """An export, with what it does not export by search, and what its resources are read with."""
+    pulled, not_exported = pull_export(source, wanted)
+    for name in not_exported:
+        if name not in REFERRED_TYPES:
+            pulled = _together(pulled, _searched(source, wanted, name))
+    try:
+        return complete_referred(source, wanted, pulled)
+    except TemporaryError as exc:
+        missing = [Shortfall.of_error(name, exc) for name in referred_types(pulled.types)]
+        return msgspec.structs.replace(pulled, short=[*pulled.short, *missing])
+
+
+def _searched(source: Source, wanted: Wanted, name: str) -> Pulled:
+    """A type that the server does not export, by search, of the Group's patients where there is one; where it does not
+    give it that way either, it is missing."""
+    try:
+        if wanted.roster is None and source.fhir.group:
+            members = read_roster(source, by_files=False)
+            wanted = replace(wanted, roster=members, new=members.ids)
+        return pull_search(source, replace(wanted, unit=name))
+    except MainstemError as exc:
+        short = Shortfall.of_error(name, exc)
+        if not isinstance(exc, TemporaryError):
+            reason = f"{name}: the EHR does not export it, and does not give it by search: {exc.cause}"
+            short = Shortfall(name, GapCause.NOT_EXPORTED, reason, exc.fix)
+        return Pulled(unit=name, short=[short], as_of=source.clock())
+
+
+def _together(pulled: Pulled, more: Pulled) -> Pulled:
+    """What was pulled in two ways, as one unit; its time is the first's, which is the earlier."""
+    return msgspec.structs.replace(
+        pulled,
+        files=[*pulled.files, *more.files],
+        resources=pulled.resources + more.resources,
+        types=pulled.types | more.types,
+        pages=pulled.pages + more.pages,
+        bytes=pulled.bytes + more.bytes,
+        messages=pulled.messages + more.messages,
+        short=[*pulled.short, *more.short],
+        notes=[*pulled.notes, *more.notes],
+        newest=newest(pulled.newest, more.newest),
+    )
 
 
 def _reads_files(site: Site) -> bool:

@@ -79,7 +79,7 @@ class _Asked:
         self.client, self.type, self.naming = client, referred, naming
         self.unit, self.landing, self.cap = wanted.unit, wanted.landing, source.site.limits.line_bytes
         self.path = self.landing.path(f"{referred}-{wanted.unit}", 1)
-        self.takes_count = client.vendor.page_sizes.get(referred, AT_ONCE) is not None
+        self.takes_count = client.vendor.page_size(referred, AT_ONCE) is not None
         self.base = str(source.fhir.base_url).rstrip("/")
         self.key = f"{wanted.unit}-{referred}"
         self.cursor = self.landing.cursor(self.key, ReferredCursor) or ReferredCursor()
@@ -154,7 +154,7 @@ class _Ids:
 def named_in(landing: Landing, resource_type: str, referred: str, base: str) -> Iterator[str]:
     """Ids of the resources of one type that landed ones of another name, at this server."""
     places = rb"(?:%b/)?" % re.escape(base.encode())
-    name = rb'"reference"\s*:\s*"\s*%b%b/([A-Za-z0-9.\-]{1,64})(?:/_history/[^"]*)?\s*"' % (places, referred.encode())
+    name = rb'"reference"\s*:\s*"\s*%b%b/([A-Za-z0-9.\-]{1,256})(?:/_history/[^"]*)?\s*"' % (places, referred.encode())
     find = re.compile(name).findall
     for path in landing.files(resource_type):
         for line in read_lines(path, cap=1 << 62):

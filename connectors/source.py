@@ -1,7 +1,7 @@
 """What a road is given: the source it reads, and what is wanted of it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,8 @@ import httpx2
 
 from connectors.client.auth import Clock, Secrets
 from connectors.client.fhir_client import ATTEMPTS, FhirClient, Sleep
+from connectors.client.limits import Notice, no_notice
+from connectors.cohort import Roster
 from connectors.landing import Landing
 from schemas.errors import OperatorError
 from schemas.sites import Fhir, Site
@@ -39,6 +41,8 @@ class Source:
     sleep: Sleep = time.sleep
     transport: httpx2.BaseTransport | None = None
     """What carries the requests, where it is not the network."""
+    notice: Notice = no_notice
+    """Told why nothing comes, while the server makes us wait."""
     attempts: int = ATTEMPTS
     """Requests made before an error that may pass is raised."""
 
@@ -67,6 +71,7 @@ class Source:
             transport=self.transport,
             sleep=self.sleep,
             attempts=self.attempts,
+            notice=self.notice,
         )
 
 
@@ -79,6 +84,10 @@ class Wanted:
 
     unit: str
     landing: Landing
+    roster: Roster | None = None
+    """The patients it is of, where not of everybody."""
+    new: Collection[str] = ()
+    """Those of them who are read from the beginning, not from `since`."""
     since: datetime | None = None
     until: datetime | None = None
     progress: Progress = no_progress

@@ -134,7 +134,7 @@ def _schedule(site: Site | None) -> CronTriggerTimetable:
 def _faces(site: Site, path: Path) -> dict[str, Any]:
     return {
         "description": f"Refresh {site.name}",
-        "tags": [f"site:{site.site}", f"vendor:{site.fhir.vendor if site.fhir else 'files'}"],
+        "tags": [f"site:{site.site}", f"vendor:{site.fhir.vendor or 'told by the server' if site.fhir else 'files'}"],
         "doc_md": RUNBOOK.format(
             name=_as_words(site.name), types=", ".join(site.types), road=site.road, path=path, site=site.site
         ),

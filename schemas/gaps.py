@@ -26,6 +26,12 @@ class GapCause(StrEnum):
         "Nothing, if it passes: the next run reads it. Where it lasts, ask whoever runs the EHR.",
         "site IT",
     )
+    QUOTA_SPENT = (
+        "quota-spent",
+        "The day's quota of requests to the EHR is spent.",
+        "Nothing, if it passes: the next run goes on. Where it lasts, ask the EHR vendor for a larger quota, or read a cohort.",
+        "EHR vendor",
+    )
     REFUSED = (
         "refused",
         "The EHR refuses the request.",

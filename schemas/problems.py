@@ -100,6 +100,12 @@ class Reason(StrEnum):
         "Nothing to do.",
         True,
     )
+    NOT_IN_COHORT = (
+        "not-in-cohort",
+        "The resource is of a patient who is not in the site's cohort.",
+        "Nothing to do; export the cohort alone to save time.",
+        True,
+    )
     TEST_DATA = (
         "test-data",
         "The resource says that it is of a test patient.",
@@ -148,6 +154,7 @@ NOT_LOADED = frozenset(
         Reason.FILE_TOO_LARGE,
         Reason.PARTIAL_ANSWER,
         Reason.BUNDLE,
+        Reason.NOT_IN_COHORT,
         Reason.TYPE_NOT_MAPPED,
         Reason.SERVER_MESSAGE,
     }

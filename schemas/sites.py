@@ -92,13 +92,19 @@ class Fhir(_Section):
     """The site's FHIR server."""
 
     base_url: HttpUrl = Field(description="FHIR base URL, as in the vendor's documentation.")
-    vendor: str = Field(default="generic", description="File name in connectors/vendors: what differs at this vendor.")
+    vendor: str | None = Field(
+        default=None,
+        description="File name in connectors/vendors; where absent, told by what the server says of itself.",
+    )
     group: str | None = Field(
-        default=None, description="bulk: id of the FHIR Group to export; all patients where absent."
+        default=None,
+        description="id of the FHIR Group that is read: exported, or its members by search; all patients where absent.",
     )
     page_size: int = Field(default=200, ge=1, le=1000, description="search: resources a page (`_count`).")
     timeout_seconds: float = Field(default=60, gt=0, le=600, description="Longest wait for one answer.")
-    requests_per_second: float = Field(default=20, gt=0, description="Highest rate of requests.")
+    requests_per_second: float = Field(
+        default=20, gt=0, description="Highest rate of requests, of each of `parallel` readers."
+    )
     bulk_wait_minutes: float = Field(default=240, gt=0, description="bulk: longest wait for an export.")
     allowed_origins: list[str] = Field(default_factory=list, description="Other origins the server may link to.")
     allow_plaintext: bool = Field(
@@ -135,6 +141,31 @@ class Files(_Section):
         pattern=r"^[^/\\]+$",
         description="Name of the file that the site writes last, such as `_SUCCESS`: without it nothing is read.",
     )
+
+
+class Cohort(_Section):
+    """Whom the site reads, where not everybody and no fhir.group: only these patients' data leaves the EHR. One of the two."""
+
+    patients: SecretRef | None = Field(
+        default=None,
+        description="Place of the list, as file:PATH: a patient a line, by FHIR id or identifier (`system|value`).",
+    )
+    search: str | None = Field(
+        default=None, description="Search that finds them: `Condition?code=http://snomed.info/sct|190905008`."
+    )
+
+    @field_validator("search")
+    @classmethod
+    def _finds_by_something(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Z][A-Za-z]+\?[A-Za-z_][^=\s]*=\S.*", value):
+            raise ValueError("must be a search that finds some patients, such as Condition?code=system|code")
+        return value
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "Cohort":
+        if (self.patients is None) == (self.search is None):
+            raise ValueError("give one of patients and search")
+        return self
 
 
 class Limits(_Section):
@@ -182,6 +213,7 @@ class Site(_Section):
     )
     fhir: Fhir | None = None
     files: Files | None = None
+    cohort: Cohort | None = None
     limits: Limits = Limits()
 
     @field_validator("time_zone")
@@ -210,6 +242,23 @@ class Site(_Section):
         if self.fhir is None and self.files is None:
             raise ValueError("needs a [fhir] section (a server) or a [files] section (a folder)")
         return self
+
+    @model_validator(mode="after")
+    def _cohort_by_the_road(self) -> "Site":
+        """A list can be asked for by search only; an export knows Groups, which the vendor makes."""
+        if self.cohort and self.cohort.search and (self.fhir is None or self.road == "files"):
+            raise ValueError("cohort.search asks a server, and files are read: list the patients in cohort.patients")
+        if self.cohort and self.road == "bulk" and self.fhir and not self.fhir.group:
+            raise ValueError(
+                "an export cannot be asked for a list: ask the EHR vendor for a FHIR Group of these patients, of at most the"
+                ' vendor\'s size, and name it in fhir.group; or set road = "search"'
+            )
+        return self
+
+    @property
+    def reads_some(self) -> bool:
+        """Whether not everybody's data is read."""
+        return self.cohort is not None or (self.fhir is not None and self.fhir.group is not None)
 
     @property
     def overlap(self) -> timedelta:

@@ -112,6 +112,14 @@ _GRANTED = msgspec.json.Decoder(_Granted)
 _REFUSED = msgspec.json.Decoder(_Refused)
 
 
+def smart_token_endpoint(content: bytes) -> str:
+    """The token endpoint that a SMART configuration names; empty where it is none, or names none."""
+    try:
+        return said(decoded(content, _SMART).token_endpoint, str, "")
+    except Unreadable:
+        return ""
+
+
 class TokenAuth(httpx2.Auth, ABC):
     """OAuth 2 client credentials: a token is fetched, kept, and renewed. How the client proves itself differs."""
 

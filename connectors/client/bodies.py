@@ -1,6 +1,7 @@
 """An answer's whole body, never more of it than a cap, however it was packed."""
 
 import time
+from collections.abc import Iterator
 
 import httpx2
 
@@ -14,6 +15,8 @@ PAGE_BYTES = 256 << 20
 """Largest page or manifest held in memory."""
 ANSWER_SECONDS = 600.0
 """Longest an answer may take: a byte a minute would keep every single wait short, and the load for ever."""
+WINDOW_SECONDS, SLOWEST = 60.0, 1024
+"""A download that brings fewer bytes a second over such a time is given up: it would bring a file of a megabyte in a night."""
 ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 """What we ask for. Others unpack a few bytes into gigabytes at once, before they could be counted."""
 ACCEPT_ENCODING = "gzip, deflate"
@@ -45,6 +48,22 @@ def body(response: httpx2.Response, *, cap: int, what: str) -> bytes:
                 "Lower fhir.page_size where it is a page of resources; else report it to the EHR vendor.",
             )
     return bytes(content)
+
+
+def flowing(response: httpx2.Response, *, what: str) -> Iterator[bytes]:
+    """The blocks of a file, unpacked. Raises TemporaryError where they only drip: none of the waits in between is too long."""
+    began, come = time.monotonic(), 0
+    for block in response.iter_bytes():
+        come += len(block)
+        passed = time.monotonic() - began
+        if passed > WINDOW_SECONDS:
+            if come < SLOWEST * passed:
+                raise TemporaryError(
+                    f"{what}: {_place(response)} sends fewer than {SLOWEST} bytes a second",
+                    "Ask the site's IT what slows the server or the network down; then run it again.",
+                )
+            began, come = time.monotonic(), 0
+        yield block
 
 
 def _place(response: httpx2.Response) -> str:

@@ -16,11 +16,12 @@ import httpx2
 import stamina
 
 from connectors.client.auth import Clock, Secrets, auth_for
-from connectors.client.bodies import ACCEPT_ENCODING, PAGE_BYTES, body, require_encoding
+from connectors.client.bodies import ACCEPT_ENCODING, PAGE_BYTES, body, flowing, require_encoding
+from connectors.client.limits import Notice, Patience, Quota, QuotaSpent, no_notice
 from connectors.client.origins import Origins
 from connectors.outside.decoding import Form, TooDeep, Unreadable, decoded
 from connectors.outside.times import http_date, pause_after
-from connectors.vendors import Vendor, vendor
+from connectors.vendors import GENERIC, Evidence, Vendor, told_by, vendor
 from schemas.encryption import on_loopback
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 from schemas.gaps import GapCause
@@ -78,21 +79,23 @@ class FhirClient:
         transport: httpx2.BaseTransport | None = None,
         sleep: Sleep = time.sleep,
         attempts: int = ATTEMPTS,
+        notice: Notice = no_notice,
     ) -> None:
-        self.vendor: Vendor = vendor(fhir.vendor)
+        self._named_vendor = fhir.vendor or ""
+        self.vendor: Vendor = vendor(fhir.vendor or told_by(Evidence(base_url=str(fhir.base_url)))[0] or GENERIC)
         self.origins = Origins(fhir)
         self.clock = clock
         self.sleep = sleep
+        self.patience = Patience(notice)
+        self._quota = Quota()
         self._base = str(fhir.base_url).rstrip("/")
         self._client_id = fhir.auth.client_id or fhir.auth.username or fhir.auth.method
+        self._registered_id = fhir.auth.client_id or ""
         self._auth = auth_for(fhir, types=types, secrets=secrets, clock=clock)
         self._pause = 1 / fhir.requests_per_second
         self._next_at = 0.0
         self._attempts = attempts
         self._timeout = fhir.timeout_seconds
-        self._headers = {
-            name: text.format(client_id=fhir.auth.client_id or "") for name, text in self.vendor.headers.items()
-        }
         verify = _certificates(folder / fhir.ca_file if fhir.ca_file else None) if transport is None else True
         # What is for this machine goes through no proxy: loopback needs no TLS because it leaves no machine.
         proxied = not on_loopback(httpx2.URL(self._base).host)
@@ -103,6 +106,11 @@ class FhirClient:
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
+
+    def keep_manners_of(self, name: str) -> None:
+        """From here on those of the vendor that was found out; the site file's word stands above it."""
+        if name and not self._named_vendor:
+            self.vendor = vendor(name)
 
     def url(self, path: str) -> str:
         """A URL below the base URL."""
@@ -144,13 +152,23 @@ class FhirClient:
         accepted: Collection[int],
         params: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        log_in: bool = True,
+        content: bytes = b"",
         cap: int = PAGE_BYTES,
     ) -> Answer:
         """Any answer of the accepted statuses."""
 
         def once() -> Answer:
             return self._whole(
-                method, url, what=what, params=params, log_in=True, accepted=accepted, headers=headers or {}, cap=cap
+                method,
+                url,
+                what=what,
+                params=params,
+                log_in=log_in,
+                accepted=accepted,
+                headers=headers or {},
+                content=content,
+                cap=cap,
             )
 
         return self.again_and_again(once)
@@ -158,7 +176,7 @@ class FhirClient:
     def again_and_again(self, once: Callable[[], T]) -> T:
         """What `once` gives, tried again with growing, jittered pauses while its error may pass."""
         for attempt in stamina.retry_context(
-            on=_may_pass,
+            on=self._may_pass,
             attempts=self._attempts,
             timeout=RETRY_SECONDS,
             wait_initial=0.5,
@@ -168,6 +186,16 @@ class FhirClient:
             with attempt:
                 return once()
         raise AssertionError("the last attempt raises")
+
+    def _may_pass(self, exc: Exception) -> bool | float:
+        if isinstance(exc, QuotaSpent):
+            return False
+        if isinstance(exc, TemporaryError):
+            if exc.retry_after is None:
+                return True
+            self.patience.waits(exc.cause, exc.retry_after)
+            return exc.retry_after
+        return isinstance(exc, IncompleteError | WebPage)
 
     @contextmanager
     def download(self, url: str, *, what: str, log_in: bool) -> Iterator[Iterator[bytes]]:
@@ -179,7 +207,16 @@ class FhirClient:
             if _is_html(response.headers):
                 raise html_page(self.origins.place(url), what)
             require_encoding(response, what=what)
-            yield response.iter_bytes()
+            yield self._no_page(flowing(response, what=what), url, what)
+
+    def _no_page(self, blocks: Iterator[bytes], url: str, what: str) -> Iterator[bytes]:
+        """The blocks. Raises WebPage for a page that calls itself something else."""
+        for first in blocks:
+            if first.lstrip()[:1] == b"<":
+                raise html_page(self.origins.place(url), what)
+            yield first
+            break
+        yield from blocks
 
     def _whole(
         self,
@@ -192,10 +229,11 @@ class FhirClient:
         accepted: Collection[int],
         headers: Mapping[str, str],
         cap: int,
+        content: bytes = b"",
     ) -> Answer:
         merged = {"Accept": FHIR_JSON, **headers}
         with self._stream(
-            method, url, what=what, params=params, log_in=log_in, accepted=accepted, headers=merged
+            method, url, what=what, params=params, log_in=log_in, accepted=accepted, headers=merged, content=content
         ) as response:
             content = body(response, cap=cap, what=what)
             return Answer(response.status_code, response.headers, content)
@@ -211,6 +249,7 @@ class FhirClient:
         log_in: bool,
         accepted: Collection[int],
         headers: Mapping[str, str],
+        content: bytes = b"",
     ) -> Iterator[httpx2.Response]:
         """An answer of an accepted status; redirects followed by the same-origin rule; errors as ours."""
         target = self.origins.trusted(url)
@@ -218,8 +257,9 @@ class FhirClient:
             target = target.copy_merge_params(list(params))
         response: httpx2.Response | None = None
         try:
+            self._quota.require(what, self.vendor.title, ending=method == "DELETE")
             for _ in range(REDIRECTS + 1):
-                response = self._send(method, target, headers, log_in=log_in)
+                response = self._send(method, target, headers, content, log_in=log_in)
                 if not (method == "GET" and response.has_redirect_location):
                     break
                 response.close()
@@ -228,6 +268,7 @@ class FhirClient:
                 raise OperatorError(
                     f"{what}: {self.origins.place(url)} redirects without end", "Check fhir.base_url and the log-in."
                 )
+            self._quota.see(self.vendor, response.headers)
             if response.status_code not in accepted:
                 raise self._refusal(response, what)
             yield response
@@ -251,13 +292,19 @@ class FhirClient:
             )
         return self.origins.trusted(there)
 
-    def _send(self, method: str, url: httpx2.URL, headers: Mapping[str, str], *, log_in: bool) -> httpx2.Response:
+    def _send(
+        self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes, *, log_in: bool
+    ) -> httpx2.Response:
         self._keep_pace()
         own = self.origins.own(url)
-        request = self._http.build_request(method, url, headers={**headers, **(self._headers if own else {})})
+        merged = {**headers, **(self._vendor_headers() if own else {})}
+        request = self._http.build_request(method, url, headers=merged, content=content or None)
         if self._auth is None or not (own and log_in):
             return self._http.send(request, stream=True)
         return self._logged_in(request, self._auth)
+
+    def _vendor_headers(self) -> dict[str, str]:
+        return {name: text.format(client_id=self._registered_id) for name, text in self.vendor.headers.items()}
 
     def _logged_in(self, request: httpx2.Request, auth: httpx2.Auth) -> httpx2.Response:
         """The last answer of the log-in's flow. httpx2 would read every other one whole, whatever its size."""
@@ -290,12 +337,12 @@ class FhirClient:
                 f"{what}: {place} answered {status}", "It is busy or failing; run it again later.", retry_after=pause
             )
         if status == 401:
-            return OperatorError(
+            return Refused(
                 f"{what}: {place} does not accept the log-in of {self._client_id} (401)",
                 "Check [fhir.auth] in the site file; ask the site's IT whether the client is active.",
             )
         if status == 403:
-            return OperatorError(
+            return Refused(
                 f"{what}: {place} does not permit {self._client_id} to read it (403)",
                 "Ask the site's IT to grant the scope, or set fhir.auth.scope (an export may need system/*.read).",
             )
@@ -357,6 +404,10 @@ class Gone(OperatorError):
     """The server does not, or no longer, have what the URL names."""
 
 
+class Refused(OperatorError):
+    """The server does not know us, or does not permit it."""
+
+
 class WebPage(OperatorError):
     """A page for people came in the place of data, or the way to one. Some servers do so for seconds: it is tried again."""
 
@@ -395,12 +446,6 @@ def html_page(place: str, what: str) -> WebPage:
         f"{what}: {place} answers with a web page (HTML or XML) instead of FHIR JSON",
         "It is a log-in page or a proxy's message as a rule: check fhir.base_url, [fhir.auth] and the VPN.",
     )
-
-
-def _may_pass(exc: Exception) -> bool | float:
-    if isinstance(exc, TemporaryError):
-        return True if exc.retry_after is None else exc.retry_after
-    return isinstance(exc, IncompleteError | WebPage)
 
 
 def _is_html(headers: httpx2.Headers) -> bool:

@@ -69,8 +69,8 @@ def pull_search(source: Source, wanted: Wanted) -> Pulled:
 def read_one(client: FhirClient, resource_type: str) -> str:
     """A real read of the type's first page, as small as can be; says what came. For the preflight."""
     fan_out = client.vendor.fan_out.get(resource_type) or ((),)
-    takes_count = client.vendor.page_sizes.get(resource_type, 1) is not None
-    params = [*fan_out[0], *([("_count", "1")] if takes_count else [])]
+    size = client.vendor.page_size(resource_type, 1, fan_out[0])
+    params = [*fan_out[0], *([("_count", "1")] if size else [])]
     url = client.url(resource_type)
     bundle, _ = client.read(url, BUNDLE, what=resource_type, params=params, require=require_bundle)
     page = Page(bundle, not_after=client.clock())
@@ -91,8 +91,14 @@ class _TypeSearch:
     def __init__(self, client: FhirClient, source: Source, wanted: Wanted) -> None:
         self.client, self.most_pages = client, source.site.limits.pages
         self.type, self.landing, self.progress = wanted.unit, wanted.landing, wanted.progress
-        self.branches: Sequence[Parameters] = client.vendor.fan_out.get(self.type) or ((),)
-        self.common = [*self._window(wanted), *self._page_size(source.fhir.page_size)]
+        fan_out: Sequence[Parameters] = client.vendor.fan_out.get(self.type) or ((),)
+        window = self._window(wanted)
+        self.branches: Sequence[Parameters] = (
+            wanted.roster.searches(self.type, fan_out, window, wanted.new)
+            if wanted.roster
+            else [(*each, *window) for each in fan_out]
+        )
+        self.common = self._page_size(source.fhir.page_size)
         self.cursor = self.landing.cursor(self.type, SearchCursor) or SearchCursor(began=client.clock())
         self.messages_path = self.landing.path(f"OperationOutcome-{self.type}", 1)
         self.seen: set[bytes] = set()
@@ -100,12 +106,12 @@ class _TypeSearch:
     def _window(self, wanted: Wanted) -> Parameters:
         if not self.client.vendor.last_updated:
             return ()
-        ends = (("ge", wanted.since), ("lt", wanted.until))
+        ends = (("ge", wanted.since), (self.client.vendor.window_ends.get(self.type, "lt"), wanted.until))
         return tuple(("_lastUpdated", f"{end}{zulu(moment)}") for end, moment in ends if moment)
 
     def _page_size(self, asked: int) -> Parameters:
-        cap = self.client.vendor.page_sizes.get(self.type, asked)
-        return () if cap is None else (("_count", str(min(cap, asked))),)
+        size = self.client.vendor.page_size(self.type, asked, self.branches[0])
+        return () if size is None else (("_count", str(size)),)
 
     def run(self) -> Pulled:
         """Every branch from where the cursor stands; what ended incomplete begins again."""

@@ -1,8 +1,15 @@
 """HAPI FHIR.
 
-Its paging links expire (410), which begins the search again; deleting a finished export may find it gone (404).
+Its paging links expire (410), which begins the search again; exported files last two hours; deleting a finished export may
+find it gone (404). Many products are built on it.
 """
 
 from connectors.vendors import Vendor
 
-VENDOR = Vendor(title="HAPI FHIR")
+VENDOR = Vendor(
+    title="HAPI FHIR",
+    names=r"\bhapi\b|smile ?cdr",
+    addresses=r"^https?://hapi\.fhir\.org/",
+    builds_for_others=True,
+    key_goes="the authorization server in front of it; HAPI itself keeps no clients",
+)

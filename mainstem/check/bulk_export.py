@@ -9,7 +9,7 @@ from schemas.errors import IncompleteError
 
 def _look(visit: Visit) -> list[Finding]:
     said = visit.capabilities
-    if said is None or not visit.logged_in or road_of(visit.site, said) != "bulk":
+    if said is None or said.hidden or not visit.logged_in or road_of(visit.site, said) != "bulk":
         return []
     return [tried("bulk export", "EHR vendor", lambda: _advertised(visit, said))]
 

@@ -1,6 +1,6 @@
-"""Probe: does a FHIR R4 server answer, and over an encrypted connection?"""
+"""Probe: does a FHIR R4 server answer, over an encrypted connection, and whose is it?"""
 
-from connectors.client.capabilities import ask_capabilities
+from connectors.client.capabilities import Capabilities, meet
 from connectors.client.fhir_client import FhirClient
 from mainstem.check.finding import Finding, tried
 from mainstem.check.probe import Probe, Visit
@@ -15,8 +15,23 @@ def _look(visit: Visit) -> list[Finding]:
 
 
 def _ask(visit: Visit, client: FhirClient) -> str:
-    said = visit.capabilities = ask_capabilities(client)
-    return f"FHIR {said.fhir_version}, {said.software or 'software not named'}, vendor {client.vendor.title}"
+    said = visit.capabilities = meet(client, hidden=visit.site.road != "auto")
+    vendor = f"vendor {client.vendor.title} ({_how(visit, said)})"
+    if said.hidden:
+        return f'not shown; road = "{visit.site.road}" does without it; {vendor}'
+    return f"FHIR {said.fhir_version}, {said.software or 'software not named'}, {vendor}"
+
+
+def _how(visit: Visit, said: Capabilities) -> str:
+    """By what the vendor is known; where the site file says another than the server, both."""
+    named = visit.source.fhir.vendor
+    if named is None:
+        return f"told by its {said.told_by}" if said.told_by else "nothing tells another"
+    return (
+        f"by the site file; the server looks like {said.vendor}"
+        if said.vendor not in ("", named)
+        else "by the site file"
+    )
 
 
 PROBE = Probe(_look, after="subject_key")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import structlog
 
 from connectors.pulled import EXPORT, Pulled, Shortfall, reasons
+from mainstem.refresh import cohort
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.report import report_of
@@ -52,6 +53,7 @@ def _complete(refresh: Refresh, load: Load) -> None:
         accepted=settled.accepted,
         whole=settled.whole,
     )
+    cohort.settle(refresh, load, settled.watermarks)
     report = report_of(store.loads.get(load.id))
     log.info("load completed", site=load.site, load=load.id, status=report.status, published=report.published)
 

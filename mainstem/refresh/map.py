@@ -1,16 +1,18 @@
 """The step map: landed lines into the state, by the batch."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
 from connectors.formats.ndjson import read_batches
 from connectors.landing import Kept
 from mainstem.refresh.beside import PublisherBeside
+from mainstem.refresh.cohort import roster_of
 from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
@@ -50,7 +52,9 @@ def map_types(
 
 
 def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None) -> TypeCounts:
-    with _TypeLoad(refresh, load_id, name, mapper, beside) as part:
+    roster = roster_of(refresh, load_id)
+    own = roster.belongs(name) if roster else None
+    with _TypeLoad(refresh, load_id, name, mapper, beside, own) as part:
         for path in refresh.landing(load_id).files(name):
             for number, lines in part.left(path, read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS)):
                 if isinstance(lines, Problem):
@@ -72,6 +76,19 @@ def _brief(counts: TypeCounts) -> dict[str, int]:
     }
 
 
+class _Asked(NamedTuple):
+    """Some lines of a file that are looked up, to be mapped next."""
+
+    question: Question
+    path: Path
+    numbers: Sequence[int]
+    """Which lines of the file they are."""
+    last: int
+    """The last of those looked at."""
+    others: int
+    """Lines among them of patients who are not in the cohort: they are counted, and neither mapped nor kept."""
+
+
 class _TypeLoad(AbstractContextManager["_TypeLoad"]):
     """One type's share of a load: maps its lines and collects batches for the store, unusable lines for the quarantine.
 
@@ -79,15 +96,22 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
     """
 
     def __init__(
-        self, refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None
+        self,
+        refresh: Refresh,
+        load_id: str,
+        name: str,
+        mapper: Mapper,
+        beside: PublisherBeside | None,
+        own: Callable[[bytes], bool] | None,
     ) -> None:
+        self._own = own
         self._read = self._recognised = self._known = self._done = 0
         self._begun = refresh.store.loads.begin_part(load_id, name, mapper.identity(name).hex())
         self._place = self._begun
         self._judge = _Judge(refresh.site.validate_sample, mapper)
         self._mapper = mapper
         self._refresh, self._load, self._name, self._beside = refresh, load_id, name, beside
-        self._asked: tuple[Question, Path, int] | None = None
+        self._asked: _Asked | None = None
         self._records: list[Mapped] = []
         self._withdrawn: list[tuple[bytes, int | None]] = []
         self._unusable: dict[bytes, int | None] = {}
@@ -126,20 +150,29 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
 
     def take(self, lines: list[bytes], path: Path, number: int) -> None:
         """Some lines, of which the first is line `number` of a file; they are mapped when the next ones are taken."""
-        before, self._asked = self._asked, (self._recogniser.ask(lines), path, number)
+        numbers: Sequence[int] = range(number, number + len(lines))
+        last, others = numbers[-1], 0
+        if self._own is not None:
+            kept = [place for place, line in enumerate(lines) if self._own(line)]
+            others = len(lines) - len(kept)
+            lines, numbers = [lines[place] for place in kept], [numbers[place] for place in kept]
+        before, self._asked = self._asked, _Asked(self._recogniser.ask(lines), path, numbers, last, others)
         if before is not None:
-            self._map(*before)
+            self._map(before)
 
     def _map_asked(self) -> None:
         if self._asked is not None:
-            self._map(*self._asked)
+            self._map(self._asked)
             self._asked = None
 
-    def _map(self, question: Question, path: Path, number: int) -> None:
+    def _map(self, asked: "_Asked") -> None:
         """A resource that is no fact, or no longer, withdraws what it gave before; unknown ones cost nothing."""
+        question, path, numbers = asked.question, asked.path, asked.numbers
         lines, digests = question.lines, question.digests
         places = self._recogniser.unknown(question)
-        self._read += len(lines)
+        self._read += len(lines) + asked.others
+        if asked.others:
+            self._skipped[Reason.NOT_IN_COHORT] += asked.others
         known = sorted(set(range(len(lines))).difference(places))
         self._known += len(known)
         self._recognised += self._mapper.record_count(self._name, [lines[place] for place in known])
@@ -168,10 +201,11 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
                     self._unusable[outcome.ref] = outcome.updated
                 self._recogniser.mapped([outcome.ref + WHOLE])
             if problem is not None:
-                self._quarantine(problem, path, number + place, outcome.ref, lines[place])
-        self._judge.see(lines, number)
+                self._quarantine(problem, path, numbers[place], outcome.ref, lines[place])
+        if lines:
+            self._judge.see(lines, numbers[0])
         self._done += len(lines)
-        self._place = Place(path.name, number + len(lines) - 1)
+        self._place = Place(path.name, asked.last)
         self._refresh.progress("map", self._name, self._done)
         if (
             max(

@@ -52,12 +52,20 @@ class Refresh:
         """The site's configuration."""
         return self.file.site
 
-    def source(self, types: Sequence[str]) -> Source:
-        """The site as it is read, asked for those types."""
+    def source(self, types: Sequence[str], vendor: str = "") -> Source:
+        """The site as it is read, asked for those types; `vendor` as it was found out, where the site file does not say."""
         site = self.site
         if list(types) != site.types:
             site = site.model_copy(update={"types": list(types)})
-        return Source(site=site, folder=self.file.folder, secrets=self.secrets, clock=self.clock)
+        if vendor and site.fhir is not None and site.fhir.vendor is None:
+            site = site.model_copy(update={"fhir": site.fhir.model_copy(update={"vendor": vendor})})
+        return Source(
+            site=site, folder=self.file.folder, secrets=self.secrets, clock=self.clock, notice=self._wait_for_server
+        )
+
+    def _wait_for_server(self, sentence: str) -> None:
+        log.info("waiting", site=self.site.site, why=sentence)
+        self.notice(sentence)
 
     def landing(self, load_id: str) -> Landing:
         """A load's folder in the landing zone."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import structlog
 
 from connectors.pulling import read_capabilities, readable, require_delivery, units
+from mainstem.refresh import cohort
 from mainstem.refresh.door import locked
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.telling import try_to_tell
@@ -66,6 +67,7 @@ def _open(
     if unfinished is not None:
         if not fresh:
             _same_asked(refresh, unfinished, mode, types, since)
+            cohort.take_up(refresh, unfinished)
             return unfinished, True
         store.loads.abandon(unfinished.id, ended=refresh.clock())
     capabilities = read_capabilities(refresh.source(site.types))
@@ -75,12 +77,16 @@ def _open(
         types=[*wanted, *referred_types(wanted)],
         units=units(refresh.source(wanted).site, capabilities),
         since=starts,
+        vendor=capabilities.vendor if capabilities is not None else "",
         asked_types=list(types),
         asked_since=since,
     )
     with noted_if_undelivered(refresh, mode, new):
         require_delivery(refresh.source(wanted))
-    return store.loads.start(site.site, mode=mode, started=refresh.clock(), plan=new), False
+    patients = cohort.found_out(refresh, capabilities)
+    load = store.loads.start(site.site, mode=mode, started=refresh.clock(), plan=new)
+    cohort.keep(refresh, load, patients)
+    return load, False
 
 
 def _limit(refresh: Refresh, types: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ import structlog
 
 from connectors.pulled import EVERY_TYPE, EXPORT, Pulled, Shortfall, reasons
 from connectors.pulling import Wanted, pull
+from mainstem.refresh import cohort
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
@@ -57,14 +58,22 @@ def _tried(refresh: Refresh, load: Load, name: str) -> tuple[Pulled, MainstemErr
 
 def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
     types = load.plan.types if name == EXPORT else [name]
-    since = _since(load, types)
+    roster = cohort.roster_of(refresh, load.id)
+    joined = cohort.joined(refresh, roster, types) if roster else set()
+    # An export begins at one moment for all; so does everybody where a cohort was read before.
+    anew = bool(joined) if name == EXPORT else roster is None and cohort.widened(refresh, types)
+    since = None if anew else _since(load, types)
     wanted = Wanted(
         unit=name,
         landing=refresh.landing(load.id),
+        roster=roster,
+        new=joined,
         since=since,
         progress=lambda unit, count: refresh.progress("pull", unit, count),
     )
-    pulled = pull(refresh.source(load.plan.types), wanted)
+    pulled = pull(refresh.source(load.plan.types, load.plan.vendor), wanted)
+    if roster and name == load.plan.units[0]:
+        pulled = msgspec.structs.replace(pulled, notes=[*pulled.notes, *cohort.notes(refresh, roster)])
     if since is not None:
         return pulled
     silent = [

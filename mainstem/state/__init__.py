@@ -15,6 +15,7 @@ from mainstem.state.batch import Batch, Place, Quarantined, Saved
 from mainstem.state.batches import Batches
 from mainstem.state.batches.postgres import PostgresBatches
 from mainstem.state.batches.sqlite import SqliteBatches
+from mainstem.state.cohorts import Cohorts
 from mainstem.state.gaps import Gaps
 from mainstem.state.loads import Load, Loads, LoadStatus, Plan
 from mainstem.state.outbox import StoredOutbox
@@ -55,6 +56,7 @@ class State:
         self.aliases = Aliases(database)
         self.watermarks = Watermarks(database)
         self.gaps = Gaps(database)
+        self.cohorts = Cohorts(database)
         self.quarantine = Quarantine(database)
 
     @classmethod

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from connectors.pulled import Pulled
+from connectors.pulled import EVERY_TYPE, EXPORT, Pulled
 from mainstem.database import Database
 from mainstem.state import figures, gaps, quarantine, tables, watermarks
 from mainstem.state.batch import Place
@@ -28,6 +28,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What is pulled apart."""
     since: dict[str, datetime] = {}
     """Where each type's pull begins; none for a type that is read from the beginning."""
+    vendor: str = ""
+    """Whose server it is, where the site file does not say."""
     asked_types: list[str] = []
     """Types the load was limited to; none: all of the site."""
     asked_since: datetime | None = None
@@ -141,8 +143,13 @@ class Loads:
             return {unit: msgspec.convert(pulled, Pulled) for unit, pulled in found}
 
     def any_pulled(self, load_id: str) -> bool:
-        """Whether anything was read: a unit whole, or some of its resources."""
-        return any(pulled.complete or pulled.resources for pulled in self.pulled(load_id).values())
+        """Whether anything was read: a unit whole, some of its resources, or all of it but types that are named."""
+        return any(
+            pulled.complete
+            or pulled.resources
+            or (pulled.unit == EXPORT and all(short.type != EVERY_TYPE for short in pulled.short))
+            for pulled in self.pulled(load_id).values()
+        )
 
     def begin_part(self, load_id: str, part: str, mapping: str) -> Place | None:
         """A part of the load's work begins, under the identity of what maps it; where it was begun under the same one, it

@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0004"
+HEAD = "0005"
 """The migration these tables are at; a test keeps it in step with mainstem/state/migrations."""
 
 
@@ -204,6 +204,16 @@ acceptance = Table(
     Column("reason", String, nullable=False),
     Column("at", Instant, nullable=False),
     comment="Gaps that an operator accepted, with the reason, until their type is whole again. The reason stays here.",
+)
+
+cohort_member = Table(
+    "cohort_member",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("resource_type", String, primary_key=True),
+    Column("ref", LargeBinary(12), primary_key=True),
+    Column("known_as", LargeBinary(12), nullable=False),
+    comment="Patients of a site's cohort of whom a type is read, by keyed hash; known_as: of all ids a patient went by then.",
 )
 
 quarantine = Table(

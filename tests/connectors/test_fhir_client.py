@@ -228,7 +228,11 @@ STATEMENT = {
 def test_capability_statement_is_read(client_for: Callable[..., FhirClient], saying: Any) -> None:
     with client_for(saying(STATEMENT)) as client:
         assert ask_capabilities(client) == Capabilities(
-            fhir_version="4.0.1", software="Ehr 9", exports=["Group", "Patient"], types={"Patient": ["search-type"]}
+            fhir_version="4.0.1",
+            software="Ehr 9",
+            exports=["Group", "Patient"],
+            bulk_data=1,
+            types={"Patient": ["search-type"]},
         )
 
 
@@ -244,7 +248,10 @@ def test_capability_statement_behind_the_log_in_is_read_with_it(
 @pytest.mark.parametrize(
     ("answer", "error", "said"),
     [
-        ({**STATEMENT, "fhirVersion": "3.0.2"}, OperatorError, r"FHIR 3\.0\.2; Mainstem reads R4"),
+        ({**STATEMENT, "fhirVersion": "3.0.2"}, OperatorError, r"STU3 \(FHIR 3\.0\.2\); Mainstem reads R4"),
+        ({"resourceType": "Conformance", "fhirVersion": "1.0.2"}, OperatorError, r"DSTU2 \(FHIR 1\.0\.2\); Mainstem"),
+        ({"resourceType": "Conformance"}, OperatorError, "says DSTU2; Mainstem reads R4"),
+        ({**STATEMENT, "fhirVersion": "4.3.0"}, OperatorError, r"R4B \(FHIR 4\.3\.0\)"),
         ({**STATEMENT, "fhirVersion": ""}, OperatorError, "no FHIR version"),
         ({"resourceType": "Patient"}, OperatorError, "no FHIR capability statement"),
         (httpx2.Response(404), OperatorError, "no FHIR capability statement"),

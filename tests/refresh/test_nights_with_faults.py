@@ -48,3 +48,31 @@ def test_an_error_in_the_second_night_moves_no_watermark_and_costs_no_row(
     faulty.faults.clear()
     third = lhn.refresh(site())
     assert (third.status, third.total.amended, third.gaps) == ("completed", 13, [])
+
+
+def test_vendor_told_by_its_server_is_kept_to_by_every_pull_of_the_night(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    """Epic has no `_lastUpdated`: both nights read it whole, and yield the real changes alone."""
+    statement = {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "software": {"name": "Epic"}}
+    faulty.faults.append(lambda asked: Answered(statement) if asked.path == "metadata" else None)
+    faulty.understands.discard("_lastUpdated")
+    faulty.put(*(patient(number) for number in range(5)))
+    assert lhn.refresh(site()).total.recorded == 5
+
+    faulty.put(patient(3, "2026-03-02T00:00:00Z", gender="female"))
+    second = lhn.refresh(site())
+    assert (second.status, second.total.recorded, second.total.amended) == ("completed", 0, 1)
+    assert not [asked for asked in faulty.searches("Patient") if asked.value("_lastUpdated")]
+
+
+def test_hospital_that_hides_its_statement_is_read_by_the_road_that_is_named(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    faulty.faults.append(lambda asked: Answered(b"Forbidden", 403) if asked.path == "metadata" else None)
+    faulty.put(*(patient(number) for number in range(5)))
+    first = lhn.refresh(site())
+    assert (first.status, first.total.recorded, first.gaps) == ("completed", 5, [])
+    faulty.put(patient(9, "2026-03-02T00:00:00Z"))
+    second = lhn.refresh(site())
+    assert (second.status, second.total.recorded) == ("completed", 1)

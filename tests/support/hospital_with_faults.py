@@ -1,6 +1,7 @@
 """A hospital whose FHIR server does what real ones do now and then: one quirk a hospital, over real HTTP on this machine."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -117,6 +118,15 @@ class FaultyHospital:
         ids = asked.value("_id")
         if ids and resource["id"] not in ids.split(","):
             return False
+        patients = asked.value("patient") if "patient" in self.understands else ""
+        if patients and resource.get("subject", {}).get("reference", "").removeprefix("Patient/") not in patients.split(
+            ","
+        ):
+            return False
+        if (wanted := asked.value("identifier")) and "identifier" in self.understands:
+            held = [f"{each['system']}|{each['value']}" for each in resource.get("identifier", [])]
+            if not set(held).intersection(each.replace("\\,", ",") for each in re.split(r"(?<!\\),", wanted)):
+                return False
         if "_lastUpdated" not in self.understands:
             return True
         updated = resource.get("meta", {}).get("lastUpdated", "")[:19]

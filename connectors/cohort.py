@@ -1,0 +1,117 @@
+"""Whom a site reads where it does not read everybody: its roster, and how its patients alone are asked for.
+
+A roster holds the source's own ids. It stands in the load's landing folder, and nowhere else.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+import msgspec
+
+from connectors.outside.decoding import Unreadable, decoded
+from connectors.vendors import Parameters
+
+ROSTER = "cohort"
+"""The cursor that holds a load's roster."""
+PATIENTS, LETTERS = 50, 1_800
+"""Most patients a request, and most letters of their ids: with the rest of the address below 2,000, which every server takes."""
+PARAMETER = {"Patient": "_id"}
+"""How a search is told whose resources it is for, where it is not by `patient`."""
+_NAMES = re.compile(r"(?:^|/)Patient/([^/?#|]{1,255})(?:/_history/[^/]*)?$")
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A patient of the roster."""
+
+    id: str
+    merged: list[str] = []
+    """Ids of the patients it is the same person as, by `Patient.link`, in order."""
+
+
+class Roster(msgspec.Struct, frozen=True, kw_only=True):
+    """The patients a load reads."""
+
+    members: list[Member]
+    notes: list[str] = []
+    """What somebody may want to know of how it came about; no ids."""
+
+    @property
+    def ids(self) -> list[str]:
+        """Everybody, in order."""
+        return [member.id for member in self.members]
+
+    def searches(
+        self, resource_type: str, fan_out: Sequence[Parameters], window: Parameters, new: Collection[str]
+    ) -> list[Parameters]:
+        """The searches that together give the type of these patients: of the new ones from the beginning."""
+        name = PARAMETER.get(resource_type, "patient")
+        whole = tuple(each for each in window if not each[1].startswith("ge"))
+        known = [each for each in self.ids if each not in new]
+        groups = ((known, window), ([each for each in self.ids if each in new], whole))
+        return [
+            ((name, ",".join(some)), *more, *updated)
+            for ids, updated in groups
+            for some in shards(ids)
+            for more in fan_out
+        ]
+
+    def belongs(self, resource_type: str) -> Callable[[bytes], bool]:
+        """Whether a line of the type is of these patients. What names no patient is for the mapping to judge."""
+        ids = frozenset(self.ids)
+        is_patient = resource_type == "Patient"
+
+        def own(line: bytes) -> bool:
+            said = _said(line)
+            patient = said.id if is_patient else patient_of(said)
+            return not patient or patient in ids
+
+        return own
+
+
+class _Reference(msgspec.Struct):
+    reference: str | None = None
+
+
+class Said(msgspec.Struct):
+    """Whom a resource is about."""
+
+    id: str | None = None
+    subject: _Reference | None = None
+    patient: _Reference | None = None
+
+
+_SAID = msgspec.json.Decoder(Said)
+
+
+def _said(line: bytes) -> Said:
+    try:
+        return decoded(line, _SAID)
+    except Unreadable:
+        return Said()
+
+
+def patient_of(resource: Said) -> str:
+    """The id of the patient a resource is about; empty where it names none."""
+    return next(
+        (found for each in (resource.subject, resource.patient) if each and (found := named(each.reference))), ""
+    )
+
+
+def named(reference: str | None) -> str:
+    """The id in a reference to a patient; empty where it refers to none."""
+    found = _NAMES.search((reference or "").strip())
+    return found[1] if found else ""
+
+
+def shards(ids: Sequence[str], letters: int = LETTERS) -> Iterator[list[str]]:
+    """Some at a time: as many as fit into one request."""
+    some: list[str] = []
+    size = 0
+    for each in ids:
+        if some and (len(some) >= PATIENTS or size + len(each) >= letters):
+            yield some
+            some, size = [], 0
+        some.append(each)
+        size += len(each) + 1
+    if some:
+        yield some

@@ -1,0 +1,8 @@
+"""The road of bulk export: `$export` kicked off, waited for, and its files streamed into the landing.
+
+A fault costs the types it concerns, not the export; a job belongs to the site, not to the load.
+"""
+
+from connectors.roads.bulk.export import pull_export
+
+__all__ = ["pull_export"]

@@ -1,0 +1,242 @@
+"""One export of a site: the job, its manifest, its files, and what of them did not come."""
+
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+import msgspec
+
+from connectors.client.fhir_client import FhirClient, Gone, WebPage, decode
+from connectors.landing import DiskError
+from connectors.outside.times import believed, newest
+from connectors.pulled import EVERY_TYPE, EXPORT, Pulled, Shortfall
+from connectors.roads.bulk.deletions import Deletions
+from connectors.roads.bulk.files import Files
+from connectors.roads.bulk.jobs import Job, JobFailed, Jobs
+from connectors.roads.bulk.manifest import Manifest, Part, Use
+from connectors.source import Source, Wanted
+from schemas.errors import IncompleteError, MainstemError, TemporaryError
+from schemas.gaps import GapCause
+
+MANIFESTS, MOST_FILES = 1000, 100_000
+"""Most pages of a manifest, and most files they name together."""
+ATTEMPTS = 3
+"""How often a manifest that is not whole is asked for."""
+SAVE_AFTER = 1.0
+"""Seconds of work that a crash may cost: with tens of thousands of small files a cursor a file would be most of it."""
+_MANIFEST = msgspec.json.Decoder(Manifest)
+
+
+class ExportCursor(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How far an export has come."""
+
+    began: datetime
+    job: Job | None = None
+    as_of: datetime | None = None
+    log_in: bool = True
+    parts: list[Part] | None = None
+    """The files to fetch; None while the server is still at work."""
+    numbers: dict[str, int] = {}
+    """Files there are in the landing, by the beginning of their names."""
+    short: list[Shortfall] = []
+    """What the manifest itself leaves out."""
+    notes: list[str] = []
+    done: bool = False
+
+
+def pull_export(source: Source, wanted: Wanted) -> tuple[Pulled, list[str]]:
+    """All types of the site that the server exports, into the landing folder, by one export; and the types it does not.
+
+    Raises TemporaryError while an export is not ready in time, or the server is gone; the job is kept for the next call.
+    """
+    with source.client() as client:
+        return _Export(client, source, wanted).run()
+
+
+class _Export:
+    """One export, with its cursor."""
+
+    def __init__(self, client: FhirClient, source: Source, wanted: Wanted) -> None:
+        self.client, self.types = client, source.site.types
+        self.landing, self.progress = wanted.landing, wanted.progress
+        self.jobs = Jobs(client, source, wanted.landing, wanted.since)
+        self.cursor = self.landing.cursor(EXPORT, ExportCursor) or ExportCursor(began=client.clock())
+        self.files = Files(client, self.landing, source.site.limits, self.types, self.cursor.numbers)
+        self.resumed = self.cursor.parts is not None
+        self._saved = time.monotonic()
+
+    def run(self) -> tuple[Pulled, list[str]]:
+        """Every step from where the cursor stands; a job that is gone begins again. What ended short stays so: its job is
+        given back, and the next load asks for another."""
+        try:
+            return self._run()
+        finally:
+            self._save()
+
+    def _run(self) -> tuple[Pulled, list[str]]:
+        for _ in range(2):
+            try:
+                self._go_on()
+            except Gone:
+                self._begin_again()
+            except JobFailed:
+                self._fail()
+            else:
+                return self._pulled(), self._not_exported()
+        raise TemporaryError("the server forgets its exports before they can be fetched", "Run it again later.")
+
+    def _go_on(self) -> None:
+        cursor = self.cursor
+        if cursor.done:
+            return
+        job = cursor.job if cursor.parts is not None else None
+        if job is None:
+            job = cursor.job = self.jobs.current()
+            self._take_manifest(job)
+        for part in cursor.parts or ():
+            if not part.taken:
+                self._fetch(part, job)
+        self._withdraw()
+        self.jobs.give_back(job)
+        cursor.notes += self.jobs.notes
+        cursor.done = True
+
+    def _fail(self) -> None:
+        if self.cursor.job is not None:
+            self.jobs.note_failed(self.cursor.job)
+        self._begin_again()
+        raise TemporaryError("the server's export failed", "The next run begins another; ask the EHR vendor.")
+
+    def _begin_again(self) -> None:
+        if self.cursor.job is not None:
+            self.jobs.forget(self.cursor.job)
+        self.landing.discard([self.landing.folder / name for part in self.cursor.parts or () for name in part.files])
+        self.cursor = ExportCursor(began=self.client.clock(), numbers=self.cursor.numbers)
+        self.resumed = False
+        self._save()
+
+    # ------------------------------------------------------------ the manifest
+
+    def _take_manifest(self, job: Job) -> None:
+        cursor, now = self.cursor, self.client.clock()
+        parts: dict[str, Part] = {}
+        for number, (page, date) in enumerate(self._pages(job)):
+            if number == 0:
+                cursor.log_in = page.log_in
+                cursor.as_of = believed(page.time, now) or believed(date, now) or job.began
+            for found in page.parts(self.types):
+                if isinstance(found, Shortfall):
+                    cursor.short.append(found)
+                else:
+                    parts.setdefault(found.url, found)
+            if len(parts) > MOST_FILES:
+                raise IncompleteError(
+                    f"the export's manifest names more than {MOST_FILES} files", "Report it to the EHR vendor."
+                )
+        self.jobs.note_ready()
+        # What is deleted is looked up among what came.
+        cursor.parts = sorted(parts.values(), key=lambda part: part.use is Use.DELETIONS)
+        self._save()
+
+    def _pages(self, job: Job) -> Iterator[tuple[Manifest, datetime | None]]:
+        """The manifest and those it leads on to, with the server's time. What cannot be read on holds every watermark."""
+        page, date = self._page(job.status_url, job)
+        yield page, date
+        seen = {job.status_url}
+        while page.next:
+            if page.next in seen or len(seen) >= MANIFESTS:
+                self._cut_short(GapCause.PAGING, "the pages of the export's manifest do not end", "")
+                return
+            seen.add(page.next)
+            try:
+                page, date = self._page(page.next, job)
+            except TemporaryError:
+                raise
+            except MainstemError as exc:
+                self._cut_short(GapCause.FILE_NOT_READ, f"a page of the export's manifest: {exc.cause}", exc.fix)
+                return
+            yield page, date
+
+    def _page(self, url: str, job: Job) -> tuple[Manifest, datetime | None]:
+        for attempt in range(ATTEMPTS):
+            answer = self.jobs.wait(url, job)
+            try:
+                page = decode(answer, _MANIFEST, what="the export's manifest", place=self.client.origins.place(url))
+            except IncompleteError:
+                if attempt + 1 == ATTEMPTS:
+                    raise
+            else:
+                return page, answer.date
+        raise AssertionError("the last attempt raises")
+
+    def _cut_short(self, cause: GapCause, reason: str, fix: str) -> None:
+        self.cursor.short.append(Shortfall(EVERY_TYPE, cause, reason, fix))
+
+    # ------------------------------------------------------------ its files
+
+    def _fetch(self, part: Part, job: Job) -> None:
+        """One file: what is wrong with it costs its types. Raises where the fault is the server's or the disk's."""
+        not_after = max(self.client.clock(), self.cursor.as_of or self.cursor.began)
+        try:
+            self.files.fetch(part, log_in=self.cursor.log_in, not_after=not_after)
+        except DiskError:
+            raise
+        except MainstemError as exc:
+            self._require_server(exc, job)
+            self._note_unread(part, exc)
+        part.taken = True
+        if time.monotonic() - self._saved > SAVE_AFTER:
+            self._save()
+        self.progress(EXPORT, sum(_sum_types(self.cursor.parts or ()).values()))
+
+    def _require_server(self, error: MainstemError, job: Job) -> None:
+        """Raises TemporaryError where the whole server does not answer, Gone where it forgot a job of an earlier attempt."""
+        if isinstance(error, TemporaryError | Gone) and not self.jobs.is_known(job) and self.resumed:
+            raise Gone("the export is gone from the server", "Run it again.")
+
+    def _note_unread(self, part: Part, error: MainstemError) -> None:
+        if part.harmless:
+            part.notes.append(f"the server's messages about its export were not read: {error.cause}")
+            return
+        cause = error.gap if isinstance(error, TemporaryError | WebPage) else GapCause.FILE_NOT_READ
+        of = f"{part.type}: " if part.type else ""
+        part.short.append(Shortfall(part.type, cause, f"{of}a file of the export: {error.cause}", error.fix))
+
+    def _withdraw(self) -> None:
+        """Stubs of what the export says is deleted, in the place of the files that say so."""
+        Deletions(self.landing, self.types).settle(self.cursor.parts or [], self.cursor.numbers)
+
+    # ------------------------------------------------------------ what came of it
+
+    def _save(self) -> None:
+        self.landing.save_cursor(EXPORT, self.cursor)
+        self._saved = time.monotonic()
+
+    def _not_exported(self) -> list[str]:
+        refused = self.cursor.job.refused if self.cursor.job else []
+        return [name for name in self.types if name in {*refused, *self.client.vendor.not_exported}]
+
+    def _pulled(self) -> Pulled:
+        cursor, parts = self.cursor, self.cursor.parts or []
+        types = _sum_types(parts)
+        return Pulled(
+            unit=EXPORT,
+            files=[name for part in parts for name in part.files],
+            resources=sum(types.values()),
+            types=types,
+            pages=len(parts),
+            bytes=sum(part.bytes for part in parts if part.use is Use.DATA),
+            messages=sum(part.messages for part in parts),
+            short=[*cursor.short, *(short for part in parts for short in part.short)],
+            notes=[*cursor.notes, *(note for part in parts for note in part.notes)],
+            newest=newest(*(part.newest for part in parts if part.use is Use.DATA)),
+            as_of=cursor.as_of or cursor.began,
+        )
+
+
+def _sum_types(parts: Iterable[Part]) -> dict[str, int]:
+    types: dict[str, int] = {}
+    for part in parts:
+        for name, count in part.types.items():
+            types[name] = types.get(name, 0) + count
+    return types

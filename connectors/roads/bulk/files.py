@@ -1,0 +1,174 @@
+"""One file of an export → the landing, whole or not at all, each resource under its own type."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from connectors.client.fhir_client import FhirClient
+from connectors.formats.meter import Meter, TooLarge
+from connectors.formats.ndjson import read_lines
+from connectors.landing import Landing
+from connectors.outside.decoding import Unreadable, decoded
+from connectors.pulled import EVERY_TYPE, EXPORT, Shortfall
+from connectors.roads.bulk.manifest import MESSAGES, Part, Use
+from connectors.roads.bulk.messages import weighed
+from schemas.gaps import GapCause
+from schemas.problems import Problem
+from schemas.sites import Limits
+
+UNSORTED = f"unsorted-{EXPORT}"
+HEADER, NO_LINE = "Parameters", "?"
+"""What stands in front of each patient's resources where files are organized by patient; what is no line to be read."""
+
+
+class _Kind(msgspec.Struct):
+    resourceType: str = ""
+
+
+_KIND = msgspec.json.Decoder(_Kind)
+
+
+class Files:
+    """Fetches the files of one export."""
+
+    def __init__(
+        self, client: FhirClient, landing: Landing, limits: Limits, wanted: Collection[str], numbers: dict[str, int]
+    ) -> None:
+        """`numbers`: files there are in the landing, by type; counted on here."""
+        self.client, self.landing, self.limits, self.wanted = client, landing, limits, wanted
+        self._numbers = numbers
+
+    def fetch(self, part: Part, *, log_in: bool, not_after: datetime) -> None:
+        """Lands a file and notes with the part what came of it. Raises what the client raises."""
+        stem = {Use.MESSAGES: f"{MESSAGES}-{EXPORT}", Use.DELETIONS: f"deletions-{EXPORT}"}.get(part.use, part.type)
+        path = self._target(stem or UNSORTED)
+        opened = _Opened(part.type)
+
+        def once() -> Meter:
+            meter = Meter(cap=self.limits.line_bytes, most=self.limits.file_bytes)
+            opened.begin()
+            with self.client.download(part.url, what=_what(part), log_in=log_in) as blocks:
+                self.landing.write(path, opened.through(meter.through(blocks, not_after=not_after)))
+            return meter
+
+        try:
+            meter = self.client.again_and_again(once)
+        except TooLarge as exc:
+            part.short.append(_short(part, GapCause.FILE_NOT_READ, f"a file of the export {exc}; not taken"))
+            return
+        part.bytes, part.newest = meter.bytes, meter.newest
+        if meter.truncated:
+            part.short.append(_short(part, GapCause.CUT, "a file of the export ends in mid-line"))
+        elif part.count is not None and meter.lines < part.count:
+            reason = f"a file of the export holds {meter.lines} of {part.count} resources"
+            part.short.append(_short(part, GapCause.SHORT_OF_COUNT, reason))
+        self._take(part, path, meter, alike=opened.lines >= meter.lines)
+
+    def _take(self, part: Part, path: Path, meter: Meter, *, alike: bool) -> None:
+        part.files.append(path.name)
+        if part.use is Use.MESSAGES:
+            part.messages = meter.lines
+            self._weigh(part, path)
+        elif part.use is Use.DATA and alike and part.type:
+            part.types = {part.type: meter.lines}
+        elif part.use is Use.DATA:
+            self._sort(part, path)
+
+    def _weigh(self, part: Part, path: Path) -> None:
+        short, notes = weighed(self._lines(path), part.type, self.wanted)
+        part.short += short
+        part.notes += notes
+
+    def _lines(self, path: Path) -> Iterator[bytes | Problem]:
+        return read_lines(path, cap=self.limits.line_bytes)
+
+    # ------------------------------------------------------------ several types in a file
+
+    def _sort(self, part: Part, path: Path) -> None:
+        """Looks at each line, where lines may be of other types than the file's; moves those that are to their own."""
+        found = Counter(map(_kind, self._lines(path)))
+        others = {name: count for name, count in found.items() if name not in ("", NO_LINE, part.type)}
+        if part.type and not others:
+            part.types = {part.type: found.total() - found[NO_LINE]}
+            return
+        self._complain(part, others, found)
+        part.files = []
+        own = part.type or next((name for name in self.wanted if name in found), EVERY_TYPE)
+        for name in self.wanted:
+            kept = {name, ""} if name == own else {name}
+            if count := sum(found[kind] for kind in kept):
+                self._land(part, name, path, kept)
+                part.types[name] = count
+        if found[MESSAGES]:
+            messages = self._land(part, f"{MESSAGES}-{EXPORT}", path, {MESSAGES})
+            part.messages = found[MESSAGES]
+            self._weigh(part, messages)
+        self.landing.discard([path])
+
+    def _complain(self, part: Part, others: dict[str, int], found: Counter[str]) -> None:
+        """What is not as the manifest says; where it says no type, lines of which none can be told."""
+        foreign = sum(count for name, count in others.items() if name not in (MESSAGES, HEADER))
+        if part.type and foreign and not others.get(HEADER):
+            reason = f"a file of the export holds {foreign} resources of other types"
+            part.short.append(_short(part, GapCause.FILE_NOT_READ, reason))
+        if found[NO_LINE] and not any(each.cause is GapCause.CUT for each in part.short):
+            reason = f"a file of the export holds {found[NO_LINE]} lines that are too long to be read"
+            part.short.append(_short(part, GapCause.FILE_NOT_READ, reason))
+        if not part.type and found[""]:
+            reason = f"a file of the export holds {found['']} lines of which the type cannot be told"
+            part.short.append(_short(part, GapCause.UNKNOWN_TYPE, reason))
+
+    def _land(self, part: Part, stem: str, path: Path, kinds: Collection[str]) -> Path:
+        target = self._target(stem)
+        lines = (line + b"\n" for line in self._lines(path) if not isinstance(line, Problem) and _kind(line) in kinds)
+        self.landing.write(target, lines)
+        part.files.append(target.name)
+        return target
+
+    def _target(self, stem: str) -> Path:
+        self._numbers[stem] = self._numbers.get(stem, 0) + 1
+        return self.landing.path(stem, self._numbers[stem])
+
+
+class _Opened:
+    """How many of the lines that pass begin as those of a type nearly always do: a look that costs next to nothing."""
+
+    def __init__(self, resource_type: str) -> None:
+        name = resource_type.encode()
+        self._marks = (b'\n{"resourceType":"%b"' % name, b'\n{"resourceType": "%b"' % name)
+        self.begin()
+
+    def begin(self) -> None:
+        """At a file's first byte."""
+        self.lines, self._tail = 0, b"\n"
+
+    def through(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """The blocks, passed on."""
+        for block in blocks:
+            for mark in self._marks:
+                beside = len(mark) - 1
+                self.lines += block.count(mark) + (self._tail[-beside:] + block[:beside]).count(mark)
+            longest = len(self._marks[-1]) - 1
+            self._tail = (self._tail + block[-longest:])[-longest:]
+            yield block
+
+
+def _kind(line: bytes | Problem) -> str:
+    """The resource type; empty where it cannot be told."""
+    if isinstance(line, Problem):
+        return NO_LINE
+    try:
+        return decoded(line, _KIND).resourceType
+    except Unreadable:
+        return ""
+
+
+def _what(part: Part) -> str:
+    return f"the export's {part.type or part.use}"
+
+
+def _short(part: Part, cause: GapCause, reason: str) -> Shortfall:
+    return Shortfall(part.type, cause, f"{part.type}: {reason}" if part.type else reason)

@@ -1,0 +1,216 @@
+"""A site's jobs at its server: begun, found again by a later load, waited for, and given back.
+
+Kept in the landing zone beside the loads: many servers allow one export a client, or one a day.
+"""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import msgspec
+
+from connectors.client.fhir_client import Answer, FhirClient, Gone
+from connectors.landing import Landing
+from connectors.outside.times import pause_after
+from connectors.roads.bulk.kick_off import Accepted, KickOff
+from connectors.roads.bulk.messages import issues
+from connectors.source import Source
+from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+
+JOBS = "exports"
+"""The cursor's name."""
+SHORTEST_POLL, USUAL_POLL, LONGEST_POLL = 0.5, 5.0, 60.0
+"""Seconds between questions whether an export is ready; the server's Retry-After is followed between them."""
+TROUBLES = 6
+"""Errors in a row after which the status is asked no further; the next call comes back to the same job."""
+TROUBLED_FOR = timedelta(days=1)
+"""Age from which a job whose status gives errors only is given up."""
+KEPT_FOR = timedelta(days=30)
+"""Age from which no server keeps a job."""
+FAILURES, WITHIN = 3, timedelta(days=1)
+"""Failed exports after which no other is begun, until the first of them is that old."""
+OWED = 20
+_STATUSES = (200, 202, 400, 408, 409, 422, 429, *range(500, 600))
+_DELETED = (200, 202, 204, 404, 410)
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What a job exports: another asking is another job."""
+
+    types: list[str]
+    since: datetime | None
+    group: str | None
+
+
+class Job(msgspec.Struct, frozen=True):
+    """An export that the server works on, or keeps for us."""
+
+    status_url: str
+    began: datetime
+    asked: Asked
+    refused: list[str] = []
+    """Types that the server would not export."""
+
+
+class _Kept(msgspec.Struct):
+    job: Job | None = None
+    owed: list[str] = []
+    """Status URLs of jobs that are still to be deleted."""
+    failed: list[datetime] = []
+
+
+class JobFailed(Exception):
+    """The server has given the export up."""
+
+
+class Jobs:
+    """The jobs of one site."""
+
+    def __init__(self, client: FhirClient, source: Source, landing: Landing, since: datetime | None) -> None:
+        self.client, self.source, self.since = client, source, since
+        self.notes: list[str] = []
+        self._folder = landing.of_site()
+        self._kept = self._folder.cursor(JOBS, _Kept) or _Kept()
+        self._asked = Asked(sorted(source.site.types), since, source.fhir.group)
+
+    def current(self) -> Job:
+        """The job that exports what is wanted: the one that is there, else a new one."""
+        kept, job = self._kept, self._kept.job
+        if job is not None and self._serves(job):
+            return job
+        if job is not None:
+            self.give_back(job)
+        self._pay_what_is_owed()
+        self._spare_the_server()
+        began = self.client.clock()
+        accepted = self._accepted()
+        if not accepted.place:
+            raise IncompleteError("the server accepts the export but does not say where to wait for it")
+        place = str(self.client.origins.trusted(accepted.place))
+        kept.job = Job(place, began, self._asked, accepted.refused)
+        self._save()
+        return kept.job
+
+    def _serves(self, job: Job) -> bool:
+        young = self.client.clock() < job.began + KEPT_FOR
+        return young and job.asked == self._asked and self.client.origins.own_or_allowed(job.status_url)
+
+    def _accepted(self) -> Accepted:
+        kick_off = KickOff(self.client, self.source, self.since)
+        try:
+            return kick_off.ask()
+        except TemporaryError:
+            if not kick_off.in_the_way:
+                raise
+        self._delete(kick_off.in_the_way)  # what a crash between the answer and our note of it left behind
+        return kick_off.ask()
+
+    def _spare_the_server(self) -> None:
+        now = self.client.clock()
+        self._kept.failed = [at for at in self._kept.failed if now - WITHIN < at <= now]
+        if len(self._kept.failed) >= FAILURES:
+            raise TemporaryError(
+                f"the server failed {len(self._kept.failed)} exports within a day; no other is begun",
+                f"Ask the EHR vendor why. The next is begun after {self._kept.failed[0] + WITHIN:%Y-%m-%d %H:%M} UTC.",
+            )
+
+    # ------------------------------------------------------------ waiting
+
+    def wait(self, url: str, job: Job) -> Answer:
+        """The answer of status 200. Raises JobFailed, Gone, and TemporaryError while it does not come: the job is kept."""
+        began, troubles = self.client.clock(), 0
+        while True:
+            answer = self._status(url)
+            if answer.status == 200:
+                return answer
+            if answer.status in (202, 429):
+                troubles = 0
+            else:
+                troubles += 1
+                self._require_alive(answer, job, troubles)
+            self._pause(answer, began, troubles)
+
+    def is_known(self, job: Job) -> bool:
+        """Whether the server still knows the job. Raises TemporaryError where it does not answer at all."""
+        try:
+            self._status(job.status_url)
+        except Gone:
+            return False
+        except OperatorError:
+            return True  # it answers
+        return True
+
+    def _status(self, url: str) -> Answer:
+        return self.client.ask(
+            "GET", url, what="the export's status", accepted=_STATUSES, headers={"Accept": "application/json"}
+        )
+
+    def _require_alive(self, answer: Answer, job: Job, troubles: int) -> None:
+        """A server says 500 of what is fatal and of what passes; only the first ends the job."""
+        fatal = any(issue.level == "fatal" for issue in issues(answer.content))
+        if fatal or (troubles >= TROUBLES and self.client.clock() > job.began + TROUBLED_FOR):
+            raise JobFailed
+        if troubles >= TROUBLES:
+            raise TemporaryError(
+                f"the export's status cannot be asked: {self.client.origins.place(job.status_url)} answered {answer.status}",
+                "Run it again: it comes back to the same job.",
+            )
+
+    def _pause(self, answer: Answer, began: datetime, troubles: int) -> None:
+        now, minutes = self.client.clock(), self.source.fhir.bulk_wait_minutes
+        if now >= began + timedelta(minutes=minutes):
+            raise TemporaryError(
+                f"the export is not ready after {minutes:g} minutes",
+                "Run it again: it comes back to the same job. Raise fhir.bulk_wait_minutes for a large site.",
+            )
+        asked = pause_after(answer.headers.get("Retry-After", ""), now)
+        usual = USUAL_POLL * 2 ** max(0, troubles - 1)
+        pause = min(max(usual if asked is None else asked, SHORTEST_POLL), LONGEST_POLL)
+        self.client.patience.waits("the server has not made its export yet", pause)
+        self.client.sleep(pause)
+
+    # ------------------------------------------------------------ giving back
+
+    def give_back(self, job: Job) -> None:
+        """Tell the server that it may forget the job: Epic wants it, and the files hold patients' data."""
+        self._forget(job)
+        try:
+            self._delete(job.status_url)
+        except MainstemError as exc:
+            self._kept.owed = [*self._kept.owed, job.status_url][-OWED:]
+            self.notes.append(f"the export could not be deleted at the server: {exc.cause}")
+        self._save()
+
+    def forget(self, job: Job) -> None:
+        """The server forgot it already."""
+        self._forget(job)
+        self._save()
+
+    def note_failed(self, job: Job) -> None:
+        """The server failed it."""
+        self._kept.failed.append(self.client.clock())
+        self.give_back(job)
+
+    def note_ready(self) -> None:
+        """The server finished one."""
+        if self._kept.failed:
+            self._kept.failed = []
+            self._save()
+
+    def _forget(self, job: Job) -> None:
+        if self._kept.job is not None and self._kept.job.status_url == job.status_url:
+            self._kept.job = None
+
+    def _pay_what_is_owed(self) -> None:
+        for url in list(self._kept.owed):
+            with suppress(MainstemError):
+                self._delete(url)
+                self._kept.owed.remove(url)
+        self._save()
+
+    def _delete(self, url: str) -> None:
+        self.client.ask(
+            "DELETE", url, what="deleting the export", accepted=_DELETED, headers={"Accept": "application/json"}
+        )
+
+    def _save(self) -> None:
+        self._folder.save_cursor(JOBS, self._kept)

@@ -1,0 +1,179 @@
+"""How an export is asked for: the level, the types, and the form of the request that the server understands.
+
+Editions 1 to 3 of Bulk Data take GET with comma-joined parameters, the fourth POST with repeated ones in a Parameters
+resource. What the server advertises is spoken first; what it refuses in words is asked for in another form.
+"""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from connectors.client.capabilities import Capabilities, ask_capabilities
+from connectors.client.fhir_client import FHIR_JSON, Answer, FhirClient
+from connectors.outside.times import pause_after, zulu
+from connectors.roads.bulk.messages import Issue, issues
+from connectors.source import Source
+from schemas.errors import MainstemError, OperatorError, TemporaryError
+from schemas.outcomes import REFERRED_TYPES
+
+POST_ONLY = 4
+"""The edition from which GET is gone."""
+THROTTLED, USUAL_PAUSE = 5, 30.0
+"""How often a kick-off that is throttled is asked for, and the seconds between where the server says none."""
+_ANSWERS = (202, 400, 405, 409, 415, 422, 429)
+_URL = re.compile(r"https?://[^\s\"'<>]+")
+
+
+class Form(NamedTuple):
+    """How a kick-off is written."""
+
+    method: str
+    repeated: bool
+
+
+GET_JOINED, GET_REPEATED, POST_REPEATED = Form("GET", False), Form("GET", True), Form("POST", True)
+
+
+class Accepted(NamedTuple):
+    """An export that was begun."""
+
+    place: str
+    """Where the server says to wait for it; not yet trusted."""
+    refused: list[str]
+    """Types that the server does not export."""
+
+
+class KickOff:
+    """Asks for one export, the best that the server does not refuse."""
+
+    def __init__(self, client: FhirClient, source: Source, since: datetime | None) -> None:
+        self.client, self.fhir, self.since = client, source.fhir, since
+        self.types = [name for name in source.site.types if name not in client.vendor.not_exported]
+        self.in_the_way = ""
+        """Status URL of another export of this client that the server names."""
+
+    def ask(self) -> Accepted:
+        """Raises OperatorError where every form of asking is refused, TemporaryError where another export is in the way."""
+        said = self._capabilities()
+        own = [name for name in self.types if name not in REFERRED_TYPES]  # some refuse what is no patient's
+        choices = [self.types, own] if own and own != self.types else [self.types]
+        *asked, last = [(level, some) for level in self._levels(said) for some in choices]
+        for level, some in asked:
+            with suppress(OperatorError):
+                return self._ask_for(level, some, said)
+        try:
+            return self._ask_for(*last, said)
+        except OperatorError as exc:
+            raise OperatorError(exc.cause, f'{exc.fix} `road = "search"` reads the site without an export.') from exc
+
+    def _capabilities(self) -> Capabilities:
+        try:
+            return ask_capabilities(self.client)
+        except TemporaryError:
+            raise
+        except MainstemError:
+            return Capabilities(fhir_version="")  # a gateway may hide the statement; the export is tried all the same
+
+    def _levels(self, said: Capabilities) -> list[str]:
+        if self.fhir.group:
+            return ["Group"]
+        return ["system", "Patient"] if said.exports == ["system"] else ["Patient", "system"]
+
+    def _ask_for(self, level: str, types: Sequence[str], said: Capabilities) -> Accepted:
+        """One level: again without the types that a refusal names, again in another form where the refusal wants one."""
+        left, refused = list(types), list[str]()
+        forms = [POST_REPEATED, GET_REPEATED, GET_JOINED] if said.bulk_data >= POST_ONLY else [GET_JOINED]
+        tried = list[Form]()
+        while True:
+            form = forms[0]
+            answer = self._asked(level, left, form)
+            if answer.status == 202:
+                return Accepted(answer.headers.get("Content-Location", ""), refused)
+            told = issues(answer.content)
+            if answer.status in (400, 422) and (named := _named(told, left)):
+                left, refused = [name for name in left if name not in named], [*refused, *named]
+                continue
+            tried.append(forms.pop(0))
+            forms += [other for other in _other_forms(answer.status, told) if other not in (*forms, *tried)]
+            if not forms:
+                raise self._refusal(answer, level, told)
+
+    def _asked(self, level: str, types: Sequence[str], form: Form) -> Answer:
+        """An answer that is no plea for patience. Raises TemporaryError where it is one, again and again."""
+        for _ in range(THROTTLED):
+            answer = self._send(level, types, form)
+            if answer.status not in (409, 429):
+                return answer
+            self.in_the_way = self._named_job(answer)
+            if self.in_the_way or answer.status == 409:
+                break
+            asked = pause_after(answer.headers.get("Retry-After", ""), self.client.clock())
+            pause = USUAL_PAUSE if asked is None else asked
+            self.client.patience.waits(f"the server takes no further export now ({answer.status})", pause)
+            self.client.sleep(pause)
+        raise TemporaryError(
+            f"the server takes no further export now ({answer.status})",
+            "Run it again later; ask the EHR vendor how many exports a client may have.",
+        )
+
+    def _send(self, level: str, types: Sequence[str], form: Form) -> Answer:
+        path = {"system": "$export", "Patient": "Patient/$export"}.get(level, f"Group/{self.fhir.group}/$export")
+        by_post = form.method == "POST"
+        return self.client.ask(
+            form.method,
+            self.client.url(path),
+            what=f"the export of {level}",
+            accepted=_ANSWERS,
+            params=() if by_post else self._query(types, form),
+            headers={"Prefer": "respond-async", **({"Content-Type": FHIR_JSON} if by_post else {})},
+            content=self._body(types) if by_post else b"",
+        )
+
+    def _query(self, types: Sequence[str], form: Form) -> list[tuple[str, str]]:
+        since = [("_since", zulu(self.since))] if self.since else []
+        return [*([("_type", name) for name in types] if form.repeated else [("_type", ",".join(types))]), *since]
+
+    def _body(self, types: Sequence[str]) -> bytes:
+        given = [{"name": "_type", "valueString": name} for name in types]
+        given += [{"name": "_since", "valueInstant": zulu(self.since)}] if self.since else []
+        return msgspec.json.encode({"resourceType": "Parameters", "parameter": given})
+
+    def _named_job(self, answer: Answer) -> str:
+        """The status URL of the export in the way, where the refusal names one at this server."""
+        named = [answer.headers.get("Content-Location", ""), answer.headers.get("Location", "")]
+        named += [url.rstrip(".,;)") for issue in issues(answer.content) for url in _URL.findall(issue.text)]
+        for url in named:
+            if url and self.client.origins.is_own(url) and not url.partition("?")[0].endswith("/$export"):
+                return str(self.client.origins.trusted(url))
+        return ""
+
+    def _refusal(self, answer: Answer, level: str, told: Sequence[Issue]) -> OperatorError:
+        kinds = ", ".join(sorted({issue.kind for issue in told if issue.kind}))
+        place = self.client.origins.place(self.client.url(""))
+        return OperatorError(
+            f"the export of {level}: {place} answered {answer.status}{f' ({kinds})' if kinds else ''}",
+            "Check fhir.vendor and fhir.base_url; `mainstem check` tries each type.",
+        )
+
+
+def _named(told: Sequence[Issue], asked: Sequence[str]) -> list[str]:
+    """The types that a refusal names, where it leaves any."""
+    found = set[str]()
+    for issue in told:
+        found |= (issue.concerned(asked) or set()) if issue.is_grave else set()
+    named = [name for name in asked if name in found]
+    return named if len(named) < len(asked) else []
+
+
+def _other_forms(status: int, told: Sequence[Issue]) -> list[Form]:
+    """The forms that a refusal asks for."""
+    text = " ".join(issue.text for issue in told)
+    if status == 405 or re.search(r"\bPOST\b|Parameters resource", text):
+        return [POST_REPEATED, GET_JOINED]
+    if re.search(r"(?i)\brepeat|\bcomma", text):
+        return [GET_REPEATED, GET_JOINED]
+    return []

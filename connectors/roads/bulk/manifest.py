@@ -1,0 +1,145 @@
+"""A manifest of an export → the files to fetch, whatever edition of Bulk Data it is written by.
+
+Editions 1 to 3 list the server's messages as `error`, the fourth as `outcome`; both names are read. Where files are
+organized by patient, none says a type.
+"""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from connectors.outside.decoding import ABSENT, each, elements, said
+from connectors.outside.times import instant
+from connectors.pulled import EVERY_TYPE, Shortfall
+from schemas.gaps import GapCause
+
+MESSAGES = "OperationOutcome"
+MOST = 1 << 53
+"""Largest count believed."""
+_GRAVE = ("error", "fatal")
+
+
+class Use(StrEnum):
+    """What a file of an export holds."""
+
+    DATA = "data"
+    MESSAGES = "messages"
+    DELETIONS = "deletions"
+
+
+class Part(msgspec.Struct, omit_defaults=True):
+    """One file of an export: what the manifest says of it, and what came of it."""
+
+    url: str
+    type: str = EVERY_TYPE
+    """EVERY_TYPE: of several types, or of one that is not said."""
+    use: Use = Use.DATA
+    count: int | None = None
+    harmless: bool = False
+    """Messages of which the manifest says that none is an error."""
+    taken: bool = False
+    files: list[str] = []
+    """What it became in the landing folder."""
+    types: dict[str, int] = {}
+    messages: int = 0
+    bytes: int = 0
+    newest: datetime | None = None
+    short: list[Shortfall] = []
+    notes: list[str] = []
+
+
+class _Link(msgspec.Struct):
+    relation: str = ""
+    url: str = ""
+
+
+class _Entry(msgspec.Struct):
+    """Each field by itself: a count that is none costs the count."""
+
+    type: msgspec.Raw = ABSENT
+    url: msgspec.Raw = ABSENT
+    count: msgspec.Raw = ABSENT
+    countSeverity: msgspec.Raw = ABSENT
+
+
+class Manifest(msgspec.Struct):
+    """The same of the whole."""
+
+    transactionTime: msgspec.Raw = ABSENT
+    requiresAccessToken: msgspec.Raw = ABSENT
+    outputOrganizedBy: msgspec.Raw = ABSENT
+    output: msgspec.Raw = ABSENT
+    error: msgspec.Raw = ABSENT
+    outcome: msgspec.Raw = ABSENT
+    deleted: msgspec.Raw = ABSENT
+    link: msgspec.Raw = ABSENT
+
+    @property
+    def next(self) -> str:
+        """Where the manifest goes on."""
+        return next((link.url for link in each(self.link, _Link) if link.relation == "next"), "")
+
+    @property
+    def time(self) -> datetime | None:
+        """The server's time of the data."""
+        return instant(said(self.transactionTime, str, ""))
+
+    @property
+    def log_in(self) -> bool:
+        """Whether files want the token."""
+        return said(self.requiresAccessToken, bool, True)
+
+    def parts(self, wanted: Collection[str]) -> Iterator[Part | Shortfall]:
+        """The files to fetch, and what of them cannot be. What was not asked for is left there: a server may ignore `_type`."""
+        organized = bool(said(self.outputOrganizedBy, str, ""))
+        for entry in self._entries(self.output):
+            if isinstance(entry, Shortfall):
+                yield entry
+                continue
+            named = said(entry.type, str, EVERY_TYPE)
+            if named == MESSAGES:
+                yield from _part(entry, EVERY_TYPE, Use.MESSAGES)
+            elif organized or named in wanted or not named:
+                yield from _part(entry, EVERY_TYPE if organized else named, Use.DATA)
+        for raw in (self.error, self.outcome):
+            for entry in self._entries(raw):
+                if isinstance(entry, Shortfall):
+                    yield entry
+                    continue
+                named = said(entry.type, str, EVERY_TYPE)
+                if named in wanted or named in (MESSAGES, EVERY_TYPE):
+                    yield from _part(entry, named if named in wanted else EVERY_TYPE, Use.MESSAGES)
+        for entry in self._entries(self.deleted):
+            yield from [entry] if isinstance(entry, Shortfall) else _part(entry, EVERY_TYPE, Use.DELETIONS)
+        if elements(self.link, _Link)[1]:
+            yield _unreadable(EVERY_TYPE)
+
+    def _entries(self, raw: msgspec.Raw) -> Iterator[_Entry | Shortfall]:
+        entries, unreadable = elements(raw, _Entry)
+        yield from entries
+        yield from [_unreadable(EVERY_TYPE)] * unreadable
+
+
+def _part(entry: _Entry, resource_type: str, use: Use) -> Iterator[Part | Shortfall]:
+    url, count = said(entry.url, str, ""), said(entry.count, int, -1)
+    if not url:
+        yield _unreadable(resource_type)
+        return
+    counted = min(count, MOST) if count >= 0 and use is Use.DATA else None
+    yield Part(url, resource_type, use, counted, harmless=use is Use.MESSAGES and _is_harmless(entry.countSeverity))
+
+
+def _is_harmless(raw: msgspec.Raw) -> bool:
+    """By `countSeverity`: an object of counts in edition 3, a list of codes and counts in edition 4; unsaid, it may be grave."""
+    counts = {str(code): count for code, count in said(raw, dict[str, Any], {}).items()}
+    counts |= {str(item.get("code")): item.get("count") for item in said(raw, list[dict[str, Any]], [])}
+    return bool(counts) and not any(counts.get(severity) for severity in _GRAVE)
+
+
+def _unreadable(resource_type: str) -> Shortfall:
+    of = f"{resource_type}: " if resource_type else ""
+    reason = f"{of}the export's manifest names a file in a form that is not FHIR's"
+    return Shortfall(resource_type, GapCause.FILE_NOT_READ, reason)

@@ -1,0 +1,14 @@
+"""athenahealth: exports of a practice's Group by the month, not by the day; a quota of requests a day, reset at midnight GMT."""
+
+from connectors.vendors import Vendor
+
+VENDOR = Vendor(
+    title="athenahealth",
+    names=r"athena ?(health|one|net|practice|flow)|\bathena\b",
+    addresses=r"^https://[^/]*\.?(athenahealth|athenanet)\.com/",
+    # Its guide names the count left of a day, not the header; X-Plan-Quota-* are its gateway's older ones.
+    quota_left=("X-RateLimit-Remaining",),
+    quota_used=(("X-Plan-Quota-Current", "X-Plan-Quota-Allotted"),),
+    key_goes="athenahealth Developer Portal > Apps > the app (2-legged OAuth) > Credentials: the JWKS URL or the JWK",
+    advice="The Group of a practice is a-1.C-<practice id>; exports are meant monthly, searches daily; mind the daily quota.",
+)

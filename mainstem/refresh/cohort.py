@@ -1,0 +1,86 @@
+"""Whom a load reads, where the site reads a cohort: the roster is found out once a load, and who joined read from the beginning."""
+
+from collections.abc import Collection, Iterable
+
+import structlog
+
+from connectors.cohort import ROSTER, Roster
+from connectors.pulled import EXPORT
+from connectors.pulling import Capabilities, read_capabilities, roster
+from mainstem.refresh.opening import Refresh
+from mainstem.state import Load
+from transforms.privacy.pseudonyms import Pseudonyms
+
+log = structlog.get_logger()
+
+
+def take_up(refresh: Refresh, load: Load) -> None:
+    """The roster of a load whose first attempt ended before it was kept."""
+    site, source = refresh.site, refresh.source(refresh.site.types)
+    by_export = EXPORT in load.plan.units and site.cohort is None  # of the Group the server knows who is in it
+    if site.reads_some and not by_export and roster_of(refresh, load.id) is None:
+        keep(refresh, load, found_out(refresh, read_capabilities(source)))
+
+
+def found_out(refresh: Refresh, capabilities: Capabilities | None) -> Roster | None:
+    """The patients the site reads now; None for everybody."""
+    return roster(refresh.source(refresh.site.types, capabilities.vendor if capabilities else ""), capabilities)
+
+
+def keep(refresh: Refresh, load: Load, found: Roster | None) -> None:
+    """Into the landing, for all steps of the load."""
+    if found is not None:
+        landing = refresh.landing(load.id)
+        landing.open()
+        landing.save_cursor(ROSTER, found)
+        log.info("cohort", site=load.site, load=load.id, patients=len(found.members), left=left(refresh, found))
+
+
+def roster_of(refresh: Refresh, load_id: str) -> Roster | None:
+    """The patients a load reads; None for everybody."""
+    return refresh.landing(load_id).cursor(ROSTER, Roster)
+
+
+def joined(refresh: Refresh, found: Roster, types: Iterable[str]) -> set[str]:
+    """Who is to be read from the beginning: of whom one of the types was not read, or who was merged since."""
+    marks, new = _marks(refresh, found), set[str]()
+    for name in types:
+        known = refresh.store.cohorts.of(refresh.site.site, name)
+        new |= {each for each, (ref, known_as) in marks.items() if known.get(ref) != known_as}
+    return new
+
+
+def widened(refresh: Refresh, types: Iterable[str]) -> bool:
+    """Whether one of the types was read of a cohort, by a site that reads everybody now."""
+    return any(refresh.store.cohorts.of(refresh.site.site, name) for name in types)
+
+
+def notes(refresh: Refresh, found: Roster) -> list[str]:
+    """What is told of the roster."""
+    gone = left(refresh, found)
+    return [
+        *found.notes,
+        *([f"{gone} patients left the cohort: they are no longer read, their records stay"] if gone else []),
+    ]
+
+
+def left(refresh: Refresh, found: Roster) -> int:
+    """How many are no longer in it."""
+    present = {ref for ref, _ in _marks(refresh, found).values()}
+    return len(refresh.store.cohorts.refs(refresh.site.site) - present)
+
+
+def settle(refresh: Refresh, load: Load, whole: Collection[str]) -> None:
+    """These types were read of the roster's patients; of everybody, where there is none."""
+    found = roster_of(refresh, load.id)
+    members = dict(_marks(refresh, found).values()) if found else {}
+    for name in whole:
+        refresh.store.cohorts.settle(load.site, name, members)
+
+
+def _marks(refresh: Refresh, found: Roster) -> dict[str, tuple[bytes, bytes]]:
+    """Of each patient the keyed hash, and that of all the ids it goes by."""
+    ref = Pseudonyms(refresh.secrets(refresh.site.subject_key)).ref
+    return {
+        each.id: (ref("Patient", each.id), ref("Patient", ",".join([each.id, *each.merged]))) for each in found.members
+    }

@@ -1,0 +1,221 @@
+"""A site that reads a cohort: only its patients' data is read, who joins is read from the beginning, who leaves is told."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hospital_with_faults import Answered, Asked, FaultyHospital
+from network_under_test import Network
+
+from mainstem.refresh import open_refresh
+from schemas.errors import OperatorError
+
+MARCH, APRIL = "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"
+
+
+def patient(number: int, updated: str = MARCH, **values: Any) -> dict[str, Any]:
+    head = {"resourceType": "Patient", "id": f"kid-{number}", "meta": {"lastUpdated": updated}}
+    return {**head, "birthDate": "2014-05-06", **values}
+
+
+def condition(number: int, of: int, updated: str = MARCH) -> dict[str, Any]:
+    coding = {"system": "http://snomed.info/sct", "code": "190905008"}
+    return {
+        "resourceType": "Condition",
+        "id": f"dx-{number}",
+        "meta": {"lastUpdated": updated},
+        "subject": {"reference": f"Patient/kid-{of}"},
+        "code": {"coding": [coding]},
+        "recordedDate": "2026-02-01",
+    }
+
+
+@pytest.fixture
+def site(lhn: Network, faulty: FaultyHospital) -> Callable[..., Path]:
+    """The site file; `cohort` is its TOML, `listed` what the list holds."""
+
+    def write(
+        cohort: str = '[cohort]\npatients = "file:roster.txt"\n', listed: str = "", group: str = "", **values: Any
+    ) -> Path:
+        if listed:
+            (lhn.folder / "roster.txt").write_text(listed)
+            (lhn.folder / "roster.txt").chmod(0o600)
+        source = f'[fhir]\nbase_url = "{faulty.base_url}"\npage_size = 10\nrequests_per_second = 1000\n'
+        source += f'group = "{group}"\n' if group else ""
+        return lhn.site("west", source + cohort, **{"road": "search", "types": ["Patient", "Condition"], **values})
+
+    return write
+
+
+@pytest.fixture
+def clinic(faulty: FaultyHospital) -> FaultyHospital:
+    """Twelve children with a diagnosis each."""
+    faulty.understands |= {"_id", "patient", "identifier", "code"}
+    faulty.put(*(patient(number) for number in range(12)), *(condition(number, of=number) for number in range(12)))
+    return faulty
+
+
+def ids_asked(hospital: FaultyHospital, kind: str, name: str) -> list[str]:
+    """Whom a type was asked for, request by request."""
+    return [asked.value(name) for asked in hospital.searches(kind)]
+
+
+def test_only_the_patients_of_the_list_are_asked_for(lhn: Network, clinic: FaultyHospital, site: Any) -> None:
+    report = lhn.refresh(site(listed="# the clinic's\nkid-1\nPatient/kid-2\n\nkid-3\n"))
+    assert (report.status, report.total.read, report.total.recorded) == ("completed", 6, 6)
+    assert ids_asked(clinic, "Condition", "patient") == ["kid-1,kid-2,kid-3"]
+    assert set(ids_asked(clinic, "Patient", "_id")) == {"kid-1,kid-2,kid-3"}
+
+
+def test_who_joins_is_read_from_the_beginning_the_others_from_the_watermark(
+    lhn: Network, clinic: FaultyHospital, site: Any
+) -> None:
+    assert lhn.refresh(site(listed="kid-1\nkid-2\n")).total.recorded == 4
+    clinic.asked.clear()
+    clinic.put(condition(1, of=1, updated=APRIL))
+    second = lhn.refresh(site(listed="kid-1\nkid-2\nkid-7\n"))
+    assert (second.status, second.total.recorded) == ("completed", 2)
+    asked = [(each.value("patient"), each.value("_lastUpdated")[:2]) for each in clinic.searches("Condition")]
+    assert asked == [("kid-1,kid-2", "ge"), ("kid-7", "")]
+    clinic.asked.clear()
+    third = lhn.refresh(site())
+    assert [each.value("patient") for each in clinic.searches("Condition")] == ["kid-1,kid-2,kid-7"]
+    assert third.total.recorded == 0
+
+
+def test_who_joins_while_a_type_fails_is_read_of_it_from_the_beginning_later(
+    lhn: Network, clinic: FaultyHospital, site: Any
+) -> None:
+    lhn.refresh(site(listed="kid-1\n"))
+    refusal = Answered({"resourceType": "OperationOutcome"}, 403)
+    clinic.faults.append(lambda asked: refusal if asked.path == "Condition" else None)
+    second = lhn.refresh(site(listed="kid-1\nkid-9\n"))
+    assert (second.status, second.total.recorded) == ("partial", 1)
+    clinic.faults.clear()
+    third = lhn.refresh(site())
+    assert (third.status, third.total.recorded) == ("completed", 1)
+    assert lhn.refresh(site()).total.recorded == 0
+
+
+def test_who_leaves_is_told_and_not_erased(lhn: Network, clinic: FaultyHospital, site: Any) -> None:
+    lhn.refresh(site(listed="kid-1\nkid-2\nkid-3\n"))
+    second = lhn.refresh(site(listed="kid-1\n"))
+    assert second.notes == ["2 patients left the cohort: they are no longer read, their records stay"]
+    assert (second.status, second.total.withdrawn) == ("completed", 0)
+    third = lhn.refresh(site())
+    assert third.notes == []
+    with open_refresh(site(), lhn.settings) as refresh:
+        assert sum(line.records for line in refresh.store.status("west")) == 6
+    fourth = lhn.refresh(site(listed="kid-1\nkid-2\n"))
+    assert (fourth.notes, fourth.total.unchanged) == ([], 4)  # read from the beginning: nothing twice
+
+
+def test_a_merged_patient_is_read_from_the_beginning_with_the_one_it_was_merged_into(
+    lhn: Network, clinic: FaultyHospital, site: Any
+) -> None:
+    lhn.refresh(site(listed="kid-1\nkid-2\n"))
+    into = [{"other": {"reference": "Patient/kid-5"}, "type": "replaced-by"}]
+    clinic.put(patient(1, APRIL, active=False, link=into))
+    clinic.asked.clear()
+    second = lhn.refresh(site())
+    assert second.status == "completed"
+    asked = [(each.value("patient"), each.value("_lastUpdated")[:2]) for each in clinic.searches("Condition")]
+    assert asked == [("kid-2", "ge"), ("kid-1,kid-5", "")]
+
+
+def test_identifiers_are_looked_up_and_who_is_unknown_is_counted(
+    lhn: Network, clinic: FaultyHospital, site: Any
+) -> None:
+    clinic.put(patient(4, identifier=[{"system": "urn:oid:1.2.36.146.595.217.0.1", "value": "7,1"}]))
+    report = lhn.refresh(site(listed="urn:oid:1.2.36.146.595.217.0.1|7,1\nurn:oid:1.2.3|8\n"))
+    assert (report.status, report.total.recorded) == ("completed", 2)
+    assert ids_asked(clinic, "Condition", "patient") == ["kid-4"]
+    assert report.notes == ["the EHR knows no patient for 1 of the 2 the cohort names"]
+    assert "7,1" not in report.model_dump_json()
+
+
+def test_the_members_of_a_group_are_read_by_search(lhn: Network, clinic: FaultyHospital, site: Any) -> None:
+    members = [
+        {"entity": {"reference": "Patient/kid-3"}},
+        {"entity": {"reference": f"{clinic.base_url}/Patient/kid-4"}},
+        {"entity": {"reference": "Patient/kid-5"}, "inactive": True},
+        {"entity": {"reference": "Device/d"}},
+    ]
+    clinic.put({"resourceType": "Group", "id": "registry", "member": members})
+    report = lhn.refresh(site("", group="registry"))
+    assert (report.status, report.total.recorded) == ("completed", 4)
+    assert report.notes == ["1 members of the cohort's Group are no patients, and are not read"]
+    clinic.put({"resourceType": "Group", "id": "registry"})
+    with pytest.raises(OperatorError, match="lists no patient"):
+        lhn.refresh(site("", group="registry"))
+
+
+def test_a_search_finds_the_cohort(lhn: Network, clinic: FaultyHospital, site: Any) -> None:
+    clinic.resources["Condition"] = clinic.resources["Condition"][3:9]
+    search = '[cohort]\nsearch = "Condition?code=http://snomed.info/sct|190905008"\n'
+    report = lhn.refresh(site(search))
+    assert (report.status, report.total.recorded) == ("completed", 12)
+    assert clinic.searches("Condition")[0].value("code") == "http://snomed.info/sct|190905008"
+
+
+def test_a_server_that_ignores_the_search_does_not_make_everybody_the_cohort(
+    lhn: Network, clinic: FaultyHospital, site: Any
+) -> None:
+    def ignoring(asked: Asked) -> Answered | None:
+        if not asked.value("code"):
+            return None
+        link = [{"relation": "self", "url": f"{clinic.base_url}/Condition?_count=200"}]
+        entry = [{"resource": each} for each in clinic.resources["Condition"]]
+        return Answered({"resourceType": "Bundle", "link": link, "entry": entry})
+
+    clinic.faults.append(ignoring)
+    with pytest.raises(OperatorError, match="ignores 'code'"):
+        lhn.refresh(site('[cohort]\nsearch = "Condition?code=x"\n'))
+
+
+def test_what_a_server_sends_of_others_is_counted_and_not_kept(lhn: Network, clinic: FaultyHospital, site: Any) -> None:
+    """It ignores `patient`, and sends everybody's."""
+    clinic.understands.remove("patient")
+    report = lhn.refresh(site(listed="kid-1\nkid-2\n"))
+    assert (report.total.read, report.total.recorded) == (14, 4)
+    assert report.total.skipped == {"not-in-cohort": 10}
+
+
+def test_everybody_is_read_from_the_beginning_when_there_is_no_cohort_any_more(
+    lhn: Network, clinic: FaultyHospital, site: Any
+) -> None:
+    lhn.refresh(site(listed="kid-1\n"))
+    second = lhn.refresh(site(""))
+    assert (second.status, second.total.recorded) == ("completed", 22)
+
+
+def test_a_delivery_of_everybody_gives_the_cohort_alone(lhn: Network, tmp_path: Path) -> None:
+    folder = tmp_path / "delivery"
+    folder.mkdir()
+    for name, make in (("Patient", patient), ("Condition", lambda number: condition(number, of=number))):
+        (folder / f"{name}.ndjson").write_text("".join(json.dumps(make(n)) + "\n" for n in range(6)))
+    (lhn.folder / "roster.txt").write_text("kid-1\nkid-4\n")
+    source = f'[files]\nfolder = "{folder}"\n[cohort]\npatients = "file:roster.txt"\n'
+    report = lhn.refresh(lhn.site("west", source, types=["Patient", "Condition"]))
+    assert (report.status, report.total.read, report.total.recorded) == ("completed", 12, 4)
+    assert report.total.skipped == {"not-in-cohort": 8}
+    assert not [path for path in lhn.folder.rglob("quarantine/*") if path.stat().st_size]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("kid one\n", "line 1"), ("#nobody\n", "lists no patient"), ("kid-99\n", "knows none of the 1")],
+)
+def test_a_list_that_names_nobody_stops_the_load(
+    lhn: Network, clinic: FaultyHospital, site: Any, text: str, says: str
+) -> None:
+    with pytest.raises(OperatorError, match=says) as caught:
+        lhn.refresh(site(listed=text))
+    assert "kid" not in str(caught.value)
+
+
+def test_an_export_of_a_list_is_no_export(lhn: Network, site: Any) -> None:
+    with pytest.raises(OperatorError, match="ask the EHR vendor for a FHIR Group"):
+        lhn.refresh(site(listed="kid-1\n", road="bulk"))
