@@ -197,7 +197,8 @@ class Table:
             for rule in choices
             for name, other in rule.instead.items()
         }
-        others = [name for rule in choices for name in rule.instead]
+        others = {name: other for rule in choices for name, other in rule.instead.items()}
+        self._gives = [(name, rule.gives) for name, rule in (*rules.items(), *others.items())]
         self.names = list(dict.fromkeys([*rules, *self.needs.values(), *others]))
         """The FHIR fields that are decoded."""
         self._otherwise = {
@@ -205,6 +206,10 @@ class Table:
             for name, rule in fields.items()
             if isinstance(rule, Choice)
         }
+
+    def giving(self, beginnings: tuple[str, ...]) -> list[str]:
+        """The FHIR fields that give a field of the record with such a beginning."""
+        return [name for name, gives in self._gives if any(field.startswith(beginnings) for field in gives)]
 
     def texts(self, source: Columns, notes: Notes) -> list[Texts]:
         """What the fields of a batch give, field after field in the record's order; adds to `notes`."""

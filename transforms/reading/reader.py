@@ -52,7 +52,6 @@ class Reader:
     ) -> None:
         self._type = resource.source
         self._record = resource.record
-        self._contradictions = resource.contradictions
         self._noticed = noticed
         self._references = references
         self._heads = HeadReader(resource, site=site, setting=setting, leaves=leaves)
@@ -61,6 +60,9 @@ class Reader:
         self._shared = Table(fields, setting, leaves)
         inner = modifiers("modifierExtension") if resource.parts else {}
         self._repeated = Table({**resource.repeated, **inner}, setting, leaves)
+        self._contradictions = [
+            (each, [*self._shared.giving(each.of), *self._repeated.giving(each.of)]) for each in resource.contradictions
+        ]
         self._parts = PartReader(resource.parts, self._repeated, setting)
         self._stands_by = tuple([b',"%b":' % name.encode() for name in resource.parts.alone]) if resource.parts else ()
         self._telling = [name for name in resource.subject if name != "id"] or [next(iter(resource.fields))]
@@ -90,9 +92,9 @@ class Reader:
         for place in twice:
             notes[place].append(TWICE)
         records = self._records(heads, [*shared, *own])
-        for flag, mark, holds in self._contradictions:
-            for place, record in enumerate(records):
-                if mark in record.content and holds(record.content):
+        for (flag, mark, holds, _), given_by in self._contradictions:
+            for place in {place for name in given_by for place in source.standing(name)}:
+                if mark in records[place].content and holds(records[place].content):
                     notes[place].append(Note(flags=(flag,)))
         depends = [
             Depends(heads.refs[place], heads.subjects[place], on, lines[place])
@@ -217,12 +219,12 @@ class Reader:
         name, front = hexlify(ref), b'"' + b"".join(before)
         opening = self._head + name
         end = b',"parent":"r-%b%b"}' % (name, _WHOLE_HEX) if self._leaves_parent else b"}"
+        provenance = whole.provenance.partition(b',"flags":')[0]
         records = []
         for index, inner in usable:
             number = numbers[index]
             own = [texts[first + index] for texts in parts.texts]
             text = b"".join((opening, hexlify(number), front, *own, end))
-            provenance = whole.provenance.partition(b',"flags":')[0]
             record = new_record((ref + number, whole.type, whole.subject, text, provenance, *whole[5:]))
             notes = [*shared, *inner]
             records.append(_flagged(record, notes) if notes else record)
@@ -246,6 +248,8 @@ class Reader:
 
     def _inner(self, notes: Iterable[Note], index: int, alike: bool) -> list[Note]:
         """What was noticed in one part, with the part's place in the resource."""
+        if not notes and not alike:
+            return []
         path = f"{self._parts.field}[{index}]."
         return [*(note._replace(path=path + note.path) for note in notes), *([_ALIKE] if alike else ())]
 
@@ -257,10 +261,13 @@ class Reader:
             return None
         if notes[0] is UNNAMED:
             return self._problem(None, UNNAMED)
-        if [True for note in notes if note.withdrawn]:
-            return Outcome(self._type, record.id[:REF_BYTES], [], True, record.updated)
-        worst = _worst(notes)
-        self._noticed.add(self._type, notes, kept=worst is None)
+        worst = None
+        for note in notes:
+            if note.withdrawn:
+                return Outcome(self._type, record.id[:REF_BYTES], [], True, record.updated)
+            if note.reason is not None and (worst is None or _rank(note) < _rank(worst)):
+                worst = note
+        self._noticed.add(self._type, notes, worst is None)
         return None if worst is None else self._problem(record, worst)
 
     def _problem(self, record: Mapped | None, note: Note) -> Outcome:
