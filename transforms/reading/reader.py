@@ -94,7 +94,8 @@ class Reader:
         records = self._records(heads, [*shared, *own])
         for (flag, mark, holds, _), given_by in self._contradictions:
             for place in {place for name in given_by for place in source.standing(name)}:
-                if mark in records[place].content and holds(records[place].content):
+                content = records[place].content
+                if (found := content.rfind(mark)) >= 0 and holds(content, found):
                     notes[place].append(Note(flags=(flag,)))
         depends = [
             Depends(heads.refs[place], heads.subjects[place], on, lines[place])
