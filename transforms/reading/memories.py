@@ -36,6 +36,14 @@ LONGEST_KEY = 1024
 """Longer fields are read each time, so that a memory is a few megabytes whatever the source sends."""
 
 
+_NEW = 0.9
+"""Share of a batch's contents that a full memory did not know: so many, and the field hardly recurs …"""
+
+
+_BATCHES = 16
+"""… so that in as many batches what a short cut gives is not remembered."""
+
+
 _EMPTY = frozenset({b"null", b'""', b"{}", b"[]"})
 _encode = msgspec.json.Encoder().encode
 
@@ -103,17 +111,34 @@ class Memory(dict[Any, bytes]):
         self._older: dict[Any, bytes] = {}
         self._noted: dict[Any, tuple[bytes, Note]] = {}
         self._raised: dict[Any, Note] = {}
+        self._passes = 0
         self._most = _PAIRED_MEMORIES if self._paired else _FIELD_MEMORIES
 
     def texts(self, contents: Sequence[Any], notes: Notes) -> Texts:
         """What a batch's contents of this field become; what was noticed is added to `notes`."""
-        texts = list(map(self.__getitem__, contents))
+        if self._passes:
+            self._passes -= 1
+            texts = list(map(self._passing, contents))
+        else:
+            known = len(self)
+            texts = list(map(self.__getitem__, contents))
+            if self._older and self._usual is not None and len(self) - known > _NEW * len(contents):
+                self._passes = _BATCHES
         if self._raised:
             for place, content in enumerate(contents):
                 if (note := self._raised.get(content)) is not None:
                     notes[place].append(note)
             self._raised = {}
         return texts
+
+    def _passing(self, content: Any) -> bytes:
+        """The members of a content that will not come again."""
+        companion, raw = content if self._paired else (None, content)
+        if raw is None:
+            return b""
+        assert self._usual is not None
+        found = self._usual(raw, companion)
+        return self[content] if found is None else found
 
     def __missing__(self, content: Any) -> bytes:
         """The members of a content not at hand, which is remembered."""
