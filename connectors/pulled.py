@@ -52,8 +52,18 @@ class Pulled(msgspec.Struct, frozen=True, kw_only=True):
     """What did not come of what was asked for; the watermarks of those types stay."""
     delivered: bool = True
     """False where a folder holds no file of the type: nothing was said about it, so its watermark stays as it is."""
+    digest: str = ""
+    """Of all that a folder holds of the type: the same for the same delivery, and empty where nothing is."""
     notes: list[str] = []
     """What somebody may want to know though nothing is missing."""
+    full: bool = False
+    """Whether everything was read, not what was updated since: none was asked for, or the server does not heed it."""
+    heeds: bool | None = None
+    """Whether the server heeds `_lastUpdated`; None where this pull proved nothing of it."""
+    counted: bool = False
+    """Whether just as many came as the server counts."""
+    timed: bool = True
+    """Whether `as_of` is the server's own word up to when all came. A Date beside nothing is not, nor is our clock."""
     newest: datetime | None = None
     """Newest meta.lastUpdated seen; stamps in the future are ignored."""
     as_of: datetime

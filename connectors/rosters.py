@@ -222,7 +222,7 @@ class _Asking:
             if page.errors:
                 raise error_answer(what, page.errors, "among the results")
             _require_heard(next((each.url for each in bundle.link if each.relation == "self"), ""), params)
-            came += page.matches
+            came += len(page.ids)
             yield from page.resources
             if not page.next:
                 if came < (page.total or 0):

@@ -310,6 +310,8 @@ def _leave(key: str, where: Sequence[str], errors: Sequence[MainstemError]) -> N
     """Leaves for the run's note what went wrong, and where."""
     kind = next((kind for kind in WHO if isinstance(errors[0], kind)), OperatorError)
     who, retry = WHO[kind]
+    if key == MISSING or isinstance(errors[0], IncompleteError):
+        who = errors[0].gap.who
     causes = "; ".join(dict.fromkeys(error.cause for error in errors))
     fix = next((error.fix for error in errors if error.fix), "See the task's log.")
     trouble = Trouble(where=", ".join(where)[:150], cause=causes[:350], fix=fix[:200], who=who, retry=retry)
@@ -356,7 +358,7 @@ def _headline(refresh: "Refresh", load: str | None, troubles: Sequence[Trouble])
 
     site = refresh.site
     if load is not None:
-        return verdict(refresh, load)[0][:400]
+        return verdict(refresh, load)[0][:500]
     return f"{site.site}: " + (
         "no load was planned" if troubles else "dry run: the site can be read, nothing was loaded"
     )

@@ -1,7 +1,7 @@
 """The event envelope and event types: CloudEvents 1.0 over Kafka in binary mode.
 
 An outcome event's Kafka value is `OutcomeEvent` as JSON; a withdrawal's value is empty (a tombstone), so that compaction
-removes it. Everything a consumer needs to route, order and deduplicate stands in the headers.
+removes it, and its header `reason` says why where the source does not say itself that the record is not true. Everything a consumer needs to route, order and deduplicate stands in the headers.
 """
 
 from datetime import datetime
@@ -28,6 +28,7 @@ class WithdrawnBecause(StrEnum):
     """Why a record was withdrawn, where that is not that its source says so."""
 
     SOURCE_UNUSABLE = "source-unusable"
+    """The source came again and what it holds now could not be used: the value is unknown, not denied; it may come back."""
 
 
 class Header(StrEnum):
@@ -44,7 +45,7 @@ class Header(StrEnum):
     """`epoch.sequence`: the store's epoch (rises after a restore from a backup) and the record's sequence; both rise, in that order."""
     CONTENT_TYPE = "content-type"
     REASON = "reason"
-    """Of a withdrawal only: `source-unusable`, the source came again and what it holds now could not be used."""
+    """Of a withdrawal only, and only where `WithdrawnBecause` has a word for it; consumers pass over words they do not know."""
     TRACE_PARENT = "traceparent"
     REPLAY = "replay"
 

@@ -94,6 +94,16 @@ class Gap(BaseModel):
     who: str = Field(default="", description="Who can do it: site IT, EHR vendor, network.")
 
 
+def by_words(gaps: Iterable[tuple[str, Gap]]) -> list[tuple[list[str], Gap]]:
+    """Gaps that are told alike, once, with the names of what they are of: every type of a night without a delivery, say."""
+    alike: dict[tuple[str, str, str], tuple[list[str], Gap]] = {}
+    for name, gap in gaps:
+        names, _ = alike.setdefault((gap.reason, gap.fix, gap.who), ([], gap))
+        if name not in names:
+            names.append(name)
+    return list(alike.values())
+
+
 ACCEPTED = "What is missing and was accepted by an operator: the load is not partial by it."
 
 

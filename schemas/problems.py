@@ -37,6 +37,11 @@ class Reason(StrEnum):
         "The file unpacks to far more than anything worth packing.",
         "Deliver it unpacked, or in smaller files.",
     )
+    OTHER_ENCODING = (
+        "other-encoding",
+        "The file is UTF-16, not UTF-8.",
+        "Write it as UTF-8, as JSON has to be.",
+    )
     NOT_A_RESOURCE = ("not-a-resource", "The line has no resourceType.", "Deliver one FHIR resource a line (NDJSON).")
     OTHER_FHIR_VERSION = (
         "other-fhir-version",

@@ -37,6 +37,11 @@ def _place_of_a_secret(value: object) -> object:
 SecretRef = Annotated[str, Field(pattern=SECRET_PATTERN), BeforeValidator(_place_of_a_secret)]
 """Where a secret is, never the secret: `env:NAME`, `file:PATH` (relative to the site file), `airflow:CONN_ID`."""
 
+BulkParameter = Literal[
+    "_typeFilter", "_elements", "organizeOutputBy", "allowPartialManifests", "includeAssociatedData"
+]
+"""Parameters of a bulk export that a site may ask for; types and time are Mainstem's own."""
+
 Road = Literal["auto", "search", "bulk", "files"]
 
 
@@ -47,7 +52,8 @@ class _Section(BaseModel):
     @classmethod
     def _one_printable_line(cls, value: object) -> object:
         """A name goes to terminals, logs, pages and headers: refused here, it needs no care there."""
-        for text in value if isinstance(value, list) else [value]:
+        given = list(value.values()) if isinstance(value, dict) else [value]
+        for text in (each for some in given for each in (some if isinstance(some, list) else [some])):
             if isinstance(text, str) and not is_one_line(text):
                 raise ValueError("must be one line of printable characters, 1,000 at most")
         return value
@@ -56,13 +62,28 @@ class _Section(BaseModel):
 class Auth(_Section):
     """How Mainstem logs in at the EHR."""
 
-    method: Literal["none", "smart-backend", "client-credentials", "basic", "bearer"] = Field(
-        default="none", description="`smart-backend` is SMART Backend Services: a signed assertion, no shared secret."
+    method: Literal["none", "smart-backend", "client-credentials", "mutual-tls", "basic", "bearer"] = Field(
+        default="none",
+        description="`smart-backend` is SMART Backend Services: a signed assertion, no shared secret; `mutual-tls` fetches a "
+        "token by the client certificate alone (RFC 8705).",
     )
     client_id: str | None = Field(default=None, description="The client id the EHR vendor gave.")
-    private_key: SecretRef | None = Field(default=None, description="smart-backend: private key, PEM or JWKS.")
-    key_id: str | None = Field(default=None, description="smart-backend: `kid` of the key, as registered.")
-    algorithm: Literal["RS384", "ES384"] = Field(default="RS384", description="smart-backend: signature algorithm.")
+    private_key: SecretRef | None = Field(
+        default=None, description="smart-backend: private key, PEM, JWK or JWKS (two keys during rotation)."
+    )
+    key_id: str | None = Field(
+        default=None, description="smart-backend: `kid` of the key, as registered; of a JWKS the newest where absent."
+    )
+    algorithm: Literal["RS384", "ES384"] | None = Field(
+        default=None, description="smart-backend: signature algorithm; the key's own where absent."
+    )
+    client_certificate: SecretRef | None = Field(
+        default=None,
+        description="Certificate (PEM) shown to the server and the token endpoint: mutual TLS, any method.",
+    )
+    client_key: SecretRef | None = Field(
+        default=None, description="Its private key (PEM), where it does not stand beside the certificate."
+    )
     token_url: HttpUrl | None = Field(default=None, description="Token endpoint; discovered where absent.")
     scope: str | None = Field(default=None, description="OAuth scopes; `system/<type>.read` of each type where absent.")
     username: str | None = Field(default=None, description="basic: user name.")
@@ -73,11 +94,14 @@ class Auth(_Section):
         needed = {
             "smart-backend": ("client_id", "private_key"),
             "client-credentials": ("client_id", "secret"),
+            "mutual-tls": ("client_id", "client_certificate"),
             "basic": ("username", "secret"),
             "bearer": ("secret",),
         }.get(self.method, ())
         if missing := [name for name in needed if getattr(self, name) is None]:
             raise ValueError(f"method {self.method!r} needs {' and '.join(missing)}")
+        if self.client_key is not None and self.client_certificate is None:
+            raise ValueError("client_key needs client_certificate")
         return self
 
     @field_validator("token_url")
@@ -106,6 +130,10 @@ class Fhir(_Section):
         default=20, gt=0, description="Highest rate of requests, of each of `parallel` readers."
     )
     bulk_wait_minutes: float = Field(default=240, gt=0, description="bulk: longest wait for an export.")
+    bulk_parameters: dict[BulkParameter, str | list[str]] = Field(
+        default_factory=dict,
+        description="bulk: what else the export is asked for: `_typeFilter`, `_elements`, `organizeOutputBy` ….",
+    )
     allowed_origins: list[str] = Field(default_factory=list, description="Other origins the server may link to.")
     allow_plaintext: bool = Field(
         default=False, description="Allow http:// to a host that is not this machine; said on every run."
@@ -113,7 +141,18 @@ class Fhir(_Section):
     ca_file: str | None = Field(
         default=None, description="Certificate authorities (PEM) to trust besides the system's."
     )
+    proxy: HttpUrl | None = Field(
+        default=None, description="HTTP proxy on the way to the server; the environment's (HTTPS_PROXY) where absent."
+    )
+    proxy_login: SecretRef | None = Field(default=None, description="The proxy's log-in, as user:password.")
     auth: Auth = Auth()
+
+    @field_validator("proxy")
+    @classmethod
+    def _host_alone(cls, value: HttpUrl | None) -> HttpUrl | None:
+        if value is not None and (value.username or value.password or value.query or value.path not in (None, "/")):
+            raise ValueError("must be http://host:port alone; proxy_login says where its log-in is")
+        return value
 
     @field_validator("base_url")
     @classmethod
@@ -134,12 +173,18 @@ class Files(_Section):
     """A folder that the site delivers files into."""
 
     folder: str = Field(
-        description="The folder, relative to the site file; NDJSON (`.ndjson`, `.jsonl`, `.gz` of them), any depth."
+        description="The folder, relative to the site file, any depth: `.ndjson`, `.jsonl`, `.json`, `.gz` of them, `.zip`."
     )
     end_marker: str | None = Field(
         default=None,
         pattern=r"^[^/\\]+$",
         description="Name of the file that the site writes last, such as `_SUCCESS`: without it nothing is read.",
+    )
+    settle_seconds: float = Field(
+        default=1,
+        ge=0,
+        le=600,
+        description="Files written so short ago are looked at twice, so long apart: what grows meanwhile is read at the next run.",
     )
 
 
@@ -174,6 +219,9 @@ class Limits(_Section):
     line_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, description="Longest NDJSON line.")
     pages: int = Field(default=100_000, ge=1, description="Most pages of one search.")
     file_bytes: int = Field(default=1 << 40, ge=1, description="Largest downloaded or delivered file, unpacked.")
+    fall_percent: float = Field(
+        default=30, gt=0, le=100, description="How much less of a type may come by a full read than by the last one."
+    )
     quarantine_lines: int = Field(
         default=100_000, ge=0, description="Most unusable lines of a type and load kept to look at; all are counted."
     )

@@ -12,6 +12,8 @@ ID_BYTES = 16
 """A record's id: the source's hash and four bytes for the part (component) of the resource, zero for the whole."""
 WHOLE = bytes(ID_BYTES - REF_BYTES)
 """The part of a record id that says: the whole resource."""
+SAYS_NOTHING = "says-nothing"
+"""Flag of a record whose resource is named and nothing more: it takes nothing away from what is known."""
 NO_LINE = bytes(16)
 """The line digest of a record whose line is not recognised."""
 

@@ -1,10 +1,10 @@
-"""How we log in at an EHR, as httpx2 flows: SMART Backend Services, client credentials, basic, bearer, none.
+"""How we log in at an EHR, as httpx2 flows: SMART Backend Services, client credentials, mutual TLS, basic, bearer, none.
 
 A flow is a generator of requests, so it is tried without a network. The token is kept for the life of the flow and
 renewed before it ends, and once when the server refuses it in mid-run.
 """
 
-import json
+import re
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
@@ -14,12 +14,12 @@ from typing import Any
 import httpx2
 import jwt
 import msgspec
-from cryptography.hazmat.primitives import serialization
 
 from connectors.client.bodies import SMALL_BYTES, STATEMENT_BYTES, body
+from connectors.client.keys import signing_keys
 from connectors.client.origins import Origins
 from connectors.outside.decoding import ABSENT, Unreadable, decoded, each, said
-from connectors.outside.times import lifetime
+from connectors.outside.times import http_date, lifetime
 from schemas.errors import OperatorError, TemporaryError
 from schemas.sites import Auth as AuthSection
 from schemas.sites import Fhir
@@ -35,6 +35,12 @@ ASSERTION_LIFETIME = timedelta(minutes=4)
 RENEW_BEFORE = timedelta(seconds=30)
 USUAL_LIFETIME = 300.0
 """Seconds a token lives whose server does not say."""
+CLOCKS_AGREE = 60.0
+"""Seconds by which two clocks may differ that nobody looks after."""
+_ABOUT_TIME = re.compile(
+    r"\b(exp|iat|nbf)\b|expir|not (yet )?valid (yet|before|until)|in the future|\bclock\b|\btoo old\b", re.I
+)
+"""Words of a refusal that is about the assertion's times."""
 LONGEST_TOKEN = 64 * 1024
 """Characters; longer ones no server takes back in a header."""
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
@@ -52,6 +58,8 @@ def auth_for(fhir: Fhir, *, types: Sequence[str], secrets: Secrets, clock: Clock
         return BearerAuth(_bearer(section, secrets))
     if section.method == "client-credentials":
         return ClientCredentials(fhir, types=types, clock=clock, secret=_text(section, secrets))
+    if section.method == "mutual-tls":
+        return MutualTls(fhir, types=types, clock=clock)
     if section.method == "smart-backend":
         return BackendServices(fhir, types=types, clock=clock, key=secrets(section.private_key or ""))
     return None
@@ -105,6 +113,7 @@ class _Granted(msgspec.Struct):
 
 class _Refused(msgspec.Struct):
     error: msgspec.Raw = ABSENT
+    error_description: msgspec.Raw = ABSENT
 
 
 _SMART = msgspec.json.Decoder(_SmartConfiguration)
@@ -144,6 +153,10 @@ class TokenAuth(httpx2.Auth, ABC):
         """Headers of the token request that prove who we are."""
         return {}
 
+    def other_proof(self) -> bool:
+        """Whether there is another proof to try, once, where the first was not taken."""
+        return False
+
     def sync_auth_flow(self, request: httpx2.Request) -> Flow:
         """The request with a token; the token's own requests before it, and again after a 401.
 
@@ -162,10 +175,9 @@ class TokenAuth(httpx2.Auth, ABC):
         self._token = ""
         if not self._token_url:
             self._token_url = yield from self._discover()
-        form = {"grant_type": "client_credentials", "scope": self._scope(), **self.form(self._token_url)}
-        headers = {"Accept": "application/json", **self.token_headers()}
-        response = yield httpx2.Request("POST", self._token_url, data=form, headers=headers)
-        content = body(response, cap=SMALL_BYTES, what="the token")
+        response, content = yield from self._ask_for_token()
+        if _is_no_client(response, content) and self.other_proof():
+            response, content = yield from self._ask_for_token()
         if response.status_code != 200:
             raise self._refusal(response, content)
         try:
@@ -180,6 +192,12 @@ class TokenAuth(httpx2.Auth, ABC):
             )
         self._token = token
         self._ends = self._clock() + lifetime(said(granted.expires_in, object, None), USUAL_LIFETIME)
+
+    def _ask_for_token(self) -> Generator[httpx2.Request, httpx2.Response, tuple[httpx2.Response, bytes]]:
+        form = {"grant_type": "client_credentials", "scope": self._scope(), **self.form(self._token_url)}
+        headers = {"Accept": "application/json", **self.token_headers()}
+        response = yield httpx2.Request("POST", self._token_url, data=form, headers=headers)
+        return response, body(response, cap=SMALL_BYTES, what="the token")
 
     def _scope(self) -> str:
         permission = "rs" if self._v2_only else "read"
@@ -229,12 +247,9 @@ class TokenAuth(httpx2.Auth, ABC):
 
     def _refusal(self, response: httpx2.Response, content: bytes) -> Exception:
         """What to do; the server's own words stay out, they may hold anything."""
-        where = f"the token endpoint at {response.request.url.host}"
-        status = response.status_code
-        try:
-            error = said(decoded(content, _REFUSED).error, str, "")
-        except Unreadable:
-            error = ""
+        where, status = f"the token endpoint at {response.request.url.host}", response.status_code
+        refused = _refused(content)
+        error = said(refused.error, str, "")
         if status == 429 or status >= 500 or (status == 400 and not error):
             # Epic answers a bare 400 now and then to a request that it grants a second later.
             return TemporaryError(f"{where} answered {status}")
@@ -243,7 +258,11 @@ class TokenAuth(httpx2.Auth, ABC):
                 f"{where} refuses the scope for client {self._section.client_id}",
                 f"Ask the site's IT to grant {self._scope()}, or set fhir.auth.scope to what is granted.",
             )
-        return OperatorError(f"{where} refuses client {self._section.client_id} ({status})", self._advice())
+        return self._refused_client(response, said(refused.error_description, str, ""), f"{where} refuses")
+
+    def _refused_client(self, response: httpx2.Response, description: str, refuses: str) -> Exception:
+        client = f"client {self._section.client_id} ({response.status_code})"
+        return OperatorError(f"{refuses} {client}", self._advice())
 
     def _advice(self) -> str:
         return "Check fhir.auth.client_id and fhir.auth.secret; ask the site's IT whether the client is active."
@@ -267,20 +286,45 @@ class ClientCredentials(TokenAuth):
         return {"Authorization": request.headers["Authorization"]}
 
 
+class MutualTls(TokenAuth):
+    """A client that its TLS certificate proves (RFC 8705, `tls_client_auth`)."""
+
+    def form(self, token_url: str) -> dict[str, str]:
+        """Its name alone."""
+        return {"client_id": self._section.client_id or ""}
+
+    def _advice(self) -> str:
+        return (
+            "Check fhir.auth.client_id; ask the site's IT whether the client certificate "
+            f"({self._section.client_certificate}) is registered for it."
+        )
+
+
 class BackendServices(TokenAuth):
-    """SMART Backend Services: an assertion signed by a private key that never leaves us (RFC 7523)."""
+    """SMART Backend Services: an assertion signed by a private key that never leaves us (RFC 7523).
+
+    While keys are changed there are two: the second is tried once where the first is not known yet, or no more.
+    """
 
     def __init__(self, fhir: Fhir, *, types: Sequence[str], clock: Clock, key: bytes) -> None:
         super().__init__(fhir, types=types, clock=clock)
-        self._key, self._kid = _private_key(key, self._section)
+        self._keys = signing_keys(key, self._section)
+        self._other_tried = False
 
     def form(self, token_url: str) -> dict[str, str]:
         """A fresh assertion for that endpoint."""
         return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.assertion(token_url)}
 
+    def other_proof(self) -> bool:
+        """The next key, which is kept where it is taken."""
+        if self._other_tried or len(self._keys) < 2:
+            return False
+        self._keys, self._other_tried = [self._keys[1], self._keys[0]], True
+        return True
+
     def assertion(self, token_url: str) -> str:
         """A signed JWT: one use, four minutes, for exactly that endpoint."""
-        section, now = self._section, self._clock()
+        section, now, key = self._section, self._clock(), self._keys[0]
         claims = {
             "iss": section.client_id,
             "sub": section.client_id,
@@ -289,47 +333,54 @@ class BackendServices(TokenAuth):
             "iat": int(now.timestamp()),
             "exp": int((now + ASSERTION_LIFETIME).timestamp()),
         }
-        headers = {"kid": self._kid} if self._kid else None
-        try:
-            return jwt.encode(claims, self._key, algorithm=section.algorithm, headers=headers)
-        except (jwt.PyJWTError, TypeError, ValueError):
-            raise _unusable_key(section, f"does not fit {section.algorithm}") from None
+        headers = {"kid": key.kid} if key.kid else None
+        return jwt.encode(claims, key.key, algorithm=key.algorithm, headers=headers)
+
+    def _refused_client(self, response: httpx2.Response, description: str, refuses: str) -> Exception:
+        """An assertion lives minutes: a clock that differs by more is the likelier cause than its key."""
+        ahead, about_time = self._clock_ahead(response), bool(_ABOUT_TIME.search(description))
+        if abs(ahead) <= CLOCKS_AGREE and not about_time:
+            return super()._refused_client(response, description, refuses)
+        client = f"client {self._section.client_id} ({response.status_code})"
+        if abs(ahead) <= CLOCKS_AGREE:
+            return OperatorError(
+                f"{refuses} the times in the assertion of {client}, though its clock and this machine's agree",
+                "Ask the EHR vendor how long an assertion may live: Mainstem's live four minutes, SMART allows five.",
+            )
+        where = f"{abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'}"
+        return OperatorError(
+            f"{refuses} {client}: this machine's clock is {where} the server's",
+            f"Set this machine's clock (NTP), or have the server's set. Where both are right: {self._advice()}",
+        )
+
+    def _clock_ahead(self, response: httpx2.Response) -> float:
+        """Seconds by which our clock runs before the server's; 0 where it does not say its own."""
+        server = http_date(response.headers.get("Date", ""))
+        return (self._clock() - server).total_seconds() if server is not None else 0.0
 
     def _advice(self) -> str:
         section = self._section
-        key = f"key {self._kid}" if self._kid else "the key (fhir.auth.key_id names none)"
+        kids = [each.kid for each in self._keys[:2] if each.kid]
+        key = f"key {' or '.join(kids)}" if kids else "the key (fhir.auth.key_id names none)"
         return (
             f"Ask the site's IT whether the public half of {key} is registered for client {section.client_id} "
-            f"and has been taken over; check that {section.private_key} is its private half and this machine's clock."
+            f"and has been taken over (`mainstem keys jwks` shows it); check that {section.private_key} is its private half "
+            "and this machine's clock."
         )
 
 
-def _private_key(text: bytes, section: AuthSection) -> tuple[Any, str | None]:
-    """The private key and its id, from PEM, a JWK or a JWKS."""
-    if text.lstrip().startswith(b"{"):
-        return _jwk(text, section)
+def _refused(content: bytes) -> _Refused:
     try:
-        return serialization.load_pem_private_key(text, password=None), section.key_id
-    except (ValueError, TypeError):
-        raise _unusable_key(section, "is no private key in PEM or JWKS form, or has a password") from None
+        return decoded(content, _REFUSED)
+    except Unreadable:
+        return _Refused()
 
 
-def _jwk(text: bytes, section: AuthSection) -> tuple[Any, str | None]:
-    try:
-        document = json.loads(text)
-        keys = [key for key in document.get("keys", [document]) if "d" in key]
-        chosen = next(key for key in keys if section.key_id in (None, key.get("kid")))
-        return jwt.PyJWK(chosen, algorithm=section.algorithm).key, chosen.get("kid")
-    except StopIteration:
-        raise _unusable_key(section, f"holds no private key {section.key_id or ''}".rstrip()) from None
-    except (ValueError, TypeError, AttributeError, RecursionError, jwt.PyJWTError):
-        raise _unusable_key(section, f"holds no JWKS that fits {section.algorithm}") from None
-
-
-def _unusable_key(section: AuthSection, why: str) -> OperatorError:
-    return OperatorError(
-        f"the private key of client {section.client_id} ({section.private_key}) {why}",
-        "Point fhir.auth.private_key to the client's own private key: PEM without password, or JWKS.",
+def _is_no_client(response: httpx2.Response, content: bytes) -> bool:
+    """Whether the client's proof is what is refused."""
+    error = said(_refused(content).error, str, "")
+    return (response.status_code in (400, 401) and error == "invalid_client") or (
+        response.status_code == 401 and not error
     )
 
 

@@ -16,13 +16,14 @@ import httpx2
 import stamina
 
 from connectors.client.auth import Clock, Secrets, auth_for
-from connectors.client.bodies import ACCEPT_ENCODING, PAGE_BYTES, body, flowing, require_encoding
+from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, require_encoding
+from connectors.client.connections import open_connections, refused_handshake
 from connectors.client.limits import Notice, Patience, Quota, QuotaSpent, no_notice
 from connectors.client.origins import Origins
+from connectors.formats.outcome import parameter_wanted, wants_parameter
 from connectors.outside.decoding import Form, TooDeep, Unreadable, decoded
 from connectors.outside.times import http_date, pause_after
 from connectors.vendors import GENERIC, Evidence, Vendor, told_by, vendor
-from schemas.encryption import on_loopback
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 from schemas.gaps import GapCause
 from schemas.sites import Fhir
@@ -34,9 +35,9 @@ FHIR_JSON = "application/fhir+json"
 RETRY_SECONDS = 600.0
 ATTEMPTS = 5
 REDIRECTS = 5
-NOT_IMPLEMENTED = 501
-_OUT_OF_DATE, _OTHER_NAME = {9, 10}, {62, 64}
-"""OpenSSL's X509_V_ERR_*: not yet valid, has expired; host name, IP address mismatch."""
+PROXY_LOG_IN, NOT_IMPLEMENTED = 407, 501
+WANTING = frozenset({400, 412, 422})
+"""Statuses by which servers refuse a search for what it does not say."""
 _SEE_OTHER = frozenset({301, 302, 303})
 _LOG_IN = re.compile(r"log-?[io]n|sign-?[io]n|\bauth|sso|saml|adfs|oauth|openid", re.IGNORECASE)
 """Words in the addresses of log-in pages."""
@@ -96,10 +97,7 @@ class FhirClient:
         self._next_at = 0.0
         self._attempts = attempts
         self._timeout = fhir.timeout_seconds
-        verify = _certificates(folder / fhir.ca_file if fhir.ca_file else None) if transport is None else True
-        # What is for this machine goes through no proxy: loopback needs no TLS because it leaves no machine.
-        proxied = not on_loopback(httpx2.URL(self._base).host)
-        self._http = _http_client(transport, fhir.timeout_seconds, verify, proxied=proxied)
+        self._http = open_connections(fhir, folder, secrets, transport)
 
     def __enter__(self) -> Self:
         return self
@@ -270,7 +268,7 @@ class FhirClient:
                 )
             self._quota.see(self.vendor, response.headers)
             if response.status_code not in accepted:
-                raise self._refusal(response, what)
+                raise self._wanting(response, what) or self._refusal(response, what)
             yield response
         except httpx2.HTTPError as exc:
             raise self._broken(exc, target) from exc
@@ -327,6 +325,16 @@ class FhirClient:
             self.sleep(self._next_at - now)
         self._next_at = max(now, self._next_at) + self._pause
 
+    def _wanting(self, response: httpx2.Response, what: str) -> MainstemError | None:
+        """Whether a request is refused for what it does not say."""
+        if response.status_code not in WANTING or response.is_closed:
+            return None
+        try:
+            told = body(response, cap=SMALL_BYTES, what=what)
+        except IncompleteError:
+            return None
+        return parameter_wanted(what) if wants_parameter(told) else None
+
     def _refusal(self, response: httpx2.Response, what: str) -> MainstemError:
         """What to do about a status; the server's own words stay out, they may hold anything."""
         status = response.status_code
@@ -346,11 +354,16 @@ class FhirClient:
                 f"{what}: {place} does not permit {self._client_id} to read it (403)",
                 "Ask the site's IT to grant the scope, or set fhir.auth.scope (an export may need system/*.read).",
             )
+        if status == PROXY_LOG_IN:
+            return OperatorError(
+                f"{what}: the proxy on the way to {place} wants a log-in (407)",
+                "Set fhir.proxy_login to the place of user:password.",
+            )
         if status in (404, 410):
             return Gone(
                 f"{what}: {place} does not have it ({status})", "Check fhir.base_url, and types in the site file."
             )
-        return OperatorError(
+        return (BadRequest if status in WANTING else OperatorError)(
             f"{what}: {place} answered {status}",
             "Check fhir.vendor and fhir.base_url; `mainstem check` tries each type.",
         )
@@ -367,8 +380,13 @@ class FhirClient:
                 f"the host name {url.host} cannot be resolved", "Check fhir.base_url and DNS or the VPN."
             )
         for cause in causes:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                return _bad_certificate(cause, server)
+            if isinstance(cause, ssl.SSLError) and (refused := refused_handshake(cause, server)) is not None:
+                return refused
+        if isinstance(exc, httpx2.ProxyError):
+            return OperatorError(
+                f"the proxy on the way to {server} refuses to pass the request on",
+                "Check fhir.proxy, fhir.proxy_login and whether the proxy permits this host.",
+            )
         if isinstance(exc, httpx2.ConnectTimeout | httpx2.ConnectError):
             return TemporaryError(
                 f"nothing answers at {server}", "Check fhir.base_url, the firewall or VPN, and whether the EHR is up."
@@ -383,25 +401,12 @@ class FhirClient:
         return TemporaryError(f"{server} broke off its answer", "Run it again; it goes on where it stopped.")
 
 
-def _bad_certificate(exc: ssl.SSLCertVerificationError, server: str) -> OperatorError:
-    """Which of the three it is: each has another remedy, and another person who can apply it."""
-    if exc.verify_code in _OUT_OF_DATE:
-        return OperatorError(
-            f"the TLS certificate of {server} is expired or not valid yet",
-            "Ask the site's IT to renew it; check this machine's clock.",
-        )
-    if exc.verify_code in _OTHER_NAME:
-        return OperatorError(
-            f"the TLS certificate of {server} is made out to another name",
-            "Write the name in the certificate into fhir.base_url, or ask the site's IT for one that names this host.",
-        )
-    return OperatorError(
-        f"the TLS certificate of {server} is not trusted", "Set fhir.ca_file to the site's certificate authority."
-    )
-
-
 class Gone(OperatorError):
     """The server does not, or no longer, have what the URL names."""
+
+
+class BadRequest(OperatorError):
+    """The server does not understand, or does not take, what it is asked for."""
 
 
 class Refused(OperatorError):
@@ -457,35 +462,3 @@ def _causes(exc: BaseException | None) -> Iterator[BaseException]:
     while exc is not None:
         yield exc
         exc = exc.__cause__ or exc.__context__
-
-
-def _http_client(
-    transport: httpx2.BaseTransport | None, seconds: float, verify: ssl.SSLContext | bool, *, proxied: bool
-) -> httpx2.Client:
-    """`proxied`: by the environment's proxies. Raises OperatorError, without the text, where one is named by no address."""
-    timeout = httpx2.Timeout(seconds, connect=min(10.0, seconds))
-    try:
-        return httpx2.Client(
-            transport=transport,
-            timeout=timeout,
-            headers={"Accept-Encoding": ACCEPT_ENCODING},
-            trust_env=proxied,
-            verify=verify,
-            follow_redirects=False,
-        )
-    except (ValueError, ImportError, httpx2.InvalidURL):
-        raise OperatorError(
-            "the proxy that the environment names cannot be used",
-            "Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY: http://host:port.",
-        ) from None
-
-
-def _certificates(extra: Path | None) -> ssl.SSLContext:
-    """The system's authorities; a hospital's own is often not among them, and given as `extra`."""
-    context = httpx2.create_ssl_context()
-    if extra is not None:
-        try:
-            context.load_verify_locations(extra)
-        except (OSError, ssl.SSLError) as exc:
-            raise OperatorError(f"fhir.ca_file: {extra} holds no certificates", "Give a PEM file.") from exc
-    return context

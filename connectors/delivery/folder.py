@@ -10,8 +10,9 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
-from connectors.outside.file_names import is_read
+from connectors.outside.file_names import is_read, is_zip, tells
 from schemas.errors import OperatorError
 
 BLOCK_BYTES = 1 << 17
@@ -33,6 +34,8 @@ class Delivery:
     """Links, pipes, devices, sockets, and folders that may not be opened."""
     others: list[Path] = field(default_factory=list)
     """Plain files whose names end otherwise than those that are read."""
+    telling: list[Path] = field(default_factory=list)
+    """What a bulk client wrote of the delivery: its manifest, its log."""
 
 
 def look_into(folder: Path) -> Delivery:
@@ -65,8 +68,10 @@ def _sorted_in(entry: "os.DirEntry[str]", found: Delivery) -> bool:
         return False
     if entry.is_dir(follow_symlinks=False):
         return True
-    fits = is_read(entry.name)
-    if fits and entry.is_file(follow_symlinks=False):
+    fits = is_read(entry.name) or is_zip(entry.name)
+    if tells(entry.name) and entry.is_file(follow_symlinks=False):
+        found.telling.append(Path(entry.path))
+    elif fits and entry.is_file(follow_symlinks=False):
         found.files.append(Path(entry.path))
     elif fits or (entry.is_symlink() and Path(entry.path).is_dir()):
         found.refused.append(Path(entry.path))
@@ -75,9 +80,14 @@ def _sorted_in(entry: "os.DirEntry[str]", found: Delivery) -> bool:
     return False
 
 
+def opened(path: Path, folder: Path) -> IO[bytes]:
+    """A file, to be closed. Raises NotPlain where it has become something else since it was looked at."""
+    return os.fdopen(_opened(path, folder), "rb", buffering=0)
+
+
 def blocks(path: Path, folder: Path) -> Iterator[bytes]:
-    """A file's bytes as they are. Raises NotPlain where it has become something else since it was looked at."""
-    with os.fdopen(_opened(path, folder), "rb", buffering=0) as stream:
+    """A file's bytes as they are. Raises NotPlain as `opened` does."""
+    with opened(path, folder) as stream:
         while block := stream.read(BLOCK_BYTES):
             yield block
 

@@ -1,5 +1,7 @@
 """Whether a delivery is there and whole, before anything of it is read."""
 
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from connectors.delivery.folder import Delivery, shown
@@ -29,6 +31,26 @@ def require_end_marker(delivery: Delivery, marker: str) -> None:
             raise _unmarked(f"no {marker} stands beside {shown(path, delivery.folder)} or above it")
         if path.stat(follow_symlinks=False).st_mtime > max(ends) + ROUNDING_SECONDS:
             raise _unmarked(f"{shown(path, delivery.folder)} was written after {marker}")
+
+
+def growing(
+    paths: Sequence[Path], seconds: float, *, now: Callable[[], datetime], sleep: Callable[[float], None]
+) -> set[Path]:
+    """Files that are still being written: those of the last seconds are looked at twice, a pause between."""
+    at = now().timestamp()
+    young = {path: looks for path in paths if (looks := _looks(path)) and abs(at - looks[1] / 1e9) < seconds}
+    if young:
+        sleep(seconds)
+    return {path for path, looks in young.items() if _looks(path) != looks}
+
+
+def _looks(path: Path) -> tuple[int, int] | None:
+    """Size and time of writing; None for what is gone."""
+    try:
+        known = path.stat(follow_symlinks=False)
+    except OSError:
+        return None
+    return known.st_size, known.st_mtime_ns
 
 
 def _folders(path: Path, root: Path) -> list[Path]:

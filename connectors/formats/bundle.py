@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from connectors.formats.outcome import error_answer, errors_in, errors_of
+from connectors.formats.outcome import error_answer, errors_in, errors_of, parameter_wanted, parameter_wanted_in
 from connectors.outside.decoding import ABSENT, TooDeep, Unreadable, decoded, said, without_unreadable
 from connectors.outside.times import instant, newest
 from schemas.errors import IncompleteError
@@ -76,18 +76,20 @@ class _Meta(msgspec.Struct):
 
 class _Head(msgspec.Struct):
     resourceType: str = ""
+    id: str = ""
     meta: _Meta | None = None
 
 
-class _Kind(msgspec.Struct):
-    resourceType: str = ""
+class _LooseHead(msgspec.Struct):
+    resourceType: msgspec.Raw = ABSENT
+    id: msgspec.Raw = ABSENT
 
 
 _BUNDLE = msgspec.json.Decoder(Bundle)
 _LOOSE = msgspec.json.Decoder(_Loose)
 _LOOSE_ENTRY = msgspec.json.Decoder(_LooseEntry)
 _HEAD = msgspec.json.Decoder(_Head)
-_KIND = msgspec.json.Decoder(_Kind)
+_LOOSE_HEAD = msgspec.json.Decoder(_LooseHead)
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -151,10 +153,12 @@ class Page:
         self.messages: list[bytes] = []
         self.errors: list[str] = []
         """Errors among the results, each by its code and kind: what they stand for did not come."""
-        self.matches = 0
+        self.ids: list[str] = []
+        """Of the matches; empty where one has none that can be told."""
         self.newest: datetime | None = None
         self.total = bundle.total if bundle.total is not None and 0 <= bundle.total < MOST else None
-        self.next = next((link.url for link in bundle.link if link.relation == "next"), "")
+        self.next = _linked(bundle, "next")
+        self.itself = _linked(bundle, "self")
         for entry in bundle.entry:
             self._take(entry, not_after)
 
@@ -165,13 +169,14 @@ class Page:
         line = one_line(bytes(entry.resource))
         if not line:
             return
-        kind, updated = _head(line)
+        kind, id_, updated = _head(line)
         mode = entry.search.mode if entry.search else "match"
         if mode == "outcome" or kind == "OperationOutcome":
             self._hear(line)
             return
         self.resources.append(line)
-        self.matches += mode != "include"
+        if mode != "include":
+            self.ids.append(id_)
         if updated is not None and updated <= not_after:
             self.newest = newest(self.newest, updated)
 
@@ -181,10 +186,13 @@ class Page:
 
 
 def require_bundle(bundle: Bundle, what: str) -> None:
-    """Raises IncompleteError for anything else, with the code and kind of an error that came in its place."""
+    """Raises IncompleteError for anything else, with the code and kind of an error that came in its place; ParameterWanted
+    where it is about what was asked for."""
     if bundle.resourceType == "Bundle":
         return
     if bundle.resourceType == "OperationOutcome":
+        if parameter_wanted_in(bundle.issue):
+            raise parameter_wanted(what)
         raise error_answer(what, errors_in(bundle.issue))
     raise IncompleteError(
         f"{what}: the server answers a search with no Bundle",
@@ -193,18 +201,28 @@ def require_bundle(bundle: Bundle, what: str) -> None:
     )
 
 
-def _head(line: bytes) -> tuple[str, datetime | None]:
-    """Type and time of update, as far as they can be told: what is wrong in a resource is for the mapping to say."""
+def _linked(bundle: Bundle, relation: str) -> str:
+    return next((link.url for link in bundle.link if link.relation == relation), "")
+
+
+def _head(line: bytes) -> tuple[str, str, datetime | None]:
+    """Type, id and time of update, as far as they can be told: what is wrong in a resource is for the mapping to say."""
     try:
         head = decoded(line, _HEAD)
     except Unreadable:
         pass
     else:
-        return head.resourceType, instant(head.meta.lastUpdated) if head.meta else None
+        return head.resourceType, head.id, instant(head.meta.lastUpdated) if head.meta else None
     try:
-        return decoded(line, _KIND).resourceType, None
+        loose = decoded(line, _LOOSE_HEAD)
     except Unreadable:
-        return "", None
+        return "", "", None
+    return said(loose.resourceType, str, ""), said(loose.id, str, ""), None
+
+
+def id_of(line: bytes) -> str:
+    """A resource's id; empty where it has none that can be told."""
+    return _head(line)[1]
 
 
 def one_line(raw: bytes) -> bytes:

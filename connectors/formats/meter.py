@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from connectors.formats.gzip import Bomb, TruncatedGzip, plain
-from connectors.formats.ndjson import BOM
+from connectors.formats.utf8 import BOM, utf8
 from connectors.outside.decoding import is_whole
 from connectors.outside.times import instant, newest
 
+_BLANK = re.compile(rb"\n[ \t\r]*(?=\n)")
 _LAST_UPDATED = re.compile(rb'"lastUpdated"\s*:\s*"([^"]{10,40})"')
 
 
@@ -31,10 +32,10 @@ class Meter:
     def through(self, blocks: Iterable[bytes], *, not_after: datetime) -> Iterator[bytes]:
         """Unpacked blocks, passed on while they are measured; stamps after `not_after` are ignored.
 
-        A compressed source that breaks off ends the blocks and sets `truncated`. Raises TooLarge.
+        A compressed source that breaks off ends the blocks and sets `truncated`. Raises TooLarge and NotUtf8.
         """
         try:
-            for block in plain(blocks):
+            for block in utf8(plain(blocks)):
                 self._see(block, not_after)
                 yield block
         except Bomb as exc:
@@ -50,12 +51,20 @@ class Meter:
         self.bytes += len(block)
         if self.bytes > self._most:
             raise TooLarge(f"holds more than {self._most} bytes")
-        self.lines += block.count(b"\n")
+        self.lines += block.count(b"\n") - self._blank_lines(block)
         self._last.see(block)
         stamps = [
             stamp for text in set(_LAST_UPDATED.findall(block)) if (stamp := instant(text.decode("ascii", "replace")))
         ]
         self.newest = newest(self.newest, *(stamp for stamp in stamps if stamp <= not_after))
+
+    def _blank_lines(self, block: bytes) -> int:
+        """Ends of lines in which nothing stands: writers separate or end their lines by such."""
+        first = block.find(b"\n")
+        if first < 0:
+            return 0
+        blank = not self._last.begun and not block[:first].removeprefix(BOM).strip()
+        return blank + (len(_BLANK.findall(block)) if _BLANK.search(block) else 0)
 
 
 class _LastLine:
@@ -65,19 +74,18 @@ class _LastLine:
         self._cap = cap
         self._parts: list[bytes] = []
         self._size = 0
+        self.begun = False
+        """Whether anything but blanks stands in it."""
 
     def see(self, block: bytes) -> None:
         end = block.rfind(b"\n")
         if end >= 0:
-            self._parts, self._size = [], 0
+            self._parts, self._size, self.begun = [], 0, False
         rest = block[end + 1 :]
         self._size += len(rest)
+        self.begun = self.begun or self._size > self._cap or bool(rest.removeprefix(BOM).strip())
         if rest and self._size <= self._cap:
             self._parts.append(rest)
-
-    @property
-    def begun(self) -> bool:
-        return self._size > self._cap or bool(b"".join(self._parts).strip())
 
     def is_whole(self) -> bool:
         return self._size <= self._cap and is_whole(b"".join(self._parts).removeprefix(BOM))

@@ -1,16 +1,19 @@
-"""NDJSON files, line by line: fast, in flat memory, an end in mid-line told from a whole file's."""
+"""Files of resources, line by line: fast, in flat memory, an end in mid-line told from a whole file's. NDJSON as a rule."""
 
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
 from pathlib import Path
 
 from connectors.formats.gzip import Bomb, TruncatedGzip, file_blocks, plain
+from connectors.formats.json import document_lines, is_document
+from connectors.formats.utf8 import BOM, NotUtf8, utf8
+from connectors.formats.zip import MAGIC, UnreadableZip, member_blocks, members
 from connectors.outside.decoding import is_whole
+from connectors.outside.file_names import is_json, is_read
 from schemas.problems import Problem, Reason
 
 _SHORTEST = 2
 """Longer lines need no look whether they are empty: `\\r` and a blank at most."""
-BOM = b"\xef\xbb\xbf"
 
 
 def read_lines(path: Path, *, cap: int) -> Iterator[bytes | Problem]:
@@ -23,7 +26,7 @@ def read_lines(path: Path, *, cap: int) -> Iterator[bytes | Problem]:
 
 
 def read_batches(path: Path, *, cap: int, blocks: int = 1) -> Iterator[tuple[int, list[bytes] | Problem]]:
-    """Lines of a plain or gzip-compressed file without their newline, those of some blocks at a time; empty ones are left out.
+    """Lines of a plain, gzipped or zipped file without their newline, those of some blocks at a time; empty ones are left out.
 
     Gives (number of the first line, lines). A line longer than `cap` bytes and an end inside a line or a compressed
     block give (number, Problem) in the line's place. A UTF-8 byte order mark at the start is dropped.
@@ -48,35 +51,68 @@ def read_batches(path: Path, *, cap: int, blocks: int = 1) -> Iterator[tuple[int
 
 
 def _line_batches(path: Path, cap: int) -> Iterator[list[bytes] | Reason]:
-    held: list[bytes] = []
-    size, too_long, started = 0, False, False
     try:
-        for block in plain(file_blocks(path)):
-            if not started:
-                started = True
-                block = block.removeprefix(BOM)
-            first, *lines = block.split(b"\n")
-            size += len(first)
-            too_long = too_long or size > cap
-            if too_long:
-                held.clear()
-            else:
-                held.append(first)
-            if not lines:
-                continue
-            if too_long:
-                yield Reason.LINE_TOO_LONG
-            last = lines.pop()
-            if not too_long and (line := b"".join(held).strip()):
-                lines.insert(0, line)
-            yield from _checked(lines, cap)
-            held, size, too_long = [last], len(last), False
+        for name, blocks in _texts(path):
+            yield from text_batches(blocks, cap=cap, name=name)
+    except UnreadableZip:
+        yield Reason.TRUNCATED_FILE
+
+
+def _texts(path: Path) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """A file's own text, or those of the archive that it is."""
+    whole = file_blocks(path)
+    first = next(whole, b"")
+    if not first.startswith(MAGIC):
+        yield path.name, chain([first], whole)
+        return
+    with path.open("rb") as file:
+        for member in members(file):
+            if is_read(member.name):
+                yield member.name, member_blocks(file, member)
+
+
+def text_batches(blocks: Iterable[bytes], *, cap: int, name: str) -> Iterator[list[bytes] | Reason]:
+    """A text's lines, those of a block at a time, without empty ones; a document's resources, each as a line."""
+    try:
+        text = utf8(plain(blocks))
+        head = next(text, b"")
+        whole = chain([head], text)
+        if is_document(head) or (is_json(name) and not is_whole(head.removeprefix(BOM).partition(b"\n")[0])):
+            for found in document_lines(whole, cap=cap):
+                yield [found] if isinstance(found, bytes) else found
+        else:
+            yield from _lines(whole, cap)
     except Bomb:
         yield Reason.FILE_TOO_LARGE
-        return
     except TruncatedGzip:
         yield Reason.TRUNCATED_FILE
-        return
+    except NotUtf8:
+        yield Reason.OTHER_ENCODING
+
+
+def _lines(blocks: Iterable[bytes], cap: int) -> Iterator[list[bytes] | Reason]:
+    held: list[bytes] = []
+    size, too_long, started = 0, False, False
+    for block in blocks:
+        if not started:
+            started = True
+            block = block.removeprefix(BOM)
+        first, *lines = block.split(b"\n")
+        size += len(first)
+        too_long = too_long or size > cap
+        if too_long:
+            held.clear()
+        else:
+            held.append(first)
+        if not lines:
+            continue
+        if too_long:
+            yield Reason.LINE_TOO_LONG
+        last = lines.pop()
+        if not too_long and (line := b"".join(held).strip()):
+            lines.insert(0, line)
+        yield from _checked(lines, cap)
+        held, size, too_long = [last], len(last), False
     if too_long or size > cap:
         yield Reason.LINE_TOO_LONG
     elif line := b"".join(held).strip():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from connectors.outside.decoding import ABSENT, Unreadable, decoded, elements, said
-from schemas.errors import IncompleteError
+from schemas.errors import IncompleteError, OperatorError
 from schemas.gaps import GapCause
 
 ISSUE_TYPES = frozenset(
@@ -46,6 +46,8 @@ ISSUE_TYPES = frozenset(
     ]
 )
 """FHIR's issue types; whatever else stands there may be anything."""
+LOOKED_AT = 2_000
+"""Characters of a text that are looked at."""
 HARMLESS = frozenset({"warning", "information", "success"})
 """Severities that take nothing away from what came. One that is missing or unknown may."""
 KINDS = (
@@ -61,6 +63,14 @@ KINDS = (
 """What a diagnostics text speaks of; the first that fits."""
 
 
+_WANTED = re.compile(r"requir|missing|must\b|at least one|mandatory|need|either", re.IGNORECASE)
+_PARAMETER = re.compile(r"param|categor|\bcode\b|patient|subject|\bsearch|\b_id\b|identifier", re.IGNORECASE)
+
+
+class ParameterWanted(OperatorError):
+    """A search is refused because it asks for too much at once: the server wants one more parameter."""
+
+
 class _Outcome(msgspec.Struct):
     issue: msgspec.Raw = ABSENT
 
@@ -69,6 +79,11 @@ class _Issue(msgspec.Struct):
     severity: msgspec.Raw = ABSENT
     code: msgspec.Raw = ABSENT
     diagnostics: msgspec.Raw = ABSENT
+    details: msgspec.Raw = ABSENT
+
+
+class _Details(msgspec.Struct):
+    text: msgspec.Raw = ABSENT
 
 
 _OUTCOME = msgspec.json.Decoder(_Outcome)
@@ -87,6 +102,37 @@ def errors_in(issues: msgspec.Raw) -> list[str]:
     found, unreadable = elements(issues, _Issue)
     errors = [_named(issue) for issue in found if said(issue.severity, str, "").strip().lower() not in HARMLESS]
     return errors + ["unreadable"] * unreadable
+
+
+def wants_parameter(outcome: bytes) -> bool:
+    """Whether an OperationOutcome says that a search lacks a parameter: by its code, else in its words."""
+    try:
+        return parameter_wanted_in(decoded(outcome, _OUTCOME).issue)
+    except Unreadable:
+        return False
+
+
+def parameter_wanted_in(issues: msgspec.Raw) -> bool:
+    """The same of its issues; those that are no errors take nothing away."""
+    return any(
+        said(issue.code, str, "").strip().lower() == "required"
+        or (_WANTED.search(text := _words(issue)) is not None and _PARAMETER.search(text) is not None)
+        for issue in elements(issues, _Issue)[0]
+        if said(issue.severity, str, "").strip().lower() not in HARMLESS
+    )
+
+
+def _words(issue: _Issue) -> str:
+    details = said(said(issue.details, _Details, _Details()).text, str, "")
+    return f"{said(issue.diagnostics, str, '')} {details}"[:LOOKED_AT]
+
+
+def parameter_wanted(what: str) -> ParameterWanted:
+    """The refusal, in our words."""
+    return ParameterWanted(
+        f"{what}: the server takes no search without a further parameter, such as category or patient",
+        "Set fhir.vendor if the vendor is known; or name the patients in [cohort], so that they are asked for one by one.",
+    )
 
 
 def _named(issue: _Issue) -> str:

@@ -2,15 +2,34 @@
 
 import re
 
-_READ = re.compile(r"(?is).+\.(ndjson|jsonl)(\.gz)?")
-_PACKED = re.compile(r"(?is).+\.(zip|tar|tgz|7z|rar|bz2|xz|zst|gz)")
+_READ = re.compile(r"(?is).+\.(ndjson|jsonl|json)(\.gz)?")
+_JSON = re.compile(r"(?is).+\.json(\.gz)?")
+_ZIP = re.compile(r"(?is).+\.zip")
+_PACKED = re.compile(r"(?is).+\.(tar|tgz|7z|rar|bz2|xz|zst|gz)")
+_TOLD = re.compile(r"(?i)manifest\.json|log\.ndjson")
 
 
 def is_read(name: str) -> bool:
-    """Whether a file of this name is read: `.ndjson` or `.jsonl` in any case, packed by gzip or not."""
-    return _READ.fullmatch(name) is not None
+    """Whether a file of this name holds resources: `.ndjson`, `.jsonl` or `.json` in any case, packed by gzip or not."""
+    base = name.rpartition("/")[2]
+    return _READ.fullmatch(base) is not None and not tells(base)
+
+
+def is_json(name: str) -> bool:
+    """Whether a file of this name is a JSON document, or NDJSON by another name."""
+    return _JSON.fullmatch(name) is not None
+
+
+def is_zip(name: str) -> bool:
+    """Whether a file of this name is an archive that is read."""
+    return _ZIP.fullmatch(name) is not None
 
 
 def is_packed(name: str) -> bool:
     """Whether a file of this name may hold resources in a form that is not unpacked."""
     return _PACKED.fullmatch(name) is not None
+
+
+def tells(name: str) -> bool:
+    """Whether a file of this name tells of a delivery: what bulk clients write beside the files they download."""
+    return _TOLD.fullmatch(name) is not None

@@ -1,23 +1,36 @@
 """The road of REST search: one type, page by page, into the landing; after a crash it goes on at the page."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 import msgspec
 
-from connectors.client.fhir_client import Answer, FhirClient, Gone
+from connectors.client.fhir_client import Answer, BadRequest, FhirClient, Gone
+from connectors.completeness import Crawl, DistinctIds, asked, counted, honours_last_updated, landed_ids
+from connectors.fan_out import BOTH, CATEGORY, PATIENT, everybody, parts, wants, ways
 from connectors.formats.bundle import BUNDLE, Bundle, Page, lines, require_bundle
-from connectors.formats.outcome import error_answer
+from connectors.formats.outcome import ParameterWanted, error_answer, parameter_wanted
 from connectors.outside.times import believed, newest, zulu
 from connectors.pulled import Pulled, Shortfall
 from connectors.source import Source, Wanted
 from connectors.vendors import Parameters
-from schemas.errors import IncompleteError
+from schemas.errors import IncompleteError, OperatorError
 from schemas.gaps import GapCause
 
 FILE_BYTES = 64 * 1024 * 1024
 """Compressed size after which a new landing file is begun."""
+CRAWLS = 3
+"""Readings of a search of which rows may have hidden: others were written meanwhile, and pages moved."""
+OFFSETS = ("_offset", "_getpagesoffset")
+LARGER, WINDOWS = "_count", "_lastUpdated"
+"""Parameters by which a search goes on that names no next page: from a number on, by a larger page, by smaller windows."""
+ROUND = 10
+"""A page of round size may be full whatever was asked for: servers cap it in silence."""
+SMALLEST = timedelta(seconds=1)
+"""Window that is not halved any more."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 AMONG = "among the results"
 
 
@@ -26,14 +39,27 @@ class SearchCursor(msgspec.Struct, kw_only=True):
 
     began: datetime
     as_of: datetime | None = None
+    way: str = ""
+    """What the type is asked for by, where the server takes no plain search."""
+    not_taken: list[str] = []
+    """Categories the server does not take."""
     branch: int = 0
     """Which of the searches that make up the type."""
     url: str = ""
     """Next page; empty at a branch's beginning."""
-    of_branch: int = 0
-    """Matches the branch gave so far."""
+    crawl: Crawl = msgspec.field(default_factory=Crawl)
     missing: int = 0
-    """How many fewer matches came than the server counts."""
+    """How many fewer came than the server counts."""
+    unproven: bool = False
+    """Whether more may be there that nobody counts."""
+    distinct: int = 0
+    """Different resources that the searches gave which are done."""
+    heeds: bool | None = None
+    """Whether the server heeds `_lastUpdated`, once that is proven."""
+    dated: bool = False
+    """Whether `as_of` is the server's."""
+    counted: bool = True
+    """Whether each search gave just as many as the server counts."""
     errors: list[str] = []
     """Errors the server sent among the results, each kind once."""
     files: list[str] = []
@@ -53,8 +79,8 @@ def pull_search(source: Source, wanted: Wanted) -> Pulled:
 
     Raises IncompleteError for a loop of `next` links or too many pages.
     """
-    with source.client() as client:
-        search = _TypeSearch(client, source, wanted)
+    with source.client() as client, closing(DistinctIds()) as ids:
+        search = _TypeSearch(client, source, wanted, ids)
         for _ in range(2):
             try:
                 return search.run()
@@ -63,22 +89,8 @@ def pull_search(source: Source, wanted: Wanted) -> Pulled:
     raise IncompleteError(
         f"{wanted.unit}: the server's paging links expire before they can be read",
         "Raise fhir.page_size, or the server's own limit.",
+        gap=GapCause.PAGING,
     )
-
-
-def read_one(client: FhirClient, resource_type: str) -> str:
-    """A real read of the type's first page, as small as can be; says what came. For the preflight."""
-    fan_out = client.vendor.fan_out.get(resource_type) or ((),)
-    size = client.vendor.page_size(resource_type, 1, fan_out[0])
-    params = [*fan_out[0], *([("_count", "1")] if size else [])]
-    url = client.url(resource_type)
-    bundle, _ = client.read(url, BUNDLE, what=resource_type, params=params, require=require_bundle)
-    page = Page(bundle, not_after=client.clock())
-    if page.errors:
-        raise error_answer(resource_type, page.errors, AMONG)
-    counted = f", {page.total} in all" if page.total is not None else ""
-    stamped = "" if page.newest or not page.resources else "; no usable meta.lastUpdated"
-    return f"{len(page.resources)} read{counted}{stamped}"
 
 
 class _LinkExpired(Exception):
@@ -88,84 +100,182 @@ class _LinkExpired(Exception):
 class _TypeSearch:
     """The search of one type, with its cursor."""
 
-    def __init__(self, client: FhirClient, source: Source, wanted: Wanted) -> None:
+    def __init__(self, client: FhirClient, source: Source, wanted: Wanted, ids: DistinctIds) -> None:
         self.client, self.most_pages = client, source.site.limits.pages
         self.type, self.landing, self.progress = wanted.unit, wanted.landing, wanted.progress
-        fan_out: Sequence[Parameters] = client.vendor.fan_out.get(self.type) or ((),)
-        window = self._window(wanted)
-        self.branches: Sequence[Parameters] = (
-            wanted.roster.searches(self.type, fan_out, window, wanted.new)
-            if wanted.roster
-            else [(*each, *window) for each in fan_out]
-        )
-        self.common = self._page_size(source.fhir.page_size)
+        self.since, self.latest = wanted.since or EPOCH, wanted.until
+        self.wanted, self.asked_size = wanted, source.fhir.page_size
+        self.windowed = wanted.since is not None and client.vendor.last_updated
         self.cursor = self.landing.cursor(self.type, SearchCursor) or SearchCursor(began=client.clock())
+        self._take_way()
         self.messages_path = self.landing.path(f"OperationOutcome-{self.type}", 1)
         self.seen: set[bytes] = set()
+        self.ids = ids
+        if self.cursor.pages and not self.cursor.done:
+            self._remember(source.site.limits.line_bytes)
 
-    def _window(self, wanted: Wanted) -> Parameters:
+    def _take_way(self) -> None:
+        """The searches that together give the type, by the way that the server takes."""
+        wanted, way = self.wanted, self.cursor.way
+        window = self._window(wanted.since, wanted.until)
+        more = parts(self.type, self.client.vendor, way)
+        roster = wanted.roster
+        if roster is None and way in (PATIENT, BOTH):
+            roster = everybody(self.client, self.landing, self.type, self.most_pages)
+        self.branches: Sequence[Parameters] = (
+            roster.searches(self.type, more, window, wanted.new) if roster else [(*each, *window) for each in more]
+        )
+        self.size = self.client.vendor.page_size(self.type, self.asked_size, self.branches[0])
+
+    def _fan_out(self, refused: ParameterWanted) -> None:
+        """The next way, from its beginning. Raises the refusal where there is none left."""
+        left = ways(self.type, self.client.vendor, by_patient=self.wanted.roster is not None)
+        after = left[left.index(self.cursor.way) + 1 :] if self.cursor.way in left else left
+        if not after:
+            raise refused
+        self.cursor.way = after[0]
+        self.begin_again()
+        self._take_way()
+        self._save()
+
+    def _remember(self, cap: int) -> None:
+        """After a crash: what the landing holds came, by whichever reading."""
+        cursor = self.cursor
+        if cursor.files:
+            self.landing.append(self.landing.folder / cursor.files[-1], cursor.size, [])  # what a crash left is cut off
+        self.ids.see(landed_ids(self.landing, self.type, cap), cursor.branch, cursor.crawl.number)
+
+    def _window(self, begin: datetime | None, end: datetime | None) -> Parameters:
         if not self.client.vendor.last_updated:
             return ()
-        ends = (("ge", wanted.since), (self.client.vendor.window_ends.get(self.type, "lt"), wanted.until))
-        return tuple(("_lastUpdated", f"{end}{zulu(moment)}") for end, moment in ends if moment)
-
-    def _page_size(self, asked: int) -> Parameters:
-        size = self.client.vendor.page_size(self.type, asked, self.branches[0])
-        return () if size is None else (("_count", str(size)),)
+        ends = (("ge", begin), (self.client.vendor.window_ends.get(self.type, "lt"), end))
+        return tuple(("_lastUpdated", f"{word}{zulu(moment)}") for word, moment in ends if moment)
 
     def run(self) -> Pulled:
         """Every branch from where the cursor stands; what ended incomplete begins again."""
-        if self.cursor.done and (self.cursor.missing or self.cursor.errors):
+        if self.cursor.done and (self.cursor.missing or self.cursor.unproven or self.cursor.errors):
             self.begin_again()
         while not self.cursor.done:
             self._read_page()
+        if self.windowed and self.cursor.resources and self.cursor.heeds is None:
+            branch = tuple(each for each in self.branches[0] if each[0] != WINDOWS)
+            self.cursor.heeds = honours_last_updated(self.client, self.type, branch)
+            self._save()
         return self._pulled()
 
     def begin_again(self) -> None:
         """Forget what was read."""
         self.landing.discard([self.landing.folder / name for name in self.cursor.files])
         self.landing.discard([self.messages_path])
-        self.cursor = SearchCursor(began=self.cursor.began)
+        self.cursor = SearchCursor(began=self.cursor.began, way=self.cursor.way)
         self.seen.clear()
+        self.ids.forget()
         self._save()
 
     def _read_page(self) -> None:
         cursor = self.cursor
         self._guard_loop()
-        bundle, answer = self._ask()
-        now = self.client.clock()
-        cursor.as_of = cursor.as_of or believed(answer.date, now) or cursor.began
-        page = Page(bundle, not_after=max(now, cursor.as_of))
-        self._land(page)
-        self._advance(page)
+        try:
+            read = self._ask()
+            if read is None:
+                self._next_way()
+            else:
+                self._take(*read)
+        except ParameterWanted as exc:
+            if cursor.url or cursor.crawl.way:
+                raise
+            self._fan_out(exc)
+            return
+        except BadRequest:
+            if not self._pass_over():
+                raise
         self._save()
         self.progress(self.type, cursor.resources)
 
-    def _ask(self) -> tuple[Bundle, Answer]:
-        url = self.cursor.url
-        params = () if url else (*self.branches[self.cursor.branch], *self.common)
+    def _pass_over(self) -> bool:
+        """Whether what was refused is a category that this server does not know; said in a note."""
+        cursor, branch = self.cursor, self.branches[self.cursor.branch]
+        category = next((value for name, value in branch if name == "category"), "")
+        if cursor.way not in (CATEGORY, BOTH) or cursor.url or cursor.crawl.way or cursor.crawl.number or not category:
+            return False
+        cursor.not_taken = list(dict.fromkeys([*cursor.not_taken, category]))
+        if len(cursor.not_taken) == len(parts(self.type, self.client.vendor, cursor.way)):
+            self._fan_out(parameter_wanted(self.type))
+        else:
+            self._next_branch()
+        return True
+
+    def _take(self, bundle: Bundle, answer: Answer) -> None:
+        cursor, now = self.cursor, self.client.clock()
+        if cursor.as_of is None:
+            date = believed(answer.date, now)
+            cursor.as_of, cursor.dated = date or cursor.began, date is not None
+        page = Page(bundle, not_after=max(now, cursor.as_of))
+        if wants(page):
+            raise parameter_wanted(self.type)
+        self._land(page)
+        self._advance(page)
+
+    def _ask(self) -> tuple[Bundle, Answer] | None:
+        """The next page; None where the server does not understand the way it was asked for."""
+        crawl, url = self.cursor.crawl, self.cursor.url
+        params = () if url else self._params()
+        start = url or (crawl.way == "_getpagesoffset" and crawl.paging) or self.client.url(self.type)
         try:
-            return self.client.read(
-                url or self.client.url(self.type), BUNDLE, what=self.type, params=params, require=require_bundle
-            )
+            return self.client.read(start, BUNDLE, what=self.type, params=params, require=require_bundle)
         except Gone as exc:
             if url:
                 raise _LinkExpired from exc
-            raise
+            if not crawl.way:
+                raise
+        except (OperatorError, IncompleteError):
+            if url or not crawl.way or crawl.fruitful:
+                raise
+        return None
+
+    def _params(self) -> Parameters:
+        """Of the first page of the present way."""
+        crawl = self.cursor.crawl
+        offset = (crawl.way, str(crawl.matches))
+        if crawl.way == "_getpagesoffset" and crawl.paging:
+            return (offset,)
+        branch = self._narrowed(*crawl.windows[-1]) if crawl.windows else self.branches[self.cursor.branch]
+        params = (*branch, *self._page_size(crawl.size))
+        return (*params, offset) if crawl.way in OFFSETS else params
+
+    def _narrowed(self, begin: datetime, end: datetime) -> Parameters:
+        """The present search in a smaller window; the outermost ones begin and end where it does."""
+        branch = self.branches[self.cursor.branch]
+        own = [moment for name, moment in branch if name == WINDOWS]
+        outer = [("ge", begin == self.since), ("l", end == self._latest())]
+        kept = [(WINDOWS, moment) for moment in own for word, same in outer if same and moment.startswith(word)]
+        window = self._window(None if begin == self.since else begin, None if end == self._latest() else end)
+        return (*(each for each in branch if each[0] != WINDOWS), *kept, *window)
+
+    def _latest(self) -> datetime:
+        return self.latest or self.cursor.began + timedelta(days=1)
+
+    def _page_size(self, size: int = 0) -> Parameters:
+        return () if self.size is None else (("_count", str(size or self.size)),)
 
     def _guard_loop(self) -> None:
         """Links lead onwards, and not for ever. What a loop brought twice is thrown away with it."""
-        cursor = self.cursor
-        mark = blake2b(f"{cursor.branch} {cursor.url}".encode(), digest_size=8).digest()
+        cursor, crawl = self.cursor, self.cursor.crawl
+        at = cursor.url or (crawl.matches, *crawl.windows[-1:])
+        place = (cursor.branch, crawl.number, crawl.way, crawl.size, at)
+        mark = blake2b(repr(place).encode(), digest_size=8).digest()
         if mark in self.seen:
             self.begin_again()
             raise IncompleteError(
                 f"{self.type}: the server's next links go in a circle",
                 "Report it to the EHR vendor; try another fhir.page_size.",
+                gap=GapCause.PAGING,
             )
         if cursor.pages >= self.most_pages:
             raise IncompleteError(
-                f"{self.type}: more than {cursor.pages} pages", "Raise limits.pages if that is genuine."
+                f"{self.type}: more than {cursor.pages} pages",
+                "Raise limits.pages if that is genuine.",
+                gap=GapCause.PAGING,
             )
         self.seen.add(mark)
 
@@ -183,41 +293,180 @@ class _TypeSearch:
             cursor.messages_size = self.landing.append(self.messages_path, cursor.messages_size, lines(page.messages))
 
     def _advance(self, page: Page) -> None:
-        cursor = self.cursor
+        cursor, crawl = self.cursor, self.cursor.crawl
         cursor.pages += 1
         cursor.resources += len(page.resources)
         cursor.messages += len(page.messages)
         cursor.errors = list(dict.fromkeys([*cursor.errors, *page.errors]))
         cursor.bytes += sum(map(len, page.resources)) + len(page.resources)
         cursor.newest = newest(cursor.newest, page.newest)
-        cursor.of_branch += page.matches
         cursor.url = page.next
+        new = self.ids.see(page.ids, cursor.branch, crawl.number)
+        crawl.distinct += new
+        crawl.fruitful |= new > 0
+        if crawl.way == WINDOWS:
+            self._advance_window(page)
+            return
+        if not crawl.way:
+            crawl.total = page.total if crawl.total is None else crawl.total
+            crawl.paging = crawl.paging or (page.itself if "_getpages=" in page.itself else "")
+        if not crawl.way or (new and crawl.way != LARGER):
+            crawl.repeated |= new < len(page.ids)
+            crawl.matches += len(page.ids)
         if not page.next:
-            # Some servers count 1000, send 200 and no next link.
-            cursor.missing += max(0, (page.total or 0) - cursor.of_branch)
-            cursor.branch, cursor.of_branch = cursor.branch + 1, 0
-            cursor.done = cursor.branch >= len(self.branches)
+            self._go_on(page, new)
+
+    def _go_on(self, page: Page, new: int) -> None:
+        """After a page that names no next one: is there more, and how is it asked for?"""
+        crawl = self.cursor.crawl
+        if not crawl.way:
+            self._ask_how_many(page)
+        elif crawl.way == LARGER:
+            crawl.proven |= new > 0 and len(page.ids) < crawl.size
+            crawl.size *= 4
+        elif not new:
+            crawl.proven |= crawl.fruitful or not page.ids
+        if crawl.whole or (crawl.repeated and crawl.number + 1 < CRAWLS):
+            self._end_crawl()
+        elif not (crawl.way and new):
+            self._next_way()
+
+    def _ask_how_many(self, page: Page) -> None:
+        """Proves the end of a search: by the server's count, else by whether it tells of more where there is more."""
+        crawl, came = self.cursor.crawl, len(page.ids)
+        full = came >= (self.size or 1) or (came > 0 and came % ROUND == 0)
+        if crawl.total is not None and crawl.total < crawl.distinct:
+            crawl.total = None  # it counts something else
+        if not full or (crawl.total is not None and crawl.total != came):
+            crawl.proven = not full
+            return
+        params = self.branches[self.cursor.branch]
+        count = counted(self.client, self.type, params)
+        if count is not None:
+            crawl.total = max(count, crawl.total or 0)
+        elif crawl.total is None and self.size is not None and came > 1:
+            smaller = asked(self.client, self.type, (*params, ("_count", str(came // 2))))
+            crawl.proven = smaller is not None and bool(smaller.next) and len(smaller.ids) < came
+
+    def _next_way(self) -> None:
+        """Where the present way brings nothing, another one; where none is left, the crawl ends."""
+        crawl = self.cursor.crawl
+        if crawl.way and not crawl.fruitful:
+            crawl.fruitless.append(crawl.way)
+        left = [way for way in self._ways() if way not in crawl.fruitless]
+        after = left[left.index(crawl.way) + 1 :] if crawl.way in left else left
+        crawl.way, crawl.fruitful = after[0] if after else "", False
+        crawl.size = 4 * (self.size or 0) if crawl.way == LARGER else 0
+        if not after:
+            self._end_crawl()
+        elif crawl.way == WINDOWS and not self._open_windows():
+            self._next_way()
+
+    def _ways(self) -> list[str]:
+        takes_more = self.size is not None and self.type not in self.client.vendor.page_sizes
+        windows = [WINDOWS] if self.client.vendor.last_updated else []
+        return [*OFFSETS, *([LARGER] if takes_more else []), *windows]
+
+    def _open_windows(self) -> bool:
+        """The whole window in halves, where the server heeds them."""
+        crawl = self.cursor.crawl
+        branch = tuple(each for each in self.branches[self.cursor.branch] if each[0] != WINDOWS)
+        if honours_last_updated(self.client, self.type, branch):
+            crawl.windows = _halves(self.since, self._latest())
+        return bool(crawl.windows)
+
+    def _advance_window(self, page: Page) -> None:
+        """A window that gave less than there is in it is read in halves."""
+        crawl = self.cursor.crawl
+        crawl.window_total = page.total if crawl.window_total is None else crawl.window_total
+        crawl.window_matches += len(page.ids)
+        if page.next:
+            return
+        begin, end = crawl.windows.pop()
+        full = len(page.ids) >= (self.size or 1) or (bool(page.ids) and len(page.ids) % ROUND == 0)
+        short = full if crawl.window_total is None else crawl.window_matches < crawl.window_total
+        if short and end - begin > SMALLEST:
+            crawl.windows += _halves(begin, end)
+        elif short:
+            crawl.stuck = True
+        crawl.window_total, crawl.window_matches = None, 0
+        if not crawl.windows:
+            crawl.proven |= not crawl.stuck
+            self._end_crawl()
+
+    def _end_crawl(self) -> None:
+        """Where rows may have hidden, another crawl; else the search is settled."""
+        cursor, crawl = self.cursor, self.cursor.crawl
+        steady = crawl.number > 0 and crawl.distinct == self.ids.of(cursor.branch)
+        doubtful = crawl.short or (crawl.repeated and not steady)
+        cursor.url = ""
+        if doubtful and crawl.number + 1 < CRAWLS:
+            cursor.crawl = Crawl(number=crawl.number + 1, fruitless=crawl.fruitless)
+            return
+        came = max(crawl.distinct, self.ids.of(cursor.branch) if crawl.number else 0)
+        if crawl.total is not None:
+            cursor.missing += max(0, crawl.total - came)
+        else:
+            cursor.unproven |= not crawl.proven or (crawl.repeated and not steady)
+        # what stands under no category of US Core's is counted by no search
+        cursor.counted &= crawl.total == crawl.distinct and cursor.way not in (CATEGORY, BOTH)
+        cursor.distinct += came
+        self._next_branch()
+
+    def _next_branch(self) -> None:
+        self.cursor.branch, self.cursor.crawl = self.cursor.branch + 1, Crawl()
+        self.cursor.done = self.cursor.branch >= len(self.branches)
 
     def _save(self) -> None:
         self.landing.save_cursor(self.type, self.cursor)
 
-    def _pulled(self) -> Pulled:
-        cursor = self.cursor
-        short = []
+    def _short(self) -> list[Shortfall]:
+        """What of the type did not come, or may not have."""
+        cursor, short = self.cursor, []
         if cursor.errors:
             short.append(Shortfall.of_error(self.type, error_answer(self.type, cursor.errors, AMONG)))
         if cursor.missing:
             reason = f"{self.type}: the server counts {cursor.missing} more than it sent, and names no further page"
             short.append(Shortfall(self.type, GapCause.SHORT_OF_COUNT, reason))
+        if cursor.unproven:
+            reason = (
+                f"{self.type}: the server neither counts nor names a next page, and the last page may not be the end"
+            )
+            short.append(Shortfall(self.type, GapCause.END_NOT_PROVEN, reason))
+        return short
+
+    def _notes(self) -> list[str]:
+        cursor, notes = self.cursor, []
+        if cursor.way:
+            notes.append(f"{self.type}: the server refuses the plain search; it was asked for by {cursor.way}")
+        if cursor.way in (CATEGORY, BOTH):
+            notes.append(f"{self.type}: what stands under none of the US Core categories does not come that way")
+        if cursor.not_taken:
+            notes.append(f"{self.type}: the server does not take the categories {', '.join(cursor.not_taken)}")
+        return notes
+
+    def _pulled(self) -> Pulled:
+        cursor = self.cursor
         return Pulled(
             unit=self.type,
             files=cursor.files,
             resources=cursor.resources,
-            types={self.type: cursor.resources},
+            types={self.type: cursor.distinct},
+            full=not self.windowed or cursor.heeds is False,
+            heeds=cursor.heeds,
+            counted=cursor.counted,
+            timed=cursor.dated and (cursor.resources > 0 or cursor.counted),
             pages=cursor.pages,
             bytes=cursor.bytes,
             messages=cursor.messages,
-            short=short,
+            short=self._short(),
+            notes=self._notes(),
             newest=cursor.newest,
             as_of=cursor.as_of or cursor.began,
         )
+
+
+def _halves(begin: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    middle = begin + (end - begin) / 2
+    middle -= timedelta(microseconds=middle.microsecond % 1000)  # a search says milliseconds
+    return [(middle, end), (begin, middle)]

@@ -1,10 +1,8 @@
 """A probe of the times in a folder's files: are they dates that a system wrote as midnight of UTC?"""
 
 import re
-from itertools import islice
-from pathlib import Path
 
-from connectors.formats.ndjson import read_lines
+from connectors.roads.files import SORTED, Part, first_lines
 from mainstem.check.finding import Finding, failed
 from mainstem.check.probe import Probe, Visit
 from schemas.errors import IncompleteError
@@ -20,9 +18,8 @@ def _look(visit: Visit) -> list[Finding]:
     """What the first lines of each type say; nothing where few times stand in them, or the site file says so already."""
     if visit.delivered is None or visit.site.dates_as_midnight_utc:
         return []
-    cap = visit.site.limits.line_bytes
-    paths = [path for name in visit.site.types for path in visit.delivered.get(name, [])[:1]]
-    lines = [line for path in paths for line in _first_lines(path, cap)]
+    parts = [part for name in (*visit.site.types, SORTED) for part in visit.delivered.get(name, [])[:1]]
+    lines = [line for part in parts for line in _first_lines(part, visit)]
     clocks = [clock for line in lines for clock in _TIME.findall(_UPDATED.sub(b"", line))]
     midnights = clocks.count(b"00:00:00")
     if len(clocks) < _ENOUGH or midnights < len(clocks) * _MOSTLY:
@@ -34,10 +31,10 @@ def _look(visit: Visit) -> list[Finding]:
     return [failed("midnights", "site IT", fault)]
 
 
-def _first_lines(path: Path, cap: int) -> list[bytes]:
+def _first_lines(part: Part, visit: Visit) -> list[bytes]:
     """Of a file that cannot be read, none: the finding of its type says so."""
     try:
-        return [line for line in islice(read_lines(path, cap=cap), _SAMPLE) if isinstance(line, bytes)]
+        return first_lines(part, visit.source.files, _SAMPLE, cap=visit.site.limits.line_bytes)
     except OSError:
         return []
 

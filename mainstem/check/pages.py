@@ -2,8 +2,8 @@
 
 from functools import partial
 
+from connectors.fan_out import read_one
 from connectors.pulling import readable
-from connectors.roads.search import read_one
 from mainstem.check.finding import Finding, tried
 from mainstem.check.probe import Probe, Visit
 

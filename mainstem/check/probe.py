@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from connectors.client.capabilities import Capabilities
 from connectors.client.fhir_client import FhirClient
 from connectors.pulling import Source
+from connectors.roads.files import Part
 from mainstem.check.finding import Finding
 from schemas.sites import Site
 
@@ -20,7 +20,7 @@ class Visit:
     """Where the site has a server to be read from."""
     capabilities: Capabilities | None = None
     logged_in: bool = False
-    delivered: dict[str, list[Path]] | None = None
+    delivered: dict[str, list[Part]] | None = None
     """Files by type, where the site delivers into a folder."""
 
     @property

@@ -9,6 +9,7 @@ import typer
 from mainstem.commands.terminal import (
     AsJson,
     SitePath,
+    gap_lines,
     print_json,
     progress_bars,
     read_settings,
@@ -107,9 +108,7 @@ def _noticed(report: "LoadReport") -> "Iterator[Text]":
         yield styled(f"  {total.recognised:,} of {total.read:,} resources came as before and were not mapped again")
     for reason, count in sorted(report.refused.items()):
         yield styled("  ", ("refused", "yellow"), f" {count:,} × {reason}: each is tried again when its record changes")
-    for gap in report.gaps:
-        yield styled("  ", ("gap", "yellow"), f" {gap.resource_type}: {gap.reason}")
-        yield styled("      ", ("fix:", "bold green"), f" {gap.fix} ({gap.who})")
+    yield from gap_lines((gap.resource_type, gap) for gap in report.gaps)
     for gap in report.accepted:
         yield styled(f"  accepted as missing: {gap.resource_type}: {gap.reason}")
     for note in report.notes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, read_settings, say, stdout, styled
+from mainstem.commands.terminal import AsJson, gap_lines, print_json, read_settings, say, stdout, styled
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,7 +37,10 @@ def status(site: Annotated[str | None, typer.Option(help="Only this site.")] = N
     if as_json:
         print_json(as_json_rows(rows))
     elif rows:
-        stdout().print(as_table(rows, datetime.now(UTC)))
+        console = stdout()
+        console.print(as_table(rows, datetime.now(UTC)))
+        for line in gap_lines((f"{row.site} {row.resource_type}", gap) for row in rows for gap in row.gaps):
+            console.print(line, soft_wrap=True)
         if refused := sum(row.refused for row in rows):
             say(f"{refused:,} changes refused: {REFUSED}")
     else:
@@ -67,7 +70,7 @@ def _cells(row: "SiteType", now: datetime) -> tuple["str | Text", ...]:
     if row.oldest_pending is not None:
         pending = styled((f"{row.pending:,} ({ago(now - row.oldest_pending)})", "yellow"))
     refused = styled((f"{row.refused:,}", "yellow")) if row.refused else "–"
-    gaps = styled(("; ".join(gap.reason for gap in row.gaps), "yellow"))
+    gaps = styled((", ".join(dict.fromkeys(gap.cause or gap.reason for gap in row.gaps)), "yellow"))
     quarantined = ", ".join(f"{count:,} {reason}" for reason, count in sorted(row.quarantined.items()))
     load = f"{row.load_status}" if row.load else "–"
     return (

@@ -6,7 +6,7 @@ Much of what is printed was written by others: a server's software name, a gap's
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from mainstem.config.settings import Settings
     from mainstem.refresh import Progress
+    from schemas.loads import Gap
 
 LABEL = 60
 """Characters of a bar's label."""
@@ -67,6 +68,15 @@ def _console(*, to_stderr: bool) -> "Console":
             return super().render_str(shown(text), **how)
 
     return WordsOnly(stderr=to_stderr, markup=False, emoji=False, highlight=False)
+
+
+def gap_lines(gaps: "Iterable[tuple[str, Gap]]") -> "Iterator[Text]":
+    """What is missing, a cause once for all that lack it by it, with what to do and who can do it; the same in every command."""
+    from schemas.loads import by_words
+
+    for names, gap in by_words(gaps):
+        yield styled("  ", ("gap", "yellow"), f" {', '.join(names)}: {gap.reason}")
+        yield styled("      ", ("fix:", "bold green"), f" {gap.fix} ({gap.who})")
 
 
 def styled(*parts: str | tuple[str, str]) -> "Text":

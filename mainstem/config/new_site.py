@@ -13,12 +13,11 @@ SERVER = """
 [fhir]
 base_url = {base_url}
 
-# SMART Backend Services: give the public key to the EHR vendor, keep the private one here.
+# SMART Backend Services: `mainstem keys new` makes the pair and says where its public half goes.
 # [fhir.auth]
 # method = "smart-backend"
 # client_id = "from the vendor"
-# private_key = "file:keys/{site}.pem"
-# key_id = "as registered"
+# private_key = "file:keys/{site}.jwks"
 """
 FOLDER = """
 [files]

@@ -13,7 +13,15 @@ from typing import Any, TypeVar
 import msgspec
 from pydantic import ValidationError
 
-from schemas.events import CONTENT_TYPE, CONTRACT_MAJOR, SPEC_VERSION, Header, Operation, OutcomeEvent
+from schemas.events import (
+    CONTENT_TYPE,
+    CONTRACT_MAJOR,
+    SPEC_VERSION,
+    Header,
+    Operation,
+    OutcomeEvent,
+    WithdrawnBecause,
+)
 from schemas.loads import LoadEvent
 from schemas.outcomes import RECORD_TYPES
 
@@ -113,6 +121,12 @@ class Received:
         self.source = record
         """The Kafka record."""
         _check_form(headers)
+
+    @cached_property
+    def because(self) -> WithdrawnBecause | None:
+        """Why a record was withdrawn, where that is not that its source says so; None, too, for a reason this version does not know."""
+        found = dict(self.source.headers).get(Header.REASON, b"")
+        return next((each for each in WithdrawnBecause if self.value is None and found == each.encode()), None)
 
     @cached_property
     def outcome(self) -> OutcomeEvent | None:

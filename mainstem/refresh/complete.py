@@ -92,8 +92,9 @@ def _settled(refresh: Refresh, load: Load, counts: dict[str, TypeCounts]) -> _Se
         if unit is None or any(each.cause not in TRUE_IF_ACCEPTED for each in allowed) or missing or not unit.delivered:
             continue
         _require_sum(load, name, counts[name])
-        if counts[name].read or name in known:  # a first read that gave nothing proves nothing
-            settled.watermarks[name] = _watermark(unit, now)
+        upto = _watermark(unit, now) or known.get(name)
+        if upto and (counts[name].read or name in known):  # a first read that gave nothing proves nothing
+            settled.watermarks[name] = upto
     return settled
 
 
@@ -119,8 +120,13 @@ def _require_sum(load: Load, name: str, counts: TypeCounts) -> None:
         )
 
 
-def _watermark(unit: Pulled, now: datetime) -> datetime:
-    """The server's time of the pull or the newest update seen, whichever is earlier, and never the future."""
+def _watermark(unit: Pulled, now: datetime) -> datetime | None:
+    """The server's time of the pull or the newest update seen, whichever is earlier, and never the future.
+
+    None where neither is known: a Date beside an empty answer is no proof that nothing was there, and our clock none at all.
+    """
+    if unit.newest is None and not unit.timed:
+        return None
     return min(moment for moment in (unit.as_of, unit.newest, now) if moment is not None)
 
 

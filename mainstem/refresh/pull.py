@@ -17,6 +17,8 @@ from schemas.gaps import GapCause
 from schemas.outcomes import fhir_types_of
 
 log = structlog.get_logger()
+FEW = 10
+"""Resources that may come and go whatever share of a type they are."""
 
 
 def pull_units(refresh: Refresh, load_id: str, names: Sequence[str]) -> int:
@@ -74,14 +76,37 @@ def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
     pulled = pull(refresh.source(load.plan.types, load.plan.vendor), wanted)
     if roster and name == load.plan.units[0]:
         pulled = msgspec.structs.replace(pulled, notes=[*pulled.notes, *cohort.notes(refresh, roster)])
-    if since is not None:
+    pulled = msgspec.structs.replace(pulled, full=pulled.full or since is None)
+    if not pulled.full and not _unheeded(refresh, load, pulled):
         return pulled
     silent = [
         Shortfall(each, GapCause.FELL_SILENT, f"{each}: the EHR answered with no resource, but had some before")
         for each in _fallen_silent(refresh, load.site, pulled, types)
         if not pulled.missing(each)
     ]
-    return msgspec.structs.replace(pulled, short=[*pulled.short, *silent])
+    fallen = [] if roster else _sharp_falls(refresh, load, pulled)
+    return msgspec.structs.replace(pulled, full=True, short=[*pulled.short, *silent, *fallen])
+
+
+def _unheeded(refresh: Refresh, load: Load, pulled: Pulled) -> bool:
+    """Whether an answer of nothing is one of a server that was proven not to heed `_lastUpdated`."""
+    proof = refresh.store.loads.last_pulled(load.site, pulled.unit, lambda each: each.heeds is not None)
+    return pulled.heeds is None and proof is not None and proof.heeds is False
+
+
+def _sharp_falls(refresh: Refresh, load: Load, pulled: Pulled) -> list[Shortfall]:
+    """Types of which far less came than at the last full read that was whole; by search, where a count was taken."""
+    limit = refresh.site.limits.fall_percent
+    before = refresh.store.loads.last_pulled(load.site, pulled.unit, lambda each: each.full and each.complete)
+    if before is None or pulled.short or pulled.unit == EXPORT:
+        return []
+    return [
+        Shortfall(
+            name, GapCause.SHARP_FALL, f"{name}: {now} came, {then} at the last full read: more than {limit:g} % less"
+        )
+        for name, then in before.types.items()
+        if 0 < (now := pulled.types.get(name, 0)) < then * (1 - limit / 100) and then - now >= FEW
+    ]
 
 
 def _fallen_silent(refresh: Refresh, site: str, pulled: Pulled, types: Sequence[str]) -> list[str]:

@@ -1,9 +1,11 @@
 """What a load did, in a line."""
 
+from collections.abc import Iterable
+
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
 from schemas.errors import OperatorError
-from schemas.loads import LoadReport
+from schemas.loads import Gap, LoadReport, by_words
 
 
 def report_of(load: Load) -> LoadReport:
@@ -16,8 +18,10 @@ def report_of(load: Load) -> LoadReport:
 def verdict(refresh: Refresh, load_id: str) -> tuple[str, bool]:
     """One line on how a load ended and whether it is whole: what was read, how far the watermark got, what to do."""
     load = refresh.store.loads.get(load_id)
+    missing = load.report.gaps if load.report else []
     if load.status != "completed":
-        return f"{load.site}: load {load_id} is {load.status}; the watermarks did not move; a retry is safe", False
+        line = f"{load.site}: load {load_id} is {load.status}; the watermarks did not move"
+        return "; ".join([line, *missing_in_words(missing), "a retry is safe"]), False
     report = report_of(load)
     total = report.total
     upto = min(report.watermarks.values(), default=None)
@@ -28,6 +32,12 @@ def verdict(refresh: Refresh, load_id: str) -> tuple[str, bool]:
     )
     for reason, count in report.refused.items():
         line += f"; {count} changes cannot be sent: {reason}"
-    for gap in report.gaps:
-        line += f"; {gap.resource_type} is missing: {gap.reason}"
-    return line + "; a retry is safe", report.status == "completed"
+    return "; ".join([line, *missing_in_words(missing), "a retry is safe"]), report.status == "completed"
+
+
+def missing_in_words(gaps: Iterable[Gap]) -> list[str]:
+    """Why, what to do and who can do it, once for the types that it is the same for."""
+    return [
+        f"missing {', '.join(names)}: {gap.reason}. {gap.fix} ({gap.who})"
+        for names, gap in by_words((gap.resource_type, gap) for gap in gaps)
+    ]

@@ -1,6 +1,6 @@
 """Loads: one refresh of one site, from plan to complete; and what the network is told of each, written where it becomes true."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -16,6 +16,8 @@ from schemas.errors import MainstemError, OperatorError
 from schemas.loads import Gap, LoadEvent, LoadEventType, LoadReport, Mode, TypeCounts
 from schemas.outcomes import families
 
+_LOOKED_BACK = 100
+"""Loads in which a proof is looked for; an older one is worth no more."""
 LoadStatus = Literal["running", "completed", "failed", "abandoned"]
 
 
@@ -141,6 +143,20 @@ class Loads:
         with self._database.read() as connection:
             found = connection.execute(select(row.unit, row.pulled).where(row.load == load_id))
             return {unit: msgspec.convert(pulled, Pulled) for unit, pulled in found}
+
+    def last_pulled(self, site: str, unit: str, such: Callable[[Pulled], bool]) -> Pulled | None:
+        """What a unit gave the last time that it was such, in the loads of the site that ended."""
+        row, load = tables.load_unit.c, tables.load.c
+        wanted = (
+            select(row.pulled)
+            .join_from(tables.load_unit, tables.load, row.load == load.id)
+            .where(load.site == site, row.unit == unit, load.status == "completed")
+            .order_by(load.started.desc(), load.id.desc())
+            .limit(_LOOKED_BACK)
+        )
+        with self._database.read() as connection:
+            found = (msgspec.convert(pulled, Pulled) for pulled in connection.scalars(wanted))
+            return next((each for each in found if such(each)), None)
 
     def any_pulled(self, load_id: str) -> bool:
         """Whether anything was read: a unit whole, some of its resources, or all of it but types that are named."""

@@ -9,7 +9,9 @@ from mainstem.state.batches import Batches, Changed, Difference, Digested
 from mainstem.state.digests import EMPTY_DIGEST, digest_of
 from mainstem.state.keys import Move
 from schemas.errors import OperatorError
-from transforms.mapped import NO_LINE, REF_BYTES, Mapped
+from transforms.mapped import NO_LINE, REF_BYTES, SAYS_NOTHING, Mapped
+
+_SAYS_NOTHING = b'"%b"' % SAYS_NOTHING.encode()
 
 
 class Saving:
@@ -86,6 +88,8 @@ class Saving:
                     newer.append(record)
             elif _older(record.updated, found.updated):
                 old.add(record.id[:REF_BYTES])
+            elif _SAYS_NOTHING in record.provenance and not found.withdrawn:
+                same += 1
             else:
                 differing.append((record, found))
         stale = len(differences) - same - len(new) - len(differing)
@@ -192,7 +196,8 @@ def _newest_versions(records: Sequence[Mapped]) -> tuple[Sequence[Mapped], int]:
             version = open_versions[ref] = []
         version.append(record)
         kept = versions.get(ref)
-        if kept is None or not _older(record.updated, kept[0].updated):
+        says_nothing = _SAYS_NOTHING in record.provenance
+        if kept is None or not (says_nothing or _older(record.updated, kept[0].updated)):
             versions[ref] = version
     newest = [record for version in versions.values() for record in version]
     contents = {record.id: record.content for record in newest}

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from schemas.outcomes.record import PartialDate, Record, fact
+from schemas.outcomes.record import Codings, PartialDate, Record, fact
 
 
 class Person(Record):
@@ -13,6 +13,17 @@ class Person(Record):
     type: Literal["person"] = "person"
     birth_date: PartialDate | None = fact("Date of birth.", source="Patient.birthDate")
     sex: str | None = fact("Administrative gender.", source="Patient.gender", terminology="FHIR administrative-gender")
+    birth_sex: str | None = fact(
+        "Sex assigned at birth.",
+        source="Patient.extension us-core-birthsex",
+        terminology="FHIR administrative-gender male female; NI UN OT",
+    )
+    gender_identity: Codings = fact(
+        "Gender identity; withheld by the field policy.",
+        source="Patient.extension us-core-genderIdentity, patient-genderIdentity, individual-genderIdentity",
+        terminology="SNOMED CT",
+        default_factory=list,
+    )
     race: list[str] = fact(
         "Race categories the patient reported, or null flavours.",
         source="Patient.extension us-core-race ombCategory",

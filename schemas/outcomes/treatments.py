@@ -169,6 +169,11 @@ class Medication(Record):
         source="MedicationDispense.authorizingPrescription, MedicationAdministration.request, MedicationStatement.basedOn",
         default_factory=list,
     )
+    part_of: list[RecordId] = fact(
+        "What it was a part of: a procedure, or another medication record, with which it is counted once.",
+        source="MedicationDispense.partOf, MedicationAdministration.partOf, MedicationStatement.partOf",
+        default_factory=list,
+    )
     encounter: RecordId | None = fact("The visit it belongs to.", source="MedicationRequest.encounter, context")
 
 

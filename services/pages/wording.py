@@ -43,6 +43,8 @@ def freshness(site: SiteCompleteness) -> str:
     when = f"{site.last_completed.astimezone(UTC):%-d %B %Y, %H:%M} UTC"
     if site.last_event == LoadEventType.FAILED:
         return f"{when}; the load after it failed"
+    if missing := sorted(name for name, known in site.types.items() if known.gaps):
+        return f"{when}; incomplete: {', '.join(missing)}"
     return when
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -175,9 +176,8 @@ def test_unusable_key_is_named_and_never_shown(secret: bytes, algorithm: str, no
 
 
 def test_key_of_the_other_algorithm_is_named(now: list[Any]) -> None:
-    auth = flow_of(fhir_section(algorithm="RS384"), pem(private_key("ES384")), now)
     with pytest.raises(OperatorError, match="does not fit RS384"):
-        next(auth.sync_auth_flow(resource_request()))
+        flow_of(fhir_section(algorithm="RS384"), pem(private_key("ES384")), now)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +199,90 @@ def test_refusal_says_what_to_do_in_our_words(
     if status == 401:
         assert isinstance(caught.value, OperatorError)
         assert "key k9" in caught.value.fix
+
+
+def two_keys(*kids: str, made: tuple[int, ...] = (1, 2)) -> tuple[bytes, dict[str, Any]]:
+    """A private JWKS, and the keys by their ids."""
+    keys = {kid: private_key("ES384") for kid in kids}
+    members = [
+        {**json.loads(jwks(key, kid))["keys"][0], "iat": at} for (kid, key), at in zip(keys.items(), made, strict=True)
+    ]
+    return json.dumps({"keys": members}).encode(), keys
+
+
+def kid_of(request: httpx2.Request) -> str:
+    return str(jwt.get_unverified_header(form_of(request)["client_assertion"])["kid"])
+
+
+def test_newest_key_is_tried_first_and_the_other_once_where_it_is_not_known(now: list[Any]) -> None:
+    secret, keys = two_keys("old", "new")
+    auth = flow_of(fhir_section(), secret, now)
+    flow = auth.sync_auth_flow(resource_request())
+    first = next(flow)
+    assert kid_of(first) == "new"
+    second = flow.send(answer(first, 401, error="invalid_client"))
+    assert kid_of(second) == "old"
+    sent = form_of(second)["client_assertion"]
+    jwt.decode(sent, keys["old"].public_key(), algorithms=["ES384"], audience=TOKEN_URL)
+    assert flow.send(answer(second, access_token="t1")).headers["Authorization"] == "Bearer t1"
+
+    now[0] += timedelta(hours=2)
+    again = next(auth.sync_auth_flow(resource_request()))
+    assert kid_of(again) == "old"
+
+
+def test_both_keys_refused_are_both_named_after_two_requests(now: list[Any]) -> None:
+    flow = flow_of(fhir_section(), two_keys("old", "new")[0], now).sync_auth_flow(resource_request())
+    second = flow.send(answer(next(flow), 400, error="invalid_client"))
+    with pytest.raises(OperatorError, match="refuses client c1") as caught:
+        flow.send(answer(second, 400, error="invalid_client"))
+    assert "new" in caught.value.fix
+    assert "old" in caught.value.fix
+
+
+def test_key_that_the_site_file_names_is_tried_first(now: list[Any]) -> None:
+    flow = flow_of(fhir_section(key_id="old"), two_keys("old", "new")[0], now).sync_auth_flow(resource_request())
+    assert kid_of(next(flow)) == "old"
+
+
+@pytest.mark.parametrize("algorithm", ["RS384", "ES384"])
+def test_algorithm_is_the_keys_own(algorithm: str, now: list[Any]) -> None:
+    flow = flow_of(fhir_section(), pem(private_key(algorithm)), now).sync_auth_flow(resource_request())
+    assert jwt.get_unverified_header(form_of(next(flow))["client_assertion"])["alg"] == algorithm
+
+
+@pytest.mark.parametrize("key", [ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 1024)])
+def test_key_that_smart_does_not_know_is_refused_by_name(key: Any, now: list[Any]) -> None:
+    with pytest.raises(
+        OperatorError, match="neither an RSA key of 2,048 bits or more nor an EC key on the curve P-384"
+    ):
+        flow_of(fhir_section(), pem(key), now)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "description", "said"),
+    [
+        (600, "", "600 s ahead of the server's"),
+        (-4000, "exp claim is in the past", "4,000 s behind the server's"),
+        (0, "JWT expired at 10:00 for Baggins", "though its clock and this machine's agree"),
+        (20, "unknown key", "refuses client c1"),
+    ],
+)
+def test_clock_that_differs_is_named(ahead: float, description: str, said: str, now: list[Any]) -> None:
+    now[0] = now[0].replace(microsecond=0)  # an HTTP date says whole seconds
+    flow = flow_of(fhir_section(key_id="k"), pem(private_key("RS384")), now).sync_auth_flow(resource_request())
+    refused = answer(next(flow), 400, error="invalid_client", error_description=description)
+    refused.headers["Date"] = format_datetime(now[0] - timedelta(seconds=ahead), usegmt=True)
+    with pytest.raises(OperatorError) as caught:
+        flow.send(refused)
+    assert said in caught.value.cause
+    assert "Baggins" not in repr(caught.value)
+
+
+def test_client_of_mutual_tls_names_itself_alone(now: list[Any]) -> None:
+    section = fhir_section(method="mutual-tls", client_certificate="file:c")
+    sent = form_of(next(flow_of(section, b"", now).sync_auth_flow(resource_request())))
+    assert sent == {"grant_type": "client_credentials", "scope": sent["scope"], "client_id": "c1"}
 
 
 @pytest.mark.parametrize("algorithm", ["RS384", "ES384"])

@@ -13,7 +13,7 @@ from connectors.delivery import look_into
 from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
 from connectors.pulling import units
-from connectors.roads.files import UNKNOWN, files_by_type
+from connectors.roads.files import SORTED, UNKNOWN, Part, files_by_type
 from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
 from schemas.sites import Site
@@ -57,20 +57,20 @@ def test_file_is_known_by_its_name(delivered: Path, name: str) -> None:
     (delivered / name).parent.mkdir(parents=True, exist_ok=True)
     (delivered / name).write_bytes(b"its lines are not looked at\n")
     assert files_by_type(look_into(delivered), ["Patient", "Observation"], cap=CAP) == {
-        "Observation": [delivered / name]
+        "Observation": [Part(delivered / name)]
     }
 
 
 def test_file_of_another_name_is_known_by_its_first_lines(delivered: Path) -> None:
     (delivered / "export1.ndjson").write_bytes(b"broken\n[]\n" + ndjson("Patient", 1))
-    (delivered / "export2.ndjson.gz").write_bytes(igzip.compress(ndjson("Practitioner", 1)))
+    (delivered / "Practitioner-2.ndjson.gz").write_bytes(igzip.compress(ndjson("Practitioner", 1)))
     (delivered / "Patient.Observation.ndjson").write_bytes(ndjson("Observation", 1))
     (delivered / "dark.ndjson").write_bytes(b"broken\n")
     (delivered / "empty.ndjson").touch()
     found = files_by_type(look_into(delivered), ["Patient", "Observation"], cap=CAP)
-    assert {kind: [path.name for path in paths] for kind, paths in found.items()} == {
-        "Patient": ["export1.ndjson"],
-        "Practitioner": ["export2.ndjson.gz"],
+    assert {kind: [part.name for part in parts] for kind, parts in found.items()} == {
+        SORTED: ["export1.ndjson"],
+        "Practitioner": ["Practitioner-2.ndjson.gz"],
         "Observation": ["Patient.Observation.ndjson"],
         UNKNOWN: ["dark.ndjson"],
     }

@@ -43,7 +43,7 @@ class Hospital(httpx2.BaseTransport):
         if path == "Medication":
             return self._medications(params["_id"].split(","))
         if path == "MedicationRequest":
-            return httpx2.Response(200, json=self.fhir.bundle(*self.orders))
+            return httpx2.Response(200, json=self.fhir.bundle(*self.orders, total=len(self.orders)))
         if path == "metadata":
             return httpx2.Response(200, json={"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1"})
         if path.endswith("$export"):

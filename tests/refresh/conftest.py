@@ -13,7 +13,7 @@ from mainstem.refresh import Refresh, open_refresh
 
 KEY = "0123456789abcdef0123456789abcdef"
 HEAD = 'site = "west"\nname = "West"\ntime_zone = "UTC"\nsubject_key = "file:key"\n'
-FILES = '[files]\nfolder = "delivery"\n'
+FILES = '[files]\nfolder = "delivery"\nsettle_seconds = 0\n'
 
 
 @pytest.fixture

@@ -62,6 +62,12 @@ def ids_asked(hospital: FaultyHospital, kind: str, name: str) -> list[str]:
     return [asked.value(name) for asked in hospital.searches(kind)]
 
 
+def of_whom_since(hospital: FaultyHospital, kind: str) -> list[tuple[str, str]]:
+    """Whom a type was asked for, and whether from a moment on; proofs that the server heeds moments are left out."""
+    asked = [(each.value("patient"), each.value("_lastUpdated")[:2]) for each in hospital.searches(kind)]
+    return [each for each in asked if each[1] != "gt"]
+
+
 def test_only_the_patients_of_the_list_are_asked_for(lhn: Network, clinic: FaultyHospital, site: Any) -> None:
     report = lhn.refresh(site(listed="# the clinic's\nkid-1\nPatient/kid-2\n\nkid-3\n"))
     assert (report.status, report.total.read, report.total.recorded) == ("completed", 6, 6)
@@ -77,7 +83,7 @@ def test_who_joins_is_read_from_the_beginning_the_others_from_the_watermark(
     clinic.put(condition(1, of=1, updated=APRIL))
     second = lhn.refresh(site(listed="kid-1\nkid-2\nkid-7\n"))
     assert (second.status, second.total.recorded) == ("completed", 2)
-    asked = [(each.value("patient"), each.value("_lastUpdated")[:2]) for each in clinic.searches("Condition")]
+    asked = of_whom_since(clinic, "Condition")
     assert asked == [("kid-1,kid-2", "ge"), ("kid-7", "")]
     clinic.asked.clear()
     third = lhn.refresh(site())
@@ -121,7 +127,7 @@ def test_a_merged_patient_is_read_from_the_beginning_with_the_one_it_was_merged_
     clinic.asked.clear()
     second = lhn.refresh(site())
     assert second.status == "completed"
-    asked = [(each.value("patient"), each.value("_lastUpdated")[:2]) for each in clinic.searches("Condition")]
+    asked = of_whom_since(clinic, "Condition")
     assert asked == [("kid-2", "ge"), ("kid-1,kid-5", "")]
 
 
@@ -219,3 +225,18 @@ def test_a_list_that_names_nobody_stops_the_load(
 def test_an_export_of_a_list_is_no_export(lhn: Network, site: Any) -> None:
     with pytest.raises(OperatorError, match="ask the EHR vendor for a FHIR Group"):
         lhn.refresh(site(listed="kid-1\n", road="bulk"))
+
+
+def test_who_leaves_a_group_is_not_taken_for_deleted_by_a_full_read(
+    lhn: Network, clinic: FaultyHospital, site: Any
+) -> None:
+    """Of a vendor whose every read is full, and whose counts prove it whole."""
+    clinic.understands.remove("_lastUpdated")
+    for members in (range(4), range(2)):
+        group = [{"entity": {"reference": f"Patient/kid-{number}"}} for number in members]
+        clinic.put({"resourceType": "Group", "id": "registry", "member": group})
+        path = site("", group="registry", types=["Patient", "Condition"])
+        path.write_text(path.read_text().replace("[fhir]\n", '[fhir]\nvendor = "epic"\n'))
+        report = lhn.refresh(path)
+    assert (report.status, report.total.withdrawn, report.gaps) == ("completed", 0, [])
+    assert report.notes == ["2 patients left the cohort: they are no longer read, their records stay"]

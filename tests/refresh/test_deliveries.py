@@ -1,16 +1,20 @@
 """A folder that a site delivers into, over the nights: no night is green on which nothing came."""
 
+import gzip
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from network_under_test import Network
 
-from mainstem.refresh import open_refresh
+from connectors.source import Source
+from mainstem.refresh import open_refresh, verdict
 from mainstem.refresh import preflight as look_first
 from mainstem.state import State
 from schemas.errors import MainstemError
@@ -119,6 +123,31 @@ def test_an_empty_folder_fails_the_first_night_and_every_other(site: Site) -> No
     assert (site.night().status, site.gaps()) == ("completed", [])
 
 
+def test_a_gap_is_told_in_the_same_words_everywhere(site: Site) -> None:
+    """By `run`, `status`, `gaps list`, the DAG's last line and the load event: why, what to do, who can."""
+    whole(site)
+    site.night()
+    (site.folder / "Observation.ndjson").unlink()
+    ran, status, listed = (
+        site.lhn.mainstem(*command) for command in (("run", site.path), ("status",), ("gaps", "list"))
+    )
+    cause = GapCause.NOT_DELIVERED
+    words = ("no file of this type was delivered", cause.fix, f"({cause.who})")
+    with open_refresh(site.path, site.lhn.settings) as refresh:
+        last = refresh.store.loads.last("west")
+        assert last is not None
+        line, is_whole = verdict(refresh, last.id)
+    for told in (ran.stdout, status.stdout, listed.stdout, line):
+        assert all(word in told for word in words), told
+    assert (ran.returncode, listed.returncode, is_whole) == (3, 3, False)
+    assert "partial" in ran.stdout
+    assert "partial" in status.stdout
+    assert " partial: " in line
+    event = site.told()[-1]
+    assert event.status == "partial"
+    assert [(gap.cause, gap.fix, gap.who) for gap in event.gaps] == [(cause, cause.fix, cause.who)]
+
+
 def test_a_share_that_is_not_mounted_is_named_and_nothing_moves(site: Site) -> None:
     whole(site)
     upto = site.night().watermarks
@@ -160,3 +189,189 @@ def test_without_its_end_marker_a_delivery_is_not_read(site: Site) -> None:
     (site.folder / "_SUCCESS").touch()
     assert site.night().status == "completed"
     assert site.records()["observation"] == 3
+
+
+def bundle(*resources: dict[str, Any]) -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": each} for each in resources]}
+
+
+def zipped(path: Path, **members: str) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, text in members.items():
+            packed.writestr(name.replace("__", "."), text)
+
+
+def as_members(folder: Path, patients: str, readings: str) -> None:
+    first, second = patients.splitlines(keepends=True)[:1], patients.splitlines(keepends=True)[1:]
+    parts = [gzip.compress("".join(each).encode()) for each in (first, second)]
+    (folder / "Patient.ndjson.gz").write_bytes(b"".join(parts))
+    (folder / "Observation.ndjson.gz").write_bytes(gzip.compress(readings.encode()))
+
+
+def as_zip(folder: Path, patients: str, readings: str) -> None:
+    zipped(folder / "export.ZIP", Patient__ndjson=patients, Observation__ndjson=readings)
+
+
+def as_zip_of_one_file(folder: Path, patients: str, readings: str) -> None:
+    zipped(folder / "export.zip", all__jsonl=readings + patients)
+
+
+def as_one_file(folder: Path, patients: str, readings: str) -> None:
+    (folder / "export.ndjson").write_text(patients + readings)
+
+
+def as_windows_writes(folder: Path, patients: str, readings: str) -> None:
+    text = (patients + readings).replace("\n", "\r\n\r\n")
+    (folder / "EXPORT.NDJSON").write_bytes(b"\xef\xbb\xbf" + text.encode())
+
+
+def as_array(folder: Path, patients: str, readings: str) -> None:
+    both = [json.loads(line) for line in (patients + readings).splitlines()]
+    (folder / "export.json").write_text(json.dumps(both, indent=2))
+
+
+def as_bundles(folder: Path, patients: str, readings: str) -> None:
+    for name, text in (("one.json", patients), ("two.json", readings)):
+        held = bundle(*map(json.loads, text.splitlines()))
+        (folder / name).write_text(json.dumps(held, indent=2, sort_keys=True))
+
+
+def as_single_resources(folder: Path, patients: str, readings: str) -> None:
+    for number, line in enumerate((patients + readings).splitlines()):
+        (folder / f"{number}.json").write_text(json.dumps(json.loads(line), indent=2))
+
+
+FORMS = [
+    as_members,
+    as_zip,
+    as_zip_of_one_file,
+    as_one_file,
+    as_windows_writes,
+    as_array,
+    as_bundles,
+    as_single_resources,
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_delivery_of_any_form_is_read_type_by_type(site: Site, form: Callable[[Path, str, str], None]) -> None:
+    """Two nights: what changed is amended, what came as before is not told again, nothing stands twice."""
+    for reading, published in ((120.0, 4), (121.5, 1)):
+        for path in site.folder.iterdir():
+            path.unlink()
+        form(site.folder, lines(patient(1), patient(2)), lines(height(1), height(2, reading)))
+        report = site.night()
+        assert (report.status, report.gaps, report.published) == ("completed", [], published)
+        assert {name: counts.read for name, counts in report.types.items()} == {"Patient": 2, "Observation": 2}
+        assert set(report.watermarks) == set(TYPES)
+        assert site.records() == {"person": 2, "observation": 2}
+
+
+def test_what_programs_say_among_the_resources_is_told_and_not_mapped(site: Site) -> None:
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning", "code": "informational"}]}
+    (site.folder / "all.ndjson").write_text(lines(patient(1), outcome, height(1), {"resourceType": "Parameters"}))
+    (site.folder / "settings.json").write_text('{"theme": "dark"}')
+    report = site.night()
+    assert (report.status, report.total.read, report.total.skipped) == ("completed", 2, {})
+    assert "1 lines are OperationOutcome, which is not mapped" in report.notes
+    assert "1 lines are Parameters, which is not mapped" in report.notes
+
+
+def test_utf16_is_refused_by_name_and_costs_its_type(site: Site) -> None:
+    whole(site)
+    (site.folder / "Observation.ndjson").write_text(lines(height(1)), encoding="utf-16")
+    report = site.night()
+    assert (report.status, list(report.watermarks)) == ("partial", ["Patient"])
+    assert any("Observation.ndjson (UTF-16, not UTF-8)" in note for note in report.notes)
+    whole(site)
+    assert site.night().status == "completed"
+    assert site.records() == {"person": 1, "observation": 2}
+
+
+def test_what_of_an_archive_cannot_be_read_is_a_gap(site: Site) -> None:
+    """An archive within, a cut one: the types that it may hold stay where they are, the others are read."""
+    whole(site)
+    inner = site.folder / "inner.zip"
+    zipped(inner, Patient__ndjson=lines(patient(2)))
+    with zipfile.ZipFile(site.folder / "Observation.zip", "w") as packed:
+        packed.writestr("more.zip", inner.read_bytes())
+    inner.write_bytes(inner.read_bytes()[:-20])
+    report = site.night()
+    assert {gap.resource_type: gap.cause for gap in report.gaps} == dict.fromkeys(TYPES, "file-not-read")
+    assert site.records() == {"person": 1, "observation": 2}
+
+
+def test_a_file_that_is_still_being_written_waits_for_the_next_night(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It grows between two looks: nothing of it is read, its type alone is missing."""
+    whole(site)
+    site.path.write_text(site.path.read_text().replace("settle_seconds = 0", "settle_seconds = 5"))
+    growing = site.folder / "Observation.ndjson"
+
+    def more(_seconds: float) -> None:
+        with growing.open("a") as file:
+            file.write(lines(height(9)))
+
+    with monkeypatch.context() as copying:
+        copying.setattr("mainstem.refresh.opening.Source", partial(Source, sleep=more))
+        report = site.night()
+    assert (report.status, list(report.watermarks)) == ("partial", ["Patient"])
+    assert [(gap.resource_type, gap.cause) for gap in report.gaps] == [("Observation", "delivery-late")]
+    assert "still being written" in report.gaps[0].reason
+    assert "observation" not in site.records() or site.records()["observation"] == 0
+
+    with monkeypatch.context() as copied:
+        copied.setattr("mainstem.refresh.opening.Source", partial(Source, sleep=lambda _seconds: None))
+        report = site.night()
+    assert (report.status, site.gaps()) == ("completed", [])
+    assert site.records()["observation"] == 3
+
+
+def test_a_manifests_counts_are_held_against_what_came(site: Site) -> None:
+    whole(site)
+    output = [{"type": "Patient", "url": "https://ehr.example/p/Patient.ndjson", "count": 1}]
+    output += [
+        {"type": "Observation", "url": f"https://ehr.example/o/Observation{n}.ndjson", "count": 2} for n in ("", ".2")
+    ]
+    (site.folder / "manifest.json").write_text(
+        json.dumps({"transactionTime": "2026-03-01T00:00:00Z", "output": output})
+    )
+    report = site.night()
+    assert (report.status, list(report.watermarks)) == ("partial", ["Patient"])
+    assert [(gap.cause, gap.reason) for gap in report.gaps] == [
+        ("short-of-count", "Observation: 2 of 4 that the delivery counts came")
+    ]
+    assert site.records() == {"person": 1, "observation": 2}
+    (site.folder / "Observation.2.ndjson").write_text(lines(height(3), height(4)))
+    assert (site.night().status, site.gaps()) == ("completed", [])
+
+
+def event(kind: str, **detail: Any) -> dict[str, Any]:
+    return {"exportId": "e-1", "timestamp": "2026-03-01T00:00:00Z", "eventId": kind, "eventDetail": detail}
+
+
+def test_a_bulk_clients_log_says_whether_its_export_ended_and_what_it_fetched(site: Site) -> None:
+    whole(site)
+    log = [event("kickoff", exportUrl="https://ehr.example/$export")]
+    for name, count in (("Patient", 1), ("Observation", 5)):
+        url = f"https://ehr.example/{name}.ndjson"
+        log.append(event("download_request", fileUrl=url, itemType="output", resourceType=name))
+        log.append(event("download_complete", fileUrl=url, resourceCount=count, fileSize=1))
+    (site.folder / "log.ndjson").write_text(lines(*log))
+    assert "an export that has not ended" in site.fails()
+
+    (site.folder / "log.ndjson").write_text(lines(*log, event("export_complete", files=2)))
+    report = site.night()
+    assert [(gap.resource_type, gap.reason) for gap in report.gaps] == [
+        ("Observation", "Observation: 2 of 5 that the delivery counts came")
+    ]
+
+    url = "https://ehr.example/more.ndjson"
+    log[-1] = event("download_complete", fileUrl="https://ehr.example/Observation.ndjson", resourceCount=2, fileSize=1)
+    log.append(event("download_request", fileUrl=url, itemType="output", resourceType="Observation"))
+    log.append(event("download_error", fileUrl=url, code=404))
+    (site.folder / "log.ndjson").write_text(lines(*log, event("export_complete", files=2)))
+    report = site.night()
+    assert [(gap.resource_type, gap.cause) for gap in report.gaps] == [("Observation", "file-not-read")]
+    assert "could not be fetched" in report.gaps[0].reason

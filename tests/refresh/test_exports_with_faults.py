@@ -10,7 +10,7 @@ from hospital_with_faults import Answered, FaultyHospital
 from network_under_test import Network
 
 from mainstem.refresh import complete, map_types, open_refresh, plan, publish, pull_units
-from schemas.errors import IncompleteError
+from schemas.errors import IncompleteError, TemporaryError
 
 TYPES = ["Patient", "Encounter", "Condition"]
 ELSEWHERE = "https://files.elsewhere.example/1"
@@ -227,3 +227,64 @@ def test_a_type_without_a_file_in_a_whole_manifest_is_none_of_it(
     for day in (1, 2):
         report = night(day)
         assert (report.status, report.gaps, sorted(report.watermarks)) == ("completed", [], ["Encounter", "Patient"])
+
+
+def test_what_the_export_says_is_deleted_is_withdrawn(
+    lhn: Network, exports: Exports, faulty: FaultyHospital, night: Callable[[int], Any], site: Path
+) -> None:
+    """Of each type its own; told again the next night, it changes nothing."""
+    night(1)
+    gone = ["Condition/asthma-2", "Encounter/visit-1", "Condition/never-seen", "DocumentReference/letter-1"]
+    entries = [{"request": {"method": "DELETE", "url": url}} for url in gone]
+    exports.files["deleted"] = ndjson({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    exports.manifest = {"output": [], "deleted": [{"type": "Bundle", "url": exports.url("files/deleted")}]}
+    exports.transaction_time = "2026-03-02T02:00:00Z"
+    report = lhn.refresh(site)
+    assert (report.status, report.published, report.total.withdrawn) == ("completed", 2, 2)
+    assert (report.types["Condition"].withdrawn, report.types["Encounter"].withdrawn) == (1, 1)
+    again = lhn.refresh(site)
+    assert (again.status, again.published, again.total.withdrawn) == ("completed", 0, 0)
+
+
+def test_five_runs_that_fail_begin_one_job_and_the_sixth_ends_it(
+    lhn: Network, exports: Exports, faulty: FaultyHospital
+) -> None:
+    """Not ready in time, its status failing, the run given up by --fresh: the job is the site's, and is found again."""
+    faulty.put(*ward(1))
+    source = f'[fhir]\nbase_url = "{faulty.base_url}"\nrequests_per_second = 1000\nbulk_wait_minutes = 0.0001\n'
+    site = lhn.site("west", source, road="bulk", types=TYPES)
+    busy = Answered({}, 202, {"Retry-After": "0"})
+    for number in range(5):
+        exports.status = [Answered({}, 500, {"Retry-After": "0"}), busy, busy, busy]
+        with pytest.raises(TemporaryError, match="not ready"):
+            lhn.refresh(site, fresh=bool(number % 2))
+    exports.status = []
+    assert lhn.mainstem("run", site).returncode == 0
+    assert (len(exports.begun), exports.deleted, exports.jobs) == (1, ["jobs/1"], {})
+
+
+def test_a_server_that_goes_down_in_the_midst_of_the_files_keeps_the_job_for_the_next_run(
+    lhn: Network, exports: Exports, faulty: FaultyHospital, site: Path
+) -> None:
+    """Not a file failed but the hospital: no type is called short, and nothing is asked twice of the EHR."""
+    faulty.put(*ward(1))
+    away = {"files/Encounter", "files/Condition", "jobs/1"}
+    asked_before: list[str] = []
+
+    def down(asked: Any) -> Answered | None:
+        asked_before.append(asked.path)
+        return (
+            Answered({}, 503, {"Retry-After": "0"}) if "files/Patient" in asked_before and asked.path in away else None
+        )
+
+    faulty.faults.insert(0, down)
+    with (
+        open_refresh(site, lhn.settings) as refresh,
+        pytest.raises(TemporaryError, match="cannot be asked"),
+    ):
+        pull_units(refresh, plan(refresh).load, ["export"])
+    faulty.faults.pop(0)
+    report = lhn.refresh(site)
+    assert (report.status, report.total.recorded) == ("completed", 9)
+    assert (len(exports.begun), exports.deleted) == (1, ["jobs/1"])
+    assert [asked.path for asked in faulty.asked].count("files/Patient") == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hospital_with_faults import Answered, FaultyHospital
+from hospital_with_faults import Answered, Asked, FaultyHospital
 from network_under_test import Network
 
 
@@ -15,12 +15,26 @@ def patient(number: int, updated: str = "2026-03-01T00:00:00Z", **values: Any) -
     return {**head, "birthDate": "2015-03-01", **values}
 
 
+def visit(number: int) -> dict[str, Any]:
+    """A child's visit."""
+    return {
+        "resourceType": "Encounter",
+        "id": f"visit-{number}",
+        "meta": {"lastUpdated": "2026-03-01T00:00:00Z"},
+        "status": "finished",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+        "subject": {"reference": f"Patient/kid-{number}"},
+        "period": {"start": "2026-02-02T10:00:00Z", "end": "2026-02-02T10:30:00Z"},
+    }
+
+
 @pytest.fixture
 def site(lhn: Network, faulty: FaultyHospital) -> Callable[..., Path]:
     """The hospital's site file."""
 
-    def write(types: list[str] | None = None, **values: Any) -> Path:
+    def write(types: list[str] | None = None, vendor: str = "", **values: Any) -> Path:
         source = f'[fhir]\nbase_url = "{faulty.base_url}"\npage_size = 10\nrequests_per_second = 1000\n'
+        source += f'vendor = "{vendor}"\n' if vendor else ""
         return lhn.site("west", source, road="search", types=types or ["Patient"], **values)
 
     return write
@@ -76,3 +90,140 @@ def test_hospital_that_hides_its_statement_is_read_by_the_road_that_is_named(
     faulty.put(patient(9, "2026-03-02T00:00:00Z"))
     second = lhn.refresh(site())
     assert (second.status, second.total.recorded) == ("completed", 1)
+
+
+def test_type_that_is_read_by_category_is_read_so_every_night(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    """One observation stands under two categories, and is one record; the second night brings the change alone."""
+    refused = {"resourceType": "OperationOutcome", "issue": [{"severity": "fatal", "code": "required"}]}
+
+    def wants_category(asked: Asked) -> Answered | None:
+        plain = asked.path == "Observation" and not asked.value("category") and "page" not in dict(asked.params)
+        return Answered(refused, 400) if plain else None
+
+    def heart_rate(number: int, updated: str, value: int, *categories: str) -> dict[str, Any]:
+        return {
+            "resourceType": "Observation",
+            "id": f"hr-{number}",
+            "meta": {"lastUpdated": updated},
+            "status": "final",
+            "category": [{"coding": [{"code": category}]} for category in categories],
+            "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
+            "subject": {"reference": "Patient/kid-1"},
+            "effectiveDateTime": "2026-02-01T08:00:00Z",
+            "valueQuantity": {"value": value, "unit": "/min", "system": "http://unitsofmeasure.org", "code": "/min"},
+        }
+
+    faulty.understands.add("category")
+    faulty.faults.append(wants_category)
+    day = "2026-03-01T00:00:00Z"
+    faulty.put(patient(1), *(heart_rate(number, day, 80, "vital-signs") for number in range(4)))
+    faulty.put(heart_rate(4, day, 90, "vital-signs", "exam"))
+    path = site(["Patient", "Observation"])
+    first = lhn.refresh(path)
+    assert (first.status, first.total.recorded, first.gaps) == ("completed", 6, [])
+
+    faulty.put(heart_rate(2, "2026-03-02T00:00:00Z", 100, "vital-signs"))
+    second = lhn.refresh(path)
+    assert (second.status, second.total.recorded, second.total.amended) == ("completed", 0, 1)
+
+
+def test_an_empty_answer_moves_no_watermark_unless_the_server_counts_none(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    """Not to the server's Date: what it did not give that night would never be asked for again."""
+    faulty.put(*(patient(number) for number in range(5)))
+    first = lhn.refresh(site()).watermarks["Patient"]
+    assert first.isoformat() == "2026-03-01T00:00:00+00:00"  # the newest update, not the Date of the answer
+
+    faulty.resources["Patient"].clear()
+    faulty.counts = False
+    second = lhn.refresh(site())
+    assert (second.status, second.watermarks) == ("completed", {"Patient": first})
+    faulty.counts = True
+    assert lhn.refresh(site()).watermarks["Patient"] > first
+
+
+def test_a_first_night_of_nothing_sets_no_watermark(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    """A permission that is missing looks like a hospital without patients; what is granted later is read from the beginning."""
+    faulty.resources = {"Patient": [], "Encounter": []}
+    faulty.put(patient(1))
+    assert list(lhn.refresh(site(["Patient", "Encounter"])).watermarks) == ["Patient"]
+
+
+@pytest.mark.parametrize("vendor", ["epic", "generic"])
+def test_a_full_read_that_gives_nothing_is_a_gap_until_it_is_accepted(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path], vendor: str
+) -> None:
+    """A vendor without `_lastUpdated`, or a server that was proven to ignore it: nothing is not "nothing new"."""
+    faulty.understands -= {"_lastUpdated"}
+    faulty.put(*(patient(number) for number in range(5)), *(visit(number) for number in range(5)))
+    path = site(["Patient", "Encounter"], vendor=vendor)
+    for _ in range(2):
+        assert lhn.refresh(path).status == "completed"
+    faulty.resources["Encounter"].clear()
+    silent = lhn.refresh(path)
+    assert [(gap.resource_type, gap.cause) for gap in silent.gaps] == [("Encounter", "fell-silent")]
+    assert silent.total.withdrawn == 0
+    assert lhn.mainstem("gaps", "accept", path, "Encounter", "--reason", "moved").returncode == 0
+    assert lhn.refresh(path).status == "completed"
+
+
+def test_a_sharp_fall_of_a_full_read_is_a_gap(lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]) -> None:
+    """Two thirds came, where all came before: the permissions of a clinic may have been taken away."""
+    faulty.put(*(patient(number) for number in range(60)))
+    path = site(vendor="epic")
+    assert lhn.refresh(path).status == "completed"
+    del faulty.resources["Patient"][40:]
+    fallen = lhn.refresh(path)
+    assert [gap.cause for gap in fallen.gaps] == ["sharp-fall"]
+    assert "40 came, 60 at the last full read" in fallen.gaps[0].reason
+    faulty.put(*(patient(number) for number in range(40, 50)))
+    assert lhn.refresh(path).status == "completed"
+
+
+def test_a_server_that_heeds_the_window_and_has_nothing_new_is_no_gap(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    """Proven with the nights that brought something."""
+    faulty.put(*(patient(number) for number in range(5)))
+    for _ in range(2):
+        lhn.refresh(site())
+    faulty.put(patient(9, "2026-03-05T00:00:00Z"))
+    lhn.refresh(site())
+    faulty.put(*(patient(number, "2020-03-01T00:00:00Z") for number in (*range(5), 9)))
+    assert lhn.refresh(site()).status == "completed"
+
+
+def condition(number: int, updated: str = "2026-03-01T00:00:00Z") -> dict[str, Any]:
+    """A diagnosis of a child's, as it was changed last."""
+    coding = {"system": "http://snomed.info/sct", "code": "34000006"}
+    head = {"resourceType": "Condition", "id": f"dx-{number}", "meta": {"lastUpdated": updated}}
+    return {**head, "subject": {"reference": f"Patient/kid-{number}"}, "code": {"coding": [coding]}}
+
+
+def test_a_type_that_fails_three_nights_and_then_works_lacks_nothing(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    """The other type goes on night by night; the gap is one, and closes with what all four nights brought."""
+    both = site(types=["Patient", "Condition"])
+    faulty.put(*(patient(n) for n in range(3)), *(condition(n) for n in range(3)))
+    first = lhn.refresh(both)
+    assert (first.status, first.total.recorded) == ("completed", 6)
+
+    faulty.faults.append(lambda asked: Answered({}, 403) if asked.path == "Condition" else None)
+    for night in range(2, 5):
+        moment = f"2026-03-0{night}T00:00:00Z"
+        faulty.put(patient(night + 10, moment), condition(night + 10, moment))
+        report = lhn.refresh(both)
+        assert (report.status, report.total.recorded) == ("partial", 1)
+        assert [(gap.resource_type, gap.cause) for gap in report.gaps] == [("Condition", "refused")]
+        assert "Condition" not in report.watermarks
+
+    faulty.faults.clear()
+    last = lhn.refresh(both)
+    assert (last.status, last.total.recorded, last.gaps) == ("completed", 3, [])
+    assert lhn.refresh(both).total.recorded == 0

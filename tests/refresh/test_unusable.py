@@ -123,6 +123,38 @@ def test_a_correction_that_cannot_be_used_withdraws_what_stood_and_heals(
     assert (healed.recorded, healed.amended) == ((0, 1) if stays else (1, 0))
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"coding": [{"code": "refuted"}]},
+        {"text": "Ruled out"},
+        {"coding": [{"code": "confirmed"}], "text": "Ruled out"},
+    ],
+    ids=["coded", "in words", "in words beside a code"],
+)
+def test_a_diagnosis_that_is_refuted_later_is_withdrawn(
+    make_refresh: Make, tmp_path: Path, said: dict[str, Any]
+) -> None:
+    """Nobody who counts active conditions counts one that was ruled out; one that is only doubted stays, with its doubt."""
+    diagnosis = {
+        "resourceType": "Condition",
+        "id": "c-1",
+        "subject": {"reference": "Patient/p-1"},
+        "clinicalStatus": {"coding": [{"code": "active"}]},
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "34000006"}]},
+    }
+    refresh = make_refresh(types=["Condition"])
+    night(refresh, tmp_path, line(diagnosis), "", kind="Condition")
+    doubted = diagnosis | {"verificationStatus": {"coding": [{"code": "differential"}]}}
+    assert night(refresh, tmp_path, line(doubted), "", kind="Condition").amended == 1
+    assert [*standing(tmp_path)] == ["34000006"]
+
+    counts = night(refresh, tmp_path, line(diagnosis | {"verificationStatus": said}), "", kind="Condition")
+
+    assert (counts.withdrawn, counts.skipped) == (1, {"not-a-fact": 1})
+    assert standing(tmp_path) == {}
+
+
 def bundle(*entries: dict[str, Any]) -> str:
     return line({"resourceType": "Bundle", "type": "transaction", "entry": list(entries)})
 

@@ -234,6 +234,31 @@ def test_not_loaded_differs_from_none(registry: Engine, receive: Receive) -> Non
     assert (west["last_event"], west["last_completed"]) == ("failed", None)
 
 
+def test_a_load_with_gaps_is_partial_until_one_without_them(registry: Engine) -> None:
+    """A type that did not come has no watermark in its load; its gap is shown all the same, until the type is read again."""
+    up_to = datetime(2026, 11, 2, 4, tzinfo=UTC)
+    gap = Gap(
+        resource_type="Condition", reason="not delivered", cause="not-delivered", fix="Deliver it.", who="site IT"
+    )
+    read = {name: TypeCounts(read=1, mapped=1) for name in ("Patient", "Condition")}
+
+    def told(number: int, **given: Any) -> dict[str, Any]:
+        with registry.begin() as connection:
+            apply_loads(connection, [finished(load=f"north/{number}", **given)])
+        (north,) = TestClient(make_app(registry)).get("/completeness").json()
+        return dict(north)
+
+    first = told(1, types=read, watermarks={"Patient": up_to}, gaps=[gap])
+    assert first["last_status"] == "partial"
+    assert first["types"]["Condition"]["gaps"][0]["fix"] == "Deliver it."
+    of_others = told(2, types={"Patient": read["Patient"]}, watermarks={"Patient": up_to})
+    assert (of_others["last_status"], len(of_others["types"]["Condition"]["gaps"])) == ("completed", 1)
+    whole = told(3, types=read, watermarks=dict.fromkeys(read, up_to))
+    assert (whole["last_status"], whole["types"]["Condition"]["gaps"]) == ("completed", [])
+    failed = told(4, event=LoadEventType.FAILED, gaps=[gap])
+    assert (failed["last_status"], len(failed["types"]["Condition"]["gaps"])) == ("failed", 1)
+
+
 def test_records_are_read_page_by_page(registry: Engine, receive: Receive) -> None:
     """Keyset paging gives every record of a site once."""
     people = [

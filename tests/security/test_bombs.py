@@ -200,7 +200,7 @@ def test_file_that_unpacks_without_end_is_refused_and_its_neighbours_are_read(
     (delivery / "Patient.2.ndjson.gz").write_bytes(igzip.compress(good))
     pulled = pull_files()
     assert (pulled.resources, pulled.complete) == (1, False)
-    assert "1 files were refused" in pulled.error
+    assert "1 files were not read" in pulled.error
     assert pulled.notes == [
         "not read, no plain file of the delivery: Patient.1.ndjson.gz (unpacks to more than 250 times its size)"
     ]

@@ -2,6 +2,7 @@
 
 import ipaddress
 import ssl
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -43,7 +44,7 @@ class Authority:
             name = x509.DNSName(host)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         signed = self._signed(subject, key, ends, name)
-        files = self.folder / "server.pem", self.folder / "server.key"
+        files = self.folder / f"{host}.pem", self.folder / f"{host}.key"
         files[0].write_bytes(signed.public_bytes(serialization.Encoding.PEM))
         files[1].write_bytes(
             key.private_bytes(
@@ -106,12 +107,15 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def serving() -> Iterator[Callable[..., tuple[int, list[str]]]]:
-    """`serving(certificate, key)`: the port it listens on, and the log-ins it has heard."""
+    """`serving(certificate, key)`: the port it listens on, and the log-ins it has heard; with `clients_of`, mutual TLS."""
     running: list[ThreadingHTTPServer] = []
 
-    def start(certificate: Path, key: Path) -> tuple[int, list[str]]:
+    def start(certificate: Path, key: Path, clients_of: Path | None = None) -> tuple[int, list[str]]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
+        if clients_of is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(clients_of)
         heard: list[str] = []
         server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Statement,), {"heard": heard}))
         server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that hangs up is the point
@@ -126,7 +130,7 @@ def serving() -> Iterator[Callable[..., tuple[int, list[str]]]]:
         server.server_close()
 
 
-def asked(port: int, folder: Path, ca_file: Path | None) -> str:
+def asked(port: int, folder: Path, ca_file: Path | None, secrets: dict[str, bytes] | None = None, **auth: str) -> str:
     site = Site.model_validate(
         {
             "site": "north",
@@ -136,11 +140,17 @@ def asked(port: int, folder: Path, ca_file: Path | None) -> str:
             "fhir": {
                 "base_url": f"https://localhost:{port}/fhir",
                 "ca_file": str(ca_file) if ca_file else None,
-                "auth": {"method": "bearer", "secret": "env:T"},
+                "auth": {"method": "bearer", "secret": "env:T", **auth},
             },
         }
     )
-    at = Source(site=site, folder=folder, secrets=lambda _: b"the-token", sleep=lambda _: None, attempts=1)
+    at = Source(
+        site=site,
+        folder=folder,
+        secrets=lambda name: (secrets or {}).get(name, b"the-token"),
+        sleep=lambda _: None,
+        attempts=1,
+    )
     with at.client() as client:
         client.ask("GET", client.url("metadata"), what="the log-in", accepted=(200,))
         return ask_capabilities(client).fhir_version
@@ -171,6 +181,64 @@ def test_bad_certificate_is_said_as_what_it_is_and_hears_no_secret(
         asked(port, tmp_path, authority.file if named else None)
     assert fix in refused.value.fix
     assert heard == []
+
+
+@pytest.fixture
+def guarded(authority: Authority, serving: Any) -> tuple[int, list[str]]:
+    """A server that speaks only with those who show a certificate of its authority."""
+    files = authority.certificate(host="localhost", ends=TODAY + timedelta(days=1))
+    port, heard = serving(*files, clients_of=authority.file)
+    return port, heard
+
+
+def test_client_is_let_in_by_its_certificate(authority: Authority, guarded: Any, tmp_path: Path) -> None:
+    """Certificate and key stand behind references, in one place or in two; no copy of them is left behind."""
+    port, heard = guarded
+    certificate, key = (path.read_bytes() for path in authority.certificate(host="us", ends=TODAY + timedelta(days=1)))
+    before = set(Path(tempfile.gettempdir()).iterdir())
+    two = {"env:C": certificate, "env:K": key}
+    assert asked(port, tmp_path, authority.file, two, client_certificate="env:C", client_key="env:K") == "4.0.1"
+    one = {"env:C": key + b"\n" + certificate}
+    assert asked(port, tmp_path, authority.file, one, client_certificate="env:C") == "4.0.1"
+    assert "Bearer the-token" in heard
+    left = {
+        path for path in set(Path(tempfile.gettempdir()).iterdir()) - before if path.is_file() and path.stat().st_size
+    }
+    assert not [path for path in left if b"PRIVATE KEY" in path.read_bytes()]
+
+
+def test_client_without_a_certificate_hears_that_one_is_wanted(
+    authority: Authority, guarded: Any, tmp_path: Path
+) -> None:
+    port, heard = guarded
+    with pytest.raises(OperatorError, match="wants a client certificate") as refused:
+        asked(port, tmp_path, authority.file)
+    assert "fhir.auth.client_certificate" in refused.value.fix
+    assert heard == []
+
+
+def test_client_certificate_of_another_authority_is_not_taken(
+    authority: Authority, guarded: Any, tmp_path: Path
+) -> None:
+    port, heard = guarded
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other", "another-ca")
+    certificate, key = (path.read_bytes() for path in other.certificate(host="us", ends=TODAY + timedelta(days=1)))
+    with pytest.raises(OperatorError, match="does not know the authority of the client certificate"):
+        asked(port, tmp_path, authority.file, {"env:C": certificate + key}, client_certificate="env:C")
+    assert heard == []
+
+
+def test_certificate_and_key_that_do_not_fit_are_named_and_never_shown(authority: Authority, tmp_path: Path) -> None:
+    certificate, _ = (path.read_bytes() for path in authority.certificate(host="us", ends=TODAY + timedelta(days=1)))
+    _, key = (path.read_bytes() for path in authority.certificate(host="them", ends=TODAY + timedelta(days=1)))
+    for secret in (certificate + key, certificate, b"S3CRET"):
+        with pytest.raises(
+            OperatorError, match=r"client_certificate \(env:C\) and its key do not make a pair"
+        ) as caught:
+            asked(1, tmp_path, None, {"env:C": secret}, client_certificate="env:C")
+        assert "S3CRET" not in repr(caught.value)
+        assert caught.value.__cause__ is None
 
 
 def test_another_authority_of_the_same_name_is_not_believed(authority: Authority, serving: Any, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from connectors.client.capabilities import ask_capabilities
 from connectors.delivery import look_into
+from connectors.fan_out import read_one
 from connectors.formats.bundle import BUNDLE, Page
 from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
@@ -22,8 +23,7 @@ from connectors.outside.decoding import Unreadable, decoded, is_whole
 from connectors.outside.times import EARLIEST, LATEST, believed, http_date, instant, lifetime, pause_after, zulu
 from connectors.pulled import EXPORT, Pulled
 from connectors.pulling import pull
-from connectors.roads.files import files_by_type
-from connectors.roads.search import read_one
+from connectors.roads.files import SORTED, files_by_type
 from connectors.source import Source, Wanted
 from mainstem.consumer.tail import _seen, _seen_load
 from schemas.errors import MainstemError
@@ -271,7 +271,10 @@ def test_last_line_and_file_without_a_type_in_its_name(word: str, pulled_into: A
     (folder / "one.ndjson").write_bytes(HOSTILE[word] + b"\n" + good)
     (folder / "Patient.ndjson").write_bytes(good + b'{"resourceType":"Patient","a":' + HOSTILE[word] + b"}")
     found = files_by_type(look_into(folder), ["Patient"], cap=1 << 26)
-    assert {path.name for path in found["Patient"]} == {"one.ndjson", "Patient.ndjson"}
+    assert ([part.name for part in found[SORTED]], [part.name for part in found["Patient"]]) == (
+        ["one.ndjson"],
+        ["Patient.ndjson"],
+    )
     assert pulled_into(site("files"), "Patient", None).resources >= 3
 
 

@@ -368,3 +368,15 @@ def test_kill_in_the_middle_of_a_batch_leaves_nothing_half(state: State, url: st
     assert save(state, "north", given, [], datetime.now(UTC)) == Saved(200, 0, 50, 0, 0)
     with state.outbox.publishing("north"):
         assert len(publish_all(state)) == 300
+
+
+def test_a_name_and_nothing_more_takes_nothing_from_a_person(state: State, record: Make, at: datetime) -> None:
+    """A bare resource says that the person is there; what is known of her stays, and she is recorded where she is new."""
+    known = record("kid", kind="person")
+    bare = known._replace(content=b'{"type":"person"}', provenance=b'"source":[],"flags":["says-nothing"]')
+    assert save(state, "north", [known], [], at) == NOTHING._replace(recorded=1)
+    assert save(state, "north", [bare], [], at) == NOTHING._replace(unchanged=1)
+    assert save(state, "north", [known, bare], [], at) == NOTHING._replace(unchanged=1, stale=1)
+    assert [row.content for row in publish_all(state)] == [known.content]
+    other = record("another kid", kind="person")._replace(content=bare.content, provenance=bare.provenance)
+    assert save(state, "north", [other], [], at) == NOTHING._replace(recorded=1)

@@ -1,6 +1,7 @@
 """A hospital whose FHIR server does what real ones do now and then: one quirk a hospital, over real HTTP on this machine."""
 
 import json
+import operator
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 Resource = dict[str, Any]
+_COMPARED = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
 
 
 @dataclass
@@ -127,13 +129,15 @@ class FaultyHospital:
             held = [f"{each['system']}|{each['value']}" for each in resource.get("identifier", [])]
             if not set(held).intersection(each.replace("\\,", ",") for each in re.split(r"(?<!\\),", wanted)):
                 return False
+        if (wanted := asked.value("category")) and "category" in self.understands:
+            codings = [coding for each in resource.get("category", []) for coding in each.get("coding", [])]
+            if wanted not in {coding.get("code") for coding in codings}:
+                return False
         if "_lastUpdated" not in self.understands:
             return True
         updated = resource.get("meta", {}).get("lastUpdated", "")[:19]
-        for key, value in asked.params:
-            if key == "_lastUpdated" and not (updated >= value[2:21] if value[:2] == "ge" else updated < value[2:21]):
-                return False
-        return True
+        windows = [(value[:2], value[2:21]) for key, value in asked.params if key == "_lastUpdated"]
+        return all(_COMPARED[word](updated, moment) for word, moment in windows)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -55,7 +55,7 @@ class Network:
 
     def files_site(self, name: str, folder: Path, **values: Any) -> Path:
         """A site that delivers a folder."""
-        return self.site(name, f'[files]\nfolder = "{folder}"\n', road="files", **values)
+        return self.site(name, f'[files]\nfolder = "{folder}"\nsettle_seconds = 0\n', road="files", **values)
 
     def server_site(self, name: str, server: Hospital, road: str, **values: Any) -> Path:
         """A site with a FHIR server; with SMART Backend Services where the server has a client."""

@@ -5,9 +5,12 @@ import hmac
 import json
 from typing import Any
 
+import pytest
+
 from schemas.outcomes import RECORD_TYPES
 from transforms import Mapper
 from transforms.privacy import FieldPolicy, Pseudonyms
+from transforms.privacy.field_policy import FORMS, TIERS
 from transforms.resources import mappings
 
 KEY = b"a key of thirty-two bytes, no less"
@@ -20,14 +23,58 @@ def site_mapper() -> Mapper:
     return Mapper(site="north", time_zone="America/New_York", subject_key=KEY)
 
 
-def test_every_field_of_every_mapped_record_is_decided_about() -> None:
-    """A field the model gains leaves only when somebody wrote that it may."""
+def test_every_field_of_every_mapped_record_is_decided_about_at_every_tier() -> None:
+    """A field the model gains leaves only when somebody wrote that it may; of what is not in the model, nothing may."""
     policy = FieldPolicy.load()
-    for resource in mappings().values():
-        fields = set(RECORD_TYPES[resource.record].model_fields) - ALWAYS
-        decided = policy.listed(resource.record)
-        assert set(decided) == fields, resource.record
-        assert set(decided.values()) <= {"keep", "withhold"}
+    for record in [*{resource.record for resource in mappings().values()}, "derived_observation"]:
+        decided = policy.listed(record)
+        fields = set(RECORD_TYPES[record].model_fields) - ALWAYS
+        assert fields <= set(decided), record
+        assert {word for name in set(decided) - fields for word in decided[name]} <= {"withhold"}, record
+        for name, words in {**decided, **policy.listed("every_record")}.items():
+            assert len(words) == len(TIERS), (record, name)
+            assert set(words) <= set(FORMS), (record, name)
+            assert words[0] in ("keep", "withhold"), (record, name)
+    assert set(policy.listed("every_record")) == ALWAYS
+
+
+def test_what_is_withheld_at_a_tier_does_not_come_back_at_a_more_open_one() -> None:
+    """The wider the circle, the less it is told."""
+    policy = FieldPolicy.load()
+    for record in RECORD_TYPES:
+        for name, (first, second, third) in policy.listed(record).items():
+            assert first != "withhold" or second == "withhold", (record, name)
+            assert second != "withhold" or third == "withhold", (record, name)
+
+
+def test_no_day_no_place_and_no_lasting_id_is_told_by_safe_harbor() -> None:
+    """45 CFR 164.514(b)(2): by what a field of the model is, not by what somebody remembered to write."""
+    policy = FieldPolicy.load()
+    for record in [*{resource.record for resource in mappings().values()}, "derived_observation"]:
+        for name, field in RECORD_TYPES[record].model_fields.items():
+            told, kind = policy.applies(2, record, name), str(field.annotation)
+            if "datetime" in kind:
+                assert told == "withhold", (record, name)
+            if name.endswith("_date") and name not in ALWAYS:
+                assert told == "year", (record, name)
+            if "r-[0-9a-f]" in kind and name not in ALWAYS:
+                assert told == "recode", (record, name)
+    assert [policy.applies(2, "person", name) for name in ("birth_date", "zip5")] == ["year", "zip3"]
+    assert [policy.applies(2, "condition", name) for name in ("onset_age", "abatement_age")] == ["age90"] * 2
+    assert [policy.applies(2, "every_record", name) for name in ("id", "subject", "site")] == [
+        "recode",
+        "recode",
+        "withhold",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tier", "record", "field"),
+    [(1, "person", "name"), (1, "device", "id"), (0, "person", "sex"), (4, "person", "sex")],
+)
+def test_what_nobody_listed_is_withheld(tier: int, record: str, field: str) -> None:
+    """A field, a record type and a tier alike."""
+    assert FieldPolicy.load().applies(tier, record, field) == "withhold"
 
 
 def test_every_rule_gives_fields_of_the_model() -> None:
@@ -44,7 +91,7 @@ def test_every_rule_gives_fields_of_the_model() -> None:
 
 def test_a_field_that_is_not_listed_does_not_leave(monkeypatch: Any) -> None:
     """The policy is enforced where records are made, not where they are read."""
-    listed = {"tier1": {"person": {"sex": "keep", "zip5": "withhold"}}}
+    listed = {"person": {"sex": ("keep",), "zip5": ("withhold", "keep", "keep")}}
     monkeypatch.setattr(FieldPolicy, "load", classmethod(lambda cls: cls(listed)))
     patient = b'{"resourceType":"Patient","id":"1","gender":"male","birthDate":"2015-01-01","address":[{"postalCode":"02139"}]}'
     (record,) = site_mapper().map_line(patient).records

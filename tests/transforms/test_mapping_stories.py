@@ -11,6 +11,7 @@ from schemas.events import OutcomeEvent
 from schemas.outcomes import AnyRecord
 from schemas.problems import Reason
 from transforms import CodeMapRow, Mapper, Outcome
+from transforms.privacy import FieldPolicy
 
 KEY = b"a key of thirty-two bytes, no less"
 RECORD = TypeAdapter(AnyRecord)
@@ -316,6 +317,10 @@ def test_two_values_are_refused() -> None:
             {"resourceType": "MedicationRequest", "id": "m", "medication": {"concept": {}}},
             "MedicationRequest.medication",
         ),
+        (
+            {"resourceType": "MedicationRequest", "id": "m", "requester": {"agent": {"reference": "Practitioner/1"}}},
+            "MedicationRequest.requester",
+        ),
         (observation(context={"reference": "Encounter/1"}), "Observation.context"),
         (observation(comments="text"), "Observation.comments"),
         (
@@ -431,11 +436,14 @@ def test_a_patient_becomes_a_person() -> None:
                 ],
             },
             {"url": base + "ethnicity", "extension": [{"url": "ombCategory", "valueCoding": {"code": "UNK"}}]},
+            {"url": base + "birthsex", "valueCode": "F"},
+            {"url": base + "genderIdentity", "valueCodeableConcept": {"coding": [{"code": "446141000124107"}]}},
         ],
     }
     assert only(patient) == {
         "birth_date": "2015-04-01",
         "sex": "female",
+        "birth_sex": "female",
         "race": ["2054-5", "2106-3"],
         "ethnicity": "UN",
         "zip5": "02139",
@@ -443,6 +451,52 @@ def test_a_patient_becomes_a_person() -> None:
         "deceased": True,
         "death_date": "2026-01-01",
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "kept", "flags"),
+    [
+        ("M", "male", []),
+        ("f", "female", []),
+        ("UNK", "UN", []),
+        ("OTH", "OT", []),
+        ("Ann", None, ["dropped:extension"]),
+        ({"code": "F"}, None, ["dropped:extension"]),
+    ],
+)
+def test_birth_sex_is_read_or_left_out_by_name(said: object, kept: str | None, flags: list[str]) -> None:
+    """A fault in one extension takes nothing from its neighbours."""
+    base = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
+    ethnicity = {"url": base + "ethnicity", "extension": [{"url": "ombCategory", "valueCoding": {"code": "2135-2"}}]}
+    birth = {"url": base + "birthsex", "valueCode": said}
+    (record,) = mapped({"resourceType": "Patient", "id": "p1", "extension": [birth, ethnicity]}).records
+    content = json.loads(record.content)
+    assert (content.get("birth_sex"), content["ethnicity"]) == (kept, "2135-2")
+    assert json.loads(b"{" + record.provenance + b"}").get("flags", []) == flags
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [
+        {"url": "http://hl7.org/fhir/us/core/StructureDefinition/us-core-genderIdentity"},
+        {"url": "http://hl7.org/fhir/StructureDefinition/patient-genderIdentity"},
+        {"url": "http://hl7.org/fhir/StructureDefinition/individual-genderIdentity"},
+    ],
+)
+def test_gender_identity_leaves_only_where_the_policy_lets_it(
+    monkeypatch: pytest.MonkeyPatch, extension: dict[str, Any]
+) -> None:
+    """As it stands, it does not."""
+    said = {"coding": [{"system": SNOMED, "code": "446141000124107", "display": "Ann says"}], "text": "Ann says"}
+    inner = [{"url": "value", "valueCodeableConcept": said}]
+    told = {"extension": inner} if "individual" in extension["url"] else {"valueCodeableConcept": said}
+    line = json.dumps({"resourceType": "Patient", "id": "p1", "extension": [extension | told]}).encode()
+    assert b"446141000124107" not in mapper().map_line(line).records[0].content
+    allowed = {"person": {"gender_identity": ("keep",)}}
+    monkeypatch.setattr(FieldPolicy, "load", classmethod(lambda cls: cls(allowed)))
+    content = mapper().map_line(line).records[0].content
+    assert json.loads(content)["gender_identity"] == [{"system": SNOMED, "code": "446141000124107"}]
+    assert b"Ann" not in content
 
 
 def test_person_and_observation_share_the_subject_in_every_form_of_reference() -> None:
@@ -492,9 +546,9 @@ def condition(**fields: Any) -> dict[str, Any]:
 
 def test_a_condition_has_its_snomed_and_its_icd_code() -> None:
     """Both target systems are looked for, OIDs included."""
-    record = only(condition(verificationStatus={"coding": [{"code": "refuted"}]}, onsetPeriod={"start": "2020"}))
+    record = only(condition(verificationStatus={"coding": [{"code": "differential"}]}, onsetPeriod={"start": "2020"}))
     assert (record["code"], record["icd10cm"]) == ("190905008", "E84.0")
-    assert (record["verification_status"], record["onset_date"]) == ("refuted", "2020")
+    assert (record["verification_status"], record["onset_date"]) == ("differential", "2020")
 
 
 def test_a_condition_entered_in_error_is_withdrawn() -> None:

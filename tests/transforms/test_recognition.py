@@ -128,11 +128,19 @@ ALL = {"Patient", "Observation", "MedicationRequest"}
         (_in("transforms/rules/times.py", '"""Times: ', '"""Instants and dates: '), set()),
         (_in("transforms/codes/loinc.py", "# 9279-1", "# for one, 9279-1"), set()),
         (_in("transforms/privacy/field_policy.toml", "# real date\n", "# as it is\n"), set()),
+        (_in("transforms/privacy/sensitive_codes.toml", "ages = [12, 17]", "ages = [10, 17]"), set()),
         (_in("transforms/fhir/conformance.py", "return []", "return list()"), set()),
         (_in("transforms/resources/observation.py", "version=1", "version=2"), {"Observation"}),
         (_in("transforms/rules/dosage.py", '"true": True', '"yes": True'), {"MedicationRequest"}),
         (_in("transforms/codes/units.csv", "8302-2,cm", "8302-2,m"), ALL),
-        (_in("transforms/privacy/field_policy.toml", 'sex = "keep"', 'sex = "withhold"'), ALL),
+        (
+            _in(
+                "transforms/privacy/field_policy.toml",
+                '["keep",     "keep",     "count"]',
+                '["withhold", "keep",     "count"]',
+            ),
+            ALL,
+        ),
         (_in("transforms/mapper.py", "_AT_ONCE = 200", "_AT_ONCE = 100"), ALL),
     ],
 )

@@ -112,6 +112,28 @@ def path_of(error: Exception) -> str:
     return match[1] if match else ""
 
 
+_ELEMENT = re.compile(r"(.*\[[0-9]+\])[^\[\]]*")
+_STEP = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
+_loose = msgspec.json.Decoder(float_hook=lambda written: Raw(written.encode()))
+
+
+def without_element(raw: bytes, path: str) -> bytes | None:
+    """The JSON with null for the innermost element of a list that a path leads into; None where it leads into no list."""
+    match = _ELEMENT.fullmatch(path)
+    if match is None:
+        return None
+    found = _loose.decode(raw)
+    *steps, last = [int(index) if index else name for index, name in _STEP.findall(match[1])]
+    inner = found
+    try:
+        for step in steps:
+            inner = inner[step]
+        inner[last] = None
+    except (LookupError, TypeError):
+        return None  # one object where a list belongs
+    return msgspec.json.encode(found)
+
+
 def text_of(value: Scalar) -> str:
     """A scalar as text without white space around it; empty for none."""
     if value is None:

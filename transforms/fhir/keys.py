@@ -7,6 +7,7 @@ from msgspec import Raw
 
 _loose = msgspec.json.Decoder(float_hook=lambda written: Raw(written.encode()))
 _encode = msgspec.json.Encoder().encode
+_QUOTE = b"\\u0022"
 
 
 class _Twice(Exception):
@@ -16,12 +17,14 @@ class _Twice(Exception):
 def has_key_twice(text: bytes) -> bool:
     """Whether any object in a JSON text, at any depth, has one key twice.
 
-    What was decoded and written again is as long as it was, unless it had white space, escapes or a key twice.
+    What was decoded and written again is as long as it was, unless it had white space, escapes or a key twice; and it
+    has as many quotation marks, unless one was written by its number or a key stood twice.
     """
-    if text.count(b'":') < 2:
+    if text.count(b'":') < 2 and text.count(b":") < 2:
         return False
     try:
-        if len(_encode(_loose.decode(text))) == len(text):
+        written = _encode(_loose.decode(text))
+        if len(written) == len(text) or (_QUOTE not in text and written.count(b'"') == text.count(b'"')):
             return False
         json.loads(text, object_pairs_hook=_once)
     except _Twice:

@@ -1,31 +1,38 @@
-"""The allow-list of fields by sharing tier, `field_policy.toml`: what leaves, and for whom."""
+"""The allow-list of fields by sharing tier, `field_policy.toml`: what leaves, for whom, and in which form."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 REGISTRY_TIER = 1
-"""HIPAA limited data set under a data use agreement: what the outcome topic carries."""
+"""HIPAA limited data set under a data use agreement: what the outcome topic carries, and the one tier applied today."""
+TIERS = (REGISTRY_TIER, 2, 3)
+"""The columns. Research extracts and published aggregates are declared for the exports to come."""
+KEEP, WITHHOLD = "keep", "withhold"
+FORMS = (KEEP, WITHHOLD, "year", "age90", "zip3", "known", "recode", "count", "summary")
+"""What a tier does with a field; each word is explained in the file."""
 
 
 class FieldPolicy:
     """The allow-list: which fields of a record leave at which tier. What is not listed does not leave."""
 
-    def __init__(self, tiers: Mapping[str, Mapping[str, Mapping[str, str]]]) -> None:
-        self._tiers = tiers
+    def __init__(self, records: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        self._records = records
 
     @classmethod
     def load(cls) -> "FieldPolicy":
         """`field_policy.toml`."""
         return cls(tomllib.loads(files("transforms.privacy").joinpath("field_policy.toml").read_text(encoding="utf-8")))
 
-    def leaves(self, record_type: str, field: str, tier: int = REGISTRY_TIER) -> bool:
-        """Whether a field of a record type leaves at a tier."""
-        return self._record(record_type, tier).get(field) == "keep"
+    def applies(self, tier: int, record_type: str, field: str) -> str:
+        """What a tier does with a field of a record type: one of `FORMS`. A field or tier that is not listed is withheld."""
+        columns = self._records.get(record_type, {}).get(field, ())
+        return columns[tier - 1] if 0 < tier <= len(columns) else WITHHOLD
 
-    def listed(self, record_type: str, tier: int = REGISTRY_TIER) -> Mapping[str, str]:
-        """What the policy decides about each field of a record type: keep or withhold."""
-        return dict(self._record(record_type, tier))
+    def leaves(self, record_type: str, field: str) -> bool:
+        """Whether a field of a record type leaves for the registry, where records leave as they are or not at all."""
+        return self.applies(REGISTRY_TIER, record_type, field) == KEEP
 
-    def _record(self, record_type: str, tier: int) -> Mapping[str, str]:
-        return self._tiers.get(f"tier{tier}", {}).get(record_type, {})
+    def listed(self, record_type: str) -> Mapping[str, Sequence[str]]:
+        """What the policy decides about each field of a record type, a word a tier."""
+        return dict(self._records.get(record_type, {}))

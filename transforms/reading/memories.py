@@ -2,14 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
 
 from schemas.problems import Reason
-from transforms.fhir.elements import (
-    Unusable,
-)
+from transforms.fhir.elements import Unusable, without_element
 from transforms.fhir.keys import has_key_twice
 from transforms.reading.columns import Columns
 from transforms.rules.declaring import Choice, Fields, Found, Rule
@@ -42,6 +41,10 @@ _NEW = 0.9
 
 _BATCHES = 16
 """… so that in as many batches what a short cut gives is not remembered."""
+
+
+_ODD = 8
+"""Elements of a list that are left out of it because they cannot be used; of a field with more, all is."""
 
 
 _EMPTY = frozenset({b"null", b'""', b"{}", b"[]"})
@@ -172,7 +175,10 @@ class Memory(dict[Any, bytes]):
         try:
             found = self._read(raw, companion, self._setting)
         except Unusable as fault:
-            return b"", self._fault(fault)
+            rest = self._without_odd(raw, companion, fault)
+            if rest is None:
+                return b"", self._fault(fault)
+            found = rest
         values = found.values
         text = b""
         for name, opening in self._kept:
@@ -180,6 +186,23 @@ class Memory(dict[Any, bytes]):
             if value is not None and value != "" and value != []:
                 text += opening + _encode(value)
         return text, self._note(found)
+
+    def _without_odd(self, raw: bytes, companion: bytes | None, fault: Unusable) -> Found | None:
+        """What is found without elements of lists that have another shape than FHIR's; None where that does not help."""
+        odd: list[str] = []
+        while fault.reason is Reason.INVALID_FIELD and fault.path not in odd and len(odd) < _ODD:
+            rest = without_element(raw, fault.path)
+            if rest is None:
+                return None
+            raw = rest
+            odd.append(fault.path)
+            try:
+                found = self._read(raw, companion, self._setting)
+            except Unusable as next_one:
+                fault = next_one
+                continue
+            return replace(found, dropped=(*found.dropped, *odd)) if found.values or not self._fatal else None
+        return None
 
     def _fault(self, fault: Unusable) -> Note:
         """Why the resource is unusable; or, where only the field is, that it was left out."""

@@ -14,7 +14,7 @@ from transforms.reading.memories import FATAL, Leaves, Note, Notes, Table, Texts
 from transforms.reading.noticed import WITHDRAWN, Noticed
 from transforms.reading.parts import Elements, PartReader
 from transforms.reading.references import CONTAINED, References
-from transforms.reading.stubs import STUB, is_stub
+from transforms.reading.stubs import stub
 from transforms.reading.twice import Whole
 from transforms.rules import extensions, modifiers
 from transforms.rules.declaring import Resource
@@ -67,7 +67,9 @@ class Reader:
         self._stands_by = tuple([b',"%b":' % name.encode() for name in resource.parts.alone]) if resource.parts else ()
         self._telling = [name for name in resource.subject if name != "id"] or [next(iter(resource.fields))]
         own = filter(None, (*self._heads.names, self._parts.field))
-        self._whole = Whole(self._type, [*own, *self._shared.names, *self._repeated.names])
+        names = [*own, *self._shared.names, *self._repeated.names]
+        looked_into = [*self._heads.names, self._parts.field, *self._shared.memories, *self._repeated.memories]
+        self._whole = Whole(self._type, names, read=looked_into)
         self._head = b'{"type":"%b","id":"r-' % resource.record.encode()
         self._source = b'"source":[{"type":"%b","ref":"h-' % resource.source.encode()
         self._mapping = b'}],"mapping":"%b"' % resource.mapping.encode()
@@ -87,8 +89,8 @@ class Reader:
         for place, note in heads.noted:
             notes[place].append(note)
         for place in source.without(self._telling):
-            if is_stub(lines[place]):
-                notes[place].append(STUB)
+            if (said := stub(lines[place])) is not None:
+                notes[place].append(said)
         for place in twice:
             notes[place].append(TWICE)
         records = self._records(heads, [*shared, *own])

@@ -1,19 +1,21 @@
 """Lines of one type, decoded whole: by the fields they hold, so that what is declared and stands in none costs nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import astuple
 
 from transforms.fhir.keys import has_key_twice
 from transforms.reading.columns import narrow
 
 _MOST = 64
-"""Fields beside the declared ones that are taken in; who sends more is read by the declared ones."""
+"""Fields beside the declared ones that are taken in; who sends more is read by those that are."""
 _LONGEST_NAME = 64
+_NAMING = 4
+"""Quotation marks of `"resourceType":"…"`, where that is not written again."""
 _encode = msgspec.json.Encoder().encode
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -25,20 +27,23 @@ class Decoded(NamedTuple):
     """The fields of each resource."""
     resources: list[Struct]
     twice: list[int]
-    """The places of those in which a key of the outermost object stands twice."""
+    """The places of those in which a key stands twice, in the outermost object or where nobody reads."""
 
 
 class Whole:
     """Decodes lines of one type by the fields met so far; a line with another field makes it met.
 
-    Written again, a resource is as long as its line, whether its serialiser puts a blank behind `:` and `,` or not;
-    shorter only if a key stood twice. So no line is looked into twice but those.
+    Written again, a resource is as long as its line; or shorter by its white space, and has as many quotation marks.
+    If not, a key stood twice: no line is looked into twice but those. Inside a field, whoever reads it looks; in those
+    that nobody reads, it is done here.
     """
 
-    def __init__(self, resource_type: str, names: Sequence[str]) -> None:
+    def __init__(self, resource_type: str, names: Sequence[str], *, read: Collection[str]) -> None:
+        """`read`: those of the names in whose contents others look for keys that stand twice."""
         self._type = resource_type
         self.declared = frozenset(names)
         """Fields that are read, met or not."""
+        self._read = frozenset(read)
         self._met: tuple[str, ...] = ()
 
     def decode(self, lines: Sequence[bytes]) -> Decoded:
@@ -68,7 +73,17 @@ class Whole:
         found = list(map(_decoder(self._type, names, strict), lines))
         beside = 0 if strict else len(b'"resourceType":"",') + len(self._type)
         lost = sum(map(len, lines)) - len(_encode(found)) + len(found) + 1 - beside * len(found)
-        return Decoded(names, found, _twice(found, lines, beside) if lost else [])
+        twice = self._twice_inside(names, found)
+        if lost:
+            twice = sorted({*twice, *_twice(found, lines, beside, 0 if strict else _NAMING)})
+        return Decoded(names, found, twice)
+
+    def _twice_inside(self, names: Sequence[str], found: Sequence[Struct]) -> list[int]:
+        """Places of the resources that have a key twice in a field which is not read; all are looked into at once."""
+        unread = [f"f{number}" for number, name in enumerate(names) if name not in self._read]
+        if not unread or not has_key_twice(_encode(rows := list(map(attrgetter(*unread), found)))):
+            return []
+        return [place for place, row in enumerate(rows) if has_key_twice(_encode(row))]
 
 
 @lru_cache(maxsize=256)
@@ -81,16 +96,12 @@ def _is_plain(name: str) -> bool:
     return name.isascii() and name.isprintable() and not {'"', "\\"} & {*name} and 0 < len(name) <= _LONGEST_NAME
 
 
-def _twice(found: Sequence[Struct], lines: Sequence[bytes], beside: int) -> list[int]:
+def _twice(found: Sequence[Struct], lines: Sequence[bytes], beside: int, naming: int) -> list[int]:
     twice: list[int] = []
     for place, (resource, line) in enumerate(zip(found, lines, strict=True)):
-        lost = len(line) - len(_encode(resource)) - beside
-        blanks = 2 * sum(value is not None for value in astuple(resource)) + 1
-        if lost and not (lost == blanks and _has_blanks(line)) and has_key_twice(line):
+        written = _encode(resource)
+        if len(line) == len(written) + beside or line.count(b'"') == written.count(b'"') + naming:
+            continue
+        if has_key_twice(line):
             twice.append(place)
     return twice
-
-
-def _has_blanks(line: bytes) -> bool:
-    """Whether its serialiser puts a blank behind `:`, told by the first."""
-    return line.partition(b'":')[2][:1] == b" "

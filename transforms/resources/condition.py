@@ -1,4 +1,4 @@
-"""Condition → condition: a diagnosis or problem. A refuted one is kept, with its status."""
+"""Condition → condition: a diagnosis or problem. A refuted one is no fact: it is refused, and withdraws what it gave before."""
 
 from schemas.problems import Reason
 from transforms.codes.systems import ICD10CM, SNOMED
@@ -29,10 +29,14 @@ from transforms.rules import (
 
 CLINICAL = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
 # The most doubtful first: of several that stand side by side it is taken.
-VERIFICATION = ("refuted", "differential", "provisional", "unconfirmed", "confirmed")
+VERIFICATION = ("differential", "provisional", "unconfirmed", "confirmed")
+REFUTED = dict.fromkeys(
+    ("ruled-out", "ruledout", "excluded", "negated", "disproved", "disproven", "absent", "not-present", "known-absent"),
+    "refuted",
+) | dict.fromkeys(("410516002", "410594000", "723511001"), "refuted")
+"""Words, and SNOMED CT's codes for known absent, definitely not present and refuted."""
 VERIFICATION_SPELT = {
-    "ruled-out": "refuted",
-    "excluded": "refuted",
+    **REFUTED,
     "suspected": "provisional",
     "possible": "unconfirmed",
     "probable": "provisional",
@@ -59,12 +63,23 @@ RESOURCE = Resource(
         ),
         "category": each_of("category", CATEGORY),
         # A code in STU3 and DSTU2, a CodeableConcept in R4.
-        "clinicalStatus": unless_shaped(one_of("clinical_status", CLINICAL, unclear="NI"), "string"),
+        "clinicalStatus": unless_shaped(
+            one_of(
+                "clinical_status",
+                CLINICAL,
+                withdrawn=("entered-in-error",),
+                not_a_fact=("refuted",),
+                spellings=REFUTED,
+                unclear="NI",
+            ),
+            "string",
+        ),
         "verificationStatus": unless_shaped(
             one_of(
                 "verification_status",
                 VERIFICATION,
                 withdrawn=("entered-in-error",),
+                not_a_fact=("refuted",),
                 spellings=VERIFICATION_SPELT,
                 modifier=True,
             ),

@@ -55,6 +55,7 @@ RESOURCE = Resource(
         "reasonCode": codings("reasons"),
         "reasonReference": links("reason_records", "Condition", "Observation"),
         "request": links("orders", "MedicationRequest"),
+        "partOf": links("part_of", "MedicationAdministration", "Procedure"),
         "context": link("encounter", "Encounter"),
         # STU3
         "notGiven": other_version(),

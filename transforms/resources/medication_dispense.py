@@ -60,6 +60,7 @@ RESOURCE = Resource(
             statusReasonCodeableConcept=codings("status_reasons"), statusReasonReference=presence()
         ),
         "authorizingPrescription": links("orders", "MedicationRequest"),
+        "partOf": links("part_of", "Procedure"),
         "context": link("encounter", "Encounter"),
         # STU3
         "notDone": other_version(),

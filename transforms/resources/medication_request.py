@@ -22,6 +22,7 @@ from transforms.rules import (
     out_of_order,
     patient,
     reported,
+    unless_within,
 )
 
 STATUS = ("active", "on-hold", "cancelled", "completed", "stopped", "draft", "unknown")
@@ -73,6 +74,7 @@ RESOURCE = Resource(
         # STU3
         "context": other_version(),
         "definition": other_version(),
+        "requester": unless_within("agent", "onBehalfOf"),
         # R5
         "medication": other_version(),
         "reason": other_version(),

@@ -56,6 +56,14 @@ RESOURCE = Resource(
         "reasonCode": codings("reasons"),
         "reasonReference": links("reason_records", "Condition", "Observation"),
         "basedOn": links("orders", "MedicationRequest"),
+        "partOf": links(
+            "part_of",
+            "MedicationStatement",
+            "MedicationAdministration",
+            "MedicationDispense",
+            "Procedure",
+            "Observation",
+        ),
         "context": link("encounter", "Encounter"),
         # STU3
         "taken": other_version(),

@@ -16,7 +16,7 @@ from transforms.rules import (
     preferred_language,
     the_patient,
     unless_masked,
-    us_core_category,
+    us_core,
 )
 
 # HL7 table 0001.
@@ -33,7 +33,9 @@ RESOURCE = Resource(
         "gender": one_of("sex", ("male", "female", "other", "unknown"), spellings=SEX_SPELT),
         "active": noted_if_false("patient-inactive"),
         "link": noted_links("patient-linked"),
-        "extension": extensions(us_core_category(race="race", ethnicity="ethnicity")),
+        "extension": extensions(
+            us_core(race="race", ethnicity="ethnicity", birth_sex="birth_sex", gender_identity="gender_identity")
+        ),
         "address": home_zip("zip5"),
         "communication": preferred_language("language"),
         "deceased[x]": choice(

@@ -32,8 +32,8 @@ from transforms.rules.medicines import (
     supply,
 )
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
-from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core_category
-from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped
+from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
+from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped, unless_within
 from transforms.rules.texts import ValueNames, presence, said, withheld
 from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
 from transforms.rules.visits import (
@@ -119,7 +119,8 @@ __all__ = [
     "unless_beside",
     "unless_masked",
     "unless_shaped",
-    "us_core_category",
+    "unless_within",
+    "us_core",
     "value_range",
     "visit_class",
     "withheld",

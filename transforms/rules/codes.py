@@ -96,15 +96,17 @@ def one_of(
 
     White space, case and known `spellings` are repaired; a concept without a code is read by its words, of the same
     closed list. `withdrawn` codes withdraw what the resource gave before; with `not_a_fact` codes it says that something
-    was not done. What is not understood is left out, with `unclear` in its place, or, of a `modifier` element, refused.
+    was not done or is not so. Words that say either count beside a code that does not. What is not understood is left out, with `unclear` in its place, or, of a `modifier` element, refused.
     """
     allowed, undone, withdrawing = tuple(values), frozenset(not_a_fact), frozenset(withdrawn)
     own = (*allowed, *undone, *withdrawing)
     known = {**(_WRONGED if withdrawing else {}), **dict(zip(own, own, strict=True)), **(spellings or {})}
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        given, in_words = _said(raw)
+        given, in_words, text = _said(raw)
         said = {known.get(_word(each), "") for each in given}
+        if (denied := known.get(_word(text), "")) in undone | withdrawing:
+            said.add(denied)
         if not said.isdisjoint(withdrawing):
             return Found(withdrawn=True)
         if not said.isdisjoint(undone):
@@ -125,13 +127,14 @@ _WRONGED = dict.fromkeys(
 """What systems write for `entered-in-error`."""
 
 
-def _said(raw: bytes) -> tuple[list[str], bool]:
-    """The codes of a `code` or CodeableConcept as written; of a concept without any, its words, and that it was these."""
+def _said(raw: bytes) -> tuple[list[str], bool, str]:
+    """The codes of a `code` or CodeableConcept as written; of a concept without any, its words, and that it was these; its words."""
     if raw[:1] in b'"-0123456789tf':
-        return [text_of(decode(raw, Scalar))], False
+        return [text_of(decode(raw, Scalar))], False, ""
     concept = concept_of(raw)
     codes = [text_of(coding.code) for coding in concept.codings if repaired_system(coding.system) not in NOT_A_CODE]
-    return (codes, False) if any(codes) else ([text_of(concept.text)], True)
+    text = text_of(concept.text)
+    return (codes, False, text) if any(codes) else ([text], True, text)
 
 
 def _word(said: str) -> str:

@@ -1,6 +1,8 @@
 """People: what is read of a Patient's extensions, addresses and languages."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from msgspec import Raw, Struct
 
@@ -20,7 +22,10 @@ from transforms.fhir.elements import (
 from transforms.privacy.pseudonyms import hexadecimal
 from transforms.rules.concepts import (
     UNKNOWN,
+    concept_of,
     null_flavour_of,
+    shared_codings,
+    usable_codings,
 )
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
@@ -57,30 +62,69 @@ def _subject(ident: str, setting: Setting) -> Found:
 
 class _Extension(Struct, gc=False):
     url: Scalar = None
+    valueCode: Raw = None  # type: ignore[assignment]
     valueCoding: Raw = None  # type: ignore[assignment]
+    valueCodeableConcept: Raw = None  # type: ignore[assignment]
     extension: Raw = None  # type: ignore[assignment]
 
+    def inner(self, name: str) -> list["_Extension"]:
+        """The extensions inside it that bear a name."""
+        listed = decode(bytes(self.extension), list[_Extension | None] | None) if self.extension is not None else None
+        return [part for part in listed or [] if part is not None and _url(part) == name]
 
+
+_FHIR = "http://hl7.org/fhir/StructureDefinition/"
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
 _CDC_CODE = re.compile(r"[0-9]{4}-[0-9]")
+_SEXES = {"M": "male", "F": "female", "MALE": "male", "FEMALE": "female"} | {"UNK": "UN", "ASKU": "UN", "OTH": "OT"}
 
 
-def us_core_category(*, race: str, ethnicity: str) -> Rule:
-    """Patient.extension → US Core's OMB categories of race and ethnicity; the text beside them is not read."""
+def us_core(*, race: str, ethnicity: str, birth_sex: str, gender_identity: str) -> Rule:
+    """Patient.extension → US Core's OMB categories of race and ethnicity, birth sex and gender identity; no text beside them."""
+    readers: dict[str, tuple[str, Callable[[_Extension, Setting], list[Any]]]] = {
+        _US_CORE + "race": (race, _categories),
+        _US_CORE + "ethnicity": (ethnicity, _categories),
+        _US_CORE + "birthsex": (birth_sex, _birth_sex),
+        _US_CORE + "genderIdentity": (gender_identity, _gender_identity),
+        _FHIR + "patient-genderIdentity": (gender_identity, _gender_identity),
+        _FHIR + "individual-genderIdentity": (gender_identity, _gender_identity),
+    }
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        found: dict[str, list[str]] = {race: [], ethnicity: []}
+        found: dict[str, list[Any]] = {race: [], ethnicity: [], birth_sex: [], gender_identity: []}
+        dropped: list[str] = []
         listed = decode(raw, list[_Extension | None] | _Extension | None) or []
         for extension in listed if isinstance(listed, list) else [listed]:
-            name = {_US_CORE + "race": race, _US_CORE + "ethnicity": ethnicity}.get(_url(extension))
-            if extension is None or name is None or extension.extension is None:
+            if extension is None or (reader := readers.get(_url(extension))) is None:
                 continue
-            for part in decode(bytes(extension.extension), list[_Extension | None] | None) or []:
-                if part is not None and _url(part) == "ombCategory" and part.valueCoding is not None:
-                    found[name] += _category(decode(bytes(part.valueCoding), Coding))
-        return Found({race: sorted(set(found[race])), ethnicity: min(found[ethnicity], default=None)})
+            name, told = reader
+            try:
+                found[name] += [value for value in told(extension, setting) if value not in found[name]]
+            except Unusable:
+                dropped.append(_url(extension).rpartition("/")[2])
+        single = {name: min(found[name], default=None) for name in (ethnicity, birth_sex)}
+        several = {race: sorted(found[race]), gender_identity: found[gender_identity]}
+        return Found({**single, **several}, dropped=tuple(dict.fromkeys(dropped)))
 
-    return Rule((race, ethnicity), read)
+    return Rule((race, ethnicity, birth_sex, gender_identity), read)
+
+
+def _categories(extension: _Extension, setting: Setting) -> list[Any]:
+    parts = [part for part in extension.inner("ombCategory") if part.valueCoding is not None]
+    return [code for part in parts for code in _category(decode(bytes(part.valueCoding), Coding))]
+
+
+def _birth_sex(extension: _Extension, setting: Setting) -> list[Any]:
+    said = text_of(decode(bytes(extension.valueCode), Scalar)) if extension.valueCode is not None else ""
+    if said and said.upper() not in _SEXES:
+        raise Unusable(Reason.INVALID_FIELD)
+    return [_SEXES[said.upper()]] if said else []
+
+
+def _gender_identity(extension: _Extension, setting: Setting) -> list[Any]:
+    concepts = [each.valueCodeableConcept for each in (extension, *extension.inner("value"))]
+    told = (concept_of(bytes(concept)) for concept in concepts if concept is not None)
+    return [coding for concept in told for coding in shared_codings(usable_codings(concept, setting).found, setting)]
 
 
 def _url(extension: _Extension | None) -> str:

@@ -1,6 +1,9 @@
 """Fields by which a resource is refused: of another FHIR version, or no fact."""
 
+from collections.abc import Collection
 from dataclasses import replace
+
+import msgspec
 
 from schemas.problems import Reason
 from transforms.fhir.elements import (
@@ -22,6 +25,26 @@ def other_version() -> Rule:
         raise Unusable(Reason.OTHER_FHIR_VERSION)
 
     return Rule((), read)
+
+
+def unless_within(*members: str) -> Rule:
+    """A field that is not read, in which other FHIR versions have members that R4 does not: those are refused by name."""
+    marks = [f'"{name}"'.encode() for name in members]
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        if any(mark in raw for mark in marks) and not set(members).isdisjoint(_members(raw)):
+            raise Unusable(Reason.OTHER_FHIR_VERSION)
+        return NOTHING
+
+    return Rule((), read)
+
+
+def _members(raw: bytes) -> Collection[str]:
+    """Of an object; what is none has no members."""
+    try:
+        return tuple(decode(raw, dict[str, msgspec.Raw]))
+    except Unusable:
+        return ()
 
 
 def unless_shaped(rule: Rule, *shapes: str) -> Rule:

@@ -30,6 +30,8 @@ FAILURES, WITHIN = 3, timedelta(days=1)
 """Failed exports after which no other is begun, until the first of them is that old."""
 OWED = 20
 _STATUSES = (200, 202, 400, 408, 409, 422, 429, *range(500, 600))
+_AWAY = frozenset({502, 503, 504})
+"""What is said in front of a server that is not there."""
 _DELETED = (200, 202, 204, 404, 410)
 
 
@@ -39,6 +41,7 @@ class Asked(msgspec.Struct, frozen=True):
     types: list[str]
     since: datetime | None
     group: str | None
+    more: dict[str, str | list[str]] = {}
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -70,7 +73,8 @@ class Jobs:
         self.notes: list[str] = []
         self._folder = landing.of_site()
         self._kept = self._folder.cursor(JOBS, _Kept) or _Kept()
-        self._asked = Asked(sorted(source.site.types), since, source.fhir.group)
+        more: dict[str, str | list[str]] = {str(name): value for name, value in source.fhir.bulk_parameters.items()}
+        self._asked = Asked(sorted(source.site.types), since, source.fhir.group, more)
 
     def current(self) -> Job:
         """The job that exports what is wanted: the one that is there, else a new one."""
@@ -132,11 +136,13 @@ class Jobs:
     def is_known(self, job: Job) -> bool:
         """Whether the server still knows the job. Raises TemporaryError where it does not answer at all."""
         try:
-            self._status(job.status_url)
+            answer = self._status(job.status_url)
         except Gone:
             return False
         except OperatorError:
             return True  # it answers
+        if answer.status in _AWAY:
+            raise self._not_told(answer, job)
         return True
 
     def _status(self, url: str) -> Answer:
@@ -150,10 +156,13 @@ class Jobs:
         if fatal or (troubles >= TROUBLES and self.client.clock() > job.began + TROUBLED_FOR):
             raise JobFailed
         if troubles >= TROUBLES:
-            raise TemporaryError(
-                f"the export's status cannot be asked: {self.client.origins.place(job.status_url)} answered {answer.status}",
-                "Run it again: it comes back to the same job.",
-            )
+            raise self._not_told(answer, job)
+
+    def _not_told(self, answer: Answer, job: Job) -> TemporaryError:
+        return TemporaryError(
+            f"the export's status cannot be asked: {self.client.origins.place(job.status_url)} answered {answer.status}",
+            "Run it again: it comes back to the same job.",
+        )
 
     def _pause(self, answer: Answer, began: datetime, troubles: int) -> None:
         now, minutes = self.client.clock(), self.source.fhir.bulk_wait_minutes

@@ -24,6 +24,7 @@ POST_ONLY = 4
 """The edition from which GET is gone."""
 THROTTLED, USUAL_PAUSE = 5, 30.0
 """How often a kick-off that is throttled is asked for, and the seconds between where the server says none."""
+_YES_OR_NO = frozenset({"allowPartialManifests"})
 _ANSWERS = (202, 400, 405, 409, 415, 422, 429)
 _URL = re.compile(r"https?://[^\s\"'<>]+")
 
@@ -52,6 +53,11 @@ class KickOff:
 
     def __init__(self, client: FhirClient, source: Source, since: datetime | None) -> None:
         self.client, self.fhir, self.since = client, source.fhir, since
+        self.more = [
+            (name, value)
+            for name, given in source.fhir.bulk_parameters.items()
+            for value in ([given] if isinstance(given, str) else given)
+        ]
         self.types = [name for name in source.site.types if name not in client.vendor.not_exported]
         self.in_the_way = ""
         """Status URL of another export of this client that the server names."""
@@ -135,11 +141,20 @@ class KickOff:
 
     def _query(self, types: Sequence[str], form: Form) -> list[tuple[str, str]]:
         since = [("_since", zulu(self.since))] if self.since else []
-        return [*([("_type", name) for name in types] if form.repeated else [("_type", ",".join(types))]), *since]
+        if form.repeated:
+            return [*(("_type", name) for name in types), *since, *self.more]
+        joined: dict[str, list[str]] = {}
+        for name, value in self.more:
+            joined.setdefault(name, []).append(value.replace(",", "%2C") if name == "_typeFilter" else value)
+        return [("_type", ",".join(types)), *since, *((name, ",".join(values)) for name, values in joined.items())]
 
     def _body(self, types: Sequence[str]) -> bytes:
-        given = [{"name": "_type", "valueString": name} for name in types]
+        given: list[dict[str, str | bool]] = [{"name": "_type", "valueString": name} for name in types]
         given += [{"name": "_since", "valueInstant": zulu(self.since)}] if self.since else []
+        for name, value in self.more:
+            given.append(
+                {"name": name, **({"valueBoolean": value == "true"} if name in _YES_OR_NO else {"valueString": value})}
+            )
         return msgspec.json.encode({"resourceType": "Parameters", "parameter": given})
 
     def _named_job(self, answer: Answer) -> str:

@@ -1,0 +1,147 @@
+"""How connections to a site's server are made: whom TLS trusts, what certificate is shown, through which proxy; and what a
+failed handshake means."""
+
+import os
+import ssl
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+
+from connectors.client.bodies import ACCEPT_ENCODING
+from schemas.encryption import on_loopback
+from schemas.errors import OperatorError
+from schemas.sites import Auth, Fhir
+
+_OUT_OF_DATE, _OTHER_NAME = {9, 10}, {62, 64}
+"""OpenSSL's X509_V_ERR_*: not yet valid, has expired; host name, IP address mismatch."""
+_ALERTS = {
+    "CERTIFICATE_REQUIRED": "wants a client certificate",
+    "BAD_CERTIFICATE": "does not take the client certificate",
+    "CERTIFICATE_EXPIRED": "says that the client certificate has expired",
+    "CERTIFICATE_REVOKED": "says that the client certificate was revoked",
+    "CERTIFICATE_UNKNOWN": "does not take the client certificate",
+    "UNKNOWN_CA": "does not know the authority of the client certificate",
+    "ACCESS_DENIED": "does not permit the client certificate",
+    "HANDSHAKE_FAILURE": "refuses the TLS handshake; it may want a client certificate",
+}
+"""What a server says of our certificate while TLS is set up, by a part of OpenSSL's reason."""
+
+
+def open_connections(
+    fhir: Fhir, folder: Path, secrets: Callable[[str], bytes], transport: httpx2.BaseTransport | None
+) -> httpx2.Client:
+    """The connections of one site. Raises OperatorError for what is named and cannot be used.
+
+    What is for this machine goes through no proxy but one on this machine: loopback needs no TLS because it leaves no machine.
+    """
+    here = on_loopback(httpx2.URL(str(fhir.base_url)).host)
+    proxy = _proxy(fhir, secrets) if transport is None else None
+    if proxy is not None and here and not on_loopback(proxy.url.host):
+        proxy = None
+    verify = _context(fhir, folder, secrets) if transport is None else True
+    seconds = fhir.timeout_seconds
+    try:
+        return httpx2.Client(
+            transport=transport,
+            timeout=httpx2.Timeout(seconds, connect=min(10.0, seconds)),
+            headers={"Accept-Encoding": ACCEPT_ENCODING},
+            trust_env=proxy is None and not here,
+            verify=verify,
+            proxy=proxy,
+            follow_redirects=False,
+        )
+    except (ValueError, ImportError, httpx2.InvalidURL):
+        raise OperatorError(
+            "the proxy that the environment names cannot be used",
+            "Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY: http://host:port; or name it in fhir.proxy.",
+        ) from None
+
+
+def _proxy(fhir: Fhir, secrets: Callable[[str], bytes]) -> httpx2.Proxy | None:
+    if fhir.proxy is None:
+        return None
+    if fhir.proxy_login is None:
+        return httpx2.Proxy(str(fhir.proxy))
+    try:
+        user, found, password = secrets(fhir.proxy_login).decode().strip().partition(":")
+    except UnicodeDecodeError:
+        user, found, password = "", "", ""
+    if not found or not user:
+        raise OperatorError(
+            f"fhir.proxy_login ({fhir.proxy_login}) is no log-in", "Put it there as user:password, one line."
+        )
+    return httpx2.Proxy(str(fhir.proxy), auth=(user, password))
+
+
+def _context(fhir: Fhir, folder: Path, secrets: Callable[[str], bytes]) -> ssl.SSLContext:
+    """The system's authorities; a hospital's own is often not among them, and named by `ca_file`."""
+    context = httpx2.create_ssl_context()
+    if fhir.ca_file is not None:
+        try:
+            context.load_verify_locations(folder / fhir.ca_file)
+        except (OSError, ssl.SSLError) as exc:
+            raise OperatorError(
+                f"fhir.ca_file: {folder / fhir.ca_file} holds no certificates", "Give a PEM file."
+            ) from exc
+    if fhir.auth.client_certificate is not None:
+        _show(context, fhir.auth, secrets)
+    return context
+
+
+def _show(context: ssl.SSLContext, auth: Auth, secrets: Callable[[str], bytes]) -> None:
+    """The client's certificate and key, for mutual TLS."""
+    certificate = secrets(auth.client_certificate or "")
+    key = secrets(auth.client_key) if auth.client_key else b""
+    with _kept_for_a_moment(certificate + b"\n" + key + b"\n") as path:
+        try:
+            context.load_cert_chain(path, password=lambda: "")  # a key with a password would be asked for at a terminal
+        except (OSError, ssl.SSLError, ValueError):
+            raise OperatorError(
+                f"fhir.auth.client_certificate ({auth.client_certificate}) and its key do not make a pair",
+                "Give certificate (chain) and private key in PEM, without a password; where they stand in two places, name "
+                "the key's by fhir.auth.client_key.",
+            ) from None
+
+
+@contextmanager
+def _kept_for_a_moment(secret: bytes) -> Iterator[str]:
+    """A file that this user alone can read: OpenSSL takes a key from nowhere else."""
+    descriptor, path = tempfile.mkstemp()
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secret)
+        yield path
+    finally:
+        Path(path).unlink()
+
+
+def refused_handshake(exc: ssl.SSLError, server: str) -> OperatorError | None:
+    """What is wrong between two who would set up TLS: each has another remedy, and another person who can apply it."""
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return _bad_certificate(exc, server)
+    said = next((said for name, said in _ALERTS.items() if name in (exc.reason or "")), None)
+    if said is None:
+        return None
+    return OperatorError(
+        f"{server} {said}",
+        "Set fhir.auth.client_certificate (and client_key) to the pair that the site's IT issued for this client.",
+    )
+
+
+def _bad_certificate(exc: ssl.SSLCertVerificationError, server: str) -> OperatorError:
+    if exc.verify_code in _OUT_OF_DATE:
+        return OperatorError(
+            f"the TLS certificate of {server} is expired or not valid yet",
+            "Ask the site's IT to renew it; check this machine's clock.",
+        )
+    if exc.verify_code in _OTHER_NAME:
+        return OperatorError(
+            f"the TLS certificate of {server} is made out to another name",
+            "Write the name in the certificate into fhir.base_url, or ask the site's IT for one that names this host.",
+        )
+    return OperatorError(
+        f"the TLS certificate of {server} is not trusted", "Set fhir.ca_file to the site's certificate authority."
+    )

@@ -1,0 +1,125 @@
+"""What is proven of a search: which ids came, how many there are, whether the server tells of more, what it understands."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+import msgspec
+
+from connectors.client.fhir_client import FhirClient
+from connectors.formats.bundle import BUNDLE, Page, id_of
+from connectors.formats.ndjson import read_lines
+from connectors.landing import Landing
+from connectors.outside.times import zulu
+from connectors.vendors import Parameters
+from schemas.errors import IncompleteError, OperatorError
+from schemas.problems import Problem
+
+FAR_AHEAD = timedelta(days=3650)
+"""Nothing was updated then."""
+_SEEN = (
+    "INSERT INTO seen VALUES (?, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET branch = excluded.branch, crawl = excluded.crawl"
+    " WHERE branch <> excluded.branch OR crawl <> excluded.crawl"
+)
+
+
+class Crawl(msgspec.Struct, kw_only=True):
+    """One reading of one search, from its first page to where it ends."""
+
+    number: int = 0
+    """Which reading it is."""
+    total: int | None = None
+    """How many there were when it began, as the server counts."""
+    matches: int = 0
+    distinct: int = 0
+    repeated: bool = False
+    """Whether a page brought what an earlier one had: what moves back and forth may hide, too."""
+    way: str = ""
+    """How it goes on where the server names no next page; empty while it does, or before that is known."""
+    fruitless: list[str] = []
+    """Ways that brought nothing new."""
+    fruitful: bool = False
+    """Whether the present way did."""
+    paging: str = ""
+    """The server's own address of these results, where it keeps them."""
+    size: int = 0
+    """Resources a page, as last asked for."""
+    windows: list[tuple[datetime, datetime]] = []
+    """Times of update still to be read, where that is the way."""
+    window_total: int | None = None
+    window_matches: int = 0
+    stuck: bool = False
+    """Whether a window gave less than there is in it, and could not be halved."""
+    proven: bool = False
+    """Whether nothing comes behind the last page, though nobody counts."""
+
+    @property
+    def short(self) -> int:
+        """How many fewer came than the server counts."""
+        return max(0, (self.total or 0) - self.distinct)
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is known to be missing, or feared to be."""
+        return not self.short and (self.total is not None or self.proven)
+
+
+class DistinctIds:
+    """Ids of one type, each with the search and the crawl that gave it last; on the disk once they are many."""
+
+    def __init__(self) -> None:
+        self._rows = sqlite3.connect("")
+        self._rows.execute("CREATE TABLE seen (id INTEGER PRIMARY KEY, branch INTEGER, crawl INTEGER)")
+        self.close = self._rows.close
+
+    def see(self, ids: Iterable[str], branch: int, crawl: int) -> int:
+        """How many of the ids are new in this crawl; a resource without an id is one."""
+        before, nameless, named = self._rows.total_changes, 0, []
+        for each in ids:
+            if each:
+                named.append((hash(each), branch, crawl))
+            else:
+                nameless += 1
+        self._rows.executemany(_SEEN, named)
+        return self._rows.total_changes - before + nameless
+
+    def of(self, branch: int) -> int:
+        """How many a search gave in all its crawls."""
+        found: int = self._rows.execute("SELECT count(*) FROM seen WHERE branch = ?", (branch,)).fetchone()[0]
+        return found
+
+    def forget(self) -> None:
+        """Nothing came yet."""
+        self._rows.execute("DELETE FROM seen")
+
+
+def counted(client: FhirClient, resource_type: str, params: Parameters) -> int | None:
+    """How many the server says there are, asked for nothing else; None where it does not say."""
+    page = asked(client, resource_type, (*params, ("_summary", "count")))
+    return None if page is None else page.total
+
+
+def asked(client: FhirClient, resource_type: str, params: Parameters) -> Page | None:
+    """A page that is asked for to learn what the server understands; None where it refuses."""
+    url = client.url(resource_type)
+    try:
+        bundle, _ = client.read(url, BUNDLE, what=resource_type, params=params)
+    except (OperatorError, IncompleteError):
+        return None
+    page = Page(bundle, not_after=client.clock())
+    return page if bundle.resourceType == "Bundle" and not page.errors else None
+
+
+def honours_last_updated(client: FhirClient, resource_type: str, params: Parameters) -> bool:
+    """Whether searches heed `_lastUpdated`: nothing was updated in the future, so a search for it must give nothing."""
+    ahead = ("_lastUpdated", f"gt{zulu(client.clock() + FAR_AHEAD)}")
+    page = asked(client, resource_type, (*params, ahead))
+    return page is not None and not page.resources and not page.total
+
+
+def landed_ids(landing: Landing, resource_type: str, cap: int) -> Iterator[str]:
+    """Ids of the landed resources of a type; empty where one has none that can be told."""
+    for path in landing.files(resource_type):
+        for line in read_lines(path, cap=cap):
+            yield "" if isinstance(line, Problem) else id_of(line)
