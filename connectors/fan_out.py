@@ -1,6 +1,6 @@
 """Searches that a server takes only with a further parameter: the ways to ask for a whole type nevertheless."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -136,8 +136,11 @@ def sample(client: FhirClient, resource_type: str, way: str) -> Parameters:
     return (("patient", found), *first)
 
 
-def read_one(client: FhirClient, resource_type: str) -> str:
-    """A real read of the type's first page, as small as can be; says what came. For the preflight."""
+def read_one(client: FhirClient, resource_type: str, see: Callable[[bytes], None] | None = None) -> str:
+    """A real read of the type's first page, as small as can be; says what came. For the preflight.
+
+    `see` is shown each resource, and may raise.
+    """
     tried = ["", *ways(resource_type, client.vendor)]
     for way in tried:
         try:
@@ -146,6 +149,9 @@ def read_one(client: FhirClient, resource_type: str) -> str:
             if way == tried[-1]:
                 raise
             continue
+        if see is not None:
+            for line in page.resources:
+                see(line)
         counted = f", {page.total} in all" if page.total is not None and not way else ""
         stamped = "" if page.newest or not page.resources else "; no usable meta.lastUpdated"
         return f"{len(page.resources)} read{counted}{stamped}" + (

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from connectors.client.fhir_client import FhirClient
+from connectors.cohort import shards
 from connectors.formats.bundle import BUNDLE, Page, lines, require_bundle
 from connectors.formats.ndjson import read_lines
 from connectors.formats.outcome import error_answer
@@ -107,7 +108,8 @@ class _Asked:
         ids.forget(come(self.landing, self.type, self.cap))
         left = ids.left()
         while some := list(islice(left, AT_ONCE)):
-            self._ask_for(some)
+            for fitting in shards(some):  # ids of some vendors are longer than FHIR allows
+                self._ask_for(fitting)
 
     def _ask_for(self, ids: list[str]) -> None:
         count = [("_count", str(len(ids)))] if self.takes_count else []
@@ -154,7 +156,7 @@ class _Ids:
 def named_in(landing: Landing, resource_type: str, referred: str, base: str) -> Iterator[str]:
     """Ids of the resources of one type that landed ones of another name, at this server."""
     places = rb"(?:%b/)?" % re.escape(base.encode())
-    name = rb'"reference"\s*:\s*"\s*%b%b/([A-Za-z0-9.\-]{1,256})(?:/_history/[^"]*)?\s*"' % (places, referred.encode())
+    name = rb'"reference"\s*:\s*"\s*%b%b/([A-Za-z0-9.\-]{1,255})(?:/_history/[^"]*)?\s*"' % (places, referred.encode())
     find = re.compile(name).findall
     for path in landing.files(resource_type):
         for line in read_lines(path, cap=1 << 62):

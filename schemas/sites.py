@@ -180,6 +180,18 @@ class Files(_Section):
         pattern=r"^[^/\\]+$",
         description="Name of the file that the site writes last, such as `_SUCCESS`: without it nothing is read.",
     )
+    every_hours: float | None = Field(
+        default=None,
+        gt=0,
+        description="How often the site delivers: files that are all older are read, and their types told as late.",
+    )
+    delivers: Literal["all", "changes"] = Field(
+        default="all",
+        description="What a delivery holds: all there is, so that far less of a type than before is a gap, or changes only.",
+    )
+    same_again: Literal["note", "late"] = Field(
+        default="note", description="What the same delivery as the night before is: worth a note, or late."
+    )
     settle_seconds: float = Field(
         default=1,
         ge=0,

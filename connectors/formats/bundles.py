@@ -9,7 +9,8 @@ from msgspec import Raw, Struct
 
 BUNDLE = "Bundle"
 _MAY_BE_ONE = re.compile(rb'\s*\{.{0,2000}?"resourceType"\s*:\s*"Bundle"', re.DOTALL)
-_URL = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,64})(?:/_history/[^/]*)?/?")
+_URL = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,255})(?:/_history/[^/]*)?/?")
+_UUID = re.compile(r"urn:uuid:([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})")
 _DEEPEST = 3
 """Bundles within Bundles are unpacked so far."""
 
@@ -86,14 +87,20 @@ def _line_of(entry: _Entry) -> bytes | None:
     if entry.resource is None:
         return None
     text = bytes(entry.resource).replace(b"\n", b" ").replace(b"\r", b" ")
-    head, address = _head_of(text), _URL.fullmatch(entry.fullUrl or "")
-    if head is not None and head.id is None and address and address[1] == head.resourceType:
-        return b'{"resourceType":"%b","id":"%b",' % (head.resourceType.encode(), address[2].encode()) + _rest(text)
-    return text
+    if (ident := _given_id(entry, _head_of(text))) is None:
+        return text
+    return b'{"id":"%b",' % ident.encode() + text.lstrip()[1:]
 
 
-def _rest(text: bytes) -> bytes:
-    return re.sub(rb'"resourceType"\s*:\s*"[A-Za-z]+"\s*,?\s*', b"", text, count=1).lstrip()[1:].lstrip()
+def _given_id(entry: _Entry, head: _Head | None) -> str | None:
+    """The id that an entry's address gives a resource without one: `…/Observation/7`, or a UUID; nothing that counts from 0."""
+    if head is None or head.id is not None or not head.resourceType:
+        return None
+    address = _URL.fullmatch(entry.fullUrl or "")
+    if address is not None:
+        return address[2] if address[1] == head.resourceType else None
+    match = _UUID.fullmatch(entry.fullUrl or "")
+    return match[1].lower() if match else None
 
 
 def _stub(url: str, response: _Response | None) -> bytes | None:
@@ -118,10 +125,11 @@ def _local_names(entries: Sequence[_Entry]) -> dict[bytes, bytes]:
     names: dict[bytes, bytes] = {}
     for entry in entries:
         head = _head_of(bytes(entry.resource)) if entry.resource is not None else None
-        if head is None or not entry.fullUrl or not isinstance(head.id, str) or not head.id:
+        ident = head and (_given_id(entry, head) or head.id)
+        if head is None or not entry.fullUrl or not isinstance(ident, str) or not ident:
             continue
         if not _URL.fullmatch(entry.fullUrl):
-            names[msgspec.json.encode(entry.fullUrl)] = msgspec.json.encode(f"{head.resourceType}/{head.id}")
+            names[msgspec.json.encode(entry.fullUrl)] = msgspec.json.encode(f"{head.resourceType}/{ident}")
     return names
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from urllib.parse import parse_qsl
 
 from schemas.errors import OperatorError
 
@@ -53,6 +54,10 @@ class Vendor:
     """Headers that say how many were made, and how many are allowed."""
     not_exported: frozenset[str] = frozenset()
     """Types a bulk export refuses to be asked for."""
+    filter_rejects: frozenset[str] = frozenset()
+    """Search parameters that a bulk export's `_typeFilter` must not hold."""
+    one_filter_a_type: bool = False
+    """Whether a bulk export takes one `_typeFilter` of each type at most."""
     key_goes: str = "with the client's registration at the authorization server: the JWKS, or its URL"
     """Where the vendor wants the public key of a SMART Backend Services client."""
     advice: str = ""
@@ -64,6 +69,20 @@ class Vendor:
         if needs is not None and needs not in {name for name, _ in params}:
             return None
         return min(asked, self.page_sizes.get(resource_type, asked))
+
+    def filter_faults(self, filters: Iterable[str]) -> list[str]:
+        """What the vendor will not take of an export's `_typeFilter` values (`Observation?category=laboratory`)."""
+        faults, types = [], list[str]()
+        for each in filters:
+            name, _, query = each.partition("?")
+            types.append(name)
+            used = {key.partition(":")[0] for key, _ in parse_qsl(query, keep_blank_values=True)}
+            faults += [f"{name}: no {parameter} in a filter" for parameter in sorted(used & self.filter_rejects)]
+        if self.one_filter_a_type:
+            faults += [
+                f"{name}: one filter a type" for name in sorted({each for each in types if types.count(each) > 1})
+            ]
+        return faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

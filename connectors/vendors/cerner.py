@@ -15,6 +15,8 @@ VENDOR = Vendor(
     # It takes `ge` and `le` only, each with a time.
     window_ends={"MedicationRequest": "le"},
     not_exported=frozenset({"Medication", "Binary"}),
+    filter_rejects=frozenset({"_lastUpdated", "patient", "encounter"}),
+    one_filter_a_type=True,
     key_goes=(
         "Oracle Health Code Console: an application of type System, privacy Confidential; "
         "its JWKS URL (https) or JWKS under Cerner Central > System Accounts"

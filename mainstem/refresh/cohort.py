@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable
 import structlog
 
 from connectors.cohort import ROSTER, Roster
-from connectors.pulled import EXPORT
 from connectors.pulling import Capabilities, read_capabilities, roster
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
@@ -16,9 +15,8 @@ log = structlog.get_logger()
 
 def take_up(refresh: Refresh, load: Load) -> None:
     """The roster of a load whose first attempt ended before it was kept."""
-    site, source = refresh.site, refresh.source(refresh.site.types)
-    by_export = EXPORT in load.plan.units and site.cohort is None  # of the Group the server knows who is in it
-    if site.reads_some and not by_export and roster_of(refresh, load.id) is None:
+    source = refresh.source(refresh.site.types)
+    if refresh.site.reads_some and roster_of(refresh, load.id) is None:
         keep(refresh, load, found_out(refresh, read_capabilities(source)))
 
 
@@ -33,7 +31,7 @@ def keep(refresh: Refresh, load: Load, found: Roster | None) -> None:
         landing = refresh.landing(load.id)
         landing.open()
         landing.save_cursor(ROSTER, found)
-        log.info("cohort", site=load.site, load=load.id, patients=len(found.members), left=left(refresh, found))
+        log.info("cohort", site=load.site, load=load.id, patients=len(found.members))
 
 
 def roster_of(refresh: Refresh, load_id: str) -> Roster | None:
@@ -57,7 +55,7 @@ def widened(refresh: Refresh, types: Iterable[str]) -> bool:
 
 def notes(refresh: Refresh, found: Roster) -> list[str]:
     """What is told of the roster."""
-    gone = left(refresh, found)
+    gone = left(refresh, found) if found.members else 0
     return [
         *found.notes,
         *([f"{gone} patients left the cohort: they are no longer read, their records stay"] if gone else []),
@@ -73,6 +71,8 @@ def left(refresh: Refresh, found: Roster) -> int:
 def settle(refresh: Refresh, load: Load, whole: Collection[str]) -> None:
     """These types were read of the roster's patients; of everybody, where there is none."""
     found = roster_of(refresh, load.id)
+    if found and not found.members:
+        return
     members = dict(_marks(refresh, found).values()) if found else {}
     for name in whole:
         refresh.store.cohorts.settle(load.site, name, members)

@@ -53,7 +53,7 @@ def map_types(
 
 def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None) -> TypeCounts:
     roster = roster_of(refresh, load_id)
-    own = roster.belongs(name) if roster else None
+    own = roster.belongs(name) if roster and not roster.by_export else None
     with _TypeLoad(refresh, load_id, name, mapper, beside, own) as part:
         for path in refresh.landing(load_id).files(name):
             for number, lines in part.left(path, read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS)):

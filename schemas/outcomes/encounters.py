@@ -92,6 +92,11 @@ class Encounter(Record):
     part_of: RecordId | None = fact(
         "The visit this is a stretch of, such as a stay on one ward: counted with it, once.", source="Encounter.partOf"
     )
+    replaces: list[RecordId] = fact(
+        "Records that this one replaces; whoever counts leaves them out.",
+        source="Encounter.extension:replaces",
+        default_factory=list,
+    )
 
 
 class Condition(Record):
@@ -152,3 +157,8 @@ class Condition(Record):
     )
     recorded_date: PartialDate | None = fact("Local date of recording.", source="Condition.recordedDate")
     encounter: RecordId | None = fact("The visit it was recorded at.", source="Condition.encounter")
+    replaces: list[RecordId] = fact(
+        "Records that this one replaces; whoever counts leaves them out.",
+        source="Condition.extension:replaces",
+        default_factory=list,
+    )

@@ -98,6 +98,11 @@ class Observation(Record):
         "Observations it was made from.", source="Observation.derivedFrom", default_factory=list
     )
     encounter: RecordId | None = fact("The visit it belongs to.", source="Observation.encounter")
+    replaces: list[RecordId] = fact(
+        "Records that this one replaces; whoever counts leaves them out.",
+        source="Observation.extension:replaces",
+        default_factory=list,
+    )
 
 
 class DerivedObservation(Record):

@@ -226,6 +226,11 @@ class Procedure(Record):
     status: str | None = fact("Status.", source="Procedure.status", terminology="FHIR event-status")
     reasons: Codings = fact("Reasons.", source="Procedure.reasonCode", default_factory=list)
     encounter: RecordId | None = fact("The visit it belongs to.", source="Procedure.encounter")
+    replaces: list[RecordId] = fact(
+        "Records that this one replaces; whoever counts leaves them out.",
+        source="Procedure.extension:replaces",
+        default_factory=list,
+    )
 
 
 class Immunization(Record):
@@ -270,6 +275,11 @@ class Immunization(Record):
     )
     recorded_date: PartialDate | None = fact("Local date of recording.", source="Immunization.recorded")
     encounter: RecordId | None = fact("The visit it belongs to.", source="Immunization.encounter")
+    replaces: list[RecordId] = fact(
+        "Records that this one replaces; whoever counts leaves them out.",
+        source="Immunization.extension:replaces",
+        default_factory=list,
+    )
 
 
 class DeviceUse(Record):

@@ -134,3 +134,70 @@ def test_page_that_fails_is_its_types_finding_alone(
     found = findings(make_site(types=["Patient", "Condition"]), saying(answers))
     assert found["Patient"].ok
     assert (found["Condition"].kind, found["Condition"].resource_type) == (kind, "Condition")
+
+
+def test_vendors_advice_is_shown_and_what_it_will_not_take_is_found(make_site: Any, findings: Any, saying: Any) -> None:
+    """Before an export is wasted: Oracle Health allows one at a time."""
+    cerner = {**STATEMENT, "publisher": "Cerner"}
+    more = {"_typeFilter": ["Condition?patient=1", "Condition?code=x"]}
+    found = findings(make_site(road="bulk", fhir={"base_url": BASE, "bulk_parameters": more}), saying(cerner))
+    assert "vendor Oracle Health (Cerner) (told by its publisher)" in found["capability statement"].what
+    assert found["vendor"].ok
+    assert "10,000 patients" in found["vendor"].what
+    assert (found["type filter"].ok, found["type filter"].who) == (False, "network")
+    assert found["type filter"].what == "Condition: no patient in a filter; Condition: one filter a type"
+
+
+def test_hidden_statement_is_no_failure_where_the_road_is_named(
+    make_site: Any, findings: Any, saying: Any, fhir: Any
+) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("Patient"):
+            return httpx2.Response(200, json=fhir.bundle(fhir.patient(1)))
+        return httpx2.Response(404)
+
+    found = findings(make_site(road="search"), saying(answer))
+    assert found["capability statement"].ok
+    assert 'not shown; road = "search" does without it' in found["capability statement"].what
+    assert found["Patient"].ok
+
+
+def test_site_file_that_names_another_vendor_than_the_server_is_told_so(
+    make_site: Any, findings: Any, saying: Any
+) -> None:
+    site = make_site(road="bulk", fhir={"base_url": BASE, "vendor": "epic"})
+    found = findings(site, saying({**STATEMENT, "publisher": "Cerner"}))
+    assert "vendor Epic (by the site file; the server looks like cerner)" in found["capability statement"].what
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ({"resourceType": "Conformance", "fhirVersion": "1.0.2"}, "says DSTU2 (FHIR 1.0.2); Mainstem reads R4"),
+        ({**STATEMENT, "fhirVersion": "3.0.1"}, "says STU3 (FHIR 3.0.1); Mainstem reads R4"),
+    ],
+)
+def test_other_fhir_version_is_said_by_name(
+    make_site: Any, findings: Any, saying: Any, statement: Any, said: str
+) -> None:
+    found = findings(make_site(road="search"), saying(statement))
+    assert said in found["capability statement"].what
+    assert "R4 base URL" in found["capability statement"].fix
+
+
+def test_resource_of_another_version_is_found_though_the_statement_says_r4(
+    make_site: Any, findings: Any, saying: Any, fhir: Any
+) -> None:
+    order = {"resourceType": "MedicationRequest", "id": "m", "requester": {"agent": {"reference": "Practitioner/Ann"}}}
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("metadata"):
+            return httpx2.Response(200, json=STATEMENT)
+        resource = order if request.url.path.endswith("MedicationRequest") else fhir.patient(1)
+        return httpx2.Response(200, json=fhir.bundle(resource))
+
+    found = findings(make_site(types=["Patient", "MedicationRequest"]), saying(answer))
+    assert found["Patient"].ok
+    assert (found["MedicationRequest"].ok, found["MedicationRequest"].kind) == (False, "incomplete")
+    assert "another FHIR version than R4 (MedicationRequest.requester)" in found["MedicationRequest"].what
+    assert "Ann" not in repr(found)

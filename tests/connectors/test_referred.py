@@ -115,6 +115,17 @@ def test_many_are_asked_for_in_batches_and_what_the_server_lacks_is_said(
     assert pulled.notes == ["the server has 2 fewer of the type Medication than MedicationRequest names"]
 
 
+def test_ids_longer_than_fhir_allows_are_asked_for_in_addresses_that_every_server_takes(
+    pull_unit: Any, site: Site, fhir: Any, ids: Any
+) -> None:
+    """Epic has such."""
+    named = [f"{number:03}{'e' * 117}" for number in range(40)]
+    server = Hospital(fhir, [order(number, f"Medication/{each}") for number, each in enumerate(named)], named)
+    assert pull_unit(site, "MedicationRequest", transport=server).notes == []
+    assert sorted(ids("Medication")) == named
+    assert max(len(",".join(some)) for some in server.asked) < 2000
+
+
 def test_after_a_crash_only_the_rest_is_asked_for(
     pull_unit: Any, site: Site, fhir: Any, ids: Any, landing: Landing
 ) -> None:

@@ -113,3 +113,17 @@ def test_page_is_never_larger_than_asked(name: str, count: int) -> None:
 )
 def test_vendor_is_told_by_what_the_server_says_of_itself(evidence: Evidence, expected: tuple[str, str]) -> None:
     assert told_by(evidence) == expected
+
+
+@pytest.mark.parametrize("name", vendor_names())
+def test_filter_that_every_server_takes_is_no_fault(name: str) -> None:
+    assert vendor(name).filter_faults(["Observation?category=laboratory", "Condition?code=x%2Cy"]) == []
+
+
+def test_filters_that_oracle_health_refuses_are_named() -> None:
+    filters = ["Observation?_lastUpdated:gt=2026&category=laboratory", "Condition?patient=1", "Condition?code=x"]
+    assert vendor("cerner").filter_faults(filters) == [
+        "Observation: no _lastUpdated in a filter",
+        "Condition: no patient in a filter",
+        "Condition: one filter a type",
+    ]

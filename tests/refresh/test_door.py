@@ -19,7 +19,7 @@ def deliver(folder: Path, patients: int, *, first: int = 0) -> None:
     with (folder / "Patient.ndjson").open("w") as file:
         for number in range(first, first + patients):
             kid = {"resourceType": "Patient", "id": f"kid-{number}", "birthDate": "2015-03-01"}
-            file.write((json.dumps(kid) if number % 10 else "{") + "\n")
+            file.write((json.dumps(kid) if number % 10 else '{"resourceType":') + "\n")
 
 
 @pytest.fixture

@@ -142,6 +142,7 @@ class FaultyHospital:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     hospital: FaultyHospital
 
     def _do(self) -> None:

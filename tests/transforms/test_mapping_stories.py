@@ -336,6 +336,16 @@ def test_resources_of_other_fhir_versions_are_refused_by_name(resource: dict[str
     assert reason(filled) == (Reason.OTHER_FHIR_VERSION, path)
 
 
+def test_ids_longer_than_fhir_allows_are_ids() -> None:
+    """Epic has such; a reference with one leads to its patient."""
+    one, other = (
+        mapped(observation(id=f"{end}{'e' * 120}", subject={"reference": f"Patient/{'T' * 90}"})).records[0]
+        for end in "ab"
+    )
+    assert one.id != other.id
+    assert json.loads(one.content)["subject"] == json.loads(other.content)["subject"]
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [

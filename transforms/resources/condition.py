@@ -13,6 +13,7 @@ from transforms.rules import (
     codings,
     codings_in,
     each_of,
+    extensions,
     fact,
     instant,
     link,
@@ -22,6 +23,7 @@ from transforms.rules import (
     out_of_order,
     patient,
     period,
+    replaced,
     required,
     together,
     unless_shaped,
@@ -104,6 +106,7 @@ RESOURCE = Resource(
         "bodySite": codings("body_sites"),
         "recordedDate": local_date("recorded_date"),
         "encounter": link("encounter", "Encounter"),
+        "extension": extensions(replaced("replaces", "Condition")),
         # STU3 and DSTU2
         "context": other_version(),
         "assertedDate": other_version(),

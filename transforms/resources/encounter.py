@@ -5,6 +5,7 @@ from transforms.rules import (
     class_history,
     codings,
     diagnoses,
+    extensions,
     hospitalization,
     link,
     links,
@@ -15,6 +16,7 @@ from transforms.rules import (
     period,
     pseudonym_of,
     pseudonyms_in,
+    replaced,
     unless_shaped,
     visit_class,
 )
@@ -54,6 +56,7 @@ RESOURCE = Resource(
             "status", STATUS, withdrawn=("entered-in-error",), spellings={"canceled": "cancelled"}, modifier=True
         ),
         "partOf": link("part_of", "Encounter"),
+        "extension": extensions(replaced("replaces", "Encounter")),
         # STU3 and DSTU2; R5 has another `reason`
         "reason": other_version(),
         "indication": other_version(),

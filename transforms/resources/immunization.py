@@ -9,6 +9,7 @@ from transforms.rules import (
     choice,
     coded,
     codings,
+    extensions,
     fact,
     instant,
     link,
@@ -18,6 +19,7 @@ from transforms.rules import (
     other_version,
     patient,
     protocol,
+    replaced,
     required,
     withheld,
 )
@@ -59,6 +61,7 @@ RESOURCE = Resource(
         "reasonReference": links("reason_records", "Condition", "Observation"),
         "recorded": local_date("recorded_date"),
         "encounter": link("encounter", "Encounter"),
+        "extension": extensions(replaced("replaces", "Immunization")),
         # STU3 and DSTU2
         "notGiven": other_version(),
         "wasNotGiven": other_version(),

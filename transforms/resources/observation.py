@@ -13,6 +13,7 @@ from transforms.rules import (
     codings,
     each_of,
     event_time,
+    extensions,
     first_of,
     flagged,
     focus,
@@ -30,6 +31,7 @@ from transforms.rules import (
     quantity,
     ratio,
     reference_range,
+    replaced,
     required,
     said,
     time_of_day,
@@ -101,6 +103,7 @@ RESOURCE = Resource(
         "bodySite": codings("body_sites"),
         "derivedFrom": links("derived_from", "Observation"),
         "encounter": link("encounter", "Encounter"),
+        "extension": extensions(replaced("replaces", "Observation")),
         # STU3 and DSTU2
         "comments": other_version(),
         "comment": other_version(),

@@ -11,6 +11,7 @@ from transforms.rules import (
     choice,
     coded,
     codings,
+    extensions,
     fact,
     instant,
     kinds_in,
@@ -21,6 +22,7 @@ from transforms.rules import (
     patient,
     period,
     pseudonym_of,
+    replaced,
     required,
 )
 
@@ -66,6 +68,7 @@ RESOURCE = Resource(
         "location": pseudonym_of("location", "Location"),
         "performer": kinds_in("performer_kinds", "actor"),
         "encounter": link("encounter", "Encounter"),
+        "extension": extensions(replaced("replaces", "Procedure")),
         # STU3 and DSTU2
         "context": other_version(),
         "notDone": other_version(),

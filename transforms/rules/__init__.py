@@ -11,7 +11,7 @@ from transforms.rules.codes import coded, coded_value, codings, each_of, first_o
 from transforms.rules.contradictions import negative, out_of_order, together
 from transforms.rules.declaring import Kept, Parts, Resource, choice, required
 from transforms.rules.dosage import dosage
-from transforms.rules.links import kinds_of, link, links, pseudonym_of
+from transforms.rules.links import kinds_of, link, links, pseudonym_of, replaced
 from transforms.rules.meaning import (
     extensions,
     fact,
@@ -108,6 +108,7 @@ __all__ = [
     "quantity",
     "ratio",
     "reference_range",
+    "replaced",
     "reported",
     "required",
     "said",

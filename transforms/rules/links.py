@@ -1,11 +1,16 @@
 """Links from one record to another."""
 
+import re
 from collections.abc import Iterable
+
+from msgspec import Struct
 
 from transforms.fhir.elements import (
     Reference,
+    Scalar,
     decode,
     reference_id,
+    text_of,
 )
 from transforms.mapped import WHOLE
 from transforms.privacy.pseudonyms import hexadecimal
@@ -35,6 +40,35 @@ def links(name: str, *resource_types: str) -> Rule:
             for resource_type, named in named_by(raw, resource_types)
         }
         return Found({name: sorted(found)})
+
+    return Rule((name,), read)
+
+
+class _Extension(Struct, gc=False):
+    url: Scalar = None
+    valueReference: Reference | None = None
+
+
+_REPLACES = re.compile(r"(?i).*[/:-]replaces/?")
+_REPLACED = re.compile(r"(?i).*[/:-]replaced-?by/?")
+
+
+def replaced(name: str, resource_type: str) -> Rule:
+    """Extensions that name what a resource replaces → the record ids; one that says it is replaced itself is flagged.
+
+    Neither withdraws: the source alone says that the old one is not true. Who counts leaves out what another replaces.
+    """
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        listed = decode(raw, list[_Extension | None] | _Extension | None) or []
+        found = [each for each in (listed if isinstance(listed, list) else [listed]) if each is not None]
+        old = [each.valueReference for each in found if _REPLACES.fullmatch(text_of(each.url)) and each.valueReference]
+        ids = {
+            hexadecimal(b"r-", setting.pseudonyms.ref(resource_type, named) + WHOLE)
+            for _, named in named_of(old, (resource_type,))
+        }
+        gone = any(_REPLACED.fullmatch(text_of(each.url)) for each in found)
+        return Found({name: sorted(ids)}, flags=("replaced",) if gone else ())
 
     return Rule((name,), read)
 

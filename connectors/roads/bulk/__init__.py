@@ -4,5 +4,6 @@ A fault costs the types it concerns, not the export; a job belongs to the site, 
 """
 
 from connectors.roads.bulk.export import pull_export
+from connectors.roads.bulk.jobs import give_up_jobs
 
-__all__ = ["pull_export"]
+__all__ = ["give_up_jobs", "pull_export"]

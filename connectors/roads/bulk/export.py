@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from connectors.client.fhir_client import FhirClient, Gone, WebPage, decode
+from connectors.formats.outcome import error_answer, errors_of
 from connectors.landing import DiskError
 from connectors.outside.times import believed, newest
 from connectors.pulled import EVERY_TYPE, EXPORT, Pulled, Shortfall
@@ -64,6 +65,7 @@ class _Export:
         self.files = Files(client, self.landing, source.site.limits, self.types, self.cursor.numbers)
         self.resumed = self.cursor.parts is not None
         self._saved = time.monotonic()
+        self._landed = sum(_sum_types(self.cursor.parts or ()).values())
 
     def run(self) -> tuple[Pulled, list[str]]:
         """Every step from where the cursor stands; a job that is gone begins again. What ended short stays so: its job is
@@ -92,7 +94,11 @@ class _Export:
         job = cursor.job if cursor.parts is not None else None
         if job is None:
             job = cursor.job = self.jobs.current()
-            self._take_manifest(job)
+            try:
+                self._take_manifest(job)
+            except IncompleteError:
+                self.jobs.note_failed(job)
+                raise
         for part in cursor.parts or ():
             if not part.taken:
                 self._fetch(part, job)
@@ -120,10 +126,10 @@ class _Export:
     def _take_manifest(self, job: Job) -> None:
         cursor, now = self.cursor, self.client.clock()
         parts: dict[str, Part] = {}
-        for number, (page, date) in enumerate(self._pages(job)):
+        for number, page in enumerate(self._pages(job)):
             if number == 0:
                 cursor.log_in = page.log_in
-                cursor.as_of = believed(page.time, now) or believed(date, now) or job.began
+                cursor.as_of = believed(page.time, now) or job.as_of
             for found in page.parts(self.types):
                 if isinstance(found, Shortfall):
                     cursor.short.append(found)
@@ -138,10 +144,10 @@ class _Export:
         cursor.parts = sorted(parts.values(), key=lambda part: part.use is Use.DELETIONS)
         self._save()
 
-    def _pages(self, job: Job) -> Iterator[tuple[Manifest, datetime | None]]:
-        """The manifest and those it leads on to, with the server's time. What cannot be read on holds every watermark."""
-        page, date = self._page(job.status_url, job)
-        yield page, date
+    def _pages(self, job: Job) -> Iterator[Manifest]:
+        """The manifest and those it leads on to. What cannot be read on holds every watermark."""
+        page = self._page(job.status_url, job)
+        yield page
         seen = {job.status_url}
         while page.next:
             if page.next in seen or len(seen) >= MANIFESTS:
@@ -149,24 +155,27 @@ class _Export:
                 return
             seen.add(page.next)
             try:
-                page, date = self._page(page.next, job)
+                page = self._page(page.next, job)
             except TemporaryError:
                 raise
             except MainstemError as exc:
                 self._cut_short(GapCause.FILE_NOT_READ, f"a page of the export's manifest: {exc.cause}", exc.fix)
                 return
-            yield page, date
+            yield page
 
-    def _page(self, url: str, job: Job) -> tuple[Manifest, datetime | None]:
+    def _page(self, url: str, job: Job) -> Manifest:
+        what, place = "the export's manifest", self.client.origins.place(url)
         for attempt in range(ATTEMPTS):
             answer = self.jobs.wait(url, job)
             try:
-                page = decode(answer, _MANIFEST, what="the export's manifest", place=self.client.origins.place(url))
+                page = decode(answer, _MANIFEST, what=what, place=place)
+                if page.says_nothing:
+                    raise error_answer(what, errors_of(answer.content), "in its place")
             except IncompleteError:
                 if attempt + 1 == ATTEMPTS:
                     raise
             else:
-                return page, answer.date
+                return page
         raise AssertionError("the last attempt raises")
 
     def _cut_short(self, cause: GapCause, reason: str, fix: str) -> None:
@@ -187,7 +196,8 @@ class _Export:
         part.taken = True
         if time.monotonic() - self._saved > SAVE_AFTER:
             self._save()
-        self.progress(EXPORT, sum(_sum_types(self.cursor.parts or ()).values()))
+        self._landed += sum(part.types.values())
+        self.progress(EXPORT, self._landed)
 
     def _require_server(self, error: MainstemError, job: Job) -> None:
         """Raises TemporaryError where the whole server does not answer, Gone where it forgot a job of an earlier attempt."""

@@ -138,7 +138,7 @@ class _Opened:
 
     def __init__(self, resource_type: str) -> None:
         name = resource_type.encode()
-        self._marks = (b'\n{"resourceType":"%b"' % name, b'\n{"resourceType": "%b"' % name)
+        self._close, self._wide = b'\n{"resourceType":"%b"' % name, b'\n{"resourceType": "%b"' % name
         self.begin()
 
     def begin(self) -> None:
@@ -146,13 +146,13 @@ class _Opened:
         self.lines, self._tail = 0, b"\n"
 
     def through(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """The blocks, passed on."""
+        """The blocks, passed on. A server writes all its lines alike, and as the first."""
+        mark = b""
         for block in blocks:
-            for mark in self._marks:
-                beside = len(mark) - 1
-                self.lines += block.count(mark) + (self._tail[-beside:] + block[:beside]).count(mark)
-            longest = len(self._marks[-1]) - 1
-            self._tail = (self._tail + block[-longest:])[-longest:]
+            mark = mark or (self._wide if block.startswith(self._wide[1:]) else self._close)
+            beside = len(mark) - 1
+            self.lines += block.count(mark) + (self._tail + block[:beside]).count(mark)
+            self._tail = block[-beside:] if len(block) >= beside else (self._tail + block)[-beside:]
             yield block
 
 

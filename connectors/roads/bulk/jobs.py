@@ -49,6 +49,8 @@ class Job(msgspec.Struct, frozen=True):
 
     status_url: str
     began: datetime
+    as_of: datetime
+    """The same by our clock or the server's, whichever is earlier: what changed before it is in the export."""
     asked: Asked
     refused: list[str] = []
     """Types that the server would not export."""
@@ -59,6 +61,15 @@ class _Kept(msgspec.Struct):
     owed: list[str] = []
     """Status URLs of jobs that are still to be deleted."""
     failed: list[datetime] = []
+
+
+def give_up_jobs(source: Source, landing: Landing) -> None:
+    """Gives back what a site that is no longer read by exports left at its server; nothing, nearly always."""
+    kept = landing.of_site().cursor(JOBS, _Kept)
+    if kept is None or not (kept.job or kept.owed):
+        return
+    with source.client() as client:
+        Jobs(client, source, landing, None).give_up()
 
 
 class JobFailed(Exception):
@@ -90,7 +101,7 @@ class Jobs:
         if not accepted.place:
             raise IncompleteError("the server accepts the export but does not say where to wait for it")
         place = str(self.client.origins.trusted(accepted.place))
-        kept.job = Job(place, began, self._asked, accepted.refused)
+        kept.job = Job(place, began, min(began, accepted.date or began), self._asked, accepted.refused)
         self._save()
         return kept.job
 
@@ -188,6 +199,12 @@ class Jobs:
             self._kept.owed = [*self._kept.owed, job.status_url][-OWED:]
             self.notes.append(f"the export could not be deleted at the server: {exc.cause}")
         self._save()
+
+    def give_up(self) -> None:
+        """All that is at the server."""
+        if self._kept.job is not None:
+            self.give_back(self._kept.job)
+        self._pay_what_is_owed()
 
     def forget(self, job: Job) -> None:
         """The server forgot it already."""

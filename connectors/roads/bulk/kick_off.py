@@ -46,6 +46,8 @@ class Accepted(NamedTuple):
     """Where the server says to wait for it; not yet trusted."""
     refused: list[str]
     """Types that the server does not export."""
+    date: datetime | None
+    """The server's own time."""
 
 
 class KickOff:
@@ -98,7 +100,7 @@ class KickOff:
             form = forms[0]
             answer = self._asked(level, left, form)
             if answer.status == 202:
-                return Accepted(answer.headers.get("Content-Location", ""), refused)
+                return Accepted(answer.headers.get("Content-Location", ""), refused, answer.date)
             told = issues(answer.content)
             if answer.status in (400, 422) and (named := _named(told, left)):
                 left, refused = [name for name in left if name not in named], [*refused, *named]

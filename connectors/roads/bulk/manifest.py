@@ -78,6 +78,11 @@ class Manifest(msgspec.Struct):
     link: msgspec.Raw = ABSENT
 
     @property
+    def says_nothing(self) -> bool:
+        """Whether it is none: `output` is there even where nothing came; without it nothing proves that nothing changed."""
+        return not isinstance(said(self.output, list[msgspec.Raw], None), list)
+
+    @property
     def next(self) -> str:
         """Where the manifest goes on."""
         return next((link.url for link in each(self.link, _Link) if link.relation == "next"), "")

@@ -11,6 +11,7 @@ from hospital_with_faults import Answered, FaultyHospital
 
 from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
+from schemas.errors import IncompleteError
 from schemas.sites import Site
 
 GUIDE = "http://hl7.org/fhir/uv/bulkdata/ImplementationGuide/hl7.fhir.uv.bulkdata"
@@ -255,3 +256,52 @@ def test_what_a_site_asks_for_goes_into_the_parameters_of_edition_4(
 def test_a_site_may_not_ask_for_other_types_or_times(make_site: Callable[..., Site]) -> None:
     with pytest.raises(ValueError, match="bulk_parameters"):
         make_site(road="bulk", fhir={"base_url": "https://ehr.example/fhir", "bulk_parameters": {"_since": "1999"}})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refuse(status=200),
+        Answered({"transactionTime": "2030-01-01T00:00:00Z", "requiresAccessToken": False}),
+        Answered({"resourceType": "Bundle", "type": "batch-response", "entry": []}),
+        Answered({"output": "none"}),
+    ],
+)
+def test_what_is_no_manifest_proves_nothing(exports: Exports, site: Site, pull_unit: Any, answer: Answered) -> None:
+    """It passes, or it is an error and the job given back; it never says that nothing changed."""
+    exports.status = [answer] * 3
+    with pytest.raises(IncompleteError, match="in its place"):
+        pull_unit(site, "export")
+    assert exports.jobs == {}
+    exports.status = [answer, answer]
+    assert pull_unit(site, "export").resources == 6
+
+
+def test_without_a_time_in_the_manifest_the_export_is_of_the_time_it_was_begun(
+    faulty: FaultyHospital, exports: Exports, site: Site, pull_unit: Any
+) -> None:
+    """What changed while the server was at work may not be in it; its clock may be behind ours."""
+    exports.manifest = {"transactionTime": "soon"}
+    at = {"Date": "Tue, 01 Jan 2030 11:00:00 GMT"}
+    exports.kick_off = [Answered({}, 202, {"Content-Location": exports.url("jobs/7"), **at})]
+    exports.jobs["jobs/7"] = ["Patient", "Condition"]
+    exports.status = [Answered({}, 202)]
+    assert pull_unit(site, "export").as_of == datetime(2030, 1, 1, 11, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Patient/$export cannot export Condition",
+        "Unsupported _type Condition. Supported types: Patient, Encounter, Condition.note",
+        "Not supported: Condition",
+        "GET [base]/Patient/$export?_type=Patient,Condition: resource type 'Condition' is not exportable",
+    ],
+)
+def test_the_type_that_a_refusal_is_about_is_told_from_those_it_mentions(
+    exports: Exports, site: Site, pull_unit: Any, text: str
+) -> None:
+    exports.kick_off = [refuse(text)]
+    pulled = pull_unit(site, "export")
+    assert (pulled.short, pulled.types) == ([], {"Patient": 3, "Condition": 3})
+    assert exports.begun[0].params == [("_type", "Patient")]

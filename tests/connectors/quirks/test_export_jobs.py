@@ -55,9 +55,9 @@ def load(tmp_path: Path, source_of: Callable[..., Source], clock: Clock, site: S
     """The pull of a load of its own, each time it is called."""
     zone, loads = LandingZone(tmp_path / "zone", "north"), iter(range(100))
 
-    def run(of: Site = site, **wanted: Any) -> Any:
+    def run(of: Site = site, unit: str = "export", **wanted: Any) -> Any:
         landing = zone.of(f"north/2030-01-01T00:00:{next(loads):02d}Z")
-        return pull(source_of(of, clock=clock, sleep=clock.sleep), Wanted(unit="export", landing=landing, **wanted))
+        return pull(source_of(of, clock=clock, sleep=clock.sleep), Wanted(unit=unit, landing=landing, **wanted))
 
     return run
 
@@ -173,3 +173,13 @@ def test_a_job_that_the_server_forgot_is_begun_again(exports: Exports, load: Any
     exports.status, exports.jobs = [], {}
     assert load().resources == 3
     assert len(exports.begun) == 2
+
+
+def test_a_site_that_is_read_by_search_from_now_on_leaves_no_job_behind(
+    exports: Exports, load: Any, site: Site
+) -> None:
+    exports.status = [BUSY] * 1000
+    with pytest.raises(TemporaryError):
+        load()
+    assert load(site.model_copy(update={"road": "search"}), "Patient").resources == 3
+    assert (exports.deleted, exports.jobs) == (["jobs/1"], {})

@@ -1,0 +1,75 @@
+"""A correction under a new id: it names what it replaces, and neither record is lost or counted twice unseen."""
+
+import json
+from typing import Any
+
+import pytest
+
+from transforms import Mapper
+
+Json = dict[str, Any]
+FHIR = "http://hl7.org/fhir/StructureDefinition"
+SITE = Mapper(site="north", time_zone="UTC", subject_key=b"a key of thirty-two bytes, no less")
+SNOMED_CODE = {"coding": [{"system": "http://snomed.info/sct", "code": "34000006"}]}
+PATIENT = {"reference": "Patient/p4"}
+RESOURCES: list[Json] = [
+    {
+        "resourceType": "Observation",
+        "status": "corrected",
+        "subject": PATIENT,
+        "effectiveDateTime": "2026-02-01",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]},
+        "valueQuantity": {"value": 19.5, "code": "kg", "system": "http://unitsofmeasure.org"},
+    },
+    {"resourceType": "Condition", "subject": PATIENT, "code": SNOMED_CODE},
+    {"resourceType": "Encounter", "status": "finished", "subject": PATIENT, "class": {"code": "AMB"}},
+    {"resourceType": "Procedure", "status": "completed", "subject": PATIENT, "code": SNOMED_CODE},
+    {
+        "resourceType": "Immunization",
+        "status": "completed",
+        "patient": PATIENT,
+        "occurrenceDateTime": "2026-02-01",
+        "vaccineCode": {"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "140"}]},
+    },
+]
+
+
+def mapped(resource: Json, ident: str, *extensions: Any) -> tuple[Json, list[str]]:
+    line = json.dumps({**resource, "id": ident, **({"extension": extensions} if extensions else {})}).encode()
+    (record,) = SITE.map_line(line).records
+    return json.loads(record.content), json.loads(b"{%b}" % record.provenance).get("flags", [])
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: str(resource["resourceType"]))
+def test_what_replaces_another_names_its_record(resource: Json) -> None:
+    """Whatever the extension's prefix; what it says beside, and of other resources, is nothing to us."""
+    kind = resource["resourceType"]
+    old, _ = mapped(resource, "old")
+    new, flags = mapped(
+        resource,
+        "new",
+        {"url": f"{FHIR}/request-replaces", "valueReference": {"reference": f"{kind}/old", "display": "x"}},
+        {"url": f"{FHIR}/replaces", "valueReference": {"reference": "DocumentReference/9"}},
+        {"url": f"{FHIR}/data-absent-reason", "valueCode": "unknown"},
+        {"url": "https://v.example/replaces", "valueReference": {"reference": f"{kind}/other"}},
+    )
+    assert old.get("replaces") is None
+    assert old["id"] in new["replaces"]
+    assert len(new["replaces"]) == 2
+    assert flags == [flag for flag in flags if flag != "replaced"]
+
+
+@pytest.mark.parametrize("url", [f"{FHIR}/replaced-by", "https://v.example/ext/replacedBy"])
+def test_what_says_that_it_is_replaced_is_flagged(url: str) -> None:
+    """It stands until its source withdraws it."""
+    record, flags = mapped(RESOURCES[0], "old", {"url": url, "valueReference": {"reference": "Observation/new"}})
+    assert "replaces" not in record
+    assert flags == ["replaced"]
+
+
+def test_an_odd_extension_leaves_the_others() -> None:
+    """It is left out and named."""
+    good = {"url": f"{FHIR}/replaces", "valueReference": {"reference": "Observation/old"}}
+    record, flags = mapped(RESOURCES[0], "new", {"url": "https://v.example/x", "valueReference": "Observation/7"}, good)
+    assert len(record["replaces"]) == 1
+    assert flags == ["dropped:extension"]
