@@ -234,6 +234,10 @@ class Limits(_Section):
     fall_percent: float = Field(
         default=30, gt=0, le=100, description="How much less of a type may come by a full read than by the last one."
     )
+    withdraw_percent: float = Field(
+        default=5, ge=0, le=100, description="Largest share of a type withdrawn unasked because a full read lacks it."
+    )
+    withdraw_count: int = Field(default=50, ge=0, description="The same as a number; the larger of both holds.")
     quarantine_lines: int = Field(
         default=100_000, ge=0, description="Most unusable lines of a type and load kept to look at; all are counted."
     )

@@ -465,7 +465,9 @@ class _TypeSearch:
             types={self.type: cursor.distinct},
             full=not self.windowed or cursor.heeds is False,
             heeds=cursor.heeds,
-            counted=cursor.counted,
+            counted=cursor.counted
+            and len(self.branches) == 1
+            and not cursor.way,  # else some belong to none of the searches
             timed=cursor.dated and (cursor.resources > 0 or cursor.counted),
             pages=cursor.pages,
             bytes=cursor.bytes,

@@ -11,6 +11,7 @@ import structlog
 
 from connectors.formats.ndjson import read_batches
 from connectors.landing import Kept
+from mainstem.refresh.absent import withdraw_absent
 from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.cohort import roster_of
 from mainstem.refresh.derive import mapper_of
@@ -46,8 +47,9 @@ def map_types(
     mapper = mapper_of(refresh)
     figures = []
     for name in chain.from_iterable(families(types)):
-        with holding(refresh, load_id, "map", name):
+        with holding(refresh, load_id, "map", name) as load:
             figures.append(_map_type(refresh, load_id, name, mapper, beside))
+            withdraw_absent(refresh, load, name, mapper)
     return add_up(figures)
 
 
