@@ -53,13 +53,14 @@ def widened(refresh: Refresh, types: Iterable[str]) -> bool:
     return any(refresh.store.cohorts.of(refresh.site.site, name) for name in types)
 
 
-def notes(refresh: Refresh, found: Roster) -> list[str]:
-    """What is told of the roster."""
-    gone = left(refresh, found) if found.members else 0
-    return [
-        *found.notes,
-        *([f"{gone} patients left the cohort: they are no longer read, their records stay"] if gone else []),
-    ]
+def notes(refresh: Refresh, found: Roster, new: Collection[str]) -> list[str]:
+    """What is told of the roster; `new`: who is to be read from the beginning, which of files nobody can ask for."""
+    told, gone = list(found.notes), left(refresh, found) if found.members else 0
+    if gone:
+        told.append(f"{gone} patients left the cohort: they are no longer read, their records stay")
+    if new and (refresh.site.fhir is None or refresh.site.road == "files"):
+        told.append(f"{len(new)} patients joined the cohort: have delivered anew what earlier deliveries held of them")
+    return told
 
 
 def left(refresh: Refresh, found: Roster) -> int:

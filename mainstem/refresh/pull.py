@@ -75,7 +75,7 @@ def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
     )
     pulled = pull(refresh.source(load.plan.types, load.plan.vendor), wanted)
     if roster and name == load.plan.units[0]:
-        pulled = msgspec.structs.replace(pulled, notes=[*pulled.notes, *cohort.notes(refresh, roster)])
+        pulled = msgspec.structs.replace(pulled, notes=[*pulled.notes, *cohort.notes(refresh, roster, joined)])
     pulled = msgspec.structs.replace(pulled, full=pulled.full or since is None)
     if not pulled.full and not _unheeded(refresh, load, pulled):
         return pulled

@@ -210,6 +210,11 @@ def test_a_delivery_of_everybody_gives_the_cohort_alone(lhn: Network, tmp_path: 
     assert report.total.skipped == {"not-in-cohort": 8}
     assert not [path for path in lhn.folder.rglob("quarantine/*") if path.stat().st_size]
 
+    (lhn.folder / "roster.txt").write_text("kid-1\nkid-4\nkid-5\n")
+    second = lhn.refresh(lhn.folder / "west.toml")
+    assert second.total.recorded == 2
+    assert "1 patients joined the cohort: have delivered anew what earlier deliveries held of them" in second.notes
+
 
 @pytest.mark.parametrize(
     ("text", "says"),
