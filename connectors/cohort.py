@@ -32,6 +32,8 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
     """The patients a load reads."""
 
     members: list[Member]
+    by_export: bool = False
+    """Whether the server exports them as a Group, and says itself whose a resource is; no members: it does not list them."""
     notes: list[str] = []
     """What somebody may want to know of how it came about; no ids."""
 

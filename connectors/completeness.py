@@ -12,7 +12,7 @@ from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
 from connectors.outside.times import zulu
 from connectors.vendors import Parameters
-from schemas.errors import IncompleteError, OperatorError
+from schemas.errors import IncompleteError, OperatorError, TemporaryError
 from schemas.problems import Problem
 
 FAR_AHEAD = timedelta(days=3650)
@@ -111,11 +111,17 @@ def asked(client: FhirClient, resource_type: str, params: Parameters) -> Page | 
     return page if bundle.resourceType == "Bundle" and not page.errors else None
 
 
-def honours_last_updated(client: FhirClient, resource_type: str, params: Parameters) -> bool:
-    """Whether searches heed `_lastUpdated`: nothing was updated in the future, so a search for it must give nothing."""
-    ahead = ("_lastUpdated", f"gt{zulu(client.clock() + FAR_AHEAD)}")
-    page = asked(client, resource_type, (*params, ahead))
-    return page is not None and not page.resources and not page.total
+def honours_last_updated(client: FhirClient, resource_type: str, params: Parameters) -> bool | None:
+    """Whether searches heed `_lastUpdated`: nothing was updated in the future, so a search for it must give nothing.
+
+    None where the question is refused or not answered: that proves neither.
+    """
+    ahead = ("_lastUpdated", f"ge{zulu(client.clock() + FAR_AHEAD)}")
+    try:
+        page = asked(client, resource_type, (*params, ahead))
+    except TemporaryError:
+        return None
+    return None if page is None else not page.resources and not page.total
 
 
 def landed_ids(landing: Landing, resource_type: str, cap: int) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Searches that a server takes only with a further parameter: the ways to ask for a whole type nevertheless."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -136,27 +136,40 @@ def sample(client: FhirClient, resource_type: str, way: str) -> Parameters:
     return (("patient", found), *first)
 
 
-def read_one(client: FhirClient, resource_type: str) -> str:
-    """A real read of the type's first page, as small as can be; says what came. For the preflight."""
+def read_one(client: FhirClient, resource_type: str, see: Callable[[bytes], None] | None = None) -> str:
+    """A real read of the type's first page, as small as can be; says what came. For the preflight.
+
+    `see` is shown each resource, and may raise.
+    """
+    page, way = _first_page(client, resource_type, 1)
+    if see is not None:
+        for line in page.resources:
+            see(line)
+    counted = f", {page.total} in all" if page.total is not None and not way else ""
+    stamped = "" if page.newest or not page.resources else "; no usable meta.lastUpdated"
+    return f"{len(page.resources)} read{counted}{stamped}" + (f"; by {way}, the plain search is refused" if way else "")
+
+
+def read_some(client: FhirClient, resource_type: str, count: int) -> list[bytes]:
+    """Resources of the type's first page, of about as many as asked for. For the preflight."""
+    return _first_page(client, resource_type, count)[0].resources
+
+
+def _first_page(client: FhirClient, resource_type: str, count: int) -> tuple[Page, str]:
+    """The page, and by which further parameter it came."""
     tried = ["", *ways(resource_type, client.vendor)]
     for way in tried:
         try:
-            page = _sampled(client, resource_type, sample(client, resource_type, way))
+            return _sampled(client, resource_type, sample(client, resource_type, way), count), way
         except ParameterWanted:
             if way == tried[-1]:
                 raise
-            continue
-        counted = f", {page.total} in all" if page.total is not None and not way else ""
-        stamped = "" if page.newest or not page.resources else "; no usable meta.lastUpdated"
-        return f"{len(page.resources)} read{counted}{stamped}" + (
-            f"; by {way}, the plain search is refused" if way else ""
-        )
     raise AssertionError("the last way returns or raises")
 
 
-def _sampled(client: FhirClient, resource_type: str, params: Parameters) -> Page:
-    size = client.vendor.page_size(resource_type, 1, params)
-    params = (*params, *((("_count", "1"),) if size else ()))
+def _sampled(client: FhirClient, resource_type: str, params: Parameters, count: int) -> Page:
+    size = client.vendor.page_size(resource_type, count, params)
+    params = (*params, *((("_count", str(count)),) if size else ()))
     bundle, _ = client.read(
         client.url(resource_type), BUNDLE, what=resource_type, params=params, require=require_bundle
     )

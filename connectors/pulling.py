@@ -13,7 +13,7 @@ from connectors.referred import complete_referred
 from connectors.roads.bulk import give_up_jobs, pull_export
 from connectors.roads.files import delivered, pull_files
 from connectors.roads.search import pull_search
-from connectors.rosters import read_roster
+from connectors.rosters import exported_group, read_roster
 from connectors.source import Source, Wanted
 from schemas.errors import MainstemError, TemporaryError
 from schemas.gaps import GapCause
@@ -28,6 +28,7 @@ __all__ = [
     "pull",
     "read_capabilities",
     "readable",
+    "reads_files",
     "require_delivery",
     "road_of",
     "roster",
@@ -40,7 +41,7 @@ def read_capabilities(source: Source) -> Capabilities | None:
 
     Raises OperatorError for a server that shows no statement, unless the site file says which road to take.
     """
-    if _reads_files(source.site):
+    if reads_files(source.site):
         return None
     with source.client() as client:
         return meet(client, hidden=source.site.road != "auto")
@@ -85,14 +86,16 @@ def needs_roster(site: Site, road: str) -> bool:
 
 
 def roster(source: Source, capabilities: Capabilities | None) -> Roster | None:
-    """The patients the site reads; None for everybody, and where the server knows the Group. Raises MainstemError."""
+    """The patients the site reads; None for everybody. Raises MainstemError."""
     road = road_of(source.site, capabilities)
+    if road == "bulk" and source.site.cohort is None and source.fhir.group:
+        return exported_group(source)
     return read_roster(source, by_files=road == "files") if needs_roster(source.site, road) else None
 
 
 def require_delivery(source: Source) -> None:
     """Proves that there is something whole to read where a site delivers files. Raises MainstemError where there is not."""
-    if _reads_files(source.site):
+    if reads_files(source.site):
         delivered(source)
 
 
@@ -103,7 +106,7 @@ def pull(source: Source, wanted: Wanted) -> Pulled:
     MainstemError with the cursor left for the next call.
     """
     wanted.landing.open()
-    if wanted.unit != EXPORT and _reads_files(source.site):
+    if wanted.unit != EXPORT and reads_files(source.site):
         return pull_files(source, wanted)
     if wanted.unit == EXPORT:
         return _pull_export(source, wanted)
@@ -129,7 +132,7 @@ def _searched(source: Source, wanted: Wanted, name: str) -> Pulled:
     """A type that the server does not export, by search, of the Group's patients where there is one; where it does not
     give it that way either, it is missing."""
     try:
-        if wanted.roster is None and source.fhir.group:
+        if source.fhir.group and not (wanted.roster and wanted.roster.members):
             members = read_roster(source, by_files=False)
             wanted = replace(wanted, roster=members, new=members.ids)
         return pull_search(source, replace(wanted, unit=name))
@@ -157,5 +160,6 @@ def _together(pulled: Pulled, more: Pulled) -> Pulled:
     )
 
 
-def _reads_files(site: Site) -> bool:
+def reads_files(site: Site) -> bool:
+    """Whether a folder is read, and no server."""
     return site.fhir is None or site.road == "files"

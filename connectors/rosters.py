@@ -15,7 +15,7 @@ from connectors.formats.bundle import BUNDLE, Page, require_bundle
 from connectors.formats.outcome import error_answer
 from connectors.outside.decoding import Unreadable, decoded
 from connectors.source import Source
-from schemas.errors import IncompleteError, OperatorError
+from schemas.errors import IncompleteError, MainstemError, OperatorError
 from schemas.gaps import GapCause
 
 _ID = re.compile(r"(?:Patient/)?([A-Za-z0-9.\-]{1,255})")
@@ -76,6 +76,18 @@ def read_roster(source: Source, *, by_files: bool) -> Roster:
             ids = asking.in_group(fhir.group)
         asking.ask_for(ids, identifiers)
     return asking.roster(len(ids) + len(identifiers))
+
+
+def exported_group(source: Source) -> Roster:
+    """The members of the Group that is exported, so that who joins is known; none, and why, where the server does not say."""
+    with source.client() as client:
+        asking = _Asking(client, source.site.limits.pages)
+        try:
+            ids = asking.in_group(source.fhir.group or "")
+        except MainstemError as exc:
+            why = f"who joined the Group cannot be told ({exc.cause}): what the EHR held of them before may be missing"
+            return Roster(members=[], by_export=True, notes=[why])
+    return Roster(members=[Member(each) for each in sorted(ids)], by_export=True, notes=asking.notes)
 
 
 def _as_listed(ids: Sequence[str], identifiers: Sequence[str]) -> Roster:

@@ -92,6 +92,12 @@ class GapCause(StrEnum):
         "Ask whether the export's scope changed; if it is true, `mainstem gaps accept`.",
         "site IT",
     )
+    WITHDRAWAL_HELD = (
+        "withdrawal-held",
+        "More of a type is gone from the EHR than is withdrawn unasked.",
+        "Ask whether the client's permissions changed; if it is true, `mainstem deletes release`.",
+        "site IT",
+    )
     NOT_DELIVERED = (
         "not-delivered",
         "No file of the type was delivered, as there was before.",

@@ -180,6 +180,18 @@ class Files(_Section):
         pattern=r"^[^/\\]+$",
         description="Name of the file that the site writes last, such as `_SUCCESS`: without it nothing is read.",
     )
+    every_hours: float | None = Field(
+        default=None,
+        gt=0,
+        description="How often the site delivers: files that are all older are read, and their types told as late.",
+    )
+    delivers: Literal["all", "changes"] = Field(
+        default="all",
+        description="What a delivery holds: all there is, so that far less of a type than before is a gap, or changes only.",
+    )
+    same_again: Literal["note", "late"] = Field(
+        default="note", description="What the same delivery as the night before is: worth a note, or late."
+    )
     settle_seconds: float = Field(
         default=1,
         ge=0,
@@ -222,6 +234,10 @@ class Limits(_Section):
     fall_percent: float = Field(
         default=30, gt=0, le=100, description="How much less of a type may come by a full read than by the last one."
     )
+    withdraw_percent: float = Field(
+        default=5, ge=0, le=100, description="Largest share of a type withdrawn unasked because a full read lacks it."
+    )
+    withdraw_count: int = Field(default=50, ge=0, description="The same as a number; the larger of both holds.")
     quarantine_lines: int = Field(
         default=100_000, ge=0, description="Most unusable lines of a type and load kept to look at; all are counted."
     )

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain, islice
@@ -106,6 +106,10 @@ class FilesCursor(msgspec.Struct, kw_only=True):
     resources: int = 0
     bytes: int = 0
     newest: datetime | None = None
+    written: datetime | None = None
+    """When the newest of the type's files was: up to then the delivery speaks."""
+    late: datetime | None = None
+    """When the newest of all files was, where that is too long ago."""
     sums: list[str] = []
     """Of what was landed, by part."""
     broken: int = 0
@@ -304,7 +308,8 @@ class _Copying:
                 self.cursor.done = True
             finally:
                 self._save()
-        return _pulled(self.type, self.cursor)
+        whole = self.settings is None or self.settings.delivers == "all"
+        return _pulled(self.type, self.cursor, full=whole)
 
     def _take_all(self) -> None:
         cursor, delivery = self.cursor, look_into(self.folder)
@@ -318,6 +323,7 @@ class _Copying:
             )
             cursor.others = dict(sorted(others.items())[:NAMED])
         self.landing.discard(path for path in self.landing.files(self.type) if path.name not in cursor.files)
+        cursor.late = self._late(delivery)
         self.sorted = set(found.get(SORTED, []))
         parts = [*own, *(unknown if self.first else []), *found.get(SORTED, [])]
         being_written = self._growing(parts)
@@ -328,6 +334,13 @@ class _Copying:
                 self._take(part)
                 self.progress(self.type, cursor.resources)
         self._compare(told_of(delivery), delivery)
+
+    def _late(self, delivery: Delivery) -> datetime | None:
+        hours = self.settings.every_hours if self.settings else None
+        written = max((_written(path) for path in delivery.files), default=None)
+        if hours is None or written is None:
+            return None
+        return written if self.source.clock() - written > timedelta(hours=hours) else None
 
     def _growing(self, parts: list[Part]) -> set[Path]:
         seconds = self.settings.settle_seconds if self.settings else 0
@@ -377,6 +390,8 @@ class _Copying:
         cursor.bytes += meter.bytes
         cursor.broken += meter.truncated
         cursor.newest = newest(cursor.newest, meter.newest)
+        if cursor.files[-1:] == [target.name] or part not in self.sorted:
+            cursor.written = newest(cursor.written, _written(part.path))
         if time.monotonic() - self.saved > SAVED_EVERY:
             self._save()
 
@@ -439,6 +454,10 @@ class _Copying:
         self.saved = time.monotonic()
 
 
+def _written(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat(follow_symlinks=False).st_mtime, UTC)
+
+
 def _looks(path: Path) -> tuple[int, int]:
     """What changes where a file is written to."""
     known = path.stat(follow_symlinks=False)
@@ -460,7 +479,7 @@ def _measured_as_is(source: Iterator[bytes], meter: Meter, not_after: datetime) 
     yield from packed
 
 
-def _pulled(resource_type: str, cursor: FilesCursor) -> Pulled:
+def _pulled(resource_type: str, cursor: FilesCursor, *, full: bool) -> Pulled:
     return Pulled(
         unit=resource_type,
         files=cursor.files,
@@ -473,12 +492,16 @@ def _pulled(resource_type: str, cursor: FilesCursor) -> Pulled:
         digest=blake2b("\n".join(sorted(cursor.sums)).encode(), digest_size=16).hexdigest() if cursor.sums else "",
         notes=_notes(cursor),
         newest=cursor.newest,
-        as_of=cursor.began,
+        full=full,
+        as_of=min(cursor.began, cursor.written or cursor.began),
     )
 
 
 def _short(name: str, cursor: FilesCursor) -> Iterator[Shortfall]:
     """What did not come."""
+    if cursor.late and cursor.delivered:
+        reason = f"the delivery is late: its newest file is of {cursor.late:%Y-%m-%d %H:%M}Z, longer ago than files.every_hours"
+        yield Shortfall(EVERY_TYPE, GapCause.DELIVERY_LATE, reason)
     if cursor.growing:
         reason = f"{name}: {len(cursor.growing)} files are still being written"
         fix = "Nothing, if the next run finds them whole. Have them written elsewhere and renamed, or set files.end_marker."

@@ -41,6 +41,8 @@ class SearchCursor(msgspec.Struct, kw_only=True):
     as_of: datetime | None = None
     way: str = ""
     """What the type is asked for by, where the server takes no plain search."""
+    singly: bool = False
+    """Whether patients are asked for one at a time: not every server takes several."""
     not_taken: list[str] = []
     """Categories the server does not take."""
     branch: int = 0
@@ -125,6 +127,8 @@ class _TypeSearch:
         self.branches: Sequence[Parameters] = (
             roster.searches(self.type, more, window, wanted.new) if roster else [(*each, *window) for each in more]
         )
+        if self.cursor.singly:
+            self.branches = [((name, each), *more) for (name, some), *more in self.branches for each in some.split(",")]
         self.size = self.client.vendor.page_size(self.type, self.asked_size, self.branches[0])
 
     def _fan_out(self, refused: ParameterWanted) -> None:
@@ -167,7 +171,7 @@ class _TypeSearch:
         """Forget what was read."""
         self.landing.discard([self.landing.folder / name for name in self.cursor.files])
         self.landing.discard([self.messages_path])
-        self.cursor = SearchCursor(began=self.cursor.began, way=self.cursor.way)
+        self.cursor = SearchCursor(began=self.cursor.began, way=self.cursor.way, singly=self.cursor.singly)
         self.seen.clear()
         self.ids.forget()
         self._save()
@@ -193,10 +197,17 @@ class _TypeSearch:
         self.progress(self.type, cursor.resources)
 
     def _pass_over(self) -> bool:
-        """Whether what was refused is a category that this server does not know; said in a note."""
+        """Whether what was refused can do without: several patients at once, or a category that this server does not know."""
         cursor, branch = self.cursor, self.branches[self.cursor.branch]
+        if cursor.url or cursor.crawl.way or cursor.crawl.number:
+            return False
+        if any(name in ("patient", "_id") and "," in value for name, value in branch[:1]):
+            cursor.singly = True
+            self.begin_again()
+            self._take_way()
+            return True
         category = next((value for name, value in branch if name == "category"), "")
-        if cursor.way not in (CATEGORY, BOTH) or cursor.url or cursor.crawl.way or cursor.crawl.number or not category:
+        if cursor.way not in (CATEGORY, BOTH) or not category:
             return False
         cursor.not_taken = list(dict.fromkeys([*cursor.not_taken, category]))
         if len(cursor.not_taken) == len(parts(self.type, self.client.vendor, cursor.way)):
@@ -262,7 +273,7 @@ class _TypeSearch:
         """Links lead onwards, and not for ever. What a loop brought twice is thrown away with it."""
         cursor, crawl = self.cursor, self.cursor.crawl
         at = cursor.url or (crawl.matches, *crawl.windows[-1:])
-        place = (cursor.branch, crawl.number, crawl.way, crawl.size, at)
+        place = (cursor.way, cursor.singly, cursor.branch, crawl.number, crawl.way, crawl.size, at)
         mark = blake2b(repr(place).encode(), digest_size=8).digest()
         if mark in self.seen:
             self.begin_again()
@@ -454,7 +465,9 @@ class _TypeSearch:
             types={self.type: cursor.distinct},
             full=not self.windowed or cursor.heeds is False,
             heeds=cursor.heeds,
-            counted=cursor.counted,
+            counted=cursor.counted
+            and len(self.branches) == 1
+            and not cursor.way,  # else some belong to none of the searches
             timed=cursor.dated and (cursor.resources > 0 or cursor.counted),
             pages=cursor.pages,
             bytes=cursor.bytes,

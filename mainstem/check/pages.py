@@ -1,4 +1,4 @@
-"""Probe: one page of each type, really read."""
+"""Probe: one page of each type, really read, and of the FHIR version that is mapped."""
 
 from functools import partial
 
@@ -6,14 +6,32 @@ from connectors.fan_out import read_one
 from connectors.pulling import readable
 from mainstem.check.finding import Finding, tried
 from mainstem.check.probe import Probe, Visit
+from schemas.errors import IncompleteError
+from schemas.problems import Reason
+from transforms import Mapper
+
+KEY = bytes(32)
+"""Of pseudonyms that nobody keeps."""
 
 
 def _look(visit: Visit) -> list[Finding]:
     client = visit.client
     if client is None or not visit.logged_in:
         return []
+    mapper = Mapper(site=visit.site.site, time_zone=visit.site.time_zone, subject_key=KEY)
+    see = partial(_require_r4, mapper)
     types = readable(visit.site, visit.capabilities)
-    return [tried(name, "site IT", partial(read_one, client, name), resource_type=name) for name in types]
+    return [tried(name, "site IT", partial(read_one, client, name, see), resource_type=name) for name in types]
+
+
+def _require_r4(mapper: Mapper, line: bytes) -> None:
+    """Raises IncompleteError for a resource of another FHIR version: a server may mix them, whatever its statement says."""
+    problem = mapper.map_line(line).problem
+    if problem is not None and problem.reason is Reason.OTHER_FHIR_VERSION:
+        raise IncompleteError(
+            f"a resource came that is of another FHIR version than R4 ({problem.path}); such are refused",
+            "Ask the EHR vendor for the R4 base URL, and whether that server gives R4 resources only.",
+        )
 
 
 PROBE = Probe(_look, after="log_in")

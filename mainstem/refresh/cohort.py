@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable
 import structlog
 
 from connectors.cohort import ROSTER, Roster
-from connectors.pulled import EXPORT
 from connectors.pulling import Capabilities, read_capabilities, roster
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
@@ -16,9 +15,8 @@ log = structlog.get_logger()
 
 def take_up(refresh: Refresh, load: Load) -> None:
     """The roster of a load whose first attempt ended before it was kept."""
-    site, source = refresh.site, refresh.source(refresh.site.types)
-    by_export = EXPORT in load.plan.units and site.cohort is None  # of the Group the server knows who is in it
-    if site.reads_some and not by_export and roster_of(refresh, load.id) is None:
+    source = refresh.source(refresh.site.types)
+    if refresh.site.reads_some and roster_of(refresh, load.id) is None:
         keep(refresh, load, found_out(refresh, read_capabilities(source)))
 
 
@@ -33,7 +31,7 @@ def keep(refresh: Refresh, load: Load, found: Roster | None) -> None:
         landing = refresh.landing(load.id)
         landing.open()
         landing.save_cursor(ROSTER, found)
-        log.info("cohort", site=load.site, load=load.id, patients=len(found.members), left=left(refresh, found))
+        log.info("cohort", site=load.site, load=load.id, patients=len(found.members))
 
 
 def roster_of(refresh: Refresh, load_id: str) -> Roster | None:
@@ -55,13 +53,14 @@ def widened(refresh: Refresh, types: Iterable[str]) -> bool:
     return any(refresh.store.cohorts.of(refresh.site.site, name) for name in types)
 
 
-def notes(refresh: Refresh, found: Roster) -> list[str]:
-    """What is told of the roster."""
-    gone = left(refresh, found)
-    return [
-        *found.notes,
-        *([f"{gone} patients left the cohort: they are no longer read, their records stay"] if gone else []),
-    ]
+def notes(refresh: Refresh, found: Roster, new: Collection[str]) -> list[str]:
+    """What is told of the roster; `new`: who is to be read from the beginning, which of files nobody can ask for."""
+    told, gone = list(found.notes), left(refresh, found) if found.members else 0
+    if gone:
+        told.append(f"{gone} patients left the cohort: they are no longer read, their records stay")
+    if new and (refresh.site.fhir is None or refresh.site.road == "files"):
+        told.append(f"{len(new)} patients joined the cohort: have delivered anew what earlier deliveries held of them")
+    return told
 
 
 def left(refresh: Refresh, found: Roster) -> int:
@@ -73,6 +72,8 @@ def left(refresh: Refresh, found: Roster) -> int:
 def settle(refresh: Refresh, load: Load, whole: Collection[str]) -> None:
     """These types were read of the roster's patients; of everybody, where there is none."""
     found = roster_of(refresh, load.id)
+    if found and not found.members:
+        return
     members = dict(_marks(refresh, found).values()) if found else {}
     for name in whole:
         refresh.store.cohorts.settle(load.site, name, members)

@@ -8,6 +8,7 @@ import structlog
 
 from connectors.pulled import EXPORT, Pulled, Shortfall, reasons
 from mainstem.refresh import cohort
+from mainstem.refresh.delivered import judge_delivery
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.report import report_of
@@ -41,6 +42,7 @@ def complete(refresh: Refresh, load_id: str) -> LoadReport:
 
 def _complete(refresh: Refresh, load: Load) -> None:
     store = refresh.store
+    judge_delivery(refresh, load)
     counts = store.loads.figures(load.id)
     settled = _settled(refresh, load, counts)
     if settled.gaps and not settled.watermarks and not any(each.read for each in counts.values()):

@@ -11,6 +11,7 @@ import structlog
 
 from connectors.formats.ndjson import read_batches
 from connectors.landing import Kept
+from mainstem.refresh.absent import withdraw_absent
 from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.cohort import roster_of
 from mainstem.refresh.derive import mapper_of
@@ -46,14 +47,15 @@ def map_types(
     mapper = mapper_of(refresh)
     figures = []
     for name in chain.from_iterable(families(types)):
-        with holding(refresh, load_id, "map", name):
+        with holding(refresh, load_id, "map", name) as load:
             figures.append(_map_type(refresh, load_id, name, mapper, beside))
+            withdraw_absent(refresh, load, name, mapper)
     return add_up(figures)
 
 
 def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None) -> TypeCounts:
     roster = roster_of(refresh, load_id)
-    own = roster.belongs(name) if roster else None
+    own = roster.belongs(name) if roster and not roster.by_export else None
     with _TypeLoad(refresh, load_id, name, mapper, beside, own) as part:
         for path in refresh.landing(load_id).files(name):
             for number, lines in part.left(path, read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS)):

@@ -61,7 +61,7 @@ def _tried(refresh: Refresh, load: Load, name: str) -> tuple[Pulled, MainstemErr
 def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
     types = load.plan.types if name == EXPORT else [name]
     roster = cohort.roster_of(refresh, load.id)
-    joined = cohort.joined(refresh, roster, types) if roster else set()
+    joined = cohort.joined(refresh, roster, [each for each in types if each in load.plan.since]) if roster else set()
     # An export begins at one moment for all; so does everybody where a cohort was read before.
     anew = bool(joined) if name == EXPORT else roster is None and cohort.widened(refresh, types)
     since = None if anew else _since(load, types)
@@ -75,7 +75,7 @@ def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
     )
     pulled = pull(refresh.source(load.plan.types, load.plan.vendor), wanted)
     if roster and name == load.plan.units[0]:
-        pulled = msgspec.structs.replace(pulled, notes=[*pulled.notes, *cohort.notes(refresh, roster)])
+        pulled = msgspec.structs.replace(pulled, notes=[*pulled.notes, *cohort.notes(refresh, roster, joined)])
     pulled = msgspec.structs.replace(pulled, full=pulled.full or since is None)
     if not pulled.full and not _unheeded(refresh, load, pulled):
         return pulled

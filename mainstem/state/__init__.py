@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from mainstem.database import Database
 from mainstem.state import tables
+from mainstem.state.absences import Absences
 from mainstem.state.aliases import Alias, Aliases
 from mainstem.state.batch import Batch, Place, Quarantined, Saved
 from mainstem.state.batches import Batches
@@ -57,6 +58,7 @@ class State:
         self.watermarks = Watermarks(database)
         self.gaps = Gaps(database)
         self.cohorts = Cohorts(database)
+        self.absences = Absences(database)
         self.quarantine = Quarantine(database)
 
     @classmethod

@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0005"
+HEAD = "0006"
 """The migration these tables are at; a test keeps it in step with mainstem/state/migrations."""
 
 
@@ -214,6 +214,18 @@ cohort_member = Table(
     Column("ref", LargeBinary(12), primary_key=True),
     Column("known_as", LargeBinary(12), nullable=False),
     comment="Patients of a site's cohort of whom a type is read, by keyed hash; known_as: of all ids a patient went by then.",
+)
+
+withheld = Table(
+    "withheld",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("resource_type", String, primary_key=True),
+    Column("absent", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("released", Instant),
+    comment="Withdrawals too many to be made unasked: how many resources of a type a full read lacked, of how many held.",
 )
 
 quarantine = Table(

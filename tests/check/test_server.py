@@ -136,6 +136,32 @@ def test_page_that_fails_is_its_types_finding_alone(
     assert (found["Condition"].kind, found["Condition"].resource_type) == (kind, "Condition")
 
 
+@pytest.mark.parametrize(("clock", "noticed"), [("00:00:00Z", True), ("09:15:00Z", False)])
+def test_dates_written_as_midnight_are_noticed_at_a_server_too(
+    make_site: Any, findings: Any, saying: Any, fhir: Any, clock: str, noticed: bool
+) -> None:
+    """From one more page of each type; one that cannot be read is told once, of its page."""
+    readings = [
+        {"resourceType": "Observation", "id": str(number), "effectiveDateTime": f"2026-03-02T{clock}"}
+        for number in range(30)
+    ]
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("metadata"):
+            return httpx2.Response(200, json=STATEMENT)
+        if request.url.path.endswith("Condition"):
+            return httpx2.Response(403)
+        return httpx2.Response(200, json=fhir.bundle(*readings[: int(request.url.params.get("_count", "1"))]))
+
+    types = ["Observation", "Condition"]
+    found = findings(make_site(types=types), saying(answer))
+    assert ("midnights" in found) == noticed
+    assert [name for name in found if not found[name].ok] == ["Condition", *(["midnights"] if noticed else [])]
+    if noticed:
+        assert "dates_as_midnight_utc" in found["midnights"].fix
+    assert "midnights" not in findings(make_site(types=types, dates_as_midnight_utc=True), saying(answer))
+
+
 def test_vendors_advice_is_shown_and_what_it_will_not_take_is_found(make_site: Any, findings: Any, saying: Any) -> None:
     """Before an export is wasted: Oracle Health allows one at a time."""
     cerner = {**STATEMENT, "publisher": "Cerner"}
@@ -183,3 +209,21 @@ def test_other_fhir_version_is_said_by_name(
     found = findings(make_site(road="search"), saying(statement))
     assert said in found["capability statement"].what
     assert "R4 base URL" in found["capability statement"].fix
+
+
+def test_resource_of_another_version_is_found_though_the_statement_says_r4(
+    make_site: Any, findings: Any, saying: Any, fhir: Any
+) -> None:
+    order = {"resourceType": "MedicationRequest", "id": "m", "requester": {"agent": {"reference": "Practitioner/Ann"}}}
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("metadata"):
+            return httpx2.Response(200, json=STATEMENT)
+        resource = order if request.url.path.endswith("MedicationRequest") else fhir.patient(1)
+        return httpx2.Response(200, json=fhir.bundle(resource))
+
+    found = findings(make_site(types=["Patient", "MedicationRequest"]), saying(answer))
+    assert found["Patient"].ok
+    assert (found["MedicationRequest"].ok, found["MedicationRequest"].kind) == (False, "incomplete")
+    assert "another FHIR version than R4 (MedicationRequest.requester)" in found["MedicationRequest"].what
+    assert "Ann" not in repr(found)

@@ -13,8 +13,10 @@ from jwt import PyJWKSet
 from typer.testing import CliRunner
 
 from connectors.client.keys import signing_keys
+from connectors.source import Source
 from mainstem.commands import app
 from mainstem.config.site_files import file_secrets, read_site
+from mainstem.demo.embedded import BackendClient, Hospital
 from schemas.errors import OperatorError
 from schemas.sites import Auth
 
@@ -101,6 +103,30 @@ def test_keys_are_changed_with_the_old_one_kept_for_a_while(site: Path, run: Run
     assert file.site.fhir is not None
     secret = file_secrets(file.folder)("file:keys/north.jwks")
     assert [each.kid for each in signing_keys(secret, file.site.fhir.auth)] == again
+
+
+def test_real_server_takes_the_new_key_and_the_old_one_until_it_knows_the_next(
+    site: Path, run: Run, tmp_path: Path
+) -> None:
+    (public,) = json.loads(run("new", site).stdout)["keys"]
+    private = site.parent / "keys/north.jwks"
+    client = BackendClient("c", private, public["kid"], "ES384", {**public, "key_ops": ["verify"]})
+    with Hospital(tmp_path, "north", client=client) as server:
+        log_in(site, "file:keys/north.jwks")
+        site.write_text(site.read_text().replace("https://ehr.example/interconnect-prd/api/FHIR/R4", server.base_url))
+
+        def status() -> int:
+            file = read_site(site)
+            source = Source(site=file.site, folder=file.folder, secrets=file_secrets(file.folder), attempts=1)
+            with source.client() as at:
+                return at.ask("GET", at.url("Patient"), what="Patient", accepted=(200,)).status
+
+        assert status() == 200
+        assert len(json.loads(run("new", site).stdout)["keys"]) == 2
+        assert status() == 200, "the server does not know the newest yet"
+        run("new", site)
+        with pytest.raises(OperatorError, match="refuses client c"):
+            status()
 
 
 def test_no_key_of_anything_else_is_overwritten(site: Path, run: Run, tmp_path: Path) -> None:

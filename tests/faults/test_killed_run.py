@@ -16,7 +16,7 @@ from synthetic_children import children, deliver
 from schemas.outcomes import MAPPED_TYPES, record_type_of
 
 SEEDS = (1, 2, 3)
-TYPES = [record_type_of(name) for name in MAPPED_TYPES]
+TYPES = {record_type_of(name) for name in MAPPED_TYPES}
 CHILDREN, VISITS = 40, 24
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exporting import Exports
 from hospital_with_faults import Answered, Asked, FaultyHospital
 from network_under_test import Network
 
@@ -209,6 +210,11 @@ def test_a_delivery_of_everybody_gives_the_cohort_alone(lhn: Network, tmp_path: 
     assert report.total.skipped == {"not-in-cohort": 8}
     assert not [path for path in lhn.folder.rglob("quarantine/*") if path.stat().st_size]
 
+    (lhn.folder / "roster.txt").write_text("kid-1\nkid-4\nkid-5\n")
+    second = lhn.refresh(lhn.folder / "west.toml")
+    assert second.total.recorded == 2
+    assert "1 patients joined the cohort: have delivered anew what earlier deliveries held of them" in second.notes
+
 
 @pytest.mark.parametrize(
     ("text", "says"),
@@ -240,3 +246,28 @@ def test_who_leaves_a_group_is_not_taken_for_deleted_by_a_full_read(
         report = lhn.refresh(path)
     assert (report.status, report.total.withdrawn, report.gaps) == ("completed", 0, [])
     assert report.notes == ["2 patients left the cohort: they are no longer read, their records stay"]
+
+
+def test_who_joins_an_exported_group_is_exported_from_the_beginning(
+    lhn: Network, clinic: FaultyHospital, exports: Exports, site: Any
+) -> None:
+    """The server exports what changed since, of everybody in the Group: of who joins, that is nothing."""
+    path = site("", group="registry", road="bulk")
+
+    def night(*members: int) -> list[str]:
+        group = [{"entity": {"reference": f"Patient/kid-{number}"}} for number in members]
+        clinic.put({"resourceType": "Group", "id": "registry", "member": group})
+        clinic.asked.clear()
+        report = lhn.refresh(path)
+        assert (report.status, report.notes) == ("completed", [])
+        return [asked.value("_since") for asked in clinic.asked if asked.path.endswith("$export")]
+
+    assert night(1, 2) == [""]
+    (since,) = night(1, 2)
+    assert since
+    assert night(1, 2, 7) == [""]
+    assert night(1, 2, 7) != [""]
+    clinic.put({"resourceType": "Group", "id": "registry"})
+    unlisted = lhn.refresh(path)
+    assert "who joined the Group cannot be told" in unlisted.notes[0]
+    assert night(1, 2, 7) != [""]

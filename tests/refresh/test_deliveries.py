@@ -375,3 +375,83 @@ def test_a_bulk_clients_log_says_whether_its_export_ended_and_what_it_fetched(si
     report = site.night()
     assert [(gap.resource_type, gap.cause) for gap in report.gaps] == [("Observation", "file-not-read")]
     assert "could not be fetched" in report.gaps[0].reason
+
+
+def test_far_less_of_a_type_than_before_is_a_gap_until_it_is_accepted(site: Site) -> None:
+    """What came is read and told all the same; where a site delivers changes only, nights differ as they may."""
+    (site.folder / "Patient.ndjson").write_text(lines(patient(1)))
+    (site.folder / "Observation.ndjson").write_text(lines(*(height(number) for number in range(40))))
+    upto = site.night().watermarks
+    (site.folder / "Observation.ndjson").write_text(lines(*(height(number, 130) for number in range(5))))
+    report = site.night()
+    assert (report.status, list(report.watermarks), report.published) == ("partial", ["Patient"], 5)
+    assert [(gap.resource_type, gap.cause) for gap in report.gaps] == [("Observation", "sharp-fall")]
+    assert site.watermarks()["Observation"] == upto["Observation"]
+    assert site.records()["observation"] == 40
+    site.state(lambda store: store.gaps.accept("west", "Observation", "a clinic closed", datetime.now(UTC)))
+    accepted = site.night()
+    assert (accepted.status, accepted.gaps, set(accepted.watermarks)) == ("completed", [], set(TYPES))
+
+    site.says(delivers="changes")
+    (site.folder / "Observation.ndjson").write_text(lines(height(41)))
+    assert site.night().status == "completed"
+
+
+def test_a_type_that_holds_nothing_any_more_is_a_gap(site: Site) -> None:
+    whole(site)
+    site.night()
+    (site.folder / "Observation.ndjson").unlink()
+    (site.folder / "Observation.ndjson.gz").write_bytes(gzip.compress(b""))
+    report = site.night()
+    assert [(gap.resource_type, gap.cause) for gap in report.gaps] == [("Observation", "fell-silent")]
+    assert site.records()["observation"] == 2
+
+
+def test_files_that_are_older_than_the_site_delivers_are_late(site: Site) -> None:
+    """They are read; but the night is not whole until newer ones come, and the watermark is the delivery's own time."""
+    site.says(every_hours=24)
+    whole(site)
+    assert site.night().status == "completed"
+    written = datetime.now(UTC).timestamp() - 30 * 3600
+    (site.folder / "Patient.ndjson").write_text(lines(patient(1), patient(2)))
+    for path in site.folder.iterdir():
+        os.utime(path, (written, written))
+    report = site.night()
+    assert (report.status, report.watermarks, report.published) == ("partial", {}, 1)
+    assert {gap.resource_type: gap.cause for gap in report.gaps} == dict.fromkeys(TYPES, "delivery-late")
+    assert "longer ago than files.every_hours" in report.gaps[0].reason
+    whole(site)
+    assert (site.night().status, site.gaps()) == ("completed", [])
+
+
+def test_the_same_delivery_again_is_noted_or_late_as_the_site_says(site: Site) -> None:
+    whole(site)
+    assert site.night().notes == []
+    for path in site.folder.iterdir():
+        path.touch()
+    again = site.night()
+    assert (again.status, again.published) == ("completed", 0)
+    assert again.notes == ["the delivery is the same as at the load before, in every file"]
+
+    site.says(same_again="late")
+    late = site.night()
+    assert {gap.resource_type: gap.cause for gap in late.gaps} == dict.fromkeys(TYPES, "delivery-late")
+    (site.folder / "Observation.ndjson").write_text(lines(height(1), height(2), height(3)))
+    assert (site.night().status, site.gaps()) == ("completed", [])
+
+
+def test_files_of_several_types_with_none_of_ours_are_no_delivery(site: Site) -> None:
+    """Only when every line was read is it known that nothing of it was wanted."""
+    (site.folder / "all.ndjson").write_text(lines({"resourceType": "Practitioner", "id": "p"}))
+    with pytest.raises(MainstemError, match="nothing of the site's types was delivered"):
+        site.night()
+    assert {gap.cause for gap in site.gaps()} == {"delivery-late"}
+
+
+def test_the_watermark_is_the_deliverys_time_and_not_our_clock(site: Site) -> None:
+    whole(site)
+    written = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
+    os.utime(site.folder / "Patient.ndjson", (written.timestamp(), written.timestamp()))
+    report = site.night()
+    assert report.watermarks["Patient"] == written
+    assert report.watermarks["Observation"] > written

@@ -198,6 +198,55 @@ def test_a_server_that_heeds_the_window_and_has_nothing_new_is_no_gap(
     assert lhn.refresh(site()).status == "completed"
 
 
+def test_what_a_counted_full_read_lacks_is_withdrawn(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    """A few, by a vendor without `_lastUpdated`; unchanged lines that are not mapped again count as read."""
+    faulty.put(*(patient(number) for number in range(60)))
+    path = site(vendor="epic")
+    lhn.refresh(path)
+    del faulty.resources["Patient"][57:]
+    second = lhn.refresh(path)
+    assert (second.status, second.total.withdrawn, second.total.recognised) == ("completed", 3, 57)
+    faulty.put(patient(58))
+    assert (lhn.refresh(path).total.recorded, lhn.refresh(path).total.withdrawn) == (1, 0)
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_absence_proves_nothing_without_a_count_or_a_full_read(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path], counts: bool
+) -> None:
+    """No total; or a window of updates, in which what is old does not come."""
+    faulty.counts = counts
+    faulty.understands -= {"_summary"}
+    faulty.put(*(patient(number) for number in range(9)))
+    path = site(vendor="generic" if counts else "epic")
+    lhn.refresh(path)
+    del faulty.resources["Patient"][7:]
+    assert lhn.refresh(path).total.withdrawn == 0
+
+
+def test_the_brake_stops_a_mass_withdrawal_until_it_is_released(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    """A clinic lost to a permission looks like patients who are gone: kept, told, and withdrawn once somebody says so."""
+    faulty.put(*(patient(number) for number in range(60)))
+    limits = "[limits]\nwithdraw_count = 5\n"
+    path = site(vendor="epic")
+    path.write_text(path.read_text() + limits)
+    lhn.refresh(path)
+    del faulty.resources["Patient"][50:]
+    held = lhn.refresh(path)
+    assert (held.status, held.total.withdrawn, [gap.cause for gap in held.gaps]) == ("partial", 0, ["withdrawal-held"])
+    listed = lhn.mainstem("deletes", "list")
+    assert (listed.returncode, "west Patient: 10 of 60 gone" in listed.stdout) == (3, True)
+    assert lhn.mainstem("deletes", "release", path, "Encounter").returncode == 78
+    assert lhn.mainstem("deletes", "release", path, "Patient").returncode == 0
+    released = lhn.refresh(path)
+    assert (released.status, released.total.withdrawn, released.gaps) == ("completed", 10, [])
+    assert "nothing waits" in lhn.mainstem("deletes", "list").stdout
+
+
 def condition(number: int, updated: str = "2026-03-01T00:00:00Z") -> dict[str, Any]:
     """A diagnosis of a child's, as it was changed last."""
     coding = {"system": "http://snomed.info/sct", "code": "34000006"}

@@ -11,9 +11,15 @@ from schemas.errors import OperatorError
 from schemas.outcomes import MAPPED_TYPES, REFERRED_TYPES
 
 
+def deliver(refresh: Refresh) -> None:
+    """One patient: without a delivery there is no load."""
+    (refresh.file.folder / "delivery" / "Patient.ndjson").write_text('{"resourceType": "Patient", "id": "kid-1"}\n')
+
+
 def test_a_load_left_unfinished_is_taken_up_only_as_it_was_asked_for(make_refresh: Callable[..., Refresh]) -> None:
     """`--types Patient` was killed: the night must not read Patient only and call itself whole."""
     refresh = make_refresh()
+    deliver(refresh)
     load = steps.plan(refresh, types=["Patient"]).load
     with pytest.raises(OperatorError, match="--types Patient") as refused:
         steps.plan(refresh)
@@ -33,6 +39,7 @@ def test_a_load_left_unfinished_is_taken_up_only_as_it_was_asked_for(make_refres
 def test_a_load_of_all_types_is_the_same_however_all_is_said(make_refresh: Callable[..., Refresh]) -> None:
     """A DAG names each of them, `mainstem run` none: either takes up what the other left."""
     refresh = make_refresh()
+    deliver(refresh)
     load = steps.plan(refresh, types=list(refresh.site.types)).load
     assert steps.plan(refresh).load == load
     assert steps.plan(refresh, types=sorted(refresh.site.types)).resumed

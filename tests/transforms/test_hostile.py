@@ -33,6 +33,11 @@ OBSERVATION = {
     "subject": KID,
     "effectiveDateTime": "2026-04-07",
 }
+DRUG = {
+    "status": "completed",
+    "medicationCodeableConcept": coded("http://www.nlm.nih.gov/research/umls/rxnorm", "327361"),
+    "subject": KID,
+}
 BASES: dict[str, dict[str, Any]] = {
     "patient": {"resourceType": "Patient", "id": "kid-3", "gender": "female", "birthDate": "2014-02-03"},
     "observation": OBSERVATION | reading("29463-7", 31.5, "kg"),
@@ -82,6 +87,9 @@ BASES: dict[str, dict[str, Any]] = {
         "subject": KID,
         "authoredOn": "2026-04-07",
     },
+    "dispense": DRUG | {"resourceType": "MedicationDispense", "id": "d3", "whenHandedOver": "2026-04-07"},
+    "given": DRUG | {"resourceType": "MedicationAdministration", "id": "a3", "effectiveDateTime": "2026-04-07"},
+    "statement": DRUG | {"resourceType": "MedicationStatement", "id": "s3", "effectiveDateTime": "2026-04-07"},
 }
 
 

@@ -94,6 +94,26 @@ def test_what_somebody_reported_is_no_order(fields: Json, kind: str) -> None:
     assert record(medicine(**fields))["kind"] == kind
 
 
+@pytest.mark.parametrize(
+    ("kind", "whole"),
+    [
+        ("MedicationDispense", "Procedure"),
+        ("MedicationAdministration", "MedicationAdministration"),
+        ("MedicationAdministration", "Procedure"),
+        ("MedicationStatement", "MedicationDispense"),
+        ("MedicationStatement", "Observation"),
+    ],
+)
+def test_what_is_a_part_names_its_whole(kind: str, whole: str) -> None:
+    """Or a measure counts one infusion as often as its bag was changed; a mere text or a foreign type names none."""
+    named = [
+        {"reference": f"{whole}/w-1", "display": "must not leave"},
+        {"reference": "Binary/9"},
+        {"display": "a bag"},
+    ]
+    assert record(medicine(kind, partOf=named))["part_of"] == [ref(whole, "w-1")]
+
+
 def test_a_dispense_tells_when_how_much_and_by_which_order() -> None:
     """The time of handing over; that of preparing only where it is the only one."""
     given = medicine(

@@ -1,6 +1,7 @@
 """Names, numbers and texts planted in every field of every mapped type, in every shape FHIR has: none of them leaves."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -89,7 +90,7 @@ def shapes(said: str) -> Iterator[Any]:
     yield [{"code": {"text": said}, "valueString": said}, {"code": {"coding": [{"code": said}]}, "valueInteger": 1}]
 
 
-def planted(name: str) -> Iterator[bytes]:
+def planted(name: str, texts: tuple[str, ...] = PLANTED) -> Iterator[bytes]:
     resource = mappings()[name]
     named = {*fields_of(resource.fields), *fields_of(resource.repeated), *fields_of(resource.subject), "meta", "id"}
     subject = next(iter(resource.subject))
@@ -98,7 +99,7 @@ def planted(name: str) -> Iterator[bytes]:
         base["id"] = "p1"
     named |= {resource.parts.of} if resource.parts else set()
     for field in sorted(named):
-        for said in PLANTED:
+        for said in texts:
             for shape in shapes(said):
                 beside = (
                     {}
@@ -123,3 +124,36 @@ def test_nothing_planted_leaves_a_mapping(name: str) -> None:
     assert len(outcomes.records) > 100
     found = {secret for text in given for secret in SECRETS if secret in text.lower()}
     assert not found, next(text for text in given for secret in found if secret in text.lower())
+
+
+DAY = ("1987-06-05", "06/05/1987", "5 June 1987", "19870605")
+
+
+def dates_outside_their_fields(value: Any, name: str = "") -> Iterator[str]:
+    """Fields of a record, none of which is a date or a time, in which a planted day stands."""
+    if isinstance(value, dict):
+        for inner, each in value.items():
+            yield from dates_outside_their_fields(each, inner)
+    elif isinstance(value, list):
+        for each in value:
+            yield from dates_outside_their_fields(each, name)
+    elif any(day in str(value) for day in DAY) and not TIMES.fullmatch(name):
+        yield name
+
+
+TIMES = re.compile(
+    r".*_date|start|end|onset|abatement|effective|issued|performed(_end)?|occurrence|value_instant|value(_low|_high)?"
+)
+"""Times are told at tier 1; a reading of 19,870,605 is a number."""
+
+
+@pytest.mark.parametrize("name", sorted(mappings()))
+def test_a_day_planted_anywhere_leaves_in_no_field_but_a_time(name: str) -> None:
+    """Written as a code, a unit, a reference, a text, a system; none in what is noticed, either."""
+    mapper = site()
+    outcomes = mapper.map_lines(list(planted(name, DAY)))
+    for record in outcomes.records:
+        assert [*dates_outside_their_fields(json.loads(record.content))] == [], record.content
+        assert not any(day.encode() in record.provenance for day in DAY)
+    said = repr([outcome.problem for outcome in outcomes.unusual.values()]) + repr(vars(mapper.noticed))
+    assert [day for day in DAY if day in said] == []

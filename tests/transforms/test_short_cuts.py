@@ -48,10 +48,14 @@ MOMENTS = st.builds(
         st.sampled_from(["24:00:00", "23:59:60", "05:00:00", "04:59:59"]),
     ),
     st.sampled_from(["", ".0", ".000", ".250", ".250000", ".25", ".1234567", ".", ".abc"]),
-    st.sampled_from(["Z", "+00:00", "-00:00", "+05:30", "-0500", "z", ""]),
+    st.sampled_from(["Z", "+00:00", "-00:00", "+05:30", "-11:45", "-0500", "z", ""]),
 )
 QUANTITIES = st.builds(
-    lambda value, unit, more: '{"value":' + value + ("," if unit else "") + unit + more + "}",
+    lambda value, unit, more, last: (
+        "{"
+        + (unit + more + ',"value":' + value if last and unit else f'"value":{value}{"," if unit else ""}{unit}{more}')
+        + "}"
+    ),
     st.one_of(
         st.decimals(-500, 500, places=2).map(str),
         st.sampled_from(["0", "-0", "7.10", "07", "1e3", "1E400", '"7"', "null"]),
@@ -71,6 +75,14 @@ QUANTITIES = st.builds(
         ]
     ),
     st.sampled_from(["", ',"value":9', ',"extension":[]', ',"code":"cm"']),
+    st.booleans(),
+)
+RANGES = st.builds(
+    lambda one, other, names, more: f'[{{"{names[0]}":{one},"{names[1]}":{other}}}{more}]',
+    QUANTITIES,
+    QUANTITIES,
+    st.sampled_from([("low", "high"), ("high", "low"), ("low", "low")]),
+    st.sampled_from(["", ",null", ',{"low":{"value":1}}']),
 )
 BESIDE = st.sampled_from(
     [
@@ -108,7 +120,9 @@ REFERENCES = st.builds(
 USUAL = st.one_of(
     MOMENTS.map(json.dumps),
     st.builds(lambda start, end: f'{{"start":"{start}","end":"{end}"}}', MOMENTS, MOMENTS),
+    st.builds(lambda start, end: f'{{"end":"{end}","start":"{start}"}}', MOMENTS, MOMENTS),
     QUANTITIES,
+    RANGES,
     REFERENCES,
     st.sampled_from(['"a.b-C"', '"a b"', "7", '""', '"\\u0031"']),
 ).map(str.encode)
@@ -193,16 +207,21 @@ def test_meta_is_cut_to_what_it_is_read_as(raw: bytes) -> None:
 
 def test_the_usual_forms_are_cut() -> None:
     """A short cut that always declines would pass, and be slow."""
-    usual: dict[Any, bytes] = {
-        "effectiveDateTime": b'"2026-03-02T09:10:00Z"',
-        "valueQuantity": b'{"value":7.1,"unit":"%","system":"http://unitsofmeasure.org","code":"%"}',
-        "encounter": b'{"reference":"Encounter/1"}',
-        "subject": b'{"display":"x", "identifier": {"system":"urn:mrn"}, "reference": "Patient/1"}',
-        "effectivePeriod": b'{"start":"2026-03-02T09:10:00Z","end":"2026-03-02T09:10:00Z"}',
-    }
+    percent = b'"system":"http://unitsofmeasure.org","unit":"%"'
+    usual: list[tuple[Any, bytes]] = [
+        ("effectiveDateTime", b'"2026-03-02T09:10:00Z"'),
+        ("effectiveDateTime", b'"2026-03-02T09:10:00-05:00"'),
+        ("valueQuantity", b'{"value":7.1,"unit":"%","system":"http://unitsofmeasure.org","code":"%"}'),
+        ("valueQuantity", b'{"code":"%%",%b,"value":7.1}' % percent),
+        ("referenceRange", b'[{"low":{"value":7.1,%b},"high":{%b,"value":9}}]' % (percent, percent)),
+        ("encounter", b'{"reference":"Encounter/1"}'),
+        ("subject", b'{"display":"x", "identifier": {"system":"urn:mrn"}, "reference": "Patient/1"}'),
+        ("effectivePeriod", b'{"start":"2026-03-02T09:10:00Z","end":"2026-03-02T09:10:00Z"}'),
+        ("effectivePeriod", b'{"end":"2026-03-02T09:10:00+01:00","start":"2026-03-02T09:10:00+02:00"}'),
+    ]
     declared = mappings()["Observation"]
     rules = dict([*_rules(declared.subject), *_rules(declared.fields), *_rules(declared.repeated)])
-    for name, raw in usual.items():
+    for name, raw in usual:
         rule = rules[name]
         assert rule.usual is not None
         assert rule.usual(SETTING, [b",x" for _ in rule.gives])(raw, None) is not None

@@ -87,8 +87,11 @@ class Columns:
         return [place for place, row in enumerate(zip(*standing, strict=True)) if row.count(None) < len(row) - 1]
 
 
-def narrow(name: str, fields: Iterable[str]) -> Any:
-    """A struct of just these FHIR fields, each absent or kept as bytes; the id as a scalar."""
+def narrow(name: str, fields: Iterable[str], *, strict: bool = False) -> Any:
+    """A struct of just these FHIR fields, each absent or kept as bytes; the id as a scalar.
+
+    `strict`: others but `resourceType`, which must be the name, are an error.
+    """
     attributes = {f"f{number}": field for number, field in enumerate(fields)}
     return msgspec.defstruct(
         name,
@@ -96,6 +99,9 @@ def narrow(name: str, fields: Iterable[str]) -> Any:
         rename=attributes,
         omit_defaults=True,
         gc=False,
+        forbid_unknown_fields=strict,
+        tag_field="resourceType" if strict else None,
+        tag=name if strict else None,
     )
 
 

@@ -35,6 +35,14 @@ LONGEST_KEY = 1024
 """Longer fields are read each time, so that a memory is a few megabytes whatever the source sends."""
 
 
+_NEW = 0.9
+"""Share of a batch's contents that a full memory did not know: so many, and the field hardly recurs …"""
+
+
+_BATCHES = 16
+"""… so that in as many batches what a short cut gives is not remembered."""
+
+
 _ODD = 8
 """Elements of a list that are left out of it because they cannot be used; of a field with more, all is."""
 
@@ -106,11 +114,19 @@ class Memory(dict[Any, bytes]):
         self._older: dict[Any, bytes] = {}
         self._noted: dict[Any, tuple[bytes, Note]] = {}
         self._raised: dict[Any, Note] = {}
+        self._passes = 0
         self._most = _PAIRED_MEMORIES if self._paired else _FIELD_MEMORIES
 
     def texts(self, contents: Sequence[Any], notes: Notes) -> Texts:
         """What a batch's contents of this field become; what was noticed is added to `notes`."""
-        texts = list(map(self.__getitem__, contents))
+        if self._passes:
+            self._passes -= 1
+            texts = list(map(self._passing, contents))
+        else:
+            known = len(self)
+            texts = list(map(self.__getitem__, contents))
+            if self._older and self._usual is not None and len(self) - known > _NEW * len(contents):
+                self._passes = _BATCHES
         if self._raised:
             for place, content in enumerate(contents):
                 if (note := self._raised.get(content)) is not None:
@@ -118,15 +134,25 @@ class Memory(dict[Any, bytes]):
             self._raised = {}
         return texts
 
+    def _passing(self, content: Any) -> bytes:
+        """The members of a content that will not come again."""
+        companion, raw = content if self._paired else (None, content)
+        if raw is None:
+            return b""
+        assert self._usual is not None
+        found = self._usual(raw, companion)
+        return self[content] if found is None else found
+
     def __missing__(self, content: Any) -> bytes:
         """The members of a content not at hand, which is remembered."""
-        known = self._noted.get(content)
-        if known is not None:
+        if self._noted and (known := self._noted.get(content)) is not None:
             text, self._raised[content] = known
             return text
         companion, raw = content if self._paired else (None, content)
         size = len(raw or b"") + len(companion or b"")
         found = b"" if raw is None else self._older.get(content)
+        if found is None and self._usual is not None:
+            found = self._usual(raw, companion)
         if found is None:
             found, note = self._entry(raw, companion)
             if note is not None:
@@ -142,8 +168,6 @@ class Memory(dict[Any, bytes]):
         return found
 
     def _entry(self, raw: bytes, companion: bytes | None) -> tuple[bytes, Note | None]:
-        if self._usual is not None and (text := self._usual(raw, companion)) is not None:
-            return text, None
         if raw in _EMPTY:
             return b"", EMPTY
         if raw[:1] in b"{[" and has_key_twice(raw):
@@ -221,7 +245,8 @@ class Table:
             for rule in choices
             for name, other in rule.instead.items()
         }
-        others = [name for rule in choices for name in rule.instead]
+        others = {name: other for rule in choices for name, other in rule.instead.items()}
+        self._gives = [(name, rule.gives) for name, rule in (*rules.items(), *others.items())]
         self.names = list(dict.fromkeys([*rules, *self.needs.values(), *others]))
         """The FHIR fields that are decoded."""
         self._otherwise = {
@@ -229,6 +254,10 @@ class Table:
             for name, rule in fields.items()
             if isinstance(rule, Choice)
         }
+
+    def giving(self, beginnings: tuple[str, ...]) -> list[str]:
+        """The FHIR fields that give a field of the record with such a beginning."""
+        return [name for name, gives in self._gives if any(field.startswith(beginnings) for field in gives)]
 
     def texts(self, source: Columns, notes: Notes) -> list[Texts]:
         """What the fields of a batch give, field after field in the record's order; adds to `notes`."""

@@ -23,15 +23,16 @@ class Noticed:
         self.parts: Counter[tuple[str, str]] = Counter()
         """(FHIR type, reason) → parts of its resources that gave no record; (FHIR type, "") → all that were read."""
 
-    def add(self, resource_type: str, notes: Iterable[Note], *, kept: bool) -> None:
+    def add(self, resource_type: str, notes: Iterable[Note], kept: bool) -> None:
         """What was noticed in a resource; of one that gives records (`kept`), what was left out of them."""
         for note in notes:
             for flag in note.flags:
                 self.flags[flag] += 1
             for coding in note.unmapped:
                 self.unmapped[coding] += 1
-            for path in note.dropped if kept else ():
-                self.dropped[f"{resource_type}.{_PLACE.sub('', path)}"] += 1
+            if kept and note.dropped:
+                for path in note.dropped:
+                    self.dropped[f"{resource_type}.{_PLACE.sub('', path)}"] += 1
 
     def take(self) -> tuple[dict[str, int], int, dict[str, int]]:
         """What was left out since this was asked last: fields by path; how many parts were read, those left out by reason."""

@@ -52,7 +52,6 @@ class Reader:
     ) -> None:
         self._type = resource.source
         self._record = resource.record
-        self._contradictions = resource.contradictions
         self._noticed = noticed
         self._references = references
         self._heads = HeadReader(resource, site=site, setting=setting, leaves=leaves)
@@ -61,13 +60,16 @@ class Reader:
         self._shared = Table(fields, setting, leaves)
         inner = modifiers("modifierExtension") if resource.parts else {}
         self._repeated = Table({**resource.repeated, **inner}, setting, leaves)
+        self._contradictions = [
+            (each, [*self._shared.giving(each.of), *self._repeated.giving(each.of)]) for each in resource.contradictions
+        ]
         self._parts = PartReader(resource.parts, self._repeated, setting)
         self._stands_by = tuple([b',"%b":' % name.encode() for name in resource.parts.alone]) if resource.parts else ()
         self._telling = [name for name in resource.subject if name != "id"] or [next(iter(resource.fields))]
         own = filter(None, (*self._heads.names, self._parts.field))
-        self._names = list(dict.fromkeys([*own, *self._shared.names, *self._repeated.names]))
+        names = [*own, *self._shared.names, *self._repeated.names]
         looked_into = [*self._heads.names, self._parts.field, *self._shared.memories, *self._repeated.memories]
-        self._whole = Whole(self._type, self._names, read=looked_into)
+        self._whole = Whole(self._type, names, read=looked_into)
         self._head = b'{"type":"%b","id":"r-' % resource.record.encode()
         self._source = b'"source":[{"type":"%b","ref":"h-' % resource.source.encode()
         self._mapping = b'}],"mapping":"%b"' % resource.mapping.encode()
@@ -75,8 +77,8 @@ class Reader:
 
     def read(self, lines: Sequence[bytes]) -> Outcomes:
         """What becomes of lines of this type. Raises msgspec's and Unicode's errors, before anything is counted, where one is no JSON object."""
-        resources, twice = self._whole.decode(lines)
-        source = Columns(self._names, resources)
+        names, resources, twice = self._whole.decode(lines)
+        source = Columns(names, resources)
         notes = Notes(list)
         heads = self._heads.read(source, notes)
         looked_up = self._look_up(source)
@@ -92,9 +94,10 @@ class Reader:
         for place in twice:
             notes[place].append(TWICE)
         records = self._records(heads, [*shared, *own])
-        for flag, mark, holds in self._contradictions:
-            for place, record in enumerate(records):
-                if mark in record.content and holds(record.content):
+        for (flag, mark, holds, _), given_by in self._contradictions:
+            for place in {place for name in given_by for place in source.standing(name)}:
+                content = records[place].content
+                if (found := content.rfind(mark)) >= 0 and holds(content, found):
                     notes[place].append(Note(flags=(flag,)))
         depends = [
             Depends(heads.refs[place], heads.subjects[place], on, lines[place])
@@ -106,7 +109,8 @@ class Reader:
             return outcomes
 
         parts = self._parts.read(source, split)
-        again = sorted({*_emptied(notes), *(parts.owners[number] for number in _emptied(parts.notes))} - _broken(notes))
+        emptied = _emptied(notes) | {parts.owners[number] for number in _emptied(parts.notes)}
+        again = sorted(emptied - _broken(notes)) if emptied else []
         if again:
             outcomes.put(again, self.read([without_empty(lines[place]) for place in again]))
         for place in sorted({*notes, *split}.difference(again)):
@@ -218,12 +222,12 @@ class Reader:
         name, front = hexlify(ref), b'"' + b"".join(before)
         opening = self._head + name
         end = b',"parent":"r-%b%b"}' % (name, _WHOLE_HEX) if self._leaves_parent else b"}"
+        provenance = whole.provenance.partition(b',"flags":')[0]
         records = []
         for index, inner in usable:
             number = numbers[index]
             own = [texts[first + index] for texts in parts.texts]
             text = b"".join((opening, hexlify(number), front, *own, end))
-            provenance = whole.provenance.partition(b',"flags":')[0]
             record = new_record((ref + number, whole.type, whole.subject, text, provenance, *whole[5:]))
             notes = [*shared, *inner]
             records.append(_flagged(record, notes) if notes else record)
@@ -247,6 +251,8 @@ class Reader:
 
     def _inner(self, notes: Iterable[Note], index: int, alike: bool) -> list[Note]:
         """What was noticed in one part, with the part's place in the resource."""
+        if not notes and not alike:
+            return []
         path = f"{self._parts.field}[{index}]."
         return [*(note._replace(path=path + note.path) for note in notes), *([_ALIKE] if alike else ())]
 
@@ -258,10 +264,13 @@ class Reader:
             return None
         if notes[0] is UNNAMED:
             return self._problem(None, UNNAMED)
-        if any(note.withdrawn for note in notes):
-            return Outcome(self._type, record.id[:REF_BYTES], [], True, record.updated)
-        worst = _worst(notes)
-        self._noticed.add(self._type, notes, kept=worst is None)
+        worst = None
+        for note in notes:
+            if note.withdrawn:
+                return Outcome(self._type, record.id[:REF_BYTES], [], True, record.updated)
+            if note.reason is not None and (worst is None or _rank(note) < _rank(worst)):
+                worst = note
+        self._noticed.add(self._type, notes, worst is None)
         return None if worst is None else self._problem(record, worst)
 
     def _problem(self, record: Mapped | None, note: Note) -> Outcome:
@@ -272,8 +281,8 @@ class Reader:
         return Outcome(self._type, ref, [], False, updated, Problem(note.reason, self._type, path))
 
 
-def _emptied(notes: Notes) -> list[int]:
-    return [place for place, seen in notes.items() if any(note.emptied for note in seen)]
+def _emptied(notes: Notes) -> set[int]:
+    return {place for place, seen in notes.items() for note in seen if note.emptied}
 
 
 def _broken(notes: Notes) -> set[int]:
@@ -283,7 +292,8 @@ def _broken(notes: Notes) -> set[int]:
 
 def _worst(notes: Iterable[Note]) -> Note | None:
     """Of what makes the resource, or the part, unusable, what says most about it."""
-    return min((note for note in notes if note.reason is not None), key=_rank, default=None)
+    found = [note for note in notes if note.reason is not None]
+    return min(found, key=_rank) if found else None
 
 
 def _left_out(note: Note, *, of_parts: bool = False) -> Note:

@@ -11,31 +11,50 @@ class Contradiction(NamedTuple):
     flag: str
     mark: bytes
     """Stands in every record that may hold it; the others cost one search."""
-    holds: Callable[[bytes], bool]
+    holds: Callable[[bytes, int], bool]
+    """Whether it does, by the record and the mark's place in it: what belongs together stands close."""
+    of: tuple[str, ...]
+    """Beginnings of the record's fields: a resource without what gives one of them is not looked into."""
 
 
 def together(flag: str, first: str, field: str, values: tuple[str, ...]) -> Contradiction:
     """A field that begins with `first`, and `field` with one of these values: `together("active-and-abated", "abatement", …)`."""
-    found = re.compile(rb',"%b":"(?:%b)"' % (field.encode(), "|".join(map(re.escape, values)).encode())).search
-    return Contradiction(flag, b',"%b' % first.encode(), lambda content: found(content) is not None)
+    opening, ends = b',"%b":"' % field.encode(), tuple(b'%b"' % value.encode() for value in values)
+
+    def holds(content: bytes, mark: int) -> bool:
+        place = _nearest(content, opening, mark)
+        return place >= 0 and content.startswith(ends, place + len(opening))
+
+    return Contradiction(flag, b',"%b' % first.encode(), holds, (first,))
 
 
 def out_of_order(flag: str, earlier: str, later: str) -> Contradiction:
     """A date that stands before the one it must follow, as far as both are known: `out_of_order("…", "onset_date", "abatement_date")`."""
-    date = rb',"%b":"([0-9-]{4,10})"'
-    first, last = (re.compile(date % name.encode()).search for name in (earlier, later))
+    first, last = (b',"%b":"' % name.encode() for name in (earlier, later))
 
-    def holds(content: bytes) -> bool:
-        one, other = first(content), last(content)
-        if one is None or other is None:
-            return False
-        known = min(len(one[1]), len(other[1]))
-        return one[1][:known] > other[1][:known]
+    def holds(content: bytes, mark: int) -> bool:
+        one, other = _value(content, first, mark), _value(content, last, mark)
+        known = min(len(one), len(other))
+        return one[:known] > other[:known]
 
-    return Contradiction(flag, b',"%b"' % later.encode(), holds)
+    return Contradiction(flag, b',"%b"' % later.encode(), holds, (later,))
+
+
+def _nearest(content: bytes, opening: bytes, mark: int) -> int:
+    """Where the field stands, sought at a mark, then before it, then behind it; -1 for nowhere."""
+    if content.startswith(opening, mark):
+        return mark
+    place = content.rfind(opening, 0, mark)
+    return place if place >= 0 else content.find(opening, mark)
+
+
+def _value(content: bytes, opening: bytes, mark: int) -> bytes:
+    """The text behind the field's opening; empty where it does not stand."""
+    place = _nearest(content, opening, mark)
+    return content[place + len(opening) : content.find(b'"', place + len(opening))] if place >= 0 else b""
 
 
 def negative(flag: str, *fields: str) -> Contradiction:
     """An amount below nothing."""
     found = re.compile(rb',"(?:%b)":-' % "|".join(fields).encode()).search
-    return Contradiction(flag, b'":-', lambda content: found(content) is not None)
+    return Contradiction(flag, b'":-', lambda content, _mark: found(content) is not None, fields)

@@ -18,7 +18,7 @@ from transforms.fhir.elements import (
 )
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
-from transforms.rules.short_cuts import quantity_cut
+from transforms.rules.short_cuts import quantity_cut, reference_range_cut
 from transforms.rules.units import Manner, in_unit, manner_of, meant_unit, number_in, unit_row
 
 
@@ -102,7 +102,7 @@ def reference_range(*, low: str, high: str, unit: str, unit_of: str) -> Rule:
             return Found(flags=("reference-withheld",))
         return Found(found.values)
 
-    return Rule((low, high, unit), read, needs=unit_of)
+    return Rule((low, high, unit), read, needs=unit_of, usual=reference_range_cut)
 
 
 def _ends(source: _Range, names: tuple[str, str, str], companion: bytes | None, setting: Setting) -> Found:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
 from msgspec.json import encode
 
 from transforms.codes.units import UnitRow
-from transforms.fhir.elements import plain
-from transforms.fhir.times import FILLERS, instant
+from transforms.fhir.times import FILLERS, instant, utc_text
 from transforms.mapped import WHOLE
 from transforms.rules.setting import Setting
 from transforms.rules.units import LONGEST_COMPANION, MANNERS, plain_manner
@@ -29,7 +29,13 @@ _MINUTES = frozenset(b"%02d:%02d" % (hour, minute) for hour in range(24) for min
 _SECONDS = frozenset(b":%02d" % second for second in range(60))
 _DAYS = 16_384
 _MICROSECOND = timedelta(microseconds=1)
-_QUANTITY = re.compile(rb'\{"value":(-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?)(,"[^\\]{1,400}\})')
+_OFFSET = re.compile(
+    rb'"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3}|\.[0-9]{6})?[+-](?!00:00)[0-9]{2}:[0-9]{2}"'
+)
+_NUMBER = rb"(-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?)"
+_VALUE_FIRST = re.compile(rb'\{"value":%b(,"[^\\]{1,400}\})' % _NUMBER)
+_VALUE_LAST = re.compile(rb'\{("[^\\]{1,400}),"value":%b\}' % _NUMBER)
+_RANGE = re.compile(rb'\[\{"(low|high)":(\{[^{}\\]*\}),"(low|high)":(\{[^{}\\]*\})\}\]')
 _META = re.compile(
     rb'\{"versionId":"([A-Za-z0-9.\-]{1,64})","lastUpdated":"([0-9T:.+\-Z]{20,35})"((?:,(?!"versionId"|"lastUpdated")[^,\\]*)*)\}'
 )
@@ -41,7 +47,7 @@ OTHER_VERSIONS = re.compile(rb"/(STU3|DSTU2|[13]\.0)/|/StructureDefinition/daf-"
 
 
 class UsualMoments:
-    """`moment` for the usual form of a time, `"2026-03-02T09:10:00.250Z"` or with `+00:00`, as JSON from JSON.
+    """`moment` for the usual form of a time, `"2026-03-02T09:10:00.250Z"` or with an offset, as JSON from JSON.
 
     The text is checked and cut, not parsed; the zone's offset is remembered for each day, so that a time not met before
     costs a third of what `moment` does. No zone changes its clocks twice within a day of UTC.
@@ -58,7 +64,7 @@ class UsualMoments:
         elif raw.endswith(b'Z"'):
             clock = raw[12:-2]
         else:
-            return None
+            return _with_offset(raw)
         if raw[11:12] != b"T" or clock[:5] not in _MINUTES or clock[5:8] not in _SECONDS:
             return None
         day = raw[1:11]
@@ -99,6 +105,19 @@ class UsualMoments:
         return text, f'"{starts.date()}"'.encode(), f'"{ends.date()}"'.encode()
 
 
+def _with_offset(raw: bytes) -> tuple[bytes, bytes] | None:
+    """(UTC, local date) of a time with an offset; none for another form, and what is not on a clock or in a calendar."""
+    if not _OFFSET.fullmatch(raw):
+        return None
+    text = raw[1:-1].decode()
+    if text[:4] in FILLERS:
+        return None
+    try:
+        return b'"%b"' % utc_text(datetime.fromisoformat(text)).encode(), raw[:11] + b'"'
+    except ValueError:
+        return None
+
+
 usual_moments = lru_cache(maxsize=16)(UsualMoments)
 """One memory of days for all rules of a time zone."""
 
@@ -136,14 +155,11 @@ def period_cut(starts: int, ends: int) -> Callable[[Setting, Openings], Usual]:
         moments, latest = usual_moments(setting.zone), setting.latest.encode()
 
         def cut(raw: bytes, companion: bytes | None) -> bytes | None:
-            if raw[10:20] > latest:
+            cut_apart = _ends_of(raw)
+            if cut_apart is None or cut_apart[0][1:11] > latest:
                 return None
-            middle = raw.find(b'","end":"')
-            if middle < 0 or not raw.startswith(b'{"start":"'):
-                return None
-            first = moments(raw[9 : middle + 1])
-            last = moments(raw[middle + 8 : -1])
-            if first is None or last is None or raw[-1:] != b"}" or last[0] < first[0]:
+            first, last = map(moments, cut_apart)
+            if first is None or last is None or last[0].rstrip(b'Z"') < first[0].rstrip(b'Z"'):
                 return None
             return _members(openings, (*first[:starts], *last[:ends]))
 
@@ -152,31 +168,98 @@ def period_cut(starts: int, ends: int) -> Callable[[Setting, Openings], Usual]:
     return usual
 
 
+def _ends_of(period: bytes) -> tuple[bytes, bytes] | None:
+    """A Period's start and end as they stand; none where one is missing."""
+    if period.startswith(b'{"start":"'):
+        middle = period.find(b'","end":"')
+        return (period[9 : middle + 1], period[middle + 8 : -1]) if middle > 0 else None
+    middle = period.find(b'","start":"') if period.startswith(b'{"end":"') else -1
+    return (period[middle + 10 : -1], period[7 : middle + 1]) if middle > 0 else None
+
+
 # ---------------------------------------------------------------- numbers, links
+
+
+class _Plain(NamedTuple):
+    """How numbers before a text are treated, where that is: as they stand."""
+
+    row: UnitRow | None
+    meant: bytes
+    shown: bytes
+
+
+class _PlainQuantities:
+    """Quantities whose number leaves as it stands, the number before all else or behind it, and what is known of that."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._known: dict[tuple[bytes | None, bytes], _Plain | None] = {}
+
+    def __call__(self, raw: bytes, companion: bytes | None) -> tuple[bytes, _Plain] | None:
+        """(the number, how it is treated); none where the rule has to look."""
+        if companion is not None and len(companion) > LONGEST_COMPANION:
+            return None
+        if match := _VALUE_FIRST.fullmatch(raw):
+            number, rest = match.groups()
+        elif match := _VALUE_LAST.fullmatch(raw):
+            number, rest = match[2], b",%b}" % match[1]
+        else:
+            return None
+        key = companion, rest
+        known = self._known[key] if key in self._known else self._learn(key)
+        return None if known is None else (number, known)
+
+    def _learn(self, key: tuple[bytes | None, bytes]) -> _Plain | None:
+        if len(self._known) >= MANNERS:
+            self._known.clear()
+        manner = plain_manner(key[1], key[0], self._setting)
+        known = self._known[key] = manner and _Plain(manner.row, _json(manner.unit), _json(manner.shown))
+        return known
 
 
 def quantity_cut(setting: Setting, openings: Openings) -> Usual:
     """A Quantity whose number leaves as it stands → value, unit, raw value, raw unit."""
-    remembered: dict[tuple[bytes | None, bytes], tuple[UnitRow | None, bytes, bytes] | None] = {}
+    plain_one = _PlainQuantities(setting)
+    value, unit, raw_value, raw_unit = (opening or b"" for opening in openings[:4])
 
     def cut(raw: bytes, companion: bytes | None) -> bytes | None:
-        match = _QUANTITY.fullmatch(raw)
-        if match is None or (companion is not None and len(companion) > LONGEST_COMPANION):
+        found = plain_one(raw, companion)
+        if found is None:
             return None
-        number, rest = match.groups()
-        key = companion, rest
-        if key not in remembered:
-            if len(remembered) >= MANNERS:
-                remembered.clear()
-            manner = plain_manner(rest, companion, setting)
-            remembered[key] = manner and (manner.row, _json(manner.unit), _json(manner.shown))
-        if (known := remembered[key]) is None:
+        number, (row, meant, shown) = found
+        if row is not None and not row.low <= Decimal(number.decode()) <= row.high:
             return None
-        row, meant, shown = known
-        written = number.decode()
-        if row is not None and not row.low <= Decimal(written) <= row.high:
+        text = value + _plainly(number) if value else b""
+        if unit:
+            text += unit + meant
+        if raw_value:
+            text += raw_value + b'"' + number + b'"'
+        return text + raw_unit + shown if raw_unit and shown else text
+
+    return cut
+
+
+def _plainly(number: bytes) -> bytes:
+    """`plain` of a number without an exponent."""
+    if b"." in number:
+        number = number.rstrip(b"0").rstrip(b".")
+    return b"0" if number == b"-0" else number
+
+
+def reference_range_cut(setting: Setting, openings: Openings) -> Usual:
+    """One reference range with two ends in one unit, whose numbers leave as they stand → low, high, unit."""
+    plain_one = _PlainQuantities(setting)
+
+    def cut(raw: bytes, companion: bytes | None) -> bytes | None:
+        match = _RANGE.fullmatch(raw)
+        if match is None or match[1] == match[3]:
             return None
-        return _members(openings, (bytes(plain(written)), meant, b'"%b"' % number, shown, b"", b""))
+        first, second = plain_one(match[2], companion), plain_one(match[4], companion)
+        if first is None or second is None or first[1].meant != second[1].meant:
+            return None
+        one, other = (_plainly(number) for number, _ in (first, second))
+        low, high = (one, other) if match[1] == b"low" else (other, one)
+        return _members(openings, (low, high, first[1].meant))
 
     return cut
 

@@ -23,6 +23,12 @@ QuestionnaireResponse RelatedPerson RiskAssessment Schedule ServiceRequest Slot 
 NOT_READ = frozenset(_NAMES.split())
 """Types that servers export and nobody here asks for: an error about one of them costs nothing."""
 _WORD = re.compile(r"\b[A-Z][A-Za-z]+\b")
+_ELSEWHERE = re.compile(
+    r"\S*\$export\S*"
+    r"|(?<!not )\b(?:supported|allowed|valid|available|known) (?:resources?|types?|values?|ones|are)\b[^.:]*:.*",
+    re.DOTALL | re.IGNORECASE,
+)
+"""What is asked of, and what would be taken, are no names of what failed."""
 _HEAD = re.compile(r"\s*/?([A-Z][A-Za-z]+)\b")
 
 
@@ -64,7 +70,8 @@ class Issue(msgspec.Struct):
     def concerned(self, wanted: Collection[str]) -> set[str] | None:
         """The wanted types it names; none where it names only others; EVERY_TYPE where it names no type."""
         places = [*each(self.expression, str), *each(self.location, str)]
-        for names in ([found[1] for text in places if (found := _HEAD.match(text))], _WORD.findall(self.text)):
+        said_of = _WORD.findall(_ELSEWHERE.sub(" ", self.text))
+        for names in ([found[1] for text in places if (found := _HEAD.match(text))], said_of):
             if ours := {name for name in names if name in wanted}:
                 return ours
             if NOT_READ.intersection(names):

@@ -1,6 +1,7 @@
 """Pages that drift, counts that lie, links that are missing: nothing is called whole that is not, nothing is left unread."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -197,3 +198,21 @@ def test_after_a_crash_it_is_known_which_came(faulty: FaultyHospital, north: Sit
     patients = faulty.resources["Patient"]
     patients.insert(0, patients.pop(30))
     require_all(pull_unit(north, "Patient"), ids)
+
+
+def test_a_refused_question_proves_nothing_of_the_window(faulty: FaultyHospital, north: Site, pull_unit: Any) -> None:
+    """Else what is old and did not come would pass for deleted."""
+    far = lambda asked: Answered({}, 400) if asked.value("_lastUpdated") > "ge2033" else None  # noqa: E731
+    faulty.faults.append(far)
+    since = datetime(2029, 1, 1, 0, 5, tzinfo=UTC)
+    refused = pull_unit(north, "Patient", since=since)
+    assert (refused.complete, refused.full, refused.heeds) == (True, False, None)
+
+
+def test_a_server_that_ignores_the_window_is_known_to_be_read_in_full(
+    faulty: FaultyHospital, north: Site, pull_unit: Any
+) -> None:
+    """It gives patients that were updated ten years from now."""
+    faulty.understands -= {"_lastUpdated"}
+    ignored = pull_unit(north, "Patient", since=datetime(2029, 1, 1, 0, 5, tzinfo=UTC))
+    assert (ignored.complete, ignored.full, ignored.heeds) == (True, True, False)

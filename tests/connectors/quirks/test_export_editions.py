@@ -287,3 +287,21 @@ def test_without_a_time_in_the_manifest_the_export_is_of_the_time_it_was_begun(
     exports.jobs["jobs/7"] = ["Patient", "Condition"]
     exports.status = [Answered({}, 202)]
     assert pull_unit(site, "export").as_of == datetime(2030, 1, 1, 11, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Patient/$export cannot export Condition",
+        "Unsupported _type Condition. Supported types: Patient, Encounter, Condition.note",
+        "Not supported: Condition",
+        "GET [base]/Patient/$export?_type=Patient,Condition: resource type 'Condition' is not exportable",
+    ],
+)
+def test_the_type_that_a_refusal_is_about_is_told_from_those_it_mentions(
+    exports: Exports, site: Site, pull_unit: Any, text: str
+) -> None:
+    exports.kick_off = [refuse(text)]
+    pulled = pull_unit(site, "export")
+    assert (pulled.short, pulled.types) == ([], {"Patient": 3, "Condition": 3})
+    assert exports.begun[0].params == [("_type", "Patient")]

@@ -96,6 +96,18 @@ def test_by_patient_where_no_category_helps(
     assert any(f"asked for by {' and '.join(wanted)}" in note for note in pulled.notes)
 
 
+@pytest.mark.parametrize("wanted", [("patient",), ("patient", "category")])
+def test_patients_are_asked_for_one_by_one_where_several_are_refused(
+    clinic: FaultyHospital, site: Site, pull_unit: Any, ids: Any, wanted: tuple[str, ...]
+) -> None:
+    clinic.faults.append(unless_by("Observation", refusal("required", "patient"), *wanted))
+    clinic.faults.append(lambda asked: refusal("invalid", "no") if "," in asked.value("patient") else None)
+    assert pull_unit(site, "Observation").complete
+    assert sorted(ids("Observation")) == EVERY
+    asked = [each.value("patient") for each in clinic.searches("Observation") if each.value("patient")]
+    assert sum("," in each for each in asked) <= len(wanted), "what was learnt is remembered"
+
+
 def test_type_without_categories_is_asked_for_by_patient(
     clinic: FaultyHospital, site: Site, pull_unit: Any, ids: Any
 ) -> None:

@@ -1,0 +1,50 @@
+"""`mainstem deletes`: withdrawals too many to be made unasked: list, release."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from mainstem.commands.terminal import AsJson, SitePath, print_json, read_settings, say
+
+group = typer.Typer(name="deletes", help="Withdrawals that wait for a word: list, release.", no_args_is_help=True)
+
+
+@group.command("list", epilog="Example: mainstem deletes list --site north --json")
+def list_deletes(
+    site: Annotated[str | None, typer.Option(help="Only this site.")] = None, as_json: AsJson = False
+) -> None:
+    """List what a full read lacked of a site's types and was not withdrawn. Exit code 3 where something waits."""
+    from mainstem.state import State
+
+    store = State.open(read_settings().database_url)
+    try:
+        store.migrate()
+        names = [site] if site else store.sites()
+        rows: list[dict[str, Any]] = [
+            {"site": name, **each._asdict()} for name in names for each in store.absences.of(name)
+        ]
+    finally:
+        store.close()
+    if as_json:
+        print_json(rows)
+    for row in [] if as_json else rows:
+        waits = "released, withdrawn by the next full read" if row["released"] else "waits"
+        say(f"{row['site']} {row['resource_type']}: {row['absent']:,} of {row['held']:,} gone from the EHR; {waits}")
+    if not rows and not as_json:
+        say("nothing waits")
+    if any(not row["released"] for row in rows):
+        raise typer.Exit(3)
+
+
+@group.command(epilog="Example: mainstem deletes release sites/north.toml Condition")
+def release(
+    site: SitePath, resource_type: Annotated[str, typer.Argument(metavar="TYPE", help="The resource type.")]
+) -> None:
+    """Say that it is true: the next full read withdraws what it lacks of the type."""
+    from mainstem.refresh import open_refresh
+
+    with open_refresh(site, read_settings()) as refresh:
+        name = refresh.site.site
+        released = refresh.store.absences.release(name, resource_type, datetime.now(UTC))
+    say(f"{name}: {released.absent:,} of {resource_type} are withdrawn by the next run, unless they come")

@@ -1,0 +1,81 @@
+"""What a full read lacks of what is held, and the withdrawals that are too many to be made unasked."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import delete, insert, select, update
+
+from mainstem.database import Database
+from mainstem.state import tables
+from schemas.errors import OperatorError
+from schemas.outcomes import record_type_of
+from transforms.mapped import REF_BYTES
+
+_AT_ONCE = 10_000
+
+
+class Withheld(NamedTuple):
+    """Withdrawals of one type that wait for an operator's word."""
+
+    resource_type: str
+    absent: int
+    """Resources that the full read lacked."""
+    held: int
+    """Resources of the type that the state held then."""
+    since: datetime
+    released: datetime | None
+
+
+class Absences:
+    """Of every site."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def refs(self, site: str, resource_type: str) -> Iterator[bytes]:
+        """The refs of the resources of a FHIR type that live records came from, in their order."""
+        row, after = tables.record.c, b""
+        source = b'"source":[{"type":"%b"' % resource_type.encode()
+        live = (row.site == site, row.type == record_type_of(resource_type), row.content.is_not(None))
+        while True:
+            wanted = select(row.id, row.provenance).where(*live, row.id > after).order_by(row.id).limit(_AT_ONCE)
+            with self._database.read() as connection:
+                found = connection.execute(wanted).all()
+            yield from (id_[:REF_BYTES] for id_, provenance in found if provenance.startswith(source))
+            if len(found) < _AT_ONCE:
+                return
+            after = found[-1].id
+
+    def of(self, site: str) -> list[Withheld]:
+        """What waits at a site, and what was released and is withdrawn by the next full read."""
+        row = tables.withheld.c
+        wanted = select(*(row[name] for name in Withheld._fields)).where(row.site == site).order_by(row.resource_type)
+        with self._database.read() as connection:
+            return [Withheld(*found) for found in connection.execute(wanted)]
+
+    def hold(self, site: str, resource_type: str, absent: int, held: int, at: datetime) -> None:
+        """So many wait from now on."""
+        self.settle(site, resource_type)
+        values = {"site": site, "resource_type": resource_type, "absent": absent, "held": held, "since": at}
+        with self._database.write() as connection:
+            connection.execute(insert(tables.withheld).values(values))
+
+    def settle(self, site: str, resource_type: str) -> None:
+        """Nothing of the type waits any more."""
+        row = tables.withheld
+        with self._database.write() as connection:
+            connection.execute(delete(row).where(row.c.site == site, row.c.resource_type == resource_type))
+
+    def release(self, site: str, resource_type: str, at: datetime) -> Withheld:
+        """The next full read withdraws what it lacks. Raises OperatorError, naming what waits, where nothing of the type does."""
+        row = tables.withheld
+        waiting = self.of(site)
+        for each in waiting:
+            if each.resource_type == resource_type:
+                this = (row.c.site == site, row.c.resource_type == resource_type)
+                with self._database.write() as connection:
+                    connection.execute(update(row).where(*this).values(released=at))
+                return each._replace(released=at)
+        names = ", ".join(each.resource_type for each in waiting)
+        raise OperatorError(f"{site}: no withdrawal of {resource_type} waits", f"Waiting are: {names or 'none'}.")
