@@ -71,8 +71,9 @@ CASES: dict[Reason, str] = {
 }
 NO_ID = frozenset({Reason.NOT_A_RESOURCE, Reason.MISSING_ID})
 """Nobody can tell which resource it is."""
-ELSEWHERE = {Reason.UNKNOWN_MEDICATION, Reason.BUNDLE, Reason.FILE_TOO_LARGE}
-"""The first two below; a file that is too large is not landed at all."""
+LANDED_NEVER = {Reason.FILE_TOO_LARGE, Reason.OTHER_ENCODING}
+ELSEWHERE = {Reason.UNKNOWN_MEDICATION, Reason.BUNDLE, Reason.NOT_IN_COHORT, *LANDED_NEVER}
+"""The first two below, the third with the cohorts; a file that cannot be opened is not mapped at all."""
 LIMITED = '[files]\nfolder = "delivery"\n[limits]\nline_bytes = 4000\n'
 
 
