@@ -71,8 +71,9 @@ CASES: dict[Reason, str] = {
 }
 NO_ID = frozenset({Reason.NOT_A_RESOURCE, Reason.MISSING_ID})
 """Nobody can tell which resource it is."""
-ELSEWHERE = {Reason.UNKNOWN_MEDICATION, Reason.BUNDLE, Reason.FILE_TOO_LARGE}
-"""The first two below; a file that is too large is not landed at all."""
+LANDED_NEVER = {Reason.FILE_TOO_LARGE, Reason.OTHER_ENCODING}
+ELSEWHERE = {Reason.UNKNOWN_MEDICATION, Reason.BUNDLE, Reason.NOT_IN_COHORT, *LANDED_NEVER}
+"""The first two below, the third with the cohorts; a file that cannot be opened is not mapped at all."""
 LIMITED = '[files]\nfolder = "delivery"\n[limits]\nline_bytes = 4000\n'
 
 
@@ -259,3 +260,24 @@ def test_what_a_server_deleted_is_withdrawn(make_refresh: Make, tmp_path: Path) 
         assert standing(tmp_path) == {}
         assert (counts.read, counts.mapped, counts.retracted) == (1, 1, 1)
         night(refresh, tmp_path, line(weight(29)), "")
+
+
+def test_a_bare_name_takes_nothing_from_a_person_and_a_stub_with_a_version_does(
+    make_refresh: Make, tmp_path: Path
+) -> None:
+    """A server that answers with type and id alone says that the person is there; one that adds a version shows what it deleted."""
+    refresh = make_refresh(types=["Patient"])
+    kid = {"resourceType": "Patient", "id": "kid-7", "gender": "female", "birthDate": "2016-04-02"}
+
+    def people() -> list[str]:
+        with closing(connect(tmp_path / "state.db")) as state:
+            rows = state.execute("SELECT content FROM record WHERE content IS NOT NULL").fetchall()
+        return [json.loads(content).get("sex", "") for (content,) in rows]
+
+    night(refresh, tmp_path, line(kid), "", kind="Patient")
+    bare = night(refresh, tmp_path, line({"resourceType": "Patient", "id": "kid-7"}), "", kind="Patient")
+    assert (bare.amended, bare.withdrawn, bare.unchanged, people()) == (0, 0, 1, ["female"])
+
+    gone = {"resourceType": "Patient", "id": "kid-7", "meta": {"versionId": "2"}}
+    assert night(refresh, tmp_path, line(gone), "", kind="Patient").withdrawn == 1
+    assert people() == []
