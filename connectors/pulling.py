@@ -11,9 +11,10 @@ from connectors.outside.times import newest
 from connectors.pulled import EXPORT, Pulled, Shortfall
 from connectors.referred import complete_referred
 from connectors.roads.bulk import give_up_jobs, pull_export
-from connectors.roads.files import delivered, pull_files
+from connectors.roads.files import pull_files
 from connectors.roads.search import pull_search
 from connectors.rosters import exported_group, read_roster
+from connectors.sorting import delivered
 from connectors.source import Source, Wanted
 from schemas.errors import MainstemError, TemporaryError
 from schemas.gaps import GapCause

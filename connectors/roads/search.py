@@ -164,6 +164,8 @@ class _TypeSearch:
         if self.windowed and self.cursor.resources and self.cursor.heeds is None:
             branch = tuple(each for each in self.branches[0] if each[0] != WINDOWS)
             self.cursor.heeds = honours_last_updated(self.client, self.type, branch)
+            if self.cursor.heeds is False:  # an odd answer to an odd question is no proof that all came
+                self.cursor.counted &= counted(self.client, self.type, branch) == self.cursor.distinct
             self._save()
         return self._pulled()
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from connectors.roads.files import SORTED, UNKNOWN, Part, first_type
+from connectors.sorting import SORTED, UNKNOWN, Part, first_type
 from mainstem.check.finding import Finding, tried
 from mainstem.check.probe import Probe, Visit
 from schemas.errors import IncompleteError

@@ -1,6 +1,6 @@
 """Probe: is the folder there, does it hold a whole delivery, and can its files be told apart?"""
 
-from connectors.roads.files import UNKNOWN, delivered
+from connectors.sorting import UNKNOWN, delivered
 from mainstem.check.finding import Finding, failed
 from mainstem.check.probe import Probe, Visit
 from schemas.errors import IncompleteError, MainstemError, OperatorError

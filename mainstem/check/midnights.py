@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from connectors.fan_out import read_some
 from connectors.pulling import readable
-from connectors.roads.files import SORTED, Part, first_lines
+from connectors.sorting import SORTED, Part, first_lines
 from mainstem.check.finding import Finding, failed
 from mainstem.check.probe import Probe, Visit
 from schemas.errors import IncompleteError, MainstemError

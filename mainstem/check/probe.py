@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from connectors.client.capabilities import Capabilities
 from connectors.client.fhir_client import FhirClient
 from connectors.pulling import Source
-from connectors.roads.files import Part
+from connectors.sorting import Part
 from mainstem.check.finding import Finding
 from schemas.sites import Site
 

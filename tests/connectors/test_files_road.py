@@ -13,7 +13,7 @@ from connectors.delivery import look_into
 from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
 from connectors.pulling import units
-from connectors.roads.files import SORTED, UNKNOWN, Part, files_by_type
+from connectors.sorting import SORTED, UNKNOWN, Part, files_by_type
 from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
 from schemas.sites import Site

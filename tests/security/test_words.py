@@ -23,7 +23,7 @@ from connectors.outside.decoding import Unreadable, decoded, is_whole
 from connectors.outside.times import EARLIEST, LATEST, believed, http_date, instant, lifetime, pause_after, zulu
 from connectors.pulled import EXPORT, Pulled
 from connectors.pulling import pull
-from connectors.roads.files import SORTED, files_by_type
+from connectors.sorting import SORTED, files_by_type
 from connectors.source import Source, Wanted
 from mainstem.consumer.tail import _seen, _seen_load
 from schemas.errors import MainstemError
@@ -260,7 +260,7 @@ def test_file_the_manifest_names_unreadably_is_a_fault(saying: Any, pulled_into:
 
     pulled = pulled_into(site("bulk"), EXPORT, saying(answer))
     assert not pulled.complete
-    assert "names 2 files in a form" in pulled.error
+    assert "names a file in a form that is not FHIR's" in pulled.error
 
 
 @pytest.mark.parametrize("word", HOSTILE)

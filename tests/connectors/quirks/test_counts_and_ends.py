@@ -216,3 +216,13 @@ def test_a_server_that_ignores_the_window_is_known_to_be_read_in_full(
     faulty.understands -= {"_lastUpdated"}
     ignored = pull_unit(north, "Patient", since=datetime(2029, 1, 1, 0, 5, tzinfo=UTC))
     assert (ignored.complete, ignored.full, ignored.heeds) == (True, True, False)
+
+
+def test_an_odd_answer_about_the_far_future_is_no_proof_that_all_came(
+    faulty: FaultyHospital, north: Site, pull_unit: Any, fhir: Any
+) -> None:
+    """The server heeds the window, but not a year it cannot think of: what was not asked for is not gone."""
+    odd = fhir.bundle(stamped(fhir, 1))
+    faulty.faults.append(lambda asked: Answered(odd) if asked.value("_lastUpdated") > "ge2033" else None)
+    windowed = pull_unit(north, "Patient", since=datetime(2029, 1, 1, 0, 30, tzinfo=UTC))
+    assert (windowed.complete, windowed.resources, windowed.counted) == (True, 7, False)
