@@ -278,7 +278,8 @@ def test_manifest_names_no_file_of_this_machine_and_no_other_server(name: str, s
         sleep=lambda _: None,
         transport=saying(answer),
     )
-    with pytest.raises(MainstemError):
-        pull(at, Wanted(unit=EXPORT, landing=Landing(tmp_path / "landing")))
+    pulled = pull(at, Wanted(unit=EXPORT, landing=Landing(tmp_path / "landing")))
+    assert [each.type for each in pulled.missing("Patient")]
+    assert pulled.resources == 0
     assert all(url.startswith("http://127.0.0.1:1/") for url in asked)
-    assert [path.name for path in (tmp_path / "landing").iterdir()] == ["cursor-export.json"]
+    assert {path.name for path in (tmp_path / "landing").iterdir()} == {"cursor-export.json", "cursor-exports.json"}
