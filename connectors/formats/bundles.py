@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 BUNDLE = "Bundle"
+_WORD = b'"Bundle"'
 _MAY_BE_ONE = re.compile(rb'\s*\{.{0,2000}?"resourceType"\s*:\s*"Bundle"', re.DOTALL)
 _URL = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,255})(?:/_history/[^/]*)?/?")
 _UUID = re.compile(r"urn:uuid:([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})")
@@ -47,13 +48,13 @@ _head = msgspec.json.Decoder(_Head).decode
 
 def is_bundle(line: bytes) -> bool:
     """Whether a line looks like a Bundle, without decoding it."""
-    return b'"Bundle"' in line[:2048] and _MAY_BE_ONE.match(line) is not None
+    return _WORD in line[:2048] and _MAY_BE_ONE.match(line) is not None
 
 
 def without_bundles(batches: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
     """Numbered batches of lines, with what Bundles hold in their place; all else, problems too, as it came."""
     for number, lines in batches:
-        if isinstance(lines, list) and any(map(is_bundle, lines)):
+        if isinstance(lines, list) and any(_WORD in line for line in lines) and any(map(is_bundle, lines)):
             for place, line in enumerate(lines):
                 yield number + place, held_in(line) if is_bundle(line) else [line]
         else:

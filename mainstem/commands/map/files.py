@@ -6,19 +6,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from secrets import token_bytes
 from typing import IO
 
 from connectors.delivery import look_into, shown
-from connectors.formats.bundles import without_bundles
+from connectors.formats.bundles import held_in
 from connectors.formats.ndjson import read_batches
 from mainstem.commands.map.referred import Aside, set_aside
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.config.site_mapper import KEY_BYTES, site_mapper
 from schemas.errors import OperatorError
 from schemas.outcomes import REFERRED_TYPES
-from schemas.problems import Problem
+from schemas.problems import Problem, Reason
 from schemas.sites import Files, Site
 from transforms import Mapper
 
@@ -65,8 +66,8 @@ def map_paths(
     found = [path for given in paths for path in _files(given)]
     trial, cap = Trial(), file.site.limits.line_bytes
     with ExitStack() as stack:
-        aside = stack.enter_context(closing(Aside()))
-        set_aside(aside, found, site_mapper(file, secrets, types=REFERRED_TYPES), cap=cap)
+        referred = partial(set_aside, paths=found, mapper=site_mapper(file, secrets, types=REFERRED_TYPES), cap=cap)
+        aside = stack.enter_context(closing(Aside(referred)))
         mapper = site_mapper(file, secrets, look_up=aside.look_up)
         report = stack.enter_context(_private(problems)) if problems else None
         for path in found:
@@ -127,20 +128,29 @@ def _map_file(
             findings = mapper.explain(line) if explain and line else []
             report.write(json.dumps(_row(problem, path, number, findings)) + "\n")
 
-    for number, lines in without_bundles(read_batches(path, cap=cap)):
-        if isinstance(lines, Problem):
-            trial.read += 1
-            skip(lines, number)
-            continue
+    def take(lines: list[bytes], number: int) -> None:
         outcomes = mapper.map_lines(lines)
         records = outcomes.records
         out.write(join([join((opening, record.content, middle, record.provenance, closing)) for record in records]))
-        for place, outcome in sorted(outcomes.unusual.items()):
-            trial.withdrawn += outcome.withdrawn
-            if outcome.problem is not None:
-                skip(outcome.problem, number + place, lines[place])
         trial.read += len(lines)
         trial.records += len(records)
+        for place, outcome in sorted(outcomes.unusual.items()):
+            trial.withdrawn += outcome.withdrawn
+            if outcome.problem is None:
+                continue
+            line = lines[place]
+            if outcome.problem.reason is Reason.BUNDLE and (held := held_in(line)) != [line]:
+                trial.read -= 1  # what it holds counts in its place
+                take(held, number + place)
+            else:
+                skip(outcome.problem, number + place, line)
+
+    for number, lines in read_batches(path, cap=cap):
+        if isinstance(lines, Problem):
+            trial.read += 1
+            skip(lines, number)
+        else:
+            take(lines, number)
     out.flush()
 
 

@@ -1,7 +1,7 @@
-"""What of the files others are read with: kept aside before anything is mapped, whatever order the files come in."""
+"""What of the files others are read with: kept aside once something asks for it, whatever order the files come in."""
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from connectors.formats.bundles import without_bundles
@@ -20,15 +20,22 @@ _NEWER = (
 
 
 class Aside:
-    """Referred resources by ref, the newest version of each; on the disk once they are many, gone when closed."""
+    """Referred resources by ref, the newest version of each; on the disk once they are many, gone when closed.
 
-    def __init__(self) -> None:
+    `fill` reads them all, when the first is asked for: where nothing is looked up, no file is read twice.
+    """
+
+    def __init__(self, fill: Callable[["Aside"], None]) -> None:
+        self._fill: Callable[[Aside], None] | None = fill
         self._rows = sqlite3.connect("")  # SQLite's private database: in memory until its cache is full
         self._rows.execute(_TABLE)
         self.close = self._rows.close
 
     def look_up(self, refs: Collection[bytes]) -> Mapping[bytes, bytes]:
         """The contents of those that are known."""
+        if (fill := self._fill) is not None:
+            self._fill = None
+            fill(self)
         found: dict[bytes, bytes] = {}
         for ref in refs:
             for content in self._rows.execute("SELECT content FROM referred WHERE ref = ?", (ref,)):
