@@ -205,6 +205,7 @@ class Server(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Callable[[str], str]]:
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    listening.handle_error = lambda *_: None  # type: ignore[method-assign] # a client that has heard enough hangs up
     Thread(target=listening.serve_forever, daemon=True).start()
 
     def called(word: str) -> str:
