@@ -31,6 +31,8 @@ CHUNK = 5
 """Children a job: small, so that the processes end at about the same time."""
 OLDEST = 17
 MODULES = Path(__file__).parent / "modules"
+NAMED = {"subject": "Patient", "patient": "Patient", "encounter": "Encounter", "context": "Encounter"}
+"""References that are kept, and to what."""
 
 
 @dataclass(frozen=True)
@@ -280,7 +282,7 @@ def plain(resource: dict[str, Any]) -> dict[str, Any]:
     """References as a server writes them (`Patient/…`), and none to resources that the hospital does not deliver."""
     for absent in ("serviceProvider", "participant", "location", "performer", "requester", "reasonReference"):
         resource.pop(absent, None)
-    for key, target in (("subject", "Patient"), ("patient", "Patient"), ("encounter", "Encounter")):
+    for key, target in NAMED.items():
         if key in resource:
             resource[key] = {"reference": f"{target}/{resource[key]['reference'].removeprefix('urn:uuid:')}"}
     if resource["resourceType"] == "Patient":

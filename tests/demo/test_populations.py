@@ -79,7 +79,7 @@ def test_every_reference_points_to_a_delivered_resource(made: Populations) -> No
     """Patients and encounters that resources name are there, and nothing lies in the future."""
     there = {f"{item['resourceType']}/{item['id']}" for item in resources(made)}
     for item in resources(made):
-        for key in ("subject", "patient", "encounter"):
+        for key in ("subject", "patient", "encounter", "context"):
             if key in item:
                 assert item[key]["reference"] in there
         assert item.get("effectiveDateTime", "")[:10] <= TODAY.isoformat()
