@@ -1,23 +1,18 @@
 """MedicationAdministration → medication: what was given."""
 
-from schemas.problems import Reason
-from transforms.codes.systems import RXNORM
 from transforms.rules import (
+    DRUG_CONTRADICTIONS,
     Resource,
     choice,
-    coded,
     codings,
+    drug,
     each_of,
-    fact,
     given_dosage,
     instant,
     link,
     links,
-    medication,
-    negative,
     one_of,
     other_version,
-    out_of_order,
     patient,
     period,
 )
@@ -30,20 +25,10 @@ RESOURCE = Resource(
     record="medication",
     version=1,
     subject={"subject": patient()},
-    contradictions=(
-        negative("negative-amount", "dose", "quantity", "days_supply", "refills"),
-        out_of_order("ends-before-start", "start_date", "end_date"),
-    ),
+    contradictions=DRUG_CONTRADICTIONS,
     constants={"kind": "given"},
     fields={
-        "medication[x]": choice(
-            medicationCodeableConcept=fact(coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE)),
-            medicationReference=medication(
-                code=RXNORM, every="codings", ingredients="ingredients", ingredient_system=RXNORM
-            ),
-            missing=Reason.MISSING_CODE,
-            fatal=True,
-        ),
+        "medication[x]": drug(),
         "category": each_of("category", CATEGORY),
         "effective[x]": choice(
             effectiveDateTime=instant("start", "start_date"),

@@ -1,24 +1,19 @@
 """MedicationDispense → medication: what a pharmacy handed over."""
 
-from schemas.problems import Reason
-from transforms.codes.systems import RXNORM
 from transforms.rules import (
+    DRUG_CONTRADICTIONS,
     Resource,
     amount_of,
     choice,
-    coded,
     codings,
     dosage,
+    drug,
     each_of,
-    fact,
     instant,
     link,
     links,
-    medication,
-    negative,
     one_of,
     other_version,
-    out_of_order,
     patient,
     presence,
     supply,
@@ -33,20 +28,10 @@ RESOURCE = Resource(
     record="medication",
     version=1,
     subject={"subject": patient()},
-    contradictions=(
-        negative("negative-amount", "dose", "quantity", "days_supply", "refills"),
-        out_of_order("ends-before-start", "start_date", "end_date"),
-    ),
+    contradictions=DRUG_CONTRADICTIONS,
     constants={"kind": "dispensed"},
     fields={
-        "medication[x]": choice(
-            medicationCodeableConcept=fact(coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE)),
-            medicationReference=medication(
-                code=RXNORM, every="codings", ingredients="ingredients", ingredient_system=RXNORM
-            ),
-            missing=Reason.MISSING_CODE,
-            fatal=True,
-        ),
+        "medication[x]": drug(),
         "category": each_of("category", CATEGORY),
         "whenHandedOver": instant("start", "start_date"),
         "whenPrepared": unless_beside("whenHandedOver", instant("start", "start_date")),

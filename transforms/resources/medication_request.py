@@ -1,25 +1,19 @@
 """MedicationRequest → medication: an order, or what somebody reported. One whose drug is not known is no record."""
 
-from schemas.problems import Reason
-from transforms.codes.systems import RXNORM
 from transforms.rules import (
+    DRUG_CONTRADICTIONS,
     Resource,
-    choice,
-    coded,
     codings,
     dispense,
     dosage,
+    drug,
     each_of,
-    fact,
     instant,
     link,
     links,
-    medication,
-    negative,
     not_a_fact_if_true,
     one_of,
     other_version,
-    out_of_order,
     patient,
     reported,
     unless_within,
@@ -43,20 +37,10 @@ RESOURCE = Resource(
     record="medication",
     version=1,
     subject={"subject": patient()},
-    contradictions=(
-        negative("negative-amount", "dose", "quantity", "days_supply", "refills"),
-        out_of_order("ends-before-start", "start_date", "end_date"),
-    ),
+    contradictions=DRUG_CONTRADICTIONS,
     fields={
         "reported[x]": reported(yes="reported", no="ordered"),
-        "medication[x]": choice(
-            medicationCodeableConcept=fact(coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE)),
-            medicationReference=medication(
-                code=RXNORM, every="codings", ingredients="ingredients", ingredient_system=RXNORM
-            ),
-            missing=Reason.MISSING_CODE,
-            fatal=True,
-        ),
+        "medication[x]": drug(),
         "category": each_of("category", CATEGORY),
         "authoredOn": instant("start", "start_date"),
         "dispenseRequest": dispense(),

@@ -1,24 +1,19 @@
 """MedicationStatement → medication: what a patient, a relative or a record says is taken."""
 
-from schemas.problems import Reason
-from transforms.codes.systems import RXNORM
 from transforms.rules import (
+    DRUG_CONTRADICTIONS,
     Resource,
     choice,
-    coded,
     codings,
     dosage,
+    drug,
     each_of,
-    fact,
     instant,
     link,
     links,
     local_date,
-    medication,
-    negative,
     one_of,
     other_version,
-    out_of_order,
     patient,
     statement_period,
 )
@@ -31,20 +26,10 @@ RESOURCE = Resource(
     record="medication",
     version=1,
     subject={"subject": patient()},
-    contradictions=(
-        negative("negative-amount", "dose", "quantity", "days_supply", "refills"),
-        out_of_order("ends-before-start", "start_date", "end_date"),
-    ),
+    contradictions=DRUG_CONTRADICTIONS,
     constants={"kind": "reported"},
     fields={
-        "medication[x]": choice(
-            medicationCodeableConcept=fact(coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE)),
-            medicationReference=medication(
-                code=RXNORM, every="codings", ingredients="ingredients", ingredient_system=RXNORM
-            ),
-            missing=Reason.MISSING_CODE,
-            fatal=True,
-        ),
+        "medication[x]": drug(),
         "category": each_of("category", CATEGORY),
         "effective[x]": choice(
             effectiveDateTime=instant("start", "start_date"), effectivePeriod=statement_period("dosage")

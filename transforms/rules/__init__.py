@@ -11,6 +11,7 @@ from transforms.rules.codes import coded, coded_value, codings, each_of, first_o
 from transforms.rules.contradictions import negative, out_of_order, together
 from transforms.rules.declaring import Kept, Parts, Resource, choice, required
 from transforms.rules.dosage import dosage
+from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
 from transforms.rules.links import kinds_of, link, links, pseudonym_of, replaced
 from transforms.rules.meaning import (
     extensions,
@@ -48,6 +49,7 @@ from transforms.rules.visits import (
 )
 
 __all__ = [
+    "DRUG_CONTRADICTIONS",
     "Ages",
     "Kept",
     "Parts",
@@ -69,6 +71,7 @@ __all__ = [
     "died",
     "dispense",
     "dosage",
+    "drug",
     "each_of",
     "event_time",
     "extensions",

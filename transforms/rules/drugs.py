@@ -1,0 +1,26 @@
+"""What all resources about a drug have in common: which one it is, and what cannot be true of it."""
+
+from schemas.problems import Reason
+from transforms.codes.systems import RXNORM
+from transforms.rules.codes import coded
+from transforms.rules.contradictions import negative, out_of_order
+from transforms.rules.declaring import Choice, choice
+from transforms.rules.meaning import fact
+from transforms.rules.medicines import medication
+
+DRUG_CONTRADICTIONS = (
+    negative("negative-amount", "dose", "quantity", "days_supply", "refills"),
+    out_of_order("ends-before-start", "start_date", "end_date"),
+)
+
+
+def drug() -> Choice:
+    """`medication[x]` → the drug by RxNorm, as a code or by a Medication: without one there is no record."""
+    return choice(
+        medicationCodeableConcept=fact(coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE)),
+        medicationReference=medication(
+            code=RXNORM, every="codings", ingredients="ingredients", ingredient_system=RXNORM
+        ),
+        missing=Reason.MISSING_CODE,
+        fatal=True,
+    )
