@@ -266,6 +266,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         figures.dropped, figures.parts, figures.parts_skipped = self._mapper.noticed.take()
         figures.records = len(self._records) + self._recognised
         figures.recognised, figures.flags = self._known, self._mapper.take_flags()
+        figures.unmapped = self._mapper.take_unmapped()
         figures.sampled, figures.nonconformant = self._judge.take()
         figures.unkept = self._unkept
         if self._quarantined:

@@ -443,7 +443,7 @@ def _tell_ended(connection: Connection, load: Load, report: LoadReport, ended: d
         mode=load.mode,
         started=load.started,
         ended=ended,
-        types=report.types,
+        types={name: counts.model_copy(update={"unmapped": {}}) for name, counts in report.types.items()},
         watermarks=report.watermarks,
         gaps=report.gaps,
         accepted=report.accepted,
