@@ -36,6 +36,7 @@ from transforms.rules import (
     said,
     time_of_day,
     value_range,
+    why_cancelled,
     withheld,
 )
 
@@ -103,7 +104,7 @@ RESOURCE = Resource(
         "bodySite": codings("body_sites"),
         "derivedFrom": links("derived_from", "Observation"),
         "encounter": link("encounter", "Encounter"),
-        "extension": extensions(replaced("replaces", "Observation")),
+        "extension": why_cancelled("status_reasons", extensions(replaced("replaces", "Observation"))),
         # STU3 and DSTU2
         "comments": other_version(),
         "comment": other_version(),

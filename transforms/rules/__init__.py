@@ -32,6 +32,7 @@ from transforms.rules.medicines import (
     statement_period,
     supply,
 )
+from transforms.rules.not_done import why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
 from transforms.rules.refusals import (
@@ -143,5 +144,6 @@ __all__ = [
     "us_core",
     "value_range",
     "visit_class",
+    "why_cancelled",
     "withheld",
 ]
