@@ -9,7 +9,7 @@ subject and is listed here.
 from transforms.rules.ages import Ages, age, age_or_date_in_words, age_range
 from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of, visit_class
 from transforms.rules.contradictions import negative, out_of_order, together
-from transforms.rules.declaring import Kept, Parts, Resource, choice, required
+from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, choice, required
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
 from transforms.rules.links import kinds_of, link, links, pseudonym_of, replaced
@@ -35,6 +35,7 @@ from transforms.rules.medicines import (
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
 from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped, unless_within
+from transforms.rules.reports import results_of, time_of_report
 from transforms.rules.texts import ValueNames, presence, said, withheld
 from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
 from transforms.rules.visits import (
@@ -50,8 +51,10 @@ from transforms.rules.visits import (
 
 __all__ = [
     "DRUG_CONTRADICTIONS",
+    "LENT",
     "Ages",
     "Kept",
+    "Lender",
     "Parts",
     "Resource",
     "ValueNames",
@@ -114,11 +117,13 @@ __all__ = [
     "replaced",
     "reported",
     "required",
+    "results_of",
     "said",
     "statement_period",
     "supply",
     "the_patient",
     "time_of_day",
+    "time_of_report",
     "together",
     "unless_beside",
     "unless_masked",
