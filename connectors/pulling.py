@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from connectors.by_id import complete_roster
 from connectors.client.capabilities import Capabilities, meet
 from connectors.cohort import Roster
 from connectors.outside.times import newest
@@ -112,7 +113,7 @@ def pull(source: Source, wanted: Wanted) -> Pulled:
     if wanted.unit == EXPORT:
         return _pull_export(source, wanted)
     give_up_jobs(source, wanted.landing)
-    pulled = pull_search(source, wanted)
+    pulled = complete_roster(source, wanted, pull_search(source, wanted))
     return complete_referred(source, wanted, pulled) if pulled.complete else pulled
 
 

@@ -64,6 +64,15 @@ class TypeCounts(BaseModel):
     unchanged: int = Field(default=0, ge=0, description="Records already known with this content.")
     stale: int = Field(default=0, ge=0, description="Records older than what is known; not stored.")
 
+    merged: int = Field(
+        default=0, ge=0, description="Patients whose records went over to the one they were merged into."
+    )
+    unmerged: int = Field(default=0, ge=0, description="Patients who are their own again; their records went back.")
+    merges_unclear: int = Field(
+        default=0,
+        ge=0,
+        description="Patients who say that they were merged, in a circle, into several, or into nobody who can be told.",
+    )
     recognised: int = Field(
         default=0,
         ge=0,

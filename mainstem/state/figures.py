@@ -42,6 +42,15 @@ def add(connection: Connection, load_id: str, part: str, batch: Batch, saved: Sa
         _update(connection, load_id, part, counts, **place)
 
 
+def keep(connection: Connection, load_id: str, part: str, counts: TypeCounts) -> None:
+    """Adds figures of a part that is done in one transaction."""
+    found = _stored(connection, load_id, part)
+    if found is None:
+        _insert(connection, load_id, part, counts)
+    else:
+        _update(connection, load_id, part, add_up([TypeCounts(**found.figures), counts]))
+
+
 def of_load(connection: Connection, load_id: str) -> dict[str, TypeCounts]:
     """By resource type: what stands before the `/` of a part's name."""
     row = tables.load_part.c

@@ -72,7 +72,8 @@ def raw_rows(text: str, origin: str) -> Iterator[tuple[int, CodeMapRow]]:
         if absent:
             raise OperatorError(f"{origin}: no column {', '.join(absent)}", f"The first line must be {HEADER}")
         for row in reader:
-            yield reader.line_num, CodeMapRow(*(row[column] or "" for column in COLUMNS), row.get("note") or "")
+            cells = {column: row.get(column) or "" for column in CodeMapRow._fields}
+            yield reader.line_num, CodeMapRow(**cells)
     except csv.Error as exc:
         raise OperatorError(
             f"{origin}:{reader.line_num}: not CSV: {exc}",
