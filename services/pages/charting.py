@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from services.charts.control_chart import ControlChart, Mark, Sign, specification
+from services.charts.control_chart import ControlChart, Mark, specification
+from services.charts.look import Sign
 from services.pages.periods import Row
 from services.pages.results import Series
 from services.pages.wording import chart_labels
