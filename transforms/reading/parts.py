@@ -23,6 +23,7 @@ from transforms.rules.declaring import Element, Parts
 from transforms.rules.setting import Setting
 
 _EMPTY = frozenset({b"null", b"{}"})
+_UNREADABLE = Note(Reason.INVALID_FIELD)
 
 
 class Elements(NamedTuple):
@@ -105,7 +106,7 @@ class PartReader:
                     continue
                 for number, each in enumerate(found, len(elements)):
                     if not each.content:
-                        notes[number].append(Note(Reason.INVALID_FIELD))
+                        notes[number].append(_UNREADABLE)
                 paths += [each.path for each in found]
                 contents[place] = b"[%b]" % b",".join([each.content or b"{}" for each in found])
             try:
