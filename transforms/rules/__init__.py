@@ -22,7 +22,7 @@ from transforms.rules.answers import (
 )
 from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of, visit_class
 from transforms.rules.contradictions import negative, out_of_order, together
-from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, choice, required
+from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, all_of, choice, required
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
 from transforms.rules.links import grouped_by, kinds_of, link, links, pseudonym_of, replaced
@@ -47,7 +47,7 @@ from transforms.rules.medicines import (
 )
 from transforms.rules.not_done import why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
-from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
+from transforms.rules.people import home_zip, patient, patient_among, preferred_language, the_patient, us_core
 from transforms.rules.refusals import (
     not_a_fact_if_true,
     other_version,
@@ -61,6 +61,7 @@ from transforms.rules.requests import REQUEST_CONTRADICTIONS, asked, request_int
 from transforms.rules.texts import ValueNames, presence, said, true_if_given, withheld
 from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
 from transforms.rules.visits import (
+    appointment_status,
     class_history,
     codings_in,
     codings_in_extension,
@@ -85,8 +86,10 @@ __all__ = [
     "age",
     "age_or_date_in_words",
     "age_range",
+    "all_of",
     "amount_of",
     "answers",
+    "appointment_status",
     "asked",
     "birth_date",
     "boolean",
@@ -140,6 +143,7 @@ __all__ = [
     "out_of_order",
     "participants",
     "patient",
+    "patient_among",
     "period",
     "preferred_language",
     "presence",

@@ -51,11 +51,12 @@ def unless_within(*members: str, rule: Rule | None = None) -> Rule:
 
 
 def _members(raw: bytes) -> Collection[str]:
-    """Of an object; what is none has no members."""
+    """Of an object, or of all in a list; what is none has no members."""
     try:
-        return tuple(decode(raw, dict[str, msgspec.Raw]))
+        found = decode(raw, list[dict[str, msgspec.Raw] | None] | dict[str, msgspec.Raw])
     except Unusable:
         return ()
+    return {name for each in (found if isinstance(found, list) else [found]) for name in each or ()}
 
 
 def unless_shaped(rule: Rule, *shapes: str) -> Rule:
