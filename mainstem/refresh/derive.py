@@ -1,8 +1,9 @@
 """The step derive: lines whose looked-up resource changed are mapped again, then values of several records are computed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 
 import structlog
 
@@ -10,26 +11,29 @@ from mainstem.config.site_mapper import site_mapper
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Batch, Saved
+from mainstem.state.subjects import Reads
 from transforms import Mapper
-from transforms.derive import Current, Deriver, Value, record_types, values
+from transforms.derive import NOTHING, RECORD, Current, Deriver, identity_of, shipped, values
+from transforms.mapped import Mapped
 
 log = structlog.get_logger()
 
 SUBJECTS = 500
-"""Persons whose records are read at once."""
+"""Persons after whom it is told how far the step is."""
+RECORDS = 2_000
+"""Derived records that are saved at once."""
 LINES = 1_000
 DERIVED = "derived"
 """The part of a load that the values are saved under."""
 
 
-def derive(refresh: Refresh, load_id: str, *, of: Sequence[Value] | None = None) -> int:
+def derive(refresh: Refresh, load_id: str) -> int:
     """Brings what is made of several resources or records up to date, for the subjects this load touched.
 
-    Restartable: what is touched is kept with the load. `of`: other values than those that ship. Returns how many records
-    changed.
+    Restartable: what is touched is kept with the load. Returns how many records changed.
     """
     with holding(refresh, load_id, "derive"):
-        changed = _map_due(refresh, load_id) + _derive(refresh, load_id, values() if of is None else of)
+        changed = _map_due(refresh, load_id) + _derive(refresh, load_id)
     log.info("derived", site=refresh.site.site, load=load_id, changed=changed)
     return changed
 
@@ -58,28 +62,48 @@ def _map_due(refresh: Refresh, load_id: str) -> int:
     return changed
 
 
-def _derive(refresh: Refresh, load_id: str, of: Sequence[Value]) -> int:
-    if not of:
+def _derive(refresh: Refresh, load_id: str) -> int:
+    """Subjects of whom an input changed; all of them where the network asks for other values, or these are made otherwise."""
+    store, site, wanted = refresh.store, refresh.site.site, refresh.settings.derive
+    made_by = identity_of(wanted)
+    before = store.loads.last_mapping(site, DERIVED)
+    anew = before != made_by and not (before is None and wanted == NOTHING)
+    if not anew and (wanted == NOTHING or not store.subjects.any_changed(load_id)):
         return 0
-    store, site = refresh.store, refresh.site
-    deriver = Deriver(site=site.site, subject_key=refresh.secrets(site.subject_key), values=of)
-    store.loads.begin_part(load_id, DERIVED, "")  # run again, the step counts what it finds anew
-    changed = done = 0
-    for subjects in _portions(store.subjects.changed(load_id)):
-        current = store.subjects.current(site.site, subjects, record_types(of))
-        found = deriver.derive(Current(*record) for record in current)
-        batch = Batch(found.records, [(ref, None) for ref in found.withdrawn])
-        changed += _changes(store.records.save(load_id, DERIVED, batch, refresh.clock()))
-        done += len(subjects)
-        refresh.progress("derive", "subjects", done)
+    deriver = _deriver(refresh, wanted)
+    reads = Reads(deriver.inputs.types, deriver.inputs.codes)
+    subjects = None if anew else store.subjects.changed(load_id, reads=reads)
+    store.loads.begin_part(load_id, DERIVED, made_by)  # run again, the step counts what it finds anew
+    everything = reads._replace(types={*reads.types, RECORD})
+    histories = store.subjects.histories(site, subjects, everything)
+    return _save(refresh, load_id, _derived(refresh, deriver, histories))
+
+
+def _deriver(refresh: Refresh, wanted: str) -> Deriver:
+    return Deriver(
+        site=refresh.site.site,
+        subject_key=refresh.secrets(refresh.site.subject_key),
+        values=values(wanted),
+        known=[value.name for value in shipped()],
+    )
+
+
+def _derived(refresh: Refresh, deriver: Deriver, histories: Iterable[Current]) -> Iterator[Mapped | bytes]:
+    for done, (_subject, records) in enumerate(groupby(histories, attrgetter("subject")), 1):
+        yield from deriver.derive(records)
+        if done % SUBJECTS == 0:
+            refresh.progress("derive", "subjects", done)
+
+
+def _save(refresh: Refresh, load_id: str, derived: Iterator[Mapped | bytes]) -> int:
+    changed = 0
+    while some := list(islice(derived, RECORDS)):
+        records = [each for each in some if isinstance(each, Mapped)]
+        gone: list[tuple[bytes, int | None]] = [(each, None) for each in some if isinstance(each, bytes)]
+        batch = Batch(records, gone)
+        changed += _changes(refresh.store.records.save(load_id, DERIVED, batch, refresh.clock()))
     return changed
 
 
 def _changes(saved: Saved) -> int:
     return saved.recorded + saved.amended + saved.withdrawn
-
-
-def _portions(subjects: Iterable[bytes]) -> Iterator[list[bytes]]:
-    left = iter(subjects)
-    while some := list(islice(left, SUBJECTS)):
-        yield some
