@@ -1,5 +1,6 @@
 """Pulling a site: what can be pulled apart, and pulling one such unit by its road."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -19,7 +20,7 @@ from connectors.sorting import delivered
 from connectors.source import Source, Wanted
 from schemas.errors import MainstemError, TemporaryError
 from schemas.gaps import GapCause
-from schemas.outcomes import REFERRED_TYPES, referred_types
+from schemas.outcomes import REFERRED_TYPES, lending_types, referred_types
 from schemas.sites import Site
 
 __all__ = [
@@ -65,6 +66,16 @@ def readable(site: Site, capabilities: Capabilities | None) -> list[str]:
     if capabilities is None or capabilities.hidden or "types" in site.model_fields_set:
         return list(site.types)
     return [name for name in site.types if name in capabilities.types] or list(site.types)
+
+
+def beside(site: Site, types: Sequence[str], capabilities: Capabilities | None) -> list[str]:
+    """The types that say something of those that are read: where a site names its types, only those its server says it has."""
+    found = lending_types(types)
+    if road_of(site, capabilities) == "files":
+        return found
+    if capabilities is None or capabilities.hidden:
+        return [] if "types" in site.model_fields_set else found
+    return [name for name in found if name in capabilities.types]
 
 
 def units(site: Site, capabilities: Capabilities | None) -> list[str]:
