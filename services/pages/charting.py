@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from services.charts.control_chart import ControlChart, Mark, Sign, specification
+from services.charts.control_chart import ControlChart, Mark, specification
+from services.charts.look import Sign
 from services.pages.periods import Row
-from services.pages.results import Series
+from services.pages.results import Note, Series
 from services.pages.wording import chart_labels
 
 
@@ -12,7 +13,13 @@ def chart_of(series: Series, *, compact: bool = False) -> dict[str, Any]:
     """The series' chart as a Vega-Lite specification."""
     centre = series.chart.centre if series.chart else None
     marks = tuple(_mark(row, series) for row in series.rows)
-    return specification(ControlChart(marks, centre, chart_labels(centre)), compact=compact)
+    said = " ".join([f"Control chart of {series.title}: {series.headline}", *(_told(note) for note in series.notes)])
+    return specification(ControlChart(marks, centre, chart_labels(centre), said), compact=compact)
+
+
+def _told(note: Note) -> str:
+    called = "Unusual" if note.better is None else "Better" if note.better else "Worse"
+    return f"{called}, {note.when}: {note.text}."
 
 
 def _mark(row: Row, series: Series) -> Mark:

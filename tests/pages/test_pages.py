@@ -109,6 +109,7 @@ def test_charts_come_as_pictures_too(page: TestClient) -> None:
     svg = page.get("/measures/cf2/chart.svg")
     assert svg.headers["content-type"] == "image/svg+xml"
     assert "upper limit" in svg.text
+    assert 'role="img" aria-label="Control chart of Riverbend CF Network: Across 3 sites, ' in svg.text
     assert page.get("/measures/cf2/chart.png", params={"site": "west"}).content.startswith(b"\x89PNG")
 
 
