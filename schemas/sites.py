@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from schemas.errors import OperatorError
-from schemas.outcomes import MAPPED_TYPES, REFERRED_TYPES
+from schemas.outcomes import LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
 from schemas.showing import is_one_line
 
 SITE_PATTERN = r"^[a-z][a-z0-9-]{0,30}$"
@@ -266,6 +266,10 @@ class Site(_Section):
         default=4, ge=1, le=20, description="How many groups of types are pulled and mapped side by side."
     )
     overlap_minutes: int = Field(default=60, ge=0, description="How far each pull reaches back before the watermark.")
+    shared_code_map: str | None = Field(
+        default=None,
+        description="CSV file of the network's code map, in the form of code_map; where both name a code, the site's own row wins.",
+    )
     code_map: str | None = Field(
         default=None, description="CSV of local codes: system,code,target_system,target_code,note."
     )
@@ -293,7 +297,7 @@ class Site(_Section):
     @classmethod
     def _known_types(cls, value: list[str]) -> list[str]:
         for name in value:
-            if name not in (*MAPPED_TYPES, *REFERRED_TYPES):
+            if name not in (*MAPPED_TYPES, *LENDING_TYPES, *REFERRED_TYPES):
                 raise ValueError(f"no mapping for {name!r}; mapped are {', '.join(MAPPED_TYPES)}")
         return value
 

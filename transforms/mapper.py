@@ -11,24 +11,28 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from schemas.outcomes import MAPPED_TYPES, REFERRED_TYPES
+from schemas.outcomes import LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
 from schemas.problems import Problem, Reason
 from transforms.codes.code_map import CodeMapRow, csv_line
 from transforms.codes.code_map import code_map as meanings
-from transforms.fhir.elements import Scalar, path_of, text_of
+from transforms.codes.systems import repaired_system
+from transforms.fhir.elements import Quantity, Scalar, Unusable, decode, path_of, text_of
 from transforms.fhir.type_names import OTHER_VERSIONS_TYPES, R4_TYPES
 from transforms.identity import identity_of
-from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Outcome, Outcomes, joined
+from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Mapped, Outcome, Outcomes, joined
 from transforms.privacy import FieldPolicy, Pseudonyms
 from transforms.privacy.pseudonyms import keyed
 from transforms.reading.keeper import Keeper
+from transforms.reading.lending import Links
 from transforms.reading.noticed import Noticed
 from transforms.reading.reader import Reader
-from transforms.reading.references import LookUp, References
+from transforms.reading.references import LookUp, LookUpLent, References
 from transforms.resources import declared_in, kept, mappings
+from transforms.rules.concepts import shared_coding
 from transforms.rules.setting import Setting
+from transforms.rules.units import meant_unit
 
-ALL_TYPES = (*MAPPED_TYPES, *REFERRED_TYPES)
+ALL_TYPES = (*MAPPED_TYPES, *LENDING_TYPES, *REFERRED_TYPES)
 """FHIR resource types that are read, records or not."""
 _OPENING = b'{"resourceType":"'
 _NAME_ENDS = len(_OPENING) + 64
@@ -64,6 +68,7 @@ class Mapper:
         code_map: Iterable[CodeMapRow] = (),
         types: Collection[str] = ALL_TYPES,
         look_up: LookUp | None = None,
+        lent: LookUpLent | None = None,
         midnight_is_date: bool = False,
         today: date | None = None,
     ) -> None:
@@ -77,9 +82,15 @@ class Mapper:
         setting = Setting(
             ZoneInfo(time_zone), self._pseudonyms, meanings(rows), str(latest), midnight_is_date=midnight_is_date
         )
+        self._setting = setting
         policy = FieldPolicy.load()
         self._sources = {resource.record: resource.source for resource in mappings().values()}
-        self._references = References(self._pseudonyms, look_up)
+        self._references = References(self._pseudonyms, look_up, lent)
+        self._links = {
+            resource.record: Links(resource.lent, partial(policy.leaves, resource.record))
+            for resource in mappings().values()
+            if resource.lent
+        }
         self._readers: dict[bytes, Reader | Keeper] = {
             name.encode(): Keeper(resource, setting) for name, resource in kept().items() if name in types
         }
@@ -109,7 +120,7 @@ class Mapper:
         opening = _OPENING + name + b'"'
         if name in self._readers and all(map(methodcaller("startswith", opening), lines)):
             return self._read(name, lines)
-        outcomes = Outcomes([None] * len(lines), {}, [], [])
+        outcomes = Outcomes([None] * len(lines), {}, [], [], [])
         groups: dict[bytes, list[int]] = {}
         for place, line in enumerate(lines):
             name = _opened(line)
@@ -158,9 +169,26 @@ class Mapper:
         """
         return list(map(keyed(blake2b(key=self.identity(resource_type), digest_size=len(NO_LINE))), lines))
 
+    def shown_coding(self, system: str | None, code: str) -> tuple[str, str]:
+        """A coding of the source as records carry it: what is local and not plain is hashed."""
+        shown = shared_coding(repaired_system(system), code, self._setting)
+        return shown[0] or "", shown[1]
+
+    def is_unit(self, quantity: bytes) -> bool:
+        """Whether a Quantity's unit is one that is known, or none at all."""
+        try:
+            return meant_unit(decode(quantity, Quantity), self._setting).fault is None
+        except Unusable:
+            return True  # what is wrong is not its unit
+
     def record_count(self, resource_type: str, lines: Sequence[bytes]) -> int:
         """How many records lines of a type gave that are recognised, and so need no mapping."""
         return self._readers[resource_type.encode()].record_count(lines)
+
+    def linked(self, record: Mapped, said: Iterable[bytes]) -> Mapped:
+        """A record with what other resources say of it now, in place of what they said before."""
+        links = self._links.get(record.type)
+        return record if links is None else links.put(record, said)
 
     def map_line(self, line: bytes) -> Outcome:
         """What becomes of one line."""
@@ -209,13 +237,13 @@ class Mapper:
         """One line that is no JSON, or has another shape than FHIR's."""
         if isinstance(error, msgspec.ValidationError):
             reason = Reason.INVALID_FIELD if name else Reason.NOT_A_RESOURCE
-            return Outcomes([None], {0: _unreadable(name, reason, path_of(error))}, [], [])
+            return Outcomes([None], {0: _unreadable(name, reason, path_of(error))}, [], [], [])
         if line.startswith(BOM_UTF8) and not line.startswith(BOM_UTF8 * 2):
             return self.map_lines([line[len(BOM_UTF8) :]])  # Windows tools put one at the start of a file
         outcome = _unreadable(name, Reason.INVALID_JSON)
         ident = _opened_ident(line)
         ref = self._pseudonyms.refs(name + b"/")(ident) if name and ident else b""
-        return Outcomes([None], {0: outcome._replace(ref=ref)}, [], [])
+        return Outcomes([None], {0: outcome._replace(ref=ref)}, [], [], [])
 
 
 def _opened(line: bytes) -> bytes:
@@ -227,6 +255,11 @@ def _opened_ident(line: bytes) -> bytes:
     """id where it stands behind resourceType at the start of a line that cannot be read on."""
     found = _IDENT_OPENS.match(line)
     return found[1] if found else b""
+
+
+def resource_type_of(line: bytes) -> str:
+    """The resource type that a readable line says; empty for none."""
+    return (_opened(line) or _named(line)).decode()
 
 
 def _named(line: bytes) -> bytes:

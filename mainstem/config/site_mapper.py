@@ -6,15 +6,20 @@ from pathlib import Path
 from mainstem.config.site_files import Secrets, SiteFile
 from schemas.errors import OperatorError
 from transforms import ALL_TYPES, CodeMapRow, Mapper, parse_code_map
-from transforms.reading.references import LookUp
+from transforms.reading.references import LookUp, LookUpLent
 
 KEY_BYTES = 32
 
 
 def site_mapper(
-    file: SiteFile, secrets: Secrets, *, look_up: LookUp | None = None, types: Collection[str] = ALL_TYPES
+    file: SiteFile,
+    secrets: Secrets,
+    *,
+    look_up: LookUp | None = None,
+    lent: LookUpLent | None = None,
+    types: Collection[str] = ALL_TYPES,
 ) -> Mapper:
-    """The mapper of a site; `look_up` answers for resources that others are read with. Raises OperatorError for a short key or a broken code map."""
+    """The mapper of a site; `look_up` answers for resources that others are read with, `lent` for what they say. Raises OperatorError for a short key or a broken code map."""
     site = file.site
     key = secrets(site.subject_key)
     if len(key) < KEY_BYTES:
@@ -22,19 +27,30 @@ def site_mapper(
             f"{site.site}: the subject key has {len(key)} bytes; pseudonyms need at least {KEY_BYTES}",
             "`mainstem sites new` writes a good one. Keep it: another key gives other pseudonyms.",
         )
-    code_map = _read_code_map(file.resolve(site.code_map)) if site.code_map else ()
     return Mapper(
         site=site.site,
         time_zone=site.time_zone,
         subject_key=key,
-        code_map=code_map,
+        code_map=[*shared_map(file), *own_map(file)],
         types=types,
         look_up=look_up,
+        lent=lent,
         midnight_is_date=site.dates_as_midnight_utc,
     )
 
 
-def _read_code_map(path: Path) -> list[CodeMapRow]:
+def shared_map(file: SiteFile) -> list[CodeMapRow]:
+    """The network's rows of a site's code map. Raises OperatorError for a broken file."""
+    return read_code_map(file.resolve(file.site.shared_code_map)) if file.site.shared_code_map else []
+
+
+def own_map(file: SiteFile) -> list[CodeMapRow]:
+    """The site's own rows, which win. Raises OperatorError for a broken file."""
+    return read_code_map(file.resolve(file.site.code_map)) if file.site.code_map else []
+
+
+def read_code_map(path: Path) -> list[CodeMapRow]:
+    """The rows of a file. Raises OperatorError for a broken one."""
     try:
         return list(parse_code_map(path.read_text(encoding="utf-8-sig"), str(path)))
     except OSError as exc:

@@ -17,7 +17,9 @@ from mainstem.state.batches import Batches
 from mainstem.state.batches.postgres import PostgresBatches
 from mainstem.state.batches.sqlite import SqliteBatches
 from mainstem.state.cohorts import Cohorts
+from mainstem.state.contents import Contents
 from mainstem.state.gaps import Gaps
+from mainstem.state.lending import Lending
 from mainstem.state.loads import Load, Loads, LoadStatus, Plan
 from mainstem.state.outbox import StoredOutbox
 from mainstem.state.quarantine import Quarantine
@@ -57,12 +59,14 @@ class State:
         self.outbox = StoredOutbox(database, batches)
         self.subjects = Subjects(database)
         self.references = References(database)
+        self.lending = Lending(database, batches)
         self.aliases = Aliases(database)
         self.watermarks = Watermarks(database)
         self.gaps = Gaps(database)
         self.cohorts = Cohorts(database)
         self.absences = Absences(database)
         self.quarantine = Quarantine(database)
+        self.contents = Contents(database)
 
     @classmethod
     def open(cls, url: str, *, wait_seconds: float = 30) -> "State":

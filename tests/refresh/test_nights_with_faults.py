@@ -276,3 +276,70 @@ def test_a_type_that_fails_three_nights_and_then_works_lacks_nothing(
     last = lhn.refresh(both)
     assert (last.status, last.total.recorded, last.gaps) == ("completed", 3, [])
     assert lhn.refresh(both).total.recorded == 0
+
+
+def order(number: int, drug: str, updated: str = "2026-03-01T00:00:00Z") -> dict[str, Any]:
+    """An order of a drug that stands elsewhere."""
+    return {
+        "resourceType": "MedicationRequest",
+        "id": f"rx-{number}",
+        "meta": {"lastUpdated": updated},
+        "status": "active",
+        "intent": "order",
+        "medicationReference": {"reference": f"Medication/{drug}"},
+        "subject": {"reference": "Patient/kid-1"},
+        "authoredOn": "2026-02-01",
+    }
+
+
+def drug(name: str, code: str) -> dict[str, Any]:
+    coding = {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": code}
+    return {"resourceType": "Medication", "id": name, "code": {"coding": [coding]}}
+
+
+def test_a_medication_that_was_deleted_takes_its_orders_with_it(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    """No search says so, a read does: 410. One that a read alone gives is read."""
+    faulty.understands.add("_id")
+    faulty.put(drug("ivacaftor", "1243041"), drug("aspirin", "1191"))
+    faulty.put(order(1, "ivacaftor"), order(2, "aspirin"), order(3, "ivacaftor"))
+    path = site(types=["MedicationRequest"])
+    first = lhn.refresh(path)
+    assert (first.status, first.total.recorded, first.notes) == ("completed", 3, [])
+
+    del faulty.resources["Medication"][0]
+    hidden = drug("azithromycin", "18631")
+    answers = {"Medication/ivacaftor": Answered({}, 410), "Medication/azithromycin": Answered(hidden)}
+    faulty.faults.append(lambda asked: answers.get(asked.path))
+    faulty.put(order(3, "ivacaftor", "2026-03-02T00:00:00Z"), order(4, "azithromycin", "2026-03-02T00:00:00Z"))
+    second = lhn.refresh(path)
+    assert (second.types["Medication"].retracted, second.types["MedicationRequest"].recorded) == (1, 1)
+    assert second.total.withdrawn == 2
+    assert second.notes == ["Medication: the server says that 1 that MedicationRequest names were deleted"]
+
+
+@pytest.mark.parametrize("named", ["patient", "category"])
+def test_absence_is_judged_where_each_patient_is_named_and_not_where_categories_are(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path], named: str
+) -> None:
+    """What stands under no category that is asked for never comes; what is of somebody who was not asked for, neither."""
+    refused = {"resourceType": "OperationOutcome", "issue": [{"severity": "fatal", "code": "required"}]}
+
+    def wants_more(asked: Asked) -> Answered | None:
+        return Answered(refused, 400) if asked.path == "Condition" and not asked.value(named) else None
+
+    faulty.understands.add(named)
+    faulty.faults.append(wants_more)
+    faulty.put(*(patient(n) for n in range(4)))
+    faulty.put(*({**condition(n), "category": [{"coding": [{"code": "problem-list-item"}]}]} for n in range(4)))
+    path = site(types=["Patient", "Condition"])
+    assert lhn.refresh(path).total.recorded == 8
+    del faulty.resources["Condition"][3], faulty.resources["Condition"][0], faulty.resources["Patient"][0]
+    report = lhn.refresh(path, mode="full")
+    withdrawn = {name: figures.withdrawn for name, figures in report.types.items()}
+    if named == "patient":
+        assert (withdrawn, report.unjudged) == ({"Patient": 1, "Condition": 1}, {})
+    else:
+        assert withdrawn == {"Patient": 1, "Condition": 0}
+        assert "asked for by category" in report.unjudged["Condition"]

@@ -3,6 +3,7 @@
 from schemas.problems import Reason
 from transforms.codes.systems import INTERPRETATION, LOINC, SNOMED
 from transforms.rules import (
+    LENT,
     Parts,
     Resource,
     ValueNames,
@@ -35,7 +36,9 @@ from transforms.rules import (
     required,
     said,
     time_of_day,
+    time_of_report,
     value_range,
+    why_cancelled,
     withheld,
 )
 
@@ -84,6 +87,8 @@ RESOURCE = Resource(
     record="observation",
     version=1,
     subject={"subject": patient()},
+    lends={"hasMember": "panels"},
+    lent=("reports", "panels"),
     fields={
         "status": one_of("status", STATUS, withdrawn=("entered-in-error",), spellings=SPELLINGS, modifier=True),
         "category": each_of("category", CATEGORY, CATEGORIES_SPELT),
@@ -93,7 +98,10 @@ RESOURCE = Resource(
             effectivePeriod=period(start=("effective", "effective_date"), past=True, or_end=True),
             effectiveInstant=instant("effective", "effective_date"),
             effectiveTiming=withheld("timing-withheld"),
-            instead={"issued": flagged(instant("effective", "effective_date"), "time-issued")},
+            instead={
+                "issued": flagged(instant("effective", "effective_date"), "time-issued"),
+                LENT: time_of_report("effective", "effective_date"),
+            },
             missing=Reason.MISSING_TIME,
         ),
         "issued": instant("issued", "issued_date"),
@@ -103,7 +111,7 @@ RESOURCE = Resource(
         "bodySite": codings("body_sites"),
         "derivedFrom": links("derived_from", "Observation"),
         "encounter": link("encounter", "Encounter"),
-        "extension": extensions(replaced("replaces", "Observation")),
+        "extension": why_cancelled("status_reasons", extensions(replaced("replaces", "Observation"))),
         # STU3 and DSTU2
         "comments": other_version(),
         "comment": other_version(),

@@ -7,9 +7,22 @@ subject and is listed here.
 """
 
 from transforms.rules.ages import Ages, age, age_or_date_in_words, age_range
+from transforms.rules.answers import (
+    answers,
+    chosen_answer,
+    completion_mode,
+    instrument,
+    kept_questionnaire,
+    kind_of_one,
+    names_of_questionnaire,
+    no_long_number,
+    reporter,
+    spoken_answer,
+    weight,
+)
 from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of, visit_class
 from transforms.rules.contradictions import negative, out_of_order, together
-from transforms.rules.declaring import Kept, Parts, Resource, choice, required
+from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, choice, required
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
 from transforms.rules.links import grouped_by, kinds_of, link, links, pseudonym_of, replaced
@@ -32,6 +45,7 @@ from transforms.rules.medicines import (
     statement_period,
     supply,
 )
+from transforms.rules.not_done import why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
 from transforms.rules.refusals import (
@@ -42,6 +56,7 @@ from transforms.rules.refusals import (
     unless_within,
     unusable_if_given,
 )
+from transforms.rules.reports import results_of, time_of_report
 from transforms.rules.requests import REQUEST_CONTRADICTIONS, asked, request_intent
 from transforms.rules.texts import ValueNames, presence, said, true_if_given, withheld
 from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
@@ -59,9 +74,11 @@ from transforms.rules.visits import (
 
 __all__ = [
     "DRUG_CONTRADICTIONS",
+    "LENT",
     "REQUEST_CONTRADICTIONS",
     "Ages",
     "Kept",
+    "Lender",
     "Parts",
     "Resource",
     "ValueNames",
@@ -69,16 +86,19 @@ __all__ = [
     "age_or_date_in_words",
     "age_range",
     "amount_of",
+    "answers",
     "asked",
     "birth_date",
     "boolean",
     "choice",
+    "chosen_answer",
     "class_history",
     "coded",
     "coded_value",
     "codings",
     "codings_in",
     "codings_in_extension",
+    "completion_mode",
     "diagnoses",
     "died",
     "dispense",
@@ -96,8 +116,11 @@ __all__ = [
     "home_zip",
     "hospitalization",
     "instant",
+    "instrument",
     "integer",
     "kept_medication",
+    "kept_questionnaire",
+    "kind_of_one",
     "kinds_in",
     "kinds_of",
     "link",
@@ -105,7 +128,9 @@ __all__ = [
     "local_date",
     "medication",
     "modifiers",
+    "names_of_questionnaire",
     "negative",
+    "no_long_number",
     "not_a_fact_if_true",
     "noted_if_false",
     "noted_links",
@@ -126,13 +151,17 @@ __all__ = [
     "reference_range",
     "replaced",
     "reported",
+    "reporter",
     "request_intent",
     "required",
+    "results_of",
     "said",
+    "spoken_answer",
     "statement_period",
     "supply",
     "the_patient",
     "time_of_day",
+    "time_of_report",
     "together",
     "true_if_given",
     "unless_beside",
@@ -143,5 +172,7 @@ __all__ = [
     "us_core",
     "value_range",
     "visit_class",
+    "weight",
+    "why_cancelled",
     "withheld",
 ]
