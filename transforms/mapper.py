@@ -13,7 +13,7 @@ import msgspec
 
 from schemas.outcomes import MAPPED_TYPES, REFERRED_TYPES
 from schemas.problems import Problem, Reason
-from transforms.codes.code_map import CodeMapRow
+from transforms.codes.code_map import CodeMapRow, csv_line
 from transforms.codes.code_map import code_map as meanings
 from transforms.fhir.elements import Scalar, path_of, text_of
 from transforms.fhir.type_names import OTHER_VERSIONS_TYPES, R4_TYPES
@@ -174,6 +174,13 @@ class Mapper:
         """The flags raised since they were taken last, by how often."""
         taken = dict(self.noticed.flags)
         self.noticed.flags.clear()
+        return taken
+
+    def take_unmapped(self) -> dict[str, int]:
+        """The codes that had no meaning since they were taken last, each as a code map's first three columns, by how often."""
+        found = self.noticed.unmapped.items()
+        taken = {csv_line(*code): count for code, count in found}
+        self.noticed.unmapped.clear()
         return taken
 
     def explain(self, line: bytes) -> list[str]:

@@ -16,6 +16,7 @@ from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.cohort import roster_of
 from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.door import holding
+from mainstem.refresh.merged import PATIENT, follow_merges
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.recognition import Question, Recogniser
 from mainstem.state import Batch, Place, Quarantined
@@ -48,14 +49,28 @@ def map_types(
     figures = []
     for name in chain.from_iterable(families(types)):
         with holding(refresh, load_id, "map", name) as load:
-            figures.append(_map_type(refresh, load_id, name, mapper, beside))
+            own = _own(refresh, load_id, name)
+            if name == PATIENT:
+                follow_merges(refresh, load, own)
+            figures.append(_map_type(refresh, load_id, name, mapper, beside, own))
             withdraw_absent(refresh, load, name, mapper)
     return add_up(figures)
 
 
-def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None) -> TypeCounts:
+def _own(refresh: Refresh, load_id: str, name: str) -> Callable[[bytes], bool] | None:
+    """Whether a line is of the cohort; None where everybody's is read, or only the cohort's came."""
     roster = roster_of(refresh, load_id)
-    own = roster.belongs(name) if roster and not roster.by_export else None
+    return roster.belongs(name) if roster and not roster.by_export else None
+
+
+def _map_type(
+    refresh: Refresh,
+    load_id: str,
+    name: str,
+    mapper: Mapper,
+    beside: PublisherBeside | None,
+    own: Callable[[bytes], bool] | None,
+) -> TypeCounts:
     with _TypeLoad(refresh, load_id, name, mapper, beside, own) as part:
         for path in refresh.landing(load_id).files(name):
             for number, lines in part.left(path, read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS)):
@@ -251,6 +266,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         figures.dropped, figures.parts, figures.parts_skipped = self._mapper.noticed.take()
         figures.records = len(self._records) + self._recognised
         figures.recognised, figures.flags = self._known, self._mapper.take_flags()
+        figures.unmapped = self._mapper.take_unmapped()
         figures.sampled, figures.nonconformant = self._judge.take()
         figures.unkept = self._unkept
         if self._quarantined:

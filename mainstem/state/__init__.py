@@ -11,7 +11,7 @@ from sqlalchemy import text
 from mainstem.database import Database
 from mainstem.state import tables
 from mainstem.state.absences import Absences
-from mainstem.state.aliases import Alias, Aliases
+from mainstem.state.aliases import REPLACED, Alias, Aliases, Followed, Merges
 from mainstem.state.batch import Batch, Place, Quarantined, Saved
 from mainstem.state.batches import Batches
 from mainstem.state.batches.postgres import PostgresBatches
@@ -29,11 +29,14 @@ from mainstem.state.watermarks import Watermarks
 from transforms.derive import Current
 
 __all__ = [
+    "REPLACED",
     "Alias",
     "Batch",
     "Current",
+    "Followed",
     "Load",
     "LoadStatus",
+    "Merges",
     "Place",
     "Plan",
     "Quarantined",

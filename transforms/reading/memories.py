@@ -57,7 +57,7 @@ class Note(NamedTuple):
     reason: Reason | None = None
     path: str = ""
     flags: tuple[str, ...] = ()
-    unmapped: tuple[tuple[str, str], ...] = ()
+    unmapped: tuple[tuple[str, str, str], ...] = ()
     withdrawn: bool = False
     emptied: bool = False
     dropped: tuple[str, ...] = ()

@@ -17,8 +17,8 @@ class Found:
     values: dict[str, Any] = field(default_factory=dict)
     """Output field → JSON value; None, empty text and empty lists are left out."""
     flags: tuple[str, ...] = ()
-    unmapped: tuple[tuple[str, str], ...] = ()
-    """(system, code) that neither is of the target system nor in the code map."""
+    unmapped: tuple[tuple[str, str, str], ...] = ()
+    """(system, code, target system) of codes that neither are of the target system nor in the code map."""
     withdrawn: bool = False
     repaired: bool = False
     """A known spelling was put right."""

@@ -41,6 +41,9 @@ class Trial:
     dropped: dict[str, int] = field(default_factory=dict)
     """Fields left out because they could not be used, by FHIR path."""
     parts_skipped: dict[str, int] = field(default_factory=dict)
+    flags: dict[str, int] = field(default_factory=dict)
+    unmapped: dict[str, int] = field(default_factory=dict)
+    """Codes that have no meaning in the system that is wanted, as a code map's first three columns."""
 
     @property
     def mapped(self) -> int:
@@ -74,6 +77,7 @@ def map_paths(
             _map_file(path, mapper, file.site.site, cap, trial, out, report, explain)
             progress("map", path.name, trial.read)
         trial.dropped, _, trial.parts_skipped = mapper.noticed.take()
+        trial.flags, trial.unmapped = mapper.take_flags(), mapper.take_unmapped()
     return trial
 
 
