@@ -80,6 +80,12 @@ class Observation(Record):
     status: str | None = fact(
         "Status of the result.", source="Observation.status", terminology="FHIR observation-status"
     )
+    not_done_reasons: Codings = fact(
+        "Why a cancelled result was not obtained.",
+        source="Observation.extension:notDoneReason",
+        terminology="SNOMED CT",
+        default_factory=list,
+    )
     parent: RecordId | None = fact("The record this is a component of.", source="Observation.component")
     parts: list[RecordId] = fact("Records of the components.", source="Observation.component", default_factory=list)
     issued: datetime | None = fact("When it was made available, UTC.", source="Observation.issued")

@@ -7,6 +7,7 @@ from transforms.rules import (
     Resource,
     ValueNames,
     boolean,
+    cancelled_because,
     choice,
     coded,
     coded_value,
@@ -108,7 +109,7 @@ RESOURCE = Resource(
         "bodySite": codings("body_sites"),
         "derivedFrom": links("derived_from", "Observation"),
         "encounter": link("encounter", "Encounter"),
-        "extension": extensions(replaced("replaces", "Observation")),
+        "extension": cancelled_because("not_done_reasons", extensions(replaced("replaces", "Observation"))),
         # STU3 and DSTU2
         "comments": other_version(),
         "comment": other_version(),

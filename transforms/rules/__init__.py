@@ -14,6 +14,7 @@ from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
 from transforms.rules.links import kinds_of, link, links, pseudonym_of, replaced
 from transforms.rules.meaning import (
+    cancelled_because,
     extensions,
     fact,
     focus,
@@ -61,6 +62,7 @@ __all__ = [
     "amount_of",
     "birth_date",
     "boolean",
+    "cancelled_because",
     "choice",
     "class_history",
     "coded",
