@@ -29,6 +29,7 @@ from schemas.outcomes.record import (
     SubjectId,
     fact,
 )
+from schemas.outcomes.requests import ServiceRequest
 from schemas.outcomes.treatments import DeviceUse, Immunization, Medication, Procedure
 from schemas.outcomes.voices import Issue, ProResponse
 
@@ -62,6 +63,7 @@ __all__ = [
     "Record",
     "RecordId",
     "RecordType",
+    "ServiceRequest",
     "SubjectId",
     "fact",
     "families",
@@ -86,6 +88,7 @@ AnyRecord = Annotated[
     | Procedure
     | Immunization
     | DeviceUse
+    | ServiceRequest
     | Issue
     | MeasureResult,
     Field(discriminator="type"),

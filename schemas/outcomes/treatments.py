@@ -80,6 +80,10 @@ class Medication(Record):
     ingredients: list[str] = fact(
         "Active ingredients.", source="Medication.ingredient.item[x]", terminology="RxNorm IN", default_factory=list
     )
+    drug_by_reference: bool | None = fact(
+        "The drug stands in a Medication resource that this one names; published measures look at coded ones only.",
+        source="medicationReference",
+    )
     category: list[str] = fact(
         "Categories.", source="category", terminology="FHIR medicationrequest-category", default_factory=list
     )

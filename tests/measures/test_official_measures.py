@@ -122,12 +122,12 @@ def _pressure(day: str, systolic: Any, diastolic: Any, **more: Any) -> list[Any]
             id="dialysis, years ago",
         ),
         pytest.param(
-            [ADULT, SEEN, HYPERTENSIVE, order("service_request", c.HOSPICE_CARE, "2026-02-01")],
+            [ADULT, SEEN, HYPERTENSIVE, order("service", c.HOSPICE_CARE, "2026-02-01")],
             EXCLUDED,
             id="hospice ordered",
         ),
         pytest.param(
-            [ADULT, SEEN, HYPERTENSIVE, order("service_request", c.HOSPICE_CARE, "2026-02-01", status="draft")],
+            [ADULT, SEEN, HYPERTENSIVE, order("service", c.HOSPICE_CARE, "2026-02-01", status="draft")],
             IN,
             id="hospice drafted only",
         ),
@@ -135,12 +135,12 @@ def _pressure(day: str, systolic: Any, diastolic: Any, **more: Any) -> list[Any]
             [ADULT, SEEN, HYPERTENSIVE, answer(c.HOSPICE_ASKED, "2026-02-01", c.YES)], EXCLUDED, id="in hospice"
         ),
         pytest.param(
-            [born("1945-01-01"), SEEN, HYPERTENSIVE, order("device_request", c.FRAILTY_DEVICE, "2026-02-01")],
+            [born("1945-01-01"), SEEN, HYPERTENSIVE, order("device", c.FRAILTY_DEVICE, "2026-02-01")],
             EXCLUDED,
             id="81 and frail",
         ),
         pytest.param(
-            [born("1955-01-01"), SEEN, HYPERTENSIVE, order("device_request", c.FRAILTY_DEVICE, "2026-02-01")],
+            [born("1955-01-01"), SEEN, HYPERTENSIVE, order("device", c.FRAILTY_DEVICE, "2026-02-01")],
             IN,
             id="71 and frail only",
         ),
@@ -149,7 +149,7 @@ def _pressure(day: str, systolic: Any, diastolic: Any, **more: Any) -> list[Any]
                 born("1955-01-01"),
                 SEEN,
                 HYPERTENSIVE,
-                order("device_request", c.FRAILTY_DEVICE, "2026-02-01"),
+                order("device", c.FRAILTY_DEVICE, "2026-02-01"),
                 order("medication", c.DEMENTIA_DRUGS, "2025-10-03", days_supply=90),
             ],
             EXCLUDED,
@@ -174,11 +174,11 @@ def test_blood_pressure(records: list[Any], outcome: str) -> None:
 
 def test_until_2025_a_visit_under_way_counts_and_only_plain_orders_do() -> None:
     under_way = visit(c.OFFICE, "2025-03-01", status="in-progress")
-    filled = order("service_request", c.HOSPICE_CARE, "2025-02-01", intent="filler-order")
+    filled = order("service", c.HOSPICE_CARE, "2025-02-01", intent="filler-order")
     assert _outcome("CMS165", 2025, ADULT, under_way, HYPERTENSIVE, filled) == IN
     moved = [
         visit(c.OFFICE, "2026-03-01"),
-        order("service_request", c.HOSPICE_CARE, "2026-02-01", intent="filler-order"),
+        order("service", c.HOSPICE_CARE, "2026-02-01", intent="filler-order"),
     ]
     assert _outcome("CMS165", 2026, ADULT, HYPERTENSIVE, *moved) == EXCLUDED
 
@@ -299,7 +299,7 @@ DECLINED = answer(
                 ADULT,
                 TO_SCREEN,
                 answer(ADULTS.screening, "2026-03-15", cms2.POSITIVE),
-                order("service_request", ADULTS.referral, "2026-03-17"),
+                order("service", ADULTS.referral, "2026-03-17"),
             ],
             MET,
             id="referred two days later",
@@ -309,7 +309,7 @@ DECLINED = answer(
                 ADULT,
                 TO_SCREEN,
                 answer(ADULTS.screening, "2026-03-15", cms2.POSITIVE),
-                order("service_request", ADULTS.referral, "2026-03-18"),
+                order("service", ADULTS.referral, "2026-03-18"),
             ],
             IN,
             id="referred three days later",

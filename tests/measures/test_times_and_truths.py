@@ -114,9 +114,9 @@ def test_an_age_at_onset_is_the_birthday_and_one_at_abatement_lasts_its_year() -
     [
         ({"days_supply": 30}, "2026-03-30"),
         ({"days_supply": 30, "refills": 2}, "2026-05-29"),
-        ({"quantity": 60, "dosage": [{"dose": 1, "frequency": 2, "period": 1, "period_unit": "d"}]}, "2026-03-30"),
-        ({"quantity": 4, "dosage": [{"dose": 1, "frequency": 1, "period": 1, "period_unit": "wk"}]}, "2026-03-28"),
-        ({"dosage": [{"start_date": "2026-04-01", "end_date": "2026-04-10"}]}, "2026-04-10"),
+        ({"quantity": 60, "steps": [{"dose": 1, "frequency": 2, "period": 1, "period_unit": "d"}]}, "2026-03-30"),
+        ({"quantity": 4, "steps": [{"dose": 1, "frequency": 1, "period": 1, "period_unit": "wk"}]}, "2026-03-28"),
+        ({"steps": [{"start_date": "2026-04-01", "end_date": "2026-04-10"}]}, "2026-04-10"),
     ],
 )
 def test_the_days_an_order_supplies(given_: dict[str, Any], last: str) -> None:

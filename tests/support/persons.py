@@ -90,9 +90,11 @@ def procedure(code: Codes, day: str, **more: Any) -> Record:
 
 
 def order(record: str, code: Codes, day: str, **more: Any) -> Record:
-    """An active order of a service, a device or a medication."""
-    when = {"start_date": day, "kind": "ordered"} if record == "medication" else {"authored_date": day}
-    return _record(record, codings=codings(code), **when, **{"status": "active", "intent": "order", **more})
+    """An active order of a `service`, a `device` or a `medication`."""
+    given = {"codings": codings(code), "status": "active", "intent": "order"} | more
+    if record == "medication":
+        return _record("medication", start_date=day, kind="ordered", **given)
+    return _record("service_request", authored_date=day, kind=record, **given)
 
 
 def everything(*records: Record | Iterable[Record]) -> list[Record]:

@@ -10,6 +10,7 @@ from transforms.resources import mappings
 EVERYWHERE = {"implicitRules", "modifierExtension"}
 MODIFIERS: dict[str, set[str]] = {
     "Condition": {"clinicalStatus", "verificationStatus"},
+    "DeviceRequest": {"status", "intent"},
     "Encounter": {"status"},
     "Immunization": {"status", "isSubpotent"},
     "MedicationAdministration": {"status"},
@@ -19,6 +20,7 @@ MODIFIERS: dict[str, set[str]] = {
     "Observation": {"status"},
     "Patient": {"active", "deceasedBoolean", "deceasedDateTime", "link"},
     "Procedure": {"status"},
+    "ServiceRequest": {"status", "intent", "doNotPerform"},
 }
 """From the definitions of R4 (4.0.1); of data types see below."""
 SITE = Mapper(site="north", time_zone="UTC", subject_key=b"k" * 32)
@@ -65,4 +67,6 @@ def _rest(resource_type: str) -> str:
         "Immunization": f'"patient":{patient},"vaccineCode":{vaccine},"occurrenceDateTime":"2026"',
         "Condition": f'"subject":{patient},"code":{snomed}',
         "Procedure": f'"subject":{patient},"code":{snomed}',
+        "ServiceRequest": f'"subject":{patient},"code":{snomed}',
+        "DeviceRequest": f'"subject":{patient},"codeCodeableConcept":{snomed}',
     }.get(resource_type, f'"subject":{patient},"medicationCodeableConcept":{rxnorm}')

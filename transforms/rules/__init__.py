@@ -12,7 +12,7 @@ from transforms.rules.contradictions import negative, out_of_order, together
 from transforms.rules.declaring import Kept, Parts, Resource, choice, required
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
-from transforms.rules.links import kinds_of, link, links, pseudonym_of, replaced
+from transforms.rules.links import grouped_by, kinds_of, link, links, pseudonym_of, replaced
 from transforms.rules.meaning import (
     cancelled_because,
     extensions,
@@ -35,12 +35,21 @@ from transforms.rules.medicines import (
 )
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
-from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped, unless_within
-from transforms.rules.texts import ValueNames, presence, said, withheld
+from transforms.rules.refusals import (
+    not_a_fact_if_true,
+    other_version,
+    unless_beside,
+    unless_shaped,
+    unless_within,
+    unusable_if_given,
+)
+from transforms.rules.requests import REQUEST_CONTRADICTIONS, asked, request_intent
+from transforms.rules.texts import ValueNames, presence, said, true_if_given, withheld
 from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
 from transforms.rules.visits import (
     class_history,
     codings_in,
+    codings_in_extension,
     diagnoses,
     hospitalization,
     kinds_in,
@@ -51,6 +60,7 @@ from transforms.rules.visits import (
 
 __all__ = [
     "DRUG_CONTRADICTIONS",
+    "REQUEST_CONTRADICTIONS",
     "Ages",
     "Kept",
     "Parts",
@@ -60,6 +70,7 @@ __all__ = [
     "age_or_date_in_words",
     "age_range",
     "amount_of",
+    "asked",
     "birth_date",
     "boolean",
     "cancelled_because",
@@ -69,6 +80,7 @@ __all__ = [
     "coded_value",
     "codings",
     "codings_in",
+    "codings_in_extension",
     "diagnoses",
     "died",
     "dispense",
@@ -82,6 +94,7 @@ __all__ = [
     "flagged",
     "focus",
     "given_dosage",
+    "grouped_by",
     "home_zip",
     "hospitalization",
     "instant",
@@ -115,6 +128,7 @@ __all__ = [
     "reference_range",
     "replaced",
     "reported",
+    "request_intent",
     "required",
     "said",
     "statement_period",
@@ -122,10 +136,12 @@ __all__ = [
     "the_patient",
     "time_of_day",
     "together",
+    "true_if_given",
     "unless_beside",
     "unless_masked",
     "unless_shaped",
     "unless_within",
+    "unusable_if_given",
     "us_core",
     "value_range",
     "visit_class",

@@ -67,10 +67,9 @@ def _supply(record: Record) -> Ends:
 
     Days of supply as given, else quantity by dose and doses a day; a dosage of several steps says neither.
     """
-    steps = record.get("dosage") or [{}]
+    steps: list[Record] = record.get("steps") or [{"dose": record.get("dose")}]
     step = steps[0] if len(steps) == 1 else {}
-    date, instant = (step.get("start_date") or record.get("start_date")), None
-    start = moment(date, instant)
+    start = moment(step.get("start_date") or record.get("start_date"), None)
     days = _days_supplied(record, step)
     if days is not None:
         end = shifted(start, 0, max(ceil(days) - 1, 0))

@@ -22,7 +22,6 @@ SPANS: dict[tuple[str, str], Columns] = {
     ("procedure", "performed"): Columns("performed_date", "performed", "performed_end_date", "performed_end"),
     ("medication", "authored"): Columns("start_date", "start"),
     ("service_request", "authored"): Columns("authored_date", "authored"),
-    ("device_request", "authored"): Columns("authored_date", "authored"),
 }
 """Spans that stand in fields as they are. Two more are made of several: `prevalence` of a condition, `supply` of a
 medication."""

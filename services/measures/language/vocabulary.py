@@ -36,12 +36,16 @@ def medications_ordered(*codes: Codes) -> Series:
 
 def services_ordered(*codes: Codes) -> Series:
     """Orders of and referrals to services."""
-    return _coded(Series("service_request", "service orders"), "codings", codes)
+    return _coded(_asked("service", "service orders"), "codings", codes)
 
 
 def devices_ordered(*codes: Codes) -> Series:
     """Orders of devices."""
-    return _coded(Series("device_request", "device orders"), "codings", codes)
+    return _coded(_asked("device", "device orders"), "codings", codes)
+
+
+def _asked(kind: str, noun: str) -> Series:
+    return Series("service_request", noun).where(THIS.field("kind").one_of(kind))
 
 
 def has_result() -> Truth:

@@ -11,7 +11,6 @@ from services.measures.language.vocabulary import (
     age_at,
     diagnoses,
     has_result,
-    medications_ordered,
     procedures,
     results,
     services_ordered,
@@ -144,9 +143,7 @@ def _followed_up(edition: Edition, ages: Ages) -> Truth:
 
 def _drugs(edition: Edition, ages: Ages) -> Series:
     """From 2026 on only what is taken on after a visit at which the last screening was positive."""
-    ordered = medications_ordered(ages.drugs).where(
-        THIS.field("status").one_of("active", "completed"), THIS.field("intent").one_of(*edition.order_intents)
-    )
+    ordered = edition.medications(ages.drugs, statuses=("active", "completed"))
     if edition.year == 2025:
         return ordered
     last = _last(edition, ages).event

@@ -105,7 +105,7 @@ def frail(edition: Edition) -> Named:
 def advanced_illness(edition: Edition) -> Named:
     """An advanced illness that began, or a medication for dementia, in the period or the year before."""
     began = edition.diagnoses(ADVANCED_ILLNESS).where(THIS.prevalence.starts_during(YEAR_BEFORE_OR_PERIOD))
-    drugs = edition.active_medications(DEMENTIA_DRUGS).where(THIS.supply.overlaps(YEAR_BEFORE_OR_PERIOD))
+    drugs = edition.medications(DEMENTIA_DRUGS, statuses=("active",)).where(THIS.supply.overlaps(YEAR_BEFORE_OR_PERIOD))
     return named("Advanced illness or dementia medication, up to a year before", any_of(began.exist(), drugs.exist()))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from services.measures.language.codes import Codes
 from services.measures.language.events import THIS, Series
-from services.measures.language.truths import Truth
+from services.measures.language.truths import Truth, not_
 from services.measures.language.vocabulary import (
     devices_ordered,
     diagnoses,
@@ -57,10 +57,13 @@ class Edition:
         """Devices ordered for personal use."""
         return devices_ordered(*codes).where(*self._ordered())
 
-    def active_medications(self, *codes: Codes) -> Series:
-        """Active orders of medications."""
-        active = medications_ordered(*codes).where(THIS.field("status").one_of("active"))
-        return active.where(THIS.field("intent").one_of(*self.order_intents))
+    def medications(self, *codes: Codes, statuses: tuple[str, ...]) -> Series:
+        """Orders of medications of some statuses. As published: coded ones, not those that name a Medication resource."""
+        return medications_ordered(*codes).where(
+            not_(THIS.field("drug_by_reference").known),
+            THIS.field("status").one_of(*statuses),
+            THIS.field("intent").one_of(*self.order_intents),
+        )
 
     def interventions(self, *codes: Codes) -> Series:
         """Procedures that were completed."""
