@@ -24,7 +24,7 @@ from schemas.loads import TypeCounts, add_up
 from schemas.outcomes import families
 from schemas.problems import NOT_LOADED, Problem, Reason
 from transforms import Mapped, Mapper
-from transforms.mapped import REF_BYTES, WHOLE, Depends, Outcome, Outcomes, Referred
+from transforms.mapped import REF_BYTES, WHOLE, Depends, Lent, Outcome, Outcomes, Referred
 
 log = structlog.get_logger()
 
@@ -136,6 +136,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._retracted = 0
         self._referred: list[Referred] = []
         self._depends: list[Depends] = []
+        self._lent: list[Lent] = []
         self._skipped: Counter[str] = Counter()
         self._quarantined: list[Quarantined] = []
         self._closing = ExitStack()
@@ -199,6 +200,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._records += records
         self._referred += outcomes.referred
         self._depends += outcomes.depends
+        self._lent += outcomes.lent
         self._recogniser.mapped(record.id for record in records)
         if self._unusable:  # what came usable after that is as it is now
             for record in records:
@@ -231,6 +233,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
                 len(self._unusable),
                 len(self._quarantined),
                 len(self._referred),
+                len(self._lent),
             )
             >= BATCH
         ):
@@ -278,6 +281,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
             quarantined=self._quarantined,
             referred=self._referred,
             depends=self._depends,
+            lent=self._lent,
             figures=figures,
             place=place._replace(whole=whole, extra={KEPT: list(self._kept_upto)}),
             unusable=list(self._unusable.items()),
@@ -289,7 +293,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._read = self._recognised = self._known = self._unkept = self._retracted = 0
         self._unusable, self._in_part = {}, set()
         self._records, self._withdrawn, self._quarantined, self._skipped = [], [], [], Counter()
-        self._referred, self._depends = [], []
+        self._referred, self._depends, self._lent = [], [], []
         self._recogniser.saved()
 
 

@@ -18,6 +18,7 @@ from mainstem.state.batches.postgres import PostgresBatches
 from mainstem.state.batches.sqlite import SqliteBatches
 from mainstem.state.cohorts import Cohorts
 from mainstem.state.gaps import Gaps
+from mainstem.state.lending import Lending
 from mainstem.state.loads import Load, Loads, LoadStatus, Plan
 from mainstem.state.outbox import StoredOutbox
 from mainstem.state.quarantine import Quarantine
@@ -57,6 +58,7 @@ class State:
         self.outbox = StoredOutbox(database, batches)
         self.subjects = Subjects(database)
         self.references = References(database)
+        self.lending = Lending(database, batches)
         self.aliases = Aliases(database)
         self.watermarks = Watermarks(database)
         self.gaps = Gaps(database)

@@ -9,7 +9,7 @@ subject and is listed here.
 from transforms.rules.ages import Ages, age, age_or_date_in_words, age_range
 from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of, visit_class
 from transforms.rules.contradictions import negative, out_of_order, together
-from transforms.rules.declaring import Kept, Parts, Resource, choice, required
+from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, choice, required
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
 from transforms.rules.links import grouped_by, kinds_of, link, links, pseudonym_of, replaced
@@ -43,6 +43,7 @@ from transforms.rules.refusals import (
     unless_within,
     unusable_if_given,
 )
+from transforms.rules.reports import results_of, time_of_report
 from transforms.rules.requests import REQUEST_CONTRADICTIONS, asked, request_intent
 from transforms.rules.texts import ValueNames, presence, said, true_if_given, withheld
 from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
@@ -60,9 +61,11 @@ from transforms.rules.visits import (
 
 __all__ = [
     "DRUG_CONTRADICTIONS",
+    "LENT",
     "REQUEST_CONTRADICTIONS",
     "Ages",
     "Kept",
+    "Lender",
     "Parts",
     "Resource",
     "ValueNames",
@@ -130,11 +133,13 @@ __all__ = [
     "reported",
     "request_intent",
     "required",
+    "results_of",
     "said",
     "statement_period",
     "supply",
     "the_patient",
     "time_of_day",
+    "time_of_report",
     "together",
     "true_if_given",
     "unless_beside",

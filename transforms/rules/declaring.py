@@ -27,6 +27,8 @@ class Found:
 
 
 NOTHING = Found()
+LENT = "(lent)"
+"""In place of a FHIR field: what other resources say of this one."""
 
 
 Read = Callable[[bytes, "bytes | None", Setting], Found]
@@ -106,6 +108,10 @@ class Resource:
     parts: Parts | None = None
     contradictions: tuple[Contradiction, ...] = ()
     """What its records are flagged for."""
+    lent: tuple[str, ...] = ()
+    """Output fields that other resources say of its records; they stand last."""
+    lends: Mapping[str, str] = field(default_factory=dict)
+    """FHIR field that lists others of its type → the output field by which those name this one."""
 
     @property
     def mapping(self) -> str:
@@ -120,6 +126,15 @@ class Kept:
     source: str
     keep: Callable[[bytes], bytes | None]
     """The resource → what is kept of it, in one form whatever its serialiser; None where it says it is an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lender:
+    """A FHIR resource type that gives no record, but says something of the records of those it lists."""
+
+    source: str
+    lend: Callable[[bytes, bytes, Setting], Mapping[bytes, bytes] | None]
+    """(the resource, its ref, setting) → what it says of others, by their refs; None where it says it is an error. Raises Unusable."""
 
 
 def choice(
