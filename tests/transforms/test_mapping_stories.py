@@ -599,6 +599,7 @@ def test_a_contained_medication_is_resolved_and_one_elsewhere_flagged() -> None:
         "code": "308192",
         "codings": [{"system": rxnorm, "code": "308192"}],
         "ingredients": ["723"],
+        "drug_by_reference": True,
         "start_date": "2026-03-02",
         "days_supply": 14,
         "dose": 5,
