@@ -135,10 +135,10 @@ def explain(
 def _compiled(measure: str, year: int, valuesets: Path) -> "tuple[Definition, InMemory]":
     from services.measures.compile.memory import InMemory, Period
     from services.measures.official import definition
-    from services.measures.valuesets import ValueSets
+    from services.measures.valuesets import load_value_sets
 
     period = Period(date(year, 1, 1), date(year, 12, 31))
-    return definition(measure, year), InMemory(period, ValueSets.of_folder(valuesets))
+    return definition(measure, year), InMemory(period, load_value_sets(valuesets))
 
 
 class _Mapping:

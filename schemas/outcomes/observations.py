@@ -81,10 +81,9 @@ class Observation(Record):
     status: str | None = fact(
         "Status of the result.", source="Observation.status", terminology="FHIR observation-status"
     )
-    not_done_reasons: Codings = fact(
-        "Why a cancelled result was not obtained.",
-        source="Observation.extension:notDoneReason",
-        terminology="SNOMED CT",
+    status_reasons: Codings = fact(
+        "Why it was cancelled, which measures make exceptions for.",
+        source="Observation.extension qicore-notDoneReason",
         default_factory=list,
     )
     parent: RecordId | None = fact("The record this is a component of.", source="Observation.component")

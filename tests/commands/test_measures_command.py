@@ -65,9 +65,9 @@ def sets(tmp_path: Path) -> Path:
     """Value sets with a code each."""
     folder = tmp_path / "valuesets"
     folder.mkdir()
-    for oid, expanded in value_sets(definition("CMS122", 2026).groups)._found.items():
+    for oid, expanded in value_sets(definition("CMS122", 2026).groups).by_url.items():
         code = {"system": SNOMED, "code": CODES[oid]} if oid in CODES else {"system": OURS, "code": oid}
-        resource = {"resourceType": "ValueSet", "id": oid, "title": expanded.title, "expansion": {"contains": [code]}}
+        resource = {"resourceType": "ValueSet", "url": oid, "title": expanded.title, "expansion": {"contains": [code]}}
         (folder / f"{oid}.json").write_text(json.dumps(resource))
     return folder
 
@@ -116,7 +116,7 @@ def test_a_case_that_differs_is_told_with_the_reason(lhn: Network, cases: Path, 
         (("verify", "CMS999", "{cases}", "--valuesets", "{sets}"), "no measure"),
         (("verify", "CMS122", "{cases}", "--valuesets", "{sets}", "--year", "1999"), "no measurement year 1999"),
         (("verify", "CMS122", "{sets}", "--valuesets", "{sets}"), "expected.json"),
-        (("verify", "CMS165", "{cases}", "--valuesets", "{sets}"), "is missing"),
+        (("verify", "CMS165", "{cases}", "--valuesets", "{sets}"), "no value set 2.16"),
         (("verify", "CMS155", "{cases}", "--valuesets", "{cases}"), "no FHIR ValueSet"),
     ],
 )

@@ -277,7 +277,7 @@ DECLINED = answer(
     "2026-03-15",
     status="cancelled",
     issued_date="2026-03-15",
-    not_done_reasons=codings(cms2.DECLINED),
+    status_reasons=codings(cms2.DECLINED),
 )
 
 

@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from services.measures.valuesets import ValueSets
 
 CODE = Code(LOINC, "4548-4", "HbA1c")
 OFFICE = Code("urn:visits", "office", "office visit")
-IN_2026 = InMemory(Period(date(2026, 1, 1), date(2026, 12, 31)), ValueSets.none())
+IN_2026 = InMemory(Period(date(2026, 1, 1), date(2026, 12, 31)), ValueSets(Path(), {}))
 
 
 def _answer(truth: Any, *records: Any) -> bool | None:

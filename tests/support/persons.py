@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from services.measures.compile.people import Record
@@ -17,7 +18,8 @@ def value_sets(*declared: Any) -> ValueSets:
     """Every value set that some declarations name, each with one code."""
     named = {each.oid: each for one in declared for each in _value_sets(one)}
     return ValueSets(
-        {oid: Expanded(oid, each.title, "1", frozenset({(OURS, oid)})) for oid, each in named.items()}, "the tests"
+        Path("valuesets"),
+        {oid: Expanded(oid, "1", each.title, frozenset({(OURS, oid)})) for oid, each in named.items()},
     )
 
 

@@ -1,49 +1,55 @@
-"""What was not done: a cancelled result keeps QI-Core's reason why; beside any other status the word refuses it."""
+"""What was not done is no fact; why a result was cancelled is one, as QI-Core's measures ask for it."""
 
 import json
 from typing import Any
 
-import pytest
-
 from schemas.problems import Reason
-from transforms import Mapper
-from transforms.mapped import Mapped
+from transforms import Mapper, Outcome
 
-NOT_DONE = "http://hl7.org/fhir/us/qicore/StructureDefinition/qicore-notDoneReason"
-REFUSED = {"coding": [{"system": "http://snomed.info/sct", "code": "105480006"}]}
-
-
-def _mapped(**more: Any) -> tuple[list[Mapped], list[Reason]]:
-    resource = {
-        "resourceType": "Observation",
-        "id": "o-1",
-        "status": "cancelled",
-        "code": {"coding": [{"system": "http://loinc.org", "code": "89204-2"}]},
-        "subject": {"reference": "Patient/1"},
-        "issued": "2026-03-01T10:00:00Z",
-        "extension": [{"url": NOT_DONE, "valueCodeableConcept": REFUSED}],
-    } | more
-    mapper = Mapper(site="north", time_zone="UTC", subject_key=b"k" * 32)
-    found = mapper.map_line(json.dumps(resource).encode())
-    return list(found.records), [found.problem.reason] if found.problem else []
+SNOMED = "http://snomed.info/sct"
+REASON = {
+    "url": "http://hl7.org/fhir/us/qicore/StructureDefinition/qicore-notDoneReason",
+    "valueCodeableConcept": {"coding": [{"system": SNOMED, "code": "720834000"}], "text": "Ann would not"},
+}
+CANCELLED = {
+    "resourceType": "Observation",
+    "id": "phq",
+    "meta": {"profile": ["http://hl7.org/fhir/us/qicore/StructureDefinition/qicore-observationcancelled"]},
+    "extension": [REASON, {"url": "http://hl7.org/fhir/StructureDefinition/observation-note", "valueString": "Ann"}],
+    "status": "cancelled",
+    "code": {"coding": [{"system": "http://loinc.org", "code": "73832-8"}]},
+    "subject": {"reference": "Patient/kid-7"},
+    "issued": "2026-05-02T10:00:00Z",
+}
 
 
-def test_a_cancelled_result_keeps_the_reason() -> None:
-    records, problems = _mapped()
-    content = json.loads(records[0].content)
-    assert problems == []
-    assert content["status"] == "cancelled"
-    assert content["not_done_reasons"] == [{"system": "http://snomed.info/sct", "code": "105480006"}]
+def mapped(**fields: Any) -> Outcome:
+    return Mapper(site="north", time_zone="UTC", subject_key=b"k" * 32).map_line(
+        json.dumps(CANCELLED | fields).encode()
+    )
 
 
-@pytest.mark.parametrize("status", ["final", "registered", "preliminary"])
-def test_a_result_that_says_both_is_refused(status: str) -> None:
-    assert _mapped(status=status, valueInteger=3) == ([], [Reason.NOT_A_FACT])
+def test_a_screening_that_was_declined_is_cancelled_with_its_reason() -> None:
+    (record,) = mapped().records
+    found = json.loads(record.content)
+    assert [found[name] for name in ("status", "issued_date", "absent")] == ["cancelled", "2026-05-02", "NI"]
+    assert found["status_reasons"] == [{"system": SNOMED, "code": "720834000"}]
+    assert b"Ann" not in record.content + record.provenance
 
 
-def test_other_extensions_of_a_cancelled_result_are_read_as_ever() -> None:
-    both = [
-        {"url": NOT_DONE, "valueCodeableConcept": REFUSED},
-        {"url": "http://example.org/is-deleted", "valueBoolean": True},
-    ]
-    assert _mapped(extension=both) == ([], [])
+def test_a_reason_beside_a_result_that_stands_refuses_it() -> None:
+    """Which of the two is true cannot be told."""
+    for status in ("final", "preliminary", "unknown"):
+        problem = mapped(status=status, valueInteger=3).problem
+        assert problem is not None
+        assert (problem.reason, problem.path) == (Reason.NOT_A_FACT, "Observation.extension")
+
+
+def test_other_marks_of_a_cancelled_result_still_count() -> None:
+    """One that says it was deleted withdraws, one that denies refuses."""
+    assert mapped(extension=[REASON, {"url": "urn:x/isDeleted", "valueBoolean": True}]).withdrawn
+    denied = mapped(extension=[{"url": "urn:x/notDone", "valueBoolean": True}]).problem
+    assert denied is not None
+    assert denied.reason is Reason.NOT_A_FACT
+    odd = mapped(extension=[REASON | {"valueCodeableConcept": 7}])
+    assert b'"dropped:extension"' in odd.records[0].provenance

@@ -7,6 +7,19 @@ subject and is listed here.
 """
 
 from transforms.rules.ages import Ages, age, age_or_date_in_words, age_range
+from transforms.rules.answers import (
+    answers,
+    chosen_answer,
+    completion_mode,
+    instrument,
+    kept_questionnaire,
+    kind_of_one,
+    names_of_questionnaire,
+    no_long_number,
+    reporter,
+    spoken_answer,
+    weight,
+)
 from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of, visit_class
 from transforms.rules.contradictions import negative, out_of_order, together
 from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, choice, required
@@ -14,7 +27,6 @@ from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
 from transforms.rules.links import grouped_by, kinds_of, link, links, pseudonym_of, replaced
 from transforms.rules.meaning import (
-    cancelled_because,
     extensions,
     fact,
     focus,
@@ -33,6 +45,7 @@ from transforms.rules.medicines import (
     statement_period,
     supply,
 )
+from transforms.rules.not_done import why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
 from transforms.rules.refusals import (
@@ -73,17 +86,19 @@ __all__ = [
     "age_or_date_in_words",
     "age_range",
     "amount_of",
+    "answers",
     "asked",
     "birth_date",
     "boolean",
-    "cancelled_because",
     "choice",
+    "chosen_answer",
     "class_history",
     "coded",
     "coded_value",
     "codings",
     "codings_in",
     "codings_in_extension",
+    "completion_mode",
     "diagnoses",
     "died",
     "dispense",
@@ -101,8 +116,11 @@ __all__ = [
     "home_zip",
     "hospitalization",
     "instant",
+    "instrument",
     "integer",
     "kept_medication",
+    "kept_questionnaire",
+    "kind_of_one",
     "kinds_in",
     "kinds_of",
     "link",
@@ -110,7 +128,9 @@ __all__ = [
     "local_date",
     "medication",
     "modifiers",
+    "names_of_questionnaire",
     "negative",
+    "no_long_number",
     "not_a_fact_if_true",
     "noted_if_false",
     "noted_links",
@@ -131,10 +151,12 @@ __all__ = [
     "reference_range",
     "replaced",
     "reported",
+    "reporter",
     "request_intent",
     "required",
     "results_of",
     "said",
+    "spoken_answer",
     "statement_period",
     "supply",
     "the_patient",
@@ -150,5 +172,7 @@ __all__ = [
     "us_core",
     "value_range",
     "visit_class",
+    "weight",
+    "why_cancelled",
     "withheld",
 ]

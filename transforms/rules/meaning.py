@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from msgspec import Raw, Struct
-from msgspec.json import encode
 
 from schemas.problems import Reason
 from transforms.codes.no_known import says_none
@@ -18,7 +17,6 @@ from transforms.fhir.elements import (
     reference_id,
     text_of,
 )
-from transforms.rules.codes import codings
 from transforms.rules.concepts import concept_of
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
@@ -97,7 +95,7 @@ _DENIES = re.compile(
     rf"(?i)/[^/\"]*(negation-?ind|negated|not-?done|do-?not-?per?form|not-?performed|not-?given){_NAME}"
 )
 _TESTS = re.compile(r"(?i)(test-?patient|is-?test|patient-?test)$")
-_ABOUT = re.compile(r"(?i)/observation-focus-?code$")
+_ABOUT = re.compile(r"(?i)/(observation-focus-?code|questionnaireresponse-isSubject)$")
 _GONE = re.compile(r"(?i)/[^/]*(is-?deleted|soft-?delete|tombstone|deleted-?state)[^/]*$")
 _FALSE = frozenset({b"false", b'"false"'})
 
@@ -130,33 +128,6 @@ def extensions(of: Rule | None = None) -> Rule:
         return of.read(raw, companion, setting) if of else NOTHING
 
     return Rule(of.gives if of else (), read)
-
-
-def cancelled_because(name: str, of: Rule) -> Rule:
-    """QI-Core's reason why something was not done → every coding, where the status says cancelled too.
-
-    Beside any other status it stays what it is for `of`, which reads the other extensions: the word that it is no fact.
-    """
-
-    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        if companion is None or companion.lower() not in _CANCELLED:
-            return of.read(raw, None, setting)
-        others: list[Raw] = []
-        found = NOTHING
-        for each in _listed(raw):
-            mark = _decoded(each)
-            if mark is not None and _NOT_DONE_REASON.search(text_of(mark.url)) and mark.valueCodeableConcept:
-                found = codings(name).read(bytes(mark.valueCodeableConcept), None, setting)
-            else:
-                others.append(each)
-        rest = of.read(encode(others), None, setting) if others else NOTHING
-        return replace(rest, values=rest.values | found.values, flags=(*rest.flags, *found.flags))
-
-    return Rule((name, *of.gives), read, needs="status")
-
-
-_CANCELLED = frozenset({b'"cancelled"', b'"canceled"', b'"x"'})
-_NOT_DONE_REASON = re.compile(r"(?i)/(qicore-)?not-?done-?reason$")
 
 
 def _listed(raw: bytes) -> list[Raw]:

@@ -39,7 +39,7 @@ FIELDS = {
     "value_codings": "answer",
     "class_code": "class",
     "discharge_disposition": "discharge",
-    "not_done_reasons": "reason not to be done",
+    "status_reasons": "reason",
 }
 SPANS = {"issued": "issue", "authored": "order", "supply": "supply"}
 RELATIONS = {

@@ -160,7 +160,7 @@ def _not_screened(edition: Edition, ages: Ages) -> Named:
         results(ages.screening)
         .where(
             THIS.field("status").one_of("cancelled"),
-            THIS.field("not_done_reasons").coded(DECLINED, MEDICAL_REASON),
+            THIS.field("status_reasons").coded(DECLINED, MEDICAL_REASON),
         )
         .with_any(_visits(), exactly if edition.year == 2025 else during)
     )
