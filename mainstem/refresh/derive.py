@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 
+import msgspec
 import structlog
 
 from mainstem.config.site_mapper import site_mapper
@@ -41,21 +42,32 @@ def mapper_of(refresh: Refresh) -> Mapper:
 
 
 def _map_due(refresh: Refresh, load_id: str) -> int:
-    """Orders whose Medication changed, came after them or is no more: mapped again from the line that the state keeps.
+    """Orders whose Medication (and uses whose Device) changed, came after them or is no more: mapped again from the line
+    that the state keeps.
 
-    One that no longer names a drug is withdrawn: the drug it told is not known to be right.
+    One that no longer names a drug or device is withdrawn: what it told is not known to be right.
     """
     changed, after, mapper = 0, b"", None
     while due := refresh.store.references.due(refresh.site.site, after=after, limit=LINES):
         mapper = mapper or mapper_of(refresh)
-        lines = list({each.ref: each.line for each in due}.values())
-        outcomes = mapper.map_lines(lines)
-        unusable = (each for each in outcomes.unusual.values() if each.withdrawn or each.problem is not None)
-        gone = [(each.ref, each.updated) for each in unusable]
-        batch = Batch(outcomes.records, gone, depends=outcomes.depends, mapped_again=True)
-        changed += _changes(refresh.store.records.save(load_id, "MedicationRequest/again", batch, refresh.clock()))
+        lines: dict[str, dict[bytes, bytes]] = {}
+        for each in due:
+            lines.setdefault(_type_of(each.line).resourceType, {})[each.ref] = each.line
+        for name, of_type in lines.items():
+            outcomes = mapper.map_lines(list(of_type.values()))
+            unusable = (each for each in outcomes.unusual.values() if each.withdrawn or each.problem is not None)
+            gone = [(each.ref, each.updated) for each in unusable]
+            batch = Batch(outcomes.records, gone, depends=outcomes.depends, mapped_again=True)
+            changed += _changes(refresh.store.records.save(load_id, f"{name}/again", batch, refresh.clock()))
         after = due[-1].ref
     return changed
+
+
+class _Named(msgspec.Struct):
+    resourceType: str
+
+
+_type_of = msgspec.json.Decoder(_Named).decode
 
 
 def _derive(refresh: Refresh, load_id: str, of: Sequence[Value]) -> int:

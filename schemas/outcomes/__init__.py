@@ -13,6 +13,7 @@ from typing import Annotated, get_args
 
 from pydantic import Field
 
+from schemas.outcomes.allergies import Allergy
 from schemas.outcomes.encounters import Condition, Encounter
 from schemas.outcomes.measures import MeasureResult
 from schemas.outcomes.observations import DerivedObservation, DiseaseAssessment, Observation
@@ -38,6 +39,7 @@ __all__ = [
     "RECORD_TYPES",
     "REFERRED_TYPES",
     "REFERS",
+    "Allergy",
     "AnyRecord",
     "Coding",
     "Codings",
@@ -86,6 +88,7 @@ AnyRecord = Annotated[
     | Procedure
     | Immunization
     | DeviceUse
+    | Allergy
     | Issue
     | MeasureResult,
     Field(discriminator="type"),

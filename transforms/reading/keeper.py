@@ -14,6 +14,9 @@ from transforms.reading.heads import NO_ORIGIN, Origin, Origins
 from transforms.rules.declaring import Kept
 from transforms.rules.setting import Setting
 
+_MODIFIERS = ("modifierExtension", "implicitRules")
+_EMPTY = frozenset({b"null", b"[]", b'""', b"{}"})
+
 
 class Keeper:
     """Lines of a referred type in, what is kept of them out."""
@@ -22,7 +25,8 @@ class Keeper:
         self._kept = kept
         self._ref = setting.pseudonyms.refs(kept.source.encode() + b"/")
         self._origins = Origins(setting)
-        head: Any = narrow(kept.source, ["id", "meta"])
+        self._names = ("id", "meta", *_MODIFIERS, *kept.alone)
+        head: Any = narrow(kept.source, self._names)
         self._decode = msgspec.json.Decoder(head).decode
 
     def read(self, lines: Sequence[bytes]) -> Outcomes:
@@ -38,7 +42,8 @@ class Keeper:
         return 0
 
     def _outcome(self, head: Any, line: bytes, referred: list[Referred]) -> Outcome:
-        ident, meta = msgspec.structs.astuple(head)
+        found = dict(zip(self._names, msgspec.structs.astuple(head), strict=True))
+        ident, meta = found["id"], found["meta"]
         if not (named := text_of(ident)):
             return self._problem(b"", NO_ORIGIN, Reason.MISSING_ID, "id")
         ref = self._ref(named.encode())[:REF_BYTES]
@@ -49,12 +54,18 @@ class Keeper:
             return self._problem(ref, origin, Reason.DUPLICATE_KEY, "")
         if origin.note is not None and origin.note.withdrawn:
             return Outcome(self._kept.source, ref, [], True, origin.updated)
+        for name in _MODIFIERS:
+            if found[name] is not None and bytes(found[name]) not in _EMPTY:
+                return self._problem(ref, origin, Reason.MODIFIER_NOT_UNDERSTOOD, name)
         try:
             content = self._kept.keep(line)
         except Unusable as fault:
             return self._problem(ref, origin, fault.reason, fault.path)
         if content is not None:
             referred.append(Referred(ref, self._kept.source, content, origin.updated))
+        for name, reason in self._kept.alone.items() if content is not None else ():
+            if found[name] is not None and bytes(found[name]) not in _EMPTY:
+                return self._problem(ref, origin, reason, name)
         return Outcome(self._kept.source, ref, [], content is None, origin.updated)
 
     def _problem(self, ref: bytes, origin: Origin, reason: Reason, path: str) -> Outcome:

@@ -7,9 +7,22 @@ subject and is listed here.
 """
 
 from transforms.rules.ages import Ages, age, age_or_date_in_words, age_range
-from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of, visit_class
+from transforms.rules.allergies import reactions
+from transforms.rules.certainty import clinical_status, verification_status
+from transforms.rules.codes import (
+    coded,
+    coded_value,
+    codings,
+    each_of,
+    first_of,
+    null_flavour,
+    one_of,
+    visit_class,
+    words_of,
+)
 from transforms.rules.contradictions import negative, out_of_order, together
 from transforms.rules.declaring import Kept, Parts, Resource, choice, required
+from transforms.rules.devices import device, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
 from transforms.rules.links import kinds_of, link, links, pseudonym_of, replaced
@@ -63,10 +76,12 @@ __all__ = [
     "boolean",
     "choice",
     "class_history",
+    "clinical_status",
     "coded",
     "coded_value",
     "codings",
     "codings_in",
+    "device",
     "diagnoses",
     "died",
     "dispense",
@@ -84,6 +99,7 @@ __all__ = [
     "hospitalization",
     "instant",
     "integer",
+    "kept_device",
     "kept_medication",
     "kinds_in",
     "kinds_of",
@@ -110,6 +126,7 @@ __all__ = [
     "pseudonyms_in",
     "quantity",
     "ratio",
+    "reactions",
     "reference_range",
     "replaced",
     "reported",
@@ -119,6 +136,7 @@ __all__ = [
     "supply",
     "the_patient",
     "time_of_day",
+    "timing_bounds",
     "together",
     "unless_beside",
     "unless_masked",
@@ -126,6 +144,8 @@ __all__ = [
     "unless_within",
     "us_core",
     "value_range",
+    "verification_status",
     "visit_class",
     "withheld",
+    "words_of",
 ]
