@@ -36,6 +36,10 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the server exports them as a Group, and says itself whose a resource is; no members: it does not list them."""
     notes: list[str] = []
     """What somebody may want to know of how it came about; no ids."""
+    by_read: list[str] = []
+    """Members that no search gives."""
+    gone: list[str] = []
+    """No members: the server says that they were deleted."""
 
     @property
     def ids(self) -> list[str]:
@@ -59,7 +63,7 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
 
     def belongs(self, resource_type: str) -> Callable[[bytes], bool]:
         """Whether a line of the type is of these patients. What names no patient is for the mapping to judge."""
-        ids = frozenset(self.ids)
+        ids = frozenset((*self.ids, *self.gone))
         is_patient = resource_type == "Patient"
 
         def own(line: bytes) -> bool:

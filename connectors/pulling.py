@@ -1,10 +1,12 @@
 """Pulling a site: what can be pulled apart, and pulling one such unit by its road."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
 import msgspec
 
+from connectors.by_id import complete_roster
 from connectors.client.capabilities import Capabilities, meet
 from connectors.cohort import Roster
 from connectors.outside.times import newest
@@ -18,7 +20,7 @@ from connectors.sorting import delivered
 from connectors.source import Source, Wanted
 from schemas.errors import MainstemError, TemporaryError
 from schemas.gaps import GapCause
-from schemas.outcomes import REFERRED_TYPES, referred_types
+from schemas.outcomes import REFERRED_TYPES, lending_types, referred_types
 from schemas.sites import Site
 
 __all__ = [
@@ -64,6 +66,16 @@ def readable(site: Site, capabilities: Capabilities | None) -> list[str]:
     if capabilities is None or capabilities.hidden or "types" in site.model_fields_set:
         return list(site.types)
     return [name for name in site.types if name in capabilities.types] or list(site.types)
+
+
+def beside(site: Site, types: Sequence[str], capabilities: Capabilities | None) -> list[str]:
+    """The types that say something of those that are read: where a site names its types, only those its server says it has."""
+    found = lending_types(types)
+    if road_of(site, capabilities) == "files":
+        return found
+    if capabilities is None or capabilities.hidden:
+        return [] if "types" in site.model_fields_set else found
+    return [name for name in found if name in capabilities.types]
 
 
 def units(site: Site, capabilities: Capabilities | None) -> list[str]:
@@ -112,7 +124,7 @@ def pull(source: Source, wanted: Wanted) -> Pulled:
     if wanted.unit == EXPORT:
         return _pull_export(source, wanted)
     give_up_jobs(source, wanted.landing)
-    pulled = pull_search(source, wanted)
+    pulled = complete_roster(source, wanted, pull_search(source, wanted))
     return complete_referred(source, wanted, pulled) if pulled.complete else pulled
 
 

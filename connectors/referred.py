@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from connectors.by_id import MOST_READ, Reading
 from connectors.client.fhir_client import FhirClient
 from connectors.cohort import shards
 from connectors.formats.bundle import BUNDLE, Page, lines, require_bundle
@@ -33,6 +34,10 @@ class ReferredCursor(msgspec.Struct, kw_only=True):
     resources: int = 0
     missing: int = 0
     """Ids that the server has nothing for."""
+    deleted: int = 0
+    """Ids of which it says that they were deleted."""
+    singly: int = 0
+    """Reads of one id each that were made."""
     note: str = ""
     done: bool = False
 
@@ -62,11 +67,13 @@ def complete_referred(source: Source, wanted: Wanted, pulled: Pulled) -> Pulled:
 
 def _with(pulled: Pulled, referred: str, cursor: ReferredCursor, path: Path) -> Pulled:
     notes = [cursor.note] if cursor.note else []
+    if cursor.deleted:
+        notes.append(f"{referred}: the server says that {cursor.deleted} that {pulled.unit} names were deleted")
     if cursor.missing:
         notes.append(f"the server has {cursor.missing} fewer of the type {referred} than {pulled.unit} names")
     return msgspec.structs.replace(
         pulled,
-        files=[*pulled.files, *([path.name] if cursor.resources else [])],
+        files=[*pulled.files, *([path.name] if cursor.size else [])],
         resources=pulled.resources + cursor.resources,
         types=pulled.types | ({referred: pulled.types.get(referred, 0) + cursor.resources} if cursor.resources else {}),
         notes=[*pulled.notes, *notes],
@@ -113,7 +120,8 @@ class _Asked:
 
     def _ask_for(self, ids: list[str]) -> None:
         count = [("_count", str(len(ids)))] if self.takes_count else []
-        params, url, came = [("_id", ",".join(ids)), *count], self.client.url(self.type), 0
+        params, url = [("_id", ",".join(ids)), *count], self.client.url(self.type)
+        came, nameless, landed = set[str](), 0, 0
         for _ in range(len(ids) + 1):
             bundle, _answer = self.client.read(url, BUNDLE, what=self.type, params=params, require=require_bundle)
             page = Page(bundle, not_after=self.client.clock())
@@ -121,15 +129,30 @@ class _Asked:
                 raise error_answer(self.type, page.errors, "among the results")
             if page.resources:
                 self.cursor.size = self.landing.append(self.path, self.cursor.size, lines(page.resources))
-            came += len(page.resources)
+            came.update(page.ids)
+            nameless += page.ids.count("")
+            landed += len(page.resources)
             if not page.next:
                 break
             url, params = page.next, []
         else:
             raise IncompleteError(f"{self.type}: the server's next links do not end", "Report it to the EHR vendor.")
-        self.cursor.resources += came
-        self.cursor.missing += max(0, len(ids) - came)
+        self.cursor.resources += landed
+        missing = [each for each in ids if each not in came]
+        self.cursor.missing += max(0, len(missing) - nameless - self._read(missing))
         self._save()
+
+    def _read(self, ids: list[str]) -> int:
+        """Those that no search gave, one by one while they are few; how many came, be it the word that one was deleted."""
+        reading = Reading(self.client, self.type, left=MOST_READ - self.cursor.singly)
+        found = [each for ident in ids if (each := reading.read(ident)).line]
+        self.cursor.singly = MOST_READ - reading.left
+        if found:
+            self.cursor.size = self.landing.append(self.path, self.cursor.size, lines([each.line for each in found]))
+        gone = sum(each.deleted for each in found)
+        self.cursor.deleted += gone
+        self.cursor.resources += len(found) - gone
+        return len(found)
 
     def _save(self) -> None:
         self.landing.save_cursor(self.key, self.cursor)

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import msgspec
 
+from connectors.by_id import Reading
 from connectors.client.fhir_client import FhirClient
 from connectors.cohort import Member, Roster, Said, named, patient_of, shards
 from connectors.formats.bundle import BUNDLE, Page, require_bundle
@@ -141,6 +142,9 @@ class _Asking:
         self.client, self._most_pages = client, most_pages
         self._merged: dict[str, list[str]] = {}
         self._met: set[str] = set()
+        self._singly = Reading(client, "Patient", what="the cohort")
+        self._by_read: list[str] = []
+        self._gone: list[str] = []
         self.notes: list[str] = []
 
     def in_group(self, group: str) -> list[str]:
@@ -188,15 +192,30 @@ class _Asking:
             asked.update(wanted)
             for some in shards(wanted):
                 self._know(self._patients("_id", some), set(some))
+            for each in wanted:
+                if each not in self._merged:
+                    self._read(each)
             wanted = self._others()
+
+    def _read(self, ident: str) -> None:
+        """Somebody whom no search gives."""
+        found = self._singly.read(ident)
+        if found.deleted:
+            self._gone.append(ident)
+        elif found.line:
+            self._know([_patient(found.line)], {ident})
+            self._by_read.append(ident)
 
     def roster(self, named_at_first: int) -> Roster:
         """Those the server knows."""
         if not self._merged:
             raise _nobody(f"the EHR knows none of the {named_at_first} patients it names")
-        if unknown := named_at_first - len(self._met):
+        if self._gone:
+            self.notes.append(f"{len(self._gone)} patients of the cohort were deleted at the EHR, and are withdrawn")
+        if unknown := named_at_first - len(self._met) - len(self._gone):
             self.notes.append(f"the EHR knows no patient for {unknown} of the {named_at_first} the cohort names")
-        return Roster(members=[Member(*each) for each in sorted(self._merged.items())], notes=self.notes)
+        members = [Member(*each) for each in sorted(self._merged.items())]
+        return Roster(members=members, notes=self.notes, by_read=sorted(self._by_read), gone=sorted(self._gone))
 
     def _others(self) -> list[str]:
         return [each for merged in self._merged.values() for each in merged if each not in self._merged]
@@ -217,12 +236,7 @@ class _Asking:
 
     def _patients(self, parameter: str, values: Sequence[str]) -> Iterator[_Patient]:
         for line in self._lines("Patient", [(parameter, ",".join(values)), ELEMENTS, ("_count", str(len(values)))]):
-            try:
-                yield decoded(line, _PATIENT)
-            except Unreadable as exc:
-                raise IncompleteError(
-                    "the cohort: a Patient came that cannot be read", "Report it to the EHR vendor."
-                ) from exc
+            yield _patient(line)
 
     def _lines(self, resource_type: str, params: Sequence[tuple[str, str]]) -> Iterator[bytes]:
         """All pages of a search."""
@@ -245,6 +259,13 @@ class _Asking:
                 break
             seen.add(url)
         raise _short("the server's next links do not end")
+
+
+def _patient(line: bytes) -> _Patient:
+    try:
+        return decoded(line, _PATIENT)
+    except Unreadable as exc:
+        raise IncompleteError("the cohort: a Patient came that cannot be read", "Report it to the EHR vendor.") from exc
 
 
 def _require_heard(own: str, params: Sequence[tuple[str, str]]) -> None:

@@ -64,6 +64,15 @@ class TypeCounts(BaseModel):
     unchanged: int = Field(default=0, ge=0, description="Records already known with this content.")
     stale: int = Field(default=0, ge=0, description="Records older than what is known; not stored.")
 
+    merged: int = Field(
+        default=0, ge=0, description="Patients whose records went over to the one they were merged into."
+    )
+    unmerged: int = Field(default=0, ge=0, description="Patients who are their own again; their records went back.")
+    merges_unclear: int = Field(
+        default=0,
+        ge=0,
+        description="Patients who say that they were merged, in a circle, into several, or into nobody who can be told.",
+    )
     recognised: int = Field(
         default=0,
         ge=0,
@@ -74,12 +83,21 @@ class TypeCounts(BaseModel):
         description="What was noticed, by flag (code-unmapped, implausible-high …), of the lines that changed: in all that were "
         "read but not recognised.",
     )
+    unmapped: dict[str, int] = Field(
+        default_factory=dict,
+        description="Codes that have no meaning in the system that is wanted, of the same resources, by how often; each as the "
+        "code map's first three columns: system, code, target_system. The most frequent alone; they stay at the site.",
+    )
     sampled: int = Field(default=0, ge=0, description="Resources checked in full against FHIR R4.")
     nonconformant: int = Field(default=0, ge=0, description="Of these, resources that break a rule of FHIR R4.")
 
     def adds_up(self) -> bool:
         """Whether every resource read is accounted for."""
         return self.read == self.mapped + sum(self.skipped.values())
+
+
+UNMAPPED_AT_MOST = 500
+"""Codes without a meaning that the figures of a type name; beyond them only the flag is counted."""
 
 
 class Gap(BaseModel):

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from schemas.errors import OperatorError
-from schemas.outcomes import MAPPED_TYPES, REFERRED_TYPES
+from schemas.outcomes import LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
 from schemas.showing import is_one_line
 
 SITE_PATTERN = r"^[a-z][a-z0-9-]{0,30}$"
@@ -293,7 +293,7 @@ class Site(_Section):
     @classmethod
     def _known_types(cls, value: list[str]) -> list[str]:
         for name in value:
-            if name not in (*MAPPED_TYPES, *REFERRED_TYPES):
+            if name not in (*MAPPED_TYPES, *LENDING_TYPES, *REFERRED_TYPES):
                 raise ValueError(f"no mapping for {name!r}; mapped are {', '.join(MAPPED_TYPES)}")
         return value
 

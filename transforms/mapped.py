@@ -68,6 +68,8 @@ class Outcomes(NamedTuple):
     """Resources that others are read with."""
     depends: "list[Depends]"
     """The lines that were read with others."""
+    lent: "list[Lent]"
+    """What resources say of others."""
 
     @property
     def records(self) -> list[Mapped]:
@@ -104,6 +106,7 @@ class Outcomes(NamedTuple):
     def put(self, places: Sequence[int], outcomes: "Outcomes") -> None:
         """What became of some of the lines."""
         self.referred.extend(outcomes.referred)
+        self.lent.extend(outcomes.lent)
         if outcomes.depends:
             known = {(each.ref, each.on) for each in self.depends}
             self.depends.extend(each for each in outcomes.depends if (each.ref, each.on) not in known)
@@ -119,12 +122,14 @@ def joined(batches: Iterable[Outcomes]) -> Outcomes:
     unusual: dict[int, Outcome] = {}
     referred: list[Referred] = []
     depends: list[Depends] = []
+    lent: list[Lent] = []
     for batch in batches:
         referred += batch.referred
         depends += batch.depends
+        lent += batch.lent
         unusual.update({len(usual) + place: outcome for place, outcome in batch.unusual.items()})
         usual += batch.usual
-    return Outcomes(usual, unusual, referred, depends)
+    return Outcomes(usual, unusual, referred, depends, lent)
 
 
 class Referred(NamedTuple):
@@ -147,5 +152,16 @@ class Depends(NamedTuple):
     """The line's own resource."""
     subject: bytes
     on: bytes
-    """The resource it was read with, found or not."""
+    """The resource it was read with, found or not; its own where it lacks what another could lend it."""
     line: bytes
+
+
+class Lent(NamedTuple):
+    """What one resource says of others, all of it: a report of its results, a panel of its members."""
+
+    by: bytes
+    """12 bytes: who says it."""
+    to: dict[bytes, bytes]
+    """Of whom, by ref → what; JSON."""
+    updated: int | None
+    """As in Mapped."""

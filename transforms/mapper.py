@@ -11,24 +11,25 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from schemas.outcomes import MAPPED_TYPES, REFERRED_TYPES
+from schemas.outcomes import LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
 from schemas.problems import Problem, Reason
-from transforms.codes.code_map import CodeMapRow
+from transforms.codes.code_map import CodeMapRow, csv_line
 from transforms.codes.code_map import code_map as meanings
 from transforms.fhir.elements import Scalar, path_of, text_of
 from transforms.fhir.type_names import OTHER_VERSIONS_TYPES, R4_TYPES
 from transforms.identity import identity_of
-from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Outcome, Outcomes, joined
+from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Mapped, Outcome, Outcomes, joined
 from transforms.privacy import FieldPolicy, Pseudonyms
 from transforms.privacy.pseudonyms import keyed
 from transforms.reading.keeper import Keeper
+from transforms.reading.lending import Links
 from transforms.reading.noticed import Noticed
 from transforms.reading.reader import Reader
-from transforms.reading.references import LookUp, References
+from transforms.reading.references import LookUp, LookUpLent, References
 from transforms.resources import declared_in, kept, mappings
 from transforms.rules.setting import Setting
 
-ALL_TYPES = (*MAPPED_TYPES, *REFERRED_TYPES)
+ALL_TYPES = (*MAPPED_TYPES, *LENDING_TYPES, *REFERRED_TYPES)
 """FHIR resource types that are read, records or not."""
 _OPENING = b'{"resourceType":"'
 _NAME_ENDS = len(_OPENING) + 64
@@ -64,6 +65,7 @@ class Mapper:
         code_map: Iterable[CodeMapRow] = (),
         types: Collection[str] = ALL_TYPES,
         look_up: LookUp | None = None,
+        lent: LookUpLent | None = None,
         midnight_is_date: bool = False,
         today: date | None = None,
     ) -> None:
@@ -79,7 +81,12 @@ class Mapper:
         )
         policy = FieldPolicy.load()
         self._sources = {resource.record: resource.source for resource in mappings().values()}
-        self._references = References(self._pseudonyms, look_up)
+        self._references = References(self._pseudonyms, look_up, lent)
+        self._links = {
+            resource.record: Links(resource.lent, partial(policy.leaves, resource.record))
+            for resource in mappings().values()
+            if resource.lent
+        }
         self._readers: dict[bytes, Reader | Keeper] = {
             name.encode(): Keeper(resource, setting) for name, resource in kept().items() if name in types
         }
@@ -109,7 +116,7 @@ class Mapper:
         opening = _OPENING + name + b'"'
         if name in self._readers and all(map(methodcaller("startswith", opening), lines)):
             return self._read(name, lines)
-        outcomes = Outcomes([None] * len(lines), {}, [], [])
+        outcomes = Outcomes([None] * len(lines), {}, [], [], [])
         groups: dict[bytes, list[int]] = {}
         for place, line in enumerate(lines):
             name = _opened(line)
@@ -162,6 +169,11 @@ class Mapper:
         """How many records lines of a type gave that are recognised, and so need no mapping."""
         return self._readers[resource_type.encode()].record_count(lines)
 
+    def linked(self, record: Mapped, said: Iterable[bytes]) -> Mapped:
+        """A record with what other resources say of it now, in place of what they said before."""
+        links = self._links.get(record.type)
+        return record if links is None else links.put(record, said)
+
     def map_line(self, line: bytes) -> Outcome:
         """What becomes of one line."""
         outcomes = self.map_lines([line])
@@ -174,6 +186,13 @@ class Mapper:
         """The flags raised since they were taken last, by how often."""
         taken = dict(self.noticed.flags)
         self.noticed.flags.clear()
+        return taken
+
+    def take_unmapped(self) -> dict[str, int]:
+        """The codes that had no meaning since they were taken last, each as a code map's first three columns, by how often."""
+        found = self.noticed.unmapped.items()
+        taken = {csv_line(*code): count for code, count in found}
+        self.noticed.unmapped.clear()
         return taken
 
     def explain(self, line: bytes) -> list[str]:
@@ -202,13 +221,13 @@ class Mapper:
         """One line that is no JSON, or has another shape than FHIR's."""
         if isinstance(error, msgspec.ValidationError):
             reason = Reason.INVALID_FIELD if name else Reason.NOT_A_RESOURCE
-            return Outcomes([None], {0: _unreadable(name, reason, path_of(error))}, [], [])
+            return Outcomes([None], {0: _unreadable(name, reason, path_of(error))}, [], [], [])
         if line.startswith(BOM_UTF8) and not line.startswith(BOM_UTF8 * 2):
             return self.map_lines([line[len(BOM_UTF8) :]])  # Windows tools put one at the start of a file
         outcome = _unreadable(name, Reason.INVALID_JSON)
         ident = _opened_ident(line)
         ref = self._pseudonyms.refs(name + b"/")(ident) if name and ident else b""
-        return Outcomes([None], {0: outcome._replace(ref=ref)}, [], [])
+        return Outcomes([None], {0: outcome._replace(ref=ref)}, [], [], [])
 
 
 def _opened(line: bytes) -> bytes:
@@ -220,6 +239,11 @@ def _opened_ident(line: bytes) -> bytes:
     """id where it stands behind resourceType at the start of a line that cannot be read on."""
     found = _IDENT_OPENS.match(line)
     return found[1] if found else b""
+
+
+def resource_type_of(line: bytes) -> str:
+    """The resource type that a readable line says; empty for none."""
+    return (_opened(line) or _named(line)).decode()
 
 
 def _named(line: bytes) -> bytes:

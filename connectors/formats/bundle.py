@@ -220,6 +220,11 @@ def _head(line: bytes) -> tuple[str, str, datetime | None]:
     return said(loose.resourceType, str, ""), said(loose.id, str, ""), None
 
 
+def head_of(line: bytes) -> tuple[str, str]:
+    """A resource's type and id, each empty where it cannot be told."""
+    return _head(line)[:2]
+
+
 def id_of(line: bytes) -> str:
     """A resource's id; empty where it has none that can be told."""
     return _head(line)[1]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mainstem.commands.noticed import noticed
 from mainstem.commands.terminal import (
     AsJson,
     SitePath,
@@ -90,7 +91,7 @@ def _print_report(report: "LoadReport") -> None:
         table.add_row(label, *(f"{figures[name]:,}" for name in names), style="bold" if label == "all" else None)
     console.print(table)
     for line in _noticed(report):
-        console.print(line)
+        console.print(line, soft_wrap=True)
     taken_up = ", an unfinished load taken up" if report.resumed else ""
     console.print(
         f"{report.site}: {report.published:,} events published, {report.status} in {report.seconds:.1f} s (load {report.load}{taken_up})"
@@ -102,8 +103,9 @@ def _noticed(report: "LoadReport") -> "Iterator[Text]":
     total = report.total
     for reason, count in sorted(total.skipped.items()):
         yield styled(f"  skipped {count:,} × {reason}: {reason_fix(reason)}")
-    for flag, count in sorted(total.flags.items()):
-        yield styled(f"  noticed {count:,} × {flag}{', of the lines that changed' if total.recognised else ''}")
+    where = ", of the lines that changed" if total.recognised else ""
+    for line in noticed(total.flags, total.unmapped, where):
+        yield styled(line)
     if total.recognised:
         yield styled(f"  {total.recognised:,} of {total.read:,} resources came as before and were not mapped again")
     for reason, count in sorted(report.refused.items()):

@@ -6,15 +6,20 @@ from pathlib import Path
 from mainstem.config.site_files import Secrets, SiteFile
 from schemas.errors import OperatorError
 from transforms import ALL_TYPES, CodeMapRow, Mapper, parse_code_map
-from transforms.reading.references import LookUp
+from transforms.reading.references import LookUp, LookUpLent
 
 KEY_BYTES = 32
 
 
 def site_mapper(
-    file: SiteFile, secrets: Secrets, *, look_up: LookUp | None = None, types: Collection[str] = ALL_TYPES
+    file: SiteFile,
+    secrets: Secrets,
+    *,
+    look_up: LookUp | None = None,
+    lent: LookUpLent | None = None,
+    types: Collection[str] = ALL_TYPES,
 ) -> Mapper:
-    """The mapper of a site; `look_up` answers for resources that others are read with. Raises OperatorError for a short key or a broken code map."""
+    """The mapper of a site; `look_up` answers for resources that others are read with, `lent` for what they say. Raises OperatorError for a short key or a broken code map."""
     site = file.site
     key = secrets(site.subject_key)
     if len(key) < KEY_BYTES:
@@ -30,6 +35,7 @@ def site_mapper(
         code_map=code_map,
         types=types,
         look_up=look_up,
+        lent=lent,
         midnight_is_date=site.dates_as_midnight_utc,
     )
 

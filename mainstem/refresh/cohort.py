@@ -65,7 +65,8 @@ def notes(refresh: Refresh, found: Roster, new: Collection[str]) -> list[str]:
 
 def left(refresh: Refresh, found: Roster) -> int:
     """How many are no longer in it."""
-    present = {ref for ref, _ in _marks(refresh, found).values()}
+    known_of = Pseudonyms(refresh.secrets(refresh.site.subject_key)).ref
+    present = {ref for ref, _ in _marks(refresh, found).values()} | {known_of("Patient", each) for each in found.gone}
     return len(refresh.store.cohorts.refs(refresh.site.site) - present)
 
 

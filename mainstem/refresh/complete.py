@@ -10,6 +10,7 @@ from connectors.pulled import EXPORT, Pulled, Shortfall, reasons
 from mainstem.refresh import cohort
 from mainstem.refresh.delivered import judge_delivery
 from mainstem.refresh.door import holding
+from mainstem.refresh.merged import PATIENT
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.report import report_of
 from mainstem.refresh.telling import tell, try_to_tell
@@ -54,10 +55,17 @@ def _complete(refresh: Refresh, load: Load) -> None:
         missing=settled.gaps,
         accepted=settled.accepted,
         whole=settled.whole,
+        notes=_awaited(refresh, counts),
     )
     cohort.settle(refresh, load, settled.watermarks)
     report = report_of(store.loads.get(load.id))
     log.info("load completed", site=load.site, load=load.id, status=report.status, published=report.published)
+
+
+def _awaited(refresh: Refresh, counts: Container[str]) -> list[str]:
+    """What is told of merges into somebody who has not come."""
+    waiting = refresh.store.aliases.waiting(refresh.site.site) if PATIENT in counts else 0
+    return [f"Patient: of {waiting} who were merged the surviving Patient has not come yet"] if waiting else []
 
 
 class _Settled(NamedTuple):

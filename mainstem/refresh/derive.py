@@ -1,18 +1,21 @@
 """The step derive: lines whose looked-up resource changed are mapped again, then values of several records are computed."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 
-import msgspec
 import structlog
 
 from mainstem.config.site_mapper import site_mapper
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Batch, Saved
+from schemas.outcomes import fhir_types_of
 from transforms import Mapper
 from transforms.derive import Current, Deriver, Value, record_types, values
+from transforms.mapped import REF_BYTES, Mapped, Outcomes
+from transforms.mapper import resource_type_of
 
 log = structlog.get_logger()
 
@@ -30,7 +33,8 @@ def derive(refresh: Refresh, load_id: str, *, of: Sequence[Value] | None = None)
     changed.
     """
     with holding(refresh, load_id, "derive"):
-        changed = _map_due(refresh, load_id) + _derive(refresh, load_id, values() if of is None else of)
+        changed = _map_due(refresh, load_id) + _link_due(refresh, load_id)
+        changed += _derive(refresh, load_id, values() if of is None else of)
     log.info("derived", site=refresh.site.site, load=load_id, changed=changed)
     return changed
 
@@ -38,36 +42,51 @@ def derive(refresh: Refresh, load_id: str, *, of: Sequence[Value] | None = None)
 def mapper_of(refresh: Refresh) -> Mapper:
     """The site's mapper, which looks up what the state keeps."""
     look_up = partial(refresh.store.references.look_up, refresh.site.site)
-    return site_mapper(refresh.file, refresh.secrets, look_up=lambda refs: look_up(list(refs)))
+    lent = partial(refresh.store.lending.of, refresh.site.site)
+    return site_mapper(
+        refresh.file, refresh.secrets, look_up=lambda refs: look_up(list(refs)), lent=lambda refs: lent(list(refs))
+    )
 
 
 def _map_due(refresh: Refresh, load_id: str) -> int:
-    """Orders whose Medication (and uses whose Device) changed, came after them or is no more: mapped again from the line
-    that the state keeps.
+    """Orders whose Medication and uses whose Device changed, came after them or is no more, results whose report tells
+    their time: mapped again from the line that the state keeps.
 
-    One that no longer names a drug or device is withdrawn: what it told is not known to be right.
+    One that no longer names a drug, a device or a time is withdrawn: the one it told is not known to be right.
     """
     changed, after, mapper = 0, b"", None
     while due := refresh.store.references.due(refresh.site.site, after=after, limit=LINES):
         mapper = mapper or mapper_of(refresh)
-        lines: dict[str, dict[bytes, bytes]] = {}
-        for each in due:
-            lines.setdefault(_type_of(each.line).resourceType, {})[each.ref] = each.line
-        for name, of_type in lines.items():
-            outcomes = mapper.map_lines(list(of_type.values()))
-            unusable = (each for each in outcomes.unusual.values() if each.withdrawn or each.problem is not None)
-            gone = [(each.ref, each.updated) for each in unusable]
-            batch = Batch(outcomes.records, gone, depends=outcomes.depends, mapped_again=True)
-            changed += _changes(refresh.store.records.save(load_id, f"{name}/again", batch, refresh.clock()))
+        by_type = defaultdict[str, list[bytes]](list)
+        for line in {each.ref: each.line for each in due}.values():
+            by_type[resource_type_of(line)].append(line)
+        for name, lines in by_type.items():
+            changed += _map_again(refresh, load_id, name, mapper.map_lines(lines))
         after = due[-1].ref
     return changed
 
 
-class _Named(msgspec.Struct):
-    resourceType: str
+def _map_again(refresh: Refresh, load_id: str, name: str, outcomes: Outcomes) -> int:
+    unusable = (each for each in outcomes.unusual.values() if each.withdrawn or each.problem is not None)
+    gone = [(each.ref, each.updated) for each in unusable]
+    batch = Batch(outcomes.records, gone, depends=outcomes.depends, lent=outcomes.lent, mapped_again=True)
+    return _changes(refresh.store.records.save(load_id, f"{name}/again", batch, refresh.clock()))
 
 
-_type_of = msgspec.json.Decoder(_Named).decode
+def _link_due(refresh: Refresh, load_id: str) -> int:
+    """Records of which a report or a panel says something else than when they were saved: they say so from now on."""
+    changed, after, mapper, lending = 0, b"", None, refresh.store.lending
+    while refs := lending.due(refresh.site.site, after=after, limit=LINES):
+        mapper = mapper or mapper_of(refresh)
+        said = lending.of(refresh.site.site, refs)
+        by_type = defaultdict[str, list[Mapped]](list)
+        for record in lending.records(refresh.site.site, refs):
+            by_type[fhir_types_of(record.type)[0]].append(mapper.linked(record, said.get(record.id[:REF_BYTES], ())))
+        for name, records in by_type.items():
+            changed += _changes(refresh.store.records.save(load_id, f"{name}/linked", Batch(records), refresh.clock()))
+        refresh.store.records.save(load_id, DERIVED, Batch(linked=refs), refresh.clock())
+        after = refs[-1]
+    return changed
 
 
 def _derive(refresh: Refresh, load_id: str, of: Sequence[Value]) -> int:

@@ -16,6 +16,7 @@ from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.cohort import roster_of
 from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.door import holding
+from mainstem.refresh.merged import PATIENT, follow_merges
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.recognition import Question, Recogniser
 from mainstem.state import Batch, Place, Quarantined
@@ -23,7 +24,7 @@ from schemas.loads import TypeCounts, add_up
 from schemas.outcomes import families
 from schemas.problems import NOT_LOADED, Problem, Reason
 from transforms import Mapped, Mapper
-from transforms.mapped import REF_BYTES, WHOLE, Depends, Outcome, Outcomes, Referred
+from transforms.mapped import REF_BYTES, WHOLE, Depends, Lent, Outcome, Outcomes, Referred
 
 log = structlog.get_logger()
 
@@ -48,14 +49,28 @@ def map_types(
     figures = []
     for name in chain.from_iterable(families(types)):
         with holding(refresh, load_id, "map", name) as load:
-            figures.append(_map_type(refresh, load_id, name, mapper, beside))
+            own = _own(refresh, load_id, name)
+            if name == PATIENT:
+                follow_merges(refresh, load, own)
+            figures.append(_map_type(refresh, load_id, name, mapper, beside, own))
             withdraw_absent(refresh, load, name, mapper)
     return add_up(figures)
 
 
-def _map_type(refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: PublisherBeside | None) -> TypeCounts:
+def _own(refresh: Refresh, load_id: str, name: str) -> Callable[[bytes], bool] | None:
+    """Whether a line is of the cohort; None where everybody's is read, or only the cohort's came."""
     roster = roster_of(refresh, load_id)
-    own = roster.belongs(name) if roster and not roster.by_export else None
+    return roster.belongs(name) if roster and not roster.by_export else None
+
+
+def _map_type(
+    refresh: Refresh,
+    load_id: str,
+    name: str,
+    mapper: Mapper,
+    beside: PublisherBeside | None,
+    own: Callable[[bytes], bool] | None,
+) -> TypeCounts:
     with _TypeLoad(refresh, load_id, name, mapper, beside, own) as part:
         for path in refresh.landing(load_id).files(name):
             for number, lines in part.left(path, read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS)):
@@ -121,6 +136,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._retracted = 0
         self._referred: list[Referred] = []
         self._depends: list[Depends] = []
+        self._lent: list[Lent] = []
         self._skipped: Counter[str] = Counter()
         self._quarantined: list[Quarantined] = []
         self._closing = ExitStack()
@@ -184,6 +200,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._records += records
         self._referred += outcomes.referred
         self._depends += outcomes.depends
+        self._lent += outcomes.lent
         self._recogniser.mapped(record.id for record in records)
         if self._unusable:  # what came usable after that is as it is now
             for record in records:
@@ -216,6 +233,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
                 len(self._unusable),
                 len(self._quarantined),
                 len(self._referred),
+                len(self._lent),
             )
             >= BATCH
         ):
@@ -251,6 +269,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         figures.dropped, figures.parts, figures.parts_skipped = self._mapper.noticed.take()
         figures.records = len(self._records) + self._recognised
         figures.recognised, figures.flags = self._known, self._mapper.take_flags()
+        figures.unmapped = self._mapper.take_unmapped()
         figures.sampled, figures.nonconformant = self._judge.take()
         figures.unkept = self._unkept
         if self._quarantined:
@@ -262,6 +281,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
             quarantined=self._quarantined,
             referred=self._referred,
             depends=self._depends,
+            lent=self._lent,
             figures=figures,
             place=place._replace(whole=whole, extra={KEPT: list(self._kept_upto)}),
             unusable=list(self._unusable.items()),
@@ -273,7 +293,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._read = self._recognised = self._known = self._unkept = self._retracted = 0
         self._unusable, self._in_part = {}, set()
         self._records, self._withdrawn, self._quarantined, self._skipped = [], [], [], Counter()
-        self._referred, self._depends = [], []
+        self._referred, self._depends, self._lent = [], [], []
         self._recogniser.saved()
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import structlog
 
-from connectors.pulling import read_capabilities, readable, require_delivery, units
+from connectors.pulling import beside, read_capabilities, readable, require_delivery, units
 from mainstem.refresh import cohort
 from mainstem.refresh.door import locked
 from mainstem.refresh.opening import Refresh
@@ -72,6 +72,7 @@ def _open(
         store.loads.abandon(unfinished.id, ended=refresh.clock())
     capabilities = read_capabilities(refresh.source(site.types))
     wanted = [name for name in site.types if name in types] if types else readable(site, capabilities)
+    wanted += beside(site, wanted, capabilities)
     starts = {} if mode == "full" else _starts(refresh, wanted, since)
     new = Plan(
         types=[*wanted, *referred_types(wanted)],

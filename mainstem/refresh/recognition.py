@@ -48,7 +48,7 @@ class Recogniser(AbstractContextManager["Recogniser"]):
         """Begins to look up some lines."""
         digests = self._mapper.line_digests(self._type, lines)
         question = Question(lines, digests, [], None)
-        if self._asks or self._worth_asking(lines, digests):
+        if lines and (self._asks or self._worth_asking(lines, digests)):
             question.ids = self._mapper.record_ids(self._type, lines)
             question.answer = self._thread.submit(self._store.records.unrecognised, self._site, question.ids, digests)
             self._open.append(question)

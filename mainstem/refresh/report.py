@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
 from schemas.errors import OperatorError
-from schemas.loads import Gap, LoadReport, by_words
+from schemas.loads import Gap, LoadReport, TypeCounts, by_words
 
 
 def report_of(load: Load) -> LoadReport:
@@ -32,7 +32,15 @@ def verdict(refresh: Refresh, load_id: str) -> tuple[str, bool]:
     )
     for reason, count in report.refused.items():
         line += f"; {count} changes cannot be sent: {reason}"
-    return "; ".join([line, *missing_in_words(missing), "a retry is safe"]), report.status == "completed"
+    told = [line, *missing_in_words(missing), "a retry is safe", *_noticed(total)]
+    return "; ".join(told), report.status == "completed"
+
+
+def _noticed(total: TypeCounts) -> list[str]:
+    """What was noticed, counted as the skipped are."""
+    of = f" ({len(total.unmapped)} codes without a meaning)" if total.unmapped else ""
+    counted = ", ".join(f"{count} × {flag}" for flag, count in sorted(total.flags.items()))
+    return [f"noticed {counted}{of}"] if counted else []
 
 
 def missing_in_words(gaps: Iterable[Gap]) -> list[str]:

@@ -11,13 +11,14 @@ from sqlalchemy import text
 from mainstem.database import Database
 from mainstem.state import tables
 from mainstem.state.absences import Absences
-from mainstem.state.aliases import Alias, Aliases
+from mainstem.state.aliases import REPLACED, Alias, Aliases, Followed, Merges
 from mainstem.state.batch import Batch, Place, Quarantined, Saved
 from mainstem.state.batches import Batches
 from mainstem.state.batches.postgres import PostgresBatches
 from mainstem.state.batches.sqlite import SqliteBatches
 from mainstem.state.cohorts import Cohorts
 from mainstem.state.gaps import Gaps
+from mainstem.state.lending import Lending
 from mainstem.state.loads import Load, Loads, LoadStatus, Plan
 from mainstem.state.outbox import StoredOutbox
 from mainstem.state.quarantine import Quarantine
@@ -29,11 +30,14 @@ from mainstem.state.watermarks import Watermarks
 from transforms.derive import Current
 
 __all__ = [
+    "REPLACED",
     "Alias",
     "Batch",
     "Current",
+    "Followed",
     "Load",
     "LoadStatus",
+    "Merges",
     "Place",
     "Plan",
     "Quarantined",
@@ -54,6 +58,7 @@ class State:
         self.outbox = StoredOutbox(database, batches)
         self.subjects = Subjects(database)
         self.references = References(database)
+        self.lending = Lending(database, batches)
         self.aliases = Aliases(database)
         self.watermarks = Watermarks(database)
         self.gaps = Gaps(database)

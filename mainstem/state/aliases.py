@@ -4,24 +4,27 @@ Records of an alias go over to the surviving subject, those stored and those tha
 record, so the end of an alias moves them back. The alias's own `person` is withdrawn meanwhile: the survivor has one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, exists, func, insert, select, text, update
 
 from mainstem.database import Database
-from mainstem.state import tables, watermarks
+from mainstem.state import figures, tables, watermarks
 from mainstem.state.digests import EMPTY_DIGEST, digest_of
 from mainstem.state.keys import Move, move
 from mainstem.state.moments import microseconds
 from mainstem.state.numbers import add_to_tally, hold_number, keep_number
 from mainstem.state.subjects import index_subjects
 from schemas.errors import OperatorError
+from schemas.loads import TypeCounts
 from schemas.outcomes import fhir_types_of
 from transforms.mapped import NO_LINE, REF_BYTES, Mapped
 
-PERSON = "person"
+PERSON, PATIENT = "person", "Patient"
+REPLACED = "Patient.link"
+"""Why an alias stands that the EHR's own word made, and its own word ends."""
 _AT_ONCE = 500
 
 
@@ -32,6 +35,25 @@ class Alias(NamedTuple):
     surviving: bytes
     why: str
     since: datetime
+
+
+class Merges(NamedTuple):
+    """What a site's patients say of who they are."""
+
+    begin: Mapping[bytes, bytes]
+    """Subjects that are another from now on, by their survivors."""
+    end: Collection[bytes]
+    """Aliases of before that hold no longer."""
+    unclear: int
+    """Patients whose word cannot be followed."""
+
+
+class Followed(NamedTuple):
+    """What became of it, as a load's figures name it."""
+
+    merged: int
+    unmerged: int
+    merges_unclear: int
 
 
 class Aliases:
@@ -51,17 +73,7 @@ class Aliases:
         """From now on the old subject is the surviving one. Returns how many records went over. The same again changes nothing."""
         index_subjects(self._database)
         with self._database.write() as connection:
-            number = hold_number(connection, site)
-            if _step(connection, site, [old]).get(old) == surviving:
-                return 0
-            if old in (surviving, resolve(connection, site, [surviving])[surviving]):
-                raise OperatorError("the surviving subject is an alias of the old one", "End that alias first.")
-            if _step(connection, site, [old]):
-                raise OperatorError("the subject is an alias of another already", "End that alias first.")
-            row = tables.alias
-            connection.execute(insert(row).values(site=site, old=old, surviving=surviving, why=why, since=at))
-            final = resolve(connection, site, [surviving])[surviving]
-            return _go_over(connection, site, _stored(connection, site, old), {old: final}, number, at)
+            return _begin(connection, site, old, surviving, why, at)
 
     def end(self, site: str, old: bytes, at: datetime) -> int:
         """The old subject is one of its own again. Returns how many records went back.
@@ -70,18 +82,69 @@ class Aliases:
         """
         index_subjects(self._database)
         with self._database.write() as connection:
-            number = hold_number(connection, site)
-            survivor = resolve(connection, site, [old])[old]
-            row = tables.alias
-            ended = update(row).where(row.c.site == site, row.c.old == old, row.c.ended.is_(None)).values(ended=at)
-            if not connection.execute(ended).rowcount:
-                raise OperatorError("the subject is no alias", "`mainstem subjects list` shows those that are.")
+            moved = _end(connection, site, old, at)
             for name in fhir_types_of(PERSON):
                 watermarks.forget(connection, site, name)
-            records = [each for each in _stored(connection, site, survivor) if each.own is not None]
-            now = resolve(connection, site, list({each.own for each in records if each.own is not None}))
-            back = [each for each in records if each.own is not None and now[each.own] != survivor]
-            return _go_over(connection, site, back, now, number, at)
+            return moved
+
+    def follow(self, load: str, merges: Merges, at: datetime) -> Followed:
+        """Begins and ends aliases by what the EHR says, and counts them with the load's figures, in one transaction.
+
+        Of one that ends the patient came in this load: it is mapped after this, so nothing is read anew.
+        """
+        site, renewed = load.partition("/")[0], merges.begin.keys() & set(merges.end)
+        done = Followed(len(merges.begin), len(merges.end) - len(renewed), merges.unclear)
+        if not any(done):
+            return done
+        index_subjects(self._database)
+        with self._database.write() as connection:
+            for old in merges.end:
+                _end(connection, site, old, at)
+            for old, surviving in merges.begin.items():
+                _begin(connection, site, old, surviving, REPLACED, at)
+            figures.keep(connection, load, f"{PATIENT}/merged", TypeCounts(**done._asdict()))
+        return done
+
+    def waiting(self, site: str) -> int:
+        """Aliases by the EHR's word whose survivor has not come."""
+        row, last, person = tables.alias.c, tables.alias.alias("last").c, tables.record.c
+        further = exists().where(last.site == site, last.old == row.surviving, last.ended.is_(None))
+        come = exists().where(
+            person.site == site,
+            person.subject == row.surviving,
+            person.type == PERSON,
+            person.content.is_not(None),
+        )
+        stand = (row.site == site, row.why == REPLACED, row.ended.is_(None))
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).where(*stand, ~further, ~come)).scalar_one()
+
+
+def _begin(connection: Connection, site: str, old: bytes, surviving: bytes, why: str, at: datetime) -> int:
+    number = hold_number(connection, site)
+    if _step(connection, site, [old]).get(old) == surviving:
+        return 0
+    if old in (surviving, resolve(connection, site, [surviving])[surviving]):
+        raise OperatorError("the surviving subject is an alias of the old one", "End that alias first.")
+    if _step(connection, site, [old]):
+        raise OperatorError("the subject is an alias of another already", "End that alias first.")
+    row = tables.alias
+    connection.execute(insert(row).values(site=site, old=old, surviving=surviving, why=why, since=at))
+    final = resolve(connection, site, [surviving])[surviving]
+    return _go_over(connection, site, _stored(connection, site, old), {old: final}, number, at)
+
+
+def _end(connection: Connection, site: str, old: bytes, at: datetime) -> int:
+    number = hold_number(connection, site)
+    survivor = resolve(connection, site, [old])[old]
+    row = tables.alias
+    ended = update(row).where(row.c.site == site, row.c.old == old, row.c.ended.is_(None)).values(ended=at)
+    if not connection.execute(ended).rowcount:
+        raise OperatorError("the subject is no alias", "`mainstem subjects list` shows those that are.")
+    records = [each for each in _stored(connection, site, survivor) if each.own is not None]
+    now = resolve(connection, site, list({each.own for each in records if each.own is not None}))
+    back = [each for each in records if each.own is not None and now[each.own] != survivor]
+    return _go_over(connection, site, back, now, number, at)
 
 
 class Renamed(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from schemas.loads import TypeCounts
-from transforms.mapped import Depends, Mapped, Referred
+from transforms.mapped import Depends, Lent, Mapped, Referred
 
 
 class Place(NamedTuple):
@@ -49,6 +49,9 @@ class Batch(NamedTuple):
     quarantined: Sequence[Quarantined] = ()
     referred: Sequence[Referred] = ()
     depends: Sequence[Depends] = ()
+    lent: Sequence[Lent] = ()
+    linked: Collection[bytes] = ()
+    """Refs whose records say what is lent to them, as it was read for this batch."""
     mapped_again: bool = False
     """The lines did not come, they were kept: those that give records now are in quarantine no more."""
     figures: TypeCounts | None = None

@@ -1,12 +1,13 @@
 """A load's figures, by the part of its work; a part keeps with them how far it has got, so that none is counted twice."""
 
+from collections import Counter
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from mainstem.state import tables
 from mainstem.state.batch import Batch, Place, Saved
-from schemas.loads import TypeCounts, add_up
+from schemas.loads import UNMAPPED_AT_MOST, TypeCounts, add_up
 
 DONE = ("recorded", "amended", "withdrawn", "source_unusable")
 """Figures of changes that were made; they stay when a part starts anew."""
@@ -31,6 +32,7 @@ def add(connection: Connection, load_id: str, part: str, batch: Batch, saved: Sa
         return
     found = _stored(connection, load_id, part)
     counts = add_up([TypeCounts(**(found.figures if found else {})), batch.figures or TypeCounts()])
+    counts.unmapped = dict(Counter(counts.unmapped).most_common(UNMAPPED_AT_MOST))
     for name, count in saved._asdict().items():
         setattr(counts, name, getattr(counts, name) + count)
     place = {} if batch.place is None else {"place": list(batch.place)}
@@ -38,6 +40,15 @@ def add(connection: Connection, load_id: str, part: str, batch: Batch, saved: Sa
         _insert(connection, load_id, part, counts, **place)
     else:
         _update(connection, load_id, part, counts, **place)
+
+
+def keep(connection: Connection, load_id: str, part: str, counts: TypeCounts) -> None:
+    """Adds figures of a part that is done in one transaction."""
+    found = _stored(connection, load_id, part)
+    if found is None:
+        _insert(connection, load_id, part, counts)
+    else:
+        _update(connection, load_id, part, add_up([TypeCounts(**found.figures), counts]))
 
 
 def of_load(connection: Connection, load_id: str) -> dict[str, TypeCounts]:

@@ -1,6 +1,6 @@
 """Loads: one refresh of one site, from plan to complete; and what the network is told of each, written where it becomes true."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -71,6 +71,8 @@ class Missing(NamedTuple):
     """With an operator's word that it may be missing."""
     whole: Collection[str] = ()
     """Types of which nothing is missing."""
+    notes: Sequence[str] = ()
+    """What else is worth a word."""
 
 
 class Loads:
@@ -196,6 +198,7 @@ class Loads:
         missing: Iterable[Gap] = (),
         accepted: Iterable[Gap] = (),
         whole: Iterable[str] = (),
+        notes: Iterable[str] = (),
     ) -> dict[str, datetime]:
         """Ends a load in one transaction: moves watermarks, closes the gaps of their types, opens those `missing`, tells of it.
 
@@ -215,7 +218,7 @@ class Loads:
                     "completed",
                     ended,
                     moved,
-                    Missing(list(missing), list(accepted), set(whole)),
+                    Missing(list(missing), list(accepted), set(whole), list(notes)),
                     None,
                 )
             elif load.status != "completed":
@@ -401,7 +404,7 @@ def _reported(
         accepted=list(missing.accepted),
         published=load.published,
         refused=refused,
-        notes=_noted(connection, load.id, counts),
+        notes=[*_noted(connection, load.id, counts), *missing.notes],
     )
 
 
@@ -410,12 +413,26 @@ def _noted(connection: Connection, load_id: str, counts: Mapping[str, TypeCounts
     row = tables.load_unit.c
     pulls = connection.execute(select(row.pulled).where(row.load == load_id).order_by(row.unit)).scalars()
     noted = [note for pulled in pulls for note in msgspec.convert(pulled, Pulled).notes]
-    return list(dict.fromkeys(noted)) + [
+    return [*dict.fromkeys(noted), *_merges(counts)] + [
         f"{name}: {figures.unkept} unusable resources were counted but not kept to look at; limits.quarantine_lines and "
         "limits.quarantine_bytes say how many are"
         for name, figures in counts.items()
         if figures.unkept
     ]
+
+
+def _merges(counts: Mapping[str, TypeCounts]) -> Iterator[str]:
+    """What became of patients who were merged."""
+    figures = counts.get("Patient", TypeCounts())
+    if figures.merged:
+        yield f"Patient: {figures.merged} were merged into another: their records stand under the one that survives"
+    if figures.unmerged:
+        yield f"Patient: {figures.unmerged} are merged no longer: their records went back to them"
+    if figures.merges_unclear:
+        yield (
+            f"Patient: {figures.merges_unclear} say that they were merged in a way that cannot be followed (in a circle, into "
+            "several, into nobody who can be told, while active, or against `mainstem subjects`): they stay as they were"
+        )
 
 
 def _tell_ended(connection: Connection, load: Load, report: LoadReport, ended: datetime, error: str | None) -> None:
@@ -426,7 +443,7 @@ def _tell_ended(connection: Connection, load: Load, report: LoadReport, ended: d
         mode=load.mode,
         started=load.started,
         ended=ended,
-        types=report.types,
+        types={name: counts.model_copy(update={"unmapped": {}}) for name, counts in report.types.items()},
         watermarks=report.watermarks,
         gaps=report.gaps,
         accepted=report.accepted,

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from mainstem.database import Database
-from mainstem.state import aliases, figures, quarantine, references
+from mainstem.state import aliases, figures, lending, quarantine, references
 from mainstem.state.batch import Batch, Saved
 from mainstem.state.batches import Batches
 from mainstem.state.keys import move, note_own
@@ -37,7 +37,8 @@ class Records:
             move(connection, load.site, [each._replace(own=renamed.own.get(each.id)) for each in saving.moves])
             note_own(connection, renamed.noted)
             self._close(connection, load.site, saving)
-            references.save(connection, load.site, batch, saving)
+            told = lending.save(connection, load.site, batch, saving)
+            references.save(connection, load.site, batch, saving, told)
             if batch.mapped_again:
                 quarantine.heal(connection, load.site, {record.id[:REF_BYTES] for record in batch.records})
             quarantine.note(connection, load_id, load.site, batch.quarantined)

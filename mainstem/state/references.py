@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import TypeVar
 
-from sqlalchemy import Connection, delete, select, text, tuple_, update
+from sqlalchemy import Connection, and_, delete, select, text, tuple_, update
 
 from mainstem.database import Database
 from mainstem.state import tables
@@ -50,15 +50,16 @@ class References:
             return [Depends(*found[:3], zlib.decompress(found[3])) for found in connection.execute(wanted)]
 
 
-def save(connection: Connection, site: str, batch: Batch, saving: Saving) -> None:
-    """A batch's references and dependents; who looked up what changed becomes due."""
+def save(connection: Connection, site: str, batch: Batch, saving: Saving, told: Sequence[bytes] = ()) -> None:
+    """A batch's references and dependents; who looked up what changed becomes due, and who waited for what is `told` of it."""
     withdrawn = [ref for ref, _ in (*batch.withdrawn, *batch.unusable)]
-    changed = [*(_renew(connection, site, batch.referred)), *_remove(connection, site, withdrawn)]
+    changed = [*_renew(connection, site, batch.referred), *_remove(connection, site, withdrawn), *told]
     for some in _portions(changed):
         row = tables.dependent
         connection.execute(update(row).where(row.c.site == site, row.c.on.in_(some)).values(due=True))
     read = {each.ref for each in batch.depends}
     read |= {record.id[:REF_BYTES] for record in batch.records if RECORD_TYPES[record.type].refers}
+    _forget_waiting(connection, site, {record.id[:REF_BYTES] for record in batch.records} - read - saving.stale)
     _replace(connection, site, batch.depends, (saving.read_again | read) - saving.stale, saving.stale)
 
 
@@ -108,6 +109,15 @@ def _remove(connection: Connection, site: str, refs: Sequence[bytes]) -> list[by
             connection.execute(delete(row).where(row.c.site == site, row.c.ref.in_(known)))
             removed += known
     return removed
+
+
+def _forget_waiting(connection: Connection, site: str, refs: Collection[bytes]) -> None:
+    """Lines that waited for what others could tell: those of resources that came since and wait no more."""
+    row = tables.dependent
+    own = and_(row.c.site == site, tables.OWN)
+    if refs and connection.execute(select(row.c.site).where(own).limit(1)).first() is not None:
+        for some in _portions(list(refs)):
+            connection.execute(delete(row).where(own, row.c.ref.in_(some)))
 
 
 def _replace(

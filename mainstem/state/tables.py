@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0006"
+HEAD = "0007"
 """The migration these tables are at; a test keeps it in step with mainstem/state/migrations."""
 
 
@@ -339,6 +339,23 @@ dependent = Table(
 Index("ix_dependent_on", dependent.c.site, dependent.c.on)
 DUE = text("due")
 Index("ix_dependent_due", dependent.c.site, sqlite_where=DUE, postgresql_where=DUE)
+OWN = text('ref = "on"')
+"""Lines that lack what another resource may tell of them."""
+Index("ix_dependent_own", dependent.c.site, dependent.c.ref, sqlite_where=OWN, postgresql_where=OWN)
+
+lent = Table(
+    "lent",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("to", LargeBinary(12), primary_key=True),
+    Column("by", LargeBinary(12), primary_key=True),
+    Column("content", LargeBinary),
+    Column("updated", BigInteger),
+    Column("due", Boolean, nullable=False),
+    comment="What resources say of others (a report of its results); null: no longer. Due: the record does not say so yet.",
+)
+Index("ix_lent_by", lent.c.site, lent.c.by)
+Index("ix_lent_due", lent.c.site, lent.c.to, sqlite_where=DUE, postgresql_where=DUE)
 
 
 def pending(site: str) -> ColumnElement[bool]:

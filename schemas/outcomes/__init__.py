@@ -30,10 +30,12 @@ from schemas.outcomes.record import (
     SubjectId,
     fact,
 )
+from schemas.outcomes.requests import ServiceRequest
 from schemas.outcomes.treatments import DeviceUse, Immunization, Medication, Procedure
 from schemas.outcomes.voices import Issue, ProResponse
 
 __all__ = [
+    "LENDING_TYPES",
     "MAPPED_TYPES",
     "OCDM_VERSION",
     "RECORD_TYPES",
@@ -64,10 +66,12 @@ __all__ = [
     "Record",
     "RecordId",
     "RecordType",
+    "ServiceRequest",
     "SubjectId",
     "fact",
     "families",
     "fhir_types_of",
+    "lending_types",
     "record_type_of",
     "referred_types",
 ]
@@ -89,6 +93,7 @@ AnyRecord = Annotated[
     | Immunization
     | DeviceUse
     | Allergy
+    | ServiceRequest
     | Issue
     | MeasureResult,
     Field(discriminator="type"),
@@ -110,6 +115,11 @@ REFERRED_TYPES: tuple[str, ...] = tuple(
 )
 """FHIR resource types that are only looked up from the mapped ones."""
 
+LENDING_TYPES: tuple[str, ...] = tuple(
+    dict.fromkeys(fhir for model in RECORD_TYPES.values() for fhir in model.lenders if fhir not in _FED)
+)
+"""FHIR resource types that say something of mapped ones, and are read beside them."""
+
 REFERS: dict[str, tuple[str, ...]] = {fhir: RECORD_TYPES[name].refers for fhir, name in _FED.items()}
 """Mapped FHIR resource type → the types that it is read with."""
 
@@ -120,6 +130,14 @@ def referred_types(fhir_types: Iterable[str]) -> list[str]:
     return [
         each for each in REFERRED_TYPES if each not in named and any(each in REFERS.get(name, ()) for name in named)
     ]
+
+
+def lending_types(fhir_types: Iterable[str]) -> list[str]:
+    """The types that say something of some FHIR resource types, and that are not among them."""
+    named = list(fhir_types)
+    kinds = {kind for name in named if (kind := _FED.get(name))}
+    found = dict.fromkeys(each for kind in kinds for each in RECORD_TYPES[kind].lenders)
+    return [each for each in LENDING_TYPES if each in found and each not in named]
 
 
 def record_type_of(fhir_type: str) -> str | None:
@@ -133,11 +151,11 @@ def fhir_types_of(record_type: str) -> tuple[str, ...]:
 
 
 def families(fhir_types: Iterable[str]) -> list[list[str]]:
-    """FHIR types that are read with one another, together: those referred to first, so that who looks them up finds them."""
+    """FHIR types that are read with one another, together: what is looked up first, so that who looks it up finds it."""
     found: list[list[str]] = []
-    for name in sorted(fhir_types, key=lambda name: name not in REFERRED_TYPES):
+    for name in sorted(fhir_types, key=lambda name: name not in (*REFERRED_TYPES, *LENDING_TYPES)):
         kind = record_type_of(name)
-        refers = set(RECORD_TYPES[kind].refers) if kind else set()
+        refers = {*RECORD_TYPES[kind].refers, *RECORD_TYPES[kind].lenders} if kind else set()
         kin = [family for family in found if refers.intersection(family)]
         found = [family for family in found if family not in kin]
         found.append([*(each for family in kin for each in family), name])

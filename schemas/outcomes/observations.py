@@ -10,6 +10,7 @@ class Observation(Record):
     """A measurement or finding; each component is a record of its own (OMOP measurement, observation; PCORnet VITAL, LAB_RESULT_CM)."""
 
     fhir = ("Observation",)
+    lenders = ("DiagnosticReport",)
     type: Literal["observation"] = "observation"
     code: str | None = fact("Normalised code.", source="Observation.code, component.code", terminology="LOINC")
     codings: Codings = fact(
@@ -102,6 +103,14 @@ class Observation(Record):
         "Records that this one replaces; whoever counts leaves them out.",
         source="Observation.extension:replaces",
         default_factory=list,
+    )
+    reports: list[str] = fact(
+        "Reports that list it among their results, as keyed hashes: results of one report share one.",
+        source="DiagnosticReport.result",
+        default_factory=list,
+    )
+    panels: list[RecordId] = fact(
+        "Panels that list it among their members.", source="Observation.hasMember of the panel", default_factory=list
     )
 
 

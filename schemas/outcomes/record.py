@@ -59,6 +59,9 @@ class RecordType(BaseModel):
     refers: ClassVar[tuple[str, ...]] = ()
     """Resource types looked up while these are mapped; they give no record of their own."""
 
+    lenders: ClassVar[tuple[str, ...]] = ()
+    """Resource types that say something of these, and are read beside them; they give no record of their own."""
+
 
 class Record(RecordType):
     """What every outcome record carries."""

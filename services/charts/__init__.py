@@ -1,4 +1,5 @@
-"""Charts: limits and rules (pure), what a control chart shows, and pictures of it.
+"""Charts: lines and rules (pure), what a chart shows, and pictures of it.
 
-Plain numbers and labels come in; what they are called is the pages' business. Of ours it imports nothing.
+A kind of chart is a file of `limits`, a set of rules a file of `rules`; `chart` puts a series together, `funnel` sites beside each
+other. Plain numbers and labels come in; what they are called is the pages' business. Of ours it imports nothing.
 """

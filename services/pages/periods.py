@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
 
-from services.charts.limits import Point
+from services.charts.ladder import SMALLEST
+from services.charts.point import Point
 from services.measures.evaluate import Counts, Period
 
-SMALL = 5
+SMALL = SMALLEST
 """Below this a period's proportion says little: drawn hollow; and where the typical month is so small, quarters are drawn."""
 
 

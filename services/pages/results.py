@@ -7,16 +7,21 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
-from services.charts.limits import PChart, Subgroup, p_chart
-from services.charts.rules import Rule, Signal, find_signals
+from services.charts.chart import BASELINE, Chart, Phase, draw
+from services.charts.ladder import Rung, rung
+from services.charts.patterns import Rule, Signal
+from services.charts.point import Subgroup
 from services.measures.evaluate import NEEDED, Counts, Known, Period, evaluate, known, last_visit
 from services.measures.measure import Measure
-from services.pages.periods import SMALL, Row, rows_of, typical
-from services.pages.wording import explain, headline, title_of
+from services.pages.explaining import explain
+from services.pages.periods import Row, rows_of, typical
+from services.pages.wording import headline, title_of
 from services.registry.completeness import SiteCompleteness, completeness
 
 YEARS_BEFORE = 2
 """The chart begins in January, so many years before the year of the last visit; its first 12 points are the baseline."""
+RULES = "control"
+"""The set of rules by which signals are found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class Series:
     title: str
     period: Period
     rows: tuple[Row, ...]
-    chart: PChart | None
+    chart: Chart | None
     """None where there are too few patients even in a quarter: then the points alone are shown."""
     notes: tuple[Note, ...]
     headline: str
@@ -121,10 +126,11 @@ def _evaluated(
 def _series(found: _Evaluated, name: str, title: str, where: str, sites: Sequence[str]) -> Series:
     """The series of some sites together; by quarter where a typical month is small, without limits where a quarter is too."""
     ours = {period: [count for count in counts if count.site in sites] for period, counts in found.counts.items()}
-    period: Period = "quarter" if typical(ours["month"]) < SMALL else "month"
+    step = rung(typical(ours["month"]), typical(ours["quarter"]))
+    period: Period = "month" if step is Rung.MONTH else "quarter"
     rows = rows_of(ours[period], period, found.since, found.until)
     drawn = [row for row in rows if row.measured and row.complete]
-    chart = p_chart([Subgroup(row.met, row.measured) for row in drawn]) if typical(ours[period]) >= SMALL else None
+    chart = _chart(drawn, found.measure) if drawn and step is not Rung.RUN else None
     notes: tuple[Note, ...] = ()
     if chart:
         rows, notes = _annotated(rows, drawn, chart, found.measure, period)
@@ -134,16 +140,21 @@ def _series(found: _Evaluated, name: str, title: str, where: str, sites: Sequenc
     return Series(name, title, period, rows, chart, notes, said, found.loaded.get(name), found.known.get(name))
 
 
+def _chart(drawn: Sequence[Row], measure: Measure) -> Chart:
+    subgroups = [Subgroup(row.met, row.measured) for row in drawn]
+    return draw(measure.chart, subgroups, phases=[Phase(baseline=BASELINE)])
+
+
 def missing_types(site: SiteCompleteness) -> list[str]:
     """Resource types a measure needs and the site never loaded."""
     return [name for name in NEEDED if site.types[name].state == "not loaded"]
 
 
 def _annotated(
-    rows: Sequence[Row], drawn: Sequence[Row], chart: PChart, measure: Measure, period: Period
+    rows: Sequence[Row], drawn: Sequence[Row], chart: Chart, measure: Measure, period: Period
 ) -> tuple[tuple[Row, ...], tuple[Note, ...]]:
     """The rows with their points and the numbers of the notes they are part of, and the notes."""
-    groups = _grouped(find_signals(chart.points, chart.centre))
+    groups = _grouped(chart.signals(RULES))
     notes = tuple(_note(number, group, drawn, measure, period) for number, group in enumerate(groups, start=1))
     places = {id(row): place for place, row in enumerate(drawn)}
 
@@ -152,9 +163,7 @@ def _annotated(
         if place is None:
             return row
         numbers = tuple(
-            number
-            for number, group in enumerate(groups, start=1)
-            if any(signal.first <= place <= signal.last for signal in group)
+            number for number, group in enumerate(groups, start=1) if any(place in signal.places for signal in group)
         )
         return replace(row, point=chart.points[place], notes=numbers)
 
@@ -165,7 +174,7 @@ def _grouped(signals: Iterable[Signal]) -> list[tuple[Signal, ...]]:
     """Signals that one note tells: points beyond the same limit together, every run on its own."""
     groups: dict[object, list[Signal]] = defaultdict(list)
     for signal in sorted(signals, key=lambda signal: (signal.first, signal.last)):
-        groups[signal.up if signal.rule is Rule.BEYOND_LIMITS else signal].append(signal)
+        groups[signal.up if signal.rule is Rule.ONE_BEYOND_3_SIGMA else signal].append(signal)
     return [tuple(group) for group in groups.values()]
 
 
@@ -174,4 +183,4 @@ def _note(number: int, group: Sequence[Signal], drawn: Sequence[Row], measure: M
         drawn[s.first].label if s.first == s.last else f"{drawn[s.first].label} to {drawn[s.last].label}" for s in group
     ]
     better = None if group[0].up is None else group[0].up == measure.higher_is_better
-    return Note(number, ", ".join(when), drawn[group[-1].last].start, better, explain(group[0], period))
+    return Note(number, ", ".join(when), drawn[group[-1].last].start, better, explain(group[0], f"{period}s"))

@@ -5,8 +5,6 @@ from datetime import UTC, date
 
 from schemas.loads import LoadEventType
 from services.charts.control_chart import Labels
-from services.charts.rules import Rule, Signal
-from services.measures.evaluate import Period
 from services.measures.measure import Measure
 from services.pages.periods import Row
 from services.registry.completeness import SiteCompleteness
@@ -46,22 +44,6 @@ def freshness(site: SiteCompleteness) -> str:
     if missing := sorted(name for name, known in site.types.items() if known.gaps):
         return f"{when}; incomplete: {', '.join(missing)}"
     return when
-
-
-def explain(signal: Signal, period: Period) -> str:
-    """What a signal says, in plain words."""
-    length, way = signal.last - signal.first + 1, "above" if signal.up else "below"
-    match signal.rule:
-        case Rule.BEYOND_LIMITS:
-            return f"{way} the {'upper' if signal.up else 'lower'} limit: further from the average than chance would take it"
-        case Rule.SHIFT:
-            return f"{length} {period}s in a row {way} the average: the level has changed"
-        case Rule.TREND:
-            return f"{'rising' if signal.up else 'falling'} over {length} {period}s in a row"
-        case Rule.OUTER_THIRD:
-            return f"two of three {period}s in a row close to or beyond the {'upper' if signal.up else 'lower'} limit"
-        case Rule.INNER_THIRD:
-            return f"{length} {period}s in a row unusually close to the average: less variation than chance gives; look at how it is counted"
 
 
 def headline(measure: Measure, where: str, rows: Sequence[Row], since: str) -> str:

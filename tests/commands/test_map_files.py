@@ -51,6 +51,48 @@ def test_an_order_finds_its_medication_in_any_file_and_order(tmp_path: Path) -> 
     assert (trial.read, trial.mapped, trial.records) == (7, 7, 4)
 
 
+def result(name: str, **fields: Any) -> Json:
+    """A haemoglobin."""
+    return {
+        "resourceType": "Observation",
+        "id": name,
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "718-7"}]},
+        "subject": {"reference": "Patient/kid-1"},
+        "valueQuantity": {"value": 12, "unit": "g/dL"},
+        **fields,
+    }
+
+
+def report(name: str, *results: str, **fields: Any) -> Json:
+    """A report that lists results."""
+    listed = [{"reference": f"Observation/{each}"} for each in results]
+    plain = {"resourceType": "DiagnosticReport", "id": name, "status": "final", "result": listed}
+    return plain | {"subject": {"reference": "Patient/kid-1"}, "effectiveDateTime": "2026-03-02"} | fields
+
+
+def test_results_find_their_report_and_members_their_panel_in_any_file_and_order(tmp_path: Path) -> None:
+    """Before and behind; in a Bundle; the newest version of a report holds, and one entered in error says nothing."""
+    day = {"effectiveDateTime": "2026-03-01"}
+    new, old = {"lastUpdated": "2026-03-02T00:00:00Z"}, {"lastUpdated": "2026-03-01T00:00:00Z"}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": report("held", "h")}]}
+    write(tmp_path / "a.ndjson", [result("a", **day), result("b"), result("h"), result("m", **day), result("x")])
+    write(tmp_path / "b.ndjson", [report("dr", "a", "b", meta=new), report("dr", "m", meta=old), bundle])
+    write(tmp_path / "c.ndjson", [report("gone", "x"), report("gone", "x", status="entered-in-error")])
+    write(tmp_path / "d.ndjson", [result("p", hasMember=[{"reference": "Observation/m"}], **day)])
+    records, trial = mapped(tmp_path)
+    told = [(each["effective_date"], len(each.get("reports", [])), len(each.get("panels", []))) for each in records]
+    assert told == [
+        ("2026-03-01", 1, 0),
+        ("2026-03-02", 1, 0),
+        ("2026-03-02", 1, 0),
+        ("2026-03-01", 0, 1),
+        ("2026-03-01", 0, 0),
+    ]
+    assert records[3]["panels"] == [records[4]["id"]]
+    assert (trial.read, trial.mapped, trial.withdrawn, trial.skipped) == (11, 9, 1, {"missing-time": 1})
+
+
 def test_of_several_versions_of_a_medication_the_newest_holds(tmp_path: Path) -> None:
     """Whichever comes last in the files; what was entered in error is no drug."""
     new, old = {"lastUpdated": "2026-03-02T00:00:00Z"}, {"lastUpdated": "2026-03-01T00:00:00Z"}

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from network_under_test import Network
 
+from schemas.loads import load_topic
+
 
 def weight(number: int, kilograms: float) -> dict[str, Any]:
     """A reading."""
@@ -80,3 +82,41 @@ def test_a_refused_change_is_shown_and_heals_with_the_next_change(
     deliver(folder, weight(1, 32), weight(2, 33))
     assert lhn.mainstem("run", site).returncode == 0
     assert "changes refused" not in lhn.mainstem("status").stdout
+
+
+LOCAL = "urn:oid:1.2.3.4.5"
+
+
+def local(number: int, code: str) -> dict[str, Any]:
+    """A reading under a code of the hospital's own."""
+    return weight(number, 30) | {"code": {"coding": [{"system": LOCAL, "code": code}]}}
+
+
+def test_flags_are_counted_as_reasons_are_and_unmapped_codes_are_rows(lhn: Network, folder: Path) -> None:
+    """`map` and `run` say how often and how many; the rows go back as the site's code map, and then nothing is said."""
+    deliver(folder, local(1, "WT"), local(2, "WT"), local(3, "WT"), local(4, 'W,"T'), weight(5, 30))
+    (lhn.folder / "map.csv").write_text("system,code,target_system,target_code,note\n")
+    site = lhn.files_site("west", folder, types=["Observation"], code_map="map.csv")
+    tried = lhn.mainstem("map", folder).stderr
+    ran = lhn.mainstem("run", site).stdout
+    for said in (tried, ran):
+        assert "noticed 4 × code-unmapped: 2 codes\n" in said
+        assert f"    {LOCAL},WT,http://loinc.org,,came 3 times\n" in said
+    rows = [line.strip() for line in ran.splitlines() if line.strip().startswith(LOCAL)]
+    filled = "".join(row.replace(",,came", ",29463-7,came") + "\n" for row in rows)
+    (lhn.folder / "map.csv").write_text(f"system,code,target_system,target_code,note\n{filled}")
+    again = lhn.mainstem("run", site).stdout
+    assert "code-unmapped" not in again
+    assert "amended" in again
+
+
+def test_unmapped_codes_stay_at_the_site(lhn: Network, folder: Path) -> None:
+    """The load's report names them, the load event only says how often."""
+    deliver(folder, local(1, "WT"))
+    report = lhn.refresh(lhn.files_site("west", folder, types=["Observation"]))
+    assert report.total.unmapped == {f"{LOCAL},WT,http://loinc.org": 1}
+    ended = json.loads([event.raw for event in lhn.events(load_topic) if event.raw][-1])
+    assert (ended["types"]["Observation"]["flags"], ended["types"]["Observation"]["unmapped"]) == (
+        {"code-unmapped": 1},
+        {},
+    )

@@ -216,6 +216,20 @@ def test_a_delivery_of_everybody_gives_the_cohort_alone(lhn: Network, tmp_path: 
     assert "1 patients joined the cohort: have delivered anew what earlier deliveries held of them" in second.notes
 
 
+def test_a_file_that_holds_nobody_of_the_cohort_is_read_and_gives_nothing(lhn: Network, tmp_path: Path) -> None:
+    """The second night, too: nothing in it is known, and nothing is asked of it."""
+    folder = tmp_path / "delivery"
+    folder.mkdir()
+    (folder / "Patient.ndjson").write_text("".join(json.dumps(patient(n)) + "\n" for n in range(3)))
+    (lhn.folder / "roster.txt").write_text("kid-1\n")
+    source = f'[files]\nfolder = "{folder}"\nsettle_seconds = 0\n[cohort]\npatients = "file:roster.txt"\n'
+    path = lhn.site("west", source, types=["Patient"])
+    assert lhn.refresh(path).total.recorded == 1
+    (folder / "Patient.ndjson").write_text("".join(json.dumps(patient(n)) + "\n" for n in range(2, 5)))
+    second = lhn.refresh(path)
+    assert (second.total.read, second.total.skipped, second.total.withdrawn) == (3, {"not-in-cohort": 3}, 0)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [("kid one\n", "line 1"), ("#nobody\n", "lists no patient"), ("kid-99\n", "knows none of the 1")],
@@ -271,3 +285,50 @@ def test_who_joins_an_exported_group_is_exported_from_the_beginning(
     unlisted = lhn.refresh(path)
     assert "who joined the Group cannot be told" in unlisted.notes[0]
     assert night(1, 2, 7) != [""]
+
+
+def test_a_patient_of_the_list_that_was_deleted_is_withdrawn(lhn: Network, clinic: FaultyHospital, site: Any) -> None:
+    """No search says so, a read does: 410. It is no patient that left, and none that the EHR does not know."""
+    assert lhn.refresh(site(listed="kid-1\nkid-2\nkid-3\n")).total.recorded == 6
+    del clinic.resources["Patient"][2]
+    clinic.faults.append(lambda asked: Answered({}, 410) if asked.path == "Patient/kid-2" else None)
+    second = lhn.refresh(site())
+    assert (second.status, second.types["Patient"].retracted, second.types["Patient"].withdrawn) == ("completed", 1, 1)
+    assert second.notes == ["1 patients of the cohort were deleted at the EHR, and are withdrawn"]
+    assert lhn.refresh(site()).total.withdrawn == 0
+    clinic.faults.clear()
+    clinic.put(patient(2, APRIL))
+    assert lhn.refresh(site()).types["Patient"].recorded == 1
+
+
+def test_a_combined_patient_that_comes_by_read_alone_is_the_surviving_one(
+    lhn: Network, clinic: FaultyHospital, site: Any
+) -> None:
+    """So it is at Oracle Health; and the combine may be undone."""
+    clinic.understands -= {"_lastUpdated"}
+    assert lhn.refresh(site(listed="kid-1\nkid-2\n")).total.recorded == 4
+    (known,) = [each for each in clinic.resources["Patient"] if each["id"] == "kid-2"]
+    clinic.resources["Patient"].remove(known)
+    link = [{"type": "replaced-by", "other": {"reference": "Patient/kid-1"}}]
+    combined = patient(2, APRIL, active=False, link=link)
+    clinic.faults.append(lambda asked: Answered(combined) if asked.path == "Patient/kid-2" else None)
+    second = lhn.refresh(site())
+    assert (second.status, second.types["Patient"].merged) == ("completed", 1)
+    clinic.faults.clear()
+    clinic.put(patient(2, "2026-05-01T00:00:00Z"))
+    third = lhn.refresh(site())
+    assert (third.status, third.types["Patient"].unmerged) == ("completed", 1)
+
+
+def test_patients_that_no_search_gives_are_read_one_by_one_while_they_are_few(
+    lhn: Network, clinic: FaultyHospital, site: Any
+) -> None:
+    """A list of strangers does not become a request each for ever; one refusal ends it."""
+    strangers = "".join(f"stranger-{number}\n" for number in range(230))
+    report = lhn.refresh(site(listed=f"kid-1\n{strangers}"))
+    assert (report.status, report.total.recorded) == ("completed", 2)
+    assert sum(asked.path.startswith("Patient/stranger") for asked in clinic.asked) == 200
+    clinic.asked.clear()
+    clinic.faults.append(lambda asked: Answered({}, 403) if asked.path.startswith("Patient/") else None)
+    assert lhn.refresh(site()).status == "completed"
+    assert sum(asked.path.startswith("Patient/") for asked in clinic.asked) == 1

@@ -276,3 +276,44 @@ def test_a_type_that_fails_three_nights_and_then_works_lacks_nothing(
     last = lhn.refresh(both)
     assert (last.status, last.total.recorded, last.gaps) == ("completed", 3, [])
     assert lhn.refresh(both).total.recorded == 0
+
+
+def order(number: int, drug: str, updated: str = "2026-03-01T00:00:00Z") -> dict[str, Any]:
+    """An order of a drug that stands elsewhere."""
+    return {
+        "resourceType": "MedicationRequest",
+        "id": f"rx-{number}",
+        "meta": {"lastUpdated": updated},
+        "status": "active",
+        "intent": "order",
+        "medicationReference": {"reference": f"Medication/{drug}"},
+        "subject": {"reference": "Patient/kid-1"},
+        "authoredOn": "2026-02-01",
+    }
+
+
+def drug(name: str, code: str) -> dict[str, Any]:
+    coding = {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": code}
+    return {"resourceType": "Medication", "id": name, "code": {"coding": [coding]}}
+
+
+def test_a_medication_that_was_deleted_takes_its_orders_with_it(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    """No search says so, a read does: 410. One that a read alone gives is read."""
+    faulty.understands.add("_id")
+    faulty.put(drug("ivacaftor", "1243041"), drug("aspirin", "1191"))
+    faulty.put(order(1, "ivacaftor"), order(2, "aspirin"), order(3, "ivacaftor"))
+    path = site(types=["MedicationRequest"])
+    first = lhn.refresh(path)
+    assert (first.status, first.total.recorded, first.notes) == ("completed", 3, [])
+
+    del faulty.resources["Medication"][0]
+    hidden = drug("azithromycin", "18631")
+    answers = {"Medication/ivacaftor": Answered({}, 410), "Medication/azithromycin": Answered(hidden)}
+    faulty.faults.append(lambda asked: answers.get(asked.path))
+    faulty.put(order(3, "ivacaftor", "2026-03-02T00:00:00Z"), order(4, "azithromycin", "2026-03-02T00:00:00Z"))
+    second = lhn.refresh(path)
+    assert (second.types["Medication"].retracted, second.types["MedicationRequest"].recorded) == (1, 1)
+    assert second.total.withdrawn == 2
+    assert second.notes == ["Medication: the server says that 1 that MedicationRequest names were deleted"]

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 import transforms
-from schemas.outcomes import MAPPED_TYPES, RECORD_TYPES, REFERRED_TYPES, families, fhir_types_of, record_type_of
+from schemas.outcomes import (
+    LENDING_TYPES,
+    MAPPED_TYPES,
+    RECORD_TYPES,
+    REFERRED_TYPES,
+    families,
+    fhir_types_of,
+    record_type_of,
+)
 from schemas.sites import parse_site
 from services.registry.tables import RECORD_TABLES
 from transforms.fhir.type_names import R4_TYPES
@@ -31,7 +39,11 @@ def snake(fhir_type: str) -> str:
 
 def test_each_mapped_type_is_one_file_of_the_folder() -> None:
     files = {path.stem for path in (TRANSFORMS / "resources").glob("*.py") if path.name != "__init__.py"}
-    assert {snake(name) for name in MAPPED_TYPES} <= files <= {snake(name) for name in MAPPED_TYPES + REFERRED_TYPES}
+    assert (
+        {snake(name) for name in MAPPED_TYPES}
+        <= files
+        <= {snake(name) for name in MAPPED_TYPES + LENDING_TYPES + REFERRED_TYPES}
+    )
 
 
 def test_each_mapping_gives_the_record_that_names_its_type() -> None:
@@ -42,8 +54,8 @@ def test_each_mapping_gives_the_record_that_names_its_type() -> None:
 def test_no_type_feeds_two_records_and_each_is_one_of_fhir() -> None:
     named = Counter(name for model in RECORD_TYPES.values() for name in model.fhir)
     assert set(named.values()) == {1}
-    assert {*MAPPED_TYPES, *REFERRED_TYPES} <= R4_TYPES
-    assert not {*MAPPED_TYPES} & {*REFERRED_TYPES}
+    assert {*MAPPED_TYPES, *LENDING_TYPES, *REFERRED_TYPES} <= R4_TYPES
+    assert not {*MAPPED_TYPES} & {*REFERRED_TYPES, *LENDING_TYPES}
 
 
 def test_field_policy_decides_about_the_mapped_and_derived_records_and_no_others() -> None:
@@ -62,13 +74,17 @@ def test_names_are_looked_up_and_never_guessed() -> None:
     assert fhir_types_of("derived_observation") == ()
 
 
-@pytest.mark.parametrize("name", [*MAPPED_TYPES, *REFERRED_TYPES])
+@pytest.mark.parametrize("name", [*MAPPED_TYPES, *LENDING_TYPES, *REFERRED_TYPES])
 def test_site_may_name_what_is_mapped_or_referred_to(name: str) -> None:
     assert parse_site(SITE.format(name), "north.toml").types == [name]
 
 
 def test_types_that_are_read_with_one_another_stand_together() -> None:
     """Tasks side by side mapped an order before its Medication, and told it twice."""
-    found = families(["Patient", "MedicationRequest", "Observation", "Medication"])
-    assert sorted(map(tuple, found)) == [("Medication", "MedicationRequest"), ("Observation",), ("Patient",)]
+    found = families(["Patient", "MedicationRequest", "Observation", "Medication", "DiagnosticReport"])
+    assert sorted(map(tuple, found)) == [
+        ("DiagnosticReport", "Observation"),
+        ("Medication", "MedicationRequest"),
+        ("Patient",),
+    ]
     assert families([]) == []

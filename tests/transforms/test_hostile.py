@@ -38,6 +38,7 @@ DRUG = {
     "medicationCodeableConcept": coded("http://www.nlm.nih.gov/research/umls/rxnorm", "327361"),
     "subject": KID,
 }
+REQUEST = {"status": "active", "intent": "order", "subject": KID, "authoredOn": "2026-04-07"}
 BASES: dict[str, dict[str, Any]] = {
     "patient": {"resourceType": "Patient", "id": "kid-3", "gender": "female", "birthDate": "2014-02-03"},
     "observation": OBSERVATION | reading("29463-7", 31.5, "kg"),
@@ -111,6 +112,9 @@ BASES: dict[str, dict[str, Any]] = {
     },
     "dispense": DRUG | {"resourceType": "MedicationDispense", "id": "d3", "whenHandedOver": "2026-04-07"},
     "given": DRUG | {"resourceType": "MedicationAdministration", "id": "a3", "effectiveDateTime": "2026-04-07"},
+    "referral": REQUEST | {"resourceType": "ServiceRequest", "id": "r3", "code": coded(SNOMED, "103696004")},
+    "device": REQUEST
+    | {"resourceType": "DeviceRequest", "id": "v3", "codeCodeableConcept": coded(SNOMED, "183240000")},
     "statement": DRUG | {"resourceType": "MedicationStatement", "id": "s3", "effectiveDateTime": "2026-04-07"},
 }
 

@@ -50,6 +50,13 @@ def flags(resource: Json) -> list[list[str]]:
     return [json.loads(b"{" + record.provenance + b"}").get("flags", []) for record in records]
 
 
+CHAIR = {"coding": [{"system": "http://snomed.info/sct", "code": "183240000"}]}
+
+
+def asked(resource_type: str, **fields: Any) -> Json:
+    return {"resourceType": resource_type, "id": "q1", "subject": {"reference": "Patient/p1"}, **fields}
+
+
 WHOLE = "db13fd287c6930e7f61a75ea00000000"
 FIXED = [
     ({"resourceType": "Patient", "id": "p1"}, ["763a25a05e0b941891c4b9a400000000"]),
@@ -68,6 +75,8 @@ FIXED = [
         panel(part((LOINC, "8480-6")), part((LOINC, "8480-6"))),
         [WHOLE, "db13fd287c6930e7f61a75eac10a8751", "db13fd287c6930e7f61a75eae7b2e83c"],
     ),
+    (asked("ServiceRequest", code=CHAIR), ["713756b41f8eb315f3eb087f00000000"]),
+    (asked("DeviceRequest", codeCodeableConcept=CHAIR), ["b5f3a9394d4f65a3a7c51de300000000"]),
 ]
 
 

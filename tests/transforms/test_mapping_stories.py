@@ -220,7 +220,7 @@ def test_the_code_map_fills_in_what_is_missing_and_the_rest_is_counted() -> None
     site = mapper()
     site.map_line(json.dumps(local).encode())
     site.map_line(json.dumps(local | {"id": "o2"}).encode())
-    assert site.noticed.unmapped == {("urn:oid:1.2.3", "HT"): 2}
+    assert site.noticed.unmapped == {("urn:oid:1.2.3", "HT", LOINC): 2}
     assert site.noticed.flags == {"code-unmapped": 2}
     assert only(local, code_map=[CodeMapRow("urn:oid:1.2.3", "HT", LOINC, "8302-2")])["code"] == "8302-2"
 

@@ -12,6 +12,7 @@ MODIFIERS: dict[str, set[str]] = {
     "AllergyIntolerance": {"clinicalStatus", "verificationStatus"},
     "Condition": {"clinicalStatus", "verificationStatus"},
     "DeviceUseStatement": {"status"},
+    "DeviceRequest": {"status", "intent"},
     "Encounter": {"status"},
     "Immunization": {"status", "isSubpotent"},
     "MedicationAdministration": {"status"},
@@ -21,6 +22,7 @@ MODIFIERS: dict[str, set[str]] = {
     "Observation": {"status"},
     "Patient": {"active", "deceasedBoolean", "deceasedDateTime", "link"},
     "Procedure": {"status"},
+    "ServiceRequest": {"status", "intent", "doNotPerform"},
 }
 """From the definitions of R4 (4.0.1); of data types see below."""
 SITE = Mapper(site="north", time_zone="UTC", subject_key=b"k" * 32)
@@ -70,4 +72,6 @@ def _rest(resource_type: str) -> str:
         f'"contained":[{{"resourceType":"Device","id":"d","type":{snomed}}}]',
         "Condition": f'"subject":{patient},"code":{snomed}',
         "Procedure": f'"subject":{patient},"code":{snomed}',
+        "ServiceRequest": f'"subject":{patient},"code":{snomed}',
+        "DeviceRequest": f'"subject":{patient},"codeCodeableConcept":{snomed}',
     }.get(resource_type, f'"subject":{patient},"medicationCodeableConcept":{rxnorm}')

@@ -51,6 +51,16 @@ FITTING: dict[str, dict[str, Any]] = {
     },
     "Encounter": {"status": "finished"},
     "Patient": {},
+    "ServiceRequest": {
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "385763009"}]},
+        "status": "active",
+        "intent": "order",
+    },
+    "DeviceRequest": {
+        "codeCodeableConcept": {"coding": [{"system": "http://snomed.info/sct", "code": "183240000"}]},
+        "status": "active",
+        "intent": "order",
+    },
 }
 DRUG = {
     "medicationCodeableConcept": {
@@ -152,7 +162,7 @@ def dates_outside_their_fields(value: Any, name: str = "") -> Iterator[str]:
 
 
 TIMES = re.compile(
-    r".*_date|start|end|onset|abatement|effective|issued|performed(_end)?|occurrence|value_instant|value(_low|_high)?"
+    r".*_date|start|end|onset|abatement|effective|issued|performed(_end)?|occurrence(_end)?|authored|value_instant|value(_low|_high)?"
 )
 """Times are told at tier 1; a reading of 19,870,605 is a number."""
 

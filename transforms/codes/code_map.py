@@ -9,6 +9,7 @@ from schemas.errors import OperatorError
 from transforms.codes.systems import repaired_system
 
 COLUMNS = ("system", "code", "target_system", "target_code")
+HEADER = ",".join((*COLUMNS, "note"))
 
 
 class CodeMapRow(NamedTuple):
@@ -40,16 +41,22 @@ def code_map(rows: Iterable[CodeMapRow]) -> CodeMap:
     return found
 
 
+def csv_line(*cells: str) -> str:
+    """Cells of a code map as they stand in its file, without a line end."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(cells)
+    return out.getvalue()
+
+
 def parse_code_map(text: str, origin: str) -> Iterator[CodeMapRow]:
     """Rows of a code map's CSV text; `origin` is the file's name.
 
     Raises OperatorError naming the column or line that is missing something.
     """
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-    header = ",".join((*COLUMNS, "note"))
     absent = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
     if absent:
-        raise OperatorError(f"{origin}: no column {', '.join(absent)}", f"The first line must be {header}")
+        raise OperatorError(f"{origin}: no column {', '.join(absent)}", f"The first line must be {HEADER}")
     for row in reader:
         if not (row["code"] and row["target_system"] and row["target_code"]):
             raise OperatorError(

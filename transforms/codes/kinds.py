@@ -14,10 +14,15 @@ from transforms.codes.code_map import CodeMap
 _TARGET = "urn:mainstem:"
 
 
+def target_of(about: str) -> str:
+    """The target system of the rows of a site's code map that say which word its codes mean."""
+    return _TARGET + about
+
+
 def kind_of(about: str, codings: Iterable[tuple[str | None, str]], codes: CodeMap) -> str | None:
     """The word of the table that any of the codings means; the site's own map first. Of several words none is told."""
     listed = [(system or "", code) for system, code in codings]
-    target, table = _TARGET + about, _table(about)
+    target, table = target_of(about), _table(about)
     mapped = {codes[coding][target] for coding in listed if target in codes.get(coding, ())}
     meant = mapped.intersection(table.values()) or {table[coding] for coding in listed if coding in table}
     return meant.pop() if len(meant) == 1 else None

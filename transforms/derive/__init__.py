@@ -71,8 +71,9 @@ class Derivation(NamedTuple):
 
 
 def values() -> list[Value]:
-    """One for each file of this folder."""
-    modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
+    """One for each file of this folder; what the files share stands in folders."""
+    files = (found.name for found in pkgutil.iter_modules(__path__) if not found.ispkg)
+    modules = (import_module(f"{__name__}.{name}") for name in files)
     return [module.VALUE for module in modules]
 
 

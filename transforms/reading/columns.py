@@ -25,7 +25,7 @@ class Columns:
     def __init__(self, names: Iterable[str], elements: Sequence[Struct]) -> None:
         self.count = len(elements)
         columns = zip(*map(astuple, elements), strict=True)
-        self._standing = {
+        self._standing: dict[str, Sequence[Any]] = {
             name: column
             for name, column in zip(names, columns, strict=False)
             if any(column) or column.count(None) != self.count  # an id of 0 is false, too
@@ -59,6 +59,10 @@ class Columns:
     def lend(self, name: str, companions: list[bytes | None]) -> None:
         """What stands beside a field's contents, where that is not a field of the same element."""
         self._companions[name] = companions
+
+    def add(self, name: str, contents: list[bytes | None]) -> None:
+        """A field that does not stand in the resources themselves."""
+        self._standing[name] = self._contents[name] = contents
 
     def companions(self, name: str, field: str) -> list[bytes | None]:
         """What stands beside a field's contents: what was lent, else another field."""

@@ -1,4 +1,4 @@
-"""One FHIR resource type that gives no record: what is kept of its resources for those that are read with them."""
+"""One FHIR resource type that gives no record: what is kept of its resources for others, or said of those they list."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,10 +8,10 @@ import msgspec
 from schemas.problems import Problem, Reason
 from transforms.fhir.elements import Unusable, text_of
 from transforms.fhir.keys import has_key_twice
-from transforms.mapped import REF_BYTES, Outcome, Outcomes, Referred
+from transforms.mapped import REF_BYTES, Lent, Outcome, Outcomes, Referred
 from transforms.reading.columns import narrow
 from transforms.reading.heads import NO_ORIGIN, Origin, Origins
-from transforms.rules.declaring import Kept
+from transforms.rules.declaring import Kept, Lender
 from transforms.rules.setting import Setting
 
 _MODIFIERS = ("modifierExtension", "implicitRules")
@@ -19,29 +19,31 @@ _EMPTY = frozenset({b"null", b"[]", b'""', b"{}"})
 
 
 class Keeper:
-    """Lines of a referred type in, what is kept of them out."""
+    """Lines of such a type in, what is kept of them out."""
 
-    def __init__(self, kept: Kept, setting: Setting) -> None:
+    def __init__(self, kept: Kept | Lender, setting: Setting) -> None:
         self._kept = kept
+        self._setting = setting
         self._ref = setting.pseudonyms.refs(kept.source.encode() + b"/")
         self._origins = Origins(setting)
-        self._names = ("id", "meta", *_MODIFIERS, *kept.alone)
+        self._alone = kept.alone if isinstance(kept, Kept) else {}
+        self._names = ("id", "meta", *_MODIFIERS, *self._alone)
         head: Any = narrow(kept.source, self._names)
         self._decode = msgspec.json.Decoder(head).decode
 
     def read(self, lines: Sequence[bytes]) -> Outcomes:
         """What becomes of lines of this type. Raises msgspec's and Unicode's errors where one is no JSON object."""
         heads = [self._decode(line) for line in lines]
-        outcomes = Outcomes([None] * len(lines), {}, [], [])
+        outcomes = Outcomes([None] * len(lines), {}, [], [], [])
         for place, (head, line) in enumerate(zip(heads, lines, strict=True)):
-            outcomes.unusual[place] = self._outcome(head, line, outcomes.referred)
+            outcomes.unusual[place] = self._outcome(head, line, outcomes)
         return outcomes
 
     def record_count(self, lines: Sequence[bytes]) -> int:
         """None of them gives a record."""
         return 0
 
-    def _outcome(self, head: Any, line: bytes, referred: list[Referred]) -> Outcome:
+    def _outcome(self, head: Any, line: bytes, outcomes: Outcomes) -> Outcome:
         found = dict(zip(self._names, msgspec.structs.astuple(head), strict=True))
         ident, meta = found["id"], found["meta"]
         if not (named := text_of(ident)):
@@ -58,15 +60,25 @@ class Keeper:
             if found[name] is not None and bytes(found[name]) not in _EMPTY:
                 return self._problem(ref, origin, Reason.MODIFIER_NOT_UNDERSTOOD, name)
         try:
-            content = self._kept.keep(line)
+            known = self._keep(line, ref, origin.updated, outcomes)
         except Unusable as fault:
             return self._problem(ref, origin, fault.reason, fault.path)
-        if content is not None:
-            referred.append(Referred(ref, self._kept.source, content, origin.updated))
-        for name, reason in self._kept.alone.items() if content is not None else ():
+        for name, reason in self._alone.items() if known else ():
             if found[name] is not None and bytes(found[name]) not in _EMPTY:
                 return self._problem(ref, origin, reason, name)
-        return Outcome(self._kept.source, ref, [], content is None, origin.updated)
+        return Outcome(self._kept.source, ref, [], not known, origin.updated)
+
+    def _keep(self, line: bytes, ref: bytes, updated: int | None, outcomes: Outcomes) -> bool:
+        """Adds what a resource is kept for; whether it is anything. Raises Unusable."""
+        if isinstance(self._kept, Lender):
+            if (lent := self._kept.lend(line, ref, self._setting)) is None:
+                return False
+            outcomes.lent.append(Lent(ref, dict(lent), updated))
+            return True
+        if (content := self._kept.keep(line)) is None:
+            return False
+        outcomes.referred.append(Referred(ref, self._kept.source, content, updated))
+        return True
 
     def _problem(self, ref: bytes, origin: Origin, reason: Reason, path: str) -> Outcome:
         problem = Problem(reason, self._kept.source, ".".join(filter(None, (self._kept.source, path))))

@@ -11,7 +11,7 @@ from schemas.problems import Reason
 from transforms.fhir.elements import Unusable, without_element
 from transforms.fhir.keys import has_key_twice
 from transforms.reading.columns import Columns
-from transforms.rules.declaring import Choice, Fields, Found, Rule
+from transforms.rules.declaring import LENT, Choice, Fields, Found, Rule
 from transforms.rules.setting import Setting
 
 Leaves = Callable[[str], bool]
@@ -57,7 +57,7 @@ class Note(NamedTuple):
     reason: Reason | None = None
     path: str = ""
     flags: tuple[str, ...] = ()
-    unmapped: tuple[tuple[str, str], ...] = ()
+    unmapped: tuple[tuple[str, str, str], ...] = ()
     withdrawn: bool = False
     emptied: bool = False
     dropped: tuple[str, ...] = ()
@@ -107,6 +107,7 @@ class Memory(dict[Any, bytes]):
         self._read = rule.read
         self._fatal = rule.fatal
         self._setting = setting
+        self.needs = rule.needs
         self._paired = rule.needs is not None
         openings = tuple(b',"%b":' % field.encode() if leaves(field) else None for field in rule.gives)
         self._usual = rule.usual and rule.usual(setting, openings)
@@ -247,7 +248,8 @@ class Table:
         }
         others = {name: other for rule in choices for name, other in rule.instead.items()}
         self._gives = [(name, rule.gives) for name, rule in (*rules.items(), *others.items())]
-        self.names = list(dict.fromkeys([*rules, *self.needs.values(), *others]))
+        needed = [other.needs for other in others.values() if other.needs]
+        self.names = [name for name in dict.fromkeys([*rules, *self.needs.values(), *others, *needed]) if name != LENT]
         """The FHIR fields that are decoded."""
         self._otherwise = {
             name: members((field, value) for field, value in rule.otherwise.items() if leaves(field))
@@ -284,7 +286,10 @@ class Table:
         contents: list[bytes | None] = [None] * source.count
         for place in places:
             contents[place] = source.contents(name)[place]
-        return self._instead[choice, name].texts(contents, notes)
+        memory = self._instead[choice, name]
+        if memory.needs is None:
+            return memory.texts(contents, notes)
+        return memory.texts(list(zip(source.contents(memory.needs), contents, strict=True)), notes)
 
     def _choice(self, name: str, rule: Choice, source: Columns, notes: Notes) -> list[Texts]:
         names = [field for field in rule.fields if field in source]

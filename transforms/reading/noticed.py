@@ -16,8 +16,8 @@ class Noticed:
 
     def __init__(self) -> None:
         self.flags: Counter[str] = Counter()
-        self.unmapped: Counter[tuple[str, str]] = Counter()
-        """(system, code) → how often it came without a meaning in the target system."""
+        self.unmapped: Counter[tuple[str, str, str]] = Counter()
+        """(system, code, target system) → how often it came without a meaning in the target system."""
         self.dropped: Counter[str] = Counter()
         """FHIR path, `Patient.gender` → how often it was left out because it could not be used."""
         self.parts: Counter[tuple[str, str]] = Counter()

@@ -10,6 +10,7 @@ from schemas.problems import Problem, Reason
 from transforms.mapped import NO_LINE, REF_BYTES, WHOLE, Depends, Mapped, Outcome, Outcomes, new_record
 from transforms.reading.columns import Columns, without_empty
 from transforms.reading.heads import UNNAMED, HeadReader, Heads
+from transforms.reading.lending import Lending
 from transforms.reading.memories import FATAL, Leaves, Note, Notes, Table, Texts, members
 from transforms.reading.noticed import WITHDRAWN, Noticed
 from transforms.reading.parts import Elements, PartReader
@@ -54,6 +55,7 @@ class Reader:
         self._record = resource.record
         self._noticed = noticed
         self._references = references
+        self._lending = Lending(resource, pseudonyms=setting.pseudonyms, references=references, leaves=leaves)
         self._heads = HeadReader(resource, site=site, setting=setting, leaves=leaves)
         common = {"extension": extensions(), **modifiers()}
         fields = {**resource.fields, **{name: rule for name, rule in common.items() if name not in resource.fields}}
@@ -81,7 +83,15 @@ class Reader:
         source = Columns(names, resources)
         notes = Notes(list)
         heads = self._heads.read(source, notes)
-        looked_up = self._look_up(source)
+        said = self._lending.said(source, heads.refs)
+        outcomes = self._read(lines, source, heads, notes, twice)
+        self._lending.finish(outcomes, source, heads.refs, said)
+        return outcomes
+
+    def _read(
+        self, lines: Sequence[bytes], source: Columns, heads: Heads, notes: Notes, twice: Sequence[int]
+    ) -> Outcomes:
+        looked_up = [*self._look_up(source), *((place, heads.refs[place]) for place in self._lending.lacking(source))]
         shared = self._shared.texts(source, notes)
         split = source.standing(self._parts.field)
         noticed = {place: list(notes.get(place, ())) for place in split}
@@ -104,7 +114,7 @@ class Reader:
             for place, on in looked_up
             if UNNAMED not in notes.get(place, ())
         ]
-        outcomes = Outcomes([*records], {}, [], depends)
+        outcomes = Outcomes([*records], {}, [], depends, [])
         if not notes and not split:
             return outcomes
 

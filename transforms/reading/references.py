@@ -9,6 +9,8 @@ from transforms.reading.memories import LONGEST_KEY, remember
 
 LookUp = Callable[[Collection[bytes]], Mapping[bytes, bytes]]
 """Refs of resources (12 bytes) → what is kept of those that are known."""
+LookUpLent = Callable[[Collection[bytes]], Mapping[bytes, Sequence[bytes]]]
+"""Refs of resources → what others say of them."""
 CONTAINED = b"#"
 """In place of a ref: the resource stands in the one that names it."""
 
@@ -16,9 +18,11 @@ CONTAINED = b"#"
 class References:
     """One site's look-up, asked once for all that a batch names and is not known yet."""
 
-    def __init__(self, pseudonyms: Pseudonyms, look_up: LookUp | None) -> None:
+    def __init__(self, pseudonyms: Pseudonyms, look_up: LookUp | None, lent: LookUpLent | None = None) -> None:
         self._pseudonyms = pseudonyms
         self._look_up = look_up
+        self.lent = lent
+        """Who answers for what is said of resources elsewhere."""
         self._known: dict[bytes, bytes | None] = {}
         self._targets: dict[tuple[str, bytes], bytes] = {}
 

@@ -8,7 +8,7 @@ from functools import cache
 from importlib import import_module
 from types import ModuleType
 
-from transforms.rules import Kept, Resource
+from transforms.rules import Kept, Lender, Resource
 
 
 def mappings() -> dict[str, Resource]:
@@ -16,9 +16,9 @@ def mappings() -> dict[str, Resource]:
     return {each.source: each for each in _declared() if isinstance(each, Resource)}
 
 
-def kept() -> dict[str, Kept]:
-    """FHIR resource type → what is kept of it for others, one for each file of this folder that declares that."""
-    return {each.source: each for each in _declared() if isinstance(each, Kept)}
+def kept() -> dict[str, Kept | Lender]:
+    """FHIR resource type → what is kept of it for others, or said of them, one for each file that declares that."""
+    return {each.source: each for each in _declared() if isinstance(each, Kept | Lender)}
 
 
 def declared_in(resource_type: str) -> str | None:
@@ -26,7 +26,7 @@ def declared_in(resource_type: str) -> str | None:
     return next((module.__name__ for module in _modules() if module.RESOURCE.source == resource_type), None)
 
 
-def _declared() -> list[Resource | Kept]:
+def _declared() -> list[Resource | Kept | Lender]:
     return [module.RESOURCE for module in _modules()]
 
 

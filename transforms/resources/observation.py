@@ -3,6 +3,7 @@
 from schemas.problems import Reason
 from transforms.codes.systems import INTERPRETATION, LOINC, SNOMED
 from transforms.rules import (
+    LENT,
     Parts,
     Resource,
     ValueNames,
@@ -35,6 +36,7 @@ from transforms.rules import (
     required,
     said,
     time_of_day,
+    time_of_report,
     value_range,
     withheld,
 )
@@ -84,6 +86,8 @@ RESOURCE = Resource(
     record="observation",
     version=1,
     subject={"subject": patient()},
+    lends={"hasMember": "panels"},
+    lent=("reports", "panels"),
     fields={
         "status": one_of("status", STATUS, withdrawn=("entered-in-error",), spellings=SPELLINGS, modifier=True),
         "category": each_of("category", CATEGORY, CATEGORIES_SPELT),
@@ -93,7 +97,10 @@ RESOURCE = Resource(
             effectivePeriod=period(start=("effective", "effective_date"), past=True, or_end=True),
             effectiveInstant=instant("effective", "effective_date"),
             effectiveTiming=withheld("timing-withheld"),
-            instead={"issued": flagged(instant("effective", "effective_date"), "time-issued")},
+            instead={
+                "issued": flagged(instant("effective", "effective_date"), "time-issued"),
+                LENT: time_of_report("effective", "effective_date"),
+            },
             missing=Reason.MISSING_TIME,
         ),
         "issued": instant("issued", "issued_date"),

@@ -21,11 +21,11 @@ from transforms.rules.codes import (
     words_of,
 )
 from transforms.rules.contradictions import negative, out_of_order, together
-from transforms.rules.declaring import Kept, Parts, Resource, choice, required
+from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, choice, required
 from transforms.rules.devices import device, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
-from transforms.rules.links import kinds_of, link, links, pseudonym_of, replaced
+from transforms.rules.links import grouped_by, kinds_of, link, links, pseudonym_of, replaced
 from transforms.rules.meaning import (
     extensions,
     fact,
@@ -47,12 +47,22 @@ from transforms.rules.medicines import (
 )
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
-from transforms.rules.refusals import not_a_fact_if_true, other_version, unless_beside, unless_shaped, unless_within
-from transforms.rules.texts import ValueNames, presence, said, withheld
+from transforms.rules.refusals import (
+    not_a_fact_if_true,
+    other_version,
+    unless_beside,
+    unless_shaped,
+    unless_within,
+    unusable_if_given,
+)
+from transforms.rules.reports import results_of, time_of_report
+from transforms.rules.requests import REQUEST_CONTRADICTIONS, asked, request_intent
+from transforms.rules.texts import ValueNames, presence, said, true_if_given, withheld
 from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
 from transforms.rules.visits import (
     class_history,
     codings_in,
+    codings_in_extension,
     diagnoses,
     hospitalization,
     kinds_in,
@@ -63,8 +73,11 @@ from transforms.rules.visits import (
 
 __all__ = [
     "DRUG_CONTRADICTIONS",
+    "LENT",
+    "REQUEST_CONTRADICTIONS",
     "Ages",
     "Kept",
+    "Lender",
     "Parts",
     "Resource",
     "ValueNames",
@@ -72,6 +85,7 @@ __all__ = [
     "age_or_date_in_words",
     "age_range",
     "amount_of",
+    "asked",
     "birth_date",
     "boolean",
     "choice",
@@ -81,6 +95,7 @@ __all__ = [
     "coded_value",
     "codings",
     "codings_in",
+    "codings_in_extension",
     "device",
     "diagnoses",
     "died",
@@ -95,6 +110,7 @@ __all__ = [
     "flagged",
     "focus",
     "given_dosage",
+    "grouped_by",
     "home_zip",
     "hospitalization",
     "instant",
@@ -130,18 +146,23 @@ __all__ = [
     "reference_range",
     "replaced",
     "reported",
+    "request_intent",
     "required",
+    "results_of",
     "said",
     "statement_period",
     "supply",
     "the_patient",
     "time_of_day",
+    "time_of_report",
     "timing_bounds",
     "together",
+    "true_if_given",
     "unless_beside",
     "unless_masked",
     "unless_shaped",
     "unless_within",
+    "unusable_if_given",
     "us_core",
     "value_range",
     "verification_status",

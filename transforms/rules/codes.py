@@ -232,7 +232,8 @@ def coded_found(
     values: dict[str, Any] = dict(chosen)
     if every:
         values[every] = shared_codings(usable, setting)
-    return Found(values, tuple(flags), tuple((system or "", code) for system, code in unmapped))
+    target = next(iter(wanted.values()))[0] if wanted else ""
+    return Found(values, tuple(flags), tuple((system or "", code, target) for system, code in unmapped))
 
 
 def _refuse(reason: Reason, flags: list[str], faulty: int | None) -> None:

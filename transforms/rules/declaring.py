@@ -17,8 +17,8 @@ class Found:
     values: dict[str, Any] = field(default_factory=dict)
     """Output field → JSON value; None, empty text and empty lists are left out."""
     flags: tuple[str, ...] = ()
-    unmapped: tuple[tuple[str, str], ...] = ()
-    """(system, code) that neither is of the target system nor in the code map."""
+    unmapped: tuple[tuple[str, str, str], ...] = ()
+    """(system, code, target system) of codes that neither are of the target system nor in the code map."""
     withdrawn: bool = False
     repaired: bool = False
     """A known spelling was put right."""
@@ -27,6 +27,8 @@ class Found:
 
 
 NOTHING = Found()
+LENT = "(lent)"
+"""In place of a FHIR field: what other resources say of this one."""
 
 
 Read = Callable[[bytes, "bytes | None", Setting], Found]
@@ -106,6 +108,10 @@ class Resource:
     parts: Parts | None = None
     contradictions: tuple[Contradiction, ...] = ()
     """What its records are flagged for."""
+    lent: tuple[str, ...] = ()
+    """Output fields that other resources say of its records; they stand last."""
+    lends: Mapping[str, str] = field(default_factory=dict)
+    """FHIR field that lists others of its type → the output field by which those name this one."""
 
     @property
     def mapping(self) -> str:
@@ -122,6 +128,15 @@ class Kept:
     """The resource → what is kept of it, in one form whatever its serialiser; None where it says it is an error."""
     alone: Mapping[str, Reason] = field(default_factory=dict)
     """Fields by which it tells of a patient itself, and why that gives no record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lender:
+    """A FHIR resource type that gives no record, but says something of the records of those it lists."""
+
+    source: str
+    lend: Callable[[bytes, bytes, Setting], Mapping[bytes, bytes] | None]
+    """(the resource, its ref, setting) → what it says of others, by their refs; None where it says it is an error. Raises Unusable."""
 
 
 def choice(

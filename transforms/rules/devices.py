@@ -6,7 +6,7 @@ from msgspec import Raw, Struct
 from msgspec.json import encode
 
 from schemas.problems import Reason
-from transforms.codes.kinds import kind_of
+from transforms.codes.kinds import kind_of, target_of
 from transforms.fhir.elements import CodeableConcept, Coding, Period, Reference, Scalar, Unusable, decode, text_of
 from transforms.rules.concepts import chosen_code, shared_coding, shared_codings, usable_codings
 from transforms.rules.declaring import Found, Rule
@@ -87,7 +87,8 @@ def device(*, kind: str, every: str, **targets: str) -> Rule:
         values[every] = shared_codings(usable, setting)
         if values[kind] or any(chosen.values()):
             return Found(values, tuple(flags))
-        unmapped = tuple((system or "", code) for system, code in (shared_coding(*each, setting) for each in usable))
+        shown = [shared_coding(*each, setting) for each in usable]
+        unmapped = tuple((system or "", code, target_of("device")) for system, code in shown)
         return Found(values, (*flags, "code-unmapped"), unmapped)
 
     return Rule((kind, *targets, every), read, needs="contained", refers="Device", fatal=True)

@@ -83,6 +83,23 @@ def pseudonym_of(name: str, *resource_types: str) -> Rule:
     return Rule((name,), read)
 
 
+class _Identifier(Struct, gc=False):
+    system: Scalar = None
+    value: Scalar = None
+
+
+def grouped_by(name: str) -> Rule:
+    """Identifier that a group of orders has in common → its keyed hash; one without a system holds at the site."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        source = decode(raw, _Identifier | None) or _Identifier()
+        if not (value := text_of(source.value)):
+            return NOTHING
+        return Found({name: hexadecimal(b"h-", setting.pseudonyms.ref("group", f"{text_of(source.system)}|{value}"))})
+
+    return Rule((name,), read)
+
+
 def kinds_of(name: str) -> Rule:
     """List of References → the resource types they name: who did it is told by kind, never by name."""
 

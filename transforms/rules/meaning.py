@@ -63,9 +63,10 @@ def modifiers(*names: str) -> dict[str, Rule]:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         if raw in (b"null", b"[]", b'""'):
             return NOTHING
-        if _DENIES.search(raw.decode("utf-8", "replace")):
-            raise Unusable(Reason.NOT_A_FACT)
-        raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD)
+        denied = _denials(raw)
+        if denied == {False}:
+            return NOTHING
+        raise Unusable(Reason.NOT_A_FACT if True in denied else Reason.MODIFIER_NOT_UNDERSTOOD)
 
     return {name: Rule((), read) for name in names or ("modifierExtension", "implicitRules")}
 
@@ -97,12 +98,28 @@ _GONE = re.compile(r"(?i)/[^/]*(is-?deleted|soft-?delete|tombstone|deleted-?stat
 _FALSE = frozenset({b"false", b'"false"'})
 
 
+def _denials(raw: bytes) -> set[bool | None]:
+    """Whether modifiers deny, of such as could (QI-Core writes `doNotPerform` false on each order of a device); None for others."""
+    try:
+        told = [_decoded(each) for each in _listed(raw)]
+    except Unusable:
+        told = [None]
+    if None in told:
+        return {True if _DENIES.search(raw.decode("utf-8", "replace")) else None}
+    named = [each for each in told if each is not None]
+    return {not _is_false(each) if _DENIES.search(f'{text_of(each.url)}"') else None for each in named}
+
+
+def _is_false(mark: _Extension) -> bool:
+    return b"" + (mark.valueBoolean or b"") in _FALSE
+
+
 def extensions(of: Rule | None = None) -> Rule:
     """Extensions that change what a resource means though they are none of FHIR's modifiers; `of` reads the others."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         for each in _listed(raw):
-            if (mark := _decoded(each)) is not None and b"" + (mark.valueBoolean or b"") not in _FALSE:
+            if (mark := _decoded(each)) is not None and not _is_false(mark):
                 _refuse_by(text_of(mark.url))
                 if _GONE.search(text_of(mark.url)):
                     return Found(withdrawn=True)

@@ -26,15 +26,26 @@ def other_version() -> Rule:
     return Rule((), read)
 
 
-def unless_within(*members: str) -> Rule:
-    """A field that is not read, in which other FHIR versions have members that R4 does not: those are refused by name."""
+def unusable_if_given(reason: Reason) -> Rule:
+    """A field that says in a way we cannot follow what has to be known: the resource is unusable for that reason."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        if raw == b"null":
+            return NOTHING
+        raise Unusable(reason)
+
+    return Rule((), read)
+
+
+def unless_within(*members: str, rule: Rule | None = None) -> Rule:
+    """A field in which other FHIR versions have members that R4 does not: those are refused by name; `rule` reads the others."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         if has_members(raw, *members):
             raise Unusable(Reason.OTHER_FHIR_VERSION)
-        return NOTHING
+        return rule.read(raw, companion, setting) if rule else NOTHING
 
-    return Rule((), read)
+    return replace(rule, read=read, usual=None) if rule else Rule((), read)
 
 
 def has_members(raw: bytes, *members: str) -> bool:

@@ -118,6 +118,15 @@ def presence() -> Rule:
     return Rule((), lambda raw, companion, setting: NOTHING)
 
 
+def true_if_given(name: str) -> Rule:
+    """A field that says by being there that something is so."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        return Found({name: True}) if raw != b"null" else NOTHING
+
+    return Rule((name,), read)
+
+
 def string_of(raw: bytes) -> str:
     """A JSON string without white space around it; empty for null. Raises Unusable."""
     return text_of(decode(raw, str | None))

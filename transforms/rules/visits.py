@@ -54,6 +54,24 @@ def codings_in(name: str, member: str) -> Rule:
     return Rule((name,), read)
 
 
+class _Extension(Struct, gc=False):
+    url: Scalar = None
+    valueCodeableConcept: CodeableConcept | None = None
+
+
+def codings_in_extension(name: str, ending: str) -> Rule:
+    """Extensions whose URL ends so → every coding of their CodeableConcept."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        listed = decode(raw, list[_Extension | None] | _Extension | None) or []
+        found = [each for each in (listed if isinstance(listed, list) else [listed]) if each is not None]
+        meant = [each.valueCodeableConcept for each in found if text_of(each.url).endswith(f"/{ending}")]
+        codings, flags = gathered([each for each in meant if each is not None], setting)
+        return Found({name: codings}, tuple(flags))
+
+    return Rule((name,), read)
+
+
 def kinds_in(name: str, member: str) -> Rule:
     """List of elements → the resource types that the References of one member name."""
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
+from connectors.by_id import stub
 from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
 from connectors.outside.decoding import ABSENT, Unreadable, decoded, elements, said
@@ -59,7 +60,7 @@ class Deletions:
             if ids:
                 numbers[name] = numbers.get(name, 0) + 1
                 path = self.landing.path(name, numbers[name])
-                self.landing.write(path, [_stub(name, each) + b"\n" for each in sorted(ids)])
+                self.landing.write(path, [stub(name, each) + b"\n" for each in sorted(ids)])
                 told[0].files.append(path.name)
                 told[0].notes.append(f"{name}: the export names {len(ids)} as deleted")
 
@@ -109,7 +110,3 @@ def _id_of(line: bytes | Problem) -> str:
         return said(decoded(line, _NAMED).id, str, "")
     except Unreadable:
         return ""
-
-
-def _stub(resource_type: str, ident: str) -> bytes:
-    return msgspec.json.encode({"resourceType": resource_type, "id": ident, "meta": {"deleted": True}})

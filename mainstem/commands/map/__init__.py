@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mainstem.commands.noticed import noticed
 from mainstem.commands.terminal import json_lines, progress_bars, reason_fix, say
 from schemas.errors import IncompleteError
 
@@ -52,5 +53,7 @@ def map_files(
         say(f"  left out {count:,} parts × {reason}; their panels stand", err=True)
     for reason, count in sorted(trial.skipped.items()):
         say(f"  skipped {count:,} × {reason}: {reason_fix(reason)}", err=True)
+    for line in noticed(trial.flags, trial.unmapped):
+        say(line, err=True)
     if not trial.mapped and not trial.withdrawn:
         raise IncompleteError("nothing could be mapped", "Give files of FHIR R4 resources, one a line.")

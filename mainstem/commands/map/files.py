@@ -14,11 +14,10 @@ from typing import IO
 from connectors.delivery import look_into, shown
 from connectors.formats.bundles import held_in
 from connectors.formats.ndjson import read_batches
-from mainstem.commands.map.referred import Aside, set_aside
+from mainstem.commands.map.referred import SET_ASIDE, Aside, set_aside
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.config.site_mapper import KEY_BYTES, site_mapper
 from schemas.errors import OperatorError
-from schemas.outcomes import REFERRED_TYPES
 from schemas.problems import Problem, Reason
 from schemas.sites import Files, Site
 from transforms import Mapper
@@ -41,6 +40,9 @@ class Trial:
     dropped: dict[str, int] = field(default_factory=dict)
     """Fields left out because they could not be used, by FHIR path."""
     parts_skipped: dict[str, int] = field(default_factory=dict)
+    flags: dict[str, int] = field(default_factory=dict)
+    unmapped: dict[str, int] = field(default_factory=dict)
+    """Codes that have no meaning in the system that is wanted, as a code map's first three columns."""
 
     @property
     def mapped(self) -> int:
@@ -66,14 +68,15 @@ def map_paths(
     found = [path for given in paths for path in _files(given)]
     trial, cap = Trial(), file.site.limits.line_bytes
     with ExitStack() as stack:
-        referred = partial(set_aside, paths=found, mapper=site_mapper(file, secrets, types=REFERRED_TYPES), cap=cap)
+        referred = partial(set_aside, paths=found, mapper=site_mapper(file, secrets, types=SET_ASIDE), cap=cap)
         aside = stack.enter_context(closing(Aside(referred)))
-        mapper = site_mapper(file, secrets, look_up=aside.look_up)
+        mapper = site_mapper(file, secrets, look_up=aside.look_up, lent=aside.lent)
         report = stack.enter_context(_private(problems)) if problems else None
         for path in found:
             _map_file(path, mapper, file.site.site, cap, trial, out, report, explain)
             progress("map", path.name, trial.read)
         trial.dropped, _, trial.parts_skipped = mapper.noticed.take()
+        trial.flags, trial.unmapped = mapper.take_flags(), mapper.take_unmapped()
     return trial
 
 

@@ -1,18 +1,25 @@
-"""What of the files others are read with: kept aside once something asks for it, whatever order the files come in."""
+"""What of the files others are read with, and what they say of others: kept aside once something asks for it, whatever order the files come in."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from connectors.formats.bundles import without_bundles
 from connectors.formats.ndjson import read_batches
-from schemas.outcomes import REFERRED_TYPES
+from schemas.outcomes import LENDING_TYPES, REFERRED_TYPES
 from schemas.problems import Problem
 from transforms import Mapper
-from transforms.mapped import Outcomes
+from transforms.mapped import Lent, Outcomes
+from transforms.resources import mappings
 
-_NAMED = tuple(b'"%b"' % name.encode() for name in REFERRED_TYPES)
+SET_ASIDE = {*REFERRED_TYPES, *LENDING_TYPES, *(name for name, found in mappings().items() if found.lends)}
+"""FHIR resource types of which something is kept aside; of those that give records, what they say of others."""
+_FIELDS = (field for found in mappings().values() for field in found.lends)
+_NAMED = tuple(b'"%b"' % name.encode() for name in (*REFERRED_TYPES, *LENDING_TYPES, *_FIELDS))
 _TABLE = "CREATE TABLE referred (ref BLOB PRIMARY KEY, content BLOB, updated INTEGER) WITHOUT ROWID"
+_LENT = (
+    'CREATE TABLE lent ("to" BLOB, "by" BLOB, content BLOB, updated INTEGER, PRIMARY KEY ("to", "by")) WITHOUT ROWID'
+)
 _NEWER = (
     "INSERT INTO referred VALUES (?, ?, ?) ON CONFLICT (ref) DO UPDATE SET content = excluded.content,"
     " updated = excluded.updated WHERE coalesce(excluded.updated >= updated, true)"
@@ -20,7 +27,7 @@ _NEWER = (
 
 
 class Aside:
-    """Referred resources by ref, the newest version of each; on the disk once they are many, gone when closed.
+    """Referred resources by ref, the newest version of each, and what is said of others; on the disk once they are many, gone when closed.
 
     `fill` reads them all, when the first is asked for: where nothing is looked up, no file is read twice.
     """
@@ -29,13 +36,14 @@ class Aside:
         self._fill: Callable[[Aside], None] | None = fill
         self._rows = sqlite3.connect("")  # SQLite's private database: in memory until its cache is full
         self._rows.execute(_TABLE)
+        self._rows.execute(_LENT)
+        self._rows.execute('CREATE INDEX lent_by ON lent ("by")')
+        self._lends = False
         self.close = self._rows.close
 
     def look_up(self, refs: Collection[bytes]) -> Mapping[bytes, bytes]:
         """The contents of those that are known."""
-        if (fill := self._fill) is not None:
-            self._fill = None
-            fill(self)
+        self._filled()
         found: dict[bytes, bytes] = {}
         for ref in refs:
             for content in self._rows.execute("SELECT content FROM referred WHERE ref = ?", (ref,)):
@@ -43,11 +51,43 @@ class Aside:
                     found[ref] = content[0]
         return found
 
+    def lent(self, refs: Collection[bytes]) -> Mapping[bytes, Sequence[bytes]]:
+        """What is said of those of which anything is."""
+        self._filled()
+        if not self._lends:
+            return {}
+        wanted = 'SELECT content FROM lent WHERE "to" = ? AND content IS NOT NULL ORDER BY "by"'
+        said = {ref: [row[0] for row in self._rows.execute(wanted, (ref,))] for ref in refs}
+        return {ref: contents for ref, contents in said.items() if contents}
+
+    def _filled(self) -> None:
+        if (fill := self._fill) is not None:
+            self._fill = None
+            fill(self)
+
     def take(self, outcomes: Outcomes) -> None:
         """What a batch of lines gave, also that something is known no more."""
         gone = [(each.ref, None, each.updated) for each in outcomes.unusual.values() if each.withdrawn]
         self._rows.executemany(_NEWER, [(each.ref, each.content, each.updated) for each in outcomes.referred])
         self._rows.executemany(_NEWER, gone)
+        for each in outcomes.lent:
+            self._lend(each)
+        if self._lends:
+            for ref, _, updated in gone:
+                self._lend(Lent(ref, {}, updated))
+
+    def _lend(self, lent: Lent) -> None:
+        """What is said now, in place of what the same resource said before; not by an older version."""
+        known = self._rows.execute('SELECT max(updated) FROM lent WHERE "by" = ?', (lent.by,)).fetchone()[0]
+        if known is not None and lent.updated is not None and lent.updated < known:
+            return
+        self._rows.execute('DELETE FROM lent WHERE "by" = ?', (lent.by,))
+        rows: Mapping[bytes, bytes | None] = lent.to or {b"": None}  # nothing more is said, since then
+        self._rows.executemany(
+            "INSERT INTO lent VALUES (?, ?, ?, ?)",
+            [(to, lent.by, content, lent.updated) for to, content in rows.items()],
+        )
+        self._lends = True
 
 
 def set_aside(aside: Aside, paths: Iterable[Path], mapper: Mapper, *, cap: int) -> None:

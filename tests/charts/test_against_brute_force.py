@@ -1,0 +1,189 @@
+"""Limits and rules against a second implementation: plain, window by window, written from the formulas alone."""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import groupby, pairwise
+from statistics import mean, median
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.charts.chart import draw
+from services.charts.point import Subgroup
+
+Lines = list[tuple[float | None, float | None, float | None, float | None]]
+"""Value, centre, lower, upper."""
+SHARES = st.lists(
+    st.integers(0, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), min_size=3, max_size=40
+)
+VALUES = st.lists(st.one_of(st.none(), st.integers(0, 40).map(lambda n: n / 4)), min_size=3, max_size=40)
+
+
+def close(ours: float | None, theirs: float | None) -> bool:
+    """Alike to a billionth, or both absent."""
+    if ours is None or theirs is None:
+        return ours is theirs
+    return math.isclose(ours, theirs, rel_tol=1e-9, abs_tol=1e-9)
+
+
+def attributes(rows: Sequence[tuple[int, int]], spread: Callable[[float], float], top: float, prime: bool) -> Lines:
+    """p, u, P′, U′ in one: `spread` is the variance of one."""
+    rows_known = [(y, n) for y, n in rows if n]
+    if not rows_known:
+        return [(None, None, None, None)] * len(rows)
+    centre = sum(y for y, _ in rows_known) / sum(n for _, n in rows_known)
+    factor: float | None = 1.0
+    if prime:
+        z = [0.0 if not spread(centre) else (y / n - centre) / math.sqrt(spread(centre) / n) for y, n in rows_known]
+        jumps = [abs(z[k] - z[k - 1]) for k in range(1, len(z))]
+        factor = sum(jumps) / len(jumps) / 1.128 if jumps else None
+    lines: Lines = []
+    for y, n in rows:
+        if not n or factor is None:
+            lines.append((y / n if n else None, centre, None, None))
+            continue
+        three = 3 * factor * math.sqrt(spread(centre) / n)
+        lines.append((y / n, centre, max(0.0, centre - three), min(top, centre + three)))
+    return lines
+
+
+def individuals(values: Sequence[float | None]) -> Lines:
+    """The I-chart."""
+    there = [value for value in values if value is not None]
+    if not there:
+        return [(None, None, None, None)] * len(values)
+    centre = sum(there) / len(there)
+    if len(there) == 1:
+        return [(value, centre, None, None) for value in values]
+    moves = [abs(there[k + 1] - there[k]) for k in range(len(there) - 1)]
+    three = 3 * (sum(moves) / len(moves)) / 1.128
+    return [(value, centre, centre - three, centre + three) for value in values]
+
+
+def agree(kind: str, subgroups: Sequence[Subgroup], theirs: Lines) -> None:
+    """Every number of every point."""
+    for point, lines in zip(draw(kind, subgroups).points, theirs, strict=True):
+        ours = (point.value, point.centre, point.lower, point.upper)
+        assert all(map(close, ours, lines)), (kind, ours, lines)
+
+
+@given(SHARES)
+@settings(max_examples=60, deadline=None)
+def test_charts_of_counts(rows: list[tuple[int, int]]) -> None:
+    """p and u, and both widened."""
+    subgroups = [Subgroup(y, n) for y, n in rows]
+    agree("p", subgroups, attributes(rows, lambda p: p * (1 - p), 1.0, prime=False))
+    agree("pp", subgroups, attributes(rows, lambda p: p * (1 - p), 1.0, prime=True))
+    agree("u", subgroups, attributes(rows, lambda u: u, math.inf, prime=False))
+    agree("up", subgroups, attributes(rows, lambda u: u, math.inf, prime=True))
+
+
+@given(VALUES)
+@settings(max_examples=60, deadline=None)
+def test_charts_of_measurements(values: list[float | None]) -> None:
+    """I, g, T and run."""
+    subgroups, there = [Subgroup(value) for value in values], [value for value in values if value is not None]
+    agree("i", subgroups, individuals(values))
+    if not there:
+        return
+    agree("run", subgroups, [(value, median(there), None, None) for value in values])
+    top = mean(there) + 3 * math.sqrt(mean(there) * (mean(there) + 1))
+    agree("g", subgroups, [(value, median(there), 0.0, top) for value in values])
+    small = individuals([None if value is None else value ** (1 / 3.6) for value in values])
+    back = [
+        tuple(None if one is None else max(one, 0) ** 3.6 for one in (centre, low, high))
+        for _, centre, low, high in small
+    ]
+    agree("t", subgroups, [(value, *lines) for value, lines in zip(values, back, strict=True)])  # type: ignore[misc]
+
+
+def flagged(z: Sequence[float | None]) -> dict[str, set[int]]:
+    """By each rule the places of the points that take part: every window of every length tried."""
+    there = [place for place, value in enumerate(z) if value is not None]
+    off = [place for place in there if z[place] != 0]
+    moving = [place for k, place in enumerate(there) if not k or z[place] != z[there[k - 1]]]
+
+    def windows(places: Sequence[int], length: int, fits: Callable[[list[float]], bool]) -> set[int]:
+        found: set[int] = set()
+        for start in range(len(places) - length + 1):
+            window = list(places[start : start + length])
+            if fits([value for place in window if (value := z[place]) is not None]):
+                found |= set(window)
+        return found
+
+    def one_side(values: list[float]) -> bool:
+        return all(value > 0 for value in values) or all(value < 0 for value in values)
+
+    def one_way(values: list[float]) -> bool:
+        steps = [b - a for a, b in pairwise(values)]
+        return all(step > 0 for step in steps) or all(step < 0 for step in steps)
+
+    def outer(third_too: bool) -> set[int]:
+        found: set[int] = set()
+        for way in (1, -1):
+            for start in range(len(there) - 2):
+                three = there[start : start + 3]
+                far = [place for place in three if way * (z[place] or 0) > 2]
+                if len(far) >= 2 and (not third_too or all(way * (z[place] or 0) > 0 for place in three)):
+                    found |= set(far)
+        return found
+
+    return {
+        "one_beyond_3_sigma": {place for place in there if abs(z[place] or 0) > 3},
+        "eight_one_side": windows(off, 8, one_side),
+        "seven_one_side": windows(off, 7, one_side),
+        "six_rising_or_falling": windows(moving, 6, one_way),
+        "seven_rising_or_falling": windows(moving, 7, one_way),
+        "two_of_three_outer_third": outer(third_too=False),
+        "two_of_three_beyond_2_sigma": outer(third_too=True),
+        "fifteen_inner_third": windows(there, 15, lambda values: all(abs(value) < 1 for value in values)),
+    }
+
+
+BY_SET = {
+    "control": (
+        "one_beyond_3_sigma",
+        "eight_one_side",
+        "six_rising_or_falling",
+        "two_of_three_outer_third",
+        "fifteen_inner_third",
+    ),
+    "nhs": ("one_beyond_3_sigma", "seven_one_side", "seven_rising_or_falling", "two_of_three_beyond_2_sigma"),
+    "anhoj": ("one_beyond_3_sigma",),
+}
+STEPS = st.one_of(st.none(), st.integers(-7, 7).map(lambda n: n / 2))
+WALKS = st.lists(STEPS, min_size=3, max_size=60)
+NARROW = st.lists(st.one_of(st.none(), st.sampled_from([-0.5, 0, 0.5, 0.75, 1])), min_size=15, max_size=60)
+CLIMBS = st.lists(st.sampled_from([0.25, 0.25, 0.5, 0, -0.25]), min_size=8, max_size=50).map(
+    lambda steps: [sum(steps[: k + 1]) - 1 for k in range(len(steps))]
+)
+
+
+@given(st.one_of(WALKS, NARROW, CLIMBS), st.sampled_from([(0, 1), (10, 2), (0.3, 0.1), (-1e6, 0.125)]))
+@settings(max_examples=300, deadline=None)
+def test_rules(z: list[float | None], lines: tuple[float, float]) -> None:
+    """Every set, on points that often lie on a line, whatever the scale."""
+    centre, sigma = lines
+    subgroups = [Subgroup(None if one is None else centre + one * sigma, centre=centre, sigma=sigma) for one in z]
+    chart, theirs = draw("given", subgroups), flagged(z)
+    for rules, names in BY_SET.items():
+        ours: dict[str, set[int]] = {name: set() for name in names}
+        for signal in chart.signals(rules):
+            ours[signal.rule] |= set(signal.places)
+        assert ours == {name: theirs[name] for name in names}
+
+
+@given(WALKS)
+@settings(max_examples=100, deadline=None)
+def test_runs(z: list[float | None]) -> None:
+    """Lengths and crossings counted in another way, the bound by adding up probabilities."""
+    sides = "".join("+" if value > 0 else "-" for value in z if value)
+    runs = draw("given", [Subgroup(value, centre=0, sigma=1) for value in z]).runs
+    assert runs is not None
+    assert runs.useful == len(sides)
+    assert runs.longest == max((len(list(run)) for _, run in groupby(sides)), default=0)
+    assert runs.crossings == sides.count("+-") + sides.count("-+")
+    if sides:
+        chance = [math.comb(len(sides) - 1, k) / 2 ** (len(sides) - 1) for k in range(len(sides))]
+        assert runs.crossings_min == min(k for k in range(len(sides)) if sum(chance[: k + 1]) >= 0.05)
+        assert runs.longest_max == round(math.log2(len(sides))) + 3
