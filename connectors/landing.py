@@ -26,6 +26,7 @@ _GZIP_WINDOW = 31
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _LOAD_FOLDER = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)(\d\d)(\d\d.*)")
 """`2026-03-02T050000Z-2`: a load's start without its colons, which some shares do not take."""
+_NUMBERED = re.compile(r"(\w+)-\d{4,}\.ndjson\.gz")
 WAITING_BYTES = 64 << 20
 """Unusable lines held in memory before they are written: one may be as long as a line may be."""
 T = TypeVar("T", bound=msgspec.Struct)
@@ -46,6 +47,12 @@ class LandingZone:
         """A load's folder: `north/2026-03-02T05:00:00Z` is `<root>/north/2026-03-02T050000Z`."""
         folder = self._folder / load_id.partition("/")[2].replace(":", "")
         return Landing(folder, above=(self._folder.parent, self._folder))
+
+    def loads(self) -> list[tuple[str, "Landing"]]:
+        """Every load of which something is kept, the newest first."""
+        with _disk(self._folder):
+            found = sorted(self._loads(), reverse=True)
+        return [(load_id, Landing(folder)) for folder, load_id in found]
 
     def tidy(self, *, keep: int, needed: Callable[[str], bool]) -> None:
         """Removes what all but the latest `keep` loads landed, quarantined lines only of loads that are not `needed`."""
@@ -88,6 +95,17 @@ class Landing:
     def files(self, resource_type: str) -> list[Path]:
         """The complete files holding that type, in order."""
         return sorted(self.folder.glob(f"{resource_type}-*.ndjson.gz"))
+
+    def types(self) -> list[str]:
+        """The resource types of which there are complete files."""
+        with _disk(self.folder):
+            found = {_NUMBERED.fullmatch(path.name) for path in self.folder.iterdir()}
+        return sorted({each[1] for each in found if each})
+
+    def quarantined(self) -> dict[str, Path]:
+        """The files of lines that gave no record, by resource type."""
+        with _disk(self.folder):
+            return {path.name.partition(".")[0]: path for path in sorted(self.folder.glob("quarantine/*.ndjson"))}
 
     def quarantine(self, resource_type: str, *, at: "Kept | None" = None, most: "Kept | None" = None) -> "Quarantine":
         """Where lines of the type that gave no record are kept, at most `most`; what stands beyond `at` is cut off."""

@@ -266,6 +266,10 @@ class Site(_Section):
         default=4, ge=1, le=20, description="How many groups of types are pulled and mapped side by side."
     )
     overlap_minutes: int = Field(default=60, ge=0, description="How far each pull reaches back before the watermark.")
+    shared_code_map: str | None = Field(
+        default=None,
+        description="CSV file of the network's code map, in the form of code_map; where both name a code, the site's own row wins.",
+    )
     code_map: str | None = Field(
         default=None, description="CSV of local codes: system,code,target_system,target_code,note."
     )

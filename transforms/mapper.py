@@ -15,7 +15,8 @@ from schemas.outcomes import LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
 from schemas.problems import Problem, Reason
 from transforms.codes.code_map import CodeMapRow, csv_line
 from transforms.codes.code_map import code_map as meanings
-from transforms.fhir.elements import Scalar, path_of, text_of
+from transforms.codes.systems import repaired_system
+from transforms.fhir.elements import Quantity, Scalar, Unusable, decode, path_of, text_of
 from transforms.fhir.type_names import OTHER_VERSIONS_TYPES, R4_TYPES
 from transforms.identity import identity_of
 from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Mapped, Outcome, Outcomes, joined
@@ -27,7 +28,9 @@ from transforms.reading.noticed import Noticed
 from transforms.reading.reader import Reader
 from transforms.reading.references import LookUp, LookUpLent, References
 from transforms.resources import declared_in, kept, mappings
+from transforms.rules.concepts import shared_coding
 from transforms.rules.setting import Setting
+from transforms.rules.units import meant_unit
 
 ALL_TYPES = (*MAPPED_TYPES, *LENDING_TYPES, *REFERRED_TYPES)
 """FHIR resource types that are read, records or not."""
@@ -79,6 +82,7 @@ class Mapper:
         setting = Setting(
             ZoneInfo(time_zone), self._pseudonyms, meanings(rows), str(latest), midnight_is_date=midnight_is_date
         )
+        self._setting = setting
         policy = FieldPolicy.load()
         self._sources = {resource.record: resource.source for resource in mappings().values()}
         self._references = References(self._pseudonyms, look_up, lent)
@@ -164,6 +168,18 @@ class Mapper:
         Keyed with the mapping's identity, so that under another mapping none is recognised.
         """
         return list(map(keyed(blake2b(key=self.identity(resource_type), digest_size=len(NO_LINE))), lines))
+
+    def shown_coding(self, system: str | None, code: str) -> tuple[str, str]:
+        """A coding of the source as records carry it: what is local and not plain is hashed."""
+        shown = shared_coding(repaired_system(system), code, self._setting)
+        return shown[0] or "", shown[1]
+
+    def is_unit(self, quantity: bytes) -> bool:
+        """Whether a Quantity's unit is one that is known, or none at all."""
+        try:
+            return meant_unit(decode(quantity, Quantity), self._setting).fault is None
+        except Unusable:
+            return True  # what is wrong is not its unit
 
     def record_count(self, resource_type: str, lines: Sequence[bytes]) -> int:
         """How many records lines of a type gave that are recognised, and so need no mapping."""

@@ -5,6 +5,7 @@ A file gives `group`: with a name its commands stand below it (`mainstem topics 
 nobody imports this room.
 """
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -15,6 +16,10 @@ import typer
 
 from mainstem.commands.terminal import print_defect, print_error
 from schemas.errors import MainstemError
+
+NEW_OBJECTS = 20_000
+"""Before unreachable cycles are looked for among them: Python's own 700 costs a quarter of a start, and a tenth of a mapping,
+where thousands of rows live for a moment and none is in a cycle."""
 
 app = typer.Typer(
     name="mainstem",
@@ -50,6 +55,7 @@ def _configure(
 def main() -> None:
     """Runs the command; an error of ours is printed as its cause and its fix, without a traceback; of others the kind alone."""
     sys.excepthook = print_defect
+    gc.set_threshold(NEW_OBJECTS)
     os.umask(
         os.umask(0o077) | 0o022
     )  # a stub runs with Airflow's rights, a site file says where a key is: nobody else's

@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from mainstem.config.settings import Settings
-    from mainstem.refresh import Progress
+    from mainstem.refresh import Progress, Refresh
     from schemas.loads import Gap
 
 LABEL = 60
 """Characters of a bar's label."""
 SitePath = Annotated[Path, typer.Argument(metavar="SITE", help="The site's TOML file.", show_default=False)]
+SiteOption = Annotated[
+    str,
+    typer.Option("--site", help="The site's TOML file, or its name in the folder of site files.", show_default=False),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
 
 
@@ -136,6 +140,26 @@ def read_settings(**given: object) -> "Settings":
 
     configure_once()
     return load_settings(**given)
+
+
+def site_path(site: str, settings: "Settings") -> Path:
+    """The site file that is meant by a path or by a site's name."""
+    path = Path(site)
+    named = settings.sites / f"{site}.toml"
+    return named if not path.suffix and not path.is_file() and named.is_file() else path
+
+
+@contextmanager
+def open_site(site: str, *, quiet: bool) -> Iterator["Refresh"]:
+    """A site on the configured parts, by its file or its name, with bars for people unless `quiet`."""
+    from mainstem.refresh import open_refresh
+
+    settings = read_settings()
+    with (
+        progress_bars(quiet=quiet) as progress,
+        open_refresh(site_path(site, settings), settings, progress=progress, notice=tell) as refresh,
+    ):
+        yield refresh
 
 
 @contextmanager

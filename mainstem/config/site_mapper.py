@@ -27,12 +27,11 @@ def site_mapper(
             f"{site.site}: the subject key has {len(key)} bytes; pseudonyms need at least {KEY_BYTES}",
             "`mainstem sites new` writes a good one. Keep it: another key gives other pseudonyms.",
         )
-    code_map = _read_code_map(file.resolve(site.code_map)) if site.code_map else ()
     return Mapper(
         site=site.site,
         time_zone=site.time_zone,
         subject_key=key,
-        code_map=code_map,
+        code_map=[*shared_map(file), *own_map(file)],
         types=types,
         look_up=look_up,
         lent=lent,
@@ -40,7 +39,18 @@ def site_mapper(
     )
 
 
-def _read_code_map(path: Path) -> list[CodeMapRow]:
+def shared_map(file: SiteFile) -> list[CodeMapRow]:
+    """The network's rows of a site's code map. Raises OperatorError for a broken file."""
+    return read_code_map(file.resolve(file.site.shared_code_map)) if file.site.shared_code_map else []
+
+
+def own_map(file: SiteFile) -> list[CodeMapRow]:
+    """The site's own rows, which win. Raises OperatorError for a broken file."""
+    return read_code_map(file.resolve(file.site.code_map)) if file.site.code_map else []
+
+
+def read_code_map(path: Path) -> list[CodeMapRow]:
+    """The rows of a file. Raises OperatorError for a broken one."""
     try:
         return list(parse_code_map(path.read_text(encoding="utf-8-sig"), str(path)))
     except OSError as exc:

@@ -17,7 +17,16 @@ from kafka.errors import KafkaError
 
 from mainstem import __version__
 from mainstem.config.settings import Settings
-from mainstem.kafka.record_batches import BATCH_BYTES, DELIVERY_SECONDS, Batch, Sent, SentRecords, road, settle
+from mainstem.kafka.record_batches import (
+    BATCH_BYTES,
+    DELIVERY_SECONDS,
+    Batch,
+    Sent,
+    SentRecords,
+    introduce,
+    road,
+    settle,
+)
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
 from mainstem.kafka.topics import require_topics
 from mainstem.outbox import Change, OldKey, Outbox, Refused, Told
@@ -230,8 +239,8 @@ class Publisher:
                     }
                 )
                 settle(self._producer)
-                self._producer.partitions_for(
-                    topic
+                introduce(
+                    self._producer, partitions
                 )  # batches are handed over behind its back: it must know their leaders
             self._encoder = Encoder(
                 self._network,

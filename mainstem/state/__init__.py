@@ -17,6 +17,7 @@ from mainstem.state.batches import Batches
 from mainstem.state.batches.postgres import PostgresBatches
 from mainstem.state.batches.sqlite import SqliteBatches
 from mainstem.state.cohorts import Cohorts
+from mainstem.state.contents import Contents
 from mainstem.state.gaps import Gaps
 from mainstem.state.lending import Lending
 from mainstem.state.loads import Load, Loads, LoadStatus, Plan
@@ -65,6 +66,7 @@ class State:
         self.cohorts = Cohorts(database)
         self.absences = Absences(database)
         self.quarantine = Quarantine(database)
+        self.contents = Contents(database)
 
     @classmethod
     def open(cls, url: str, *, wait_seconds: float = 30) -> "State":

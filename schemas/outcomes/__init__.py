@@ -38,6 +38,7 @@ __all__ = [
     "LENDING_TYPES",
     "MAPPED_TYPES",
     "OCDM_VERSION",
+    "OPTIONAL_TYPES",
     "RECORD_TYPES",
     "REFERRED_TYPES",
     "REFERS",
@@ -119,6 +120,9 @@ LENDING_TYPES: tuple[str, ...] = tuple(
     dict.fromkeys(fhir for model in RECORD_TYPES.values() for fhir in model.lenders if fhir not in _FED)
 )
 """FHIR resource types that say something of mapped ones, and are read beside them."""
+
+OPTIONAL_TYPES = frozenset(fhir for model in RECORD_TYPES.values() for fhir in model.optional)
+"""Those of them that only add to what is mapped: a source that has none lacks nothing."""
 
 REFERS: dict[str, tuple[str, ...]] = {fhir: RECORD_TYPES[name].refers for fhir, name in _FED.items()}
 """Mapped FHIR resource type → the types that it is read with."""

@@ -11,7 +11,7 @@ from schemas.outcomes.record import Codings, Number, PartialDate, Record, Record
 class EncounterDiagnosis(BaseModel):
     """A diagnosis of a visit: what it was for there (FHIR Encounter.diagnosis)."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     record: RecordId = Field(description="The record of the condition or procedure.")
     use: str | None = fact("Its role.", source="Encounter.diagnosis.use", terminology="FHIR diagnosis-role")
@@ -21,7 +21,7 @@ class EncounterDiagnosis(BaseModel):
 class EncounterClass(BaseModel):
     """A class that a visit had for some time (FHIR Encounter.classHistory)."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     class_code: str = Field(description="The class: v3-ActCode.")
     start: datetime | None = fact("Start, UTC.", source="Encounter.classHistory.period.start")

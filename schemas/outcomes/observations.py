@@ -75,6 +75,11 @@ class Observation(Record):
     status: str | None = fact(
         "Status of the result.", source="Observation.status", terminology="FHIR observation-status"
     )
+    status_reasons: Codings = fact(
+        "Why it was cancelled, which measures make exceptions for.",
+        source="Observation.extension qicore-notDoneReason",
+        default_factory=list,
+    )
     parent: RecordId | None = fact("The record this is a component of.", source="Observation.component")
     parts: list[RecordId] = fact("Records of the components.", source="Observation.component", default_factory=list)
     issued: datetime | None = fact("When it was made available, UTC.", source="Observation.issued")

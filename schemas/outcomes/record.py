@@ -40,7 +40,7 @@ def fact(
 class Coding(BaseModel):
     """A code in a code system, as the source gave it. Display texts are not carried: they may be licensed or free text."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     system: str | None = Field(default=None, description="Code system URI, repaired where only white space was wrong.")
     code: str = Field(description="The code.")
@@ -52,12 +52,14 @@ Codings = list[Coding]
 class RecordType(BaseModel):
     """Which FHIR R4 resource types a record type is made from."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     fhir: ClassVar[tuple[str, ...]] = ()
     """Resource types whose resources become this record, each by its file in transforms/resources; of no two records."""
     refers: ClassVar[tuple[str, ...]] = ()
     """Resource types looked up while these are mapped; they give no record of their own."""
+    optional: ClassVar[tuple[str, ...]] = ()
+    """Those of them without which there is a record all the same: a source that has none of them lacks nothing."""
 
     lenders: ClassVar[tuple[str, ...]] = ()
     """Resource types that say something of these, and are read beside them; they give no record of their own."""

@@ -11,7 +11,7 @@ from schemas.outcomes.record import Codings, Number, PartialDate, Record, Record
 class DoseStep(BaseModel):
     """One step of a dosage: how much, how often, from when to when (FHIR Dosage)."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     sequence: int | None = fact(
         "Place in the order of steps; those of one place go side by side.", source="Dosage.sequence"

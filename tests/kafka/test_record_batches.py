@@ -15,7 +15,7 @@ from kafka.partitioner import murmur2
 from structlog.testing import capture_logs
 
 from mainstem.kafka import topics
-from mainstem.kafka.record_batches import BATCH_BYTES, PROVEN, Batch, PlainSend, WholeBatches, road
+from mainstem.kafka.record_batches import BATCH_BYTES, PROVEN, Batch, PlainSend, WholeBatches, introduce, road, settle
 from mainstem.kafka.record_format import NO_ATTRIBUTES_NO_DELAY, Record, header, records_of, varint
 from mainstem.kafka.settings import KafkaSettings
 
@@ -72,6 +72,19 @@ def test_what_the_broker_refuses_is_heard_of_on_either_road(stream, plain):
     with pytest.raises((KafkaError, ValueError)):
         chosen.send(producer, nowhere).arrived(10)
     chosen.abandon(producer)
+
+
+def test_producer_knows_its_topics_at_once(stream):
+    """It waited between two questions about topics, a tenth of a second by default, and asked for each topic by itself."""
+    names = [f"{stream.network}.outcome.v1", f"{stream.network}.load.v1"]
+    patient = {"retry_backoff_ms": 60_000, "max_block_ms": 10_000}
+    producer = KafkaProducer(bootstrap_servers=stream.bootstrap, **patient)
+
+    settle(producer)
+    introduce(producer, names)
+
+    assert [len(producer.partitions_for(name)) for name in names] == [PARTITIONS, 1]
+    producer.close()
 
 
 def test_fast_road_is_taken_only_with_the_version_it_was_proven_with(monkeypatch):

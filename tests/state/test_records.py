@@ -380,3 +380,13 @@ def test_a_name_and_nothing_more_takes_nothing_from_a_person(state: State, recor
     assert [row.content for row in publish_all(state)] == [known.content]
     other = record("another kid", kind="person")._replace(content=bare.content, provenance=bare.provenance)
     assert save(state, "north", [other], [], at) == NOTHING._replace(recorded=1)
+
+
+def test_records_are_found_by_what_stands_in_them(state: State, record: Make, at: datetime) -> None:
+    """Words of JSON as they are: a percent sign or an underscore stands for itself."""
+    flagged = record("a", '"x%y_z"')._replace(provenance=b'"source":[],"flags":["code-unmapped"]')
+    save(state, "north", [flagged, record("b", '"x%y-z"'), record("c", '"xxyzz"')], [], at)
+    assert list(state.contents.flagged("north", "code-unmapped")) == [("observation", flagged.content)]
+    assert state.contents.counted("north", '"value":"x%y_z"') == 1
+    assert state.contents.counted("north", '"value":"x') == 3
+    assert state.contents.counted("south", '"value":"x') == 0

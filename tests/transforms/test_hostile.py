@@ -115,6 +115,18 @@ BASES: dict[str, dict[str, Any]] = {
     "referral": REQUEST | {"resourceType": "ServiceRequest", "id": "r3", "code": coded(SNOMED, "103696004")},
     "device": REQUEST
     | {"resourceType": "DeviceRequest", "id": "v3", "codeCodeableConcept": coded(SNOMED, "183240000")},
+    "answers": {
+        "resourceType": "QuestionnaireResponse",
+        "id": "q3",
+        "questionnaire": "http://loinc.org/q/44249-1",
+        "status": "completed",
+        "subject": KID,
+        "authored": "2026-04-07",
+        "item": [
+            {"linkId": "/44250-9", "answer": [{"valueInteger": 2}]},
+            {"linkId": "g", "item": [{"linkId": "/44261-6", "answer": [{"valueInteger": 12}]}]},
+        ],
+    },
     "statement": DRUG | {"resourceType": "MedicationStatement", "id": "s3", "effectiveDateTime": "2026-04-07"},
 }
 

@@ -22,6 +22,7 @@ MODIFIERS: dict[str, set[str]] = {
     "Observation": {"status"},
     "Patient": {"active", "deceasedBoolean", "deceasedDateTime", "link"},
     "Procedure": {"status"},
+    "QuestionnaireResponse": {"status"},
     "ServiceRequest": {"status", "intent", "doNotPerform"},
 }
 """From the definitions of R4 (4.0.1); of data types see below."""
@@ -73,5 +74,6 @@ def _rest(resource_type: str) -> str:
         "Condition": f'"subject":{patient},"code":{snomed}',
         "Procedure": f'"subject":{patient},"code":{snomed}',
         "ServiceRequest": f'"subject":{patient},"code":{snomed}',
+        "QuestionnaireResponse": f'"subject":{patient},"questionnaire":"urn:q"',
         "DeviceRequest": f'"subject":{patient},"codeCodeableConcept":{snomed}',
     }.get(resource_type, f'"subject":{patient},"medicationCodeableConcept":{rxnorm}')

@@ -51,6 +51,11 @@ FITTING: dict[str, dict[str, Any]] = {
     },
     "Encounter": {"status": "finished"},
     "Patient": {},
+    "QuestionnaireResponse": {
+        "status": "completed",
+        "questionnaire": "http://loinc.org/q/44249-1",
+        "item": [{"linkId": "/44250-9", "answer": [{"valueInteger": 1}]}],
+    },
     "ServiceRequest": {
         "code": {"coding": [{"system": "http://snomed.info/sct", "code": "385763009"}]},
         "status": "active",
@@ -102,6 +107,13 @@ def shapes(said: str) -> Iterator[Any]:
     yield {"numerator": quantity, "denominator": quantity}
     yield from ({"reference": said, "display": said}, {"reference": f"Patient/{said}"}, [{"reference": said}])
     yield [{"doseAndRate": [{"doseQuantity": quantity}], "text": said, "route": {"text": said}}]
+    for value in ("String", "Uri", "Date", "Time", "Integer"):
+        yield [{"linkId": said, "text": said, "answer": [{f"value{value}": said, "item": [{"linkId": said}]}]}]
+    for coding in codings(said):
+        yield [
+            {"linkId": "q1", "item": [{"linkId": said, "answer": [{"valueCoding": coding}, {"valueCoding": coding}]}]}
+        ]
+    yield [{"linkId": "q1", "answer": [{"valueQuantity": quantity}, {"valueReference": {"display": said}}]}]
     yield {"versionId": said, "lastUpdated": "2026-03-02T09:10:00Z", "source": said, "tag": [{"code": said}]}
     yield [{"url": said, "valueString": said, "valueCode": said, "valueCoding": {"code": said, "system": said}}]
     yield [{"manifestation": [{"text": said}], "description": said, "severity": said, "onset": said}]

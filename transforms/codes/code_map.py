@@ -53,18 +53,29 @@ def parse_code_map(text: str, origin: str) -> Iterator[CodeMapRow]:
 
     Raises OperatorError naming the column or line that is missing something.
     """
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-    absent = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-    if absent:
-        raise OperatorError(f"{origin}: no column {', '.join(absent)}", f"The first line must be {HEADER}")
-    for row in reader:
-        if not (row["code"] and row["target_system"] and row["target_code"]):
+    for line, row in raw_rows(text, origin):
+        if not (row.code and row.target_system and row.target_code):
             raise OperatorError(
-                f"{origin}:{reader.line_num}: code, target_system and target_code must be filled in",
-                "Complete the line.",
+                f"{origin}:{line}: code, target_system and target_code must be filled in",
+                "Complete the line; `mainstem codes check` names all that are open.",
             )
-        if repaired_system(row["target_system"]) is None:
-            raise OperatorError(f"{origin}:{reader.line_num}: target_system is no URI", "Write it as http://loinc.org")
-        yield CodeMapRow(
-            row["system"] or "", row["code"], row["target_system"], row["target_code"], row.get("note") or ""
-        )
+        if repaired_system(row.target_system) is None:
+            raise OperatorError(f"{origin}:{line}: target_system is no URI", "Write it as http://loinc.org")
+        yield row
+
+
+def raw_rows(text: str, origin: str) -> Iterator[tuple[int, CodeMapRow]]:
+    """(line, row) of a code map's CSV text, whatever its cells hold. Raises OperatorError for what is no such CSV."""
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
+    try:
+        absent = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+        if absent:
+            raise OperatorError(f"{origin}: no column {', '.join(absent)}", f"The first line must be {HEADER}")
+        for row in reader:
+            cells = {column: row.get(column) or "" for column in CodeMapRow._fields}
+            yield reader.line_num, CodeMapRow(**cells)
+    except csv.Error as exc:
+        raise OperatorError(
+            f"{origin}:{reader.line_num}: not CSV: {exc}",
+            "Check the quotation marks; a cell with a comma stands in them.",
+        ) from exc

@@ -77,7 +77,8 @@ class Keeper:
             return True
         if (content := self._kept.keep(line)) is None:
             return False
-        outcomes.referred.append(Referred(ref, self._kept.source, content, updated))
+        names = (self._ref(name.encode())[:REF_BYTES] for name in self._kept.names(line))
+        outcomes.referred.extend(Referred(each, self._kept.source, content, updated) for each in (ref, *names))
         return True
 
     def _problem(self, ref: bytes, origin: Origin, reason: Reason, path: str) -> Outcome:

@@ -38,6 +38,7 @@ from transforms.rules import (
     time_of_day,
     time_of_report,
     value_range,
+    why_cancelled,
     withheld,
 )
 
@@ -110,7 +111,7 @@ RESOURCE = Resource(
         "bodySite": codings("body_sites"),
         "derivedFrom": links("derived_from", "Observation"),
         "encounter": link("encounter", "Encounter"),
-        "extension": extensions(replaced("replaces", "Observation")),
+        "extension": why_cancelled("status_reasons", extensions(replaced("replaces", "Observation"))),
         # STU3 and DSTU2
         "comments": other_version(),
         "comment": other_version(),

@@ -8,6 +8,19 @@ subject and is listed here.
 
 from transforms.rules.ages import Ages, age, age_or_date_in_words, age_range
 from transforms.rules.allergies import reactions
+from transforms.rules.answers import (
+    answers,
+    chosen_answer,
+    completion_mode,
+    instrument,
+    kept_questionnaire,
+    kind_of_one,
+    names_of_questionnaire,
+    no_long_number,
+    reporter,
+    spoken_answer,
+    weight,
+)
 from transforms.rules.certainty import clinical_status, verification_status
 from transforms.rules.codes import (
     coded,
@@ -45,6 +58,7 @@ from transforms.rules.medicines import (
     statement_period,
     supply,
 )
+from transforms.rules.not_done import why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
 from transforms.rules.refusals import (
@@ -85,10 +99,12 @@ __all__ = [
     "age_or_date_in_words",
     "age_range",
     "amount_of",
+    "answers",
     "asked",
     "birth_date",
     "boolean",
     "choice",
+    "chosen_answer",
     "class_history",
     "clinical_status",
     "coded",
@@ -96,6 +112,7 @@ __all__ = [
     "codings",
     "codings_in",
     "codings_in_extension",
+    "completion_mode",
     "device",
     "diagnoses",
     "died",
@@ -114,9 +131,12 @@ __all__ = [
     "home_zip",
     "hospitalization",
     "instant",
+    "instrument",
     "integer",
     "kept_device",
     "kept_medication",
+    "kept_questionnaire",
+    "kind_of_one",
     "kinds_in",
     "kinds_of",
     "link",
@@ -124,7 +144,9 @@ __all__ = [
     "local_date",
     "medication",
     "modifiers",
+    "names_of_questionnaire",
     "negative",
+    "no_long_number",
     "not_a_fact_if_true",
     "noted_if_false",
     "noted_links",
@@ -146,10 +168,12 @@ __all__ = [
     "reference_range",
     "replaced",
     "reported",
+    "reporter",
     "request_intent",
     "required",
     "results_of",
     "said",
+    "spoken_answer",
     "statement_period",
     "supply",
     "the_patient",
@@ -167,6 +191,8 @@ __all__ = [
     "value_range",
     "verification_status",
     "visit_class",
+    "weight",
+    "why_cancelled",
     "withheld",
     "words_of",
 ]

@@ -93,7 +93,7 @@ _DENIES = re.compile(
     rf"(?i)/[^/\"]*(negation-?ind|negated|not-?done|do-?not-?perform|not-?performed|not-?given){_NAME}"
 )
 _TESTS = re.compile(r"(?i)(test-?patient|is-?test|patient-?test)$")
-_ABOUT = re.compile(r"(?i)/observation-focus-?code$")
+_ABOUT = re.compile(r"(?i)/(observation-focus-?code|questionnaireresponse-isSubject)$")
 _GONE = re.compile(r"(?i)/[^/]*(is-?deleted|soft-?delete|tombstone|deleted-?state)[^/]*$")
 _FALSE = frozenset({b"false", b'"false"'})
 

@@ -1,0 +1,235 @@
+"""What has no meaning at a site: codes from the state, their texts, units and codes of refused lines from what was landed."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from connectors.formats.ndjson import read_lines
+from mainstem.config.site_mapper import site_mapper
+from mainstem.refresh import Refresh
+from schemas.outcomes import RECORD_TYPES, record_type_of
+from schemas.problems import Problem, Reason
+from transforms import Mapper
+from transforms.codes.systems import CPT, CVX, ICD10CM, LOINC, RXNORM, SNOMED, UCUM
+from transforms.mapped import REF_BYTES
+
+LOOKED_AT = 200_000
+"""Landed lines of a type that are read for texts and units, the newest first."""
+TEXTS = 3
+"""Texts kept of one code."""
+UNMAPPED = "code-unmapped"
+_REFUSED = frozenset({Reason.MISSING_CODE, Reason.BAD_CODE})
+_UNITS = frozenset({Reason.UNKNOWN_UNIT, Reason.UNIT_CONTRADICTED})
+_NAMES = {"LOINC": LOINC, "SNOMED CT": SNOMED, "RxNorm": RXNORM, "CVX": CVX, "ICD-10-CM": ICD10CM, "CPT": CPT}
+Json = dict[str, Any]
+
+
+@dataclass
+class Local:
+    """One code, text, question or unit of a site's own."""
+
+    system: str
+    code: str
+    target: str
+    """The system in which its meaning is sought."""
+    count: int = 0
+    """Records of the site that carry it; of refused ones, resources."""
+    types: set[str] = field(default_factory=set)
+    texts: Counter[str] = field(default_factory=Counter)
+    units: set[str] = field(default_factory=set)
+
+    @property
+    def shown_texts(self) -> list[str]:
+        """How it is called, the most frequent first."""
+        return [text for text, _ in self.texts.most_common(TEXTS)]
+
+
+@dataclass
+class Gathered:
+    """What has no meaning at a site, and how much was looked at for it."""
+
+    locals: dict[tuple[str, str, str], Local] = field(default_factory=dict)
+    """By (system, code, target system)."""
+    looked_at: int = 0
+    """Landed lines that were read."""
+    cut: set[str] = field(default_factory=set)
+    """Types of which more was landed than was read."""
+
+    def local(self, system: str, code: str, target: str) -> Local:
+        """The one of that name, new where it is not known."""
+        return self.locals.setdefault((system, code, target), Local(system, code, target))
+
+
+def gather(refresh: Refresh) -> Gathered:
+    """All that a site's records and landed lines hold without a meaning."""
+    gathered = Gathered()
+    for kind, content in refresh.store.contents.flagged(refresh.site.site, UNMAPPED):
+        _add_record(gathered, kind, msgspec.json.decode(content))
+    _Lines(refresh, gathered).read()
+    return gathered
+
+
+def _add_record(gathered: Gathered, kind: str, record: Json) -> None:
+    target = target_of(kind)
+    if not target or record.get("code"):
+        return  # what has no meaning is another field
+    for coding in record.get("codings", ()):
+        local = gathered.local(coding.get("system", ""), coding["code"], target)
+        local.count += 1
+        local.types.add(kind)
+        if unit := record.get("unit"):
+            local.units.add(unit)
+
+
+@cache
+def target_of(record_type: str) -> str:
+    """The system in which a record type wants its code; empty where it has none."""
+    fields = RECORD_TYPES[record_type].model_fields if record_type in RECORD_TYPES else {}
+    extra = fields["code"].json_schema_extra if "code" in fields else None
+    said = str(extra.get("terminology", "")) if isinstance(extra, dict) else ""
+    return _NAMES.get(said.split(",")[0], "")
+
+
+class _Lines:
+    """What landed, and what is in quarantine of it, the newest first."""
+
+    def __init__(self, refresh: Refresh, gathered: Gathered) -> None:
+        self._mapper: Mapper = site_mapper(refresh.file, refresh.secrets)
+        self._refresh, self._gathered = refresh, gathered
+        self._wanted = {(local.system, local.code): local for local in gathered.locals.values()}
+        self._refused = {each.ref: each for each in refresh.store.quarantine.of(refresh.site.site)}
+        self._counted: set[bytes] = set()
+        self._read: Counter[str] = Counter()
+
+    def read(self) -> None:
+        """All of it, up to LOOKED_AT lines a type."""
+        for _, landing in self._refresh.landing_zone.loads():
+            for name, path in landing.quarantined().items():
+                self._each(name, path, self._see_refused)
+            for name in landing.types():
+                for path in landing.files(name):
+                    self._each(name, path, self._see)
+        self._gathered.looked_at = self._read.total()
+
+    def _each(self, name: str, path: Path, see: Callable[[str, bytes, Json], None]) -> None:
+        for line in read_lines(path, cap=self._refresh.site.limits.line_bytes):
+            if self._read[name] >= LOOKED_AT:
+                self._gathered.cut.add(name)
+                return
+            self._read[name] += 1
+            if self._read[name] % 1000 == 0:
+                self._refresh.progress("look", name, self._read[name])
+            if not isinstance(line, Problem) and isinstance(resource := _decoded(line), dict):
+                see(name, line, resource)
+
+    def _see(self, name: str, _line: bytes, resource: Json) -> None:
+        for concept in _concepts(resource):
+            for coding in concept["coding"]:
+                self._name(coding, concept.get("text"))
+        if name == "Observation":
+            for quantity in _quantities(resource):
+                if not self._mapper.is_unit(msgspec.json.encode(quantity)):
+                    self._count_unit(name, resource, quantity)
+
+        for asked in _questions(resource) if name.startswith("Questionnaire") else ():
+            self._name(asked, None)
+
+    def _name(self, coding: Any, text: Any) -> None:
+        """How a wanted code is called, and how the source writes it."""
+        if not (isinstance(coding, dict) and isinstance(code := coding.get("code"), str)):
+            return
+        system = coding.get("system") if isinstance(coding.get("system"), str) else None
+        local = self._wanted.get(self._mapper.shown_coding(system, code))
+        if local is not None:
+            local.system, local.code = system or "", code
+            if isinstance(said := coding.get("display") or text, str):
+                local.texts[said] += 1
+
+    def _see_refused(self, name: str, line: bytes, resource: Json) -> None:
+        ref = self._mapper.record_ids(name, [line])[0][:REF_BYTES]
+        refused = self._refused.get(ref)
+        if refused is None or ref in self._counted:
+            return
+        self._counted.add(ref)
+        if refused.reason in _REFUSED:
+            self._count_code(
+                name, resource.get(refused.path.split(".")[1].split("[")[0]) if "." in refused.path else None
+            )
+        elif refused.reason in _UNITS:
+            for quantity in _quantities(resource):
+                self._count_unit(name, {}, quantity)
+
+    def _count_code(self, name: str, concept: Any) -> None:
+        """What a refused resource has in its code's place: a text alone, or codings that are none."""
+        target, concept = target_of(record_type_of(name) or ""), concept if isinstance(concept, dict) else {}
+        codings = [each for each in _listed(concept.get("coding")) if isinstance(each.get("code"), str)]
+        named = [(str(each.get("system") or ""), each["code"], each.get("display")) for each in codings]
+        text = concept.get("text")
+        for system, code, said in named or ([("", text, text)] if isinstance(text, str) and text.strip() else []):
+            local = self._gathered.local(system, code.strip(), target)
+            local.count += 1
+            local.types.add(record_type_of(name) or name)
+            if isinstance(said or text, str):
+                local.texts[said or text] += 1
+
+    def _count_unit(self, name: str, resource: Json, quantity: Json) -> None:
+        written = next(
+            (quantity[key] for key in ("code", "unit") if isinstance(quantity.get(key), str) and quantity[key]), ""
+        )
+        if not written or self._mapper.is_unit(msgspec.json.encode(quantity)):
+            return
+        if resource:
+            ref = self._mapper.record_ids(name, [msgspec.json.encode(resource)])[0][:REF_BYTES]
+            if ref in self._refused or ref in self._counted:
+                return  # it is counted where it was refused
+            self._counted.add(ref)
+        system = quantity.get("system") if quantity.get("code") else ""
+        local = self._gathered.local(str(system or ""), written, UCUM)
+        local.count += 1
+        local.types.add(record_type_of(name) or name)
+        local.texts[str(quantity.get("unit") or written)] += 1
+
+
+def _decoded(line: bytes) -> Any:
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None  # the map step counted and kept it
+
+
+def _concepts(value: Any) -> Iterator[Json]:
+    """Every CodeableConcept in a resource, wherever it stands."""
+    if isinstance(value, dict):
+        if isinstance(value.get("coding"), list):
+            yield value
+        for inner in value.values():
+            yield from _concepts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _concepts(inner)
+
+
+def _questions(resource: Json) -> Iterator[Json]:
+    """The items of a Questionnaire or a response to one as codings: its canonical URL and their linkId."""
+    url = resource.get("questionnaire") or resource.get("url")
+    waiting = list(_listed(resource.get("item")))
+    while waiting:
+        item = waiting.pop()
+        yield {"system": str(url or "").partition("|")[0], "code": item.get("linkId"), "display": item.get("text")}
+        waiting += _listed(item.get("item"))
+
+
+def _quantities(resource: Json) -> Iterator[Json]:
+    """The values of an Observation and of its components that are quantities."""
+    for each in (resource, *_listed(resource.get("component"))):
+        if isinstance(quantity := each.get("valueQuantity"), dict):
+            yield quantity
+
+
+def _listed(value: Any) -> Iterable[Json]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

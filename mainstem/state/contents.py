@@ -1,0 +1,43 @@
+"""What a site's records say, searched: every row is looked at, so this is for people's questions, not for a night."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, LargeBinary, bindparam, func, select
+
+from mainstem.database import Database
+from mainstem.state import tables
+
+_AT_ONCE = 2_000
+
+
+class Contents:
+    """The current records of every site, by what stands in them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def flagged(self, site: str, flag: str) -> Iterator[tuple[str, bytes]]:
+        """(record type, content) of the records that carry a flag."""
+        row = tables.record.c
+        with self._database.read() as connection:
+            held = _holds(connection, row.provenance, f'"{flag}"')
+            wanted = select(row.type, row.content).where(row.site == site, row.content.is_not(None), held)
+            found = connection.execution_options(yield_per=_AT_ONCE).execute(wanted)
+            yield from ((kind, content) for kind, content in found)
+
+    def counted(self, site: str, said: str) -> int:
+        """How many records have these words of JSON in their content, `"code":"59576-9"`."""
+        row = tables.record.c
+        with self._database.read() as connection:
+            held = _holds(connection, row.content, said)
+            wanted = select(func.count()).where(row.site == site, row.content.is_not(None), held)
+            return connection.execute(wanted).scalar_one()
+
+
+def _holds(connection: Connection, column: ColumnElement[Any], said: str) -> ColumnElement[bool]:
+    """Whether bytes hold a text; each database has its own way to ask."""
+    if connection.dialect.name == "sqlite":
+        return func.instr(column, bindparam(None, said.encode(), LargeBinary)) > 0
+    escaped = "".join(f"\\{char}" if char in "\\%_" else char for char in said)
+    return column.op("LIKE", is_comparison=True)(bindparam(None, f"%{escaped}%".encode(), LargeBinary))

@@ -1,0 +1,172 @@
+"""`mainstem codes`: what has no meaning at a site, what it may mean, and whether a code map is one."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from network_under_test import Network
+
+from mainstem.commands.codes.gathering import target_of
+from mainstem.commands.codes.suggesting import suggestions
+from schemas.outcomes import RECORD_TYPES
+from transforms.codes.forms import code_fault
+from transforms.codes.spellings import is_listed
+from transforms.codes.systems import CVX, LOINC, RXNORM, SNOMED, UCUM
+
+SYSTEMS = {"loinc": LOINC, "snomed": SNOMED, "cvx": CVX, "rxnorm": RXNORM}
+OURS = "urn:oid:1.2.3.4.5"
+HEADER = "system,code,target_system,target_code,note"
+
+
+def reading(number: int, concept: dict[str, Any], unit: str) -> dict[str, Any]:
+    """A value under a concept, in a unit."""
+    return {
+        "resourceType": "Observation",
+        "id": f"o-{number}",
+        "status": "final",
+        "code": concept,
+        "subject": {"reference": "Patient/kid-1"},
+        "effectiveDateTime": "2026-03-02T10:00:00Z",
+        "valueQuantity": {"value": 40, "unit": unit},
+    }
+
+
+def coded(code: str, called: str, system: str = OURS) -> dict[str, Any]:
+    """A concept of one coding."""
+    return {"coding": [{"system": system, "code": code, "display": called}]}
+
+
+@pytest.fixture
+def site(lhn: Network) -> Path:
+    """A site whose codes are its own: often used ones, one that a measure asks for, a text alone, a unit nobody knows."""
+    folder = lhn.folder / "delivery"
+    folder.mkdir()
+    concepts = [
+        *[(coded("HT", "Height"), "cm")] * 4,
+        *[(coded("Bm x 77", "BMI percentile", "https://ward.example/codes"), "%")] * 2,
+        *[({"text": "Peak flow, ward B"}, "L/min")] * 3,
+        (coded("29463-7", "Body weight", LOINC), "kilo stones"),
+        (coded("8302-2", "Body height", LOINC), "cm"),
+    ]
+    lines = [json.dumps(reading(number, *each)) for number, each in enumerate(concepts)]
+    (folder / "Observation.ndjson").write_text("\n".join([*lines, ""]))
+    path = lhn.files_site("west", folder, types=["Observation"], code_map="map.csv")
+    (lhn.folder / "map.csv").write_text(f"{HEADER}\n")
+    lhn.refresh(path)
+    return path
+
+
+def test_what_has_no_meaning_is_listed_by_need_then_by_frequency(lhn: Network, site: Path) -> None:
+    """Records' codes as the hospital writes them, refused texts and units too."""
+    found = json.loads(lhn.mainstem("codes", "unmapped", "--site", site, "--json").stdout)["codes"]
+    rows = [(row["system"], row["code"], row["target_system"], row["count"], row["measures"]) for row in found]
+    assert rows == [
+        ("https://ward.example/codes", "Bm x 77", LOINC, 2, ["CF-2"]),
+        (OURS, "HT", LOINC, 4, []),
+        ("", "Peak flow, ward B", LOINC, 3, []),
+        ("", "kilo stones", UCUM, 1, []),
+    ]
+
+
+def test_the_file_goes_back_as_the_code_map(lhn: Network, site: Path) -> None:
+    """Written, filled in by people, checked, used: nothing is without a meaning then."""
+    lhn.mainstem("codes", "unmapped", "--site", site, "--csv", "open.csv")
+    path = lhn.folder / "open.csv"
+    assert path.stat().st_mode & 0o077 == 0
+    opened = lhn.mainstem("codes", "check", path)
+    assert (opened.returncode, opened.stdout.count("target_code to be filled in")) == (78, 4)
+
+    meant = {"HT": "8302-2", "Bm x 77": "59576-9", "Peak flow, ward B": "33452-4", "kilo stones": "[stone_av]"}
+    with path.open(encoding="utf-8") as lines:
+        rows = [row | {"target_code": meant[row["code"]]} for row in csv.DictReader(lines)]
+    with (lhn.folder / "map.csv").open("w", encoding="utf-8") as file:
+        out = csv.DictWriter(file, HEADER.split(","))
+        out.writeheader()
+        out.writerows(rows)
+    checked = lhn.mainstem("codes", "check", lhn.folder / "map.csv")
+    assert checked.returncode == 0, checked.stdout
+    assert "33452-4 has no row in the unit table" in checked.stdout
+    lhn.refresh(site, mode="full")
+    assert "everything that is stored has a meaning" in lhn.mainstem("codes", "unmapped", "--site", site).stdout
+
+
+def test_suggestions_come_from_words_and_know_units(lhn: Network, site: Path) -> None:
+    """A table that ships; a height cannot be in kilograms."""
+    lhn.mainstem("codes", "suggest", "--site", site, "--csv", "suggested.csv")
+    with (lhn.folder / "suggested.csv").open(encoding="utf-8") as lines:
+        assert {row["code"]: row["target_code"] for row in csv.DictReader(lines)} == {
+            "HT": "8302-2",
+            "Bm x 77": "59576-9",
+        }
+    again = lhn.mainstem("codes", "suggest", "--site", site, "--csv", "suggested.csv")
+    assert (again.returncode, "there is such a file" in again.stderr) == (78, True)
+
+    assert [each.code for each in suggestions(LOINC, ["Patient height (cm)"], ["cm"])] == ["8302-2"]
+    assert suggestions(LOINC, ["Patient height (cm)"], ["kg"]) == []
+    assert suggestions(LOINC, ["the colour of the wall"], []) == []
+    assert suggestions(SNOMED, ["CYSTIC FIBROSIS"], [])[0].code == "190905008"
+    assert suggestions(UCUM, ["Kilogrammes"], [])[0].code == "kg"
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (f"{OURS},A,{LOINC},8302-3,", "its check digit is wrong"),
+        (f"{OURS},A,{LOINC},9279-01-01,", "a spreadsheet turned it into a date"),
+        (f"{OURS},A,http://snomed.info/sct,190905009,", "its check digit is wrong"),
+        (f"{OURS},A,http://nobody.example/x,7,", "none that records name"),
+        (f"a system,A,{LOINC},8302-2,", "is no URI"),
+        (f",lbs,{UCUM},poundish weights,", "is no unit of UCUM"),
+        (f"{OURS},A,{LOINC},8302-2,\n{OURS},A ,http: //loinc.org,3137-7,", "contradicts line 2"),
+    ],
+)
+def test_a_fault_of_a_code_map_is_named_with_its_line(lhn: Network, row: str, said: str) -> None:
+    path = lhn.folder / "codes.csv"
+    path.write_text(f"{HEADER}\n{row}\n")
+    checked = lhn.mainstem("codes", "check", path, "--json")
+    assert checked.returncode == 78
+    fault = [each for each in json.loads(checked.stdout)["findings"] if each["kind"] == "fault"]
+    assert said in fault[0]["said"]
+    assert fault[0]["line"] == len(row.splitlines()) + 1
+
+
+def test_what_is_no_csv_is_an_error_of_ours(lhn: Network) -> None:
+    path = lhn.folder / "codes.csv"
+    path.write_text(f'{HEADER}\n"a"b,c,d,e,f\n')
+    checked = lhn.mainstem("codes", "check", path)
+    assert (checked.returncode, "not CSV" in checked.stderr) == (78, True)
+
+
+def test_a_network_ships_a_map_and_the_sites_own_rows_win(lhn: Network, site: Path) -> None:
+    """Both are applied; where they contradict, it is named."""
+    (lhn.folder / "network.csv").write_text(f"{HEADER}\n{OURS},HT,{LOINC},3137-7,\n,kilo stones,{UCUM},kg,\n")
+    (lhn.folder / "map.csv").write_text(f"{HEADER}\n{OURS},HT,{LOINC},8302-2,\n")
+    site.write_text(f'shared_code_map = "network.csv"\n{site.read_text()}')
+    report = lhn.refresh(site, mode="full")
+    assert (report.total.amended, report.total.recorded) == (4, 1)
+    checked = lhn.mainstem("codes", "check", "map.csv", "--shared", "network.csv")
+    assert "the network's map says 3137-7, the site's 8302-2, which wins" in checked.stdout
+
+
+def test_the_table_of_synonyms_holds_codes() -> None:
+    """Each has its system's form; units are of the closed list."""
+    from importlib.resources import files
+
+    with files("mainstem.commands.codes").joinpath("synonyms.csv").open(encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    for row in rows:
+        if row["system"] == "ucum":
+            assert is_listed(row["code"]), row
+        else:
+            assert code_fault(SYSTEMS[row["system"]], row["code"]) is None, row
+    words = [(row["system"], each) for row in rows for each in row["words"].split("|")]
+    assert sorted(set(words)) == sorted(words)
+
+
+def test_every_record_type_with_a_code_says_in_which_system(lhn: Network) -> None:
+    """Where the mapping counts a code as unmapped, the command knows what it is looked for in."""
+    for name in ("observation", "condition", "procedure", "medication", "immunization"):
+        assert name in RECORD_TYPES
+        assert target_of(name)
