@@ -652,7 +652,7 @@ def test_a_batch_gives_what_its_lines_give() -> None:
             {"resourceType": "Patient", "id": "p1", "gender": "female"},
             observation(id="d", subject=..., valueString="text"),
             observation(id="e", encounter=None, component=[{"code": None}]),
-            {"resourceType": "Device", "id": "x"},
+            {"resourceType": "Practitioner", "id": "x"},
             observation(id="f", valueQuantity=..., dataAbsentReason={"coding": [{"code": "unknown"}]}),
         )
     ]
