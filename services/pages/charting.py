@@ -1,5 +1,7 @@
-"""A series as a control chart: its rows as marks, its signals as signs, in the pages' words."""
+"""A series as a control chart: its rows as marks, its signals as signs, in the pages' words; its figures as CSV."""
 
+import csv
+import io
 from typing import Any
 
 from services.charts.control_chart import ControlChart, Mark, specification
@@ -15,6 +17,21 @@ def chart_of(series: Series, *, compact: bool = False) -> dict[str, Any]:
     marks = tuple(_mark(row, series) for row in series.rows)
     said = " ".join([f"Control chart of {series.title}: {series.headline}", *(_told(note) for note in series.notes)])
     return specification(ControlChart(marks, centre, chart_labels(centre), said), compact=compact)
+
+
+def figures_of(series: Series) -> str:
+    """The figures behind the series' chart as CSV, a row a period in their order; what does not exist is empty."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["start", "end", "complete", "seen", "measured", "met", "share", "centre", "lower", "upper", "signals"]
+    )
+    for row in series.rows:
+        lines = (row.point.centre, row.point.lower, row.point.upper) if row.point else (None, None, None)
+        told = "; ".join(note.text for note in series.notes if note.number in row.notes)
+        counts = (row.seen, row.measured, row.met, row.proportion)
+        writer.writerow([row.start, row.end, "yes" if row.complete else "no", *counts, *lines, told])
+    return out.getvalue()
 
 
 def _told(note: Note) -> str:

@@ -10,7 +10,7 @@ import pytest
 from transforms import Mapper
 from transforms.codes.systems import known_systems
 from transforms.resources import mappings
-from transforms.rules.declaring import Choice, Fields
+from transforms.rules.declaring import Choice, Fields, Rule
 
 KEY = b"a key of thirty-two bytes, no less"
 PLANTED = (
@@ -34,6 +34,12 @@ FITTING: dict[str, dict[str, Any]] = {
         "valueInteger": 120,
     },
     "Condition": {"code": {"coding": [{"system": "http://snomed.info/sct", "code": "34000006"}]}},
+    "AllergyIntolerance": {"code": {"coding": [{"system": "http://snomed.info/sct", "code": "91936005"}]}},
+    "DeviceUseStatement": {
+        "status": "active",
+        "device": {"reference": "#d1"},
+        "contained": [{"resourceType": "Device", "id": "d1", "type": {"coding": [{"code": "69805005"}]}}],
+    },
     "Procedure": {
         "code": {"coding": [{"system": "http://snomed.info/sct", "code": "73761001"}]},
         "status": "completed",
@@ -78,6 +84,7 @@ def site() -> Mapper:
 def fields_of(fields: Fields) -> Iterator[str]:
     for name, rule in fields.items():
         yield from (*rule.fields, *rule.instead) if isinstance(rule, Choice) else (name,)
+        yield from (rule.needs,) if isinstance(rule, Rule) and rule.needs else ()
 
 
 def codings(said: str) -> Iterator[dict[str, Any]]:
@@ -112,6 +119,9 @@ def shapes(said: str) -> Iterator[Any]:
     yield [{"linkId": "q1", "answer": [{"valueQuantity": quantity}, {"valueReference": {"display": said}}]}]
     yield {"versionId": said, "lastUpdated": "2026-03-02T09:10:00Z", "source": said, "tag": [{"code": said}]}
     yield [{"url": said, "valueString": said, "valueCode": said, "valueCoding": {"code": said, "system": said}}]
+    yield [{"manifestation": [{"text": said}], "description": said, "severity": said, "onset": said}]
+    device = {"type": {"coding": [{"system": said, "code": said}], "text": said}, "deviceName": [{"name": said}]}
+    yield [{"resourceType": "Device", "id": "d1", "serialNumber": said} | device]
     yield [{"code": {"text": said}, "valueString": said}, {"code": {"coding": [{"code": said}]}, "valueInteger": 1}]
 
 

@@ -7,6 +7,7 @@ subject and is listed here.
 """
 
 from transforms.rules.ages import Ages, age, age_or_date_in_words, age_range
+from transforms.rules.allergies import reactions
 from transforms.rules.answers import (
     answers,
     chosen_answer,
@@ -20,9 +21,21 @@ from transforms.rules.answers import (
     spoken_answer,
     weight,
 )
-from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of, visit_class
+from transforms.rules.certainty import clinical_status, verification_status
+from transforms.rules.codes import (
+    coded,
+    coded_value,
+    codings,
+    each_of,
+    first_of,
+    null_flavour,
+    one_of,
+    visit_class,
+    words_of,
+)
 from transforms.rules.contradictions import negative, out_of_order, together
 from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, all_of, choice, required
+from transforms.rules.devices import device, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
 from transforms.rules.links import grouped_by, kinds_of, link, links, pseudonym_of, replaced
@@ -96,12 +109,14 @@ __all__ = [
     "choice",
     "chosen_answer",
     "class_history",
+    "clinical_status",
     "coded",
     "coded_value",
     "codings",
     "codings_in",
     "codings_in_extension",
     "completion_mode",
+    "device",
     "diagnoses",
     "died",
     "dispense",
@@ -121,6 +136,7 @@ __all__ = [
     "instant",
     "instrument",
     "integer",
+    "kept_device",
     "kept_medication",
     "kept_questionnaire",
     "kind_of_one",
@@ -152,6 +168,7 @@ __all__ = [
     "pseudonyms_in",
     "quantity",
     "ratio",
+    "reactions",
     "reference_range",
     "replaced",
     "reported",
@@ -166,6 +183,7 @@ __all__ = [
     "the_patient",
     "time_of_day",
     "time_of_report",
+    "timing_bounds",
     "together",
     "true_if_given",
     "unless_beside",
@@ -175,8 +193,10 @@ __all__ = [
     "unusable_if_given",
     "us_core",
     "value_range",
+    "verification_status",
     "visit_class",
     "weight",
     "why_cancelled",
     "withheld",
+    "words_of",
 ]

@@ -143,6 +143,8 @@ class Kept:
     source: str
     keep: Callable[[bytes], bytes | None]
     """The resource → what is kept of it, in one form whatever its serialiser; None where it says it is an error."""
+    alone: Mapping[str, Reason] = field(default_factory=dict)
+    """Fields by which it tells of a patient itself, and why that gives no record."""
     names: Callable[[bytes], list[str]] = lambda _resource: []
     """What it is named by beside its id: a canonical URL."""
 
