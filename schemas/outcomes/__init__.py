@@ -13,6 +13,7 @@ from typing import Annotated, get_args
 
 from pydantic import Field
 
+from schemas.outcomes.allergies import Allergy
 from schemas.outcomes.encounters import Condition, Encounter
 from schemas.outcomes.measures import MeasureResult
 from schemas.outcomes.observations import DerivedObservation, DiseaseAssessment, Observation
@@ -41,6 +42,7 @@ __all__ = [
     "RECORD_TYPES",
     "REFERRED_TYPES",
     "REFERS",
+    "Allergy",
     "AnyRecord",
     "Coding",
     "Codings",
@@ -91,6 +93,7 @@ AnyRecord = Annotated[
     | Procedure
     | Immunization
     | DeviceUse
+    | Allergy
     | ServiceRequest
     | Issue
     | MeasureResult,

@@ -143,6 +143,8 @@ class Kept:
     source: str
     keep: Callable[[bytes], bytes | None]
     """The resource → what is kept of it, in one form whatever its serialiser; None where it says it is an error."""
+    alone: Mapping[str, Reason] = field(default_factory=dict)
+    """Fields by which it tells of a patient itself, and why that gives no record."""
     names: Callable[[bytes], list[str]] = lambda _resource: []
     """What it is named by beside its id: a canonical URL."""
 
@@ -154,6 +156,23 @@ class Lender:
     source: str
     lend: Callable[[bytes, bytes, Setting], Mapping[bytes, bytes] | None]
     """(the resource, its ref, setting) → what it says of others, by their refs; None where it says it is an error. Raises Unusable."""
+
+
+def all_of(*rules: Rule) -> Rule:
+    """Several rules read the same field, each for itself."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = [rule.read(raw, companion, setting) for rule in rules]
+        return Found(
+            {name: value for each in found for name, value in each.values.items()},
+            tuple(dict.fromkeys(flag for each in found for flag in each.flags)),
+            tuple(coding for each in found for coding in each.unmapped),
+            withdrawn=any(each.withdrawn for each in found),
+            repaired=any(each.repaired for each in found),
+            dropped=tuple(path for each in found for path in each.dropped),
+        )
+
+    return Rule(tuple(dict.fromkeys(name for rule in rules for name in rule.gives)), read)
 
 
 def choice(
