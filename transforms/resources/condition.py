@@ -36,13 +36,15 @@ REFUTED = dict.fromkeys(
     ("ruled-out", "ruledout", "excluded", "negated", "disproved", "disproven", "absent", "not-present", "known-absent"),
     "refuted",
 ) | dict.fromkeys(("410516002", "410594000", "723511001"), "refuted")
-"""Words, and SNOMED CT's codes for known absent, definitely not present and refuted."""
+"""Words, and SNOMED CT's codes for known absent, definitely not present and refuted; below, for confirmed and suspected."""
 VERIFICATION_SPELT = {
     **REFUTED,
     "suspected": "provisional",
     "possible": "unconfirmed",
     "probable": "provisional",
     "verified": "confirmed",
+    "410605003": "confirmed",
+    "415684004": "provisional",
 }
 CATEGORY = ("problem-list-item", "encounter-diagnosis", "health-concern", "sdoh")
 
@@ -110,6 +112,7 @@ RESOURCE = Resource(
         # STU3 and DSTU2
         "context": other_version(),
         "assertedDate": other_version(),
+        "abatementBoolean": other_version(),
         "dateRecorded": other_version(),
         # R5
         "participant": other_version(),

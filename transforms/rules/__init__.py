@@ -14,9 +14,11 @@ from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
 from transforms.rules.links import grouped_by, kinds_of, link, links, pseudonym_of, replaced
 from transforms.rules.meaning import (
+    deletion_marks,
     extensions,
     fact,
     focus,
+    gone_if_wrong,
     modifiers,
     noted_if_false,
     noted_links,
@@ -56,6 +58,7 @@ from transforms.rules.visits import (
     participants,
     protocol,
     pseudonyms_in,
+    reactions,
 )
 
 __all__ = [
@@ -82,6 +85,7 @@ __all__ = [
     "codings",
     "codings_in",
     "codings_in_extension",
+    "deletion_marks",
     "diagnoses",
     "died",
     "dispense",
@@ -95,6 +99,7 @@ __all__ = [
     "flagged",
     "focus",
     "given_dosage",
+    "gone_if_wrong",
     "grouped_by",
     "home_zip",
     "hospitalization",
@@ -126,6 +131,7 @@ __all__ = [
     "pseudonyms_in",
     "quantity",
     "ratio",
+    "reactions",
     "reference_range",
     "replaced",
     "reported",

@@ -83,12 +83,14 @@ def _deleted(source: _Report, setting: Setting) -> bool:
     """Raises Unusable for what changes the meaning of a report and is not understood."""
     if any(getattr(source, field) is not None for field in _OTHER_VERSIONS):
         raise Unusable(Reason.OTHER_FHIR_VERSION)
-    found = [
-        rule.read(bytes(content), None, setting)
-        for field, rule in _MARKS.items()
-        if (content := getattr(source, field)) is not None
-    ]
-    return any(each.withdrawn for each in found)
+    gone = False
+    for field, rule in _MARKS.items():
+        if (content := getattr(source, field)) is not None:
+            try:
+                gone |= rule.read(bytes(content), None, setting).withdrawn
+            except Unusable as fault:
+                raise Unusable(fault.reason, field) from None
+    return gone
 
 
 def _patient(source: _Report, setting: Setting) -> dict[str, str]:
