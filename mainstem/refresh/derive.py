@@ -49,10 +49,10 @@ def mapper_of(refresh: Refresh) -> Mapper:
 
 
 def _map_due(refresh: Refresh, load_id: str) -> int:
-    """Orders whose Medication changed, came after them or is no more, results whose report tells their time: mapped again
-    from the line that the state keeps.
+    """Orders whose Medication and uses whose Device changed, came after them or is no more, results whose report tells
+    their time: mapped again from the line that the state keeps.
 
-    One that no longer names a drug, or a time, is withdrawn: the one it told is not known to be right.
+    One that no longer names a drug, a device or a time is withdrawn: the one it told is not known to be right.
     """
     changed, after, mapper = 0, b"", None
     while due := refresh.store.references.due(refresh.site.site, after=after, limit=LINES):

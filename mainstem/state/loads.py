@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -73,6 +74,8 @@ class Missing(NamedTuple):
     """Types of which nothing is missing."""
     notes: Sequence[str] = ()
     """What else is worth a word."""
+    unjudged: Mapping[str, str] = MappingProxyType({})
+    """Why what did not come of a type stays, by type."""
 
 
 class Loads:
@@ -199,6 +202,7 @@ class Loads:
         accepted: Iterable[Gap] = (),
         whole: Iterable[str] = (),
         notes: Iterable[str] = (),
+        unjudged: Mapping[str, str] = MappingProxyType({}),
     ) -> dict[str, datetime]:
         """Ends a load in one transaction: moves watermarks, closes the gaps of their types, opens those `missing`, tells of it.
 
@@ -218,7 +222,7 @@ class Loads:
                     "completed",
                     ended,
                     moved,
-                    Missing(list(missing), list(accepted), set(whole), list(notes)),
+                    Missing(list(missing), list(accepted), set(whole), list(notes), unjudged),
                     None,
                 )
             elif load.status != "completed":
@@ -405,6 +409,7 @@ def _reported(
         published=load.published,
         refused=refused,
         notes=[*_noted(connection, load.id, counts), *missing.notes],
+        unjudged=dict(missing.unjudged),
     )
 
 

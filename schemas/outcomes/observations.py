@@ -72,8 +72,19 @@ class Observation(Record):
     )
     effective: datetime | None = fact("When it was true, UTC.", source="Observation.effective[x]")
     effective_date: PartialDate | None = fact("Local date when it was true.", source="Observation.effective[x]")
+    effective_end: datetime | None = fact(
+        "When it stopped being true, UTC, where it was true for some time.", source="Observation.effectivePeriod.end"
+    )
+    effective_end_date: PartialDate | None = fact(
+        "Local date when it stopped being true.", source="Observation.effectivePeriod.end"
+    )
     status: str | None = fact(
         "Status of the result.", source="Observation.status", terminology="FHIR observation-status"
+    )
+    status_reasons: Codings = fact(
+        "Why it was cancelled, which measures make exceptions for.",
+        source="Observation.extension qicore-notDoneReason",
+        default_factory=list,
     )
     parent: RecordId | None = fact("The record this is a component of.", source="Observation.component")
     parts: list[RecordId] = fact("Records of the components.", source="Observation.component", default_factory=list)

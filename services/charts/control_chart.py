@@ -1,34 +1,16 @@
 """A control chart as a Vega-Lite specification: shares with their limits above, whom they stand on as bars below."""
 
-import json
 from calendar import timegm
 from dataclasses import dataclass
 from datetime import date, timedelta
-from enum import StrEnum
 from typing import Any
 
 import altair as alt
 
-INK, QUIET, GUIDE, BAND, BAR = "#17212b", "#56636f", "#8a96a1", "#eef2f5", "#7f8d99"
-BETTER, WORSE, ODD = "#0072b2", "#d55e00", "#6b4c9a"
-"""Okabe and Ito's blue and vermilion, told apart by every kind of colour vision; the shapes differ too."""
-FONT = "system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', 'DejaVu Sans', sans-serif"
+from services.charts.look import BAND, BAR, COLOURS, GRID, GUIDE, INK, QUIET, SHAPES, Sign, finished
+
 AXIS = 46
 """Pixels left of both panels, so that their time axes stand in line."""
-
-
-class Sign(StrEnum):
-    """What a mark's colour and shape say."""
-
-    NONE = "none"
-    BETTER = "better"
-    WORSE = "worse"
-    ODD = "odd"
-
-
-SIGNS = [str(sign) for sign in Sign]
-COLOURS = alt.Scale(domain=SIGNS, range=[INK, BETTER, WORSE, ODD])
-SHAPES = alt.Scale(domain=SIGNS, range=["circle", "triangle-up", "diamond", "square"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +53,17 @@ class ControlChart:
     marks: tuple[Mark, ...]
     centre: float | None
     labels: Labels
+    description: str
+    """What it shows in words, for who does not see it."""
 
 
 def specification(chart: ControlChart, *, width: int = 820, compact: bool = False) -> dict[str, Any]:
     """The chart with its data, as Vega-Lite. `compact` for one of many."""
     top = _shares(chart, compact).properties(width=width, height=150 if compact else 300)
     bottom = _denominators(chart, compact).properties(width=width, height=26 if compact else 64)
-    whole = (
-        alt.vconcat(top, bottom, spacing=8 if compact else 14, background="white", padding=4)
-        .resolve_scale(x="independent", y="independent", color="independent", shape="independent")
-        .configure(font=FONT)
-        .configure_view(stroke=None)
-        .configure_axis(labelColor=QUIET, titleColor=QUIET, labelFontSize=12, titleFontSize=12, grid=False)
-        .configure_text(font=FONT)
-    )
-    made: dict[str, Any] = json.loads(whole.to_json(validate=False, indent=None))
-    return made
+    spacing = 8 if compact else 14
+    whole = alt.vconcat(top, bottom, spacing=spacing, background="white", padding=4, description=chart.description)
+    return finished(whole.resolve_scale(x="independent", y="independent", color="independent", shape="independent"))
 
 
 def _shares(chart: ControlChart, compact: bool) -> Any:
@@ -115,7 +92,7 @@ def _share_axis(compact: bool) -> alt.Axis:
         domain=False,
         ticks=False,
         grid=True,
-        gridColor="#e8ecef",
+        gridColor=GRID,
     )
 
 

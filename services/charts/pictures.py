@@ -2,13 +2,14 @@
 
 import json
 from functools import lru_cache
+from html import escape
 from typing import Any
 
 import vl_convert
 
 
 def svg(specification: dict[str, Any]) -> str:
-    """The chart as SVG."""
+    """The chart as SVG; its description is its alternative text."""
     return _svg(json.dumps(specification))
 
 
@@ -19,7 +20,9 @@ def png(specification: dict[str, Any]) -> bytes:
 
 @lru_cache(maxsize=32)
 def _svg(specification: str) -> str:
-    return str(vl_convert.vegalite_to_svg(specification, allowed_base_urls=[]))
+    drawn = str(vl_convert.vegalite_to_svg(specification, allowed_base_urls=[]))
+    said = json.loads(specification).get("description")
+    return drawn.replace("<svg ", f'<svg role="img" aria-label="{escape(said)}" ', 1) if said else drawn
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ round(log₂ n) + 3 (Schilling 2012), the crossings at least the 5 % quantile of
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import comb, log2
+from math import log2
 
 from services.charts.point import Point
 
@@ -42,9 +42,10 @@ def runs_of(points: Sequence[Point]) -> Runs | None:
 def fewest_crossings(useful: int) -> int:
     """The 5 % quantile of a binomial of useful − 1 and ½: the fewest crossings that chance gives nineteen times in twenty."""
     trials = useful - 1
-    below = 0
-    for crossings in range(trials + 1):
-        below += comb(trials, crossings)
-        if 20 * below >= 2**trials:
-            return crossings
-    return trials
+    ways, below = 1, 1
+    crossings = 0
+    while 20 * below < 2**trials:
+        ways = ways * (trials - crossings) // (crossings + 1)
+        crossings += 1
+        below += ways
+    return crossings

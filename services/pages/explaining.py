@@ -26,13 +26,10 @@ def explain(signal: Signal, periods: str) -> str:
 
 def explain_runs(runs: Runs) -> str:
     """What the runs say, in plain words."""
-    if not runs.useful:
+    if runs.longest_max is None or runs.crossings_min is None:
         return "every point is on the centre line: nothing can be said of runs"
-    said = []
-    if runs.longest_max is not None and runs.longest > runs.longest_max:
-        said.append(f"{runs.longest} points in a row on one side, where chance gives at most {runs.longest_max}")
-    if runs.crossings_min is not None and runs.crossings < runs.crossings_min:
-        said.append(
-            f"it crosses the centre line {runs.crossings} times, where chance gives at least {runs.crossings_min}"
-        )
-    return f"{'; '.join(said)}: the level has changed" if said else "runs and crossings are what chance gives"
+    said = (
+        f"longest run {runs.longest} (chance gives at most {runs.longest_max}), "
+        f"crossings of the centre line {runs.crossings} (at least {runs.crossings_min})"
+    )
+    return f"{said}: {'the level has changed' if runs.signal else 'what chance gives'}"

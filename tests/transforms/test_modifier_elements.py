@@ -17,6 +17,7 @@ from fhir.resources.R4B import get_fhir_model_class
 from fhir.resources.R4B.backboneelement import BackboneElement
 from pydantic import BaseModel
 
+from schemas.outcomes import REFERRED_TYPES
 from schemas.problems import Reason
 from transforms import Mapper
 from transforms.mapper import ALL_TYPES
@@ -35,12 +36,16 @@ NO_RECORD: dict[str, Json] = {
         "result": [{"reference": "Observation/o"}],
     },
 }
-BASES: dict[str, Json] = {
-    each["resourceType"]: each for each in runpy.run_path(str(HERE.with_name("test_hostile.py")))["BASES"].values()
-} | NO_RECORD
+BARE: dict[str, Json] = {name: {"resourceType": name, "id": "k", "status": "active"} for name in REFERRED_TYPES}
+BASES: dict[str, Json] = (
+    BARE
+    | {each["resourceType"]: each for each in runpy.run_path(str(HERE.with_name("test_hostile.py")))["BASES"].values()}
+    | NO_RECORD
+)
 NOT_SO_MARKED = {"Group": "no element of its own"}
 LOCAL = {
     ("Condition", "clinicalStatus"): "whether it is still active is not known, the diagnosis stands",
+    ("AllergyIntolerance", "clinicalStatus"): "the allergy stands",
     ("Patient", "deceased[x]"): "whether somebody died is not known, the person stands",
 }
 """Elements whose fault takes out nothing but themselves."""

@@ -13,29 +13,28 @@ _WHOLE_SYSTEMS = ("/CodeSystem/absent-unknown-uv-ips", "/CodeSystem/ips-absent-u
 
 _KINDS = (
     r"(?:problems?|conditions?|diagnos[ie]s|diseases?|illness(?:es)?|complaints?|disabilit(?:y|ies)|allerg(?:y|ies)"
-    r"|medications?|medicines?|drugs?|procedures?|surger(?:y|ies)|operations?|immuni[sz]ations?|vaccin(?:es?|ations?)"
-    r"|devices?|history|concerns?)"
+    r"|intolerances?|medications?|medicines?|drugs?|procedures?|surger(?:y|ies)|operations?|immuni[sz]ations?"
+    r"|vaccin(?:es?|ations?)|devices?|history|concerns?)"
 )
-_WORDS = re.compile(
+_IN_WORDS = re.compile(
     r"(?:(?:the )?patient )?(?:(?:has|reports|states) )?"
-    r"(?:no|nil|none|not any|denies(?: any)?|without(?: any)?)(?: (?:known|current|active|previous|prior|past|significant"
-    r"|reported|relevant|other|chronic|ongoing|documented|medical|surgical|health|drug|medication|food|family))*"
-    rf" {_KINDS}(?: (?:or|and) [a-z]+)?(?: (?:known|reported|recorded|documented|listed|administered|given|performed|on file))?"
-    r"|(?:none|nil)(?: (?:known|reported|recorded|documented))?|no known .{1,60}|no (?:past |previous |prior )?history of .{1,60}"
-    r"|n/?a|nka|nkda|nkfa|nkma|nkp|nkpl"
+    r"(?:no|nil|none|not(?: any)?|denies(?: any)?|without(?: any)?)(?: (?:any|known|current|active|previous|prior|past"
+    r"|significant|reported|relevant|other|chronic|ongoing|documented|medical|surgical|health))*(?: [a-z/,&]+){0,4}?"
+    rf" {_KINDS}(?: (?:or|and) [a-z]+)?"
+    r"(?: (?:known|reported|recorded|documented|listed|administered|given|performed|on file))?"
+    r"|(?:none|nil|nothing)(?: (?:known|reported|recorded|documented))?|no known .{1,60}"
+    r"|no (?:past |previous |prior )?history of .{1,60}|n/?a|nk(?:[adm]|[df]a|ma|pl?)"
 )
 """What people write for it: "No known problems", "NKA", "None", "no previous surgery"."""
 _PARTS = re.compile(r"[\s_\-]+")
 _REMARK = re.compile(r"\s*\([a-z/ ]+\)$")
-
-
-def words_say_none(text: str) -> bool:
-    """Whether a text, or a code that is one, says so in so many words."""
-    plain = _PARTS.sub(" ", text.lower()).strip(" .!")
-    return len(plain) <= _LONGEST and _WORDS.fullmatch(_REMARK.sub("", plain)) is not None
-
-
 _LONGEST = 120
+
+
+def says_none_in_words(text: str) -> bool:
+    """Whether a text, or a code that is one, says so in so many words: `No known drug allergies`, `NKDA`."""
+    plain = _PARTS.sub(" ", text.lower()).strip(" .!")
+    return len(plain) <= _LONGEST and _IN_WORDS.fullmatch(_REMARK.sub("", plain)) is not None
 
 
 def says_none(system: str | None, code: str) -> bool:

@@ -7,9 +7,35 @@ subject and is listed here.
 """
 
 from transforms.rules.ages import Ages, age, age_or_date_in_words, age_range
-from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of, visit_class
+from transforms.rules.allergies import reactions
+from transforms.rules.answers import (
+    answers,
+    chosen_answer,
+    completion_mode,
+    instrument,
+    kept_questionnaire,
+    kind_of_one,
+    names_of_questionnaire,
+    no_long_number,
+    reporter,
+    spoken_answer,
+    weight,
+)
+from transforms.rules.certainty import clinical_status, verification_status
+from transforms.rules.codes import (
+    coded,
+    coded_value,
+    codings,
+    each_of,
+    first_of,
+    null_flavour,
+    one_of,
+    visit_class,
+    words_of,
+)
 from transforms.rules.contradictions import negative, out_of_order, together
 from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, choice, required
+from transforms.rules.devices import device, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
 from transforms.rules.links import grouped_by, kinds_of, link, links, pseudonym_of, replaced
@@ -34,6 +60,7 @@ from transforms.rules.medicines import (
     statement_period,
     supply,
 )
+from transforms.rules.not_done import why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
 from transforms.rules.refusals import (
@@ -58,7 +85,7 @@ from transforms.rules.visits import (
     participants,
     protocol,
     pseudonyms_in,
-    reactions,
+    vaccine_reactions,
 )
 
 __all__ = [
@@ -75,17 +102,22 @@ __all__ = [
     "age_or_date_in_words",
     "age_range",
     "amount_of",
+    "answers",
     "asked",
     "birth_date",
     "boolean",
     "choice",
+    "chosen_answer",
     "class_history",
+    "clinical_status",
     "coded",
     "coded_value",
     "codings",
     "codings_in",
     "codings_in_extension",
+    "completion_mode",
     "deletion_marks",
+    "device",
     "diagnoses",
     "died",
     "dispense",
@@ -104,8 +136,12 @@ __all__ = [
     "home_zip",
     "hospitalization",
     "instant",
+    "instrument",
     "integer",
+    "kept_device",
     "kept_medication",
+    "kept_questionnaire",
+    "kind_of_one",
     "kinds_in",
     "kinds_of",
     "link",
@@ -113,7 +149,9 @@ __all__ = [
     "local_date",
     "medication",
     "modifiers",
+    "names_of_questionnaire",
     "negative",
+    "no_long_number",
     "not_a_fact_if_true",
     "noted_if_false",
     "noted_links",
@@ -135,15 +173,18 @@ __all__ = [
     "reference_range",
     "replaced",
     "reported",
+    "reporter",
     "request_intent",
     "required",
     "results_of",
     "said",
+    "spoken_answer",
     "statement_period",
     "supply",
     "the_patient",
     "time_of_day",
     "time_of_report",
+    "timing_bounds",
     "together",
     "true_if_given",
     "unless_beside",
@@ -152,7 +193,12 @@ __all__ = [
     "unless_within",
     "unusable_if_given",
     "us_core",
+    "vaccine_reactions",
     "value_range",
+    "verification_status",
     "visit_class",
+    "weight",
+    "why_cancelled",
     "withheld",
+    "words_of",
 ]

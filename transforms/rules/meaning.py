@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Raw, Struct
 
 from schemas.problems import Reason
-from transforms.codes.no_known import says_none, words_say_none
+from transforms.codes.no_known import says_none, says_none_in_words
 from transforms.fhir.elements import (
     Reference,
     Scalar,
@@ -108,14 +108,16 @@ class _Extension(Struct, gc=False):
     url: Scalar = None
     valueBoolean: Raw = None  # type: ignore[assignment]
     valueReference: Raw = None  # type: ignore[assignment]
+    valueCodeableConcept: Raw = None  # type: ignore[assignment]
 
 
 _NAME = r"[^/\"]*\""
+# QI-Core's published cases write doNotPeform too.
 _DENIES = re.compile(
-    rf"(?i)/[^/\"]*(negation-?ind|negated|not-?done|do-?not-?perform|not-?performed|not-?given){_NAME}"
+    rf"(?i)/[^/\"]*(negation-?ind|negated|not-?done|do-?not-?per?form|not-?performed|not-?given){_NAME}"
 )
 _TESTS = re.compile(r"(?i)(test-?patient|is-?test|patient-?test)$")
-_ABOUT = re.compile(r"(?i)/observation-focus-?code$")
+_ABOUT = re.compile(r"(?i)/(observation-focus-?code|questionnaireresponse-isSubject)$")
 _GONE = re.compile(r"(?i)/[^/]*(is-?deleted|soft-?delete|tombstone|deleted-?state)[^/]*$")
 _FALSE = frozenset({b"false", b'"false"'})
 
@@ -194,7 +196,7 @@ _SPOKEN = re.compile(rb'"(?:display|text|code)"\s*:\s*("(?:[^"\\]|\\.){1,128}")'
 
 def _none_in_words(raw: bytes) -> bool:
     """Whether a concept says "no known problems" by a text of its own, or by a code that is one."""
-    return any(words_say_none(decode(said, str)) for said in _SPOKEN.findall(raw))
+    return any(says_none_in_words(decode(said, str)) for said in _SPOKEN.findall(raw))
 
 
 _CERTAINTY: Mapping[str, str] = {"G": "", "V": "diagnosis-suspected", "Z": "diagnosis-status-post"}

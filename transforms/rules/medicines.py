@@ -100,7 +100,13 @@ def _kept(concept: CodeableConcept | None) -> dict[str, Any] | None:
 
 
 def medication(
-    *, every: str, ingredients: str, ingredient_system: str, strengths: str, **targets: str | tuple[str, ...]
+    *,
+    every: str,
+    ingredients: str,
+    ingredient_system: str,
+    strengths: str,
+    by_reference: str,
+    **targets: str | tuple[str, ...],
 ) -> Rule:
     """Reference to a Medication → the code of the one contained, or of the one looked up. Without a drug there is no record."""
     wanted = {name: (systems,) if isinstance(systems, str) else systems for name, systems in targets.items()}
@@ -124,10 +130,11 @@ def medication(
                 raise Unusable(Reason.MISSING_CODE, "reference") from None
             found = Found(flags=("mixture-without-code",))
         strong = [_strength(code, strength, setting) for code, strength in coded if code and strength]
-        found.values |= {ingredients: mixed, strengths: sorted((each for each in strong if each), key=encode)}
+        told = sorted((each for each in strong if each), key=encode)
+        found.values |= {ingredients: mixed, strengths: told, by_reference: True}
         return found
 
-    return Rule((*wanted, every, ingredients, strengths), read, needs="contained", refers="Medication")
+    return Rule((*wanted, every, ingredients, strengths, by_reference), read, needs="contained", refers="Medication")
 
 
 def _strength(code: str, source: Ratio, setting: Setting) -> dict[str, Any] | None:

@@ -1,6 +1,5 @@
 """Visits, and other elements with elements in them: what is read of each entry of a list."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Raw, Struct
@@ -19,7 +18,7 @@ from transforms.fhir.elements import (
 )
 from transforms.mapped import WHOLE
 from transforms.privacy.pseudonyms import hexadecimal
-from transforms.rules.concepts import concept_of, concepts_of, shared_codings, usable_codings
+from transforms.rules.concepts import concept_of, concepts_of, gathered, usable_codings
 from transforms.rules.declaring import Found, Rule
 from transforms.rules.links import KINDS, kind_of, named_by, named_of, references_in
 from transforms.rules.setting import Setting
@@ -44,24 +43,12 @@ def _members(raw: bytes, member: str) -> list[bytes]:
     return [each for each in found if each != b"null"]
 
 
-def _codings(concepts: Iterable[CodeableConcept], setting: Setting) -> tuple[list[dict[str, str]], list[str]]:
-    found: list[tuple[str | None, str]] = []
-    flags: list[str] = []
-    for concept in concepts:
-        usable, withheld, _ = usable_codings(concept, setting)
-        found += usable
-        flags += withheld
-        if not usable and text_of(concept.text):
-            flags.append("text-withheld")
-    return shared_codings(found, setting), list(dict.fromkeys(flags))
-
-
 def codings_in(name: str, member: str) -> Rule:
     """List of elements → every coding of one member, a CodeableConcept or a list of them."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         concepts = [concept for each in _members(raw, member) for concept in concepts_of(each)]
-        codings, flags = _codings(concepts, setting)
+        codings, flags = gathered(concepts, setting)
         return Found({name: codings}, tuple(flags))
 
     return Rule((name,), read)
@@ -79,7 +66,7 @@ def codings_in_extension(name: str, ending: str) -> Rule:
         listed = decode(raw, list[_Extension | None] | _Extension | None) or []
         found = [each for each in (listed if isinstance(listed, list) else [listed]) if each is not None]
         meant = [each.valueCodeableConcept for each in found if text_of(each.url).endswith(f"/{ending}")]
-        codings, flags = _codings([each for each in meant if each is not None], setting)
+        codings, flags = gathered([each for each in meant if each is not None], setting)
         return Found({name: codings}, tuple(flags))
 
     return Rule((name,), read)
@@ -130,7 +117,7 @@ def hospitalization(*, source: str, disposition: str, readmission: str) -> Rule:
         concepts = {source: stay.admitSource, disposition: stay.dischargeDisposition, readmission: stay.reAdmission}
         values, flags = {}, list[str]()
         for name, concept in concepts.items():
-            values[name], noticed = _codings([concept] if concept else [], setting)
+            values[name], noticed = gathered([concept] if concept else [], setting)
             flags += noticed
         return Found(values, tuple(dict.fromkeys(flags)))
 
@@ -218,7 +205,7 @@ class _Reaction(Struct, gc=False):
     detail: Reference | None = None
 
 
-def reactions(*, dates: str, records: str) -> Rule:
+def vaccine_reactions(*, dates: str, records: str) -> Rule:
     """Immunization.reaction → the local dates, and the observations that tell of it."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
@@ -251,7 +238,7 @@ def protocol(*, number: str, doses: str, diseases: str) -> Rule:
             flags.append("several-protocols")
         targets = [each.targetDisease for each in listed]
         concepts = [one for some in targets for one in (some if isinstance(some, list) else [some]) if one is not None]
-        codings, withheld = _codings(concepts, setting)
+        codings, withheld = gathered(concepts, setting)
         values = {
             number: next(iter(numbers)) if len(numbers) == 1 else None,
             doses: next(iter(series)) if len(series) == 1 else None,
