@@ -182,6 +182,19 @@ class Loads:
             hold_open(connection, load_id)
             return figures.begin(connection, load_id, part, mapping)
 
+    def last_mapping(self, site: str, part: str) -> str | None:
+        """What a part of the work was last mapped by, in the loads of the site that ended."""
+        row, load = tables.load_part.c, tables.load.c
+        wanted = (
+            select(row.mapping)
+            .join_from(tables.load_part, tables.load, row.load == load.id)
+            .where(load.site == site, row.part == part, row.mapping != "", load.status == "completed")
+            .order_by(load.started.desc(), load.id.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            return connection.scalars(wanted).first()
+
     def figures(self, load_id: str) -> dict[str, TypeCounts]:
         """A load's figures by resource type: parts of a type (`Observation/2`) added up."""
         with self._database.read() as connection:

@@ -34,7 +34,7 @@ from transforms.rules.codes import (
     words_of,
 )
 from transforms.rules.contradictions import negative, out_of_order, together
-from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, choice, required
+from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, all_of, choice, required
 from transforms.rules.devices import device, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
@@ -62,7 +62,7 @@ from transforms.rules.medicines import (
 )
 from transforms.rules.not_done import why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
-from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
+from transforms.rules.people import home_zip, patient, patient_among, preferred_language, the_patient, us_core
 from transforms.rules.refusals import (
     not_a_fact_if_true,
     other_version,
@@ -76,6 +76,7 @@ from transforms.rules.requests import REQUEST_CONTRADICTIONS, asked, request_int
 from transforms.rules.texts import ValueNames, presence, said, true_if_given, withheld
 from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
 from transforms.rules.visits import (
+    appointment_status,
     class_history,
     codings_in,
     codings_in_extension,
@@ -101,8 +102,10 @@ __all__ = [
     "age",
     "age_or_date_in_words",
     "age_range",
+    "all_of",
     "amount_of",
     "answers",
+    "appointment_status",
     "asked",
     "birth_date",
     "boolean",
@@ -161,6 +164,7 @@ __all__ = [
     "out_of_order",
     "participants",
     "patient",
+    "patient_among",
     "period",
     "preferred_language",
     "presence",
