@@ -49,9 +49,11 @@ from transforms.rules.links import (
     typed_pseudonym,
 )
 from transforms.rules.meaning import (
+    deletion_marks,
     extensions,
     fact,
     focus,
+    gone_if_wrong,
     modifiers,
     noted_if_false,
     noted_links,
@@ -94,6 +96,7 @@ from transforms.rules.visits import (
     participants,
     protocol,
     pseudonyms_in,
+    vaccine_reactions,
 )
 
 __all__ = [
@@ -127,6 +130,7 @@ __all__ = [
     "codings_in",
     "codings_in_extension",
     "completion_mode",
+    "deletion_marks",
     "device",
     "diagnoses",
     "died",
@@ -142,6 +146,7 @@ __all__ = [
     "flagged",
     "focus",
     "given_dosage",
+    "gone_if_wrong",
     "grouped_by",
     "home_zip",
     "hospitalization",
@@ -209,6 +214,7 @@ __all__ = [
     "unless_within",
     "unusable_if_given",
     "us_core",
+    "vaccine_reactions",
     "value_range",
     "verification_status",
     "visit_class",

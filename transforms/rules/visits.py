@@ -213,6 +213,29 @@ class _Protocol(Struct, gc=False):
     targetDisease: list[CodeableConcept | None] | CodeableConcept | None = None
 
 
+class _Reaction(Struct, gc=False):
+    date: Scalar = None
+    detail: Reference | None = None
+
+
+def vaccine_reactions(*, dates: str, records: str) -> Rule:
+    """Immunization.reaction → the local dates, and the observations that tell of it."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        listed = [each for each in decode(raw, list[_Reaction | None] | None) or [] if each is not None]
+        days, flags, dropped = set(), dict[str, None](), list[str]()
+        for place, each in enumerate(listed):
+            found = period_found(Period(start=text_of(each.date)), ("moment", "day"), None, setting, past=True)
+            flags |= dict.fromkeys(found.flags)
+            dropped += [f"[{place}].date"] * bool(found.dropped)
+            days.add(found.values.get("day") or "")
+        named = named_of([each.detail for each in listed if each.detail], ("Observation",))
+        ids = sorted({hexadecimal(b"r-", setting.pseudonyms.ref(*each) + WHOLE) for each in named})
+        return Found({dates: sorted(days - {""}), records: ids}, tuple(flags), dropped=tuple(dropped))
+
+    return Rule((dates, records), read)
+
+
 def protocol(*, number: str, doses: str, diseases: str) -> Rule:
     """Immunization.protocolApplied → the number of the dose, of how many, against what; the series' name is not read.
 
