@@ -127,6 +127,14 @@ BASES: dict[str, dict[str, Any]] = {
             {"linkId": "g", "item": [{"linkId": "/44261-6", "answer": [{"valueInteger": 12}]}]},
         ],
     },
+    "appointment": {
+        "resourceType": "Appointment",
+        "id": "b3",
+        "status": "booked",
+        "start": "2026-06-02T14:00:00Z",
+        "end": "2026-06-02T14:30:00Z",
+        "participant": [{"actor": KID}, {"actor": {"reference": "Practitioner/ann"}}],
+    },
     "statement": DRUG | {"resourceType": "MedicationStatement", "id": "s3", "effectiveDateTime": "2026-04-07"},
 }
 

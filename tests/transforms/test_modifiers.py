@@ -9,6 +9,7 @@ from transforms.resources import mappings
 
 EVERYWHERE = {"implicitRules", "modifierExtension"}
 MODIFIERS: dict[str, set[str]] = {
+    "Appointment": {"status"},
     "AllergyIntolerance": {"clinicalStatus", "verificationStatus"},
     "Condition": {"clinicalStatus", "verificationStatus"},
     "DeviceUseStatement": {"status"},
@@ -74,6 +75,7 @@ def _rest(resource_type: str) -> str:
         "Condition": f'"subject":{patient},"code":{snomed}',
         "Procedure": f'"subject":{patient},"code":{snomed}',
         "ServiceRequest": f'"subject":{patient},"code":{snomed}',
+        "Appointment": f'"participant":[{{"actor":{patient}}}]',
         "QuestionnaireResponse": f'"subject":{patient},"questionnaire":"urn:q"',
         "DeviceRequest": f'"subject":{patient},"codeCodeableConcept":{snomed}',
     }.get(resource_type, f'"subject":{patient},"medicationCodeableConcept":{rxnorm}')

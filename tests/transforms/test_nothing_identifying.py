@@ -49,6 +49,7 @@ FITTING: dict[str, dict[str, Any]] = {
         "occurrenceDateTime": "2026-03-02",
         "status": "completed",
     },
+    "Appointment": {"status": "booked"},
     "Encounter": {"status": "finished"},
     "Patient": {},
     "QuestionnaireResponse": {
@@ -113,6 +114,8 @@ def shapes(said: str) -> Iterator[Any]:
         yield [
             {"linkId": "q1", "item": [{"linkId": said, "answer": [{"valueCoding": coding}, {"valueCoding": coding}]}]}
         ]
+    actor = {"reference": "Patient/p1", "display": said}
+    yield [{"actor": actor, "type": [{"text": said}]}, {"actor": {"reference": f"Location/{said}", "display": said}}]
     yield [{"linkId": "q1", "answer": [{"valueQuantity": quantity}, {"valueReference": {"display": said}}]}]
     yield {"versionId": said, "lastUpdated": "2026-03-02T09:10:00Z", "source": said, "tag": [{"code": said}]}
     yield [{"url": said, "valueString": said, "valueCode": said, "valueCoding": {"code": said, "system": said}}]
@@ -126,7 +129,9 @@ def planted(name: str, texts: tuple[str, ...] = PLANTED) -> Iterator[bytes]:
     resource = mappings()[name]
     named = {*fields_of(resource.fields), *fields_of(resource.repeated), *fields_of(resource.subject), "meta", "id"}
     subject = next(iter(resource.subject))
-    base = {"resourceType": name, "id": "s1", subject: {"reference": "Patient/p1"}} | FITTING.get(name, DRUG)
+    whom: Any = {"reference": "Patient/p1"}
+    whom = [{"actor": whom}] if subject == "participant" else whom
+    base = {"resourceType": name, "id": "s1", subject: whom} | FITTING.get(name, DRUG)
     if name == "Patient":
         base["id"] = "p1"
     named |= {resource.parts.of} if resource.parts else set()

@@ -34,15 +34,17 @@ from transforms.rules.codes import (
     words_of,
 )
 from transforms.rules.contradictions import negative, out_of_order, together
-from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, choice, required
+from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, all_of, choice, required
 from transforms.rules.devices import device, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
 from transforms.rules.links import grouped_by, kinds_of, link, links, pseudonym_of, replaced
 from transforms.rules.meaning import (
+    deletion_marks,
     extensions,
     fact,
     focus,
+    gone_if_wrong,
     modifiers,
     noted_if_false,
     noted_links,
@@ -60,7 +62,7 @@ from transforms.rules.medicines import (
 )
 from transforms.rules.not_done import why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
-from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
+from transforms.rules.people import home_zip, patient, patient_among, preferred_language, the_patient, us_core
 from transforms.rules.refusals import (
     not_a_fact_if_true,
     other_version,
@@ -74,6 +76,7 @@ from transforms.rules.requests import REQUEST_CONTRADICTIONS, asked, request_int
 from transforms.rules.texts import ValueNames, presence, said, true_if_given, withheld
 from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
 from transforms.rules.visits import (
+    appointment_status,
     class_history,
     codings_in,
     codings_in_extension,
@@ -83,6 +86,7 @@ from transforms.rules.visits import (
     participants,
     protocol,
     pseudonyms_in,
+    vaccine_reactions,
 )
 
 __all__ = [
@@ -98,8 +102,10 @@ __all__ = [
     "age",
     "age_or_date_in_words",
     "age_range",
+    "all_of",
     "amount_of",
     "answers",
+    "appointment_status",
     "asked",
     "birth_date",
     "boolean",
@@ -113,6 +119,7 @@ __all__ = [
     "codings_in",
     "codings_in_extension",
     "completion_mode",
+    "deletion_marks",
     "device",
     "diagnoses",
     "died",
@@ -127,6 +134,7 @@ __all__ = [
     "flagged",
     "focus",
     "given_dosage",
+    "gone_if_wrong",
     "grouped_by",
     "home_zip",
     "hospitalization",
@@ -156,6 +164,7 @@ __all__ = [
     "out_of_order",
     "participants",
     "patient",
+    "patient_among",
     "period",
     "preferred_language",
     "presence",
@@ -188,6 +197,7 @@ __all__ = [
     "unless_within",
     "unusable_if_given",
     "us_core",
+    "vaccine_reactions",
     "value_range",
     "verification_status",
     "visit_class",

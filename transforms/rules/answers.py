@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
+from schemas.problems import Reason
 from transforms.codes.loinc import loinc_fault
 from transforms.codes.systems import LOINC
 from transforms.fhir.elements import (
@@ -20,6 +21,7 @@ from transforms.fhir.elements import (
     plain,
     reference_id,
     text_of,
+    without_modified,
 )
 from transforms.privacy.pseudonyms import hexadecimal
 from transforms.rules.concepts import chosen_code, usable_codings
@@ -67,6 +69,7 @@ class _Question(Struct, gc=False):
 class _Questionnaire(Struct, gc=False):
     id: Scalar = None
     resourceType: str = ""
+    status: Scalar = None
     url: Scalar = None
     version: Scalar = None
     code: list[Coding | None] | Coding | None = None
@@ -85,7 +88,13 @@ class _Known(Struct, gc=False, omit_defaults=True):
 
 def kept_questionnaire(raw: bytes) -> bytes | None:
     """A Questionnaire → the codes of its questions by linkId, and what their answers score. Raises Unusable."""
-    return _encode(_known(decode(raw, _Questionnaire)))
+    source: _Questionnaire = decode(without_modified(raw)[0] if b'"modifierExtension"' in raw else raw, _Questionnaire)
+    status = text_of(source.status).lower()
+    if status == "entered-in-error":
+        return None
+    if status not in ("draft", "active", "retired", "unknown", ""):
+        raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD, "status")
+    return _encode(_known(source))
 
 
 def names_of_questionnaire(raw: bytes) -> list[str]:

@@ -84,6 +84,7 @@ def pseudonym_of(name: str, *resource_types: str) -> Rule:
 
 
 class _Identifier(Struct, gc=False):
+    use: Scalar = None
     system: Scalar = None
     value: Scalar = None
 
@@ -93,7 +94,7 @@ def grouped_by(name: str) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         source = decode(raw, _Identifier | None) or _Identifier()
-        if not (value := text_of(source.value)):
+        if not (value := text_of(source.value)) or text_of(source.use) == "old":
             return NOTHING
         return Found({name: hexadecimal(b"h-", setting.pseudonyms.ref("group", f"{text_of(source.system)}|{value}"))})
 
