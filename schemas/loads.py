@@ -177,6 +177,10 @@ class LoadReport(BaseModel):
     notes: list[str] = Field(
         default_factory=list, description="What somebody at the site may want to know; the network is not told."
     )
+    unjudged: dict[str, str] = Field(
+        default_factory=dict,
+        description="Types of which nothing was withdrawn for not having come, and why that proved nothing.",
+    )
     resumed: bool = Field(default=False, description="Whether an unfinished load was taken up.")
     seconds: float = 0.0
     shares: dict[str, float] = Field(default_factory=dict, description="Seconds by step.")

@@ -73,6 +73,17 @@ class Reason(StrEnum):
         "The resource names its drug by a Medication that did not come.",
         "Deliver Medication too, or let the client read it; the resource is mapped again when it comes.",
     )
+    UNKNOWN_DEVICE = (
+        "unknown-device",
+        "The resource names its device by a Device that did not come.",
+        "Deliver Device too, or let the client read it; the resource is mapped again when it comes.",
+    )
+    DEVICE_ALONE = (
+        "device-alone",
+        "A Device names a patient, and says neither from when to when it was used nor whether it is.",
+        "Nothing to do; its code is kept for the DeviceUseStatement that names it, which gives the record.",
+        True,
+    )
     MISSING_TIME = ("missing-time", "The resource says not when it was true.", "Report it to the EHR vendor.")
     UNKNOWN_UNIT = (
         "unknown-unit",
@@ -185,6 +196,7 @@ NOT_LOADED = frozenset(
         Reason.BUNDLE,
         Reason.NOT_IN_COHORT,
         Reason.TYPE_NOT_MAPPED,
+        Reason.DEVICE_ALONE,
         Reason.SERVER_MESSAGE,
     }
 )

@@ -1,6 +1,6 @@
 """`mainstem run` and `mainstem publish`: a site's refresh from the command line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -115,5 +115,15 @@ def _noticed(report: "LoadReport") -> "Iterator[Text]":
     yield from gap_lines((gap.resource_type, gap) for gap in report.gaps)
     for gap in report.accepted:
         yield styled(f"  accepted as missing: {gap.resource_type}: {gap.reason}")
+    for why, names in _alike(report.unjudged):
+        yield styled(f"  nothing withdrawn for not having come, of {', '.join(names)}: {why}")
     for note in report.notes:
         yield styled("  ", ("note", "yellow"), f" {note}")
+
+
+def _alike(reasons: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """Reasons, each once, with the types they are of."""
+    alike: dict[str, list[str]] = {}
+    for name, why in reasons.items():
+        alike.setdefault(why, []).append(name)
+    return list(alike.items())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -77,6 +78,8 @@ class Missing(NamedTuple):
     """Types of which nothing is missing."""
     notes: Sequence[str] = ()
     """What else is worth a word."""
+    unjudged: Mapping[str, str] = MappingProxyType({})
+    """Why what did not come of a type stays, by type."""
 
 
 class Loads:
@@ -190,6 +193,19 @@ class Loads:
             hold_open(connection, load_id)
             return figures.begin(connection, load_id, part, mapping)
 
+    def last_mapping(self, site: str, part: str) -> str | None:
+        """What a part of the work was last mapped by, in the loads of the site that ended."""
+        row, load = tables.load_part.c, tables.load.c
+        wanted = (
+            select(row.mapping)
+            .join_from(tables.load_part, tables.load, row.load == load.id)
+            .where(load.site == site, row.part == part, row.mapping != "", load.status == "completed")
+            .order_by(load.started.desc(), load.id.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            return connection.scalars(wanted).first()
+
     def figures(self, load_id: str) -> dict[str, TypeCounts]:
         """A load's figures by resource type: parts of a type (`Observation/2`) added up."""
         with self._database.read() as connection:
@@ -210,6 +226,7 @@ class Loads:
         accepted: Iterable[Gap] = (),
         whole: Iterable[str] = (),
         notes: Iterable[str] = (),
+        unjudged: Mapping[str, str] = MappingProxyType({}),
     ) -> dict[str, datetime]:
         """Ends a load in one transaction: moves watermarks, closes the gaps of their types, opens those `missing`, tells of it.
 
@@ -229,7 +246,7 @@ class Loads:
                     "completed",
                     ended,
                     moved,
-                    Missing(list(missing), list(accepted), set(whole), list(notes)),
+                    Missing(list(missing), list(accepted), set(whole), list(notes), unjudged),
                     None,
                 )
             elif load.status != "completed":
@@ -417,6 +434,7 @@ def _reported(
         replay=load.plan.replay,
         refused=refused,
         notes=[*_noted(connection, load.id, counts), *missing.notes],
+        unjudged=dict(missing.unjudged),
     )
 
 

@@ -80,6 +80,10 @@ class Medication(Record):
     ingredients: list[str] = fact(
         "Active ingredients.", source="Medication.ingredient.item[x]", terminology="RxNorm IN", default_factory=list
     )
+    drug_by_reference: bool | None = fact(
+        "The drug stands in a Medication resource that this one names; published measures look at coded ones only.",
+        source="medicationReference",
+    )
     category: list[str] = fact(
         "Categories.", source="category", terminology="FHIR medicationrequest-category", default_factory=list
     )
@@ -285,11 +289,54 @@ class Immunization(Record):
 class DeviceUse(Record):
     """Use of a device (OMOP device_exposure; PCORnet OBS_GEN)."""
 
+    fhir = ("DeviceUseStatement",)
+    refers = ("Device",)
     type: Literal["device_use"] = "device_use"
-    device: Literal["pump", "cgm", "hybrid_loop"] = fact(
-        "The device.", source="DeviceUseStatement.device", required=True
+    device: Literal["pump", "cgm", "hybrid_loop"] | None = fact(
+        "Of what kind it is, where that is one of these: an insulin pump, a continuous glucose monitor, both in a loop.",
+        source="DeviceUseStatement.device, Device.type, specialization.systemType, deviceName by the site's code map",
+    )
+    code: str | None = fact("Normalised code.", source="Device.type", terminology="SNOMED CT")
+    codings: Codings = fact(
+        "Every coding of the source.", source="Device.type, specialization.systemType", default_factory=list
+    )
+    start: datetime | None = fact(
+        "First use, UTC.",
+        source="DeviceUseStatement.timingPeriod.start, timingDateTime, timingTiming.repeat.boundsPeriod",
     )
     start_date: PartialDate | None = fact(
-        "Local date of the first use.", source="DeviceUseStatement.timingPeriod.start"
+        "Local date of the first use.",
+        source="DeviceUseStatement.timingPeriod.start, timingDateTime, timingTiming.repeat.boundsPeriod",
     )
-    end_date: PartialDate | None = fact("Local date of the last use.", source="DeviceUseStatement.timingPeriod.end")
+    end: datetime | None = fact(
+        "Last use, UTC.", source="DeviceUseStatement.timingPeriod.end, timingTiming.repeat.boundsPeriod"
+    )
+    end_date: PartialDate | None = fact(
+        "Local date of the last use.", source="DeviceUseStatement.timingPeriod.end, timingTiming.repeat.boundsPeriod"
+    )
+    recorded_date: PartialDate | None = fact("Local date of the statement.", source="DeviceUseStatement.recordedOn")
+    status: str | None = fact("Status.", source="DeviceUseStatement.status", terminology="FHIR device-statement-status")
+    reporter_kinds: list[str] = fact(
+        "Of what kind who said so is; never who.",
+        source="DeviceUseStatement.source",
+        terminology="FHIR resource types",
+        default_factory=list,
+    )
+    reasons: Codings = fact("Reasons.", source="DeviceUseStatement.reasonCode", default_factory=list)
+    reason_records: list[RecordId] = fact(
+        "Conditions and observations that are the reason.",
+        source="DeviceUseStatement.reasonReference",
+        default_factory=list,
+    )
+    body_sites: Codings = fact(
+        "Body site.", source="DeviceUseStatement.bodySite", terminology="SNOMED CT", default_factory=list
+    )
+    orders: list[RecordId] = fact("What it was ordered by.", source="DeviceUseStatement.basedOn", default_factory=list)
+    derived_from: list[RecordId] = fact(
+        "The records it was concluded from.", source="DeviceUseStatement.derivedFrom", default_factory=list
+    )
+    replaces: list[RecordId] = fact(
+        "Records that this one replaces; whoever counts leaves them out.",
+        source="DeviceUseStatement.extension:replaces",
+        default_factory=list,
+    )

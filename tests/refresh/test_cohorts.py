@@ -320,6 +320,39 @@ def test_a_combined_patient_that_comes_by_read_alone_is_the_surviving_one(
     assert (third.status, third.types["Patient"].unmerged) == ("completed", 1)
 
 
+def test_what_a_full_read_of_the_cohort_lacks_is_withdrawn_of_the_cohort_alone(
+    lhn: Network, clinic: FaultyHospital, site: Any
+) -> None:
+    """Of those who left nothing was asked, so nothing is judged; half of what is judged at once is held by the brake."""
+    path = site(listed="kid-1\nkid-2\nkid-3\n")
+    path.write_text(path.read_text().replace("[fhir]\n", '[fhir]\nvendor = "epic"\n'))
+    assert lhn.refresh(path).total.recorded == 6
+    clinic.put(*(condition(number, of=2) for number in range(20, 160)))
+    assert lhn.refresh(path).total.recorded == 140
+    (lhn.folder / "roster.txt").write_text("kid-1\nkid-2\n")
+    del clinic.resources["Condition"][1]
+    del clinic.resources["Condition"][2]
+    second = lhn.refresh(path)
+    assert (second.status, second.total.withdrawn, second.unjudged) == ("completed", 1, {})
+    del clinic.resources["Condition"][-60:]
+    held = lhn.refresh(path)
+    assert (held.status, held.total.withdrawn, [gap.cause for gap in held.gaps]) == ("partial", 0, ["withdrawal-held"])
+    assert lhn.mainstem("deletes", "release", path, "Condition").returncode == 0
+    assert lhn.refresh(path).total.withdrawn == 60
+
+
+def test_nothing_stands_of_a_patient_that_was_deleted(lhn: Network, clinic: FaultyHospital, site: Any) -> None:
+    """Also of types of which only changes were asked for; of the others the report says why they were not judged."""
+    assert lhn.refresh(site(listed="kid-1\nkid-2\n")).total.recorded == 4
+    del clinic.resources["Patient"][2], clinic.resources["Condition"][1:3]
+    clinic.faults.append(lambda asked: Answered({}, 410) if asked.path == "Patient/kid-2" else None)
+    second = lhn.refresh(site())
+    assert (second.types["Condition"].withdrawn, second.types["Patient"].withdrawn) == (1, 1)
+    assert second.unjudged == dict.fromkeys(
+        ("Patient", "Condition"), "only what was updated since the last time was asked for"
+    )
+
+
 def test_patients_that_no_search_gives_are_read_one_by_one_while_they_are_few(
     lhn: Network, clinic: FaultyHospital, site: Any
 ) -> None:

@@ -599,6 +599,7 @@ def test_a_contained_medication_is_resolved_and_one_elsewhere_flagged() -> None:
         "code": "308192",
         "codings": [{"system": rxnorm, "code": "308192"}],
         "ingredients": ["723"],
+        "drug_by_reference": True,
         "start_date": "2026-03-02",
         "days_supply": 14,
         "dose": 5,
@@ -651,7 +652,7 @@ def test_a_batch_gives_what_its_lines_give() -> None:
             {"resourceType": "Patient", "id": "p1", "gender": "female"},
             observation(id="d", subject=..., valueString="text"),
             observation(id="e", encounter=None, component=[{"code": None}]),
-            {"resourceType": "Device", "id": "x"},
+            {"resourceType": "Practitioner", "id": "x"},
             observation(id="f", valueQuantity=..., dataAbsentReason={"coding": [{"code": "unknown"}]}),
         )
     ]

@@ -1,10 +1,18 @@
 """Codes that say there is nothing: "no known problems", "no vaccine given". A row of no_known.csv each, where not a whole system."""
 
 import csv
+import re
 from functools import cache
 from importlib.resources import files
 
 from transforms.codes.systems import repaired_system
+
+_IN_WORDS = re.compile(
+    r"(?:patient has )?(?:no|nil|denies|not)(?: (?:any|known|active|current|significant))*(?: [a-z/,&-]+){0,4}? "
+    r"(?:allerg(?:y|ies)|intolerances?|problems?|conditions?|diagnos[ei]s|medications?|medicines|procedures?"
+    r"|immuni[sz]ations?|devices?)(?: known| on file| recorded| reported)?\.?"
+    r"|(?:none|nil|nothing) known\.?|nk(?:[adm]|[df]a|ma)\.?"
+)
 
 _WHOLE_SYSTEMS = ("/CodeSystem/absent-unknown-uv-ips", "/CodeSystem/ips-absent-unknown")
 """The International Patient Summary's code system of absent and unknown data."""
@@ -16,6 +24,11 @@ def says_none(system: str | None, code: str) -> bool:
     if repaired.endswith(_WHOLE_SYSTEMS):
         return True
     return code.replace(".", "").upper() in _none_of().get(repaired, ())
+
+
+def says_none_in_words(text: str) -> bool:
+    """Whether a text says that there is nothing of a kind, as charts do: `No known drug allergies`, `NKDA`."""
+    return len(text) <= 64 and _IN_WORDS.fullmatch(" ".join(text.lower().split())) is not None
 
 
 @cache

@@ -18,6 +18,7 @@ from transforms.rules.concepts import (
     chosen_code,
     concept_of,
     concepts_of,
+    gathered,
     null_flavour_of,
     shared_coding,
     shared_codings,
@@ -69,15 +70,8 @@ def codings(name: str) -> Rule:
     """List of CodeableConcept → every coding. A text without coding is withheld and flagged."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        found: list[tuple[str | None, str]] = []
-        flags: list[str] = []
-        for concept in concepts_of(raw):
-            usable, withheld, _ = usable_codings(concept, setting)
-            found += usable
-            flags += withheld
-            if not usable and text_of(concept.text):
-                flags.append("text-withheld")
-        return Found({name: shared_codings(found, setting)}, tuple(dict.fromkeys(flags)))
+        found, flags = gathered(concepts_of(raw), setting)
+        return Found({name: found}, tuple(flags))
 
     return Rule((name,), read)
 
@@ -149,6 +143,20 @@ def each_of(name: str, values: Iterable[str], spellings: Mapping[str, str] | Non
         said = {text_of(coding.code) for concept in concepts_of(raw) for coding in concept.codings}
         meant = {known[_word(each)] for each in said if _word(each) in known}
         return Found({name: sorted(meant)}, repaired=not meant <= said)
+
+    return Rule((name,), read)
+
+
+def words_of(name: str, values: Iterable[str]) -> Rule:
+    """List of codes of a closed value set, or one alone → those that belong to it; others are left out, by place."""
+    known = {value: value for value in values}
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = decode(raw, list[Scalar] | Scalar)
+        said = [text_of(each) for each in (found if isinstance(found, list) else [found])]
+        odd = tuple(f"[{place}]" for place, each in enumerate(said) if each and _word(each) not in known)
+        meant = {known[_word(each)] for each in said if _word(each) in known}
+        return Found({name: sorted(meant)}, repaired=not meant <= set(said), dropped=odd)
 
     return Rule((name,), read)
 

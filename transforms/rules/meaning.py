@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Raw, Struct
 
 from schemas.problems import Reason
-from transforms.codes.no_known import says_none
+from transforms.codes.no_known import says_none, says_none_in_words
 from transforms.fhir.elements import (
     Reference,
     Scalar,
@@ -86,14 +86,16 @@ class _Extension(Struct, gc=False):
     url: Scalar = None
     valueBoolean: Raw = None  # type: ignore[assignment]
     valueReference: Raw = None  # type: ignore[assignment]
+    valueCodeableConcept: Raw = None  # type: ignore[assignment]
 
 
 _NAME = r"[^/\"]*\""
+# QI-Core's published cases write doNotPeform too.
 _DENIES = re.compile(
-    rf"(?i)/[^/\"]*(negation-?ind|negated|not-?done|do-?not-?perform|not-?performed|not-?given){_NAME}"
+    rf"(?i)/[^/\"]*(negation-?ind|negated|not-?done|do-?not-?per?form|not-?performed|not-?given){_NAME}"
 )
 _TESTS = re.compile(r"(?i)(test-?patient|is-?test|patient-?test)$")
-_ABOUT = re.compile(r"(?i)/observation-focus-?code$")
+_ABOUT = re.compile(r"(?i)/(observation-focus-?code|questionnaireresponse-isSubject)$")
 _GONE = re.compile(r"(?i)/[^/]*(is-?deleted|soft-?delete|tombstone|deleted-?state)[^/]*$")
 _FALSE = frozenset({b"false", b'"false"'})
 
@@ -157,6 +159,8 @@ def fact(rule: Rule) -> Rule:
         codings = concept_of(raw).codings
         if any(says_none(coding.system, text_of(coding.code)) for coding in codings):
             raise Unusable(Reason.NOT_A_FACT)
+        if any(map(says_none_in_words, _words(raw))):
+            raise Unusable(Reason.NOT_A_FACT)
         doubts = _doubts(raw)
         if "A" in doubts:
             raise Unusable(Reason.NOT_A_FACT)
@@ -165,6 +169,30 @@ def fact(rule: Rule) -> Rule:
         return replace(found, flags=(*found.flags, *flags)) if flags else found
 
     return replace(rule, read=read)
+
+
+_NOTHING_SAID = re.compile(rb'(?i)"(?:text|display)"\s*:\s*"\s*(?:patient has |no|nil|denies|nk)')
+
+
+class _NamedCoding(Struct, gc=False):
+    display: Scalar = None
+
+
+class _NamedConcept(Struct, gc=False):
+    text: Scalar = None
+    coding: list[_NamedCoding | None] | _NamedCoding | None = None
+
+
+def _words(raw: bytes) -> list[str]:
+    """The words of a concept and its codings, where they may say that there is nothing."""
+    if not _NOTHING_SAID.search(raw):
+        return []
+    try:
+        concept: _NamedConcept = decode(raw, _NamedConcept | None) or _NamedConcept()
+    except Unusable:
+        return []
+    codings = concept.coding if isinstance(concept.coding, list) else [concept.coding]
+    return [text_of(concept.text), *(text_of(coding.display) for coding in codings if coding is not None)]
 
 
 _CERTAINTY: Mapping[str, str] = {"G": "", "V": "diagnosis-suspected", "Z": "diagnosis-status-post"}

@@ -75,7 +75,9 @@ def _kept(concept: CodeableConcept | None) -> dict[str, Any] | None:
     return {"coding": listed, "text": text_of(concept.text) or None}
 
 
-def medication(*, every: str, ingredients: str, ingredient_system: str, **targets: str | tuple[str, ...]) -> Rule:
+def medication(
+    *, every: str, ingredients: str, ingredient_system: str, by_reference: str, **targets: str | tuple[str, ...]
+) -> Rule:
     """Reference to a Medication → the code of the one contained, or of the one looked up. Without a drug there is no record."""
     wanted = {name: (systems,) if isinstance(systems, str) else systems for name, systems in targets.items()}
 
@@ -95,10 +97,10 @@ def medication(*, every: str, ingredients: str, ingredient_system: str, **target
             if not mixed:
                 raise Unusable(Reason.MISSING_CODE, "reference") from None
             found = Found(flags=("mixture-without-code",))
-        found.values[ingredients] = mixed
+        found.values |= {ingredients: mixed, by_reference: True}
         return found
 
-    return Rule((*wanted, every, ingredients), read, needs="contained", refers="Medication")
+    return Rule((*wanted, every, ingredients, by_reference), read, needs="contained", refers="Medication")
 
 
 def _contained(name: str, companion: bytes | None) -> _Medication:

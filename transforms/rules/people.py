@@ -47,6 +47,27 @@ def patient() -> Rule:
     return Rule(("subject",), read, missing=Reason.MISSING_SUBJECT, usual=patient_cut)
 
 
+class _Participant(Struct, gc=False):
+    actor: Reference | None = None
+
+
+def patient_among() -> Rule:
+    """Appointment.participant → the pseudonym of the one patient who takes part. Of several nobody can tell whose it is."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        try:
+            found = decode(raw, list[_Participant | None] | _Participant | None) or []
+        except Unusable:
+            found = []
+        actors = [each.actor for each in (found if isinstance(found, list) else [found]) if each is not None]
+        named = {reference_id(actor, "Patient") for actor in actors} - {None}
+        if len(named) != 1:
+            raise Unusable(Reason.MISSING_SUBJECT)
+        return _subject(named.pop() or "", setting)
+
+    return Rule(("subject",), read, missing=Reason.MISSING_SUBJECT, fatal=True)
+
+
 def the_patient() -> Rule:
     """A Patient's own id → the subject's pseudonym."""
 
