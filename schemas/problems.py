@@ -182,6 +182,11 @@ _WHO = {
 }
 
 
+def reason_of(code: str) -> Reason:
+    """The reason of a code, as the state and the counts keep it."""
+    return Reason[code.upper().replace("-", "_")]
+
+
 def who_acts(reason: Reason) -> str:
     """Who can do what a reason's fix says."""
     return "nobody" if reason.expected else _WHO.get(reason, _VENDOR)

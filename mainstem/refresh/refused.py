@@ -10,7 +10,7 @@ from connectors.formats.ndjson import read_lines
 from mainstem.config.site_mapper import site_mapper
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Quarantined
-from schemas.problems import Problem, Reason, who_acts
+from schemas.problems import Problem, Reason, reason_of, who_acts
 from transforms import Mapper
 from transforms.fhir.elements import Scalar, text_of
 from transforms.mapped import REF_BYTES
@@ -86,5 +86,5 @@ def _ident(line: bytes) -> str:
 
 
 def _refused(load: str, each: Quarantined, reference: str, line: bytes) -> Refused:
-    reason = Reason(each.reason)
+    reason = reason_of(each.reason)
     return Refused(reference, each.ref, each.resource_type, reason, each.path, load, each.file, each.line, line)
