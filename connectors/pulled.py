@@ -62,6 +62,8 @@ class Pulled(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the server heeds `_lastUpdated`; None where this pull proved nothing of it."""
     counted: bool = False
     """Whether just as many came as the server counts."""
+    way: str = ""
+    """What the type was asked for by, one value at a time; empty for a plain search, and for whom a roster names."""
     timed: bool = True
     """Whether `as_of` is the server's own word up to when all came. A Date beside nothing is not, nor is our clock."""
     newest: datetime | None = None

@@ -1,4 +1,4 @@
-"""Resources that others are read with (a Medication): those that landed ones name and that did not come are asked for by id."""
+"""Resources that others are read with (a Medication, a Questionnaire): those that landed ones name and that did not come are asked for."""
 
 import re
 import sqlite3
@@ -19,11 +19,16 @@ from connectors.landing import Landing
 from connectors.pulled import EXPORT, Pulled
 from connectors.source import Source, Wanted
 from schemas.errors import IncompleteError, OperatorError
-from schemas.outcomes import REFERS
+from schemas.outcomes import OPTIONAL_TYPES, REFERS
 from schemas.problems import Problem
 
 AT_ONCE = 50
 """Ids asked for by one search: short enough for every server's longest address."""
+BY_ID, BY_URL = "_id", "url"
+CANONICAL = {"Questionnaire": "questionnaire"}
+"""Types that others name by a canonical URL, and the element that holds it."""
+Name = tuple[str, str]
+"""By which search parameter a resource is asked for, and its value."""
 
 
 class ReferredCursor(msgspec.Struct, kw_only=True):
@@ -45,6 +50,7 @@ class ReferredCursor(msgspec.Struct, kw_only=True):
 class _Named(msgspec.Struct):
     resourceType: str = ""
     id: str = ""
+    url: str = ""
 
 
 _NAMED = msgspec.json.Decoder(_Named)
@@ -53,7 +59,8 @@ _NAMED = msgspec.json.Decoder(_Named)
 def complete_referred(source: Source, wanted: Wanted, pulled: Pulled) -> Pulled:
     """What a unit that was pulled whole is read with, into the landing folder, each once; counted with the unit.
 
-    Raises what the server's refusal is by the road of search; an export is whole without, and says so in a note.
+    Raises what the server's refusal is by the road of search; an export is whole without, and says so in a note, as is
+    every type without what only adds to its records.
     """
     for referred in dict.fromkeys(each for name in pulled.types for each in REFERS.get(name, ())):
         with source.client() as client:
@@ -102,7 +109,7 @@ class _Asked:
             with closing(_Ids()) as ids:
                 self._ask_for_all(ids)
         except (OperatorError, IncompleteError) as exc:
-            if self.unit != EXPORT:
+            if self.unit != EXPORT and self.type not in OPTIONAL_TYPES:
                 raise
             self.cursor.note = f"{self.type}: {exc.cause}"
         self.cursor.done = True
@@ -113,14 +120,15 @@ class _Asked:
         for name in self.naming:
             ids.name(named_in(self.landing, name, self.type, self.base))
         ids.forget(come(self.landing, self.type, self.cap))
-        left = ids.left()
-        while some := list(islice(left, AT_ONCE)):
-            for fitting in shards(some):  # ids of some vendors are longer than FHIR allows
-                self._ask_for(fitting)
+        for by in (BY_ID, BY_URL):
+            left = ids.left(by)
+            while some := list(islice(left, AT_ONCE)):
+                for fitting in shards(some):  # ids of some vendors are longer than FHIR allows
+                    self._ask_for(by, fitting)
 
-    def _ask_for(self, ids: list[str]) -> None:
+    def _ask_for(self, by: str, ids: list[str]) -> None:
         count = [("_count", str(len(ids)))] if self.takes_count else []
-        params, url = [("_id", ",".join(ids)), *count], self.client.url(self.type)
+        params, url = [(by, ",".join(ids)), *count], self.client.url(self.type)
         came, nameless, landed = set[str](), 0, 0
         for _ in range(len(ids) + 1):
             bundle, _answer = self.client.read(url, BUNDLE, what=self.type, params=params, require=require_bundle)
@@ -138,8 +146,11 @@ class _Asked:
         else:
             raise IncompleteError(f"{self.type}: the server's next links do not end", "Report it to the EHR vendor.")
         self.cursor.resources += landed
-        missing = [each for each in ids if each not in came]
-        self.cursor.missing += max(0, len(missing) - nameless - self._read(missing))
+        if by == BY_URL:
+            self.cursor.missing += max(0, len(ids) - landed)
+        else:
+            missing = [each for each in ids if each not in came]
+            self.cursor.missing += max(0, len(missing) - nameless - self._read(missing))
         self._save()
 
     def _read(self, ids: list[str]) -> int:
@@ -159,41 +170,64 @@ class _Asked:
 
 
 class _Ids:
-    """Ids that are named, less those that came; on the disk once they are many."""
+    """What is named, less what came; on the disk once it is much."""
 
     def __init__(self) -> None:
         self._rows = sqlite3.connect("")
-        self._rows.execute("CREATE TABLE named (id TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._rows.execute("CREATE TABLE named (by TEXT, id TEXT, PRIMARY KEY (by, id)) WITHOUT ROWID")
         self.close = self._rows.close
 
-    def name(self, ids: Iterator[str]) -> None:
-        self._rows.executemany("INSERT OR IGNORE INTO named VALUES (?)", ((each,) for each in ids))
+    def name(self, names: Iterator[Name]) -> None:
+        self._rows.executemany("INSERT OR IGNORE INTO named VALUES (?, ?)", names)
 
-    def forget(self, ids: Iterator[str]) -> None:
-        self._rows.executemany("DELETE FROM named WHERE id = ?", ((each,) for each in ids))
+    def forget(self, names: Iterator[Name]) -> None:
+        self._rows.executemany("DELETE FROM named WHERE by = ? AND id = ?", names)
 
-    def left(self) -> Iterator[str]:
-        return (row[0] for row in self._rows.execute("SELECT id FROM named ORDER BY id"))
+    def left(self, by: str) -> Iterator[str]:
+        return (row[0] for row in self._rows.execute("SELECT id FROM named WHERE by = ? ORDER BY id", (by,)))
 
 
-def named_in(landing: Landing, resource_type: str, referred: str, base: str) -> Iterator[str]:
-    """Ids of the resources of one type that landed ones of another name, at this server."""
+def named_in(landing: Landing, resource_type: str, referred: str, base: str) -> Iterator[Name]:
+    """The resources of one type that landed ones of another name, at this server."""
+    if referred in CANONICAL:
+        yield from _canonicals_in(landing, resource_type, referred, base)
+        return
     places = rb"(?:%b/)?" % re.escape(base.encode())
     name = rb'"reference"\s*:\s*"\s*%b%b/([A-Za-z0-9.\-]{1,255})(?:/_history/[^"]*)?\s*"' % (places, referred.encode())
     find = re.compile(name).findall
     for path in landing.files(resource_type):
         for line in read_lines(path, cap=1 << 62):
             if not isinstance(line, Problem):
-                yield from (found.decode() for found in find(line))
+                yield from ((BY_ID, found.decode()) for found in find(line))
 
 
-def come(landing: Landing, resource_type: str, cap: int) -> Iterator[str]:
-    """Ids of the landed resources of a type."""
+def _canonicals_in(landing: Landing, resource_type: str, referred: str, base: str) -> Iterator[Name]:
+    """By their URLs; by id where that is an address at this server."""
+    find = re.compile(rb'"%b"\s*:\s*"\s*([^"|#\\\s]{1,512})' % CANONICAL[referred].encode()).findall
+    here = re.compile(rf"(?:{re.escape(base)}/)?{referred}/([A-Za-z0-9.\-]{{1,255}})")
+    for path in landing.files(resource_type):
+        for line in read_lines(path, cap=1 << 62):
+            for found in find(line) if not isinstance(line, Problem) else ():
+                url = found.decode("utf-8", "replace")
+                own = here.fullmatch(url)
+                yield (BY_ID, own[1]) if own else (BY_URL, _value(url))
+
+
+def _value(url: str) -> str:
+    """As a value of several: their commas stand between them."""
+    return url.replace(",", "\\,")
+
+
+def come(landing: Landing, resource_type: str, cap: int) -> Iterator[Name]:
+    """What the landed resources of a type are named by."""
     for path in landing.files(resource_type):
         for line in read_lines(path, cap=cap):
             if isinstance(line, Problem):
                 continue
             try:
-                yield _NAMED.decode(line).id
+                found = _NAMED.decode(line)
             except msgspec.DecodeError:
                 continue
+            yield BY_ID, found.id
+            if resource_type in CANONICAL and found.url:
+                yield BY_URL, _value(found.url)

@@ -73,6 +73,17 @@ class Reason(StrEnum):
         "The resource names its drug by a Medication that did not come.",
         "Deliver Medication too, or let the client read it; the resource is mapped again when it comes.",
     )
+    UNKNOWN_DEVICE = (
+        "unknown-device",
+        "The resource names its device by a Device that did not come.",
+        "Deliver Device too, or let the client read it; the resource is mapped again when it comes.",
+    )
+    DEVICE_ALONE = (
+        "device-alone",
+        "A Device names a patient, and says neither from when to when it was used nor whether it is.",
+        "Nothing to do; its code is kept for the DeviceUseStatement that names it, which gives the record.",
+        True,
+    )
     MISSING_TIME = ("missing-time", "The resource says not when it was true.", "Report it to the EHR vendor.")
     UNKNOWN_UNIT = (
         "unknown-unit",
@@ -152,6 +163,35 @@ class Reason(StrEnum):
     )
 
 
+_SITE, _IT, _VENDOR = "the site's data manager", "site IT", "EHR vendor"
+_WHO = {
+    Reason.MISSING_CODE: _SITE,
+    Reason.UNKNOWN_UNIT: _SITE,
+    Reason.UNIT_MISMATCH: _SITE,
+    Reason.UNIT_CONTRADICTED: _SITE,
+    Reason.BAD_CODE: _SITE,
+    Reason.INVALID_JSON: _IT,
+    Reason.LINE_TOO_LONG: _IT,
+    Reason.TRUNCATED_FILE: _IT,
+    Reason.FILE_TOO_LARGE: _IT,
+    Reason.OTHER_ENCODING: _IT,
+    Reason.NOT_A_RESOURCE: _IT,
+    Reason.BUNDLE: _IT,
+    Reason.UNKNOWN_MEDICATION: _IT,
+    Reason.PARTIAL_ANSWER: _IT,
+}
+
+
+def reason_of(code: str) -> Reason:
+    """The reason of a code, as the state and the counts keep it."""
+    return Reason[code.upper().replace("-", "_")]
+
+
+def who_acts(reason: Reason) -> str:
+    """Who can do what a reason's fix says."""
+    return "nobody" if reason.expected else _WHO.get(reason, _VENDOR)
+
+
 NOT_LOADED = frozenset(
     {
         Reason.LINE_TOO_LONG,
@@ -161,6 +201,7 @@ NOT_LOADED = frozenset(
         Reason.BUNDLE,
         Reason.NOT_IN_COHORT,
         Reason.TYPE_NOT_MAPPED,
+        Reason.DEVICE_ALONE,
         Reason.SERVER_MESSAGE,
     }
 )

@@ -28,6 +28,8 @@ LARGER, WINDOWS = "_count", "_lastUpdated"
 """Parameters by which a search goes on that names no next page: from a number on, by a larger page, by smaller windows."""
 ROUND = 10
 """A page of round size may be full whatever was asked for: servers cap it in silence."""
+COUNTED = 100
+"""Most searches that are counted once more to prove a full read; more are not worth their requests."""
 SMALLEST = timedelta(seconds=1)
 """Window that is not halved any more."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -162,12 +164,17 @@ class _TypeSearch:
         while not self.cursor.done:
             self._read_page()
         if self.windowed and self.cursor.resources and self.cursor.heeds is None:
-            branch = tuple(each for each in self.branches[0] if each[0] != WINDOWS)
-            self.cursor.heeds = honours_last_updated(self.client, self.type, branch)
+            branches = [tuple(each for each in branch if each[0] != WINDOWS) for branch in self.branches]
+            self.cursor.heeds = honours_last_updated(self.client, self.type, branches[0])
             if self.cursor.heeds is False:  # an odd answer to an odd question is no proof that all came
-                self.cursor.counted &= counted(self.client, self.type, branch) == self.cursor.distinct
+                self.cursor.counted &= self._count(branches) == self.cursor.distinct
             self._save()
         return self._pulled()
+
+    def _count(self, branches: Sequence[Parameters]) -> int | None:
+        """How many the server says there are by some searches together; None where it does not say of each."""
+        found = [counted(self.client, self.type, branch) for branch in branches[:COUNTED]]
+        return sum(each or 0 for each in found) if None not in found and len(branches) <= COUNTED else None
 
     def begin_again(self) -> None:
         """Forget what was read."""
@@ -460,6 +467,7 @@ class _TypeSearch:
 
     def _pulled(self) -> Pulled:
         cursor = self.cursor
+        way = cursor.way or (CATEGORY if self.type in self.client.vendor.fan_out else "")
         return Pulled(
             unit=self.type,
             files=cursor.files,
@@ -467,9 +475,8 @@ class _TypeSearch:
             types={self.type: cursor.distinct},
             full=not self.windowed or cursor.heeds is False,
             heeds=cursor.heeds,
-            counted=cursor.counted
-            and len(self.branches) == 1
-            and not cursor.way,  # else some belong to none of the searches
+            counted=cursor.counted and way in ("", PATIENT),  # else some belong to none of the searches
+            way=way,
             timed=cursor.dated and (cursor.resources > 0 or cursor.counted),
             pages=cursor.pages,
             bytes=cursor.bytes,

@@ -1,21 +1,26 @@
 """What a proven full read lacks of what is held is gone at the EHR: withdrawn, within limits; beyond them it waits for a word."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 
 import msgspec
 import structlog
 
+from connectors.cohort import Roster
+from connectors.fan_out import EVERYBODY, PATIENT
 from connectors.formats.ndjson import read_batches
-from connectors.pulled import Pulled, Shortfall
+from connectors.pulled import EXPORT, Pulled, Shortfall
+from connectors.pulling import reads_files
+from mainstem.refresh.cohort import roster_of
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Batch, Load
 from schemas.gaps import GapCause
 from schemas.problems import Problem
 from transforms import Mapper
 from transforms.mapped import REF_BYTES
+from transforms.privacy.pseudonyms import Pseudonyms
 
 log = structlog.get_logger()
 AT_ONCE = 8_000
@@ -23,26 +28,54 @@ AT_ONCE = 8_000
 
 
 def withdraw_absent(refresh: Refresh, load: Load, name: str, mapper: Mapper) -> None:
-    """Withdraws what a type's full read lacks, where the server's own count proves that all came and no cohort narrowed it."""
-    unit = refresh.store.loads.pulled(load.id).get(name)
-    if unit is None or not _proven(refresh, load, name, unit):
+    """Withdraws what a type's full read lacks, where the server's own count proves that all came.
+
+    Where patients were named, what is held of others is not judged. Of patients that the server says were deleted nothing
+    stands, whatever was read.
+    """
+    unit, roster = refresh.store.loads.pulled(load.id).get(name), roster_of(refresh, load.id)
+    proven = unit is not None and not unjudged(refresh, name, unit)
+    gone = _subjects(refresh, roster.gone if roster else ())
+    if unit is None or not (proven or gone):
         return
+    named = _named(refresh, load, unit, roster)
     with closing(_Refs()) as refs:
         for path in refresh.landing(load.id).files(name):
             for _, lines in read_batches(path, cap=refresh.site.limits.line_bytes):
                 if isinstance(lines, Problem):
                     return  # whose line it is cannot be told
                 refs.came(id_[:REF_BYTES] for id_ in mapper.record_ids(name, lines))
-        held = refs.hold(refresh.store.absences.refs(load.site, name))
+        of = gone if not proven else None if named is None else named | gone
+        held = refs.hold(refresh.store.absences.refs(load.site, name, of))
         _withdraw(refresh, load, unit, name, refs, held)
 
 
-def _proven(refresh: Refresh, load: Load, name: str, unit: Pulled) -> bool:
-    """Whether what did not come is not there."""
-    if not (unit.full and unit.counted) or refresh.site.reads_some:
-        return False
-    accepted = {each.cause for each in refresh.store.gaps.acceptances(load.site) if each.resource_type == name}
-    return all(each.cause in accepted for each in unit.missing(name))
+def unjudged(refresh: Refresh, name: str, unit: Pulled) -> str:
+    """Why what did not come of a type may be there all the same; empty where it is not there."""
+    accepted = {each.cause for each in refresh.store.gaps.acceptances(refresh.site.site) if each.resource_type == name}
+    if unit.unit == EXPORT:
+        return "an export counts what is in its files, not what the EHR holds"
+    if reads_files(refresh.site):
+        return "a delivery counts what is in its files, not what the EHR holds"
+    if not unit.full:
+        return "only what was updated since the last time was asked for"
+    if any(each.cause not in {*accepted, GapCause.WITHDRAWAL_HELD} for each in unit.missing(name)):
+        return "it did not come whole"
+    if unit.way not in ("", PATIENT):
+        return f"it is asked for by {unit.way}, and what stands under none that is asked for does not come"
+    return "" if unit.counted else "the EHR's own count does not prove that all came"
+
+
+def _named(refresh: Refresh, load: Load, unit: Pulled, roster: Roster | None) -> set[bytes] | None:
+    """The subjects that were asked for one by one; None where everybody was."""
+    if roster is None and unit.way == PATIENT:
+        roster = refresh.landing(load.id).cursor(EVERYBODY, Roster)
+    return None if roster is None else _subjects(refresh, roster.ids)
+
+
+def _subjects(refresh: Refresh, ids: Iterable[str]) -> set[bytes]:
+    subject_of = Pseudonyms(refresh.secrets(refresh.site.subject_key)).subject
+    return {subject_of(each) for each in ids}
 
 
 def _withdraw(refresh: Refresh, load: Load, unit: Pulled, name: str, refs: "_Refs", held: int) -> None:
@@ -55,7 +88,8 @@ def _withdraw(refresh: Refresh, load: Load, unit: Pulled, name: str, refs: "_Ref
         reason = (
             f"{name}: {absent} of {held} held are gone from the EHR; they are kept until somebody says that it is true"
         )
-        short = [*unit.short, Shortfall(name, GapCause.WITHDRAWAL_HELD, reason)]
+        others = [each for each in unit.short if each.cause is not GapCause.WITHDRAWAL_HELD]
+        short = [*others, Shortfall(name, GapCause.WITHDRAWAL_HELD, reason)]
         refresh.store.loads.record_pulled(load.id, name, msgspec.structs.replace(unit, short=short))
         log.warning("withdrawal held", site=load.site, load=load.id, type=name, absent=absent, held=held)
         return

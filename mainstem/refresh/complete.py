@@ -8,6 +8,7 @@ import structlog
 
 from connectors.pulled import EXPORT, Pulled, Shortfall, reasons
 from mainstem.refresh import cohort
+from mainstem.refresh.absent import unjudged
 from mainstem.refresh.delivered import judge_delivery
 from mainstem.refresh.door import holding
 from mainstem.refresh.merged import PATIENT
@@ -56,6 +57,7 @@ def _complete(refresh: Refresh, load: Load) -> None:
         accepted=settled.accepted,
         whole=settled.whole,
         notes=_awaited(refresh, counts),
+        unjudged=_unjudged(refresh, load),
     )
     cohort.settle(refresh, load, settled.watermarks)
     report = report_of(store.loads.get(load.id))
@@ -66,6 +68,14 @@ def _awaited(refresh: Refresh, counts: Container[str]) -> list[str]:
     """What is told of merges into somebody who has not come."""
     waiting = refresh.store.aliases.waiting(refresh.site.site) if PATIENT in counts else 0
     return [f"Patient: of {waiting} who were merged the surviving Patient has not come yet"] if waiting else []
+
+
+def _unjudged(refresh: Refresh, load: Load) -> dict[str, str]:
+    """Why absence was not judged, by type."""
+    pulled = refresh.store.loads.pulled(load.id)
+    units = {name: pulled.get(name) or pulled.get(EXPORT) for name in load.plan.types if name not in REFERRED_TYPES}
+    found = {name: unjudged(refresh, name, unit) for name, unit in units.items() if unit is not None}
+    return {name: why for name, why in found.items() if why}
 
 
 class _Settled(NamedTuple):

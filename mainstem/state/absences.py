@@ -1,10 +1,10 @@
 """What a full read lacks of what is held, and the withdrawals that are too many to be made unasked."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from mainstem.database import Database
 from mainstem.state import tables
@@ -33,16 +33,22 @@ class Absences:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def refs(self, site: str, resource_type: str) -> Iterator[bytes]:
-        """The refs of the resources of a FHIR type that live records came from, in their order."""
+    def refs(self, site: str, resource_type: str, of: Container[bytes] | None = None) -> Iterator[bytes]:
+        """The refs of the resources of a FHIR type that live records came from, in their order; `of`: of these subjects, as
+        their sources name them."""
         row, after = tables.record.c, b""
         source = b'"source":[{"type":"%b"' % resource_type.encode()
         live = (row.site == site, row.type == record_type_of(resource_type), row.content.is_not(None))
         while True:
-            wanted = select(row.id, row.provenance).where(*live, row.id > after).order_by(row.id).limit(_AT_ONCE)
+            own = func.coalesce(row.own_subject, row.subject)
+            wanted = select(row.id, row.provenance, own).where(*live, row.id > after).order_by(row.id).limit(_AT_ONCE)
             with self._database.read() as connection:
                 found = connection.execute(wanted).all()
-            yield from (id_[:REF_BYTES] for id_, provenance in found if provenance.startswith(source))
+            yield from (
+                id_[:REF_BYTES]
+                for id_, provenance, subject in found
+                if provenance.startswith(source) and (of is None or subject in of)
+            )
             if len(found) < _AT_ONCE:
                 return
             after = found[-1].id

@@ -13,6 +13,7 @@ from typing import Annotated, get_args
 
 from pydantic import Field
 
+from schemas.outcomes.allergies import Allergy
 from schemas.outcomes.encounters import Condition, Encounter
 from schemas.outcomes.measures import MeasureResult
 from schemas.outcomes.observations import DerivedObservation, DiseaseAssessment, Observation
@@ -37,9 +38,11 @@ __all__ = [
     "LENDING_TYPES",
     "MAPPED_TYPES",
     "OCDM_VERSION",
+    "OPTIONAL_TYPES",
     "RECORD_TYPES",
     "REFERRED_TYPES",
     "REFERS",
+    "Allergy",
     "AnyRecord",
     "Coding",
     "Codings",
@@ -90,6 +93,7 @@ AnyRecord = Annotated[
     | Procedure
     | Immunization
     | DeviceUse
+    | Allergy
     | ServiceRequest
     | Issue
     | MeasureResult,
@@ -116,6 +120,9 @@ LENDING_TYPES: tuple[str, ...] = tuple(
     dict.fromkeys(fhir for model in RECORD_TYPES.values() for fhir in model.lenders if fhir not in _FED)
 )
 """FHIR resource types that say something of mapped ones, and are read beside them."""
+
+OPTIONAL_TYPES = frozenset(fhir for model in RECORD_TYPES.values() for fhir in model.optional)
+"""Those of them that only add to what is mapped: a source that has none lacks nothing."""
 
 REFERS: dict[str, tuple[str, ...]] = {fhir: RECORD_TYPES[name].refers for fhir, name in _FED.items()}
 """Mapped FHIR resource type → the types that it is read with."""

@@ -58,6 +58,8 @@ class RecordType(BaseModel):
     """Resource types whose resources become this record, each by its file in transforms/resources; of no two records."""
     refers: ClassVar[tuple[str, ...]] = ()
     """Resource types looked up while these are mapped; they give no record of their own."""
+    optional: ClassVar[tuple[str, ...]] = ()
+    """Those of them without which there is a record all the same: a source that has none of them lacks nothing."""
 
     lenders: ClassVar[tuple[str, ...]] = ()
     """Resource types that say something of these, and are read beside them; they give no record of their own."""

@@ -32,7 +32,7 @@ class Phase:
     baseline: int | None = None
     """How many known subgroups set the lines; none: all of the phase."""
     approval: Approval | None = None
-    """None of the first phase alone."""
+    """None of the first phase, and where lines are only tried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,13 +53,16 @@ class ControlChart:
     marks: tuple[Mark, ...]
     centre: float | None
     labels: Labels
+    description: str
+    """What it shows in words, for who does not see it."""
 
 
 def specification(chart: ControlChart, *, width: int = 820, compact: bool = False) -> dict[str, Any]:
     """The chart with its data, as Vega-Lite. `compact` for one of many."""
     top = _shares(chart, compact).properties(width=width, height=150 if compact else 300)
     bottom = _denominators(chart, compact).properties(width=width, height=26 if compact else 64)
-    whole = alt.vconcat(top, bottom, spacing=8 if compact else 14, background="white", padding=4)
+    spacing = 8 if compact else 14
+    whole = alt.vconcat(top, bottom, spacing=spacing, background="white", padding=4, description=chart.description)
     return finished(whole.resolve_scale(x="independent", y="independent", color="independent", shape="independent"))
 
 

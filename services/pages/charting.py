@@ -1,11 +1,13 @@
-"""A series as a control chart: its rows as marks, its signals as signs, in the pages' words."""
+"""A series as a control chart: its rows as marks, its signals as signs, in the pages' words; its figures as CSV."""
 
+import csv
+import io
 from typing import Any
 
 from services.charts.control_chart import ControlChart, Mark, specification
 from services.charts.look import Sign
 from services.pages.periods import Row
-from services.pages.results import Series
+from services.pages.results import Note, Series
 from services.pages.wording import chart_labels
 
 
@@ -13,7 +15,28 @@ def chart_of(series: Series, *, compact: bool = False) -> dict[str, Any]:
     """The series' chart as a Vega-Lite specification."""
     centre = series.chart.centre if series.chart else None
     marks = tuple(_mark(row, series) for row in series.rows)
-    return specification(ControlChart(marks, centre, chart_labels(centre)), compact=compact)
+    said = " ".join([f"Control chart of {series.title}: {series.headline}", *(_told(note) for note in series.notes)])
+    return specification(ControlChart(marks, centre, chart_labels(centre), said), compact=compact)
+
+
+def figures_of(series: Series) -> str:
+    """The figures behind the series' chart as CSV, a row a period in their order; what does not exist is empty."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["start", "end", "complete", "seen", "measured", "met", "share", "centre", "lower", "upper", "signals"]
+    )
+    for row in series.rows:
+        lines = (row.point.centre, row.point.lower, row.point.upper) if row.point else (None, None, None)
+        told = "; ".join(note.text for note in series.notes if note.number in row.notes)
+        counts = (row.seen, row.measured, row.met, row.proportion)
+        writer.writerow([row.start, row.end, "yes" if row.complete else "no", *counts, *lines, told])
+    return out.getvalue()
+
+
+def _told(note: Note) -> str:
+    called = "Unusual" if note.better is None else "Better" if note.better else "Worse"
+    return f"{called}, {note.when}: {note.text}."
 
 
 def _mark(row: Row, series: Series) -> Mark:

@@ -1,4 +1,4 @@
-"""The page of a measure: its sentence, its control charts, the figures, what is not known; its charts as pictures too."""
+"""The page of a measure: its sentence, its control charts, the figures, what is not known; its charts as pictures and their figures as CSV too."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from services.charts import pictures
 from services.measures.library import measures
 from services.measures.measure import Measure
-from services.pages.charting import chart_of
+from services.pages.charting import chart_of, figures_of
 from services.pages.periods import SMALL
 from services.pages.results import Results, Series, results_of
 from services.pages.site import PageSite
@@ -17,7 +17,7 @@ Slug = Annotated[str, Path(pattern=r"^[a-z0-9]{1,40}$")]
 
 
 def routes(site: PageSite) -> APIRouter:
-    """`/measures/<slug>`, with `chart.svg` and `chart.png` below it."""
+    """`/measures/<slug>`, with `chart.svg`, `chart.png` and `chart.csv` below it."""
     router = APIRouter(prefix="/measures/{slug}")
 
     def results(slug: str) -> Results:
@@ -41,6 +41,11 @@ def routes(site: PageSite) -> APIRouter:
     def chart_png(slug: Slug, site: str = "") -> Response:
         """The network's chart, or a site's, as a picture."""
         return Response(pictures.png(chart_of(_series(results(slug), site))), media_type="image/png")
+
+    @router.get("/chart.csv")
+    def chart_csv(slug: Slug, site: str = "") -> Response:
+        """The figures behind the network's chart, or a site's."""
+        return Response(figures_of(_series(results(slug), site)), media_type="text/csv; charset=utf-8")
 
     return router
 

@@ -79,6 +79,9 @@ def test_shift_is_told_by_number_in_words_and_in_the_picture(shifted: Path) -> N
     assert "Better, 2026-01 to 2026-08: 8 points in a row above the average: the level has changed." in table
     assert "Variation: improving, high." in table
     assert "Target 0.6: missed every time." in table
+    assert "new lines may begin there (--phase 2026-01)" in table
+    table, _ = run("charts", shifted, "--chart", "p", "--baseline", 12, "--better", "down")
+    assert "new lines" not in table
     drawn = run("charts", shifted, "--chart", "p", "--baseline", 12, "--better", "up", "--svg")[0]
     picture = ElementTree.fromstring(drawn)
     assert "8 points in a row above the average" in picture.attrib["aria-label"]

@@ -207,3 +207,61 @@ def test_a_folder_has_medications_as_a_unit_and_a_server_has_not(make_site: Any)
     assert units(folder, None) == ["MedicationRequest", "Medication"]
     assert units(make_site(types=["MedicationRequest"], road="search"), None) == ["MedicationRequest"]
     assert units(make_site(files={"folder": "in"}, road="files", types=["Patient"]), None) == ["Patient"]
+
+
+class Clinic(httpx2.BaseTransport):
+    """A server of answers; its Questionnaires are found by id, by URL, or not at all."""
+
+    def __init__(self, fhir: Any, named: list[str], *, refuses: bool = False) -> None:
+        self.fhir, self.named, self.refuses = fhir, named, refuses
+        self.asked: list[tuple[str, str]] = []
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        path, params = request.url.path.removeprefix("/fhir/"), request.url.params
+        if path == "QuestionnaireResponse":
+            answers = [
+                {"resourceType": path, "id": f"a{number}", "questionnaire": name}
+                for number, name in enumerate(self.named)
+            ]
+            return httpx2.Response(200, json=self.fhir.bundle(*answers, total=len(answers)))
+        if self.refuses:
+            return httpx2.Response(404)
+        (by,) = {"_id", "url"} & set(params)
+        self.asked.append((by, params[by]))
+        found = [
+            {"resourceType": "Questionnaire", "id": f"{by}-{number}", by.removeprefix("_"): each}
+            for number, each in enumerate(params[by].split(","))
+        ]
+        return httpx2.Response(200, json=self.fhir.bundle(*found))
+
+
+FORMS = [
+    "Questionnaire/7|2.0",
+    f"{BASE}/Questionnaire/8",
+    "https://forms.example/mood|1",
+    "https://forms.example/mood",
+    "#in",
+]
+
+
+def test_a_search_brings_the_questionnaires_its_answers_name_by_id_and_by_url(
+    pull_unit: Any, make_site: Callable[..., Site], fhir: Any
+) -> None:
+    """Each once, whatever version is named."""
+    server = Clinic(fhir, FORMS)
+    site = make_site(fhir={"base_url": BASE}, types=["QuestionnaireResponse"])
+    pulled = pull_unit(site, "QuestionnaireResponse", transport=server)
+    assert server.asked == [("_id", "7,8"), ("url", "https://forms.example/mood")]
+    assert (pulled.types, pulled.notes) == ({"QuestionnaireResponse": 5, "Questionnaire": 3}, [])
+
+
+def test_a_server_without_questionnaires_lacks_nothing(
+    pull_unit: Any, make_site: Callable[..., Site], fhir: Any
+) -> None:
+    """Answers stand without them: it is said, and the type is whole."""
+    site = make_site(fhir={"base_url": BASE}, types=["QuestionnaireResponse"])
+    pulled = pull_unit(site, "QuestionnaireResponse", transport=Clinic(fhir, FORMS, refuses=True))
+    assert pulled.complete
+    assert (pulled.types, pulled.short) == ({"QuestionnaireResponse": 5}, [])
+    (note,) = pulled.notes
+    assert note.startswith("Questionnaire: ")

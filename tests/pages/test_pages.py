@@ -1,5 +1,7 @@
 """The feedback page: what it says, what it shows to whom cannot see it, and that nothing comes from elsewhere."""
 
+import csv
+import io
 import os
 import re
 import shutil
@@ -109,7 +111,22 @@ def test_charts_come_as_pictures_too(page: TestClient) -> None:
     svg = page.get("/measures/cf2/chart.svg")
     assert svg.headers["content-type"] == "image/svg+xml"
     assert "upper limit" in svg.text
+    assert 'role="img" aria-label="Control chart of Riverbend CF Network: Across 3 sites, ' in svg.text
     assert page.get("/measures/cf2/chart.png", params={"site": "west"}).content.startswith(b"\x89PNG")
+
+
+def test_figures_of_each_chart_come_by_link(page: TestClient) -> None:
+    """The links stand under the chart; the figures are the table's, with the limits each point is judged by."""
+    html = page.get("/measures/cf2").text
+    links = re.findall(r'href="(/measures/cf2/chart\.[a-z]+(?:\?site=[a-z-]+)?)"', html)
+    assert {"/measures/cf2/chart.svg", "/measures/cf2/chart.png", "/measures/cf2/chart.csv?site=west"} <= set(links)
+    answer = page.get("/measures/cf2/chart.csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = {row["start"]: row for row in csv.DictReader(io.StringIO(answer.text))}
+    october = next(row for row in Tables(html).rows if row and row[0] == "October 2026")
+    assert [rows["2026-10-01"][name] for name in ("seen", "measured", "met")] == october[1:4]
+    assert 0 < float(rows["2026-10-01"]["lower"]) < float(rows["2026-10-01"]["centre"])
+    assert (rows["2026-11-01"]["complete"], rows["2026-11-01"]["upper"]) == ("no", "")
 
 
 @pytest.mark.parametrize(

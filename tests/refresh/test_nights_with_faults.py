@@ -317,3 +317,29 @@ def test_a_medication_that_was_deleted_takes_its_orders_with_it(
     assert (second.types["Medication"].retracted, second.types["MedicationRequest"].recorded) == (1, 1)
     assert second.total.withdrawn == 2
     assert second.notes == ["Medication: the server says that 1 that MedicationRequest names were deleted"]
+
+
+@pytest.mark.parametrize("named", ["patient", "category"])
+def test_absence_is_judged_where_each_patient_is_named_and_not_where_categories_are(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path], named: str
+) -> None:
+    """What stands under no category that is asked for never comes; what is of somebody who was not asked for, neither."""
+    refused = {"resourceType": "OperationOutcome", "issue": [{"severity": "fatal", "code": "required"}]}
+
+    def wants_more(asked: Asked) -> Answered | None:
+        return Answered(refused, 400) if asked.path == "Condition" and not asked.value(named) else None
+
+    faulty.understands.add(named)
+    faulty.faults.append(wants_more)
+    faulty.put(*(patient(n) for n in range(4)))
+    faulty.put(*({**condition(n), "category": [{"coding": [{"code": "problem-list-item"}]}]} for n in range(4)))
+    path = site(types=["Patient", "Condition"])
+    assert lhn.refresh(path).total.recorded == 8
+    del faulty.resources["Condition"][3], faulty.resources["Condition"][0], faulty.resources["Patient"][0]
+    report = lhn.refresh(path, mode="full")
+    withdrawn = {name: figures.withdrawn for name, figures in report.types.items()}
+    if named == "patient":
+        assert (withdrawn, report.unjudged) == ({"Patient": 1, "Condition": 1}, {})
+    else:
+        assert withdrawn == {"Patient": 1, "Condition": 0}
+        assert "asked for by category" in report.unjudged["Condition"]

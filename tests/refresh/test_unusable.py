@@ -65,15 +65,16 @@ CASES: dict[Reason, str] = {
     Reason.TEST_DATA: line(weight(26, meta={"security": [{"code": "HTEST"}]})),
     Reason.PARTIAL_ANSWER: line(weight(26, meta={"tag": [{"code": "SUBSETTED"}]})),
     Reason.DUPLICATE_KEY: TWICE,
-    Reason.TYPE_NOT_MAPPED: line(weight(26, resourceType="Device")),
+    Reason.TYPE_NOT_MAPPED: line(weight(26, resourceType="Practitioner")),
     Reason.NOT_A_FACT: line(weight(26, extension=[{"url": "https://v.example/negationInd", "valueBoolean": True}])),
     Reason.SERVER_MESSAGE: line(weight(26, resourceType="OperationOutcome")),
 }
 NO_ID = frozenset({Reason.NOT_A_RESOURCE, Reason.MISSING_ID})
 """Nobody can tell which resource it is."""
 LANDED_NEVER = {Reason.FILE_TOO_LARGE, Reason.OTHER_ENCODING}
-ELSEWHERE = {Reason.UNKNOWN_MEDICATION, Reason.BUNDLE, Reason.NOT_IN_COHORT, *LANDED_NEVER}
-"""The first two below, the third with the cohorts; a file that cannot be opened is not mapped at all."""
+OF_DEVICES = {Reason.UNKNOWN_DEVICE, Reason.DEVICE_ALONE}
+ELSEWHERE = {Reason.UNKNOWN_MEDICATION, Reason.BUNDLE, Reason.NOT_IN_COHORT, *OF_DEVICES, *LANDED_NEVER}
+"""The first two below, the third with the cohorts, devices with theirs; a file that cannot be opened is not mapped at all."""
 LIMITED = '[files]\nfolder = "delivery"\n[limits]\nline_bytes = 4000\n'
 
 

@@ -185,6 +185,38 @@ SAMPLES: list[dict[str, Any]] = [
         "vaccineCode": {"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "119"}], "text": PLANTED},
         "occurrenceString": PLANTED,
     },
+    {
+        "resourceType": "AllergyIntolerance",
+        "id": "raw-id-7",
+        "patient": {"reference": "Patient/raw-id-7", "display": PLANTED},
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "91936005"}], "text": PLANTED},
+        "onsetString": PLANTED,
+        "reaction": [
+            {
+                "manifestation": [{"text": PLANTED}, {"coding": [{"system": PLANTED, "code": "1"}]}],
+                "description": PLANTED,
+                "severity": "severe",
+            }
+        ],
+    },
+    {
+        "resourceType": "DeviceUseStatement",
+        "id": "raw-id-7",
+        "status": "active",
+        "subject": {"reference": "Patient/raw-id-7", "display": PLANTED},
+        "device": {"reference": "#d", "display": PLANTED},
+        "contained": [
+            {
+                "resourceType": "Device",
+                "id": "d",
+                "serialNumber": "MRN-0042",
+                "udiCarrier": [{"carrierHRF": "MRN-0042"}],
+                "type": {"coding": [{"system": "http://snomed.info/sct", "code": "69805005"}], "text": PLANTED},
+                "deviceName": [{"name": PLANTED}],
+            }
+        ],
+        "note": [{"text": PLANTED}],
+    },
 ]
 
 

@@ -79,6 +79,28 @@ BASES: dict[str, dict[str, Any]] = {
         "patient": KID,
         "occurrenceDateTime": "2026-04-07",
     },
+    "allergy": {
+        "resourceType": "AllergyIntolerance",
+        "id": "y3",
+        "clinicalStatus": coded("http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "active"),
+        "verificationStatus": coded(
+            "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification", "confirmed"
+        ),
+        "category": ["food"],
+        "code": coded(SNOMED, "102263004"),
+        "patient": KID,
+        "onsetDateTime": "2021-04-07",
+        "reaction": [{"manifestation": [coded(SNOMED, "247472004")], "severity": "mild"}],
+    },
+    "use": {
+        "resourceType": "DeviceUseStatement",
+        "id": "v3",
+        "status": "active",
+        "subject": KID,
+        "device": {"reference": "#d"},
+        "contained": [{"resourceType": "Device", "id": "d", "type": coded(SNOMED, "69805005")}],
+        "timingPeriod": {"start": "2026-01-07"},
+    },
     "order": {
         "resourceType": "MedicationRequest",
         "id": "m3",
@@ -93,6 +115,44 @@ BASES: dict[str, dict[str, Any]] = {
     "referral": REQUEST | {"resourceType": "ServiceRequest", "id": "r3", "code": coded(SNOMED, "103696004")},
     "device": REQUEST
     | {"resourceType": "DeviceRequest", "id": "v3", "codeCodeableConcept": coded(SNOMED, "183240000")},
+    "answers": {
+        "resourceType": "QuestionnaireResponse",
+        "id": "q3",
+        "questionnaire": "http://loinc.org/q/44249-1",
+        "status": "completed",
+        "subject": KID,
+        "authored": "2026-04-07",
+        "item": [
+            {"linkId": "/44250-9", "answer": [{"valueInteger": 2}]},
+            {"linkId": "g", "item": [{"linkId": "/44261-6", "answer": [{"valueInteger": 12}]}]},
+        ],
+    },
+    "appointment": {
+        "resourceType": "Appointment",
+        "id": "b3",
+        "status": "booked",
+        "start": "2026-06-02T14:00:00Z",
+        "end": "2026-06-02T14:30:00Z",
+        "participant": [{"actor": KID}, {"actor": {"reference": "Practitioner/ann"}}],
+    },
+    "message": {
+        "resourceType": "Communication",
+        "id": "n3",
+        "status": "completed",
+        "subject": KID,
+        "topic": coded(SNOMED, "182836005"),
+        "sender": KID,
+        "sent": "2026-04-07T14:00:00Z",
+    },
+    "task": {
+        "resourceType": "Task",
+        "id": "t3",
+        "status": "requested",
+        "intent": "order",
+        "for": KID,
+        "code": coded(SNOMED, "182836005"),
+        "authoredOn": "2026-04-07",
+    },
     "statement": DRUG | {"resourceType": "MedicationStatement", "id": "s3", "effectiveDateTime": "2026-04-07"},
 }
 

@@ -57,6 +57,7 @@ def asked(resource_type: str, **fields: Any) -> Json:
     return {"resourceType": resource_type, "id": "q1", "subject": {"reference": "Patient/p1"}, **fields}
 
 
+LA, LB = ({"valueCoding": {"system": "http://loinc.org", "code": code}} for code in ("LA6568-5", "LA6569-3"))
 WHOLE = "db13fd287c6930e7f61a75ea00000000"
 FIXED = [
     ({"resourceType": "Patient", "id": "p1"}, ["763a25a05e0b941891c4b9a400000000"]),
@@ -76,6 +77,23 @@ FIXED = [
         [WHOLE, "db13fd287c6930e7f61a75eac10a8751", "db13fd287c6930e7f61a75eae7b2e83c"],
     ),
     (asked("ServiceRequest", code=CHAIR), ["713756b41f8eb315f3eb087f00000000"]),
+    (
+        asked("QuestionnaireResponse", item=[{"linkId": "q1", "answer": [{"valueInteger": 1}]}]),
+        ["531fb4b8b495ea8f6015b35b00000000", "531fb4b8b495ea8f6015b35bff509a06"],
+    ),
+    (
+        asked("QuestionnaireResponse", item=[{"linkId": "g", "item": [{"linkId": "q1", "answer": [LA, LB]}]}]),
+        ["531fb4b8b495ea8f6015b35b00000000", "531fb4b8b495ea8f6015b35b6f995749", "531fb4b8b495ea8f6015b35bbf16a020"],
+    ),
+    (
+        {"resourceType": "Appointment", "id": "q1", "participant": [{"actor": {"reference": "Patient/p1"}}]},
+        ["8e847eeae1edd49abf62155c00000000"],
+    ),
+    (asked("Communication", topic=CHAIR), ["588354215ed9e6a3f7e5805300000000"]),
+    (
+        {"resourceType": "Task", "id": "q1", "for": {"reference": "Patient/p1"}, "code": CHAIR},
+        ["95bdf1d84793abbcc6c38f4700000000"],
+    ),
     (asked("DeviceRequest", codeCodeableConcept=CHAIR), ["b5f3a9394d4f65a3a7c51de300000000"]),
 ]
 

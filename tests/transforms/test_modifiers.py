@@ -9,7 +9,12 @@ from transforms.resources import mappings
 
 EVERYWHERE = {"implicitRules", "modifierExtension"}
 MODIFIERS: dict[str, set[str]] = {
+    "Appointment": {"status"},
+    "Communication": {"status"},
+    "Task": {"status", "intent"},
+    "AllergyIntolerance": {"clinicalStatus", "verificationStatus"},
     "Condition": {"clinicalStatus", "verificationStatus"},
+    "DeviceUseStatement": {"status"},
     "DeviceRequest": {"status", "intent"},
     "Encounter": {"status"},
     "Immunization": {"status", "isSubpotent"},
@@ -20,6 +25,7 @@ MODIFIERS: dict[str, set[str]] = {
     "Observation": {"status"},
     "Patient": {"active", "deceasedBoolean", "deceasedDateTime", "link"},
     "Procedure": {"status"},
+    "QuestionnaireResponse": {"status"},
     "ServiceRequest": {"status", "intent", "doNotPerform"},
 }
 """From the definitions of R4 (4.0.1); of data types see below."""
@@ -65,8 +71,15 @@ def _rest(resource_type: str) -> str:
         "Encounter": f'"subject":{patient}',
         "Observation": f'"subject":{patient},"code":{coded},"effectiveDateTime":"2026","valueInteger":3',
         "Immunization": f'"patient":{patient},"vaccineCode":{vaccine},"occurrenceDateTime":"2026"',
+        "AllergyIntolerance": f'"patient":{patient},"code":{snomed}',
+        "DeviceUseStatement": f'"subject":{patient},"device":{{"reference":"#d"}},'
+        f'"contained":[{{"resourceType":"Device","id":"d","type":{snomed}}}]',
         "Condition": f'"subject":{patient},"code":{snomed}',
         "Procedure": f'"subject":{patient},"code":{snomed}',
         "ServiceRequest": f'"subject":{patient},"code":{snomed}',
+        "Appointment": f'"participant":[{{"actor":{patient}}}]',
+        "Communication": f'"subject":{patient},"topic":{snomed}',
+        "Task": f'"for":{patient},"code":{snomed}',
+        "QuestionnaireResponse": f'"subject":{patient},"questionnaire":"urn:q"',
         "DeviceRequest": f'"subject":{patient},"codeCodeableConcept":{snomed}',
     }.get(resource_type, f'"subject":{patient},"medicationCodeableConcept":{rxnorm}')

@@ -10,7 +10,7 @@ import pytest
 from transforms import Mapper
 from transforms.codes.systems import known_systems
 from transforms.resources import mappings
-from transforms.rules.declaring import Choice, Fields
+from transforms.rules.declaring import Choice, Fields, Rule
 
 KEY = b"a key of thirty-two bytes, no less"
 PLANTED = (
@@ -34,6 +34,12 @@ FITTING: dict[str, dict[str, Any]] = {
         "valueInteger": 120,
     },
     "Condition": {"code": {"coding": [{"system": "http://snomed.info/sct", "code": "34000006"}]}},
+    "AllergyIntolerance": {"code": {"coding": [{"system": "http://snomed.info/sct", "code": "91936005"}]}},
+    "DeviceUseStatement": {
+        "status": "active",
+        "device": {"reference": "#d1"},
+        "contained": [{"resourceType": "Device", "id": "d1", "type": {"coding": [{"code": "69805005"}]}}],
+    },
     "Procedure": {
         "code": {"coding": [{"system": "http://snomed.info/sct", "code": "73761001"}]},
         "status": "completed",
@@ -43,8 +49,23 @@ FITTING: dict[str, dict[str, Any]] = {
         "occurrenceDateTime": "2026-03-02",
         "status": "completed",
     },
+    "Appointment": {"status": "booked"},
+    "Communication": {
+        "status": "completed",
+        "topic": {"coding": [{"system": "http://snomed.info/sct", "code": "182836005"}]},
+    },
+    "Task": {
+        "status": "requested",
+        "intent": "order",
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "182836005"}]},
+    },
     "Encounter": {"status": "finished"},
     "Patient": {},
+    "QuestionnaireResponse": {
+        "status": "completed",
+        "questionnaire": "http://loinc.org/q/44249-1",
+        "item": [{"linkId": "/44250-9", "answer": [{"valueInteger": 1}]}],
+    },
     "ServiceRequest": {
         "code": {"coding": [{"system": "http://snomed.info/sct", "code": "385763009"}]},
         "status": "active",
@@ -72,6 +93,7 @@ def site() -> Mapper:
 def fields_of(fields: Fields) -> Iterator[str]:
     for name, rule in fields.items():
         yield from (*rule.fields, *rule.instead) if isinstance(rule, Choice) else (name,)
+        yield from (rule.needs,) if isinstance(rule, Rule) and rule.needs else ()
 
 
 def codings(said: str) -> Iterator[dict[str, Any]]:
@@ -95,8 +117,22 @@ def shapes(said: str) -> Iterator[Any]:
     yield {"numerator": quantity, "denominator": quantity}
     yield from ({"reference": said, "display": said}, {"reference": f"Patient/{said}"}, [{"reference": said}])
     yield [{"doseAndRate": [{"doseQuantity": quantity}], "text": said, "route": {"text": said}}]
+    for value in ("String", "Uri", "Date", "Time", "Integer"):
+        yield [{"linkId": said, "text": said, "answer": [{f"value{value}": said, "item": [{"linkId": said}]}]}]
+    for coding in codings(said):
+        yield [
+            {"linkId": "q1", "item": [{"linkId": said, "answer": [{"valueCoding": coding}, {"valueCoding": coding}]}]}
+        ]
+    actor = {"reference": "Patient/p1", "display": said}
+    yield [{"actor": actor, "type": [{"text": said}]}, {"actor": {"reference": f"Location/{said}", "display": said}}]
+    yield [{"type": {"text": said}, "valueCodeableConcept": {"text": said}, "valueReference": {"reference": said}}]
+    yield {"period": {"start": said, "end": said}}
+    yield [{"linkId": "q1", "answer": [{"valueQuantity": quantity}, {"valueReference": {"display": said}}]}]
     yield {"versionId": said, "lastUpdated": "2026-03-02T09:10:00Z", "source": said, "tag": [{"code": said}]}
     yield [{"url": said, "valueString": said, "valueCode": said, "valueCoding": {"code": said, "system": said}}]
+    yield [{"manifestation": [{"text": said}], "description": said, "severity": said, "onset": said}]
+    device = {"type": {"coding": [{"system": said, "code": said}], "text": said}, "deviceName": [{"name": said}]}
+    yield [{"resourceType": "Device", "id": "d1", "serialNumber": said} | device]
     yield [{"code": {"text": said}, "valueString": said}, {"code": {"coding": [{"code": said}]}, "valueInteger": 1}]
 
 
@@ -104,7 +140,9 @@ def planted(name: str, texts: tuple[str, ...] = PLANTED) -> Iterator[bytes]:
     resource = mappings()[name]
     named = {*fields_of(resource.fields), *fields_of(resource.repeated), *fields_of(resource.subject), "meta", "id"}
     subject = next(iter(resource.subject))
-    base = {"resourceType": name, "id": "s1", subject: {"reference": "Patient/p1"}} | FITTING.get(name, DRUG)
+    whom: Any = {"reference": "Patient/p1"}
+    whom = [{"actor": whom}] if subject == "participant" else whom
+    base = {"resourceType": name, "id": "s1", subject: whom} | FITTING.get(name, DRUG)
     if name == "Patient":
         base["id"] = "p1"
     named |= {resource.parts.of} if resource.parts else set()
@@ -152,7 +190,7 @@ def dates_outside_their_fields(value: Any, name: str = "") -> Iterator[str]:
 
 
 TIMES = re.compile(
-    r".*_date|start|end|onset|abatement|effective|issued|performed(_end)?|occurrence(_end)?|authored|value_instant|value(_low|_high)?"
+    r".*_date|start|end|onset|abatement|effective|issued|performed(_end)?|occurrence(_end)?|authored|raised|answered|value_instant|value(_low|_high)?"
 )
 """Times are told at tier 1; a reading of 19,870,605 is a number."""
 

@@ -121,7 +121,7 @@ ALL = {"Patient", "Observation", "MedicationRequest"}
 @pytest.mark.parametrize(
     ("change", "concerned"),
     [
-        (_new("transforms/rules/devices.py", '"""New words."""\nX = 1\n'), set()),
+        (_new("transforms/rules/new_words.py", '"""New words."""\nX = 1\n'), set()),
         (_new("transforms/derive/bmi.py", "X = 1\n"), set()),
         (_new("transforms/quality/lost.py", "X = 1\n"), set()),
         (_new("transforms/notes.txt", "x"), set()),

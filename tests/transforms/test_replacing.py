@@ -31,6 +31,14 @@ RESOURCES: list[Json] = [
         "occurrenceDateTime": "2026-02-01",
         "vaccineCode": {"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "140"}]},
     },
+    {"resourceType": "AllergyIntolerance", "patient": PATIENT, "code": SNOMED_CODE},
+    {
+        "resourceType": "DeviceUseStatement",
+        "status": "active",
+        "subject": PATIENT,
+        "device": {"reference": "#d"},
+        "contained": [{"resourceType": "Device", "id": "d", "type": SNOMED_CODE}],
+    },
 ]
 
 

@@ -14,6 +14,9 @@ from transforms.reading.heads import NO_ORIGIN, Origin, Origins
 from transforms.rules.declaring import Kept, Lender
 from transforms.rules.setting import Setting
 
+_MODIFIERS = ("modifierExtension", "implicitRules")
+_EMPTY = frozenset({b"null", b"[]", b'""', b"{}"})
+
 
 class Keeper:
     """Lines of such a type in, what is kept of them out."""
@@ -23,7 +26,9 @@ class Keeper:
         self._setting = setting
         self._ref = setting.pseudonyms.refs(kept.source.encode() + b"/")
         self._origins = Origins(setting)
-        head: Any = narrow(kept.source, ["id", "meta"])
+        self._alone = kept.alone if isinstance(kept, Kept) else {}
+        self._names = ("id", "meta", *_MODIFIERS, *self._alone)
+        head: Any = narrow(kept.source, self._names)
         self._decode = msgspec.json.Decoder(head).decode
 
     def read(self, lines: Sequence[bytes]) -> Outcomes:
@@ -39,7 +44,8 @@ class Keeper:
         return 0
 
     def _outcome(self, head: Any, line: bytes, outcomes: Outcomes) -> Outcome:
-        ident, meta = msgspec.structs.astuple(head)
+        found = dict(zip(self._names, msgspec.structs.astuple(head), strict=True))
+        ident, meta = found["id"], found["meta"]
         if not (named := text_of(ident)):
             return self._problem(b"", NO_ORIGIN, Reason.MISSING_ID, "id")
         ref = self._ref(named.encode())[:REF_BYTES]
@@ -50,10 +56,16 @@ class Keeper:
             return self._problem(ref, origin, Reason.DUPLICATE_KEY, "")
         if origin.note is not None and origin.note.withdrawn:
             return Outcome(self._kept.source, ref, [], True, origin.updated)
+        for name in _MODIFIERS:
+            if found[name] is not None and bytes(found[name]) not in _EMPTY:
+                return self._problem(ref, origin, Reason.MODIFIER_NOT_UNDERSTOOD, name)
         try:
             known = self._keep(line, ref, origin.updated, outcomes)
         except Unusable as fault:
             return self._problem(ref, origin, fault.reason, fault.path)
+        for name, reason in self._alone.items() if known else ():
+            if found[name] is not None and bytes(found[name]) not in _EMPTY:
+                return self._problem(ref, origin, reason, name)
         return Outcome(self._kept.source, ref, [], not known, origin.updated)
 
     def _keep(self, line: bytes, ref: bytes, updated: int | None, outcomes: Outcomes) -> bool:
@@ -65,7 +77,8 @@ class Keeper:
             return True
         if (content := self._kept.keep(line)) is None:
             return False
-        outcomes.referred.append(Referred(ref, self._kept.source, content, updated))
+        names = (self._ref(name.encode())[:REF_BYTES] for name in self._kept.names(line))
+        outcomes.referred.extend(Referred(each, self._kept.source, content, updated) for each in (ref, *names))
         return True
 
     def _problem(self, ref: bytes, origin: Origin, reason: Reason, path: str) -> Outcome:

@@ -19,10 +19,11 @@ from transforms.mapped import WHOLE
 from transforms.reading.columns import Columns, narrow, settled
 from transforms.reading.memories import EMPTY, LONGEST_KEY, Note, Notes, Table, Texts, remember
 from transforms.rules.concepts import concept_of
-from transforms.rules.declaring import Parts
+from transforms.rules.declaring import Element, Parts
 from transforms.rules.setting import Setting
 
 _EMPTY = frozenset({b"null", b"{}"})
+_UNREADABLE = Note(Reason.INVALID_FIELD)
 
 
 class Elements(NamedTuple):
@@ -36,6 +37,10 @@ class Elements(NamedTuple):
     notes: Notes
     faults: dict[int, Note]
     """Place of a resource → why its parts cannot be read."""
+    contents: dict[int, bytes]
+    """Place of a resource → the list of its parts."""
+    paths: list[str]
+    """Where each part stands in its resource; empty where their list tells it."""
 
 
 def part_label(known_by: bytes, systems: Collection[str]) -> bytes:
@@ -69,13 +74,15 @@ class PartReader:
         self.field = declared.of if declared else ""
         """The FHIR field that holds them."""
         self._known_by = declared.known_by if declared else ""
+        self._spread, self._beside = (declared.spread, declared.beside) if declared else (None, "")
         self._systems = declared.systems if declared else ()
         self._table = table
         self._names = list(dict.fromkeys([*table.names, *filter(None, [self._known_by])]))
         part: Any = narrow("Part", self._names)
         self._decode = msgspec.json.Decoder(list[part]).decode
         self._named = b'"%b"' % self.field.encode()
-        holder = msgspec.defstruct("Holder", [("parts", list[Raw] | None, None)], rename={"parts": self.field})
+        listed: Any = Raw if self._spread else list[Raw] | None
+        holder = msgspec.defstruct("Holder", [("parts", listed, None)], rename={"parts": self.field})
         self._decode_list = msgspec.json.Decoder(holder).decode
         self._keyed = setting.pseudonyms.refs(b"part/")
         self._numbers: dict[bytes | None, bytes] = {}
@@ -85,17 +92,28 @@ class PartReader:
         owners: list[int] = []
         elements: list[Struct] = []
         faults: dict[int, Note] = {}
-        notes = Notes(list)
-        contents = source.contents(self.field) if split else []
+        notes, paths = Notes(list), list[str]()
+        contents = {place: source.contents(self.field)[place] or b"" for place in split}
         for place in split:
-            if has_key_twice(contents[place] or b""):
+            if has_key_twice(contents[place]):
                 faults[place] = Note(Reason.DUPLICATE_KEY, self.field)
                 continue
+            if self._spread is not None:
+                try:
+                    found = self._found_in(contents[place], place, source)
+                except Unusable as fault:
+                    faults[place] = Note(fault.reason, f"{self.field}{fault.path}")
+                    continue
+                for number, each in enumerate(found, len(elements)):
+                    if not each.content:
+                        notes[number].append(_UNREADABLE)
+                paths += [each.path for each in found]
+                contents[place] = b"[%b]" % b",".join([each.content or b"{}" for each in found])
             try:
-                parts = self._decode(contents[place] or b"")
+                parts = self._decode(contents[place])
             except msgspec.ValidationError:
                 try:
-                    parts = self._one_by_one(contents[place] or b"", len(elements), notes)
+                    parts = self._one_by_one(contents[place], len(elements), notes)
                 except msgspec.ValidationError as exc:
                     faults[place] = Note(Reason.INVALID_FIELD, f"{self.field}{path_of(exc)}")
                     continue
@@ -103,7 +121,14 @@ class PartReader:
             owners += [place] * len(parts)
         columns = Columns(self._names, elements)
         texts = self._table.texts(columns, notes)
-        return Elements(owners, columns.contents(self._known_by), texts, notes, faults)
+        return Elements(owners, columns.contents(self._known_by), texts, notes, faults, contents, paths)
+
+    def _found_in(self, content: bytes, place: int, source: Columns) -> list[Element]:
+        """The parts inside parts. Raises Unusable."""
+        assert self._spread is not None
+        beside = source.contents(self._beside)[place]
+        lent = source.companions(self._beside, self._beside)[place] if beside else None
+        return self._spread(content, beside, lent)
 
     def _one_by_one(self, content: bytes, start: int, notes: Notes) -> list[Struct]:
         """Parts of which one has another shape than FHIR's; that one is noted."""
@@ -162,4 +187,6 @@ class PartReader:
             (parts,) = astuple(self._decode_list(line))
         except msgspec.ValidationError:
             return 2  # one object where a list belongs
+        if self._spread is not None:
+            return 1 + (len(self._spread(bytes(parts), None, None)) if parts is not None else 0)
         return 1 + sum(bytes(part) not in _EMPTY for part in parts or ())

@@ -17,7 +17,7 @@ from transforms.reading.parts import Elements, PartReader
 from transforms.reading.references import CONTAINED, References
 from transforms.reading.stubs import stub
 from transforms.reading.twice import Whole
-from transforms.rules import extensions, modifiers
+from transforms.rules import deletion_marks, extensions, modifiers
 from transforms.rules.declaring import Resource
 from transforms.rules.setting import Setting
 
@@ -57,7 +57,7 @@ class Reader:
         self._references = references
         self._lending = Lending(resource, pseudonyms=setting.pseudonyms, references=references, leaves=leaves)
         self._heads = HeadReader(resource, site=site, setting=setting, leaves=leaves)
-        common = {"extension": extensions(), **modifiers()}
+        common = {"extension": extensions(), **modifiers(), **deletion_marks()}
         fields = {**resource.fields, **{name: rule for name, rule in common.items() if name not in resource.fields}}
         self._shared = Table(fields, setting, leaves)
         inner = modifiers("modifierExtension") if resource.parts else {}
@@ -127,9 +127,7 @@ class Reader:
             record, seen = records[place], notes.get(place, [])
             if place in noticed:
                 before = [heads.named[place], *(texts[place] for texts in shared)]
-                outcome: Outcome | Mapped | None = self._exploded(
-                    place, record, before, noticed[place], seen, parts, source
-                )
+                outcome: Outcome | Mapped | None = self._exploded(place, record, before, noticed[place], seen, parts)
             else:
                 outcome = self._settled(record, seen)
             outcomes.put_one(place, _flagged(record, seen) if outcome is None else outcome)
@@ -156,7 +154,12 @@ class Reader:
                     ],
                 )
                 if self._references.asks:
-                    found += [(place, each) for place, each in enumerate(targets) if len(each) == REF_BYTES]
+                    found += [
+                        (place, each)
+                        for place, target in enumerate(targets)
+                        for each in target
+                        if len(each) == REF_BYTES
+                    ]
         return found
 
     # ------------------------------------------------------------ records
@@ -186,19 +189,18 @@ class Reader:
         shared: list[Note],
         seen: list[Note],
         parts: Elements,
-        source: Columns,
     ) -> Outcome:
         """A resource with parts: a record of the whole, which lists the parts, and one of each part that can be used.
 
         `before`: what stands in front of a part's own fields; `shared` was noticed there, `seen` in the resource at all.
         """
         first, last = bisect_left(parts.owners, place), bisect_right(parts.owners, place)
-        content = source.contents(self._parts.field)[place]
-        numbers, alike = self._parts.numbers(parts.known_by[first:last], content)
+        numbers, alike = self._parts.numbers(parts.known_by[first:last], parts.contents.get(place))
         usable: list[tuple[int, list[Note]]] = []
         unusable: list[Note] = [parts.faults[place]] if place in parts.faults else []
         for index in range(last - first):
-            inner = self._inner(parts.notes.get(first + index, ()), index, index in alike)
+            path = parts.paths[first + index] if parts.paths else f"{self._parts.field}[{index}]"
+            inner = _inner(parts.notes.get(first + index, ()), path, alike=index in alike)
             worst = _worst(inner)
             if worst is None:
                 usable.append((index, inner))
@@ -259,13 +261,6 @@ class Reader:
         else:
             parts[self._type, WITHDRAWN] += read
 
-    def _inner(self, notes: Iterable[Note], index: int, alike: bool) -> list[Note]:
-        """What was noticed in one part, with the part's place in the resource."""
-        if not notes and not alike:
-            return []
-        path = f"{self._parts.field}[{index}]."
-        return [*(note._replace(path=path + note.path) for note in notes), *([_ALIKE] if alike else ())]
-
     # ------------------------------------------------------------ what was noticed
 
     def _settled(self, record: Mapped, notes: list[Note]) -> Outcome | None:
@@ -289,6 +284,14 @@ class Reader:
         path = f"{self._type}.{note.path}" if note.path else self._type
         ref, updated = (b"", None) if record is None else (record.id[:REF_BYTES], record.updated)
         return Outcome(self._type, ref, [], False, updated, Problem(note.reason, self._type, path))
+
+
+def _inner(notes: Iterable[Note], path: str, *, alike: bool) -> list[Note]:
+    """What was noticed in one part, with the part's place in the resource."""
+    if not notes and not alike:
+        return []
+    told = (note._replace(path=f"{path}.{note.path}".removesuffix(".")) for note in notes)
+    return [*told, *([_ALIKE] if alike else ())]
 
 
 def _emptied(notes: Notes) -> set[int]:

@@ -9,6 +9,7 @@ from transforms.rules import (
     age_or_date_in_words,
     age_range,
     choice,
+    clinical_status,
     coded,
     codings,
     codings_in,
@@ -18,7 +19,6 @@ from transforms.rules import (
     instant,
     link,
     local_date,
-    one_of,
     other_version,
     out_of_order,
     patient,
@@ -26,24 +26,12 @@ from transforms.rules import (
     replaced,
     required,
     together,
-    unless_shaped,
+    verification_status,
 )
 
 CLINICAL = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
 # The most doubtful first: of several that stand side by side it is taken.
 VERIFICATION = ("differential", "provisional", "unconfirmed", "confirmed")
-REFUTED = dict.fromkeys(
-    ("ruled-out", "ruledout", "excluded", "negated", "disproved", "disproven", "absent", "not-present", "known-absent"),
-    "refuted",
-) | dict.fromkeys(("410516002", "410594000", "723511001"), "refuted")
-"""Words, and SNOMED CT's codes for known absent, definitely not present and refuted."""
-VERIFICATION_SPELT = {
-    **REFUTED,
-    "suspected": "provisional",
-    "possible": "unconfirmed",
-    "probable": "provisional",
-    "verified": "confirmed",
-}
 CATEGORY = ("problem-list-item", "encounter-diagnosis", "health-concern", "sdoh")
 
 ONSET = Ages("onset_age", "onset_age_high", "onset_age_unit")
@@ -64,29 +52,8 @@ RESOURCE = Resource(
             Reason.MISSING_CODE,
         ),
         "category": each_of("category", CATEGORY),
-        # A code in STU3 and DSTU2, a CodeableConcept in R4.
-        "clinicalStatus": unless_shaped(
-            one_of(
-                "clinical_status",
-                CLINICAL,
-                withdrawn=("entered-in-error",),
-                not_a_fact=("refuted",),
-                spellings=REFUTED,
-                unclear="NI",
-            ),
-            "string",
-        ),
-        "verificationStatus": unless_shaped(
-            one_of(
-                "verification_status",
-                VERIFICATION,
-                withdrawn=("entered-in-error",),
-                not_a_fact=("refuted",),
-                spellings=VERIFICATION_SPELT,
-                modifier=True,
-            ),
-            "string",
-        ),
+        "clinicalStatus": clinical_status(CLINICAL),
+        "verificationStatus": verification_status(VERIFICATION),
         "onset[x]": choice(
             onsetDateTime=instant("onset", "onset_date"),
             onsetPeriod=period(start=("onset", "onset_date"), past=True),
@@ -110,6 +77,7 @@ RESOURCE = Resource(
         # STU3 and DSTU2
         "context": other_version(),
         "assertedDate": other_version(),
+        "abatementBoolean": other_version(),
         "dateRecorded": other_version(),
         # R5
         "participant": other_version(),

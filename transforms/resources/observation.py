@@ -38,6 +38,7 @@ from transforms.rules import (
     time_of_day,
     time_of_report,
     value_range,
+    why_cancelled,
     withheld,
 )
 
@@ -94,7 +95,12 @@ RESOURCE = Resource(
         "focus": focus(),
         "effective[x]": choice(
             effectiveDateTime=instant("effective", "effective_date"),
-            effectivePeriod=period(start=("effective", "effective_date"), past=True, or_end=True),
+            effectivePeriod=period(
+                start=("effective", "effective_date"),
+                end=("effective_end", "effective_end_date"),
+                past=True,
+                or_end=True,
+            ),
             effectiveInstant=instant("effective", "effective_date"),
             effectiveTiming=withheld("timing-withheld"),
             instead={
@@ -110,7 +116,7 @@ RESOURCE = Resource(
         "bodySite": codings("body_sites"),
         "derivedFrom": links("derived_from", "Observation"),
         "encounter": link("encounter", "Encounter"),
-        "extension": extensions(replaced("replaces", "Observation")),
+        "extension": why_cancelled("status_reasons", extensions(replaced("replaces", "Observation"))),
         # STU3 and DSTU2
         "comments": other_version(),
         "comment": other_version(),

@@ -7,16 +7,53 @@ subject and is listed here.
 """
 
 from transforms.rules.ages import Ages, age, age_or_date_in_words, age_range
-from transforms.rules.codes import coded, coded_value, codings, each_of, first_of, null_flavour, one_of, visit_class
+from transforms.rules.allergies import reactions
+from transforms.rules.answers import (
+    answers,
+    chosen_answer,
+    completion_mode,
+    instrument,
+    kept_questionnaire,
+    kind_of_one,
+    names_of_questionnaire,
+    no_long_number,
+    reporter,
+    spoken_answer,
+    weight,
+)
+from transforms.rules.certainty import clinical_status, verification_status
+from transforms.rules.codes import (
+    coded,
+    coded_value,
+    codings,
+    each_of,
+    first_of,
+    null_flavour,
+    one_of,
+    visit_class,
+    words_of,
+)
 from transforms.rules.contradictions import negative, out_of_order, together
-from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, choice, required
+from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, all_of, choice, required
+from transforms.rules.devices import device, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
-from transforms.rules.links import grouped_by, kinds_of, link, links, pseudonym_of, replaced
+from transforms.rules.links import (
+    grouped_by,
+    kinds_of,
+    link,
+    links,
+    pseudonym_of,
+    replaced,
+    typed_links,
+    typed_pseudonym,
+)
 from transforms.rules.meaning import (
+    deletion_marks,
     extensions,
     fact,
     focus,
+    gone_if_wrong,
     modifiers,
     noted_if_false,
     noted_links,
@@ -32,8 +69,9 @@ from transforms.rules.medicines import (
     statement_period,
     supply,
 )
+from transforms.rules.not_done import why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
-from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
+from transforms.rules.people import home_zip, patient, patient_among, preferred_language, the_patient, us_core
 from transforms.rules.refusals import (
     not_a_fact_if_true,
     other_version,
@@ -43,22 +81,26 @@ from transforms.rules.refusals import (
     unusable_if_given,
 )
 from transforms.rules.reports import results_of, time_of_report
-from transforms.rules.requests import REQUEST_CONTRADICTIONS, asked, request_intent
+from transforms.rules.requests import ABOUT, REQUEST_CONTRADICTIONS, asked, raised_by, request_intent, request_priority
 from transforms.rules.texts import ValueNames, presence, said, true_if_given, withheld
-from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
+from transforms.rules.times import birth_date, died, due, event_time, flagged, instant, local_date, period, time_of_day
 from transforms.rules.visits import (
+    appointment_status,
     class_history,
     codings_in,
     codings_in_extension,
     diagnoses,
     hospitalization,
     kinds_in,
+    links_in,
     participants,
     protocol,
     pseudonyms_in,
+    vaccine_reactions,
 )
 
 __all__ = [
+    "ABOUT",
     "DRUG_CONTRADICTIONS",
     "LENT",
     "REQUEST_CONTRADICTIONS",
@@ -71,22 +113,31 @@ __all__ = [
     "age",
     "age_or_date_in_words",
     "age_range",
+    "all_of",
     "amount_of",
+    "answers",
+    "appointment_status",
     "asked",
     "birth_date",
     "boolean",
     "choice",
+    "chosen_answer",
     "class_history",
+    "clinical_status",
     "coded",
     "coded_value",
     "codings",
     "codings_in",
     "codings_in_extension",
+    "completion_mode",
+    "deletion_marks",
+    "device",
     "diagnoses",
     "died",
     "dispense",
     "dosage",
     "drug",
+    "due",
     "each_of",
     "event_time",
     "extensions",
@@ -95,20 +146,28 @@ __all__ = [
     "flagged",
     "focus",
     "given_dosage",
+    "gone_if_wrong",
     "grouped_by",
     "home_zip",
     "hospitalization",
     "instant",
+    "instrument",
     "integer",
+    "kept_device",
     "kept_medication",
+    "kept_questionnaire",
+    "kind_of_one",
     "kinds_in",
     "kinds_of",
     "link",
     "links",
+    "links_in",
     "local_date",
     "medication",
     "modifiers",
+    "names_of_questionnaire",
     "negative",
+    "no_long_number",
     "not_a_fact_if_true",
     "noted_if_false",
     "noted_links",
@@ -118,6 +177,7 @@ __all__ = [
     "out_of_order",
     "participants",
     "patient",
+    "patient_among",
     "period",
     "preferred_language",
     "presence",
@@ -125,28 +185,41 @@ __all__ = [
     "pseudonym_of",
     "pseudonyms_in",
     "quantity",
+    "raised_by",
     "ratio",
+    "reactions",
     "reference_range",
     "replaced",
     "reported",
+    "reporter",
     "request_intent",
+    "request_priority",
     "required",
     "results_of",
     "said",
+    "spoken_answer",
     "statement_period",
     "supply",
     "the_patient",
     "time_of_day",
     "time_of_report",
+    "timing_bounds",
     "together",
     "true_if_given",
+    "typed_links",
+    "typed_pseudonym",
     "unless_beside",
     "unless_masked",
     "unless_shaped",
     "unless_within",
     "unusable_if_given",
     "us_core",
+    "vaccine_reactions",
     "value_range",
+    "verification_status",
     "visit_class",
+    "weight",
+    "why_cancelled",
     "withheld",
+    "words_of",
 ]

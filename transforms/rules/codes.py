@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from msgspec import Struct
+
 from schemas.problems import Reason
 from transforms.codes.systems import ACT_CODE, NOT_A_CODE, repaired_system
 from transforms.fhir.elements import (
@@ -18,6 +20,7 @@ from transforms.rules.concepts import (
     chosen_code,
     concept_of,
     concepts_of,
+    gathered,
     null_flavour_of,
     shared_coding,
     shared_codings,
@@ -69,15 +72,8 @@ def codings(name: str) -> Rule:
     """List of CodeableConcept → every coding. A text without coding is withheld and flagged."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        found: list[tuple[str | None, str]] = []
-        flags: list[str] = []
-        for concept in concepts_of(raw):
-            usable, withheld, _ = usable_codings(concept, setting)
-            found += usable
-            flags += withheld
-            if not usable and text_of(concept.text):
-                flags.append("text-withheld")
-        return Found({name: shared_codings(found, setting)}, tuple(dict.fromkeys(flags)))
+        found, flags = gathered(concepts_of(raw), setting)
+        return Found({name: found}, tuple(flags))
 
     return Rule((name,), read)
 
@@ -134,7 +130,31 @@ def _said(raw: bytes) -> tuple[list[str], bool, str]:
     concept = concept_of(raw)
     codes = [text_of(coding.code) for coding in concept.codings if repaired_system(coding.system) not in NOT_A_CODE]
     text = text_of(concept.text)
-    return (codes, False, text) if any(codes) else ([text], True, text)
+    if any(codes):
+        return codes, False, text
+    words = [text] if text else _displays(raw)
+    return words or [""], True, text or " ".join(words)
+
+
+class _Shown(Struct, gc=False):
+    display: Scalar = None
+
+
+class _Shows(Struct, gc=False):
+    coding: list[_Shown | None] | _Shown | None = None
+    display: Scalar = None
+
+
+def _displays(raw: bytes) -> list[str]:
+    """What codings without a code are shown as: of a closed list of words, or not understood."""
+    if b'"display"' not in raw:
+        return []
+    found: list[_Shows | None] | _Shows | None = decode(raw, list[_Shows | None] | _Shows | None)
+    listed = [each for each in (found if isinstance(found, list) else [found]) if each is not None]
+    shown = [each.display for each in listed]
+    for each in listed:
+        shown += [one.display for one in (each.coding if isinstance(each.coding, list) else [each.coding]) if one]
+    return [text_of(each) for each in shown if text_of(each)]
 
 
 def _word(said: str) -> str:
@@ -149,6 +169,20 @@ def each_of(name: str, values: Iterable[str], spellings: Mapping[str, str] | Non
         said = {text_of(coding.code) for concept in concepts_of(raw) for coding in concept.codings}
         meant = {known[_word(each)] for each in said if _word(each) in known}
         return Found({name: sorted(meant)}, repaired=not meant <= said)
+
+    return Rule((name,), read)
+
+
+def words_of(name: str, values: Iterable[str]) -> Rule:
+    """List of codes of a closed value set, or one alone → those that belong to it; others are left out, by place."""
+    known = {value: value for value in values}
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = decode(raw, list[Scalar] | Scalar)
+        said = [text_of(each) for each in (found if isinstance(found, list) else [found])]
+        odd = tuple(f"[{place}]" for place, each in enumerate(said) if each and _word(each) not in known)
+        meant = {known[_word(each)] for each in said if _word(each) in known}
+        return Found({name: sorted(meant)}, repaired=not meant <= set(said), dropped=odd)
 
     return Rule((name,), read)
 

@@ -90,6 +90,19 @@ def shared_codings(codings: Iterable[tuple[str | None, str]], setting: Setting) 
     ]
 
 
+def gathered(concepts: Iterable[CodeableConcept], setting: Setting) -> tuple[list[dict[str, str]], list[str]]:
+    """Every coding of some concepts as records carry them, and what was noticed: a text without coding is withheld."""
+    found: list[tuple[str | None, str]] = []
+    flags: list[str] = []
+    for concept in concepts:
+        usable, withheld, _ = usable_codings(concept, setting)
+        found += usable
+        flags += withheld
+        if not usable and text_of(concept.text):
+            flags.append("text-withheld")
+    return shared_codings(found, setting), list(dict.fromkeys(flags))
+
+
 def shared_coding(system: str | None, code: str, setting: Setting) -> tuple[str | None, str]:
     """A coding fit to leave. A system that neither the table nor the site's code map names may hold a name: it is hashed."""
     if system in known_systems() or (system or "", code) in setting.codes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.problems import Reason
 from transforms.rules.contradictions import Contradiction
@@ -50,6 +50,8 @@ class Rule:
     """Why the resource is unusable without this field."""
     fatal: bool = False
     """A fault in this field makes the resource unusable; in any other, the field is left out and named."""
+    modified: bool = False
+    """It looks for `modifierExtension` in the field's elements itself; in any other, such an element is left out and named."""
     usual: Callable[[Setting, Openings], Usual] | None = None
     """A short cut for contents that hardly recur: text to text in the usual form."""
 
@@ -77,6 +79,19 @@ Fields = Mapping[str, Rule | Choice]
 """FHIR field → how it is read. What is not a key here is not even decoded."""
 
 
+class Element(NamedTuple):
+    """A part of a resource that was found somewhere inside it."""
+
+    path: str
+    """Where: `item[0].item[2].answer[0]`."""
+    content: bytes
+    """A JSON object as the fields of parts read it; empty for one that cannot be read."""
+
+
+Spread = Callable[[bytes, "bytes | None", "bytes | None"], list[Element]]
+"""(the list's bytes, those of the field beside it, what is looked up for that) → the parts, wherever they stand in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """A list in a resource of which each element becomes a record of its own."""
@@ -89,6 +104,10 @@ class Parts:
     """The code system by which an element is known, in the spellings of sources. Ids hang on it: fixed for good."""
     alone: tuple[str, ...] = ()
     """Output fields by any of which the whole stands where none of its parts can be used."""
+    spread: Spread | None = None
+    """Where parts stand in parts: how they are found. It finds as many whatever stands beside."""
+    beside: str = ""
+    """A field of the resource that `spread` is told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +145,10 @@ class Kept:
     source: str
     keep: Callable[[bytes], bytes | None]
     """The resource → what is kept of it, in one form whatever its serialiser; None where it says it is an error."""
+    alone: Mapping[str, Reason] = field(default_factory=dict)
+    """Fields by which it tells of a patient itself, and why that gives no record."""
+    names: Callable[[bytes], list[str]] = lambda _resource: []
+    """What it is named by beside its id: a canonical URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +158,23 @@ class Lender:
     source: str
     lend: Callable[[bytes, bytes, Setting], Mapping[bytes, bytes] | None]
     """(the resource, its ref, setting) → what it says of others, by their refs; None where it says it is an error. Raises Unusable."""
+
+
+def all_of(*rules: Rule) -> Rule:
+    """Several rules read the same field, each for itself."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = [rule.read(raw, companion, setting) for rule in rules]
+        return Found(
+            {name: value for each in found for name, value in each.values.items()},
+            tuple(dict.fromkeys(flag for each in found for flag in each.flags)),
+            tuple(coding for each in found for coding in each.unmapped),
+            withdrawn=any(each.withdrawn for each in found),
+            repaired=any(each.repaired for each in found),
+            dropped=tuple(path for each in found for path in each.dropped),
+        )
+
+    return Rule(tuple(dict.fromkeys(name for rule in rules for name in rule.gives)), read)
 
 
 def choice(

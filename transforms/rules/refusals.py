@@ -1,6 +1,5 @@
 """Fields by which a resource is refused: of another FHIR version, or no fact."""
 
-from collections.abc import Collection
 from dataclasses import replace
 
 import msgspec
@@ -40,22 +39,25 @@ def unusable_if_given(reason: Reason) -> Rule:
 
 def unless_within(*members: str, rule: Rule | None = None) -> Rule:
     """A field in which other FHIR versions have members that R4 does not: those are refused by name; `rule` reads the others."""
-    marks = [f'"{name}"'.encode() for name in members]
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        if any(mark in raw for mark in marks) and not set(members).isdisjoint(_members(raw)):
+        if has_members(raw, *members):
             raise Unusable(Reason.OTHER_FHIR_VERSION)
         return rule.read(raw, companion, setting) if rule else NOTHING
 
     return replace(rule, read=read, usual=None) if rule else Rule((), read)
 
 
-def _members(raw: bytes) -> Collection[str]:
-    """Of an object; what is none has no members."""
+def has_members(raw: bytes, *members: str) -> bool:
+    """Whether an object, or one of a list of them, has any of these members; what is no object has none."""
+    if not any(f'"{name}"'.encode() in raw for name in members):
+        return False
     try:
-        return tuple(decode(raw, dict[str, msgspec.Raw]))
+        found = decode(raw, list[dict[str, msgspec.Raw] | None] | dict[str, msgspec.Raw] | None) or []
     except Unusable:
-        return ()
+        return False
+    listed = found if isinstance(found, list) else [found]
+    return any(not set(members).isdisjoint(each) for each in listed if each is not None)
 
 
 def unless_shaped(rule: Rule, *shapes: str) -> Rule:

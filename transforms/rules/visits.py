@@ -1,6 +1,6 @@
 """Visits, and other elements with elements in them: what is read of each entry of a list."""
 
-from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from msgspec import Raw, Struct
@@ -19,9 +19,10 @@ from transforms.fhir.elements import (
 )
 from transforms.mapped import WHOLE
 from transforms.privacy.pseudonyms import hexadecimal
-from transforms.rules.concepts import concept_of, concepts_of, shared_codings, usable_codings
+from transforms.rules.codes import one_of
+from transforms.rules.concepts import concept_of, concepts_of, gathered, usable_codings
 from transforms.rules.declaring import Found, Rule
-from transforms.rules.links import KINDS, kind_of, named_by, named_of, references_in
+from transforms.rules.links import KINDS, kind_of, named_by, named_of, record_ids, references_in
 from transforms.rules.setting import Setting
 from transforms.rules.times import period_found
 
@@ -44,24 +45,12 @@ def _members(raw: bytes, member: str) -> list[bytes]:
     return [each for each in found if each != b"null"]
 
 
-def _codings(concepts: Iterable[CodeableConcept], setting: Setting) -> tuple[list[dict[str, str]], list[str]]:
-    found: list[tuple[str | None, str]] = []
-    flags: list[str] = []
-    for concept in concepts:
-        usable, withheld, _ = usable_codings(concept, setting)
-        found += usable
-        flags += withheld
-        if not usable and text_of(concept.text):
-            flags.append("text-withheld")
-    return shared_codings(found, setting), list(dict.fromkeys(flags))
-
-
 def codings_in(name: str, member: str) -> Rule:
     """List of elements → every coding of one member, a CodeableConcept or a list of them."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         concepts = [concept for each in _members(raw, member) for concept in concepts_of(each)]
-        codings, flags = _codings(concepts, setting)
+        codings, flags = gathered(concepts, setting)
         return Found({name: codings}, tuple(flags))
 
     return Rule((name,), read)
@@ -79,7 +68,7 @@ def codings_in_extension(name: str, ending: str) -> Rule:
         listed = decode(raw, list[_Extension | None] | _Extension | None) or []
         found = [each for each in (listed if isinstance(listed, list) else [listed]) if each is not None]
         meant = [each.valueCodeableConcept for each in found if text_of(each.url).endswith(f"/{ending}")]
-        codings, flags = _codings([each for each in meant if each is not None], setting)
+        codings, flags = gathered([each for each in meant if each is not None], setting)
         return Found({name: codings}, tuple(flags))
 
     return Rule((name,), read)
@@ -91,6 +80,17 @@ def kinds_in(name: str, member: str) -> Rule:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         kinds = {kind_of(reference) for each in _members(raw, member) for reference in references_in(each)}
         return Found({name: sorted(kinds & KINDS)})
+
+    return Rule((name,), read)
+
+
+def links_in(name: str, member: str, *resource_types: str) -> Rule:
+    """List of elements → the record ids of the resources that one member names, of those that say they are of these types."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        named = [reference for each in _members(raw, member) for reference in references_in(each)]
+        typed = [reference for reference in named if kind_of(reference) in resource_types]
+        return Found({name: record_ids(typed, resource_types, setting)})
 
     return Rule((name,), read)
 
@@ -130,7 +130,7 @@ def hospitalization(*, source: str, disposition: str, readmission: str) -> Rule:
         concepts = {source: stay.admitSource, disposition: stay.dischargeDisposition, readmission: stay.reAdmission}
         values, flags = {}, list[str]()
         for name, concept in concepts.items():
-            values[name], noticed = _codings([concept] if concept else [], setting)
+            values[name], noticed = gathered([concept] if concept else [], setting)
             flags += noticed
         return Found(values, tuple(dict.fromkeys(flags)))
 
@@ -213,6 +213,29 @@ class _Protocol(Struct, gc=False):
     targetDisease: list[CodeableConcept | None] | CodeableConcept | None = None
 
 
+class _Reaction(Struct, gc=False):
+    date: Scalar = None
+    detail: Reference | None = None
+
+
+def vaccine_reactions(*, dates: str, records: str) -> Rule:
+    """Immunization.reaction → the local dates, and the observations that tell of it."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        listed = [each for each in decode(raw, list[_Reaction | None] | None) or [] if each is not None]
+        days, flags, dropped = set(), dict[str, None](), list[str]()
+        for place, each in enumerate(listed):
+            found = period_found(Period(start=text_of(each.date)), ("moment", "day"), None, setting, past=True)
+            flags |= dict.fromkeys(found.flags)
+            dropped += [f"[{place}].date"] * bool(found.dropped)
+            days.add(found.values.get("day") or "")
+        named = named_of([each.detail for each in listed if each.detail], ("Observation",))
+        ids = sorted({hexadecimal(b"r-", setting.pseudonyms.ref(*each) + WHOLE) for each in named})
+        return Found({dates: sorted(days - {""}), records: ids}, tuple(flags), dropped=tuple(dropped))
+
+    return Rule((dates, records), read)
+
+
 def protocol(*, number: str, doses: str, diseases: str) -> Rule:
     """Immunization.protocolApplied → the number of the dose, of how many, against what; the series' name is not read.
 
@@ -228,7 +251,7 @@ def protocol(*, number: str, doses: str, diseases: str) -> Rule:
             flags.append("several-protocols")
         targets = [each.targetDisease for each in listed]
         concepts = [one for some in targets for one in (some if isinstance(some, list) else [some]) if one is not None]
-        codings, withheld = _codings(concepts, setting)
+        codings, withheld = gathered(concepts, setting)
         values = {
             number: next(iter(numbers)) if len(numbers) == 1 else None,
             doses: next(iter(series)) if len(series) == 1 else None,
@@ -248,3 +271,31 @@ def _dose(raw: Any, text: Scalar, flags: list[str]) -> int | None:
         return int(said)
     flags.append("text-withheld")
     return None
+
+
+APPOINTMENT_STATUS = (
+    *("proposed", "pending", "booked", "waitlist", "arrived", "checked-in", "fulfilled"),
+    *("cancelled", "noshow"),
+)
+_OFF = frozenset({"cancelled", "noshow"})
+_SPELT = {
+    "canceled": "cancelled",
+    "no-show": "noshow",
+    "no-showed": "noshow",
+    "scheduled": "booked",
+    "confirmed": "booked",
+    "completed": "fulfilled",
+    "checkedin": "checked-in",
+}
+
+
+def appointment_status(status: str, became: str) -> Rule:
+    """Appointment.status → what became of it, beside the status of a visit: planned, or cancelled where nobody came."""
+    known = one_of(became, APPOINTMENT_STATUS, withdrawn=("entered-in-error",), spellings=_SPELT, modifier=True)
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = known.read(raw, companion, setting)
+        said = found.values.get(became)
+        return replace(found, values={status: "cancelled" if said in _OFF else "planned", became: said})
+
+    return Rule((status, became), read)

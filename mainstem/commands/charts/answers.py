@@ -13,6 +13,7 @@ from services.charts.funnel import WINSORISED, Funnel
 from services.charts.icons import assurance, variation
 from services.charts.limits import kinds
 from services.charts.patterns import Signal
+from services.charts.rebasing import proposals
 from services.charts.rules import rule_sets
 from services.pages.explaining import explain, explain_runs
 
@@ -135,8 +136,20 @@ def _print_series(judged: Judged, points: Sequence[Mapping[str, Any]]) -> None:
         say(f"Variation: {variation(judged.chart, judged.signals, higher_is_better=asked.higher_is_better)}.")
         if asked.target is not None:
             say(f"Target {asked.target:g}: {assurance(judged.chart, higher_is_better=asked.higher_is_better)}.")
+    for line in _proposed(judged):
+        say(line)
     say(f"Lines: {kind.convention}.")
     stdout().print(styled(("Picture: ", "bold"), "the same with --svg > chart.svg"), soft_wrap=True)
+
+
+def _proposed(judged: Judged) -> list[str]:
+    """Where new lines may begin; a person decides, and never because it got worse."""
+    found = proposals(judged.chart, higher_is_better=judged.asked.higher_is_better)
+    places = [judged.series.labels[proposal.first] for proposal in found]
+    return [
+        f"It got better from {x} on, and stayed so: if you know why, new lines may begin there (--phase {x})."
+        for x in places
+    ]
 
 
 def stories(judged: Judged) -> list[str]:

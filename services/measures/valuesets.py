@@ -1,0 +1,188 @@
+"""Value sets from outside: FHIR ValueSets with their expansions, from a folder of JSON files. None is part of the project.
+
+Only what an expansion lists belongs to a set: definitions (`compose`) are not worked out here. What would make a set smaller
+than it is, is refused by file: no expansion, a page of one, an entry without system or code, an empty set.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from schemas.errors import OperatorError
+from services.measures.language.codes import Code, Codes
+
+OID = "urn:oid:"
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """The codes of a set, citable by version and checksum."""
+
+    url: str
+    version: str
+    """As its publisher numbers it; empty where it has none."""
+    title: str
+    codes: frozenset[tuple[str, str]]
+    """(system, code), both as the expansion writes them."""
+
+    @property
+    def oid(self) -> str:
+        """The last part of its url: for sets of the VSAC their OID."""
+        return self.url.rsplit("/", 1)[-1].removeprefix(OID)
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the codes in order: alike where the codes are, whatever the order, displays and version."""
+        return sha256("".join(f"{system}|{code}\n" for system, code in sorted(self.codes)).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSets:
+    """The value sets of a folder."""
+
+    folder: Path
+    by_url: Mapping[str, Expanded]
+
+    def codes(self, wanted: Iterable[Codes]) -> frozenset[tuple[str, str]]:
+        """(system, code) of some value sets and single codes. OperatorError where a set is missing."""
+        return frozenset(pair for each in wanted for pair in self._pairs(each))
+
+    def _pairs(self, wanted: Codes) -> Iterable[tuple[str, str]]:
+        return (
+            [(wanted.system, wanted.code)] if isinstance(wanted, Code) else self.named(wanted.oid, wanted.title).codes
+        )
+
+    def named(self, name: str, title: str = "") -> Expanded:
+        """The set of a url (`url|version` for that version alone), an OID or `urn:oid:…`. OperatorError where there is none."""
+        url, _, version = name.partition("|")
+        bare = url.removeprefix(OID)
+        found = self.by_url.get(url) or next((each for each in self.by_url.values() if each.oid == bare), None)
+        if found is None:
+            raise OperatorError(
+                f"{self.folder}: no value set {name}{f' ({title})' if title else ''}",
+                "Add a file with its expansion, as the VSAC gives it.",
+            )
+        if version and found.version != version:
+            raise OperatorError(
+                f"{self.folder}: value set {url} is of version {found.version or 'unknown'}, not {version}",
+                "Add the expansion of the version that is asked for, or ask for the one that is there.",
+            )
+        return found
+
+
+class _Contained(msgspec.Struct):
+    """An entry of an expansion; those below it belong to the set too."""
+
+    system: str = ""
+    code: str = ""
+    abstract: bool = False
+    contains: list["_Contained"] = []
+
+
+class _Expansion(msgspec.Struct):
+    total: int | None = None
+    offset: int = 0
+    contains: list[_Contained] = []
+
+
+class _ValueSet(msgspec.Struct, tag_field="resourceType", tag="ValueSet"):
+    url: str = ""
+    version: str = ""
+    title: str = ""
+    name: str = ""
+    expansion: _Expansion | None = None
+
+
+class _Entry(msgspec.Struct):
+    resource: _ValueSet | None = None
+
+
+class _Bundle(msgspec.Struct, tag_field="resourceType", tag="Bundle"):
+    entry: list[_Entry] = []
+
+
+class _Unusable(Exception):
+    """Why a file, or a set in it, cannot be used; holds no content."""
+
+
+def load_value_sets(folder: Path) -> ValueSets:
+    """Every value set of the folder's JSON files, those in folders below too; a file holds one or a Bundle of them.
+
+    OperatorError with a line for each file that cannot be used.
+    """
+    paths = sorted(path for path in folder.rglob("*.json") if not path.name.startswith("."))
+    if not paths:
+        raise OperatorError(
+            f"{folder}: no file of a value set (*.json)", "Name the folder of FHIR ValueSets with expansions."
+        )
+    found: dict[str, Expanded] = {}
+    origins: dict[str, Path] = {}
+    faults: list[str] = []
+    for path in paths:
+        try:
+            for value_set in _read(path):
+                _add(value_set, path, found, origins)
+        except _Unusable as exc:
+            faults.append(f"{path}: {exc}")
+    if faults:
+        raise OperatorError(faults, "Replace each file by the whole expansion, as the VSAC's $expand gives it.")
+    return ValueSets(folder, found)
+
+
+def _add(value_set: Expanded, path: Path, found: dict[str, Expanded], origins: dict[str, Path]) -> None:
+    """A set that stands twice must be the same both times: which one counts would be chance."""
+    before = found.setdefault(value_set.url, value_set)
+    if (before.version, before.codes) != (value_set.version, value_set.codes):
+        raise _Unusable(f"value set {value_set.url} is another in {origins[value_set.url]}")
+    origins.setdefault(value_set.url, path)
+
+
+def _read(path: Path) -> Iterator[Expanded]:
+    try:
+        read: _ValueSet | _Bundle = msgspec.json.decode(path.read_bytes(), type=_ValueSet | _Bundle)
+    except OSError:
+        raise _Unusable("cannot be read") from None
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise _Unusable(f"is no FHIR ValueSet, nor a Bundle of them ({_where(exc)})") from None
+    resources = [read] if isinstance(read, _ValueSet) else [entry.resource for entry in read.entry if entry.resource]
+    if not resources:
+        raise _Unusable("is a Bundle without a ValueSet")
+    for resource in resources:
+        yield _value_set(resource)
+
+
+def _where(exc: Any) -> str:
+    """What the decoder says of the place; its messages quote no value but an unknown resource type."""
+    return "it is of another resource type" if "Invalid value" in str(exc) else str(exc)
+
+
+def _value_set(resource: _ValueSet) -> Expanded:
+    if not resource.url:
+        raise _Unusable("a ValueSet without url")
+    expansion = resource.expansion
+    if expansion is None:
+        raise _Unusable(f"value set {resource.url} has no expansion")
+    entries = list(_entries(expansion.contains))
+    if expansion.offset or (expansion.total is not None and expansion.total > len(entries)):
+        raise _Unusable(
+            f"value set {resource.url} is a page of its expansion: {len(entries)} of {expansion.total or 'more'} codes"
+        )
+    codes = frozenset((entry.system, entry.code) for entry in entries if not entry.abstract)
+    if any(not system or not code for system, code in codes):
+        raise _Unusable(f"value set {resource.url} has an entry without system or code")
+    if not codes:
+        raise _Unusable(f"value set {resource.url} holds no code")
+    return Expanded(resource.url, resource.version, resource.title or resource.name, codes)
+
+
+def _entries(top: list[_Contained]) -> Iterator[_Contained]:
+    """All entries of a hierarchy."""
+    waiting = list(top)
+    while waiting:
+        entry = waiting.pop()
+        waiting += entry.contains
+        yield entry

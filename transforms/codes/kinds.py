@@ -1,0 +1,34 @@
+"""Which of a network's few words a code means: kinds.csv, and what a site's code map adds to it.
+
+A site says so for its own codes by a row whose target system is `urn:mainstem:device`, `urn:mainstem:registry` or
+`urn:mainstem:consent` and whose target code is the word.
+"""
+
+import csv
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+
+from transforms.codes.code_map import CodeMap
+
+_TARGET = "urn:mainstem:"
+
+
+def target_of(about: str) -> str:
+    """The target system of the rows of a site's code map that say which word its codes mean."""
+    return _TARGET + about
+
+
+def kind_of(about: str, codings: Iterable[tuple[str | None, str]], codes: CodeMap) -> str | None:
+    """The word of the table that any of the codings means; the site's own map first. Of several words none is told."""
+    listed = [(system or "", code) for system, code in codings]
+    target, table = target_of(about), _table(about)
+    mapped = {codes[coding][target] for coding in listed if target in codes.get(coding, ())}
+    meant = mapped.intersection(table.values()) or {table[coding] for coding in listed if coding in table}
+    return meant.pop() if len(meant) == 1 else None
+
+
+@cache
+def _table(about: str) -> dict[tuple[str, str], str]:
+    with files("transforms.codes").joinpath("kinds.csv").open(encoding="utf-8") as lines:
+        return {(row["system"], row["code"]): row["kind"] for row in csv.DictReader(lines) if row["about"] == about}

@@ -1,0 +1,99 @@
+"""QuestionnaireResponse → pro_response: a questionnaire that was answered. Each answer becomes a record of its own."""
+
+from schemas.problems import Reason
+from transforms.codes.systems import LOINC, SNOMED
+from transforms.rules import (
+    Parts,
+    Resource,
+    answers,
+    boolean,
+    choice,
+    chosen_answer,
+    coded,
+    coded_value,
+    completion_mode,
+    event_time,
+    extensions,
+    instant,
+    instrument,
+    integer,
+    kind_of_one,
+    link,
+    links,
+    no_long_number,
+    one_of,
+    other_version,
+    patient,
+    quantity,
+    reporter,
+    spoken_answer,
+    time_of_day,
+    unless_shaped,
+    weight,
+    withheld,
+)
+
+STATUS = ("in-progress", "completed", "amended", "stopped")
+SPELLINGS = {"complete": "completed", "final": "completed", "inprogress": "in-progress"}
+
+RESOURCE = Resource(
+    source="QuestionnaireResponse",
+    record="pro_response",
+    version=1,
+    subject={"subject": patient()},
+    fields={
+        "questionnaire": unless_shaped(instrument("instrument", "instrument_version"), "object"),  # STU3: a Reference
+        "status": one_of("status", STATUS, withdrawn=("entered-in-error",), spellings=SPELLINGS, modifier=True),
+        "authored": instant("effective", "effective_date"),
+        "source[x]": choice(
+            source=reporter("reporter", of="subject"), instead={"author": reporter("reporter", of="subject")}
+        ),
+        "author": kind_of_one("author_kind"),
+        "basedOn": links("based_on", "ServiceRequest"),
+        "encounter": link("encounter", "Encounter"),
+        "extension": extensions(completion_mode("mode")),
+        # STU3 and DSTU2
+        "parent": other_version(),
+        "context": other_version(),
+        "group": other_version(),
+    },
+    repeated={
+        "linkId[x]": choice(
+            linkId=coded(code=LOINC, every="codings", text_is=Reason.MISSING_CODE),
+            fatal=True,
+        ),
+        "value[x]": choice(
+            valueBoolean=boolean("value_code", as_code=True),
+            valueDecimal=no_long_number(integer(value="value", raw_value="raw_value", unit_of="linkId"), "absent"),
+            valueInteger=no_long_number(integer(value="value", raw_value="raw_value", unit_of="linkId"), "absent"),
+            valueDate=event_time("value_instant", "value_date"),
+            valueDateTime=event_time("value_instant", "value_date"),
+            valueTime=time_of_day("value_time"),
+            valueString=spoken_answer("value", "absent"),
+            valueUri=withheld("text-withheld", absent="OT"),
+            valueAttachment=withheld("value-type-withheld", absent="OT"),
+            valueReference=withheld("value-type-withheld", absent="OT"),
+            valueCoding=chosen_answer(
+                coded_value(value_code=(LOINC, SNOMED), every="value_codings", absent="absent"), "absent"
+            ),
+            valueQuantity=no_long_number(
+                quantity(
+                    value="value",
+                    unit="unit",
+                    raw_value="raw_value",
+                    raw_unit="raw_unit",
+                    comparator="comparator",
+                    absent="absent",
+                    unit_of="linkId",
+                ),
+                "absent",
+            ),
+            fatal=True,
+            otherwise={"absent": "NI"},
+            unless=("item",),
+        ),
+        "weight": weight("weight"),
+        "extension": extensions(),
+    },
+    parts=Parts(of="item", known_by="part", alone=("instrument",), spread=answers, beside="questionnaire"),
+)
