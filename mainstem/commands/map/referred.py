@@ -13,7 +13,7 @@ from transforms import ALL_TYPES, Mapper
 from transforms.mapped import Lent, Outcomes
 from transforms.resources import mappings
 
-_WORDS = {name: (name,) for name in (*REFERRED_TYPES, *LENDING_TYPES)}
+_WORDS: dict[str, tuple[str, ...]] = {name: (name,) for name in (*REFERRED_TYPES, *LENDING_TYPES)}
 _WORDS |= {name: tuple(found.lends) for name, found in mappings().items() if found.lends}
 SET_ASIDE = frozenset(_WORDS)
 """FHIR resource types of which something is kept aside; of those that give records, what they say of others."""
