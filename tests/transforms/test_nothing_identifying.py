@@ -50,6 +50,15 @@ FITTING: dict[str, dict[str, Any]] = {
         "status": "completed",
     },
     "Appointment": {"status": "booked"},
+    "Communication": {
+        "status": "completed",
+        "topic": {"coding": [{"system": "http://snomed.info/sct", "code": "182836005"}]},
+    },
+    "Task": {
+        "status": "requested",
+        "intent": "order",
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "182836005"}]},
+    },
     "Encounter": {"status": "finished"},
     "Patient": {},
     "QuestionnaireResponse": {
@@ -116,6 +125,8 @@ def shapes(said: str) -> Iterator[Any]:
         ]
     actor = {"reference": "Patient/p1", "display": said}
     yield [{"actor": actor, "type": [{"text": said}]}, {"actor": {"reference": f"Location/{said}", "display": said}}]
+    yield [{"type": {"text": said}, "valueCodeableConcept": {"text": said}, "valueReference": {"reference": said}}]
+    yield {"period": {"start": said, "end": said}}
     yield [{"linkId": "q1", "answer": [{"valueQuantity": quantity}, {"valueReference": {"display": said}}]}]
     yield {"versionId": said, "lastUpdated": "2026-03-02T09:10:00Z", "source": said, "tag": [{"code": said}]}
     yield [{"url": said, "valueString": said, "valueCode": said, "valueCoding": {"code": said, "system": said}}]
@@ -179,7 +190,7 @@ def dates_outside_their_fields(value: Any, name: str = "") -> Iterator[str]:
 
 
 TIMES = re.compile(
-    r".*_date|start|end|onset|abatement|effective|issued|performed(_end)?|occurrence(_end)?|authored|value_instant|value(_low|_high)?"
+    r".*_date|start|end|onset|abatement|effective|issued|performed(_end)?|occurrence(_end)?|authored|raised|answered|value_instant|value(_low|_high)?"
 )
 """Times are told at tier 1; a reading of 19,870,605 is a number."""
 

@@ -38,7 +38,16 @@ from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, all_
 from transforms.rules.devices import device, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
-from transforms.rules.links import grouped_by, kinds_of, link, links, pseudonym_of, replaced
+from transforms.rules.links import (
+    grouped_by,
+    kinds_of,
+    link,
+    links,
+    pseudonym_of,
+    replaced,
+    typed_links,
+    typed_pseudonym,
+)
 from transforms.rules.meaning import (
     deletion_marks,
     extensions,
@@ -72,9 +81,9 @@ from transforms.rules.refusals import (
     unusable_if_given,
 )
 from transforms.rules.reports import results_of, time_of_report
-from transforms.rules.requests import REQUEST_CONTRADICTIONS, asked, request_intent
+from transforms.rules.requests import ABOUT, REQUEST_CONTRADICTIONS, asked, raised_by, request_intent, request_priority
 from transforms.rules.texts import ValueNames, presence, said, true_if_given, withheld
-from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
+from transforms.rules.times import birth_date, died, due, event_time, flagged, instant, local_date, period, time_of_day
 from transforms.rules.visits import (
     appointment_status,
     class_history,
@@ -83,6 +92,7 @@ from transforms.rules.visits import (
     diagnoses,
     hospitalization,
     kinds_in,
+    links_in,
     participants,
     protocol,
     pseudonyms_in,
@@ -90,6 +100,7 @@ from transforms.rules.visits import (
 )
 
 __all__ = [
+    "ABOUT",
     "DRUG_CONTRADICTIONS",
     "LENT",
     "REQUEST_CONTRADICTIONS",
@@ -126,6 +137,7 @@ __all__ = [
     "dispense",
     "dosage",
     "drug",
+    "due",
     "each_of",
     "event_time",
     "extensions",
@@ -149,6 +161,7 @@ __all__ = [
     "kinds_of",
     "link",
     "links",
+    "links_in",
     "local_date",
     "medication",
     "modifiers",
@@ -172,6 +185,7 @@ __all__ = [
     "pseudonym_of",
     "pseudonyms_in",
     "quantity",
+    "raised_by",
     "ratio",
     "reactions",
     "reference_range",
@@ -179,6 +193,7 @@ __all__ = [
     "reported",
     "reporter",
     "request_intent",
+    "request_priority",
     "required",
     "results_of",
     "said",
@@ -191,6 +206,8 @@ __all__ = [
     "timing_bounds",
     "together",
     "true_if_given",
+    "typed_links",
+    "typed_pseudonym",
     "unless_beside",
     "unless_masked",
     "unless_shaped",

@@ -1,7 +1,7 @@
 """Answers to questionnaires: groups and nested items spread out, an element an answer, each with what its question is known as."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -415,19 +415,21 @@ def weight(name: str) -> Rule:
 # -------------------------------------------------------------------- who and how
 
 
-_REPORTERS = {"RelatedPerson": "proxy", "Practitioner": "clinician", "PractitionerRole": "clinician"}
+REPORTERS = {"RelatedPerson": "proxy", "Practitioner": "clinician", "PractitionerRole": "clinician"}
 
 
-def reporter(name: str, *, of: str) -> Rule:
-    """Reference to who answered → self, proxy or clinician; another patient than the one in the field `of` is a proxy."""
+def reporter(
+    name: str, *, of: str, own: str = "self", other: str = "proxy", words: Mapping[str, str] = REPORTERS
+) -> Rule:
+    """Reference to who said it → the word for who it is to the patient in the field `of`: themselves, for them, by profession."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         source = decode(raw, Reference | None) or Reference()
         kind = kind_of(source)
         if kind == "Patient" and (who := reference_id(source, "Patient")) is not None and companion:
-            own = who == reference_id(decode(companion, Reference | None), "Patient")
-            return Found({name: "self" if own else "proxy"})
-        return Found({name: _REPORTERS.get(kind)})
+            themselves = who == reference_id(decode(companion, Reference | None), "Patient")
+            return Found({name: own if themselves else other})
+        return Found({name: words.get(kind)})
 
     return Rule((name,), read, needs=of)
 

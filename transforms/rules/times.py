@@ -4,6 +4,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from msgspec import Struct
+
 from schemas.problems import Reason
 from transforms.fhir.elements import (
     Period,
@@ -91,6 +93,22 @@ def local_date(name: str) -> Rule:
         return replace(found, values={name: found.values.get(name)})
 
     return Rule((name,), read, usual=date_cut)
+
+
+class _Bounded(Struct, gc=False):
+    period: Period | None = None
+
+
+def due(name: str) -> Rule:
+    """Task.restriction → the local date by which it is to be done."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        bounds = (decode(raw, _Bounded | None) or _Bounded()).period or Period()
+        found = period_found(bounds, None, ("instant", name), setting)
+        dropped = tuple(f"period.{path}" for path in found.dropped)
+        return replace(found, values={name: found.values.get(name)}, dropped=dropped)
+
+    return Rule((name,), read)
 
 
 def died(*, flag: str, date: str) -> Rule:
