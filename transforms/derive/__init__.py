@@ -93,7 +93,8 @@ class Value:
     @property
     def must(self) -> frozenset[str]:
         """Codes, or else record types, of which somebody must have one for this to be derived at all."""
-        return self.codes or self.needs - {"person", "encounter"} or self.needs - {"person"}
+        others = self.needs - {"person", "encounter", "observation", "pro_response"}
+        return self.codes | others or self.needs - {"person"}
 
 
 def shipped() -> list[Value]:
