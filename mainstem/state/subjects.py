@@ -14,8 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, false, func, inspect, litera
 from mainstem.database import Database
 from mainstem.state import tables
 from mainstem.state.loads import last_number
-from transforms.derive import Current
-from transforms.mapped import ID_BYTES
+from transforms.mapped import ID_BYTES, Current
 
 _AT_ONCE = 500
 _INDEX = "ix_record_subject"

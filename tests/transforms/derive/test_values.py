@@ -12,10 +12,10 @@ from pydantic import TypeAdapter
 
 from schemas.errors import OperatorError
 from schemas.outcomes import RECORD_TYPES, AnyRecord
-from transforms.derive import Current, Deriver, Value, shipped, values
+from transforms.derive import Deriver, Value, shipped, values
 from transforms.derive.references.gli import Predicted, gli_2012
 from transforms.derive.references.growth import Grown, grown
-from transforms.mapped import Mapped
+from transforms.mapped import Current, Mapped
 from transforms.privacy import FieldPolicy
 
 KEY = b"a key of thirty-two bytes, no less"
