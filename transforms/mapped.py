@@ -68,6 +68,8 @@ class Outcome(NamedTuple):
     problem: Problem | None = None
     in_part: bool = False
     """Some of its parts gave no record."""
+    left_out: tuple[Problem, ...] = ()
+    """Why, one for each of these parts."""
 
 
 class Outcomes(NamedTuple):

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from mainstem.commands.map import referred
 from mainstem.commands.map.files import Trial, map_paths
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -91,6 +94,24 @@ def test_results_find_their_report_and_members_their_panel_in_any_file_and_order
     ]
     assert records[3]["panels"] == [records[4]["id"]]
     assert (trial.read, trial.mapped, trial.withdrawn, trial.skipped) == (11, 9, 1, {"missing-time": 1})
+
+
+def test_files_of_an_export_are_read_twice_only_where_they_may_lend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file of an export holds one type; a panel lends by one field, which most results lack."""
+    twice: list[str] = []
+    monkeypatch.setattr(referred, "read_batches", lambda path, cap: twice.append(path.name) or [])
+    day = {"effectiveDateTime": "2026-03-01"}
+    write(tmp_path / "Observation-1.ndjson", [result("a", **day)])
+    write(tmp_path / "Observation-2.ndjson", [result("p", hasMember=[{"reference": "Observation/a"}], **day)])
+    write(tmp_path / "DiagnosticReport.ndjson", [report("dr", "a")])
+    write(tmp_path / "Patient.ndjson", [{"resourceType": "Patient", "id": "hasMember"}])
+    write(tmp_path / "Patient and reports.ndjson", [report("dr", "a")])
+
+    mapped(tmp_path)
+
+    assert twice == ["DiagnosticReport.ndjson", "Observation-2.ndjson", "Patient and reports.ndjson"]
 
 
 def test_of_several_versions_of_a_medication_the_newest_holds(tmp_path: Path) -> None:
