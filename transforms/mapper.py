@@ -24,6 +24,7 @@ from transforms.privacy import FieldPolicy, Pseudonyms
 from transforms.privacy.pseudonyms import keyed
 from transforms.reading.keeper import Keeper
 from transforms.reading.lending import Links
+from transforms.reading.members import MemberReader
 from transforms.reading.noticed import Noticed
 from transforms.reading.reader import Reader
 from transforms.reading.references import LookUp, LookUpLent, References
@@ -91,11 +92,11 @@ class Mapper:
             for resource in mappings().values()
             if resource.lent
         }
-        self._readers: dict[bytes, Reader | Keeper] = {
+        self._readers: dict[bytes, Reader | MemberReader | Keeper] = {
             name.encode(): Keeper(resource, setting) for name, resource in kept().items() if name in types
         }
         self._readers |= {
-            name.encode(): Reader(
+            name.encode(): (MemberReader if resource.members else Reader)(
                 resource,
                 site=site,
                 setting=setting,

@@ -32,7 +32,8 @@ class Records:
             load = hold_open(connection, load_id)
             saving = self._saving(connection, load.site, load_id, at)
             renamed = aliases.apply(connection, load.site, batch.records)
-            saved = saving.save(renamed.records, [*batch.withdrawn, *renamed.withdrawn], batch.unusable, batch.in_part)
+            withdrawn = [*batch.withdrawn, *renamed.withdrawn]
+            saved = saving.save(renamed.records, withdrawn, batch.unusable, batch.in_part, batch.alone)
             saved = saved._replace(unchanged=saved.unchanged + len(renamed.withdrawn))
             move(connection, load.site, [each._replace(own=renamed.own.get(each.id)) for each in saving.moves])
             note_own(connection, renamed.noted)

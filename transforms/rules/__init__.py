@@ -34,11 +34,21 @@ from transforms.rules.codes import (
     words_of,
 )
 from transforms.rules.contradictions import negative, out_of_order, together
-from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, choice, required
+from transforms.rules.declaring import LENT, Kept, Lender, Members, Parts, Resource, choice, required
 from transforms.rules.devices import device, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
-from transforms.rules.links import grouped_by, kinds_of, link, links, pseudonym_of, replaced
+from transforms.rules.enrolments import (
+    ENROLMENT_SPELT,
+    ENROLMENT_STATUS,
+    membership,
+    persons_only,
+    programme,
+    programme_named,
+    status_history,
+    unless_false,
+)
+from transforms.rules.links import grouped_by, kinds_of, link, links, links_in, pseudonym_of, replaced
 from transforms.rules.meaning import (
     extensions,
     fact,
@@ -87,11 +97,14 @@ from transforms.rules.visits import (
 
 __all__ = [
     "DRUG_CONTRADICTIONS",
+    "ENROLMENT_SPELT",
+    "ENROLMENT_STATUS",
     "LENT",
     "REQUEST_CONTRADICTIONS",
     "Ages",
     "Kept",
     "Lender",
+    "Members",
     "Parts",
     "Resource",
     "ValueNames",
@@ -141,8 +154,10 @@ __all__ = [
     "kinds_of",
     "link",
     "links",
+    "links_in",
     "local_date",
     "medication",
+    "membership",
     "modifiers",
     "names_of_questionnaire",
     "negative",
@@ -157,8 +172,11 @@ __all__ = [
     "participants",
     "patient",
     "period",
+    "persons_only",
     "preferred_language",
     "presence",
+    "programme",
+    "programme_named",
     "protocol",
     "pseudonym_of",
     "pseudonyms_in",
@@ -175,6 +193,7 @@ __all__ = [
     "said",
     "spoken_answer",
     "statement_period",
+    "status_history",
     "supply",
     "the_patient",
     "time_of_day",
@@ -183,6 +202,7 @@ __all__ = [
     "together",
     "true_if_given",
     "unless_beside",
+    "unless_false",
     "unless_masked",
     "unless_shaped",
     "unless_within",

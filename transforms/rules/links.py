@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterable
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
+from schemas.problems import Reason
 from transforms.fhir.elements import (
     Reference,
     Scalar,
+    Unusable,
     decode,
     reference_id,
     text_of,
@@ -40,6 +42,23 @@ def links(name: str, *resource_types: str) -> Rule:
             for resource_type, named in named_by(raw, resource_types)
         }
         return Found({name: sorted(found)})
+
+    return Rule((name,), read)
+
+
+def links_in(name: str, member: str, *resource_types: str) -> Rule:
+    """List of elements → the record ids of the resources that one member of each names, a Reference; R5 lists there."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found: list[dict[str, Raw] | None] | dict[str, Raw] | None = decode(
+            raw, list[dict[str, Raw] | None] | dict[str, Raw] | None
+        )
+        listed = [each for each in (found if isinstance(found, list) else [found]) if each is not None]
+        named = [bytes(each[member]) for each in listed if member in each]
+        if any(each[:1] == b"[" for each in named):
+            raise Unusable(Reason.OTHER_FHIR_VERSION, member)
+        pairs = {pair for each in named for pair in named_by(each, resource_types)}
+        return Found({name: sorted(hexadecimal(b"r-", setting.pseudonyms.ref(*pair) + WHOLE) for pair in pairs)})
 
     return Rule((name,), read)
 
