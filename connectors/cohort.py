@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import msgspec
 
-from connectors.outside.decoding import Unreadable, decoded
+from connectors.outside.decoding import ABSENT, Unreadable, decoded, each
 from connectors.vendors import Parameters
 
 ROSTER = "cohort"
@@ -98,12 +98,20 @@ class _Reference(msgspec.Struct):
     reference: str | None = None
 
 
-class Said(msgspec.Struct):
+class _Participant(msgspec.Struct):
+    actor: _Reference | None = None
+
+
+class Said(msgspec.Struct, rename={"owner": "for"}):
     """Whom a resource is about."""
 
     id: str | None = None
     subject: _Reference | None = None
     patient: _Reference | None = None
+    owner: _Reference | None = None
+    """Of a Task."""
+    participant: msgspec.Raw = ABSENT
+    """Of an Appointment: patients are among those who take part."""
 
 
 _SAID = msgspec.json.Decoder(Said)
@@ -136,9 +144,10 @@ def _said(line: bytes) -> Said:
 
 def patient_of(resource: Said) -> str:
     """The id of the patient a resource is about; empty where it names none."""
-    return next(
-        (found for each in (resource.subject, resource.patient) if each and (found := named(each.reference))), ""
-    )
+    about = [resource.subject, resource.patient, resource.owner]
+    if not any(about):
+        about = [taking.actor for taking in each(resource.participant, _Participant)]
+    return next((found for one in about if one and (found := named(one.reference))), "")
 
 
 def named(reference: str | None) -> str:
@@ -151,11 +160,11 @@ def shards(ids: Sequence[str], letters: int = LETTERS) -> Iterator[list[str]]:
     """Some at a time: as many as fit into one request."""
     some: list[str] = []
     size = 0
-    for each in ids:
-        if some and (len(some) >= PATIENTS or size + len(each) >= letters):
+    for ident in ids:
+        if some and (len(some) >= PATIENTS or size + len(ident) >= letters):
             yield some
             some, size = [], 0
-        some.append(each)
-        size += len(each) + 1
+        some.append(ident)
+        size += len(ident) + 1
     if some:
         yield some

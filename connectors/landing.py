@@ -55,10 +55,16 @@ class LandingZone:
         return [(load_id, Landing(folder)) for folder, load_id in found]
 
     def tidy(self, *, keep: int, needed: Callable[[str], bool]) -> None:
-        """Removes what all but the latest `keep` loads landed, quarantined lines only of loads that are not `needed`."""
+        """Removes what all but the latest `keep` loads landed, quarantined lines only of loads that are not `needed`.
+
+        A load that mapped what others had landed has nothing but such lines, and takes no other's place.
+        """
         with _disk(self._folder):
             loads = sorted((folder, name) for folder, name in self._loads())
-            for folder, load_id in loads[:-keep]:
+            landed = [folder for folder, _ in loads if Landing(folder).holds_more()]
+            for folder, load_id in loads:
+                if folder in landed[-keep:] or (landed and folder > landed[-1]):
+                    continue
                 if needed(load_id):
                     Landing(folder).forget_resources()
                 else:
@@ -102,10 +108,15 @@ class Landing:
             found = {_NUMBERED.fullmatch(path.name) for path in self.folder.iterdir()}
         return sorted({each[1] for each in found if each})
 
-    def quarantined(self) -> dict[str, Path]:
-        """The files of lines that gave no record, by resource type."""
+    def holds_more(self) -> bool:
+        """Whether there is anything beside lines that gave no record."""
         with _disk(self.folder):
-            return {path.name.partition(".")[0]: path for path in sorted(self.folder.glob("quarantine/*.ndjson"))}
+            return any(not path.is_dir() for path in self.folder.iterdir())
+
+    def quarantined(self) -> list[tuple[str, Path]]:
+        """The files of lines that gave no record, with their resource type."""
+        with _disk(self.folder):
+            return [(path.name.partition(".")[0], path) for path in sorted(self.folder.glob("quarantine/*.ndjson"))]
 
     def quarantine(self, resource_type: str, *, at: "Kept | None" = None, most: "Kept | None" = None) -> "Quarantine":
         """Where lines of the type that gave no record are kept, at most `most`; what stands beyond `at` is cut off."""

@@ -101,9 +101,14 @@ class BearerAuth(httpx2.Auth):
         yield request
 
 
+class _Aliases(msgspec.Struct):
+    token_endpoint: msgspec.Raw = ABSENT
+
+
 class _SmartConfiguration(msgspec.Struct):
     token_endpoint: msgspec.Raw = ABSENT
     capabilities: msgspec.Raw = ABSENT
+    mtls_endpoint_aliases: msgspec.Raw = ABSENT
 
 
 class _Granted(msgspec.Struct):
@@ -243,7 +248,10 @@ class TokenAuth(httpx2.Auth, ABC):
             return ""
         able = each(smart.capabilities, str)
         self._v2_only = "permission-v2" in able and "permission-v1" not in able
-        return said(smart.token_endpoint, str, "")
+        by_certificate = (
+            said(smart.mtls_endpoint_aliases, _Aliases, _Aliases()) if self._section.client_certificate else _Aliases()
+        )
+        return said(by_certificate.token_endpoint, str, "") or said(smart.token_endpoint, str, "")
 
     def _refusal(self, response: httpx2.Response, content: bytes) -> Exception:
         """What to do; the server's own words stay out, they may hold anything."""

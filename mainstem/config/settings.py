@@ -52,6 +52,12 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9.:, \[\]_-]*$",
         description="Names, separated by commas, that pages and API answer to besides loopback's and the address bound.",
     )
+    derive: str = Field(
+        default="all",
+        pattern=r"^[A-Za-z0-9@., -]*$",
+        description="Values that are derived: all, none, or names of `mainstem derive list`, separated by commas; a method's "
+        "new version beside the old as name@version.",
+    )
     sites: Path = Field(default=Path("sites"), description="Folder of the site files.")
 
     @property

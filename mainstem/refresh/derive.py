@@ -1,40 +1,33 @@
 """The step derive: lines whose looked-up resource changed are mapped again, then values of several records are computed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 
 import structlog
 
 from mainstem.config.site_mapper import site_mapper
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
+from mainstem.refresh.values import DERIVED, derive_values
 from mainstem.state import Batch, Saved
 from schemas.outcomes import fhir_types_of
 from transforms import Mapper
-from transforms.derive import Current, Deriver, Value, record_types, values
 from transforms.mapped import REF_BYTES, Mapped, Outcomes
 from transforms.mapper import resource_type_of
 
 log = structlog.get_logger()
 
-SUBJECTS = 500
-"""Persons whose records are read at once."""
 LINES = 1_000
-DERIVED = "derived"
-"""The part of a load that the values are saved under."""
 
 
-def derive(refresh: Refresh, load_id: str, *, of: Sequence[Value] | None = None) -> int:
+def derive(refresh: Refresh, load_id: str) -> int:
     """Brings what is made of several resources or records up to date, for the subjects this load touched.
 
-    Restartable: what is touched is kept with the load. `of`: other values than those that ship. Returns how many records
-    changed.
+    Restartable: what is touched is kept with the load. Returns how many records changed.
     """
     with holding(refresh, load_id, "derive"):
         changed = _map_due(refresh, load_id) + _link_due(refresh, load_id)
-        changed += _derive(refresh, load_id, values() if of is None else of)
+        changed += derive_values(refresh, load_id)
     log.info("derived", site=refresh.site.site, load=load_id, changed=changed)
     return changed
 
@@ -89,28 +82,5 @@ def _link_due(refresh: Refresh, load_id: str) -> int:
     return changed
 
 
-def _derive(refresh: Refresh, load_id: str, of: Sequence[Value]) -> int:
-    if not of:
-        return 0
-    store, site = refresh.store, refresh.site
-    deriver = Deriver(site=site.site, subject_key=refresh.secrets(site.subject_key), values=of)
-    store.loads.begin_part(load_id, DERIVED, "")  # run again, the step counts what it finds anew
-    changed = done = 0
-    for subjects in _portions(store.subjects.changed(load_id)):
-        current = store.subjects.current(site.site, subjects, record_types(of))
-        found = deriver.derive(Current(*record) for record in current)
-        batch = Batch(found.records, [(ref, None) for ref in found.withdrawn])
-        changed += _changes(store.records.save(load_id, DERIVED, batch, refresh.clock()))
-        done += len(subjects)
-        refresh.progress("derive", "subjects", done)
-    return changed
-
-
 def _changes(saved: Saved) -> int:
     return saved.recorded + saved.amended + saved.withdrawn
-
-
-def _portions(subjects: Iterable[bytes]) -> Iterator[list[bytes]]:
-    left = iter(subjects)
-    while some := list(islice(left, SUBJECTS)):
-        yield some

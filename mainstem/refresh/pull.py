@@ -84,7 +84,8 @@ def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
         for each in _fallen_silent(refresh, load.site, pulled, types)
         if not pulled.missing(each)
     ]
-    fallen = [] if roster else _sharp_falls(refresh, load, pulled)
+    steady = roster is None or not roster.members or not cohort.left(refresh, roster)
+    fallen = _sharp_falls(refresh, load, pulled) if steady else []  # fewer people have less
     return msgspec.structs.replace(pulled, full=True, short=[*pulled.short, *silent, *fallen])
 
 
@@ -95,18 +96,20 @@ def _unheeded(refresh: Refresh, load: Load, pulled: Pulled) -> bool:
 
 
 def _sharp_falls(refresh: Refresh, load: Load, pulled: Pulled) -> list[Shortfall]:
-    """Types of which far less came than at the last full read that was whole; by search, where a count was taken."""
-    limit = refresh.site.limits.fall_percent
-    before = refresh.store.loads.last_pulled(load.site, pulled.unit, lambda each: each.full and each.complete)
-    if before is None or pulled.short or pulled.unit == EXPORT:
-        return []
-    return [
-        Shortfall(
-            name, GapCause.SHARP_FALL, f"{name}: {now} came, {then} at the last full read: more than {limit:g} % less"
-        )
-        for name, then in before.types.items()
-        if 0 < (now := pulled.types.get(name, 0)) < then * (1 - limit / 100) and then - now >= FEW
-    ]
+    """Types of which far less came than at the last full read that was whole of them."""
+    fallen, limit = [], refresh.site.limits.fall_percent
+    for name, now in pulled.types.items():
+        then = 0 if pulled.missing(name) else _came_before(refresh, load, pulled.unit, name)
+        if 0 < now < then * (1 - limit / 100) and then - now >= FEW:
+            reason = f"{name}: {now} came, {then} at the last full read: more than {limit:g} % less"
+            fallen.append(Shortfall(name, GapCause.SHARP_FALL, reason))
+    return fallen
+
+
+def _came_before(refresh: Refresh, load: Load, unit: str, name: str) -> int:
+    """How many of a type came at the last full read that was whole of it."""
+    whole = refresh.store.loads.last_pulled(load.site, unit, lambda each: each.full and not each.missing(name))
+    return whole.types.get(name, 0) if whole else 0
 
 
 def _fallen_silent(refresh: Refresh, site: str, pulled: Pulled, types: Sequence[str]) -> list[str]:

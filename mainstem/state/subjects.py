@@ -1,12 +1,14 @@
 """Records by subject: who changed in a load, and what of them is current.
 
-The index it takes is made when somebody first asks by subject: kept from the beginning, it would cost each first load on
-SQLite a seventh of what saving takes, and most sites have neither a derived value nor an alias.
+The index it takes is made when somebody first asks for some subjects: kept from the beginning, it would cost each first
+load on SQLite a seventh of what saving takes. All subjects are read without it, in one pass.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
 
-from sqlalchemy import inspect, select, text, union
+from sqlalchemy import ColumnElement, Select, and_, func, inspect, literal, or_, select, text, union
 
 from mainstem.database import Database
 from mainstem.state import tables
@@ -16,6 +18,18 @@ from transforms.mapped import ID_BYTES
 
 _AT_ONCE = 500
 _INDEX = "ix_record_subject"
+_CODED = "observation"
+_CODE = b'"code":"'
+_LONGEST_CODE = 24
+
+
+class Reads(NamedTuple):
+    """Which records are asked for."""
+
+    types: Collection[str]
+    """Record types."""
+    codes: Collection[str] | None = None
+    """Of observations those of these codes; None: all."""
 
 
 class Subjects:
@@ -25,43 +39,91 @@ class Subjects:
         self._database = database
         self._indexed = False
 
-    def changed(self, load_id: str, *, after: bytes = b"") -> Iterator[bytes]:
+    def changed(self, load_id: str, *, after: bytes = b"", reads: Reads | None = None) -> Iterator[bytes]:
         """Subjects of which a record changed since the last completed load, ascending, those after a subject; those that lost
         a record to another among them. The same while the load is open, but for what it adds itself: so it can be restarted.
+
+        With `reads`, those of which such a record changed; one that was amended or withdrawn may have been one.
         """
-        row, touched, load = tables.record.c, tables.touched.c, tables.load.c
+        row, touched = tables.record.c, tables.touched.c
         with self._database.read() as connection:
-            site, first, last = connection.execute(
-                select(load.site, load.first_number, load.last_number).where(load.id == load_id)
-            ).one()
-            last = last_number(connection, site) if last is None else last
-            wanted = union(
-                *(
-                    select(table.subject).where(table.site == site, table.number > first, table.number <= last)
-                    for table in (row, touched)
-                )
-            ).subquery()
+            site, first, last = self._numbers(connection, load_id)
+            records = select(row.subject).where(row.site == site, row.number > first, row.number <= last)
+            if reads is not None:
+                asked = self._asked(reads)
+                was = and_(row.type.in_(sorted(reads.types)), or_(row.sequence > 1, row.content.is_(None)))
+                records = records.where(or_(asked, was))
+            moved = select(touched.subject).where(touched.site == site, touched.number > first, touched.number <= last)
+            wanted = union(records, moved).subquery()
             found = bytearray()  # 16 bytes each: no transaction stays open while they are derived
             statement = select(wanted.c.subject).where(wanted.c.subject > after).order_by(wanted.c.subject)
             for (subject,) in connection.execution_options(yield_per=2000).execute(statement):
                 found += subject
         return (bytes(found[start : start + ID_BYTES]) for start in range(0, len(found), ID_BYTES))
 
+    def any_changed(self, load_id: str) -> bool:
+        """Whether a record changed since the last completed load."""
+        row, touched = tables.record.c, tables.touched.c
+        with self._database.read() as connection:
+            site, first, last = self._numbers(connection, load_id)
+            return any(
+                connection.execute(
+                    select(each.number).where(each.site == site, each.number > first, each.number <= last).limit(1)
+                ).first()
+                for each in (row, touched)
+            )
+
+    def _numbers(self, connection: Any, load_id: str) -> tuple[str, int, int]:
+        load = tables.load.c
+        site, first, last = connection.execute(
+            select(load.site, load.first_number, load.last_number).where(load.id == load_id)
+        ).one()
+        return site, first, last_number(connection, site) if last is None else last
+
     def current(self, site: str, subjects: Sequence[bytes], types: Collection[str] = ()) -> list[Current]:
         """The records of some subjects, by subject; of some record types or of all."""
-        if not self._indexed:
-            index_subjects(self._database)
-            self._indexed = True
+        return list(self.histories(site, subjects, Reads(types) if types else None))
+
+    def histories(self, site: str, subjects: Iterable[bytes] | None, reads: Reads | None) -> Iterator[Current]:
+        """Records of some subjects, or of all, by subject; those that are asked for, or all. As they are wanted."""
         row = tables.record.c
         wanted = select(row.id, row.type, row.subject, row.content).where(row.site == site, row.content.is_not(None))
-        if types:
-            wanted = wanted.where(row.type.in_(sorted(types)))
-        found: list[Current] = []
+        if reads is not None:
+            wanted = wanted.where(self._asked(reads))
+        wanted = wanted.order_by(row.subject, row.id)
+        if subjects is None:
+            yield from self._read(wanted)
+            return
+        left = iter(subjects)
+        while some := list(islice(left, _AT_ONCE)):
+            if not self._indexed:
+                index_subjects(self._database)
+                self._indexed = True
+            yield from self._read(wanted.where(row.subject.in_(some)))
+
+    def _read(self, wanted: "Select[Any]") -> Iterator[Current]:
         with self._database.read() as connection:
-            for start in range(0, len(subjects), _AT_ONCE):
-                some = wanted.where(row.subject.in_(list(subjects[start : start + _AT_ONCE])))
-                found += [Current(*each) for each in connection.execute(some.order_by(row.subject, row.id))]
-        return found
+            for each in connection.execution_options(yield_per=2000).execute(wanted):
+                yield Current(*each)
+
+    def _asked(self, reads: Reads) -> ColumnElement[bool]:
+        row = tables.record.c
+        if reads.codes is None or _CODED not in reads.types:
+            return row.type.in_(sorted(reads.types))
+        of_code = self._code().in_([code.encode() for code in sorted(reads.codes)])
+        others = row.type.in_(sorted({*reads.types} - {_CODED}))
+        return or_(others, and_(row.type == _CODED, of_code))
+
+    def _code(self) -> ColumnElement[bytes]:
+        """The first code in a record's content: an observation's own, where it has one, stands before all others."""
+        content = tables.record.c.content
+        behind = func.substr(content, self._place(content, _CODE) + len(_CODE), _LONGEST_CODE)
+        return func.substr(behind, 1, self._place(behind, b'"') - 1, type_=tables.record.c.content.type)
+
+    def _place(self, within: ColumnElement[Any], found: bytes) -> ColumnElement[int]:
+        if self._database.is_sqlite:
+            return func.instr(within, literal(found))
+        return func.position(literal(found).op("IN")(within))
 
 
 def index_subjects(database: Database) -> None:

@@ -31,20 +31,27 @@ class EncounterClass(BaseModel):
 
 
 class Encounter(Record):
-    """A visit (OMOP visit_occurrence; PCORnet ENCOUNTER)."""
+    """A visit, or one that was planned (OMOP visit_occurrence; PCORnet ENCOUNTER).
 
-    fhir = ("Encounter",)
+    An appointment never has the status of a visit that happened, whatever became of it: `planned` or `cancelled`. The visit
+    that came of it is a record of its own, which names it.
+    """
+
+    fhir = ("Encounter", "Appointment")
     type: Literal["encounter"] = "encounter"
     class_code: str | None = fact(
         "Class of the visit.", source="Encounter.class", terminology="v3-ActCode AMB EMER IMP VR …"
     )
     types: Codings = fact(
-        "Kinds of visit.", source="Encounter.type", terminology="SNOMED CT, CPT", default_factory=list
+        "Kinds of visit.",
+        source="Encounter.type, Appointment.appointmentType",
+        terminology="SNOMED CT, CPT",
+        default_factory=list,
     )
-    reasons: Codings = fact("Reasons for the visit.", source="Encounter.reasonCode", default_factory=list)
-    service_type: Codings = fact("Kind of service.", source="Encounter.serviceType", default_factory=list)
+    reasons: Codings = fact("Reasons for the visit.", source="reasonCode", default_factory=list)
+    service_type: Codings = fact("Kind of service.", source="serviceType", default_factory=list)
     reason_records: list[RecordId] = fact(
-        "Conditions and procedures that are the reason.", source="Encounter.reasonReference", default_factory=list
+        "Conditions and procedures that are the reason.", source="reasonReference", default_factory=list
     )
     diagnoses: list[EncounterDiagnosis] = fact(
         "Diagnoses with their role and rank.", source="Encounter.diagnosis", default_factory=list
@@ -65,29 +72,53 @@ class Encounter(Record):
         "The organization that gave the service, as a keyed hash.", source="Encounter.serviceProvider"
     )
     locations: list[str] = fact(
-        "Where it took place, as keyed hashes.", source="Encounter.location.location", default_factory=list
+        "Where it took place, as keyed hashes.",
+        source="Encounter.location.location, Appointment.participant.actor",
+        default_factory=list,
     )
     participant_types: Codings = fact(
         "As what somebody took part.",
-        source="Encounter.participant.type",
+        source="participant.type",
         terminology="v3-ParticipationType",
         default_factory=list,
     )
     participant_kinds: list[str] = fact(
         "Of what kind those were who took part; never who.",
-        source="Encounter.participant.individual",
+        source="Encounter.participant.individual, Appointment.participant.actor",
         terminology="FHIR resource types",
         default_factory=list,
     )
     class_history: list[EncounterClass] = fact(
         "Classes it had before.", source="Encounter.classHistory", default_factory=list
     )
-    start: datetime | None = fact("Start, UTC.", source="Encounter.period.start")
-    start_date: PartialDate | None = fact("Local date of the start.", source="Encounter.period.start")
-    end: datetime | None = fact("End, UTC.", source="Encounter.period.end")
-    end_date: PartialDate | None = fact("Local date of the end.", source="Encounter.period.end")
+    start: datetime | None = fact("Start, UTC.", source="Encounter.period.start, Appointment.start")
+    start_date: PartialDate | None = fact(
+        "Local date of the start.", source="Encounter.period.start, Appointment.start"
+    )
+    end: datetime | None = fact("End, UTC.", source="Encounter.period.end, Appointment.end")
+    end_date: PartialDate | None = fact("Local date of the end.", source="Encounter.period.end, Appointment.end")
     status: str | None = fact(
-        "Status, planned visits included.", source="Encounter.status", terminology="FHIR encounter-status"
+        "Status; of an appointment planned or cancelled.",
+        source="Encounter.status, Appointment.status",
+        terminology="FHIR encounter-status",
+    )
+    appointment_status: str | None = fact(
+        "What became of an appointment: booked, fulfilled, noshow …; only appointments have it.",
+        source="Appointment.status",
+        terminology="FHIR appointmentstatus",
+    )
+    status_reasons: Codings = fact(
+        "Why an appointment was cancelled.", source="Appointment.cancelationReason", default_factory=list
+    )
+    specialties: Codings = fact(
+        "Specialties it asks for.", source="Appointment.specialty", terminology="SNOMED CT", default_factory=list
+    )
+    booked_date: PartialDate | None = fact("Local date an appointment was made.", source="Appointment.created")
+    based_on: list[RecordId] = fact(
+        "The requests it fulfils.", source="Encounter.basedOn, Appointment.basedOn", default_factory=list
+    )
+    appointments: list[RecordId] = fact(
+        "The appointments this visit came of.", source="Encounter.appointment", default_factory=list
     )
     part_of: RecordId | None = fact(
         "The visit this is a stretch of, such as a stay on one ward: counted with it, once.", source="Encounter.partOf"

@@ -72,6 +72,12 @@ class Observation(Record):
     )
     effective: datetime | None = fact("When it was true, UTC.", source="Observation.effective[x]")
     effective_date: PartialDate | None = fact("Local date when it was true.", source="Observation.effective[x]")
+    effective_end: datetime | None = fact(
+        "When it stopped being true, UTC, where it was true for some time.", source="Observation.effectivePeriod.end"
+    )
+    effective_end_date: PartialDate | None = fact(
+        "Local date when it stopped being true.", source="Observation.effectivePeriod.end"
+    )
     status: str | None = fact(
         "Status of the result.", source="Observation.status", terminology="FHIR observation-status"
     )
@@ -125,6 +131,9 @@ class DerivedObservation(Record):
     type: Literal["derived_observation"] = "derived_observation"
     quantity: str = fact("What was computed: z-score, percentile, percent predicted.", source="computed", required=True)
     value: Number = fact("The value.", source="computed", unit="as in `unit`", required=True)
+    value_code: str | None = fact(
+        "The state or band that the value falls in: remission, mild, positive, target-met …", source="computed"
+    )
     unit: str | None = fact("Unit of `value`.", source="computed", terminology="UCUM")
     method: str = fact("Reference and method.", source="computed", required=True)
     method_version: str = fact("Version of the method.", source="computed", required=True)

@@ -101,14 +101,58 @@ class ProResponse(Record):
 
 
 class Issue(Record):
-    """What a patient, family or clinician raised, and what became of it."""
+    """What a patient, family or clinician raised or asked for, and what became of it. Its words stay at the site."""
 
+    fhir = ("Communication", "Task")
     type: Literal["issue"] = "issue"
-    raised_by: Literal["patient", "family", "clinician"] = fact(
-        "Role of who raised it.", source="Communication.sender", required=True
+    kind: Literal["message", "task"] = fact("How it was raised.", source="resource type", required=True)
+    raised_by: Literal["patient", "family", "clinician"] | None = fact(
+        "Role of who raised it; never who.", source="Communication.sender, Task.requester"
     )
-    topic: str = fact("Coded topic.", source="Communication.topic", required=True)
-    measure: str | None = fact("The measure it is about.", source="Communication.about")
-    code: str | None = fact("Coded text.", source="Communication.reasonCode")
-    status: str | None = fact("Status.", source="Task.status", terminology="FHIR task-status")
-    response: str | None = fact("Coded response.", source="Task.output")
+    addressed_to: list[str] = fact(
+        "Of what kind those are whom it is for; never who.",
+        source="Communication.recipient, Task.owner",
+        terminology="FHIR resource types",
+        default_factory=list,
+    )
+    topic: str | None = fact(
+        "Coded topic.",
+        source="Communication.topic, Task.code",
+        terminology="SNOMED CT, LOINC, CPT, HCPCS; FHIR communication-topic, task-code",
+    )
+    codings: Codings = fact("Every coding of the topic.", source="Communication.topic, Task.code", default_factory=list)
+    category: Codings = fact("Category.", source="Communication.category", default_factory=list)
+    reasons: Codings = fact("Reasons.", source="reasonCode", default_factory=list)
+    reason_records: list[RecordId] = fact(
+        "Records that are the reason.", source="reasonReference", default_factory=list
+    )
+    measure: str | None = fact("The measure it is about, as a keyed hash.", source="Communication.about, Task.focus")
+    about: list[RecordId] = fact("Records it is about.", source="Communication.about, Task.focus", default_factory=list)
+    medium: Codings = fact(
+        "By what means.",
+        source="Communication.medium",
+        terminology="v3-ParticipationMode",
+        default_factory=list,
+    )
+    intent: str | None = fact("Intent.", source="Task.intent", terminology="FHIR task-intent")
+    priority: str | None = fact("Priority.", source="priority", terminology="FHIR request-priority")
+    status: str | None = fact("Status.", source="status", terminology="FHIR event-status; task-status")
+    status_reasons: Codings = fact("Why it has this status.", source="statusReason", default_factory=list)
+    raised: datetime | None = fact("When it was raised, UTC.", source="Communication.sent, Task.authoredOn")
+    raised_date: PartialDate | None = fact("Local date it was raised.", source="Communication.sent, Task.authoredOn")
+    answered: datetime | None = fact(
+        "When it came to an end, UTC.", source="Communication.received, Task.executionPeriod.end"
+    )
+    answered_date: PartialDate | None = fact(
+        "Local date it came to an end.", source="Communication.received, Task.executionPeriod.end"
+    )
+    due_date: PartialDate | None = fact("Local date it is due.", source="Task.restriction.period.end")
+    response: Codings = fact("Coded response.", source="Task.output", default_factory=list)
+    response_records: list[RecordId] = fact("Records that answer it.", source="Task.output", default_factory=list)
+    in_response_to: list[RecordId] = fact(
+        "What it answers, or is a part of.",
+        source="Communication.inResponseTo, Communication.partOf, Task.focus, Task.partOf",
+        default_factory=list,
+    )
+    based_on: list[RecordId] = fact("The requests it follows.", source="basedOn", default_factory=list)
+    encounter: RecordId | None = fact("The visit it belongs to.", source="encounter")

@@ -31,8 +31,8 @@ DOUBTED = ("refuted", "entered-in-error", "unconfirmed", "provisional", "differe
 """Verification statuses under which a diagnosis is not (yet) made."""
 COUNTED = ("person", "encounter", "condition", "observation")
 PERSON, ENCOUNTER, CONDITION, OBSERVATION = (RECORD_TABLES[name] for name in COUNTED)
-NEEDED = tuple(fhir_type for name in COUNTED for fhir_type in fhir_types_of(name))
-"""FHIR resource types a site must have loaded for a count to be known."""
+NEEDED = tuple(fhir_types_of(name)[0] for name in COUNTED)
+"""FHIR resource types a site must have loaded for a count to be known. An Appointment is no visit: a site may have none."""
 
 
 @dataclass(frozen=True, slots=True)

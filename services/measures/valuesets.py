@@ -4,7 +4,7 @@ Only what an expansion lists belongs to a set: definitions (`compose`) are not w
 than it is, is refused by file: no expansion, a page of one, an entry without system or code, an empty set.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 
 from schemas.errors import OperatorError
+from services.measures.language.codes import Code, Codes
 
 OID = "urn:oid:"
 
 
 @dataclass(frozen=True, slots=True)
-class ValueSet:
+class Expanded:
     """The codes of a set, citable by version and checksum."""
 
     url: str
@@ -44,16 +45,26 @@ class ValueSets:
     """The value sets of a folder."""
 
     folder: Path
-    by_url: Mapping[str, ValueSet]
+    by_url: Mapping[str, Expanded]
 
-    def named(self, name: str) -> ValueSet:
+    def codes(self, wanted: Iterable[Codes]) -> frozenset[tuple[str, str]]:
+        """(system, code) of some value sets and single codes. OperatorError where a set is missing."""
+        return frozenset(pair for each in wanted for pair in self._pairs(each))
+
+    def _pairs(self, wanted: Codes) -> Iterable[tuple[str, str]]:
+        return (
+            [(wanted.system, wanted.code)] if isinstance(wanted, Code) else self.named(wanted.oid, wanted.title).codes
+        )
+
+    def named(self, name: str, title: str = "") -> Expanded:
         """The set of a url (`url|version` for that version alone), an OID or `urn:oid:…`. OperatorError where there is none."""
         url, _, version = name.partition("|")
         bare = url.removeprefix(OID)
         found = self.by_url.get(url) or next((each for each in self.by_url.values() if each.oid == bare), None)
         if found is None:
             raise OperatorError(
-                f"{self.folder}: no value set {name}", "Add a file with its expansion, as the VSAC gives it."
+                f"{self.folder}: no value set {name}{f' ({title})' if title else ''}",
+                "Add a file with its expansion, as the VSAC gives it.",
             )
         if version and found.version != version:
             raise OperatorError(
@@ -108,7 +119,7 @@ def load_value_sets(folder: Path) -> ValueSets:
         raise OperatorError(
             f"{folder}: no file of a value set (*.json)", "Name the folder of FHIR ValueSets with expansions."
         )
-    found: dict[str, ValueSet] = {}
+    found: dict[str, Expanded] = {}
     origins: dict[str, Path] = {}
     faults: list[str] = []
     for path in paths:
@@ -122,7 +133,7 @@ def load_value_sets(folder: Path) -> ValueSets:
     return ValueSets(folder, found)
 
 
-def _add(value_set: ValueSet, path: Path, found: dict[str, ValueSet], origins: dict[str, Path]) -> None:
+def _add(value_set: Expanded, path: Path, found: dict[str, Expanded], origins: dict[str, Path]) -> None:
     """A set that stands twice must be the same both times: which one counts would be chance."""
     before = found.setdefault(value_set.url, value_set)
     if (before.version, before.codes) != (value_set.version, value_set.codes):
@@ -130,7 +141,7 @@ def _add(value_set: ValueSet, path: Path, found: dict[str, ValueSet], origins: d
     origins.setdefault(value_set.url, path)
 
 
-def _read(path: Path) -> Iterator[ValueSet]:
+def _read(path: Path) -> Iterator[Expanded]:
     try:
         read: _ValueSet | _Bundle = msgspec.json.decode(path.read_bytes(), type=_ValueSet | _Bundle)
     except OSError:
@@ -149,7 +160,7 @@ def _where(exc: Any) -> str:
     return "it is of another resource type" if "Invalid value" in str(exc) else str(exc)
 
 
-def _value_set(resource: _ValueSet) -> ValueSet:
+def _value_set(resource: _ValueSet) -> Expanded:
     if not resource.url:
         raise _Unusable("a ValueSet without url")
     expansion = resource.expansion
@@ -165,7 +176,7 @@ def _value_set(resource: _ValueSet) -> ValueSet:
         raise _Unusable(f"value set {resource.url} has an entry without system or code")
     if not codes:
         raise _Unusable(f"value set {resource.url} holds no code")
-    return ValueSet(resource.url, resource.version, resource.title or resource.name, codes)
+    return Expanded(resource.url, resource.version, resource.title or resource.name, codes)
 
 
 def _entries(top: list[_Contained]) -> Iterator[_Contained]:

@@ -126,6 +126,7 @@ class Bench:
             "MAINSTEM_NETWORK": name.replace("_", "-"),
             "MAINSTEM_DATABASE_URL": url,
             "MAINSTEM_LANDING": str(folder / "landing"),
+            "MAINSTEM_DERIVE": "none",  # measured by itself
         }
         few, delivery = self.site(kind, FEW), folder / f"{kind}-lines"
         shutil.copytree(self.delivery(kind, LINES), delivery)

@@ -117,3 +117,17 @@ def test_what_there_is(tmp_path: Path) -> None:
     assert told["reads"][:2] == ["sex", "age_months"]
     assert any("linear in age" in line for line in told["method"])
     assert "1.645" in run("show", "gli")
+
+
+def test_each_value_says_what_it_is(tmp_path: Path) -> None:
+    """What it needs, of which window, by which method and version, whence."""
+    listed = {row["name"]: row for row in json.loads(run("list", "--json"))}
+    assert listed["bmi-z"]["version"] == "1"
+    assert "bmi-z" in run("list")
+    told = json.loads(run("show", "bmi-z@1", "--json"))
+    assert told == json.loads(run("show", "bmi-z", "--json"))
+    assert (told["needs"], "29463-7" in told["codes"]) == (["observation", "person"], True)
+    assert told["window"]
+    assert told["sources"]
+    with pytest.raises(OperatorError, match="no derived value or reference waist"):
+        run("show", "waist")

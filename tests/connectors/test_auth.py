@@ -285,6 +285,32 @@ def test_client_of_mutual_tls_names_itself_alone(now: list[Any]) -> None:
     assert sent == {"grant_type": "client_credentials", "scope": sent["scope"], "client_id": "c1"}
 
 
+@pytest.mark.parametrize(
+    ("section", "endpoint"),
+    [
+        ({"method": "mutual-tls", "client_certificate": "file:c"}, f"{BASE}/mtls/token"),
+        ({"client_certificate": "file:c"}, f"{BASE}/mtls/token"),
+        ({}, f"{BASE}/token"),
+    ],
+)
+def test_client_with_a_certificate_asks_where_certificates_are_looked_at(
+    now: list[Any], section: dict[str, Any], endpoint: str
+) -> None:
+    """RFC 8705, 5: the assertion is made out to that endpoint too; at another origin it is refused as any is."""
+    fhir = fhir_section(token_url=None, **section)
+    told = {"token_endpoint": f"{BASE}/token", "mtls_endpoint_aliases": {"token_endpoint": f"{BASE}/mtls/token"}}
+    flow = flow_of(fhir, pem(private_key("RS384")), now).sync_auth_flow(resource_request())
+    asked = flow.send(answer(next(flow), **told))
+    assert str(asked.url) == endpoint
+    if "client_assertion" in (form := form_of(asked)):
+        assert jwt.decode(form["client_assertion"], options={"verify_signature": False})["aud"] == endpoint
+    elsewhere = {**told, "mtls_endpoint_aliases": {"token_endpoint": "https://mtls.elsewhere.example/token"}}
+    flow = flow_of(fhir, pem(private_key("RS384")), now).sync_auth_flow(resource_request())
+    if section:
+        with pytest.raises(OperatorError, match="at another place"):
+            flow.send(answer(next(flow), **elsewhere))
+
+
 @pytest.mark.parametrize("algorithm", ["RS384", "ES384"])
 def test_real_server_lets_in_the_registered_key_only(
     algorithm: str,

@@ -21,7 +21,7 @@ def make_refresh(tmp_path: Path) -> Iterator[Callable[..., Refresh]]:
     """`make_refresh(source, kafka=…, **values)`: a site with that source, its state in the test's folder, no broker unless given."""
     with ExitStack() as stack:
 
-        def make(source: str = FILES, *, kafka: str = "", **values: Any) -> Refresh:
+        def make(source: str = FILES, *, kafka: str = "", derive: str = "none", **values: Any) -> Refresh:
             (tmp_path / "key").write_text(KEY)
             (tmp_path / "delivery").mkdir(exist_ok=True)
             path = tmp_path / "west.toml"
@@ -30,6 +30,7 @@ def make_refresh(tmp_path: Path) -> Iterator[Callable[..., Refresh]]:
                 kafka=kafka or f"127.0.0.1:{free_port()}",
                 database_url=f"sqlite:///{tmp_path / 'state.db'}",
                 landing=tmp_path / "landing",
+                derive=derive,
             )
             return stack.enter_context(open_refresh(path, settings))
 

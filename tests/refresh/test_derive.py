@@ -1,8 +1,8 @@
 """What is made of several resources, or of several records, follows them over the nights."""
 
 import json
-from decimal import Decimal
-from importlib import import_module
+import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from network_under_test import Network
 
 from mainstem import refresh as steps
-from transforms.derive import Current, Derived, Value
+from schemas.errors import OperatorError
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 PATIENT = {"resourceType": "Patient", "id": "kid-1", "gender": "female", "birthDate": "2015-03-01"}
@@ -123,61 +123,105 @@ def test_the_kept_line_of_an_order_is_its_newest(lhn: Network, site: Path, tmp_p
     assert {record["code"] for record in current(lhn, site, "medication")} == {"327361"}
 
 
-def heaviest(records: Any) -> list[Derived]:
-    """A sample value: a person's highest weight."""
-    weights: list[tuple[Decimal, Current]] = []
-    for record in records:
-        content = json.loads(record.content, parse_float=Decimal)
-        if content.get("code") == "29463-7":
-            weights.append((Decimal(content["value"]), record))
-    if not weights:
-        return []
-    value, anchor = max(weights, key=lambda pair: (pair[0], pair[1].id))
-    return [Derived(anchor, "heaviest", value, [record for _, record in weights], unit="kg")]
+def height(number: int, centimetres: float, **values: Any) -> dict[str, Any]:
+    """A height on the same day as the weight of the same number."""
+    reading = weight(number, centimetres, **values) | {"id": f"ht-{number}"}
+    reading["code"] = {"coding": [{"system": "http://loinc.org", "code": "8302-2"}]}
+    reading["valueQuantity"] = {
+        "value": centimetres,
+        "unit": "cm",
+        "system": "http://unitsofmeasure.org",
+        "code": "cm",
+    }
+    return reading
 
 
-SAMPLE = Value("heaviest", "1", frozenset({"observation"}), heaviest)
+def night(lhn: Network, site: Path, derive: str = "bmi, bmi-z, weight-z") -> dict[str, list[dict[str, Any]]]:
+    """A night on which a network asks for some values; the derived records that stand then, by method."""
+    asking = replace(lhn, settings=lhn.settings.model_copy(update={"derive": derive}))
+    asking.refresh(site)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for record in current(lhn, site, "derived_observation"):
+        found.setdefault(record["method"], []).append(record)
+    return found
 
 
-def derived_over(lhn: Network, site: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """A night with the sample value; what stands of it then."""
-    monkeypatch.setattr(import_module("mainstem.refresh.derive"), "values", lambda: [SAMPLE])
-    lhn.refresh(site)
-    return current(lhn, site, "derived_observation")
-
-
-def test_a_derived_value_follows_its_inputs(
-    lhn: Network, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Computed for who was touched; amended with an input, moved to another one, withdrawn with the last."""
+def test_a_derived_value_follows_its_inputs(lhn: Network, site: Path, tmp_path: Path) -> None:
+    """Computed for who was touched; amended with an input, on its day; withdrawn when one of its inputs goes."""
     folder = tmp_path / "west"
-    deliver(folder, PATIENT, weight(1, 30.5), weight(2, 31))
-    (first,) = derived_over(lhn, site, monkeypatch)
-    assert (first["value"], len(first["inputs"])) == (31, 2)
+    deliver(folder, PATIENT, weight(1, 30.5), height(1, 130), weight(2, 31))
+    first = night(lhn, site)
+    assert [(each["value"], len(each["inputs"])) for each in first["bmi"]] == [(18.047337, 2)]
+    assert len(first["weight-z"]) == 2
 
-    deliver(folder, PATIENT, weight(2, 33))
-    (amended,) = derived_over(lhn, site, monkeypatch)
-    assert (amended["value"], amended["id"]) == (33, first["id"])
+    deliver(folder, PATIENT, weight(1, 33))
+    (amended,) = night(lhn, site)["bmi"]
+    assert (amended["value"], amended["id"]) == (19.526627, first["bmi"][0]["id"])
 
-    deliver(folder, PATIENT, weight(2, 33, status="entered-in-error"))
-    (moved,) = derived_over(lhn, site, monkeypatch)
-    assert (moved["value"], len(moved["inputs"]), moved["id"] != first["id"]) == (30.5, 1, True)
+    deliver(folder, PATIENT, height(1, 130, status="entered-in-error"))
+    without = night(lhn, site)
+    assert ("bmi" in without, "bmi-z" in without, len(without["weight-z"])) == (False, False, 2)
 
-    deliver(folder, PATIENT, weight(1, 30.5, status="entered-in-error"))
-    assert derived_over(lhn, site, monkeypatch) == []
+    deliver(folder, PATIENT, weight(1, 33, status="entered-in-error"), weight(2, 31, status="entered-in-error"))
+    assert night(lhn, site) == {}
 
 
-def test_a_killed_derive_step_is_run_again(
-    lhn: Network, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_birth_date_that_comes_late_or_is_corrected_changes_every_z_score(
+    lhn: Network, site: Path, tmp_path: Path
 ) -> None:
+    """None without it; with it all, though their weights came nights before; another with another."""
+    folder = tmp_path / "west"
+    deliver(folder, weight(1, 30.5), weight(2, 31))
+    assert night(lhn, site) == {}
+    deliver(folder, PATIENT)
+    late = {each["id"]: each["value"] for each in night(lhn, site)["weight-z"]}
+    deliver(folder, PATIENT | {"birthDate": "2014-03-01"})
+    corrected = {each["id"]: each["value"] for each in night(lhn, site)["weight-z"]}
+    assert len(late) == 2
+    assert late.keys() == corrected.keys()
+    assert all(corrected[each] < late[each] for each in late)
+
+
+def test_a_network_switches_values_on_and_off(lhn: Network, site: Path, tmp_path: Path) -> None:
+    """Another wish is met at the next night for all that stands, though nothing came; what is not asked for goes."""
+    deliver(tmp_path / "west", PATIENT, weight(1, 30.5), height(1, 130))
+    assert night(lhn, site, "none") == {}
+    assert sorted(night(lhn, site, "weight-z")) == ["weight-z"]
+    assert sorted(night(lhn, site, "bmi@1, height-z")) == ["bmi", "height-z"]
+    assert night(lhn, site, "none") == {}
+    with pytest.raises(OperatorError, match="no derived value waist-z"):
+        night(lhn, site, "waist-z")
+
+
+def test_a_killed_derive_step_is_run_again(lhn: Network, site: Path, tmp_path: Path) -> None:
     """The subjects a load touched are kept with it: run twice, the step changes nothing more."""
     deliver(tmp_path / "west", PATIENT, weight(1, 30.5))
-    with steps.open_refresh(site, lhn.settings) as refresh:
+    with steps.open_refresh(site, lhn.settings.model_copy(update={"derive": "weight-z"})) as refresh:
         load = steps.plan(refresh).load
         steps.pull_units(refresh, load, steps.planned(refresh, load).units)
         steps.map_types(refresh, load, steps.planned(refresh, load).types)
-        assert steps.derive(refresh, load, of=[SAMPLE]) == 1
+        assert steps.derive(refresh, load) == 1
         for _ in range(2):
-            assert steps.derive(refresh, load, of=[SAMPLE]) == 0
+            assert steps.derive(refresh, load) == 0
         counts = refresh.store.loads.figures(load)["derived"]
         assert (counts.recorded, counts.unchanged) == (1, 1), "what is found again counts once, however often"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_night_by_night_is_what_all_at_once_would_be(seed: int, lhn: Network, site: Path, tmp_path: Path) -> None:
+    """Random nights of readings that come, change, go and come back, of two children whose birth dates change."""
+    chance, folder = random.Random(seed), tmp_path / "west"
+    for _ in range(5):
+        made: list[dict[str, Any]] = []
+        for child in ("kid-1", "kid-2"):
+            if chance.random() < 0.5:
+                made.append(PATIENT | {"id": child, "birthDate": f"201{chance.randrange(3, 8)}-03-01"})
+            for _ in range(3):
+                reading = chance.choice([weight, height])(chance.randrange(1, 4), chance.randrange(60, 90) / 2)
+                gone = {"status": "entered-in-error"} if chance.random() < 0.25 else {}
+                at = {"id": f"{reading['id']}-{child}", "subject": {"reference": f"Patient/{child}"}}
+                made.append(reading | at | gone)
+        deliver(folder, *made)
+        by_night = night(lhn, site, "all")
+    assert night(lhn, site, "none") == {}
+    assert night(lhn, site, "all") == by_night

@@ -62,7 +62,10 @@ class Place:
         self.log = folder / "topics.ndjson"
         self.log.touch()
         self.settings = Settings(
-            database_url=database_url or f"sqlite:///{folder / 'state.db'}", landing=folder / "landing", keep_loads=2
+            database_url=database_url or f"sqlite:///{folder / 'state.db'}",
+            landing=folder / "landing",
+            keep_loads=2,
+            derive="none",
         )
 
     def events(self) -> list[Event]:

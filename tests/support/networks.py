@@ -24,7 +24,7 @@ def make_network(tmp_path: Path, postgres_url: str, network: str) -> Callable[..
                 database_url=store or f"sqlite:///{tmp_path / 'store.db'}",
                 registry_url=postgres_url,
                 landing=tmp_path / "landing",
-                **settings,
+                **{"derive": "none", **settings},  # but where a test is about derived values
             ),
         )
         create(made.settings.kafka_settings(), network, groups=["registry"], partitions=partitions, replication=1)

@@ -143,6 +143,32 @@ BASES: dict[str, dict[str, Any]] = {
             {"linkId": "g", "item": [{"linkId": "/44261-6", "answer": [{"valueInteger": 12}]}]},
         ],
     },
+    "appointment": {
+        "resourceType": "Appointment",
+        "id": "b3",
+        "status": "booked",
+        "start": "2026-06-02T14:00:00Z",
+        "end": "2026-06-02T14:30:00Z",
+        "participant": [{"actor": KID}, {"actor": {"reference": "Practitioner/ann"}}],
+    },
+    "message": {
+        "resourceType": "Communication",
+        "id": "n3",
+        "status": "completed",
+        "subject": KID,
+        "topic": coded(SNOMED, "182836005"),
+        "sender": KID,
+        "sent": "2026-04-07T14:00:00Z",
+    },
+    "task": {
+        "resourceType": "Task",
+        "id": "t3",
+        "status": "requested",
+        "intent": "order",
+        "for": KID,
+        "code": coded(SNOMED, "182836005"),
+        "authoredOn": "2026-04-07",
+    },
     "statement": DRUG | {"resourceType": "MedicationStatement", "id": "s3", "effectiveDateTime": "2026-04-07"},
 }
 

@@ -85,6 +85,15 @@ FIXED = [
         asked("QuestionnaireResponse", item=[{"linkId": "g", "item": [{"linkId": "q1", "answer": [LA, LB]}]}]),
         ["531fb4b8b495ea8f6015b35b00000000", "531fb4b8b495ea8f6015b35b6f995749", "531fb4b8b495ea8f6015b35bbf16a020"],
     ),
+    (
+        {"resourceType": "Appointment", "id": "q1", "participant": [{"actor": {"reference": "Patient/p1"}}]},
+        ["8e847eeae1edd49abf62155c00000000"],
+    ),
+    (asked("Communication", topic=CHAIR), ["588354215ed9e6a3f7e5805300000000"]),
+    (
+        {"resourceType": "Task", "id": "q1", "for": {"reference": "Patient/p1"}, "code": CHAIR},
+        ["95bdf1d84793abbcc6c38f4700000000"],
+    ),
     (asked("DeviceRequest", codeCodeableConcept=CHAIR), ["b5f3a9394d4f65a3a7c51de300000000"]),
 ]
 

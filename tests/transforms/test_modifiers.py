@@ -10,6 +10,9 @@ from transforms.resources import mappings
 
 EVERYWHERE = {"implicitRules", "modifierExtension"}
 MODIFIERS: dict[str, set[str]] = {
+    "Appointment": {"status"},
+    "Communication": {"status"},
+    "Task": {"status", "intent"},
     "AllergyIntolerance": {"clinicalStatus", "verificationStatus"},
     "Condition": {"clinicalStatus", "verificationStatus"},
     "DeviceUseStatement": {"status"},
@@ -81,6 +84,9 @@ def _rest(resource_type: str) -> str:
         "Condition": f'"subject":{patient},"code":{snomed}',
         "Procedure": f'"subject":{patient},"code":{snomed}',
         "ServiceRequest": f'"subject":{patient},"code":{snomed}',
+        "Appointment": f'"participant":[{{"actor":{patient}}}]',
+        "Communication": f'"subject":{patient},"topic":{snomed}',
+        "Task": f'"for":{patient},"code":{snomed}',
         "QuestionnaireResponse": f'"subject":{patient},"questionnaire":"urn:q"',
         "DeviceRequest": f'"subject":{patient},"codeCodeableConcept":{snomed}',
     }.get(resource_type, f'"subject":{patient},"medicationCodeableConcept":{rxnorm}')

@@ -58,6 +58,16 @@ FITTING: dict[str, dict[str, Any]] = {
         "occurrenceDateTime": "2026-03-02",
         "status": "completed",
     },
+    "Appointment": {"status": "booked"},
+    "Communication": {
+        "status": "completed",
+        "topic": {"coding": [{"system": "http://snomed.info/sct", "code": "182836005"}]},
+    },
+    "Task": {
+        "status": "requested",
+        "intent": "order",
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "182836005"}]},
+    },
     "Encounter": {"status": "finished"},
     "Patient": {},
     "QuestionnaireResponse": {
@@ -122,6 +132,10 @@ def shapes(said: str) -> Iterator[Any]:
         yield [
             {"linkId": "q1", "item": [{"linkId": said, "answer": [{"valueCoding": coding}, {"valueCoding": coding}]}]}
         ]
+    actor = {"reference": "Patient/p1", "display": said}
+    yield [{"actor": actor, "type": [{"text": said}]}, {"actor": {"reference": f"Location/{said}", "display": said}}]
+    yield [{"type": {"text": said}, "valueCodeableConcept": {"text": said}, "valueReference": {"reference": said}}]
+    yield {"period": {"start": said, "end": said}}
     yield [{"linkId": "q1", "answer": [{"valueQuantity": quantity}, {"valueReference": {"display": said}}]}]
     yield {"versionId": said, "lastUpdated": "2026-03-02T09:10:00Z", "source": said, "tag": [{"code": said}]}
     yield [{"url": said, "valueString": said, "valueCode": said, "valueCoding": {"code": said, "system": said}}]
@@ -135,7 +149,9 @@ def planted(name: str, texts: tuple[str, ...] = PLANTED) -> Iterator[bytes]:
     resource = mappings()[name]
     named = {*fields_of(resource.fields), *fields_of(resource.repeated), *fields_of(resource.subject), "meta", "id"}
     subject = next(iter(resource.subject))
-    base = {"resourceType": name, "id": "s1", subject: {"reference": "Patient/p1"}} | FITTING.get(name, DRUG)
+    whom: Any = {"reference": "Patient/p1"}
+    whom = [{"actor": whom}] if subject == "participant" else whom
+    base = {"resourceType": name, "id": "s1", subject: whom} | FITTING.get(name, DRUG)
     if name == "Patient":
         base["id"] = "p1"
     named |= {resource.parts.of} if resource.parts else set()
@@ -186,7 +202,7 @@ def dates_outside_their_fields(value: Any, name: str = "") -> Iterator[str]:
 
 
 TIMES = re.compile(
-    r".*_date|start|end|onset|abatement|effective|issued|performed(_end)?|occurrence(_end)?|authored|value_instant|value(_low|_high)?"
+    r".*_date|start|end|onset|abatement|effective|issued|performed(_end)?|occurrence(_end)?|authored|raised|answered|value_instant|value(_low|_high)?"
 )
 """Times are told at tier 1; a reading of 19,870,605 is a number."""
 

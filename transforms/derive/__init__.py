@@ -1,28 +1,42 @@
-"""Values of several records of one person: a file a value, found by its name; none ships yet.
+"""Values of several records of one person: a file a value, found by its name.
 
-A file here holds `VALUE = Value(name, version, needs, derive)`; `derive` is pure: a person's current records in, derived
-values out, each hanging on one of them. The step that calls this hands over the persons touched, saves what is derived
-and withdraws what no longer is. Values see records, never FHIR, and stand outside a mapping's identity.
+A file here holds `VALUES`, the forms of one value (itself, its z-score, its percentile), each a declaration: what it
+needs, of which window, by which method and version, from which sources; and a pure function of a person's history. What
+files share stands in folders: `history` (what a person's records say), `kinds` (makers of like values), `references`
+(published references over `tables`). The step that calls this hands over the persons touched, saves what is derived and
+withdraws what no longer is. Values see records, never FHIR, and stand outside a mapping's identity.
 """
 
 import pkgutil
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
+from hashlib import blake2b
 from importlib import import_module
-from itertools import groupby
-from operator import attrgetter
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from msgspec import Raw
 from msgspec.json import decode, encode
 
+from schemas.errors import OperatorError
+from transforms.derive.history import Fact, History, fact_of
 from transforms.mapped import REF_BYTES, WHOLE, Mapped
 from transforms.privacy import FieldPolicy, Pseudonyms
 from transforms.privacy.pseudonyms import hexadecimal
 
 RECORD = "derived_observation"
+NOTHING = "none"
+"""What a network asks for that wants no derived value."""
+_DIGITS = 6
+"""Decimals kept of a value."""
+_FIELDS = (
+    *("quantity", "value", "value_code", "unit", "method", "method_version"),
+    *("inputs", "effective", "effective_date"),
+)
 
 
 class Current(NamedTuple):
@@ -37,100 +51,189 @@ class Current(NamedTuple):
 class Derived(NamedTuple):
     """One derived value."""
 
-    anchor: Current
+    anchor: Fact
     """The record it hangs on: a value has one derived record for each."""
-    quantity: str
-    """What was computed: z-score, percentile, percent predicted."""
-    value: Decimal
-    inputs: Sequence[Current]
+    value: float
+    inputs: Sequence[Fact]
     """All records it was computed from."""
-    unit: str | None = None
-    effective: str | None = None
+    value_code: str | None = None
+    """The state or band that the value falls in."""
     effective_date: str | None = None
+    """When it was true; as of the anchor where not said."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
     """How one value is derived."""
 
     name: str
-    """The published method; with the anchor it makes the record's id, so it stays."""
-    version: str
+    """The published method; with its version and the anchor it makes the record's id, so it stays."""
+    version: str = "1"
+    """Another version stands beside this one, as records of its own, for as long as the network asks for both."""
+    quantity: str
+    """What it is: z-score, percentile, percent predicted."""
+    unit: str | None = None
     needs: frozenset[str]
     """Record types it reads."""
-    derive: Callable[[Sequence[Current]], Iterable[Derived]]
-    """One person's current records of the types needed, by id → values. Pure."""
+    codes: frozenset[str] = frozenset()
+    """Codes of the observations it reads."""
+    ingredients: frozenset[str] = frozenset()
+    """Ingredients of the medications it reads."""
+    window: str
+    method: str
+    sources: tuple[str, ...]
+    derive: Callable[[History], Iterable[Derived]]
+    """One person's current records → values. Pure: what day it is today changes nothing."""
+
+    @property
+    def key(self) -> str:
+        """Name and version."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def must(self) -> frozenset[str]:
+        """Codes, or else record types, of which somebody must have one for this to be derived at all."""
+        return self.codes or self.needs - {"person", "encounter"} or self.needs - {"person"}
 
 
-class Derivation(NamedTuple):
-    """What some persons' records say now."""
-
-    records: list[Mapped]
-    withdrawn: list[bytes]
-    """Refs (12 bytes) of derived records that stand and are no longer given."""
-
-
-def values() -> list[Value]:
-    """One for each file of this folder; what the files share stands in folders."""
-    files = (found.name for found in pkgutil.iter_modules(__path__) if not found.ispkg)
-    modules = (import_module(f"{__name__}.{name}") for name in files)
-    return [module.VALUE for module in modules]
+def shipped() -> list[Value]:
+    """Those of each file of this folder, by name."""
+    names = (found.name for found in pkgutil.iter_modules(__path__) if not found.ispkg)
+    modules = (import_module(f"{__name__}.{name}") for name in names)
+    return sorted((value for module in modules for value in module.VALUES), key=_in_order)
 
 
-def record_types(of: Iterable[Value]) -> set[str]:
-    """The record types to hand over: what the values need, and what was derived before."""
-    return {RECORD, *(name for value in of for name in value.needs)}
+def _in_order(value: Value) -> tuple[str, int, str]:
+    return value.name, len(value.version), value.version
+
+
+def values(wanted: str = "all") -> list[Value]:
+    """Those a network asks for: `all` (of each name the newest version), `none`, or names separated by commas, each alone
+    or with a version (`bmi-z@1`). Raises OperatorError for a name that there is none of.
+    """
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    if names in ([], [NOTHING]):
+        return []
+    ours = {value.key: value for value in shipped()}
+    newest = {value.name: value for value in ours.values()}
+    if names == ["all"]:
+        return list(newest.values())
+    if unknown := [name for name in names if name not in ours and name not in newest]:
+        raise OperatorError(f"no derived value {', '.join(unknown)}", "`mainstem derive list` names them.")
+    found = {(newest.get(name) or ours[name]).key: newest.get(name) or ours[name] for name in names}
+    return sorted(found.values(), key=_in_order)
+
+
+def identity_of(wanted: str) -> str:
+    """What decides about derived values, as one hash: which a network asks for, and how they are made and by which tables."""
+    found = blake2b(wanted.encode(), digest_size=16)
+    for path, file in sorted(_files(files(__name__), ""), key=itemgetter(0)):
+        found.update(f"\0{path}\0".encode() + file.read_bytes())
+    return found.hexdigest()
+
+
+def _files(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
+    for each in folder.iterdir():
+        if each.is_dir():
+            yield from _files(each, f"{path}{each.name}/")
+        elif each.name.endswith((".py", ".csv")):
+            yield path + each.name, each
+
+
+class Inputs:
+    """Which records values read: their types, of observations the codes, of medications the ingredients, by bytes alone."""
+
+    def __init__(self, of: Iterable[Value]) -> None:
+        used = list(of)
+        self.types = frozenset(name for value in used for name in value.needs)
+        self.codes = tuple(sorted({code for value in used for code in value.codes}))
+        self._wanted = {
+            "observation": _named(b'"code":"(?:%b)"', self.codes),
+            "medication": _named(b'"(?:%b)"', {name for value in used for name in value.ingredients}),
+        }
+
+    def reads(self, record: Current) -> bool:
+        """Whether some value reads it."""
+        if record.type not in self.types:
+            return False
+        wanted = self._wanted.get(record.type)
+        return wanted is None or wanted.search(record.content) is not None
+
+
+def _named(pattern: bytes, names: Iterable[str]) -> re.Pattern[bytes]:
+    """Finds any of some names; nothing where there are none."""
+    alternatives = b"|".join(re.escape(name.encode()) for name in sorted(names))
+    return re.compile(pattern % alternatives if alternatives else b"(?!)")
 
 
 class Deriver:
-    """Derives one site's values."""
+    """Derives one site's values, a person at a time."""
 
-    def __init__(self, *, site: str, subject_key: bytes, values: Sequence[Value]) -> None:
+    def __init__(self, *, site: str, subject_key: bytes, values: Sequence[Value], known: Collection[str] = ()) -> None:
+        """`known`: names of the values whose records are ours to withdraw, besides those of `values`."""
+        self.inputs = Inputs(values)
         self._site = site
-        self._values = values
-        self._methods = {value.name for value in values}
-        self._pseudonyms = Pseudonyms(subject_key)
-        self._leaves = partial(FieldPolicy.load().leaves, RECORD)
+        self._methods = {*known, *(value.name for value in values)}
+        pseudonyms = Pseudonyms(subject_key)
+        self._refs = {value.key: pseudonyms.refs(b"derived/%b/" % value.key.encode()) for value in values}
+        self._must = [(value, value.must) for value in values]
+        leaves = partial(FieldPolicy.load().leaves, RECORD)
+        self._leave = tuple(name for name in _FIELDS if leaves(name))
+        self._told = {value.key: b'"source":[],"mapping":%b' % encode(value.key) for value in values}
 
-    def derive(self, current: Iterable[Current]) -> Derivation:
-        """What persons' current records give, whatever their order; derived records that stand are among them."""
-        found = Derivation([], [])
-        ordered = sorted(current, key=attrgetter("subject", "id"))
-        for _subject, records in groupby(ordered, attrgetter("subject")):
-            listed = list(records)
-            given = [record for value in self._values for record in self._of_one(value, listed)]
-            found.records.extend(given)
-            found.withdrawn.extend(self._stale(listed, {record.id for record in given}))
-        return found
-
-    def _of_one(self, value: Value, records: Sequence[Current]) -> list[Mapped]:
-        needed = [record for record in records if record.type in value.needs]
-        return [self._record(value, derived) for derived in value.derive(needed)] if needed else []
-
-    def _stale(self, records: Sequence[Current], given: set[bytes]) -> list[bytes]:
-        """Records of these methods that stand without what they hung on; other methods' are left alone."""
-        standing = (record for record in records if record.type == RECORD and record.id not in given)
-        return [record.id[:REF_BYTES] for record in standing if decode(record.content).get("method") in self._methods]
+    def derive(self, records: Iterable[Current]) -> Iterator[Mapped | bytes]:
+        """What one person's current records give, whatever their order: records, and refs (12 bytes) of those among them
+        that were derived and are no longer given.
+        """
+        standing: set[bytes] = set()
+        facts: list[Fact] = []
+        for record in records:
+            if record.type == RECORD:
+                if decode(record.content).get("method") in self._methods:
+                    standing.add(record.id)
+            elif self.inputs.reads(record):
+                facts.append(fact_of(record.content))
+        history = History(facts)
+        for value, must in self._must:
+            if must.isdisjoint(history.held):
+                continue
+            for derived in value.derive(history):
+                mapped = self._record(value, derived)
+                standing.discard(mapped.id)
+                yield mapped
+        yield from (id_[:REF_BYTES] for id_ in sorted(standing))
 
     def _record(self, value: Value, derived: Derived) -> Mapped:
-        anchor = derived.anchor
-        id_ = self._pseudonyms.refs(b"derived/%b/" % value.name.encode())(anchor.id) + WHOLE
-        facts: dict[str, Any] = {
-            "quantity": derived.quantity,
-            "value": Raw(f"{derived.value.normalize():f}".encode()),
-            "unit": derived.unit,
+        anchor, key, dated = derived.anchor, value.key, derived.effective_date
+        id_ = self._refs[key](_bytes_of(anchor.id)) + WHOLE
+        facts = {
+            "quantity": value.quantity,
+            "value": Raw(_number(derived.value)),
+            "value_code": derived.value_code,
+            "unit": value.unit,
             "method": value.name,
             "method_version": value.version,
-            "inputs": sorted({hexadecimal(b"r-", record.id) for record in derived.inputs}),
-            "effective": derived.effective,
-            "effective_date": derived.effective_date,
+            "inputs": sorted({record.id for record in derived.inputs}),
+            "effective": None if dated else anchor.effective,
+            "effective_date": dated or anchor.effective_date,
         }
-        content = {
+        content: dict[str, Any] = {
             "type": RECORD,
             "id": hexadecimal(b"r-", id_),
-            "subject": hexadecimal(b"s-", anchor.subject),
+            "subject": anchor.subject,
             "site": self._site,
-            **{name: fact for name, fact in facts.items() if self._leaves(name) and fact not in (None, "", [])},
         }
-        provenance = b'"source":[],"mapping":%b' % encode(f"{value.name}@{value.version}")
-        return Mapped(id_, RECORD, anchor.subject, encode(content), provenance, None)
+        for name in self._leave:
+            if fact := facts[name]:
+                content[name] = fact
+        return Mapped(id_, RECORD, _bytes_of(anchor.subject), encode(content), self._told[key], None)
+
+
+def _bytes_of(hexadecimal_id: str) -> bytes:
+    return bytes.fromhex(hexadecimal_id[2:])
+
+
+def _number(value: float) -> bytes:
+    """As short as it can be written with six decimals."""
+    text = f"{value:.{_DIGITS}f}".rstrip("0").rstrip(".")
+    return b"0" if text == "-0" else text.encode()

@@ -56,6 +56,8 @@ RESOURCE = Resource(
             "status", STATUS, withdrawn=("entered-in-error",), spellings={"canceled": "cancelled"}, modifier=True
         ),
         "partOf": link("part_of", "Encounter"),
+        "basedOn": links("based_on", "ServiceRequest"),
+        "appointment": links("appointments", "Appointment"),
         "extension": extensions(replaced("replaces", "Encounter")),
         # STU3 and DSTU2; R5 has another `reason`
         "reason": other_version(),

@@ -18,6 +18,7 @@ from transforms.rules import (
     replaced,
     required,
     status_history,
+    unless_listed,
 )
 
 RESOURCE = Resource(
@@ -33,7 +34,7 @@ RESOURCE = Resource(
             "status", ENROLMENT_STATUS, withdrawn=("entered-in-error",), spellings=ENROLMENT_SPELT, modifier=True
         ),
         "statusHistory": status_history("status_history"),
-        "diagnosis": links_in("diagnoses", "condition", "Condition"),
+        "diagnosis": unless_listed(links_in("diagnoses", "condition", "Condition"), "condition"),
         "referralRequest": links("orders", "ServiceRequest"),
         "managingOrganization": pseudonym_of("provider", "Organization"),
         "extension": extensions(replaced("replaces", "EpisodeOfCare")),

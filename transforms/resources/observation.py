@@ -95,7 +95,12 @@ RESOURCE = Resource(
         "focus": focus(),
         "effective[x]": choice(
             effectiveDateTime=instant("effective", "effective_date"),
-            effectivePeriod=period(start=("effective", "effective_date"), past=True, or_end=True),
+            effectivePeriod=period(
+                start=("effective", "effective_date"),
+                end=("effective_end", "effective_end_date"),
+                past=True,
+                or_end=True,
+            ),
             effectiveInstant=instant("effective", "effective_date"),
             effectiveTiming=withheld("timing-withheld"),
             instead={

@@ -34,7 +34,7 @@ from transforms.rules.codes import (
     words_of,
 )
 from transforms.rules.contradictions import negative, out_of_order, together
-from transforms.rules.declaring import LENT, Kept, Lender, Members, Parts, Resource, choice, required
+from transforms.rules.declaring import LENT, Kept, Lender, Members, Parts, Resource, all_of, choice, required
 from transforms.rules.devices import device, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
@@ -48,11 +48,22 @@ from transforms.rules.enrolments import (
     status_history,
     unless_false,
 )
-from transforms.rules.links import grouped_by, kinds_of, link, links, links_in, pseudonym_of, replaced
+from transforms.rules.links import (
+    grouped_by,
+    kinds_of,
+    link,
+    links,
+    pseudonym_of,
+    replaced,
+    typed_links,
+    typed_pseudonym,
+)
 from transforms.rules.meaning import (
+    deletion_marks,
     extensions,
     fact,
     focus,
+    gone_if_wrong,
     modifiers,
     noted_if_false,
     noted_links,
@@ -70,32 +81,37 @@ from transforms.rules.medicines import (
 )
 from transforms.rules.not_done import why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
-from transforms.rules.people import home_zip, patient, preferred_language, the_patient, us_core
+from transforms.rules.people import home_zip, patient, patient_among, preferred_language, the_patient, us_core
 from transforms.rules.refusals import (
     not_a_fact_if_true,
     other_version,
     unless_beside,
+    unless_listed,
     unless_shaped,
     unless_within,
     unusable_if_given,
 )
 from transforms.rules.reports import results_of, time_of_report
-from transforms.rules.requests import REQUEST_CONTRADICTIONS, asked, request_intent
+from transforms.rules.requests import ABOUT, REQUEST_CONTRADICTIONS, asked, raised_by, request_intent, request_priority
 from transforms.rules.texts import ValueNames, presence, said, true_if_given, withheld
-from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
+from transforms.rules.times import birth_date, died, due, event_time, flagged, instant, local_date, period, time_of_day
 from transforms.rules.visits import (
+    appointment_status,
     class_history,
     codings_in,
     codings_in_extension,
     diagnoses,
     hospitalization,
     kinds_in,
+    links_in,
     participants,
     protocol,
     pseudonyms_in,
+    vaccine_reactions,
 )
 
 __all__ = [
+    "ABOUT",
     "DRUG_CONTRADICTIONS",
     "ENROLMENT_SPELT",
     "ENROLMENT_STATUS",
@@ -111,8 +127,10 @@ __all__ = [
     "age",
     "age_or_date_in_words",
     "age_range",
+    "all_of",
     "amount_of",
     "answers",
+    "appointment_status",
     "asked",
     "birth_date",
     "boolean",
@@ -126,12 +144,14 @@ __all__ = [
     "codings_in",
     "codings_in_extension",
     "completion_mode",
+    "deletion_marks",
     "device",
     "diagnoses",
     "died",
     "dispense",
     "dosage",
     "drug",
+    "due",
     "each_of",
     "event_time",
     "extensions",
@@ -140,6 +160,7 @@ __all__ = [
     "flagged",
     "focus",
     "given_dosage",
+    "gone_if_wrong",
     "grouped_by",
     "home_zip",
     "hospitalization",
@@ -171,6 +192,7 @@ __all__ = [
     "out_of_order",
     "participants",
     "patient",
+    "patient_among",
     "period",
     "persons_only",
     "preferred_language",
@@ -181,6 +203,7 @@ __all__ = [
     "pseudonym_of",
     "pseudonyms_in",
     "quantity",
+    "raised_by",
     "ratio",
     "reactions",
     "reference_range",
@@ -188,6 +211,7 @@ __all__ = [
     "reported",
     "reporter",
     "request_intent",
+    "request_priority",
     "required",
     "results_of",
     "said",
@@ -201,13 +225,17 @@ __all__ = [
     "timing_bounds",
     "together",
     "true_if_given",
+    "typed_links",
+    "typed_pseudonym",
     "unless_beside",
     "unless_false",
+    "unless_listed",
     "unless_masked",
     "unless_shaped",
     "unless_within",
     "unusable_if_given",
     "us_core",
+    "vaccine_reactions",
     "value_range",
     "verification_status",
     "visit_class",

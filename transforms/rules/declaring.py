@@ -50,6 +50,8 @@ class Rule:
     """Why the resource is unusable without this field."""
     fatal: bool = False
     """A fault in this field makes the resource unusable; in any other, the field is left out and named."""
+    modified: bool = False
+    """It looks for `modifierExtension` in the field's elements itself; in any other, such an element is left out and named."""
     usual: Callable[[Setting, Openings], Usual] | None = None
     """A short cut for contents that hardly recur: text to text in the usual form."""
 
@@ -176,6 +178,23 @@ class Lender:
     source: str
     lend: Callable[[bytes, bytes, Setting], Mapping[bytes, bytes] | None]
     """(the resource, its ref, setting) → what it says of others, by their refs; None where it says it is an error. Raises Unusable."""
+
+
+def all_of(*rules: Rule) -> Rule:
+    """Several rules read the same field, each for itself."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = [rule.read(raw, companion, setting) for rule in rules]
+        return Found(
+            {name: value for each in found for name, value in each.values.items()},
+            tuple(dict.fromkeys(flag for each in found for flag in each.flags)),
+            tuple(coding for each in found for coding in each.unmapped),
+            withdrawn=any(each.withdrawn for each in found),
+            repaired=any(each.repaired for each in found),
+            dropped=tuple(path for each in found for path in each.dropped),
+        )
+
+    return Rule(tuple(dict.fromkeys(name for rule in rules for name in rule.gives)), read)
 
 
 def choice(

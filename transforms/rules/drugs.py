@@ -19,7 +19,12 @@ def drug() -> Choice:
     return choice(
         medicationCodeableConcept=fact(coded(code=RXNORM, every="codings", text_is=Reason.MISSING_CODE)),
         medicationReference=medication(
-            code=RXNORM, every="codings", ingredients="ingredients", ingredient_system=RXNORM
+            code=RXNORM,
+            every="codings",
+            ingredients="ingredients",
+            ingredient_system=RXNORM,
+            by_reference="drug_by_reference",
+            strengths="strengths",
         ),
         missing=Reason.MISSING_CODE,
         fatal=True,

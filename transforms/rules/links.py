@@ -3,13 +3,11 @@
 import re
 from collections.abc import Iterable
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
-from schemas.problems import Reason
 from transforms.fhir.elements import (
     Reference,
     Scalar,
-    Unusable,
     decode,
     reference_id,
     text_of,
@@ -46,21 +44,30 @@ def links(name: str, *resource_types: str) -> Rule:
     return Rule((name,), read)
 
 
-def links_in(name: str, member: str, *resource_types: str) -> Rule:
-    """List of elements → the record ids of the resources that one member of each names, a Reference; R5 lists there."""
+def typed_links(name: str, *resource_types: str) -> Rule:
+    """List of References to anything (or one) → the record ids of those that say they are of these types."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        found: list[dict[str, Raw] | None] | dict[str, Raw] | None = decode(
-            raw, list[dict[str, Raw] | None] | dict[str, Raw] | None
-        )
-        listed = [each for each in (found if isinstance(found, list) else [found]) if each is not None]
-        named = [bytes(each[member]) for each in listed if member in each]
-        if any(each[:1] == b"[" for each in named):
-            raise Unusable(Reason.OTHER_FHIR_VERSION, member)
-        pairs = {pair for each in named for pair in named_by(each, resource_types)}
-        return Found({name: sorted(hexadecimal(b"r-", setting.pseudonyms.ref(*pair) + WHOLE) for pair in pairs)})
+        typed = [each for each in references_in(raw) if kind_of(each) in resource_types]
+        return Found({name: record_ids(typed, resource_types, setting)})
 
     return Rule((name,), read)
+
+
+def typed_pseudonym(name: str, resource_type: str) -> Rule:
+    """List of References to anything (or one) → the keyed hash of the first that says it is of this type."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        typed = named_of([each for each in references_in(raw) if kind_of(each) == resource_type], (resource_type,))
+        return Found({name: hexadecimal(b"h-", setting.pseudonyms.ref(*typed[0]))}) if typed else NOTHING
+
+    return Rule((name,), read)
+
+
+def record_ids(references: Iterable[Reference], resource_types: tuple[str, ...], setting: Setting) -> list[str]:
+    """The ids of the records that References name, of these types."""
+    named = named_of(references, resource_types)
+    return sorted({hexadecimal(b"r-", setting.pseudonyms.ref(*each) + WHOLE) for each in named})
 
 
 class _Extension(Struct, gc=False):
@@ -103,6 +110,7 @@ def pseudonym_of(name: str, *resource_types: str) -> Rule:
 
 
 class _Identifier(Struct, gc=False):
+    use: Scalar = None
     system: Scalar = None
     value: Scalar = None
 
@@ -112,7 +120,7 @@ def grouped_by(name: str) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         source = decode(raw, _Identifier | None) or _Identifier()
-        if not (value := text_of(source.value)):
+        if not (value := text_of(source.value)) or text_of(source.use) == "old":
             return NOTHING
         return Found({name: hexadecimal(b"h-", setting.pseudonyms.ref("group", f"{text_of(source.system)}|{value}"))})
 

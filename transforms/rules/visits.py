@@ -1,5 +1,6 @@
 """Visits, and other elements with elements in them: what is read of each entry of a list."""
 
+from dataclasses import replace
 from typing import Any
 
 from msgspec import Raw, Struct
@@ -18,9 +19,10 @@ from transforms.fhir.elements import (
 )
 from transforms.mapped import WHOLE
 from transforms.privacy.pseudonyms import hexadecimal
+from transforms.rules.codes import one_of
 from transforms.rules.concepts import concept_of, concepts_of, gathered, usable_codings
 from transforms.rules.declaring import Found, Rule
-from transforms.rules.links import KINDS, kind_of, named_by, named_of, references_in
+from transforms.rules.links import KINDS, kind_of, named_by, named_of, record_ids, references_in
 from transforms.rules.setting import Setting
 from transforms.rules.times import period_found
 
@@ -78,6 +80,17 @@ def kinds_in(name: str, member: str) -> Rule:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         kinds = {kind_of(reference) for each in _members(raw, member) for reference in references_in(each)}
         return Found({name: sorted(kinds & KINDS)})
+
+    return Rule((name,), read)
+
+
+def links_in(name: str, member: str, *resource_types: str) -> Rule:
+    """List of elements → the record ids of the resources that one member names, of those that say they are of these types."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        named = [reference for each in _members(raw, member) for reference in references_in(each)]
+        typed = [reference for reference in named if kind_of(reference) in resource_types]
+        return Found({name: record_ids(typed, resource_types, setting)})
 
     return Rule((name,), read)
 
@@ -200,6 +213,29 @@ class _Protocol(Struct, gc=False):
     targetDisease: list[CodeableConcept | None] | CodeableConcept | None = None
 
 
+class _Reaction(Struct, gc=False):
+    date: Scalar = None
+    detail: Reference | None = None
+
+
+def vaccine_reactions(*, dates: str, records: str) -> Rule:
+    """Immunization.reaction → the local dates, and the observations that tell of it."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        listed = [each for each in decode(raw, list[_Reaction | None] | None) or [] if each is not None]
+        days, flags, dropped = set(), dict[str, None](), list[str]()
+        for place, each in enumerate(listed):
+            found = period_found(Period(start=text_of(each.date)), ("moment", "day"), None, setting, past=True)
+            flags |= dict.fromkeys(found.flags)
+            dropped += [f"[{place}].date"] * bool(found.dropped)
+            days.add(found.values.get("day") or "")
+        named = named_of([each.detail for each in listed if each.detail], ("Observation",))
+        ids = sorted({hexadecimal(b"r-", setting.pseudonyms.ref(*each) + WHOLE) for each in named})
+        return Found({dates: sorted(days - {""}), records: ids}, tuple(flags), dropped=tuple(dropped))
+
+    return Rule((dates, records), read)
+
+
 def protocol(*, number: str, doses: str, diseases: str) -> Rule:
     """Immunization.protocolApplied → the number of the dose, of how many, against what; the series' name is not read.
 
@@ -235,3 +271,31 @@ def _dose(raw: Any, text: Scalar, flags: list[str]) -> int | None:
         return int(said)
     flags.append("text-withheld")
     return None
+
+
+APPOINTMENT_STATUS = (
+    *("proposed", "pending", "booked", "waitlist", "arrived", "checked-in", "fulfilled"),
+    *("cancelled", "noshow"),
+)
+_OFF = frozenset({"cancelled", "noshow"})
+_SPELT = {
+    "canceled": "cancelled",
+    "no-show": "noshow",
+    "no-showed": "noshow",
+    "scheduled": "booked",
+    "confirmed": "booked",
+    "completed": "fulfilled",
+    "checkedin": "checked-in",
+}
+
+
+def appointment_status(status: str, became: str) -> Rule:
+    """Appointment.status → what became of it, beside the status of a visit: planned, or cancelled where nobody came."""
+    known = one_of(became, APPOINTMENT_STATUS, withdrawn=("entered-in-error",), spellings=_SPELT, modifier=True)
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = known.read(raw, companion, setting)
+        said = found.values.get(became)
+        return replace(found, values={status: "cancelled" if said in _OFF else "planned", became: said})
+
+    return Rule((status, became), read)

@@ -109,7 +109,7 @@ class _Lines:
     def read(self) -> None:
         """All of it, up to LOOKED_AT lines a type."""
         for _, landing in self._refresh.landing_zone.loads():
-            for name, path in landing.quarantined().items():
+            for name, path in landing.quarantined():
                 self._each(name, path, self._see_refused)
             for name in landing.types():
                 for path in landing.files(name):

@@ -15,24 +15,26 @@ group = typer.Typer(
 
 @group.command("list", epilog="Example: mainstem derive list --json")
 def list_values(as_json: AsJson = False) -> None:
-    """List the references that can be tried on a file."""
-    from mainstem.commands.derive.references import REFERENCES
+    """List the derived values that can be asked for by MAINSTEM_DERIVE, and the references that can be tried on a file."""
+    from mainstem.commands.derive.told import all_told
 
+    rows = all_told()
     if as_json:
-        print_json([{"name": each.name, "what": each.what} for each in REFERENCES.values()])
+        print_json(rows)
         return
-    for each in REFERENCES.values():
-        say(f"{each.name:8} {each.what}")
+    width = max(len(str(row["name"])) for row in rows)
+    for row in rows:
+        say(f"{row['name']:{width}}  {row.get('version', '-'):7}  {row['what']}")
 
 
-@group.command(epilog="Example: mainstem derive show growth")
+@group.command(epilog="Example: mainstem derive show bmi-z")
 def show(
     name: Annotated[str, typer.Argument(help="As `mainstem derive list` names it.")], as_json: AsJson = False
 ) -> None:
-    """Show what a reference reads and gives, by which method, from which source."""
-    from mainstem.commands.derive.references import reference_of
+    """Show what a value or a reference needs and gives, of which window, by which method, from which sources."""
+    from mainstem.commands.derive.told import told_of
 
-    told = reference_of(name).told()
+    told = told_of(name)
     if as_json:
         print_json(told)
         return

@@ -7,6 +7,7 @@ them (Computation of centiles and z-scores, 2007). Below 24 months stature is le
 """
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
@@ -42,6 +43,7 @@ class Ungiven(NamedTuple):
     reason: str
 
 
+@lru_cache(1024)
 def grown(measure: Measure, sex: Sex, months: float, value: float) -> Grown | Ungiven:
     """A measurement (cm, kg, kg/m2; above 0) at an age in months, fractions too."""
     table = "who_2006.csv" if months < CDC_FROM else "cdc_2000.csv"

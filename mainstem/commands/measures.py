@@ -1,0 +1,188 @@
+"""`mainstem measures`: the published measures: what they say, in words; and whether they give the published cases' results."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mainstem.commands.terminal import AsJson, print_json, progress_bars, reason_fix, say, stdout
+from schemas.errors import OperatorError
+
+if TYPE_CHECKING:
+    from services.measures.compile.memory import InMemory
+    from services.measures.declared import Definition
+    from services.measures.verify import Case, Difference
+
+group = typer.Typer(name="measures", help="The published measures: list, show, verify, explain.", no_args_is_help=True)
+
+Measure = Annotated[str, typer.Argument(metavar="MEASURE", help="Such as CMS165.", show_default=False)]
+Year = Annotated[int, typer.Option(help="The measurement year.")]
+ValueSetFolder = Annotated[
+    Path, typer.Option(help="Folder of FHIR ValueSets with their expansions (*.json).", show_default=False)
+]
+NEWEST = 2026
+
+
+@group.command("list", epilog="Example: mainstem measures list --json")
+def list_measures(as_json: AsJson = False) -> None:
+    """List the published measures and their years."""
+    from services.measures.official import definition, names
+    from services.measures.official.editions import EDITIONS
+
+    rows = [
+        {"id": one.id, "title": one.title, "years": list(EDITIONS), "direction": one.direction, "says": one.sentence}
+        for one in (definition(name, NEWEST) for name in names())
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    from rich.table import Table
+
+    table = Table("measure", "title", "years", "better")
+    for row in rows:
+        better = "higher" if row["direction"] == "increase" else "lower"
+        table.add_row(str(row["id"]), str(row["title"]), ", ".join(map(str, EDITIONS)), better)
+    stdout().print(table)
+
+
+@group.command(epilog="Example: mainstem measures show CMS165 --year 2026")
+def show(measure: Measure, year: Year = NEWEST) -> None:
+    """Print a measure's definition in words, made from what is evaluated, with the value sets it needs."""
+    from services.measures.compile.words import meanings, outline
+    from services.measures.language.truths import AllOf
+    from services.measures.official import definition
+
+    one = definition(measure, year)
+    say(f"{one.id} {year}: {one.title}")
+    say(one.sentence)
+    for source in one.sources:
+        say(f"source: {source}")
+    for number, populations in enumerate(one.groups, start=1):
+        if len(one.groups) > 1:
+            say(f"rate {number}")
+        for code, condition in populations.named().items():
+            say(f"  {code.replace('-', ' ')}")
+            for line in outline(condition, 2):
+                stdout().print(line, soft_wrap=True)
+    conditions = AllOf(tuple(each for populations in one.groups for each in populations.named().values()))
+    for name, meaning in meanings(conditions).items():
+        stdout().print(f"{name}: {meaning}", soft_wrap=True)
+
+
+@group.command(
+    epilog="Example: mainstem measures verify CMS165 cases/2026/CMS165 --valuesets cases/2026/valuesets --year 2026"
+)
+def verify(
+    measure: Measure,
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of cases (<case>/bundle.ndjson) with expected.json.", show_default=False)
+    ],
+    valuesets: ValueSetFolder,
+    year: Year = NEWEST,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate published cases, mapped by our own mapping, and compare with the published counts. Exit code 1 where any differs."""
+    from services.measures.verify import Verified, read_cases
+    from services.measures.verify import verify as compare
+
+    definition, evaluator = _compiled(measure, year, valuesets)
+    cases, mapping = read_cases(folder), _Mapping()
+    found: list[tuple[Case, list[Difference]]] = []
+    with progress_bars(quiet=as_json) as progress:
+        for one in compare(definition, year, cases, evaluator, mapping.records):
+            found.append(one)
+            progress("verify", definition.id, len(found))
+    differences = tuple(difference for _, some in found for difference in some)
+    verified = Verified(definition.id, year, tuple(case.name for case in cases), differences)
+    if as_json:
+        print_json(verified.as_json())
+    else:
+        _print(verified.failed, found, definition, evaluator, mapping)
+    mapping.say_what_was_left_out()
+    if differences:
+        raise typer.Exit(1)
+
+
+@group.command(
+    epilog="Example: mainstem measures explain CMS122 cases/a/bundle.ndjson --valuesets valuesets --year 2026"
+)
+def explain(
+    measure: Measure,
+    resources: Annotated[Path, typer.Argument(help="NDJSON of all FHIR resources of one patient.", show_default=False)],
+    valuesets: ValueSetFolder,
+    year: Year = NEWEST,
+) -> None:
+    """Say why a patient is in or out of each population: every step, what came of it, the records it stands on."""
+    from services.measures.compile.people import Person
+    from services.measures.compile.reasons import reason
+
+    definition, evaluator = _compiled(measure, year, valuesets)
+    mapping = _Mapping()
+    person = Person(mapping.records(resources))
+    for populations in definition.groups:
+        for code, condition in populations.named().items():
+            say(f"{code.replace('-', ' ')}:")
+            for line in reason(evaluator, condition, person).lines(1):
+                stdout().print(line, soft_wrap=True)
+    mapping.say_what_was_left_out()
+
+
+def _compiled(measure: str, year: int, valuesets: Path) -> "tuple[Definition, InMemory]":
+    from services.measures.compile.memory import InMemory, Period
+    from services.measures.official import definition
+    from services.measures.valuesets import load_value_sets
+
+    period = Period(date(year, 1, 1), date(year, 12, 31))
+    return definition(measure, year), InMemory(period, load_value_sets(valuesets))
+
+
+class _Mapping:
+    """Maps cases as a site's lines are mapped, and counts what gave no record."""
+
+    def __init__(self) -> None:
+        self._skipped: Counter[str] = Counter()
+
+    def records(self, resources: Path) -> Iterator[dict[str, Any]]:
+        """The current records that one patient's resources give."""
+        import json
+
+        from mainstem.commands.map.files import map_paths
+
+        if not resources.is_file():
+            raise OperatorError(f"no such file: {resources}", "Give the NDJSON file of one patient's resources.")
+        out = BytesIO()
+        self._skipped += map_paths([resources], None, out=out).skipped
+        for line in out.getvalue().splitlines():
+            yield json.loads(line, parse_float=Decimal)["record"]
+
+    def say_what_was_left_out(self) -> None:
+        """On standard error."""
+        for why, count in sorted(self._skipped.items()):
+            say(f"not used: {count:,} resources × {why}: {reason_fix(why)}", err=True)
+
+
+def _print(
+    failed: tuple[str, ...],
+    found: "list[tuple[Case, list[Difference]]]",
+    definition: "Definition",
+    evaluator: "InMemory",
+    mapping: _Mapping,
+) -> None:
+    from services.measures.compile.people import Person
+    from services.measures.compile.reasons import reason
+
+    for case, differences in found:
+        say(f"{'pass' if not differences else 'FAIL'}  {case.name}")
+        if differences:
+            first = differences[0]
+            say(f"      {first.population} of rate {first.group}: expected {first.expected}, got {first.got}")
+            person = Person(_Mapping().records(case.resources))
+            condition = definition.groups[first.group - 1].named()[first.population]
+            for line in reason(evaluator, condition, person).lines(3):
+                stdout().print(line, soft_wrap=True)
+    say(f"{definition.id}: {len(found) - len(failed)} of {len(found)} cases pass")

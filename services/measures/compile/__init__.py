@@ -1,0 +1,1 @@
+"""A declaration turned into something else: an answer in memory, words, reasons."""

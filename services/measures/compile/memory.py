@@ -1,0 +1,370 @@
+"""A declaration as a function of one person's records, in memory: yes, no or unknown (`None`)."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from decimal import Decimal
+from functools import singledispatchmethod
+from typing import Any, NamedTuple
+
+from services.measures.compile.people import Person, Record
+from services.measures.compile.spans import Ends, ends_of
+from services.measures.compile.times import Known as When
+from services.measures.compile.times import before, full_years, no_later, on, shifted
+from services.measures.language.events import (
+    Coded,
+    Compare,
+    Exists,
+    Field,
+    Joined,
+    Known,
+    Linked,
+    OneOf,
+    Pick,
+    Row,
+    Series,
+)
+from services.measures.language.moments import Between, Bound, Edge, Lies, Moment, Shifted, Span, SpanOf, WithinDays
+from services.measures.language.truths import AllOf, AnyOf, Named, Not, Surely, Truth
+from services.measures.language.vocabulary import AgeAt, Died
+from services.measures.valuesets import ValueSets
+
+
+class Scope(NamedTuple):
+    """Of whom, and of which events, something is asked."""
+
+    person: Person
+    this: Record | None = None
+    other: Record | None = None
+
+
+Answer = Callable[[Scope], bool | None]
+Events = Callable[[Person], Sequence[Record]]
+Time = Callable[[Scope], When]
+Times = Callable[[Scope], Ends]
+Event = Callable[[Scope], Record | None]
+
+
+class Period(NamedTuple):
+    """The measurement period, both days included."""
+
+    first: date
+    last: date
+
+
+class InMemory:
+    """Compiles declarations for one measurement period and the value sets given."""
+
+    def __init__(self, period: Period, valuesets: ValueSets) -> None:
+        self._bounds = {"start": on(period.first), "end": on(period.last)}
+        self._valuesets = valuesets
+
+    def of_person(self, truth: Truth) -> Callable[[Person], bool | None]:
+        """The function of a person that a declaration is. Raises `OperatorError` where a value set is missing."""
+        answer = self._truth(truth)
+        return lambda person: answer(Scope(person))
+
+    def events(self, series: Series | Pick) -> Events:
+        """The function from a person to a series' events."""
+        return self._pick(series) if isinstance(series, Pick) else self._series(series)
+
+    def _series(self, series: Series) -> Events:
+        such = self._truth(series.such)
+        record, key = series.record, object()
+
+        def events(person: Person) -> Sequence[Record]:
+            if key not in person.found:
+                person.found[key] = [each for each in person.of[record] if such(Scope(person, each))]
+            found: Sequence[Record] = person.found[key]
+            return found
+
+        return events
+
+    def _pick(self, pick: Pick) -> Events:
+        events, key = self._series(pick.series), object()
+        order = self._order(pick.by)
+        chosen = min if pick.which == "first" else max
+
+        def picked(person: Person) -> Sequence[Record]:
+            if key not in person.found:
+                found = events(person)
+                person.found[key] = [chosen(found, key=lambda each: order(Scope(person, each)))] if found else []
+            one: Sequence[Record] = person.found[key]
+            return one
+
+        return picked
+
+    def _order(self, by: Moment | Field) -> Callable[[Scope], Any]:
+        if isinstance(by, Field):
+            number = self._number(by)
+            return lambda scope: _nulls_first(number(scope)[0])
+        when = self._moment(by)
+        return lambda scope: when(scope).earliest
+
+    def _row(self, row: Row) -> Event:
+        if row.which == "this":
+            return lambda scope: scope.this
+        if row.which == "other":
+            return lambda scope: scope.other
+        picked = self._pick(row.which)
+        return lambda scope: next(iter(picked(scope.person)), None)
+
+    # Times
+
+    @singledispatchmethod
+    def _moment(self, moment: Moment) -> Time:
+        raise TypeError(moment)
+
+    @_moment.register
+    def _(self, moment: Bound) -> Time:
+        known = self._bounds[moment.which]
+        return lambda _scope: known
+
+    @_moment.register
+    def _(self, moment: Edge) -> Time:
+        ends = self._span(moment.span)
+        place = ("start", "end", "latest").index(moment.which)
+        return lambda scope: ends(scope)[place]
+
+    @_moment.register
+    def _(self, moment: Shifted) -> Time:
+        known, months, days = self._moment(moment.moment), moment.months, moment.days
+        return lambda scope: shifted(known(scope), months, days)
+
+    @singledispatchmethod
+    def _span(self, span: Span) -> Times:
+        raise TypeError(span)
+
+    @_span.register
+    def _(self, span: Between) -> Times:
+        first, last = self._moment(span.first), self._moment(span.last)
+
+        def ends(scope: Scope) -> Ends:
+            end = last(scope)
+            return Ends(first(scope), end, end)
+
+        return ends
+
+    @_span.register
+    def _(self, span: SpanOf) -> Times:
+        row, name = self._row(span.row), span.name
+        return lambda scope: ends_of(scope.person, row(scope), name)
+
+    # Truths
+
+    @singledispatchmethod
+    def _truth(self, truth: Truth) -> Answer:
+        raise TypeError(truth)
+
+    @_truth.register
+    def _(self, truth: AllOf) -> Answer:
+        answers = [self._truth(each) for each in truth.of]
+        return lambda scope: _all(answer(scope) for answer in answers)
+
+    @_truth.register
+    def _(self, truth: AnyOf) -> Answer:
+        answers = [self._truth(each) for each in truth.of]
+        return lambda scope: _any(answer(scope) for answer in answers)
+
+    @_truth.register
+    def _(self, truth: Not) -> Answer:
+        answer = self._truth(truth.of)
+        return lambda scope: _not(answer(scope))
+
+    @_truth.register
+    def _(self, truth: Surely) -> Answer:
+        answer = self._truth(truth.of)
+        return lambda scope: answer(scope) is True
+
+    @_truth.register
+    def _(self, truth: Named) -> Answer:
+        return self._truth(truth.of)
+
+    @_truth.register
+    def _(self, truth: Lies) -> Answer:
+        left, right, exactly = self._span(truth.left), self._span(truth.right), truth.by == "instant"
+        compare = RELATIONS[truth.relation]
+        return lambda scope: compare(left(scope), right(scope), exactly)
+
+    @_truth.register
+    def _(self, truth: WithinDays) -> Answer:
+        earlier, later, most = self._moment(truth.earlier), self._moment(truth.later), truth.most
+
+        def answer(scope: Scope) -> bool | None:
+            one, other = earlier(scope), later(scope)
+            return _all((no_later(one, other, False), no_later(other, shifted(one, 0, most), False)))
+
+        return answer
+
+    @_truth.register
+    def _(self, truth: OneOf) -> Answer:
+        row, name, values = self._row(truth.field.row), truth.field.name, frozenset(truth.values)
+
+        def answer(scope: Scope) -> bool | None:
+            found = (row(scope) or {}).get(name)
+            if found is None:
+                return None
+            return not values.isdisjoint(found) if isinstance(found, list) else found in values
+
+        return answer
+
+    @_truth.register
+    def _(self, truth: Coded) -> Answer:
+        row, name, codes = self._row(truth.field.row), truth.field.name, self._valuesets.codes(truth.codes)
+
+        def answer(scope: Scope) -> bool | None:
+            found = (row(scope) or {}).get(name)
+            return None if not found else any((each.get("system"), each.get("code")) in codes for each in found)
+
+        return answer
+
+    @_truth.register
+    def _(self, truth: Known) -> Answer:
+        row, fields = self._row(truth.row), truth.fields
+        return lambda scope: any((row(scope) or {}).get(field) is not None for field in fields)
+
+    @_truth.register
+    def _(self, truth: Compare) -> Answer:
+        number, unit = self._number(truth.field), truth.unit
+
+        def answer(scope: Scope) -> bool | None:
+            value, bound, its_unit = number(scope)
+            if value is None or unit not in (None, its_unit):
+                return None
+            return _compared(value, bound, truth.how, truth.number)
+
+        return answer
+
+    @_truth.register
+    def _(self, truth: Linked) -> Answer:
+        row, such = self._row(truth.row), self._truth(truth.such)
+
+        def answer(scope: Scope) -> bool | None:
+            visit = scope.person.visits.get((row(scope) or {}).get("encounter", ""))
+            return None if visit is None else such(Scope(scope.person, visit))
+
+        return answer
+
+    @_truth.register
+    def _(self, truth: Joined) -> Answer:
+        events, such = self.events(truth.series), self._truth(truth.such)
+        return lambda scope: any(such(Scope(scope.person, scope.this, each)) is True for each in events(scope.person))
+
+    @_truth.register
+    def _(self, truth: Exists) -> Answer:
+        events = self.events(truth.series)
+        return lambda scope: bool(events(scope.person))
+
+    @_truth.register
+    def _(self, truth: AgeAt) -> Answer:
+        when, youngest, oldest = self._moment(truth.moment), truth.youngest, truth.oldest
+
+        def answer(scope: Scope) -> bool | None:
+            years = full_years(scope.person.birth, when(scope))
+            if years is None:
+                return None
+            fewest, most = years
+            above = True if fewest >= youngest else False if most < youngest else None
+            below = True if oldest is None or most <= oldest else False if fewest > oldest else None
+            return _all((above, below))
+
+        return answer
+
+    @_truth.register
+    def _(self, truth: Died) -> Answer:
+        by = self._span(truth.by)
+
+        def answer(scope: Scope) -> bool | None:
+            death = scope.person.death
+            return False if death is None else no_later(death, by(scope).end, False)
+
+        return answer
+
+    def _number(self, field: Field) -> Callable[[Scope], tuple[Decimal | None, str | None, str | None]]:
+        """Its value, comparator and unit: of the event itself, or of its one component with the code."""
+        row, name = self._row(field.row), field.name
+        codes = self._valuesets.codes([field.part]) if field.part else None
+
+        def number(scope: Scope) -> tuple[Decimal | None, str | None, str | None]:
+            record = row(scope)
+            if record is not None and codes is not None:
+                parts = [part for part in scope.person.parts[record["id"]] if _is_coded(part, codes)]
+                record = parts[0] if len(parts) == 1 else None
+            if record is None or record.get(name) is None:
+                return None, None, None
+            return Decimal(str(record[name])), record.get("comparator"), record.get("unit")
+
+        return number
+
+
+def _is_coded(record: Record, codes: frozenset[tuple[str, str]]) -> bool:
+    return any((each.get("system"), each.get("code")) in codes for each in record.get("codings", ()))
+
+
+def _nulls_first(value: Decimal | None) -> tuple[bool, Decimal]:
+    return (value is not None, value if value is not None else Decimal(0))
+
+
+def _all(answers: Any) -> bool | None:
+    unknown = False
+    for answer in answers:
+        if answer is False:
+            return False
+        unknown = unknown or answer is None
+    return None if unknown else True
+
+
+def _any(answers: Any) -> bool | None:
+    unknown = False
+    for answer in answers:
+        if answer is True:
+            return True
+        unknown = unknown or answer is None
+    return None if unknown else False
+
+
+def _not(answer: bool | None) -> bool | None:
+    return None if answer is None else not answer
+
+
+def _compared(value: Decimal, bound: str | None, how: str, number: Decimal) -> bool | None:
+    """A value that is itself a bound (`< 5`) says yes or no only where every number it can be agrees."""
+    if how in (">", ">="):
+        return _not(_compared(value, bound, "<=" if how == ">" else "<", number))
+    fits = value < number if how == "<" else value <= number
+    if bound is None:
+        return fits
+    if bound in ("<", "<="):
+        return True if fits or (bound == "<" and value == number) else None
+    return False if not fits or (bound == ">" and value == number) else None
+
+
+def _overlaps(left: Ends, right: Ends, exactly: bool) -> bool | None:
+    return _all((no_later(left.start, right.end, exactly), no_later(right.start, left.end, exactly)))
+
+
+def _overlaps_after(left: Ends, right: Ends, exactly: bool) -> bool | None:
+    return _all((_starts_during(left, right, exactly), before(right.end, left.end, exactly)))
+
+
+def _during(left: Ends, right: Ends, exactly: bool) -> bool | None:
+    return _all((no_later(right.start, left.start, exactly), no_later(left.end, right.end, exactly)))
+
+
+def _starts_during(left: Ends, right: Ends, exactly: bool) -> bool | None:
+    return _all((no_later(right.start, left.start, exactly), no_later(left.start, right.end, exactly)))
+
+
+def _ends_during(left: Ends, right: Ends, exactly: bool) -> bool | None:
+    return _all((no_later(right.start, left.end, exactly), no_later(left.end, right.end, exactly)))
+
+
+RELATIONS: dict[str, Callable[[Ends, Ends, bool], bool | None]] = {
+    "overlaps": _overlaps,
+    "overlaps_after": _overlaps_after,
+    "during": _during,
+    "starts_during": _starts_during,
+    "ends_during": _ends_during,
+    "starts_before": lambda left, right, exactly: before(left.start, right.start, exactly),
+    "starts_no_later_than": lambda left, right, exactly: no_later(left.start, right.end, exactly),
+    "ends_no_later_than": lambda left, right, exactly: no_later(left.end, right.end, exactly),
+}

@@ -1,0 +1,52 @@
+"""A person for evaluation in memory: the current records by type, and what links them."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from services.measures.compile.times import UNKNOWN, Known, moment
+
+Record = dict[str, Any]
+"""A record's fields, as in the stream."""
+
+
+class Person:
+    """One subject's current records."""
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        self.of: dict[str, list[Record]] = defaultdict(list)
+        for record in sorted(records, key=lambda record: str(record["id"])):
+            self.of[record["type"]].append(record)
+        self.found: dict[object, Any] = {}
+        """What was evaluated already, by series or pick."""
+
+    @cached_property
+    def birth(self) -> Known:
+        """The date of birth."""
+        return self._day("birth_date")
+
+    @cached_property
+    def death(self) -> Known | None:
+        """The date of death; none where none is recorded."""
+        return self._day("death_date") if any("death_date" in each for each in self.of["person"]) else None
+
+    @cached_property
+    def visits(self) -> dict[str, Record]:
+        """Visits by id."""
+        return {visit["id"]: visit for visit in self.of["encounter"]}
+
+    @cached_property
+    def parts(self) -> dict[str, list[Record]]:
+        """Components by the id of what they are of."""
+        found: dict[str, list[Record]] = defaultdict(list)
+        for result in self.of["observation"]:
+            if parent := result.get("parent"):
+                found[parent].append(result)
+        return found
+
+    def _day(self, field: str) -> Known:
+        for record in self.of["person"]:
+            if field in record:
+                return moment(record[field], None)
+        return UNKNOWN

@@ -1,0 +1,104 @@
+"""When the events of a person were, for evaluation in memory."""
+
+from decimal import Decimal
+from math import ceil
+from typing import NamedTuple
+
+from services.measures.compile.people import Person, Record
+from services.measures.compile.times import ALWAYS, FOREVER, UNKNOWN, Known, moment, shifted
+from services.measures.language.columns import ACTIVE, SPANS, Columns
+
+AGE_UNITS = {"a": (12, 0), "mo": (1, 0), "wk": (0, 7), "d": (0, 1)}
+"""UCUM units of an age as months and days."""
+
+
+class Ends(NamedTuple):
+    """Both ends of a span, and the last moment that is given."""
+
+    start: Known
+    end: Known
+    latest: Known
+
+
+NOTHING = Ends(UNKNOWN, UNKNOWN, UNKNOWN)
+
+
+def ends_of(person: Person, record: Record | None, name: str) -> Ends:
+    """The span of an event; of an event that is not there, nothing is known."""
+    if record is None:
+        return NOTHING
+    if name == "prevalence":
+        return _prevalence(person, record)
+    if name == "supply":
+        return _supply(record)
+    return _as_given(record, SPANS[record["type"], name])
+
+
+def _as_given(record: Record, columns: Columns) -> Ends:
+    start = moment(record.get(columns.start_date), record.get(columns.start))
+    given = columns.end_date is not None and (columns.end_date in record or columns.end in record)
+    if given:
+        end = moment(record.get(str(columns.end_date)), record.get(str(columns.end)))
+        return Ends(start, end, end)
+    return Ends(start, FOREVER if columns.without_end == "goes on" else start, start)
+
+
+def _prevalence(person: Person, record: Record) -> Ends:
+    """From onset, or ever; to abatement, or on and on while active. An age is counted from birth, to the end of its year."""
+    start = _dated(person, record, "onset", end=False) or ALWAYS
+    abated = _dated(person, record, "abatement", end=True)
+    goes_on = FOREVER if record.get("clinical_status") in ACTIVE else UNKNOWN
+    return Ends(start, abated or goes_on, abated or start)
+
+
+def _dated(person: Person, record: Record, what: str, *, end: bool) -> Known | None:
+    if f"{what}_date" in record or what in record:
+        return moment(record.get(f"{what}_date"), record.get(what))
+    age = record.get(f"{what}_age_high" if end and f"{what}_age_high" in record else f"{what}_age")
+    unit = AGE_UNITS.get(record.get(f"{what}_age_unit", ""))
+    if age is None or unit is None or person.birth is UNKNOWN:
+        return None
+    reached = shifted(person.birth, int(age * unit[0]), int(age * unit[1]))
+    return shifted(reached, 12, -1) if end else reached
+
+
+def _supply(record: Record) -> Ends:
+    """The days an order supplies, refills included: from the start of its schedule, else from when it was written.
+
+    Days of supply as given, else quantity by dose and doses a day; a dosage of several steps says neither.
+    """
+    steps: list[Record] = record.get("steps") or [{"dose": record.get("dose")}]
+    step = steps[0] if len(steps) == 1 else {}
+    start = moment(step.get("start_date") or record.get("start_date"), None)
+    days = _days_supplied(record, step)
+    if days is not None:
+        end = shifted(start, 0, max(ceil(days) - 1, 0))
+    elif "end_date" in step:
+        end = moment(step["end_date"], None)
+    else:
+        return NOTHING
+    return Ends(start, end, end)
+
+
+def _days_supplied(record: Record, step: Record) -> Decimal | None:
+    fills = 1 + int(record.get("refills") or 0)
+    if (given := record.get("days_supply")) is not None:
+        return Decimal(str(given)) * fills
+    quantity, dose = record.get("quantity"), step.get("dose_high", step.get("dose"))
+    a_day = _doses_a_day(step)
+    if quantity is None or not dose or not a_day:
+        return None
+    return Decimal(str(quantity)) / (Decimal(str(dose)) * a_day) * fills
+
+
+PERIODS = {"h": Decimal(1) / 24, "d": Decimal(1), "wk": Decimal(7), "min": Decimal(1) / 1440}
+"""Days in a unit of a schedule's period."""
+
+
+def _doses_a_day(step: Record) -> Decimal | None:
+    """By frequency and period, else by the times of day named, else one."""
+    times, period = step.get("frequency_max", step.get("frequency")), step.get("period")
+    if times is not None and period:
+        unit = PERIODS.get(step.get("period_unit", ""))
+        return None if unit is None else Decimal(times) / (Decimal(str(period)) * unit)
+    return Decimal(step.get("times_of_day") or 1)

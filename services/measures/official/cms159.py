@@ -1,0 +1,151 @@
+"""CMS159, depression remission at twelve months: people with depression whose PHQ-9 is below 5, a year after it was above 9."""
+
+from services.measures.declared import Definition, Populations
+from services.measures.language.codes import ValueSet
+from services.measures.language.columns import ACTIVE
+from services.measures.language.events import OTHER, THIS, Series
+from services.measures.language.moments import PERIOD, Between, Span
+from services.measures.language.truths import Named, any_of, named, not_
+from services.measures.language.vocabulary import (
+    age_at,
+    diagnoses,
+    died,
+    procedures,
+    results,
+    services_ordered,
+    visits,
+)
+from services.measures.official.common import (
+    HOSPICE_ASKED,
+    HOSPICE_CARE,
+    HOSPICE_DIAGNOSIS,
+    HOSPICE_VISIT,
+    INPATIENT,
+    PALLIATIVE_ASKED,
+    PALLIATIVE_CARE,
+    PALLIATIVE_DIAGNOSIS,
+    PALLIATIVE_VISIT,
+    TO_HOSPICE,
+    YES,
+)
+from services.measures.official.editions import FINAL, ORDERS, Edition
+
+DEPRESSION = (
+    ValueSet("2.16.840.113883.3.67.1.101.3.2444", "Major Depression Including Remission"),
+    ValueSet("2.16.840.1.113883.3.67.1.101.1.254", "Dysthymia"),
+)
+OTHER_DISORDERS = (
+    ValueSet("2.16.840.1.113883.3.67.1.101.1.128", "Bipolar Disorder"),
+    ValueSet("2.16.840.1.113883.3.67.1.101.1.246", "Personality Disorder Emotionally Labile"),
+    ValueSet("2.16.840.1.113883.3.464.1003.105.12.1104", "Schizophrenia or Psychotic Disorder"),
+    ValueSet("2.16.840.1.113883.3.464.1003.105.12.1152", "Pervasive Developmental Disorder"),
+)
+CONTACT = ValueSet("2.16.840.1.113762.1.4.1080.5", "Contact or Office Visit")
+PHQ9 = ValueSet("2.16.840.1.113883.3.67.1.101.1.263", "PHQ 9 and PHQ 9M Tools")
+IDENTIFIED = Between(
+    PERIOD.start.plus(months=-14), PERIOD.start.plus(months=-2, days=-1), "the time of the first assessment"
+)
+"""When the first assessment counts: from 14 to 2 months before the measurement period."""
+
+
+def _confirmed(*codes: ValueSet) -> Series:
+    return diagnoses(*codes).where(
+        THIS.field("clinical_status").one_of(*ACTIVE), THIS.field("verification_status").one_of("confirmed")
+    )
+
+
+def _assessments() -> Series:
+    return results(PHQ9).where(THIS.field("status").one_of(*FINAL))
+
+
+def _index() -> Series:
+    """Assessments above 9 at a visit for depression, or in the week before it."""
+    seen = visits(CONTACT).where(THIS.field("status").one_of("finished"), THIS.period.ends_during(IDENTIFIED))
+    for_depression = seen.with_any(_confirmed(*DEPRESSION), THIS.period.overlaps_exactly(OTHER.prevalence))
+    week = Between(OTHER.period.start.plus(days=-7), OTHER.period.end, "the visit or the week before")
+    high = _assessments().where(THIS.field("value").compare(">", "9"))
+    return high.with_any(for_depression, THIS.effective.during(week))
+
+
+INDEX = _index().first("the first high PHQ-9", by=THIS.effective.start)
+YEAR_LATER = Between(
+    INDEX.event.effective.start.plus(months=12, days=-60),
+    INDEX.event.effective.start.plus(months=12, days=60),
+    "a year later, 60 days more or less",
+)
+"""When the second assessment counts."""
+WHOLE = Between(IDENTIFIED.start, YEAR_LATER.end, "the time from the first to the second assessment")
+
+
+def definition(edition: Edition) -> Definition:
+    """The measure of a year."""
+    last = (
+        _assessments()
+        .where(THIS.effective.start.during(YEAR_LATER))
+        .last("the last PHQ-9 a year later", by=THIS.effective.start)
+    )
+    return Definition(
+        id="CMS159",
+        version=str(edition.year),
+        title="Depression remission at twelve months",
+        sources=("CMS159, Depression Remission at Twelve Months (FHIR, eCQI Resource Center)",),
+        sentence="People with depression who were in remission a year after a high PHQ-9.",
+        direction="increase",
+        groups=(
+            Populations(
+                initial=named(
+                    "12 years old or more at a PHQ-9 above 9 at a visit for depression",
+                    INDEX.exists(),
+                    age_at(INDEX.event.effective.start, 12),
+                ),
+                exclusions=named(
+                    "Exclusions",
+                    any_of(_hospice(WHOLE), _palliative(WHOLE), named("Died", died(YEAR_LATER)), _other_disorder()),
+                ),
+                numerator=named("Last PHQ-9 a year later below 5", last.event.field("value").compare("<", "5")),
+            ),
+        ),
+    )
+
+
+def _other_disorder() -> Named:
+    found = _confirmed(*OTHER_DISORDERS).where(THIS.prevalence.starts_no_later_than(YEAR_LATER))
+    return named("Bipolar, personality, psychotic or developmental disorder", found.exist())
+
+
+def _hospice(when: Span) -> Named:
+    stays = visits(INPATIENT).where(
+        THIS.field("discharge_disposition").coded(*TO_HOSPICE),
+        THIS.period.ends_during(when),
+        THIS.field("status").one_of("finished"),
+    )
+    seen = visits(HOSPICE_VISIT).where(
+        THIS.period.overlaps(when), not_(THIS.field("status").one_of("cancelled", "entered-in-error", "unknown"))
+    )
+    said = _answers(when, results(HOSPICE_ASKED)).where(THIS.field("value_codings").coded(YES))
+    ordered = services_ordered(HOSPICE_CARE).where(
+        THIS.authored.during(when),
+        THIS.field("status").one_of("active", "completed"),
+        THIS.field("intent").one_of(*ORDERS),
+    )
+    done = _done(when, procedures(HOSPICE_CARE))
+    diagnosed = _confirmed(HOSPICE_DIAGNOSIS).where(THIS.prevalence.overlaps(when))
+    series = (stays, seen, said, ordered, done, diagnosed)
+    return named("Hospice care up to the second assessment", any_of(*(each.exist() for each in series)))
+
+
+def _palliative(when: Span) -> Named:
+    said = _answers(when, results(PALLIATIVE_ASKED))
+    diagnosed = _confirmed(PALLIATIVE_DIAGNOSIS).where(THIS.prevalence.overlaps(when))
+    seen = visits(PALLIATIVE_VISIT).where(THIS.period.overlaps(when), THIS.field("status").one_of("finished"))
+    series = (said, diagnosed, seen, _done(when, procedures(PALLIATIVE_CARE)))
+    return named("Palliative care up to the second assessment", any_of(*(each.exist() for each in series)))
+
+
+def _answers(when: Span, asked: Series) -> Series:
+    return asked.where(THIS.field("status").one_of(*FINAL), THIS.effective.overlaps(when))
+
+
+def _done(when: Span, procedure: Series) -> Series:
+    not_so = not_(THIS.field("status").one_of("not-done", "entered-in-error", "unknown"))
+    return procedure.where(THIS.performed.overlaps(when), not_so)

@@ -1,0 +1,97 @@
+"""What the published measures of one year have in common, and where the years differ.
+
+Sources: the CQL libraries Status, Hospice, PalliativeCare, AdvancedIllnessandFrailty and AdultOutpatientEncounters that
+CMS publishes with each year's measures (eCQI Resource Center).
+"""
+
+from dataclasses import dataclass
+
+from services.measures.language.codes import Codes
+from services.measures.language.events import THIS, Series
+from services.measures.language.truths import Truth, not_
+from services.measures.language.vocabulary import (
+    devices_ordered,
+    diagnoses,
+    medications_ordered,
+    procedures,
+    results,
+    services_ordered,
+    visits,
+)
+
+ORDERS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
+FINAL = ("final", "amended", "corrected")
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A measurement year's rules of what has been done."""
+
+    year: int
+    visit_statuses: tuple[str, ...]
+    order_intents: tuple[str, ...]
+    by_category: bool
+    """Assessments must be of the category survey, laboratory tests of laboratory, and diagnoses of any."""
+
+    def visits(self, *kinds: Codes) -> Series:
+        """Visits that took place."""
+        return visits(*kinds).where(THIS.field("status").one_of(*self.visit_statuses))
+
+    def assessments(self, *codes: Codes) -> Series:
+        """Screenings and assessments with a final answer."""
+        return self._in_category(results(*codes).where(THIS.field("status").one_of(*FINAL)), "survey")
+
+    def laboratory(self, *codes: Codes) -> Series:
+        """Laboratory tests with a final result."""
+        return self._in_category(results(*codes).where(THIS.field("status").one_of(*FINAL)), "laboratory")
+
+    def symptoms(self, *codes: Codes) -> Series:
+        """Symptoms recorded as observations."""
+        return results(*codes).where(THIS.field("status").one_of("preliminary", *FINAL))
+
+    def services(self, *codes: Codes) -> Series:
+        """Services ordered."""
+        return services_ordered(*codes).where(*self._ordered())
+
+    def devices(self, *codes: Codes) -> Series:
+        """Devices ordered for personal use."""
+        return devices_ordered(*codes).where(*self._ordered())
+
+    def medications(self, *codes: Codes, statuses: tuple[str, ...]) -> Series:
+        """Orders of medications of some statuses. As published: coded ones, not those that name a Medication resource."""
+        return medications_ordered(*codes).where(
+            not_(THIS.field("drug_by_reference").known),
+            THIS.field("status").one_of(*statuses),
+            THIS.field("intent").one_of(*self.order_intents),
+        )
+
+    def interventions(self, *codes: Codes) -> Series:
+        """Procedures that were completed."""
+        return procedures(*codes).where(THIS.field("status").one_of("completed"))
+
+    def diagnoses(self, *codes: Codes) -> Series:
+        """Diagnoses and problems that are not ruled out."""
+        return diagnoses(*codes)
+
+    def _ordered(self) -> tuple[Truth, Truth]:
+        return (
+            THIS.field("status").one_of("active", "completed"),
+            THIS.field("intent").one_of(*self.order_intents),
+        )
+
+    def _in_category(self, series: Series, category: str) -> Series:
+        return series.where(THIS.field("category").one_of(category)) if self.by_category else series
+
+
+EDITIONS = {
+    edition.year: edition
+    for edition in (
+        Edition(
+            year=2025,
+            visit_statuses=("finished", "arrived", "triaged", "in-progress", "onleave"),
+            order_intents=("order",),
+            by_category=True,
+        ),
+        Edition(year=2026, visit_statuses=("finished",), order_intents=ORDERS, by_category=False),
+    )
+}

@@ -1,0 +1,388 @@
+"""Values of several records: by published examples, with their inputs, gone when they are; whatever the records' order."""
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from schemas.errors import OperatorError
+from schemas.outcomes import RECORD_TYPES, AnyRecord
+from transforms.derive import Current, Deriver, Value, shipped, values
+from transforms.derive.references.gli import Predicted, gli_2012
+from transforms.derive.references.growth import Grown, grown
+from transforms.mapped import Mapped
+from transforms.privacy import FieldPolicy
+
+KEY = b"a key of thirty-two bytes, no less"
+ANNE = b"a" * 16
+RECORD: TypeAdapter[Any] = TypeAdapter(AnyRecord)
+_numbers = itertools.count()
+
+
+def record(kind: str, name: str = "", /, **fields: Any) -> Current:
+    """One current record."""
+    id_ = (name or f"{next(_numbers)}").encode().ljust(16, b"\0")
+    content = {"type": kind, "id": f"r-{id_.hex()}", "subject": f"s-{ANNE.hex()}", "site": "north", **fields}
+    return Current(id_, kind, ANNE, json.dumps(content, separators=(",", ":")).encode())
+
+
+def observed(code: str, value: float, unit: str | None, day: str, name: str = "", /, **fields: Any) -> Current:
+    """A reading."""
+    return record("observation", name, code=code, value=value, unit=unit, effective_date=day, **fields)
+
+
+def girl(born: str = "2014-03-02", **fields: Any) -> Current:
+    """A person."""
+    return record("person", "person", **{"birth_date": born, "sex": "female", **fields})
+
+
+def weight(value: float, day: str, **fields: Any) -> Current:
+    return observed("29463-7", value, "kg", day, **fields)
+
+
+def height(value: float, day: str, **fields: Any) -> Current:
+    return observed("8302-2", value, "cm", day, **fields)
+
+
+def derive(*records: Current, wanted: str = "all") -> list[dict[str, Any]]:
+    """What stands of them, each valid in the model and named by what it hangs on."""
+    found: list[dict[str, Any]] = []
+    for each in deriver(wanted).derive(records):
+        assert isinstance(each, Mapped)
+        RECORD.validate_json(each.content)
+        found.append(json.loads(each.content))
+    return found
+
+
+def deriver(wanted: str = "all") -> Deriver:
+    return Deriver(site="north", subject_key=KEY, values=values(wanted))
+
+
+def of(found: Iterable[dict[str, Any]], method: str) -> list[Any]:
+    """The values of a method, with their bands where they have some."""
+    return [
+        (each["value"], each["value_code"]) if "value_code" in each else each["value"]
+        for each in found
+        if each["method"] == method
+    ]
+
+
+def test_growth_of_a_girl() -> None:
+    """Age by days ÷ 30.4375; BMI of the weight and the height of its day; all of the references' own numbers."""
+    found = derive(girl(), weight(40, "2024-03-02"), height(140, "2024-03-02"), weight(41, "2024-06-02"))
+    months = 3653 / 30.4375
+    for method, measure, value in (("weight", "weight", 40), ("height", "stature", 140), ("bmi", "bmi", 40 / 1.96)):
+        place = grown(measure, "F", months, value)  # type: ignore[arg-type]
+        assert isinstance(place, Grown)
+        assert of(found, f"{method}-z")[0] == pytest.approx(place.z, abs=1e-6)
+        assert of(found, f"{method}-percentile")[0] == pytest.approx(place.percentile, abs=1e-6)
+    assert of(found, "bmi") == [round(40 / 1.96, 6)]
+    assert len(of(found, "weight-z")) == 2
+    (bmi,) = (each for each in found if each["method"] == "bmi-z")
+    assert (bmi["quantity"], bmi["unit"], len(bmi["inputs"]), bmi["effective_date"]) == (
+        "z-score",
+        "{Zscore}",
+        3,
+        "2024-03-02",
+    )
+
+
+def test_what_growth_cannot_be_told_of() -> None:
+    """No sex, no full birth date, before birth, above 20 years, an estimated height, another unit, a bound."""
+    ours = (weight(40, "2024-03-02"), height(140, "2024-03-02"))
+    for person in (girl(sex="unknown"), girl("2014-03"), girl("2024-03-03"), girl("2000-01-01")):
+        assert of(derive(person, *ours), "weight-z") == []
+    assert of(derive(*ours), "weight-z") == []
+    estimated = observed("8301-4", 140, "cm", "2024-03-02")
+    assert of(derive(girl(), weight(40, "2024-03-02"), estimated), "bmi") == []
+    assert of(derive(girl(), observed("29463-7", 88, "[lb_av]", "2024-03-02")), "weight-z") == []
+    assert of(derive(girl(), weight(40, "2024-03-02", comparator=">")), "weight-z") == []
+    assert of(derive(girl(), weight(40, "2024-03")), "weight-z") == []
+
+
+def test_an_adults_height_holds_a_childs_does_not() -> None:
+    """A weight of another day: none of a child, of an adult with the last height since 20."""
+    assert of(derive(girl(), weight(40, "2024-03-03"), height(140, "2024-03-02")), "bmi") == []
+    grown_up = derive(
+        girl("1990-03-02"), weight(60, "2024-03-03"), height(170, "2020-03-02"), height(150, "2003-01-01")
+    )
+    assert of(grown_up, "bmi") == [round(60 / 2.89, 6)]
+
+
+def test_sex_at_birth_chooses_the_reference() -> None:
+    """Where it is told."""
+    ours = weight(40, "2024-03-02")
+    assert of(derive(girl(birth_sex="male"), ours), "weight-z") == of(derive(girl(sex="male"), ours), "weight-z")
+
+
+def test_a_bmi_the_site_wrote_down_counts_where_none_can_be_computed() -> None:
+    """And is not told twice where one can."""
+    written = observed("39156-5", 20.4, "kg/m2", "2024-03-02")
+    assert len(of(derive(girl(), written), "bmi-z")) == 1
+    assert len(of(derive(girl(), written, weight(40, "2024-03-02"), height(140, "2024-03-02")), "bmi-z")) == 1
+
+
+def test_lung_function_by_both_editions() -> None:
+    """Height of at most 90 days; GLI-2012's group by race; the ratio of one time's FEV1 and FVC."""
+    blown = [
+        observed("20150-9", 1.9, "L", "2024-03-02", effective="2024-03-02T10:00:00Z"),
+        observed("19868-9", 2.2, "L", "2024-03-02", effective="2024-03-02T10:00:00Z"),
+        observed("19868-9", 2.4, "L", "2024-03-02", effective="2024-03-02T11:00:00Z"),
+    ]
+    found = derive(girl(race=["2106-3"]), height(140, "2024-01-02"), *blown)
+    expected = gli_2012("fev1", "F", 3653 / 365.25, 140, "caucasian")
+    assert isinstance(expected, Predicted)
+    assert of(found, "fev1-predicted-gli2012") == [pytest.approx(expected.predicted, abs=1e-6)]
+    assert of(found, "fev1-percent-predicted-gli2012") == [pytest.approx(expected.percent(1.9), abs=1e-6)]
+    assert of(found, "fev1-z-gli2012") == [pytest.approx(expected.z(1.9), abs=1e-6)]
+    assert (len(of(found, "fvc-z-gli2022")), len(of(found, "fev1fvc-z-gli2022"))) == (2, 1)
+    unknown = derive(girl(race=["UN"]), height(140, "2024-01-02"), *blown)
+    assert (of(unknown, "fev1-z-gli2012"), len(of(unknown, "fev1-z-gli2022"))) == ([], 1)
+    assert of(derive(girl(), height(140, "2023-11-02"), *blown), "fev1-z-gli2022") == []
+
+
+def test_kidney_function_by_published_equations() -> None:
+    """A child of 120 cm and 0.6 mg/dL: 82.6 (0.413·120/0.6); adults by the published equation of 2021."""
+    child = derive(girl(), observed("2160-0", 0.6, "mg/dL", "2024-03-02"), height(120, "2024-03-02"))
+    assert (of(child, "egfr-schwartz-2009"), of(child, "egfr-ckd-epi-2021")) == ([82.6], [])
+    woman = derive(girl("1974-03-02"), observed("2160-0", 0.8, "mg/dL", "2024-03-02"))
+    assert of(woman, "egfr-ckd-epi-2021") == [pytest.approx(142 * (0.8 / 0.7) ** -1.2 * 0.9938**50 * 1.012, abs=1e-6)]
+    man = derive(girl("1974-03-02", sex="male"), observed("2160-0", 0.8, "mg/dL", "2024-03-02"))
+    assert of(man, "egfr-ckd-epi-2021") == [pytest.approx(142 * (0.8 / 0.9) ** -0.302 * 0.9938**50, abs=1e-6)]
+    assert of(derive(girl("2006-03-02"), observed("2160-0", 0.8, "mg/dL", "2024-03-02")), "egfr-ckd-epi-2021") != []
+    assert of(derive(girl("2006-03-03"), observed("2160-0", 0.8, "mg/dL", "2024-03-02")), "egfr-ckd-epi-2021") == []
+
+
+@pytest.mark.parametrize(
+    ("code", "unit", "method", "bands"),
+    [
+        (
+            "44261-6",
+            "{score}",
+            "phq-9-severity",
+            {4: "minimal", 5: "mild", 14: "moderate", 15: "moderately-severe", 27: "severe"},
+        ),
+        ("89204-2", None, "phq-9-screen", {9: "negative", 10: "positive"}),
+        ("55758-7", "{score}", "phq-2-screen", {2: "negative", 3: "positive", 6: "positive"}),
+        ("70274-6", "{score}", "gad-7-severity", {4: "minimal", 5: "mild", 10: "moderate", 15: "severe", 21: "severe"}),
+        (
+            "82668-5",
+            "{score}",
+            "act-control",
+            {15: "very-poorly-controlled", 19: "not-well-controlled", 20: "well-controlled"},
+        ),
+        ("4548-4", "%", "hba1c-band", {6.9: "below-7", 7: "7-to-9", 9: "7-to-9", 9.1: "above-9"}),
+        ("97510-2", "%", "time-in-range", {70: "target-missed", 70.5: "target-met"}),
+    ],
+)
+def test_scores_fall_in_their_bands(code: str, unit: str | None, method: str, bands: dict[float, str]) -> None:
+    """At each published boundary; beyond the scale there is none."""
+    for value, band in bands.items():
+        ((told, name),) = of(derive(observed(code, value, unit, "2024-03-02")), method)
+        assert name == band
+        assert told in (value, 0, 1)
+    assert of(derive(observed(code, 128, unit, "2024-03-02"), observed(code, -1, unit, "2024-03-02")), method) == []
+
+
+def test_scores_that_questionnaires_tell() -> None:
+    """The same of a questionnaire's answer; C-ACT by its name alone."""
+    phq = record("pro_response", instrument="PHQ-9", code="44261-6", value=12, effective_date="2024-03-02")
+    act = record("pro_response", instrument="C-ACT", value=19, effective_date="2024-03-02")
+    found = derive(phq, act)
+    assert of(found, "phq-9-severity") == [(12, "moderate")]
+    assert of(found, "c-act-control") == [(19, "not-well-controlled")]
+
+
+def visit(day: str, name: str = "", /, **fields: Any) -> Current:
+    return record("encounter", name, start_date=day, class_code="AMB", **fields)
+
+
+def medicine(ingredient: str, start: str, end: str | None = None, **fields: Any) -> Current:
+    fields = {"kind": "ordered", "start_date": start, "end_date": end, "ingredients": [ingredient], **fields}
+    return record("medication", **{name: field for name, field in fields.items() if field is not None})
+
+
+def test_steroid_days_count_overlaps_once_and_gaps_not() -> None:
+    """Of the 90 and the 365 days that end with a visit; creams, plans and what nobody can tell the end of do not count."""
+    found = derive(
+        visit("2024-06-30"),
+        visit("2024-01-01"),
+        medicine("8640", "2024-06-01", "2024-06-10"),
+        medicine("8638", "2024-06-06", days_supply=10),
+        medicine("8640", "2024-06-30", "2024-09-30"),
+        medicine("8640", "2024-03-01", "2024-04-05"),
+        medicine("8640", "2024-05-01"),
+        medicine("8640", "2024-05-02", "2024-05-20", status="cancelled"),
+        medicine("5492", "2024-05-02", "2024-05-20", route=[{"code": "6064005"}]),
+        medicine("3264", "2024-05-02", kind="given", route=[{"code": "47625008"}]),
+    )
+    by_day = {each["effective_date"]: each["value"] for each in found if each["method"] == "systemic-steroid-days-90"}
+    assert by_day == {"2024-01-01": 0, "2024-06-30": 15 + 1 + 4 + 1}  # from 2024-04-02 on
+    assert max(of(found, "systemic-steroid-days-365")) == 15 + 1 + 36 + 1
+    assert of(derive(visit("2024-06-30")), "systemic-steroid-days-90") == []
+
+
+def test_exacerbations_treated_with_intravenous_antibiotics() -> None:
+    """Courses a fortnight apart are one; by mouth, or without cystic fibrosis, none."""
+    iv = {"route": [{"code": "47625008"}]}
+    courses = (
+        medicine("10627", "2024-01-01", "2024-01-14", **iv),
+        medicine("29561", "2024-01-05", "2024-01-20", **iv),
+        medicine("29561", "2024-02-03", "2024-02-05", **iv),
+        medicine("29561", "2024-06-01", "2024-06-14", **iv),
+        medicine("2551", "2024-09-01", "2024-09-14", route=[{"code": "26643006"}]),
+    )
+    cf = record("condition", code="190905008")
+    found = derive(cf, *courses)
+    assert of(found, "iv-antibiotic-exacerbation") == [23, 14]
+    assert [each["effective_date"] for each in found] == ["2024-01-01", "2024-06-01"]
+    assert derive(*courses) == []
+    refuted = record("condition", code="190905008", verification_status="refuted")
+    assert derive(refuted, *courses) == []
+
+
+def assessment(instrument: str, day: str, **fields: Any) -> Current:
+    return record("disease_assessment", instrument=instrument, effective_date=day, **fields)
+
+
+def test_disease_states_and_the_last_known_at_a_visit() -> None:
+    """PUCAI and sPCDAI by score, PGA as said; a visit before any assessment knows none."""
+    found = derive(
+        assessment("PUCAI", "2024-01-01", score=65),
+        assessment("sPCDAI", "2024-02-01", score=15),
+        assessment("PGA", "2024-03-01", state="remission"),
+        visit("2023-12-31"),
+        visit("2024-02-11"),
+        visit("2024-03-01"),
+        visit("2024-05-01", status="planned"),
+    )
+    assert of(found, "pucai-state") == [(65, "severe")]
+    assert of(found, "spcdai-state") == [(15, "mild")]
+    assert of(found, "pga-state") == [(0, "remission")]
+    assert of(found, "last-disease-state") == [(10, "mild"), (0, "remission")]
+
+
+def test_how_long_somebody_has_diabetes() -> None:
+    """From the earliest onset, as of each visit since."""
+    early = record("condition", code="46635009", onset_date="2020-03-02")
+    late = record("condition", codings=[{"system": "icd", "code": "E10.9"}], recorded_date="2022-03-02")
+    vague = record("condition", code="46635009", onset_date="2018")
+    found = derive(early, late, vague, visit("2024-03-02"), visit("2019-03-02"))
+    assert of(found, "diabetes-duration") == [round(1461 / 365.25, 6)]
+
+
+def test_the_last_visit_and_the_age_at_transition() -> None:
+    """One record a person that moves with the visits; leaving a centre by its enrolment."""
+    found = derive(
+        girl("2004-03-02"), visit("2024-03-02"), visit("2024-01-02"), visit("2025-01-01", status="cancelled")
+    )
+    (last,) = (each for each in found if each["method"] == "last-visit")
+    assert (last["value"], last["effective_date"], len(last["inputs"])) == (2, "2024-03-02", 2)
+    left = record("enrolment", registry="ibd", status="transitioned", end_date="2024-03-02")
+    assert of(derive(girl("2004-03-02"), left), "age-at-transition") == [(20, "transitioned")]
+
+
+def test_a_record_that_another_replaces_does_not_count() -> None:
+    """As for whoever counts."""
+    old, new = (
+        observed("29463-7", 40, "kg", "2024-03-02", "old"),
+        weight(41, "2024-03-02", replaces=["r-" + b"old".ljust(16, b"\0").hex()]),
+    )
+    assert len(of(derive(girl(), old, new), "weight-z")) == 1
+
+
+def test_a_version_stands_beside_another() -> None:
+    """Each with records of its own, for as long as both are asked for."""
+    first = next(value for value in shipped() if value.name == "bmi")
+    second = Value(**{name: getattr(first, name) for name in first.__slots__} | {"version": "2"})
+    both = Deriver(site="north", subject_key=KEY, values=[first, second])
+    records = [girl(), weight(40, "2024-03-02"), height(140, "2024-03-02")]
+    old, new = both.derive(records)
+    assert isinstance(old, Mapped)
+    assert isinstance(new, Mapped)
+    assert (old.id != new.id, json.loads(new.content)["method_version"]) == (True, "2")
+    standing = [Current(each.id, each.type, ANNE, each.content) for each in (old, new)]
+    only = Deriver(site="north", subject_key=KEY, values=[second])
+    assert list(only.derive([*records, *standing])) == [new, old.id[:12]]
+    other = Current(b"o" * 16, "derived_observation", ANNE, b'{"method":"another"}')
+    assert list(only.derive([other])) == []
+
+
+def test_values_are_asked_for_by_name() -> None:
+    """All, none, or some; each tells all that a reader must know of it."""
+    assert values("none") == []
+    assert [value.key for value in values("weight-z, bmi@1")] == ["bmi@1", "weight-z@1"]
+    with pytest.raises(OperatorError, match="no derived value waist"):
+        values("waist")
+    keys = [value.key for value in shipped()]
+    assert len(set(keys)) == len(keys) > 40
+    for value in shipped():
+        assert value.window
+        assert value.method
+        assert value.sources
+        assert value.needs <= {*RECORD_TYPES}
+
+
+def test_the_policy_decides_about_every_field() -> None:
+    """As of mapped records."""
+    always = {"type", "id", "subject", "site"}
+    listed = set(FieldPolicy.load().listed("derived_observation"))
+    assert listed == set(RECORD_TYPES["derived_observation"].model_fields) - always
+
+
+DAYS = st.integers(0, 5).map(lambda day: f"2024-03-0{day + 1}")
+CHANGES = st.lists(
+    st.one_of(
+        st.tuples(st.just("w"), DAYS, st.integers(20, 90)),
+        st.tuples(st.just("h"), DAYS, st.integers(90, 180)),
+        st.tuples(st.just("born"), st.sampled_from(["2014-03-02", "2015", "2010-05-06"]), st.just(0)),
+        st.tuples(st.just("phq"), DAYS, st.integers(-2, 30)),
+        st.tuples(st.just("visit"), DAYS, st.just(0)),
+        st.tuples(st.just("pred"), DAYS, st.integers(1, 60)),
+        st.tuples(st.just("gone"), st.sampled_from(["w", "h", "phq", "visit", "pred", "person"]), st.integers(1, 6)),
+    ),
+    max_size=25,
+)
+
+
+def change(records: dict[str, Current], kind: str, what: str, number: int) -> None:
+    """One thing that happens to a person's records: a reading comes or is amended, a birth date, a withdrawal."""
+    name = f"{kind}-{what[-1]}"
+    if kind == "gone":
+        records.pop("person" if what == "person" else f"{what}-{number}", None)
+    elif kind == "born":
+        records["person"] = girl(what)
+    elif kind == "visit":
+        records[name] = visit(what, name)
+    elif kind == "pred":
+        records[name] = record(
+            "medication", name, kind="ordered", start_date=what, days_supply=number, ingredients=["8640"]
+        )
+    else:
+        code, unit = {"w": ("29463-7", "kg"), "h": ("8302-2", "cm"), "phq": ("44261-6", "{score}")}[kind]
+        records[name] = observed(code, number, unit, what, name)
+
+
+@given(CHANGES)
+@settings(max_examples=150, deadline=None)
+def test_step_by_step_is_what_all_at_once_is(changes: list[tuple[str, str, int]]) -> None:
+    """After any history of changes, what was derived on the way is what would be derived of the records as they stand."""
+    ours, records, standing = deriver(), dict[str, Current](), dict[bytes, Current]()
+    for each in changes:
+        change(records, *each)
+        for found in ours.derive([*standing.values(), *records.values()]):
+            if isinstance(found, Mapped):
+                standing[found.id] = Current(found.id, found.type, ANNE, found.content)
+            else:
+                standing = {id_: record for id_, record in standing.items() if id_[:12] != found}
+    at_once = {each.id: each.content for each in mapped(ours.derive(reversed(records.values())))}
+    assert {id_: each.content for id_, each in standing.items()} == at_once
+
+
+def mapped(found: Iterable[Mapped | bytes]) -> Iterator[Mapped]:
+    return (each for each in found if isinstance(each, Mapped))

@@ -1,0 +1,64 @@
+"""Pulmonary exacerbations of cystic fibrosis that were treated with intravenous antibiotics."""
+
+from collections.abc import Iterator
+
+from transforms.derive import Derived, Value
+from transforms.derive.history import History
+from transforms.derive.kinds.medicines import INTRAVENOUS, by_route, courses, days_within, merged
+from transforms.derive.kinds.visits import diagnosed
+
+_ANTIBIOTICS = frozenset(
+    [
+        "10627",
+        "641",
+        "1596450",
+        "2191",
+        "20481",
+        "2193",
+        "2180",
+        "29561",
+        "5690",
+        "1272",
+        "8339",
+        "10591",
+        "2709",
+        "11124",
+        "190376",
+        "2551",
+        "82122",
+        "7233",
+        "7773",
+    ]
+)
+"""RxNorm: tobramycin, amikacin, gentamicin, ceftazidime, cefepime, ceftriaxone, cefazolin, meropenem, imipenem, aztreonam,
+piperacillin, ticarcillin, colistin, vancomycin, linezolid, ciprofloxacin, levofloxacin, nafcillin, oxacillin."""
+_GAP = 14
+"""Days without, up to which it is the same exacerbation."""
+_CF, _CF_ICD = frozenset({"190905008"}), ("E84",)
+
+
+def _exacerbations(history: History) -> Iterator[Derived]:
+    conditions = list(diagnosed(history, _CF, _CF_ICD))
+    if not conditions:
+        return
+    given = [course for course in courses(history, _ANTIBIOTICS) if by_route(course.fact, INTRAVENOUS)]
+    for episode in merged(given, _GAP):
+        first, last = episode[0].first, max(course.last for course in episode)
+        inputs = (conditions[0], *(course.fact for course in episode))
+        anchor = episode[0].fact
+        yield Derived(anchor, days_within(episode, first, last), inputs, effective_date=anchor.start_date)
+
+
+VALUES = (
+    Value(
+        name="iv-antibiotic-exacerbation",
+        quantity="days of intravenous antibiotics",
+        unit="d",
+        needs=frozenset({"condition", "medication"}),
+        ingredients=_ANTIBIOTICS,
+        window=f"each exacerbation, on its first day; courses at most {_GAP} days apart are one",
+        method="with cystic fibrosis (190905008, E84): intravenous antibiotics from start to end or days of supply, or given",
+        sources=("VanDevanter DR et al. Respir Res 2010;11:137, doi:10.1186/1465-9921-11-137",),
+        derive=_exacerbations,
+    ),
+)

@@ -1,0 +1,36 @@
+"""Body mass index, of a weight with the height it belongs to, or as the site wrote it down."""
+
+from collections.abc import Iterator
+
+from transforms.derive.history import History, last_before
+from transforms.derive.kinds.growth import BMI, HEIGHT, WEIGHT, Measured, heights_by_day
+
+CODES = frozenset({*HEIGHT, *WEIGHT})
+ALL_CODES = CODES | frozenset(BMI)
+GROWN_YEARS = 20.0
+"""From this age on a height holds until the next."""
+WINDOW = "each weight, with the last height of its day; from 20 years on with the last height since then"
+
+
+def computed(history: History) -> Iterator[Measured]:
+    """kg/m2, hanging on the weight."""
+    heights = heights_by_day(history)
+    ordered = [heights[day] for day in sorted(heights)]
+    for day, weight, fact in history.readings(WEIGHT, "kg"):
+        height = heights.get(day)
+        years = history.years(day)
+        if height is None and years is not None and years > GROWN_YEARS:
+            height = last_before(ordered, day, int((years - GROWN_YEARS) * 365.25))
+        if height is not None and weight > 0:
+            yield Measured(day, weight / (height.value / 100) ** 2, fact, (fact, height.fact))
+
+
+def of_any_kind(history: History) -> Iterator[Measured]:
+    """Computed; of a day without a weight and a height, as the site wrote it down."""
+    days = set()
+    for each in computed(history):
+        days.add(each.day)
+        yield each
+    for day, value, fact in history.readings(BMI, "kg/m2"):
+        if day not in days and value > 0:
+            yield Measured(day, value, fact, (fact,))

@@ -1,0 +1,51 @@
+"""Days on systemic steroids before a visit."""
+
+from collections.abc import Callable, Iterator
+
+from transforms.derive import Derived, Value
+from transforms.derive.history import Fact, History
+from transforms.derive.kinds.medicines import SYSTEMIC, by_route, courses, days_within
+from transforms.derive.kinds.visits import AS_OF_VISIT, on, visits
+
+_MOSTLY_SYSTEMIC = frozenset({"8640", "8638", "6902"})
+"""Prednisone, prednisolone, methylprednisolone: systemic where no route is told."""
+_BY_ROUTE = frozenset({"5492", "3264"})
+"""Hydrocortisone, dexamethasone: also creams and drops, so a systemic route must be told."""
+_STEROIDS = _MOSTLY_SYSTEMIC | _BY_ROUTE
+
+
+def _systemic(fact: Fact) -> bool:
+    if fact.route or not _MOSTLY_SYSTEMIC & {*fact.ingredients}:
+        return by_route(fact, SYSTEMIC)
+    return True
+
+
+def _days(window: int) -> Callable[[History], Iterator[Derived]]:
+    def derive(history: History) -> Iterator[Derived]:
+        taken = [course for course in courses(history, _STEROIDS) if _systemic(course.fact)]
+        if not taken:
+            return
+        for visit in visits(history):
+            first = visit.day - window + 1
+            within = [course for course in taken if course.first <= visit.day and course.last >= first]
+            days = days_within(within, first, visit.day)
+            yield Derived(visit.fact, days, (visit.fact, *(course.fact for course in within)), effective_date=on(visit))
+
+    return derive
+
+
+VALUES = tuple(
+    Value(
+        name=f"systemic-steroid-days-{window}",
+        quantity="days on systemic steroids",
+        unit="d",
+        needs=frozenset({"encounter", "medication"}),
+        ingredients=_STEROIDS,
+        window=f"{AS_OF_VISIT}: the {window} days that end with it, for whoever ever had one",
+        method="prednisone, prednisolone, methylprednisolone, and by a systemic route hydrocortisone, dexamethasone; from "
+        "start to end or days of supply, overlaps counted once; without either only what was given, on its day",
+        sources=("RxNorm ingredients 8640, 8638, 6902, 5492, 3264",),
+        derive=_days(window),
+    )
+    for window in (90, 365)
+)
