@@ -71,7 +71,7 @@ def _link_due(refresh: Refresh, load_id: str) -> int:
     changed, after, mapper, lending = 0, b"", None, refresh.store.lending
     while refs := lending.due(refresh.site.site, after=after, limit=LINES):
         mapper = mapper or mapper_of(refresh)
-        said = lending.of(refresh.site.site, refs)
+        said = lending.of(refresh.site.site, refs) or {}
         by_type = defaultdict[str, list[Mapped]](list)
         for record in lending.records(refresh.site.site, refs):
             by_type[fhir_types_of(record.type)[0]].append(mapper.linked(record, said.get(record.id[:REF_BYTES], ())))

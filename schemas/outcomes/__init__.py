@@ -32,7 +32,7 @@ from schemas.outcomes.record import (
 )
 from schemas.outcomes.requests import ServiceRequest
 from schemas.outcomes.treatments import DeviceUse, Immunization, Medication, Procedure
-from schemas.outcomes.voices import Issue, ProResponse
+from schemas.outcomes.voices import Goal, Issue, ProResponse
 
 __all__ = [
     "LENDING_TYPES",
@@ -53,6 +53,7 @@ __all__ = [
     "DiseaseAssessment",
     "Encounter",
     "Enrolment",
+    "Goal",
     "Immunization",
     "Issue",
     "MeasureResult",
@@ -96,6 +97,7 @@ AnyRecord = Annotated[
     | Allergy
     | ServiceRequest
     | Issue
+    | Goal
     | MeasureResult,
     Field(discriminator="type"),
 ]

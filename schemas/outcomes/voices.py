@@ -156,3 +156,97 @@ class Issue(Record):
     )
     based_on: list[RecordId] = fact("The requests it follows.", source="basedOn", default_factory=list)
     encounter: RecordId | None = fact("The visit it belongs to.", source="encounter")
+
+
+class Goal(Record):
+    """A goal of a patient, or a plan of care; each target of a goal and each activity of a plan is a record of its own."""
+
+    fhir = ("Goal", "CarePlan")
+    type: Literal["goal"] = "goal"
+    kind: Literal["goal", "plan"] = fact("Whether it is a goal or a plan.", source="resource type", required=True)
+    code: str | None = fact(
+        "What is wanted; of an activity of a plan what is to be done.",
+        source="Goal.description, CarePlan.activity.detail.code",
+        terminology="SNOMED CT, LOINC, CPT, HCPCS",
+    )
+    codings: Codings = fact(
+        "Every coding of the source.",
+        source="Goal.description, CarePlan.activity.detail.code",
+        default_factory=list,
+    )
+    category: Codings = fact("Categories.", source="category", default_factory=list)
+    priority: Codings = fact(
+        "Priority.", source="Goal.priority", terminology="FHIR goal-priority", default_factory=list
+    )
+    intent: str | None = fact("Intent of a plan.", source="CarePlan.intent", terminology="FHIR care-plan-intent")
+    lifecycle_status: str | None = fact(
+        "Where it stands.",
+        source="Goal.lifecycleStatus, CarePlan.status",
+        terminology="FHIR goal-status; request-status",
+    )
+    achievement_status: str | None = fact(
+        "How far it is reached.", source="Goal.achievementStatus", terminology="FHIR goal-achievement"
+    )
+    status_date: PartialDate | None = fact("Local date since when it stands so.", source="Goal.statusDate")
+    expressed_by: Literal["patient", "family", "clinician"] | None = fact(
+        "Role of who set it; never who.", source="Goal.expressedBy, CarePlan.author"
+    )
+    start: datetime | None = fact("Start, UTC.", source="CarePlan.period.start")
+    start_date: PartialDate | None = fact("Local date of the start.", source="Goal.startDate, CarePlan.period.start")
+    end: datetime | None = fact("End, UTC.", source="CarePlan.period.end")
+    end_date: PartialDate | None = fact("Local date of the end.", source="CarePlan.period.end")
+    start_event: Codings = fact("What it starts with.", source="Goal.startCodeableConcept", default_factory=list)
+    measure: str | None = fact("What the target measures.", source="Goal.target.measure", terminology="LOINC")
+    measure_codings: Codings = fact(
+        "Every coding of what is measured.", source="Goal.target.measure", default_factory=list
+    )
+    value: Number | None = fact("Target value in `unit`.", source="Goal.target.detail[x]", unit="as in `unit`")
+    value_low: Number | None = fact("Low end of the target.", source="Goal.target.detailRange", unit="as in `unit`")
+    value_high: Number | None = fact("High end of the target.", source="Goal.target.detailRange", unit="as in `unit`")
+    ratio_numerator: Number | None = fact("First number of a ratio.", source="Goal.target.detailRatio")
+    ratio_denominator: Number | None = fact("Second number of a ratio.", source="Goal.target.detailRatio")
+    unit: str | None = fact("Unit of the target; one unit a code.", source="Goal.target.detail[x]", terminology="UCUM")
+    raw_value: str | None = fact("The number exactly as the source wrote it.", source="Goal.target.detail[x]")
+    raw_unit: str | None = fact("The source's unit code.", source="Goal.target.detailQuantity")
+    comparator: str | None = fact("< <= >= > where the target is a bound.", source="Goal.target.detail[x]")
+    value_code: str | None = fact(
+        "Coded target, normalised.", source="Goal.target.detailCodeableConcept", terminology="SNOMED CT, LOINC answers"
+    )
+    value_codings: Codings = fact(
+        "Every coding of the target.", source="Goal.target.detailCodeableConcept", default_factory=list
+    )
+    absent: NullFlavour | None = fact(
+        "Why a target has no value.", source="Goal.target.detail[x]", terminology="NI UN OT"
+    )
+    due_date: PartialDate | None = fact("Local date the target is due.", source="Goal.target.dueDate")
+    due_days: Number | None = fact("Days after the start it is due.", source="Goal.target.dueDuration", unit="d")
+    addresses: list[RecordId] = fact("Records it is for.", source="addresses", default_factory=list)
+    outcomes: Codings = fact("What came of it.", source="Goal.outcomeCode", default_factory=list)
+    outcome_records: list[RecordId] = fact(
+        "Records of what came of it.", source="Goal.outcomeReference", default_factory=list
+    )
+    goals: list[RecordId] = fact(
+        "Goals a plan, or an activity, is for.",
+        source="CarePlan.goal, CarePlan.activity.detail.goal",
+        default_factory=list,
+    )
+    activities: list[RecordId] = fact(
+        "Requests and appointments that are the plan's activities.",
+        source="CarePlan.activity.reference",
+        default_factory=list,
+    )
+    activity_status: str | None = fact(
+        "Where an activity stands.",
+        source="CarePlan.activity.detail.status",
+        terminology="FHIR care-plan-activity-status",
+    )
+    replaces: list[RecordId] = fact(
+        "Records that this one replaces; whoever counts leaves them out.",
+        source="CarePlan.replaces",
+        default_factory=list,
+    )
+    parent: RecordId | None = fact("The goal or plan it is a part of.", source="Goal.target, CarePlan.activity")
+    parts: list[RecordId] = fact(
+        "Records of targets or activities.", source="Goal.target, CarePlan.activity", default_factory=list
+    )
+    encounter: RecordId | None = fact("The visit it belongs to.", source="CarePlan.encounter")

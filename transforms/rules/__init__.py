@@ -82,6 +82,7 @@ from transforms.rules.medicines import (
 from transforms.rules.not_done import why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import home_zip, patient, patient_among, preferred_language, the_patient, us_core
+from transforms.rules.plans import activities
 from transforms.rules.refusals import (
     not_a_fact_if_true,
     other_version,
@@ -94,7 +95,18 @@ from transforms.rules.refusals import (
 from transforms.rules.reports import results_of, time_of_report
 from transforms.rules.requests import ABOUT, REQUEST_CONTRADICTIONS, asked, raised_by, request_intent, request_priority
 from transforms.rules.texts import ValueNames, presence, said, true_if_given, withheld
-from transforms.rules.times import birth_date, died, due, event_time, flagged, instant, local_date, period, time_of_day
+from transforms.rules.times import (
+    birth_date,
+    date_to_come,
+    died,
+    due,
+    event_time,
+    flagged,
+    instant,
+    local_date,
+    period,
+    time_of_day,
+)
 from transforms.rules.visits import (
     appointment_status,
     class_history,
@@ -124,6 +136,7 @@ __all__ = [
     "Parts",
     "Resource",
     "ValueNames",
+    "activities",
     "age",
     "age_or_date_in_words",
     "age_range",
@@ -144,6 +157,7 @@ __all__ = [
     "codings_in",
     "codings_in_extension",
     "completion_mode",
+    "date_to_come",
     "deletion_marks",
     "device",
     "diagnoses",

@@ -95,6 +95,16 @@ def local_date(name: str) -> Rule:
     return Rule((name,), read, usual=date_cut)
 
 
+def date_to_come(name: str) -> Rule:
+    """date of what is to be → the local date."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = moment_found(string_of(raw), "", name, setting, past=False)
+        return replace(found, values={name: found.values.get(name)})
+
+    return Rule((name,), read)
+
+
 class _Bounded(Struct, gc=False):
     period: Period | None = None
 
