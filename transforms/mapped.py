@@ -55,10 +55,10 @@ class Outcome(NamedTuple):
     problem: Problem | None = None
     in_part: bool = False
     """Some of its parts gave no record."""
-    alone: bool = False
-    """Its records are all there are of it, and none stands for the whole: what else it gave before is no longer so."""
     left_out: tuple[Problem, ...] = ()
     """Why, one for each of these parts."""
+    alone: bool = False
+    """Its records are all there are of it, and none stands for the whole: what else it gave before is no longer so."""
 
 
 class Outcomes(NamedTuple):

@@ -108,7 +108,8 @@ class MemberReader:
         self._count(read, unusable)
         if found:
             records = self._numbered(found)
-            return Outcome(self._type, whole.ref, records, False, whole.updated, None, bool(unusable), alone=True)
+            told = Outcome(self._type, whole.ref, records, False, whole.updated, alone=True)
+            return told._replace(in_part=bool(unusable), left_out=tuple(unusable))
         return whole._replace(problem=unusable[0]) if unusable else whole._replace(withdrawn=True)
 
     def _some(self, shared: dict[str, Raw], members: Sequence[Raw]) -> Iterator[tuple[range, list[bytes]]]:
