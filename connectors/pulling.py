@@ -56,7 +56,7 @@ def road_of(site: Site, capabilities: Capabilities | None) -> Literal["search", 
         return site.road
     if site.fhir is None:
         return "files"
-    if site.cohort and not site.fhir.group:
+    if site.cohort and not site.fhir.groups:
         return "search"  # an export knows no patients but those of a Group
     return "bulk" if capabilities is not None and capabilities.exports else "search"
 
@@ -95,13 +95,13 @@ def units(site: Site, capabilities: Capabilities | None) -> list[str]:
 
 def needs_roster(site: Site, road: str) -> bool:
     """Whether the patients have to be known to read them."""
-    return site.cohort is not None or (road == "search" and site.fhir is not None and site.fhir.group is not None)
+    return site.cohort is not None or (road == "search" and site.fhir is not None and bool(site.fhir.groups))
 
 
 def roster(source: Source, capabilities: Capabilities | None) -> Roster | None:
     """The patients the site reads; None for everybody. Raises MainstemError."""
     road = road_of(source.site, capabilities)
-    if road == "bulk" and source.site.cohort is None and source.fhir.group:
+    if road == "bulk" and source.site.cohort is None and source.fhir.groups:
         return exported_group(source)
     return read_roster(source, by_files=road == "files") if needs_roster(source.site, road) else None
 
@@ -145,7 +145,7 @@ def _searched(source: Source, wanted: Wanted, name: str) -> Pulled:
     """A type that the server does not export, by search, of the Group's patients where there is one; where it does not
     give it that way either, it is missing."""
     try:
-        if source.fhir.group and not (wanted.roster and wanted.roster.members):
+        if source.fhir.groups and not (wanted.roster and wanted.roster.members):
             members = read_roster(source, by_files=False)
             wanted = replace(wanted, roster=members, new=members.ids)
         return pull_search(source, replace(wanted, unit=name))

@@ -5,6 +5,7 @@ What cannot be read whole raises: with half a roster the other half's patients w
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import msgspec
@@ -13,11 +14,14 @@ from connectors.by_id import Reading
 from connectors.client.fhir_client import FhirClient
 from connectors.cohort import Member, Roster, Said, named, patient_of, shards
 from connectors.formats.bundle import BUNDLE, Page, require_bundle
+from connectors.formats.ndjson import text_batches
 from connectors.formats.outcome import error_answer
 from connectors.outside.decoding import Unreadable, decoded
+from connectors.sorting import SORTED, delivered, each_resource
 from connectors.source import Source
 from schemas.errors import IncompleteError, MainstemError, OperatorError
 from schemas.gaps import GapCause
+from schemas.problems import Reason
 
 _ID = re.compile(r"(?:Patient/)?([A-Za-z0-9.\-]{1,255})")
 _IDENTIFIER = re.compile(r"[^|\s]*\|[^|]{1,200}")
@@ -68,13 +72,13 @@ def read_roster(source: Source, *, by_files: bool) -> Roster:
     listed, searched = (cohort.patients, cohort.search) if cohort else (None, None)
     ids, identifiers = parse_list(source.secrets(listed), listed) if listed else ([], [])
     if by_files:
-        return _as_listed(ids, identifiers)
+        return _in_delivery(source, ids, identifiers)
     with source.client() as client:
         asking = _Asking(client, source.site.limits.pages)
         if searched:
             ids = asking.found_by(searched)
-        elif not listed and fhir and fhir.group:
-            ids = asking.in_group(fhir.group)
+        elif not listed and fhir:
+            ids = asking.in_groups(fhir.groups)
         asking.ask_for(ids, identifiers)
     return asking.roster(len(ids) + len(identifiers))
 
@@ -84,20 +88,49 @@ def exported_group(source: Source) -> Roster:
     with source.client() as client:
         asking = _Asking(client, source.site.limits.pages)
         try:
-            ids = asking.in_group(source.fhir.group or "")
+            ids = asking.in_groups(source.fhir.groups)
         except MainstemError as exc:
             why = f"who joined the Group cannot be told ({exc.cause}): what the EHR held of them before may be missing"
             return Roster(members=[], by_export=True, notes=[why])
     return Roster(members=[Member(each) for each in sorted(ids)], by_export=True, notes=asking.notes)
 
 
-def _as_listed(ids: Sequence[str], identifiers: Sequence[str]) -> Roster:
-    if identifiers:
+def group_members(source: Source, group: str) -> list[str]:
+    """The patients that one Group lists. Raises MainstemError."""
+    with source.client() as client:
+        return _Asking(client, source.site.limits.pages).in_group(group)
+
+
+def _in_delivery(source: Source, ids: Sequence[str], identifiers: Sequence[str]) -> Roster:
+    """The listed ids, those of the identifiers by the delivery's Patients, and whom these are the same person as."""
+    if identifiers and source.site.files and source.site.files.delivers == "changes":
         raise OperatorError(
-            f"cohort.patients: {len(identifiers)} lines are identifiers (system|value), and files are read",
-            "List the patients' FHIR ids: not every delivery says which identifier is whose.",
+            f"cohort.patients: {len(identifiers)} lines are identifiers (system|value), and deliveries hold changes only",
+            "List the patients' FHIR ids: a Patient that did not change does not come, and says whose an identifier is.",
         )
-    return Roster(members=[Member(each) for each in ids])
+    members, unmet, linked = dict.fromkeys(ids), set(identifiers), dict[str, set[str]]()
+    for patient in _delivered_patients(source) if identifiers else ():
+        if met := _names(patient) & unmet:
+            unmet -= met
+            members[patient.id] = None
+        if same := _same_person(patient):
+            linked[patient.id] = same
+    for _ in range(FOLLOWED):
+        members |= dict.fromkeys(sorted({other for each in members for other in linked.get(each, ())}))
+    if not members:
+        raise _nobody(f"the delivery holds none of the {len(identifiers)} patients it names")
+    notes = [f"the delivery holds no patient for {len(unmet)} of the {len(identifiers)} identifiers"] if unmet else []
+    return Roster(members=[Member(each, sorted(linked.get(each, ()))) for each in members], notes=notes)
+
+
+def _delivered_patients(source: Source) -> Iterator[_Patient]:
+    _, found = delivered(source)
+    for part in [*found.get("Patient", []), *found.get(SORTED, [])]:
+        for batch in text_batches(part.blocks(source.files), cap=source.site.limits.line_bytes, name=part.name):
+            for line, kind in each_resource(batch) if not isinstance(batch, Reason) else ():
+                if kind == "Patient":
+                    with suppress(IncompleteError):  # the mapping says what is wrong with it
+                        yield _patient(line)
 
 
 def parse_list(content: bytes, origin: str) -> tuple[list[str], list[str]]:
@@ -146,6 +179,10 @@ class _Asking:
         self._by_read: list[str] = []
         self._gone: list[str] = []
         self.notes: list[str] = []
+
+    def in_groups(self, groups: Sequence[str]) -> list[str]:
+        """The patients that some Groups list, each once."""
+        return list(dict.fromkeys(ident for group in groups for ident in self.in_group(group)))
 
     def in_group(self, group: str) -> list[str]:
         """The patients a Group lists."""
@@ -223,16 +260,9 @@ class _Asking:
     def _know(self, patients: Iterable[_Patient], asked: set[str]) -> None:
         """What was not asked for is left out: some servers ignore a parameter, and give everybody."""
         for patient in patients:
-            names = {patient.id, *(f"{each.system or ''}|{each.value or ''}" for each in patient.identifier or [])}
-            names |= {f"|{each.value}" for each in patient.identifier or []}
-            if met := asked & names:
+            if met := asked & {patient.id, *_names(patient)}:
                 self._met |= met
-                same = [
-                    named(each.other.reference)
-                    for each in patient.link or []
-                    if each.other and each.type in _SAME_PERSON
-                ]
-                self._merged[patient.id] = sorted({each for each in same if each})
+                self._merged[patient.id] = sorted(_same_person(patient))
 
     def _patients(self, parameter: str, values: Sequence[str]) -> Iterator[_Patient]:
         for line in self._lines("Patient", [(parameter, ",".join(values)), ELEMENTS, ("_count", str(len(values)))]):
@@ -259,6 +289,17 @@ class _Asking:
                 break
             seen.add(url)
         raise _short("the server's next links do not end")
+
+
+def _names(patient: _Patient) -> set[str]:
+    """Its identifiers, as a list may write them."""
+    identifiers = patient.identifier or []
+    return {f"{system}|{each.value or ''}" for each in identifiers for system in (each.system or "", "")}
+
+
+def _same_person(patient: _Patient) -> set[str]:
+    links = (each for each in patient.link or [] if each.other and each.type in _SAME_PERSON)
+    return {found for each in links if (found := named(each.other.reference if each.other else None))}
 
 
 def _patient(line: bytes) -> _Patient:

@@ -125,6 +125,11 @@ def by_words(gaps: Iterable[tuple[str, Gap]]) -> list[tuple[list[str], Gap]]:
 ACCEPTED = "What is missing and was accepted by an operator: the load is not partial by it."
 
 
+REPLAY = (
+    "retry or remap: what earlier loads landed was mapped again and nothing was read from the EHR; empty: a refresh."
+)
+
+
 class LoadEvent(BaseModel):
     """The value of a load event."""
 
@@ -144,6 +149,7 @@ class LoadEvent(BaseModel):
         default="", description="completed, partial (with gaps, or changes that cannot be sent) or failed."
     )
     published: int = Field(default=0, description="Outcome events acknowledged by the broker in this load.")
+    replay: str = Field(default="", description=REPLAY)
     refused: dict[str, int] = Field(
         default_factory=dict,
         description="Changes of the site that cannot be sent, by reason; each is tried again when its record changes.",
@@ -163,6 +169,7 @@ class LoadReport(BaseModel):
     gaps: list[Gap]
     accepted: list[Gap] = Field(default_factory=list, description=ACCEPTED)
     published: int = Field(description="Outcome events acknowledged by the broker in this load.")
+    replay: str = Field(default="", description=REPLAY)
     refused: dict[str, int] = Field(
         default_factory=dict,
         description="Changes of the site that cannot be sent, by reason; each is tried again when its record changes.",

@@ -163,6 +163,35 @@ class Reason(StrEnum):
     )
 
 
+_SITE, _IT, _VENDOR = "the site's data manager", "site IT", "EHR vendor"
+_WHO = {
+    Reason.MISSING_CODE: _SITE,
+    Reason.UNKNOWN_UNIT: _SITE,
+    Reason.UNIT_MISMATCH: _SITE,
+    Reason.UNIT_CONTRADICTED: _SITE,
+    Reason.BAD_CODE: _SITE,
+    Reason.INVALID_JSON: _IT,
+    Reason.LINE_TOO_LONG: _IT,
+    Reason.TRUNCATED_FILE: _IT,
+    Reason.FILE_TOO_LARGE: _IT,
+    Reason.OTHER_ENCODING: _IT,
+    Reason.NOT_A_RESOURCE: _IT,
+    Reason.BUNDLE: _IT,
+    Reason.UNKNOWN_MEDICATION: _IT,
+    Reason.PARTIAL_ANSWER: _IT,
+}
+
+
+def reason_of(code: str) -> Reason:
+    """The reason of a code, as the state and the counts keep it."""
+    return Reason[code.upper().replace("-", "_")]
+
+
+def who_acts(reason: Reason) -> str:
+    """Who can do what a reason's fix says."""
+    return "nobody" if reason.expected else _WHO.get(reason, _VENDOR)
+
+
 NOT_LOADED = frozenset(
     {
         Reason.LINE_TOO_LONG,

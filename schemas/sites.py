@@ -120,9 +120,10 @@ class Fhir(_Section):
         default=None,
         description="File name in connectors/vendors; where absent, told by what the server says of itself.",
     )
-    group: str | None = Field(
+    group: str | list[str] | None = Field(
         default=None,
-        description="id of the FHIR Group that is read: exported, or its members by search; all patients where absent.",
+        description="id of the FHIR Group that is read, or of several where the vendor limits their size: exported one by one, "
+        "or their members by search; all patients where absent.",
     )
     page_size: int = Field(default=200, ge=1, le=1000, description="search: resources a page (`_count`).")
     timeout_seconds: float = Field(default=60, gt=0, le=600, description="Longest wait for one answer.")
@@ -145,7 +146,25 @@ class Fhir(_Section):
         default=None, description="HTTP proxy on the way to the server; the environment's (HTTPS_PROXY) where absent."
     )
     proxy_login: SecretRef | None = Field(default=None, description="The proxy's log-in, as user:password.")
+    quota_header: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9-]{1,64}$",
+        description="Header of an answer that says how many requests are left of the day's; the vendor's own where absent.",
+    )
     auth: Auth = Auth()
+
+    @property
+    def groups(self) -> list[str]:
+        """The Groups that are read; none: everybody."""
+        return [self.group] if isinstance(self.group, str) else list(self.group or [])
+
+    @field_validator("group")
+    @classmethod
+    def _each_once(cls, value: str | list[str] | None) -> str | list[str] | None:
+        given = [value] if isinstance(value, str) else value
+        if given is not None and (not given or len(set(given)) < len(given) or not all(given)):
+            raise ValueError("give one Group, or a list of different ones; leave it out for all patients")
+        return value
 
     @field_validator("proxy")
     @classmethod
@@ -316,7 +335,7 @@ class Site(_Section):
         """A list can be asked for by search only; an export knows Groups, which the vendor makes."""
         if self.cohort and self.cohort.search and (self.fhir is None or self.road == "files"):
             raise ValueError("cohort.search asks a server, and files are read: list the patients in cohort.patients")
-        if self.cohort and self.road == "bulk" and self.fhir and not self.fhir.group:
+        if self.cohort and self.road == "bulk" and self.fhir and not self.fhir.groups:
             raise ValueError(
                 "an export cannot be asked for a list: ask the EHR vendor for a FHIR Group of these patients, of at most the"
                 ' vendor\'s size, and name it in fhir.group; or set road = "search"'
@@ -326,7 +345,7 @@ class Site(_Section):
     @property
     def reads_some(self) -> bool:
         """Whether not everybody's data is read."""
-        return self.cohort is not None or (self.fhir is not None and self.fhir.group is not None)
+        return self.cohort is not None or (self.fhir is not None and bool(self.fhir.groups))
 
     @property
     def overlap(self) -> timedelta:

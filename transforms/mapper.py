@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from schemas.outcomes import LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
+from schemas.outcomes import LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES, fhir_types_of
 from schemas.problems import Problem, Reason
 from transforms.codes.code_map import CodeMapRow, csv_line
 from transforms.codes.code_map import code_map as meanings
@@ -22,13 +22,13 @@ from transforms.identity import identity_of
 from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Mapped, Outcome, Outcomes, joined
 from transforms.privacy import FieldPolicy, Pseudonyms
 from transforms.privacy.pseudonyms import keyed
-from transforms.reading.keeper import Keeper
 from transforms.reading.lending import Links
 from transforms.reading.noticed import Noticed
-from transforms.reading.reader import Reader
+from transforms.reading.readers import Readers
 from transforms.reading.references import LookUp, LookUpLent, References
-from transforms.resources import declared_in, kept, mappings
+from transforms.resources import declared, declared_in
 from transforms.rules.concepts import shared_coding
+from transforms.rules.declaring import Resource
 from transforms.rules.setting import Setting
 from transforms.rules.units import meant_unit
 
@@ -83,29 +83,10 @@ class Mapper:
             ZoneInfo(time_zone), self._pseudonyms, meanings(rows), str(latest), midnight_is_date=midnight_is_date
         )
         self._setting = setting
-        policy = FieldPolicy.load()
-        self._sources = {resource.record: resource.source for resource in mappings().values()}
         self._references = References(self._pseudonyms, look_up, lent)
-        self._links = {
-            resource.record: Links(resource.lent, partial(policy.leaves, resource.record))
-            for resource in mappings().values()
-            if resource.lent
-        }
-        self._readers: dict[bytes, Reader | Keeper] = {
-            name.encode(): Keeper(resource, setting) for name, resource in kept().items() if name in types
-        }
-        self._readers |= {
-            name.encode(): Reader(
-                resource,
-                site=site,
-                setting=setting,
-                references=self._references,
-                leaves=partial(policy.leaves, resource.record),
-                noticed=self.noticed,
-            )
-            for name, resource in mappings().items()
-            if name in types
-        }
+        self._types = frozenset(name.encode() for name in types if declared_in(name))
+        self._readers = Readers(declared, site=site, setting=setting, references=self._references, noticed=self.noticed)
+        self._links: dict[str, Links] = {}
 
     def map_lines(self, lines: Sequence[bytes]) -> Outcomes:
         """What becomes of NDJSON lines (without their newlines). Bad input gives a problem, never an exception."""
@@ -118,18 +99,18 @@ class Mapper:
     def _map_some(self, lines: Sequence[bytes]) -> Outcomes:
         name = _opened(lines[0]) if lines else b""
         opening = _OPENING + name + b'"'
-        if name in self._readers and all(map(methodcaller("startswith", opening), lines)):
+        if name in self._types and all(map(methodcaller("startswith", opening), lines)):
             return self._read(name, lines)
         outcomes = Outcomes([None] * len(lines), {}, [], [], [])
         groups: dict[bytes, list[int]] = {}
         for place, line in enumerate(lines):
             name = _opened(line)
             try:
-                groups.setdefault(name if name in self._readers else _named(line), []).append(place)
+                groups.setdefault(name if name in self._types else _named(line), []).append(place)
             except _UNREADABLE as exc:
-                outcomes.put([place], self._unread(name if name in self._readers else b"", line, exc))
+                outcomes.put([place], self._unread(name if name in self._types else b"", line, exc))
         for name, places in groups.items():
-            if name in self._readers:
+            if name in self._types:
                 outcomes.put(places, self._read(name, [lines[place] for place in places]))
             else:
                 for place in places:
@@ -183,12 +164,19 @@ class Mapper:
 
     def record_count(self, resource_type: str, lines: Sequence[bytes]) -> int:
         """How many records lines of a type gave that are recognised, and so need no mapping."""
+        found = declared(resource_type)
+        if isinstance(found, Resource) and found.parts is None:
+            return len(lines)
         return self._readers[resource_type.encode()].record_count(lines)
 
     def linked(self, record: Mapped, said: Iterable[bytes]) -> Mapped:
         """A record with what other resources say of it now, in place of what they said before."""
         links = self._links.get(record.type)
-        return record if links is None else links.put(record, said)
+        if links is None:
+            resource = declared(fhir_types_of(record.type)[0])
+            lent = resource.lent if isinstance(resource, Resource) else ()
+            links = self._links[record.type] = Links(lent, partial(FieldPolicy.load().leaves, record.type))
+        return links.put(record, said)
 
     def map_line(self, line: bytes) -> Outcome:
         """What becomes of one line."""
@@ -196,7 +184,8 @@ class Mapper:
         record = outcomes.usual[0]
         if record is None:
             return outcomes.unusual[0]
-        return Outcome(self._sources[record.type], record.id[:REF_BYTES], [record], updated=record.updated)
+        source_type = record.provenance.split(b'"', 6)[5].decode()  # "source":[{"type":"…"
+        return Outcome(source_type, record.id[:REF_BYTES], [record], updated=record.updated)
 
     def take_flags(self) -> dict[str, int]:
         """The flags raised since they were taken last, by how often."""
@@ -226,7 +215,7 @@ class Mapper:
     def _read(self, name: bytes, lines: Sequence[bytes]) -> Outcomes:
         """Lines of one type. Where one cannot be read, the halves are, until it stands alone."""
         try:
-            return self._readers[name].read(lines)
+            return self._readers.of(name).read(lines)
         except _UNREADABLE as exc:
             if len(lines) == 1:
                 return self._unread(name, lines[0], exc)

@@ -1,7 +1,7 @@
 """What a server says it can do: its CapabilityStatement, read narrowly."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -17,6 +17,8 @@ EXPORTS = {"export": "system", "patient-export": "Patient", "group-export": "Gro
 _VERSION = re.compile(r"[0-9][0-9a-z.-]{0,11}")
 RELEASES = {"0": "DSTU1", "1": "DSTU2", "3": "STU3", "4": "R4B", "5": "R5", "6": "R6"}
 """FHIR's releases by the first number of their versions; R4 itself is 4.0."""
+_TEXT = re.compile(r'"([^"]{1,300})"')
+"""Texts of a JSON document, wherever they stand: no guide says yet where a SMART configuration names its editions."""
 _BULK_DATA = re.compile(r"bulk-?data.*[|#/]([1-9])\.[0-9]", re.IGNORECASE)
 """`http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export|3.0.0`, `hl7.fhir.uv.bulkdata#4.0.0-ballot`."""
 
@@ -124,6 +126,18 @@ def ask_capabilities(client: FhirClient) -> Capabilities:
 
 def _token_endpoint(client: FhirClient) -> str:
     """As the SMART configuration names it; empty where there is none. Believed for the vendor's name alone."""
+    return smart_token_endpoint(_smart_configuration(client))
+
+
+def advertised_edition(client: FhirClient, said: Capabilities) -> int:
+    """The edition of the Bulk Data guide by the capability statement, else by the SMART configuration; 0 where none is named."""
+    if said.bulk_data:
+        return said.bulk_data
+    return _newest_edition(_TEXT.findall(_smart_configuration(client).decode("utf-8", "replace")))
+
+
+def _smart_configuration(client: FhirClient) -> bytes:
+    """Empty where the server shows none."""
     try:
         answer = client.ask(
             "GET",
@@ -135,8 +149,8 @@ def _token_endpoint(client: FhirClient) -> str:
             log_in=False,
         )
     except MainstemError:
-        return ""
-    return smart_token_endpoint(answer.content) if answer.status == 200 else ""
+        return b""
+    return answer.content if answer.status == 200 else b""
 
 
 def _no_statement(place: str) -> NoStatement:
@@ -198,6 +212,10 @@ def _bulk_data(statement: _Statement) -> int:
     for rest in each(statement.rest, _Rest):
         places = [rest.operation, *(resource.operation for resource in each(rest.resource, _Resource))]
         named += [said(operation.definition, str, "") for place in places for operation in each(place, _Operation)]
+    return _newest_edition(named)
+
+
+def _newest_edition(named: Iterable[str]) -> int:
     return max((int(found[1]) for text in named if (found := _BULK_DATA.search(text))), default=0)
 
 

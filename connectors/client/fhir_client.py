@@ -88,7 +88,7 @@ class FhirClient:
         self.clock = clock
         self.sleep = sleep
         self.patience = Patience(notice)
-        self._quota = Quota()
+        self._quota = Quota(fhir.quota_header)
         self._base = str(fhir.base_url).rstrip("/")
         self._client_id = fhir.auth.client_id or fhir.auth.username or fhir.auth.method
         self._registered_id = fhir.auth.client_id or ""

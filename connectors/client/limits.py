@@ -2,7 +2,7 @@
 
 requests at once        one a reader; `parallel` readers (site file)
 requests a second       fhir.requests_per_second, each reader's
-requests a day          the vendor's quota, by the headers its file names; the last RESERVE are left
+requests a day          the vendor's quota, by fhir.quota_header or the headers its file names; the last RESERVE are left
 seconds an answer       fhir.timeout_seconds between bytes; bodies.ANSWER_SECONDS for all of one held in memory
 bytes a second          bodies.SLOWEST of a download, over bodies.WINDOW_SECONDS
 seconds a pause         outside.times.LONGEST_PAUSE, whatever Retry-After says; fhir_client.RETRY_SECONDS for all of a request
@@ -44,12 +44,14 @@ class QuotaSpent(TemporaryError):
 class Quota:
     """The requests that are left of the vendor's for a day, as its answers say."""
 
-    def __init__(self) -> None:
+    def __init__(self, header: str | None = None) -> None:
+        """`header`: the one that says it at this site, beside those of the vendor's file."""
+        self._own = (header,) if header else ()
         self._left: int | None = None
 
     def see(self, vendor: Vendor, headers: Mapping[str, str]) -> None:
         """An answer's headers."""
-        for name in vendor.quota_left:
+        for name in self._own or vendor.quota_left:
             self._note(_count(headers.get(name, "")))
         for used_name, most_name in vendor.quota_used:
             used, most = _count(headers.get(used_name, "")), _count(headers.get(most_name, ""))

@@ -1,6 +1,6 @@
 """Files of resources, line by line: fast, in flat memory, an end in mid-line told from a whole file's. NDJSON as a rule."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, groupby
 from pathlib import Path
 
@@ -48,6 +48,22 @@ def read_batches(path: Path, *, cap: int, blocks: int = 1) -> Iterator[tuple[int
             number += 1
     if lines:
         yield number, lines
+
+
+def holds_any(path: Path, words: Collection[bytes]) -> bool:
+    """Whether one of these stands in a file's text, in a tenth of the time that its lines take; also where that cannot be told."""
+    edge = max(map(len, words)) - 1
+    try:
+        for _, blocks in _texts(path):
+            end = b""
+            for block in plain(blocks):
+                seam = end + block[:edge]
+                if any(word in block or word in seam for word in words):
+                    return True
+                end = (seam if len(block) < edge else block)[-edge:]
+    except (TruncatedGzip, UnreadableZip):
+        return True
+    return False
 
 
 def _line_batches(path: Path, cap: int) -> Iterator[list[bytes] | Reason]:

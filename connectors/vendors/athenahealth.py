@@ -6,9 +6,11 @@ VENDOR = Vendor(
     title="athenahealth",
     names=r"athena ?(health|one|net|practice|flow)|\bathena\b",
     addresses=r"^https://[^/]*\.?(athenahealth|athenanet)\.com/",
-    # Its guide names the count left of a day, not the header; X-Plan-Quota-* are its gateway's older ones.
+    # Its guide says that answers count what is left of a day, and not by which header: these are the gateway's usual ones.
+    # fhir.quota_header names another.
     quota_left=("X-RateLimit-Remaining",),
     quota_used=(("X-Plan-Quota-Current", "X-Plan-Quota-Allotted"),),
     key_goes="athenahealth Developer Portal > Apps > the app (2-legged OAuth) > Credentials: the JWKS URL or the JWK",
-    advice="The Group of a practice is a-1.C-<practice id>; exports are meant monthly, searches daily; mind the daily quota.",
+    advice="The Group of a practice is a-1.C-<practice id>; exports are meant monthly, searches daily; mind the daily quota: "
+    "where its answers count it by a header of another name than X-RateLimit-Remaining, name it in fhir.quota_header.",
 )

@@ -17,6 +17,7 @@ VENDOR = Vendor(
     not_exported=frozenset({"Medication", "Binary"}),
     filter_rejects=frozenset({"_lastUpdated", "patient", "encounter"}),
     one_filter_a_type=True,
+    group_most=10_000,
     key_goes=(
         "Oracle Health Code Console: an application of type System, privacy Confidential; "
         "its JWKS URL (https) or JWKS under Cerner Central > System Accounts"

@@ -21,6 +21,7 @@ VENDOR = Vendor(
         "EpisodeOfCare": tuple((("type", code),) for code in EPISODE_TYPES),
     },
     rejected_categories=REJECTED,
+    group_most=1_000,
     key_goes=(
         "fhir.epic.com > Build Apps > the app (Backend Systems): the JWKS URL, or the public key uploaded; production and "
         "non-production apart, then each hospital enables the client id. Changes take effect within an hour."

@@ -20,7 +20,7 @@ def _advertised(visit: Visit, capabilities: Capabilities) -> str:
             "the capability statement advertises no $export; a run tries it all the same",
             'Ask whether it is licensed and switched on, or set road = "search".',
         )
-    if visit.source.fhir.group and "Group" not in capabilities.exports:
+    if visit.source.fhir.groups and "Group" not in capabilities.exports:
         raise IncompleteError(
             "the server advertises no export of a Group", "Ask whether it is switched on; or leave fhir.group out."
         )

@@ -57,7 +57,7 @@ def finish_run(
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
-        _print_report(report)
+        print_report(report)
     if report.status == "partial":
         raise typer.Exit(3)
 
@@ -76,7 +76,7 @@ def publish(site: SitePath) -> None:
     say(f"{refresh.site.site}: {published.events:,} events published")
 
 
-def _print_report(report: "LoadReport") -> None:
+def print_report(report: "LoadReport") -> None:
     """A load's figures by type, what was skipped, what is missing."""
     from rich.table import Table
 
@@ -93,8 +93,10 @@ def _print_report(report: "LoadReport") -> None:
     for line in _noticed(report):
         console.print(line, soft_wrap=True)
     taken_up = ", an unfinished load taken up" if report.resumed else ""
+    again = f" by {report.replay}" if report.replay else ""
     console.print(
-        f"{report.site}: {report.published:,} events published, {report.status} in {report.seconds:.1f} s (load {report.load}{taken_up})"
+        f"{report.site}: {report.published:,} events published{again}, {report.status} in {report.seconds:.1f} s "
+        f"(load {report.load}{taken_up})"
     )
 
 

@@ -191,7 +191,7 @@ def progress_bars(*, quiet: bool) -> Iterator["Progress"]:
 
 def reason_fix(reason: str) -> str:
     """What a reason code means and what can be done."""
-    from schemas.problems import Reason
+    from schemas.problems import reason_of
 
-    found = Reason[reason.upper().replace("-", "_")]
+    found = reason_of(reason)
     return f"{found.meaning} {found.fix}"

@@ -13,6 +13,7 @@ from mainstem.refresh.plan import Planned, plan, planned
 from mainstem.refresh.preflight import preflight
 from mainstem.refresh.publish import publish
 from mainstem.refresh.pull import pull_units
+from mainstem.refresh.replay import remap, retry
 from mainstem.refresh.report import verdict
 from mainstem.refresh.run import run
 from mainstem.refresh.steps import STEPS, Step
@@ -33,6 +34,8 @@ __all__ = [
     "preflight",
     "publish",
     "pull_units",
+    "remap",
+    "retry",
     "run",
     "verdict",
 ]

@@ -1,7 +1,7 @@
 """The step map: landed lines into the state, by the batch."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import chain
 from pathlib import Path
@@ -71,13 +71,13 @@ def _map_type(
     beside: PublisherBeside | None,
     own: Callable[[bytes], bool] | None,
 ) -> TypeCounts:
-    with _TypeLoad(refresh, load_id, name, mapper, beside, own) as part:
+    with TypeLoad(refresh, load_id, name, mapper, beside, Share(name, name, own)) as part:
         for path in refresh.landing(load_id).files(name):
             for number, lines in part.left(path, read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS)):
                 if isinstance(lines, Problem):
                     part.skip(lines, path, number)
                 else:
-                    part.take(lines, path, number)
+                    part.take(lines, path, range(number, number + len(lines)))
         part.finish()
     counts = refresh.store.loads.figures(load_id)[name]
     log.info("mapped", site=refresh.site.site, load=load_id, type=name, **_brief(counts))
@@ -106,7 +106,22 @@ class _Asked(NamedTuple):
     """Lines among them of patients who are not in the cohort: they are counted, and neither mapped nor kept."""
 
 
-class _TypeLoad(AbstractContextManager["_TypeLoad"]):
+class Share(NamedTuple):
+    """What of a type is mapped as one part of a load."""
+
+    part: str
+    """Its name: the type's, or one that begins with it and `/`."""
+    kept_as: str
+    """What its file of unusable lines is called."""
+    own: Callable[[bytes], bool] | None = None
+    """Which lines are of the site's cohort; none: all are."""
+    landed: str = ""
+    """The folder of an earlier load, with `/`, where the lines were landed by one."""
+    outdated_by: Collection[str] = ()
+    """Loads after that one: what they withdrew stays withdrawn."""
+
+
+class TypeLoad(AbstractContextManager["TypeLoad"]):
     """One type's share of a load: maps its lines and collects batches for the store, unusable lines for the quarantine.
 
     A batch is saved before the next is mapped: a thread that saves meanwhile fights for the interpreter's lock and is slower.
@@ -119,11 +134,11 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         name: str,
         mapper: Mapper,
         beside: PublisherBeside | None,
-        own: Callable[[bytes], bool] | None,
+        share: Share,
     ) -> None:
-        self._own = own
+        self._share, self._own = share, share.own
         self._read = self._recognised = self._known = self._done = 0
-        self._begun = refresh.store.loads.begin_part(load_id, name, mapper.identity(name).hex())
+        self._begun = refresh.store.loads.begin_part(load_id, share.part, mapper.identity(name).hex())
         self._place = self._begun
         self._judge = _Judge(refresh.site.validate_sample, mapper)
         self._mapper = mapper
@@ -144,7 +159,7 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         self._unkept = 0
         limits = refresh.site.limits
         kept = refresh.landing(load_id).quarantine(
-            name, at=self._kept_upto, most=Kept(limits.quarantine_bytes, limits.quarantine_lines)
+            share.kept_as, at=self._kept_upto, most=Kept(limits.quarantine_bytes, limits.quarantine_lines)
         )
         self._kept = self._closing.enter_context(kept)
         recogniser = Recogniser(refresh.store, refresh.site.site, name, mapper)
@@ -166,9 +181,8 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
                 elif not isinstance(lines, Problem) and done < len(lines):
                     yield number + done, lines[done:]
 
-    def take(self, lines: list[bytes], path: Path, number: int) -> None:
-        """Some lines, of which the first is line `number` of a file; they are mapped when the next ones are taken."""
-        numbers: Sequence[int] = range(number, number + len(lines))
+    def take(self, lines: list[bytes], path: Path, numbers: Sequence[int]) -> None:
+        """Some lines, with their numbers in a file; they are mapped when the next ones are taken."""
         last, others = numbers[-1], 0
         if self._own is not None:
             kept = [place for place, line in enumerate(lines) if self._own(line)]
@@ -260,7 +274,9 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
         if not self._kept.add(line):
             self._unkept += 1
             return
-        self._quarantined.append(Quarantined(self._name, ref, problem.reason.value, problem.path, path.name, number))
+        self._quarantined.append(
+            Quarantined(self._name, ref, problem.reason.value, problem.path, self._share.landed + path.name, number)
+        )
 
     def _flush(self, *, whole: bool = False) -> None:
         """Saves what was collected, with what was read for it and how far the part has got, in one transaction."""
@@ -286,8 +302,10 @@ class _TypeLoad(AbstractContextManager["_TypeLoad"]):
             place=place._replace(whole=whole, extra={KEPT: list(self._kept_upto)}),
             unusable=list(self._unusable.items()),
             in_part=self._in_part,
+            mapped_again=bool(self._share.landed),
+            outdated_by=self._share.outdated_by,
         )
-        saved = self._refresh.store.records.save(self._load, self._name, batch, self._refresh.clock())
+        saved = self._refresh.store.records.save(self._load, self._share.part, batch, self._refresh.clock())
         if self._beside is not None:
             self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
         self._read = self._recognised = self._known = self._unkept = self._retracted = 0

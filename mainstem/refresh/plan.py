@@ -65,11 +65,14 @@ def _open(
     site, store = refresh.site, refresh.store
     unfinished = store.loads.open(site.site)
     if unfinished is not None:
-        if not fresh:
+        if unfinished.plan.replay:
+            _give_up(refresh, unfinished)
+        elif not fresh:
             _same_asked(refresh, unfinished, mode, types, since)
             cohort.take_up(refresh, unfinished)
             return unfinished, True
-        store.loads.abandon(unfinished.id, ended=refresh.clock())
+        else:
+            store.loads.abandon(unfinished.id, ended=refresh.clock())
     capabilities = read_capabilities(refresh.source(site.types))
     wanted = [name for name in site.types if name in types] if types else readable(site, capabilities)
     wanted += beside(site, wanted, capabilities)
@@ -88,6 +91,16 @@ def _open(
     load = store.loads.start(site.site, mode=mode, started=refresh.clock(), plan=new)
     cohort.keep(refresh, load, patients)
     return load, False
+
+
+def _give_up(refresh: Refresh, replay: Load) -> None:
+    """An unfinished replay stands in nobody's way: what it saved stays, and it can be begun again. Raises BusyError where
+    somebody is at it."""
+    with locked(refresh, "replay"):
+        refresh.store.loads.abandon(replay.id, ended=refresh.clock())
+    said = f"an unfinished {replay.plan.replay} was given up for this load; begin it again afterwards"
+    log.warning("replay given up", site=replay.site, load=replay.id, kind=replay.plan.replay)
+    refresh.notice(said)
 
 
 def _limit(refresh: Refresh, types: Sequence[str]) -> list[str]:

@@ -14,9 +14,10 @@ from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
 from schemas.errors import IncompleteError, MainstemError
 from schemas.gaps import GapCause
-from schemas.outcomes import fhir_types_of
+from schemas.outcomes import CORE_TYPES, fhir_types_of
 
 log = structlog.get_logger()
+_REFUSALS = (GapCause.REFUSED, GapCause.NOT_EXPORTED)
 FEW = 10
 """Resources that may come and go whatever share of a type they are."""
 
@@ -39,7 +40,7 @@ def pull_each(refresh: Refresh, load_id: str, names: Sequence[str]) -> tuple[int
     accepted = {(each.resource_type, each.cause) for each in refresh.store.gaps.acceptances(refresh.site.site)}
     for name in names:
         with holding(refresh, load_id, "pull", name) as load:
-            pulled, error = _tried(refresh, load, name)
+            pulled, error = _lacking(refresh, load, *_tried(refresh, load, name))
             refresh.store.loads.record_pulled(load_id, name, pulled)
         resources += pulled.resources
         if short := [each for each in pulled.short if (each.type, each.cause) not in accepted]:
@@ -56,6 +57,30 @@ def _tried(refresh: Refresh, load: Load, name: str) -> tuple[Pulled, MainstemErr
     except MainstemError as exc:
         concerned = EVERY_TYPE if name == EXPORT else name
         return Pulled(unit=name, short=[Shortfall.of_error(concerned, exc)], as_of=refresh.clock()), exc
+
+
+def _lacking(
+    refresh: Refresh, load: Load, pulled: Pulled, error: MainstemError | None
+) -> tuple[Pulled, MainstemError | None]:
+    """What nobody asked for by name, and the server refuses and never gave, is not missed: it is said, and is no gap.
+
+    A site file without types reads what its server gives; a new version of ours asks for more than it did.
+    """
+    known = refresh.store.watermarks.of(load.site)
+    named = refresh.site.types if "types" in refresh.site.model_fields_set else load.plan.asked_types
+
+    def unmissed(short: Shortfall) -> bool:
+        unasked = short.type not in CORE_TYPES and short.type not in named and short.type not in known
+        return unasked and bool(short.type) and short.cause in _REFUSALS
+
+    passed = [each for each in pulled.short if unmissed(each)]
+    if not passed:
+        return pulled, error
+    said = [f"{each.reason}; not missed, as the site file does not name {each.type}" for each in passed]
+    left = [each for each in pulled.short if each not in passed]
+    delivered = pulled.delivered and not (error and not left)
+    found = msgspec.structs.replace(pulled, short=left, notes=[*pulled.notes, *said], delivered=delivered)
+    return found, error if left else None
 
 
 def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
@@ -84,7 +109,8 @@ def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
         for each in _fallen_silent(refresh, load.site, pulled, types)
         if not pulled.missing(each)
     ]
-    fallen = [] if roster else _sharp_falls(refresh, load, pulled)
+    steady = roster is None or not roster.members or not cohort.left(refresh, roster)
+    fallen = _sharp_falls(refresh, load, pulled) if steady else []  # fewer people have less
     return msgspec.structs.replace(pulled, full=True, short=[*pulled.short, *silent, *fallen])
 
 
@@ -95,18 +121,20 @@ def _unheeded(refresh: Refresh, load: Load, pulled: Pulled) -> bool:
 
 
 def _sharp_falls(refresh: Refresh, load: Load, pulled: Pulled) -> list[Shortfall]:
-    """Types of which far less came than at the last full read that was whole; by search, where a count was taken."""
-    limit = refresh.site.limits.fall_percent
-    before = refresh.store.loads.last_pulled(load.site, pulled.unit, lambda each: each.full and each.complete)
-    if before is None or pulled.short or pulled.unit == EXPORT:
-        return []
-    return [
-        Shortfall(
-            name, GapCause.SHARP_FALL, f"{name}: {now} came, {then} at the last full read: more than {limit:g} % less"
-        )
-        for name, then in before.types.items()
-        if 0 < (now := pulled.types.get(name, 0)) < then * (1 - limit / 100) and then - now >= FEW
-    ]
+    """Types of which far less came than at the last full read that was whole of them."""
+    fallen, limit = [], refresh.site.limits.fall_percent
+    for name, now in pulled.types.items():
+        then = 0 if pulled.missing(name) else _came_before(refresh, load, pulled.unit, name)
+        if 0 < now < then * (1 - limit / 100) and then - now >= FEW:
+            reason = f"{name}: {now} came, {then} at the last full read: more than {limit:g} % less"
+            fallen.append(Shortfall(name, GapCause.SHARP_FALL, reason))
+    return fallen
+
+
+def _came_before(refresh: Refresh, load: Load, unit: str, name: str) -> int:
+    """How many of a type came at the last full read that was whole of it."""
+    whole = refresh.store.loads.last_pulled(load.site, unit, lambda each: each.full and not each.missing(name))
+    return whole.types.get(name, 0) if whole else 0
 
 
 def _fallen_silent(refresh: Refresh, site: str, pulled: Pulled, types: Sequence[str]) -> list[str]:

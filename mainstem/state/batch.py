@@ -53,7 +53,9 @@ class Batch(NamedTuple):
     linked: Collection[bytes] = ()
     """Refs whose records say what is lent to them, as it was read for this batch."""
     mapped_again: bool = False
-    """The lines did not come, they were kept: those that give records now are in quarantine no more."""
+    """The lines did not come, they were kept: those that can be used now are in quarantine no more."""
+    outdated_by: Collection[str] = ()
+    """Loads that came after the lines did: records that these withdrew are not told again; they count as stale."""
     figures: TypeCounts | None = None
     """What was read for this batch; what became of the records is added by the state."""
     place: Place | None = None

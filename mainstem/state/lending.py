@@ -22,13 +22,13 @@ class Lending:
     def __init__(self, database: Database, batches: Batches) -> None:
         self._database, self._batches = database, batches
 
-    def of(self, site: str, refs: Sequence[bytes]) -> dict[bytes, list[bytes]]:
-        """What is said of resources, by ref, in an order that stays."""
+    def of(self, site: str, refs: Sequence[bytes]) -> dict[bytes, list[bytes]] | None:
+        """What is said of resources, by ref, in an order that stays; None where nothing says anything of any."""
         row = tables.lent.c
         found: dict[bytes, list[bytes]] = {}
         with self._database.read() as connection:
             if not _any(connection, site):
-                return {}
+                return None
             for some in _portions(refs):
                 wanted = select(row.to, row.content).where(row.site == site, row.to.in_(some), row.content.is_not(None))
                 for to, content in connection.execute(wanted.order_by(row.to, row.by)):

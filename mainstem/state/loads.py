@@ -36,6 +36,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     asked_types: list[str] = []
     """Types the load was limited to; none: all of the site."""
     asked_since: datetime | None = None
+    replay: str = ""
+    """retry or remap: what earlier loads landed is mapped again, and the EHR is not asked; empty: a refresh."""
+    replayed: list[str] = []
+    """The loads that are mapped again from what they landed."""
 
     def units_of(self, part: int, parts: int) -> list[str]:
         """The units that fall to one of several tasks side by side."""
@@ -133,6 +137,13 @@ class Loads:
                 .limit(1)
             ).first()
         return None if row is None else _as_load(row)
+
+    def of(self, site: str, limit: int = _LOOKED_BACK) -> list[Load]:
+        """The site's loads, the newest first."""
+        newest = (tables.load.c.started.desc(), tables.load.c.id.desc())
+        with self._database.read() as connection:
+            found = connection.execute(_LOAD.where(tables.load.c.site == site).order_by(*newest).limit(limit))
+            return [_as_load(row) for row in found]
 
     def record_pulled(self, load_id: str, unit: str, pulled: Pulled) -> None:
         """What was pulled by a unit (a resource type, or `export`); it replaces that of an earlier attempt."""
@@ -285,7 +296,7 @@ class Loads:
         if status == "completed":
             _forget_touched(connection, load.site, last)
         if status != "abandoned":
-            quarantine.release(connection, load.id, load.site, load.mode, moved)
+            quarantine.release(connection, load.id, load.site, load.mode, moved, load.plan.replayed)
         row = tables.load
         report = _reported(connection, load, status, moved, missing)
         ending: dict[str, Any] = {"status": status, "ended": ended, "last_number": last}
@@ -420,6 +431,7 @@ def _reported(
         gaps=list(missing.gaps),
         accepted=list(missing.accepted),
         published=load.published,
+        replay=load.plan.replay,
         refused=refused,
         notes=[*_noted(connection, load.id, counts), *missing.notes],
         unjudged=dict(missing.unjudged),
@@ -467,6 +479,7 @@ def _tell_ended(connection: Connection, load: Load, report: LoadReport, ended: d
         accepted=report.accepted,
         status=report.status,
         published=report.published,
+        replay=report.replay,
         refused=report.refused,
         error=error,
     )

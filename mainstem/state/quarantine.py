@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql
 from mainstem.database import Database
 from mainstem.state import tables
 from mainstem.state.batch import Quarantined
+from transforms.mapped import REF_BYTES, WHOLE
 
 _AT_ONCE = 500
 
@@ -31,6 +32,22 @@ class Quarantine:
             ):
                 yield Quarantined(*found)
 
+    def by_load(self, site: str) -> list[tuple[str, Quarantined]]:
+        """All of a site, with the load that noted each."""
+        row = tables.quarantine.c
+        wanted = select(row.load, *(row[name] for name in Quarantined._fields)).where(row.site == site)
+        with self._database.read() as connection:
+            return [(found[0], Quarantined(*found[1:])) for found in connection.execute(wanted)]
+
+    def named(self, site: str, resource_type: str, reason: str = "") -> list[tuple[str, bytes]]:
+        """(load, ref) of the resources of a type that have an id, of one reason or of all."""
+        row = tables.quarantine.c
+        wanted = select(row.load, row.ref).where(row.site == site, row.resource_type == resource_type, row.ref != b"")
+        if reason:
+            wanted = wanted.where(row.reason == reason)
+        with self._database.read() as connection:
+            return [(load, ref) for load, ref in connection.execute(wanted)]
+
 
 def note(connection: Connection, load_id: str, site: str, items: Sequence[Quarantined]) -> None:
     """The same ones again, by a map step run again, are noted once."""
@@ -43,15 +60,18 @@ def note(connection: Connection, load_id: str, site: str, items: Sequence[Quaran
         connection.execute(postgresql.insert(tables.quarantine).on_conflict_do_nothing(), rows)
 
 
-def heal(connection: Connection, site: str, refs: Collection[bytes]) -> None:
-    """Resources that could not be used until another one came."""
+def heal(connection: Connection, site: str, refs: Collection[bytes], *, but: str = "") -> None:
+    """Resources that can be used now; what a load notes of them itself (`but`) stays."""
     row, left = tables.quarantine, iter(refs)
     while some := list(islice(left, _AT_ONCE)):
-        connection.execute(delete(row).where(row.c.site == site, row.c.ref.in_(some)))
+        connection.execute(delete(row).where(row.c.site == site, row.c.ref.in_(some), row.c.load != but))
 
 
-def release(connection: Connection, load_id: str, site: str, mode: str, types: Collection[str]) -> None:
-    """What earlier loads could not use and this one read anew: all of a type by a full load, else what came again and is noted again."""
+def release(
+    connection: Connection, load_id: str, site: str, mode: str, types: Collection[str], replayed: Collection[str] = ()
+) -> None:
+    """What earlier loads could not use and this one read anew: all of a type by a full load, else what came again, be it
+    that it is noted again or that it gave a record now; of `replayed` loads also the lines without a name."""
     row, again = tables.quarantine, tables.quarantine.alias()
     earlier = delete(row).where(row.c.site == site, row.c.load != load_id)
     if mode == "full" and types:
@@ -64,6 +84,19 @@ def release(connection: Connection, load_id: str, site: str, mode: str, types: C
             again.c.ref != b"",
         )
         connection.execute(earlier.where(exists().where(*same)))
+        connection.execute(earlier.where(row.c.load.in_(replayed), row.c.ref == b""))
+        _heal_recorded(connection, load_id, site)
+
+
+def _heal_recorded(connection: Connection, load_id: str, site: str) -> None:
+    """Resources of which this load stored a record."""
+    row, record = tables.quarantine.c, tables.record.c
+    wanted = select(row.ref).distinct().where(row.site == site, row.load != load_id, row.ref != b"")
+    left = iter(connection.scalars(wanted).all())
+    while some := list(islice(left, _AT_ONCE)):
+        whole = record.id.in_([ref + WHOLE for ref in some])
+        now = select(record.id).where(whole, record.load == load_id, record.content.is_not(None))
+        heal(connection, site, {id_[:REF_BYTES] for id_ in connection.scalars(now)}, but=load_id)
 
 
 def by_reason(connection: Connection, site: str) -> dict[tuple[str, str], int]:

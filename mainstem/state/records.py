@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from mainstem.database import Database
-from mainstem.state import aliases, figures, lending, quarantine, references
+from mainstem.state import aliases, figures, lending, quarantine, references, tables
 from mainstem.state.batch import Batch, Saved
 from mainstem.state.batches import Batches
 from mainstem.state.keys import move, note_own
@@ -14,7 +14,9 @@ from mainstem.state.loads import hold_open
 from mainstem.state.moments import microseconds
 from mainstem.state.numbers import add_to_tally, hold_number, keep_number
 from mainstem.state.saving import Saving
-from transforms.mapped import REF_BYTES
+from transforms.mapped import REF_BYTES, Mapped
+
+_AT_ONCE = 500
 
 
 class Records:
@@ -31,16 +33,19 @@ class Records:
         with self._database.write() as connection:
             load = hold_open(connection, load_id)
             saving = self._saving(connection, load.site, load_id, at)
-            renamed = aliases.apply(connection, load.site, batch.records)
+            standing = _standing(connection, batch)
+            renamed = aliases.apply(connection, load.site, standing)
             saved = saving.save(renamed.records, [*batch.withdrawn, *renamed.withdrawn], batch.unusable, batch.in_part)
-            saved = saved._replace(unchanged=saved.unchanged + len(renamed.withdrawn))
+            outdated = len(batch.records) - len(standing)
+            saved = saved._replace(unchanged=saved.unchanged + len(renamed.withdrawn), stale=saved.stale + outdated)
             move(connection, load.site, [each._replace(own=renamed.own.get(each.id)) for each in saving.moves])
             note_own(connection, renamed.noted)
             self._close(connection, load.site, saving)
             told = lending.save(connection, load.site, batch, saving)
             references.save(connection, load.site, batch, saving, told)
             if batch.mapped_again:
-                quarantine.heal(connection, load.site, {record.id[:REF_BYTES] for record in batch.records})
+                usable = {*(record.id[:REF_BYTES] for record in batch.records), *(ref for ref, _ in batch.withdrawn)}
+                quarantine.heal(connection, load.site, usable)
             quarantine.note(connection, load_id, load.site, batch.quarantined)
             figures.add(connection, load_id, part, batch, saved)
         return saved
@@ -61,3 +66,16 @@ class Records:
         if saving.number > saving.first:
             keep_number(connection, site, saving.number)
             add_to_tally(connection, site, saving.added)
+
+
+def _standing(connection: Connection, batch: Batch) -> Sequence[Mapped]:
+    """A batch's records without those that a later load withdrew."""
+    if not batch.outdated_by:
+        return batch.records
+    row, withdrawn = tables.record.c, set[bytes]()
+    ids = [record.id for record in batch.records]
+    for start in range(0, len(ids), _AT_ONCE):
+        some = row.id.in_(ids[start : start + _AT_ONCE])
+        wanted = select(row.id).where(some, row.content.is_(None), row.load.in_(batch.outdated_by))
+        withdrawn.update(connection.scalars(wanted))
+    return [record for record in batch.records if record.id not in withdrawn]

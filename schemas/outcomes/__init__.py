@@ -32,9 +32,10 @@ from schemas.outcomes.record import (
 )
 from schemas.outcomes.requests import ServiceRequest
 from schemas.outcomes.treatments import DeviceUse, Immunization, Medication, Procedure
-from schemas.outcomes.voices import Issue, ProResponse
+from schemas.outcomes.voices import Goal, Issue, ProResponse
 
 __all__ = [
+    "CORE_TYPES",
     "LENDING_TYPES",
     "MAPPED_TYPES",
     "OCDM_VERSION",
@@ -53,6 +54,7 @@ __all__ = [
     "DiseaseAssessment",
     "Encounter",
     "Enrolment",
+    "Goal",
     "Immunization",
     "Issue",
     "MeasureResult",
@@ -96,6 +98,7 @@ AnyRecord = Annotated[
     | Allergy
     | ServiceRequest
     | Issue
+    | Goal
     | MeasureResult,
     Field(discriminator="type"),
 ]
@@ -120,6 +123,9 @@ LENDING_TYPES: tuple[str, ...] = tuple(
     dict.fromkeys(fhir for model in RECORD_TYPES.values() for fhir in model.lenders if fhir not in _FED)
 )
 """FHIR resource types that say something of mapped ones, and are read beside them."""
+
+CORE_TYPES = frozenset(fhir for model in RECORD_TYPES.values() for fhir in model.everywhere)
+"""Mapped FHIR resource types that every hospital's system gives; the others are read where it does."""
 
 OPTIONAL_TYPES = frozenset(fhir for model in RECORD_TYPES.values() for fhir in model.optional)
 """Those of them that only add to what is mapped: a source that has none lacks nothing."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.outcomes.record import Codings, Number, PartialDate, Record, RecordId, fact
 
@@ -26,8 +26,32 @@ class DoseStep(BaseModel):
     dose_unit: str | None = fact(
         "Unit of the dose.", source="Dosage.doseAndRate.dose[x]", terminology="UCUM; {tablet} …"
     )
-    rate: Number | None = fact("Rate.", source="Dosage.doseAndRate.rateQuantity", unit="as in `rate_unit`")
-    rate_unit: str | None = fact("Unit of the rate.", source="Dosage.doseAndRate.rateQuantity", terminology="UCUM")
+    rate: Number | None = fact("Rate.", source="Dosage.doseAndRate.rateQuantity, rateRatio", unit="as in `rate_unit`")
+    rate_low: Number | None = fact("Lowest rate.", source="Dosage.doseAndRate.rateRange.low", unit="as in `rate_unit`")
+    rate_high: Number | None = fact(
+        "Highest rate.", source="Dosage.doseAndRate.rateRange.high", unit="as in `rate_unit`"
+    )
+    rate_unit: str | None = fact("Unit of the rate.", source="Dosage.doseAndRate.rate[x]", terminology="UCUM")
+    max_dose: Number | None = fact(
+        "Most at a time.", source="Dosage.maxDosePerAdministration", unit="as in `max_dose_unit`"
+    )
+    max_dose_unit: str | None = fact(
+        "Its unit.", source="Dosage.maxDosePerAdministration", terminology="UCUM; {tablet} …"
+    )
+    max_dose_period: Number | None = fact(
+        "Most in a time, as one number: 80 for 80 mg a day.",
+        source="Dosage.maxDosePerPeriod",
+        unit="as in `max_dose_period_unit`",
+    )
+    max_dose_period_unit: str | None = fact(
+        "Its unit: `mg/d`.", source="Dosage.maxDosePerPeriod", terminology="UCUM; {tablet} …"
+    )
+    max_dose_lifetime: Number | None = fact(
+        "Most in a lifetime.", source="Dosage.maxDosePerLifetime", unit="as in `max_dose_lifetime_unit`"
+    )
+    max_dose_lifetime_unit: str | None = fact(
+        "Its unit.", source="Dosage.maxDosePerLifetime", terminology="UCUM; {tablet} …"
+    )
     frequency: int | None = fact("Times a period.", source="Dosage.timing.repeat.frequency, timing.code")
     frequency_max: int | None = fact("At most that many times.", source="Dosage.timing.repeat.frequencyMax")
     period: Number | None = fact(
@@ -62,12 +86,32 @@ class DoseStep(BaseModel):
     end: datetime | None = fact("End, UTC.", source="Dosage.timing.repeat.boundsPeriod.end")
     end_date: PartialDate | None = fact("Local date of the end.", source="Dosage.timing.repeat.boundsPeriod.end")
     days: Number | None = fact("Length of the step.", source="Dosage.timing.repeat.boundsDuration", unit="d")
+    days_low: Number | None = fact("At least that long.", source="Dosage.timing.repeat.boundsRange.low", unit="d")
+    days_high: Number | None = fact("At most that long.", source="Dosage.timing.repeat.boundsRange.high", unit="d")
+    dates: list[PartialDate] = fact(
+        "Local dates on which it is taken, where they are named.",
+        source="Dosage.timing.event",
+        default_factory=list,
+    )
+
+
+class Strength(BaseModel):
+    """How much of an ingredient there is in how much of a medicine."""
+
+    model_config = ConfigDict(extra="ignore", defer_build=True)
+
+    code: str = Field(description="The ingredient; RxNorm.")
+    value: Number = Field(description="Amount in `unit`.")
+    unit: str = Field(description="UCUM.")
+    per: Number | None = Field(default=None, description="In so much of the medicine, in `per_unit`.")
+    per_unit: str | None = Field(default=None, description="UCUM; countable forms as {tablet}.")
 
 
 class Medication(Record):
     """A medication ordered, dispensed, given or reported (OMOP drug_exposure; PCORnet PRESCRIBING, DISPENSING, MED_ADMIN)."""
 
     fhir = ("MedicationRequest", "MedicationDispense", "MedicationAdministration", "MedicationStatement")
+    everywhere = ("MedicationRequest",)
     refers = ("Medication",)
     type: Literal["medication"] = "medication"
     kind: Literal["ordered", "dispensed", "given", "reported"] = fact(
@@ -79,6 +123,9 @@ class Medication(Record):
     )
     ingredients: list[str] = fact(
         "Active ingredients.", source="Medication.ingredient.item[x]", terminology="RxNorm IN", default_factory=list
+    )
+    strengths: list[Strength] = fact(
+        "How much of which ingredient.", source="Medication.ingredient.strength", default_factory=list
     )
     drug_by_reference: bool | None = fact(
         "The drug stands in a Medication resource that this one names; published measures look at coded ones only.",
@@ -125,10 +172,10 @@ class Medication(Record):
         terminology="UCUM; countable forms as {tablet}",
     )
     rate: Number | None = fact(
-        "Rate of what was given.", source="MedicationAdministration.dosage.rateQuantity", unit="as in `rate_unit`"
+        "Rate of what was given.", source="MedicationAdministration.dosage.rate[x]", unit="as in `rate_unit`"
     )
     rate_unit: str | None = fact(
-        "Unit of the rate.", source="MedicationAdministration.dosage.rateQuantity", terminology="UCUM"
+        "Unit of the rate.", source="MedicationAdministration.dosage.rate[x]", terminology="UCUM"
     )
     route: Codings = fact(
         "Route of the first step.",
@@ -185,6 +232,7 @@ class Procedure(Record):
     """A procedure performed (OMOP procedure_occurrence; PCORnet PROCEDURES)."""
 
     fhir = ("Procedure",)
+    everywhere = ("Procedure",)
     type: Literal["procedure"] = "procedure"
     code: str | None = fact("Normalised code.", source="Procedure.code", terminology="SNOMED CT, CPT, ICD-10-PCS")
     codings: Codings = fact("Every coding of the source.", source="Procedure.code", default_factory=list)
@@ -241,6 +289,7 @@ class Immunization(Record):
     """A vaccine given (OMOP drug_exposure; PCORnet IMMUNIZATION)."""
 
     fhir = ("Immunization",)
+    everywhere = ("Immunization",)
     type: Literal["immunization"] = "immunization"
     code: str | None = fact("Vaccine.", source="Immunization.vaccineCode", terminology="CVX")
     codings: Codings = fact("Every coding of the source.", source="Immunization.vaccineCode", default_factory=list)
@@ -276,6 +325,12 @@ class Immunization(Record):
     reasons: Codings = fact("Reasons.", source="Immunization.reasonCode", default_factory=list)
     reason_records: list[RecordId] = fact(
         "Conditions that are the reason.", source="Immunization.reasonReference", default_factory=list
+    )
+    reaction_dates: list[PartialDate] = fact(
+        "Local dates on which it was reacted to.", source="Immunization.reaction.date", default_factory=list
+    )
+    reaction_records: list[RecordId] = fact(
+        "Observations of reactions.", source="Immunization.reaction.detail", default_factory=list
     )
     recorded_date: PartialDate | None = fact("Local date of recording.", source="Immunization.recorded")
     encounter: RecordId | None = fact("The visit it belongs to.", source="Immunization.encounter")

@@ -101,14 +101,152 @@ class ProResponse(Record):
 
 
 class Issue(Record):
-    """What a patient, family or clinician raised, and what became of it."""
+    """What a patient, family or clinician raised or asked for, and what became of it. Its words stay at the site."""
 
+    fhir = ("Communication", "Task")
     type: Literal["issue"] = "issue"
-    raised_by: Literal["patient", "family", "clinician"] = fact(
-        "Role of who raised it.", source="Communication.sender", required=True
+    kind: Literal["message", "task"] = fact("How it was raised.", source="resource type", required=True)
+    raised_by: Literal["patient", "family", "clinician"] | None = fact(
+        "Role of who raised it; never who.", source="Communication.sender, Task.requester"
     )
-    topic: str = fact("Coded topic.", source="Communication.topic", required=True)
-    measure: str | None = fact("The measure it is about.", source="Communication.about")
-    code: str | None = fact("Coded text.", source="Communication.reasonCode")
-    status: str | None = fact("Status.", source="Task.status", terminology="FHIR task-status")
-    response: str | None = fact("Coded response.", source="Task.output")
+    addressed_to: list[str] = fact(
+        "Of what kind those are whom it is for; never who.",
+        source="Communication.recipient, Task.owner",
+        terminology="FHIR resource types",
+        default_factory=list,
+    )
+    topic: str | None = fact(
+        "Coded topic.",
+        source="Communication.topic, Task.code",
+        terminology="SNOMED CT, LOINC, CPT, HCPCS; FHIR communication-topic, task-code",
+    )
+    codings: Codings = fact("Every coding of the topic.", source="Communication.topic, Task.code", default_factory=list)
+    category: Codings = fact("Category.", source="Communication.category", default_factory=list)
+    reasons: Codings = fact("Reasons.", source="reasonCode", default_factory=list)
+    reason_records: list[RecordId] = fact(
+        "Records that are the reason.", source="reasonReference", default_factory=list
+    )
+    measure: str | None = fact("The measure it is about, as a keyed hash.", source="Communication.about, Task.focus")
+    about: list[RecordId] = fact("Records it is about.", source="Communication.about, Task.focus", default_factory=list)
+    medium: Codings = fact(
+        "By what means.",
+        source="Communication.medium",
+        terminology="v3-ParticipationMode",
+        default_factory=list,
+    )
+    intent: str | None = fact("Intent.", source="Task.intent", terminology="FHIR task-intent")
+    priority: str | None = fact("Priority.", source="priority", terminology="FHIR request-priority")
+    status: str | None = fact("Status.", source="status", terminology="FHIR event-status; task-status")
+    status_reasons: Codings = fact("Why it has this status.", source="statusReason", default_factory=list)
+    raised: datetime | None = fact("When it was raised, UTC.", source="Communication.sent, Task.authoredOn")
+    raised_date: PartialDate | None = fact("Local date it was raised.", source="Communication.sent, Task.authoredOn")
+    answered: datetime | None = fact(
+        "When it came to an end, UTC.", source="Communication.received, Task.executionPeriod.end"
+    )
+    answered_date: PartialDate | None = fact(
+        "Local date it came to an end.", source="Communication.received, Task.executionPeriod.end"
+    )
+    due_date: PartialDate | None = fact("Local date it is due.", source="Task.restriction.period.end")
+    response: Codings = fact("Coded response.", source="Task.output", default_factory=list)
+    response_records: list[RecordId] = fact("Records that answer it.", source="Task.output", default_factory=list)
+    in_response_to: list[RecordId] = fact(
+        "What it answers, or is a part of.",
+        source="Communication.inResponseTo, Communication.partOf, Task.focus, Task.partOf",
+        default_factory=list,
+    )
+    based_on: list[RecordId] = fact("The requests it follows.", source="basedOn", default_factory=list)
+    encounter: RecordId | None = fact("The visit it belongs to.", source="encounter")
+
+
+class Goal(Record):
+    """A goal of a patient, or a plan of care; each target of a goal and each activity of a plan is a record of its own."""
+
+    fhir = ("Goal", "CarePlan")
+    type: Literal["goal"] = "goal"
+    kind: Literal["goal", "plan"] = fact("Whether it is a goal or a plan.", source="resource type", required=True)
+    code: str | None = fact(
+        "What is wanted; of an activity of a plan what is to be done.",
+        source="Goal.description, CarePlan.activity.detail.code",
+        terminology="SNOMED CT, LOINC, CPT, HCPCS",
+    )
+    codings: Codings = fact(
+        "Every coding of the source.",
+        source="Goal.description, CarePlan.activity.detail.code",
+        default_factory=list,
+    )
+    category: Codings = fact("Categories.", source="category", default_factory=list)
+    priority: Codings = fact(
+        "Priority.", source="Goal.priority", terminology="FHIR goal-priority", default_factory=list
+    )
+    intent: str | None = fact("Intent of a plan.", source="CarePlan.intent", terminology="FHIR care-plan-intent")
+    lifecycle_status: str | None = fact(
+        "Where it stands.",
+        source="Goal.lifecycleStatus, CarePlan.status",
+        terminology="FHIR goal-status; request-status",
+    )
+    achievement_status: str | None = fact(
+        "How far it is reached.", source="Goal.achievementStatus", terminology="FHIR goal-achievement"
+    )
+    status_date: PartialDate | None = fact("Local date since when it stands so.", source="Goal.statusDate")
+    expressed_by: Literal["patient", "family", "clinician"] | None = fact(
+        "Role of who set it; never who.", source="Goal.expressedBy, CarePlan.author"
+    )
+    start: datetime | None = fact("Start, UTC.", source="CarePlan.period.start")
+    start_date: PartialDate | None = fact("Local date of the start.", source="Goal.startDate, CarePlan.period.start")
+    end: datetime | None = fact("End, UTC.", source="CarePlan.period.end")
+    end_date: PartialDate | None = fact("Local date of the end.", source="CarePlan.period.end")
+    start_event: Codings = fact("What it starts with.", source="Goal.startCodeableConcept", default_factory=list)
+    measure: str | None = fact("What the target measures.", source="Goal.target.measure", terminology="LOINC")
+    measure_codings: Codings = fact(
+        "Every coding of what is measured.", source="Goal.target.measure", default_factory=list
+    )
+    value: Number | None = fact("Target value in `unit`.", source="Goal.target.detail[x]", unit="as in `unit`")
+    value_low: Number | None = fact("Low end of the target.", source="Goal.target.detailRange", unit="as in `unit`")
+    value_high: Number | None = fact("High end of the target.", source="Goal.target.detailRange", unit="as in `unit`")
+    ratio_numerator: Number | None = fact("First number of a ratio.", source="Goal.target.detailRatio")
+    ratio_denominator: Number | None = fact("Second number of a ratio.", source="Goal.target.detailRatio")
+    unit: str | None = fact("Unit of the target; one unit a code.", source="Goal.target.detail[x]", terminology="UCUM")
+    raw_value: str | None = fact("The number exactly as the source wrote it.", source="Goal.target.detail[x]")
+    raw_unit: str | None = fact("The source's unit code.", source="Goal.target.detailQuantity")
+    comparator: str | None = fact("< <= >= > where the target is a bound.", source="Goal.target.detail[x]")
+    value_code: str | None = fact(
+        "Coded target, normalised.", source="Goal.target.detailCodeableConcept", terminology="SNOMED CT, LOINC answers"
+    )
+    value_codings: Codings = fact(
+        "Every coding of the target.", source="Goal.target.detailCodeableConcept", default_factory=list
+    )
+    absent: NullFlavour | None = fact(
+        "Why a target has no value.", source="Goal.target.detail[x]", terminology="NI UN OT"
+    )
+    due_date: PartialDate | None = fact("Local date the target is due.", source="Goal.target.dueDate")
+    due_days: Number | None = fact("Days after the start it is due.", source="Goal.target.dueDuration", unit="d")
+    addresses: list[RecordId] = fact("Records it is for.", source="addresses", default_factory=list)
+    outcomes: Codings = fact("What came of it.", source="Goal.outcomeCode", default_factory=list)
+    outcome_records: list[RecordId] = fact(
+        "Records of what came of it.", source="Goal.outcomeReference", default_factory=list
+    )
+    goals: list[RecordId] = fact(
+        "Goals a plan, or an activity, is for.",
+        source="CarePlan.goal, CarePlan.activity.detail.goal",
+        default_factory=list,
+    )
+    activities: list[RecordId] = fact(
+        "Requests and appointments that are the plan's activities.",
+        source="CarePlan.activity.reference",
+        default_factory=list,
+    )
+    activity_status: str | None = fact(
+        "Where an activity stands.",
+        source="CarePlan.activity.detail.status",
+        terminology="FHIR care-plan-activity-status",
+    )
+    replaces: list[RecordId] = fact(
+        "Records that this one replaces; whoever counts leaves them out.",
+        source="CarePlan.replaces",
+        default_factory=list,
+    )
+    parent: RecordId | None = fact("The goal or plan it is a part of.", source="Goal.target, CarePlan.activity")
+    parts: list[RecordId] = fact(
+        "Records of targets or activities.", source="Goal.target, CarePlan.activity", default_factory=list
+    )
+    encounter: RecordId | None = fact("The visit it belongs to.", source="CarePlan.encounter")

@@ -227,3 +227,39 @@ def test_resource_of_another_version_is_found_though_the_statement_says_r4(
     assert (found["MedicationRequest"].ok, found["MedicationRequest"].kind) == (False, "incomplete")
     assert "another FHIR version than R4 (MedicationRequest.requester)" in found["MedicationRequest"].what
     assert "Ann" not in repr(found)
+
+
+def test_roster_is_tried_as_a_run_would_find_it(make_site: Any, findings: Any, saying: Any, fhir: Any) -> None:
+    """A list of strangers is found before the first night; a Group that is too large for the vendor's exports, too."""
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        path, params = request.url.path.removeprefix("/fhir/"), request.url.params
+        if path == "metadata":
+            return httpx2.Response(200, json=STATEMENT)
+        if path == "Group/cf":
+            members = [{"entity": {"reference": f"Patient/p{number}"}} for number in range(1001)]
+            return httpx2.Response(200, json={"resourceType": "Group", "id": "cf", "member": members})
+        if path.startswith("Patient/"):
+            return httpx2.Response(404)
+        known = [fhir.patient(1)] if params.get("_id", "p1").startswith("p1") else []
+        return httpx2.Response(200, json=fhir.bundle(*(known if path == "Patient" else []), total=len(known)))
+
+    def listed(*ids: str) -> dict[str, Any]:
+        site = make_site(road="search", cohort={"patients": "file:roster.txt"}, fhir={"base_url": BASE})
+        found = findings(
+            site, saying(answer), secrets=lambda place: "\n".join(ids).encode() if "roster" in place else b"k" * 32
+        )
+        return found["cohort"]
+
+    assert (listed("p1", "p9").ok, listed("p1", "p9").what) == (
+        True,
+        "1 patients; the EHR knows no patient for 1 of the 2 the cohort names",
+    )
+    strangers = listed("p9")
+    assert (strangers.ok, strangers.who) == (False, "site IT")
+    assert "knows none of the 1 patients" in strangers.what
+
+    epic = make_site(road="bulk", fhir={"base_url": BASE, "group": "cf", "vendor": "epic"})
+    found = findings(epic, saying(answer))
+    assert found["cohort"].what == "1001 patients"
+    assert "Group cf has 1001 patients; Epic exports 1000 at a time well" in found["group"].what

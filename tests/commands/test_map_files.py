@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from mainstem.commands.map import referred
 from mainstem.commands.map.files import Trial, map_paths
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -93,6 +96,24 @@ def test_results_find_their_report_and_members_their_panel_in_any_file_and_order
     assert (trial.read, trial.mapped, trial.withdrawn, trial.skipped) == (11, 9, 1, {"missing-time": 1})
 
 
+def test_files_of_an_export_are_read_twice_only_where_they_may_lend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file of an export holds one type; a panel lends by one field, which most results lack."""
+    twice: list[str] = []
+    monkeypatch.setattr(referred, "read_batches", lambda path, cap: twice.append(path.name) or [])
+    day = {"effectiveDateTime": "2026-03-01"}
+    write(tmp_path / "Observation-1.ndjson", [result("a", **day)])
+    write(tmp_path / "Observation-2.ndjson", [result("p", hasMember=[{"reference": "Observation/a"}], **day)])
+    write(tmp_path / "DiagnosticReport.ndjson", [report("dr", "a")])
+    write(tmp_path / "Patient.ndjson", [{"resourceType": "Patient", "id": "hasMember"}])
+    write(tmp_path / "Patient and reports.ndjson", [report("dr", "a")])
+
+    mapped(tmp_path)
+
+    assert twice == ["DiagnosticReport.ndjson", "Observation-2.ndjson", "Patient and reports.ndjson"]
+
+
 def test_of_several_versions_of_a_medication_the_newest_holds(tmp_path: Path) -> None:
     """Whichever comes last in the files; what was entered in error is no drug."""
     new, old = {"lastUpdated": "2026-03-02T00:00:00Z"}, {"lastUpdated": "2026-03-01T00:00:00Z"}
@@ -118,3 +139,43 @@ def test_an_order_whose_medication_did_not_come_is_no_record(tmp_path: Path) -> 
         "unknown-medication",
         "MedicationRequest.medicationReference.reference",
     )
+
+
+def reading(number: int, code: str, value: float, unit: str, **fields: Any) -> Json:
+    """A reading of a child's, numbered by its day."""
+    return {
+        "resourceType": "Observation",
+        "id": f"{code}-{number}",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+        "subject": {"reference": "Patient/kid-1"},
+        "effectiveDateTime": f"2024-03-{number:02}T10:00:00Z",
+        "valueQuantity": {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit},
+        **fields,
+    }
+
+
+def test_values_of_several_records_come_last_whatever_the_files_and_their_order(tmp_path: Path) -> None:
+    """A person's weight, height and birth date in three files; of versions the newest; what was withdrawn counts not."""
+    kid = {"resourceType": "Patient", "id": "kid-1", "gender": "female", "birthDate": "2014-03-02"}
+    new, old = {"lastUpdated": "2026-03-02T00:00:00Z"}, {"lastUpdated": "2026-03-01T00:00:00Z"}
+    write(tmp_path / "1.ndjson", [reading(2, "29463-7", 40, "kg", meta=new), reading(3, "29463-7", 41, "kg")])
+    write(tmp_path / "2.ndjson", [reading(2, "8302-2", 140, "cm"), reading(3, "8302-2", 140, "cm")])
+    write(
+        tmp_path / "3.ndjson",
+        [
+            kid,
+            reading(2, "29463-7", 99, "kg", meta=old),
+            reading(3, "29463-7", 41, "kg", status="entered-in-error"),
+        ],
+    )
+    out = io.BytesIO()
+    trial = map_paths([tmp_path], None, out=out, derive=True)
+    records = [json.loads(line)["record"] for line in out.getvalue().splitlines()]
+    kinds = [record["type"] for record in records]
+    assert trial.derived == kinds.count("derived_observation") == len(kinds) - kinds.index("derived_observation") > 0
+    derived = {record["method"]: record for record in records if "method" in record}
+    assert derived["bmi"]["value"] == round(40 / 1.96, 6)
+    assert {*derived["bmi-z"]["inputs"]} <= {record["id"] for record in records}
+    assert sum(record.get("method") == "height-z" for record in records) == 2
+    assert map_paths([tmp_path], None, out=io.BytesIO()).derived == 0

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
@@ -45,8 +45,8 @@ def fhir_section(**auth: Any) -> Fhir:
     return Fhir.model_validate({"base_url": BASE, "auth": auth})
 
 
-def flow_of(fhir: Fhir, secret: bytes, now: Any) -> httpx2.Auth:
-    auth = auth_for(fhir, types=["Patient", "Observation"], secrets=lambda _: secret, clock=lambda: now[0])
+def flow_of(fhir: Fhir, secret: bytes, now: Any, types: Sequence[str] = ("Patient", "Observation")) -> httpx2.Auth:
+    auth = auth_for(fhir, types=types, secrets=lambda _: secret, clock=lambda: now[0])
     assert auth is not None
     return auth
 
@@ -90,6 +90,25 @@ def test_assertion_is_as_smart_wants_it(algorithm: str, form: str, now: list[Any
     assert isinstance(auth, BackendServices)
     again = jwt.decode(auth.assertion(TOKEN_URL), options={"verify_signature": False})
     assert again["jti"] != claims["jti"]
+
+
+def test_client_that_was_never_granted_the_newer_types_reads_the_others(now: list[Any]) -> None:
+    """Asked once for less, and for what orders are read with; where the site file names the scope, it is kept to."""
+    granted = "system/Patient.read system/MedicationRequest.read system/Medication.read"
+    types = ["Patient", "Appointment", "MedicationRequest", "Medication", "Goal"]
+    for scope in (None, "system/*.read"):
+        section = fhir_section(**({"scope": scope} if scope else {}))
+        auth = flow_of(section, pem(private_key("RS384")), now, types=types)
+        flow = auth.sync_auth_flow(resource_request())
+        refused = answer(next(flow), 400, error="invalid_scope")
+        if scope:
+            with pytest.raises(OperatorError, match="refuses the scope"):
+                flow.send(refused)
+            continue
+        again = flow.send(refused)
+        assert form_of(again)["scope"] == granted
+        request = flow.send(answer(again, access_token="t1", expires_in=600))
+        assert request.headers["Authorization"] == "Bearer t1"
 
 
 def test_token_is_kept_renewed_before_its_end_and_once_after_a_401(now: list[Any]) -> None:
@@ -283,6 +302,32 @@ def test_client_of_mutual_tls_names_itself_alone(now: list[Any]) -> None:
     section = fhir_section(method="mutual-tls", client_certificate="file:c")
     sent = form_of(next(flow_of(section, b"", now).sync_auth_flow(resource_request())))
     assert sent == {"grant_type": "client_credentials", "scope": sent["scope"], "client_id": "c1"}
+
+
+@pytest.mark.parametrize(
+    ("section", "endpoint"),
+    [
+        ({"method": "mutual-tls", "client_certificate": "file:c"}, f"{BASE}/mtls/token"),
+        ({"client_certificate": "file:c"}, f"{BASE}/mtls/token"),
+        ({}, f"{BASE}/token"),
+    ],
+)
+def test_client_with_a_certificate_asks_where_certificates_are_looked_at(
+    now: list[Any], section: dict[str, Any], endpoint: str
+) -> None:
+    """RFC 8705, 5: the assertion is made out to that endpoint too; at another origin it is refused as any is."""
+    fhir = fhir_section(token_url=None, **section)
+    told = {"token_endpoint": f"{BASE}/token", "mtls_endpoint_aliases": {"token_endpoint": f"{BASE}/mtls/token"}}
+    flow = flow_of(fhir, pem(private_key("RS384")), now).sync_auth_flow(resource_request())
+    asked = flow.send(answer(next(flow), **told))
+    assert str(asked.url) == endpoint
+    if "client_assertion" in (form := form_of(asked)):
+        assert jwt.decode(form["client_assertion"], options={"verify_signature": False})["aud"] == endpoint
+    elsewhere = {**told, "mtls_endpoint_aliases": {"token_endpoint": "https://mtls.elsewhere.example/token"}}
+    flow = flow_of(fhir, pem(private_key("RS384")), now).sync_auth_flow(resource_request())
+    if section:
+        with pytest.raises(OperatorError, match="at another place"):
+            flow.send(answer(next(flow), **elsewhere))
 
 
 @pytest.mark.parametrize("algorithm", ["RS384", "ES384"])

@@ -67,6 +67,21 @@ def test_the_last_requests_of_a_days_quota_are_left_to_end_what_was_begun(
     assert caught.value.gap is GapCause.QUOTA_SPENT
 
 
+def test_a_sites_own_quota_header_stands_in_the_vendors_place(
+    faulty: FaultyHospital, source_of: Callable[..., Source], make_site: Callable[..., Site]
+) -> None:
+    """What the vendor's file takes for the quota may be the second's, there."""
+    headers = {"X-RateLimit-Remaining": "1", "X-Day-Left": "21"}
+    faulty.faults.append(lambda asked: Answered({"resourceType": "Bundle"}, headers=headers))
+    fhir = {"base_url": faulty.base_url, "vendor": "athenahealth", "quota_header": "X-Day-Left"}
+    with source_of(make_site(fhir=fhir), transport=None).client() as client:
+        client.read(client.url("Patient"), BUNDLE, what="Patient")
+        headers["X-Day-Left"] = "20"
+        client.read(client.url("Patient"), BUNDLE, what="Patient")
+        with pytest.raises(QuotaSpent, match="spent but for 20"):
+            client.read(client.url("Patient"), BUNDLE, what="Patient")
+
+
 def test_other_vendors_headers_mean_what_they_like(
     faulty: FaultyHospital, client_of: Callable[..., FhirClient]
 ) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from isal import igzip
 
-from connectors.formats.gzip import file_blocks
+from connectors.formats.gzip import BLOCK_BYTES, file_blocks
 from connectors.formats.meter import Meter
-from connectors.formats.ndjson import read_lines
+from connectors.formats.ndjson import holds_any, read_lines
 from connectors.outside.times import instant
 from schemas.problems import Problem, Reason
 
@@ -39,6 +39,21 @@ def test_several_gzip_members_and_zero_padding_are_one_file(tmp_path: Path) -> N
     path = tmp_path / "a.ndjson.gz"
     path.write_bytes(igzip.compress(b'{"a":1}\n{"b":') + igzip.compress(b"2}\n") + b"\0" * 512)
     assert list(read_lines(path, cap=CAP)) == [b'{"a":1}', b'{"b":2}']
+
+
+@pytest.mark.parametrize("name", ["a.ndjson", "a.ndjson.gz"])
+@pytest.mark.parametrize("before", [0, BLOCK_BYTES - 6, BLOCK_BYTES - 1, BLOCK_BYTES])
+def test_a_word_is_found_wherever_it_stands_in_a_file(tmp_path: Path, name: str, before: int) -> None:
+    """Without splitting lines, also where two blocks meet."""
+    path = written(tmp_path / name, b" " * before + b'{"hasMember":[]}' + b" " * 9)
+    assert holds_any(path, [b'"elsewhere"', b'"hasMember"'])
+    assert not holds_any(path, [b'"hasMembers"'])
+
+
+def test_half_a_file_may_hold_any_word(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson.gz"
+    path.write_bytes(igzip.compress(b'{"a":1}' * 1000)[:-20])
+    assert holds_any(path, [b"nowhere"])
 
 
 def test_line_longer_than_the_cap_is_a_problem_and_the_next_is_read(tmp_path: Path) -> None:

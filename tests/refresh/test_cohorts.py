@@ -323,9 +323,10 @@ def test_a_combined_patient_that_comes_by_read_alone_is_the_surviving_one(
 def test_what_a_full_read_of_the_cohort_lacks_is_withdrawn_of_the_cohort_alone(
     lhn: Network, clinic: FaultyHospital, site: Any
 ) -> None:
-    """Of those who left nothing was asked, so nothing is judged; half of what is judged at once is held by the brake."""
+    """Of those who left nothing was asked, so nothing is judged; too many at once are held by the brake."""
     path = site(listed="kid-1\nkid-2\nkid-3\n")
-    path.write_text(path.read_text().replace("[fhir]\n", '[fhir]\nvendor = "epic"\n'))
+    text = path.read_text().replace("[fhir]\n", '[fhir]\nvendor = "epic"\n')
+    path.write_text(text + "[limits]\nwithdraw_count = 5\n")
     assert lhn.refresh(path).total.recorded == 6
     clinic.put(*(condition(number, of=2) for number in range(20, 160)))
     assert lhn.refresh(path).total.recorded == 140
@@ -334,11 +335,11 @@ def test_what_a_full_read_of_the_cohort_lacks_is_withdrawn_of_the_cohort_alone(
     del clinic.resources["Condition"][2]
     second = lhn.refresh(path)
     assert (second.status, second.total.withdrawn, second.unjudged) == ("completed", 1, {})
-    del clinic.resources["Condition"][-60:]
+    del clinic.resources["Condition"][-20:]
     held = lhn.refresh(path)
     assert (held.status, held.total.withdrawn, [gap.cause for gap in held.gaps]) == ("partial", 0, ["withdrawal-held"])
     assert lhn.mainstem("deletes", "release", path, "Condition").returncode == 0
-    assert lhn.refresh(path).total.withdrawn == 60
+    assert lhn.refresh(path).total.withdrawn == 20
 
 
 def test_nothing_stands_of_a_patient_that_was_deleted(lhn: Network, clinic: FaultyHospital, site: Any) -> None:
@@ -365,3 +366,32 @@ def test_patients_that_no_search_gives_are_read_one_by_one_while_they_are_few(
     clinic.faults.append(lambda asked: Answered({}, 403) if asked.path.startswith("Patient/") else None)
     assert lhn.refresh(site()).status == "completed"
     assert sum(asked.path.startswith("Patient/") for asked in clinic.asked) == 1
+
+
+def test_a_list_of_identifiers_is_looked_up_in_the_delivery(lhn: Network, tmp_path: Path) -> None:
+    """With whom they are the same person as; a delivery of changes alone cannot say whose an identifier is."""
+    folder = tmp_path / "delivery"
+    folder.mkdir()
+
+    def deliver(people: range) -> None:
+        numbered = [patient(n, identifier=[{"system": "urn:mrn", "value": f"00{n}"}]) for n in people]
+        numbered[1]["link"] = [{"type": "replaced-by", "other": {"reference": "Patient/kid-3"}}]
+        numbered[1]["active"] = False
+        (folder / "Patient.ndjson").write_text("".join(json.dumps(each) + "\n" for each in numbered))
+        (folder / "Condition.ndjson").write_text("".join(json.dumps(condition(n, of=n)) + "\n" for n in people))
+
+    deliver(range(6))
+    (lhn.folder / "roster.txt").write_text("urn:mrn|001\n|004\nurn:mrn|999\n")
+    source = f'[files]\nfolder = "{folder}"\nsettle_seconds = 0\n[cohort]\npatients = "file:roster.txt"\n'
+    path = lhn.site("west", source, types=["Patient", "Condition"])
+    first = lhn.refresh(path)
+    assert (first.status, first.total.mapped, first.total.skipped) == ("completed", 6, {"not-in-cohort": 6})
+    assert first.types["Patient"].merged == 1
+    assert "the delivery holds no patient for 1 of the 3 identifiers" in first.notes
+
+    (lhn.folder / "roster.txt").write_text("urn:mrn|001\n|004\nurn:mrn|005\n")
+    second = lhn.refresh(path)
+    assert (second.status, second.total.recorded) == ("completed", 2)
+    path.write_text(path.read_text().replace("settle_seconds = 0\n", 'settle_seconds = 0\ndelivers = "changes"\n'))
+    with pytest.raises(OperatorError, match="3 lines are identifiers"):
+        lhn.refresh(path)

@@ -288,3 +288,75 @@ def test_a_server_that_goes_down_in_the_midst_of_the_files_keeps_the_job_for_the
     assert (report.status, report.total.recorded) == ("completed", 9)
     assert (len(exports.begun), exports.deleted) == (1, ["jobs/1"])
     assert [asked.path for asked in faulty.asked].count("files/Patient") == 1
+
+
+def crowd(kind: str, count: int) -> list[dict[str, Any]]:
+    """Many conditions of one child's, or many children."""
+    made = [{**ward(1)[2], "id": f"many-{number}"} for number in range(count)]
+    return made if kind == "Condition" else [{**ward(1)[0], "id": f"kid-{number}"} for number in range(count)]
+
+
+def test_a_sharp_fall_of_an_export_is_a_gap_of_its_type(
+    lhn: Network, faulty: FaultyHospital, exports: Exports, site: Path
+) -> None:
+    """By the last full export that was whole of the type; what is less by less is less. Accepted, it is the truth."""
+    faulty.put(*crowd("Patient", 60), *crowd("Condition", 60))
+    assert lhn.refresh(site).status == "completed"
+    del faulty.resources["Condition"][40:], faulty.resources["Patient"][45:]
+    for _ in range(2):
+        fallen = lhn.refresh(site, mode="full")
+        assert [(gap.resource_type, gap.cause) for gap in fallen.gaps] == [("Condition", "sharp-fall")]
+        assert "40 came, 60 at the last full read: more than 30 % less" in fallen.gaps[0].reason
+        assert (fallen.total.withdrawn, "Condition" in fallen.watermarks) == (0, False)
+        assert "an export counts what is in its files" in fallen.unjudged["Patient"]
+    site.write_text(site.read_text() + "[limits]\nfall_percent = 50\n")
+    assert lhn.refresh(site, mode="full").status == "completed"
+
+
+def test_a_roster_in_several_groups_is_exported_one_by_one(
+    lhn: Network, faulty: FaultyHospital, exports: Exports, site: Path
+) -> None:
+    """One job a client: the second waits for the first. What one Group lacks holds the watermarks, not what the others gave."""
+    site.write_text(site.read_text().replace("[fhir]\n", '[fhir]\ngroup = ["one", "two"]\nbulk_wait_minutes = 0.001\n'))
+    exports.groups = {"one": {"kid-0", "kid-1"}, "two": {"kid-1", "kid-2"}}
+    faulty.put(*ward(1))
+    exports.transaction_time = "2026-03-01T02:00:00Z"
+    first = lhn.refresh(site)
+    assert (first.status, first.total.recorded, len(first.watermarks)) == ("completed", 9, 3)
+    assert [asked.path for asked in exports.begun] == ["Group/one/$export", "Group/two/$export"]
+    assert (exports.jobs, len(exports.deleted)) == ({}, 2)
+
+    faulty.put(*ward(2))
+    exports.transaction_time = "2026-03-02T02:00:00Z"
+    waiting = Answered({}, 202, {"Retry-After": "0"})
+    exports.status[:] = [Answered({**_manifest(exports, "one")}), *[waiting] * 50]
+    second = lhn.refresh(site)
+    assert (second.status, second.watermarks, second.total.amended) == ("partial", {}, 6)
+    assert "Group two" in second.gaps[0].reason
+    exports.status.clear()
+    begun = len(exports.begun)
+    third = lhn.refresh(site)
+    assert (third.status, third.total.amended, len(third.watermarks)) == ("completed", 3, 3)
+    assert [asked.path for asked in exports.begun[begun:]] == ["Group/one/$export"]
+    assert exports.jobs == {}
+
+
+def _manifest(exports: Exports, group: str) -> dict[str, Any]:
+    """What the status of a Group's job says when it is ready."""
+    output = [{"type": name, "url": exports.url(f"files/{name}@{group}")} for name in TYPES]
+    return {"transactionTime": exports.transaction_time, "requiresAccessToken": False, "output": output}
+
+
+def test_a_group_that_is_refused_costs_the_watermarks_and_a_site_of_none_fails(
+    lhn: Network, faulty: FaultyHospital, exports: Exports, site: Path
+) -> None:
+    site.write_text(site.read_text().replace("[fhir]\n", '[fhir]\ngroup = ["one", "gone"]\n'))
+    exports.groups = {"one": {"kid-0"}}
+    faulty.put(*ward(1))
+    faulty.faults.insert(0, lambda asked: Answered({}, 403) if asked.path == "Group/gone/$export" else None)
+    report = lhn.refresh(site)
+    assert (report.status, report.total.recorded, report.watermarks) == ("partial", 3, {})
+    assert "Group gone" in report.gaps[0].reason
+    faulty.faults.pop(0)
+    exports.groups["gone"] = {"kid-1"}
+    assert (lhn.refresh(site).status, lhn.refresh(site).total.recorded) == ("completed", 0)

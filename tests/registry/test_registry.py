@@ -18,7 +18,7 @@ from schemas.loads import Gap, LoadEvent, LoadEventType, TypeCounts
 from schemas.outcomes import RECORD_TYPES, Coding, Observation, Person
 from schemas.outcomes.allergies import AllergyReaction
 from schemas.outcomes.encounters import EncounterClass, EncounterDiagnosis
-from schemas.outcomes.treatments import DoseStep
+from schemas.outcomes.treatments import DoseStep, Strength
 from services.registry.api import make_app
 from services.registry.database import connect, open_registry, planned, upgrade
 from services.registry.handler import apply, apply_loads
@@ -34,6 +34,8 @@ EXAMPLES: dict[object, Any] = {
 }
 LISTS: dict[str, list[Any]] = {
     "Coding": [Coding(system="http://loinc.org", code="4548-4")],
+    "Strength": [Strength(code="161", value=Decimal("40"), unit="mg")],
+    "d{4}": ["2026-03-02", "2026-03"],
     "r-[0-9a-f]": [record_id("a"), record_id("b")],
     "DoseStep": [DoseStep(sequence=1, dose=Decimal("2.5"), dose_unit="mg")],
     "EncounterDiagnosis": [EncounterDiagnosis(record=record_id("a"), use="AD", rank=1)],

@@ -19,7 +19,7 @@ from schemas.outcomes import (
 from schemas.sites import parse_site
 from services.registry.tables import RECORD_TABLES
 from transforms.fhir.type_names import R4_TYPES
-from transforms.resources import mappings
+from transforms.resources import declared, mappings
 
 TRANSFORMS = Path(transforms.__file__).parent
 SITE = """
@@ -44,6 +44,15 @@ def test_each_mapped_type_is_one_file_of_the_folder() -> None:
         <= files
         <= {snake(name) for name in MAPPED_TYPES + LENDING_TYPES + REFERRED_TYPES}
     )
+
+
+def test_each_file_declares_the_type_it_is_named_after() -> None:
+    """So that one type's declaration is found without loading the others'."""
+    for name in (*MAPPED_TYPES, *LENDING_TYPES, *REFERRED_TYPES):
+        found = declared(name)
+        assert found is None or found.source == name
+    assert declared("Observation") is not None
+    assert declared("Basic") is None
 
 
 def test_each_mapping_gives_the_record_that_names_its_type() -> None:

@@ -135,7 +135,7 @@ def test_a_load_a_status_and_a_topic_are_printed(word: str, capsys: pytest.Captu
         published=0,
         refused={word: 1},
     )
-    run._print_report(report)
+    run.print_report(report)
     assert_harmless(capsys.readouterr().out, lines=150)
     long_ago = datetime(2026, 1, 1, tzinfo=UTC)
     row = SiteType("north", word, word, None, 1, 1, long_ago, 0, [gap], {word: 1}, "l", "completed", None)

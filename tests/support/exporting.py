@@ -38,6 +38,10 @@ class Exports:
     jobs: dict[str, list[str]] = field(default_factory=dict)
     """The types of jobs that are kept."""
     deleted: list[str] = field(default_factory=list)
+    groups: dict[str, set[str]] = field(default_factory=dict)
+    """Ids of the patients of each Group; the export of another Group holds everybody."""
+    of_group: dict[str, str] = field(default_factory=dict)
+    """The Groups of jobs."""
 
     def __call__(self, asked: Asked) -> Answered | None:
         """The export's answer; None for what is no part of it."""
@@ -65,6 +69,7 @@ class Exports:
         given = json.loads(asked.body)["parameter"] if asked.body else []
         named = [each["valueString"] for each in given if each["name"] == "_type"]
         self.jobs[path] = named or asked.value("_type").split(",")
+        self.of_group[path] = asked.path.removesuffix("/$export").removeprefix("Group/")
         return Answered({}, 202, {"Content-Location": self.url(path)})
 
     def _delete(self, path: str) -> Answered:
@@ -76,19 +81,30 @@ class Exports:
             return Answered({"resourceType": "OperationOutcome"}, 404)
         if self.status:
             return self.status.pop(0)
+        group = self.of_group.get(path, "")
+        suffix = f"@{group}" if group in self.groups else ""
         output = [
-            {"type": name, "url": self.url(f"files/{name}"), "count": len(self.hospital.resources[name])}
+            {"type": name, "url": self.url(f"files/{name}{suffix}"), "count": len(self._of(name, group))}
             for name in self.jobs[path]
-            if self.hospital.resources.get(name) and name not in self.not_exported
+            if self._of(name, group) and name not in self.not_exported
         ]
         usual = {"transactionTime": self.transaction_time, "requiresAccessToken": False, "output": output}
         return Answered({**usual, **self.manifest})
+
+    def _of(self, kind: str, group: str) -> list[Resource]:
+        found = self.hospital.resources.get(kind, [])
+        members = self.groups.get(group)
+        if members is None:
+            return found
+        whose = [each.get("subject", {}).get("reference", f"Patient/{each['id']}") for each in found]
+        return [each for each, patient in zip(found, whose, strict=True) if patient.removeprefix("Patient/") in members]
 
     def _file(self, name: str) -> Answered:
         found = self.files.get(name)
         if isinstance(found, Answered):
             return found
-        content = ndjson(*self.hospital.resources.get(name, [])) if found is None else found
+        kind, _, group = name.partition("@")
+        content = ndjson(*self._of(kind, group)) if found is None else found
         return Answered(content, headers={"Content-Type": "application/fhir+ndjson"})
 
 

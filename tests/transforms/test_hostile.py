@@ -135,6 +135,51 @@ BASES: dict[str, dict[str, Any]] = {
         "end": "2026-06-02T14:30:00Z",
         "participant": [{"actor": KID}, {"actor": {"reference": "Practitioner/ann"}}],
     },
+    "message": {
+        "resourceType": "Communication",
+        "id": "n3",
+        "status": "completed",
+        "subject": KID,
+        "topic": coded(SNOMED, "182836005"),
+        "sender": KID,
+        "sent": "2026-04-07T14:00:00Z",
+    },
+    "task": {
+        "resourceType": "Task",
+        "id": "t3",
+        "status": "requested",
+        "intent": "order",
+        "for": KID,
+        "code": coded(SNOMED, "182836005"),
+        "authoredOn": "2026-04-07",
+    },
+    "goal": {
+        "resourceType": "Goal",
+        "id": "g3",
+        "lifecycleStatus": "active",
+        "subject": KID,
+        "description": coded(SNOMED, "289169006"),
+        "target": [
+            {
+                "measure": coded(LOINC, "29463-7"),
+                "detailQuantity": {"value": 35, "unit": "kg"},
+                "dueDate": "2027-01-01",
+            },
+            {"measure": coded(LOINC, "39156-5"), "detailRange": {"low": {"value": 15}, "high": {"value": 20}}},
+        ],
+    },
+    "plan": {
+        "resourceType": "CarePlan",
+        "id": "l3",
+        "status": "active",
+        "intent": "plan",
+        "subject": KID,
+        "goal": [{"reference": "Goal/g3"}],
+        "activity": [
+            {"detail": {"code": coded(SNOMED, "304549008"), "status": "in-progress"}},
+            {"reference": {"reference": "ServiceRequest/r3"}},
+        ],
+    },
     "statement": DRUG | {"resourceType": "MedicationStatement", "id": "s3", "effectiveDateTime": "2026-04-07"},
 }
 

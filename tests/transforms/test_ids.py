@@ -57,6 +57,7 @@ def asked(resource_type: str, **fields: Any) -> Json:
     return {"resourceType": resource_type, "id": "q1", "subject": {"reference": "Patient/p1"}, **fields}
 
 
+BMI, WEIGHT = ({"coding": [{"system": "http://loinc.org", "code": code}]} for code in ("39156-5", "29463-7"))
 LA, LB = ({"valueCoding": {"system": "http://loinc.org", "code": code}} for code in ("LA6568-5", "LA6569-3"))
 WHOLE = "db13fd287c6930e7f61a75ea00000000"
 FIXED = [
@@ -88,6 +89,19 @@ FIXED = [
     (
         {"resourceType": "Appointment", "id": "q1", "participant": [{"actor": {"reference": "Patient/p1"}}]},
         ["8e847eeae1edd49abf62155c00000000"],
+    ),
+    (asked("Communication", topic=CHAIR), ["588354215ed9e6a3f7e5805300000000"]),
+    (
+        {"resourceType": "Task", "id": "q1", "for": {"reference": "Patient/p1"}, "code": CHAIR},
+        ["95bdf1d84793abbcc6c38f4700000000"],
+    ),
+    (
+        asked("Goal", description=CHAIR, target=[{"measure": BMI}, {"measure": WEIGHT}]),
+        ["a15e9e03fa8e08861d7cb6e300000000", "a15e9e03fa8e08861d7cb6e350c5b5b0", "a15e9e03fa8e08861d7cb6e366751a08"],
+    ),
+    (
+        asked("CarePlan", activity=[{"detail": {"code": CHAIR}}, {"reference": {"reference": "Task/1"}}]),
+        ["3b8524666d74f35c17839fe100000000", "3b8524666d74f35c17839fe1cc47f289"],
     ),
     (asked("DeviceRequest", codeCodeableConcept=CHAIR), ["b5f3a9394d4f65a3a7c51de300000000"]),
 ]

@@ -511,8 +511,10 @@ def test_gender_identity_leaves_only_where_the_policy_lets_it(
 
 def test_person_and_observation_share_the_subject_in_every_form_of_reference() -> None:
     """Relative, absolute, versioned, urn:uuid: one patient."""
-    person = mapped({"resourceType": "Patient", "id": "p1"}).records[0]
-    forms = ("Patient/p1", "https://ehr.example/fhir/Patient/p1", "Patient/p1/_history/4", "urn:uuid:p1")
+    name = "7d3f1c52-90ab-4e6d-8f21-b35c70e4a918"
+    person = mapped({"resourceType": "Patient", "id": name}).records[0]
+    relative = f"Patient/{name}"
+    forms = (relative, f"https://ehr.example/fhir/{relative}", f"{relative}/_history/4", f"urn:uuid:{name}")
     assert {mapped(observation(subject={"reference": form})).records[0].subject for form in forms} == {person.subject}
 
 

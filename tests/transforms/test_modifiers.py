@@ -10,6 +10,10 @@ from transforms.resources import mappings
 EVERYWHERE = {"implicitRules", "modifierExtension"}
 MODIFIERS: dict[str, set[str]] = {
     "Appointment": {"status"},
+    "CarePlan": {"status", "intent"},
+    "Goal": {"lifecycleStatus"},
+    "Communication": {"status"},
+    "Task": {"status", "intent"},
     "AllergyIntolerance": {"clinicalStatus", "verificationStatus"},
     "Condition": {"clinicalStatus", "verificationStatus"},
     "DeviceUseStatement": {"status"},
@@ -76,6 +80,10 @@ def _rest(resource_type: str) -> str:
         "Procedure": f'"subject":{patient},"code":{snomed}',
         "ServiceRequest": f'"subject":{patient},"code":{snomed}',
         "Appointment": f'"participant":[{{"actor":{patient}}}]',
+        "Communication": f'"subject":{patient},"topic":{snomed}',
+        "Task": f'"for":{patient},"code":{snomed}',
+        "CarePlan": f'"subject":{patient}',
+        "Goal": f'"subject":{patient},"description":{snomed}',
         "QuestionnaireResponse": f'"subject":{patient},"questionnaire":"urn:q"',
         "DeviceRequest": f'"subject":{patient},"codeCodeableConcept":{snomed}',
     }.get(resource_type, f'"subject":{patient},"medicationCodeableConcept":{rxnorm}')

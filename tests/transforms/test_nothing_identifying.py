@@ -50,6 +50,20 @@ FITTING: dict[str, dict[str, Any]] = {
         "status": "completed",
     },
     "Appointment": {"status": "booked"},
+    "CarePlan": {"status": "active", "intent": "plan"},
+    "Goal": {
+        "lifecycleStatus": "active",
+        "description": {"coding": [{"system": "http://snomed.info/sct", "code": "289169006"}]},
+    },
+    "Communication": {
+        "status": "completed",
+        "topic": {"coding": [{"system": "http://snomed.info/sct", "code": "182836005"}]},
+    },
+    "Task": {
+        "status": "requested",
+        "intent": "order",
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "182836005"}]},
+    },
     "Encounter": {"status": "finished"},
     "Patient": {},
     "QuestionnaireResponse": {
@@ -116,6 +130,12 @@ def shapes(said: str) -> Iterator[Any]:
         ]
     actor = {"reference": "Patient/p1", "display": said}
     yield [{"actor": actor, "type": [{"text": said}]}, {"actor": {"reference": f"Location/{said}", "display": said}}]
+    yield [{"type": {"text": said}, "valueCodeableConcept": {"text": said}, "valueReference": {"reference": said}}]
+    yield {"period": {"start": said, "end": said}}
+    yield [{"measure": {"text": said}, "detailString": said, "dueDate": said}, {"detailQuantity": quantity}]
+    yield [{"measure": {"coding": [{"system": said, "code": said}]}, "detailCodeableConcept": {"text": said}}]
+    yield [{"detail": {"code": {"text": said}, "status": said, "description": said, "goal": [{"reference": said}]}}]
+    yield [{"detail": {"code": {"coding": [{"system": said, "code": said}]}}, "reference": {"reference": said}}]
     yield [{"linkId": "q1", "answer": [{"valueQuantity": quantity}, {"valueReference": {"display": said}}]}]
     yield {"versionId": said, "lastUpdated": "2026-03-02T09:10:00Z", "source": said, "tag": [{"code": said}]}
     yield [{"url": said, "valueString": said, "valueCode": said, "valueCoding": {"code": said, "system": said}}]
@@ -179,7 +199,7 @@ def dates_outside_their_fields(value: Any, name: str = "") -> Iterator[str]:
 
 
 TIMES = re.compile(
-    r".*_date|start|end|onset|abatement|effective|issued|performed(_end)?|occurrence(_end)?|authored|value_instant|value(_low|_high)?"
+    r".*_date|start|end|onset|abatement|effective|issued|performed(_end)?|occurrence(_end)?|authored|raised|answered|value_instant|value(_low|_high)?"
 )
 """Times are told at tier 1; a reading of 19,870,605 is a number."""
 

@@ -144,6 +144,19 @@ def test_the_look_up_is_asked_once_for_all_that_a_batch_names() -> None:
     assert len(kept.asked) == 1
 
 
+def test_where_nothing_is_said_of_anything_that_is_asked_once_a_batch() -> None:
+    """A question for every 200 of a batch's lines cost more than mapping them."""
+    asked: list[int] = []
+    site = Mapper(site="north", time_zone="UTC", subject_key=KEY, lent=lambda refs: asked.append(len(refs)))
+    lines = [
+        json.dumps({"resourceType": "Observation", "id": str(number), "status": "final"}).encode()
+        for number in range(1000)
+    ]
+    site.map_lines(lines)
+    site.map_lines(lines)
+    assert len(asked) == 2
+
+
 def test_lines_that_were_read_with_others_say_so() -> None:
     """Found or not, usable or not: a Medication that comes or changes maps them again."""
     kept = Kept()

@@ -7,15 +7,34 @@ from importlib.resources import files
 
 from transforms.codes.systems import repaired_system
 
-_IN_WORDS = re.compile(
-    r"(?:patient has )?(?:no|nil|denies|not)(?: (?:any|known|active|current|significant))*(?: [a-z/,&-]+){0,4}? "
-    r"(?:allerg(?:y|ies)|intolerances?|problems?|conditions?|diagnos[ei]s|medications?|medicines|procedures?"
-    r"|immuni[sz]ations?|devices?)(?: known| on file| recorded| reported)?\.?"
-    r"|(?:none|nil|nothing) known\.?|nk(?:[adm]|[df]a|ma)\.?"
-)
-
 _WHOLE_SYSTEMS = ("/CodeSystem/absent-unknown-uv-ips", "/CodeSystem/ips-absent-unknown")
 """The International Patient Summary's code system of absent and unknown data."""
+
+
+_KINDS = (
+    r"(?:problems?|conditions?|diagnos[ie]s|diseases?|illness(?:es)?|complaints?|disabilit(?:y|ies)|allerg(?:y|ies)"
+    r"|intolerances?|medications?|medicines?|drugs?|procedures?|surger(?:y|ies)|operations?|immuni[sz]ations?"
+    r"|vaccin(?:es?|ations?)|devices?|history|concerns?)"
+)
+_IN_WORDS = re.compile(
+    r"(?:(?:the )?patient )?(?:(?:has|reports|states) )?"
+    r"(?:no|nil|none|not(?: any)?|denies(?: any)?|without(?: any)?)(?: (?:any|known|current|active|previous|prior|past"
+    r"|significant|reported|relevant|other|chronic|ongoing|documented|medical|surgical|health))*(?: [a-z/,&]+){0,4}?"
+    rf" {_KINDS}(?: (?:or|and) [a-z]+)?"
+    r"(?: (?:known|reported|recorded|documented|listed|administered|given|performed|on file))?"
+    r"|(?:none|nil|nothing)(?: (?:known|reported|recorded|documented))?|no known .{1,60}"
+    r"|no (?:past |previous |prior )?history of .{1,60}|n/?a|nk(?:[adm]|[df]a|ma|pl?)"
+)
+"""What people write for it: "No known problems", "NKA", "None", "no previous surgery"."""
+_PARTS = re.compile(r"[\s_\-]+")
+_REMARK = re.compile(r"\s*\([a-z/ ]+\)$")
+_LONGEST = 120
+
+
+def says_none_in_words(text: str) -> bool:
+    """Whether a text, or a code that is one, says so in so many words: `No known drug allergies`, `NKDA`."""
+    plain = _PARTS.sub(" ", text.lower()).strip(" .!")
+    return len(plain) <= _LONGEST and _IN_WORDS.fullmatch(_REMARK.sub("", plain)) is not None
 
 
 def says_none(system: str | None, code: str) -> bool:
@@ -24,11 +43,6 @@ def says_none(system: str | None, code: str) -> bool:
     if repaired.endswith(_WHOLE_SYSTEMS):
         return True
     return code.replace(".", "").upper() in _none_of().get(repaired, ())
-
-
-def says_none_in_words(text: str) -> bool:
-    """Whether a text says that there is nothing of a kind, as charts do: `No known drug allergies`, `NKDA`."""
-    return len(text) <= 64 and _IN_WORDS.fullmatch(" ".join(text.lower().split())) is not None
 
 
 @cache

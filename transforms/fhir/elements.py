@@ -134,6 +134,26 @@ def without_element(raw: bytes, path: str) -> bytes | None:
     return msgspec.json.encode(found)
 
 
+def without_modified(raw: bytes) -> tuple[bytes, list[str]]:
+    """The JSON without the elements that bear a `modifierExtension`, null where it bears one itself; their paths."""
+    modified: list[str] = []
+    kept = _unmodified(_loose.decode(raw), "", modified)
+    return msgspec.json.encode(kept), [path.removeprefix(".") for path in modified]
+
+
+def _unmodified(value: Any, path: str, modified: list[str]) -> Any:
+    if isinstance(value, dict):
+        if value.get("modifierExtension"):
+            modified.append(path)
+            return None
+        kept = {name: _unmodified(inner, f"{path}.{name}", modified) for name, inner in value.items()}
+        return {name: inner for name, inner in kept.items() if inner is not None or value[name] is None}
+    if isinstance(value, list):
+        parts = [(inner, _unmodified(inner, f"{path}[{place}]", modified)) for place, inner in enumerate(value)]
+        return [kept for inner, kept in parts if kept is not None or inner is None]
+    return value
+
+
 def text_of(value: Scalar) -> str:
     """A scalar as text without white space around it; empty for none."""
     if value is None:
@@ -163,22 +183,37 @@ def plain(number: str | Decimal) -> Raw:
     return Raw(b"0" if text == "-0" else text.encode("ascii"))
 
 
-_ID = re.compile(r"[^/?#:\s]{1,128}")
-_URN = re.compile(r"urn:(?:uuid|oid):([0-9A-Za-z.\-]{1,64})")
+NOTHING_WRITTEN = r"(?i:undefined|null|none|nil|nan|unknown)"
+"""What programs write for an id that they do not have."""
+_ID = re.compile(rf"(?!{NOTHING_WRITTEN}$)[^/?#:\s{{}}\[\]<>$%]{{1,128}}")
+_NOBODY = re.compile(rf"{NOTHING_WRITTEN}|#.*|(?:urn:)?resource:[0-9]+|.*[{{}}\[\]<>$].*")
+_UUID = re.compile(r"urn:uuid:([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})")
+_OID = re.compile(r"urn:oid:([0-2](?:\.(?:0|[1-9][0-9]*)){5,40})")
+_FEWEST_DIGITS = 8
+"""Different digits of a UUID that was drawn: one in a thousand million has fewer. Those that count up do."""
+
+
+def names_nobody(ident: str) -> bool:
+    """Whether an id is one that many bear: what a program writes where it has none, or a place within one Bundle."""
+    return _NOBODY.fullmatch(ident) is not None
 
 
 def reference_id(reference: Reference | None, wanted: str) -> str | None:
-    """The id a reference names: the last path part of `Patient/1`, `https://…/Patient/1/_history/2`, or a `urn:uuid:…`.
+    """The id a reference names: the last path part of `Patient/1`, `https://…/Patient/1/_history/2`, a UUID or an OID.
 
     None where it names nothing, another type, something contained (`#p`), a search (`Patient?identifier=…`), or what has
-    a meaning within one Bundle or page only (`resource:0`, a bare number): the next Bundle means another by it.
+    a meaning within one Bundle or page only (`resource:0`, a bare number, `urn:uuid:1`): the next Bundle means another by
+    it. A UUID that was drawn means the same everywhere; one that counts up (`00000000-…-0001`) was made for its Bundle.
+    Nor does what programs write where they have nothing (`Patient/undefined`, `Patient/${id}`) name anybody.
     """
     if reference is None or not reference.reference:
         return None
     if reference.type is not None and reference.type.rpartition("/")[2] != wanted:
         return None
     text = reference.reference.strip().partition("/_history/")[0]
-    if match := _URN.fullmatch(text):
-        return match[1]
+    if text.startswith("urn:"):
+        match = _UUID.fullmatch(text) or _OID.fullmatch(text)
+        drawn = match is not None and (text[4] == "o" or len({*match[1].lower()} - {"-"}) >= _FEWEST_DIGITS)
+        return match[1] if match and drawn else None
     path, _, name = text.rpartition("/")
     return name if path.rpartition("/")[2] == wanted and _ID.fullmatch(name) else None

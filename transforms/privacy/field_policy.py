@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 
 REGISTRY_TIER = 1
@@ -20,6 +21,7 @@ class FieldPolicy:
         self._records = records
 
     @classmethod
+    @cache
     def load(cls) -> "FieldPolicy":
         """`field_policy.toml`."""
         return cls(tomllib.loads(files("transforms.privacy").joinpath("field_policy.toml").read_text(encoding="utf-8")))

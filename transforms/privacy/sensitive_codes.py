@@ -1,6 +1,6 @@
 """Sensitive codes of teenagers, `sensitive_codes.toml`: which groups a code is of, and what a tier does with it.
 
-Declared for the exports of tiers 2 and 3; no mapping asks, so a change of the lists maps nothing anew.
+Applied by `transforms.privacy.tiers` for the exports of tiers 2 and 3; no mapping asks, so a change of the lists maps nothing anew.
 """
 
 import re
@@ -56,13 +56,17 @@ class SensitiveCodes:
         listed = tomllib.loads(text)
         return cls(listed.pop("ages"), listed)
 
+    def is_teenage(self, age: int) -> bool:
+        """Whether codes are held back at an age in whole years."""
+        return self._youngest <= age <= self._oldest
+
     def groups(self, system: str, code: str) -> list[str]:
         """The groups that list a code."""
         return [name for name, group in self._groups.items() if group.has(system, code)]
 
     def applies(self, tier: int, system: str, code: str, age: int | None) -> str:
         """What a tier does with a code of a patient of an age in whole years, or of one that cannot be told: keep or withhold."""
-        if age is not None and not self._youngest <= age <= self._oldest:
+        if age is not None and not self.is_teenage(age):
             return KEEP
         if system not in self._systems:
             return KEEP if tier == REGISTRY_TIER else WITHHOLD

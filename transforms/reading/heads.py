@@ -1,7 +1,7 @@
 """What every resource has: its id, the patient it is about, and its `meta`."""
 
 from binascii import unhexlify
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -102,6 +102,19 @@ class Origins(dict[bytes, Origin]):
         )
 
 
+class Known(dict[bytes, bytes]):
+    """A text that recurs with a patient's resources → what is made of it."""
+
+    def __init__(self, make: Callable[[bytes], bytes]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, text: bytes) -> bytes:
+        made = self._make(text)
+        remember(self, text, made)
+        return made
+
+
 class HeadReader:
     """Reads what every resource of one type has."""
 
@@ -112,7 +125,8 @@ class HeadReader:
         self.names = ["id", "meta", *(name for name in self._subject.names if name != "id")]
         """The FHIR fields that are decoded."""
         constants = ((name, value) for name, value in resource.constants.items() if leaves(name))
-        self._site = members([("site", site), *constants])
+        where = members([("site", site), *constants])
+        self._pseudonyms, self._named = Known(_pseudonym), Known(lambda text: text + where)
         self._origins = Origins(setting)
 
     def read(self, source: Columns, notes: Notes) -> Heads:
@@ -125,11 +139,16 @@ class HeadReader:
             source.put("id", [_encode(ident) if ident else None for ident in idents])
         found = self._subject.texts(source, notes)
         named = found[0] if len(found) == 1 else list(map(b"".join, zip(*found, strict=True))) or [b""] * source.count
-        subjects = [unhexlify(text[-33:-1]) for text in named]
-        site, origins, noted = self._site, [NO_ORIGIN] * source.count, []
+        subjects = list(map(self._pseudonyms.__getitem__, named))
+        origins, noted = [NO_ORIGIN] * source.count, []
         if "meta" in source:
             met, meet = self._origins.get, self._origins.learn
             contents = source.contents("meta")
             origins = [met(raw) or meet(raw) if raw is not None else NO_ORIGIN for raw in contents]
             noted = [(place, origin.note) for place, origin in enumerate(origins) if origin.note is not None]
-        return Heads(refs, subjects, [text + site for text in named], origins, noted)
+        return Heads(refs, subjects, list(map(self._named.__getitem__, named)), origins, noted)
+
+
+def _pseudonym(text: bytes) -> bytes:
+    """Of the members that say whom a resource is about; empty where they are."""
+    return unhexlify(text[-33:-1])

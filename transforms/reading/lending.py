@@ -48,7 +48,7 @@ class Lending:
 
     def __init__(self, resource: Resource, *, pseudonyms: Pseudonyms, references: References, leaves: Leaves) -> None:
         self._type, self._lends, self._pseudonyms = resource.source, resource.lends, pseudonyms
-        self._look_up = references.lent if resource.lent else None
+        self._look_up = references.lent if resource.lent and references.is_told else None
         self._links = Links(resource.lent, leaves)
         choices = [rule for rule in resource.fields.values() if isinstance(rule, Choice) and LENT in rule.instead]
         self._lacking = [name for rule in choices for name in (*rule.fields, *rule.instead) if name != LENT]

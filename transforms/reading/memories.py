@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.problems import Reason
-from transforms.fhir.elements import Unusable, without_element
+from transforms.fhir.elements import Unusable, without_element, without_modified
 from transforms.fhir.keys import has_key_twice
 from transforms.reading.columns import Columns
 from transforms.rules.declaring import LENT, Choice, Fields, Found, Rule
@@ -106,6 +106,7 @@ class Memory(dict[Any, bytes]):
         self._name = name
         self._read = rule.read
         self._fatal = rule.fatal
+        self._reads_modified = rule.modified
         self._setting = setting
         self.needs = rule.needs
         self._paired = rule.needs is not None
@@ -174,7 +175,7 @@ class Memory(dict[Any, bytes]):
         if raw[:1] in b"{[" and has_key_twice(raw):
             return b"", Note(Reason.DUPLICATE_KEY, self._name)
         try:
-            found = self._read(raw, companion, self._setting)
+            found = self._found(raw, companion)
         except Unusable as fault:
             rest = self._without_odd(raw, companion, fault)
             if rest is None:
@@ -188,6 +189,16 @@ class Memory(dict[Any, bytes]):
                 text += opening + _encode(value)
         return text, self._note(found)
 
+    def _found(self, raw: bytes, companion: bytes | None) -> Found:
+        """What the rule finds, without elements that are modified in a way nobody here knows. Raises Unusable."""
+        if self._reads_modified or b'"modifierExtension"' not in raw:
+            return self._read(raw, companion, self._setting)
+        rest, modified = without_modified(raw)
+        if rest in _EMPTY and self._fatal:
+            raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD, modified[0])
+        found = Found() if rest in _EMPTY else self._read(rest, companion, self._setting)
+        return replace(found, dropped=(*found.dropped, *modified))
+
     def _without_odd(self, raw: bytes, companion: bytes | None, fault: Unusable) -> Found | None:
         """What is found without elements of lists that have another shape than FHIR's; None where that does not help."""
         odd: list[str] = []
@@ -198,7 +209,7 @@ class Memory(dict[Any, bytes]):
             raw = rest
             odd.append(fault.path)
             try:
-                found = self._read(raw, companion, self._setting)
+                found = self._found(raw, companion)
             except Unusable as next_one:
                 fault = next_one
                 continue

@@ -17,7 +17,7 @@ from transforms.reading.parts import Elements, PartReader
 from transforms.reading.references import CONTAINED, References
 from transforms.reading.stubs import stub
 from transforms.reading.twice import Whole
-from transforms.rules import extensions, modifiers
+from transforms.rules import deletion_marks, extensions, modifiers
 from transforms.rules.declaring import Resource
 from transforms.rules.setting import Setting
 
@@ -57,7 +57,7 @@ class Reader:
         self._references = references
         self._lending = Lending(resource, pseudonyms=setting.pseudonyms, references=references, leaves=leaves)
         self._heads = HeadReader(resource, site=site, setting=setting, leaves=leaves)
-        common = {"extension": extensions(), **modifiers()}
+        common = {"extension": extensions(), **modifiers(), **deletion_marks()}
         fields = {**resource.fields, **{name: rule for name, rule in common.items() if name not in resource.fields}}
         self._shared = Table(fields, setting, leaves)
         inner = modifiers("modifierExtension") if resource.parts else {}
@@ -217,7 +217,9 @@ class Reader:
         if outcome is not None:
             return outcome
         records = self._part_records(_flagged(whole, seen), numbers, first, usable, before, shared, parts)
-        return Outcome(self._type, whole.id[:REF_BYTES], records, False, whole.updated, in_part=bool(unusable))
+        left_out = [Problem(note.reason, self._type, f"{self._type}.{note.path}") for note in unusable if note.reason]
+        ref, is_in_part = whole.id[:REF_BYTES], bool(unusable)
+        return Outcome(self._type, ref, records, False, whole.updated, None, is_in_part, tuple(left_out))
 
     def _part_records(
         self,

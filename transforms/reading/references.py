@@ -9,8 +9,8 @@ from transforms.reading.memories import LONGEST_KEY, remember
 
 LookUp = Callable[[Collection[bytes]], Mapping[bytes, bytes]]
 """Refs of resources (12 bytes) → what is kept of those that are known."""
-LookUpLent = Callable[[Collection[bytes]], Mapping[bytes, Sequence[bytes]]]
-"""Refs of resources → what others say of them."""
+LookUpLent = Callable[[Collection[bytes]], Mapping[bytes, Sequence[bytes]] | None]
+"""Refs of resources → what others say of them; None where nothing says anything of anything."""
 Target = tuple[bytes, ...]
 """Refs by which one resource may be known, the best first; none where none is named."""
 CONTAINED = (b"#",)
@@ -23,8 +23,8 @@ class References:
     def __init__(self, pseudonyms: Pseudonyms, look_up: LookUp | None, lent: LookUpLent | None = None) -> None:
         self._pseudonyms = pseudonyms
         self._look_up = look_up
-        self.lent = lent
-        """Who answers for what is said of resources elsewhere."""
+        self._lent = lent
+        self._nothing_lent = False
         self._known: dict[bytes, bytes | None] = {}
         self._targets: dict[tuple[str, bytes], Target] = {}
 
@@ -33,9 +33,23 @@ class References:
         """Whether there is anybody to ask."""
         return self._look_up is not None
 
+    @property
+    def is_told(self) -> bool:
+        """Whether there is anybody to ask what is said of resources elsewhere."""
+        return self._lent is not None
+
     def forget(self) -> None:
         """What was answered holds for one batch."""
         self._known.clear()
+        self._nothing_lent = False
+
+    def lent(self, refs: Collection[bytes]) -> Mapping[bytes, Sequence[bytes]]:
+        """What is said of resources elsewhere; where nothing is, that is asked once a batch."""
+        if self._lent is None or self._nothing_lent:
+            return {}
+        found = self._lent(refs)
+        self._nothing_lent = found is None
+        return found or {}
 
     def targets(self, resource_type: str, contents: Sequence[bytes | None]) -> list[Target]:
         """The refs of the resources that References or canonical URLs name; CONTAINED for one contained; empty for none."""

@@ -16,7 +16,7 @@ _MOST = 64
 _LONGEST_NAME = 64
 _NAMING = 4
 """Quotation marks of `"resourceType":"…"`, where that is not written again."""
-_encode = msgspec.json.Encoder().encode
+_encode, _encode_into = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_into
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -45,6 +45,7 @@ class Whole:
         """Fields that are read, met or not."""
         self._read = frozenset(read)
         self._met: tuple[str, ...] = ()
+        self._written = bytearray()
 
     def decode(self, lines: Sequence[bytes]) -> Decoded:
         """The resources. Raises msgspec's and Unicode's errors where a line is none."""
@@ -72,7 +73,8 @@ class Whole:
         """`strict`: a field that is not of these is an error; else it is passed over."""
         found = list(map(_decoder(self._type, names, strict), lines))
         beside = 0 if strict else len(b'"resourceType":"",') + len(self._type)
-        lost = sum(map(len, lines)) - len(_encode(found)) + len(found) + 1 - beside * len(found)
+        _encode_into(found, self._written)
+        lost = sum(map(len, lines)) - len(self._written) + len(found) + 1 - beside * len(found)
         twice = self._twice_inside(names, found)
         if lost:
             twice = sorted({*twice, *_twice(found, lines, beside, 0 if strict else _NAMING)})

@@ -4,32 +4,40 @@ A new type is a new file here; nothing else names it.
 """
 
 import pkgutil
+import re
 from functools import cache
 from importlib import import_module
-from types import ModuleType
 
 from transforms.rules import Kept, Lender, Resource
 
 
+def declared(resource_type: str) -> Resource | Kept | Lender | None:
+    """What is declared of a FHIR resource type; None where nothing is. Only its own file is loaded."""
+    module = declared_in(resource_type)
+    found: Resource | Kept | Lender | None = import_module(module).RESOURCE if module else None
+    return found
+
+
+def declared_in(resource_type: str) -> str | None:
+    """The name of the module that declares a FHIR resource type: `medication_request` for MedicationRequest."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", resource_type).lower()
+    return f"{__name__}.{name}" if name in _names() else None
+
+
 def mappings() -> dict[str, Resource]:
     """FHIR resource type → its mapping, one for each file of this folder that declares records."""
-    return {each.source: each for each in _declared() if isinstance(each, Resource)}
+    return {each.source: each for each in _all() if isinstance(each, Resource)}
 
 
 def kept() -> dict[str, Kept | Lender]:
     """FHIR resource type → what is kept of it for others, or said of them, one for each file that declares that."""
-    return {each.source: each for each in _declared() if isinstance(each, Kept | Lender)}
+    return {each.source: each for each in _all() if isinstance(each, Kept | Lender)}
 
 
-def declared_in(resource_type: str) -> str | None:
-    """The name of the module that declares a FHIR resource type."""
-    return next((module.__name__ for module in _modules() if module.RESOURCE.source == resource_type), None)
-
-
-def _declared() -> list[Resource | Kept | Lender]:
-    return [module.RESOURCE for module in _modules()]
+def _all() -> list[Resource | Kept | Lender]:
+    return [import_module(f"{__name__}.{name}").RESOURCE for name in sorted(_names())]
 
 
 @cache
-def _modules() -> tuple[ModuleType, ...]:
-    return tuple(import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
+def _names() -> frozenset[str]:
+    return frozenset(module.name for module in pkgutil.iter_modules(__path__))

@@ -77,6 +77,7 @@ RESOURCE = Resource(
         # STU3 and DSTU2
         "context": other_version(),
         "assertedDate": other_version(),
+        "abatementBoolean": other_version(),
         "dateRecorded": other_version(),
         # R5
         "participant": other_version(),

@@ -21,6 +21,7 @@ from transforms.rules import (
     protocol,
     replaced,
     required,
+    vaccine_reactions,
     withheld,
 )
 
@@ -54,6 +55,7 @@ RESOURCE = Resource(
         "primarySource": boolean("primary_source"),
         "reportOrigin": codings("report_origin"),
         "protocolApplied": protocol(number="dose_number", doses="series_doses", diseases="target_diseases"),
+        "reaction": vaccine_reactions(dates="reaction_dates", records="reaction_records"),
         "doseQuantity": amount_of("dose", "dose_unit"),
         "route": codings("route"),
         "site": codings("body_sites"),

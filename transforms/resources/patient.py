@@ -7,6 +7,7 @@ from transforms.rules import (
     choice,
     died,
     extensions,
+    gone_if_wrong,
     home_zip,
     noted_if_false,
     noted_links,
@@ -46,6 +47,7 @@ RESOURCE = Resource(
         "_birthDate": unless_masked(),
         "_gender": unless_masked(),
         "_deceasedDateTime": unless_masked(),
+        "status": gone_if_wrong(),
         "animal": other_version(),  # STU3
     },
 )

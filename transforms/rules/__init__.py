@@ -38,11 +38,22 @@ from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, all_
 from transforms.rules.devices import device, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
-from transforms.rules.links import grouped_by, kinds_of, link, links, pseudonym_of, replaced
+from transforms.rules.links import (
+    grouped_by,
+    kinds_of,
+    link,
+    links,
+    pseudonym_of,
+    replaced,
+    typed_links,
+    typed_pseudonym,
+)
 from transforms.rules.meaning import (
+    deletion_marks,
     extensions,
     fact,
     focus,
+    gone_if_wrong,
     modifiers,
     noted_if_false,
     noted_links,
@@ -61,6 +72,7 @@ from transforms.rules.medicines import (
 from transforms.rules.not_done import why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import home_zip, patient, patient_among, preferred_language, the_patient, us_core
+from transforms.rules.plans import activities
 from transforms.rules.refusals import (
     not_a_fact_if_true,
     other_version,
@@ -70,9 +82,20 @@ from transforms.rules.refusals import (
     unusable_if_given,
 )
 from transforms.rules.reports import results_of, time_of_report
-from transforms.rules.requests import REQUEST_CONTRADICTIONS, asked, request_intent
+from transforms.rules.requests import ABOUT, REQUEST_CONTRADICTIONS, asked, raised_by, request_intent, request_priority
 from transforms.rules.texts import ValueNames, presence, said, true_if_given, withheld
-from transforms.rules.times import birth_date, died, event_time, flagged, instant, local_date, period, time_of_day
+from transforms.rules.times import (
+    birth_date,
+    date_to_come,
+    died,
+    due,
+    event_time,
+    flagged,
+    instant,
+    local_date,
+    period,
+    time_of_day,
+)
 from transforms.rules.visits import (
     appointment_status,
     class_history,
@@ -81,12 +104,15 @@ from transforms.rules.visits import (
     diagnoses,
     hospitalization,
     kinds_in,
+    links_in,
     participants,
     protocol,
     pseudonyms_in,
+    vaccine_reactions,
 )
 
 __all__ = [
+    "ABOUT",
     "DRUG_CONTRADICTIONS",
     "LENT",
     "REQUEST_CONTRADICTIONS",
@@ -96,6 +122,7 @@ __all__ = [
     "Parts",
     "Resource",
     "ValueNames",
+    "activities",
     "age",
     "age_or_date_in_words",
     "age_range",
@@ -116,12 +143,15 @@ __all__ = [
     "codings_in",
     "codings_in_extension",
     "completion_mode",
+    "date_to_come",
+    "deletion_marks",
     "device",
     "diagnoses",
     "died",
     "dispense",
     "dosage",
     "drug",
+    "due",
     "each_of",
     "event_time",
     "extensions",
@@ -130,6 +160,7 @@ __all__ = [
     "flagged",
     "focus",
     "given_dosage",
+    "gone_if_wrong",
     "grouped_by",
     "home_zip",
     "hospitalization",
@@ -144,6 +175,7 @@ __all__ = [
     "kinds_of",
     "link",
     "links",
+    "links_in",
     "local_date",
     "medication",
     "modifiers",
@@ -167,6 +199,7 @@ __all__ = [
     "pseudonym_of",
     "pseudonyms_in",
     "quantity",
+    "raised_by",
     "ratio",
     "reactions",
     "reference_range",
@@ -174,6 +207,7 @@ __all__ = [
     "reported",
     "reporter",
     "request_intent",
+    "request_priority",
     "required",
     "results_of",
     "said",
@@ -186,12 +220,15 @@ __all__ = [
     "timing_bounds",
     "together",
     "true_if_given",
+    "typed_links",
+    "typed_pseudonym",
     "unless_beside",
     "unless_masked",
     "unless_shaped",
     "unless_within",
     "unusable_if_given",
     "us_core",
+    "vaccine_reactions",
     "value_range",
     "verification_status",
     "visit_class",

@@ -1,12 +1,13 @@
 """Answers to questionnaires: groups and nested items spread out, an element an answer, each with what its question is known as."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
 
+from schemas.problems import Reason
 from transforms.codes.loinc import loinc_fault
 from transforms.codes.systems import LOINC
 from transforms.fhir.elements import (
@@ -20,6 +21,7 @@ from transforms.fhir.elements import (
     plain,
     reference_id,
     text_of,
+    without_modified,
 )
 from transforms.privacy.pseudonyms import hexadecimal
 from transforms.rules.concepts import chosen_code, usable_codings
@@ -67,6 +69,7 @@ class _Question(Struct, gc=False):
 class _Questionnaire(Struct, gc=False):
     id: Scalar = None
     resourceType: str = ""
+    status: Scalar = None
     url: Scalar = None
     version: Scalar = None
     code: list[Coding | None] | Coding | None = None
@@ -85,7 +88,13 @@ class _Known(Struct, gc=False, omit_defaults=True):
 
 def kept_questionnaire(raw: bytes) -> bytes | None:
     """A Questionnaire → the codes of its questions by linkId, and what their answers score. Raises Unusable."""
-    return _encode(_known(decode(raw, _Questionnaire)))
+    source: _Questionnaire = decode(without_modified(raw)[0] if b'"modifierExtension"' in raw else raw, _Questionnaire)
+    status = text_of(source.status).lower()
+    if status == "entered-in-error":
+        return None
+    if status not in ("draft", "active", "retired", "unknown", ""):
+        raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD, "status")
+    return _encode(_known(source))
 
 
 def names_of_questionnaire(raw: bytes) -> list[str]:
@@ -406,19 +415,21 @@ def weight(name: str) -> Rule:
 # -------------------------------------------------------------------- who and how
 
 
-_REPORTERS = {"RelatedPerson": "proxy", "Practitioner": "clinician", "PractitionerRole": "clinician"}
+REPORTERS = {"RelatedPerson": "proxy", "Practitioner": "clinician", "PractitionerRole": "clinician"}
 
 
-def reporter(name: str, *, of: str) -> Rule:
-    """Reference to who answered → self, proxy or clinician; another patient than the one in the field `of` is a proxy."""
+def reporter(
+    name: str, *, of: str, own: str = "self", other: str = "proxy", words: Mapping[str, str] = REPORTERS
+) -> Rule:
+    """Reference to who said it → the word for who it is to the patient in the field `of`: themselves, for them, by profession."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         source = decode(raw, Reference | None) or Reference()
         kind = kind_of(source)
         if kind == "Patient" and (who := reference_id(source, "Patient")) is not None and companion:
-            own = who == reference_id(decode(companion, Reference | None), "Patient")
-            return Found({name: "self" if own else "proxy"})
-        return Found({name: _REPORTERS.get(kind)})
+            themselves = who == reference_id(decode(companion, Reference | None), "Patient")
+            return Found({name: own if themselves else other})
+        return Found({name: words.get(kind)})
 
     return Rule((name,), read, needs=of)
 

@@ -10,7 +10,7 @@ REFUTED = dict.fromkeys(
     ("ruled-out", "ruledout", "excluded", "negated", "disproved", "disproven", "absent", "not-present", "known-absent"),
     "refuted",
 ) | dict.fromkeys(("410516002", "410594000", "723511001"), "refuted")
-"""Words, and SNOMED CT's codes for known absent, definitely not present and refuted."""
+"""Words, and SNOMED CT's codes for known absent, definitely not present and refuted; below, for confirmed and suspected."""
 _SPELT = {
     **REFUTED,
     "suspected": "provisional",
@@ -18,6 +18,8 @@ _SPELT = {
     "probable": "provisional",
     "presumed": "provisional",
     "verified": "confirmed",
+    "410605003": "confirmed",
+    "415684004": "provisional",
 }
 
 

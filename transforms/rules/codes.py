@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from msgspec import Struct
+
 from schemas.problems import Reason
 from transforms.codes.systems import ACT_CODE, NOT_A_CODE, repaired_system
 from transforms.fhir.elements import (
@@ -128,7 +130,31 @@ def _said(raw: bytes) -> tuple[list[str], bool, str]:
     concept = concept_of(raw)
     codes = [text_of(coding.code) for coding in concept.codings if repaired_system(coding.system) not in NOT_A_CODE]
     text = text_of(concept.text)
-    return (codes, False, text) if any(codes) else ([text], True, text)
+    if any(codes):
+        return codes, False, text
+    words = [text] if text else _displays(raw)
+    return words or [""], True, text or " ".join(words)
+
+
+class _Shown(Struct, gc=False):
+    display: Scalar = None
+
+
+class _Shows(Struct, gc=False):
+    coding: list[_Shown | None] | _Shown | None = None
+    display: Scalar = None
+
+
+def _displays(raw: bytes) -> list[str]:
+    """What codings without a code are shown as: of a closed list of words, or not understood."""
+    if b'"display"' not in raw:
+        return []
+    found: list[_Shows | None] | _Shows | None = decode(raw, list[_Shows | None] | _Shows | None)
+    listed = [each for each in (found if isinstance(found, list) else [found]) if each is not None]
+    shown = [each.display for each in listed]
+    for each in listed:
+        shown += [one.display for one in (each.coding if isinstance(each.coding, list) else [each.coding]) if one]
+    return [text_of(each) for each in shown if text_of(each)]
 
 
 def _word(said: str) -> str:

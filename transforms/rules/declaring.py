@@ -50,6 +50,8 @@ class Rule:
     """Why the resource is unusable without this field."""
     fatal: bool = False
     """A fault in this field makes the resource unusable; in any other, the field is left out and named."""
+    modified: bool = False
+    """It looks for `modifierExtension` in the field's elements itself; in any other, such an element is left out and named."""
     usual: Callable[[Setting, Openings], Usual] | None = None
     """A short cut for contents that hardly recur: text to text in the usual form."""
 

@@ -1,7 +1,7 @@
 """Dosages: how much of a medicine, how often, from when to when, step by step. Their texts are not read."""
 
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from msgspec import Raw, Struct
@@ -20,6 +20,7 @@ from transforms.fhir.elements import (
     number_of,
     plain,
     text_of,
+    without_modified,
 )
 from transforms.rules.concepts import shared_codings, usable_codings
 from transforms.rules.declaring import Found, Rule
@@ -83,9 +84,43 @@ SCHEDULES = {
 """v3-GTSAbbreviation and its kin → frequency, period and its unit."""
 
 
+_SPOKEN = {
+    "once daily": "QD",
+    "once a day": "QD",
+    "daily": "QD",
+    "every day": "QD",
+    "twice daily": "BID",
+    "twice a day": "BID",
+    "two times daily": "BID",
+    "two times a day": "BID",
+    "three times daily": "TID",
+    "three times a day": "TID",
+    "four times daily": "QID",
+    "four times a day": "QID",
+    "every other day": "QOD",
+    "once weekly": "WK",
+    "once a week": "WK",
+    "weekly": "WK",
+    "monthly": "MO",
+    "nightly": "BED",
+    "at bedtime": "BED",
+    **{f"every {hours} hours": f"Q{hours}H" for hours in (2, 3, 4, 6, 8, 12)},
+    **{name.lower(): name for name in SCHEDULES},
+}
+"""The same in words: a closed list."""
+_DIGITS = Context(prec=10)
+
+
 class _Range(Struct, gc=False):
     low: Quantity | None = None
     high: Quantity | None = None
+
+
+class Ratio(Struct, gc=False):
+    """Ratio: so much in so long, or in so much of something else."""
+
+    numerator: Quantity | None = None
+    denominator: Quantity | None = None
 
 
 class _DoseAndRate(Struct, gc=False):
@@ -93,11 +128,14 @@ class _DoseAndRate(Struct, gc=False):
     doseQuantity: Quantity | None = None
     doseRange: _Range | None = None
     rateQuantity: Quantity | None = None
+    rateRange: _Range | None = None
+    rateRatio: Ratio | None = None
 
 
 class _Repeat(Struct, gc=False):
     boundsPeriod: Period | None = None
     boundsDuration: Quantity | None = None
+    boundsRange: _Range | None = None
     count: Raw = _ABSENT
     countMax: Raw = _ABSENT
     frequency: Raw = _ABSENT
@@ -111,6 +149,7 @@ class _Repeat(Struct, gc=False):
 
 
 class _Timing(Struct, gc=False):
+    event: list[Scalar] | None = None
     repeat: _Repeat | None = None
     code: CodeableConcept | None = None
 
@@ -122,7 +161,12 @@ class _Dosage(Struct, gc=False):
     asNeededCodeableConcept: Raw = _ABSENT
     route: Raw = _ABSENT
     doseAndRate: Raw = _ABSENT
-    modifierExtension: Raw = _ABSENT
+    maxDosePerPeriod: Raw = _ABSENT
+    maxDosePerAdministration: Raw = _ABSENT
+    maxDosePerLifetime: Raw = _ABSENT
+    doseQuantity: Quantity | None = None
+    """STU3's."""
+    doseRange: _Range | None = None
 
 
 @dataclass(slots=True)
@@ -176,7 +220,7 @@ def dosage() -> Rule:
         tells_more = len(steps) > 1 or not steps[0].keys() <= {*FIRST}
         return Found(values | ({"steps": steps} if tells_more else {}), flags)
 
-    return Rule(DOSAGE, read)
+    return Rule(DOSAGE, read, modified=True)
 
 
 def steps_of(raw: bytes, setting: Setting) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
@@ -213,14 +257,18 @@ def _end(steps: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _step(raw: bytes, setting: Setting) -> _Step:
     step = _Step(setting)
-    source: _Dosage | None = step.read(raw, _Dosage, "dosage-unreadable")
-    if source is None:
-        return step
-    if source.modifierExtension is not None and bytes(source.modifierExtension) not in (b"null", b"[]"):
-        step.flags.append("dosage-modified")
+    if b'"modifierExtension"' in raw:
+        raw, modified = without_modified(raw)
+        step.flags += [f"{path.partition('.')[0] or 'dosage'}-modified" for path in modified]
+    source: _Dosage | None = step.read(raw, _Dosage | None, "dosage-unreadable")
+    if source is None:  # or modified in a way nobody here knows
         return step
     step.number("sequence", source.sequence, whole=True)
-    _dose(step, step.read(source.doseAndRate, list[_DoseAndRate | None] | None, "dose-unreadable"))
+    listed = step.read(source.doseAndRate, list[_DoseAndRate | None] | None, "dose-unreadable")
+    if source.doseAndRate is None and (source.doseQuantity or source.doseRange):
+        listed = [_DoseAndRate(doseQuantity=source.doseQuantity, doseRange=source.doseRange)]
+    _dose(step, listed)
+    _most(step, source)
     _timing(step, step.read(source.timing, _Timing | None, "timing-unreadable"))
     _as_needed(step, source)
     step.values["route"] = _codings(step, step.read(source.route, CodeableConcept | None, "route-unreadable"))
@@ -252,16 +300,19 @@ def _dose(step: _Step, listed: list[_DoseAndRate | None] | None) -> None:
     """The dose as ordered; of several others none, unless they are the same."""
     given = [each for each in listed or [] if each is not None]
     doses = [each for each in given if each.doseQuantity or each.doseRange]
-    rates = [each for each in given if each.rateQuantity]
+    rates = [each for each in given if each.rateQuantity or each.rateRange or each.rateRatio]
     if (dose := _ordered(doses)) is not None:
         if dose.doseQuantity is not None:
             step.add(amount(dose.doseQuantity, "dose", "dose_unit", step.setting))
         elif dose.doseRange is not None:
-            _range(step, dose.doseRange)
+            _range(step, dose.doseRange, "dose")
     elif doses:
         step.flags.append("several-doses")
-    if (rate := _ordered(rates)) is not None and rate.rateQuantity is not None:
+    if (rate := _ordered(rates)) is not None:
+        if rate.rateRange is not None:
+            _range(step, rate.rateRange, "rate")
         step.add(amount(rate.rateQuantity, "rate", "rate_unit", step.setting))
+        step.add(amount_per(rate.rateRatio, "rate", "rate_unit", step.setting))
     elif rates:
         step.flags.append("several-rates")
 
@@ -272,20 +323,61 @@ def _ordered(listed: list[_DoseAndRate]) -> _DoseAndRate | None:
 
 
 def _says(concept: CodeableConcept, code: str) -> bool:
-    return any(text_of(coding.code).lower() == code for coding in concept.codings)
+    said = [text_of(coding.code) for coding in concept.codings] or [text_of(concept.text)]
+    return code in [each.lower() for each in said]
 
 
-def _range(step: _Step, source: _Range) -> None:
-    low, high = (
-        amount(end, name, "dose_unit", step.setting)
-        for name, end in (("dose_low", source.low), ("dose_high", source.high))
-    )
-    units = {found.values["dose_unit"] for found in (low, high) if "dose_unit" in found.values}
+def _range(step: _Step, source: _Range, what: str) -> None:
+    unit = f"{what}_unit"
+    ends = (f"{what}_low", source.low), (f"{what}_high", source.high)
+    low, high = (amount(end, name, unit, step.setting) for name, end in ends)
+    units = {found.values[unit] for found in (low, high) if unit in found.values}
     if len(units) > 1:
-        step.flags.append("dose-unit-unknown")
+        step.flags.append(f"{what}-unit-unknown")
         return
     step.add(low)
     step.add(high)
+
+
+def _most(step: _Step, source: _Dosage) -> None:
+    """What is not to be exceeded."""
+    for raw, name in (
+        (source.maxDosePerAdministration, "max_dose"),
+        (source.maxDosePerLifetime, "max_dose_lifetime"),
+    ):
+        step.add(amount(step.read(raw, Quantity | None, "dose-unreadable"), name, f"{name}_unit", step.setting))
+    most = step.read(source.maxDosePerPeriod, Ratio | None, "dose-unreadable")
+    step.add(amount_per(most, "max_dose_period", "max_dose_period_unit", step.setting))
+
+
+def amount_per(source: Ratio | None, value: str, unit: str, setting: Setting) -> Found:
+    """An amount in a time, or in so much of something else, as one number: 100 mL in 8 h are 12.5 mL/h."""
+    if source is None or source.numerator is None or source.denominator is None:
+        return Found()
+    over = amount(source.numerator, value, unit, setting)
+    under = _denominator(source.denominator, setting)
+    if under is None or not over.values.get(unit):
+        return Found({}, (*over.flags, f"{value.replace('_', '-')}-unreadable"))
+    number, said = under
+    turned = _DIGITS.divide(Decimal(bytes(over.values[value]).decode()), number)
+    return Found({value: plain(turned), unit: f"{over.values[unit]}/{said}"}, over.flags)
+
+
+def _denominator(source: Quantity, setting: Setting) -> tuple[Decimal, str] | None:
+    """The number and the unit of a ratio's lower part; one where it says none; None where it cannot be read."""
+    written = (text_of(source.code) or text_of(source.unit)).lower()
+    if time := written if written in PERIOD_UNITS else _TIMES.get(written):
+        source = Quantity(source.value, unit=time, comparator=source.comparator)
+    found = amount(
+        Quantity(source.value or Raw(b"1"), source.unit, source.system, source.code, source.comparator),
+        "value",
+        "unit",
+        setting,
+    )
+    if not found.values.get("unit"):
+        return None
+    number = Decimal(bytes(found.values["value"]).decode())
+    return (number, str(found.values["unit"])) if number > 0 else None
 
 
 def amount(source: Quantity | None, value: str, unit: str, setting: Setting) -> Found:
@@ -360,6 +452,7 @@ def _timing(step: _Step, source: _Timing | None) -> None:
     step.values["days_of_week"] = [day for day in DAYS_OF_WEEK if day in map(text_of, repeat.dayOfWeek or ())]
     step.values["when"] = sorted(WHEN.intersection(map(text_of, repeat.when or ())))
     _schedule(step, source.code)
+    _events(step, source.event or [])
     _bounds(step, repeat)
 
 
@@ -373,10 +466,23 @@ def _schedule(step: _Step, concept: CodeableConcept | None) -> None:
     """A schedule's name says how often, where the timing does not."""
     named = [text_of(coding.code).upper() for coding in concept.codings] if concept else []
     code = next((code for code in named if code in SCHEDULES), None)
+    if code is None and concept is not None and (text := " ".join(text_of(concept.text).lower().split())):
+        code = _SPOKEN.get(text.replace("-", " "))
+        step.flags.append("text-withheld" if code is None else "from-text")
     step.values["timing_code"] = code
     if code is not None and "frequency" not in step.values:
         frequency, period, unit = SCHEDULES[code]
         step.values |= {"frequency": frequency, "period": period, "period_unit": unit}
+
+
+def _events(step: _Step, listed: list[Scalar]) -> None:
+    """The days on which it is taken, where they are named."""
+    days = set()
+    for each in listed:
+        found = period_found(Period(start=text_of(each)), ("moment", "day"), None, step.setting)
+        step.flags += [*found.flags, *["timing-unreadable"] * bool(found.dropped)]
+        days.add(found.values.get("day") or "")
+    step.values["dates"] = sorted(days - {""})
 
 
 def _bounds(step: _Step, repeat: _Repeat) -> None:
@@ -385,3 +491,6 @@ def _bounds(step: _Step, repeat: _Repeat) -> None:
         step.add(found)
         step.flags += ["timing-unreadable"] * bool(found.dropped)
     step.add(days_of(repeat.boundsDuration, "days", step.setting))
+    if repeat.boundsRange is not None:
+        step.add(days_of(repeat.boundsRange.low, "days_low", step.setting))
+        step.add(days_of(repeat.boundsRange.high, "days_high", step.setting))

@@ -24,6 +24,7 @@ def drug() -> Choice:
             ingredients="ingredients",
             ingredient_system=RXNORM,
             by_reference="drug_by_reference",
+            strengths="strengths",
         ),
         missing=Reason.MISSING_CODE,
         fatal=True,

@@ -44,6 +44,32 @@ def links(name: str, *resource_types: str) -> Rule:
     return Rule((name,), read)
 
 
+def typed_links(name: str, *resource_types: str) -> Rule:
+    """List of References to anything (or one) → the record ids of those that say they are of these types."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        typed = [each for each in references_in(raw) if kind_of(each) in resource_types]
+        return Found({name: record_ids(typed, resource_types, setting)})
+
+    return Rule((name,), read)
+
+
+def typed_pseudonym(name: str, resource_type: str) -> Rule:
+    """List of References to anything (or one) → the keyed hash of the first that says it is of this type."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        typed = named_of([each for each in references_in(raw) if kind_of(each) == resource_type], (resource_type,))
+        return Found({name: hexadecimal(b"h-", setting.pseudonyms.ref(*typed[0]))}) if typed else NOTHING
+
+    return Rule((name,), read)
+
+
+def record_ids(references: Iterable[Reference], resource_types: tuple[str, ...], setting: Setting) -> list[str]:
+    """The ids of the records that References name, of these types."""
+    named = named_of(references, resource_types)
+    return sorted({hexadecimal(b"r-", setting.pseudonyms.ref(*each) + WHOLE) for each in named})
+
+
 class _Extension(Struct, gc=False):
     url: Scalar = None
     valueReference: Reference | None = None
@@ -84,6 +110,7 @@ def pseudonym_of(name: str, *resource_types: str) -> Rule:
 
 
 class _Identifier(Struct, gc=False):
+    use: Scalar = None
     system: Scalar = None
     value: Scalar = None
 
@@ -93,7 +120,7 @@ def grouped_by(name: str) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         source = decode(raw, _Identifier | None) or _Identifier()
-        if not (value := text_of(source.value)):
+        if not (value := text_of(source.value)) or text_of(source.use) == "old":
             return NOTHING
         return Found({name: hexadecimal(b"h-", setting.pseudonyms.ref("group", f"{text_of(source.system)}|{value}"))})
 

@@ -71,6 +71,28 @@ def modifiers(*names: str) -> dict[str, Rule]:
     return {name: Rule((), read) for name in names or ("modifierExtension", "implicitRules")}
 
 
+def deletion_marks() -> dict[str, Rule]:
+    """Fields of no FHIR version by which a server's own format says that a resource is deleted."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        return NOTHING if raw.lower() in _NOT_GONE else Found(withdrawn=True)
+
+    return {name: Rule((), read) for name in ("deleted", "isDeleted", "is_deleted", "_deleted", "softDeleted")}
+
+
+_NOT_GONE = frozenset({b"null", b"false", b'"false"', b"0", b'"0"', b'""', b'"no"', b'"n"', b"[]", b"{}"})
+
+
+def gone_if_wrong() -> Rule:
+    """A status where FHIR has none: entered in error, or deleted, it is gone; all else is not read."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        said = "-".join(text_of(decode(raw, Scalar)).lower().replace("_", "-").split())
+        return Found(withdrawn=True) if said in ("entered-in-error", "deleted", "nullified", "error") else NOTHING
+
+    return Rule((), read)
+
+
 def unless_masked() -> Rule:
     """What stands beside a primitive (`_birthDate`): masked, it is hidden from us and not gone, so the answer is a partial one."""
 
@@ -157,9 +179,7 @@ def fact(rule: Rule) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         codings = concept_of(raw).codings
-        if any(says_none(coding.system, text_of(coding.code)) for coding in codings):
-            raise Unusable(Reason.NOT_A_FACT)
-        if any(map(says_none_in_words, _words(raw))):
+        if any(says_none(coding.system, text_of(coding.code)) for coding in codings) or _none_in_words(raw):
             raise Unusable(Reason.NOT_A_FACT)
         doubts = _doubts(raw)
         if "A" in doubts:
@@ -171,28 +191,12 @@ def fact(rule: Rule) -> Rule:
     return replace(rule, read=read)
 
 
-_NOTHING_SAID = re.compile(rb'(?i)"(?:text|display)"\s*:\s*"\s*(?:patient has |no|nil|denies|nk)')
+_SPOKEN = re.compile(rb'"(?:display|text|code)"\s*:\s*("(?:[^"\\]|\\.){1,128}")')
 
 
-class _NamedCoding(Struct, gc=False):
-    display: Scalar = None
-
-
-class _NamedConcept(Struct, gc=False):
-    text: Scalar = None
-    coding: list[_NamedCoding | None] | _NamedCoding | None = None
-
-
-def _words(raw: bytes) -> list[str]:
-    """The words of a concept and its codings, where they may say that there is nothing."""
-    if not _NOTHING_SAID.search(raw):
-        return []
-    try:
-        concept: _NamedConcept = decode(raw, _NamedConcept | None) or _NamedConcept()
-    except Unusable:
-        return []
-    codings = concept.coding if isinstance(concept.coding, list) else [concept.coding]
-    return [text_of(concept.text), *(text_of(coding.display) for coding in codings if coding is not None)]
+def _none_in_words(raw: bytes) -> bool:
+    """Whether a concept says "no known problems" by a text of its own, or by a code that is one."""
+    return any(says_none_in_words(decode(said, str)) for said in _SPOKEN.findall(raw))
 
 
 _CERTAINTY: Mapping[str, str] = {"G": "", "V": "diagnosis-suspected", "Z": "diagnosis-status-post"}

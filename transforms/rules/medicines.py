@@ -21,7 +21,7 @@ from transforms.fhir.elements import (
 from transforms.rules.codes import coded_found
 from transforms.rules.concepts import chosen_code, shared_codings, usable_codings
 from transforms.rules.declaring import Choice, Found, Rule, choice
-from transforms.rules.dosage import amount, days_of, ends
+from transforms.rules.dosage import Ratio, amount, amount_per, days_of, ends
 from transforms.rules.setting import Setting
 from transforms.rules.times import period_found
 
@@ -36,6 +36,8 @@ class _Ingredient(Struct, gc=False):
     itemCodeableConcept: CodeableConcept | None = None
     itemReference: Reference | None = None
     isActive: Scalar = None
+    strength: Ratio | None = None
+    modifierExtension: Raw = _ABSENT
 
 
 class _Medication(Struct, gc=False, omit_defaults=True):
@@ -45,8 +47,11 @@ class _Medication(Struct, gc=False, omit_defaults=True):
     ingredient: list[_Ingredient] | None = None
     contained: "list[_Medication] | None" = None
 
-    def mixture(self, beside: "list[_Medication] | None" = None) -> list[CodeableConcept]:
-        """The active ingredients; those named by reference are among the contained ones, or not known."""
+    modifierExtension: Raw = _ABSENT
+    implicitRules: Raw = _ABSENT
+
+    def mixture(self, beside: "list[_Medication] | None" = None) -> list[tuple[CodeableConcept, Ratio | None]]:
+        """The active ingredients and their strengths; those named by reference are among the contained ones, or not known."""
         known = {text_of(each.id).removeprefix("#"): each.code for each in (self.contained or beside or [])}
         active = [part for part in self.ingredient or [] if text_of(part.isActive).lower() != "false"]
         named = (((part.itemReference and part.itemReference.reference) or "").strip() for part in active)
@@ -54,16 +59,35 @@ class _Medication(Struct, gc=False, omit_defaults=True):
             part.itemCodeableConcept or (known.get(name[1:]) if name.startswith("#") else None)
             for part, name in zip(active, named, strict=True)
         ]
-        return [concept for concept in found if concept is not None]
+        strengths = [part.strength for part in active]
+        return [(concept, strength) for concept, strength in zip(found, strengths, strict=True) if concept is not None]
 
 
 def kept_medication(raw: bytes) -> bytes | None:
     """A Medication → its code and the codes of its ingredients, as a Medication of these alone. Raises Unusable."""
     source: _Medication = decode(raw, _Medication)
-    if text_of(source.status).lower() == "entered-in-error":
+    status = text_of(source.status).lower()
+    if status == "entered-in-error":
         return None
-    kept = sorted(encode({"itemCodeableConcept": _kept(part)}) for part in source.mixture())
+    if status not in ("active", "inactive", ""):
+        raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD, "status")
+    _refuse_modified(source)
+    kept = sorted(
+        encode({"itemCodeableConcept": _kept(part), **({"strength": strength} if strength else {})})
+        for part, strength in source.mixture()
+    )
     return encode({"code": _kept(source.code), "ingredient": list(map(Raw, kept))})
+
+
+def _refuse_modified(source: _Medication) -> None:
+    """Raises Unusable for a Medication of which something is modified in a way nobody here knows."""
+    for name, marked in (
+        ("implicitRules", source.implicitRules is not None),
+        ("modifierExtension", source.modifierExtension is not None),
+        ("ingredient.modifierExtension", any(part.modifierExtension is not None for part in source.ingredient or [])),
+    ):
+        if marked:
+            raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD, name)
 
 
 def _kept(concept: CodeableConcept | None) -> dict[str, Any] | None:
@@ -76,7 +100,13 @@ def _kept(concept: CodeableConcept | None) -> dict[str, Any] | None:
 
 
 def medication(
-    *, every: str, ingredients: str, ingredient_system: str, by_reference: str, **targets: str | tuple[str, ...]
+    *,
+    every: str,
+    ingredients: str,
+    ingredient_system: str,
+    strengths: str,
+    by_reference: str,
+    **targets: str | tuple[str, ...],
 ) -> Rule:
     """Reference to a Medication → the code of the one contained, or of the one looked up. Without a drug there is no record."""
     wanted = {name: (systems,) if isinstance(systems, str) else systems for name, systems in targets.items()}
@@ -86,21 +116,32 @@ def medication(
         source = _contained(named[1:], companion) if named.startswith("#") else _looked_up(companion)
         if source is None:
             raise Unusable(Reason.UNKNOWN_MEDICATION, "reference")
+        _refuse_modified(source)
         parts = source.mixture(_all_contained(companion) if named.startswith("#") else None)
-        codes = {
-            chosen_code(usable_codings(part, setting).found, (ingredient_system,), setting.codes) for part in parts
-        }
-        mixed = sorted(code for code in codes if code)
+        coded = [
+            (chosen_code(usable_codings(part, setting).found, (ingredient_system,), setting.codes), strength)
+            for part, strength in parts
+        ]
+        mixed = sorted({code for code, _ in coded if code})
         try:
             found = coded_found(source.code or CodeableConcept(), wanted, every, Reason.MISSING_CODE, setting)
         except Unusable:
             if not mixed:
                 raise Unusable(Reason.MISSING_CODE, "reference") from None
             found = Found(flags=("mixture-without-code",))
-        found.values |= {ingredients: mixed, by_reference: True}
+        strong = [_strength(code, strength, setting) for code, strength in coded if code and strength]
+        told = sorted((each for each in strong if each), key=encode)
+        found.values |= {ingredients: mixed, strengths: told, by_reference: True}
         return found
 
-    return Rule((*wanted, every, ingredients, by_reference), read, needs="contained", refers="Medication")
+    return Rule((*wanted, every, ingredients, strengths, by_reference), read, needs="contained", refers="Medication")
+
+
+def _strength(code: str, source: Ratio, setting: Setting) -> dict[str, Any] | None:
+    """How much of an ingredient there is in how much of the medicine; None where that cannot be read."""
+    over = amount(source.numerator, "value", "unit", setting).values
+    under = amount(source.denominator, "per", "per_unit", setting).values
+    return {"code": code, **over, **under} if over.get("unit") else None
 
 
 def _contained(name: str, companion: bytes | None) -> _Medication:
@@ -195,6 +236,7 @@ class _Given(Struct, gc=False):
     route: CodeableConcept | None = None
     dose: Quantity | None = None
     rateQuantity: Quantity | None = None
+    rateRatio: Ratio | None = None
 
 
 def given_dosage() -> Rule:
@@ -204,6 +246,8 @@ def given_dosage() -> Rule:
         source = decode(raw, _Given | None) or _Given()
         dose = amount(source.dose, "dose", "dose_unit", setting)
         rate = amount(source.rateQuantity, "rate", "rate_unit", setting)
+        if source.rateQuantity is None:
+            rate = amount_per(source.rateRatio, "rate", "rate_unit", setting)
         usable, withheld, _ = usable_codings(source.route or CodeableConcept(), setting)
         values = dose.values | rate.values | {"route": shared_codings(usable, setting)}
         return Found(values, tuple(dict.fromkeys((*dose.flags, *rate.flags, *withheld))))

@@ -43,7 +43,7 @@ def quantity(
         if source is None or source.value is None or bytes(source.value) == b"null":
             return Found({absent: "NI"})
         source = _bounded(source)
-        written, flags = number_in(source)
+        written, flags = number_in(source, bounded=True)
         bound = None if source.comparator is None else _comparator(source.comparator)
         manner = manner_of(source, companion, setting)
         if manner.fault is not None:
@@ -137,7 +137,7 @@ def ratio(*, numerator: str, denominator: str, unit: str, comparator: str, absen
         over, under = source.numerator, source.denominator
         if over is None or under is None or over.value is None or under.value is None:
             return Found({absent: "NI"})
-        (first, noticed), (second, more) = number_in(over), number_in(under)
+        (first, noticed), (second, more) = number_in(over, bounded=True), number_in(under)
         given = [meant_unit(each, setting) for each in (over, under)]
         if any(each.fault is not None or (each.unit and not is_listed(each.unit)) for each in given):
             return Found({absent: "OT"}, ("value-type-withheld",))
@@ -179,10 +179,11 @@ def boolean(name: str, *, as_code: bool = False, modifier: bool = False) -> Rule
 
 
 _COMPARATORS = frozenset({"<", "<=", ">=", ">"})
+_SIGNS = {"≤": "<=", "≥": ">="}
 
 
 def _comparator(text: str) -> str:
-    said = text.strip()
+    said = _SIGNS.get(text.strip(), text.strip())
     if said not in _COMPARATORS:
         raise Unusable(Reason.INVALID_FIELD, "comparator")
     return said

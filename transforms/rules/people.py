@@ -16,6 +16,7 @@ from transforms.fhir.elements import (
     Scalar,
     Unusable,
     decode,
+    names_nobody,
     reference_id,
     text_of,
 )
@@ -72,9 +73,12 @@ def the_patient() -> Rule:
     """A Patient's own id → the subject's pseudonym."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        return _subject(text_of(decode(raw, Scalar)), setting)
+        ident = text_of(decode(raw, Scalar))
+        if names_nobody(ident):
+            raise Unusable(Reason.MISSING_ID)
+        return _subject(ident, setting)
 
-    return Rule(("subject",), read, usual=the_patient_cut)
+    return Rule(("subject",), read, fatal=True, usual=the_patient_cut)
 
 
 def _subject(ident: str, setting: Setting) -> Found:
@@ -177,7 +181,7 @@ class _Address(Struct, gc=False):
         return bool(country) and country not in _WITH_ZIPS
 
 
-_ZIP = re.compile(r"([0-9]{5})(-?[0-9]{4})?")
+_ZIP = re.compile(r"((?!00000|99999)[0-9]{5})(-?[0-9]{4})?")
 _WITH_ZIPS = frozenset(
     {"US", "USA", "840", "UNITED STATES", "UNITED STATES OF AMERICA", "AMERICA", "PR", "PRI", "PUERTO RICO"}
     | {"GU", "GUM", "GUAM", "VI", "VIR", "AS", "ASM", "MP", "MNP"}
@@ -198,8 +202,11 @@ def home_zip(name: str) -> Rule:
         last = max(told, key=lambda address: address.ended).ended
         standing = [address for address in told if not address.ended] or [each for each in told if each.ended == last]
         home = min(standing, key=lambda address: (_USES.index(address.use), not address.postalCode))
-        match = None if home.foreign else _ZIP.fullmatch(text_of(home.postalCode))
-        return Found({name: match[1]}) if match else NOTHING
+        written = "" if home.foreign else text_of(home.postalCode)
+        match = _ZIP.fullmatch(written)
+        if match is None:
+            return Found(dropped=("postalCode",)) if written else NOTHING
+        return Found({name: match[1]}, ("zip-of-work",) if home.use in ("work", "billing") else ())
 
     return Rule((name,), read)
 

@@ -11,7 +11,7 @@ from transforms.fhir.elements import Period, Reference, Scalar, Unusable, decode
 from transforms.privacy.pseudonyms import hexadecimal
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.links import named_of
-from transforms.rules.meaning import extensions, modifiers
+from transforms.rules.meaning import extensions
 from transforms.rules.setting import Setting
 from transforms.rules.times import period_found
 
@@ -30,8 +30,6 @@ class _Report(Struct, gc=False):
     issued: Scalar = None
     result: list[Reference | None] | Reference | None = None
     extension: Raw = _ABSENT
-    modifierExtension: Raw = _ABSENT
-    implicitRules: Raw = _ABSENT
     # DSTU2 and STU3
     context: Raw = _ABSENT
     codedDiagnosis: Raw = _ABSENT
@@ -43,7 +41,7 @@ class _Report(Struct, gc=False):
 
 
 _OTHER_VERSIONS = ("context", "codedDiagnosis", "image", "composition", "supportingInfo", "note")
-_MARKS = {"extension": extensions(), **modifiers()}
+_MARKS = extensions()
 
 
 class _Said(Struct, gc=False):
@@ -83,12 +81,7 @@ def _deleted(source: _Report, setting: Setting) -> bool:
     """Raises Unusable for what changes the meaning of a report and is not understood."""
     if any(getattr(source, field) is not None for field in _OTHER_VERSIONS):
         raise Unusable(Reason.OTHER_FHIR_VERSION)
-    found = [
-        rule.read(bytes(content), None, setting)
-        for field, rule in _MARKS.items()
-        if (content := getattr(source, field)) is not None
-    ]
-    return any(each.withdrawn for each in found)
+    return source.extension is not None and _MARKS.read(bytes(source.extension), None, setting).withdrawn
 
 
 def _patient(source: _Report, setting: Setting) -> dict[str, str]:

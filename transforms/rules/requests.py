@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from transforms.rules.answers import reporter
 from transforms.rules.codes import one_of
 from transforms.rules.contradictions import out_of_order
 from transforms.rules.declaring import Choice, Rule, choice
@@ -39,7 +40,7 @@ def asked(*, intent: Rule | None = None) -> Mapping[str, Rule | Choice]:
     return {
         "status": one_of("status", _STATUS, withdrawn=("entered-in-error",), spellings=_SPELLINGS, modifier=True),
         "intent": intent or request_intent(),
-        "priority": one_of("priority", _PRIORITY),
+        "priority": request_priority(),
         "authoredOn": instant("authored", "authored_date"),
         "occurrence[x]": choice(
             occurrenceDateTime=event_time("occurrence", "occurrence_date"),
@@ -50,6 +51,27 @@ def asked(*, intent: Rule | None = None) -> Mapping[str, Rule | Choice]:
         ),
         "extension": extensions(codings_in_extension("status_reasons", "request-statusReason")),
     }
+
+
+RAISED_BY = {
+    "RelatedPerson": "family",
+    **dict.fromkeys(("Practitioner", "PractitionerRole", "CareTeam", "Organization", "HealthcareService"), "clinician"),
+}
+ABOUT = (
+    *("Condition", "Observation", "Procedure", "MedicationRequest", "MedicationStatement", "Immunization", "Encounter"),
+    *("Appointment", "ServiceRequest", "DeviceRequest", "QuestionnaireResponse", "AllergyIntolerance", "Goal"),
+)
+"""What messages and tasks are about, of that which becomes a record."""
+
+
+def raised_by(name: str, *, of: str) -> Rule:
+    """Reference to who raised something → patient, family (another patient's too) or clinician."""
+    return reporter(name, of=of, own="patient", other="family", words=RAISED_BY)
+
+
+def request_priority() -> Rule:
+    """priority → one of FHIR's words."""
+    return one_of("priority", _PRIORITY)
 
 
 def request_intent() -> Rule:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from msgspec.json import encode
 
 from transforms.codes.units import UnitRow
+from transforms.fhir.elements import NOTHING_WRITTEN
 from transforms.fhir.times import FILLERS, instant, utc_text
 from transforms.mapped import WHOLE
 from transforms.rules.setting import Setting
@@ -270,7 +271,7 @@ _BESIDE = rb'"(?!reference"|type")[A-Za-z_]+": ?(?:"[^"\\]*"|\{[^{}\\]*\})'
 
 def _reference(resource_type: str) -> Callable[[bytes], re.Match[bytes] | None]:
     """Matches a relative Reference to a resource of a type; group 1 is the id."""
-    named = rb'"reference": ?"%b/([A-Za-z0-9.\-]{1,64})"' % resource_type.encode()
+    named = rb'"reference": ?"%b/((?!%b")[A-Za-z0-9.\-]{1,64})"' % (resource_type.encode(), NOTHING_WRITTEN.encode())
     return re.compile(rb"\{(?:%b, ?)*%b(?:, ?%b)*\}" % (_BESIDE, named, _BESIDE)).fullmatch
 
 
@@ -312,7 +313,7 @@ def _subject_cut(matches: Callable[[bytes], re.Match[bytes] | None]) -> Callable
 
 patient_cut = _subject_cut(_reference("Patient"))
 """A Reference to a Patient → the pseudonym."""
-the_patient_cut = _subject_cut(re.compile(rb'"([A-Za-z0-9.\-]{1,64})"').fullmatch)
+the_patient_cut = _subject_cut(re.compile(rb'"((?!%b")[A-Za-z0-9.\-]{1,64})"' % NOTHING_WRITTEN.encode()).fullmatch)
 """A Patient's id → the pseudonym."""
 
 

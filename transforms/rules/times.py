@@ -4,6 +4,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from msgspec import Struct
+
 from schemas.problems import Reason
 from transforms.fhir.elements import (
     Period,
@@ -93,13 +95,39 @@ def local_date(name: str) -> Rule:
     return Rule((name,), read, usual=date_cut)
 
 
+def date_to_come(name: str) -> Rule:
+    """date of what is to be → the local date."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = moment_found(string_of(raw), "", name, setting, past=False)
+        return replace(found, values={name: found.values.get(name)})
+
+    return Rule((name,), read)
+
+
+class _Bounded(Struct, gc=False):
+    period: Period | None = None
+
+
+def due(name: str) -> Rule:
+    """Task.restriction → the local date by which it is to be done."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        bounds = (decode(raw, _Bounded | None) or _Bounded()).period or Period()
+        found = period_found(bounds, None, ("instant", name), setting)
+        dropped = tuple(f"period.{path}" for path in found.dropped)
+        return replace(found, values={name: found.values.get(name)}, dropped=dropped)
+
+    return Rule((name,), read)
+
+
 def died(*, flag: str, date: str) -> Rule:
     """deceasedDateTime → that the patient has died, and the local date."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         found = moment_found(string_of(raw), "", date, setting)
         when = found.values.get(date)
-        return replace(found, values={flag: True, date: when}) if when else NOTHING
+        return replace(found, values={flag: True, date: when}) if when else found
 
     return Rule((flag, date), read)
 
@@ -117,13 +145,16 @@ def birth_date(name: str) -> Rule:
             raise Unusable(Reason.INVALID_FIELD) from None
         if date and not _FIRST_YEAR <= date[:4] <= _LAST_YEAR:
             return Found(flags=("birth-date-placeholder",))
-        return Found({name: date}, repaired=known != day) if date else NOTHING
+        flags = ("future",) * (date > setting.latest) + ("birth-date-doubtful",) * (date in _EPOCHS)
+        return Found({name: date}, flags, repaired=known != day) if date else NOTHING
 
     return Rule((name,), read)
 
 
 _ZEROED = re.compile(r"(-00)?-00$")
 """Month or day not known, as systems write it that have no shorter date."""
+_EPOCHS = frozenset({"1899-12-30", "1899-12-31", "1900-01-01", "1901-01-01", "1904-01-01", "1970-01-01"})
+"""Days that programs count from: what they write where nothing was entered; few were born on one."""
 _FIRST_YEAR, _LAST_YEAR = "1890", "2099"
 """Nobody younger than the oldest of mankind was born before; 0001, 1753 and 9999 are what databases put for no date."""
 

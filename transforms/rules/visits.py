@@ -22,7 +22,7 @@ from transforms.privacy.pseudonyms import hexadecimal
 from transforms.rules.codes import one_of
 from transforms.rules.concepts import concept_of, concepts_of, gathered, usable_codings
 from transforms.rules.declaring import Found, Rule
-from transforms.rules.links import KINDS, kind_of, named_by, named_of, references_in
+from transforms.rules.links import KINDS, kind_of, named_by, named_of, record_ids, references_in
 from transforms.rules.setting import Setting
 from transforms.rules.times import period_found
 
@@ -80,6 +80,17 @@ def kinds_in(name: str, member: str) -> Rule:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         kinds = {kind_of(reference) for each in _members(raw, member) for reference in references_in(each)}
         return Found({name: sorted(kinds & KINDS)})
+
+    return Rule((name,), read)
+
+
+def links_in(name: str, member: str, *resource_types: str) -> Rule:
+    """List of elements → the record ids of the resources that one member names, of those that say they are of these types."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        named = [reference for each in _members(raw, member) for reference in references_in(each)]
+        typed = [reference for reference in named if kind_of(reference) in resource_types]
+        return Found({name: record_ids(typed, resource_types, setting)})
 
     return Rule((name,), read)
 
@@ -200,6 +211,29 @@ class _Protocol(Struct, gc=False):
     seriesDosesPositiveInt: Raw = _ABSENT
     seriesDosesString: Scalar = None
     targetDisease: list[CodeableConcept | None] | CodeableConcept | None = None
+
+
+class _Reaction(Struct, gc=False):
+    date: Scalar = None
+    detail: Reference | None = None
+
+
+def vaccine_reactions(*, dates: str, records: str) -> Rule:
+    """Immunization.reaction → the local dates, and the observations that tell of it."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        listed = [each for each in decode(raw, list[_Reaction | None] | None) or [] if each is not None]
+        days, flags, dropped = set(), dict[str, None](), list[str]()
+        for place, each in enumerate(listed):
+            found = period_found(Period(start=text_of(each.date)), ("moment", "day"), None, setting, past=True)
+            flags |= dict.fromkeys(found.flags)
+            dropped += [f"[{place}].date"] * bool(found.dropped)
+            days.add(found.values.get("day") or "")
+        named = named_of([each.detail for each in listed if each.detail], ("Observation",))
+        ids = sorted({hexadecimal(b"r-", setting.pseudonyms.ref(*each) + WHOLE) for each in named})
+        return Found({dates: sorted(days - {""}), records: ids}, tuple(flags), dropped=tuple(dropped))
+
+    return Rule((dates, records), read)
 
 
 def protocol(*, number: str, doses: str, diseases: str) -> Rule:

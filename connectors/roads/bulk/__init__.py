@@ -3,7 +3,7 @@
 A fault costs the types it concerns, not the export; a job belongs to the site, not to the load.
 """
 
-from connectors.roads.bulk.export import pull_export
+from connectors.roads.bulk.groups import pull_export
 from connectors.roads.bulk.jobs import give_up_jobs
 
 __all__ = ["give_up_jobs", "pull_export"]

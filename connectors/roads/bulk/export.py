@@ -1,7 +1,7 @@
 """One export of a site: the job, its manifest, its files, and what of them did not come."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
@@ -45,23 +45,30 @@ class ExportCursor(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     done: bool = False
 
 
-def pull_export(source: Source, wanted: Wanted) -> tuple[Pulled, list[str]]:
+def export_one(
+    source: Source, wanted: Wanted, key: str = EXPORT, numbers: Mapping[str, int] | None = None
+) -> tuple[Pulled, list[str]]:
     """All types of the site that the server exports, into the landing folder, by one export; and the types it does not.
 
-    Raises TemporaryError while an export is not ready in time, or the server is gone; the job is kept for the next call.
+    `key`: its cursor; `numbers`: files there are in the landing by others. Raises TemporaryError while an export is not
+    ready in time, or the server is gone; the job is kept for the next call.
     """
     with source.client() as client:
-        return _Export(client, source, wanted).run()
+        return _Export(client, source, wanted, key, numbers or {}).run()
 
 
 class _Export:
     """One export, with its cursor."""
 
-    def __init__(self, client: FhirClient, source: Source, wanted: Wanted) -> None:
-        self.client, self.types = client, source.site.types
+    def __init__(
+        self, client: FhirClient, source: Source, wanted: Wanted, key: str, numbers: Mapping[str, int]
+    ) -> None:
+        self.client, self.types, self.key = client, source.site.types, key
         self.landing, self.progress = wanted.landing, wanted.progress
         self.jobs = Jobs(client, source, wanted.landing, wanted.since)
-        self.cursor = self.landing.cursor(EXPORT, ExportCursor) or ExportCursor(began=client.clock())
+        self.cursor = self.landing.cursor(key, ExportCursor) or ExportCursor(
+            began=client.clock(), numbers=dict(numbers)
+        )
         self.files = Files(client, self.landing, source.site.limits, self.types, self.cursor.numbers)
         self.resumed = self.cursor.parts is not None
         self._saved = time.monotonic()
@@ -219,7 +226,7 @@ class _Export:
     # ------------------------------------------------------------ what came of it
 
     def _save(self) -> None:
-        self.landing.save_cursor(EXPORT, self.cursor)
+        self.landing.save_cursor(self.key, self.cursor)
         self._saved = time.monotonic()
 
     def _not_exported(self) -> list[str]:

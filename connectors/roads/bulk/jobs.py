@@ -56,7 +56,9 @@ class Job(msgspec.Struct, frozen=True):
     """Types that the server would not export."""
 
 
-class _Kept(msgspec.Struct):
+class Kept(msgspec.Struct):
+    """What of a site is at its server."""
+
     job: Job | None = None
     owed: list[str] = []
     """Status URLs of jobs that are still to be deleted."""
@@ -65,7 +67,7 @@ class _Kept(msgspec.Struct):
 
 def give_up_jobs(source: Source, landing: Landing) -> None:
     """Gives back what a site that is no longer read by exports left at its server; nothing, nearly always."""
-    kept = landing.of_site().cursor(JOBS, _Kept)
+    kept = landing.of_site().cursor(JOBS, Kept)
     if kept is None or not (kept.job or kept.owed):
         return
     with source.client() as client:
@@ -83,9 +85,9 @@ class Jobs:
         self.client, self.source, self.since = client, source, since
         self.notes: list[str] = []
         self._folder = landing.of_site()
-        self._kept = self._folder.cursor(JOBS, _Kept) or _Kept()
+        self._kept = self._folder.cursor(JOBS, Kept) or Kept()
         more: dict[str, str | list[str]] = {str(name): value for name, value in source.fhir.bulk_parameters.items()}
-        self._asked = Asked(sorted(source.site.types), since, source.fhir.group, more)
+        self._asked = Asked(sorted(source.site.types), since, next(iter(source.fhir.groups), None), more)
 
     def current(self) -> Job:
         """The job that exports what is wanted: the one that is there, else a new one."""

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from connectors.client.capabilities import Capabilities, ask_capabilities
+from connectors.client.capabilities import Capabilities, advertised_edition, ask_capabilities
 from connectors.client.fhir_client import FHIR_JSON, Answer, FhirClient
 from connectors.outside.times import pause_after, zulu
 from connectors.roads.bulk.messages import Issue, issues
 from connectors.source import Source
 from schemas.errors import MainstemError, OperatorError, TemporaryError
-from schemas.outcomes import REFERRED_TYPES
+from schemas.outcomes import CORE_TYPES, REFERRED_TYPES
 
 POST_ONLY = 4
 """The edition from which GET is gone."""
@@ -54,13 +54,15 @@ class KickOff:
     """Asks for one export, the best that the server does not refuse."""
 
     def __init__(self, client: FhirClient, source: Source, since: datetime | None) -> None:
-        self.client, self.fhir, self.since = client, source.fhir, since
+        self.client, self.since = client, since
+        self.group = next(iter(source.fhir.groups), "")
         self.more = [
             (name, value)
             for name, given in source.fhir.bulk_parameters.items()
             for value in ([given] if isinstance(given, str) else given)
         ]
         self.types = [name for name in source.site.types if name not in client.vendor.not_exported]
+        self._advertised: int | None = None
         self.in_the_way = ""
         """Status URL of another export of this client that the server names."""
 
@@ -68,13 +70,15 @@ class KickOff:
         """Raises OperatorError where every form of asking is refused, TemporaryError where another export is in the way."""
         said = self._capabilities()
         own = [name for name in self.types if name not in REFERRED_TYPES]  # some refuse what is no patient's
-        choices = [self.types, own] if own and own != self.types else [self.types]
+        core = [name for name in own if name in CORE_TYPES]  # some refuse all for one that they do not know
+        choices = [self.types]
+        choices += [some for some in (own, core) if some and some not in choices]
         *asked, last = [(level, some) for level in self._levels(said) for some in choices]
         for level, some in asked:
             with suppress(OperatorError):
-                return self._ask_for(level, some, said)
+                return _told(self._ask_for(level, some, said), own, some)
         try:
-            return self._ask_for(*last, said)
+            return _told(self._ask_for(*last, said), own, last[1])
         except OperatorError as exc:
             raise OperatorError(exc.cause, f'{exc.fix} `road = "search"` reads the site without an export.') from exc
 
@@ -86,15 +90,20 @@ class KickOff:
         except MainstemError:
             return Capabilities(fhir_version="")  # a gateway may hide the statement; the export is tried all the same
 
+    def _edition(self, said: Capabilities) -> int:
+        if self._advertised is None:
+            self._advertised = advertised_edition(self.client, said)
+        return self._advertised
+
     def _levels(self, said: Capabilities) -> list[str]:
-        if self.fhir.group:
+        if self.group:
             return ["Group"]
         return ["system", "Patient"] if said.exports == ["system"] else ["Patient", "system"]
 
     def _ask_for(self, level: str, types: Sequence[str], said: Capabilities) -> Accepted:
         """One level: again without the types that a refusal names, again in another form where the refusal wants one."""
         left, refused = list(types), list[str]()
-        forms = [POST_REPEATED, GET_REPEATED, GET_JOINED] if said.bulk_data >= POST_ONLY else [GET_JOINED]
+        forms = [POST_REPEATED, GET_REPEATED, GET_JOINED] if self._edition(said) >= POST_ONLY else [GET_JOINED]
         tried = list[Form]()
         while True:
             form = forms[0]
@@ -129,7 +138,7 @@ class KickOff:
         )
 
     def _send(self, level: str, types: Sequence[str], form: Form) -> Answer:
-        path = {"system": "$export", "Patient": "Patient/$export"}.get(level, f"Group/{self.fhir.group}/$export")
+        path = {"system": "$export", "Patient": "Patient/$export"}.get(level, f"Group/{self.group}/$export")
         by_post = form.method == "POST"
         return self.client.ask(
             form.method,
@@ -175,6 +184,11 @@ class KickOff:
             f"the export of {level}: {place} answered {answer.status}{f' ({kinds})' if kinds else ''}",
             "Check fhir.vendor and fhir.base_url; `mainstem check` tries each type.",
         )
+
+
+def _told(accepted: Accepted, wanted: Sequence[str], asked: Sequence[str]) -> Accepted:
+    """What was not asked for, so that the rest is exported, was refused too."""
+    return accepted._replace(refused=[*accepted.refused, *(name for name in wanted if name not in asked)])
 
 
 def _named(told: Sequence[Issue], asked: Sequence[str]) -> list[str]:

@@ -65,11 +65,17 @@ class Gathered:
         return self.locals.setdefault((system, code, target), Local(system, code, target))
 
 
-def gather(refresh: Refresh) -> Gathered:
-    """All that a site's records and landed lines hold without a meaning."""
+def of_records(refresh: Refresh) -> Gathered:
+    """What a site's records hold without a meaning, as they carry it."""
     gathered = Gathered()
     for kind, content in refresh.store.contents.flagged(refresh.site.site, UNMAPPED):
         _add_record(gathered, kind, msgspec.json.decode(content))
+    return gathered
+
+
+def gather(refresh: Refresh) -> Gathered:
+    """All that a site's records and landed lines hold without a meaning."""
+    gathered = of_records(refresh)
     _Lines(refresh, gathered).read()
     return gathered
 
@@ -109,7 +115,7 @@ class _Lines:
     def read(self) -> None:
         """All of it, up to LOOKED_AT lines a type."""
         for _, landing in self._refresh.landing_zone.loads():
-            for name, path in landing.quarantined().items():
+            for name, path in landing.quarantined():
                 self._each(name, path, self._see_refused)
             for name in landing.types():
                 for path in landing.files(name):

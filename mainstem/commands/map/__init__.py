@@ -29,6 +29,12 @@ def map_files(
     explain: Annotated[
         bool, typer.Option("--explain", help="With --problems: all that FHIR R4's own rules find wrong.")
     ] = False,
+    derive: Annotated[
+        bool,
+        typer.Option(
+            "--derive", help="After them the values that a person's records give together: z-scores, scores …"
+        ),
+    ] = False,
 ) -> None:
     """Try a mapping: FHIR NDJSON in, outcome records as JSON lines out. Needs no broker and no database."""
     from mainstem.commands.map.files import map_paths
@@ -40,11 +46,14 @@ def map_files(
             err=True,
         )
     with progress_bars(quiet=False) as progress:
-        trial = map_paths(paths, site, out=json_lines(), problems=problems, explain=explain, progress=progress)
+        trial = map_paths(
+            paths, site, out=json_lines(), problems=problems, explain=explain, derive=derive, progress=progress
+        )
     skipped = sum(trial.skipped.values())
     withdrawn = f" + withdrawn {trial.withdrawn:,}" if trial.withdrawn else ""
+    derived = f" + {trial.derived:,} derived" if derive else ""
     say(
-        f"read {trial.read:,} = mapped {trial.mapped:,}{withdrawn} + skipped {skipped:,}; {trial.records:,} records",
+        f"read {trial.read:,} = mapped {trial.mapped:,}{withdrawn} + skipped {skipped:,}; {trial.records:,} records{derived}",
         err=True,
     )
     for path, count in sorted(trial.dropped.items()):

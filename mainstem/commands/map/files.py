@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from secrets import token_bytes
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from connectors.delivery import look_into, shown
 from connectors.formats.bundles import held_in
@@ -21,6 +21,10 @@ from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
 from schemas.sites import Files, Site
 from transforms import Mapper
+from transforms.mapped import Mapped
+
+if TYPE_CHECKING:
+    from mainstem.commands.map.derived import Kept
 
 ANY_SITE = Site(
     site="trial", name="Trial", time_zone="UTC", subject_key="env:NONE", files=Files(folder="."), road="files"
@@ -34,6 +38,8 @@ class Trial:
 
     read: int = 0
     records: int = 0
+    derived: int = 0
+    """Values of several records."""
     withdrawn: int = 0
     """Lines that say they were entered in error or deleted."""
     skipped: Counter[str] = field(default_factory=Counter)
@@ -57,9 +63,11 @@ def map_paths(
     out: IO[bytes],
     problems: Path | None = None,
     explain: bool = False,
+    derive: bool = False,
     progress: Callable[[str, str, int], None] = lambda _step, _unit, _count: None,
 ) -> Trial:
-    """Maps files and folders to `{"record":…,"provenance":…}` lines on `out`, problems to a JSON-lines file.
+    """Maps files and folders to `{"record":…,"provenance":…}` lines on `out`, problems to a JSON-lines file; with `derive`
+    the values that several of these records give come last.
 
     Without a site file, ids come from a throwaway key and times without a zone are read as UTC. With `explain`, each problem lists all that FHIR R4's own rules find wrong with the resource.
     """
@@ -72,12 +80,37 @@ def map_paths(
         aside = stack.enter_context(closing(Aside(referred)))
         mapper = site_mapper(file, secrets, look_up=aside.look_up, lent=aside.lent)
         report = stack.enter_context(_private(problems)) if problems else None
+        kept = stack.enter_context(closing(_kept(file.site, secrets))) if derive else None
         for path in found:
-            _map_file(path, mapper, file.site.site, cap, trial, out, report, explain)
+            _map_file(path, mapper, file.site.site, cap, trial, out, report, explain, kept)
             progress("map", path.name, trial.read)
+        if kept is not None:
+            trial.derived = _write(kept.derived(progress), file.site.site, out)
         trial.dropped, _, trial.parts_skipped = mapper.noticed.take()
         trial.flags, trial.unmapped = mapper.take_flags(), mapper.take_unmapped()
     return trial
+
+
+def _kept(site: Site, secrets: Secrets) -> "Kept":
+    from mainstem.commands.map.derived import Kept
+
+    return Kept(site.site, secrets(site.subject_key))
+
+
+def _write(records: Iterable[Mapped], site: str, out: IO[bytes]) -> int:
+    """Each as a line; how many there were."""
+    opening, middle, closing = _around(site)
+    written = 0
+    for record in records:
+        out.write(b"".join((opening, record.content, middle, record.provenance, closing)))
+        written += 1
+    out.flush()
+    return written
+
+
+def _around(site: str) -> tuple[bytes, bytes, bytes]:
+    """What stands before, between and behind a record and its provenance."""
+    return b'{"record":', b',"provenance":{"site":"%b",' % site.encode(), b"}}\n"
 
 
 def _private(path: Path) -> IO[str]:
@@ -121,8 +154,9 @@ def _map_file(
     out: IO[bytes],
     report: IO[str] | None,
     explain: bool,
+    kept: "Kept | None",
 ) -> None:
-    opening, middle, closing = b'{"record":', b',"provenance":{"site":"%b",' % site.encode(), b"}}\n"
+    opening, middle, closing = _around(site)
     join = b"".join
 
     def skip(problem: Problem, number: int, line: bytes = b"") -> None:
@@ -135,6 +169,8 @@ def _map_file(
         outcomes = mapper.map_lines(lines)
         records = outcomes.records
         out.write(join([join((opening, record.content, middle, record.provenance, closing)) for record in records]))
+        if kept is not None:
+            kept.take(outcomes)
         trial.read += len(lines)
         trial.records += len(records)
         for place, outcome in sorted(outcomes.unusual.items()):

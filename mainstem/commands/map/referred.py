@@ -1,21 +1,23 @@
 """What of the files others are read with, and what they say of others: kept aside once something asks for it, whatever order the files come in."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from connectors.formats.bundles import without_bundles
-from connectors.formats.ndjson import read_batches
+from connectors.formats.ndjson import holds_any, read_batches
 from schemas.outcomes import LENDING_TYPES, REFERRED_TYPES
 from schemas.problems import Problem
-from transforms import Mapper
+from transforms import ALL_TYPES, Mapper
 from transforms.mapped import Lent, Outcomes
 from transforms.resources import mappings
 
-SET_ASIDE = {*REFERRED_TYPES, *LENDING_TYPES, *(name for name, found in mappings().items() if found.lends)}
+_WORDS: dict[str, tuple[str, ...]] = {name: (name,) for name in (*REFERRED_TYPES, *LENDING_TYPES)}
+_WORDS |= {name: tuple(found.lends) for name, found in mappings().items() if found.lends}
+SET_ASIDE = frozenset(_WORDS)
 """FHIR resource types of which something is kept aside; of those that give records, what they say of others."""
-_FIELDS = (field for found in mappings().values() for field in found.lends)
-_NAMED = tuple(b'"%b"' % name.encode() for name in (*REFERRED_TYPES, *LENDING_TYPES, *_FIELDS))
+_EXPORTED = re.compile(r"([A-Z][A-Za-z]+)([-_.]?[0-9]+)*\.(ndjson|jsonl)(\.gz)?")
 _TABLE = "CREATE TABLE referred (ref BLOB PRIMARY KEY, content BLOB, updated INTEGER) WITHOUT ROWID"
 _LENT = (
     'CREATE TABLE lent ("to" BLOB, "by" BLOB, content BLOB, updated INTEGER, PRIMARY KEY ("to", "by")) WITHOUT ROWID'
@@ -51,11 +53,11 @@ class Aside:
                     found[ref] = content[0]
         return found
 
-    def lent(self, refs: Collection[bytes]) -> Mapping[bytes, Sequence[bytes]]:
-        """What is said of those of which anything is."""
+    def lent(self, refs: Collection[bytes]) -> Mapping[bytes, Sequence[bytes]] | None:
+        """What is said of those of which anything is; None where nothing is said at all."""
         self._filled()
         if not self._lends:
-            return {}
+            return None
         wanted = 'SELECT content FROM lent WHERE "to" = ? AND content IS NOT NULL ORDER BY "by"'
         said = {ref: [row[0] for row in self._rows.execute(wanted, (ref,))] for ref in refs}
         return {ref: contents for ref, contents in said.items() if contents}
@@ -93,6 +95,16 @@ class Aside:
 def set_aside(aside: Aside, paths: Iterable[Path], mapper: Mapper, *, cap: int) -> None:
     """Reads files for the resources that others are read with; `mapper` maps nothing else."""
     for path in paths:
+        words = _words_of(path.name)
+        if not words or not holds_any(path, words):
+            continue
         for _, lines in without_bundles(read_batches(path, cap=cap)):
             if not isinstance(lines, Problem):
-                aside.take(mapper.map_lines([line for line in lines if any(name in line for name in _NAMED)]))
+                aside.take(mapper.map_lines([line for line in lines if any(word in line for word in words)]))
+
+
+def _words_of(name: str) -> list[bytes]:
+    """What stands in every resource of a file that is kept aside: one of an export (`Patient.ndjson`) holds one type alone."""
+    exported = _EXPORTED.fullmatch(name)
+    sought = [_WORDS.get(exported[1], ())] if exported and exported[1] in ALL_TYPES else _WORDS.values()
+    return [b'"%b"' % word.encode() for words in sought for word in words]

@@ -79,6 +79,18 @@ def test_edition_4_is_asked_by_post_with_repeated_parameters(
     }
 
 
+def test_edition_4_may_be_advertised_by_the_smart_configuration_alone(
+    faulty: FaultyHospital, exports: Exports, site: Site, pull_unit: Any
+) -> None:
+    """A gateway shows a statement that names no guide; a configuration that is none says nothing."""
+    advertise(faulty)
+    told = {"associated_endpoints": [{"url": faulty.base_url, "capabilities": [f"{GUIDE}|4.0.0"]}]}
+    faulty.faults.insert(0, lambda asked: Answered(told) if asked.path.startswith(".well-known") else None)
+    exports.methods = {"POST"}
+    assert pull_unit(site, "export", since=SINCE).resources == 6
+    assert [asked.method for asked in faulty.asked if asked.path.endswith("$export")] == ["POST"]
+
+
 @pytest.mark.parametrize("said", [[], [f"{GUIDE}|1.0.1"], [f"{GUIDE}|2.0.0"], [f"{GUIDE}|3.0.0"]])
 def test_editions_1_to_3_are_asked_by_get_with_comma_joined_ones(
     faulty: FaultyHospital, exports: Exports, site: Site, pull_unit: Any, said: list[str]

@@ -1,0 +1,61 @@
+"""One site's readers: each is made when the first line of its type comes, and dropped when none has come for long."""
+
+from collections.abc import Callable
+from functools import partial
+
+from transforms.privacy import FieldPolicy
+from transforms.reading.keeper import Keeper
+from transforms.reading.noticed import Noticed
+from transforms.reading.reader import Reader
+from transforms.reading.references import References
+from transforms.rules.declaring import Kept, Lender, Resource
+from transforms.rules.setting import Setting
+
+_LONG = 128
+"""Batches. What a reader remembers is a few megabytes, and a load reads type after type."""
+
+
+class Readers(dict[bytes, Reader | Keeper]):
+    """FHIR resource type → its reader."""
+
+    def __init__(
+        self,
+        declared: Callable[[str], Resource | Kept | Lender | None],
+        *,
+        site: str,
+        setting: Setting,
+        references: References,
+        noticed: Noticed,
+    ) -> None:
+        super().__init__()
+        self._declared = declared
+        self._site, self._setting, self._references, self._noticed = site, setting, references, noticed
+        self._asked = 0
+        self._last: dict[bytes, int] = {}
+
+    def of(self, name: bytes) -> Reader | Keeper:
+        """The reader for a batch of a type's lines."""
+        self._asked += 1
+        self._last[name] = self._asked
+        if self._asked % _LONG == 0:
+            for idle in [each for each in self if self._last.get(each, 0) <= self._asked - _LONG]:
+                del self[idle]
+        return self[name]
+
+    def __missing__(self, name: bytes) -> Reader | Keeper:
+        resource = self._declared(name.decode())
+        if isinstance(resource, Resource):
+            reader: Reader | Keeper = Reader(
+                resource,
+                site=self._site,
+                setting=self._setting,
+                references=self._references,
+                leaves=partial(FieldPolicy.load().leaves, resource.record),
+                noticed=self._noticed,
+            )
+        elif resource is not None:
+            reader = Keeper(resource, self._setting)
+        else:
+            raise KeyError(name)
+        self[name] = reader
+        return reader
