@@ -36,6 +36,19 @@ class Mapped(NamedTuple):
     """What the line is recognised by when it comes again (`Mapper.line_digests`)."""
 
 
+class Current(NamedTuple):
+    """A record as it stands, not withdrawn."""
+
+    id: bytes
+    type: str
+    subject: bytes
+    content: bytes
+
+
+DERIVED = "derived_observation"
+"""Record type of values made of several records."""
+
+
 new_record = partial(tuple.__new__, Mapped)
 """From a sequence of all fields; a named tuple's own constructor takes twice the time."""
 
