@@ -22,11 +22,16 @@ from schemas.errors import OperatorError
 COMPRESSION_LEVEL = 1
 """isal's levels on one core, FHIR NDJSON, speed and ratio: 0: 637 MB/s, 5.5; 1: 778, 8.4; 2: 610, 8.5; 3: 163, 8.6."""
 
+FILE_BYTES = 64 << 20
+"""Compressed size after which a new landing file is begun."""
+BOM = b"\xef\xbb\xbf"
 _GZIP_WINDOW = 31
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _LOAD_FOLDER = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)(\d\d)(\d\d.*)")
 """`2026-03-02T050000Z-2`: a load's start without its colons, which some shares do not take."""
 _NUMBERED = re.compile(r"(\w+)-\d{4,}\.ndjson\.gz")
+TOGETHER_BYTES = 4 << 20
+"""Small files held in memory before they are written together: to wait for the disk for each would take most of the time."""
 WAITING_BYTES = 64 << 20
 """Unusable lines held in memory before they are written: one may be as long as a line may be."""
 T = TypeVar("T", bound=msgspec.Struct)
@@ -208,6 +213,41 @@ class Quarantine(AbstractContextManager["Quarantine"]):
                 self._at = file.write([b"\n".join(self._waiting) + b"\n"])
             self._waiting = []
         return self._kept
+
+
+class Together:
+    """Small files of one type in one file of the landing, in their order; on the disk after `settle`, and not before."""
+
+    def __init__(self, landing: Landing, path: Path, size: int) -> None:
+        """`size`: how much of the file is whole; what stands beyond it is cut off."""
+        self._landing, self.path, self.size = landing, path, size
+        self._waiting: list[bytes] = []
+        self._bytes = 0
+
+    def add(self, blocks: Sequence[bytes]) -> None:
+        """One more file, whole lines of UTF-8."""
+        if blocks:
+            self._waiting += [blocks[0].removeprefix(BOM), *blocks[1:]]
+            if not blocks[-1].endswith(b"\n"):
+                self._waiting.append(b"\n")
+            self._bytes += sum(map(len, blocks))
+
+    @property
+    def is_much(self) -> bool:
+        """Whether as much waits as is written at once."""
+        return self._bytes >= TOGETHER_BYTES
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the file is long enough, and another should be begun."""
+        return self.size >= FILE_BYTES
+
+    def settle(self) -> int:
+        """All that was added is on the disk; returns the file's size."""
+        if self._waiting:
+            self.size = self._landing.append(self.path, self.size, self._waiting)
+            self._waiting, self._bytes = [], 0
+        return self.size
 
 
 def compressed(blocks: Iterable[bytes]) -> Iterator[bytes]:

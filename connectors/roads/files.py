@@ -30,6 +30,7 @@ from connectors.formats.meter import Meter, TooLarge
 from connectors.formats.ndjson import text_batches
 from connectors.formats.utf8 import NotUtf8
 from connectors.formats.zip import UnreadableZip
+from connectors.landing import Together
 from connectors.outside.file_names import is_packed
 from connectors.outside.times import newest
 from connectors.pulled import EVERY_TYPE, Pulled, Shortfall
@@ -43,6 +44,8 @@ NAMED = 20
 """Refused files that are named one by one."""
 SAVED_EVERY = 1.0
 """Seconds: a crash loses at most the files of so long. Else many small files would cost more to note than to copy."""
+SMALL, SMALL_UNPACKED = 256 << 10, 1 << 20
+"""Bytes up to which a file is landed together with others."""
 
 
 class FilesCursor(msgspec.Struct, kw_only=True):
@@ -53,6 +56,8 @@ class FilesCursor(msgspec.Struct, kw_only=True):
     """Parts that are done, by their keys."""
     files: list[str] = []
     """In the landing."""
+    together: int | None = None
+    """Bytes of the last of them that are whole, where it takes more small files."""
     delivered: bool = False
     """Whether the delivery holds the type, be it by an empty file."""
     resources: int = 0
@@ -101,6 +106,11 @@ class _Copying:
         self.first = self.type == self.types[0]
         self.cursor = self.landing.cursor(self.type, FilesCursor) or FilesCursor(began=source.clock())
         self.lines: dict[Path, int] = {}
+        self.together: Together | None = None
+        if self.cursor.together is not None:
+            last = self.landing.folder / self.cursor.files[-1]
+            whole = self.landing.append(last, self.cursor.together, [])  # what a crash left behind is cut off
+            self.together = Together(self.landing, last, whole)
         self.saved = 0.0
 
     def run(self) -> Pulled:
@@ -160,12 +170,17 @@ class _Copying:
 
     def _take(self, part: Part) -> None:
         cursor, meter = self.cursor, Meter(cap=self.limits.line_bytes, most=self.limits.file_bytes)
-        target = self.landing.path(self.type, len(cursor.files) + 1)
-        before = _looks(part.path)
+        before, small, target = _looks(part.path), None, None
         self.sum = 0
         try:
             with share(part.path):
-                self._copy(part, target, meter)
+                head, rest = self._opened(part, meter)
+                if rest is None and not meter.truncated:
+                    small = head
+                else:
+                    self._close_together()
+                    target = self.landing.path(self.type, len(cursor.files) + 1)
+                    self._copy(part, target, meter, head, rest)
         except NotPlain:
             cursor.refused.append(shown(part.path, self.folder))
         except (TooLarge, UnreadableZip) as exc:
@@ -175,33 +190,77 @@ class _Copying:
         else:
             if _looks(part.path) != before:
                 cursor.growing.append(shown(part.path, self.folder))
-                self.landing.discard([target])
+                self.landing.discard([target] if target else [])
                 return
-            self._note(part, target, meter)
+            self._note(part, meter)
+            self._land(part, target, small, meter)
+            if (self.together and self.together.is_much) or time.monotonic() - self.saved > SAVED_EVERY:
+                self._save()
 
-    def _note(self, part: Part, target: Path, meter: Meter) -> None:
+    def _opened(self, part: Part, meter: Meter) -> tuple[list[bytes], Iterator[bytes] | None]:
+        """What a part begins with, and what comes behind; None where that is all of it, and little."""
+        if part.size > SMALL:
+            return [], iter(())
+        found, size = self._unpacked(part, meter), 0
+        head: list[bytes] = []
+        for block in found:
+            head.append(block)
+            size += len(block)
+            if size > SMALL_UNPACKED:
+                return head, found
+        return head, None
+
+    def _land(self, part: Part, target: Path | None, small: list[bytes] | None, meter: Meter) -> None:
+        """Counts a part's file with those of the landing, or adds it to those that are landed together."""
+        cursor = self.cursor
+        if part in self.sorted and not meter.bytes:
+            self.landing.discard([target] if target else [])
+        elif target is not None:
+            cursor.files.append(target.name)
+        elif small is not None:
+            self._take_together(small)
+
+    def _take_together(self, blocks: list[bytes]) -> None:
+        cursor = self.cursor
+        if self.together is not None and self.together.is_full:
+            self._close_together()
+        if self.together is None:
+            path = self.landing.path(self.type, len(cursor.files) + 1)
+            self.together = Together(self.landing, path, 0)
+            cursor.files.append(path.name)
+        self.together.add(blocks)
+
+    def _close_together(self) -> None:
+        """What comes next stands in a file behind it: of equals the last counts."""
+        if self.together is not None:
+            self.together.settle()
+        self.together = None
+
+    def _note(self, part: Part, meter: Meter) -> None:
         cursor, key = self.cursor, part.key(self.folder)
         cursor.taken.append(key)
         cursor.sums.append(f"{key}:{self.sum:08x}")
         cursor.delivered = cursor.delivered or part not in self.sorted or meter.lines > 0
         self.lines[part.path] = self.lines.get(part.path, 0) + meter.lines
-        if part in self.sorted and not meter.bytes:
-            self.landing.discard([target])
-        else:
-            cursor.files.append(target.name)
         cursor.resources += meter.lines
         cursor.bytes += meter.bytes
         cursor.broken += meter.truncated
         cursor.newest = newest(cursor.newest, meter.newest)
-        if cursor.files[-1:] == [target.name] or part not in self.sorted:
+        if meter.bytes or part not in self.sorted:
             cursor.written = newest(cursor.written, _written(part.path))
-        if time.monotonic() - self.saved > SAVED_EVERY:
-            self._save()
 
-    def _copy(self, part: Part, target: Path, meter: Meter) -> None:
+    def _unpacked(self, part: Part, meter: Meter) -> Iterator[bytes]:
+        source = self._own(part, meter) if part in self.sorted else part.blocks(self.folder)
+        return self._summed(meter.through(source, not_after=self.cursor.began))
+
+    def _copy(self, part: Part, target: Path, meter: Meter, head: list[bytes], rest: Iterator[bytes] | None) -> None:
+        """A file of its own; `head`: what of it was read already."""
         began = self.cursor.began
+        if head or rest is None:
+            self.landing.write(target, chain(head, rest or ()))
+            return
         if part in self.sorted:
-            self.landing.write(target, self._summed(meter.through(self._own(part, meter), not_after=began)))
+            self.landing.write(target, self._unpacked(part, meter))
             return
         packed = part.blocks(self.folder)
         first = next(packed, b"")
@@ -253,6 +312,7 @@ class _Copying:
             self.cursor.lost += each.failed[self.type]
 
     def _save(self) -> None:
+        self.cursor.together = None if self.together is None else self.together.settle()
         self.landing.save_cursor(self.type, self.cursor)
         self.saved = time.monotonic()
 

@@ -12,6 +12,7 @@ from connectors.completeness import Crawl, DistinctIds, asked, counted, honours_
 from connectors.fan_out import BOTH, CATEGORY, PATIENT, everybody, parts, wants, ways
 from connectors.formats.bundle import BUNDLE, Bundle, Page, lines, require_bundle
 from connectors.formats.outcome import ParameterWanted, error_answer, parameter_wanted
+from connectors.landing import FILE_BYTES
 from connectors.outside.times import believed, newest, zulu
 from connectors.pulled import Pulled, Shortfall
 from connectors.source import Source, Wanted
@@ -19,8 +20,6 @@ from connectors.vendors import Parameters
 from schemas.errors import IncompleteError, OperatorError
 from schemas.gaps import GapCause
 
-FILE_BYTES = 64 * 1024 * 1024
-"""Compressed size after which a new landing file is begun."""
 CRAWLS = 3
 """Readings of a search of which rows may have hidden: others were written meanwhile, and pages moved."""
 OFFSETS = ("_offset", "_getpagesoffset")

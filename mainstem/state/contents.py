@@ -1,14 +1,17 @@
 """What a site's records say, searched: every row is looked at, so this is for people's questions, not for a night."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, LargeBinary, bindparam, func, select
 
 from mainstem.database import Database
+from mainstem.outbox import SOURCE_UNUSABLE
 from mainstem.state import tables
+from transforms.mapped import REF_BYTES, WHOLE
 
 _AT_ONCE = 2_000
+_REFS = 500
 
 
 class Contents:
@@ -25,6 +28,16 @@ class Contents:
             wanted = select(row.type, row.content).where(row.site == site, row.content.is_not(None), held)
             found = connection.execution_options(yield_per=_AT_ONCE).execute(wanted)
             yield from ((kind, content) for kind, content in found)
+
+    def withdrawn_as_unusable(self, refs: Sequence[bytes]) -> set[bytes]:
+        """The resources of which a record stood, and was withdrawn because the resource came and could not be used."""
+        row, found = tables.record.c, set[bytes]()
+        with self._database.read() as connection:
+            for start in range(0, len(refs), _REFS):
+                whole = row.id.in_([ref + WHOLE for ref in refs[start : start + _REFS]])
+                wanted = select(row.id).where(whole, row.content.is_(None), row.provenance == SOURCE_UNUSABLE)
+                found.update(id_[:REF_BYTES] for id_ in connection.scalars(wanted))
+        return found
 
     def counted(self, site: str, said: str) -> int:
         """How many records have these words of JSON in their content, `"code":"59576-9"`."""

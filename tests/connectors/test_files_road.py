@@ -1,6 +1,7 @@
 """Reading a site by a folder of NDJSON files that it delivers."""
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from connectors.delivery import look_into
 from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
 from connectors.pulling import units
+from connectors.roads.files import SMALL
 from connectors.sorting import SORTED, UNKNOWN, Part, files_by_type
 from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
@@ -84,16 +86,27 @@ def test_folder_is_copied_type_by_type(site: Site, delivered: Path, pull_unit: A
 
     patients, observations = (pull_unit(site, unit) for unit in units(site, None))
 
-    assert (patients.resources, patients.files, patients.complete) == (
-        3,
-        ["Patient-0001.ndjson.gz", "Patient-0002.ndjson.gz"],
-        True,
-    )
+    assert (patients.resources, patients.files, patients.complete) == (3, ["Patient-0001.ndjson.gz"], True)
     assert ids("Patient") == ["1", "2", "3"]
     assert ids("Observation") == [str(number) for number in range(50_000)]
     assert observations.bytes == (delivered / "Observation.ndjson").stat().st_size
     assert observations.newest == datetime(2029, 1, 1, tzinfo=UTC)
-    assert landing.files("Patient")[1].read_bytes() == (delivered / "Patient.001.ndjson.gz").read_bytes()
+
+
+def test_large_packed_files_are_copied_as_they_are_between_small_ones(
+    site: Site, delivered: Path, pull_unit: Any, ids: Any, landing: Landing
+) -> None:
+    """In the delivery's order: of equal versions the last counts. Small ones are landed together, whatever they end with."""
+    packed = igzip.compress(ndjson("Patient", *range(10, 100_000)))
+    assert len(packed) > SMALL
+    (delivered / "Patient.0.ndjson").write_bytes(b"\xef\xbb\xbf" + ndjson("Patient", 1).strip())
+    (delivered / "Patient.1.ndjson.gz").write_bytes(igzip.compress(ndjson("Patient", 2, 3)))
+    (delivered / "Patient.2.ndjson.gz").write_bytes(packed)
+    (delivered / "Patient.3.ndjson").write_bytes(ndjson("Patient", 4))
+    pulled = pull_unit(site, "Patient")
+    assert (len(pulled.files), pulled.resources, pulled.complete) == (3, 99_994, True)
+    assert landing.files("Patient")[1].read_bytes() == packed
+    assert ids("Patient") == ["1", "2", "3", *map(str, range(10, 100_000)), "4"]
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -133,9 +146,8 @@ def test_file_of_no_known_type_is_landed_and_makes_every_type_incomplete(
     assert [line for path in landing.files("Patient") for line in read_lines(path, cap=CAP)] == [b"broken"]
 
 
-def test_crash_goes_on_at_the_next_file(
-    site: Site, delivered: Path, pull_unit: Any, ids: Any, landing: Landing
-) -> None:
+def test_crash_goes_on_at_the_next_file(site: Site, delivered: Path, pull_unit: Any, ids: Any) -> None:
+    """What was copied is not looked at again."""
     for number in range(3):
         (delivered / f"Patient.{number}.ndjson").write_bytes(ndjson("Patient", number))
 
@@ -145,12 +157,40 @@ def test_crash_goes_on_at_the_next_file(
 
     with pytest.raises(KeyboardInterrupt):
         pull_unit(site, "Patient", progress=crash)
-    copied = {path: path.stat().st_mtime_ns for path in landing.files("Patient")}
-    assert len(copied) == 2
-
+    (delivered / "Patient.1.ndjson").write_bytes(ndjson("Patient", 7))
     assert pull_unit(site, "Patient").resources == 3
     assert ids("Patient") == ["0", "1", "2"]
-    assert all(path.stat().st_mtime_ns == copied[path] for path in copied)
+
+
+@pytest.mark.parametrize("killed_at", [1, 7, 19, 30])
+def test_small_files_landed_together_survive_a_kill(
+    site: Site,
+    delivered: Path,
+    pull_unit: Any,
+    ids: Any,
+    landing: Landing,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    killed_at: int,
+) -> None:
+    """What is on the disk at any moment is gone on from: no line is lost, none stands twice."""
+    monkeypatch.setattr("connectors.landing.TOGETHER_BYTES", 500)
+    monkeypatch.setattr("connectors.landing.FILE_BYTES", 600)
+    for number in range(40):
+        (delivered / f"Patient.{number:02d}.ndjson").write_bytes(ndjson("Patient", number * 2, number * 2 + 1))
+    at_the_kill = tmp_path / "as-it-was"
+
+    def see(_unit: str, count: int) -> None:
+        if count == 2 * killed_at:
+            shutil.copytree(landing.folder, at_the_kill)
+
+    whole = pull_unit(site, "Patient", progress=see)
+    assert (whole.resources, 1 < len(whole.files) < 20) == (80, True)
+    shutil.rmtree(landing.folder)
+    at_the_kill.rename(landing.folder)
+    again = pull_unit(site, "Patient")
+    assert (again.resources, again.digest) == (80, whole.digest)
+    assert ids("Patient") == [str(number) for number in range(80)]
 
 
 def test_finished_unit_is_not_copied_again(site: Site, delivered: Path, pull_unit: Any) -> None:

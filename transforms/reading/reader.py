@@ -217,7 +217,9 @@ class Reader:
         if outcome is not None:
             return outcome
         records = self._part_records(_flagged(whole, seen), numbers, first, usable, before, shared, parts)
-        return Outcome(self._type, whole.id[:REF_BYTES], records, False, whole.updated, in_part=bool(unusable))
+        left_out = [Problem(note.reason, self._type, f"{self._type}.{note.path}") for note in unusable if note.reason]
+        ref, is_in_part = whole.id[:REF_BYTES], bool(unusable)
+        return Outcome(self._type, ref, records, False, whole.updated, None, is_in_part, tuple(left_out))
 
     def _part_records(
         self,

@@ -65,11 +65,17 @@ class Gathered:
         return self.locals.setdefault((system, code, target), Local(system, code, target))
 
 
-def gather(refresh: Refresh) -> Gathered:
-    """All that a site's records and landed lines hold without a meaning."""
+def of_records(refresh: Refresh) -> Gathered:
+    """What a site's records hold without a meaning, as they carry it."""
     gathered = Gathered()
     for kind, content in refresh.store.contents.flagged(refresh.site.site, UNMAPPED):
         _add_record(gathered, kind, msgspec.json.decode(content))
+    return gathered
+
+
+def gather(refresh: Refresh) -> Gathered:
+    """All that a site's records and landed lines hold without a meaning."""
+    gathered = of_records(refresh)
     _Lines(refresh, gathered).read()
     return gathered
 

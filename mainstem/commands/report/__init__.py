@@ -1,0 +1,148 @@
+"""`mainstem report`: what is told to a site, on the terminal, as a page, as a spreadsheet."""
+
+import csv as csv_format
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mainstem.commands.terminal import AsJson, SiteOption, open_site, print_json, say, stdout
+from schemas.errors import OperatorError
+
+if TYPE_CHECKING:
+    from mainstem.commands.report.gathering import Report
+
+group = typer.Typer()
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet would take for more than words."""
+
+
+@group.command(epilog="Example: mainstem report --site north --html north.html --csv north.csv")
+def report(
+    site: SiteOption,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page here.", show_default=False)] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write all lines here.", show_default=False)] = None,
+    loads: Annotated[int, typer.Option(min=1, max=100, help="Loads of the trend.")] = 14,
+    as_json: AsJson = False,
+) -> None:
+    """Tell a site what could not be used: line by line, with what to do and who; what was withdrawn for it; how it goes.
+
+    It names resources by the hospital's own references: it is for people at the site, and stays there.
+    """
+    from mainstem.commands.report.gathering import gather
+
+    with open_site(site, quiet=as_json) as refresh:
+        told = gather(refresh, loads=loads)
+    if html is not None:
+        from mainstem.commands.report.page import page
+
+        _write(html, page(told))
+    if csv is not None:
+        _write_rows(csv, told)
+    if as_json:
+        print_json(_as_json(told))
+    elif html is None and csv is None:
+        _print(told)
+
+
+def _private(path: Path) -> int:
+    """For its owner alone, a file that was there before, too."""
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.fchmod(number, 0o600)
+    return number
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        with os.fdopen(_private(path), "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as exc:
+        raise OperatorError(f"{path}: cannot be written ({exc.strerror})", "Give another place.") from exc
+    say(f"wrote {path}", err=True)
+
+
+def _write_rows(path: Path, told: "Report") -> None:
+    from io import StringIO
+
+    from mainstem.commands.report.gathering import Line
+
+    out = StringIO()
+    writer = csv_format.DictWriter(out, list(Line.COLUMNS))
+    writer.writeheader()
+    for line in told.lines:
+        writer.writerow({name: _as_words(value) for name, value in line.as_row().items()})
+    _write(path, out.getvalue())
+
+
+def _as_words(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def _as_json(told: "Report") -> dict[str, Any]:
+    return {
+        "site": told.site,
+        "made": told.made,
+        "lines": [line.as_row() for line in told.lines],
+        "groups": [
+            {
+                "reason": each.reason.value,
+                "field": each.field,
+                "count": each.count,
+                "parts": each.parts,
+                "who": each.who,
+            }
+            for each in told.groups
+        ],
+        "loads": [
+            {
+                "load": each.load.id,
+                "kind": each.kind,
+                "read": each.read,
+                "mapped": each.mapped,
+                "unusable": each.unusable,
+                "expected": each.expected,
+                "parts_left_out": each.parts,
+                "withdrawn": each.withdrawn,
+                "source_unusable": each.source_unusable,
+                "reasons": dict(each.reasons),
+            }
+            for each in told.trend
+        ],
+        "unmapped": {"codes": told.unmapped_codes, "records": told.unmapped_records},
+        "gaps": [gap.model_dump(mode="json") for gap in told.gaps],
+        "notes": told.notes,
+    }
+
+
+def _print(told: "Report") -> None:
+    """What to do, then the trend; the lines are for files."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("count", justify="right")
+    for name in ("reason", "field", "what to do", "who"):
+        table.add_column(name, overflow="fold")
+    for each in told.groups:
+        table.add_row(f"{each.count:,}", each.reason.value, each.field, each.reason.fix, each.who)
+    if told.groups:
+        stdout().print(table)
+    withdrew = sum(line.withdrawn for line in told.lines)
+    parts = sum(line.part for line in told.lines)
+    say(f"{told.site}: resources without a record: {len(told.lines) - parts:,}; parts of others: {parts:,}")
+    if withdrew:
+        say(f"  what stood before was withdrawn: of {withdrew:,}")
+    if told.unmapped_codes:
+        say(
+            f"  codes without a meaning: {told.unmapped_codes:,}, on records: {told.unmapped_records:,} (`mainstem codes`)"
+        )
+    for each_told in told.trend:
+        reasons = ", ".join(f"{count:,} × {code}" for code, count in each_told.reasons)
+        say(
+            f"  {each_told.load.started:%Y-%m-%d %H:%M} {each_told.kind}: read {each_told.read:,} = mapped {each_told.mapped:,}"
+            f" + unusable {each_told.unusable:,} + nothing to do {each_told.expected:,}; withdrawn {each_told.withdrawn:,}"
+            f"{f' ({each_told.source_unusable:,} for being unusable)' if each_told.source_unusable else ''}"
+            f"{f'; {reasons}' if reasons else ''}"
+        )
+    for note in told.notes:
+        say(f"  note {note}")

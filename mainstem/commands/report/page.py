@@ -1,0 +1,28 @@
+"""The report as a page: one file that needs nothing beside it, no JavaScript, and prints well."""
+
+from importlib.resources import files
+
+from mainstem.commands.report.gathering import Report
+from schemas.errors import OperatorError
+
+MOST = 2_000
+"""Lines that the page shows; the CSV file holds all."""
+
+
+def page(report: Report) -> str:
+    """HTML. Raises OperatorError where the part of Mainstem that makes pages is not installed."""
+    try:
+        import jinja2
+    except ImportError as exc:
+        raise OperatorError(
+            "pages need Jinja2, which is not installed", "pip install 'mainstem[services]', or take --csv."
+        ) from exc
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__, "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = files("services.pages").joinpath("static/page.css").read_text("utf-8")
+    return environment.get_template("report.html").render(report=report, style=style, most=MOST)

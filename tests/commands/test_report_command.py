@@ -1,0 +1,111 @@
+"""`mainstem report`: what is told to a site, by line and by part, as a page and as a spreadsheet."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from network_under_test import Network
+
+LOINC = "http://loinc.org"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def reading(ident: str, unit: str, **values: Any) -> dict[str, Any]:
+    """A weight; `values` are other fields."""
+    return {
+        "resourceType": "Observation",
+        "id": ident,
+        "status": "final",
+        "code": {"coding": [{"system": LOINC, "code": "29463-7"}]},
+        "subject": {"reference": "Patient/kid-1"},
+        "effectiveDateTime": "2026-03-02T10:00:00Z",
+        "valueQuantity": {"value": 31, "unit": unit},
+        **values,
+    }
+
+
+def part(code: str, unit: str) -> dict[str, Any]:
+    return {"code": {"coding": [{"system": LOINC, "code": code}]}, "valueQuantity": {"value": 77, "unit": unit}}
+
+
+@pytest.fixture
+def site(lhn: Network) -> Path:
+    """Two nights: a good reading whose correction cannot be used, one that never could, a panel with an unusable part."""
+    folder = lhn.folder / "delivery"
+    folder.mkdir()
+    path = lhn.files_site("west", folder, types=["Observation"])
+    panel = reading("bp-1", "", component=[part("8480-6", "mmHg"), part("8462-4", "cubits")])
+    del panel["valueQuantity"]
+    nights = [
+        [reading("wt-1", "kg"), reading("<b>wt-2</b>", "kg", effectiveDateTime=None)],
+        [reading("wt-1", "cubits"), reading("<b>wt-2</b>", "kg", effectiveDateTime=None), panel],
+    ]
+    for night in nights:
+        (folder / "Observation.ndjson").write_text("".join(json.dumps(each) + "\n" for each in night))
+        lhn.refresh(path)
+    return path
+
+
+def test_every_resource_and_part_is_a_line_with_one_reason(lhn: Network, site: Path) -> None:
+    """With what to do and who; what stood before and was withdrawn for it is said."""
+    told = json.loads(lhn.mainstem("report", "--site", site, "--json").stdout)
+    lines = sorted(
+        (each["reference"], each["what"], each["field"], each["reason"], each["withdrew"]) for each in told["lines"]
+    )
+    assert lines == [
+        ("Observation/<b>wt-2</b>", "resource", "Observation.effective[x]", "missing-time", "no"),
+        ("Observation/bp-1", "part", "Observation.component[1].valueQuantity.unit", "unknown-unit", "no"),
+        ("Observation/wt-1", "resource", "Observation.valueQuantity.unit", "unknown-unit", "yes"),
+    ]
+    assert all(each["what_to_do"] and each["who"] for each in told["lines"])
+    newest, first = told["loads"]
+    assert (newest["read"], newest["mapped"], newest["unusable"], newest["parts_left_out"]) == (3, 1, 2, 1)
+    assert (newest["withdrawn"], newest["source_unusable"]) == (1, 1)
+    assert (first["read"], first["reasons"]) == (2, {"missing-time": 1})
+
+
+def test_the_spreadsheet_holds_words_only(lhn: Network, site: Path) -> None:
+    """A row a line; nothing in it is a formula; for its owner alone."""
+    said = lhn.mainstem("report", "--site", site, "--csv", "lines.csv")
+    assert (said.returncode, said.stdout) == (0, "")
+    path = lhn.folder / "lines.csv"
+    assert path.stat().st_mode & 0o077 == 0
+    with path.open(encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    assert sorted(row["reason"] for row in rows) == ["missing-time", "unknown-unit", "unknown-unit"]
+    assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_the_terminal_says_what_to_do_and_how_it_goes(lhn: Network, site: Path) -> None:
+    said = lhn.mainstem("report", "--site", site).stdout
+    assert "resources without a record: 2; parts of others: 1" in said
+    assert "what stood before was withdrawn: of 1" in said
+    assert "withdrawn 1 (1 for being unusable)" in said
+    assert "Map the local unit in the site's code map." in said
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: make browser")
+def test_the_page_stands_alone_and_is_read_by_everybody(lhn: Network, site: Path) -> None:
+    """No script, nothing fetched, one heading of the first rank, a caption and heads in every table; words stay words."""
+    from playwright.sync_api import sync_playwright
+
+    lhn.mainstem("report", "--site", site, "--html", "page.html")
+    asked: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_context(java_script_enabled=True, viewport={"width": 390, "height": 800}).new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"file://{lhn.folder / 'page.html'}")
+        assert page.locator("h1").count() == 1
+        assert page.locator("script").count() == 0
+        tables = page.locator("table").count()
+        assert tables == page.locator("table > caption").count() == 3
+        assert page.locator("thead th:not([scope])").count() == 0
+        assert page.get_by_text("<b>wt-2</b>").count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        browser.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
