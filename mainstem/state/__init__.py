@@ -22,13 +22,13 @@ from mainstem.state.gaps import Gaps
 from mainstem.state.lending import Lending
 from mainstem.state.loads import Load, Loads, LoadStatus, Plan
 from mainstem.state.outbox import StoredOutbox
+from mainstem.state.quality import Quality
 from mainstem.state.quarantine import Quarantine
 from mainstem.state.records import Records
 from mainstem.state.references import References
 from mainstem.state.status import SiteType, sites, status_of
 from mainstem.state.subjects import Subjects
 from mainstem.state.watermarks import Watermarks
-from transforms.derive import Current
 
 __all__ = [
     "REPLACED",
@@ -67,6 +67,7 @@ class State:
         self.absences = Absences(database)
         self.quarantine = Quarantine(database)
         self.contents = Contents(database)
+        self.quality = Quality(database)
 
     @classmethod
     def open(cls, url: str, *, wait_seconds: float = 30) -> "State":

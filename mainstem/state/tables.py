@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0007"
+HEAD = "0008"
 """The migration these tables are at; a test keeps it in step with mainstem/state/migrations."""
 
 
@@ -356,6 +356,15 @@ lent = Table(
 )
 Index("ix_lent_by", lent.c.site, lent.c.by)
 Index("ix_lent_due", lent.c.site, lent.c.to, sqlite_where=DUE, postgresql_where=DUE)
+
+profile = Table(
+    "profile",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("load", String, primary_key=True),
+    Column("counted", JSON, nullable=False),
+    comment="Persons by record type, code and month when a load was judged: what the next one is compared with.",
+)
 
 
 def pending(site: str) -> ColumnElement[bool]:

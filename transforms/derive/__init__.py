@@ -12,11 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b
 from importlib import import_module
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from msgspec import Raw
@@ -24,11 +20,10 @@ from msgspec.json import decode, encode
 
 from schemas.errors import OperatorError
 from transforms.derive.history import Fact, History, fact_of
-from transforms.mapped import REF_BYTES, WHOLE, Mapped
+from transforms.mapped import DERIVED, REF_BYTES, WHOLE, Current, Mapped
 from transforms.privacy import FieldPolicy, Pseudonyms
 from transforms.privacy.pseudonyms import hexadecimal
 
-RECORD = "derived_observation"
 NOTHING = "none"
 """What a network asks for that wants no derived value."""
 _DIGITS = 6
@@ -37,15 +32,6 @@ _FIELDS = (
     *("quantity", "value", "value_code", "unit", "method", "method_version"),
     *("inputs", "effective", "effective_date"),
 )
-
-
-class Current(NamedTuple):
-    """A record as it stands, not withdrawn."""
-
-    id: bytes
-    type: str
-    subject: bytes
-    content: bytes
 
 
 class Derived(NamedTuple):
@@ -67,7 +53,7 @@ class Value:
     """How one value is derived."""
 
     name: str
-    """The published method; with its version and the anchor it makes the record's id, so it stays."""
+    """The published method; with its version, the anchor and the person it makes the record's id, so it stays."""
     version: str = "1"
     """Another version stands beside this one, as records of its own, for as long as the network asks for both."""
     quantity: str
@@ -78,7 +64,7 @@ class Value:
     codes: frozenset[str] = frozenset()
     """Codes of the observations it reads."""
     ingredients: frozenset[str] = frozenset()
-    """Ingredients of the medications it reads."""
+    """Drugs of the medications it reads; a beginning with an asterisk stands for all codes that begin so."""
     window: str
     method: str
     sources: tuple[str, ...]
@@ -93,7 +79,8 @@ class Value:
     @property
     def must(self) -> frozenset[str]:
         """Codes, or else record types, of which somebody must have one for this to be derived at all."""
-        return self.codes or self.needs - {"person", "encounter"} or self.needs - {"person"}
+        others = self.needs - {"person", "encounter", "observation", "pro_response"}
+        return self.codes | others or self.needs - {"person"}
 
 
 def shipped() -> list[Value]:
@@ -124,22 +111,6 @@ def values(wanted: str = "all") -> list[Value]:
     return sorted(found.values(), key=_in_order)
 
 
-def identity_of(wanted: str) -> str:
-    """What decides about derived values, as one hash: which a network asks for, and how they are made and by which tables."""
-    found = blake2b(wanted.encode(), digest_size=16)
-    for path, file in sorted(_files(files(__name__), ""), key=itemgetter(0)):
-        found.update(f"\0{path}\0".encode() + file.read_bytes())
-    return found.hexdigest()
-
-
-def _files(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
-    for each in folder.iterdir():
-        if each.is_dir():
-            yield from _files(each, f"{path}{each.name}/")
-        elif each.name.endswith((".py", ".csv")):
-            yield path + each.name, each
-
-
 class Inputs:
     """Which records values read: their types, of observations the codes, of medications the ingredients, by bytes alone."""
 
@@ -162,8 +133,12 @@ class Inputs:
 
 def _named(pattern: bytes, names: Iterable[str]) -> re.Pattern[bytes]:
     """Finds any of some names; nothing where there are none."""
-    alternatives = b"|".join(re.escape(name.encode()) for name in sorted(names))
+    alternatives = b"|".join(_spelt(name.encode()) for name in sorted(names))
     return re.compile(pattern % alternatives if alternatives else b"(?!)")
+
+
+def _spelt(name: bytes) -> bytes:
+    return re.escape(name[:-1]) + rb"\w*" if name.endswith(b"*") else re.escape(name)
 
 
 class Deriver:
@@ -177,7 +152,7 @@ class Deriver:
         pseudonyms = Pseudonyms(subject_key)
         self._refs = {value.key: pseudonyms.refs(b"derived/%b/" % value.key.encode()) for value in values}
         self._must = [(value, value.must) for value in values]
-        leaves = partial(FieldPolicy.load().leaves, RECORD)
+        leaves = partial(FieldPolicy.load().leaves, DERIVED)
         self._leave = tuple(name for name in _FIELDS if leaves(name))
         self._told = {value.key: b'"source":[],"mapping":%b' % encode(value.key) for value in values}
 
@@ -187,8 +162,10 @@ class Deriver:
         """
         standing: set[bytes] = set()
         facts: list[Fact] = []
+        subject = b""
         for record in records:
-            if record.type == RECORD:
+            subject = record.subject
+            if record.type == DERIVED:
                 if decode(record.content).get("method") in self._methods:
                     standing.add(record.id)
             elif self.inputs.reads(record):
@@ -198,14 +175,17 @@ class Deriver:
             if must.isdisjoint(history.held):
                 continue
             for derived in value.derive(history):
-                mapped = self._record(value, derived)
+                mapped = self._record(value, derived, subject)
                 standing.discard(mapped.id)
                 yield mapped
         yield from (id_[:REF_BYTES] for id_ in sorted(standing))
 
-    def _record(self, value: Value, derived: Derived) -> Mapped:
+    def _record(self, value: Value, derived: Derived, subject: bytes) -> Mapped:
+        """Its id hangs on the person too: of a reading that goes over to another the value is another's, and that of the first
+        is withdrawn, in whatever order the two are derived.
+        """
         anchor, key, dated = derived.anchor, value.key, derived.effective_date
-        id_ = self._refs[key](_bytes_of(anchor.id)) + WHOLE
+        id_ = self._refs[key](bytes.fromhex(anchor.id[2:]) + subject) + WHOLE
         facts = {
             "quantity": value.quantity,
             "value": Raw(_number(derived.value)),
@@ -218,19 +198,15 @@ class Deriver:
             "effective_date": dated or anchor.effective_date,
         }
         content: dict[str, Any] = {
-            "type": RECORD,
+            "type": DERIVED,
             "id": hexadecimal(b"r-", id_),
-            "subject": anchor.subject,
+            "subject": hexadecimal(b"s-", subject),
             "site": self._site,
         }
         for name in self._leave:
             if fact := facts[name]:
                 content[name] = fact
-        return Mapped(id_, RECORD, _bytes_of(anchor.subject), encode(content), self._told[key], None)
-
-
-def _bytes_of(hexadecimal_id: str) -> bytes:
-    return bytes.fromhex(hexadecimal_id[2:])
+        return Mapped(id_, DERIVED, subject, encode(content), self._told[key], None)
 
 
 def _number(value: float) -> bytes:

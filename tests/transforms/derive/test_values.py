@@ -12,10 +12,10 @@ from pydantic import TypeAdapter
 
 from schemas.errors import OperatorError
 from schemas.outcomes import RECORD_TYPES, AnyRecord
-from transforms.derive import Current, Deriver, Value, shipped, values
+from transforms.derive import Deriver, Value, shipped, values
 from transforms.derive.references.gli import Predicted, gli_2012
 from transforms.derive.references.growth import Grown, grown
-from transforms.mapped import Mapped
+from transforms.mapped import Current, Mapped
 from transforms.privacy import FieldPolicy
 
 KEY = b"a key of thirty-two bytes, no less"
@@ -192,7 +192,7 @@ def test_scores_fall_in_their_bands(code: str, unit: str | None, method: str, ba
 def test_scores_that_questionnaires_tell() -> None:
     """The same of a questionnaire's answer; C-ACT by its name alone."""
     phq = record("pro_response", instrument="PHQ-9", code="44261-6", value=12, effective_date="2024-03-02")
-    act = record("pro_response", instrument="C-ACT", value=19, effective_date="2024-03-02")
+    act = record("pro_response", codings=[{"code": "C-ACT"}], value=19, effective_date="2024-03-02")
     found = derive(phq, act)
     assert of(found, "phq-9-severity") == [(12, "moderate")]
     assert of(found, "c-act-control") == [(19, "not-well-controlled")]
@@ -225,6 +225,19 @@ def test_steroid_days_count_overlaps_once_and_gaps_not() -> None:
     assert by_day == {"2024-01-01": 0, "2024-06-30": 15 + 1 + 4 + 1}  # from 2024-04-02 on
     assert max(of(found, "systemic-steroid-days-365")) == 15 + 1 + 36 + 1
     assert of(derive(visit("2024-06-30")), "systemic-steroid-days-90") == []
+
+
+def test_a_steroid_is_known_by_its_ingredient_its_tablet_or_its_atc_code() -> None:
+    """And a taper lasts as long as its steps; one with an open step nobody knows the end of."""
+    atc = {"system": "http://www.whocc.no/atc", "code": "H02AB06"}
+    tablet = record("medication", kind="ordered", start_date="2024-06-01", end_date="2024-06-03", code="312615")
+    by_atc = record("medication", kind="ordered", start_date="2024-05-01", days_supply=2, codings=[atc])
+    steps = [{"sequence": 1, "days": 7}, {"sequence": 2, "days": 14}, {"sequence": 2, "days": 3}]
+    taper = medicine("8640", "2024-04-05", steps=steps)
+    vague = medicine("8640", "2024-05-20", steps=[*steps, {"sequence": 3}])
+    inhaled = record("medication", kind="ordered", start_date="2024-06-10", days_supply=9, code="896188")
+    found = derive(visit("2024-06-30"), tablet, by_atc, taper, vague, inhaled)
+    assert of(found, "systemic-steroid-days-90") == [3 + 2 + 21]
 
 
 def test_exacerbations_treated_with_intravenous_antibiotics() -> None:
@@ -267,6 +280,24 @@ def test_disease_states_and_the_last_known_at_a_visit() -> None:
     assert of(found, "last-disease-state") == [(10, "mild"), (0, "remission")]
 
 
+def test_an_instrument_without_a_loinc_code_is_known_by_a_local_code_that_is_its_name() -> None:
+    """A score, and a state in the site's own word; of no other local code."""
+    local = {"system": "urn:oid:1.2.3"}
+    pucai = record("observation", codings=[local | {"code": "pucai"}], value=5, effective_date="2024-03-02")
+    pga = record(
+        "observation",
+        codings=[local | {"code": "PGA"}],
+        value_codings=[local | {"code": "Quiescent"}],
+        effective_date="2024-03-02",
+    )
+    other = record("observation", codings=[local | {"code": "PUCAI-2"}], value=5, effective_date="2024-03-02")
+    found = derive(pucai, pga, other)
+    assert [(each["method"], each["value_code"]) for each in found] == [
+        ("pga-state", "remission"),
+        ("pucai-state", "remission"),
+    ]
+
+
 def test_how_long_somebody_has_diabetes() -> None:
     """From the earliest onset, as of each visit since."""
     early = record("condition", code="46635009", onset_date="2020-03-02")
@@ -278,9 +309,10 @@ def test_how_long_somebody_has_diabetes() -> None:
 
 def test_the_last_visit_and_the_age_at_transition() -> None:
     """One record a person that moves with the visits; leaving a centre by its enrolment."""
-    found = derive(
-        girl("2004-03-02"), visit("2024-03-02"), visit("2024-01-02"), visit("2025-01-01", status="cancelled")
-    )
+    whole = visit("2024-03-02")
+    ward = visit("2024-03-03", part_of=json.loads(whole.content)["id"])
+    called_off = visit("2025-01-01", status="cancelled")
+    found = derive(girl("2004-03-02"), whole, ward, visit("2024-01-02"), called_off)
     (last,) = (each for each in found if each["method"] == "last-visit")
     assert (last["value"], last["effective_date"], len(last["inputs"])) == (2, "2024-03-02", 2)
     left = record("enrolment", registry="ibd", status="transitioned", end_date="2024-03-02")

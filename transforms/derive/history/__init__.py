@@ -7,10 +7,10 @@ from functools import cached_property
 from operator import attrgetter
 from typing import NamedTuple
 
-from transforms.derive.history.facts import Coded, Fact, fact_of
+from transforms.derive.history.facts import Coded, Fact, Step, fact_of
 from transforms.derive.references.growth import Sex
 
-__all__ = ["Coded", "Fact", "History", "Reading", "day_of", "fact_of"]
+__all__ = ["Coded", "Fact", "History", "Reading", "Step", "day_of", "fact_of"]
 
 DAYS_A_MONTH = 365.25 / 12
 """As CDC and WHO count ages in months."""
@@ -98,8 +98,9 @@ class History:
 
     @cached_property
     def held(self) -> set[str]:
-        """The record types there are, and the codes there are readings of."""
-        return {*self._by_type, *self._readings}
+        """The record types there are, and the codes of observations and answers."""
+        coded = (each.code for fact in self.of("observation", "pro_response") for each in fact.codings)
+        return {*self._by_type, *self._readings, *coded}
 
     def readings(self, codes: tuple[str, ...], unit: str | None = None) -> list[Reading]:
         """Exact numbers of some codes in one unit, on known days, by time."""

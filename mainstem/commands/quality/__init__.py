@@ -1,0 +1,78 @@
+"""`mainstem quality`: what a site's records are worth: checks of one load and between loads, with what to do and who."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mainstem.commands.terminal import AsJson, print_json, progress_bars, read_settings, say, stdout, styled
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+group = typer.Typer()
+_STYLES = {"failed": "bold red", "noted": "yellow", "passed": "green", "not-applicable": "dim"}
+
+
+@group.command(epilog="Example: mainstem quality --site north --html quality.html")
+def quality(
+    site: Annotated[str, typer.Option(help="The site's name.", show_default=False)],
+    as_json: AsJson = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Also write a page that needs nothing else; it stays at the site.", show_default=False),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show what passed and what does not apply, too.")] = False,
+) -> None:
+    """Judge a site's current records: conformance, completeness, plausibility. Exit code 3 when a check fails.
+
+    All records are read. What is counted is kept with the load: the next judgement is compared with it.
+    """
+    from mainstem.commands.quality.told import told_of
+    from mainstem.refresh.quality import judge_site
+    from mainstem.state import State
+
+    now = datetime.now(UTC)
+    store = State.open(read_settings().database_url)
+    try:
+        store.migrate()
+        with progress_bars(quiet=as_json) as progress:
+            load, judged = judge_site(store, site, now, progress)
+    finally:
+        store.close()
+    told = told_of(site, load, now, judged)
+    if html is not None:
+        from mainstem.commands.quality.page import page_of
+
+        html.write_text(page_of(told), encoding="utf-8")
+    if as_json:
+        print_json(told)
+    else:
+        _print(told, every=every)
+    if told["status"] == "failed":
+        raise typer.Exit(3)
+
+
+def _print(told: "dict[str, object]", *, every: bool) -> None:
+    from mainstem.commands.quality.told import in_words, shown_checks
+
+    say(in_words(told))
+    console = stdout()
+    for check in shown_checks(told, every=every):
+        status = check["status"]
+        console.print(
+            styled((f"{status:14}", _STYLES[status]), (f" {check['id']}", "bold"), f": {check['what']}"), soft_wrap=True
+        )
+        for line in check["lines"]:
+            if every or line["found"]:
+                console.print(_line(line), soft_wrap=True)
+        if status == "failed":
+            console.print(styled(("      fix:", "bold green"), f" {check['fix']} ({check['who']})"), soft_wrap=True)
+
+
+def _line(line: "dict[str, object]") -> "Text":
+    from mainstem.commands.quality.told import figures
+
+    status = str(line["status"])
+    return styled("      ", (f"{line['of']}", _STYLES[status]), f": {figures(line)}")

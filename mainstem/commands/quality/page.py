@@ -1,0 +1,54 @@
+"""What was judged as one page of HTML that needs nothing else: no script, no address elsewhere."""
+
+from collections.abc import Iterator
+from html import escape
+
+from mainstem.commands.quality.told import Told, figures, in_words
+from schemas.showing import shown
+
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}"
+    "section{border-left:.4rem solid #767676;padding:.2rem 0 .2rem 1rem;margin:1.5rem 0}"
+    ".failed{border-color:#b00020}.noted{border-color:#9a6700}.passed{border-color:#1a7f37}"
+    "h2{font-size:1.1rem;margin:0}table{border-collapse:collapse;margin:.5rem 0}"
+    "td,th{text-align:left;padding:.2rem .8rem .2rem 0;vertical-align:top}th{font-weight:600}small{color:#595959}"
+)
+
+
+def page_of(told: Told) -> str:
+    """The page."""
+    title = f"Data quality of {told['site']}"
+    body = "".join(_section(check) for check in told["checks"])
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
+        f"<body><main><h1>{_text(title)}</h1><p>{_text(in_words(told))}; judged {_text(told['judged'])}.</p>{body}</main></body></html>\n"
+    )
+
+
+def _section(check: Told) -> str:
+    status = check["status"]
+    words = [
+        f"<h2>{_text(status.replace('-', ' '))}: {_text(check['id'])} <small>{_text(check['kind'])}</small></h2>",
+        f"<p>{_text(check['what'])}</p>",
+        "".join(_table(check)),
+        f"<p><strong>What to do</strong> ({_text(check['who'])}): {_text(check['fix'])}</p>" if check["found"] else "",
+        f"<p><small>Tolerated: {100 * check['threshold']:g} %. {_text(check['source'])}</small></p>",
+    ]
+    return f'<section class="{status}">{"".join(words)}</section>'
+
+
+def _table(check: Told) -> Iterator[str]:
+    lines = [line for line in check["lines"] if line["found"] or not line["looked"]]
+    if lines:
+        yield '<table><thead><tr><th scope="col">of</th><th scope="col">came out</th><th scope="col">figures</th></tr></thead><tbody>'
+        for line in lines:
+            status = line["status"].replace("-", " ")
+            yield f"<tr><td>{_text(line['of'])}</td><td>{_text(status)}</td><td>{_text(figures(line))}</td></tr>"
+        yield "</tbody></table>"
+    if check["more_lines"]:
+        yield f"<p>and {check['more_lines']} more</p>"
+
+
+def _text(words: str) -> str:
+    return escape(shown(words, 2_000))

@@ -1,0 +1,251 @@
+"""Faults put into a clean population: each is found by the checks that are for it, and by no other."""
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+from judged_children import A1C, GLUCOSE, HEIGHT, TODAY, WEIGHT, clinic, failed, found_by, is_of, judged, moment, times
+from synthetic_children import LOINC, Resource, concept, quantity
+
+from schemas.loads import TypeCounts
+from transforms.quality import About, Check, Line, judge, shipped, status_of
+from transforms.quality.facts.profile import Profile
+
+Population = list[Resource]
+
+
+@pytest.fixture(scope="module")
+def clean() -> Population:
+    """A clinic without a fault."""
+    return clinic()
+
+
+def patient(resource: Resource) -> str:
+    """Whose it is."""
+    return str(resource.get("subject", {}).get("reference", "")).removeprefix("Patient/")
+
+
+def test_a_clean_population_passes_and_what_is_not_there_is_no_pass(clean: Population) -> None:
+    """Nothing is found; checks that had nothing to look at say so."""
+    clinic_judged = judged(clean)
+    assert found_by(clinic_judged) == {}
+    statuses = {result.name: result.status for result in clinic_judged.results}
+    assert {name for name, status in statuses.items() if status == "not-applicable"} == {
+        *("after-death", "dropped", "fhir-rules", "persistence", "refused")
+    }
+    assert set(statuses.values()) == {"passed", "not-applicable"}
+
+
+def test_an_empty_site_passes_nothing() -> None:
+    """Over no rows no check passes."""
+    assert {result.status for result in judge([], About(today=TODAY)).results} == {"not-applicable"}
+
+
+def test_every_check_says_its_threshold_its_source_what_to_do_and_who() -> None:
+    """By file name; none without words."""
+    checks = shipped()
+    assert "weight-unit" in checks
+    for check in checks.values():
+        assert 0 <= check.tolerated < 1
+        assert all((check.what, check.source, check.fix, check.who))
+
+
+def no_month(given: Population) -> Population:
+    """November 2024 was never delivered but for patients and conditions."""
+    return [each for each in given if not moment(each).startswith("2024-11")]
+
+
+def no_sugar_in_a_month(given: Population) -> Population:
+    """One code of a type is missing for a month."""
+    return [each for each in given if not (is_of(each, A1C) and moment(each).startswith("2025-03"))]
+
+
+def twice(given: Population) -> Population:
+    """Twelve visits came by a second road, under ids of its own."""
+    visits = [each for each in given if each["resourceType"] == "Encounter"][::95]
+    return [*given, *({**each, "id": f"{each['id']}-legacy"} for each in visits)]
+
+
+def twice_with_results(given: Population) -> Population:
+    """A second feed sends three children's results again."""
+    again = [each for each in given if each["resourceType"] == "Observation" and patient(each) in ("kid-3", "kid-4")]
+    return [*given, *({**each, "id": f"{each['id']}-b"} for each in again)]
+
+
+def in_pounds(given: Population) -> Population:
+    """From May 2025 on the scales' pounds are told as kilograms.  Of each child the first two weights stand against those before."""
+    return times(given, WEIGHT, 2.2046, lambda each: moment(each) >= "2025-05")
+
+
+def one_in_pounds(given: Population) -> Population:
+    """Two visits of two adolescents, whose weight in pounds is no weight that nobody has."""
+    return times(
+        given, WEIGHT, 2.2046, lambda each: each["id"] in (f"kid-10-visit-5-{WEIGHT}", f"kid-21-visit-6-{WEIGHT}")
+    )
+
+
+def in_inches(given: Population) -> Population:
+    """Two heights in inches, told as centimetres."""
+    return times(
+        given, HEIGHT, 1 / 2.54, lambda each: each["id"] in (f"kid-10-visit-5-{HEIGHT}", f"kid-21-visit-6-{HEIGHT}")
+    )
+
+
+def glucose_in_mmol(given: Population) -> Population:
+    """A new analyser's mmol/L, told as mg/dL; still numbers that somebody has."""
+    return times(given, GLUCOSE, 1 / 18.016, lambda each: moment(each) >= "2025-06")
+
+
+def shrunk(given: Population) -> Population:
+    """Two children are five centimetres shorter at one visit."""
+    return times(
+        given, HEIGHT, 0.95, lambda each: each["id"] in (f"kid-10-visit-5-{HEIGHT}", f"kid-21-visit-6-{HEIGHT}")
+    )
+
+
+def of_tomorrow(given: Population) -> Population:
+    """Two visits of next year that are finished."""
+    ids = ("kid-10-visit-5", "kid-21-visit-6")
+    period = {"start": "2027-02-03T10:00:00-05:00", "end": "2027-02-03T10:30:00-05:00"}
+    return [{**each, "period": period} if each["id"] in ids else each for each in given]
+
+
+def born_later(given: Population) -> Population:
+    """A birth date that is a year too late, in the middle of what is known."""
+    return [{**each, "birthDate": "2025-02-01"} if each["id"] == "kid-9" else each for each in given]
+
+
+def dead(given: Population) -> Population:
+    """A child that is said to have died a year before its last visits."""
+    return [{**each, "deceasedDateTime": "2025-01-15"} if each["id"] == "kid-9" else each for each in given]
+
+
+def without_a_person(given: Population) -> Population:
+    """Of ten patients the Patient did not come."""
+    return [each for each in given if not (each["resourceType"] == "Patient" and each["id"] < "kid-18")]
+
+
+def without_visits(given: Population) -> Population:
+    """The visits of the autumn are missing, their results are there."""
+    return [
+        each for each in given if not (each["resourceType"] == "Encounter" and "2025-09" <= moment(each) < "2025-12")
+    ]
+
+
+def local_codes(given: Population) -> Population:
+    """A laboratory without LOINC for A1c."""
+    local = {"coding": [{"system": "urn:lab", "code": "A1C"}]}
+    return [{**each, "code": local} if is_of(each, A1C) else each for each in given]
+
+
+def without_unit(given: Population) -> Population:
+    """A twentieth of the results of a code that keeps its units is in another."""
+    panel = concept(LOINC, "14647-2")
+    of_code = [each for each in given if is_of(each, GLUCOSE)]
+    told = [quantity(4.1, "mg/dL" if place % 20 == 0 else "mmol/L") for place in range(len(of_code))]
+    return [
+        *given,
+        *(
+            {**each, "id": f"{each['id']}-c", "code": panel, "valueQuantity": value}
+            for each, value in zip(of_code, told, strict=True)
+        ),
+    ]
+
+
+def nothing_recorded(given: Population) -> Population:
+    """A clinic whose visits come without results: half of all."""
+    bare = {each["id"] for each in given if each["resourceType"] == "Encounter"}
+    bare = {name for place, name in enumerate(sorted(bare)) if place % 2}
+    return [
+        each for each in given if each.get("encounter", {}).get("reference", "").removeprefix("Encounter/") not in bare
+    ]
+
+
+FAULTS: dict[Callable[[Population], Population], dict[str, set[int]]] = {
+    no_month: {"months": {2}},
+    no_sugar_in_a_month: {"months": {1}},
+    twice: {"duplicates": {12}},
+    twice_with_results: {"duplicates": set(range(80, 130))},
+    in_pounds: {"weight-unit": {180}, "unit-switch": {1}},
+    one_in_pounds: {"weight-unit": {2}},
+    in_inches: {"height-falling": {2}, "growth-velocity": {2}, "out-of-range": {2}},
+    glucose_in_mmol: {"unit-switch": {1}},
+    shrunk: {"height-falling": {2}, "growth-velocity": {1, 2}},
+    of_tomorrow: {"future": {2}},
+    born_later: {
+        "before-birth": set(range(20, 60)),
+        "out-of-range": set(range(1, 30)),
+        "growth-velocity": set(range(20)),
+    },
+    dead: {"after-death": set(range(15, 40))},
+    without_a_person: {"orphans": {10}},
+    local_codes: {"coding": {1140}, "unmapped": {1140}, "expected": {90}},
+    without_unit: {"units": {57}},
+    nothing_recorded: {"visits": {570}},
+}
+"""Fault → what each check finds of it."""
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_seeded_fault_is_found_and_nothing_else(clean: Population, fault: Callable[[Population], Population]) -> None:
+    """Just the checks it is for find something, and as many as were put in."""
+    found = found_by(judged(fault(clean)))
+    wanted = {name: numbers for name, numbers in FAULTS[fault].items() if 0 not in numbers or name in found}
+    assert found.keys() == wanted.keys()
+    assert {name: number for name, number in found.items() if number not in wanted[name]} == {}
+
+
+def test_missing_visits_are_missed_by_month_and_by_what_names_them(clean: Population) -> None:
+    """Their results name them; nothing else is told."""
+    autumn = judged(without_visits(clean))
+    assert failed(autumn) == {"months", "orphans"}
+    assert found_by(autumn)["months"] == 3
+
+
+def test_a_type_that_the_site_does_not_deliver_is_no_orphan(clean: Population) -> None:
+    """Results name visits of which the site has none at all: not applicable."""
+    without = judged([each for each in clean if each["resourceType"] != "Encounter"])
+    (orphans,) = (result for result in without.results if result.name == "orphans")
+    assert {line.of: status for status, line in orphans.lines} == {
+        "observation.encounter": "not-applicable",
+        "person": "passed",
+    }
+
+
+def test_what_was_there_at_the_load_before_and_is_gone_is_found(clean: Population) -> None:
+    """A code that is delivered no longer; the same again is a pass."""
+    before = Profile.from_json(judged(clean).profile.as_json())
+    assert found_by(judged(clean, before=before)) == {}
+    less = judged([each for each in clean if not is_of(each, GLUCOSE)], before=before)
+    (persistence,) = (result for result in less.results if result.name == "persistence")
+    assert [(line.of, line.looked == line.found) for status, line in persistence.lines if status == "failed"] == [
+        (f"observation {GLUCOSE}", True)
+    ]
+
+
+def test_a_feed_that_stands_still_behind_a_fresh_date_is_late(clean: Population) -> None:
+    """Complete up to January, newest of September."""
+    old = [each for each in clean if moment(each) < "2025-10"]
+    complete = {"encounter": date(2026, 1, 9), "observation": date(2026, 1, 9)}
+    assert failed(judged(old, complete=complete)) == {"timeliness"}
+    assert failed(judged(old, complete=dict.fromkeys(complete, date(2025, 10, 2)))) == set()
+
+
+def test_figures_of_the_load_are_judged(clean: Population) -> None:
+    """Quarantine, dropped fields, the sample checked in full."""
+    counts = {
+        "Observation": TypeCounts(
+            read=1000, recognised=500, dropped={"Observation.method": 6}, sampled=50, nonconformant=3
+        )
+    }
+    found = judged(clean, counts=counts, held={"observation": 900}, quarantined={"observation": 10})
+    assert failed(found) == {"dropped", "fhir-rules", "refused"}
+
+
+def test_few_are_noted_and_too_few_say_nothing() -> None:
+    """The share decides; below the least number there is no verdict."""
+    check = shipped()["missing-values"]
+    assert isinstance(check, Check)
+    assert [
+        status_of(check, Line("x", looked, found)) for looked, found in ((0, 0), (19, 19), (20, 0), (20, 2), (20, 3))
+    ] == [*("not-applicable", "not-applicable", "passed", "noted", "failed")]

@@ -1,0 +1,146 @@
+"""What a site's records are worth: a file a check, found by its name.
+
+A file here holds `CHECK`: what is looked at, how much may be found before somebody has to act and who says so, what to do
+and who. Checks see the persons of a site one after the other, and figures of its loads; they keep counts, never persons,
+so memory stays flat. What files share stands in folders: `facts` (a person's records as checks read them), `kinds` (makers
+of like checks), `tables`. Checks see records, never FHIR, and stand outside a mapping's identity: what they find of several
+records is told in counts and ids and never written into a source record.
+"""
+
+import pkgutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from importlib import import_module
+from itertools import groupby
+from operator import attrgetter
+from typing import Literal, NamedTuple, Protocol
+
+from schemas.gaps import Who
+from schemas.loads import TypeCounts
+from transforms.quality.facts import Person, Row, person_of
+from transforms.quality.facts.profile import Profile, profile_of
+
+Kind = Literal["conformance", "completeness", "plausibility"]
+"""Kahn MG et al. A harmonized data quality assessment terminology and framework. EGEMS 2016;4:1244."""
+Status = Literal["failed", "noted", "passed", "not-applicable"]
+"""Noted: found, but no more than is tolerated. Not applicable: too little to look at, which is no pass."""
+WORST: tuple[Status, ...] = ("failed", "noted", "passed", "not-applicable")
+EXAMPLES = 5
+"""Records that are named of what was found."""
+
+
+class Line(NamedTuple):
+    """What one check found of one type, code or field."""
+
+    of: str
+    looked: int
+    found: int
+    examples: tuple[str, ...] = ()
+    """Ids of records, for whoever looks them up at the site."""
+    said: str = ""
+    """The figures in words, where counts do not say it."""
+    tolerated: float | None = None
+    """Another share than the check's."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of the site beside its records."""
+
+    today: date
+    before: Profile | None = None
+    """How many records there were when an earlier load was judged."""
+    counts: Mapping[str, TypeCounts] = field(default_factory=dict)
+    """Figures of the last completed load, by resource type."""
+    held: Mapping[str, int] = field(default_factory=dict)
+    """Records not withdrawn, by record type."""
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    """Resources that could not be used, by record type."""
+    complete: Mapping[str, date] = field(default_factory=dict)
+    """Up to when each record type is complete."""
+
+
+class Judge(Protocol):
+    """One check at work."""
+
+    def see(self, person: Person) -> None:
+        """A person of the site; each comes once."""
+
+    def lines(self, profile: Profile) -> Iterable[Line]:
+        """What was found, when all were seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """How one thing is looked at. Its name is its file's."""
+
+    kind: Kind
+    what: str
+    """What is found."""
+    tolerated: float
+    """The share of what is looked at that may be found."""
+    least: int = 1
+    """Fewer looked at say nothing."""
+    source: str
+    """Of the threshold."""
+    fix: str
+    who: Who
+    begin: Callable[[About], Judge]
+
+
+class Result(NamedTuple):
+    """What a check found at a site."""
+
+    name: str
+    check: Check
+    status: Status
+    lines: list[tuple[Status, Line]]
+
+
+class Judged(NamedTuple):
+    """A site, judged."""
+
+    results: list[Result]
+    profile: Profile
+    persons: int
+
+
+def shipped() -> dict[str, Check]:
+    """That of each file of this folder, by name."""
+    names = (found.name for found in pkgutil.iter_modules(__path__) if not found.ispkg)
+    return {name.replace("_", "-"): import_module(f"{__name__}.{name}").CHECK for name in sorted(names)}
+
+
+def judge(rows: Iterable[Row], about: About, checks: Mapping[str, Check] | None = None) -> Judged:
+    """All checks over a site's current records, which come by subject."""
+    used = shipped() if checks is None else checks
+    judges = {name: check.begin(about) for name, check in used.items()}
+    counted: Counter[tuple[str, str, int]] = Counter()
+    persons = 0
+    for _, records in groupby(rows, attrgetter("subject")):
+        person = person_of(records)
+        persons += 1
+        profile_of(person, counted)
+        for each in judges.values():
+            each.see(person)
+    profile = Profile(counted)
+    return Judged([_result(name, used[name], each, profile) for name, each in judges.items()], profile, persons)
+
+
+def _result(name: str, check: Check, judge: Judge, profile: Profile) -> Result:
+    lines = [(status_of(check, line), line) for line in judge.lines(profile)]
+    statuses = {status for status, _ in lines}
+    status: Status = next((each for each in WORST if each in statuses), "not-applicable")
+    return Result(name, check, status, lines)
+
+
+def status_of(check: Check, line: Line) -> Status:
+    """Too little to look at is neither passed nor failed."""
+    if line.looked < max(check.least, 1):
+        return "not-applicable"
+    tolerated = check.tolerated if line.tolerated is None else line.tolerated
+    if line.found > tolerated * line.looked:
+        return "failed"
+    return "noted" if line.found else "passed"

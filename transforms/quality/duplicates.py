@@ -1,0 +1,58 @@
+"""The same fact by two roads: two resources that say the same of the same moment."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from transforms.quality import About, Check
+from transforms.quality.facts import Fact, Person
+from transforms.quality.kinds.each import SLIP, SLIP_SOURCE, Seen, each
+
+_KEYS: dict[str, Callable[[Fact], tuple[Any, ...]]] = {
+    "encounter": lambda fact: (
+        fact.start,
+        fact.end,
+        fact.class_code,
+        fact.status in ("planned", "cancelled"),
+        _codes(fact.types),
+    ),
+    "observation": lambda fact: (fact.effective, _code(fact), fact.value, fact.value_code, fact.comparator, fact.unit),
+    "procedure": lambda fact: (fact.performed, _code(fact)),
+    "immunization": lambda fact: (fact.occurrence_date, _code(fact)),
+    "condition": lambda fact: (
+        *(fact.recorded_date or fact.onset_date, fact.onset_date, _code(fact), fact.icd10cm, tuple(fact.category)),
+        *(fact.encounter, fact.verification_status),
+    ),
+    "medication": lambda fact: (fact.start, _code(fact), fact.kind, fact.intent, fact.status),
+}
+"""What makes two records of a type the same; the moment, without which nothing is the same, first."""
+
+
+def _code(fact: Fact) -> object:
+    return fact.code or _codes(fact.codings)
+
+
+def _codes(codings: Any) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((each.system or "", each.code) for each in codings))
+
+
+def _look(person: Person, _: About) -> Iterator[Seen]:
+    known: dict[tuple[Any, ...], str] = {}
+    for fact in person.facts:
+        if (key_of := _KEYS.get(fact.type)) is None:
+            continue
+        key = key_of(fact)
+        if key[0] is None:
+            continue
+        first = known.setdefault((fact.type, *key), fact.source)
+        yield Seen(fact.type, None if first == fact.source else fact.id)
+
+
+CHECK = Check(
+    kind="plausibility",
+    what="records that say what another resource of the same person says of the same moment",
+    tolerated=SLIP,
+    source=SLIP_SOURCE,
+    fix="Find the second road: a history conversion beside the live feed, two interfaces, merged charts; deliver one of them.",
+    who="site IT",
+    begin=each(_look),
+)

@@ -1,0 +1,186 @@
+"""One person's records as checks read them: decoded once, narrowly."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.json import Decoder
+
+_FLAGS = b'"flags":["'
+DAYS_A_MONTH = 365.25 / 12
+HAPPENED = frozenset(
+    ["condition", "disease_assessment", "encounter", "immunization", "observation", "pro_response", "procedure"]
+)
+"""Types that tell what was, not what is to be."""
+PLANNED = frozenset(["planned", "cancelled"])
+
+
+class Row(NamedTuple):
+    """A record as it stands in a site's state."""
+
+    subject: bytes
+    content: bytes
+    provenance: bytes
+
+
+class Coded(Struct, frozen=True, gc=False):
+    """A coding."""
+
+    code: str
+    system: str | None = None
+
+
+class Diagnosis(Struct, frozen=True, gc=False):
+    """A diagnosis that a visit names."""
+
+    record: str
+
+
+class Fact(Struct, gc=False):
+    """One current record; what a type does not have is None."""
+
+    type: str
+    id: str
+    code: str | None = None
+    codings: Sequence[Coded] = ()
+    icd10cm: str | None = None
+    category: Sequence[str] = ()
+    value: float | None = None
+    unit: str | None = None
+    comparator: str | None = None
+    value_code: str | None = None
+    absent: str | None = None
+    effective: str | None = None
+    effective_date: str | None = None
+    start: str | None = None
+    start_date: str | None = None
+    end: str | None = None
+    performed_date: str | None = None
+    performed: str | None = None
+    authored_date: str | None = None
+    occurrence_date: str | None = None
+    recorded_date: str | None = None
+    onset_date: str | None = None
+    birth_date: str | None = None
+    death_date: str | None = None
+    sex: str | None = None
+    status: str | None = None
+    verification_status: str | None = None
+    class_code: str | None = None
+    types: Sequence[Coded] = ()
+    kind: str | None = None
+    intent: str | None = None
+    encounter: str | None = None
+    parent: str | None = None
+    parts: Sequence[str] = ()
+    members: Sequence[str] = ()
+    diagnoses: Sequence[Diagnosis] = ()
+    focus: str | None = None
+    replaces: Sequence[str] = ()
+    flags: Sequence[str] = ()
+    """What mapping noticed of it; of its provenance."""
+
+    @property
+    def dated(self) -> str | None:
+        """The local date it is of, as precise as it is known."""
+        return (
+            self.effective_date
+            or self.start_date
+            or self.performed_date
+            or self.authored_date
+            or self.occurrence_date
+            or self.recorded_date
+            or self.onset_date
+        )
+
+    @property
+    def day(self) -> int | None:
+        """The local date as Python's ordinal; none of a year or a month alone."""
+        return ordinal(self.dated)
+
+    @property
+    def source(self) -> str:
+        """The resource it comes from."""
+        return self.id[:26]
+
+    @property
+    def happened(self) -> bool:
+        """Whether it tells what was."""
+        return self.type in HAPPENED and self.status not in PLANNED
+
+
+class Reading(NamedTuple):
+    """A number on a known day."""
+
+    day: int
+    value: float
+    fact: Fact
+
+
+_decode = Decoder(Fact).decode
+
+
+@lru_cache(maxsize=50_000)
+def ordinal(text: str | None) -> int | None:
+    """The day of a full date."""
+    if text is None or len(text) != 10:
+        return None
+    try:
+        return date.fromisoformat(text).toordinal()
+    except ValueError:
+        return None
+
+
+class Person:
+    """One person's current records, without those that others of them replace."""
+
+    def __init__(self, facts: Iterable[Fact]) -> None:
+        given = list(facts)
+        replaced = {id_ for fact in given for id_ in fact.replaces}
+        self.facts = [fact for fact in given if fact.id not in replaced]
+        self.ids = {fact.id for fact in given}
+        self.record = next((fact for fact in self.facts if fact.type == "person"), None)
+        self.born = ordinal(self.record.birth_date) if self.record else None
+        self.died = ordinal(self.record.death_date) if self.record else None
+
+    def of(self, *types: str) -> Iterator[Fact]:
+        """The records of some types."""
+        return (fact for fact in self.facts if fact.type in types)
+
+    def months(self, day: int) -> float | None:
+        """Age in months."""
+        return None if self.born is None or day < self.born else (day - self.born) / DAYS_A_MONTH
+
+    def readings(self, codes: frozenset[str], unit: str) -> list[Reading]:
+        """Exact numbers of some codes in a unit, on known days, by time."""
+        found = [
+            Reading(fact.day, fact.value, fact)
+            for fact in self.facts
+            if fact.code in codes
+            and fact.value is not None
+            and fact.day is not None
+            and fact.unit == unit
+            and fact.comparator is None
+            and fact.type == "observation"
+        ]
+        return sorted(found, key=_by_time)
+
+
+def _by_time(reading: Reading) -> tuple[int, str, str]:
+    return reading.day, reading.fact.effective or "", reading.fact.id
+
+
+def person_of(rows: Iterable[Row]) -> Person:
+    """The person of whom these are the records."""
+    return Person(map(fact_of, rows))
+
+
+def fact_of(row: Row) -> Fact:
+    """A record with what mapping noticed of it."""
+    fact = _decode(row.content)
+    _before, found, rest = row.provenance.partition(_FLAGS)
+    if found:
+        fact.flags = rest.partition(b'"]')[0].decode().split('","')
+    return fact

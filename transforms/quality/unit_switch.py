@@ -1,0 +1,109 @@
+"""Numbers of a code that jump from one month on: another unit, another assay, another field."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from math import floor, log2
+
+from transforms.quality import About, Check, Line
+from transforms.quality.facts import Person
+from transforms.quality.facts.profile import Profile, month_of, named
+
+_STEPS = 16
+"""Classes in which a number doubles."""
+_CODES = 2_000
+_WINDOW = 6
+"""Months on either side that are compared."""
+_LEAST = 20
+"""Numbers on either side."""
+_RATIO = 1.5
+_FACTORS = {
+    "pounds and kilograms": 2.20462,
+    "inches and centimetres": 2.54,
+    "mmol/L and mg/dL of glucose": 18.016,
+    "µmol/L and mg/dL of creatinine": 88.42,
+    "mmol/L and mg/dL of cholesterol": 38.67,
+    "a tenth": 10.0,
+    "a hundredth": 100.0,
+    "a thousandth": 1000.0,
+}
+Classes = Counter[int]
+
+
+class _Switches:
+    def __init__(self, about: About) -> None:
+        self._this = month_of(about.today.toordinal())
+        self._counted: dict[tuple[str, str], dict[int, Classes]] = defaultdict(lambda: defaultdict(Counter))
+
+    def see(self, person: Person) -> None:
+        """Counts each number by code, unit, month and class."""
+        for fact in person.of("observation"):
+            if not fact.code or fact.value is None or fact.value <= 0 or fact.day is None or fact.comparator:
+                continue
+            key = fact.code, fact.unit or ""
+            if key in self._counted or len(self._counted) < _CODES:
+                self._counted[key][month_of(fact.day)][floor(log2(fact.value) * _STEPS)] += 1
+
+    def lines(self, profile: Profile) -> Iterator[Line]:
+        """By code: months from which on the middle half of the numbers lies wholly apart from that before."""
+        for (code, unit), months in sorted(self._counted.items()):
+            looked = 0
+            jumps: list[tuple[int, float]] = []
+            for month in sorted(months)[1:]:
+                before, after = _around(months, month)
+                if min(before.total(), after.total()) < _LEAST:
+                    continue
+                looked += 1
+                ratio = _ratio(before, after)
+                if ratio is not None and (not jumps or month - jumps[-1][0] > _WINDOW):
+                    jumps.append((month, ratio))
+            said = "; ".join(f"from {named(month)} × {ratio:.2g}{_factor(ratio)}" for month, ratio in jumps)
+            yield Line(f"{code} {unit}".strip(), looked, len(jumps), said=said)
+
+
+def _around(months: dict[int, Classes], month: int) -> tuple[Classes, Classes]:
+    """The numbers of the months before, and of this one and the next."""
+    before, after = Classes(), Classes()
+    for other in range(month - _WINDOW, month):
+        before.update(months.get(other, ()))
+    for other in range(month, month + _WINDOW):
+        after.update(months.get(other, ()))
+    return before, after
+
+
+def _ratio(before: Classes, after: Classes) -> float | None:
+    """How many times the median is what it was, where the middle halves do not meet; None where they do."""
+    (low, middle, high), (low_after, middle_after, high_after) = _quartiles(before), _quartiles(after)
+    if low_after <= high and low <= high_after:
+        return None
+    ratio = 2.0 ** ((middle_after - middle) / _STEPS)
+    return ratio if max(ratio, 1 / ratio) >= _RATIO else None
+
+
+def _quartiles(classes: Classes) -> tuple[int, int, int]:
+    ordered, total = sorted(classes.items()), classes.total()
+    found: list[int] = []
+    upto = 0
+    for each, count in ordered:
+        upto += count
+        while len(found) < 3 and upto >= total * (len(found) + 1) / 4:
+            found.append(each)
+    return found[0], found[1], found[2]
+
+
+def _factor(ratio: float) -> str:
+    """The units that lie so far apart."""
+    far = max(ratio, 1 / ratio)
+    name = next((name for name, factor in _FACTORS.items() if factor / 1.1 <= far <= factor * 1.1), None)
+    return f" ({name}?)" if name else ""
+
+
+CHECK = Check(
+    kind="plausibility",
+    what="codes whose numbers are others from one month on",
+    tolerated=0,
+    source="ours: the middle halves of the numbers of half a year before and after do not meet, 20 numbers or more on either side, "
+    "and the median is 1.5 times the other",
+    fix="Ask the laboratory or clinic what changed in that month; have it send its unit, and load again what came since.",
+    who="site IT",
+    begin=_Switches,
+)
