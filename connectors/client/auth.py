@@ -21,6 +21,7 @@ from connectors.client.origins import Origins
 from connectors.outside.decoding import ABSENT, Unreadable, decoded, each, said
 from connectors.outside.times import http_date, lifetime
 from schemas.errors import OperatorError, TemporaryError
+from schemas.outcomes import CORE_TYPES, referred_types
 from schemas.sites import Auth as AuthSection
 from schemas.sites import Fhir
 
@@ -183,6 +184,8 @@ class TokenAuth(httpx2.Auth, ABC):
         response, content = yield from self._ask_for_token()
         if _is_no_client(response, content) and self.other_proof():
             response, content = yield from self._ask_for_token()
+        if _is_no_scope(response, content) and self._ask_for_less():
+            response, content = yield from self._ask_for_token()
         if response.status_code != 200:
             raise self._refusal(response, content)
         try:
@@ -203,6 +206,15 @@ class TokenAuth(httpx2.Auth, ABC):
         headers = {"Accept": "application/json", **self.token_headers()}
         response = yield httpx2.Request("POST", self._token_url, data=form, headers=headers)
         return response, body(response, cap=SMALL_BYTES, what="the token")
+
+    def _ask_for_less(self) -> bool:
+        """Whether there is less to ask for: what every system gives, of a client that was never granted the rest."""
+        core = [name for name in self._types if name in CORE_TYPES]
+        less = [name for name in self._types if name in (*core, *referred_types(core))]
+        if self._section.scope or not core or less == list(self._types):
+            return False
+        self._types = less
+        return True
 
     def _scope(self) -> str:
         permission = "rs" if self._v2_only else "read"
@@ -390,6 +402,11 @@ def _is_no_client(response: httpx2.Response, content: bytes) -> bool:
     return (response.status_code in (400, 401) and error == "invalid_client") or (
         response.status_code == 401 and not error
     )
+
+
+def _is_no_scope(response: httpx2.Response, content: bytes) -> bool:
+    """Whether what is asked for is what is refused."""
+    return response.status_code in (400, 401, 403) and said(_refused(content).error, str, "") == "invalid_scope"
 
 
 class _Extension(msgspec.Struct):

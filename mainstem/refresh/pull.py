@@ -14,9 +14,10 @@ from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
 from schemas.errors import IncompleteError, MainstemError
 from schemas.gaps import GapCause
-from schemas.outcomes import fhir_types_of
+from schemas.outcomes import CORE_TYPES, fhir_types_of
 
 log = structlog.get_logger()
+_REFUSALS = (GapCause.REFUSED, GapCause.NOT_EXPORTED)
 FEW = 10
 """Resources that may come and go whatever share of a type they are."""
 
@@ -39,7 +40,7 @@ def pull_each(refresh: Refresh, load_id: str, names: Sequence[str]) -> tuple[int
     accepted = {(each.resource_type, each.cause) for each in refresh.store.gaps.acceptances(refresh.site.site)}
     for name in names:
         with holding(refresh, load_id, "pull", name) as load:
-            pulled, error = _tried(refresh, load, name)
+            pulled, error = _lacking(refresh, load, *_tried(refresh, load, name))
             refresh.store.loads.record_pulled(load_id, name, pulled)
         resources += pulled.resources
         if short := [each for each in pulled.short if (each.type, each.cause) not in accepted]:
@@ -56,6 +57,30 @@ def _tried(refresh: Refresh, load: Load, name: str) -> tuple[Pulled, MainstemErr
     except MainstemError as exc:
         concerned = EVERY_TYPE if name == EXPORT else name
         return Pulled(unit=name, short=[Shortfall.of_error(concerned, exc)], as_of=refresh.clock()), exc
+
+
+def _lacking(
+    refresh: Refresh, load: Load, pulled: Pulled, error: MainstemError | None
+) -> tuple[Pulled, MainstemError | None]:
+    """What nobody asked for by name, and the server refuses and never gave, is not missed: it is said, and is no gap.
+
+    A site file without types reads what its server gives; a new version of ours asks for more than it did.
+    """
+    known = refresh.store.watermarks.of(load.site)
+    named = refresh.site.types if "types" in refresh.site.model_fields_set else load.plan.asked_types
+
+    def unmissed(short: Shortfall) -> bool:
+        unasked = short.type not in CORE_TYPES and short.type not in named and short.type not in known
+        return unasked and bool(short.type) and short.cause in _REFUSALS
+
+    passed = [each for each in pulled.short if unmissed(each)]
+    if not passed:
+        return pulled, error
+    said = [f"{each.reason}; not missed, as the site file does not name {each.type}" for each in passed]
+    left = [each for each in pulled.short if each not in passed]
+    delivered = pulled.delivered and not (error and not left)
+    found = msgspec.structs.replace(pulled, short=left, notes=[*pulled.notes, *said], delivered=delivered)
+    return found, error if left else None
 
 
 def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:

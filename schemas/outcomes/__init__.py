@@ -35,6 +35,7 @@ from schemas.outcomes.treatments import DeviceUse, Immunization, Medication, Pro
 from schemas.outcomes.voices import Goal, Issue, ProResponse
 
 __all__ = [
+    "CORE_TYPES",
     "LENDING_TYPES",
     "MAPPED_TYPES",
     "OCDM_VERSION",
@@ -122,6 +123,9 @@ LENDING_TYPES: tuple[str, ...] = tuple(
     dict.fromkeys(fhir for model in RECORD_TYPES.values() for fhir in model.lenders if fhir not in _FED)
 )
 """FHIR resource types that say something of mapped ones, and are read beside them."""
+
+CORE_TYPES = frozenset(fhir for model in RECORD_TYPES.values() for fhir in model.everywhere)
+"""Mapped FHIR resource types that every hospital's system gives; the others are read where it does."""
 
 OPTIONAL_TYPES = frozenset(fhir for model in RECORD_TYPES.values() for fhir in model.optional)
 """Those of them that only add to what is mapped: a source that has none lacks nothing."""

@@ -38,6 +38,7 @@ class Encounter(Record):
     """
 
     fhir = ("Encounter", "Appointment")
+    everywhere = ("Encounter",)
     type: Literal["encounter"] = "encounter"
     class_code: str | None = fact(
         "Class of the visit.", source="Encounter.class", terminology="v3-ActCode AMB EMER IMP VR …"
@@ -134,6 +135,7 @@ class Condition(Record):
     """A diagnosis or problem (OMOP condition_occurrence; PCORnet CONDITION, DIAGNOSIS)."""
 
     fhir = ("Condition",)
+    everywhere = ("Condition",)
     type: Literal["condition"] = "condition"
     code: str | None = fact("Normalised code.", source="Condition.code", terminology="SNOMED CT")
     icd10cm: str | None = fact("Diagnosis code.", source="Condition.code", terminology="ICD-10-CM")

@@ -10,6 +10,7 @@ class Observation(Record):
     """A measurement or finding; each component is a record of its own (OMOP measurement, observation; PCORnet VITAL, LAB_RESULT_CM)."""
 
     fhir = ("Observation",)
+    everywhere = ("Observation",)
     lenders = ("DiagnosticReport",)
     type: Literal["observation"] = "observation"
     code: str | None = fact("Normalised code.", source="Observation.code, component.code", terminology="LOINC")

@@ -10,6 +10,7 @@ class Person(Record):
     """A patient of a site (OMOP person and death; PCORnet DEMOGRAPHIC and DEATH)."""
 
     fhir = ("Patient",)
+    everywhere = ("Patient",)
     type: Literal["person"] = "person"
     birth_date: PartialDate | None = fact("Date of birth.", source="Patient.birthDate")
     sex: str | None = fact("Administrative gender.", source="Patient.gender", terminology="FHIR administrative-gender")

@@ -58,6 +58,9 @@ class RecordType(BaseModel):
     """Resource types whose resources become this record, each by its file in transforms/resources; of no two records."""
     refers: ClassVar[tuple[str, ...]] = ()
     """Resource types looked up while these are mapped; they give no record of their own."""
+    everywhere: ClassVar[tuple[str, ...]] = ()
+    """Those of `fhir` that every hospital's system gives. The others are read where a source gives them: one that gives
+    none lacks nothing, unless its site file names them."""
     optional: ClassVar[tuple[str, ...]] = ()
     """Those of them without which there is a record all the same: a source that has none of them lacks nothing."""
 

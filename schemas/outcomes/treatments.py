@@ -111,6 +111,7 @@ class Medication(Record):
     """A medication ordered, dispensed, given or reported (OMOP drug_exposure; PCORnet PRESCRIBING, DISPENSING, MED_ADMIN)."""
 
     fhir = ("MedicationRequest", "MedicationDispense", "MedicationAdministration", "MedicationStatement")
+    everywhere = ("MedicationRequest",)
     refers = ("Medication",)
     type: Literal["medication"] = "medication"
     kind: Literal["ordered", "dispensed", "given", "reported"] = fact(
@@ -231,6 +232,7 @@ class Procedure(Record):
     """A procedure performed (OMOP procedure_occurrence; PCORnet PROCEDURES)."""
 
     fhir = ("Procedure",)
+    everywhere = ("Procedure",)
     type: Literal["procedure"] = "procedure"
     code: str | None = fact("Normalised code.", source="Procedure.code", terminology="SNOMED CT, CPT, ICD-10-PCS")
     codings: Codings = fact("Every coding of the source.", source="Procedure.code", default_factory=list)
@@ -287,6 +289,7 @@ class Immunization(Record):
     """A vaccine given (OMOP drug_exposure; PCORnet IMMUNIZATION)."""
 
     fhir = ("Immunization",)
+    everywhere = ("Immunization",)
     type: Literal["immunization"] = "immunization"
     code: str | None = fact("Vaccine.", source="Immunization.vaccineCode", terminology="CVX")
     codings: Codings = fact("Every coding of the source.", source="Immunization.vaccineCode", default_factory=list)

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
@@ -45,8 +45,8 @@ def fhir_section(**auth: Any) -> Fhir:
     return Fhir.model_validate({"base_url": BASE, "auth": auth})
 
 
-def flow_of(fhir: Fhir, secret: bytes, now: Any) -> httpx2.Auth:
-    auth = auth_for(fhir, types=["Patient", "Observation"], secrets=lambda _: secret, clock=lambda: now[0])
+def flow_of(fhir: Fhir, secret: bytes, now: Any, types: Sequence[str] = ("Patient", "Observation")) -> httpx2.Auth:
+    auth = auth_for(fhir, types=types, secrets=lambda _: secret, clock=lambda: now[0])
     assert auth is not None
     return auth
 
@@ -90,6 +90,25 @@ def test_assertion_is_as_smart_wants_it(algorithm: str, form: str, now: list[Any
     assert isinstance(auth, BackendServices)
     again = jwt.decode(auth.assertion(TOKEN_URL), options={"verify_signature": False})
     assert again["jti"] != claims["jti"]
+
+
+def test_client_that_was_never_granted_the_newer_types_reads_the_others(now: list[Any]) -> None:
+    """Asked once for less, and for what orders are read with; where the site file names the scope, it is kept to."""
+    granted = "system/Patient.read system/MedicationRequest.read system/Medication.read"
+    types = ["Patient", "Appointment", "MedicationRequest", "Medication", "Goal"]
+    for scope in (None, "system/*.read"):
+        section = fhir_section(**({"scope": scope} if scope else {}))
+        auth = flow_of(section, pem(private_key("RS384")), now, types=types)
+        flow = auth.sync_auth_flow(resource_request())
+        refused = answer(next(flow), 400, error="invalid_scope")
+        if scope:
+            with pytest.raises(OperatorError, match="refuses the scope"):
+                flow.send(refused)
+            continue
+        again = flow.send(refused)
+        assert form_of(again)["scope"] == granted
+        request = flow.send(answer(again, access_token="t1", expires_in=600))
+        assert request.headers["Authorization"] == "Bearer t1"
 
 
 def test_token_is_kept_renewed_before_its_end_and_once_after_a_401(now: list[Any]) -> None:

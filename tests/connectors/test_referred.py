@@ -36,10 +36,13 @@ class Hospital(httpx2.BaseTransport):
         self.asked: list[list[str]] = []
         self.kick_offs: list[str] = []
         self.refuses: set[str] = set()
+        self.unknown = ""
         self.breaks_after: int | None = None
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         path, params = request.url.path.removeprefix("/fhir/"), request.url.params
+        if path == self.unknown:
+            return httpx2.Response(404)
         if path == "Medication":
             return self._medications(params["_id"].split(","))
         if path == "MedicationRequest":
@@ -48,7 +51,8 @@ class Hospital(httpx2.BaseTransport):
             return httpx2.Response(200, json={"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1"})
         if path.endswith("$export"):
             self.kick_offs.append(params["_type"])
-            refused = "export" in self.refuses and "Medication" in params["_type"].split(",")
+            asked = params["_type"].split(",")
+            refused = ("export" in self.refuses and "Medication" in asked) or self.unknown in asked
             return httpx2.Response(400 if refused else 202, headers={"Content-Location": f"{BASE}/status"})
         if path == "status":
             return self._status(request.method)
@@ -182,6 +186,19 @@ def test_a_server_that_exports_no_patientless_type_is_asked_without(pull_unit: A
     assert server.kick_offs[-1] == "MedicationRequest"
     assert (pulled.complete, pulled.types) == (True, {"MedicationRequest": 5})
     assert [note.partition(":")[0] for note in pulled.notes] == ["Medication"]
+
+
+def test_a_server_that_refuses_all_for_one_type_is_asked_for_what_every_server_has(
+    pull_unit: Any, make_site: Any, fhir: Any
+) -> None:
+    """What was left out is looked for by search, and is no part of the export."""
+    site = make_site(road="bulk", fhir={"base_url": BASE}, types=["MedicationRequest", "Goal", "Medication"])
+    server = Hospital(fhir, ORDERS, ["a", "b"])
+    server.unknown = "Goal"
+    pulled = pull_unit(site, "export", transport=server)
+    assert server.kick_offs[-1] == "MedicationRequest"
+    assert pulled.types == {"MedicationRequest": 5, "Medication": 2}
+    assert [(each.type, each.cause) for each in pulled.short] == [("Goal", "not-exported")]
 
 
 def test_a_search_that_may_not_read_medications_is_no_whole_one(pull_unit: Any, site: Site, fhir: Any) -> None:

@@ -18,7 +18,7 @@ from connectors.outside.times import pause_after, zulu
 from connectors.roads.bulk.messages import Issue, issues
 from connectors.source import Source
 from schemas.errors import MainstemError, OperatorError, TemporaryError
-from schemas.outcomes import REFERRED_TYPES
+from schemas.outcomes import CORE_TYPES, REFERRED_TYPES
 
 POST_ONLY = 4
 """The edition from which GET is gone."""
@@ -70,13 +70,15 @@ class KickOff:
         """Raises OperatorError where every form of asking is refused, TemporaryError where another export is in the way."""
         said = self._capabilities()
         own = [name for name in self.types if name not in REFERRED_TYPES]  # some refuse what is no patient's
-        choices = [self.types, own] if own and own != self.types else [self.types]
+        core = [name for name in own if name in CORE_TYPES]  # some refuse all for one that they do not know
+        choices = [self.types]
+        choices += [some for some in (own, core) if some and some not in choices]
         *asked, last = [(level, some) for level in self._levels(said) for some in choices]
         for level, some in asked:
             with suppress(OperatorError):
-                return self._ask_for(level, some, said)
+                return _told(self._ask_for(level, some, said), own, some)
         try:
-            return self._ask_for(*last, said)
+            return _told(self._ask_for(*last, said), own, last[1])
         except OperatorError as exc:
             raise OperatorError(exc.cause, f'{exc.fix} `road = "search"` reads the site without an export.') from exc
 
@@ -182,6 +184,11 @@ class KickOff:
             f"the export of {level}: {place} answered {answer.status}{f' ({kinds})' if kinds else ''}",
             "Check fhir.vendor and fhir.base_url; `mainstem check` tries each type.",
         )
+
+
+def _told(accepted: Accepted, wanted: Sequence[str], asked: Sequence[str]) -> Accepted:
+    """What was not asked for, so that the rest is exported, was refused too."""
+    return accepted._replace(refused=[*accepted.refused, *(name for name in wanted if name not in asked)])
 
 
 def _named(told: Sequence[Issue], asked: Sequence[str]) -> list[str]:
