@@ -1,17 +1,21 @@
 """A site judged by the checks of its quality: its current records, the figures of its last load, what there was before."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 
-from mainstem.refresh.opening import Progress, no_progress
-from mainstem.state import State
+from mainstem.refresh.opening import Progress, Refresh, no_progress
+from mainstem.state import Load, State
+from mainstem.state.subjects import index_subjects
 from schemas.errors import OperatorError
+from schemas.loads import LoadQuality
 from schemas.outcomes import record_type_of
-from transforms.quality import About, Judged, judge
+from transforms.quality import About, Judged, judge, shipped
 from transforms.quality.facts import Row
 
 _AT_ONCE = 10_000
 """Records after which it is told how far it is."""
+_RECORDS, _PERSONS = 20_000, 50
+"""Records that a night reads to judge those it touched: about a second; and persons whose records are asked for at once."""
 _EASTERNMOST = timedelta(hours=14)
 """Where a day begins first: what is dated after this day is of nobody's today."""
 
@@ -37,6 +41,40 @@ def judge_site(store: State, site: str, now: datetime, progress: Progress = no_p
     judged = judge(_told(store.quality.rows(site), progress), about)
     store.quality.keep(site, load.id, judged.profile)
     return load.id, judged
+
+
+def judge_touched(refresh: Refresh, load: Load) -> LoadQuality | None:
+    """What the checks that judge a person alone find of those whom a load touched, of as many as a night has time for.
+
+    None where nobody was touched, and of a site's first load: that touches everybody, whom `mainstem quality` judges.
+    """
+    store, site = refresh.store, load.site
+    if not store.subjects.any_changed(load.id) or store.quality.last_load(site) is None:
+        return None
+    touched = list(store.subjects.changed(load.id))
+    index_subjects(store.database)
+    alone = {name: check for name, check in shipped().items() if check.alone}
+    rows = _affordable(store, site, touched)
+    judged = judge(rows, About(today=(refresh.clock() + _EASTERNMOST).date()), alone)
+    looked = {each.name: sum(line.looked for _, line in each.lines) for each in judged.results}
+    found = {each.name: sum(line.found for _, line in each.lines) for each in judged.results}
+    return LoadQuality(
+        touched=len(touched),
+        judged=judged.persons,
+        looked={name: count for name, count in looked.items() if count},
+        found={name: count for name, count in found.items() if count},
+    )
+
+
+def _affordable(store: State, site: str, touched: Sequence[bytes]) -> Iterator[Row]:
+    """The records of whole persons. Pseudonyms are in no order of anything else, so the first are as good a sample as any."""
+    read = 0
+    for start in range(0, len(touched), _PERSONS):
+        if read >= _RECORDS:
+            return
+        for row in store.quality.rows_of(site, touched[start : start + _PERSONS]):
+            read += 1
+            yield row
 
 
 def _complete(store: State, site: str) -> dict[str, date]:

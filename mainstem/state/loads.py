@@ -14,7 +14,7 @@ from mainstem.state import figures, gaps, quarantine, tables, watermarks
 from mainstem.state.batch import Place
 from mainstem.state.outbox import refused_by_reason, tell
 from schemas.errors import MainstemError, OperatorError
-from schemas.loads import Gap, LoadEvent, LoadEventType, LoadReport, Mode, TypeCounts
+from schemas.loads import Gap, LoadEvent, LoadEventType, LoadQuality, LoadReport, Mode, TypeCounts
 from schemas.outcomes import families
 
 _LOOKED_BACK = 100
@@ -80,6 +80,7 @@ class Missing(NamedTuple):
     """What else is worth a word."""
     unjudged: Mapping[str, str] = MappingProxyType({})
     """Why what did not come of a type stays, by type."""
+    quality: LoadQuality | None = None
 
 
 class Loads:
@@ -227,6 +228,7 @@ class Loads:
         whole: Iterable[str] = (),
         notes: Iterable[str] = (),
         unjudged: Mapping[str, str] = MappingProxyType({}),
+        quality: LoadQuality | None = None,
     ) -> dict[str, datetime]:
         """Ends a load in one transaction: moves watermarks, closes the gaps of their types, opens those `missing`, tells of it.
 
@@ -246,7 +248,7 @@ class Loads:
                     "completed",
                     ended,
                     moved,
-                    Missing(list(missing), list(accepted), set(whole), list(notes), unjudged),
+                    Missing(list(missing), list(accepted), set(whole), list(notes), unjudged, quality),
                     None,
                 )
             elif load.status != "completed":
@@ -435,6 +437,7 @@ def _reported(
         refused=refused,
         notes=[*_noted(connection, load.id, counts), *missing.notes],
         unjudged=dict(missing.unjudged),
+        quality=missing.quality,
     )
 
 
@@ -482,6 +485,7 @@ def _tell_ended(connection: Connection, load: Load, report: LoadReport, ended: d
         replay=report.replay,
         refused=report.refused,
         error=error,
+        quality=report.quality,
     )
     _tell(connection, said, ended)
 

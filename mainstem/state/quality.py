@@ -42,14 +42,19 @@ class Quality:
     def rows(self, site: str) -> Iterator[Row]:
         """The current records, by subject, a few hundred subjects at a time: no transaction stays open, memory stays flat."""
         index_subjects(self._database)
-        row, after = tables.record.c, b""
-        wanted = select(row.subject, row.content, row.provenance).where(row.site == site, row.content.is_not(None))
+        after = b""
         while subjects := self._subjects(site, after):
-            with self._database.read() as connection:
-                some = wanted.where(row.subject.in_(subjects)).order_by(row.subject, row.id)
-                for each in connection.execution_options(yield_per=2000).execute(some):
-                    yield Row(*each)
+            yield from self.rows_of(site, subjects)
             after = subjects[-1]
+
+    def rows_of(self, site: str, subjects: Sequence[bytes]) -> Iterator[Row]:
+        """The current records of some subjects, by subject."""
+        row = tables.record.c
+        wanted = select(row.subject, row.content, row.provenance).where(row.site == site, row.content.is_not(None))
+        with self._database.read() as connection:
+            some = wanted.where(row.subject.in_(subjects)).order_by(row.subject, row.id)
+            for each in connection.execution_options(yield_per=2000).execute(some):
+                yield Row(*each)
 
     def _subjects(self, site: str, after: bytes) -> Sequence[bytes]:
         row = tables.record.c

@@ -26,5 +26,6 @@ CHECK = Check(
     source=SLIP_SOURCE,
     fix="Check the birth date and the dates in the chart: a mother's record, a default date such as 1900-01-01, or a day and month exchanged.",
     who="site IT",
+    alone=True,
     begin=each(_look),
 )
