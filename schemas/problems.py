@@ -155,6 +155,12 @@ class Reason(StrEnum):
         "Nothing to do.",
         True,
     )
+    DEFINITION = (
+        "definition",
+        "The resource defines who or what would belong together, and names nobody who does.",
+        "Nothing to do.",
+        True,
+    )
     SERVER_MESSAGE = (
         "server-message",
         "An OperationOutcome among the results.",

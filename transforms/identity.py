@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 _ROOMS = ("rules", "reading", "codes", "privacy", "fhir", "resources")
+_OUTSIDE = ("derive/", "quality/")
 _MAPPER = "transforms.mapper"
 _JUDGE = "transforms.fhir.conformance"
 _LIBRARIES = ("ucumvert", "pint", "tzdata")
@@ -39,6 +40,14 @@ def identity_of(declaration: str, given: str, time_zone: str) -> bytes:
     found.update(_zone(time_zone))
     found.update(bytes.fromhex(_code_of(declaration)))
     return found.digest()
+
+
+def derivation_of(wanted: str) -> str:
+    """What decides about derived values, as one hash: which a network asks for, and how and by which tables they are made."""
+    found = blake2b(wanted.encode(), digest_size=_BYTES)
+    for path, file in _all_files(files("transforms") / "derive", ""):
+        found.update(f"\0{path}\0".encode() + file.read_bytes())
+    return found.hexdigest()
 
 
 def _zone(name: str) -> bytes:
@@ -88,6 +97,8 @@ def _bytes() -> str:
     """One hash of all files that could decide."""
     found = blake2b(digest_size=_BYTES)
     for path, file in _all_files(files("transforms"), ""):
+        if path.startswith(_OUTSIDE):
+            continue
         content = file.read_bytes()
         found.update(f"{path} {len(content)}\0".encode() + content)
     return found.hexdigest()

@@ -36,6 +36,19 @@ class Mapped(NamedTuple):
     """What the line is recognised by when it comes again (`Mapper.line_digests`)."""
 
 
+class Current(NamedTuple):
+    """A record as it stands, not withdrawn."""
+
+    id: bytes
+    type: str
+    subject: bytes
+    content: bytes
+
+
+DERIVED = "derived_observation"
+"""Record type of values made of several records."""
+
+
 new_record = partial(tuple.__new__, Mapped)
 """From a sequence of all fields; a named tuple's own constructor takes twice the time."""
 
@@ -57,6 +70,8 @@ class Outcome(NamedTuple):
     """Some of its parts gave no record."""
     left_out: tuple[Problem, ...] = ()
     """Why, one for each of these parts."""
+    alone: bool = False
+    """Its records are all there are of it, and none stands for the whole: what else it gave before is no longer so."""
 
 
 class Outcomes(NamedTuple):

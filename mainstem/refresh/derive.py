@@ -8,7 +8,7 @@ import structlog
 from mainstem.config.site_mapper import site_mapper
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
-from mainstem.refresh.values import DERIVED, derive_values
+from mainstem.refresh.values import PART, derive_values
 from mainstem.state import Batch, Saved
 from schemas.outcomes import fhir_types_of
 from transforms import Mapper
@@ -77,7 +77,7 @@ def _link_due(refresh: Refresh, load_id: str) -> int:
             by_type[fhir_types_of(record.type)[0]].append(mapper.linked(record, said.get(record.id[:REF_BYTES], ())))
         for name, records in by_type.items():
             changed += _changes(refresh.store.records.save(load_id, f"{name}/linked", Batch(records), refresh.clock()))
-        refresh.store.records.save(load_id, DERIVED, Batch(linked=refs), refresh.clock())
+        refresh.store.records.save(load_id, PART, Batch(linked=refs), refresh.clock())
         after = refs[-1]
     return changed
 

@@ -172,10 +172,12 @@ class _Told(NamedTuple):
 def _map_source(refresh: Refresh, load: Load, name: str, mapper: Mapper, beside: PublisherBeside, told: _Told) -> None:
     source = told.source
     roster = roster_of(refresh, source.load)
+    some = roster if roster and not roster.by_export else None
     share = Share(
         part=f"{name}/{source.folder}",
         kept_as=f"{name}.{source.folder}",
-        own=roster.belongs(name) if roster and not roster.by_export else None,
+        own=some.belongs(name) if some else None,
+        narrowed=some.narrowed(name) if some else None,
         landed=f"{source.folder}/",
         outdated_by=source.later,
     )

@@ -29,7 +29,6 @@ from mainstem.state.references import References
 from mainstem.state.status import SiteType, sites, status_of
 from mainstem.state.subjects import Subjects
 from mainstem.state.watermarks import Watermarks
-from transforms.derive import Current
 
 __all__ = [
     "REPLACED",

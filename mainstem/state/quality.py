@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import ColumnElement, delete, func, insert, select
 
 from mainstem.database import Database
 from mainstem.state import quarantine, tables
@@ -50,7 +50,7 @@ class Quality:
     def rows_of(self, site: str, subjects: Sequence[bytes]) -> Iterator[Row]:
         """The current records of some subjects, by subject."""
         row = tables.record.c
-        wanted = select(row.subject, row.content, row.provenance).where(row.site == site, row.content.is_not(None))
+        wanted = select(row.subject, row.content, row.provenance).where(_of_site(site), row.content.is_not(None))
         with self._database.read() as connection:
             some = wanted.where(row.subject.in_(subjects)).order_by(row.subject, row.id)
             for each in connection.execution_options(yield_per=2000).execute(some):
@@ -58,11 +58,9 @@ class Quality:
 
     def _subjects(self, site: str, after: bytes) -> Sequence[bytes]:
         row = tables.record.c
-        # The plus keeps SQLite from the index by number, by which all subjects would be sorted each time.
-        of_site = text("+record.site = :site") if self._database.is_sqlite else row.site == site
-        wanted = select(row.subject).distinct().where(of_site, row.subject > after).order_by(row.subject)
+        wanted = select(row.subject).distinct().where(_of_site(site), row.subject > after).order_by(row.subject)
         with self._database.read() as connection:
-            return connection.scalars(wanted.limit(_AT_ONCE), {"site": site} if self._database.is_sqlite else {}).all()
+            return connection.scalars(wanted.limit(_AT_ONCE)).all()
 
     def held(self, site: str) -> Held:
         """By the counts that are kept."""
@@ -100,3 +98,8 @@ class Quality:
             connection.execute(insert(row).values(site=site, load=load_id, counted=profile.as_json()))
             kept = select(row.c.load).where(row.c.site == site).order_by(row.c.load.desc()).limit(_KEPT)
             connection.execute(delete(row).where(row.c.site == site, row.c.load.not_in(connection.scalars(kept).all())))
+
+
+def _of_site(site: str) -> ColumnElement[bool]:
+    """By an index of the site SQLite, which cannot know better, would read all of it for each portion of subjects."""
+    return func.coalesce(tables.record.c.site, "") == site

@@ -4,22 +4,24 @@ The index it takes is made when somebody first asks for some subjects: kept from
 load on SQLite a seventh of what saving takes. All subjects are read without it, in one pass.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, inspect, literal, or_, select, text, union
+from sqlalchemy import ColumnElement, Select, and_, false, func, inspect, literal, or_, select, text, union
 
 from mainstem.database import Database
 from mainstem.state import tables
 from mainstem.state.loads import last_number
-from transforms.derive import Current
-from transforms.mapped import ID_BYTES
+from transforms.mapped import ID_BYTES, Current
 
 _AT_ONCE = 500
 _INDEX = "ix_record_subject"
 _CODED = "observation"
 _CODE = b'"code":"'
+_CODINGS = b'"codings":['
+_LOINC = re.compile(r"\d+-\d")
 _LONGEST_CODE = 24
 
 
@@ -112,7 +114,7 @@ class Subjects:
         row = tables.record.c
         if reads.codes is None or _CODED not in reads.types:
             return row.type.in_(sorted(reads.types))
-        of_code = self._code().in_([code.encode() for code in sorted(reads.codes)])
+        of_code = or_(self._code().in_([code.encode() for code in sorted(reads.codes)]), self._locally(reads.codes))
         others = row.type.in_(sorted({*reads.types} - {_CODED}))
         return or_(others, and_(row.type == _CODED, of_code))
 
@@ -121,6 +123,14 @@ class Subjects:
         content = tables.record.c.content
         behind = func.substr(content, self._place(content, _CODE) + len(_CODE), _LONGEST_CODE)
         return func.substr(behind, 1, self._place(behind, b'"') - 1, type_=tables.record.c.content.type)
+
+    def _locally(self, codes: Collection[str]) -> ColumnElement[bool]:
+        """An observation without a code of its own, one of whose codings has one of the codes that are no LOINC."""
+        content = tables.record.c.content
+        codings = self._place(content, _CODINGS)
+        local = (code for code in sorted(codes) if not _LOINC.fullmatch(code))
+        named = [self._place(content, _CODE + code.encode() + b'"') > 0 for code in local]
+        return and_(codings > 0, codings < self._place(content, _CODE), or_(false(), *named))
 
     def _place(self, within: ColumnElement[Any], found: bytes) -> ColumnElement[int]:
         if self._database.is_sqlite:

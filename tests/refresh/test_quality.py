@@ -62,9 +62,9 @@ def test_a_night_tells_what_is_implausible_of_those_it_touched(lhn: Network, sit
     with steps.open_refresh(site, lhn.settings) as refresh:
         assert "2 × height-falling" in steps.verdict(refresh, report.load)[0]
     event = last_event(lhn)
-    assert event.value is not None
-    assert b'"height-falling":2' in event.value
-    assert b"kid-" not in event.value
+    assert event.raw is not None
+    assert b'"height-falling":2' in event.raw
+    assert b"kid-" not in event.raw
 
 
 def test_a_night_without_changes_judges_nobody(lhn: Network, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,9 +72,9 @@ CASES: dict[Reason, str] = {
 NO_ID = frozenset({Reason.NOT_A_RESOURCE, Reason.MISSING_ID})
 """Nobody can tell which resource it is."""
 LANDED_NEVER = {Reason.FILE_TOO_LARGE, Reason.OTHER_ENCODING}
-OF_DEVICES = {Reason.UNKNOWN_DEVICE, Reason.DEVICE_ALONE}
-ELSEWHERE = {Reason.UNKNOWN_MEDICATION, Reason.BUNDLE, Reason.NOT_IN_COHORT, *OF_DEVICES, *LANDED_NEVER}
-"""The first two below, the third with the cohorts, devices with theirs; a file that cannot be opened is not mapped at all."""
+OF_HOLDINGS = {Reason.UNKNOWN_DEVICE, Reason.DEVICE_ALONE, Reason.DEFINITION}
+ELSEWHERE = {Reason.UNKNOWN_MEDICATION, Reason.BUNDLE, Reason.NOT_IN_COHORT, *OF_HOLDINGS, *LANDED_NEVER}
+"""The first two below, the third with the cohorts, devices and groups with theirs; a file that cannot be opened is not mapped at all."""
 LIMITED = '[files]\nfolder = "delivery"\n[limits]\nline_bytes = 4000\n'
 
 

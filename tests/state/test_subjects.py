@@ -20,6 +20,12 @@ def coded(given: Mapped, code: str) -> Mapped:
     return given._replace(content=given.content.replace(b'"value"', inner, 1))
 
 
+def locally(given: Mapped, *codes: str) -> Mapped:
+    """The record of some local codes alone."""
+    codings = ",".join(f'{{"system":"urn:oid:1","code":"{code}"}}' for code in codes)
+    return given._replace(content=given.content.replace(b'"value"', f'"codings":[{codings}],"value"'.encode(), 1))
+
+
 def told(state: State, reads: Reads) -> list[bytes]:
     """The subjects that the newest load changed."""
     load = state.loads.last("north")
@@ -69,3 +75,14 @@ def test_a_load_in_which_nothing_changed_is_known_at_once(state: State, record: 
     second = state.loads.last("north")
     assert second is not None
     assert not state.subjects.any_changed(second.id)
+
+
+def test_an_observation_without_a_code_of_its_own_is_asked_for_by_any_local_one(
+    state: State, record: Make, at: datetime
+) -> None:
+    """By an instrument's name, wherever among its codings; beside a code of its own a local one does not count."""
+    named, other = locally(record("n", subject=ANNA), "7", "PUCAI"), locally(record("o", subject=BERT), "7", "8")
+    own = coded(record("c", subject=CARL), "718-7")
+    own = own._replace(content=own.content.replace(b"29463-7", b"PUCAI"))
+    save(state, "north", [named, other, own], [], at)
+    assert told(state, Reads({"observation"}, {"PUCAI", "29463-7"})) == [ANNA]

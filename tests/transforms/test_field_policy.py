@@ -217,6 +217,24 @@ SAMPLES: list[dict[str, Any]] = [
         ],
         "note": [{"text": PLANTED}],
     },
+    {
+        "resourceType": "EpisodeOfCare",
+        "id": "raw-id-7",
+        "status": "active",
+        "patient": {"reference": "Patient/raw-id-7", "display": PLANTED},
+        "type": [{"coding": [{"system": "http://snomed.info/sct", "code": "190905008"}], "text": PLANTED}],
+        "managingOrganization": {"reference": "Organization/raw-id-7", "display": PLANTED},
+        "identifier": [{"value": "MRN-0042"}],
+    },
+    {
+        "resourceType": "Group",
+        "id": "raw-id-7",
+        "type": "person",
+        "actual": True,
+        "name": PLANTED,
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "190905008"}], "text": PLANTED},
+        "member": [{"entity": {"reference": "Patient/raw-id-7", "display": PLANTED}}],
+    },
 ]
 
 

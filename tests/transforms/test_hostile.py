@@ -101,6 +101,22 @@ BASES: dict[str, dict[str, Any]] = {
         "contained": [{"resourceType": "Device", "id": "d", "type": coded(SNOMED, "69805005")}],
         "timingPeriod": {"start": "2026-01-07"},
     },
+    "episode": {
+        "resourceType": "EpisodeOfCare",
+        "id": "q3",
+        "status": "active",
+        "type": [coded(SNOMED, "190905008")],
+        "patient": KID,
+        "period": {"start": "2021-04-07"},
+    },
+    "group": {
+        "resourceType": "Group",
+        "id": "g3",
+        "type": "person",
+        "actual": True,
+        "code": coded(SNOMED, "190905008"),
+        "member": [{"entity": KID, "period": {"start": "2021-04-07"}}],
+    },
     "order": {
         "resourceType": "MedicationRequest",
         "id": "m3",

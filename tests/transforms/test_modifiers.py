@@ -4,6 +4,7 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
 from transforms import Mapper
+from transforms.reading.members import MemberReader
 from transforms.reading.reader import Reader
 from transforms.resources import mappings
 
@@ -19,6 +20,8 @@ MODIFIERS: dict[str, set[str]] = {
     "DeviceUseStatement": {"status"},
     "DeviceRequest": {"status", "intent"},
     "Encounter": {"status"},
+    "EpisodeOfCare": {"status"},
+    "Group": set(),
     "Immunization": {"status", "isSubpotent"},
     "MedicationAdministration": {"status"},
     "MedicationDispense": {"status"},
@@ -46,6 +49,8 @@ def test_each_is_an_element_of_r4_and_is_read(resource_type: str) -> None:
     wanted = MODIFIERS[resource_type] | EVERYWHERE
     assert wanted <= fields
     reader = SITE._readers[resource_type.encode()]
+    if isinstance(reader, MemberReader):
+        reader = reader._reader
     assert isinstance(reader, Reader)
     assert wanted <= reader._whole.declared
 
@@ -74,6 +79,8 @@ def _rest(resource_type: str) -> str:
         "Observation": f'"subject":{patient},"code":{coded},"effectiveDateTime":"2026","valueInteger":3',
         "Immunization": f'"patient":{patient},"vaccineCode":{vaccine},"occurrenceDateTime":"2026"',
         "AllergyIntolerance": f'"patient":{patient},"code":{snomed}',
+        "EpisodeOfCare": f'"patient":{patient},"type":[{snomed}]',
+        "Group": f'"type":"person","actual":true,"code":{snomed},"member":[{{"entity":{patient}}}]',
         "DeviceUseStatement": f'"subject":{patient},"device":{{"reference":"#d"}},'
         f'"contained":[{{"resourceType":"Device","id":"d","type":{snomed}}}]',
         "Condition": f'"subject":{patient},"code":{snomed}',

@@ -40,6 +40,15 @@ FITTING: dict[str, dict[str, Any]] = {
         "device": {"reference": "#d1"},
         "contained": [{"resourceType": "Device", "id": "d1", "type": {"coding": [{"code": "69805005"}]}}],
     },
+    "EpisodeOfCare": {
+        "status": "active",
+        "type": [{"coding": [{"system": "http://snomed.info/sct", "code": "190905008"}]}],
+    },
+    "Group": {
+        "type": "person",
+        "actual": True,
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "190905008"}]},
+    },
     "Procedure": {
         "code": {"coding": [{"system": "http://snomed.info/sct", "code": "73761001"}]},
         "status": "completed",
@@ -164,6 +173,9 @@ def planted(name: str, texts: tuple[str, ...] = PLANTED) -> Iterator[bytes]:
                     else {"valueInteger": None}
                 )
                 filled = {**base, **beside, field: shape}
+                if resource.members:
+                    inner = {subject, *resource.members.reads} & set(filled)
+                    filled[resource.members.of] = [{each: filled.pop(each) for each in inner}, {"text": said}]
                 yield json.dumps({each: value for each, value in filled.items() if value is not None}).encode()
 
 

@@ -32,6 +32,7 @@ RESOURCES: list[Json] = [
         "vaccineCode": {"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "140"}]},
     },
     {"resourceType": "AllergyIntolerance", "patient": PATIENT, "code": SNOMED_CODE},
+    {"resourceType": "EpisodeOfCare", "status": "active", "patient": PATIENT, "type": [SNOMED_CODE]},
     {
         "resourceType": "DeviceUseStatement",
         "status": "active",

@@ -5,6 +5,7 @@ A site says so for its own codes by a row whose target system is `urn:mainstem:d
 """
 
 import csv
+import re
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
@@ -12,6 +13,7 @@ from importlib.resources import files
 from transforms.codes.code_map import CodeMap
 
 _TARGET = "urn:mainstem:"
+_WORD = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
 def target_of(about: str) -> str:
@@ -25,6 +27,14 @@ def kind_of(about: str, codings: Iterable[tuple[str | None, str]], codes: CodeMa
     target, table = target_of(about), _table(about)
     mapped = {codes[coding][target] for coding in listed if target in codes.get(coding, ())}
     meant = mapped.intersection(table.values()) or {table[coding] for coding in listed if coding in table}
+    return meant.pop() if len(meant) == 1 else None
+
+
+def word_of(about: str, codings: Iterable[tuple[str | None, str]], codes: CodeMap) -> str | None:
+    """The network's own word that the site's map has for any of the codings; of several, none is told."""
+    target = target_of(about)
+    listed = [codes[system or "", code] for system, code in codings if (system or "", code) in codes]
+    meant = {meaning[target] for meaning in listed if _WORD.fullmatch(meaning.get(target, ""))}
     return meant.pop() if len(meant) == 1 else None
 
 

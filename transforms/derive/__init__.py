@@ -12,11 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b
 from importlib import import_module
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from msgspec import Raw
@@ -24,11 +20,10 @@ from msgspec.json import decode, encode
 
 from schemas.errors import OperatorError
 from transforms.derive.history import Fact, History, fact_of
-from transforms.mapped import REF_BYTES, WHOLE, Mapped
+from transforms.mapped import DERIVED, REF_BYTES, WHOLE, Current, Mapped
 from transforms.privacy import FieldPolicy, Pseudonyms
 from transforms.privacy.pseudonyms import hexadecimal
 
-RECORD = "derived_observation"
 NOTHING = "none"
 """What a network asks for that wants no derived value."""
 _DIGITS = 6
@@ -37,15 +32,6 @@ _FIELDS = (
     *("quantity", "value", "value_code", "unit", "method", "method_version"),
     *("inputs", "effective", "effective_date"),
 )
-
-
-class Current(NamedTuple):
-    """A record as it stands, not withdrawn."""
-
-    id: bytes
-    type: str
-    subject: bytes
-    content: bytes
 
 
 class Derived(NamedTuple):
@@ -93,7 +79,8 @@ class Value:
     @property
     def must(self) -> frozenset[str]:
         """Codes, or else record types, of which somebody must have one for this to be derived at all."""
-        return self.codes or self.needs - {"person", "encounter"} or self.needs - {"person"}
+        others = self.needs - {"person", "encounter", "observation", "pro_response"}
+        return self.codes | others or self.needs - {"person"}
 
 
 def shipped() -> list[Value]:
@@ -122,22 +109,6 @@ def values(wanted: str = "all") -> list[Value]:
         raise OperatorError(f"no derived value {', '.join(unknown)}", "`mainstem derive list` names them.")
     found = {(newest.get(name) or ours[name]).key: newest.get(name) or ours[name] for name in names}
     return sorted(found.values(), key=_in_order)
-
-
-def identity_of(wanted: str) -> str:
-    """What decides about derived values, as one hash: which a network asks for, and how they are made and by which tables."""
-    found = blake2b(wanted.encode(), digest_size=16)
-    for path, file in sorted(_files(files(__name__), ""), key=itemgetter(0)):
-        found.update(f"\0{path}\0".encode() + file.read_bytes())
-    return found.hexdigest()
-
-
-def _files(folder: Traversable, path: str) -> Iterator[tuple[str, Traversable]]:
-    for each in folder.iterdir():
-        if each.is_dir():
-            yield from _files(each, f"{path}{each.name}/")
-        elif each.name.endswith((".py", ".csv")):
-            yield path + each.name, each
 
 
 class Inputs:
@@ -177,7 +148,7 @@ class Deriver:
         pseudonyms = Pseudonyms(subject_key)
         self._refs = {value.key: pseudonyms.refs(b"derived/%b/" % value.key.encode()) for value in values}
         self._must = [(value, value.must) for value in values]
-        leaves = partial(FieldPolicy.load().leaves, RECORD)
+        leaves = partial(FieldPolicy.load().leaves, DERIVED)
         self._leave = tuple(name for name in _FIELDS if leaves(name))
         self._told = {value.key: b'"source":[],"mapping":%b' % encode(value.key) for value in values}
 
@@ -188,7 +159,7 @@ class Deriver:
         standing: set[bytes] = set()
         facts: list[Fact] = []
         for record in records:
-            if record.type == RECORD:
+            if record.type == DERIVED:
                 if decode(record.content).get("method") in self._methods:
                     standing.add(record.id)
             elif self.inputs.reads(record):
@@ -218,7 +189,7 @@ class Deriver:
             "effective_date": dated or anchor.effective_date,
         }
         content: dict[str, Any] = {
-            "type": RECORD,
+            "type": DERIVED,
             "id": hexadecimal(b"r-", id_),
             "subject": anchor.subject,
             "site": self._site,
@@ -226,7 +197,7 @@ class Deriver:
         for name in self._leave:
             if fact := facts[name]:
                 content[name] = fact
-        return Mapped(id_, RECORD, _bytes_of(anchor.subject), encode(content), self._told[key], None)
+        return Mapped(id_, DERIVED, _bytes_of(anchor.subject), encode(content), self._told[key], None)
 
 
 def _bytes_of(hexadecimal_id: str) -> bytes:

@@ -1,21 +1,19 @@
-"""Asthma control: ACT from 12 years, C-ACT below, which has no LOINC code and is told by its instrument."""
+"""Asthma control: ACT from 12 years, C-ACT below, which has no LOINC code and is known by its name."""
 
 from collections.abc import Iterator
 
 from transforms.derive import Derived, Value
 from transforms.derive.history import History
 from transforms.derive.kinds.scores import band_of, scored
+from transforms.derive.kinds.states import named, spelt
 
 _ACT = ((15, "very-poorly-controlled"), (19, "not-well-controlled"), (25, "well-controlled"))
 _CHILD = ((12, "very-poorly-controlled"), (19, "not-well-controlled"), (27, "well-controlled"))
-_NAMES = {"c-act", "cact"}
 
 
 def _of_children(history: History) -> Iterator[Derived]:
-    for fact in history.of("pro_response"):
-        if (fact.instrument or "").lower() not in _NAMES or fact.code is not None or fact.value is None:
-            continue
-        if fact.value >= 0 and (band := band_of(fact.value, _CHILD)):
+    for fact in named(history, "C-ACT"):
+        if fact.value is not None and fact.value >= 0 and (band := band_of(fact.value, _CHILD)):
             yield Derived(fact, fact.value, (fact,), band)
 
 
@@ -31,7 +29,8 @@ VALUES = (
         name="c-act-control",
         quantity="score",
         unit="{score}",
-        needs=frozenset({"pro_response"}),
+        needs=frozenset({"observation", "pro_response"}),
+        codes=spelt("C-ACT"),
         window="each answer",
         method="; ".join(f"{name} up to {highest:g}" for highest, name in _CHILD),
         sources=("Liu AH et al. J Allergy Clin Immunol 2007;119:817-25, doi:10.1016/j.jaci.2006.12.662",),

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from transforms.derive import Derived, Value
 from transforms.derive.history import History, day_of
-from transforms.derive.kinds.scores import assessed, assessments
-from transforms.derive.kinds.states import PUCAI, SPCDAI, state_of
+from transforms.derive.kinds.states import INSTRUMENTS, NEEDS, assessments, scored, spelt
 from transforms.derive.kinds.visits import AS_OF_VISIT, on, visits
 
 _RANKS = {"remission": 0, "mild": 1, "moderate": 2, "severe": 3}
@@ -14,29 +13,30 @@ _SPCDAI = ("Kappelman MD et al. Inflamm Bowel Dis 2011;17:112-7, doi:10.1002/ibd
 
 
 def _by_physician(history: History) -> Iterator[Derived]:
-    for fact in assessments(history, "PGA"):
-        if fact.state in _RANKS:
-            yield Derived(fact, _RANKS[fact.state], (fact,), fact.state)
+    for fact, _, state in assessments(history, ("PGA",)):
+        if state in _RANKS:
+            yield Derived(fact, _RANKS[state], (fact,), state)
 
 
 def _last_known(history: History) -> Iterator[Derived]:
-    dated = ((day_of(fact.effective_date), fact) for fact in history.of("disease_assessment") if state_of(fact))
-    known = sorted(((day, fact) for day, fact in dated if day is not None), key=lambda pair: (pair[0], pair[1].id))
+    dated = ((day_of(each.fact.effective_date), each) for each in assessments(history) if each.state)
+    known = sorted(((day, each) for day, each in dated if day is not None), key=lambda pair: (pair[0], pair[1].fact.id))
     for visit in visits(history) if known else ():
         before = [pair for pair in known if pair[0] <= visit.day]
         if before:
-            day, fact = before[-1]
-            yield Derived(visit.fact, visit.day - day, (visit.fact, fact), state_of(fact), on(visit))
+            day, (fact, _, state) = before[-1]
+            yield Derived(visit.fact, visit.day - day, (visit.fact, fact), state, on(visit))
 
 
 VALUES = (
-    assessed("pucai-state", "PUCAI", PUCAI, _PUCAI),
-    assessed("spcdai-state", "sPCDAI", SPCDAI, _SPCDAI),
+    scored("pucai-state", "PUCAI", _PUCAI),
+    scored("spcdai-state", "sPCDAI", _SPCDAI),
     Value(
         name="pga-state",
         quantity="disease state",
         unit="{rank}",
-        needs=frozenset({"disease_assessment"}),
+        needs=NEEDS,
+        codes=spelt("PGA"),
         window="each assessment",
         method="0 remission, 1 mild, 2 moderate, 3 severe, as the physician said",
         sources=("ImproveCareNow: physician global assessment",),
@@ -46,7 +46,8 @@ VALUES = (
         name="last-disease-state",
         quantity="age of the last known disease state",
         unit="d",
-        needs=frozenset({"disease_assessment", "encounter"}),
+        needs=NEEDS | {"encounter"},
+        codes=frozenset(code for name in INSTRUMENTS for code in spelt(name)),
         window=AS_OF_VISIT,
         method="the last assessment up to the visit: its state, and how many days old it is",
         sources=("the assessments themselves",),

@@ -68,6 +68,7 @@ FATAL = frozenset(
     {
         Reason.OTHER_FHIR_VERSION,
         Reason.NOT_A_FACT,
+        Reason.DEFINITION,
         Reason.MISSING_SUBJECT,
         Reason.MODIFIER_NOT_UNDERSTOOD,
         Reason.ABOUT_SOMEBODY_ELSE,

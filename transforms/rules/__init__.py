@@ -34,10 +34,20 @@ from transforms.rules.codes import (
     words_of,
 )
 from transforms.rules.contradictions import negative, out_of_order, together
-from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, all_of, choice, required
+from transforms.rules.declaring import LENT, Kept, Lender, Members, Parts, Resource, all_of, choice, required
 from transforms.rules.devices import device, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
+from transforms.rules.enrolments import (
+    ENROLMENT_SPELT,
+    ENROLMENT_STATUS,
+    membership,
+    persons_only,
+    programme,
+    programme_named,
+    status_history,
+    unless_false,
+)
 from transforms.rules.links import (
     grouped_by,
     kinds_of,
@@ -77,6 +87,7 @@ from transforms.rules.refusals import (
     not_a_fact_if_true,
     other_version,
     unless_beside,
+    unless_listed,
     unless_shaped,
     unless_within,
     unusable_if_given,
@@ -114,11 +125,14 @@ from transforms.rules.visits import (
 __all__ = [
     "ABOUT",
     "DRUG_CONTRADICTIONS",
+    "ENROLMENT_SPELT",
+    "ENROLMENT_STATUS",
     "LENT",
     "REQUEST_CONTRADICTIONS",
     "Ages",
     "Kept",
     "Lender",
+    "Members",
     "Parts",
     "Resource",
     "ValueNames",
@@ -178,6 +192,7 @@ __all__ = [
     "links_in",
     "local_date",
     "medication",
+    "membership",
     "modifiers",
     "names_of_questionnaire",
     "negative",
@@ -193,8 +208,11 @@ __all__ = [
     "patient",
     "patient_among",
     "period",
+    "persons_only",
     "preferred_language",
     "presence",
+    "programme",
+    "programme_named",
     "protocol",
     "pseudonym_of",
     "pseudonyms_in",
@@ -213,6 +231,7 @@ __all__ = [
     "said",
     "spoken_answer",
     "statement_period",
+    "status_history",
     "supply",
     "the_patient",
     "time_of_day",
@@ -223,6 +242,8 @@ __all__ = [
     "typed_links",
     "typed_pseudonym",
     "unless_beside",
+    "unless_false",
+    "unless_listed",
     "unless_masked",
     "unless_shaped",
     "unless_within",

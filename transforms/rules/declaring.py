@@ -111,6 +111,25 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
+class Members:
+    """A list in a resource that names many patients: each element is, with the fields beside it, a record of its own.
+
+    There is none of the whole, and what the list no longer names is no longer so.
+    """
+
+    of: str
+    """The FHIR field that holds the list."""
+    known_by: str
+    """The field of an element that names the patient; the resource's subject. Ids hang on it."""
+    reads: tuple[str, ...]
+    """The other fields of an element that are read; all others are the resource's."""
+    count: str
+    """A field of the resource that says how many there are: more than are listed, and the answer is a partial one."""
+    otherwise: Mapping[str, bytes] = field(default_factory=dict)
+    """What an element says where it does not say it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """A mapping: one FHIR resource type to one record type."""
 
@@ -125,6 +144,7 @@ class Resource:
     repeated: Fields = field(default_factory=dict)
     """Fields that stand in the resource and again in each element of `parts`."""
     parts: Parts | None = None
+    members: Members | None = None
     contradictions: tuple[Contradiction, ...] = ()
     """What its records are flagged for."""
     lent: tuple[str, ...] = ()

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from operator import attrgetter
 
-from transforms.derive import Current, Deriver, values
-from transforms.mapped import REF_BYTES, Mapped, Outcomes
+from transforms.derive import Deriver, values
+from transforms.mapped import REF_BYTES, Current, Mapped, Outcomes
 
 _TABLE = (
     "CREATE TABLE kept (id BLOB PRIMARY KEY, ref BLOB, type TEXT, subject BLOB, content BLOB, updated INTEGER)",

@@ -12,10 +12,10 @@ from pydantic import TypeAdapter
 
 from schemas.errors import OperatorError
 from schemas.outcomes import RECORD_TYPES, AnyRecord
-from transforms.derive import Current, Deriver, Value, shipped, values
+from transforms.derive import Deriver, Value, shipped, values
 from transforms.derive.references.gli import Predicted, gli_2012
 from transforms.derive.references.growth import Grown, grown
-from transforms.mapped import Mapped
+from transforms.mapped import Current, Mapped
 from transforms.privacy import FieldPolicy
 
 KEY = b"a key of thirty-two bytes, no less"
@@ -192,7 +192,7 @@ def test_scores_fall_in_their_bands(code: str, unit: str | None, method: str, ba
 def test_scores_that_questionnaires_tell() -> None:
     """The same of a questionnaire's answer; C-ACT by its name alone."""
     phq = record("pro_response", instrument="PHQ-9", code="44261-6", value=12, effective_date="2024-03-02")
-    act = record("pro_response", instrument="C-ACT", value=19, effective_date="2024-03-02")
+    act = record("pro_response", codings=[{"code": "C-ACT"}], value=19, effective_date="2024-03-02")
     found = derive(phq, act)
     assert of(found, "phq-9-severity") == [(12, "moderate")]
     assert of(found, "c-act-control") == [(19, "not-well-controlled")]
@@ -265,6 +265,24 @@ def test_disease_states_and_the_last_known_at_a_visit() -> None:
     assert of(found, "spcdai-state") == [(15, "mild")]
     assert of(found, "pga-state") == [(0, "remission")]
     assert of(found, "last-disease-state") == [(10, "mild"), (0, "remission")]
+
+
+def test_an_instrument_without_a_loinc_code_is_known_by_a_local_code_that_is_its_name() -> None:
+    """A score, and a state in the site's own word; of no other local code."""
+    local = {"system": "urn:oid:1.2.3"}
+    pucai = record("observation", codings=[local | {"code": "pucai"}], value=5, effective_date="2024-03-02")
+    pga = record(
+        "observation",
+        codings=[local | {"code": "PGA"}],
+        value_codings=[local | {"code": "Quiescent"}],
+        effective_date="2024-03-02",
+    )
+    other = record("observation", codings=[local | {"code": "PUCAI-2"}], value=5, effective_date="2024-03-02")
+    found = derive(pucai, pga, other)
+    assert [(each["method"], each["value_code"]) for each in found] == [
+        ("pga-state", "remission"),
+        ("pucai-state", "remission"),
+    ]
 
 
 def test_how_long_somebody_has_diabetes() -> None:

@@ -98,8 +98,9 @@ class History:
 
     @cached_property
     def held(self) -> set[str]:
-        """The record types there are, and the codes there are readings of."""
-        return {*self._by_type, *self._readings}
+        """The record types there are, and the codes of observations and answers."""
+        coded = (each.code for fact in self.of("observation", "pro_response") for each in fact.codings)
+        return {*self._by_type, *self._readings, *coded}
 
     def readings(self, codes: tuple[str, ...], unit: str | None = None) -> list[Reading]:
         """Exact numbers of some codes in one unit, on known days, by time."""

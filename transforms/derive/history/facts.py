@@ -21,6 +21,8 @@ class Fact(Struct, frozen=True, gc=False):
     subject: str
     code: str | None = None
     value: float | None = None
+    value_code: str | None = None
+    value_codings: Sequence[Coded] = ()
     unit: str | None = None
     comparator: str | None = None
     effective: str | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from transforms.derive import Derived, Value
-from transforms.derive.history import Fact, History
+from transforms.derive.history import History
 
 Bands = Sequence[tuple[float, str]]
 """(highest value of the band, its name), ascending."""
@@ -67,34 +67,3 @@ def screened(name: str, codes: Iterable[str], positive_from: float, highest: flo
         sources=sources,
         derive=derive,
     )
-
-
-def assessed(name: str, instrument: str, bands: Bands, sources: tuple[str, ...]) -> Value:
-    """The state that a disease activity score tells."""
-
-    def derive(history: History) -> Iterator[Derived]:
-        for fact in assessments(history, instrument):
-            if fact.score is not None and fact.score >= 0 and (band := band_of(fact.score, bands)):
-                yield Derived(fact, fact.score, (fact,), band)
-
-    return Value(
-        name=name,
-        quantity="disease state",
-        unit="{score}",
-        needs=frozenset({"disease_assessment"}),
-        window="each assessment",
-        method="; ".join(f"{name} up to {highest:g}" for highest, name in bands),
-        sources=sources,
-        derive=derive,
-    )
-
-
-def assessments(history: History, instrument: str) -> Iterator[Fact]:
-    """A person's assessments by an instrument, however it is spelt."""
-    wanted = plain(instrument)
-    return (fact for fact in history.of("disease_assessment") if plain(fact.instrument or "") == wanted)
-
-
-def plain(name: str) -> str:
-    """An instrument's name by its letters and digits."""
-    return "".join(char for char in name.lower() if char.isalnum())

@@ -1,18 +1,87 @@
-"""States of disease that activity scores and physicians' assessments tell."""
+"""States of disease: activity scores and physicians' assessments, by the name of their instrument.
 
-from transforms.derive.history import Fact
-from transforms.derive.kinds.scores import Bands, band_of, plain
+None of them has a LOINC code, so an observation or answer is known by a local code that is the instrument's name.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from transforms.derive import Derived, Value
+from transforms.derive.history import Fact, History
+from transforms.derive.kinds.scores import Bands, band_of
 
 PUCAI: Bands = ((9, "remission"), (34, "mild"), (64, "moderate"), (85, "severe"))
 """Whole multiples of five; Turner D et al. Gastroenterology 2007;133:423-32."""
 SPCDAI: Bands = ((14.9, "remission"), (29.9, "mild"), (85, "moderate-to-severe"))
-"""Kappelman MD et al. J Pediatr Gastroenterol Nutr 2011."""
-_BANDS = {"pucai": PUCAI, "spcdai": SPCDAI}
+"""Kappelman MD et al. Inflamm Bowel Dis 2011;17:112-7."""
+INSTRUMENTS: dict[str, Bands] = {"PUCAI": PUCAI, "sPCDAI": SPCDAI, "PGA": ()}
+"""With the bands of their scores; the physician says the state itself."""
+NEEDS = frozenset({"disease_assessment", "observation", "pro_response"})
+_WORDS = {
+    **dict.fromkeys(("remission", "quiescent", "inactive"), "remission"),
+    **{word: word for word in ("mild", "moderate", "severe")},
+}
 
 
-def state_of(fact: Fact) -> str | None:
-    """As told; of PUCAI and sPCDAI by their score where no state is."""
-    if fact.state is not None:
-        return fact.state
-    bands = _BANDS.get(plain(fact.instrument or ""))
-    return band_of(fact.score, bands) if bands and fact.score is not None and fact.score >= 0 else None
+class Assessed(NamedTuple):
+    """An assessment of a disease."""
+
+    fact: Fact
+    score: float | None
+    state: str | None
+    """As told, or by the score."""
+
+
+def spelt(name: str) -> frozenset[str]:
+    """The local codes that are an instrument's name."""
+    return frozenset({name, name.upper(), name.lower()})
+
+
+def named(history: History, name: str) -> Iterator[Fact]:
+    """What is told by an instrument."""
+    names = spelt(name)
+    for fact in history.of("disease_assessment"):
+        if fact.instrument in names:
+            yield fact
+    for fact in history.of("observation", "pro_response"):
+        if fact.comparator is None and not names.isdisjoint(each.code for each in fact.codings):
+            yield fact
+
+
+def assessments(history: History, names: Iterable[str] = INSTRUMENTS) -> Iterator[Assessed]:
+    """By some instruments, those that tell a score or a state."""
+    for name in names:
+        bands = INSTRUMENTS[name]
+        for fact in named(history, name):
+            score = fact.score if fact.score is not None else fact.value
+            state = fact.state or _said(fact)
+            if state is None and score is not None and score >= 0:
+                state = band_of(score, bands)
+            if score is not None or state is not None:
+                yield Assessed(fact, score, state)
+
+
+def _said(fact: Fact) -> str | None:
+    codes = (fact.value_code, *(each.code for each in fact.value_codings))
+    return next((_WORDS[code.lower()] for code in codes if code and code.lower() in _WORDS), None)
+
+
+def scored(name: str, instrument: str, sources: tuple[str, ...]) -> Value:
+    """The state that a disease activity score tells."""
+
+    def derive(history: History) -> Iterator[Derived]:
+        for fact, score, _ in assessments(history, (instrument,)):
+            if score is not None and score >= 0 and (band := band_of(score, INSTRUMENTS[instrument])):
+                yield Derived(fact, score, (fact,), band)
+
+    return Value(
+        name=name,
+        quantity="disease state",
+        unit="{score}",
+        needs=NEEDS,
+        codes=spelt(instrument),
+        window="each assessment",
+        method="; ".join(f"{state} up to {highest:g}" for highest, state in INSTRUMENTS[instrument]),
+        sources=sources,
+        derive=derive,
+    )
