@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, progress_bars, reason_fix, say, stdout
+from mainstem.commands.terminal import AsJson, print_json, progress_bars, read_settings, reason_fix, say, stdout
 from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
-    from services.measures.compile.memory import InMemory
+    from services.measures.compile.memory import InMemory, Period
     from services.measures.declared import Definition
+    from services.measures.valuesets import ValueSets
     from services.measures.verify import Case, Difference
 
-group = typer.Typer(name="measures", help="The published measures: list, show, verify, explain.", no_args_is_help=True)
+group = typer.Typer(
+    name="measures", help="The published measures: list, show, verify, explain, run.", no_args_is_help=True
+)
 
 Measure = Annotated[str, typer.Argument(metavar="MEASURE", help="Such as CMS165.", show_default=False)]
 Year = Annotated[int, typer.Option(help="The measurement year.")]
@@ -132,13 +135,65 @@ def explain(
     mapping.say_what_was_left_out()
 
 
-def _compiled(measure: str, year: int, valuesets: Path) -> "tuple[Definition, InMemory]":
-    from services.measures.compile.memory import InMemory, Period
+@group.command(epilog="Example: mainstem measures run CMS165 --valuesets valuesets --year 2026 --json")
+def run(measure: Measure, valuesets: ValueSetFolder, year: Year = NEWEST, as_json: AsJson = False) -> None:
+    """Count a measure over the registry, by site: who is in, left out, met it; and of whom it is unknown whether they are in."""
+    from services.measures.compile.sql import InSql
     from services.measures.official import definition
-    from services.measures.valuesets import load_value_sets
+    from services.registry.database import open_registry
 
-    period = Period(date(year, 1, 1), date(year, 12, 31))
-    return definition(measure, year), InMemory(period, load_value_sets(valuesets))
+    one = definition(measure, year)
+    sets = _value_sets(valuesets)
+    engine = open_registry(read_settings().registry_url)
+    rows: list[dict[str, Any]] = []
+    try:
+        with engine.begin() as connection, progress_bars(quiet=as_json) as progress:
+            evaluator = InSql(connection, _year(year), sets)
+            for number, populations in enumerate(one.groups, start=1):
+                truths = populations.members() | {"unknown": populations.in_doubt()}
+                rows += [{"measure": one.id, "year": year, "rate": number, **row} for row in evaluator.by_site(truths)]
+                progress("run", one.id, number)
+            evaluator.close()
+    finally:
+        engine.dispose()
+    if as_json:
+        print_json(rows)
+    else:
+        _print_counts(rows)
+
+
+def _print_counts(rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    if not rows:
+        say("no person in the registry")
+        return
+    names = [name for name in rows[0] if name not in ("measure", "year")]
+    table = Table(*(name.replace("-", " ") for name in names))
+    for row in rows:
+        table.add_row(*(str(row[name]) for name in names))
+    stdout().print(table)
+
+
+def _year(year: int) -> "Period":
+    from services.measures.compile.memory import Period
+
+    return Period(date(year, 1, 1), date(year, 12, 31))
+
+
+def _compiled(measure: str, year: int, valuesets: Path) -> "tuple[Definition, InMemory]":
+    from services.measures.compile.memory import InMemory
+    from services.measures.official import definition
+
+    return definition(measure, year), InMemory(_year(year), _value_sets(valuesets))
+
+
+def _value_sets(folder: Path) -> "ValueSets":
+    """With code systems named as our mapping names them."""
+    from services.measures.valuesets import load_value_sets
+    from transforms.codes.systems import repaired_system
+
+    return load_value_sets(folder, system=lambda uri: repaired_system(uri) or uri)
 
 
 class _Mapping:
