@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from mainstem.refresh.opening import Progress, Refresh, no_progress
 from mainstem.state import Load, State
@@ -9,8 +10,10 @@ from mainstem.state.subjects import index_subjects
 from schemas.errors import OperatorError
 from schemas.loads import LoadQuality
 from schemas.outcomes import record_type_of
-from transforms.quality import About, Judged, judge, shipped
-from transforms.quality.facts import Row
+
+if TYPE_CHECKING:
+    from transforms.quality import Judged
+    from transforms.quality.facts import Row
 
 _AT_ONCE = 10_000
 """Records after which it is told how far it is."""
@@ -20,11 +23,13 @@ _EASTERNMOST = timedelta(hours=14)
 """Where a day begins first: what is dated after this day is of nobody's today."""
 
 
-def judge_site(store: State, site: str, now: datetime, progress: Progress = no_progress) -> tuple[str, Judged]:
+def judge_site(store: State, site: str, now: datetime, progress: Progress = no_progress) -> "tuple[str, Judged]":
     """The load that is judged, and what the checks found; it is kept for whoever judges the next load.
 
     Raises OperatorError where no load of the site has completed.
     """
+    from transforms.quality import About, judge  # loaded only where somebody is judged
+
     load = store.quality.last_load(site)
     if load is None:
         known = ", ".join(store.sites()) or "none"
@@ -51,6 +56,8 @@ def judge_touched(refresh: Refresh, load: Load) -> LoadQuality | None:
     store, site = refresh.store, load.site
     if not store.subjects.any_changed(load.id) or store.quality.last_load(site) is None:
         return None
+    from transforms.quality import About, judge, shipped
+
     touched = list(store.subjects.changed(load.id))
     index_subjects(store.database)
     alone = {name: check for name, check in shipped().items() if check.alone}
@@ -66,7 +73,7 @@ def judge_touched(refresh: Refresh, load: Load) -> LoadQuality | None:
     )
 
 
-def _affordable(store: State, site: str, touched: Sequence[bytes]) -> Iterator[Row]:
+def _affordable(store: State, site: str, touched: Sequence[bytes]) -> "Iterator[Row]":
     """The records of whole persons. Pseudonyms are in no order of anything else, so the first are as good a sample as any."""
     read = 0
     for start in range(0, len(touched), _PERSONS):
@@ -86,7 +93,7 @@ def _complete(store: State, site: str) -> dict[str, date]:
     return found
 
 
-def _told(rows: Iterable[Row], progress: Progress) -> Iterator[Row]:
+def _told(rows: "Iterable[Row]", progress: Progress) -> "Iterator[Row]":
     for count, row in enumerate(rows, 1):
         if count % _AT_ONCE == 0:
             progress("quality", "records", count)

@@ -1,7 +1,7 @@
 """A site's current records as checks of its quality see them, and what was counted when a load was judged."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, func, insert, select
 
@@ -10,8 +10,10 @@ from mainstem.state import quarantine, tables
 from mainstem.state.subjects import index_subjects
 from schemas.loads import LoadReport, TypeCounts
 from schemas.outcomes import record_type_of
-from transforms.quality.facts import Row
-from transforms.quality.facts.profile import Profile
+
+if TYPE_CHECKING:
+    from transforms.quality.facts import Row
+    from transforms.quality.facts.profile import Profile
 
 _AT_ONCE = 500
 _KEPT = 12
@@ -39,7 +41,7 @@ class Quality:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def rows(self, site: str) -> Iterator[Row]:
+    def rows(self, site: str) -> "Iterator[Row]":
         """The current records, by subject, a few hundred subjects at a time: no transaction stays open, memory stays flat."""
         index_subjects(self._database)
         after = b""
@@ -47,8 +49,10 @@ class Quality:
             yield from self.rows_of(site, subjects)
             after = subjects[-1]
 
-    def rows_of(self, site: str, subjects: Sequence[bytes]) -> Iterator[Row]:
+    def rows_of(self, site: str, subjects: Sequence[bytes]) -> "Iterator[Row]":
         """The current records of some subjects, by subject."""
+        from transforms.quality.facts import Row  # loaded only where somebody is judged
+
         row = tables.record.c
         wanted = select(row.subject, row.content, row.provenance).where(_of_site(site), row.content.is_not(None))
         with self._database.read() as connection:
@@ -82,15 +86,17 @@ class Quality:
             found = connection.execute(wanted.order_by(row.started.desc(), row.id.desc()).limit(1)).first()
         return None if found is None else LastLoad(found[0], LoadReport.model_validate(found[1]).types)
 
-    def before(self, site: str, load_id: str) -> Profile | None:
+    def before(self, site: str, load_id: str) -> "Profile | None":
         """What was counted when the newest load but this one was judged."""
+        from transforms.quality.facts.profile import Profile
+
         row = tables.profile.c
         wanted = select(row.counted).where(row.site == site, row.load != load_id).order_by(row.load.desc()).limit(1)
         with self._database.read() as connection:
             found = connection.scalars(wanted).first()
         return None if found is None else Profile.from_json(found)
 
-    def keep(self, site: str, load_id: str, profile: Profile) -> None:
+    def keep(self, site: str, load_id: str, profile: "Profile") -> None:
         """What was counted when a load was judged; of the last loads."""
         row = tables.profile
         with self._database.write() as connection:

@@ -8,6 +8,7 @@ from judged_children import HEIGHT, WEIGHT, clinic, times
 from network_under_test import Network
 from synthetic_children import Resource, deliver
 
+import transforms.quality
 from mainstem import refresh as steps
 from mainstem.consumer.tail import Seen
 from mainstem.refresh import quality
@@ -69,7 +70,7 @@ def test_a_night_tells_what_is_implausible_of_those_it_touched(lhn: Network, sit
 
 def test_a_night_without_changes_judges_nobody(lhn: Network, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is read for it, and nothing is said to have passed."""
-    monkeypatch.setattr(quality, "shipped", lambda: pytest.fail("checks were asked"))
+    monkeypatch.setattr(transforms.quality, "shipped", lambda: pytest.fail("checks were asked"))
     assert lhn.refresh(site).quality is None
 
 
