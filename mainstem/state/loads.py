@@ -194,6 +194,12 @@ class Loads:
             hold_open(connection, load_id)
             return figures.begin(connection, load_id, part, mapping)
 
+    def nothing_came(self, load_id: str, parts: Sequence[str]) -> None:
+        """Of these parts nothing is left and nothing was read; those that were begun stay as they are."""
+        with self._database.write() as connection:
+            hold_open(connection, load_id)
+            figures.note_empty(connection, load_id, parts)
+
     def last_mapping(self, site: str, part: str) -> str | None:
         """What a part of the work was last mapped by, in the loads of the site that ended."""
         row, load = tables.load_part.c, tables.load.c
@@ -290,8 +296,7 @@ class Loads:
             watermarks.move(connection, load.site, name, value, load.id)
             still = {gap.cause for gap in missing.accepted if gap.resource_type == name}
             gaps.end_acceptances(connection, load.site, name, still)
-        for name in {*moved, *missing.whole}:
-            gaps.close(connection, load.site, name, ended)
+        gaps.close(connection, load.site, {*moved, *missing.whole}, ended)
         for gap in missing.gaps:
             gaps.open_one(connection, load.site, gap, ended)
         last = last_number(connection, load.site)
