@@ -14,7 +14,7 @@ from mainstem.state import figures, gaps, quarantine, tables, watermarks
 from mainstem.state.batch import Place
 from mainstem.state.outbox import refused_by_reason, tell
 from schemas.errors import MainstemError, OperatorError
-from schemas.loads import Gap, LoadEvent, LoadEventType, LoadReport, Mode, TypeCounts
+from schemas.loads import Gap, LoadEvent, LoadEventType, LoadQuality, LoadReport, Mode, TypeCounts
 from schemas.outcomes import families
 
 _LOOKED_BACK = 100
@@ -80,6 +80,7 @@ class Missing(NamedTuple):
     """What else is worth a word."""
     unjudged: Mapping[str, str] = MappingProxyType({})
     """Why what did not come of a type stays, by type."""
+    quality: LoadQuality | None = None
 
 
 class Loads:
@@ -233,6 +234,7 @@ class Loads:
         whole: Iterable[str] = (),
         notes: Iterable[str] = (),
         unjudged: Mapping[str, str] = MappingProxyType({}),
+        quality: LoadQuality | None = None,
     ) -> dict[str, datetime]:
         """Ends a load in one transaction: moves watermarks, closes the gaps of their types, opens those `missing`, tells of it.
 
@@ -252,7 +254,7 @@ class Loads:
                     "completed",
                     ended,
                     moved,
-                    Missing(list(missing), list(accepted), set(whole), list(notes), unjudged),
+                    Missing(list(missing), list(accepted), set(whole), list(notes), unjudged, quality),
                     None,
                 )
             elif load.status != "completed":
@@ -440,6 +442,7 @@ def _reported(
         refused=refused,
         notes=[*_noted(connection, load.id, counts), *missing.notes],
         unjudged=dict(missing.unjudged),
+        quality=missing.quality,
     )
 
 
@@ -487,6 +490,7 @@ def _tell_ended(connection: Connection, load: Load, report: LoadReport, ended: d
         replay=report.replay,
         refused=report.refused,
         error=error,
+        quality=report.quality,
     )
     _tell(connection, said, ended)
 
