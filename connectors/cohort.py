@@ -15,7 +15,7 @@ ROSTER = "cohort"
 """The cursor that holds a load's roster."""
 PATIENTS, LETTERS = 50, 1_800
 """Most patients a request, and most letters of their ids: with the rest of the address below 2,000, which every server takes."""
-PARAMETER = {"Patient": "_id"}
+PARAMETER = {"Patient": "_id", "Group": "member"}
 """How a search is told whose resources it is for, where it is not by `patient`."""
 _NAMES = re.compile(r"(?:^|/)Patient/([^/?#|]{1,255})(?:/_history/[^/]*)?$")
 
@@ -73,6 +73,26 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
 
         return own
 
+    def narrowed(self, resource_type: str) -> Callable[[bytes], tuple[bytes, int]] | None:
+        """A line without the members who are not these patients, and how many these were; None for types without members."""
+        if resource_type != "Group":
+            return None
+        ids = frozenset((*self.ids, *self.gone))
+
+        def without_others(line: bytes) -> tuple[bytes, int]:
+            try:
+                fields = decoded(line, _FIELDS)
+                listed = decoded(fields.get("member", _NONE), _MEMBERS)
+            except Unreadable:
+                return line, 0  # for the mapping to judge
+            kept = [each for each in listed if (found := _patient_in(each)) == "" or found in ids]
+            if len(kept) == len(listed):
+                return line, 0
+            rest = {name: raw for name, raw in fields.items() if name != "quantity"}
+            return msgspec.json.encode({**rest, "member": kept}), len(listed) - len(kept)
+
+        return without_others
+
 
 class _Reference(msgspec.Struct):
     reference: str | None = None
@@ -95,6 +115,24 @@ class Said(msgspec.Struct, rename={"owner": "for"}):
 
 
 _SAID = msgspec.json.Decoder(Said)
+
+
+class _Entity(msgspec.Struct):
+    entity: _Reference | None = None
+
+
+_NONE = msgspec.Raw(b"[]")
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_MEMBERS = msgspec.json.Decoder(list[msgspec.Raw])
+_ENTITY = msgspec.json.Decoder(_Entity)
+
+
+def _patient_in(member: msgspec.Raw) -> str:
+    try:
+        entity = decoded(member, _ENTITY).entity
+    except Unreadable:
+        return ""
+    return named(entity.reference) if entity else ""
 
 
 def _said(line: bytes) -> Said:

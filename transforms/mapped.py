@@ -70,6 +70,8 @@ class Outcome(NamedTuple):
     """Some of its parts gave no record."""
     left_out: tuple[Problem, ...] = ()
     """Why, one for each of these parts."""
+    alone: bool = False
+    """Its records are all there are of it, and none stands for the whole: what else it gave before is no longer so."""
 
 
 class Outcomes(NamedTuple):

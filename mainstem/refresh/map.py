@@ -11,7 +11,8 @@ import structlog
 
 from connectors.formats.ndjson import read_batches
 from connectors.landing import Kept
-from mainstem.refresh.absent import withdraw_absent
+from mainstem.refresh.absent import unjudged, withdraw_absent
+from mainstem.refresh.alone import Alone, is_older
 from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.cohort import roster_of
 from mainstem.refresh.derive import mapper_of
@@ -45,9 +46,10 @@ def map_types(
     refresh: Refresh, load_id: str, types: Sequence[str], *, beside: PublisherBeside | None = None
 ) -> TypeCounts:
     """Maps the landed resources of some types and saves what changed. Returns the figures added up."""
-    mapper = mapper_of(refresh)
-    figures = []
-    for name in chain.from_iterable(families(types)):
+    mapper, figures = mapper_of(refresh), []
+    nothing = _nothing_came(refresh, load_id, types)
+    refresh.store.loads.nothing_came(load_id, nothing)
+    for name in chain.from_iterable(families(name for name in types if name not in nothing)):
         with holding(refresh, load_id, "map", name) as load:
             own = _own(refresh, load_id, name)
             if name == PATIENT:
@@ -55,6 +57,15 @@ def map_types(
             figures.append(_map_type(refresh, load_id, name, mapper, beside, own))
             withdraw_absent(refresh, load, name, mapper)
     return add_up(figures)
+
+
+def _nothing_came(refresh: Refresh, load_id: str, types: Sequence[str]) -> list[str]:
+    """Types of which nothing was landed and whose absence proves nothing: there is nothing to do for them."""
+    if roster_of(refresh, load_id) is not None:
+        return []
+    pulled, landed = refresh.store.loads.pulled(load_id), set(refresh.landing(load_id).types())
+    absent = [name for name in types if name not in landed and name != PATIENT]
+    return [name for name in absent if (unit := pulled.get(name)) is None or unjudged(refresh, name, unit)]
 
 
 def _own(refresh: Refresh, load_id: str, name: str) -> Callable[[bytes], bool] | None:
@@ -71,7 +82,9 @@ def _map_type(
     beside: PublisherBeside | None,
     own: Callable[[bytes], bool] | None,
 ) -> TypeCounts:
-    with TypeLoad(refresh, load_id, name, mapper, beside, Share(name, name, own)) as part:
+    roster = roster_of(refresh, load_id) if own is not None else None
+    share = Share(name, name, own, narrowed=roster.narrowed(name) if roster else None)
+    with TypeLoad(refresh, load_id, name, mapper, beside, share) as part:
         for path in refresh.landing(load_id).files(name):
             for number, lines in part.left(path, read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS)):
                 if isinstance(lines, Problem):
@@ -115,6 +128,8 @@ class Share(NamedTuple):
     """What its file of unusable lines is called."""
     own: Callable[[bytes], bool] | None = None
     """Which lines are of the site's cohort; none: all are."""
+    narrowed: Callable[[bytes], tuple[bytes, int]] | None = None
+    """A line without the patients who are not in it, and how many these were."""
     landed: str = ""
     """The folder of an earlier load, with `/`, where the lines were landed by one."""
     outdated_by: Collection[str] = ()
@@ -136,7 +151,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         beside: PublisherBeside | None,
         share: Share,
     ) -> None:
-        self._share, self._own = share, share.own
+        self._share, self._own, self._narrowed = share, share.own, share.narrowed
         self._read = self._recognised = self._known = self._done = 0
         self._begun = refresh.store.loads.begin_part(load_id, share.part, mapper.identity(name).hex())
         self._place = self._begun
@@ -148,6 +163,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._withdrawn: list[tuple[bytes, int | None]] = []
         self._unusable: dict[bytes, int | None] = {}
         self._in_part: set[bytes] = set()
+        self._alone = Alone()
         self._retracted = 0
         self._referred: list[Referred] = []
         self._depends: list[Depends] = []
@@ -188,9 +204,17 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
             kept = [place for place, line in enumerate(lines) if self._own(line)]
             others = len(lines) - len(kept)
             lines, numbers = [lines[place] for place in kept], [numbers[place] for place in kept]
+        if self._narrowed is not None:
+            lines = [self._without_others(*self._narrowed(line)) for line in lines]
         before, self._asked = self._asked, _Asked(self._recogniser.ask(lines), path, numbers, last, others)
         if before is not None:
             self._map(before)
+
+    def _without_others(self, line: bytes, others: int) -> bytes:
+        """A line without members who are not in the cohort: they are counted as parts that gave no record."""
+        self._mapper.noticed.parts[self._name, ""] += others
+        self._mapper.noticed.parts[self._name, Reason.NOT_IN_COHORT.value] += others
+        return line
 
     def _map_asked(self) -> None:
         if self._asked is not None:
@@ -210,6 +234,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._recognised += self._mapper.record_count(self._name, [lines[place] for place in known])
         outcomes = self._mapper.map_lines([lines[place] for place in places])
         outcomes.sign([digests[place] for place in places])
+        self._alone.settle(outcomes, self._records)
         records = outcomes.records
         self._records += records
         self._referred += outcomes.referred
@@ -219,7 +244,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         if self._unusable:  # what came usable after that is as it is now
             for record in records:
                 ref = record.id[:REF_BYTES]
-                if ref in self._unusable and not _older(record.updated, self._unusable[ref]):
+                if ref in self._unusable and not is_older(record.updated, self._unusable[ref]):
                     del self._unusable[ref]
         for index, outcome in sorted(outcomes.unusual.items()):
             problem, place = outcome.problem, places[index]
@@ -302,6 +327,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
             place=place._replace(whole=whole, extra={KEPT: list(self._kept_upto)}),
             unusable=list(self._unusable.items()),
             in_part=self._in_part,
+            alone=self._alone.taken(),
             mapped_again=bool(self._share.landed),
             outdated_by=self._share.outdated_by,
         )
@@ -319,17 +345,13 @@ def _came_later(outcome: Outcome, index: int, outcomes: Outcomes) -> bool:
     """Whether records of an unusable line's resource, not of an older version, stand behind it in its batch."""
     behind = [*outcomes.usual[index + 1 :], *_records_behind(index, outcomes)]
     of_it = [record for record in behind if record is not None and record.id[:REF_BYTES] == outcome.ref]
-    return any(not _older(record.updated, outcome.updated) for record in of_it)
+    return any(not is_older(record.updated, outcome.updated) for record in of_it)
 
 
 def _records_behind(index: int, outcomes: Outcomes) -> Iterator[Mapped]:
     for place, each in outcomes.unusual.items():
         if place > index:
             yield from each.records
-
-
-def _older(updated: int | None, known: int | None) -> bool:
-    return updated is not None and known is not None and updated < known
 
 
 def _kept_of(begun: Place | None) -> Kept:

@@ -46,6 +46,8 @@ class Batch(NamedTuple):
     """Refs that came and could not be used, with their time: what they gave before is withdrawn, for that reason."""
     in_part: Collection[bytes] = ()
     """Refs of which a part could not be used: what that part gave before is withdrawn for that reason, too."""
+    alone: Sequence[tuple[bytes, int | None]] = ()
+    """Refs without a record of the whole, with their time: what else is stored of them is withdrawn."""
     quarantined: Sequence[Quarantined] = ()
     referred: Sequence[Referred] = ()
     depends: Sequence[Depends] = ()

@@ -35,7 +35,8 @@ class Records:
             saving = self._saving(connection, load.site, load_id, at)
             standing = _standing(connection, batch)
             renamed = aliases.apply(connection, load.site, standing)
-            saved = saving.save(renamed.records, [*batch.withdrawn, *renamed.withdrawn], batch.unusable, batch.in_part)
+            withdrawn = [*batch.withdrawn, *renamed.withdrawn]
+            saved = saving.save(renamed.records, withdrawn, batch.unusable, batch.in_part, batch.alone)
             outdated = len(batch.records) - len(standing)
             saved = saved._replace(unchanged=saved.unchanged + len(renamed.withdrawn), stale=saved.stale + outdated)
             move(connection, load.site, [each._replace(own=renamed.own.get(each.id)) for each in saving.moves])

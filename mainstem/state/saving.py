@@ -39,9 +39,12 @@ class Saving:
         withdrawn: Sequence[tuple[bytes, int | None]],
         unusable: Sequence[tuple[bytes, int | None]] = (),
         in_part: Collection[bytes] = (),
+        alone: Sequence[tuple[bytes, int | None]] = (),
     ) -> Saved:
         given = len(records)
         self._unusable = {*in_part, *(ref for ref, _ in unusable)}
+        if old := self._outdated(alone):
+            records = [record for record in records if record.id[:REF_BYTES] not in old]
         records, doubles = _newest_versions(records)
         stale = unchanged = 0
         if records:
@@ -52,6 +55,8 @@ class Saving:
                 differences = self._batches.differences(self._cursor, self._site, records, digests)
                 stale, same = self._store(records, digests, differences)
                 unchanged = len(records) - len(differences) + same
+        if alone:
+            self._withdraw([each for each in alone if each[0] not in old], {record.id for record in records})
         if withdrawn:
             self.read_again.update(ref for ref, _ in withdrawn)
             self._withdraw(withdrawn)
@@ -61,6 +66,14 @@ class Saving:
         unchanged += doubles
         stale += given - len(records) - doubles
         return Saved(self._recorded, self._amended, unchanged, self._withdrawn, stale, self._source_unusable)
+
+    def _outdated(self, alone: Sequence[tuple[bytes, int | None]]) -> set[bytes]:
+        """Those of which records of a newer version are stored: no record stands for the whole to tell it."""
+        times = {ref: updated for ref, updated in alone if updated is not None}
+        if not times:
+            return set()
+        stored = self._batches.parts(self._cursor, self._site, list(times))
+        return {part.id[:REF_BYTES] for part in stored if _older(times[part.id[:REF_BYTES]], part.updated)}
 
     def _store(
         self, records: Sequence[Mapped], digests: Sequence[bytes], differences: Sequence[Difference]
@@ -188,13 +201,15 @@ def _newest_versions(records: Sequence[Mapped]) -> tuple[Sequence[Mapped], int]:
     if len({record.id for record in records}) == len(records):
         return records, 0
     versions: dict[bytes, list[Mapped]] = {}
-    open_versions: dict[bytes, list[Mapped]] = {}
+    open_versions: dict[bytes, tuple[list[Mapped], set[bytes]]] = {}
     for record in records:
         ref = record.id[:REF_BYTES]
-        version = open_versions.get(ref)
-        if version is None or any(part.id == record.id for part in version):
-            version = open_versions[ref] = []
+        version, ids = open_versions.get(ref, ([], set()))
+        if record.id in ids:
+            version, ids = [], set()
+        open_versions[ref] = version, ids
         version.append(record)
+        ids.add(record.id)
         kept = versions.get(ref)
         says_nothing = _SAYS_NOTHING in record.provenance
         if kept is None or not (says_nothing or _older(record.updated, kept[0].updated)):

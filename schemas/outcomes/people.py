@@ -3,7 +3,9 @@
 from datetime import datetime
 from typing import Literal
 
-from schemas.outcomes.record import Codings, PartialDate, Record, fact
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.outcomes.record import Codings, PartialDate, Record, RecordId, fact
 
 
 class Person(Record):
@@ -42,29 +44,111 @@ class Person(Record):
     death_date: PartialDate | None = fact("Local date of death.", source="Patient.deceasedDateTime")
 
 
-class Consent(Record):
-    """What a patient permits (PCORnet TRIAL_WITHDRAW_DATE)."""
+class ConsentDecision(BaseModel):
+    """What is decided for one scope (FHIR Consent.provision)."""
 
-    type: Literal["consent"] = "consent"
+    model_config = ConfigDict(extra="ignore")
+
     scope: Literal["qi", "research", "recontact", "pro"] = fact(
-        "For what.", source="Consent.provision.purpose", required=True
+        "For what.",
+        source="Consent.scope, category, provision.purpose, by the table and the site's code map",
+        required=True,
     )
     decision: Literal["permit", "deny", "withdrawn"] = fact(
-        "The decision.", source="Consent.provision.type", required=True
+        "The decision.", source="Consent.provision.type, policyRule, status", required=True
     )
-    effective: datetime | None = fact("From when, UTC.", source="Consent.dateTime")
-    effective_date: PartialDate | None = fact("From which local date.", source="Consent.dateTime")
-    policy_version: str | None = fact("Version of the consent policy agreed to.", source="Consent.policy.uri")
+    start: datetime | None = fact("From when it holds, UTC.", source="Consent.provision.period.start")
+    start_date: PartialDate | None = fact("From which local date.", source="Consent.provision.period.start")
+    end: datetime | None = fact("Until when, UTC.", source="Consent.provision.period.end")
+    end_date: PartialDate | None = fact("Until which local date.", source="Consent.provision.period.end")
+
+
+class Consent(Record):
+    """What a patient permits (PCORnet TRIAL_WITHDRAW_DATE). No record is no permit."""
+
+    fhir = ("Consent",)
+    type: Literal["consent"] = "consent"
+    decisions: list[ConsentDecision] = fact(
+        "What is decided, a scope each.", source="Consent.provision, policyRule, status", default_factory=list
+    )
+    status: str | None = fact("Status.", source="Consent.status", terminology="FHIR consent-state-codes")
+    effective: datetime | None = fact("When it was given, UTC.", source="Consent.dateTime")
+    effective_date: PartialDate | None = fact("Local date it was given.", source="Consent.dateTime")
+    policy: str | None = fact("The policy agreed to, as a keyed hash of its address.", source="Consent.policy.uri")
+    policy_version: str | None = fact("The version that the address ends with.", source="Consent.policy.uri")
+    verified: bool | None = fact(
+        "Whether somebody made sure of it with the patient or family.", source="Consent.verification.verified"
+    )
+    verified_date: PartialDate | None = fact(
+        "Local date when that was done last.", source="Consent.verification.verificationDate"
+    )
+    performer_kinds: list[str] = fact(
+        "Of what kind those were who agreed; never who.",
+        source="Consent.performer",
+        terminology="FHIR resource types",
+        default_factory=list,
+    )
+    replaces: list[RecordId] = fact(
+        "Records that this one replaces; whoever counts leaves them out.",
+        source="Consent.extension:replaces",
+        default_factory=list,
+    )
+
+
+class EnrolmentStatus(BaseModel):
+    """A status that an enrolment had for some time (FHIR EpisodeOfCare.statusHistory)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    status: str = Field(description="The status.")
+    start: datetime | None = fact("Start, UTC.", source="EpisodeOfCare.statusHistory.period.start")
+    start_date: PartialDate | None = fact("Local date of the start.", source="EpisodeOfCare.statusHistory.period.start")
+    end: datetime | None = fact("End, UTC.", source="EpisodeOfCare.statusHistory.period.end")
+    end_date: PartialDate | None = fact("Local date of the end.", source="EpisodeOfCare.statusHistory.period.end")
 
 
 class Enrolment(Record):
-    """Membership of a patient in a registry (OMOP episode; PCORnet ENROLLMENT)."""
+    """Membership of a patient in a registry or programme (OMOP episode; PCORnet ENROLLMENT)."""
 
+    fhir = ("EpisodeOfCare", "Group")
     type: Literal["enrolment"] = "enrolment"
-    registry: str = fact("The registry.", source="Group.code, EpisodeOfCare.type", required=True)
-    diagnosis_date: PartialDate | None = fact("Local date of diagnosis.", source="Condition.onset[x]")
-    start_date: PartialDate | None = fact("Local date of enrolment.", source="EpisodeOfCare.period.start")
-    end_date: PartialDate | None = fact("Local date the enrolment ended.", source="EpisodeOfCare.period.end")
-    status: Literal["active", "transferred", "transitioned", "lost", "died"] = fact(
-        "Status of the enrolment.", source="EpisodeOfCare.status", required=True
+    registry: str | None = fact(
+        "The registry, in the network's word: by the site's code map.",
+        source="EpisodeOfCare.type, Group.code, Group.name",
+        terminology="urn:mainstem:registry",
+    )
+    codings: Codings = fact(
+        "Every coding of the programme.", source="EpisodeOfCare.type, Group.code", default_factory=list
+    )
+    diagnoses: list[RecordId] = fact(
+        "The conditions it is for; their onset is the date of diagnosis.",
+        source="EpisodeOfCare.diagnosis.condition",
+        default_factory=list,
+    )
+    start: datetime | None = fact("Enrolled, UTC.", source="EpisodeOfCare.period.start, Group.member.period.start")
+    start_date: PartialDate | None = fact(
+        "Local date of enrolment.", source="EpisodeOfCare.period.start, Group.member.period.start"
+    )
+    end: datetime | None = fact("Ended, UTC.", source="EpisodeOfCare.period.end, Group.member.period.end")
+    end_date: PartialDate | None = fact(
+        "Local date the enrolment ended.", source="EpisodeOfCare.period.end, Group.member.period.end"
+    )
+    status: str | None = fact(
+        "Status of the enrolment.",
+        source="EpisodeOfCare.status, Group.member.inactive",
+        terminology="FHIR episode-of-care-status; transferred transitioned lost died",
+    )
+    status_history: list[EnrolmentStatus] = fact(
+        "Which status it had before.", source="EpisodeOfCare.statusHistory", default_factory=list
+    )
+    provider: str | None = fact(
+        "The organization that cares for the patient, as a keyed hash.", source="EpisodeOfCare.managingOrganization"
+    )
+    orders: list[RecordId] = fact(
+        "The referrals it follows.", source="EpisodeOfCare.referralRequest", default_factory=list
+    )
+    replaces: list[RecordId] = fact(
+        "Records that this one replaces; whoever counts leaves them out.",
+        source="EpisodeOfCare.extension:replaces",
+        default_factory=list,
     )

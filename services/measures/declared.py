@@ -1,15 +1,11 @@
 """What a measure by populations declares: who is in, who is left out, who met it; and how the counts follow."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from services.measures.language.truths import AnyOf, Named, Truth
+from services.measures.language.truths import AnyOf, Named, Surely, Truth, all_of, not_
 
 NOBODY = Named("Nobody", AnyOf(()))
-
-Counted = dict[str, int]
-"""Counts by the codes of FHIR's measure-population."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +31,28 @@ class Populations:
         }
         return {code: condition for code, condition in found.items() if condition is not None}
 
+    def members(self) -> dict[str, Truth]:
+        """Who is counted in each, as FHIR's Quality Measure guide scores a proportion: excluded before met, met before excepted.
+
+        Unknown is not counted: it is no member.
+        """
+        initial, met = Surely(self.initial), Surely(self.numerator)
+        denominator = initial if self.denominator is None else all_of(initial, Surely(self.denominator))
+        counting = all_of(denominator, not_(Surely(self.exclusions)))
+        found: dict[str, Truth] = {
+            "initial-population": initial,
+            "denominator": denominator,
+            "denominator-exclusion": all_of(denominator, Surely(self.exclusions)),
+            "numerator": all_of(counting, met),
+        }
+        if self.exceptions is not None:
+            found["denominator-exception"] = all_of(counting, not_(met), Surely(self.exceptions))
+        return found
+
+    def in_doubt(self) -> Truth:
+        """Of whom it is unknown whether they are in the initial population: counted beside."""
+        return all_of(not_(Surely(self.initial)), not_(Surely(not_(self.initial))))
+
 
 @dataclass(frozen=True, slots=True)
 class Definition:
@@ -49,20 +67,3 @@ class Definition:
     direction: Literal["increase", "decrease"]
     """Which way is better."""
     groups: tuple[Populations, ...]
-
-
-def counted(populations: Populations, holds: Callable[[Truth], bool]) -> Counted:
-    """One person's counts (0 or 1), as FHIR's Quality Measure guide scores a proportion: excluded before met, met before excepted."""
-    initial = holds(populations.initial)
-    denominator = initial and (populations.denominator is None or holds(populations.denominator))
-    excluded = denominator and holds(populations.exclusions)
-    met = denominator and not excluded and holds(populations.numerator)
-    counts = {
-        "initial-population": initial,
-        "denominator": denominator,
-        "denominator-exclusion": excluded,
-        "numerator": met,
-    }
-    if populations.exceptions is not None:
-        counts["denominator-exception"] = denominator and not excluded and not met and holds(populations.exceptions)
-    return {code: int(is_in) for code, is_in in counts.items()}

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 from schemas.errors import OperatorError
 from services.measures.compile.memory import InMemory
 from services.measures.compile.people import Person, Record
-from services.measures.declared import Counted, Definition, counted
+from services.measures.declared import Definition
 
+Counted = dict[str, int]
+"""Counts by the codes of FHIR's measure-population."""
 Mapped = Callable[[Path], Iterable[Record]]
 """From one case's FHIR resources to its current records."""
 
@@ -89,9 +91,10 @@ def verify(
     definition: Definition, year: int, cases: Iterable[Case], evaluator: InMemory, mapped: Mapped
 ) -> Iterator[tuple[Case, list[Difference]]]:
     """Each case with its differences, in order."""
-    answers = {
-        condition: evaluator.of_person(condition) for group in definition.groups for condition in group.named().values()
-    }
+    groups = [
+        {population: evaluator.of_person(member) for population, member in group.members().items()}
+        for group in definition.groups
+    ]
     for case in cases:
         if len(case.expected) != len(definition.groups):
             raise OperatorError(
@@ -99,8 +102,7 @@ def verify(
                 "Give the cases of this measure.",
             )
         person = Person(mapped(case.resources))
-        so = {condition for condition, answer in answers.items() if answer(person) is True}
-        got = [counted(group, so.__contains__) for group in definition.groups]
+        got = [{population: int(member(person) is True) for population, member in group.items()} for group in groups]
         yield case, list(_differences(case, got))
 
 

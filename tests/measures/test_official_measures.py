@@ -20,7 +20,6 @@ from persons import (
 
 from services.measures.compile.memory import InMemory, Period
 from services.measures.compile.people import Person
-from services.measures.declared import counted
 from services.measures.official import cms2, cms122, cms155, cms159, cms165, definition
 from services.measures.official import common as c
 from services.measures.official.cms2 import ADOLESCENTS, ADULTS
@@ -39,7 +38,10 @@ def _outcomes(measure: str, year: int, records: list[Any]) -> list[str]:
     declared = definition(measure, year)
     evaluator = InMemory(Period(date(year, 1, 1), date(year, 12, 31)), value_sets(declared))
     person = Person(records)
-    return [_said(counted(group, lambda each: evaluator.of_person(each)(person) is True)) for group in declared.groups]
+    return [
+        _said({each: int(evaluator.of_person(member)(person) is True) for each, member in group.members().items()})
+        for group in declared.groups
+    ]
 
 
 def _outcome(measure: str, year: int, *records: Any) -> str:

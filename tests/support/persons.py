@@ -1,14 +1,19 @@
 """Persons for the tests of measures: a few records each, and value sets in which each has one code of its own."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, DateTime
+
 from services.measures.compile.people import Record
 from services.measures.language.codes import Code, Codes, ValueSet
 from services.measures.valuesets import Expanded, ValueSets
+from services.registry.tables import RECORD_TABLES, JsonDocument
 
 OURS = "urn:codes-of-the-tests"
 _numbers = count(1)
@@ -42,7 +47,22 @@ def codings(*codes: Codes) -> list[dict[str, str]]:
     ]
 
 
-def born(date: str, died: str | None = None) -> Record:
+def insert(connection: Connection, record: Record) -> None:
+    """A record into the registry's table of its type, as a consumer writes it."""
+    table = RECORD_TABLES[record["type"]]
+    row: dict[str, Any] = {"sequence": 1, "event_time": datetime(2026, 1, 1, tzinfo=UTC)}
+    for name, value in record.items():
+        kind = table.c[name].type if name != "type" else None
+        if isinstance(kind, JsonDocument):
+            row[name] = json.dumps(value)
+        elif isinstance(kind, DateTime) and isinstance(value, str):
+            row[name] = datetime.fromisoformat(value)
+        elif kind is not None:
+            row[name] = value
+    connection.execute(table.insert(), row)
+
+
+def born(date: str | None, died: str | None = None) -> Record:
     """The person."""
     return _record("person", birth_date=date, death_date=died)
 

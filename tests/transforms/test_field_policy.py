@@ -217,6 +217,38 @@ SAMPLES: list[dict[str, Any]] = [
         ],
         "note": [{"text": PLANTED}],
     },
+    {
+        "resourceType": "Consent",
+        "id": "raw-id-7",
+        "status": "active",
+        "patient": {"reference": "Patient/raw-id-7", "display": PLANTED},
+        "scope": {
+            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "research"}],
+            "text": PLANTED,
+        },
+        "policy": [{"authority": PLANTED, "uri": "https://x.example/Quackenbush/MRN-0042"}],
+        "sourceAttachment": {"title": PLANTED},
+        "verification": [{"verified": True, "verifiedWith": {"display": PLANTED}}],
+        "provision": {"type": "permit"},
+    },
+    {
+        "resourceType": "EpisodeOfCare",
+        "id": "raw-id-7",
+        "status": "active",
+        "patient": {"reference": "Patient/raw-id-7", "display": PLANTED},
+        "type": [{"coding": [{"system": "http://snomed.info/sct", "code": "190905008"}], "text": PLANTED}],
+        "managingOrganization": {"reference": "Organization/raw-id-7", "display": PLANTED},
+        "identifier": [{"value": "MRN-0042"}],
+    },
+    {
+        "resourceType": "Group",
+        "id": "raw-id-7",
+        "type": "person",
+        "actual": True,
+        "name": PLANTED,
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "190905008"}], "text": PLANTED},
+        "member": [{"entity": {"reference": "Patient/raw-id-7", "display": PLANTED}}],
+    },
 ]
 
 

@@ -4,9 +4,11 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
 from transforms import Mapper
+from transforms.reading.members import MemberReader
 from transforms.reading.reader import Reader
 from transforms.resources import mappings
 
+CATEGORIES = "http://terminology.hl7.org/CodeSystem/consentcategorycodes"
 EVERYWHERE = {"implicitRules", "modifierExtension"}
 MODIFIERS: dict[str, set[str]] = {
     "Appointment": {"status"},
@@ -16,9 +18,12 @@ MODIFIERS: dict[str, set[str]] = {
     "Task": {"status", "intent"},
     "AllergyIntolerance": {"clinicalStatus", "verificationStatus"},
     "Condition": {"clinicalStatus", "verificationStatus"},
+    "Consent": {"status", "scope"},
     "DeviceUseStatement": {"status"},
     "DeviceRequest": {"status", "intent"},
     "Encounter": {"status"},
+    "EpisodeOfCare": {"status"},
+    "Group": set(),
     "Immunization": {"status", "isSubpotent"},
     "MedicationAdministration": {"status"},
     "MedicationDispense": {"status"},
@@ -46,6 +51,8 @@ def test_each_is_an_element_of_r4_and_is_read(resource_type: str) -> None:
     wanted = MODIFIERS[resource_type] | EVERYWHERE
     assert wanted <= fields
     reader = SITE._readers[resource_type.encode()]
+    if isinstance(reader, MemberReader):
+        reader = reader._reader
     assert isinstance(reader, Reader)
     assert wanted <= reader._whole.declared
 
@@ -74,6 +81,10 @@ def _rest(resource_type: str) -> str:
         "Observation": f'"subject":{patient},"code":{coded},"effectiveDateTime":"2026","valueInteger":3',
         "Immunization": f'"patient":{patient},"vaccineCode":{vaccine},"occurrenceDateTime":"2026"',
         "AllergyIntolerance": f'"patient":{patient},"code":{snomed}',
+        "Consent": f'"patient":{patient},"category":[{{"coding":[{{"system":"{CATEGORIES}","code":"rsdid"}}]}}],'
+        '"provision":{"type":"permit"}',
+        "EpisodeOfCare": f'"patient":{patient},"type":[{snomed}]',
+        "Group": f'"type":"person","actual":true,"code":{snomed},"member":[{{"entity":{patient}}}]',
         "DeviceUseStatement": f'"subject":{patient},"device":{{"reference":"#d"}},'
         f'"contained":[{{"resourceType":"Device","id":"d","type":{snomed}}}]',
         "Condition": f'"subject":{patient},"code":{snomed}',

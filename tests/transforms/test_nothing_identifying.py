@@ -10,7 +10,7 @@ import pytest
 from transforms import Mapper
 from transforms.codes.systems import known_systems
 from transforms.resources import mappings
-from transforms.rules.declaring import Choice, Fields, Rule
+from transforms.rules.declaring import Choice, Fields, Rule, fields_beside
 
 KEY = b"a key of thirty-two bytes, no less"
 PLANTED = (
@@ -26,6 +26,7 @@ PLANTED = (
     "called 617 555 0142",
 )
 SECRETS = (b"zebediah", b"quackenbush", b"555-0142", b"5550142", b"555 0142", b"mrn-0042", b"asthma of")
+HL7 = "http://terminology.hl7.org/CodeSystem/"
 FITTING: dict[str, dict[str, Any]] = {
     "Observation": {
         "status": "final",
@@ -39,6 +40,20 @@ FITTING: dict[str, dict[str, Any]] = {
         "status": "active",
         "device": {"reference": "#d1"},
         "contained": [{"resourceType": "Device", "id": "d1", "type": {"coding": [{"code": "69805005"}]}}],
+    },
+    "Consent": {
+        "status": "active",
+        "category": [{"coding": [{"system": f"{HL7}consentcategorycodes", "code": "rsdid"}]}],
+        "provision": {"type": "permit"},
+    },
+    "EpisodeOfCare": {
+        "status": "active",
+        "type": [{"coding": [{"system": "http://snomed.info/sct", "code": "190905008"}]}],
+    },
+    "Group": {
+        "type": "person",
+        "actual": True,
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "190905008"}]},
     },
     "Procedure": {
         "code": {"coding": [{"system": "http://snomed.info/sct", "code": "73761001"}]},
@@ -98,7 +113,7 @@ def site() -> Mapper:
 def fields_of(fields: Fields) -> Iterator[str]:
     for name, rule in fields.items():
         yield from (*rule.fields, *rule.instead) if isinstance(rule, Choice) else (name,)
-        yield from (rule.needs,) if isinstance(rule, Rule) and rule.needs else ()
+        yield from fields_beside(rule.needs) if isinstance(rule, Rule) and rule.needs else ()
 
 
 def codings(said: str) -> Iterator[dict[str, Any]]:
@@ -139,6 +154,8 @@ def shapes(said: str) -> Iterator[Any]:
     yield [{"linkId": "q1", "answer": [{"valueQuantity": quantity}, {"valueReference": {"display": said}}]}]
     yield {"versionId": said, "lastUpdated": "2026-03-02T09:10:00Z", "source": said, "tag": [{"code": said}]}
     yield [{"url": said, "valueString": said, "valueCode": said, "valueCoding": {"code": said, "system": said}}]
+    yield {"type": "permit", "purpose": [{"system": said, "code": said, "display": said}], "period": {"start": said}}
+    yield [{"uri": said}, {"verified": True, "verificationDate": said}]
     yield [{"manifestation": [{"text": said}], "description": said, "severity": said, "onset": said}]
     device = {"type": {"coding": [{"system": said, "code": said}], "text": said}, "deviceName": [{"name": said}]}
     yield [{"resourceType": "Device", "id": "d1", "serialNumber": said} | device]
@@ -164,6 +181,9 @@ def planted(name: str, texts: tuple[str, ...] = PLANTED) -> Iterator[bytes]:
                     else {"valueInteger": None}
                 )
                 filled = {**base, **beside, field: shape}
+                if resource.members:
+                    inner = {subject, *resource.members.reads} & set(filled)
+                    filled[resource.members.of] = [{each: filled.pop(each) for each in inner}, {"text": said}]
                 yield json.dumps({each: value for each, value in filled.items() if value is not None}).encode()
 
 

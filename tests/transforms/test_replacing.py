@@ -33,6 +33,13 @@ RESOURCES: list[Json] = [
     },
     {"resourceType": "AllergyIntolerance", "patient": PATIENT, "code": SNOMED_CODE},
     {
+        "resourceType": "Consent",
+        "status": "inactive",
+        "patient": PATIENT,
+        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "research"}]},
+    },
+    {"resourceType": "EpisodeOfCare", "status": "active", "patient": PATIENT, "type": [SNOMED_CODE]},
+    {
         "resourceType": "DeviceUseStatement",
         "status": "active",
         "subject": PATIENT,

@@ -5,6 +5,7 @@ from functools import partial
 
 from transforms.privacy import FieldPolicy
 from transforms.reading.keeper import Keeper
+from transforms.reading.members import MemberReader
 from transforms.reading.noticed import Noticed
 from transforms.reading.reader import Reader
 from transforms.reading.references import References
@@ -15,7 +16,7 @@ _LONG = 128
 """Batches. What a reader remembers is a few megabytes, and a load reads type after type."""
 
 
-class Readers(dict[bytes, Reader | Keeper]):
+class Readers(dict[bytes, Reader | MemberReader | Keeper]):
     """FHIR resource type → its reader."""
 
     def __init__(
@@ -33,7 +34,7 @@ class Readers(dict[bytes, Reader | Keeper]):
         self._asked = 0
         self._last: dict[bytes, int] = {}
 
-    def of(self, name: bytes) -> Reader | Keeper:
+    def of(self, name: bytes) -> Reader | MemberReader | Keeper:
         """The reader for a batch of a type's lines."""
         self._asked += 1
         self._last[name] = self._asked
@@ -42,10 +43,10 @@ class Readers(dict[bytes, Reader | Keeper]):
                 del self[idle]
         return self[name]
 
-    def __missing__(self, name: bytes) -> Reader | Keeper:
+    def __missing__(self, name: bytes) -> Reader | MemberReader | Keeper:
         resource = self._declared(name.decode())
         if isinstance(resource, Resource):
-            reader: Reader | Keeper = Reader(
+            reader: Reader | MemberReader | Keeper = (MemberReader if resource.members else Reader)(
                 resource,
                 site=self._site,
                 setting=self._setting,

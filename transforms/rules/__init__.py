@@ -33,11 +33,22 @@ from transforms.rules.codes import (
     visit_class,
     words_of,
 )
+from transforms.rules.consents import consent_decisions, consent_scope, policy, verified
 from transforms.rules.contradictions import negative, out_of_order, together
-from transforms.rules.declaring import LENT, Kept, Lender, Parts, Resource, all_of, choice, required
+from transforms.rules.declaring import LENT, Kept, Lender, Members, Parts, Resource, all_of, choice, required
 from transforms.rules.devices import device, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
+from transforms.rules.enrolments import (
+    ENROLMENT_SPELT,
+    ENROLMENT_STATUS,
+    membership,
+    persons_only,
+    programme,
+    programme_named,
+    status_history,
+    unless_false,
+)
 from transforms.rules.links import (
     grouped_by,
     kinds_of,
@@ -77,6 +88,7 @@ from transforms.rules.refusals import (
     not_a_fact_if_true,
     other_version,
     unless_beside,
+    unless_listed,
     unless_shaped,
     unless_within,
     unusable_if_given,
@@ -114,11 +126,14 @@ from transforms.rules.visits import (
 __all__ = [
     "ABOUT",
     "DRUG_CONTRADICTIONS",
+    "ENROLMENT_SPELT",
+    "ENROLMENT_STATUS",
     "LENT",
     "REQUEST_CONTRADICTIONS",
     "Ages",
     "Kept",
     "Lender",
+    "Members",
     "Parts",
     "Resource",
     "ValueNames",
@@ -143,6 +158,8 @@ __all__ = [
     "codings_in",
     "codings_in_extension",
     "completion_mode",
+    "consent_decisions",
+    "consent_scope",
     "date_to_come",
     "deletion_marks",
     "device",
@@ -178,6 +195,7 @@ __all__ = [
     "links_in",
     "local_date",
     "medication",
+    "membership",
     "modifiers",
     "names_of_questionnaire",
     "negative",
@@ -193,8 +211,12 @@ __all__ = [
     "patient",
     "patient_among",
     "period",
+    "persons_only",
+    "policy",
     "preferred_language",
     "presence",
+    "programme",
+    "programme_named",
     "protocol",
     "pseudonym_of",
     "pseudonyms_in",
@@ -213,6 +235,7 @@ __all__ = [
     "said",
     "spoken_answer",
     "statement_period",
+    "status_history",
     "supply",
     "the_patient",
     "time_of_day",
@@ -223,6 +246,8 @@ __all__ = [
     "typed_links",
     "typed_pseudonym",
     "unless_beside",
+    "unless_false",
+    "unless_listed",
     "unless_masked",
     "unless_shaped",
     "unless_within",
@@ -231,6 +256,7 @@ __all__ = [
     "vaccine_reactions",
     "value_range",
     "verification_status",
+    "verified",
     "visit_class",
     "weight",
     "why_cancelled",

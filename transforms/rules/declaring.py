@@ -42,8 +42,8 @@ class Rule:
     """Output fields; those the field policy does not list are dropped."""
     read: Read
     """(the field's bytes, the companion's bytes, setting) → what was found. Raises Unusable."""
-    needs: str | None = None
-    """Companion: another FHIR field of the same element that decides how to read this one."""
+    needs: str | tuple[str, ...] | None = None
+    """Companion: another FHIR field of the same element that decides how to read this one; of several, a list of them."""
     refers: str | None = None
     """The field is a Reference to this resource type: one elsewhere is looked up, and what is kept of it is the companion."""
     missing: Reason | None = None
@@ -54,6 +54,11 @@ class Rule:
     """It looks for `modifierExtension` in the field's elements itself; in any other, such an element is left out and named."""
     usual: Callable[[Setting, Openings], Usual] | None = None
     """A short cut for contents that hardly recur: text to text in the usual form."""
+
+
+def fields_beside(needs: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The companions of a rule, one or several."""
+    return (needs,) if isinstance(needs, str) else needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,25 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
+class Members:
+    """A list in a resource that names many patients: each element is, with the fields beside it, a record of its own.
+
+    There is none of the whole, and what the list no longer names is no longer so.
+    """
+
+    of: str
+    """The FHIR field that holds the list."""
+    known_by: str
+    """The field of an element that names the patient; the resource's subject. Ids hang on it."""
+    reads: tuple[str, ...]
+    """The other fields of an element that are read; all others are the resource's."""
+    count: str
+    """A field of the resource that says how many there are: more than are listed, and the answer is a partial one."""
+    otherwise: Mapping[str, bytes] = field(default_factory=dict)
+    """What an element says where it does not say it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """A mapping: one FHIR resource type to one record type."""
 
@@ -125,6 +149,7 @@ class Resource:
     repeated: Fields = field(default_factory=dict)
     """Fields that stand in the resource and again in each element of `parts`."""
     parts: Parts | None = None
+    members: Members | None = None
     contradictions: tuple[Contradiction, ...] = ()
     """What its records are flagged for."""
     lent: tuple[str, ...] = ()

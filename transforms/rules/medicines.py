@@ -259,7 +259,7 @@ def reported(*, yes: str, no: str) -> Choice:
     """MedicationRequest.reported[x] → the kind: an order that only tells what somebody reported is none."""
 
     def said(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        text = text_of(decode(raw, Scalar)).lower()
+        text = text_of(decode(raw, Scalar)).lower() if raw[:1] not in b"{[" else "?"
         if text not in ("true", "false", ""):
             return Found({"kind": no}, ("reported-unreadable",))
         return Found({"kind": yes if text == "true" else no})

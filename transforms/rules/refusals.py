@@ -1,5 +1,6 @@
 """Fields by which a resource is refused: of another FHIR version, or no fact."""
 
+import re
 from dataclasses import replace
 
 import msgspec
@@ -67,6 +68,18 @@ def unless_shaped(rule: Rule, *shapes: str) -> Rule:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         if raw[:1] in openings:
             raise Unusable(Reason.OTHER_FHIR_VERSION)
+        return rule.read(raw, companion, setting)
+
+    return replace(rule, read=read)
+
+
+def unless_listed(rule: Rule, member: str) -> Rule:
+    """A field whose elements have, in other FHIR versions, a list where R4 has one: those are refused by name."""
+    listed = re.compile(rb'"%b"\s*:\s*\[' % member.encode())
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        if listed.search(raw):
+            raise Unusable(Reason.OTHER_FHIR_VERSION, member)
         return rule.read(raw, companion, setting)
 
     return replace(rule, read=read)

@@ -58,8 +58,8 @@ def _dated(person: Person, record: Record, what: str, *, end: bool) -> Known | N
     unit = AGE_UNITS.get(record.get(f"{what}_age_unit", ""))
     if age is None or unit is None or person.birth is UNKNOWN:
         return None
-    reached = shifted(person.birth, int(age * unit[0]), int(age * unit[1]))
-    return shifted(reached, 12, -1) if end else reached
+    months, days = int(age * unit[0]), int(age * unit[1])
+    return shifted(person.birth, months + 12, days - 1) if end else shifted(person.birth, months, days)
 
 
 def _supply(record: Record) -> Ends:

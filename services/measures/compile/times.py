@@ -76,7 +76,7 @@ def _sides(one: Known, other: Known, exactly: bool) -> tuple[float, float, float
 
 
 def _of_days(first: float, last: float) -> Known:
-    return Known(first, last, (first - EPOCH) * DAY, (last - EPOCH + 1) * DAY - 1e-6)
+    return Known(first, last, (first - EPOCH) * DAY, (last - EPOCH + 1) * DAY - 1e-3)
 
 
 def _of_instant(instant: str | datetime) -> Known:
@@ -100,10 +100,16 @@ def _days(partial: str) -> tuple[int, int]:
     return day, day
 
 
+FIRST_YEAR, LAST_YEAR = 100, 9899
+"""What is moved from beyond these years is before or after all: 0001 and 9999 stand for no day."""
+
+
 def _moved(ordinal: float, months: int, days: int) -> float:
     if math.isinf(ordinal):
         return ordinal
     start = date.fromordinal(int(ordinal))
+    if not FIRST_YEAR <= start.year <= LAST_YEAR:
+        return -math.inf if start.year < FIRST_YEAR else math.inf
     year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
     return date(year, month + 1, min(start.day, monthrange(year, month + 1)[1])).toordinal() + days
 

@@ -1,0 +1,111 @@
+"""Time in SQL: what is known of a moment, as the earliest and the latest text that it can be; equal to `times.py`.
+
+Texts of a fixed form compare as what they mean. Before all and after all stand texts that no date has.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, case, cast, func, literal, null, or_
+
+from services.measures.compile.dialects import instant_text, last_of_month, later
+from services.measures.compile.times import FIRST_YEAR, LAST_YEAR
+
+Sql = ColumnElement[Any]
+EVER, FOREVER_ = "0000-00-00", "9999-99-99"
+DAY_START, DAY_END = " 00:00:00.000", " 23:59:59.999"
+
+
+@dataclass(frozen=True, slots=True)
+class SqlKnown:
+    """Earliest and latest day, earliest and latest instant."""
+
+    first_day: Sql
+    last_day: Sql
+    earliest: Sql
+    latest: Sql
+
+    def sides(self, exactly: bool) -> tuple[Sql, Sql]:
+        """What is compared."""
+        return (self.earliest, self.latest) if exactly else (self.first_day, self.last_day)
+
+
+def of_days(first: Sql, last: Sql) -> SqlKnown:
+    """Known to the day."""
+    return SqlKnown(first, last, first + DAY_START, last + DAY_END)
+
+
+ALWAYS, FOREVER = of_days(literal(EVER), literal(EVER)), of_days(literal(FOREVER_), literal(FOREVER_))
+UNKNOWN = of_days(literal(EVER), literal(FOREVER_))
+
+
+def on(day: date) -> SqlKnown:
+    """A whole day."""
+    return of_days(literal(day.isoformat()), literal(day.isoformat()))
+
+
+def moment(local_date: Sql, instant: Sql | None) -> SqlKnown:
+    """A partial date, and an instant where known; null is unknown."""
+    first = func.coalesce(_first(local_date), EVER)
+    last = func.coalesce(_last(local_date), FOREVER_)
+    days = of_days(first, last)
+    if instant is None:
+        return days
+    text = instant_text(instant)
+    return SqlKnown(first, last, func.coalesce(text, days.earliest), func.coalesce(text, days.latest))
+
+
+def either(condition: Sql, one: SqlKnown, other: SqlKnown) -> SqlKnown:
+    """One where the condition holds, else the other."""
+    names = ("first_day", "last_day", "earliest", "latest")
+    return SqlKnown(*(case((condition, getattr(one, name)), else_=getattr(other, name)) for name in names))
+
+
+def no_later(one: SqlKnown, other: SqlKnown, exactly: bool = False) -> Sql:
+    """`one` ≤ `other`: 1, 0 or null."""
+    (first, last), (others_first, others_last) = one.sides(exactly), other.sides(exactly)
+    return case((last <= others_first, literal(1)), (first > others_last, literal(0)), else_=null()) == 1
+
+
+def before(one: SqlKnown, other: SqlKnown, exactly: bool = False) -> Sql:
+    """`one` < `other`."""
+    (first, last), (others_first, others_last) = one.sides(exactly), other.sides(exactly)
+    return case((last < others_first, literal(1)), (first >= others_last, literal(0)), else_=null()) == 1
+
+
+def shifted(known: SqlKnown, months: Sql | int, days: Sql | int) -> SqlKnown:
+    """Moved by calendar time; a month's missing day is its last."""
+    return of_days(_moved(known.first_day, months, days), _moved(known.last_day, months, days))
+
+
+def full_years(birth: SqlKnown, at: SqlKnown) -> tuple[Sql, Sql]:
+    """Fewest and most full years from one moment to another; null where a side is without bound."""
+    return _years(birth.last_day, at.first_day), _years(birth.first_day, at.last_day)
+
+
+def _first(day: Sql) -> Sql:
+    length = func.length(day)
+    return case((length == 4, day + "-01-01"), (length == 7, day + "-01"), else_=day)
+
+
+def _last(day: Sql) -> Sql:
+    length = func.length(day)
+    return case((length == 4, day + "-12-31"), (length == 7, last_of_month(day)), else_=day)
+
+
+def _moved(day: Sql, months: Sql | int, days: Sql | int) -> Sql:
+    by = [literal(each) if isinstance(each, int) else each for each in (months, days)]
+    return case(
+        (day < f"{FIRST_YEAR:04}", literal(EVER)), (day > f"{LAST_YEAR + 1}", literal(FOREVER_)), else_=later(day, *by)
+    )
+
+
+def _years(birth: Sql, at: Sql) -> Sql:
+    had = func.substr(at, 6, 5) >= func.substr(birth, 6, 5)
+    years = _year(at) - _year(birth) - case((had, 0), else_=1)
+    return case((or_(birth.in_((EVER, FOREVER_)), at.in_((EVER, FOREVER_))), null()), else_=years)
+
+
+def _year(day: Sql) -> Sql:
+    return cast(func.substr(day, 1, 4), Integer)

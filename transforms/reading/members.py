@@ -1,0 +1,168 @@
+"""One FHIR resource type that names many patients: each of its members becomes a record of that patient's."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from schemas.problems import Problem, Reason
+from transforms.fhir.elements import Reference, decode, reference_id
+from transforms.fhir.keys import has_key_twice
+from transforms.mapped import REF_BYTES, WHOLE, Mapped, Outcome, Outcomes, new_record
+from transforms.reading.noticed import Noticed
+from transforms.reading.reader import Reader
+from transforms.reading.stubs import stub
+from transforms.rules.declaring import Resource
+from transforms.rules.setting import Setting
+
+_AT_ONCE = 200
+_EMPTY = frozenset({b"null", b"[]", b"{}", b""})
+_OPENING = b',"id":"r-'
+_MODIFIERS = ("modifierExtension",)
+_NOBODY = Raw(b'{"reference":"Patient/0"}')
+_COUNT = frozenset(b"0123456789")
+_LONGEST_COUNT = 9
+_encode = msgspec.json.Encoder().encode
+_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_listed = msgspec.json.Decoder(list[Raw] | dict[str, Raw] | None).decode
+Labelled = tuple[str, Mapped]
+
+
+class MemberReader:
+    """Lines of such a type in, outcomes out. Members are read some at a time: what is held is their records."""
+
+    def __init__(self, resource: Resource, *, setting: Setting, noticed: Noticed, **given: Any) -> None:
+        assert resource.members is not None
+        self._type, self._declared, self._noticed = resource.source, resource.members, noticed
+        self._reader = Reader(resource, setting=setting, noticed=noticed, **given)
+        self._probe = Reader(resource, setting=setting, noticed=Noticed(), **given)
+        """Reads what all members share, with nobody for a member; what it notices is noticed with each of them."""
+        self._keyed = setting.pseudonyms.refs(b"part/")
+        self._own = frozenset((self._declared.known_by, *self._declared.reads))
+        self._told = self._own.union(_MODIFIERS)
+        self._otherwise = {name: Raw(value) for name, value in self._declared.otherwise.items()}
+
+    def read(self, lines: Sequence[bytes]) -> Outcomes:
+        """What becomes of lines of this type. Raises msgspec's and Unicode's errors where one is no JSON object."""
+        decoded = [_fields(line) for line in lines]
+        outcomes = Outcomes([None] * len(lines), {}, [], [], [])
+        for place, (fields, line) in enumerate(zip(decoded, lines, strict=True)):
+            outcomes.unusual[place] = self._outcome(fields, line)
+        return outcomes
+
+    def record_count(self, lines: Sequence[bytes]) -> int:
+        """How many records lines gave that are known."""
+        return sum(line.count(b'"%b"' % self._declared.known_by.encode()) for line in lines)
+
+    def _outcome(self, fields: dict[str, Raw], line: bytes) -> Outcome:
+        content = bytes(fields.pop(self._declared.of, b""))
+        shared = {name: raw for name, raw in fields.items() if name not in self._own and bytes(raw) not in _EMPTY}
+        whole = self._whole(shared)
+        if whole.withdrawn or not whole.ref:
+            return whole
+        if has_key_twice(line.replace(content, b"[]", 1) if content else line):
+            return self._problem(whole, Reason.DUPLICATE_KEY)
+        if (said := stub(line)) is not None:
+            return (
+                whole._replace(withdrawn=True, problem=None)
+                if said.withdrawn
+                else self._problem(whole, Reason.PARTIAL_ANSWER)
+            )
+        if whole.problem is not None:
+            return whole
+        try:
+            listed = _listed(content or b"null") or []
+        except msgspec.ValidationError:
+            return self._problem(whole, Reason.INVALID_FIELD, self._declared.of)
+        members = listed if isinstance(listed, list) else [Raw(content)]
+        if self._counts_more(fields, len(members)):
+            return self._problem(whole, Reason.PARTIAL_ANSWER, self._declared.count)
+        return self._of_members(whole, shared, members)
+
+    def _whole(self, shared: dict[str, Raw]) -> Outcome:
+        """What becomes of what the members share, whoever they are; without records."""
+        line = _encode({"resourceType": self._type, **self._otherwise, **shared, self._declared.known_by: _NOBODY})
+        outcomes = self._probe.read([line])
+        if (record := outcomes.usual[0]) is None:
+            return outcomes.unusual[0]._replace(records=[])
+        return Outcome(self._type, record.id[:REF_BYTES], [], updated=record.updated)
+
+    def _counts_more(self, fields: dict[str, Raw], listed: int) -> bool:
+        said = bytes(fields.get(self._declared.count, b"0"))
+        return 0 < len(said) <= _LONGEST_COUNT and _COUNT.issuperset(said) and int(said) > listed
+
+    def _of_members(self, whole: Outcome, shared: dict[str, Raw], members: Sequence[Raw]) -> Outcome:
+        found: list[Labelled] = []
+        unusable: list[Problem] = []
+        read = 0
+        for place, member in self._some(shared, members):
+            read += len(place)
+            outcomes = self._reader.read(member)
+            for index, each, record in zip(place, member, outcomes.usual, strict=True):
+                if record is None:
+                    unusable.append(self._renamed(outcomes.unusual[index - place[0]].problem, index))
+                else:
+                    found.append((self._label(each), record))
+        self._count(read, unusable)
+        if found:
+            records = self._numbered(found)
+            told = Outcome(self._type, whole.ref, records, False, whole.updated, alone=True)
+            return told._replace(in_part=bool(unusable), left_out=tuple(unusable))
+        return whole._replace(problem=unusable[0]) if unusable else whole._replace(withdrawn=True)
+
+    def _some(self, shared: dict[str, Raw], members: Sequence[Raw]) -> Iterator[tuple[range, list[bytes]]]:
+        """Members as resources of their own, some at a time, with their places."""
+        left = enumerate(members)
+        while some := list(islice(left, _AT_ONCE)):
+            yield range(some[0][0], some[-1][0] + 1), [self._alone(shared, bytes(member)) for _, member in some]
+
+    def _alone(self, shared: dict[str, Raw], member: bytes) -> bytes:
+        """A member with what it shares with the others; of what is no object, and of one with a key twice, that is left."""
+        try:
+            own = _fields(member)
+        except msgspec.ValidationError:
+            own = {self._declared.known_by: Raw(member)}
+        if has_key_twice(member):
+            own = {self._declared.known_by: Raw(member)}
+        told = {name: raw for name, raw in own.items() if name in self._told and bytes(raw) not in _EMPTY}
+        return _encode({"resourceType": self._type, **self._otherwise, **shared, **told})
+
+    def _renamed(self, problem: Problem | None, index: int) -> Problem:
+        """A member's problem, with its place."""
+        assert problem is not None
+        path = problem.path.removeprefix(f"{self._type}.")
+        return Problem(problem.reason, self._type, f"{self._type}.{self._declared.of}[{index}].{path}")
+
+    def _count(self, read: int, unusable: Sequence[Problem]) -> None:
+        parts = self._noticed.parts
+        parts[self._type, ""] += read
+        for problem in unusable:
+            parts[self._type, problem.reason.value] += 1
+
+    def _label(self, member: bytes) -> str:
+        """What names a member within its resource: the patient's id, as the source has it."""
+        raw = bytes(_fields(member)[self._declared.known_by])
+        return f"Patient/{reference_id(decode(raw, Reference), 'Patient')}"
+
+    def _numbered(self, found: list[Labelled]) -> list[Mapped]:
+        """Each record with an id of its own, whatever the order of members; one that stands twice as it is stands once."""
+        opening = found[0][1].content.index(_OPENING) + len(_OPENING) + 2 * REF_BYTES
+        records: list[Mapped] = []
+        taken = {WHOLE}
+        for label, record in sorted(set(found), key=lambda each: (each[0], each[1].content, each[1].provenance)):
+            number, attempt = self._keyed(label.encode())[: len(WHOLE)], 1
+            while number in taken:
+                attempt += 1
+                number = self._keyed(f"{attempt}/{label}".encode())[: len(WHOLE)]
+            taken.add(number)
+            content = record.content[:opening] + number.hex().encode() + record.content[opening + 2 * len(WHOLE) :]
+            records.append(
+                new_record((record.id[:REF_BYTES] + number, record.type, record.subject, content, *record[4:]))
+            )
+        return records
+
+    def _problem(self, whole: Outcome, reason: Reason, path: str = "") -> Outcome:
+        problem = Problem(reason, self._type, ".".join(filter(None, (self._type, path))))
+        return Outcome(self._type, whole.ref, [], False, whole.updated, problem)
