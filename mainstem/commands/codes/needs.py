@@ -12,7 +12,7 @@ from services.measures.library import measures
 from services.measures.official import definition, names
 from services.measures.official.editions import EDITIONS
 from services.measures.valuesets import ValueSets, load_value_sets
-from transforms.codes.systems import ICD10CM, LOINC, SNOMED
+from transforms.codes.systems import ICD10CM, LOINC, SNOMED, repaired_system
 
 Asked = Mapping[tuple[str, str], list[str]]
 """(system, code) → the measures that ask for it."""
@@ -30,7 +30,7 @@ class Need(NamedTuple):
 
 def asked(value_sets: Path | None = None) -> Asked:
     """Every code that a measure asks for; those of value sets where a folder of them is given. OperatorError for a broken one."""
-    sets = load_value_sets(value_sets) if value_sets else None
+    sets = load_value_sets(value_sets, system=lambda uri: repaired_system(uri) or uri) if value_sets else None
     found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for measure, codes in _by_measure(sets):
         for code in codes:
