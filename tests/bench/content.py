@@ -85,6 +85,25 @@ def deliver(children: Any, folder: Path, wanted: int, change: Change) -> Path:
     return folder
 
 
+def deliver_other_types(folder: Path, wanted: int, change: Change) -> Path:
+    """Writes NDJSON of `other_types.ndjson`, a type a file: each line again and again, under other ids and for other patients."""
+    folder.mkdir()
+    patterns = Path(__file__).with_name("other_types.ndjson").read_bytes().splitlines(keepends=True)
+    for place, pattern in enumerate(patterns):
+        numbers = range(place, wanted, len(patterns))
+        with (folder / f"{_kind(pattern).decode()}.{place}.ndjson").open("wb") as file:
+            file.writelines(change(_numbered(pattern, number)) for number in numbers)
+    return folder
+
+
+def _numbered(pattern: bytes, number: int) -> bytes:
+    return (
+        pattern.replace(b"NUMBER", b"n-%d" % number)
+        .replace(b"PATIENT", b"p-%d" % (number // 40))
+        .replace(b"VISIT", b"v-%d" % (number // 8))
+    )
+
+
 def put_first(children: Any, folder: Path, count: int, change: Change) -> None:
     """Writes observations nobody has seen before those of a delivery."""
     fresh = (line for line in copies(children, 10 * count, first=5000) if _kind(line) == b"Observation")
