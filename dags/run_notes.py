@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 PULLS = "ehr_pull__"
+REPLAYS = "ehr_replay__"
 """How the ids of our DAGs begin; other DAGs' runs keep their notes."""
 FAILURE, MISSING, REPORT = "failure", "missing", "report"
 """XCom keys of what stopped a task and of what will be a gap; the task whose result is the note."""
@@ -76,7 +77,7 @@ def _write(run: "DagRun") -> None:
     from airflow.models.dagrun import DagRun
     from sqlalchemy.orm import object_session
 
-    if not run.dag_id.startswith(PULLS):
+    if not run.dag_id.startswith((PULLS, REPLAYS)):
         return
     session = object_session(run)
     if session is None:  # so in `dag.test()`
@@ -99,7 +100,8 @@ def _text(run: "DagRun", session: "Session") -> str:
         return reported
     if not troubles:
         troubles = [Trouble(**{**SILENT, "where": task}) for task in failed]
-    return note(f"{run.dag_id.removeprefix(PULLS)}: {run.state}", troubles, "see `mainstem status`")
+    site = run.dag_id.removeprefix(PULLS).removeprefix(REPLAYS)
+    return note(f"{site}: {run.state}", troubles, "see `mainstem status`")
 
 
 def _left_behind(run: "DagRun", session: "Session") -> dict[tuple[str, str, int], Any]:

@@ -30,7 +30,7 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowSkipException
 from croniter import croniter
 
-from dags.run_notes import FAILURE, MISSING, PULLS, SAFE, Trouble, note
+from dags.run_notes import FAILURE, MISSING, PULLS, REPLAYS, SAFE, Trouble, note
 from mainstem.config.site_files import read_site
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 from schemas.sites import Site
@@ -122,6 +122,46 @@ def site_dag(name: str) -> DAG:
     ) as dag:
         _tasks(file)
     return dag
+
+
+def replay_dag(name: str) -> DAG:
+    """The DAG that maps a site's landing again, started by people: after a new version, a code map, a setting."""
+    file = declared(sites_folder() / f"{name}.toml")
+    faces = _faces(file.site, file.path) if file.site else _broken(file)
+    what = Param(
+        "remap", enum=["remap", "retry"], description="remap: all that was landed; retry: what could not be used."
+    )
+    with DAG(
+        dag_id=REPLAYS + re.sub(r"[^\w.-]", "_", name),
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        default_args=DEFAULTS,
+        **{**faces, "params": {"what": what}},
+    ) as dag:
+        _replay_tasks(file)
+    return dag
+
+
+def _replay_tasks(file: Declared) -> None:
+    @task
+    def replay() -> dict[str, Any]:
+        what = get_current_context()["params"]["what"]
+        with _context(file) as (refresh, steps):
+            done = {"remap": steps.remap, "retry": steps.retry}[what](refresh, beside=False)
+        return {"load": done.load, "status": done.status, "read": done.total.read, "published": done.published}
+
+    @task(retries=0)
+    def report() -> str:
+        task_instance: Any = get_current_context()["ti"]
+        troubles = [found for found in task_instance.xcom_pull(task_ids=["replay"], key=FAILURE) if found]
+        done = task_instance.xcom_pull(task_ids="replay") or {}
+        said = _note(file.path, done.get("load"), troubles, "no load was mapped again")
+        print(said)  # noqa: T201 - the last log lines are what an engineer reads first
+        return said
+
+    replayed = replay()
+    replayed >> report().as_teardown()
 
 
 def _schedule(site: Site | None) -> CronTriggerTimetable:
@@ -335,11 +375,17 @@ def _report(path: Path) -> str:
     context: Any = get_current_context()
     troubles = _troubles(context["ti"])
     load = None if context["params"]["dry_run"] else context["ti"].xcom_pull(task_ids="plan")
+    nothing = "no load was planned" if troubles else "dry run: the site can be read, nothing was loaded"
+    return _note(path, load, troubles, nothing)
+
+
+def _note(path: Path, load: str | None, troubles: Sequence[Trouble], nothing: str) -> str:
+    """A run's note; `nothing` is said of one without a load."""
     site = path.stem
     try:
         with _opened(path) as refresh:
             site = refresh.site.site
-            headline, watermark = _headline(refresh, load, troubles), _watermark(refresh)
+            headline, watermark = _headline(refresh, load, nothing), _watermark(refresh)
     except MainstemError:
         headline, watermark = f"{site}: the state cannot be asked", "not moved by this task; see `mainstem status`"
     return note(headline, troubles, watermark)
@@ -353,15 +399,10 @@ def _troubles(task_instance: Any) -> list[Trouble]:
     return [cast(Trouble, found) for found in (*earlier, *missing, *later) if found]
 
 
-def _headline(refresh: "Refresh", load: str | None, troubles: Sequence[Trouble]) -> str:
+def _headline(refresh: "Refresh", load: str | None, nothing: str) -> str:
     from mainstem.refresh import verdict
 
-    site = refresh.site
-    if load is not None:
-        return verdict(refresh, load)[0][:500]
-    return f"{site.site}: " + (
-        "no load was planned" if troubles else "dry run: the site can be read, nothing was loaded"
-    )
+    return f"{refresh.site.site}: {nothing}" if load is None else verdict(refresh, load)[0][:500]
 
 
 def _watermark(refresh: "Refresh") -> str:

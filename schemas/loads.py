@@ -122,6 +122,20 @@ def by_words(gaps: Iterable[tuple[str, Gap]]) -> list[tuple[list[str], Gap]]:
     return list(alike.values())
 
 
+class LoadQuality(BaseModel):
+    """What the checks that judge a person alone found of the persons whom a load touched; `mainstem quality` judges the site."""
+
+    touched: int = Field(ge=0, description="Persons of whom a record changed.")
+    judged: int = Field(
+        ge=0, description="Persons of these who were judged: a night judges no more than it has time for."
+    )
+    looked: dict[str, int] = Field(
+        description="Records looked at, by check; a check that had nothing to look at is not named: that is no pass."
+    )
+    found: dict[str, int] = Field(description="Of these, records that are not as they should be, by check.")
+
+
+JUDGED = "What was found implausible of the persons whom this load touched; none where nobody was, and of a site's first load."
 ACCEPTED = "What is missing and was accepted by an operator: the load is not partial by it."
 
 
@@ -155,6 +169,7 @@ class LoadEvent(BaseModel):
         description="Changes of the site that cannot be sent, by reason; each is tried again when its record changes.",
     )
     error: str | None = Field(default=None, description="Why it failed: a cause of ours, never source text.")
+    quality: LoadQuality | None = Field(default=None, description=JUDGED)
 
 
 class LoadReport(BaseModel):
@@ -181,6 +196,7 @@ class LoadReport(BaseModel):
         default_factory=dict,
         description="Types of which nothing was withdrawn for not having come, and why that proved nothing.",
     )
+    quality: LoadQuality | None = Field(default=None, description=JUDGED)
     resumed: bool = Field(default=False, description="Whether an unfinished load was taken up.")
     seconds: float = 0.0
     shares: dict[str, float] = Field(default_factory=dict, description="Seconds by step.")

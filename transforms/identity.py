@@ -35,8 +35,7 @@ _BYTES = 32
 def identity_of(declaration: str, given: str, time_zone: str) -> bytes:
     """The identity of the mapping that a module declares, under a site's settings."""
     found = blake2b(given.encode(), digest_size=_BYTES)
-    for name in _LIBRARIES:
-        found.update(f"{name} {version(name)}\0".encode())
+    found.update(_libraries())
     found.update(_zone(time_zone))
     found.update(bytes.fromhex(_code_of(declaration)))
     return found.digest()
@@ -48,6 +47,12 @@ def derivation_of(wanted: str) -> str:
     for path, file in _all_files(files("transforms") / "derive", ""):
         found.update(f"\0{path}\0".encode() + file.read_bytes())
     return found.hexdigest()
+
+
+@cache
+def _libraries() -> bytes:
+    """Their versions, which stand in files of their own."""
+    return "".join(f"{name} {version(name)}\0" for name in _LIBRARIES).encode()
 
 
 def _zone(name: str) -> bytes:

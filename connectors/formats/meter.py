@@ -51,7 +51,10 @@ class Meter:
         self.bytes += len(block)
         if self.bytes > self._most:
             raise TooLarge(f"holds more than {self._most} bytes")
-        self.lines += block.count(b"\n") - self._blank_lines(block)
+        ends = block.count(b"\n")
+        begins = self._last.begun or block.startswith(b"{")
+        usual = begins and ends - block.endswith(b"\n") == block.count(b"\n{")  # nearly always: no line is blank
+        self.lines += ends if usual else ends - self._blank_lines(block)
         self._last.see(block)
         stamps = [
             stamp for text in set(_LAST_UPDATED.findall(block)) if (stamp := instant(text.decode("ascii", "replace")))

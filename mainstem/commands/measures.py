@@ -16,6 +16,7 @@ from schemas.errors import OperatorError
 if TYPE_CHECKING:
     from services.measures.compile.memory import InMemory, Period
     from services.measures.declared import Definition
+    from services.measures.valuesets import ValueSets
     from services.measures.verify import Case, Difference
 
 group = typer.Typer(
@@ -139,11 +140,10 @@ def run(measure: Measure, valuesets: ValueSetFolder, year: Year = NEWEST, as_jso
     """Count a measure over the registry, by site: who is in, left out, met it; and of whom it is unknown whether they are in."""
     from services.measures.compile.sql import InSql
     from services.measures.official import definition
-    from services.measures.valuesets import load_value_sets
     from services.registry.database import open_registry
 
     one = definition(measure, year)
-    sets = load_value_sets(valuesets)
+    sets = _value_sets(valuesets)
     engine = open_registry(read_settings().registry_url)
     rows: list[dict[str, Any]] = []
     try:
@@ -184,9 +184,16 @@ def _year(year: int) -> "Period":
 def _compiled(measure: str, year: int, valuesets: Path) -> "tuple[Definition, InMemory]":
     from services.measures.compile.memory import InMemory
     from services.measures.official import definition
-    from services.measures.valuesets import load_value_sets
 
-    return definition(measure, year), InMemory(_year(year), load_value_sets(valuesets))
+    return definition(measure, year), InMemory(_year(year), _value_sets(valuesets))
+
+
+def _value_sets(folder: Path) -> "ValueSets":
+    """With code systems named as our mapping names them."""
+    from services.measures.valuesets import load_value_sets
+    from transforms.codes.systems import repaired_system
+
+    return load_value_sets(folder, system=lambda uri: repaired_system(uri) or uri)
 
 
 class _Mapping:

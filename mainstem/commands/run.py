@@ -117,6 +117,11 @@ def _noticed(report: "LoadReport") -> "Iterator[Text]":
         yield styled(f"  accepted as missing: {gap.resource_type}: {gap.reason}")
     for why, names in _alike(report.unjudged):
         yield styled(f"  nothing withdrawn for not having come, of {', '.join(names)}: {why}")
+    if report.quality is not None and (found := report.quality.found):
+        counted = ", ".join(f"{count:,} × {name}" for name, count in sorted(found.items()))
+        yield styled(
+            "  ", ("implausible", "yellow"), f" {counted}: `mainstem quality --site {report.site}` says what to do"
+        )
     for note in report.notes:
         yield styled("  ", ("note", "yellow"), f" {note}")
 

@@ -47,7 +47,7 @@ def dags(
     folder: Annotated[Path, typer.Argument(help="Folder of the site files.")] = Path("sites"),
     to: Annotated[Path, typer.Option(help="Airflow's DAG folder.")] = Path("dags"),
 ) -> None:
-    """Write one DAG stub a site, and remove those of sites that are gone."""
+    """Write each site's DAG stubs, and remove those of sites that are gone."""
     from mainstem.config.dag_stubs import faults, write_stubs
 
     for line in write_stubs(folder, to):

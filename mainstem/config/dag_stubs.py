@@ -1,4 +1,4 @@
-"""What Airflow needs of each site, written from the site files: one DAG stub a site."""
+"""What Airflow needs of each site, written from the site files: a DAG stub that reads it, and one that maps its landing again."""
 
 import re
 from pathlib import Path
@@ -14,6 +14,13 @@ from dags.site_dag import site_dag
 
 dag = site_dag("{stem}")
 '''
+REPLAY_PREFIX = "ehr_replay__"
+REPLAY_STUB = '''"""Airflow DAG that maps one site's landing again. Written by `mainstem sites dags`."""
+
+from dags.site_dag import replay_dag
+
+dag = replay_dag("{stem}")
+'''
 
 
 STEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -23,13 +30,14 @@ STEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 def stubs(sites: Path) -> dict[str, str]:
     """Each stub's text by its file name, of broken site files too: their DAGs fail at once and say why.
 
-    One file a site: a broken site file takes no other site's DAG offline. Named after the site file, which can be told
+    Files of its own for each site: a broken site file takes no other site's DAG offline. Named after the site file, which can be told
     whatever stands in it.
     """
     return {
-        f"{PREFIX}{path.stem}.py": STUB.format(stem=path.stem)
+        f"{prefix}{path.stem}.py": stub.format(stem=path.stem)
         for path in site_paths(sites)
         if STEM.fullmatch(path.stem)
+        for prefix, stub in ((PREFIX, STUB), (REPLAY_PREFIX, REPLAY_STUB))
     }
 
 
@@ -51,7 +59,7 @@ def write_stubs(sites: Path, to: Path) -> list[str]:
     wanted = stubs(sites)
     to.mkdir(parents=True, exist_ok=True)
     changes = []
-    for path in sorted(to.glob(f"{PREFIX}*.py")):
+    for path in sorted((*to.glob(f"{PREFIX}*.py"), *to.glob(f"{REPLAY_PREFIX}*.py"))):
         if path.name not in wanted:
             path.unlink()
             changes.append(f"removed {path}")

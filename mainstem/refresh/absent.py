@@ -52,18 +52,23 @@ def withdraw_absent(refresh: Refresh, load: Load, name: str, mapper: Mapper) -> 
 
 def unjudged(refresh: Refresh, name: str, unit: Pulled) -> str:
     """Why what did not come of a type may be there all the same; empty where it is not there."""
-    accepted = {each.cause for each in refresh.store.gaps.acceptances(refresh.site.site) if each.resource_type == name}
     if unit.unit == EXPORT:
         return "an export counts what is in its files, not what the EHR holds"
     if reads_files(refresh.site):
         return "a delivery counts what is in its files, not what the EHR holds"
     if not unit.full:
         return "only what was updated since the last time was asked for"
-    if any(each.cause not in {*accepted, GapCause.WITHDRAWAL_HELD} for each in unit.missing(name)):
+    if (missing := unit.missing(name)) and not {each.cause for each in missing} <= _allowed(refresh, name):
         return "it did not come whole"
     if unit.way not in ("", PATIENT):
         return f"it is asked for by {unit.way}, and what stands under none that is asked for does not come"
     return "" if unit.counted else "the EHR's own count does not prove that all came"
+
+
+def _allowed(refresh: Refresh, name: str) -> set[str]:
+    """What may be missing of a type that is judged all the same."""
+    accepted = refresh.store.gaps.acceptances(refresh.site.site)
+    return {GapCause.WITHDRAWAL_HELD, *(each.cause for each in accepted if each.resource_type == name)}
 
 
 def _named(refresh: Refresh, load: Load, unit: Pulled, roster: Roster | None) -> set[bytes] | None:

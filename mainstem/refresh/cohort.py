@@ -48,11 +48,6 @@ def joined(refresh: Refresh, found: Roster, types: Iterable[str]) -> set[str]:
     return new
 
 
-def widened(refresh: Refresh, types: Iterable[str]) -> bool:
-    """Whether one of the types was read of a cohort, by a site that reads everybody now."""
-    return any(refresh.store.cohorts.of(refresh.site.site, name) for name in types)
-
-
 def notes(refresh: Refresh, found: Roster, new: Collection[str]) -> list[str]:
     """What is told of the roster; `new`: who is to be read from the beginning, which of files nobody can ask for."""
     told, gone = list(found.notes), left(refresh, found) if found.members else 0

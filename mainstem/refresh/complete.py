@@ -13,6 +13,7 @@ from mainstem.refresh.delivered import judge_delivery
 from mainstem.refresh.door import holding
 from mainstem.refresh.merged import PATIENT
 from mainstem.refresh.opening import Refresh
+from mainstem.refresh.quality import judge_touched
 from mainstem.refresh.report import report_of
 from mainstem.refresh.telling import tell, try_to_tell
 from mainstem.state import Load
@@ -58,6 +59,7 @@ def _complete(refresh: Refresh, load: Load) -> None:
         whole=settled.whole,
         notes=_awaited(refresh, counts),
         unjudged=_unjudged(refresh, load),
+        quality=judge_touched(refresh, load),
     )
     cohort.settle(refresh, load, settled.watermarks)
     report = report_of(store.loads.get(load.id))

@@ -11,7 +11,7 @@ import structlog
 
 from connectors.formats.ndjson import read_batches
 from connectors.landing import Kept
-from mainstem.refresh.absent import withdraw_absent
+from mainstem.refresh.absent import unjudged, withdraw_absent
 from mainstem.refresh.alone import Alone, is_older
 from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.cohort import roster_of
@@ -46,9 +46,10 @@ def map_types(
     refresh: Refresh, load_id: str, types: Sequence[str], *, beside: PublisherBeside | None = None
 ) -> TypeCounts:
     """Maps the landed resources of some types and saves what changed. Returns the figures added up."""
-    mapper = mapper_of(refresh)
-    figures = []
-    for name in chain.from_iterable(families(types)):
+    mapper, figures = mapper_of(refresh), []
+    nothing = _nothing_came(refresh, load_id, types)
+    refresh.store.loads.nothing_came(load_id, nothing)
+    for name in chain.from_iterable(families(name for name in types if name not in nothing)):
         with holding(refresh, load_id, "map", name) as load:
             own = _own(refresh, load_id, name)
             if name == PATIENT:
@@ -56,6 +57,15 @@ def map_types(
             figures.append(_map_type(refresh, load_id, name, mapper, beside, own))
             withdraw_absent(refresh, load, name, mapper)
     return add_up(figures)
+
+
+def _nothing_came(refresh: Refresh, load_id: str, types: Sequence[str]) -> list[str]:
+    """Types of which nothing was landed and whose absence proves nothing: there is nothing to do for them."""
+    if roster_of(refresh, load_id) is not None:
+        return []
+    pulled, landed = refresh.store.loads.pulled(load_id), set(refresh.landing(load_id).types())
+    absent = [name for name in types if name not in landed and name != PATIENT]
+    return [name for name in absent if (unit := pulled.get(name)) is None or unjudged(refresh, name, unit)]
 
 
 def _own(refresh: Refresh, load_id: str, name: str) -> Callable[[bytes], bool] | None:

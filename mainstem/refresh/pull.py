@@ -1,6 +1,6 @@
 """The step pull: raw FHIR into the landing zone."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
@@ -38,9 +38,10 @@ def pull_each(refresh: Refresh, load_id: str, names: Sequence[str]) -> tuple[int
     """The same; gives the first error of a unit beside the count instead of raising it."""
     resources, failed = 0, None
     accepted = {(each.resource_type, each.cause) for each in refresh.store.gaps.acceptances(refresh.site.site)}
+    narrowed = refresh.store.cohorts.types(refresh.site.site)
     for name in names:
         with holding(refresh, load_id, "pull", name) as load:
-            pulled, error = _lacking(refresh, load, *_tried(refresh, load, name))
+            pulled, error = _lacking(refresh, load, *_tried(refresh, load, name, narrowed))
             refresh.store.loads.record_pulled(load_id, name, pulled)
         resources += pulled.resources
         if short := [each for each in pulled.short if (each.type, each.cause) not in accepted]:
@@ -50,10 +51,10 @@ def pull_each(refresh: Refresh, load_id: str, names: Sequence[str]) -> tuple[int
     return resources, failed
 
 
-def _tried(refresh: Refresh, load: Load, name: str) -> tuple[Pulled, MainstemError | None]:
-    """What a unit gave; where it raised, the error that left it unread."""
+def _tried(refresh: Refresh, load: Load, name: str, narrowed: Collection[str]) -> tuple[Pulled, MainstemError | None]:
+    """What a unit gave; where it raised, the error that left it unread. `narrowed`: types that were read of a cohort."""
     try:
-        return _pull_unit(refresh, load, name), None
+        return _pull_unit(refresh, load, name, narrowed), None
     except MainstemError as exc:
         concerned = EVERY_TYPE if name == EXPORT else name
         return Pulled(unit=name, short=[Shortfall.of_error(concerned, exc)], as_of=refresh.clock()), exc
@@ -66,6 +67,8 @@ def _lacking(
 
     A site file without types reads what its server gives; a new version of ours asks for more than it did.
     """
+    if not pulled.short:
+        return pulled, error
     known = refresh.store.watermarks.of(load.site)
     named = refresh.site.types if "types" in refresh.site.model_fields_set else load.plan.asked_types
 
@@ -83,12 +86,12 @@ def _lacking(
     return found, error if left else None
 
 
-def _pull_unit(refresh: Refresh, load: Load, name: str) -> Pulled:
+def _pull_unit(refresh: Refresh, load: Load, name: str, narrowed: Collection[str]) -> Pulled:
     types = load.plan.types if name == EXPORT else [name]
     roster = cohort.roster_of(refresh, load.id)
     joined = cohort.joined(refresh, roster, [each for each in types if each in load.plan.since]) if roster else set()
     # An export begins at one moment for all; so does everybody where a cohort was read before.
-    anew = bool(joined) if name == EXPORT else roster is None and cohort.widened(refresh, types)
+    anew = bool(joined) if name == EXPORT else roster is None and any(each in narrowed for each in types)
     since = None if anew else _since(load, types)
     wanted = Wanted(
         unit=name,
@@ -124,8 +127,10 @@ def _sharp_falls(refresh: Refresh, load: Load, pulled: Pulled) -> list[Shortfall
     """Types of which far less came than at the last full read that was whole of them."""
     fallen, limit = [], refresh.site.limits.fall_percent
     for name, now in pulled.types.items():
-        then = 0 if pulled.missing(name) else _came_before(refresh, load, pulled.unit, name)
-        if 0 < now < then * (1 - limit / 100) and then - now >= FEW:
+        if not now or pulled.missing(name):
+            continue
+        then = _came_before(refresh, load, pulled.unit, name)
+        if now < then * (1 - limit / 100) and then - now >= FEW:
             reason = f"{name}: {now} came, {then} at the last full read: more than {limit:g} % less"
             fallen.append(Shortfall(name, GapCause.SHARP_FALL, reason))
     return fallen

@@ -1,26 +1,35 @@
 """A site judged by the checks of its quality: its current records, the figures of its last load, what there was before."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from mainstem.refresh.opening import Progress, no_progress
-from mainstem.state import State
+from mainstem.refresh.opening import Progress, Refresh, no_progress
+from mainstem.state import Load, State
+from mainstem.state.subjects import index_subjects
 from schemas.errors import OperatorError
+from schemas.loads import LoadQuality
 from schemas.outcomes import record_type_of
-from transforms.quality import About, Judged, judge
-from transforms.quality.facts import Row
+
+if TYPE_CHECKING:
+    from transforms.quality import Judged
+    from transforms.quality.facts import Row
 
 _AT_ONCE = 10_000
 """Records after which it is told how far it is."""
+_RECORDS, _PERSONS = 20_000, 50
+"""Records that a night reads to judge those it touched: about a second; and persons whose records are asked for at once."""
 _EASTERNMOST = timedelta(hours=14)
 """Where a day begins first: what is dated after this day is of nobody's today."""
 
 
-def judge_site(store: State, site: str, now: datetime, progress: Progress = no_progress) -> tuple[str, Judged]:
+def judge_site(store: State, site: str, now: datetime, progress: Progress = no_progress) -> "tuple[str, Judged]":
     """The load that is judged, and what the checks found; it is kept for whoever judges the next load.
 
     Raises OperatorError where no load of the site has completed.
     """
+    from transforms.quality import About, judge  # loaded only where somebody is judged
+
     load = store.quality.last_load(site)
     if load is None:
         known = ", ".join(store.sites()) or "none"
@@ -39,6 +48,42 @@ def judge_site(store: State, site: str, now: datetime, progress: Progress = no_p
     return load.id, judged
 
 
+def judge_touched(refresh: Refresh, load: Load) -> LoadQuality | None:
+    """What the checks that judge a person alone find of those whom a load touched, of as many as a night has time for.
+
+    None where nobody was touched, and of a site's first load: that touches everybody, whom `mainstem quality` judges.
+    """
+    store, site = refresh.store, load.site
+    if not store.subjects.any_changed(load.id) or store.quality.last_load(site) is None:
+        return None
+    from transforms.quality import About, judge, shipped
+
+    touched = list(store.subjects.changed(load.id))
+    index_subjects(store.database)
+    alone = {name: check for name, check in shipped().items() if check.alone}
+    rows = _affordable(store, site, touched)
+    judged = judge(rows, About(today=(refresh.clock() + _EASTERNMOST).date()), alone)
+    looked = {each.name: sum(line.looked for _, line in each.lines) for each in judged.results}
+    found = {each.name: sum(line.found for _, line in each.lines) for each in judged.results}
+    return LoadQuality(
+        touched=len(touched),
+        judged=judged.persons,
+        looked={name: count for name, count in looked.items() if count},
+        found={name: count for name, count in found.items() if count},
+    )
+
+
+def _affordable(store: State, site: str, touched: Sequence[bytes]) -> "Iterator[Row]":
+    """The records of whole persons. Pseudonyms are in no order of anything else, so the first are as good a sample as any."""
+    read = 0
+    for start in range(0, len(touched), _PERSONS):
+        if read >= _RECORDS:
+            return
+        for row in store.quality.rows_of(site, touched[start : start + _PERSONS]):
+            read += 1
+            yield row
+
+
 def _complete(store: State, site: str) -> dict[str, date]:
     """By record type the earliest of its resource types."""
     found: dict[str, date] = {}
@@ -48,7 +93,7 @@ def _complete(store: State, site: str) -> dict[str, date]:
     return found
 
 
-def _told(rows: Iterable[Row], progress: Progress) -> Iterator[Row]:
+def _told(rows: "Iterable[Row]", progress: Progress) -> "Iterator[Row]":
     for count, row in enumerate(rows, 1):
         if count % _AT_ONCE == 0:
             progress("quality", "records", count)

@@ -4,6 +4,7 @@ Of each resource the newest line counts, whichever load landed it; what a later 
 published is what another mapping, code map or setting makes of the same, and nothing else.
 """
 
+import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
@@ -58,23 +59,25 @@ class Replayed(NamedTuple):
     resumed: bool
 
 
-def remap(refresh: Refresh) -> LoadReport:
-    """Maps all that the landing holds again. Taken up again where one is unfinished."""
-    return _replay(refresh, "remap", "")
+def remap(refresh: Refresh, *, beside: bool = True) -> LoadReport:
+    """Maps all that the landing holds again. Taken up again where one is unfinished.
+
+    `beside`: much is published in a process of its own while the rest is mapped.
+    """
+    return _replay(refresh, "remap", "", beside)
 
 
-def retry(refresh: Refresh, *, reason: str = "") -> LoadReport:
+def retry(refresh: Refresh, *, reason: str = "", beside: bool = True) -> LoadReport:
     """Maps again what could not be used, all of it or that of one reason."""
-    return _replay(refresh, "retry", reason)
+    return _replay(refresh, "retry", reason, beside)
 
 
-def _replay(refresh: Refresh, kind: Kind, reason: str) -> LoadReport:
+def _replay(refresh: Refresh, kind: Kind, reason: str, side_by_side: bool) -> LoadReport:
     began, settings = time.perf_counter(), refresh.settings
+    start_after = PUBLISH_BESIDE_FROM if side_by_side else sys.maxsize
     with locked(refresh, "run"), locked(refresh, DOOR):
         load, resumed = _opened(refresh, kind, reason)
-        with PublisherBeside(
-            refresh.site.site, settings, start_after=PUBLISH_BESIDE_FROM, notice=refresh.notice
-        ) as beside:
+        with PublisherBeside(refresh.site.site, settings, start_after=start_after, notice=refresh.notice) as beside:
             notes = _map(refresh, load, beside)
             derive(refresh, load.id)
             if (published := beside.finish()) is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
 from schemas.errors import OperatorError
-from schemas.loads import Gap, LoadReport, TypeCounts, by_words
+from schemas.loads import Gap, LoadQuality, LoadReport, TypeCounts, by_words
 
 
 def report_of(load: Load) -> LoadReport:
@@ -32,7 +32,7 @@ def verdict(refresh: Refresh, load_id: str) -> tuple[str, bool]:
     )
     for reason, count in report.refused.items():
         line += f"; {count} changes cannot be sent: {reason}"
-    told = [line, *missing_in_words(missing), "a retry is safe", *_noticed(total)]
+    told = [line, *missing_in_words(missing), "a retry is safe", *_noticed(total), *implausible(report.quality)]
     return "; ".join(told), report.status == "completed"
 
 
@@ -41,6 +41,13 @@ def _noticed(total: TypeCounts) -> list[str]:
     of = f" ({len(total.unmapped)} codes without a meaning)" if total.unmapped else ""
     counted = ", ".join(f"{count} × {flag}" for flag, count in sorted(total.flags.items()))
     return [f"noticed {counted}{of}"] if counted else []
+
+
+def implausible(quality: LoadQuality | None) -> list[str]:
+    """What was found of the persons whom a load touched."""
+    found = sorted(quality.found.items()) if quality else []
+    counted = ", ".join(f"{count} × {name}" for name, count in found)
+    return [f"implausible {counted} (see `mainstem quality`)"] if counted else []
 
 
 def missing_in_words(gaps: Iterable[Gap]) -> list[str]:

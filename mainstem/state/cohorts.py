@@ -23,6 +23,12 @@ class Cohorts:
             )
             return dict(iter(found))
 
+    def types(self, site: str) -> set[str]:
+        """The types that are read of a cohort."""
+        row = tables.cohort_member.c
+        with self._database.read() as connection:
+            return set(connection.scalars(select(row.resource_type).where(row.site == site).distinct()))
+
     def refs(self, site: str) -> set[bytes]:
         """Everybody of whom something was read."""
         row = tables.cohort_member.c
@@ -34,6 +40,8 @@ class Cohorts:
         known, row = self.of(site, resource_type), tables.cohort_member
         gone = [ref for ref, known_as in known.items() if members.get(ref) != known_as]
         come = [(ref, known_as) for ref, known_as in members.items() if known.get(ref) != known_as]
+        if not gone and not come:
+            return
         this = {"site": site, "resource_type": resource_type}
         with self._database.write() as connection:
             for start in range(0, len(gone), _AT_ONCE):

@@ -1,6 +1,7 @@
 """A load's figures, by the part of its work; a part keeps with them how far it has got, so that none is counted twice."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -49,6 +50,20 @@ def keep(connection: Connection, load_id: str, part: str, counts: TypeCounts) ->
         _insert(connection, load_id, part, counts)
     else:
         _update(connection, load_id, part, add_up([TypeCounts(**found.figures), counts]))
+
+
+def note_empty(connection: Connection, load_id: str, parts: Sequence[str]) -> None:
+    """See Loads.nothing_came."""
+    row = tables.load_part
+    begun = set(connection.scalars(select(row.c.part).where(row.c.load == load_id)))
+    empty = {
+        "load": load_id,
+        "mapping": "",
+        "place": list(Place("", 0, whole=True)),
+        "figures": TypeCounts().model_dump(),
+    }
+    if new := [{**empty, "part": part} for part in parts if part not in begun]:
+        connection.execute(insert(row), new)
 
 
 def of_load(connection: Connection, load_id: str) -> dict[str, TypeCounts]:

@@ -1,6 +1,6 @@
 """Windows that could not be read, visible until their type is, or until an operator accepts that they are missing."""
 
-from collections.abc import Container
+from collections.abc import Collection, Container
 from datetime import datetime
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ class Gaps:
     def close(self, site: str, resource_type: str, at: datetime) -> int:
         """What was missing has been read. Returns how many gaps were closed."""
         with self._database.write() as connection:
-            return close(connection, site, resource_type, at)
+            return close(connection, site, [resource_type], at)
 
     def acceptances(self, site: str) -> list[Acceptance]:
         """What is accepted as missing, by type."""
@@ -94,11 +94,11 @@ def open_one(connection: Connection, site: str, gap: Gap, at: datetime) -> None:
     connection.execute(insert(row).values(site=site, opened=at, **gap.model_dump()))
 
 
-def close(connection: Connection, site: str, resource_type: str, at: datetime) -> int:
-    """See Gaps.close."""
+def close(connection: Connection, site: str, resource_types: Collection[str], at: datetime) -> int:
+    """See Gaps.close; for several types."""
     row = tables.gap
-    this = (row.c.site == site, row.c.resource_type == resource_type, row.c.closed.is_(None))
-    return connection.execute(update(row).where(*this).values(closed=at)).rowcount
+    these = (row.c.site == site, row.c.resource_type.in_(list(resource_types)), row.c.closed.is_(None))
+    return connection.execute(update(row).where(*these).values(closed=at)).rowcount
 
 
 def end_acceptances(connection: Connection, site: str, resource_type: str, still: Container[str]) -> None:

@@ -14,7 +14,7 @@ from mainstem.state import figures, gaps, quarantine, tables, watermarks
 from mainstem.state.batch import Place
 from mainstem.state.outbox import refused_by_reason, tell
 from schemas.errors import MainstemError, OperatorError
-from schemas.loads import Gap, LoadEvent, LoadEventType, LoadReport, Mode, TypeCounts
+from schemas.loads import Gap, LoadEvent, LoadEventType, LoadQuality, LoadReport, Mode, TypeCounts
 from schemas.outcomes import families
 
 _LOOKED_BACK = 100
@@ -80,6 +80,7 @@ class Missing(NamedTuple):
     """What else is worth a word."""
     unjudged: Mapping[str, str] = MappingProxyType({})
     """Why what did not come of a type stays, by type."""
+    quality: LoadQuality | None = None
 
 
 class Loads:
@@ -193,6 +194,12 @@ class Loads:
             hold_open(connection, load_id)
             return figures.begin(connection, load_id, part, mapping)
 
+    def nothing_came(self, load_id: str, parts: Sequence[str]) -> None:
+        """Of these parts nothing is left and nothing was read; those that were begun stay as they are."""
+        with self._database.write() as connection:
+            hold_open(connection, load_id)
+            figures.note_empty(connection, load_id, parts)
+
     def last_mapping(self, site: str, part: str) -> str | None:
         """What a part of the work was last mapped by, in the loads of the site that ended."""
         row, load = tables.load_part.c, tables.load.c
@@ -227,6 +234,7 @@ class Loads:
         whole: Iterable[str] = (),
         notes: Iterable[str] = (),
         unjudged: Mapping[str, str] = MappingProxyType({}),
+        quality: LoadQuality | None = None,
     ) -> dict[str, datetime]:
         """Ends a load in one transaction: moves watermarks, closes the gaps of their types, opens those `missing`, tells of it.
 
@@ -246,7 +254,7 @@ class Loads:
                     "completed",
                     ended,
                     moved,
-                    Missing(list(missing), list(accepted), set(whole), list(notes), unjudged),
+                    Missing(list(missing), list(accepted), set(whole), list(notes), unjudged, quality),
                     None,
                 )
             elif load.status != "completed":
@@ -288,8 +296,7 @@ class Loads:
             watermarks.move(connection, load.site, name, value, load.id)
             still = {gap.cause for gap in missing.accepted if gap.resource_type == name}
             gaps.end_acceptances(connection, load.site, name, still)
-        for name in {*moved, *missing.whole}:
-            gaps.close(connection, load.site, name, ended)
+        gaps.close(connection, load.site, {*moved, *missing.whole}, ended)
         for gap in missing.gaps:
             gaps.open_one(connection, load.site, gap, ended)
         last = last_number(connection, load.site)
@@ -435,6 +442,7 @@ def _reported(
         refused=refused,
         notes=[*_noted(connection, load.id, counts), *missing.notes],
         unjudged=dict(missing.unjudged),
+        quality=missing.quality,
     )
 
 
@@ -482,6 +490,7 @@ def _tell_ended(connection: Connection, load: Load, report: LoadReport, ended: d
         replay=report.replay,
         refused=report.refused,
         error=error,
+        quality=report.quality,
     )
     _tell(connection, said, ended)
 

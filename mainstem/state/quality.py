@@ -1,17 +1,19 @@
 """A site's current records as checks of its quality see them, and what was counted when a load was judged."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import ColumnElement, delete, func, insert, select
 
 from mainstem.database import Database
 from mainstem.state import quarantine, tables
 from mainstem.state.subjects import index_subjects
 from schemas.loads import LoadReport, TypeCounts
 from schemas.outcomes import record_type_of
-from transforms.quality.facts import Row
-from transforms.quality.facts.profile import Profile
+
+if TYPE_CHECKING:
+    from transforms.quality.facts import Row
+    from transforms.quality.facts.profile import Profile
 
 _AT_ONCE = 500
 _KEPT = 12
@@ -39,25 +41,30 @@ class Quality:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def rows(self, site: str) -> Iterator[Row]:
+    def rows(self, site: str) -> "Iterator[Row]":
         """The current records, by subject, a few hundred subjects at a time: no transaction stays open, memory stays flat."""
         index_subjects(self._database)
-        row, after = tables.record.c, b""
-        wanted = select(row.subject, row.content, row.provenance).where(row.site == site, row.content.is_not(None))
+        after = b""
         while subjects := self._subjects(site, after):
-            with self._database.read() as connection:
-                some = wanted.where(row.subject.in_(subjects)).order_by(row.subject, row.id)
-                for each in connection.execution_options(yield_per=2000).execute(some):
-                    yield Row(*each)
+            yield from self.rows_of(site, subjects)
             after = subjects[-1]
+
+    def rows_of(self, site: str, subjects: Sequence[bytes]) -> "Iterator[Row]":
+        """The current records of some subjects, by subject."""
+        from transforms.quality.facts import Row  # loaded only where somebody is judged
+
+        row = tables.record.c
+        wanted = select(row.subject, row.content, row.provenance).where(_of_site(site), row.content.is_not(None))
+        with self._database.read() as connection:
+            some = wanted.where(row.subject.in_(subjects)).order_by(row.subject, row.id)
+            for each in connection.execution_options(yield_per=2000).execute(some):
+                yield Row(*each)
 
     def _subjects(self, site: str, after: bytes) -> Sequence[bytes]:
         row = tables.record.c
-        # The plus keeps SQLite from the index by number, by which all subjects would be sorted each time.
-        of_site = text("+record.site = :site") if self._database.is_sqlite else row.site == site
-        wanted = select(row.subject).distinct().where(of_site, row.subject > after).order_by(row.subject)
+        wanted = select(row.subject).distinct().where(_of_site(site), row.subject > after).order_by(row.subject)
         with self._database.read() as connection:
-            return connection.scalars(wanted.limit(_AT_ONCE), {"site": site} if self._database.is_sqlite else {}).all()
+            return connection.scalars(wanted.limit(_AT_ONCE)).all()
 
     def held(self, site: str) -> Held:
         """By the counts that are kept."""
@@ -79,15 +86,17 @@ class Quality:
             found = connection.execute(wanted.order_by(row.started.desc(), row.id.desc()).limit(1)).first()
         return None if found is None else LastLoad(found[0], LoadReport.model_validate(found[1]).types)
 
-    def before(self, site: str, load_id: str) -> Profile | None:
+    def before(self, site: str, load_id: str) -> "Profile | None":
         """What was counted when the newest load but this one was judged."""
+        from transforms.quality.facts.profile import Profile
+
         row = tables.profile.c
         wanted = select(row.counted).where(row.site == site, row.load != load_id).order_by(row.load.desc()).limit(1)
         with self._database.read() as connection:
             found = connection.scalars(wanted).first()
         return None if found is None else Profile.from_json(found)
 
-    def keep(self, site: str, load_id: str, profile: Profile) -> None:
+    def keep(self, site: str, load_id: str, profile: "Profile") -> None:
         """What was counted when a load was judged; of the last loads."""
         row = tables.profile
         with self._database.write() as connection:
@@ -95,3 +104,8 @@ class Quality:
             connection.execute(insert(row).values(site=site, load=load_id, counted=profile.as_json()))
             kept = select(row.c.load).where(row.c.site == site).order_by(row.c.load.desc()).limit(_KEPT)
             connection.execute(delete(row).where(row.c.site == site, row.c.load.not_in(connection.scalars(kept).all())))
+
+
+def _of_site(site: str) -> ColumnElement[bool]:
+    """By an index of the site SQLite, which cannot know better, would read all of it for each portion of subjects."""
+    return func.coalesce(tables.record.c.site, "") == site

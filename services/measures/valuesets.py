@@ -4,7 +4,7 @@ Only what an expansion lists belongs to a set: definitions (`compose`) are not w
 than it is, is refused by file: no expansion, a page of one, an entry without system or code, an empty set.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +27,7 @@ class Expanded:
     """As its publisher numbers it; empty where it has none."""
     title: str
     codes: frozenset[tuple[str, str]]
-    """(system, code), both as the expansion writes them."""
+    """(system, code): the system as records write it, the code as the expansion does."""
 
     @property
     def oid(self) -> str:
@@ -109,9 +109,10 @@ class _Unusable(Exception):
     """Why a file, or a set in it, cannot be used; holds no content."""
 
 
-def load_value_sets(folder: Path) -> ValueSets:
+def load_value_sets(folder: Path, *, system: Callable[[str], str]) -> ValueSets:
     """Every value set of the folder's JSON files, those in folders below too; a file holds one or a Bundle of them.
 
+    `system` gives a code system's URI as records write it: the VSAC names HCPCS otherwise than CMS does.
     OperatorError with a line for each file that cannot be used.
     """
     paths = sorted(path for path in folder.rglob("*.json") if not path.name.startswith("."))
@@ -124,7 +125,7 @@ def load_value_sets(folder: Path) -> ValueSets:
     faults: list[str] = []
     for path in paths:
         try:
-            for value_set in _read(path):
+            for value_set in _read(path, system):
                 _add(value_set, path, found, origins)
         except _Unusable as exc:
             faults.append(f"{path}: {exc}")
@@ -141,7 +142,7 @@ def _add(value_set: Expanded, path: Path, found: dict[str, Expanded], origins: d
     origins.setdefault(value_set.url, path)
 
 
-def _read(path: Path) -> Iterator[Expanded]:
+def _read(path: Path, system: Callable[[str], str]) -> Iterator[Expanded]:
     try:
         read: _ValueSet | _Bundle = msgspec.json.decode(path.read_bytes(), type=_ValueSet | _Bundle)
     except OSError:
@@ -152,7 +153,7 @@ def _read(path: Path) -> Iterator[Expanded]:
     if not resources:
         raise _Unusable("is a Bundle without a ValueSet")
     for resource in resources:
-        yield _value_set(resource)
+        yield _value_set(resource, system)
 
 
 def _where(exc: Any) -> str:
@@ -160,7 +161,7 @@ def _where(exc: Any) -> str:
     return "it is of another resource type" if "Invalid value" in str(exc) else str(exc)
 
 
-def _value_set(resource: _ValueSet) -> Expanded:
+def _value_set(resource: _ValueSet, system: Callable[[str], str]) -> Expanded:
     if not resource.url:
         raise _Unusable("a ValueSet without url")
     expansion = resource.expansion
@@ -171,8 +172,8 @@ def _value_set(resource: _ValueSet) -> Expanded:
         raise _Unusable(
             f"value set {resource.url} is a page of its expansion: {len(entries)} of {expansion.total or 'more'} codes"
         )
-    codes = frozenset((entry.system, entry.code) for entry in entries if not entry.abstract)
-    if any(not system or not code for system, code in codes):
+    codes = frozenset((entry.system and system(entry.system), entry.code) for entry in entries if not entry.abstract)
+    if any(not uri or not code for uri, code in codes):
         raise _Unusable(f"value set {resource.url} has an entry without system or code")
     if not codes:
         raise _Unusable(f"value set {resource.url} holds no code")

@@ -38,9 +38,10 @@ def test_a_broken_site_file_takes_no_other_sites_stub_away(folder: Path) -> None
     (folder / "north.toml").write_text("site = north\n")
     assert read_site(folder / "east.toml").site.name == "east"
     written = stubs(folder)
-    assert sorted(written) == ["ehr_pull__east.py", "ehr_pull__north.py"]
+    names = ["ehr_pull__east.py", "ehr_pull__north.py", "ehr_replay__east.py", "ehr_replay__north.py"]
+    assert sorted(written) == names
     assert 'site_dag("north")' in written["ehr_pull__north.py"]
-    assert len(write_stubs(folder, folder / "dags")) == 2
+    assert len(write_stubs(folder, folder / "dags")) == 4
     (fault,) = faults(folder)
     assert "north.toml" in fault
 
@@ -49,3 +50,12 @@ def test_a_stub_is_named_after_its_file(folder: Path) -> None:
     """Airflow finds the site file by the stub's word, whatever the site is called inside."""
     (folder / "north.toml").rename(folder / "nord.toml")
     assert 'site_dag("nord")' in stubs(folder)["ehr_pull__nord.py"]
+    assert 'replay_dag("nord")' in stubs(folder)["ehr_replay__nord.py"]
+
+
+def test_the_stubs_of_a_site_that_is_gone_go_too(folder: Path) -> None:
+    write_stubs(folder, folder / "dags")
+    (folder / "north.toml").unlink()
+    assert [line for line in write_stubs(folder, folder / "dags") if line.startswith("removed")] == [
+        f"removed {folder / 'dags' / name}" for name in ("ehr_pull__north.py", "ehr_replay__north.py")
+    ]

@@ -63,9 +63,9 @@ def airflow_environment(home: Path) -> dict[str, str]:
     }
 
 
-def run_dag(lhn: Network, home: Path, site: str, **conf: object) -> tuple[dict[str, Any], str]:
+def run_dag(lhn: Network, home: Path, site: str, kind: str = "ehr_pull", **conf: object) -> tuple[dict[str, Any], str]:
     """A whole DAG run in a process of its own; what it says of itself, and all its output."""
-    stub = home / "dags" / f"ehr_pull__{site}.py"
+    stub = home / "dags" / f"{kind}__{site}.py"
     stub.parent.mkdir(exist_ok=True)
     stub.write_text(stubs(lhn.folder)[stub.name])
     done = subprocess.run(
@@ -250,9 +250,28 @@ def test_a_unit_that_somebody_else_is_at_is_no_gap_however_often_it_was_tried(ai
     assert done.stdout.strip().endswith("busy []"), done.stderr[-2000:]
 
 
+def test_a_landing_is_mapped_again_by_its_own_dag(lhn: Network, airflow_home: Path, tmp_path: Path) -> None:
+    """The run's note says what was done; with nothing landed, why not; what a code map leaves as it is is not published again."""
+    deliver(children(1), tmp_path / "west")
+    (lhn.folder / "map.csv").write_text("system,code,target_system,target_code,note\n")
+    path = lhn.files_site("west", tmp_path / "west", code_map="map.csv")
+    result, output = run_dag(lhn, airflow_home, "west", "ehr_replay")
+    assert result["state"] == "failed", output[-4000:]
+    assert "the landing holds nothing" in told(result, "Cause", "Fix", "Who")["Cause"]
+    lhn.refresh(path)
+    before = len(lhn.events())
+    (lhn.folder / "map.csv").write_text(
+        "system,code,target_system,target_code,note\nurn:oid:9.9,X,http://loinc.org,8302-2,\n"
+    )
+    result, output = run_dag(lhn, airflow_home, "west", "ehr_replay")
+    assert result["state"] == "success", output[-4000:]
+    assert "completed: read" in result["note"]
+    assert len(lhn.events()) == before
+
+
 def test_the_stubs_are_in_step_with_the_site_files() -> None:
     """`make generated` was run after the last site was added."""
-    committed = {path.name: path.read_text() for path in (REPOSITORY / "dags").glob("ehr_pull__*.py")}
+    committed = {path.name: path.read_text() for path in (REPOSITORY / "dags").glob("ehr_*__*.py")}
     assert stubs(REPOSITORY / "sites") == committed
 
 

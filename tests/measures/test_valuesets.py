@@ -8,6 +8,7 @@ import pytest
 
 from schemas.errors import OperatorError
 from services.measures.valuesets import ValueSets, load_value_sets
+from transforms.codes.systems import repaired_system
 
 URL = "http://example.org/fhir/ValueSet/2.999.1.10"
 LOINC, SNOMED = "http://loinc.org", "http://snomed.info/sct"
@@ -30,7 +31,7 @@ def loaded(folder: Path, **files: Any) -> ValueSets:
     for name, content in files.items():
         text = content if isinstance(content, str) else json.dumps(content)
         (folder / f"{name}.json").write_text(text, encoding="utf-8")
-    return load_value_sets(folder)
+    return load_value_sets(folder, system=str)
 
 
 def test_set_is_found_by_url_oid_and_version(tmp_path: Path) -> None:
@@ -112,9 +113,18 @@ def test_every_unusable_file_is_told_at_once(tmp_path: Path) -> None:
 def test_folder_without_files_and_set_that_is_not_there_are_told(tmp_path: Path) -> None:
     """A measure without its set would count nobody."""
     with pytest.raises(OperatorError, match="no file of a value set"):
-        load_value_sets(tmp_path / "nowhere")
+        load_value_sets(tmp_path / "nowhere", system=str)
     sets = loaded(tmp_path, a=value_set(coded("1")))
     with pytest.raises(OperatorError, match=r"no value set 2\.999\.7"):
         sets.named("2.999.7")
     with pytest.raises(OperatorError, match="is of version 20260101, not 20250101"):
         sets.named(f"{URL}|20250101")
+
+
+def test_a_code_system_is_named_as_records_name_it(tmp_path: Path) -> None:
+    """The VSAC writes HCPCS in another way than CMS does; a code of it must be found all the same."""
+    vsac, cms = "http://www.nlm.nih.gov/research/umls/hcpcs", "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+    one = {"resourceType": "ValueSet", "url": URL, "expansion": {"contains": [{"system": vsac, "code": "G0270"}]}}
+    (tmp_path / "one.json").write_text(json.dumps(one))
+    found = load_value_sets(tmp_path, system=lambda uri: repaired_system(uri) or uri).named(URL)
+    assert found.codes == {(cms, "G0270")}

@@ -166,6 +166,24 @@ def test_a_derived_value_follows_its_inputs(lhn: Network, site: Path, tmp_path: 
     assert night(lhn, site) == {}
 
 
+def test_a_reading_that_goes_over_to_another_child_takes_its_values_along(
+    lhn: Network, site: Path, tmp_path: Path
+) -> None:
+    """To and fro, so that each child is derived once before the other: nothing is lost, nothing stays behind."""
+    folder = tmp_path / "west"
+    other = PATIENT | {"id": "kid-2", "birthDate": "2013-03-01"}
+    moved = weight(1, 30.5) | {"subject": {"reference": "Patient/kid-2"}}
+    deliver(folder, PATIENT, other, weight(1, 30.5))
+    (first,) = night(lhn, site, "weight-z")["weight-z"]
+    deliver(folder, moved)
+    (second,) = night(lhn, site, "weight-z")["weight-z"]
+    deliver(folder, weight(1, 30.5))
+    (third,) = night(lhn, site, "weight-z")["weight-z"]
+    assert first["subject"] != second["subject"]
+    assert first["value"] > second["value"]
+    assert third == first
+
+
 def test_a_birth_date_that_comes_late_or_is_corrected_changes_every_z_score(
     lhn: Network, site: Path, tmp_path: Path
 ) -> None:

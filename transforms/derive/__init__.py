@@ -53,7 +53,7 @@ class Value:
     """How one value is derived."""
 
     name: str
-    """The published method; with its version and the anchor it makes the record's id, so it stays."""
+    """The published method; with its version, the anchor and the person it makes the record's id, so it stays."""
     version: str = "1"
     """Another version stands beside this one, as records of its own, for as long as the network asks for both."""
     quantity: str
@@ -64,7 +64,7 @@ class Value:
     codes: frozenset[str] = frozenset()
     """Codes of the observations it reads."""
     ingredients: frozenset[str] = frozenset()
-    """Ingredients of the medications it reads."""
+    """Drugs of the medications it reads; a beginning with an asterisk stands for all codes that begin so."""
     window: str
     method: str
     sources: tuple[str, ...]
@@ -133,8 +133,12 @@ class Inputs:
 
 def _named(pattern: bytes, names: Iterable[str]) -> re.Pattern[bytes]:
     """Finds any of some names; nothing where there are none."""
-    alternatives = b"|".join(re.escape(name.encode()) for name in sorted(names))
+    alternatives = b"|".join(_spelt(name.encode()) for name in sorted(names))
     return re.compile(pattern % alternatives if alternatives else b"(?!)")
+
+
+def _spelt(name: bytes) -> bytes:
+    return re.escape(name[:-1]) + rb"\w*" if name.endswith(b"*") else re.escape(name)
 
 
 class Deriver:
@@ -158,7 +162,9 @@ class Deriver:
         """
         standing: set[bytes] = set()
         facts: list[Fact] = []
+        subject = b""
         for record in records:
+            subject = record.subject
             if record.type == DERIVED:
                 if decode(record.content).get("method") in self._methods:
                     standing.add(record.id)
@@ -169,14 +175,17 @@ class Deriver:
             if must.isdisjoint(history.held):
                 continue
             for derived in value.derive(history):
-                mapped = self._record(value, derived)
+                mapped = self._record(value, derived, subject)
                 standing.discard(mapped.id)
                 yield mapped
         yield from (id_[:REF_BYTES] for id_ in sorted(standing))
 
-    def _record(self, value: Value, derived: Derived) -> Mapped:
+    def _record(self, value: Value, derived: Derived, subject: bytes) -> Mapped:
+        """Its id hangs on the person too: of a reading that goes over to another the value is another's, and that of the first
+        is withdrawn, in whatever order the two are derived.
+        """
         anchor, key, dated = derived.anchor, value.key, derived.effective_date
-        id_ = self._refs[key](_bytes_of(anchor.id)) + WHOLE
+        id_ = self._refs[key](bytes.fromhex(anchor.id[2:]) + subject) + WHOLE
         facts = {
             "quantity": value.quantity,
             "value": Raw(_number(derived.value)),
@@ -191,17 +200,13 @@ class Deriver:
         content: dict[str, Any] = {
             "type": DERIVED,
             "id": hexadecimal(b"r-", id_),
-            "subject": anchor.subject,
+            "subject": hexadecimal(b"s-", subject),
             "site": self._site,
         }
         for name in self._leave:
             if fact := facts[name]:
                 content[name] = fact
-        return Mapped(id_, DERIVED, _bytes_of(anchor.subject), encode(content), self._told[key], None)
-
-
-def _bytes_of(hexadecimal_id: str) -> bytes:
-    return bytes.fromhex(hexadecimal_id[2:])
+        return Mapped(id_, DERIVED, subject, encode(content), self._told[key], None)
 
 
 def _number(value: float) -> bytes:

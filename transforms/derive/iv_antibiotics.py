@@ -29,8 +29,8 @@ _ANTIBIOTICS = frozenset(
         "7233",
         "7773",
     ]
-)
-"""RxNorm: tobramycin, amikacin, gentamicin, ceftazidime, cefepime, ceftriaxone, cefazolin, meropenem, imipenem, aztreonam,
+) | {"J01*"}
+"""ATC's antibacterials for systemic use; RxNorm: tobramycin, amikacin, gentamicin, ceftazidime, cefepime, ceftriaxone, cefazolin, meropenem, imipenem, aztreonam,
 piperacillin, ticarcillin, colistin, vancomycin, linezolid, ciprofloxacin, levofloxacin, nafcillin, oxacillin."""
 _GAP = 14
 """Days without, up to which it is the same exacerbation."""

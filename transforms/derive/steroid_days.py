@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterator
 
 from transforms.derive import Derived, Value
 from transforms.derive.history import Fact, History
-from transforms.derive.kinds.medicines import SYSTEMIC, by_route, courses, days_within
+from transforms.derive.kinds.medicines import SYSTEMIC, by_route, courses, days_within, is_one, readable
 from transforms.derive.kinds.visits import AS_OF_VISIT, on, visits
 
-_MOSTLY_SYSTEMIC = frozenset({"8640", "8638", "6902"})
-"""Prednisone, prednisolone, methylprednisolone: systemic where no route is told."""
+_MOSTLY_SYSTEMIC = frozenset({"8640", "8638", "6902", "H02AB*"})
+"""Prednisone, prednisolone, methylprednisolone, ATC's systemic glucocorticoids: systemic where no route is told."""
 _BY_ROUTE = frozenset({"5492", "3264"})
 """Hydrocortisone, dexamethasone: also creams and drops, so a systemic route must be told."""
 _STEROIDS = _MOSTLY_SYSTEMIC | _BY_ROUTE
 
 
 def _systemic(fact: Fact) -> bool:
-    if fact.route or not _MOSTLY_SYSTEMIC & {*fact.ingredients}:
+    if fact.route or not is_one(fact, _MOSTLY_SYSTEMIC):
         return by_route(fact, SYSTEMIC)
     return True
 
@@ -40,11 +40,11 @@ VALUES = tuple(
         quantity="days on systemic steroids",
         unit="d",
         needs=frozenset({"encounter", "medication"}),
-        ingredients=_STEROIDS,
+        ingredients=readable(_STEROIDS),
         window=f"{AS_OF_VISIT}: the {window} days that end with it, for whoever ever had one",
         method="prednisone, prednisolone, methylprednisolone, and by a systemic route hydrocortisone, dexamethasone; from "
-        "start to end or days of supply, overlaps counted once; without either only what was given, on its day",
-        sources=("RxNorm ingredients 8640, 8638, 6902, 5492, 3264",),
+        "start to end, days of supply or steps, overlaps counted once; without either only what was given, on its day",
+        sources=("RxNorm ingredients 8640, 8638, 6902, 5492, 3264; ATC H02AB",),
         derive=_days(window),
     )
     for window in (90, 365)

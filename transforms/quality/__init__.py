@@ -87,6 +87,8 @@ class Check:
     """Of the threshold."""
     fix: str
     who: Who
+    alone: bool = False
+    """Whether it judges a person without the others of the site: then a night judges those whom its load touched."""
     begin: Callable[[About], Judge]
 
 

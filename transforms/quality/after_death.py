@@ -27,5 +27,6 @@ CHECK = Check(
     f"(https://ohdsi.github.io/DataQualityDashboard/articles/checks/plausibleBeforeDeath.html); {SLIP_SOURCE}",
     fix="Check the date of death in the chart, and whether records of another person were filed under this one.",
     who="site IT",
+    alone=True,
     begin=each(_look),
 )

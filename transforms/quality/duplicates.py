@@ -54,5 +54,6 @@ CHECK = Check(
     source=SLIP_SOURCE,
     fix="Find the second road: a history conversion beside the live feed, two interfaces, merged charts; deliver one of them.",
     who="site IT",
+    alone=True,
     begin=each(_look),
 )

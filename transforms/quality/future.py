@@ -23,5 +23,6 @@ CHECK = Check(
     source="ours: one in a thousand; PCORnet's data check 2.01 allows 5 %",
     fix="Find out which field the feed takes the date from: a scheduled time is not the time it was done; check its time zone.",
     who="site IT",
+    alone=True,
     begin=each(_look),
 )

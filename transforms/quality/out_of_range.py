@@ -54,5 +54,6 @@ CHECK = Check(
     source=f"tables/plausible.csv and the mapping's table of units; {SLIP_SOURCE}",
     fix="Look at some of the records in the chart: a wrong unit, a wrong patient or a slip of the keyboard; correct it there.",
     who="site IT",
+    alone=True,
     begin=each(_look),
 )

@@ -227,6 +227,19 @@ def test_steroid_days_count_overlaps_once_and_gaps_not() -> None:
     assert of(derive(visit("2024-06-30")), "systemic-steroid-days-90") == []
 
 
+def test_a_steroid_is_known_by_its_ingredient_its_tablet_or_its_atc_code() -> None:
+    """And a taper lasts as long as its steps; one with an open step nobody knows the end of."""
+    atc = {"system": "http://www.whocc.no/atc", "code": "H02AB06"}
+    tablet = record("medication", kind="ordered", start_date="2024-06-01", end_date="2024-06-03", code="312615")
+    by_atc = record("medication", kind="ordered", start_date="2024-05-01", days_supply=2, codings=[atc])
+    steps = [{"sequence": 1, "days": 7}, {"sequence": 2, "days": 14}, {"sequence": 2, "days": 3}]
+    taper = medicine("8640", "2024-04-05", steps=steps)
+    vague = medicine("8640", "2024-05-20", steps=[*steps, {"sequence": 3}])
+    inhaled = record("medication", kind="ordered", start_date="2024-06-10", days_supply=9, code="896188")
+    found = derive(visit("2024-06-30"), tablet, by_atc, taper, vague, inhaled)
+    assert of(found, "systemic-steroid-days-90") == [3 + 2 + 21]
+
+
 def test_exacerbations_treated_with_intravenous_antibiotics() -> None:
     """Courses a fortnight apart are one; by mouth, or without cystic fibrosis, none."""
     iv = {"route": [{"code": "47625008"}]}
@@ -296,9 +309,10 @@ def test_how_long_somebody_has_diabetes() -> None:
 
 def test_the_last_visit_and_the_age_at_transition() -> None:
     """One record a person that moves with the visits; leaving a centre by its enrolment."""
-    found = derive(
-        girl("2004-03-02"), visit("2024-03-02"), visit("2024-01-02"), visit("2025-01-01", status="cancelled")
-    )
+    whole = visit("2024-03-02")
+    ward = visit("2024-03-03", part_of=json.loads(whole.content)["id"])
+    called_off = visit("2025-01-01", status="cancelled")
+    found = derive(girl("2004-03-02"), whole, ward, visit("2024-01-02"), called_off)
     (last,) = (each for each in found if each["method"] == "last-visit")
     assert (last["value"], last["effective_date"], len(last["inputs"])) == (2, "2024-03-02", 2)
     left = record("enrolment", registry="ibd", status="transitioned", end_date="2024-03-02")

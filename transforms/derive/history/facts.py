@@ -13,12 +13,19 @@ class Coded(Struct, frozen=True, gc=False):
     system: str | None = None
 
 
+class Step(Struct, frozen=True, gc=False):
+    """A step of a dosage."""
+
+    sequence: int | None = None
+    end_date: str | None = None
+    days: float | None = None
+
+
 class Fact(Struct, frozen=True, gc=False):
     """One current record; what a type does not have is None."""
 
     type: str
     id: str
-    subject: str
     code: str | None = None
     value: float | None = None
     value_code: str | None = None
@@ -38,6 +45,7 @@ class Fact(Struct, frozen=True, gc=False):
     start_date: str | None = None
     end_date: str | None = None
     days_supply: float | None = None
+    steps: Sequence[Step] = ()
     ingredients: Sequence[str] = ()
     route: Sequence[Coded] = ()
     codings: Sequence[Coded] = ()
@@ -49,6 +57,7 @@ class Fact(Struct, frozen=True, gc=False):
     state: str | None = None
     diagnosis_date: str | None = None
     replaces: Sequence[str] = ()
+    part_of: object = None
 
 
 _decode = Decoder(Fact).decode

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from transforms.derive.history import Fact, History, day_of
 
-_NO_VISIT = frozenset({"planned", "cancelled", "entered-in-error", "noshow", "booked", "proposed", "pending"})
+_NO_VISIT = frozenset({"planned", "cancelled", "entered-in-error"})
 AS_OF_VISIT = "as of each visit, on its first day"
 
 
@@ -17,8 +17,9 @@ class Visit(NamedTuple):
 
 
 def visits(history: History) -> list[Visit]:
-    """By day."""
-    found = ((day_of(fact.start_date), fact) for fact in history.of("encounter") if fact.status not in _NO_VISIT)
+    """By day; a stretch of a visit, such as a stay on one ward, is counted with it."""
+    took_place = (fact for fact in history.of("encounter") if fact.status not in _NO_VISIT and not fact.part_of)
+    found = ((day_of(fact.start_date), fact) for fact in took_place)
     return sorted(
         (Visit(day, fact) for day, fact in found if day is not None), key=lambda visit: (visit.day, visit.fact.id)
     )

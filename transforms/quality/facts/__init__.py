@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -81,24 +81,10 @@ class Fact(Struct, gc=False):
     replaces: Sequence[str] = ()
     flags: Sequence[str] = ()
     """What mapping noticed of it; of its provenance."""
-
-    @property
-    def dated(self) -> str | None:
-        """The local date it is of, as precise as it is known."""
-        return (
-            self.effective_date
-            or self.start_date
-            or self.performed_date
-            or self.authored_date
-            or self.occurrence_date
-            or self.recorded_date
-            or self.onset_date
-        )
-
-    @property
-    def day(self) -> int | None:
-        """The local date as Python's ordinal; none of a year or a month alone."""
-        return ordinal(self.dated)
+    dated: str | None = None
+    """The local date it is of, as precise as it is known; whichever field its type tells it by."""
+    day: int | None = None
+    """The same as Python's ordinal; none of a year or a month alone."""
 
     @property
     def source(self) -> str:
@@ -147,7 +133,14 @@ class Person:
 
     def of(self, *types: str) -> Iterator[Fact]:
         """The records of some types."""
-        return (fact for fact in self.facts if fact.type in types)
+        return (fact for kind in types for fact in self._by_type.get(kind, ()))
+
+    @cached_property
+    def _by_type(self) -> dict[str, list[Fact]]:
+        found: dict[str, list[Fact]] = {}
+        for fact in self.facts:
+            found.setdefault(fact.type, []).append(fact)
+        return found
 
     def months(self, day: int) -> float | None:
         """Age in months."""
@@ -155,17 +148,18 @@ class Person:
 
     def readings(self, codes: frozenset[str], unit: str) -> list[Reading]:
         """Exact numbers of some codes in a unit, on known days, by time."""
-        found = [
-            Reading(fact.day, fact.value, fact)
-            for fact in self.facts
-            if fact.code in codes
-            and fact.value is not None
-            and fact.day is not None
-            and fact.unit == unit
-            and fact.comparator is None
-            and fact.type == "observation"
-        ]
+        found = [each for code in codes for each in self._numbers.get(code, ()) if each.fact.unit == unit]
         return sorted(found, key=_by_time)
+
+    @cached_property
+    def _numbers(self) -> dict[str, list[Reading]]:
+        found: dict[str, list[Reading]] = {}
+        for fact in self.facts:
+            if fact.value is None or fact.day is None or fact.comparator is not None or fact.type != "observation":
+                continue
+            if fact.code:
+                found.setdefault(fact.code, []).append(Reading(fact.day, fact.value, fact))
+        return found
 
 
 def _by_time(reading: Reading) -> tuple[int, str, str]:
@@ -180,6 +174,17 @@ def person_of(rows: Iterable[Row]) -> Person:
 def fact_of(row: Row) -> Fact:
     """A record with what mapping noticed of it."""
     fact = _decode(row.content)
+    fact.dated = (
+        fact.effective_date
+        or fact.start_date
+        or fact.performed_date
+        or fact.authored_date
+        or fact.occurrence_date
+        or fact.recorded_date
+        or fact.onset_date
+    )
+    if fact.dated is not None:
+        fact.day = ordinal(fact.dated)
     _before, found, rest = row.provenance.partition(_FLAGS)
     if found:
         fact.flags = rest.partition(b'"]')[0].decode().split('","')

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import date
+from functools import lru_cache
 
 from transforms.quality.facts import Person
 
@@ -67,6 +68,7 @@ def profile_of(person: Person, counted: "Counter[tuple[str, str, int]]") -> None
             counted[key] += 1
 
 
+@lru_cache(maxsize=50_000)
 def month_of(day: int | None) -> int:
     """The number of a day's month."""
     if day is None:

@@ -1,0 +1,123 @@
+"""A FHIR server that costs next to nothing: pages and files made before, sent as fast as they are taken. Run as a process."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import Any
+
+PAGE = 200
+CHUNK = 1 << 18
+GIGABIT = 125_000_000
+"""Bytes a second of the link between a hospital and whoever reads it, where that is good."""
+Answer = tuple[int, dict[str, str], "bytes | Path"]
+
+
+def observation(number: int, note: str = "") -> dict[str, Any]:
+    """A laboratory value as servers write them."""
+    category = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}
+    found = {
+        "resourceType": "Observation",
+        "id": f"lab-{number:08}",
+        "meta": {"lastUpdated": "2026-01-01T00:00:00Z"},
+        "status": "final",
+        "category": [{"coding": [category]}],
+        "code": {"coding": [{"system": "http://loinc.org", "code": "718-7"}], "text": "Hemoglobin"},
+        "subject": {"reference": f"Patient/kid-{number % 500}"},
+        "effectiveDateTime": "2026-01-01T00:00:00Z",
+        "valueQuantity": {"value": 13.1, "unit": "g/dL", "system": "http://unitsofmeasure.org", "code": "g/dL"},
+    }
+    return {**found, "note": [{"text": note}]} if note else found
+
+
+class Pages:
+    """Search pages of so many observations, each made once."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._made: dict[int, bytes] = {}
+
+    def __call__(self, path: str, base: str) -> Answer:
+        """The page that begins at `page=`."""
+        begin = int(path.partition("page=")[2] or 0)
+        if begin not in self._made:
+            url = f"{base}/Observation?page={begin + PAGE}"
+            link = [{"relation": "next", "url": url}] if begin + PAGE < self.total else []
+            entry = [{"resource": observation(n)} for n in range(begin, min(begin + PAGE, self.total))]
+            bundle = {"resourceType": "Bundle", "type": "searchset", "total": self.total, "link": link, "entry": entry}
+            self._made[begin] = json.dumps(bundle).encode()
+        return 200, {"Content-Type": "application/fhir+json"}, self._made[begin]
+
+
+class Export:
+    """A bulk export of one file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __call__(self, path: str, base: str) -> Answer:
+        """What stands at a path."""
+        if path.endswith("file"):
+            return 200, {"Content-Type": "application/fhir+ndjson"}, self.file
+        if path.endswith("status"):
+            output = [{"type": "Observation", "url": f"{base}/file"}]
+            manifest = {"transactionTime": "2026-01-02T00:00:00Z", "requiresAccessToken": False, "output": output}
+            return 200, {"Content-Type": "application/json"}, json.dumps(manifest).encode()
+        if "$export" in path:
+            return 202, {"Content-Location": f"{base}/status"}, b""
+        return 404, {}, b"{}"
+
+
+def serve(answer: Callable[[str, str], Answer], pace: int = 0) -> None:
+    """Answers at a free port of this machine, which is written to standard output; `pace`: most bytes a second of a file."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_GET(self) -> None:
+            """One answer."""
+            status, headers, content = answer(self.path, f"http://127.0.0.1:{server.server_port}/fhir")
+            size = len(content) if isinstance(content, bytes) else content.stat().st_size
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(size)}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if isinstance(content, bytes):
+                self.wfile.write(content)
+                return
+            began, sent = time.perf_counter(), 0
+            with content.open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    self.wfile.write(chunk)
+                    sent += len(chunk)
+                    time.sleep(max(0.0, sent / pace - (time.perf_counter() - began)) if pace else 0)
+
+        do_DELETE = do_GET
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    print(server.server_port, flush=True)
+    server.serve_forever()
+
+
+@contextmanager
+def serving(kind: str, of: object, pace: int = 0) -> Iterator[str]:
+    """The base URL of a server of its own: `pages` of so many observations, or the `export` of a file."""
+    with Popen([sys.executable, __file__, kind, str(of), str(pace)], stdout=PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}/fhir"
+        finally:
+            process.terminate()
+
+
+if __name__ == "__main__":
+    kind, of, pace = sys.argv[1:]
+    serve(Pages(int(of)) if kind == "pages" else Export(Path(of)), int(pace))
