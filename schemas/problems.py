@@ -161,6 +161,18 @@ class Reason(StrEnum):
         "Nothing to do.",
         True,
     )
+    CONSENT_NOT_UNDERSTOOD = (
+        "consent-not-understood",
+        "What the consent permits or denies, for what and for how long, cannot be told; it is read as no permit.",
+        "Map its scope, category or purpose in the site's code map (urn:mainstem:consent: qi, research, recontact, pro or "
+        "other), or say in the source what it permits without exceptions.",
+    )
+    CONSENT_ELSEWHERE = (
+        "consent-elsewhere",
+        "The consent is about something else: treatment, payment, an advance directive.",
+        "Nothing to do.",
+        True,
+    )
     SERVER_MESSAGE = (
         "server-message",
         "An OperationOutcome among the results.",

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
@@ -10,11 +11,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, progress_bars, read_settings, reason_fix, say, stdout
+from mainstem.commands.terminal import (
+    AsJson,
+    json_lines,
+    print_json,
+    progress_bars,
+    read_settings,
+    reason_fix,
+    say,
+    stdout,
+)
 from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from services.measures.compile.memory import InMemory, Period
+    from services.measures.compile.people import Person
     from services.measures.declared import Definition
     from services.measures.valuesets import ValueSets
     from services.measures.verify import Case, Difference
@@ -111,22 +124,24 @@ def verify(
         raise typer.Exit(1)
 
 
-@group.command(
-    epilog="Example: mainstem measures explain CMS122 cases/a/bundle.ndjson --valuesets valuesets --year 2026"
-)
+@group.command(epilog="Example: mainstem measures explain CMS122 --subject s-19c2… --valuesets valuesets --year 2026")
 def explain(
     measure: Measure,
-    resources: Annotated[Path, typer.Argument(help="NDJSON of all FHIR resources of one patient.", show_default=False)],
     valuesets: ValueSetFolder,
+    resources: Annotated[
+        Path | None, typer.Argument(help="NDJSON of all FHIR resources of one patient.", show_default=False)
+    ] = None,
+    subject: Annotated[str | None, typer.Option(help="A subject of the registry, in place of a file.")] = None,
     year: Year = NEWEST,
 ) -> None:
-    """Say why a patient is in or out of each population: every step, what came of it, the records it stands on."""
-    from services.measures.compile.people import Person
+    """Say why a person is in or out of each population: every step, what came of it, the records it stands on."""
     from services.measures.compile.reasons import reason
 
+    if (resources is None) == (subject is None):
+        raise OperatorError("one person is explained", "Give a file of FHIR resources, or --subject.")
     definition, evaluator = _compiled(measure, year, valuesets)
     mapping = _Mapping()
-    person = Person(mapping.records(resources))
+    person = _known_person(subject) if subject else _mapped_person(mapping, resources)
     for populations in definition.groups:
         for code, condition in populations.named().items():
             say(f"{code.replace('-', ' ')}:")
@@ -135,31 +150,82 @@ def explain(
     mapping.say_what_was_left_out()
 
 
-@group.command(epilog="Example: mainstem measures run CMS165 --valuesets valuesets --year 2026 --json")
-def run(measure: Measure, valuesets: ValueSetFolder, year: Year = NEWEST, as_json: AsJson = False) -> None:
+def _mapped_person(mapping: "_Mapping", resources: Path | None) -> "Person":
+    from services.measures.compile.people import Person
+
+    assert resources is not None
+    return Person(mapping.records(resources))
+
+
+def _known_person(subject: str) -> "Person":
+    from services.measures.compile.from_registry import person_of
+
+    with _registry() as connection:
+        found = person_of(connection, subject)
+    if found is None:
+        raise OperatorError("the registry knows no such subject", "Take its pseudonym from a report or an event: s-…")
+    return found
+
+
+@group.command(epilog="Example: mainstem measures run CMS165 --valuesets valuesets --year 2026 --report summary")
+def run(
+    measure: Measure,
+    valuesets: ValueSetFolder,
+    year: Year = NEWEST,
+    report: Annotated[
+        str | None, typer.Option(help="FHIR MeasureReports as NDJSON: summary, subject-list or individual.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Count a measure over the registry, by site: who is in, left out, met it; and of whom it is unknown whether they are in."""
     from services.measures.compile.sql import InSql
     from services.measures.official import definition
-    from services.registry.database import open_registry
 
-    one = definition(measure, year)
-    sets = _value_sets(valuesets)
-    engine = open_registry(read_settings().registry_url)
-    rows: list[dict[str, Any]] = []
-    try:
-        with engine.begin() as connection, progress_bars(quiet=as_json) as progress:
-            evaluator = InSql(connection, _year(year), sets)
-            for number, populations in enumerate(one.groups, start=1):
-                truths = populations.members() | {"unknown": populations.in_doubt()}
-                rows += [{"measure": one.id, "year": year, "rate": number, **row} for row in evaluator.by_site(truths)]
-                progress("run", one.id, number)
-            evaluator.close()
-    finally:
-        engine.dispose()
+    if report not in (None, *REPORTS):
+        raise OperatorError(f"no kind of report {report!r}", f"Give one of {', '.join(REPORTS)}.")
+    one, sets = definition(measure, year), _value_sets(valuesets)
+    rates = [group.members() | {"unknown": group.in_doubt()} for group in one.groups]
+    with _registry() as connection, progress_bars(quiet=as_json or report is not None) as progress:
+        evaluator = InSql(connection, _year(year), sets)
+        if report is not None:
+            _print_reports(one, year, report, [list(evaluator.answers(truths)) for truths in rates])
+            return
+        rows = []
+        for number, truths in enumerate(rates, start=1):
+            rows += [{"measure": one.id, "year": year, "rate": number, **row} for row in evaluator.by_site(truths)]
+            progress("run", one.id, number)
+        evaluator.close()
     if as_json:
         print_json(rows)
     else:
         _print_counts(rows)
+
+
+REPORTS = ("summary", "subject-list", "individual")
+
+
+@contextmanager
+def _registry() -> "Iterator[Connection]":
+    """The registry's database, in a transaction of its own that leaves nothing behind."""
+    from services.registry.database import open_registry
+
+    engine = open_registry(read_settings().registry_url)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _print_reports(definition: "Definition", year: int, kind: Any, rates: list[list[dict[str, Any]]]) -> None:
+    import json
+
+    from services.measures.report import reports
+
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    with json_lines() as out:
+        for one in reports(definition, _year(year), now, rates, kind):
+            out.write(json.dumps(one, separators=(",", ":")).encode() + b"\n")
 
 
 def _print_counts(rows: list[dict[str, Any]]) -> None:

@@ -78,6 +78,7 @@ def print_events(
 
 class _Record(msgspec.Struct):
     code: Any = None
+    method: Any = None
     value: msgspec.Raw = msgspec.Raw(b"")
     value_code: str | None = None
     unit: str | None = None
@@ -202,7 +203,7 @@ def _texts(record: Any) -> dict[str, str]:
 
 
 def _what(event: Received) -> str:
-    """Code, value and unit: `4548-4 7.1 %`."""
+    """Code, or how it was derived, value and unit: `4548-4 7.1 %`."""
     if event.value is None:
         return ""
     try:
@@ -210,4 +211,5 @@ def _what(event: Received) -> str:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
     value = bytes(record.value).decode() if record.value else record.value_code or record.status
-    return " ".join(str(part) for part in (record.code, value, record.unit) if part)
+    named = record.code or (record.method if isinstance(record.method, str) else None)
+    return " ".join(str(part) for part in (named, value, record.unit) if part)

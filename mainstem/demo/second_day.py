@@ -12,6 +12,7 @@ from mainstem.demo.steps import Steps
 from mainstem.demo.stream import tally
 from schemas.errors import MainstemError
 from schemas.events import Operation
+from transforms.mapped import DERIVED
 
 SHOWN = 6
 """Of many events of a kind, so many are printed."""
@@ -27,11 +28,13 @@ def day_two(*, state: Path, console: Console) -> None:
     changes = change(demo.folder, demo.ports, demo.populations(), console)
     refresh_all(demo, steps)
     events = demo.stream.since(before)
-    new = [event for event in events if event.operation == Operation.RECORDED]
-    for event in [event for event in events if event not in new] + new[:SHOWN]:
+    mapped = [event for event in events if event.type != DERIVED]
+    new = [event for event in mapped if event.operation == Operation.RECORDED]
+    for event in [event for event in mapped if event not in new] + new[:SHOWN]:
         console.print(event.text(), soft_wrap=True)
     if len(new) > SHOWN:
         console.print(f"  … and {len(new) - SHOWN} more of the new patient")
+    console.print(f"  and of the values derived from them: {tally(event for event in events if event.type == DERIVED)}")
     console.print(f"[bold]travelled: {tally(events)}[/]")
     expected(changes, events)
     wait_for_registry(demo, steps)

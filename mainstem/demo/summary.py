@@ -18,13 +18,14 @@ def summarise(demo: Demo, steps: Steps, events: int) -> None:
         console.print(_load_line(plan, loads[plan.site]), highlight=False, soft_wrap=True)
     read = sum(figures.read for load in loads.values() for figures in load.types.values())
     records = sum(figures.records for load in loads.values() for figures in load.types.values())
+    derived = sum(load.types["derived"].recorded for load in loads.values() if "derived" in load.types)
     rejected: Counter[str] = Counter()
     for load in loads.values():
         for figures in load.types.values():
             rejected.update(figures.skipped)
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejected.items())) or "none"
     console.print(
-        f"[bold]{read:,} resources read → {records:,} records → {events:,} events[/] in {steps.seconds:.0f} s; rejected: {reasons}",
+        f"[bold]{read:,} resources read → {records:,} records and {derived:,} derived values → {events:,} events[/] in {steps.seconds:.0f} s; rejected: {reasons}",
         highlight=False,
         soft_wrap=True,
     )

@@ -44,19 +44,55 @@ class Person(Record):
     death_date: PartialDate | None = fact("Local date of death.", source="Patient.deceasedDateTime")
 
 
-class Consent(Record):
-    """What a patient permits (PCORnet TRIAL_WITHDRAW_DATE)."""
+class ConsentDecision(BaseModel):
+    """What is decided for one scope (FHIR Consent.provision)."""
 
-    type: Literal["consent"] = "consent"
+    model_config = ConfigDict(extra="ignore")
+
     scope: Literal["qi", "research", "recontact", "pro"] = fact(
-        "For what.", source="Consent.provision.purpose", required=True
+        "For what.",
+        source="Consent.scope, category, provision.purpose, by the table and the site's code map",
+        required=True,
     )
     decision: Literal["permit", "deny", "withdrawn"] = fact(
-        "The decision.", source="Consent.provision.type", required=True
+        "The decision.", source="Consent.provision.type, policyRule, status", required=True
     )
-    effective: datetime | None = fact("From when, UTC.", source="Consent.dateTime")
-    effective_date: PartialDate | None = fact("From which local date.", source="Consent.dateTime")
-    policy_version: str | None = fact("Version of the consent policy agreed to.", source="Consent.policy.uri")
+    start: datetime | None = fact("From when it holds, UTC.", source="Consent.provision.period.start")
+    start_date: PartialDate | None = fact("From which local date.", source="Consent.provision.period.start")
+    end: datetime | None = fact("Until when, UTC.", source="Consent.provision.period.end")
+    end_date: PartialDate | None = fact("Until which local date.", source="Consent.provision.period.end")
+
+
+class Consent(Record):
+    """What a patient permits (PCORnet TRIAL_WITHDRAW_DATE). No record is no permit."""
+
+    fhir = ("Consent",)
+    type: Literal["consent"] = "consent"
+    decisions: list[ConsentDecision] = fact(
+        "What is decided, a scope each.", source="Consent.provision, policyRule, status", default_factory=list
+    )
+    status: str | None = fact("Status.", source="Consent.status", terminology="FHIR consent-state-codes")
+    effective: datetime | None = fact("When it was given, UTC.", source="Consent.dateTime")
+    effective_date: PartialDate | None = fact("Local date it was given.", source="Consent.dateTime")
+    policy: str | None = fact("The policy agreed to, as a keyed hash of its address.", source="Consent.policy.uri")
+    policy_version: str | None = fact("The version that the address ends with.", source="Consent.policy.uri")
+    verified: bool | None = fact(
+        "Whether somebody made sure of it with the patient or family.", source="Consent.verification.verified"
+    )
+    verified_date: PartialDate | None = fact(
+        "Local date when that was done last.", source="Consent.verification.verificationDate"
+    )
+    performer_kinds: list[str] = fact(
+        "Of what kind those were who agreed; never who.",
+        source="Consent.performer",
+        terminology="FHIR resource types",
+        default_factory=list,
+    )
+    replaces: list[RecordId] = fact(
+        "Records that this one replaces; whoever counts leaves them out.",
+        source="Consent.extension:replaces",
+        default_factory=list,
+    )
 
 
 class EnrolmentStatus(BaseModel):

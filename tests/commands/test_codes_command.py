@@ -63,11 +63,53 @@ def test_what_has_no_meaning_is_listed_by_need_then_by_frequency(lhn: Network, s
     found = json.loads(lhn.mainstem("codes", "unmapped", "--site", site, "--json").stdout)["codes"]
     rows = [(row["system"], row["code"], row["target_system"], row["count"], row["measures"]) for row in found]
     assert rows == [
-        ("https://ward.example/codes", "Bm x 77", LOINC, 2, ["CF-2"]),
-        (OURS, "HT", LOINC, 4, []),
+        (OURS, "HT", LOINC, 4, ["CMS155"]),
+        ("https://ward.example/codes", "Bm x 77", LOINC, 2, ["CF-2", "CMS155"]),
         ("", "Peak flow, ward B", LOINC, 3, []),
         ("", "kilo stones", UCUM, 1, []),
     ]
+
+
+def test_what_measures_ask_for_is_named_value_sets_too(lhn: Network, site: Path) -> None:
+    """Of single codes what the site lacks; the codes of value sets where their folder is given."""
+    said = lhn.mainstem("codes", "unmapped", "--site", site).stdout
+    assert "CF-2 asks for what the site has no record of: 59576-9; 190905008 or E84" in said
+    cms155 = next(line for line in said.splitlines() if line.startswith("CMS155"))
+    assert "8302-2" not in cms155, "the site has one"
+    sets = lhn.folder / "sets"
+    sets.mkdir()
+    expansion = {"contains": [{"system": LOINC, "code": "8302-2"}]}
+    value_set = {"resourceType": "ValueSet", "url": "urn:oid:2.16.840.1.113883.3.464.1003.1029", "expansion": expansion}
+    (sets / "set.json").write_text(json.dumps(value_set))
+    both = lhn.mainstem("codes", "unmapped", "--site", site, "--value-sets", sets, "--json")
+    assert both.returncode == 0, both.stderr
+    (sets / "set.json").write_text("{}")
+    assert lhn.mainstem("codes", "unmapped", "--site", site, "--value-sets", sets).returncode == 78
+
+
+def test_a_question_is_a_code_of_its_questionnaire(lhn: Network) -> None:
+    """Its canonical URL and linkId: called by its words, mapped by a row, known then."""
+    folder = lhn.folder / "delivery"
+    folder.mkdir()
+    answered = {
+        "resourceType": "QuestionnaireResponse",
+        "id": "r-1",
+        "questionnaire": "https://ward.example/Questionnaire/pain|3",
+        "status": "completed",
+        "subject": {"reference": "Patient/kid-1"},
+        "authored": "2026-03-02T10:00:00Z",
+        "item": [{"linkId": "q1", "text": "Pain severity", "answer": [{"valueInteger": 4}]}],
+    }
+    (folder / "QuestionnaireResponse.ndjson").write_text(json.dumps(answered) + "\n")
+    (lhn.folder / "map.csv").write_text(f"{HEADER}\n")
+    path = lhn.files_site("west", folder, types=["QuestionnaireResponse"], code_map="map.csv")
+    lhn.refresh(path)
+    (row,) = json.loads(lhn.mainstem("codes", "suggest", "--site", path, "--json").stdout)["codes"]
+    assert (row["system"], row["code"]) == ("https://ward.example/Questionnaire/pain", "q1")
+    assert (row["texts"], row["suggestions"][0]["code"]) == (["Pain severity"], "72514-3")
+    (lhn.folder / "map.csv").write_text(f"{HEADER}\n{row['system']},q1,{LOINC},72514-3,\n")
+    assert lhn.mainstem("remap", "--site", path).returncode == 0
+    assert "everything that is stored has a meaning" in lhn.mainstem("codes", "unmapped", "--site", path).stdout
 
 
 def test_the_file_goes_back_as_the_code_map(lhn: Network, site: Path) -> None:

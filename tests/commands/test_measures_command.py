@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fhir.resources.R4B.measurereport import MeasureReport
 from network_under_test import Network
 from persons import OURS, born, diagnosis, insert, value_sets, visit
 
@@ -135,8 +136,9 @@ def test_explain_names_each_step_with_its_answer_and_records(lhn: Network, cases
     assert "yes: Diabetes in the period (r-" in done.stdout
 
 
-def test_run_counts_the_registry_by_site_and_those_in_doubt(lhn: Network, sets: Path) -> None:
-    """One in, one too old, one whose birth date nobody knows."""
+@pytest.fixture
+def filled(lhn: Network) -> Network:
+    """A registry with one in, one too old, one whose birth date nobody knows."""
     seen, ill = visit(common.OFFICE, "2026-03-01"), diagnosis(cms122.DIABETES, "2019", category=["encounter-diagnosis"])
     engine = open_registry(lhn.settings.registry_url)
     with engine.begin() as connection:
@@ -145,19 +147,40 @@ def test_run_counts_the_registry_by_site_and_those_in_doubt(lhn: Network, sets: 
             for number, record in enumerate(mine):
                 insert(connection, record | {"id": f"r-{subject}-{number}", "subject": subject, "site": "north"})
     engine.dispose()
-    done = lhn.mainstem("measures", "run", "CMS122", "--valuesets", sets, "--year", "2026", "--json")
-    (row,) = json.loads(done.stdout)
-    assert row == {
-        "measure": "CMS122",
-        "year": 2026,
-        "rate": 1,
-        "site": "north",
-        "initial-population": 1,
-        "denominator": 1,
-        "denominator-exclusion": 0,
-        "numerator": 1,
-        "unknown": 1,
-    }
+    return lhn
+
+
+COUNTS = {"initial-population": 1, "denominator": 1, "denominator-exclusion": 0, "numerator": 1, "unknown": 1}
+
+
+def test_run_counts_the_registry_by_site_and_those_in_doubt(filled: Network, sets: Path) -> None:
+    done = filled.mainstem("measures", "run", "CMS122", "--valuesets", sets, "--year", "2026", "--json")
+    assert json.loads(done.stdout) == [{"measure": "CMS122", "year": 2026, "rate": 1, "site": "north"} | COUNTS]
+
+
+@pytest.mark.parametrize("kind", ["summary", "subject-list", "individual"])
+def test_results_are_measure_reports(filled: Network, sets: Path, kind: str) -> None:
+    """One with counts alone, one that lists subjects, one for each who is in or may be."""
+    done = filled.mainstem("measures", "run", "CMS122", "--valuesets", sets, "--report", kind)
+    reports = [MeasureReport.model_validate_json(line) for line in done.stdout.splitlines()]
+    assert {report.type for report in reports} == {kind}
+    if kind == "individual":
+        assert [report.subject.identifier.value for report in reports] == ["s-1", "s-3"]
+        return
+    (group,) = reports[0].group
+    assert {each.code.coding[0].code: each.count for each in group.population} == COUNTS
+    assert group.measureScore.value == 1
+    listed = [entry.item.identifier.value for each in reports[0].contained or [] for entry in each.entry]
+    assert listed == (["s-1", "s-1", "s-1", "s-3"] if kind == "subject-list" else [])
+
+
+def test_explain_a_subject_of_the_registry(filled: Network, sets: Path) -> None:
+    done = filled.mainstem("measures", "explain", "CMS122", "--subject", "s-3", "--valuesets", sets)
+    assert "unknown: 18 to 75 years old with diabetes and a visit" in done.stdout
+    assert "yes: Diabetes in the period (r-s-3-2)" in done.stdout
+    missing = filled.mainstem("measures", "explain", "CMS122", "--subject", "s-9", "--valuesets", sets)
+    assert missing.returncode == 78
+    assert "no such subject" in missing.stderr
 
 
 def coded_alike(record: dict[str, Any]) -> dict[str, Any]:

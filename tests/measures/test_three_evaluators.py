@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from persons import codings, insert, value_sets
 from sqlalchemy import Connection, Engine
 
+from services.measures.compile.from_registry import person_of
 from services.measures.compile.memory import InMemory, Period
 from services.measures.compile.people import Person, Record
 from services.measures.compile.sql import InSql
@@ -196,8 +197,13 @@ def test_all_give_one_answer(registry: Engine, people: list[list[Record]], year:
             row["subject"]: {name: None if row[name] is None else bool(row[name]) for name in conditions}
             for row in evaluator.answers(conditions)
         }
+        as_held = [person_of(connection, records[0]["subject"]) for records in people]
         (counts,) = evaluator.by_site(conditions)
         evaluator.close()
     assert got == expected
+    for records, person in zip(people, as_held, strict=True):
+        assert person is not None
+        found = {name: answer(person) for name, answer in in_memory.items()}
+        assert found == expected[records[0]["subject"]]
     so = {name: sum(found[name] is True for found in expected.values()) for name in conditions}
     assert counts == {"site": "north"} | so

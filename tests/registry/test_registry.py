@@ -18,7 +18,7 @@ from schemas.loads import Gap, LoadEvent, LoadEventType, TypeCounts
 from schemas.outcomes import RECORD_TYPES, Coding, Observation, Person
 from schemas.outcomes.allergies import AllergyReaction
 from schemas.outcomes.encounters import EncounterClass, EncounterDiagnosis
-from schemas.outcomes.people import EnrolmentStatus
+from schemas.outcomes.people import ConsentDecision, EnrolmentStatus
 from schemas.outcomes.treatments import DoseStep, Strength
 from services.registry.api import make_app
 from services.registry.database import connect, open_registry, planned, upgrade
@@ -40,6 +40,7 @@ LISTS: dict[str, list[Any]] = {
     "r-[0-9a-f]": [record_id("a"), record_id("b")],
     "DoseStep": [DoseStep(sequence=1, dose=Decimal("2.5"), dose_unit="mg")],
     "EncounterDiagnosis": [EncounterDiagnosis(record=record_id("a"), use="AD", rank=1)],
+    "ConsentDecision": [ConsentDecision(scope="qi", decision="permit", end_date="2031-02")],
     "EnrolmentStatus": [EnrolmentStatus(status="waitlist", end_date="2026-03-02")],
     "AllergyReaction": [AllergyReaction(severity="mild", onset_date="2026-03-02")],
     "EncounterClass": [EncounterClass(class_code="EMER", start_date="2026-03-02")],

@@ -384,9 +384,10 @@ def test_a_name_and_nothing_more_takes_nothing_from_a_person(state: State, recor
 
 def test_records_are_found_by_what_stands_in_them(state: State, record: Make, at: datetime) -> None:
     """Words of JSON as they are: a percent sign or an underscore stands for itself."""
-    flagged = record("a", '"x%y_z"')._replace(provenance=b'"source":[],"flags":["code-unmapped"]')
-    save(state, "north", [flagged, record("b", '"x%y-z"'), record("c", '"xxyzz"')], [], at)
-    assert list(state.contents.flagged("north", "code-unmapped")) == [("observation", flagged.content)]
-    assert state.contents.counted("north", '"value":"x%y_z"') == 1
-    assert state.contents.counted("north", '"value":"x') == 3
-    assert state.contents.counted("south", '"value":"x') == 0
+    flagged = record("a", '1,"code":"8302-2","codings":[{"code":"HT"},{"code":"8302-2"}]')
+    flagged = flagged._replace(provenance=b'"source":[],"flags":["one%of_them"]')
+    like_it = record("b")._replace(provenance=b'"source":[],"flags":["one-of-them"]')
+    save(state, "north", [flagged, like_it], [], at)
+    assert list(state.contents.flagged("north", "one%of_them")) == [("observation", flagged.content)]
+    assert sorted(map(sorted, state.contents.codes("north"))) == [[], ["8302-2", "HT"]]
+    assert list(state.contents.codes("south")) == []

@@ -218,6 +218,20 @@ SAMPLES: list[dict[str, Any]] = [
         "note": [{"text": PLANTED}],
     },
     {
+        "resourceType": "Consent",
+        "id": "raw-id-7",
+        "status": "active",
+        "patient": {"reference": "Patient/raw-id-7", "display": PLANTED},
+        "scope": {
+            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "research"}],
+            "text": PLANTED,
+        },
+        "policy": [{"authority": PLANTED, "uri": "https://x.example/Quackenbush/MRN-0042"}],
+        "sourceAttachment": {"title": PLANTED},
+        "verification": [{"verified": True, "verifiedWith": {"display": PLANTED}}],
+        "provision": {"type": "permit"},
+    },
+    {
         "resourceType": "EpisodeOfCare",
         "id": "raw-id-7",
         "status": "active",

@@ -101,6 +101,15 @@ BASES: dict[str, dict[str, Any]] = {
         "contained": [{"resourceType": "Device", "id": "d", "type": coded(SNOMED, "69805005")}],
         "timingPeriod": {"start": "2026-01-07"},
     },
+    "consent": {
+        "resourceType": "Consent",
+        "id": "n3",
+        "status": "active",
+        "scope": coded("http://terminology.hl7.org/CodeSystem/consentscope", "research"),
+        "patient": KID,
+        "dateTime": "2021-04-07",
+        "provision": {"type": "permit"},
+    },
     "episode": {
         "resourceType": "EpisodeOfCare",
         "id": "q3",

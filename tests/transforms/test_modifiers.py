@@ -8,6 +8,7 @@ from transforms.reading.members import MemberReader
 from transforms.reading.reader import Reader
 from transforms.resources import mappings
 
+CATEGORIES = "http://terminology.hl7.org/CodeSystem/consentcategorycodes"
 EVERYWHERE = {"implicitRules", "modifierExtension"}
 MODIFIERS: dict[str, set[str]] = {
     "Appointment": {"status"},
@@ -17,6 +18,7 @@ MODIFIERS: dict[str, set[str]] = {
     "Task": {"status", "intent"},
     "AllergyIntolerance": {"clinicalStatus", "verificationStatus"},
     "Condition": {"clinicalStatus", "verificationStatus"},
+    "Consent": {"status", "scope"},
     "DeviceUseStatement": {"status"},
     "DeviceRequest": {"status", "intent"},
     "Encounter": {"status"},
@@ -79,6 +81,8 @@ def _rest(resource_type: str) -> str:
         "Observation": f'"subject":{patient},"code":{coded},"effectiveDateTime":"2026","valueInteger":3',
         "Immunization": f'"patient":{patient},"vaccineCode":{vaccine},"occurrenceDateTime":"2026"',
         "AllergyIntolerance": f'"patient":{patient},"code":{snomed}',
+        "Consent": f'"patient":{patient},"category":[{{"coding":[{{"system":"{CATEGORIES}","code":"rsdid"}}]}}],'
+        '"provision":{"type":"permit"}',
         "EpisodeOfCare": f'"patient":{patient},"type":[{snomed}]',
         "Group": f'"type":"person","actual":true,"code":{snomed},"member":[{{"entity":{patient}}}]',
         "DeviceUseStatement": f'"subject":{patient},"device":{{"reference":"#d"}},'

@@ -10,7 +10,7 @@ import pytest
 from transforms import Mapper
 from transforms.codes.systems import known_systems
 from transforms.resources import mappings
-from transforms.rules.declaring import Choice, Fields, Rule
+from transforms.rules.declaring import Choice, Fields, Rule, fields_beside
 
 KEY = b"a key of thirty-two bytes, no less"
 PLANTED = (
@@ -26,6 +26,7 @@ PLANTED = (
     "called 617 555 0142",
 )
 SECRETS = (b"zebediah", b"quackenbush", b"555-0142", b"5550142", b"555 0142", b"mrn-0042", b"asthma of")
+HL7 = "http://terminology.hl7.org/CodeSystem/"
 FITTING: dict[str, dict[str, Any]] = {
     "Observation": {
         "status": "final",
@@ -39,6 +40,11 @@ FITTING: dict[str, dict[str, Any]] = {
         "status": "active",
         "device": {"reference": "#d1"},
         "contained": [{"resourceType": "Device", "id": "d1", "type": {"coding": [{"code": "69805005"}]}}],
+    },
+    "Consent": {
+        "status": "active",
+        "category": [{"coding": [{"system": f"{HL7}consentcategorycodes", "code": "rsdid"}]}],
+        "provision": {"type": "permit"},
     },
     "EpisodeOfCare": {
         "status": "active",
@@ -107,7 +113,7 @@ def site() -> Mapper:
 def fields_of(fields: Fields) -> Iterator[str]:
     for name, rule in fields.items():
         yield from (*rule.fields, *rule.instead) if isinstance(rule, Choice) else (name,)
-        yield from (rule.needs,) if isinstance(rule, Rule) and rule.needs else ()
+        yield from fields_beside(rule.needs) if isinstance(rule, Rule) and rule.needs else ()
 
 
 def codings(said: str) -> Iterator[dict[str, Any]]:
@@ -148,6 +154,8 @@ def shapes(said: str) -> Iterator[Any]:
     yield [{"linkId": "q1", "answer": [{"valueQuantity": quantity}, {"valueReference": {"display": said}}]}]
     yield {"versionId": said, "lastUpdated": "2026-03-02T09:10:00Z", "source": said, "tag": [{"code": said}]}
     yield [{"url": said, "valueString": said, "valueCode": said, "valueCoding": {"code": said, "system": said}}]
+    yield {"type": "permit", "purpose": [{"system": said, "code": said, "display": said}], "period": {"start": said}}
+    yield [{"uri": said}, {"verified": True, "verificationDate": said}]
     yield [{"manifestation": [{"text": said}], "description": said, "severity": said, "onset": said}]
     device = {"type": {"coding": [{"system": said, "code": said}], "text": said}, "deviceName": [{"name": said}]}
     yield [{"resourceType": "Device", "id": "d1", "serialNumber": said} | device]

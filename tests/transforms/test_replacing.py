@@ -32,6 +32,12 @@ RESOURCES: list[Json] = [
         "vaccineCode": {"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "140"}]},
     },
     {"resourceType": "AllergyIntolerance", "patient": PATIENT, "code": SNOMED_CODE},
+    {
+        "resourceType": "Consent",
+        "status": "inactive",
+        "patient": PATIENT,
+        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "research"}]},
+    },
     {"resourceType": "EpisodeOfCare", "status": "active", "patient": PATIENT, "type": [SNOMED_CODE]},
     {
         "resourceType": "DeviceUseStatement",

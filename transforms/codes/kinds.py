@@ -13,6 +13,10 @@ from importlib.resources import files
 from transforms.codes.code_map import CodeMap
 
 _TARGET = "urn:mainstem:"
+_WORDS = {
+    "device": frozenset({"pump", "cgm", "hybrid_loop"}),
+    "consent": frozenset({"qi", "research", "recontact", "pro", "other"}),
+}
 _WORD = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
@@ -22,11 +26,11 @@ def target_of(about: str) -> str:
 
 
 def kind_of(about: str, codings: Iterable[tuple[str | None, str]], codes: CodeMap) -> str | None:
-    """The word of the table that any of the codings means; the site's own map first. Of several words none is told."""
+    """The word that any of the codings means; the site's own map first. Of several words none is told."""
     listed = [(system or "", code) for system, code in codings]
     target, table = target_of(about), _table(about)
     mapped = {codes[coding][target] for coding in listed if target in codes.get(coding, ())}
-    meant = mapped.intersection(table.values()) or {table[coding] for coding in listed if coding in table}
+    meant = mapped & _WORDS[about] or {table[coding] for coding in listed if coding in table}
     return meant.pop() if len(meant) == 1 else None
 
 

@@ -52,6 +52,13 @@ class Columns:
             self._contents[name] = contents
         return contents
 
+    def beside(self, needs: str | tuple[str, ...]) -> list[bytes | None]:
+        """A companion field's bytes; of several fields, those of all as one list."""
+        if isinstance(needs, str):
+            return self.contents(needs)
+        rows = zip(*map(self.contents, needs), strict=True)
+        return [b"[%b]" % b",".join([b"null" if raw is None else raw for raw in row]) for row in rows]
+
     def put(self, name: str, contents: list[bytes | None]) -> None:
         """The bytes of a field that was decoded to something else."""
         self._contents[name] = contents
@@ -64,10 +71,10 @@ class Columns:
         """A field that does not stand in the resources themselves."""
         self._standing[name] = self._contents[name] = contents
 
-    def companions(self, name: str, field: str) -> list[bytes | None]:
+    def companions(self, name: str, field: str | tuple[str, ...]) -> list[bytes | None]:
         """What stands beside a field's contents: what was lent, else another field."""
         lent = self._companions.get(name)
-        return self.contents(field) if lent is None else lent
+        return self.beside(field) if lent is None else lent
 
     def standing(self, name: str) -> list[int]:
         """The places where a field stands."""

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,7 +12,7 @@ from schemas.problems import Reason
 from transforms.fhir.elements import Unusable, without_element, without_modified
 from transforms.fhir.keys import has_key_twice
 from transforms.reading.columns import Columns
-from transforms.rules.declaring import LENT, Choice, Fields, Found, Rule
+from transforms.rules.declaring import LENT, Choice, Fields, Found, Rule, fields_beside
 from transforms.rules.setting import Setting
 
 Leaves = Callable[[str], bool]
@@ -69,6 +70,8 @@ FATAL = frozenset(
         Reason.OTHER_FHIR_VERSION,
         Reason.NOT_A_FACT,
         Reason.DEFINITION,
+        Reason.CONSENT_NOT_UNDERSTOOD,
+        Reason.CONSENT_ELSEWHERE,
         Reason.MISSING_SUBJECT,
         Reason.MODIFIER_NOT_UNDERSTOOD,
         Reason.ABOUT_SOMEBODY_ELSE,
@@ -202,7 +205,9 @@ class Memory(dict[Any, bytes]):
 
     def _without_odd(self, raw: bytes, companion: bytes | None, fault: Unusable) -> Found | None:
         """What is found without elements of lists that have another shape than FHIR's; None where that does not help."""
-        odd: list[str] = []
+        odd, modified = list[str](), list[str]()
+        if not self._reads_modified and b'"modifierExtension"' in raw:
+            raw, modified = without_modified(raw)  # the path leads through what is left then
         while fault.reason is Reason.INVALID_FIELD and fault.path not in odd and len(odd) < _ODD:
             rest = without_element(raw, fault.path)
             if rest is None:
@@ -214,7 +219,9 @@ class Memory(dict[Any, bytes]):
             except Unusable as next_one:
                 fault = next_one
                 continue
-            return replace(found, dropped=(*found.dropped, *odd)) if found.values or not self._fatal else None
+            return (
+                replace(found, dropped=(*found.dropped, *odd, *modified)) if found.values or not self._fatal else None
+            )
         return None
 
     def _fault(self, fault: Unusable) -> Note:
@@ -260,8 +267,14 @@ class Table:
         }
         others = {name: other for rule in choices for name, other in rule.instead.items()}
         self._gives = [(name, rule.gives) for name, rule in (*rules.items(), *others.items())]
-        needed = [other.needs for other in others.values() if other.needs]
-        self.names = [name for name in dict.fromkeys([*rules, *self.needs.values(), *others, *needed]) if name != LENT]
+        needed = [each for other in others.values() if other.needs for each in fields_beside(other.needs)]
+        self.names = [
+            name
+            for name in dict.fromkeys(
+                [*rules, *chain.from_iterable(map(fields_beside, self.needs.values())), *others, *needed]
+            )
+            if name != LENT
+        ]
         """The FHIR fields that are decoded."""
         self._otherwise = {
             name: members((field, value) for field, value in rule.otherwise.items() if leaves(field))
@@ -301,7 +314,7 @@ class Table:
         memory = self._instead[choice, name]
         if memory.needs is None:
             return memory.texts(contents, notes)
-        return memory.texts(list(zip(source.contents(memory.needs), contents, strict=True)), notes)
+        return memory.texts(list(zip(source.beside(memory.needs), contents, strict=True)), notes)
 
     def _choice(self, name: str, rule: Choice, source: Columns, notes: Notes) -> list[Texts]:
         names = [field for field in rule.fields if field in source]

@@ -145,7 +145,7 @@ class Reader:
                 contents = source.contents(name)
                 targets = self._references.targets(resource_type, contents)
                 kept = self._references.kept(targets)
-                beside = source.contents(self._shared.needs[name])
+                beside = source.beside(self._shared.needs[name])
                 source.lend(
                     name,
                     [

@@ -33,6 +33,7 @@ from transforms.rules.codes import (
     visit_class,
     words_of,
 )
+from transforms.rules.consents import consent_decisions, consent_scope, policy, verified
 from transforms.rules.contradictions import negative, out_of_order, together
 from transforms.rules.declaring import LENT, Kept, Lender, Members, Parts, Resource, all_of, choice, required
 from transforms.rules.devices import device, kept_device, timing_bounds
@@ -157,6 +158,8 @@ __all__ = [
     "codings_in",
     "codings_in_extension",
     "completion_mode",
+    "consent_decisions",
+    "consent_scope",
     "date_to_come",
     "deletion_marks",
     "device",
@@ -209,6 +212,7 @@ __all__ = [
     "patient_among",
     "period",
     "persons_only",
+    "policy",
     "preferred_language",
     "presence",
     "programme",
@@ -252,6 +256,7 @@ __all__ = [
     "vaccine_reactions",
     "value_range",
     "verification_status",
+    "verified",
     "visit_class",
     "weight",
     "why_cancelled",

@@ -23,13 +23,12 @@ class _Reaction(Struct, gc=False):
     exposureRoute: Raw = _ABSENT
     onset: str | None = None
     severity: Scalar = None
-    modifierExtension: Raw = _ABSENT
 
 
 def reactions(name: str) -> Rule:
     """AllergyIntolerance.reaction → manifestations, severity, onset, substance and route of each; no description.
 
-    One with a modifier that is not understood is left out by name; R5's shape of a manifestation refuses the resource.
+    R5's shape of a manifestation refuses the resource.
     """
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
@@ -39,9 +38,6 @@ def reactions(name: str) -> Rule:
         dropped: list[str] = []
         for place, entry in enumerate(listed if isinstance(listed, list) else [listed]):
             if entry is None:
-                continue
-            if entry.modifierExtension is not None and bytes(entry.modifierExtension) not in (b"null", b"[]"):
-                dropped.append(f"[{place}].modifierExtension")
                 continue
             each = _reaction(entry, setting)
             flags += each.flags

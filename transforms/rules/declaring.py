@@ -42,8 +42,8 @@ class Rule:
     """Output fields; those the field policy does not list are dropped."""
     read: Read
     """(the field's bytes, the companion's bytes, setting) → what was found. Raises Unusable."""
-    needs: str | None = None
-    """Companion: another FHIR field of the same element that decides how to read this one."""
+    needs: str | tuple[str, ...] | None = None
+    """Companion: another FHIR field of the same element that decides how to read this one; of several, a list of them."""
     refers: str | None = None
     """The field is a Reference to this resource type: one elsewhere is looked up, and what is kept of it is the companion."""
     missing: Reason | None = None
@@ -54,6 +54,11 @@ class Rule:
     """It looks for `modifierExtension` in the field's elements itself; in any other, such an element is left out and named."""
     usual: Callable[[Setting, Openings], Usual] | None = None
     """A short cut for contents that hardly recur: text to text in the usual form."""
+
+
+def fields_beside(needs: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The companions of a rule, one or several."""
+    return (needs,) if isinstance(needs, str) else needs
 
 
 @dataclass(frozen=True, slots=True)

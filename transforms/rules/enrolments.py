@@ -1,8 +1,6 @@
 """Enrolments: in which registry or programme a patient is, since when, and how it ended."""
 
-from typing import Any
-
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from schemas.problems import Reason
 from transforms.codes.kinds import target_of, word_of
@@ -13,7 +11,6 @@ from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
 from transforms.rules.times import moment_found, period_found
 
-_ABSENT: Any = None
 _ABOUT = "registry"
 ENROLMENT_STATUS = (
     "planned",
@@ -91,7 +88,6 @@ def _name_in(raw: bytes) -> str:
 class _Had(Struct, gc=False):
     status: Scalar = None
     period: Period | None = None
-    modifierExtension: Raw = _ABSENT
 
 
 def status_history(name: str) -> Rule:
@@ -106,9 +102,8 @@ def status_history(name: str) -> Rule:
                 continue
             said = "-".join(text_of(entry.status).lower().replace("_", " ").split())
             status = ENROLMENT_SPELT.get(said, said)
-            modified = entry.modifierExtension is not None and bytes(entry.modifierExtension) not in (b"null", b"[]")
-            if modified or status not in ENROLMENT_STATUS:
-                dropped.append(f"[{place}].{'modifierExtension' if modified else 'status'}")
+            if status not in ENROLMENT_STATUS:
+                dropped.append(f"[{place}].status")
                 continue
             times = period_found(entry.period or Period(), ("start", "start_date"), ("end", "end_date"), setting)
             dropped += [f"[{place}].period.{end}" for end in times.dropped]

@@ -20,7 +20,7 @@ from schemas.showing import shown
 
 if TYPE_CHECKING:
     from mainstem.commands.codes.gathering import Gathered, Local
-    from mainstem.commands.codes.needs import Need
+    from mainstem.commands.codes.needs import Asked
     from mainstem.commands.codes.suggesting import Suggestion
 
 group = typer.Typer(
@@ -33,17 +33,29 @@ ToFile = Annotated[
     ),
 ]
 Most = Annotated[int, typer.Option("--most", min=1, help="How many are shown; files and JSON hold all.")]
+ValueSetFolder = Annotated[
+    Path | None,
+    typer.Option("--value-sets", help="The measures' value sets: a folder of FHIR ValueSets.", show_default=False),
+]
 Row = dict[str, Any]
+FEW = 8
+"""Codes that are named in a line."""
 
 
 @group.command(epilog="Example: mainstem codes unmapped --site sites/north.toml --csv to-be-mapped.csv")
-def unmapped(site: SiteOption, csv: ToFile = None, most: Most = 40, as_json: AsJson = False) -> None:
+def unmapped(
+    site: SiteOption,
+    csv: ToFile = None,
+    value_sets: ValueSetFolder = None,
+    most: Most = 40,
+    as_json: AsJson = False,
+) -> None:
     """List what has no meaning at a site, what measures ask for first, then by frequency. Nothing leaves the site.
 
     Texts and units are looked for in what was landed. Fill in target_code in the file, `codes check` it, and name it as
     code_map in the site file; then `mainstem remap` applies it to what is stored.
     """
-    rows, gathered, asked = _looked_up(site, quiet=as_json)
+    rows, gathered, asked = _looked_up(site, value_sets, quiet=as_json)
     if as_json:
         print_json({"codes": rows, "measures": asked, "looked_at": gathered.looked_at, "cut": sorted(gathered.cut)})
         return
@@ -55,12 +67,18 @@ def unmapped(site: SiteOption, csv: ToFile = None, most: Most = 40, as_json: AsJ
 
 
 @group.command(epilog="Example: mainstem codes suggest --site north --csv suggested.csv, then look at every line")
-def suggest(site: SiteOption, csv: ToFile = None, most: Most = 40, as_json: AsJson = False) -> None:
+def suggest(
+    site: SiteOption,
+    csv: ToFile = None,
+    value_sets: ValueSetFolder = None,
+    most: Most = 40,
+    as_json: AsJson = False,
+) -> None:
     """Suggest what they may mean, from their texts, by a table that ships. Nothing is asked of anybody, nothing is applied.
 
     The file holds the likeliest for each that has one; a person at the site looks at every line.
     """
-    rows, gathered, _ = _looked_up(site, quiet=as_json)
+    rows, gathered, _ = _looked_up(site, value_sets, quiet=as_json)
     found = [row for row in rows if row["suggestions"]]
     if as_json:
         print_json({"codes": found, "without": len(rows) - len(found), "looked_at": gathered.looked_at})
@@ -104,24 +122,20 @@ def check(
         raise typer.Exit(OperatorError.exit_code)
 
 
-def _looked_up(site: str, *, quiet: bool) -> "tuple[list[Row], Gathered, list[Row]]":
+def _looked_up(site: str, value_sets: Path | None, *, quiet: bool) -> "tuple[list[Row], Gathered, list[Row]]":
     from mainstem.commands.codes.gathering import gather
-    from mainstem.commands.codes.needs import needs
+    from mainstem.commands.codes.needs import asked, needs
 
+    wanted = asked(value_sets)
     with open_site(site, quiet=quiet) as refresh:
         gathered = gather(refresh)
-        asked = needs(refresh)
-    rows = [_row(local) for local in gathered.locals.values()]
+        needed = needs(refresh)
+    rows = [_row(local, wanted) for local in gathered.locals.values()]
     rows.sort(key=lambda row: (not row["measures"], -row["count"], row["system"], row["code"]))
-    return rows, gathered, [_asked(each) for each in asked]
+    return rows, gathered, [each._asdict() for each in needed]
 
 
-def _asked(need: "Need") -> Row:
-    return need._asdict()
-
-
-def _row(local: "Local") -> Row:
-    from mainstem.commands.codes.needs import asked_for
+def _row(local: "Local", asked: "Asked") -> Row:
     from mainstem.commands.codes.suggesting import suggestions
 
     found = suggestions(local.target, [*local.shown_texts, local.code], sorted(local.units))
@@ -134,7 +148,7 @@ def _row(local: "Local") -> Row:
         "texts": local.shown_texts,
         "units": sorted(local.units),
         "suggestions": [_as_suggested(each) for each in found[:3]],
-        "measures": asked_for(local.target, [each.code for each in found]),
+        "measures": sorted({name for each in found for name in asked.get((local.target, each.code), ())}),
     }
 
 
@@ -200,9 +214,17 @@ def _print_rest(rows: Sequence[Row], gathered: "Gathered", asked: Sequence[Row],
         say(f"… and {len(rows) - most:,} more: --most, --csv")
     if gathered.cut:
         say(f"more was landed than was looked at for texts and units: {', '.join(sorted(gathered.cut))}")
-    for need in asked:
-        if not need["records"]:
-            codes = " or ".join(f"{code} ({system})" for system, code in need["codes"])
-            say(f"{need['measure']} asks for {codes}: the site has no record of it")
+    for measure, codes in _lacking(asked).items():
+        more = f" and {len(codes) - FEW:,} more (--json)" if len(codes) > FEW else ""
+        say(f"{measure} asks for what the site has no record of: {'; '.join(codes[:FEW])}{more}")
     total = sum(row["count"] for row in rows)
     say(f"{len(rows):,} without a meaning, {total:,} times" if rows else "everything that is stored has a meaning")
+
+
+def _lacking(asked: Sequence[Row]) -> dict[str, list[str]]:
+    """By measure, what it asks for and the site has no record of."""
+    found: dict[str, list[str]] = {}
+    for need in asked:
+        if not need["records"]:
+            found.setdefault(need["measure"], []).append(" or ".join(code for _, code in need["codes"]))
+    return found

@@ -1,12 +1,21 @@
-"""What the measures ask for, and how much of it a site has."""
+"""What the measures ask for, single codes and value sets, and how much of it a site has."""
 
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from mainstem.refresh import Refresh
+from services.measures.language.codes import Code, Codes, ValueSet
 from services.measures.library import measures
-from transforms.codes.systems import ICD10CM, LOINC, SNOMED
+from services.measures.official import definition, names
+from services.measures.official.editions import EDITIONS
+from services.measures.valuesets import ValueSets, load_value_sets
+from transforms.codes.systems import ICD10CM, LOINC, SNOMED, repaired_system
 
-_FIELDS = {LOINC: "code", SNOMED: "code", ICD10CM: "icd10cm"}
+Asked = Mapping[tuple[str, str], list[str]]
+"""(system, code) → the measures that ask for it."""
 
 
 class Need(NamedTuple):
@@ -14,32 +23,68 @@ class Need(NamedTuple):
 
     measure: str
     codes: list[tuple[str, str]]
-    """(system, code); of ICD-10-CM a category."""
+    """(system, code); of ICD-10-CM in a network's own measure, a category."""
     records: int
     """Records of the site that have one of them."""
 
 
-def needs(refresh: Refresh) -> list[Need]:
-    """What the measures ask for, with the records a site has of it."""
-    found = []
-    for measure in measures().values():
-        diagnoses = [(SNOMED, code) for code in measure.cohort.snomed]
-        diagnoses += [(ICD10CM, code) for code in measure.cohort.icd10cm]
-        for codes in ([(LOINC, measure.target.loinc)], diagnoses):
-            found.append(Need(measure.id, codes, sum(_held(refresh, *code) for code in codes)))
+def asked(value_sets: Path | None = None) -> Asked:
+    """Every code that a measure asks for; those of value sets where a folder of them is given. OperatorError for a broken one."""
+    sets = load_value_sets(value_sets, system=lambda uri: repaired_system(uri) or uri) if value_sets else None
+    found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for measure, codes in _by_measure(sets):
+        for code in codes:
+            if measure not in found[code]:
+                found[code].append(measure)
     return found
 
 
-def _held(refresh: Refresh, system: str, code: str) -> int:
-    closed = "" if system == ICD10CM else '"'
-    return refresh.store.contents.counted(refresh.site.site, f'"{_FIELDS[system]}":"{code}{closed}')
+def needs(refresh: Refresh) -> list[Need]:
+    """The single codes that measures ask for, with the records a site has of them."""
+    held = Counter[str]()
+    for number, codes in enumerate(refresh.store.contents.codes(refresh.site.site)):
+        held.update(codes)
+        if number % 10_000 == 0:
+            refresh.progress("count", "codes", number)
+    return [Need(measure, codes, sum(_held(held, *code) for code in codes)) for measure, codes in _by_measure(None)]
 
 
-def asked_for(target: str, codes: list[str]) -> list[str]:
-    """The measures that ask for one of some codes of a system."""
-    asking = []
-    for measure in measures().values():
-        asked = {LOINC: (measure.target.loinc,), SNOMED: measure.cohort.snomed, ICD10CM: measure.cohort.icd10cm}
-        if not set(asked.get(target, ())).isdisjoint(codes):
-            asking.append(measure.id)
-    return asking
+def _held(held: Counter[str], system: str, code: str) -> int:
+    below = sum(held[each] for each in held if each.startswith(f"{code}.")) if system == ICD10CM else 0
+    return held[code] + below
+
+
+def _by_measure(sets: ValueSets | None) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Each measure with codes of which one is enough."""
+    for ours in measures().values():
+        yield ours.id, [(LOINC, ours.target.loinc)]
+        diagnoses = [(SNOMED, code) for code in ours.cohort.snomed]
+        yield ours.id, [*diagnoses, *((ICD10CM, code) for code in ours.cohort.icd10cm)]
+    for name in names():
+        for each in sorted(_named_in(definition(name, max(EDITIONS))), key=repr):
+            if isinstance(each, Code):
+                yield name, [(each.system, each.code)]
+            elif sets is not None and _is_there(sets, each):
+                yield name, sorted(sets.codes([each]))
+
+
+def _is_there(sets: ValueSets, wanted: ValueSet) -> bool:
+    return any(wanted.oid in (each.oid, each.url) for each in sets.by_url.values())
+
+
+def _named_in(declared: object) -> set[Codes]:
+    """The codes and value sets that stand in a measure's declaration, wherever."""
+    found: set[Codes] = set()
+    waiting, seen = [declared], set[int]()
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, Code | ValueSet):
+            found.add(each)
+        elif isinstance(each, tuple | list | frozenset):
+            waiting += each
+        elif is_dataclass(each):
+            waiting += [getattr(each, field.name) for field in fields(each)]
+    return found

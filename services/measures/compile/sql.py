@@ -107,10 +107,11 @@ class InSql:
         self._metadata.drop_all(self._connection, checkfirst=False)
 
     def answers(self, truths: dict[str, Truth]) -> Iterator[dict[str, Any]]:
-        """For each person `site`, `subject`, and by name whether it is so: 1, 0 or null."""
+        """For each person, by site and subject: `site`, `subject`, and by name whether it is so: 1, 0 or null."""
         scope = Scope(self._people, self._people)
         columns = [self._as_number(self._truth(truth, scope)).label(name) for name, truth in truths.items()]
-        query = select(self._people.c.site, self._people.c.subject, *columns)
+        key = (self._people.c.site, self._people.c.subject)
+        query = select(*key, *columns).order_by(*key)
         streamed = {"stream_results": True, "yield_per": 10_000}
         for row in self._connection.execute(query, execution_options=streamed).mappings():
             yield dict(row)
