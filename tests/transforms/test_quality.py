@@ -4,11 +4,25 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
-from judged_children import A1C, GLUCOSE, HEIGHT, TODAY, WEIGHT, clinic, failed, found_by, is_of, judged, moment, times
+from judged_children import (
+    A1C,
+    GLUCOSE,
+    HEIGHT,
+    TODAY,
+    WEIGHT,
+    clinic,
+    failed,
+    found_by,
+    is_of,
+    judged,
+    moment,
+    rows_of,
+    times,
+)
 from synthetic_children import LOINC, Resource, concept, quantity
 
 from schemas.loads import TypeCounts
-from transforms.quality import About, Check, Line, judge, shipped, status_of
+from transforms.quality import About, Check, Found, Line, judge, shipped, status_of
 from transforms.quality.facts.profile import Profile
 
 Population = list[Resource]
@@ -249,3 +263,27 @@ def test_few_are_noted_and_too_few_say_nothing() -> None:
     assert [
         status_of(check, Line("x", looked, found)) for looked, found in ((0, 0), (19, 19), (20, 0), (20, 2), (20, 3))
     ] == [*("not-applicable", "not-applicable", "passed", "noted", "failed")]
+
+
+def test_a_second_road_tells_a_visit_in_its_own_words(clean: Population) -> None:
+    """Another type and another end of the visit of the same moment; of a day alone two visits may be true."""
+    visits = [each for each in clean if each["resourceType"] == "Encounter"][::95]
+    kind = [concept("urn:legacy", "OV")]
+    legacy = [
+        {**each, "id": f"{each['id']}-l", "type": kind, "period": {"start": each["period"]["start"]}} for each in visits
+    ]
+    assert found_by(judged([*clean, *legacy])) == {"duplicates": 12}
+    on_days = [{**each, "id": f"{each['id']}-d", "period": {"start": moment(each)[:10]}} for each in visits]
+    others = [{**each, "id": f"{each['id']}-o", "type": kind} for each in on_days]
+    assert found_by(judged([*clean, *on_days, *others])) == {}
+
+
+def test_each_record_that_is_found_can_be_kept(clean: Population) -> None:
+    """By check, as it is found; as many as are counted."""
+    kept: list[tuple[str, Found]] = []
+    judged_again = judge(
+        rows_of(shrunk(clean)), About(today=TODAY), sink=lambda check, found: kept.append((check, found))
+    )
+    counted = found_by(judged_again)
+    assert {check: sum(1 for name, _ in kept if name == check) for check in counted} == counted
+    assert {found.of for _, found in kept} == {"height"}

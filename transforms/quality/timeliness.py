@@ -1,9 +1,9 @@
 """Types of which nothing new has come, though they are said to be complete."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
-from transforms.quality import About, Check, Line
+from transforms.quality import NOTHING, About, Check, Found, Line
 from transforms.quality.facts import Person
 from transforms.quality.facts.profile import Profile
 
@@ -20,13 +20,14 @@ class _Timeliness:
         self._about = about
         self._days: dict[str, dict[int, int]] = {kind: {} for kind in _TYPES}
 
-    def see(self, person: Person) -> None:
+    def see(self, person: Person) -> Sequence[Found]:
         """Counts records by day."""
         latest = self._about.today.toordinal()
         for fact in person.of(*_TYPES):
             day = fact.day
             if day is not None and day <= latest and fact.happened:
                 self._days[fact.type][day] = self._days[fact.type].get(day, 0) + 1
+        return NOTHING
 
     def lines(self, profile: Profile) -> Iterator[Line]:
         """By type: days between the newest fact and the day up to which the type is complete."""

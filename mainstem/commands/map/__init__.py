@@ -8,6 +8,7 @@ import typer
 from mainstem.commands.noticed import noticed
 from mainstem.commands.terminal import json_lines, progress_bars, reason_fix, say
 from schemas.errors import IncompleteError
+from schemas.outcomes import needed_by
 
 group = typer.Typer()
 _NAMED = 20
@@ -69,6 +70,9 @@ def map_files(
         say(f"  left out {count:,} parts × {reason}; their panels stand", err=True)
     for reason, count in sorted(trial.skipped.items()):
         say(f"  skipped {count:,} × {reason}: {reason_fix(reason)}", err=True)
+    for name, count in sorted(trial.other_types.items()):
+        if needing := ", ".join(needed_by(name)):
+            say(f"    of these {count:,} × {name}: needed by {needing}, which a later version makes of it", err=True)
     for line in noticed(trial.flags, trial.unmapped):
         say(line, err=True)
     if not trial.mapped and not trial.withdrawn:

@@ -45,6 +45,8 @@ class Trial:
     skipped: Counter[str] = field(default_factory=Counter)
     not_read: list[str] = field(default_factory=list)
     """Files of a folder whose names end otherwise than those that are read."""
+    other_types: Counter[str] = field(default_factory=Counter)
+    """Types that are not mapped."""
     dropped: dict[str, int] = field(default_factory=dict)
     """Fields left out because they could not be used, by FHIR path."""
     parts_skipped: dict[str, int] = field(default_factory=dict)
@@ -164,6 +166,8 @@ def _map_file(
 
     def skip(problem: Problem, number: int, line: bytes = b"") -> None:
         trial.skipped[problem.reason] += 1
+        if problem.reason is Reason.TYPE_NOT_MAPPED:
+            trial.other_types[problem.resource_type] += 1
         if report is not None:
             findings = mapper.explain(line) if explain and line else []
             report.write(json.dumps(_row(problem, path, number, findings)) + "\n")

@@ -23,13 +23,17 @@ def quality(
         Path | None,
         typer.Option(help="Also write a page that needs nothing else; it stays at the site.", show_default=False),
     ] = None,
+    findings: Annotated[
+        Path | None,
+        typer.Option(help="Also write each record that is found, as CSV: check, of, record.", show_default=False),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Show what passed and what does not apply, too.")] = False,
 ) -> None:
     """Judge a site's current records: conformance, completeness, plausibility. Exit code 3 when a check fails.
 
     All records are read. What is counted is kept with the load: the next judgement is compared with it.
     """
-    from mainstem.commands.quality.told import told_of
+    from mainstem.commands.quality.told import findings_to, told_of
     from mainstem.refresh.quality import judge_site
     from mainstem.state import State
 
@@ -37,8 +41,8 @@ def quality(
     store = State.open(read_settings().database_url)
     try:
         store.migrate()
-        with progress_bars(quiet=as_json) as progress:
-            load, judged = judge_site(store, site, now, progress)
+        with progress_bars(quiet=as_json) as progress, findings_to(findings) as sink:
+            load, judged = judge_site(store, site, now, progress, sink)
     finally:
         store.close()
     told = told_of(site, load, now, judged)
