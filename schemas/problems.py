@@ -145,8 +145,9 @@ class Reason(StrEnum):
     )
     TYPE_NOT_MAPPED = (
         "type-not-mapped",
-        "No mapping for this resource type.",
-        "Nothing to do; leave the type out of the export to save time.",
+        "No record is made of this resource type: the model promises none.",
+        "Nothing to do; leave the type out of the export to save time. FamilyMemberHistory stays out for good: it tells of "
+        "relatives, who are no patients of the site and were not asked.",
         True,
     )
     NOT_A_FACT = (

@@ -1,6 +1,6 @@
 """A site judged by the checks of its quality: its current records, the figures of its last load, what there was before."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from schemas.loads import LoadQuality
 from schemas.outcomes import record_type_of
 
 if TYPE_CHECKING:
-    from transforms.quality import Judged
+    from transforms.quality import Found, Judged
     from transforms.quality.facts import Row
 
 _AT_ONCE = 10_000
@@ -23,12 +23,19 @@ _EASTERNMOST = timedelta(hours=14)
 """Where a day begins first: what is dated after this day is of nobody's today."""
 
 
-def judge_site(store: State, site: str, now: datetime, progress: Progress = no_progress) -> "tuple[str, Judged]":
-    """The load that is judged, and what the checks found; it is kept for whoever judges the next load.
+def judge_site(
+    store: State,
+    site: str,
+    now: datetime,
+    progress: Progress = no_progress,
+    sink: "Callable[[str, Found], None] | None" = None,
+) -> "tuple[str, Judged]":
+    """The load that is judged, and what the checks found; what is counted is kept for whoever judges the next load. `sink` is
+    given each record that a check finds.
 
     Raises OperatorError where no load of the site has completed.
     """
-    from transforms.quality import About, judge  # loaded only where somebody is judged
+    from transforms.quality import About, judge, no_sink  # loaded only where somebody is judged
 
     load = store.quality.last_load(site)
     if load is None:
@@ -43,7 +50,7 @@ def judge_site(store: State, site: str, now: datetime, progress: Progress = no_p
         quarantined=held.quarantined,
         complete=_complete(store, site),
     )
-    judged = judge(_told(store.quality.rows(site), progress), about)
+    judged = judge(_told(store.quality.rows(site), progress), about, sink=sink or no_sink)
     store.quality.keep(site, load.id, judged.profile)
     return load.id, judged
 

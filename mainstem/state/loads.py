@@ -1,6 +1,6 @@
 """Loads: one refresh of one site, from plan to complete; and what the network is told of each, written where it becomes true."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -12,6 +12,7 @@ from connectors.pulled import EVERY_TYPE, EXPORT, Pulled
 from mainstem.database import Database
 from mainstem.state import figures, gaps, quarantine, tables, watermarks
 from mainstem.state.batch import Place
+from mainstem.state.notes import noted
 from mainstem.state.outbox import refused_by_reason, tell
 from schemas.errors import MainstemError, OperatorError
 from schemas.loads import Gap, LoadEvent, LoadEventType, LoadQuality, LoadReport, Mode, TypeCounts
@@ -440,37 +441,10 @@ def _reported(
         published=load.published,
         replay=load.plan.replay,
         refused=refused,
-        notes=[*_noted(connection, load.id, counts), *missing.notes],
+        notes=[*noted(connection, load.id, counts), *missing.notes],
         unjudged=dict(missing.unjudged),
         quality=missing.quality,
     )
-
-
-def _noted(connection: Connection, load_id: str, counts: Mapping[str, TypeCounts]) -> list[str]:
-    """What the pulls noted, and what was counted but not kept."""
-    row = tables.load_unit.c
-    pulls = connection.execute(select(row.pulled).where(row.load == load_id).order_by(row.unit)).scalars()
-    noted = [note for pulled in pulls for note in msgspec.convert(pulled, Pulled).notes]
-    return [*dict.fromkeys(noted), *_merges(counts)] + [
-        f"{name}: {figures.unkept} unusable resources were counted but not kept to look at; limits.quarantine_lines and "
-        "limits.quarantine_bytes say how many are"
-        for name, figures in counts.items()
-        if figures.unkept
-    ]
-
-
-def _merges(counts: Mapping[str, TypeCounts]) -> Iterator[str]:
-    """What became of patients who were merged."""
-    figures = counts.get("Patient", TypeCounts())
-    if figures.merged:
-        yield f"Patient: {figures.merged} were merged into another: their records stand under the one that survives"
-    if figures.unmerged:
-        yield f"Patient: {figures.unmerged} are merged no longer: their records went back to them"
-    if figures.merges_unclear:
-        yield (
-            f"Patient: {figures.merges_unclear} say that they were merged in a way that cannot be followed (in a circle, into "
-            "several, into nobody who can be told, while active, or against `mainstem subjects`): they stay as they were"
-        )
 
 
 def _tell_ended(connection: Connection, load: Load, report: LoadReport, ended: datetime, error: str | None) -> None:

@@ -8,7 +8,9 @@ Each class says which FHIR types feed it. No other file lists record types or ma
 record type, write its class in the file of its group and name it in `AnyRecord`.
 """
 
+import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Annotated, get_args
 
 from pydantic import Field
@@ -75,6 +77,7 @@ __all__ = [
     "families",
     "fhir_types_of",
     "lending_types",
+    "needed_by",
     "record_type_of",
     "referred_types",
 ]
@@ -148,6 +151,27 @@ def lending_types(fhir_types: Iterable[str]) -> list[str]:
     kinds = {kind for name in named if (kind := _FED.get(name))}
     found = dict.fromkeys(each for kind in kinds for each in RECORD_TYPES[kind].lenders)
     return [each for each in LENDING_TYPES if each in found and each not in named]
+
+
+@cache
+def _promises() -> dict[str, list[str]]:
+    """FHIR resource types that fields name as their source, mapped or not → record types."""
+    found: dict[str, list[str]] = {}
+    for name, model in RECORD_TYPES.items():
+        extras = (field.json_schema_extra for field in model.model_fields.values())
+        sources = (str(extra["source"]) for extra in extras if isinstance(extra, dict) and "source" in extra)
+        for fhir_type in {each for source in sources for each in _SOURCE.findall(source)}:
+            found.setdefault(fhir_type, []).append(name)
+    return found
+
+
+_SOURCE = re.compile(r"\b([A-Z][A-Za-z]+)\.[a-z]")
+
+
+def needed_by(fhir_type: str) -> list[str]:
+    """The record types that the model makes of a FHIR resource type which this version does not map yet."""
+    known = fhir_type in _FED or fhir_type in REFERRED_TYPES or fhir_type in LENDING_TYPES
+    return [] if known else _promises().get(fhir_type, [])
 
 
 def record_type_of(fhir_type: str) -> str | None:

@@ -79,6 +79,11 @@ class Bench:
         self.say(f"writing {count:,} lines, {kind}")
         return content.deliver(self.children, self.folder / f"{kind}-{count}", count, CHANGES[kind])
 
+    @cache  # noqa: B019
+    def other_types(self, kind: str, count: int) -> Path:
+        """So many lines of types that the children do not have."""
+        return content.deliver_other_types(self.folder / f"other-{kind}-{count}", count, CHANGES[kind])
+
     def site(self, kind: str, count: int) -> Path:
         """A site that delivers them."""
         return content.site_file(self.delivery(kind, count))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from holdings import holdings
 
 from mainstem.demo.cohorts import HOSPITALS
 
@@ -23,11 +24,22 @@ def copies(children: Any, wanted: int, *, first: int = 1) -> Iterator[bytes]:
     """Lines of the largest hospital, again and again under other ids, until there are enough."""
     written = 0
     for copy in range(first, first + 1000):
-        for line in children.lines(HOSPITALS[-1].site):
-            yield UUID.sub(_renamed(copy), line)
+        for line in _copy(children, copy):
+            yield line
             written += 1
             if written == wanted:
                 return
+
+
+def _copy(children: Any, copy: int) -> Iterator[bytes]:
+    """One copy's lines, and what the demo's children do not have."""
+    renamed, patients = _renamed(copy), list[str]()
+    for line in children.lines(HOSPITALS[-1].site):
+        made = UUID.sub(renamed, line)
+        if _kind(made) == b"Patient":
+            patients.append(orjson.loads(made)["id"])
+        yield made
+    yield from holdings(patients, copy)
 
 
 def _renamed(copy: int) -> Callable[[re.Match[bytes]], bytes]:
@@ -83,6 +95,25 @@ def deliver(children: Any, folder: Path, wanted: int, change: Change) -> Path:
     for file in files.values():
         file.close()
     return folder
+
+
+def deliver_other_types(folder: Path, wanted: int, change: Change) -> Path:
+    """Writes NDJSON of `other_types.ndjson`, a type a file: each line again and again, under other ids and for other patients."""
+    folder.mkdir()
+    patterns = Path(__file__).with_name("other_types.ndjson").read_bytes().splitlines(keepends=True)
+    for place, pattern in enumerate(patterns):
+        numbers = range(place, wanted, len(patterns))
+        with (folder / f"{_kind(pattern).decode()}.{place}.ndjson").open("wb") as file:
+            file.writelines(change(_numbered(pattern, number)) for number in numbers)
+    return folder
+
+
+def _numbered(pattern: bytes, number: int) -> bytes:
+    return (
+        pattern.replace(b"NUMBER", b"n-%d" % number)
+        .replace(b"PATIENT", b"p-%d" % (number // 40))
+        .replace(b"VISIT", b"v-%d" % (number // 8))
+    )
 
 
 def put_first(children: Any, folder: Path, count: int, change: Change) -> None:

@@ -69,6 +69,15 @@ def test_an_empty_cell_says_why(tmp_path: Path) -> None:
     assert metres["weight_z"] is not None
 
 
+def test_a_column_that_a_file_does_not_have_is_said_too(tmp_path: Path) -> None:
+    """Each empty cell has its reason; head circumference is told where there is a column of it."""
+    (row,) = table(tmp_path, "growth", "sex,age_months,bmi\nF,100,16\n")
+    assert row["why_empty"] == "height_cm is no column of the file; weight_kg is no column of the file"
+    assert "head_z" not in row
+    (row,) = table(tmp_path, "growth", "sex,age_months,head_cm\nF,12,45\n")
+    assert row["head_z"] == pytest.approx((45 / 44.8965 - 1) / 0.03027, abs=1e-9)
+
+
 def test_lung_function_by_both_editions(tmp_path: Path) -> None:
     """Predicted and lower limit stand without a measurement; without a group, GLI-2012 says why."""
     whole, without_fvc, no_group = table(

@@ -1,5 +1,6 @@
 """`mainstem quality`: a site is judged from its state; a fault is told with what to do and who, on a page too."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,9 @@ def site(lhn: Network, delivery: Path) -> Path:
     return path
 
 
-def told(lhn: Network) -> dict[str, Any]:
+def told(lhn: Network, site: str = "west") -> dict[str, Any]:
     """What `quality --json` says, by check."""
-    answer = json.loads(lhn.mainstem("quality", "--site", "west", "--json").stdout)
+    answer = json.loads(lhn.mainstem("quality", "--site", site, "--json").stdout)
     return {check["id"]: check for check in answer["checks"]}
 
 
@@ -47,12 +48,17 @@ def test_a_fault_is_told_with_what_to_do_and_who(lhn: Network, tmp_path: Path) -
     assert wrong["threshold"] == 0.001
     assert checks["demographics"]["status"] == "passed"
     assert checks["after-death"]["status"] == "not-applicable"
-    shown = lhn.mainstem("quality", "--site", "west", "--html", tmp_path / "page.html")
+    shown = lhn.mainstem(
+        "quality", "--site", "west", "--html", tmp_path / "page.html", "--findings", tmp_path / "found.csv"
+    )
     assert shown.returncode == 3
     assert "height-falling" in shown.stdout
     assert "fix:" in shown.stdout
     page = (tmp_path / "page.html").read_text()
     assert "What to do" in page
+    with (tmp_path / "found.csv").open(newline="") as file:
+        fallen = [row["record"] for row in csv.DictReader(file) if row["check"] == "height-falling"]
+    assert sorted(fallen) == sorted(wrong["lines"][0]["examples"])
     assert "http-equiv" not in page
     assert "kid-" not in page + shown.stdout
 
@@ -64,7 +70,7 @@ def test_what_a_load_no_longer_has_is_told_at_the_next_judgement(lhn: Network, s
     withdrawn = [{**each, "status": "entered-in-error"} for each in gone]
     deliver(withdrawn, delivery, suffix="-2")
     assert lhn.mainstem("run", site).returncode in (0, 3)
-    lost = told(lhn)["persistence"]
+    lost = told(lhn, str(site))["persistence"]
     assert lost["status"] == "failed"
     assert lost["lines"][0]["of"] == f"observation {HEIGHT}"
 

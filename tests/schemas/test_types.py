@@ -14,6 +14,7 @@ from schemas.outcomes import (
     REFERRED_TYPES,
     families,
     fhir_types_of,
+    needed_by,
     record_type_of,
 )
 from schemas.sites import parse_site
@@ -97,3 +98,10 @@ def test_types_that_are_read_with_one_another_stand_together() -> None:
         ("Patient",),
     ]
     assert families([]) == []
+
+
+def test_what_the_model_promises_of_a_type_is_told_until_it_is_mapped() -> None:
+    """A Claim nobody needs; of what is mapped or looked up nothing is left to say."""
+    assert needed_by("MeasureReport") == ["measure_result"]
+    assert needed_by("Claim") == []
+    assert [name for name in (*MAPPED_TYPES, *REFERRED_TYPES) if needed_by(name)] == []

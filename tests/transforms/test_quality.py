@@ -4,11 +4,25 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
-from judged_children import A1C, GLUCOSE, HEIGHT, TODAY, WEIGHT, clinic, failed, found_by, is_of, judged, moment, times
+from judged_children import (
+    A1C,
+    GLUCOSE,
+    HEIGHT,
+    TODAY,
+    WEIGHT,
+    clinic,
+    failed,
+    found_by,
+    is_of,
+    judged,
+    moment,
+    rows_of,
+    times,
+)
 from synthetic_children import LOINC, Resource, concept, quantity
 
 from schemas.loads import TypeCounts
-from transforms.quality import About, Check, Line, judge, shipped, status_of
+from transforms.quality import About, Check, Found, Line, judge, shipped, status_of
 from transforms.quality.facts.profile import Profile
 
 Population = list[Resource]
@@ -31,7 +45,7 @@ def test_a_clean_population_passes_and_what_is_not_there_is_no_pass(clean: Popul
     assert found_by(clinic_judged) == {}
     statuses = {result.name: result.status for result in clinic_judged.results}
     assert {name for name, status in statuses.items() if status == "not-applicable"} == {
-        *("after-death", "dropped", "fhir-rules", "persistence", "refused")
+        *("after-death", "dropped", "fhir-rules", "persistence", "refused", "timeliness")
     }
     assert set(statuses.values()) == {"passed", "not-applicable"}
 
@@ -224,11 +238,11 @@ def test_what_was_there_at_the_load_before_and_is_gone_is_found(clean: Populatio
 
 
 def test_a_feed_that_stands_still_behind_a_fresh_date_is_late(clean: Population) -> None:
-    """Complete up to January, newest of September."""
-    old = [each for each in clean if moment(each) < "2025-10"]
+    """Complete up to January, newest of August."""
+    old = [each for each in clean if moment(each) < "2025-09"]
     complete = {"encounter": date(2026, 1, 9), "observation": date(2026, 1, 9)}
     assert failed(judged(old, complete=complete)) == {"timeliness"}
-    assert failed(judged(old, complete=dict.fromkeys(complete, date(2025, 10, 2)))) == set()
+    assert failed(judged(old, complete=dict.fromkeys(complete, date(2025, 11, 2)))) == set()
 
 
 def test_figures_of_the_load_are_judged(clean: Population) -> None:
@@ -249,3 +263,27 @@ def test_few_are_noted_and_too_few_say_nothing() -> None:
     assert [
         status_of(check, Line("x", looked, found)) for looked, found in ((0, 0), (19, 19), (20, 0), (20, 2), (20, 3))
     ] == [*("not-applicable", "not-applicable", "passed", "noted", "failed")]
+
+
+def test_a_second_road_tells_a_visit_in_its_own_words(clean: Population) -> None:
+    """Another type and another end of the visit of the same moment; of a day alone two visits may be true."""
+    visits = [each for each in clean if each["resourceType"] == "Encounter"][::95]
+    kind = [concept("urn:legacy", "OV")]
+    legacy = [
+        {**each, "id": f"{each['id']}-l", "type": kind, "period": {"start": each["period"]["start"]}} for each in visits
+    ]
+    assert found_by(judged([*clean, *legacy])) == {"duplicates": 12}
+    on_days = [{**each, "id": f"{each['id']}-d", "period": {"start": moment(each)[:10]}} for each in visits]
+    others = [{**each, "id": f"{each['id']}-o", "type": kind} for each in on_days]
+    assert found_by(judged([*clean, *on_days, *others])) == {}
+
+
+def test_each_record_that_is_found_can_be_kept(clean: Population) -> None:
+    """By check, as it is found; as many as are counted."""
+    kept: list[tuple[str, Found]] = []
+    judged_again = judge(
+        rows_of(shrunk(clean)), About(today=TODAY), sink=lambda check, found: kept.append((check, found))
+    )
+    counted = found_by(judged_again)
+    assert {check: sum(1 for name, _ in kept if name == check) for check in counted} == counted
+    assert {found.of for _, found in kept} == {"height"}

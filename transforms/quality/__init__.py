@@ -9,7 +9,7 @@ records is told in counts and ids and never written into a source record.
 
 import pkgutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from importlib import import_module
@@ -62,11 +62,21 @@ class About:
     """Up to when each record type is complete."""
 
 
+class Found(NamedTuple):
+    """A record that is not as it should be."""
+
+    of: str
+    record: str
+
+
+NOTHING: tuple[Found, ...] = ()
+
+
 class Judge(Protocol):
     """One check at work."""
 
-    def see(self, person: Person) -> None:
-        """A person of the site; each comes once."""
+    def see(self, person: Person) -> Sequence[Found]:
+        """A person of the site; each comes once. Returns the records that are not as they should be, where a check knows."""
 
     def lines(self, profile: Profile) -> Iterable[Line]:
         """What was found, when all were seen."""
@@ -115,8 +125,17 @@ def shipped() -> dict[str, Check]:
     return {name.replace("_", "-"): import_module(f"{__name__}.{name}").CHECK for name in sorted(names)}
 
 
-def judge(rows: Iterable[Row], about: About, checks: Mapping[str, Check] | None = None) -> Judged:
-    """All checks over a site's current records, which come by subject."""
+def no_sink(_check: str, _found: Found) -> None:
+    """Keeps no finding."""
+
+
+def judge(
+    rows: Iterable[Row],
+    about: About,
+    checks: Mapping[str, Check] | None = None,
+    sink: Callable[[str, Found], None] = no_sink,
+) -> Judged:
+    """All checks over a site's current records, which come by subject; `sink` is given each record that is found."""
     used = shipped() if checks is None else checks
     judges = {name: check.begin(about) for name, check in used.items()}
     counted: Counter[tuple[str, str, int]] = Counter()
@@ -125,8 +144,9 @@ def judge(rows: Iterable[Row], about: About, checks: Mapping[str, Check] | None 
         person = person_of(records)
         persons += 1
         profile_of(person, counted)
-        for each in judges.values():
-            each.see(person)
+        for name, each in judges.items():
+            for found in each.see(person):
+                sink(name, found)
     profile = Profile(counted)
     return Judged([_result(name, used[name], each, profile) for name, each in judges.items()], profile, persons)
 

@@ -4,25 +4,24 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from transforms.quality import About, Check
-from transforms.quality.facts import Fact, Person
+from transforms.quality.facts import PLANNED, Fact, Person
 from transforms.quality.kinds.each import SLIP, SLIP_SOURCE, Seen, each
 
 _KEYS: dict[str, Callable[[Fact], tuple[Any, ...]]] = {
     "encounter": lambda fact: (
-        fact.start,
-        fact.end,
+        fact.start or fact.dated,
         fact.class_code,
-        fact.status in ("planned", "cancelled"),
-        _codes(fact.types),
+        fact.status in PLANNED,
+        () if fact.start else (fact.end, _codes(fact.types)),  # of a day alone there may be two visits
     ),
     "observation": lambda fact: (fact.effective, _code(fact), fact.value, fact.value_code, fact.comparator, fact.unit),
     "procedure": lambda fact: (fact.performed, _code(fact)),
-    "immunization": lambda fact: (fact.occurrence_date, _code(fact)),
+    "immunization": lambda fact: (fact.occurrence_date, _code(fact), fact.status),
     "condition": lambda fact: (
         *(fact.recorded_date or fact.onset_date, fact.onset_date, _code(fact), fact.icd10cm, tuple(fact.category)),
         *(fact.encounter, fact.verification_status),
     ),
-    "medication": lambda fact: (fact.start, _code(fact), fact.kind, fact.intent, fact.status),
+    "medication": lambda fact: (fact.start, _code(fact), fact.kind, fact.intent, fact.status, fact.dose),
 }
 """What makes two records of a type the same; the moment, without which nothing is the same, first."""
 

@@ -1,9 +1,9 @@
 """Months in which a type, or a code of it, is missing between months in which it is not."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median_low
 
-from transforms.quality import About, Check, Judge, Line
+from transforms.quality import NOTHING, About, Check, Found, Judge, Line
 from transforms.quality.facts import Person
 from transforms.quality.facts.profile import ALL, UNDATED, Profile, month_of, named
 
@@ -37,8 +37,9 @@ class _Months:
     def __init__(self, about: About) -> None:
         self._this = month_of(about.today.toordinal())
 
-    def see(self, person: Person) -> None:
+    def see(self, person: Person) -> Sequence[Found]:
         """The profile has counted it."""
+        return NOTHING
 
     def lines(self, profile: Profile) -> Iterator[Line]:
         """By type; by code where the type itself is there."""

@@ -1,8 +1,8 @@
 """What was there when an earlier load was judged and is there no longer: by type, by code, by month."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from transforms.quality import About, Check, Line
+from transforms.quality import NOTHING, About, Check, Found, Line
 from transforms.quality.facts import Person
 from transforms.quality.facts.profile import ALL, UNDATED, Profile, named
 
@@ -13,8 +13,9 @@ class _Persistence:
     def __init__(self, about: About) -> None:
         self._before = about.before
 
-    def see(self, person: Person) -> None:
+    def see(self, person: Person) -> Sequence[Found]:
         """The profile has counted it."""
+        return NOTHING
 
     def lines(self, profile: Profile) -> Iterator[Line]:
         """By type, with its months; by code where the type as a whole is there."""

@@ -1,10 +1,10 @@
 """Numbers of a code that jump from one month on: another unit, another assay, another field."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import floor, log2
 
-from transforms.quality import About, Check, Line
+from transforms.quality import NOTHING, About, Check, Found, Line
 from transforms.quality.facts import Person
 from transforms.quality.facts.profile import Profile, month_of, named
 
@@ -34,7 +34,7 @@ class _Switches:
         self._this = month_of(about.today.toordinal())
         self._counted: dict[tuple[str, str], dict[int, Classes]] = defaultdict(lambda: defaultdict(Counter))
 
-    def see(self, person: Person) -> None:
+    def see(self, person: Person) -> Sequence[Found]:
         """Counts each number by code, unit, month and class."""
         for fact in person.of("observation"):
             if not fact.code or fact.value is None or fact.value <= 0 or fact.day is None or fact.comparator:
@@ -42,6 +42,7 @@ class _Switches:
             key = fact.code, fact.unit or ""
             if key in self._counted or len(self._counted) < _CODES:
                 self._counted[key][month_of(fact.day)][floor(log2(fact.value) * _STEPS)] += 1
+        return NOTHING
 
     def lines(self, profile: Profile) -> Iterator[Line]:
         """By code: months from which on the middle half of the numbers lies wholly apart from that before."""

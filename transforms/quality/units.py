@@ -1,9 +1,9 @@
 """Numbers of one code in several units, or without any where others have one."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from transforms.quality import About, Check, Line
+from transforms.quality import NOTHING, About, Check, Found, Line
 from transforms.quality.facts import Person
 from transforms.quality.facts.profile import Profile
 
@@ -15,13 +15,14 @@ class _Units:
         self._units: dict[str, Counter[str]] = defaultdict(Counter)
         self._example: dict[tuple[str, str], str] = {}
 
-    def see(self, person: Person) -> None:
+    def see(self, person: Person) -> Sequence[Found]:
         """Counts the units of each code."""
         for fact in person.of("observation"):
             if fact.value is not None and fact.code and (fact.code in self._units or len(self._units) < _CODES):
                 unit = fact.unit or ""
                 self._units[fact.code][unit] += 1
                 self._example.setdefault((fact.code, unit), fact.id)
+        return NOTHING
 
     def lines(self, profile: Profile) -> Iterator[Line]:
         """By code: numbers in another unit than most have."""

@@ -1,9 +1,9 @@
 """Codes of a site that have no meaning in the wanted system, the most frequent first."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from transforms.quality import About, Check, Line
+from transforms.quality import NOTHING, About, Check, Found, Line
 from transforms.quality.facts import Person
 from transforms.quality.facts.profile import Profile
 
@@ -18,7 +18,7 @@ class _Unmapped:
         self._codes: Counter[tuple[str, str, str]] = Counter()
         self._looked: Counter[str] = Counter()
 
-    def see(self, person: Person) -> None:
+    def see(self, person: Person) -> Sequence[Found]:
         """Counts the first coding of each record that has none of the wanted system."""
         for fact in person.facts:
             if fact.codings:
@@ -27,6 +27,7 @@ class _Unmapped:
                     self._codes[fact.type, fact.codings[0].system or "no system", fact.codings[0].code] += 1
         if len(self._codes) > _KEPT:
             self._codes = Counter(dict(self._codes.most_common(_KEPT // 2)))
+        return NOTHING
 
     def lines(self, profile: Profile) -> Iterator[Line]:
         """By frequency; a type of which all are mapped stands for itself."""

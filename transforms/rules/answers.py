@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -168,6 +169,7 @@ class _Canonical(NamedTuple):
 _LOINC_URL = re.compile(r"https?://(?:www\.)?loinc\.org/(?:q/|questionnaire/)?([0-9]{3,7}-[0-9])/?", re.IGNORECASE)
 
 
+@lru_cache(maxsize=256)
 def _canonical(raw: bytes | None) -> _Canonical:
     url, _, version = (string_of(raw) if raw else "").partition("|")
     return _Canonical(url.partition("#")[0].strip(), version.strip())
@@ -178,8 +180,7 @@ def _looked_up(named: bytes | None, companion: bytes | None) -> _Known:
     if not companion:
         return _Known()
     if not (named or b"").startswith(b'"#'):
-        known: _Known = decode(companion, _Known)
-        return known
+        return _decoded(companion)
     wanted = string_of(named or b"").removeprefix("#")
     listed = decode(companion, list[Raw])
     for each in listed:
@@ -187,6 +188,13 @@ def _looked_up(named: bytes | None, companion: bytes | None) -> _Known:
         if source.resourceType == "Questionnaire" and text_of(source.id).removeprefix("#") == wanted:
             return _known(source)
     return _Known()
+
+
+@lru_cache(maxsize=64)
+def _decoded(kept: bytes) -> _Known:
+    """Few Questionnaires are answered by many."""
+    known: _Known = decode(kept, _Known)
+    return known
 
 
 _PLAIN_VERSION = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,3}")
@@ -290,23 +298,22 @@ def _answered(
     given = _listed(f"{path}.answer", bytes(item.answer), marks) if item.answer is not None else []
     told = [(place, decode(bytes(raw), dict[str, Raw])) for place, raw, _ in given if bytes(raw) != b"null"]
     link, elements = text_of(item.linkId), list[Element]()
+    asked = Raw(_asked(link, url, tuple(known.items.get(link, ())))) if told else None
     for place, answer in told:
         if "item" in answer:
             inside += _listed(f"{place}.item", bytes(answer["item"]), marks)
         values = {name: raw for name, raw in answer.items() if name.startswith("value") and bytes(raw) not in _EMPTY}
         if not values:
             continue
-        label = link if len(told) == 1 else f"{link}|{_label(values)}"
-        own = decode(bytes(answer.get("modifierExtension", Raw(b"[]"))), list[Raw])
-        element: dict[str, Any] = {"part": label, "linkId": _asked(link, url, known), **values}
-        element |= {
-            "modifierExtension": [*marks[0], *own],
-            "extension": marks[1],
+        own = decode(bytes(answer["modifierExtension"]), list[Raw]) if "modifierExtension" in answer else []
+        beside = {
+            "modifierExtension": [*marks[0], *own] or None,
+            "extension": marks[1] or None,
             "weight": _score(link, values, known),
         }
-        elements.append(
-            Element(place, _encode({name: each for name, each in element.items() if each not in (None, [])}))
-        )
+        told_apart = link if len(told) == 1 else f"{link}|{_label(values)}"
+        told_of = {name: each for name, each in beside.items() if each is not None}
+        elements.append(Element(place, _encode({"part": told_apart, "linkId": asked, **values, **told_of})))
     return elements, inside
 
 
@@ -330,18 +337,20 @@ _LINKED = re.compile(r"(?:/[0-9]{1,7}-[0-9])*/([0-9]{3,7}-[0-9])|([0-9]{4,7}-[0-
 """A linkId that is a LOINC code, as LOINC's own forms and tools write it: `/44249-1/44250-9`, `44250-9`."""
 
 
-def _asked(link: str, url: str, known: _Known) -> dict[str, list[dict[str, str]]]:
+@lru_cache(maxsize=4096)
+def _asked(link: str, url: str, known_as: tuple[tuple[str, str], ...]) -> bytes:
     """A question as a CodeableConcept: by its codes in the Questionnaire, by a linkId that is a LOINC code, and by itself."""
-    pairs = list(known.items.get(link, []))
+    pairs = list(known_as)
     if (match := _LINKED.fullmatch(link)) and loinc_fault(code := match[1] or match[2]) is None:
         pairs.append((LOINC, code))
     pairs += [(url, link)] if link else []
-    return {"coding": [{"system": system, "code": code} if system else {"code": code} for system, code in pairs]}
+    listed = [{"system": system, "code": code} if system else {"code": code} for system, code in pairs]
+    return _encode({"coding": listed})
 
 
 def _score(link: str, values: dict[str, Raw], known: _Known) -> Raw | None:
     """What a coded answer scores, as the answer says itself, else as its question does."""
-    if "valueCoding" not in values:
+    if "valueCoding" not in values or not (link in known.scores or b'"extension"' in bytes(values["valueCoding"])):
         return None
     answer = _coding(values["valueCoding"])
     own = _weight(answer.extension or [])

@@ -26,6 +26,10 @@ class Cells:
         """Said once a row."""
         self.reasons[reason] = None
 
+    def has(self, name: str) -> bool:
+        """Whether the file has such a column."""
+        return name in self._columns
+
     def text(self, name: str) -> str:
         """A cell, empty where there is none."""
         return self._named.get(name, "").strip()
@@ -45,8 +49,7 @@ class Cells:
         """A number between bounds outside which it is another unit or a slip."""
         text = self.text(name)
         if not text:
-            if name in self._columns:
-                self.because(f"{name} is empty")
+            self.because(f"{name} is {'empty' if self.has(name) else 'no column of the file'}")
             return None
         if not _NUMBER.fullmatch(text):
             self.because(f"{name} is not a number")

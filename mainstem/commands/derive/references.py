@@ -35,11 +35,15 @@ class Reference(ABC):
 
     def answer(self, cells: Cells) -> Row:
         """One row: every column of `gives`, then the methods and why a cell is empty."""
-        row: Row = dict.fromkeys(self.gives)
+        row: Row = dict.fromkeys(name for name in self.gives if self.asked(name, cells))
         methods: dict[str, None] = {}
         if not cells.unread and (sex := cells.sex()):
             self._fill(row, methods, cells, sex)
         return row | {"method": "; ".join(methods) or None, "why_empty": "; ".join(cells.reasons) or None}
+
+    def asked(self, column: str, cells: Cells) -> bool:
+        """Whether a file asks for a column of `gives`."""
+        return True
 
     @abstractmethod
     def _fill(self, row: Row, methods: dict[str, None], cells: Cells, sex: Sex) -> None: ...
@@ -61,7 +65,7 @@ class Growth(Reference):
         "weight and BMI beyond 3 SD in steps of the outermost SD, as WHO computes them).",
         "From 24 to 240 months CDC 2000 by LMS, L, M, S linear in age between the published rows; head to 36 months.",
         "BMI at and above CDC's P95: 90 + 10·Φ((BMI − P95)/σ), σ by sex and age in years (CDC 2022); z from it.",
-        "BMI from height and weight where its cell is empty; head_cm may be left out.",
+        "BMI from height and weight where its cell is empty; head_cm may be left out, and with it what is told of it.",
     )
     sources = (
         "https://www.cdc.gov/growthcharts/cdc-data-files.htm",
@@ -75,12 +79,18 @@ class Growth(Reference):
         ("head", "head", "head_cm", 10, 100),
     )
 
+    def asked(self, column: str, cells: Cells) -> bool:
+        """Head circumference where there is a column of it."""
+        return not column.startswith("head_") or cells.has("head_cm")
+
     def _fill(self, row: Row, methods: dict[str, None], cells: Cells, sex: Sex) -> None:
         months = cells.number("age_months", 0, 1500)
         if months is None:
             return
         values: dict[str, float | None] = {}
         for measure, prefix, column, low, high in self._measures:
+            if measure == "head" and not cells.has(column):
+                continue
             values[prefix] = cells.number(column, low, high)
             _place(row, methods, cells, prefix, values[prefix], measure, sex, months)
         bmi = _bmi(cells, values["height"], values["weight"])

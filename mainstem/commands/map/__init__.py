@@ -8,8 +8,10 @@ import typer
 from mainstem.commands.noticed import noticed
 from mainstem.commands.terminal import json_lines, progress_bars, reason_fix, say
 from schemas.errors import IncompleteError
+from schemas.outcomes import needed_by
 
 group = typer.Typer()
+_NAMED = 20
 
 
 @group.command("map", epilog="Example: mainstem map export/ --problems problems.jsonl | head")
@@ -56,12 +58,21 @@ def map_files(
         f"read {trial.read:,} = mapped {trial.mapped:,}{withdrawn} + skipped {skipped:,}; {trial.records:,} records{derived}",
         err=True,
     )
+    if names := trial.not_read:
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        say(
+            f"  not read, for what their names end in: {', '.join(names[:_NAMED])}{more}; name them one by one",
+            err=True,
+        )
     for path, count in sorted(trial.dropped.items()):
         say(f"  left out {count:,} × {path}, which could not be used; the rest of the resource stands", err=True)
     for reason, count in sorted(trial.parts_skipped.items()):
         say(f"  left out {count:,} parts × {reason}; their panels stand", err=True)
     for reason, count in sorted(trial.skipped.items()):
         say(f"  skipped {count:,} × {reason}: {reason_fix(reason)}", err=True)
+    for name, count in sorted(trial.other_types.items()):
+        if needing := ", ".join(needed_by(name)):
+            say(f"    of these {count:,} × {name}: needed by {needing}, which a later version makes of it", err=True)
     for line in noticed(trial.flags, trial.unmapped):
         say(line, err=True)
     if not trial.mapped and not trial.withdrawn:

@@ -17,11 +17,15 @@ _STYLES = {"failed": "bold red", "noted": "yellow", "passed": "green", "not-appl
 
 @group.command(epilog="Example: mainstem quality --site north --html quality.html")
 def quality(
-    site: Annotated[str, typer.Option(help="The site's name.", show_default=False)],
+    site: Annotated[str, typer.Option(help="The site's name, or its TOML file.", show_default=False)],
     as_json: AsJson = False,
     html: Annotated[
         Path | None,
         typer.Option(help="Also write a page that needs nothing else; it stays at the site.", show_default=False),
+    ] = None,
+    findings: Annotated[
+        Path | None,
+        typer.Option(help="Also write each record that is found, as CSV: check, of, record.", show_default=False),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Show what passed and what does not apply, too.")] = False,
 ) -> None:
@@ -29,16 +33,20 @@ def quality(
 
     All records are read. What is counted is kept with the load: the next judgement is compared with it.
     """
-    from mainstem.commands.quality.told import told_of
+    from mainstem.commands.quality.told import findings_to, told_of
     from mainstem.refresh.quality import judge_site
     from mainstem.state import State
 
+    if site.endswith(".toml"):
+        from mainstem.config.site_files import read_site
+
+        site = read_site(Path(site)).site.site
     now = datetime.now(UTC)
     store = State.open(read_settings().database_url)
     try:
         store.migrate()
-        with progress_bars(quiet=as_json) as progress:
-            load, judged = judge_site(store, site, now, progress)
+        with progress_bars(quiet=as_json) as progress, findings_to(findings) as sink:
+            load, judged = judge_site(store, site, now, progress, sink)
     finally:
         store.close()
     told = told_of(site, load, now, judged)

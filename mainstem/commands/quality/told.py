@@ -1,10 +1,14 @@
 """What was judged, as plain values: for JSON, the terminal and the page. No patient data: counts, codes, ids of records."""
 
+import csv
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from transforms.quality import WORST, Judged, Line, Result, Status
+from transforms.quality import WORST, Found, Judged, Line, Result, Status
 
 Told = dict[str, Any]
 _LINES = 50
@@ -58,6 +62,20 @@ def _line(status: Status, line: Line) -> Told:
         "said": line.said,
         "examples": list(line.examples),
     }
+
+
+@contextmanager
+def findings_to(path: Path | None) -> Iterator[Callable[[str, Found], None] | None]:
+    """Where each record that is found goes, one after the other; nowhere without a path. Whoever counts may leave them out:
+    the ids are those of the stream.
+    """
+    if path is None:
+        yield None
+        return
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("check", "of", "record"))
+        yield lambda check, found: rows.writerow((check, *found))
 
 
 def shown_checks(told: Told, *, every: bool) -> list[Told]:

@@ -1,10 +1,10 @@
 """Checks that look at each record, or each pair of records, of each person."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from transforms.quality import EXAMPLES, About, Judge, Line
+from transforms.quality import EXAMPLES, About, Found, Judge, Line
 from transforms.quality.facts import Person
 from transforms.quality.facts.profile import Profile
 
@@ -29,14 +29,17 @@ class Tally:
         self.found: Counter[str] = Counter()
         self.examples: dict[str, list[str]] = defaultdict(list)
 
-    def see(self, person: Person) -> None:
+    def see(self, person: Person) -> Sequence[Found]:
         """Looks at a person."""
+        told = []
         for of, found in self._look(person):
             self.looked[of] += 1
             if found is not None:
                 self.found[of] += 1
+                told.append(Found(of, found))
                 if len(self.examples[of]) < EXAMPLES:
                     self.examples[of].append(found)
+        return told
 
     def lines(self, profile: Profile) -> Iterator[Line]:
         """By what they are of."""

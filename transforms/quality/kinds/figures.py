@@ -1,8 +1,8 @@
 """Checks of figures that are known before a person is seen."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from transforms.quality import Line
+from transforms.quality import NOTHING, Found, Line
 from transforms.quality.facts import Person
 from transforms.quality.facts.profile import Profile
 
@@ -13,8 +13,9 @@ class Figures:
     def __init__(self, figures: Iterable[tuple[str, int, int]]) -> None:
         self._figures = list(figures)
 
-    def see(self, person: Person) -> None:
+    def see(self, person: Person) -> Sequence[Found]:
         """Nothing is asked of persons."""
+        return NOTHING
 
     def lines(self, profile: Profile) -> Iterator[Line]:
         """As they are given."""
