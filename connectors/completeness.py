@@ -33,6 +33,8 @@ class Crawl(msgspec.Struct, kw_only=True):
     """How many there were when it began, as the server counts."""
     matches: int = 0
     distinct: int = 0
+    barren: int = 0
+    """Pages in a row that brought only what had come."""
     repeated: bool = False
     """Whether a page brought what an earlier one had: what moves back and forth may hide, too."""
     way: str = ""

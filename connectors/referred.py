@@ -12,7 +12,7 @@ import msgspec
 from connectors.by_id import MOST_READ, Reading
 from connectors.client.fhir_client import FhirClient
 from connectors.cohort import shards
-from connectors.formats.bundle import BUNDLE, Page, lines, require_bundle
+from connectors.formats.bundle import BUNDLE, Page, is_likeness, lines, require_bundle
 from connectors.formats.ndjson import read_lines
 from connectors.formats.outcome import error_answer
 from connectors.landing import Landing
@@ -138,7 +138,7 @@ class _Asked:
             if page.resources:
                 self.cursor.size = self.landing.append(self.path, self.cursor.size, lines(page.resources))
             came.update(page.ids)
-            nameless += page.ids.count("")
+            nameless += sum(map(is_likeness, page.ids))
             landed += len(page.resources)
             if not page.next:
                 break

@@ -21,6 +21,7 @@ from connectors.client.connections import open_connections, refused_handshake
 from connectors.client.limits import Notice, Patience, Quota, QuotaSpent, no_notice
 from connectors.client.origins import Origins
 from connectors.formats.outcome import parameter_wanted, wants_parameter
+from connectors.formats.utf8 import BOM
 from connectors.outside.decoding import Form, TooDeep, Unreadable, decoded
 from connectors.outside.times import http_date, pause_after
 from connectors.vendors import GENERIC, Evidence, Vendor, told_by, vendor
@@ -423,7 +424,7 @@ def decode(answer: Answer, form: Form[T], *, what: str, place: str) -> T:
     """The body's JSON. Raises WebPage for a page for people, IncompleteError for JSON that is not whole."""
     require_no_page(answer, what=what, place=place)
     try:
-        return decoded(answer.content, form)
+        return decoded(answer.content.removeprefix(BOM), form)
     except Unreadable as exc:
         raise not_fhir(exc, what=what, place=place) from None
 

@@ -4,17 +4,28 @@ An entry that cannot be read costs itself: its bytes are a line like any other, 
 What does not say where the next page is costs the page.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import blake2b
 
 import msgspec
 
-from connectors.formats.outcome import error_answer, errors_in, errors_of, parameter_wanted, parameter_wanted_in
+from connectors.formats.outcome import (
+    ANOTHER_TYPE,
+    error_answer,
+    errors_in,
+    errors_of,
+    parameter_wanted,
+    parameter_wanted_in,
+)
 from connectors.outside.decoding import ABSENT, TooDeep, Unreadable, decoded, said, without_unreadable
 from connectors.outside.times import instant, newest
 from schemas.errors import IncompleteError
 from schemas.gaps import GapCause
 
+_LIKENESS = "#"
+_COUNT = re.compile(r"([0-9]{1,15})(\.0+)?")
 MOST = 1 << 53
 """Largest count believed; more is no count of anything."""
 
@@ -115,11 +126,17 @@ BUNDLE = BundleForm()
 def _loosely(loose: _Loose) -> Bundle:
     return Bundle(
         resourceType=said(loose.resourceType, str, ""),
-        total=said(loose.total, int | None, None),  # type: ignore[arg-type]  # a union is a form too
+        total=_count(loose.total),
         link=[_link(raw) for raw in _raws(loose.link)],
         entry=[_entry(raw) for raw in _raws(loose.entry)],
         issue=loose.issue,
     )
+
+
+def _count(raw: msgspec.Raw) -> int | None:
+    """A number, be it written with a fraction or as text."""
+    text = str(said(raw, int | float | str, "")).strip()  # type: ignore[arg-type]  # a union is a form too
+    return int(found[1]) if (found := _COUNT.fullmatch(text)) else None
 
 
 def _raws(raw: msgspec.Raw) -> list[msgspec.Raw]:
@@ -148,26 +165,30 @@ def _entry(raw: msgspec.Raw) -> _Entry:
 class Page:
     """One page: the resources' own bytes, messages aside."""
 
-    def __init__(self, bundle: Bundle, not_after: datetime) -> None:
+    def __init__(self, bundle: Bundle, not_after: datetime, of: str = "") -> None:
+        """`of`: the type that was asked for; matches of others are none, and nothing but such is an error."""
+        self._of, self._others = of, 0
         self.resources: list[bytes] = []
         self.messages: list[bytes] = []
         self.errors: list[str] = []
         """Errors among the results, each by its code and kind: what they stand for did not come."""
         self.ids: list[str] = []
-        """Of the matches; empty where one has none that can be told."""
+        """Of the matches; the likeness of one that has none that can be told."""
         self.newest: datetime | None = None
         self.total = bundle.total if bundle.total is not None and 0 <= bundle.total < MOST else None
         self.next = _linked(bundle, "next")
         self.itself = _linked(bundle, "self")
         for entry in bundle.entry:
             self._take(entry, not_after)
+        if self._others and not self.ids:
+            self.errors.append(ANOTHER_TYPE)
 
     def _take(self, entry: _Entry, not_after: datetime) -> None:
         outcome = one_line(bytes(entry.response.outcome)) if entry.response else b""
         if outcome:
             self._hear(outcome)
         line = one_line(bytes(entry.resource))
-        if not line:
+        if line in (b"", b"null"):
             return
         kind, id_, updated = _head(line)
         mode = entry.search.mode if entry.search else "match"
@@ -175,8 +196,10 @@ class Page:
             self._hear(line)
             return
         self.resources.append(line)
-        if mode != "include":
-            self.ids.append(id_)
+        if mode != "include" and self._of and kind not in ("", self._of):
+            self._others += 1
+        elif mode != "include":
+            self.ids.append(id_ or _likeness(line))
         if updated is not None and updated <= not_after:
             self.newest = newest(self.newest, updated)
 
@@ -226,8 +249,18 @@ def head_of(line: bytes) -> tuple[str, str]:
 
 
 def id_of(line: bytes) -> str:
-    """A resource's id; empty where it has none that can be told."""
-    return _head(line)[1]
+    """A resource's id; its likeness where it has none that can be told."""
+    return _head(line)[1] or _likeness(line)
+
+
+def is_likeness(ident: str) -> bool:
+    """Whether a resource has no id."""
+    return ident.startswith(_LIKENESS)
+
+
+def _likeness(line: bytes) -> str:
+    """No id, but the same for the same line: what comes again is not more."""
+    return _LIKENESS + blake2b(line, digest_size=12).hexdigest()
 
 
 def one_line(raw: bytes) -> bytes:

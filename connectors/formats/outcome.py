@@ -142,6 +142,18 @@ def _named(issue: _Issue) -> str:
     return ", ".join(filter(None, (code if code in ISSUE_TYPES else "no code of FHIR's", kind)))
 
 
+ANOTHER_TYPE = "resources of another type"
+"""In the place of an error's code: nothing that was asked for came, but something else."""
+
+
+def among_results(what: str, errors: Sequence[str]) -> IncompleteError:
+    """What stands among a search's results says that they are not all, or none."""
+    if set(errors) != {ANOTHER_TYPE}:
+        return error_answer(what, errors, "among the results")
+    fix = "Check fhir.base_url and the gateway in front of it; report it to the EHR vendor."
+    return IncompleteError(f"{what}: the server answers with {ANOTHER_TYPE}", fix, gap=GapCause.ERROR_ANSWER)
+
+
 def error_answer(what: str, errors: Sequence[str], where: str = "instead of data") -> IncompleteError:
     """A server says that it failed, with a status that says it did not."""
     named = "; ".join(dict.fromkeys(errors)) or "no error named"

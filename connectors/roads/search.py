@@ -11,7 +11,7 @@ from connectors.client.fhir_client import Answer, BadRequest, FhirClient, Gone
 from connectors.completeness import Crawl, DistinctIds, asked, counted, honours_last_updated, landed_ids
 from connectors.fan_out import BOTH, CATEGORY, PATIENT, everybody, parts, wants, ways
 from connectors.formats.bundle import BUNDLE, Bundle, Page, lines, require_bundle
-from connectors.formats.outcome import ParameterWanted, error_answer, parameter_wanted
+from connectors.formats.outcome import ParameterWanted, among_results, parameter_wanted
 from connectors.landing import FILE_BYTES
 from connectors.outside.times import believed, newest, zulu
 from connectors.pulled import Pulled, Shortfall
@@ -27,12 +27,13 @@ LARGER, WINDOWS = "_count", "_lastUpdated"
 """Parameters by which a search goes on that names no next page: from a number on, by a larger page, by smaller windows."""
 ROUND = 10
 """A page of round size may be full whatever was asked for: servers cap it in silence."""
+BARREN = 20
+"""Pages in a row that bring only what came before: links that are new each time may lead nowhere, too."""
 COUNTED = 100
 """Most searches that are counted once more to prove a full read; more are not worth their requests."""
 SMALLEST = timedelta(seconds=1)
 """Window that is not halved any more."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-AMONG = "among the results"
 
 
 class SearchCursor(msgspec.Struct, kw_only=True):
@@ -229,7 +230,7 @@ class _TypeSearch:
         if cursor.as_of is None:
             date = believed(answer.date, now)
             cursor.as_of, cursor.dated = date or cursor.began, date is not None
-        page = Page(bundle, not_after=max(now, cursor.as_of))
+        page = Page(bundle, not_after=max(now, cursor.as_of), of=self.type)
         if wants(page):
             raise parameter_wanted(self.type)
         self._land(page)
@@ -283,7 +284,7 @@ class _TypeSearch:
         at = cursor.url or (crawl.matches, *crawl.windows[-1:])
         place = (cursor.way, cursor.singly, cursor.branch, crawl.number, crawl.way, crawl.size, at)
         mark = blake2b(repr(place).encode(), digest_size=8).digest()
-        if mark in self.seen:
+        if mark in self.seen or crawl.barren > BARREN:
             self.begin_again()
             raise IncompleteError(
                 f"{self.type}: the server's next links go in a circle",
@@ -323,6 +324,7 @@ class _TypeSearch:
         new = self.ids.see(page.ids, cursor.branch, crawl.number)
         crawl.distinct += new
         crawl.fruitful |= new > 0
+        crawl.barren = crawl.barren + 1 if page.ids and not new else 0
         if crawl.way == WINDOWS:
             self._advance_window(page)
             return
@@ -443,7 +445,7 @@ class _TypeSearch:
         """What of the type did not come, or may not have."""
         cursor, short = self.cursor, []
         if cursor.errors:
-            short.append(Shortfall.of_error(self.type, error_answer(self.type, cursor.errors, AMONG)))
+            short.append(Shortfall.of_error(self.type, among_results(self.type, cursor.errors)))
         if cursor.missing:
             reason = f"{self.type}: the server counts {cursor.missing} more than it sent, and names no further page"
             short.append(Shortfall(self.type, GapCause.SHORT_OF_COUNT, reason))

@@ -10,6 +10,7 @@ import msgspec
 from connectors.client.fhir_client import FhirClient
 from connectors.formats.meter import Meter, TooLarge
 from connectors.formats.ndjson import read_lines
+from connectors.formats.utf8 import NotUtf8
 from connectors.landing import Landing
 from connectors.outside.decoding import Unreadable, decoded
 from connectors.pulled import EVERY_TYPE, EXPORT, Shortfall
@@ -59,6 +60,10 @@ class Files:
         except TooLarge as exc:
             part.short.append(_short(part, GapCause.FILE_NOT_READ, f"a file of the export {exc}; not taken"))
             return
+        except NotUtf8 as exc:
+            reason = f"a file of the export is {exc.encoding}, not UTF-8; not taken"
+            part.short.append(_short(part, GapCause.FILE_NOT_READ, reason))
+            return
         part.bytes, part.newest = meter.bytes, meter.newest
         if meter.truncated:
             part.short.append(_short(part, GapCause.CUT, "a file of the export ends in mid-line"))
@@ -91,6 +96,9 @@ class Files:
         """Looks at each line, where lines may be of other types than the file's; moves those that are to their own."""
         found = Counter(map(_kind, self._lines(path)))
         others = {name: count for name, count in found.items() if name not in ("", NO_LINE, part.type)}
+        if part.type and not others and found[""] == found.total():
+            reason = "a file of the export holds no resource"
+            part.short.append(_short(part, GapCause.FILE_NOT_READ, reason))
         if part.type and not others:
             part.types = {part.type: found.total() - found[NO_LINE]}
             return

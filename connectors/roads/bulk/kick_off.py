@@ -109,7 +109,8 @@ class KickOff:
             form = forms[0]
             answer = self._asked(level, left, form)
             if answer.status == 202:
-                return Accepted(answer.headers.get("Content-Location", ""), refused, answer.date)
+                place = answer.headers.get("Content-Location", "") or answer.headers.get("Location", "")
+                return Accepted(place, refused, answer.date)
             told = issues(answer.content)
             if answer.status in (400, 422) and (named := _named(told, left)):
                 left, refused = [name for name in left if name not in named], [*refused, *named]

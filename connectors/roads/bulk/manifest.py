@@ -4,6 +4,7 @@ Editions 1 to 3 list the server's messages as `error`, the fourth as `outcome`; 
 organized by patient, none says a type.
 """
 
+import re
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +21,8 @@ MESSAGES = "OperationOutcome"
 MOST = 1 << 53
 """Largest count believed."""
 _GRAVE = ("error", "fatal")
+_NAME = re.compile("[A-Z][A-Za-z]{2,}")
+_ENDINGS = re.compile(r"\.(ndjson|jsonl?)(\.gz)?$")
 
 
 class Use(StrEnum):
@@ -104,7 +107,7 @@ class Manifest(msgspec.Struct):
             if isinstance(entry, Shortfall):
                 yield entry
                 continue
-            named = said(entry.type, str, EVERY_TYPE)
+            named = _type_of(entry, wanted)
             if named == MESSAGES:
                 yield from _part(entry, EVERY_TYPE, Use.MESSAGES)
             elif organized or named in wanted or not named:
@@ -114,7 +117,7 @@ class Manifest(msgspec.Struct):
                 if isinstance(entry, Shortfall):
                     yield entry
                     continue
-                named = said(entry.type, str, EVERY_TYPE)
+                named = _type_of(entry, wanted)
                 if named in wanted or named in (MESSAGES, EVERY_TYPE):
                     yield from _part(entry, named if named in wanted else EVERY_TYPE, Use.MESSAGES)
         for entry in self._entries(self.deleted):
@@ -126,6 +129,15 @@ class Manifest(msgspec.Struct):
         entries, unreadable = elements(raw, _Entry)
         yield from entries
         yield from [_unreadable(EVERY_TYPE)] * unreadable
+
+
+def _type_of(entry: _Entry, wanted: Collection[str]) -> str:
+    """The type an entry names, be it in small letters, as a file's name or a URL; EVERY_TYPE for what is no name of a type."""
+    text = said(entry.type, str, "").strip()
+    if text in wanted or _NAME.fullmatch(text):
+        return text
+    word = _ENDINGS.sub("", text.rpartition("/")[2].lower())
+    return next((name for name in wanted if name.lower() == word), EVERY_TYPE)
 
 
 def _part(entry: _Entry, resource_type: str, use: Use) -> Iterator[Part | Shortfall]:
