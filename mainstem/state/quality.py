@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from transforms.quality.facts.profile import Profile
 
 _AT_ONCE = 500
+_COMPUTED = "derived_observation"
+"""Is judged by what it is computed from, and comes and goes with methods that a network chooses."""
 _KEPT = 12
 """Loads of which the profile is kept."""
 
@@ -54,7 +56,9 @@ class Quality:
         from transforms.quality.facts import Row  # loaded only where somebody is judged
 
         row = tables.record.c
-        wanted = select(row.subject, row.content, row.provenance).where(_of_site(site), row.content.is_not(None))
+        wanted = select(row.subject, row.content, row.provenance).where(
+            _of_site(site), row.content.is_not(None), row.type != _COMPUTED
+        )
         with self._database.read() as connection:
             some = wanted.where(row.subject.in_(subjects)).order_by(row.subject, row.id)
             for each in connection.execution_options(yield_per=2000).execute(some):

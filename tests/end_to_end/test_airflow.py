@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hospital_with_faults import Answered, FaultyHospital
 from network_under_test import Network
 from synthetic_children import PLANTED, RECORDS_A_CHILD, children, deliver
 
@@ -266,6 +267,7 @@ def test_a_landing_is_mapped_again_by_its_own_dag(lhn: Network, airflow_home: Pa
     result, output = run_dag(lhn, airflow_home, "west", "ehr_replay")
     assert result["state"] == "success", output[-4000:]
     assert "completed: read" in result["note"]
+    assert "remap of what was landed, no watermark moves by it" in result["note"]
     assert len(lhn.events()) == before
 
 
@@ -302,3 +304,46 @@ def loaded(home: Path, folder: Path, **environment: str) -> dict[str, Any]:
     assert lines, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(lines[0].removeprefix("RESULT "))
     return found
+
+
+SHOUTED, WHISPERED = "\x1b]0;zx-planted\x07[bold]zx-planted", "Zx-Whispered"
+"""What steers a terminal, and what is a patient's; both stand wherever the hospital writes."""
+
+
+def test_hostile_words_reach_neither_xcom_nor_the_logs_of_a_real_run(
+    lhn: Network, airflow_home: Path, faulty: FaultyHospital
+) -> None:
+    """Of a server's name, an error's text, ids, codes and texts of resources, and a link: by a real run's XComs, note and logs."""
+    said = {
+        "resourceType": "CapabilityStatement",
+        "fhirVersion": "4.0.1",
+        "software": {"name": SHOUTED, "version": SHOUTED},
+    }
+    issue = [{"severity": "error", "code": SHOUTED, "diagnostics": f"{SHOUTED} {WHISPERED}"}]
+    wrong = Answered({"resourceType": "OperationOutcome", "issue": issue}, 400, {"Retry-After": WHISPERED})
+    answers = {"metadata": Answered(said), "Encounter": wrong, "Condition": Answered(f"{SHOUTED}{WHISPERED}".encode())}
+    faulty.faults.append(lambda asked: answers.get(asked.path))
+    coding = {"system": SHOUTED, "code": WHISPERED, "display": SHOUTED}
+    name = [{"family": WHISPERED, "text": SHOUTED}]
+    faulty.put({"resourceType": "Patient", "id": "kid-1", "birthDate": SHOUTED, "name": name, "gender": WHISPERED})
+    faulty.put({"resourceType": "Patient", "id": SHOUTED, "name": name}, {"resourceType": "Patient", "id": "kid-2"})
+    faulty.resources["AllergyIntolerance"] = [
+        {"resourceType": SHOUTED, "id": WHISPERED, "patient": {"reference": WHISPERED}, "code": {"coding": [coding]}}
+    ]
+    source = f'[fhir]\nbase_url = "{faulty.base_url}"\nrequests_per_second = 1000\n'
+    lhn.site(
+        "west", source, road="search", types=["Patient", "Encounter", "Condition", "AllergyIntolerance"], parallel=1
+    )
+    result, output = run_dag(lhn, airflow_home, "west")
+    left = [*result["xcoms"], result["note"], output, *_logged(airflow_home)]
+    assert result["tasks"]
+    assert len(left) > 3
+    for text in left:
+        assert WHISPERED not in text
+        assert "\x1b]0;" not in text
+        assert "\\u001b]0;" not in text
+
+
+def _logged(home: Path) -> list[str]:
+    """What the tasks' logs hold."""
+    return [path.read_text(errors="replace") for path in (home / "logs").rglob("*") if path.is_file()]
