@@ -151,8 +151,7 @@ def _map(refresh: Refresh, load: Load, beside: PublisherBeside) -> list[str]:
             sources = _sources(refresh, name, "remap" if kind == "remap" else "retry", reason)
             for age, source in enumerate(each for each in sources if each.load != load.id):
                 _map_source(refresh, load, name, mapper, beside, _Told(came, age, source))
-            if kind == "remap":
-                notes += _lacking(refresh, name, came)
+            notes += _lacking(refresh, name, came) if kind == "remap" else _lost(refresh, name, reason, came)
     if kind == "remap":
         landed = set(load.plan.types)
         notes += [
@@ -227,3 +226,14 @@ def _lacking(refresh: Refresh, name: str, came: Came) -> list[str]:
     lacking, held = came.lacking(refresh.store.absences.refs(refresh.site.site, name))
     said = f"{name}: {lacking} of {held} resources are no longer in the landing; they stay as they were mapped"
     return [f"{said} until they are read anew"] if lacking else []
+
+
+def _lost(refresh: Refresh, name: str, reason: str, came: Came) -> list[str]:
+    """What is said of refused resources whose lines are gone."""
+    left = {ref for _, ref in refresh.store.quarantine.named(refresh.site.site, name, reason)}
+    lost, _ = came.lacking(left)
+    return (
+        [f"{name}: the lines of {lost} refused resources are kept no more; they are read when they come again"]
+        if lost
+        else []
+    )

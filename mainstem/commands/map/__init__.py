@@ -11,6 +11,7 @@ from schemas.errors import IncompleteError
 from schemas.outcomes import needed_by
 
 group = typer.Typer()
+_NAMED = 20
 
 
 @group.command("map", epilog="Example: mainstem map export/ --problems problems.jsonl | head")
@@ -57,6 +58,12 @@ def map_files(
         f"read {trial.read:,} = mapped {trial.mapped:,}{withdrawn} + skipped {skipped:,}; {trial.records:,} records{derived}",
         err=True,
     )
+    if names := trial.not_read:
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        say(
+            f"  not read, for what their names end in: {', '.join(names[:_NAMED])}{more}; name them one by one",
+            err=True,
+        )
     for path, count in sorted(trial.dropped.items()):
         say(f"  left out {count:,} × {path}, which could not be used; the rest of the resource stands", err=True)
     for reason, count in sorted(trial.parts_skipped.items()):
