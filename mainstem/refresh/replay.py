@@ -23,6 +23,7 @@ from mainstem.refresh.door import holding, locked
 from mainstem.refresh.map import BLOCKS, Lines, Share, TypeLoad
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.publish import note_published, publish
+from mainstem.refresh.quality import judge_touched
 from mainstem.refresh.report import report_of
 from mainstem.refresh.run import PUBLISH_BESIDE_FROM
 from mainstem.refresh.telling import tell, try_to_tell
@@ -84,7 +85,8 @@ def _replay(refresh: Refresh, kind: Kind, reason: str, side_by_side: bool) -> Lo
                 note_published(refresh, load.id, published)
         publish(refresh, load.id)
         with holding(refresh, load.id, "complete"):
-            refresh.store.loads.complete(load.id, {}, refresh.clock(), notes=notes)
+            quality = judge_touched(refresh, load)
+            refresh.store.loads.complete(load.id, {}, refresh.clock(), notes=notes, quality=quality)
         tell(refresh)
     report = report_of(refresh.store.loads.get(load.id))
     log.info("replayed", site=load.site, load=load.id, kind=kind, read=report.total.read, published=report.published)

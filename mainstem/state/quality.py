@@ -82,9 +82,10 @@ class Quality:
         return Held(records, quarantined)
 
     def last_load(self, site: str) -> LastLoad | None:
-        """The newest that completed; None before the first."""
+        """The newest that completed; None before the first. Of a retry the figures are those of what was refused alone."""
         row = tables.load.c
-        wanted = select(row.id, row.report).where(row.site == site, row.status == "completed")
+        whole = func.coalesce(row.plan["replay"].as_string(), "") != "retry"
+        wanted = select(row.id, row.report).where(row.site == site, row.status == "completed", whole)
         with self._database.read() as connection:
             found = connection.execute(wanted.order_by(row.started.desc(), row.id.desc()).limit(1)).first()
         return None if found is None else LastLoad(found[0], LoadReport.model_validate(found[1]).types)

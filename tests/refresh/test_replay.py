@@ -252,3 +252,17 @@ def test_a_load_that_maps_again_takes_no_landings_place(west: Hospital) -> None:
         landed = [load for load, landing in refresh.landing_zone.loads() if landing.types()]
     assert len(landed) == 2
     assert west.refused() == ["missing-time"]
+
+
+def test_a_retry_is_not_what_a_site_is_judged_by(west: Hospital) -> None:
+    """Its figures are of what was refused alone; those of a remap are of all that was landed."""
+    west.night(*(reading(number, code="29463-7") for number in range(5)), reading(9, effectiveDateTime=None))
+    with west.opened() as refresh:
+        night = refresh.store.quality.last_load("west")
+        assert retry(refresh).total.skipped == {"missing-time": 1}
+        assert refresh.store.quality.last_load("west") == night
+    remapped = west.remapped()
+    with west.opened() as refresh:
+        judged = refresh.store.quality.last_load("west")
+        assert judged is not None
+        assert (judged.id, judged.counts["Observation"].read) == (remapped.load, 6)
