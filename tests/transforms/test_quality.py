@@ -91,6 +91,11 @@ def in_pounds(given: Population) -> Population:
     return times(given, WEIGHT, 2.2046, lambda each: moment(each) >= "2025-05")
 
 
+def always_in_pounds(given: Population) -> Population:
+    """The site has sent pounds as kilograms from the beginning: no weight stands against another."""
+    return times(given, WEIGHT, 2.2046, lambda _: True)
+
+
 def one_in_pounds(given: Population) -> Population:
     """Two visits of two adolescents, whose weight in pounds is no weight that nobody has."""
     return times(
@@ -181,6 +186,7 @@ FAULTS: dict[Callable[[Population], Population], dict[str, set[int]]] = {
     twice: {"duplicates": {12}},
     twice_with_results: {"duplicates": set(range(80, 130))},
     in_pounds: {"weight-unit": {180}, "unit-switch": {1}},
+    always_in_pounds: {"far-from-reference": {1}, "out-of-range": set(range(200))},
     one_in_pounds: {"weight-unit": {2}},
     in_inches: {"height-falling": {2}, "growth-velocity": {2}, "out-of-range": {2}},
     glucose_in_mmol: {"unit-switch": {1}},
