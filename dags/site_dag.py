@@ -68,6 +68,17 @@ Reads {types} by **{road}** into the outcome stream.
 | It fails at once, without retries | configuration or log-in: `mainstem check {path}` |
 | Records waiting, gaps, quarantine | `mainstem status --site {site}` |
 """
+REPLAY_RUNBOOK = """\
+### {name}, mapped again
+
+Maps what the landing holds again, without asking the EHR, and publishes what differs: after a new version, a code map, a
+setting. `retry` takes what could not be used alone.
+
+| asked | answer |
+|---|---|
+| What stays as it was? | the run's note and `mainstem report --site {site}` |
+| Is a retry safe? | always: it goes on where it was; a refresh that comes in between gives it up, and says so |
+"""
 
 
 def sites_folder() -> Path:
@@ -128,6 +139,9 @@ def replay_dag(name: str) -> DAG:
     """The DAG that maps a site's landing again, started by people: after a new version, a code map, a setting."""
     file = declared(sites_folder() / f"{name}.toml")
     faces = _faces(file.site, file.path) if file.site else _broken(file)
+    if file.site:
+        again = REPLAY_RUNBOOK.format(name=_as_words(file.site.name), site=file.site.site)
+        faces |= {"description": f"Map the landing of {file.site.name} again", "doc_md": again}
     what = Param(
         "remap", enum=["remap", "retry"], description="remap: all that was landed; retry: what could not be used."
     )

@@ -1,6 +1,5 @@
 """One site's configuration file (`sites/<site>.toml`): what a site IT team fills in."""
 
-import difflib
 import re
 import tomllib
 from datetime import timedelta
@@ -401,7 +400,9 @@ def _fault(text: str, error: Any) -> tuple[int | None, str]:
     line, name = _line_of(text, keys), ".".join(path) or "the file"
     if error["type"] == "extra_forbidden":
         valid = _valid_keys(keys[:-1])
-        near = difflib.get_close_matches(keys[-1], valid, n=1)
+        from difflib import get_close_matches  # a misspelt file alone needs it
+
+        near = get_close_matches(keys[-1], valid, n=1)
         return line, f"{name}: unknown key; " + (
             f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(valid)}"
         )

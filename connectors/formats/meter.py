@@ -3,13 +3,16 @@
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from operator import methodcaller
 
 from connectors.formats.gzip import Bomb, TruncatedGzip, plain
 from connectors.formats.utf8 import BOM, utf8
 from connectors.outside.decoding import is_whole
 from connectors.outside.times import instant, newest
 
+_OPENS = methodcaller("startswith", b"{")
 _BLANK = re.compile(rb"\n[ \t\r]*(?=\n)")
+_STAMPED = b'"lastUpdated"'
 _LAST_UPDATED = re.compile(rb'"lastUpdated"\s*:\s*"([^"]{10,40})"')
 
 
@@ -51,11 +54,16 @@ class Meter:
         self.bytes += len(block)
         if self.bytes > self._most:
             raise TooLarge(f"holds more than {self._most} bytes")
-        ends = block.count(b"\n")
-        begins = self._last.begun or block.startswith(b"{")
-        usual = begins and ends - block.endswith(b"\n") == block.count(b"\n{")  # nearly always: no line is blank
+        first, *lines = block.split(b"\n")
+        ends = len(lines)
+        if lines and not lines[-1]:
+            lines.pop()
+        begins = self._last.begun or first.startswith(b"{")
+        usual = begins and all(map(_OPENS, lines))  # nearly always: no line is blank
         self.lines += ends if usual else ends - self._blank_lines(block)
         self._last.see(block)
+        if _STAMPED not in block:
+            return
         stamps = [
             stamp for text in set(_LAST_UPDATED.findall(block)) if (stamp := instant(text.decode("ascii", "replace")))
         ]

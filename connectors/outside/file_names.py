@@ -2,15 +2,15 @@
 
 import re
 
-_READ = re.compile(r"(?is).+\.(ndjson|jsonl|json)(\.gz)?")
-_JSON = re.compile(r"(?is).+\.json(\.gz)?")
+_READ = re.compile(r"(?is).+\.(ndjson|jsonl|ldjson|jsonlines|ndj|json)(\.gz(ip)?)?")
+_JSON = re.compile(r"(?is).+\.json(\.gz(ip)?)?")
 _ZIP = re.compile(r"(?is).+\.zip")
 _PACKED = re.compile(r"(?is).+\.(tar|tgz|7z|rar|bz2|xz|zst|gz)")
 _TOLD = re.compile(r"(?i)manifest\.json|log\.ndjson")
 
 
 def is_read(name: str) -> bool:
-    """Whether a file of this name holds resources: `.ndjson`, `.jsonl` or `.json` in any case, packed by gzip or not."""
+    """Whether a file of this name holds resources: `.ndjson` and its kin, or `.json`, in any case, packed by gzip or not."""
     base = name.rpartition("/")[2]
     return _READ.fullmatch(base) is not None and not tells(base)
 

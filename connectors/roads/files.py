@@ -120,7 +120,8 @@ class _Copying:
                 self._take_all()
                 self.cursor.done = True
             finally:
-                self._save()
+                if self.cursor.taken:  # else there is nothing that a crash could lose
+                    self._save()
         whole = self.settings is None or self.settings.delivers == "all"
         return _pulled(self.type, self.cursor, full=whole)
 

@@ -23,6 +23,7 @@ from mainstem.refresh.door import holding, locked
 from mainstem.refresh.map import BLOCKS, Lines, Share, TypeLoad
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.publish import note_published, publish
+from mainstem.refresh.quality import judge_touched
 from mainstem.refresh.report import report_of
 from mainstem.refresh.run import PUBLISH_BESIDE_FROM
 from mainstem.refresh.telling import tell, try_to_tell
@@ -84,7 +85,8 @@ def _replay(refresh: Refresh, kind: Kind, reason: str, side_by_side: bool) -> Lo
                 note_published(refresh, load.id, published)
         publish(refresh, load.id)
         with holding(refresh, load.id, "complete"):
-            refresh.store.loads.complete(load.id, {}, refresh.clock(), notes=notes)
+            quality = judge_touched(refresh, load)
+            refresh.store.loads.complete(load.id, {}, refresh.clock(), notes=notes, quality=quality)
         tell(refresh)
     report = report_of(refresh.store.loads.get(load.id))
     log.info("replayed", site=load.site, load=load.id, kind=kind, read=report.total.read, published=report.published)
@@ -151,8 +153,7 @@ def _map(refresh: Refresh, load: Load, beside: PublisherBeside) -> list[str]:
             sources = _sources(refresh, name, "remap" if kind == "remap" else "retry", reason)
             for age, source in enumerate(each for each in sources if each.load != load.id):
                 _map_source(refresh, load, name, mapper, beside, _Told(came, age, source))
-            if kind == "remap":
-                notes += _lacking(refresh, name, came)
+            notes += _lacking(refresh, name, came) if kind == "remap" else _lost(refresh, name, reason, came)
     if kind == "remap":
         landed = set(load.plan.types)
         notes += [
@@ -227,3 +228,14 @@ def _lacking(refresh: Refresh, name: str, came: Came) -> list[str]:
     lacking, held = came.lacking(refresh.store.absences.refs(refresh.site.site, name))
     said = f"{name}: {lacking} of {held} resources are no longer in the landing; they stay as they were mapped"
     return [f"{said} until they are read anew"] if lacking else []
+
+
+def _lost(refresh: Refresh, name: str, reason: str, came: Came) -> list[str]:
+    """What is said of refused resources whose lines are gone."""
+    left = {ref for _, ref in refresh.store.quarantine.named(refresh.site.site, name, reason)}
+    lost, _ = came.lacking(left)
+    return (
+        [f"{name}: the lines of {lost} refused resources are kept no more; they are read when they come again"]
+        if lost
+        else []
+    )

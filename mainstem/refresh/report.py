@@ -28,12 +28,17 @@ def verdict(refresh: Refresh, load_id: str) -> tuple[str, bool]:
     line = (
         f"{load.site}: load {load_id} {report.status}: read {total.read}, mapped {total.mapped}, "
         f"skipped {sum(total.skipped.values())}, published {report.published}; "
-        f"complete up to {upto.isoformat() if upto else 'nothing'}"
+        + (_of_replay(report) if report.replay else f"complete up to {upto.isoformat() if upto else 'nothing'}")
     )
     for reason, count in report.refused.items():
         line += f"; {count} changes cannot be sent: {reason}"
     told = [line, *missing_in_words(missing), "a retry is safe", *_noticed(total), *implausible(report.quality)]
     return "; ".join(told), report.status == "completed"
+
+
+def _of_replay(report: LoadReport) -> str:
+    """What a replay is, and what it left as it was."""
+    return "; ".join([f"{report.replay} of what was landed, no watermark moves by it", *report.notes])
 
 
 def _noticed(total: TypeCounts) -> list[str]:

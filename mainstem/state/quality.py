@@ -10,6 +10,7 @@ from mainstem.state import quarantine, tables
 from mainstem.state.subjects import index_subjects
 from schemas.loads import LoadReport, TypeCounts
 from schemas.outcomes import record_type_of
+from transforms.mapped import DERIVED
 
 if TYPE_CHECKING:
     from transforms.quality.facts import Row
@@ -50,11 +51,13 @@ class Quality:
             after = subjects[-1]
 
     def rows_of(self, site: str, subjects: Sequence[bytes]) -> "Iterator[Row]":
-        """The current records of some subjects, by subject."""
+        """The current records of some subjects, by subject; but for what is computed, which is judged by what it is computed from."""
         from transforms.quality.facts import Row  # loaded only where somebody is judged
 
         row = tables.record.c
-        wanted = select(row.subject, row.content, row.provenance).where(_of_site(site), row.content.is_not(None))
+        wanted = select(row.subject, row.content, row.provenance).where(
+            _of_site(site), row.content.is_not(None), row.type != DERIVED
+        )
         with self._database.read() as connection:
             some = wanted.where(row.subject.in_(subjects)).order_by(row.subject, row.id)
             for each in connection.execution_options(yield_per=2000).execute(some):
@@ -79,9 +82,10 @@ class Quality:
         return Held(records, quarantined)
 
     def last_load(self, site: str) -> LastLoad | None:
-        """The newest that completed; None before the first."""
+        """The newest that completed; None before the first. Of a retry the figures are those of what was refused alone."""
         row = tables.load.c
-        wanted = select(row.id, row.report).where(row.site == site, row.status == "completed")
+        whole = func.coalesce(row.plan["replay"].as_string(), "") != "retry"
+        wanted = select(row.id, row.report).where(row.site == site, row.status == "completed", whole)
         with self._database.read() as connection:
             found = connection.execute(wanted.order_by(row.started.desc(), row.id.desc()).limit(1)).first()
         return None if found is None else LastLoad(found[0], LoadReport.model_validate(found[1]).types)

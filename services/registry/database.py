@@ -2,18 +2,18 @@
 
 The tables follow from `schemas.outcomes`, whose contract within a major version is to add or remove optional fields only
 (FULL_TRANSITIVE). So there is one step to evolve them: compare the database with the model (alembic's comparison), create
-what is missing, drop nothing, and stop with the name of the column where a type differs. Written migrations would say the
-same a second time and could drift from the model; a removed field's column stays, with what it holds. An operator can see the
-statements before they run (`planned`).
+what is missing, and stop with the name of the column where a type differs; only a table of which no row was ever written is
+made anew then. Written migrations would say the same a second time and could drift from the model; a removed field's column
+stays, with what it holds. An operator can see the statements before they run (`planned`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Index, literal, select, text
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable, DDLElement, SetColumnComment, SetTableComment
 
 from mainstem.database import connect as connect_database
@@ -81,13 +81,41 @@ def planned(connection: Connection) -> list[str]:
         for entry in compare_metadata(context, metadata)
         for change in (entry if isinstance(entry, list) else [entry])
     ]
-    refused = sorted(f"{table}.{column}" for op, _, table, column, *_ in (c for c in changes if c[0] == "modify_type"))
-    if refused:
+    retyped = [(table, column) for op, _, table, column, *_ in (c for c in changes if c[0] == "modify_type")]
+    filled = {table for table, _ in retyped if _has_rows(connection, table)}
+    if filled:
+        refused = sorted(f"{table}.{column}" for table, column in retyped if table in filled)
         raise OperatorError(
             f"the registry's columns {', '.join(refused)} have another type than this version's model",
             "A type changes with a new major version only: start a new registry database and read the topic from the start.",
         )
-    return [statement for change in changes for statement in _statements(change, connection)]
+    anew = {table for table, _ in retyped}
+    again = [statement for table in sorted(anew) for statement in _made_anew(table, connection)]
+    others = [change for change in changes if _table_of(change) not in anew]
+    return [*again, *(statement for change in others for statement in _statements(change, connection))]
+
+
+def _has_rows(connection: Connection, name: str) -> bool:
+    return connection.execute(select(literal(1)).select_from(metadata.tables[name]).limit(1)).first() is not None
+
+
+def _table_of(change: tuple[Any, ...]) -> str:
+    """The table a change is of."""
+    if change[0] in ("add_table", "remove_table"):
+        return str(change[1].name)
+    return str(change[1].table.name if change[0] in ("add_index", "remove_index") else change[2])
+
+
+def _made_anew(name: str, connection: Connection) -> list[str]:
+    """A table of which no row was ever written, as this version's model has it."""
+    table = metadata.tables[name]
+    added: list[tuple[Any, ...]] = [("add_table", table), *(("add_index", each) for each in _in_order(table.indexes))]
+    drop = f"DROP TABLE {connection.dialect.identifier_preparer.quote(name)}"
+    return [drop, *(statement for change in added for statement in _statements(change, connection))]
+
+
+def _in_order(indexes: Iterable[Index]) -> list[Index]:
+    return sorted(indexes, key=lambda index: str(index.name))
 
 
 def _statements(change: tuple[Any, ...], connection: Connection) -> list[str]:

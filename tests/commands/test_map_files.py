@@ -1,5 +1,6 @@
 """`mainstem map`: files in, records out, whatever order they come in."""
 
+import gzip
 import io
 import json
 from collections.abc import Iterable
@@ -112,6 +113,17 @@ def test_files_of_an_export_are_read_twice_only_where_they_may_lend(
     mapped(tmp_path)
 
     assert twice == ["DiagnosticReport.ndjson", "Observation-2.ndjson", "Patient and reports.ndjson"]
+
+
+def test_files_of_a_folder_are_read_by_the_usual_endings_and_the_others_named(tmp_path: Path) -> None:
+    """In any case, packed or not; none is passed over in silence."""
+    for number, name in enumerate(
+        ("a.NDJSON", "b.jsonl", "c.ldjson", "d.ndj", "e.json", "f.jsonlines", "x.txt", "y", "z.ndjson.1")
+    ):
+        write(tmp_path / name, [result(f"r{number}", effectiveDateTime="2026-03-01")])
+    (tmp_path / "g.Ndjson.GZip").write_bytes(gzip.compress((tmp_path / "a.NDJSON").read_bytes()))
+    records, trial = mapped(tmp_path)
+    assert (len(records), trial.read, trial.not_read) == (7, 7, ["x.txt", "y", "z.ndjson.1"])
 
 
 def test_of_several_versions_of_a_medication_the_newest_holds(tmp_path: Path) -> None:

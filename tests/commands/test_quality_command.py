@@ -32,9 +32,9 @@ def site(lhn: Network, delivery: Path) -> Path:
     return path
 
 
-def told(lhn: Network) -> dict[str, Any]:
+def told(lhn: Network, site: str = "west") -> dict[str, Any]:
     """What `quality --json` says, by check."""
-    answer = json.loads(lhn.mainstem("quality", "--site", "west", "--json").stdout)
+    answer = json.loads(lhn.mainstem("quality", "--site", site, "--json").stdout)
     return {check["id"]: check for check in answer["checks"]}
 
 
@@ -70,7 +70,7 @@ def test_what_a_load_no_longer_has_is_told_at_the_next_judgement(lhn: Network, s
     withdrawn = [{**each, "status": "entered-in-error"} for each in gone]
     deliver(withdrawn, delivery, suffix="-2")
     assert lhn.mainstem("run", site).returncode in (0, 3)
-    lost = told(lhn)["persistence"]
+    lost = told(lhn, str(site))["persistence"]
     assert lost["status"] == "failed"
     assert lost["lines"][0]["of"] == f"observation {HEIGHT}"
 

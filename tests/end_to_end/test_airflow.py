@@ -267,6 +267,7 @@ def test_a_landing_is_mapped_again_by_its_own_dag(lhn: Network, airflow_home: Pa
     result, output = run_dag(lhn, airflow_home, "west", "ehr_replay")
     assert result["state"] == "success", output[-4000:]
     assert "completed: read" in result["note"]
+    assert "remap of what was landed, no watermark moves by it" in result["note"]
     assert len(lhn.events()) == before
 
 

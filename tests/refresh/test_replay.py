@@ -197,6 +197,19 @@ def test_what_was_refused_is_tried_again_and_what_stays_is_named(west: Hospital)
         assert last.report.total.skipped == {"missing-time": 1}
 
 
+def test_refused_resources_whose_lines_are_gone_are_named(west: Hospital) -> None:
+    """A retry does not pass over them in silence."""
+    west.night(reading(1, 4, code="29463-7", unit="stone weights"))
+    west.night(reading(2, 4, code="29463-7", unit="stone weights"))
+    with west.opened() as refresh:
+        shutil.rmtree(refresh.landing_zone.loads()[-1][1].folder)
+    west.learns()
+    said = west.lhn.mainstem("quarantine", "retry", "--site", west.path)
+    assert "Observation: the lines of 1 refused resources are kept no more" in said.stdout
+    assert "left in quarantine: 1 × unknown-unit" in said.stdout
+    assert len(west.values()) == 1
+
+
 def test_a_refused_resource_that_comes_right_is_in_quarantine_no_more(west: Hospital) -> None:
     """Of an incremental night, too; an old line of it is not tried again."""
     west.night(reading(1, 4, code="29463-7", unit="stone weights"))
@@ -239,3 +252,17 @@ def test_a_load_that_maps_again_takes_no_landings_place(west: Hospital) -> None:
         landed = [load for load, landing in refresh.landing_zone.loads() if landing.types()]
     assert len(landed) == 2
     assert west.refused() == ["missing-time"]
+
+
+def test_a_retry_is_not_what_a_site_is_judged_by(west: Hospital) -> None:
+    """Its figures are of what was refused alone; those of a remap are of all that was landed."""
+    west.night(*(reading(number, code="29463-7") for number in range(5)), reading(9, effectiveDateTime=None))
+    with west.opened() as refresh:
+        night = refresh.store.quality.last_load("west")
+        assert retry(refresh).total.skipped == {"missing-time": 1}
+        assert refresh.store.quality.last_load("west") == night
+    remapped = west.remapped()
+    with west.opened() as refresh:
+        judged = refresh.store.quality.last_load("west")
+        assert judged is not None
+        assert (judged.id, judged.counts["Observation"].read) == (remapped.load, 6)

@@ -336,11 +336,24 @@ def test_new_optional_field_gets_its_column(registry: Engine, receive: Receive) 
 def test_column_of_another_type_stops_the_registry(postgres_url: str) -> None:
     """What cannot be evolved by adding is refused, by name."""
     engine = open_registry(postgres_url)
+    row = "insert into observation (id, subject, site, sequence, event_time) values ('r', 's', 'north', 1, now())"
     with engine.begin() as connection:
         connection.execute(text("alter table observation alter column value type text"))
+        connection.execute(text(row))
     with engine.begin() as connection, pytest.raises(OperatorError, match=r"observation\.value"):
         upgrade(connection)
     engine.dispose()
+
+
+def test_table_without_a_row_is_made_anew(registry: Engine, receive: Receive) -> None:
+    """A record type that nothing fed before may be another in this version: a registry of before goes on."""
+    with registry.begin() as connection:
+        connection.execute(text("drop table allergy"))
+        connection.execute(text("create table allergy (id text primary key, reactions text, subject text, site text)"))
+        upgrade(connection)
+        assert planned(connection) == []
+    receive(event_of(full(RECORD_TYPES["allergy"])))
+    assert len(current(registry, "allergy")) == 1
 
 
 def test_registry_that_cannot_be_reached_says_so_without_its_password(tmp_path: Path) -> None:

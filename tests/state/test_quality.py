@@ -13,10 +13,11 @@ from transforms.quality.facts.profile import Profile
 def test_records_come_by_subject_and_withdrawn_ones_do_not(
     state: State, record: Callable[..., Mapped], at: datetime
 ) -> None:
-    """More subjects than are read at once; another site's are not among them."""
+    """More subjects than are read at once; neither another site's nor computed ones are among them."""
     subjects = [number.to_bytes(16, "big") for number in range(1, 1202)]
     records = [record(f"o-{place}", subject=subject) for place, subject in enumerate(reversed(subjects))]
     save(state, "north", records, [], at)
+    save(state, "north", [record("z-score", subject=subjects[3], kind="derived_observation")], [], at)
     save(state, "south", [record("elsewhere", subject=subjects[0])], [], at)
     save(state, "north", [], [(records[0].id[:12], None)], at)
     rows = list(state.quality.rows("north"))

@@ -60,6 +60,13 @@ def asked(resource_type: str, **fields: Any) -> Json:
 BMI, WEIGHT = ({"coding": [{"system": "http://loinc.org", "code": code}]} for code in ("39156-5", "29463-7"))
 LA, LB = ({"valueCoding": {"system": "http://loinc.org", "code": code}} for code in ("LA6568-5", "LA6569-3"))
 WHOLE = "db13fd287c6930e7f61a75ea00000000"
+SCOPES = "http://terminology.hl7.org/CodeSystem/consentscope"
+
+
+def held(kind: str, ident: str, **fields: Any) -> Json:
+    return {"resourceType": kind, "id": ident, "patient": {"reference": "Patient/p1"}} | fields
+
+
 FIXED = [
     ({"resourceType": "Patient", "id": "p1"}, ["763a25a05e0b941891c4b9a400000000"]),
     (panel(), [WHOLE]),
@@ -104,6 +111,27 @@ FIXED = [
         ["3b8524666d74f35c17839fe100000000", "3b8524666d74f35c17839fe1cc47f289"],
     ),
     (asked("DeviceRequest", codeCodeableConcept=CHAIR), ["b5f3a9394d4f65a3a7c51de300000000"]),
+    (held("AllergyIntolerance", "y3", code=CHAIR), ["fe932fcd5140d0cab18027ec00000000"]),
+    (
+        held(
+            "DeviceUseStatement",
+            "v3",
+            device={"reference": "#d"},
+            contained=[{"resourceType": "Device", "id": "d", "type": CHAIR}],
+        )
+        | {"subject": {"reference": "Patient/p1"}, "patient": None},
+        ["6c28066b55f99719ac36759b00000000"],
+    ),
+    (held("EpisodeOfCare", "q3", type=[CHAIR]), ["747d05c919f47f7eb833d24600000000"]),
+    (
+        held("Consent", "n3", status="inactive", scope={"coding": [{"system": SCOPES, "code": "research"}]}),
+        ["d62e10a35485f55b9d56aeb000000000"],
+    ),
+    (
+        {"resourceType": "Group", "id": "g3", "actual": True, "code": CHAIR}
+        | {"member": [{"entity": {"reference": f"Patient/kid-{number}"}} for number in (4, 3)]},
+        ["814e65699f3754649e7c88150cb209c0", "814e65699f3754649e7c8815b1f177f6"],
+    ),
 ]
 
 

@@ -135,7 +135,7 @@ def without_element(raw: bytes, path: str) -> bytes | None:
 
 
 def without_modified(raw: bytes) -> tuple[bytes, list[str]]:
-    """The JSON without the elements that bear a `modifierExtension`, null where it bears one itself; their paths."""
+    """The JSON with null for the elements that bear a `modifierExtension`, so that the others keep their places; their paths."""
     modified: list[str] = []
     kept = _unmodified(_loose.decode(raw), "", modified)
     return msgspec.json.encode(kept), [path.removeprefix(".") for path in modified]
@@ -146,11 +146,9 @@ def _unmodified(value: Any, path: str, modified: list[str]) -> Any:
         if value.get("modifierExtension"):
             modified.append(path)
             return None
-        kept = {name: _unmodified(inner, f"{path}.{name}", modified) for name, inner in value.items()}
-        return {name: inner for name, inner in kept.items() if inner is not None or value[name] is None}
+        return {name: _unmodified(inner, f"{path}.{name}", modified) for name, inner in value.items()}
     if isinstance(value, list):
-        parts = [(inner, _unmodified(inner, f"{path}[{place}]", modified)) for place, inner in enumerate(value)]
-        return [kept for inner, kept in parts if kept is not None or inner is None]
+        return [_unmodified(inner, f"{path}[{place}]", modified) for place, inner in enumerate(value)]
     return value
 
 

@@ -8,8 +8,8 @@ _DATE = re.compile(r"(?!0000)\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?",
 _TIME = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2})(:\d{2})?(\.\d{1,12})?(Z|z|[+-]\d{2}:?\d{2})?", re.ASCII)
 _USUAL = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 _MIDNIGHT_UTC = re.compile(r"(.{10})T00:00:00(\.0+)?(Z|[+-]00:00)")
-FILLERS = frozenset({"0001", "9999"})
-"""Years that databases put where there is no time."""
+FILLERS = frozenset({"0001", "1753", "1899", "1900", "9999"})
+"""Years that databases and spreadsheets put where there is no time; nobody lives who was born in them."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

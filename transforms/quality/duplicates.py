@@ -16,12 +16,12 @@ _KEYS: dict[str, Callable[[Fact], tuple[Any, ...]]] = {
     ),
     "observation": lambda fact: (fact.effective, _code(fact), fact.value, fact.value_code, fact.comparator, fact.unit),
     "procedure": lambda fact: (fact.performed, _code(fact)),
-    "immunization": lambda fact: (fact.occurrence_date, _code(fact)),
+    "immunization": lambda fact: (fact.occurrence_date, _code(fact), fact.status),
     "condition": lambda fact: (
         *(fact.recorded_date or fact.onset_date, fact.onset_date, _code(fact), fact.icd10cm, tuple(fact.category)),
         *(fact.encounter, fact.verification_status),
     ),
-    "medication": lambda fact: (fact.start, _code(fact), fact.kind, fact.intent, fact.status),
+    "medication": lambda fact: (fact.start, _code(fact), fact.kind, fact.intent, fact.status, fact.dose),
 }
 """What makes two records of a type the same; the moment, without which nothing is the same, first."""
 

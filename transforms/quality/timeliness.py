@@ -9,7 +9,7 @@ from transforms.quality.facts.profile import Profile
 
 _TYPES = ("encounter", "observation")
 """Of which there is something new each week at a site that sees patients."""
-_DAYS = 31
+_DAYS = 92
 _YEAR = 365
 _LEAST = 100
 """Records in the year before the newest."""
@@ -33,7 +33,11 @@ class _Timeliness:
         """By type: days between the newest fact and the day up to which the type is complete."""
         for kind, days in self._days.items():
             newest = max(days, default=0)
-            upto = min(self._about.complete.get(kind, self._about.today), self._about.today)
+            upto = self._about.complete.get(kind)
+            if upto is None:
+                yield Line(kind, 0, 0, said="it is not known up to when the type is complete")
+                continue
+            upto = min(upto, self._about.today)
             if sum(count for day, count in days.items() if day > newest - _YEAR) < _LEAST:
                 yield Line(kind, 0, 0, said="fewer than 100 records in a year")
                 continue
@@ -44,9 +48,9 @@ class _Timeliness:
 
 CHECK = Check(
     kind="completeness",
-    what="types whose newest fact is more than 31 days older than the day up to which they are complete",
+    what="types whose newest fact is more than 92 days older than the day up to which they are complete",
     tolerated=0,
-    source="ours: a month; a site that sees patients has visits and results each week",
+    source="ours: a quarter; a site that sees patients has visits and results each week, and a type that falls silent is a gap before",
     fix="Look into the EHR for newer visits: where there are, the export stands still behind a fresh date; where there are none, tell the network.",
     who="site IT",
     begin=_Timeliness,

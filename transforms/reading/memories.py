@@ -322,10 +322,11 @@ class Table:
         if several := source.with_several(names):
             found = _one_of_several(name, rule, names, found, several, source, notes)
         absent = source.without([*names, *rule.unless])
-        for field in rule.instead if absent else ():
+        vain = _in_vain(found, absent, source.count) if rule.instead else []
+        for field in rule.instead if absent or vain else ():
             if field in source:
-                found.append(self._in_place(id(rule), field, absent, source, notes))
-                absent = [place for place in absent if not found[-1][place]]
+                found.append(self._in_place(id(rule), field, [*absent, *vain], source, notes))
+                absent, vain = ([place for place in some if not found[-1][place]] for some in (absent, vain))
         if rule.missing is not None:
             for place in absent:
                 notes[place].append(Note(rule.missing, name))
@@ -335,6 +336,14 @@ class Table:
                 texts[place] = otherwise
             found.append(texts)
         return found
+
+
+def _in_vain(found: Sequence[Texts], absent: Sequence[int], count: int) -> list[int]:
+    """The places where a field stands that gave nothing: unreadable, or a filler."""
+    if len(found) == 1 and b"" not in found[0]:
+        return []
+    gave = {place for texts in found for place, text in enumerate(texts) if text}
+    return sorted(set(range(count)).difference(gave, absent)) if len(gave) + len(absent) < count else []
 
 
 def _one_of_several(

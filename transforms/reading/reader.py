@@ -14,7 +14,7 @@ from transforms.reading.lending import Lending
 from transforms.reading.memories import FATAL, Leaves, Note, Notes, Table, Texts, members
 from transforms.reading.noticed import WITHDRAWN, Noticed
 from transforms.reading.parts import Elements, PartReader
-from transforms.reading.references import CONTAINED, References
+from transforms.reading.references import CONTAINED, References, Target
 from transforms.reading.stubs import stub
 from transforms.reading.twice import Whole
 from transforms.rules import deletion_marks, extensions, modifiers
@@ -149,17 +149,12 @@ class Reader:
                 source.lend(
                     name,
                     [
-                        contained if target == CONTAINED else known
+                        contained if target is CONTAINED else known
                         for target, known, contained in zip(targets, kept, beside, strict=True)
                     ],
                 )
                 if self._references.asks:
-                    found += [
-                        (place, each)
-                        for place, target in enumerate(targets)
-                        for each in target
-                        if len(each) == REF_BYTES
-                    ]
+                    found += [(place, ref) for place, target in enumerate(targets) for ref in _elsewhere(target)]
         return found
 
     # ------------------------------------------------------------ records
@@ -199,8 +194,12 @@ class Reader:
         usable: list[tuple[int, list[Note]]] = []
         unusable: list[Note] = [parts.faults[place]] if place in parts.faults else []
         for index in range(last - first):
+            noted = parts.notes.get(first + index, ())
+            if not noted and index not in alike:
+                usable.append((index, []))
+                continue
             path = parts.paths[first + index] if parts.paths else f"{self._parts.field}[{index}]"
-            inner = _inner(parts.notes.get(first + index, ()), path, alike=index in alike)
+            inner = _inner(noted, path, alike=index in alike)
             worst = _worst(inner)
             if worst is None:
                 usable.append((index, inner))
@@ -290,10 +289,13 @@ class Reader:
 
 def _inner(notes: Iterable[Note], path: str, *, alike: bool) -> list[Note]:
     """What was noticed in one part, with the part's place in the resource."""
-    if not notes and not alike:
-        return []
     told = (note._replace(path=f"{path}.{note.path}".removesuffix(".")) for note in notes)
     return [*told, *([_ALIKE] if alike else ())]
+
+
+def _elsewhere(target: Target) -> Target:
+    """The refs of a resource that is looked up."""
+    return () if target is CONTAINED else target
 
 
 def _emptied(notes: Notes) -> set[int]:

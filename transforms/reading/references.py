@@ -59,12 +59,13 @@ class References:
         """What is kept of each target, None where it is not known."""
         if self._look_up is None:
             return [None] * len(targets)
-        named = {ref for target in targets for ref in target if len(ref) == REF_BYTES}
-        unknown = named.difference(self._known)
+        distinct = set(targets)
+        unknown = {ref for target in distinct for ref in target if len(ref) == REF_BYTES}.difference(self._known)
         if unknown:
             found = self._look_up(sorted(unknown))
             self._known.update((target, found.get(target)) for target in unknown)
-        return [next(filter(None, map(self._known.get, target)), None) for target in targets]
+        kept = {target: next(filter(None, map(self._known.get, target)), None) for target in distinct}
+        return [kept[target] for target in targets]
 
     def _target(self, resource_type: str, raw: bytes) -> Target:
         target = self._targets.get((resource_type, raw))

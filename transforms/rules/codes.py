@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from schemas.problems import Reason
-from transforms.codes.systems import ACT_CODE, NOT_A_CODE, repaired_system
+from transforms.codes.systems import ACT_CODE, NOT_A_CODE, known_systems, repaired_system
 from transforms.fhir.elements import (
     CodeableConcept,
     Scalar,
@@ -188,17 +188,25 @@ def words_of(name: str, values: Iterable[str]) -> Rule:
 
 
 def visit_class(name: str) -> Rule:
-    """Encounter.class → the code of v3-ActCode; a letter of HL7 v2's patient class is repaired."""
+    """Encounter.class → the code of v3-ActCode; a letter of HL7 v2's patient class, a word of a closed list, a code without its system are repaired."""
     plain = coded(every=None, text_is=None, **{name: ACT_CODE})
+    allowed = known_systems()[ACT_CODE].codes
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         found = plain.read(raw, companion, setting)
         if found.values.get(name):
             return found
-        for coding in concept_of(raw).codings:
-            code = _V2_CLASSES.get(text_of(coding.code).upper())
-            if code and (coding.system is None or _V2_SYSTEMS.fullmatch(coding.system.strip())):
+        codings = concept_of(raw).codings
+        for coding in codings:
+            said, system = text_of(coding.code), (coding.system or "").strip()
+            code = _V2_CLASSES.get(said.upper()) if not system or _V2_SYSTEMS.fullmatch(system) else None
+            if not system or repaired_system(system) == ACT_CODE:
+                code = code or _CLASS_WORDS.get(_word(said)) or (said.upper() if said.upper() in allowed else None)
+            if code:
                 return Found({name: code}, repaired=True)
+        if not any(text_of(coding.code) for coding in codings):
+            words = [code for shown in _displays(raw) if (code := _CLASS_WORDS.get(_word(shown)))]
+            return Found({name: words[0]}, repaired=True) if words else replace(found, dropped=("",) * (raw != b"{}"))
         return found
 
     return Rule((name,), read)
@@ -207,6 +215,18 @@ def visit_class(name: str) -> Rule:
 _V2_SYSTEMS = re.compile(r"(.*/v2[-/]0004|urn:oid:2\.16\.840\.1\.113883\.(12\.4|18\.5))", re.IGNORECASE)
 _V2_CLASSES = {"I": "IMP", "O": "AMB", "E": "EMER", "P": "PRENC"}
 """HL7 table 0004, Patient Class."""
+_CLASS_WORDS = {
+    "inpatient": "IMP",
+    "outpatient": "AMB",
+    "ambulatory": "AMB",
+    "emergency": "EMER",
+    "home": "HH",
+    "home-health": "HH",
+    "field": "FLD",
+    "virtual": "VR",
+    "telehealth": "VR",
+}
+"""DSTU2's codes, and what v3-ActCode's are shown as."""
 
 
 def first_of(name: str, system: str) -> Rule:

@@ -27,6 +27,7 @@ _MADE = {"rejected": "deny", "denied": "deny", "refused": "deny", "inactive": "w
     "withdrawn": "withdrawn"
 }
 """What a status makes of whatever the provisions say."""
+_KNOWN = frozenset({"active", *_MADE})
 _LIMITS = ("actor", "action", "class", "code", "securityLabel", "data", "dataPeriod")
 """What of a provision holds for a part of its scope only, for some people or for some data."""
 _BESIDE = ("status", "scope", "category")
@@ -182,7 +183,9 @@ def _ours(scopes: frozenset[str], path: str = "") -> frozenset[str]:
 def _purposes(source: _Provision, setting: Setting) -> frozenset[str]:
     """What the purposes mean; `?` for one that nobody knows."""
     listed = source.purpose if isinstance(source.purpose, list) else [source.purpose]
-    return frozenset(_words([each for each in listed if each is not None], setting, _UNKNOWN))
+    if source.purpose is None:
+        return frozenset()
+    return frozenset(_words([each or Coding() for each in listed], setting, _UNKNOWN))
 
 
 def _words(codings: Iterable[Coding], setting: Setting, otherwise: str = "") -> Iterator[str]:
@@ -206,7 +209,9 @@ def _said(companion: bytes | None, setting: Setting) -> _Said:
     try:
         word = "-".join(text_of(decode(bytes(status), Scalar)).lower().split())
     except Unusable:
-        word = ""  # its own rule refuses it
+        word = ""
+    if word not in _KNOWN:
+        raise Unusable(Reason.CONSENT_NOT_UNDERSTOOD)
     return _Said(word, frozenset(scopes))
 
 

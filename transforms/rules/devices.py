@@ -7,7 +7,17 @@ from msgspec.json import encode
 
 from schemas.problems import Reason
 from transforms.codes.kinds import kind_of, target_of
-from transforms.fhir.elements import CodeableConcept, Coding, Period, Reference, Scalar, Unusable, decode, text_of
+from transforms.fhir.elements import (
+    CodeableConcept,
+    Coding,
+    Period,
+    Reference,
+    Scalar,
+    Unusable,
+    decode,
+    text_of,
+    without_modified,
+)
 from transforms.rules.concepts import chosen_code, shared_coding, shared_codings, usable_codings
 from transforms.rules.declaring import Found, Rule
 from transforms.rules.setting import Setting
@@ -48,6 +58,10 @@ class _KeptDevice(Struct, gc=False):
 
 def kept_device(raw: bytes) -> bytes | None:
     """A Device → its codes and names; None where it says that it is an error. Raises Unusable."""
+    if b'"modifierExtension"' in raw:
+        raw, _ = without_modified(raw)
+        if raw == b"null":
+            raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD, "modifierExtension")
     source: _Device = decode(raw, _Device)
     if any(getattr(source, name) is not None for name in _OTHER_VERSIONS):
         raise Unusable(Reason.OTHER_FHIR_VERSION, next(n for n in _OTHER_VERSIONS if getattr(source, n) is not None))
@@ -97,7 +111,6 @@ def device(*, kind: str, every: str, **targets: str) -> Rule:
 class _Contained(Struct, gc=False):
     resourceType: Scalar = None
     id: Scalar = None
-    modifierExtension: Raw = _ABSENT
     implicitRules: Raw = _ABSENT
 
 
@@ -108,9 +121,8 @@ def _contained(name: str, companion: bytes | None) -> bytes | None:
         head = decode(each, _Contained | None)
         if head is None or head.resourceType != "Device" or text_of(head.id).removeprefix("#") != name:
             continue
-        for member in ("modifierExtension", "implicitRules"):
-            if getattr(head, member) is not None and bytes(getattr(head, member)) not in (b"null", b"[]"):
-                raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD, f"contained.{member}")
+        if head.implicitRules is not None and bytes(head.implicitRules) != b"null":
+            raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD, "contained.implicitRules")
         try:
             return kept_device(each)
         except Unusable as fault:

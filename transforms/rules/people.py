@@ -45,7 +45,7 @@ def patient() -> Rule:
             raise Unusable(Reason.MISSING_SUBJECT)
         return _subject(named, setting)
 
-    return Rule(("subject",), read, missing=Reason.MISSING_SUBJECT, usual=patient_cut)
+    return Rule(("subject",), read, missing=Reason.MISSING_SUBJECT, fatal=True, usual=patient_cut)
 
 
 class _Participant(Struct, gc=False):

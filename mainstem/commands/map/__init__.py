@@ -1,5 +1,6 @@
 """`mainstem map`: a mapping tried on files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from schemas.errors import IncompleteError
 from schemas.outcomes import needed_by
 
 group = typer.Typer()
+_NAMED = 20
 
 
 @group.command("map", epilog="Example: mainstem map export/ --problems problems.jsonl | head")
@@ -57,6 +59,8 @@ def map_files(
         f"read {trial.read:,} = mapped {trial.mapped:,}{withdrawn} + skipped {skipped:,}; {trial.records:,} records{derived}",
         err=True,
     )
+    if trial.not_read:
+        _say_not_read(trial.not_read)
     for path, count in sorted(trial.dropped.items()):
         say(f"  left out {count:,} × {path}, which could not be used; the rest of the resource stands", err=True)
     for reason, count in sorted(trial.parts_skipped.items()):
@@ -70,3 +74,8 @@ def map_files(
         say(line, err=True)
     if not trial.mapped and not trial.withdrawn:
         raise IncompleteError("nothing could be mapped", "Give files of FHIR R4 resources, one a line.")
+
+
+def _say_not_read(names: Sequence[str]) -> None:
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    say(f"  not read, for what their names end in: {', '.join(names[:_NAMED])}{more}; name them one by one", err=True)

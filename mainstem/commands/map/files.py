@@ -43,6 +43,8 @@ class Trial:
     withdrawn: int = 0
     """Lines that say they were entered in error or deleted."""
     skipped: Counter[str] = field(default_factory=Counter)
+    not_read: list[str] = field(default_factory=list)
+    """Files of a folder whose names end otherwise than those that are read."""
     other_types: Counter[str] = field(default_factory=Counter)
     """Types that are not mapped."""
     dropped: dict[str, int] = field(default_factory=dict)
@@ -75,8 +77,8 @@ def map_paths(
     """
     file = read_site(site_path) if site_path else SiteFile(ANY_SITE, Path())
     secrets = file_secrets(file.folder) if site_path else _throwaway_keys()
-    found = [path for given in paths for path in _files(given)]
     trial, cap = Trial(), file.site.limits.line_bytes
+    found = [path for given in paths for path in _files(given, trial)]
     with ExitStack() as stack:
         referred = partial(set_aside, paths=found, mapper=site_mapper(file, secrets, types=SET_ASIDE), cap=cap)
         aside = stack.enter_context(closing(Aside(referred)))
@@ -126,8 +128,8 @@ def _throwaway_keys() -> Secrets:
     return lambda _reference: key
 
 
-def _files(path: Path) -> list[Path]:
-    """A file itself, be it a link; of a folder, its plain files."""
+def _files(path: Path, trial: Trial) -> list[Path]:
+    """A file itself, be it a link; of a folder, its plain files. Those that are passed over by their names are told."""
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -139,6 +141,7 @@ def _files(path: Path) -> list[Path]:
             f"{shown(delivery.refused[0], path)}",
             "Take them away, or name the files one by one.",
         )
+    trial.not_read += [shown(each, path) for each in delivery.others]
     if not (found := delivery.files):
         raise OperatorError(
             f"{path}: no NDJSON file there",

@@ -1,9 +1,11 @@
 """What of the files others are read with, and what they say of others: kept aside once something asks for it, whatever order the files come in."""
 
 import re
-import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from connectors.formats.bundles import without_bundles
 from connectors.formats.ndjson import holds_any, read_batches
@@ -12,6 +14,9 @@ from schemas.problems import Problem
 from transforms import ALL_TYPES, Mapper
 from transforms.mapped import Lent, Outcomes
 from transforms.resources import mappings
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _WORDS: dict[str, tuple[str, ...]] = {name: (name,) for name in (*REFERRED_TYPES, *LENDING_TYPES)}
 _WORDS |= {name: tuple(found.lends) for name, found in mappings().items() if found.lends}
@@ -36,12 +41,21 @@ class Aside:
 
     def __init__(self, fill: Callable[["Aside"], None]) -> None:
         self._fill: Callable[[Aside], None] | None = fill
-        self._rows = sqlite3.connect("")  # SQLite's private database: in memory until its cache is full
-        self._rows.execute(_TABLE)
-        self._rows.execute(_LENT)
-        self._rows.execute('CREATE INDEX lent_by ON lent ("by")')
         self._lends = False
-        self.close = self._rows.close
+        self._closing = ExitStack()
+        self.close = self._closing.close
+
+    @cached_property
+    def _rows(self) -> "sqlite3.Connection":
+        """Made with the first that is kept: most files name nothing that would be."""
+        import sqlite3
+
+        rows = sqlite3.connect("")  # SQLite's private database: in memory until its cache is full
+        self._closing.callback(rows.close)
+        rows.execute(_TABLE)
+        rows.execute(_LENT)
+        rows.execute('CREATE INDEX lent_by ON lent ("by")')
+        return rows
 
     def look_up(self, refs: Collection[bytes]) -> Mapping[bytes, bytes]:
         """The contents of those that are known."""

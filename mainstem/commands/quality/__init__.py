@@ -17,7 +17,7 @@ _STYLES = {"failed": "bold red", "noted": "yellow", "passed": "green", "not-appl
 
 @group.command(epilog="Example: mainstem quality --site north --html quality.html")
 def quality(
-    site: Annotated[str, typer.Option(help="The site's name.", show_default=False)],
+    site: Annotated[str, typer.Option(help="The site's name, or its TOML file.", show_default=False)],
     as_json: AsJson = False,
     html: Annotated[
         Path | None,
@@ -37,6 +37,10 @@ def quality(
     from mainstem.refresh.quality import judge_site
     from mainstem.state import State
 
+    if site.endswith(".toml"):
+        from mainstem.config.site_files import read_site
+
+        site = read_site(Path(site)).site.site
     now = datetime.now(UTC)
     store = State.open(read_settings().database_url)
     try:

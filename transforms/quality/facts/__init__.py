@@ -72,6 +72,7 @@ class Fact(Struct, gc=False):
     types: Sequence[Coded] = ()
     kind: str | None = None
     intent: str | None = None
+    dose: float | None = None
     encounter: str | None = None
     parent: str | None = None
     parts: Sequence[str] = ()
