@@ -7,7 +7,7 @@ QUICK ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-day-two demo-stop test check licences audit format bench kafka browser lock generated clean
+.PHONY: help setup setup-dev demo demo-day-two demo-stop test check licences audit format bench kafka browser medplum lock generated clean
 
 help: ## What can be made
 	@grep -hE '^[a-z][a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -72,6 +72,12 @@ browser: ## Install Chromium from the distribution's packages, for the tests mar
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
 	{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } || \
 	echo "No Chromium; the tests marked browser will be skipped"
+
+medplum: ## Fetch Medplum's FHIR router by npm, for the tests marked medplum
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo "Medplum needs Node 20.19 or newer and npm; the tests marked medplum will be skipped"; exit 0; }; \
+	test -d var/medplum/node_modules/@medplum || \
+	npm install --silent --no-audit --no-fund --ignore-scripts --prefix var/medplum @medplum/fhir-router@4.5.2 || \
+	echo "npm cannot fetch it; the tests marked medplum will be skipped"
 
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-package mainstem
 lock: $(BIN)/uv ## Resolve requirements/*.txt again (add ARGS=--upgrade)

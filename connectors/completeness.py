@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -15,6 +15,7 @@ from connectors.vendors import Parameters
 from schemas.errors import IncompleteError, OperatorError, TemporaryError
 from schemas.problems import Problem
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FAR_AHEAD = timedelta(days=3650)
 """Nothing was updated then."""
 _SEEN = (
@@ -124,6 +125,20 @@ def honours_last_updated(client: FhirClient, resource_type: str, params: Paramet
     except TemporaryError:
         return None
     return None if page is None else not page.resources and not page.total
+
+
+def finds_by_time(client: FhirClient, resource_type: str, params: Parameters) -> bool:
+    """Whether a search since ever gives something, where one without a time does: some servers give nothing for any time."""
+    try:
+        ever = asked(client, resource_type, (*params, ("_lastUpdated", f"ge{zulu(EPOCH)}")))
+        plain = asked(client, resource_type, params) if ever is not None and not _gives(ever) else None
+    except TemporaryError:
+        return True
+    return plain is None or not _gives(plain)
+
+
+def _gives(page: Page) -> bool:
+    return bool(page.resources or page.total)
 
 
 def landed_ids(landing: Landing, resource_type: str, cap: int) -> Iterator[str]:

@@ -29,7 +29,8 @@ _GZIP_WINDOW = 31
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _LOAD_FOLDER = re.compile(r"(\d{4}-\d\d-\d\dT\d\d)(\d\d)(\d\d.*)")
 """`2026-03-02T050000Z-2`: a load's start without its colons, which some shares do not take."""
-_NUMBERED = re.compile(r"(\w+)-\d{4,}\.ndjson\.gz")
+_NUMBERED = re.compile(r"(?!OperationOutcome)([A-Z]\w+)(-\w+)?-\d{4,}\.ndjson\.gz")
+"""`Observation-0001`; also what came with another type (`Medication-MedicationRequest-0001`) or by reads."""
 TOGETHER_BYTES = 4 << 20
 """Small files held in memory before they are written together: to wait for the disk for each would take most of the time."""
 WAITING_BYTES = 64 << 20

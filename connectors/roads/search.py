@@ -2,19 +2,27 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
-import msgspec
-
 from connectors.client.fhir_client import Answer, BadRequest, FhirClient, Gone
-from connectors.completeness import Crawl, DistinctIds, asked, counted, honours_last_updated, landed_ids
+from connectors.completeness import (
+    EPOCH,
+    Crawl,
+    DistinctIds,
+    asked,
+    counted,
+    finds_by_time,
+    honours_last_updated,
+    landed_ids,
+)
 from connectors.fan_out import BOTH, CATEGORY, PATIENT, everybody, parts, wants, ways
 from connectors.formats.bundle import BUNDLE, Bundle, Page, lines, require_bundle
-from connectors.formats.outcome import ParameterWanted, among_results, parameter_wanted
+from connectors.formats.outcome import ParameterWanted, parameter_wanted
 from connectors.landing import FILE_BYTES
 from connectors.outside.times import believed, newest, zulu
-from connectors.pulled import Pulled, Shortfall
+from connectors.pulled import Pulled
+from connectors.searched import SearchCursor
 from connectors.source import Source, Wanted
 from connectors.vendors import Parameters
 from schemas.errors import IncompleteError, OperatorError
@@ -33,49 +41,6 @@ COUNTED = 100
 """Most searches that are counted once more to prove a full read; more are not worth their requests."""
 SMALLEST = timedelta(seconds=1)
 """Window that is not halved any more."""
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class SearchCursor(msgspec.Struct, kw_only=True):
-    """How far a search has come: what the landing holds, and the page to read next."""
-
-    began: datetime
-    as_of: datetime | None = None
-    way: str = ""
-    """What the type is asked for by, where the server takes no plain search."""
-    singly: bool = False
-    """Whether patients are asked for one at a time: not every server takes several."""
-    not_taken: list[str] = []
-    """Categories the server does not take."""
-    branch: int = 0
-    """Which of the searches that make up the type."""
-    url: str = ""
-    """Next page; empty at a branch's beginning."""
-    crawl: Crawl = msgspec.field(default_factory=Crawl)
-    missing: int = 0
-    """How many fewer came than the server counts."""
-    unproven: bool = False
-    """Whether more may be there that nobody counts."""
-    distinct: int = 0
-    """Different resources that the searches gave which are done."""
-    heeds: bool | None = None
-    """Whether the server heeds `_lastUpdated`, once that is proven."""
-    dated: bool = False
-    """Whether `as_of` is the server's."""
-    counted: bool = True
-    """Whether each search gave just as many as the server counts."""
-    errors: list[str] = []
-    """Errors the server sent among the results, each kind once."""
-    files: list[str] = []
-    size: int = 0
-    """Bytes of the last file that are whole."""
-    messages_size: int = 0
-    resources: int = 0
-    messages: int = 0
-    pages: int = 0
-    bytes: int = 0
-    newest: datetime | None = None
-    done: bool = False
 
 
 def pull_search(source: Source, wanted: Wanted) -> Pulled:
@@ -109,7 +74,6 @@ class _TypeSearch:
         self.type, self.landing, self.progress = wanted.unit, wanted.landing, wanted.progress
         self.since, self.latest = wanted.since or EPOCH, wanted.until
         self.wanted, self.asked_size = wanted, source.fhir.page_size
-        self.windowed = wanted.since is not None and client.vendor.last_updated
         self.cursor = self.landing.cursor(self.type, SearchCursor) or SearchCursor(began=client.clock())
         self._take_way()
         self.messages_path = self.landing.path(f"OperationOutcome-{self.type}", 1)
@@ -121,6 +85,7 @@ class _TypeSearch:
     def _take_way(self) -> None:
         """The searches that together give the type, by the way that the server takes."""
         wanted, way = self.wanted, self.cursor.way
+        self.windowed = wanted.since is not None and self.client.vendor.last_updated and not self.cursor.timeless
         window = self._window(wanted.since, wanted.until)
         more = parts(self.type, self.client.vendor, way)
         roster = wanted.roster
@@ -152,7 +117,7 @@ class _TypeSearch:
         self.ids.see(landed_ids(self.landing, self.type, cap), cursor.branch, cursor.crawl.number)
 
     def _window(self, begin: datetime | None, end: datetime | None) -> Parameters:
-        if not self.client.vendor.last_updated:
+        if not self.client.vendor.last_updated or self.cursor.timeless:
             return ()
         ends = (("ge", begin), (self.client.vendor.window_ends.get(self.type, "lt"), end))
         return tuple(("_lastUpdated", f"{word}{zulu(moment)}") for word, moment in ends if moment)
@@ -163,13 +128,25 @@ class _TypeSearch:
             self.begin_again()
         while not self.cursor.done:
             self._read_page()
+        if (
+            self.windowed
+            and not self.cursor.resources
+            and not finds_by_time(self.client, self.type, self._timeless()[0])
+        ):
+            self.cursor.timeless = True
+            self.begin_again()
+            self._take_way()
+            return self.run()
         if self.windowed and self.cursor.resources and self.cursor.heeds is None:
-            branches = [tuple(each for each in branch if each[0] != WINDOWS) for branch in self.branches]
+            branches = self._timeless()
             self.cursor.heeds = honours_last_updated(self.client, self.type, branches[0])
             if self.cursor.heeds is False:  # an odd answer to an odd question is no proof that all came
                 self.cursor.counted &= self._count(branches) == self.cursor.distinct
             self._save()
         return self._pulled()
+
+    def _timeless(self) -> list[Parameters]:
+        return [tuple(each for each in branch if each[0] != WINDOWS) for branch in self.branches]
 
     def _count(self, branches: Sequence[Parameters]) -> int | None:
         """How many the server says there are by some searches together; None where it does not say of each."""
@@ -180,7 +157,8 @@ class _TypeSearch:
         """Forget what was read."""
         self.landing.discard([self.landing.folder / name for name in self.cursor.files])
         self.landing.discard([self.messages_path])
-        self.cursor = SearchCursor(began=self.cursor.began, way=self.cursor.way, singly=self.cursor.singly)
+        old = self.cursor
+        self.cursor = SearchCursor(began=old.began, way=old.way, singly=old.singly, timeless=old.timeless)
         self.seen.clear()
         self.ids.forget()
         self._save()
@@ -441,31 +419,6 @@ class _TypeSearch:
     def _save(self) -> None:
         self.landing.save_cursor(self.type, self.cursor)
 
-    def _short(self) -> list[Shortfall]:
-        """What of the type did not come, or may not have."""
-        cursor, short = self.cursor, []
-        if cursor.errors:
-            short.append(Shortfall.of_error(self.type, among_results(self.type, cursor.errors)))
-        if cursor.missing:
-            reason = f"{self.type}: the server counts {cursor.missing} more than it sent, and names no further page"
-            short.append(Shortfall(self.type, GapCause.SHORT_OF_COUNT, reason))
-        if cursor.unproven:
-            reason = (
-                f"{self.type}: the server neither counts nor names a next page, and the last page may not be the end"
-            )
-            short.append(Shortfall(self.type, GapCause.END_NOT_PROVEN, reason))
-        return short
-
-    def _notes(self) -> list[str]:
-        cursor, notes = self.cursor, []
-        if cursor.way:
-            notes.append(f"{self.type}: the server refuses the plain search; it was asked for by {cursor.way}")
-        if cursor.way in (CATEGORY, BOTH):
-            notes.append(f"{self.type}: what stands under none of the US Core categories does not come that way")
-        if cursor.not_taken:
-            notes.append(f"{self.type}: the server does not take the categories {', '.join(cursor.not_taken)}")
-        return notes
-
     def _pulled(self) -> Pulled:
         cursor = self.cursor
         way = cursor.way or (CATEGORY if self.type in self.client.vendor.fan_out else "")
@@ -475,15 +428,15 @@ class _TypeSearch:
             resources=cursor.resources,
             types={self.type: cursor.distinct},
             full=not self.windowed or cursor.heeds is False,
-            heeds=cursor.heeds,
+            heeds=False if cursor.timeless else cursor.heeds,
             counted=cursor.counted and way in ("", PATIENT),  # else some belong to none of the searches
             way=way,
             timed=cursor.dated and (cursor.resources > 0 or cursor.counted),
             pages=cursor.pages,
             bytes=cursor.bytes,
             messages=cursor.messages,
-            short=self._short(),
-            notes=self._notes(),
+            short=cursor.short(self.type),
+            notes=cursor.notes(self.type),
             newest=cursor.newest,
             as_of=cursor.as_of or cursor.began,
         )

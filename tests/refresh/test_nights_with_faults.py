@@ -343,3 +343,21 @@ def test_absence_is_judged_where_each_patient_is_named_and_not_where_categories_
     else:
         assert withdrawn == {"Patient": 1, "Condition": 0}
         assert "asked for by category" in report.unjudged["Condition"]
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_server_that_finds_nothing_by_any_time_is_read_in_full(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path], counts: bool
+) -> None:
+    """It counts none, which is not the same as nothing new: a search since ever must give what a plain one gives."""
+    empty = {"resourceType": "Bundle", "type": "searchset", **({"total": 0} if counts else {})}
+    faulty.faults.append(lambda asked: Answered(empty) if asked.value("_lastUpdated") else None)
+    faulty.put(*(patient(number) for number in range(7)))
+    first = lhn.refresh(site())
+    assert (first.status, first.total.recorded) == ("completed", 7)
+    faulty.put(patient(3, "2026-03-02T00:00:00Z", gender="female"), patient(9, "2026-03-02T00:00:00Z"))
+    second = lhn.refresh(site())
+    assert (second.status, second.total.recorded, second.total.amended) == ("completed", 1, 1)
+    faulty.faults.clear()
+    faulty.put(patient(10, "2026-03-03T00:00:00Z"))
+    assert lhn.refresh(site()).total.recorded == 1

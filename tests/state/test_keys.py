@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import inspect
 from states import save
 
 from mainstem.outbox import Change, OldKey
-from mainstem.state import Alias, State
+from mainstem.state import Alias, Merges, State
 from schemas.errors import OperatorError
 from transforms.mapped import Mapped
 
@@ -222,3 +223,28 @@ def test_the_index_by_subject_comes_with_the_first_question(state: State, record
     other.close()
     assert indexed()
     assert state.aliases.add("north", b"subject-of-tests", b"another-subject!", "merged", at) == 1
+
+
+def test_merges_by_the_ehrs_word_begin_change_and_end_in_one_step(
+    state: State, record: Make, topic: Topic, at: datetime
+) -> None:
+    """Counted with the load; done again, they change and count nothing; who survives and has not come is known."""
+    people = [record(name, kind="person", subject=subject) for name, subject in (("anna", ANNA), ("bert", BERT))]
+    save(state, "north", [*people, record("lab", subject=ANNA)], [], at)
+    load = state.loads.open("north")
+    assert load is not None
+    follow = partial(state.aliases.follow, load.id, at=at)
+    assert follow(Merges({ANNA: CARL}, [], 2)) == (1, 0, 2)
+    assert state.aliases.waiting("north") == 1
+    topic.publish()
+    assert topic.live == [BERT, CARL]
+
+    assert follow(Merges({ANNA: BERT}, [ANNA], 0)) == (1, 0, 0)
+    topic.publish()
+    assert (topic.live, state.aliases.waiting("north")) == ([BERT, BERT], 0)
+    assert follow(Merges({}, [ANNA], 0)) == (0, 1, 0)
+    topic.publish()
+    assert topic.live == [ANNA, BERT]
+    assert follow(Merges({}, [], 0)) == (0, 0, 0)
+    counts = state.loads.figures(load.id)["Patient"]
+    assert (counts.merged, counts.unmerged, counts.merges_unclear) == (2, 1, 2)
