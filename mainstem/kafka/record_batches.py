@@ -172,7 +172,7 @@ def introduce(producer: KafkaProducer, topics: Collection[str]) -> None:
 
     By itself it would wait a tenth of a second before it asks for each: it has only just asked for the brokers.
     """
-    if kafka.__version__ == PROVEN:
+    if kafka.__version__ == PROVEN and isinstance(producer, KafkaProducer):
         producer._metadata._topics.update(topics)
         producer._metadata._last_refresh_ms = 0
     for topic in topics:
