@@ -38,13 +38,24 @@ def status(site: Annotated[str | None, typer.Option(help="Only this site.")] = N
         print_json(as_json_rows(rows))
     elif rows:
         console = stdout()
-        console.print(as_table(rows, datetime.now(UTC)))
+        console.print(as_table([row for row in rows if not row.silent], datetime.now(UTC)))
+        for line in _silent(rows):
+            console.print(line, soft_wrap=True)
         for line in gap_lines((f"{row.site} {row.resource_type}", gap) for row in rows for gap in row.gaps):
             console.print(line, soft_wrap=True)
         if refused := sum(row.refused for row in rows):
             say(f"{refused:,} changes refused: {REFUSED}")
     else:
         say("nothing has been loaded yet: mainstem run sites/<site>.toml")
+
+
+def _silent(rows: Sequence["SiteType"]) -> list[str]:
+    """The types of which nothing ever came, a line a site."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.silent:
+            found.setdefault(row.site, []).append(row.resource_type)
+    return [f"{site}: nothing came yet of {', '.join(names)}" for site, names in found.items()]
 
 
 def as_json_rows(rows: Sequence["SiteType"]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from mainstem.state import gaps, quarantine, tables, watermarks
 from mainstem.state.loads import Load, Loads, LoadStatus
 from mainstem.state.moments import moment_of
 from schemas.loads import Gap
-from schemas.outcomes import fhir_types_of, record_type_of
+from schemas.outcomes import LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES, fhir_types_of, record_type_of
 
 
 class SiteType(NamedTuple):
@@ -35,6 +35,13 @@ class SiteType(NamedTuple):
     """partial: completed with gaps, or with changes that cannot be sent."""
     load_ended: datetime | None
 
+    @property
+    def silent(self) -> bool:
+        """Nothing ever came of it, and nothing is said of it."""
+        return self.watermark is None and not (
+            self.records or self.pending or self.refused or self.gaps or self.quarantined
+        )
+
 
 def sites(database: Database) -> list[str]:
     """The sites a database knows."""
@@ -48,7 +55,8 @@ def status_of(database: Database, site: str) -> list[SiteType]:
     load = Loads(database).last(site)
     with database.read() as connection:
         found = _Found(connection, site, load)
-    return [found.line(name) for name in sorted(found.shown)]
+    lines = [found.line(name) for name in sorted(found.shown)]
+    return [line for line in lines if line.resource_type not in LENDING_TYPES or not line.silent]
 
 
 class _Found:
@@ -75,7 +83,7 @@ class _Found:
 
     def names(self) -> set[str]:
         """FHIR types people know; a record type that no FHIR type feeds stands for itself."""
-        noted = (part.partition("/")[0] for part in self.parts)
+        noted = {part.partition("/")[0] for part in self.parts} & {*MAPPED_TYPES, *REFERRED_TYPES, *LENDING_TYPES}
         gaps = (gap.resource_type for gap in self.gaps)
         names = {*noted, *self.watermarks, *gaps, *(name for name, _ in self.quarantined)}
         known = {_record_type(name) for name in names}

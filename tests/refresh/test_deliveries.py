@@ -22,6 +22,8 @@ from schemas.gaps import GapCause
 from schemas.loads import Gap, LoadEvent, LoadReport, load_topic
 
 TYPES = ["Patient", "Observation"]
+LOOKED_AT = [*TYPES, "DiagnosticReport"]
+"""What may name the results is looked for too."""
 
 
 def patient(number: int) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def test_an_empty_folder_fails_the_first_night_and_every_other(site: Site) -> No
     """The command and the DAG say one thing, a gap of each type says why, and the network is told."""
     assert "nothing was delivered" in site.fails()
     assert {(gap.resource_type, gap.cause, gap.who) for gap in site.gaps()} == {
-        (name, "delivery-late", "site IT") for name in TYPES
+        (name, "delivery-late", "site IT") for name in LOOKED_AT
     }
     failed = [event for event in site.told() if event.event == "failed"]
     assert {event.status for event in failed} == {"failed"}
@@ -262,7 +264,11 @@ def test_a_delivery_of_any_form_is_read_type_by_type(site: Site, form: Callable[
         form(site.folder, lines(patient(1), patient(2)), lines(height(1), height(2, reading)))
         report = site.night()
         assert (report.status, report.gaps, report.published) == ("completed", [], published)
-        assert {name: counts.read for name, counts in report.types.items()} == {"Patient": 2, "Observation": 2}
+        assert {name: counts.read for name, counts in report.types.items()} == {
+            "Patient": 2,
+            "Observation": 2,
+            "DiagnosticReport": 0,
+        }
         assert set(report.watermarks) == set(TYPES)
         assert site.records() == {"person": 2, "observation": 2}
 
@@ -297,8 +303,8 @@ def test_what_of_an_archive_cannot_be_read_is_a_gap(site: Site) -> None:
         packed.writestr("more.zip", inner.read_bytes())
     inner.write_bytes(inner.read_bytes()[:-20])
     report = site.night()
-    assert {gap.resource_type: gap.cause for gap in report.gaps} == dict.fromkeys(TYPES, "file-not-read")
-    assert site.records() == {"person": 1, "observation": 2}
+    assert {gap.resource_type: gap.cause for gap in report.gaps} == dict.fromkeys(LOOKED_AT, "file-not-read")
+    assert site.records() == {"person": 1, "observation": 2, "DiagnosticReport": 0}
 
 
 def test_a_file_that_is_still_being_written_waits_for_the_next_night(

@@ -181,8 +181,8 @@ def test_a_report_that_is_no_more_takes_back_what_it_lent(site: Site) -> None:
 def test_a_report_that_is_not_final_says_the_same(site: Site) -> None:
     """Neither who belongs together nor when a sample was taken hangs on that."""
     status = ("registered", "partial", "preliminary", "amended", "corrected", "appended", "unknown")
-    reports = [report(f"dr-{each}", each, status=each) for each in status]
-    site.night(*reports, *map(result, status))
+    reports = [report(f"dr-{each}", f"of-{each}", status=each) for each in status]
+    site.night(*reports, *(result(f"of-{each}") for each in status))
     assert [(each["effective"], linked(each)) for each in site.records] == [(DRAWN, (1, 0))] * len(status)
 
 
