@@ -69,7 +69,7 @@ class Gaps:
                 this = {"site": site, "resource_type": resource_type, "cause": cause}
                 connection.execute(delete(row).where(*(row.c[name] == value for name, value in this.items())))
                 connection.execute(insert(row).values(**this, reason=reason, at=at))
-            close(connection, site, resource_type, at)
+            close(connection, site, [resource_type], at)
             return these
 
 

@@ -105,7 +105,9 @@ class Issue(Record):
 
     fhir = ("Communication", "Task")
     type: Literal["issue"] = "issue"
-    kind: Literal["message", "task"] = fact("How it was raised.", source="resource type", required=True)
+    kind: Literal["message", "task", "page"] = fact(
+        "How it was raised: in a message, as a task, on a page of the network.", source="resource type", required=True
+    )
     raised_by: Literal["patient", "family", "clinician"] | None = fact(
         "Role of who raised it; never who.", source="Communication.sender, Task.requester"
     )

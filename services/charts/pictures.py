@@ -21,7 +21,8 @@ def png(specification: dict[str, Any]) -> bytes:
 @lru_cache(maxsize=32)
 def _svg(specification: str) -> str:
     drawn = str(vl_convert.vegalite_to_svg(specification, allowed_base_urls=[]))
-    said = json.loads(specification).get("description")
+    words = json.loads(specification).get("description") or ""
+    said = "".join(char for char in words if char.isprintable())  # XML knows no control characters
     return drawn.replace("<svg ", f'<svg role="img" aria-label="{escape(said)}" ', 1) if said else drawn
 
 

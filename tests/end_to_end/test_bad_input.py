@@ -158,7 +158,7 @@ def test_a_typing_error_in_the_site_file_is_answered_with_line_and_nearest_key(l
     [
         (("run", "nowhere.toml"), "no such site file"),
         (("map", "--site", "west.toml", "nowhere"), "no such file or folder"),
-        (("run", "west.toml", "--types", "Appointment"), "does not read Appointment"),
+        (("run", "west.toml", "--types", "FamilyMemberHistory"), "does not read FamilyMemberHistory"),
         (("--log", "yaml", "status"), "log format"),
         (("sites", "new", "west"), "server or from a folder"),
     ],

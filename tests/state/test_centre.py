@@ -22,7 +22,7 @@ KEY = b"the network's own key of 32 byte"
 def issue(topic: str, at: datetime = AT, status: str = "requested") -> Born:
     """An issue a family raised; the record's names are the centre's to give."""
     names = {"id": "r-" + "0" * 32, "subject": "s-" + "0" * 32, "site": "any"}
-    return Born("anna/1", ANNA, Issue(raised_by="family", topic=topic, status=status, **names), at)
+    return Born("anna/1", ANNA, Issue(kind="page", raised_by="family", topic=topic, status=status, **names), at)
 
 
 def test_an_issue_raised_at_the_centre_is_an_event_like_any_other(tmp_path: Path, stream: Stream) -> None:
