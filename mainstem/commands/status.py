@@ -39,8 +39,8 @@ def status(site: Annotated[str | None, typer.Option(help="Only this site.")] = N
     elif rows:
         console = stdout()
         console.print(as_table([row for row in rows if not row.silent], datetime.now(UTC)))
-        for line in _silent(rows):
-            console.print(line, soft_wrap=True)
+        for silent in _silent(rows):
+            console.print(silent, soft_wrap=True)
         for line in gap_lines((f"{row.site} {row.resource_type}", gap) for row in rows for gap in row.gaps):
             console.print(line, soft_wrap=True)
         if refused := sum(row.refused for row in rows):
