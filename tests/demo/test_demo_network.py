@@ -1,6 +1,5 @@
 """The demo's manners: one at a time, clear words about ports, nothing done without a running demo."""
 
-import os
 import socket
 from pathlib import Path
 
@@ -36,16 +35,18 @@ def test_busy_port_is_named_before_anything_starts(
     tmp_path: Path, quiet: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A port that somebody else has is named with the variable that chooses another; nothing was started."""
-    for name in PORTS:
-        monkeypatch.setenv(f"MAINSTEM_DEMO_{name.upper()}_PORT", str(free_port()))
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        monkeypatch.setenv("MAINSTEM_DEMO_HARBOR_PORT", str(port))
-        with pytest.raises(OperatorError) as caught:
-            run(quick=False, state=tmp_path, console=quiet)
-    named = caught.value.fix.partition("MAINSTEM_DEMO_")[2].partition("_PORT")[0]
-    assert os.environ[f"MAINSTEM_DEMO_{named}_PORT"] in caught.value.cause, "another test may have taken one more"
-    assert named == "HARBOR" or str(port) not in caught.value.cause
+    for _ in range(5):
+        for name in PORTS:
+            monkeypatch.setenv(f"MAINSTEM_DEMO_{name.upper()}_PORT", str(free_port()))
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            monkeypatch.setenv("MAINSTEM_DEMO_HARBOR_PORT", str(port))
+            with pytest.raises(OperatorError) as caught:
+                run(quick=False, state=tmp_path, console=quiet)
+        if str(port) in caught.value.cause:
+            break  # else a test beside this one took another of the ports in between
+    assert str(port) in caught.value.cause
+    assert "MAINSTEM_DEMO_HARBOR_PORT" in caught.value.fix
     assert not (tmp_path / "pids").exists()
 
 
