@@ -62,7 +62,7 @@ def said_by(result: Result) -> str:
 @pytest.fixture
 def mainstem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.chdir(tmp_path)
-    for name in ("MAINSTEM_DATABASE_URL", "MAINSTEM_REGISTRY_URL", "MAINSTEM_KAFKA"):
+    for name in ("MAINSTEM_DATABASE_URL", "MAINSTEM_REGISTRY_URL", "MAINSTEM_ACCESS_URL", "MAINSTEM_KAFKA"):
         monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: str, **environment: str) -> Result:
@@ -96,7 +96,7 @@ def test_a_plain_address_is_named_whole() -> None:
 @pytest.mark.parametrize("where", ODD)
 def test_settings_show_no_secret_of_an_address(where: str, mainstem: object) -> None:
     """In the table and as JSON, of each address."""
-    for name in ("MAINSTEM_DATABASE_URL", "MAINSTEM_REGISTRY_URL", "MAINSTEM_KAFKA"):
+    for name in ("MAINSTEM_DATABASE_URL", "MAINSTEM_REGISTRY_URL", "MAINSTEM_ACCESS_URL", "MAINSTEM_KAFKA"):
         for arguments in (["settings"], ["settings", "--json"]):
             assert SECRET not in said_by(mainstem(*arguments, **{name: where}))  # type: ignore[operator]
 
