@@ -103,10 +103,14 @@ def test_settings_show_no_secret_of_an_address(where: str, mainstem: object) -> 
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("where", ODD)
-def test_a_database_that_cannot_be_used_is_named_without_its_secret(where: str, mainstem: object) -> None:
+def test_a_database_that_cannot_be_used_is_named_without_its_secret(
+    where: str, mainstem: object, tmp_path: Path
+) -> None:
     """The state's and the registry's, for whoever reads, consumes or serves."""
     for arguments in (["status"], ["registry", "serve", "--port", "0"], ["feedback", "--port", "0"]):
-        result = mainstem(*arguments, MAINSTEM_DATABASE_URL=where, MAINSTEM_REGISTRY_URL=where)  # type: ignore[operator]
+        urls = {"MAINSTEM_DATABASE_URL": where, "MAINSTEM_REGISTRY_URL": where}
+        views = {"MAINSTEM_DEMO_ROLES": "north", "MAINSTEM_ACCESS_URL": f"sqlite:///{tmp_path}/access.db"}
+        result = mainstem(*arguments, **urls, **views)  # type: ignore[operator]
         assert isinstance(result.exception, MainstemError), said_by(result)
         assert SECRET not in said_by(result)
         assert SECRET not in result.exception.cause + result.exception.fix
