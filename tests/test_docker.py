@@ -53,7 +53,7 @@ def images() -> list[str]:
         given = dict(re.findall(r"^ARG (\w+)=(\S+)", text, flags=re.MULTILINE))
         stages = re.findall(r"^FROM \S+ AS (\w+)", text, flags=re.MULTILINE)
         named = re.findall(r"^FROM (?:--\S+ )*(\S+)", text, flags=re.MULTILINE)
-        found += [re.sub(r"\$\{?(\w+)\}?", lambda name: given[name[1]], each) for each in named if each not in stages]
+        found += [given.get(each.strip("${}"), each) for each in named if each not in stages]
         found += re.findall(r"^COPY --from=(\S*[/:]\S*) ", text, flags=re.MULTILINE)
     return found
 

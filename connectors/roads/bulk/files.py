@@ -11,7 +11,7 @@ from connectors.client.fhir_client import FhirClient
 from connectors.formats.meter import Meter, TooLarge
 from connectors.formats.ndjson import read_lines
 from connectors.formats.utf8 import NotUtf8
-from connectors.landing import Landing
+from connectors.landing import InTurn, Landing
 from connectors.outside.decoding import Unreadable, decoded
 from connectors.pulled import EVERY_TYPE, EXPORT, Shortfall
 from connectors.roads.bulk.manifest import MESSAGES, Part, Use
@@ -41,16 +41,21 @@ class Files:
         """`numbers`: files there are in the landing, by type; counted on here."""
         self.client, self.landing, self.limits, self.wanted = client, landing, limits, wanted
         self._numbers = numbers
+        self._written = InTurn(landing)
+
+    def settle(self) -> None:
+        """What was fetched is there, and on the disk."""
+        self._written.settle()
 
     def fetch(self, part: Part, *, log_in: bool, not_after: datetime) -> None:
-        """Lands a file and notes with the part what came of it. Raises what the client raises."""
+        """Fetches a file and notes with the part what came of it; it is there after `settle`. Raises what the client raises."""
         stem = {Use.MESSAGES: f"{MESSAGES}-{EXPORT}", Use.DELETIONS: f"deletions-{EXPORT}"}.get(part.use, part.type)
         path = self._target(stem or UNSORTED)
 
         def once() -> Meter:
             meter = Meter(cap=self.limits.line_bytes, most=self.limits.file_bytes, kind=part.type)
             with self.client.download(part.url, what=_what(part), log_in=log_in) as blocks:
-                self.landing.write(path, meter.through(blocks, not_after=not_after))
+                self._written.write(path, meter.through(blocks, not_after=not_after))
             return meter
 
         try:
@@ -86,6 +91,7 @@ class Files:
         part.notes += notes
 
     def _lines(self, path: Path) -> Iterator[bytes | Problem]:
+        self.settle()
         return read_lines(path, cap=self.limits.line_bytes)
 
     # ------------------------------------------------------------ several types in a file
