@@ -62,7 +62,7 @@ def test_files_in_turn_are_there_when_they_are_settled_and_the_folder_is_waited_
     settle, replace = os.fsync, Path.replace
 
     def waits(number: int) -> None:
-        done.append(f"disk {Path(os.readlink(f'/proc/self/fd/{number}')).name}")
+        done.append(f"disk {Path(f'/proc/self/fd/{number}').readlink().name}")
         settle(number)
 
     def renames(path: Path, to: Path) -> Path:
