@@ -1,10 +1,13 @@
 """The pre-visit plan of the known network: the day's patients, a page each, as a PDF that can be read aloud."""
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, func, select
+from typer.testing import CliRunner
 
+from mainstem.commands import app
 from mainstem.demo.known import AS_OF
 from schemas.errors import OperatorError
 from services.pages.print.plan import Plans
@@ -62,3 +65,17 @@ def test_day_without_bookings_is_told(known_network: Engine) -> None:
     """Rather than an empty file."""
     with known_network.connect() as connection, pytest.raises(OperatorError, match="nobody is booked at cedar-hill"):
         Plans(connection, network="Riverbend", site="cedar-hill", day=date(2026, 12, 25), made=AS_OF)
+
+
+def test_command_writes_a_file_for_its_owner_alone(
+    known_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By site and day; a day that is none is told."""
+    monkeypatch.setenv("MAINSTEM_REGISTRY_URL", f"sqlite:///{known_file}")
+    to = tmp_path / "plan.pdf"
+    command = ["feedback", "plan", "--site", "cedar-hill", "--to", str(to), "--day"]
+    done = CliRunner().invoke(app, [*command, TOMORROW.isoformat()])
+    assert (done.exit_code, done.output) == (0, f"{to}: 3 booked; for 3 of them something is overdue or stands out.\n")
+    assert to.read_bytes().startswith(b"%PDF-")
+    assert to.stat().st_mode & 0o777 == 0o600
+    assert isinstance(CliRunner().invoke(app, [*command, "tomorrow"]).exception, OperatorError)
