@@ -229,8 +229,9 @@ class Reader:
         records = self._part_records(_flagged(whole, seen), numbers, first, usable, before, shared, parts)
         own = len(records)
         if self._besides is not None:
-            noted = [seen, *([*shared, *inner] for _, inner in usable)]
-            records += [more for pair in zip(records, noted, strict=True) for more in self._beside(*pair)]
+            of_each: list[list[Note]] = [seen, *([*shared, *inner] for _, inner in usable)]
+            told = zip(records, of_each, strict=True)
+            records += [more for record, notes in told for more in self._beside(record, notes)]
         left_out = [Problem(note.reason, self._type, f"{self._type}.{note.path}") for note in unusable if note.reason]
         ref, is_in_part = whole.id[:REF_BYTES], bool(unusable)
         outcome = Outcome(self._type, ref, records, False, whole.updated, None, is_in_part, tuple(left_out))
