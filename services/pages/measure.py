@@ -1,13 +1,15 @@
 """The page of a measure: its sentence, its control charts, the figures, what is not known; its charts as pictures and their figures as CSV too."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Response
 from fastapi.responses import HTMLResponse
 
 from services.charts import pictures
+from services.charts.limits import kinds
+from services.measures.compile.words import definition_of
+from services.measures.declared import Measure
 from services.measures.library import measures
-from services.measures.measure import Measure
 from services.pages.charting import chart_of, figures_of
 from services.pages.periods import SMALL
 from services.pages.results import Results, Series, results_of
@@ -24,23 +26,36 @@ def routes(site: PageSite) -> APIRouter:
         with site.registry() as connection:
             return results_of(connection, measure_named(slug), site.network, site.clock())
 
+    def drawn_for(slug: str, site: str) -> dict[str, Any]:
+        found = results(slug)
+        return chart_of(_series(found, site), found.measure)
+
     @router.get("")
     def page(slug: Slug) -> HTMLResponse:
         """The measure's page."""
         found = results(slug)
         drawn = [series for series in (found.network, *found.sites) if series.drawn]
-        charts = {series.name: chart_of(series, compact=bool(series.name)) for series in drawn}
-        return site.render("measure.html", results=found, measure=found.measure, charts=charts, small=SMALL)
+        charts = {series.name: chart_of(series, found.measure, compact=bool(series.name)) for series in drawn}
+        return site.render(
+            "measure.html",
+            results=found,
+            measure=found.measure,
+            charts=charts,
+            small=SMALL,
+            definition=definition_of(found.measure),
+            convention=kinds()[found.measure.chart],
+            measures=measures(),
+        )
 
     @router.get("/chart.svg")
     def chart_svg(slug: Slug, site: str = "") -> Response:
         """The network's chart, or a site's, as a picture."""
-        return Response(pictures.svg(chart_of(_series(results(slug), site))), media_type="image/svg+xml")
+        return Response(pictures.svg(drawn_for(slug, site)), media_type="image/svg+xml")
 
     @router.get("/chart.png")
     def chart_png(slug: Slug, site: str = "") -> Response:
         """The network's chart, or a site's, as a picture."""
-        return Response(pictures.png(chart_of(_series(results(slug), site))), media_type="image/png")
+        return Response(pictures.png(drawn_for(slug, site)), media_type="image/png")
 
     @router.get("/chart.csv")
     def chart_csv(slug: Slug, site: str = "") -> Response:

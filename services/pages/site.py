@@ -10,7 +10,7 @@ import jinja2
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection, Engine
 
-from services.pages.wording import freshness, percent, title_of
+from services.pages.wording import freshness, shown, title_of
 from services.registry.database import reading
 
 
@@ -40,5 +40,5 @@ class PageSite:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        made.filters |= {"percent": percent, "freshness": freshness, "title_of": title_of}
+        made.filters |= {"shown": shown, "freshness": freshness, "title_of": title_of}
         return made
