@@ -124,9 +124,30 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Bound(Moment):
-    """First or last day of the measurement period."""
+    """First or last day of the measurement period, or the last known one."""
 
-    which: Literal["start", "end"]
+    which: Literal["start", "end", "known"]
+    """`known`: the last day of it of which anything can be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Birthday(Moment):
+    """The day a person turns so many years old."""
+
+    years: int
+
+
+@dataclass(frozen=True, slots=True)
+class Death(Moment):
+    """The day a person died; after all days where none is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extreme(Moment):
+    """The earliest or the latest of some moments."""
+
+    which: Literal["earliest", "latest"]
+    of: tuple[Moment, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +205,15 @@ class WithinDays(Truth):
 
 PERIOD = Between(Bound("start"), Bound("end"), "the measurement period")
 """The measurement period."""
+KNOWN = Bound("known")
+"""The last day of the measurement period that was over when the data were last brought."""
+
+
+def earliest(*moments: Moment) -> Moment:
+    """The earliest of them."""
+    return Extreme("earliest", moments)
+
+
+def latest(*moments: Moment) -> Moment:
+    """The latest of them."""
+    return Extreme("latest", moments)
