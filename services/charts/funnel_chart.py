@@ -17,6 +17,8 @@ class FunnelChart:
     description: str
     funnel: Funnel
     higher_is_better: bool | None = None
+    own: str = ""
+    """The site that is named whether it is flagged or not, and ringed."""
 
 
 def specification(chart: FunnelChart, *, width: int = 720, height: int = 400) -> dict[str, Any]:
@@ -39,10 +41,13 @@ def specification(chart: FunnelChart, *, width: int = 720, height: int = 400) ->
         for bound in ("lower", "upper")
     ]
     centre = base.mark_line(color=QUIET, strokeWidth=1.4).encode(x=x, y="centre:Q")
-    flagged = base.transform_filter("datum.sign !== 'none'")
+    flagged = base.transform_filter("datum.sign !== 'none' || datum.own")
+    ringed = base.transform_filter("datum.own").mark_point(
+        filled=False, opacity=1, size=190, color=INK, strokeWidth=1.4
+    )
     names = flagged.mark_text(align="left", dx=8, fontSize=12, color=INK).encode(x=x, y=y, text="site:N")
     points = base.mark_point(filled=True, opacity=1, size=70).encode(x=x, y=y, **_marked())
-    layered = alt.layer(*limits, centre, points, names).properties(
+    layered = alt.layer(*limits, centre, points, ringed.encode(x=x, y=y), names).properties(
         width=width, height=height, title=chart.title, description=chart.description, background="white", padding=4
     )
     return finished(layered)
@@ -72,6 +77,7 @@ def _row(place: Place, chart: FunnelChart) -> dict[str, Any]:
         "upper3": place.upper3,
         "flag": str(place.flag or ""),
         "sign": str(_sign(place, chart)),
+        "own": bool(chart.own) and place.site.name == chart.own,
     }
 
 

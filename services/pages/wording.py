@@ -5,6 +5,7 @@ from datetime import UTC, date
 
 from schemas.loads import LoadEventType
 from services.charts.control_chart import Labels
+from services.charts.icons import Assurance, Variation
 from services.measures.declared import Measure
 from services.measures.evaluate.counts import Counts
 from services.measures.evaluate.sentences import sentence
@@ -12,7 +13,7 @@ from services.pages.periods import Row
 from services.registry.completeness import SiteCompleteness
 
 
-def chart_labels(measure: Measure, centre: float | None) -> Labels:
+def chart_labels(measure: Measure, centre: float | None, target: float | None) -> Labels:
     """A control chart's texts."""
     rate = measure.kind == "rate"
     return Labels(
@@ -24,6 +25,7 @@ def chart_labels(measure: Measure, centre: float | None) -> Labels:
         centre="" if centre is None else f"average {shown(centre, measure)}",
         upper="upper limit",
         lower="lower limit",
+        target="" if target is None else f"target {shown(target, measure)}",
     )
 
 
@@ -66,3 +68,31 @@ def headline(measure: Measure, where: str, rows: Sequence[Row], since: str) -> s
 def day(moment: date) -> str:
     """A date, or the date of an instant, for people."""
     return f"{moment:%-d %B %Y}"
+
+
+Icon = tuple[str, str, str]
+"""What stands in it, its tone, what it says."""
+VARIATIONS: dict[Variation, Icon] = {
+    Variation.COMMON_CAUSE: ("∿", "none", "usual ups and downs"),
+    Variation.IMPROVING_HIGH: ("H", "better", "getting better, higher"),
+    Variation.IMPROVING_LOW: ("L", "better", "getting better, lower"),
+    Variation.CONCERNING_HIGH: ("H", "worse", "getting worse, higher"),
+    Variation.CONCERNING_LOW: ("L", "worse", "getting worse, lower"),
+    Variation.UNJUDGED: ("!", "odd", "unusual"),
+    Variation.UNJUDGED_HIGH: ("H", "odd", "unusually high"),
+    Variation.UNJUDGED_LOW: ("L", "odd", "unusually low"),
+    Variation.TOO_FEW: ("–", "none", "fewer than 13 points: too early to say"),
+}
+ASSURANCES: dict[Assurance, Icon] = {
+    Assurance.MET: ("P", "better", "the target will be met"),
+    Assurance.MISSED: ("F", "worse", "the target will be missed"),
+    Assurance.BY_CHANCE: ("?", "none", "the target is met or missed by chance"),
+    Assurance.NO_TARGET: ("–", "none", "no target"),
+    Assurance.TOO_FEW: ("–", "none", "fewer than 13 points: too early to say"),
+}
+"""As NHS England's Making Data Count draws them: P passes, F falls short, ? hits and misses."""
+
+
+def letter_of(number: int) -> str:
+    """A, B, C … of what was tried."""
+    return chr(ord("A") + number % 26)
