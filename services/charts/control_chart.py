@@ -113,10 +113,14 @@ def specification(chart: ControlChart, *, width: int = 820, compact: bool = Fals
     spacing = 8 if compact else 14
     whole = alt.vconcat(top, bottom, spacing=spacing, background="white", padding=4, description=chart.description)
     whole = whole.resolve_scale(x="independent", y="independent", color="independent", shape="independent")
-    rows = [_value(mark) for mark in chart.marks]
-    return finished(whole) | {
-        "datasets": {POINTS: [row for row in rows if row["measured"]], BARS: [row for row in rows if row["seen"]]}
-    }
+    drawn, rows = finished(whole), [_value(mark) for mark in chart.marks]
+    drawn.setdefault("datasets", {}).update(
+        {
+            POINTS: [row for row in rows if row["measured"]],
+            BARS: [row for row in rows if row["seen"]],
+        }
+    )
+    return drawn
 
 
 def _shares(chart: ControlChart, compact: bool) -> Any:

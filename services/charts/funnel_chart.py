@@ -33,7 +33,7 @@ def specification(chart: FunnelChart, *, width: int = 720, height: int = 400) ->
         axis=alt.Axis(tickColor=GUIDE, domainColor=GUIDE),
         title=_size_title(chart),
     )
-    axis = alt.Axis(grid=True, gridColor=GRID, domain=False, ticks=False)
+    axis = alt.Axis(format=".2f" if chart.funnel.model else ".0%", grid=True, gridColor=GRID, domain=False, ticks=False)
     y = alt.Y("value:Q", scale=alt.Scale(zero=False), axis=axis, title=None)
     limits = [
         base.mark_line(color=GUIDE, strokeWidth=1, strokeDash=dash).encode(x=x, y=f"{bound}{sigmas}:Q")
