@@ -105,7 +105,9 @@ def test_sentence_is_plain_whatever_the_numbers() -> None:
     """Singular, plural, nobody measured, nobody seen."""
 
     def said(measured: int, met: int, unmeasured: int) -> str:
-        return sentence(CF2, "At North", "October 2026", Counts("north", "2026-10", measured + unmeasured, measured, met))
+        return sentence(
+            CF2, "At North", "October 2026", Counts("north", "2026-10", measured + unmeasured, measured, met)
+        )
 
     assert said(12, 7, 2) == (
         "At North, 7 of 12 children with cystic fibrosis seen and measured in October 2026 had a BMI percentile of 50 or more; "
