@@ -61,3 +61,8 @@ def headline(measure: Measure, where: str, rows: Sequence[Row], since: str) -> s
         when = f"the time since {date.fromisoformat(since + '-01'):%B %Y}"
         return sentence(measure, where, when, Counts("", "", 0, 0, 0))
     return sentence(measure, where, row.label if row.complete else f"{row.label} so far", row.counts)
+
+
+def day(moment: date) -> str:
+    """A date, or the date of an instant, for people."""
+    return f"{moment:%-d %B %Y}"
