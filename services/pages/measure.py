@@ -64,7 +64,6 @@ def routes(site: PageSite) -> APIRouter:
             small=SMALL,
             many=MANY,
             groups=groups,
-            all_measures=measures(),
             definition=definition_of(found.measure),
             convention=kinds()[found.measure.chart],
         )

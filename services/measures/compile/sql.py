@@ -374,7 +374,8 @@ class InSql(Staged):
     @_truth.register
     def _(self, truth: Within, scope: Scope) -> Sql:
         value = self._number(truth.field, scope)[0]
-        return value.between(*(cast(literal(str(each)), Numeric(20, 8)) for each in (truth.lowest, truth.highest)))
+        lowest, highest = (cast(literal(str(each)), Numeric(20, 8)) for each in (truth.lowest, truth.highest))
+        return value.between(lowest, highest)
 
     @_truth.register
     def _(self, truth: IsA, scope: Scope) -> Sql:

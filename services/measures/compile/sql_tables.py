@@ -149,7 +149,9 @@ class Staged:
         race = case(
             (entries(person.c.race) > 1, literal("several")), (entries(person.c.race) == 1, item_text(person.c.race, 0))
         )
-        told = {name: person.c[name] for name in ("birth_date", "death_date", "sex", "ethnicity", "language")}
+        told: dict[str, Sql] = {
+            name: person.c[name] for name in ("birth_date", "death_date", "sex", "ethnicity", "language")
+        }
         told["race"] = race
         known = {
             name: func.min(case((column.is_not(None), person.c.id + literal("|") + column)))

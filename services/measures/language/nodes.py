@@ -15,7 +15,8 @@ def parts_of(node: Any) -> Iterator[Any]:
     if isinstance(node, tuple):
         yield from node
     elif is_dataclass(node):
-        for name in _names(type(node)):
+        kind: Any = type(node)
+        for name in _names(kind):
             yield getattr(node, name)
 
 
