@@ -29,6 +29,7 @@ POLL_RECORDS = 5000
 """Events in one transaction at most."""
 ATTEMPTS = 8
 COMMIT_SECONDS = 5.0
+READ_AGAIN = "Update the consumer, then read the topic from the start with a new group."
 
 
 class StopSignal(Protocol):
@@ -44,6 +45,8 @@ class Consumer:
     `session_timeout`: a lost consumer's partitions go to others after this; Tansu also takes half of it to admit a consumer.
     `setting`: what names `engine`'s database, in messages on what to do.
     `share`: take partitions by group membership, so that several processes can share the work; without it this one reads all.
+    `unknown_too`: `handler` is also given events of record types that this version does not know, to keep as they are.
+    `late_handler` is given what is older than what was handled of its record, and duplicates: for a history, which wants all of it.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class Consumer:
         engine: Engine,
         handler: Handler,
         load_handler: LoadHandler | None = None,
+        late_handler: Handler | None = None,
+        unknown_too: bool = False,
         share: bool = True,
         session_timeout: float = 6.0,
         poll_records: int = POLL_RECORDS,
@@ -69,6 +74,7 @@ class Consumer:
         self._topics = [outcome_topic(network), *([self._load_topic] if load_handler else [])]
         self._group = group
         self._share = share
+        self._unknown_too = unknown_too
         self._session_timeout = session_timeout
         self._poll_records = poll_records
         self._attempts = attempts
@@ -79,9 +85,9 @@ class Consumer:
         self._goals: dict[TopicPartition, int] = {}
         self._ledger = Ledger(engine, group, setting=setting)
         self._letters = DeadLetters(self._settings, network, group)
-        self._handling = Handling(self._ledger, handler, load_handler, self._letters)
+        self._handling = Handling(self._ledger, handler, load_handler, self._letters, late_handler)
         self.ignored: Counter[str] = Counter()
-        """Events passed over because this version does not know their record type, by type."""
+        """Events whose record type this version does not know, by type: passed over, or with `unknown_too` handed over as they are."""
         self._committed_at = 0.0
 
     def __enter__(self) -> "Consumer":
@@ -177,21 +183,22 @@ class Consumer:
                     found.unusable.append(Letter(record, event))
                 elif isinstance(event, LoadEvent):
                     found.loads.append(FoundLoad(event, record))
-                elif event.record_type in RECORD_TYPES:
+                elif event.record_type in RECORD_TYPES or self._unknown(event.record_type):
                     found.events.append(event)
-                else:
-                    self._ignore(event.record_type)
         return found
 
-    def _ignore(self, record_type: str) -> None:
+    def _unknown(self, record_type: str) -> bool:
+        """Counts an event of a type that this version does not know; whether it is handed over all the same."""
         if record_type not in self.ignored:
             log.warning(
-                "events of a record type that this version does not know are passed over",
+                "events of a record type that this version does not know",
                 group=self._group,
                 record_type=record_type,
-                fix="Update the consumer, then read the topic from the start with a new group.",
+                done="kept as they are" if self._unknown_too else "passed over",
+                fix="Update the consumer." if self._unknown_too else READ_AGAIN,
             )
         self.ignored[record_type] += 1
+        return self._unknown_too
 
     def _connected(self) -> tuple[KafkaConsumer, Places]:
         if self._client is None or self._places is None:

@@ -45,12 +45,18 @@ class Handling:
     """Hands over what was found, each event's effect once."""
 
     def __init__(
-        self, ledger: Ledger, handler: Handler, load_handler: LoadHandler | None, letters: DeadLetters
+        self,
+        ledger: Ledger,
+        handler: Handler,
+        load_handler: LoadHandler | None,
+        letters: DeadLetters,
+        late_handler: Handler | None = None,
     ) -> None:
         self._ledger = ledger
         self._handler = handler
         self._load_handler = load_handler
         self._letters = letters
+        self._late_handler = late_handler
 
     def handle(self, moves: Mapping[TopicPartition, tuple[int, int]], found: Found) -> int:
         """One transaction: offsets from → to, guards, effects. Returns how many outcome events were new.
@@ -72,7 +78,8 @@ class Handling:
         events = [event for event in found.events if id(event.source) not in put_aside]
         loads = [load for load in found.loads if id(load.source) not in put_aside]
         with self._ledger.transaction(moves) as connection:
-            batch = _Batch(self._ledger.handled(connection, {event.record_key for event in events}), self._handler)
+            handled = self._ledger.handled(connection, {event.record_key for event in events})
+            batch = _Batch(handled, self._handler, self._late_handler)
             poison = _by_halves(connection, events, batch.hand_over)
             letters = [letter for letter in found.unusable if id(letter.record) not in put_aside]
             letters += [Letter(event.source, reason) for event, reason in poison]
@@ -100,20 +107,26 @@ class _Unsent(Exception):
 class _Batch:
     """Lets through to the handler what is newer than what was handled of its record."""
 
-    def __init__(self, handled: dict[bytes, Version], handler: Handler) -> None:
+    def __init__(self, handled: dict[bytes, Version], handler: Handler, late_handler: Handler | None) -> None:
         self._handled = handled
         self._handler = handler
+        self._late_handler = late_handler
         self.moved: dict[bytes, Version] = {}
         self.handed_over = 0
 
     def hand_over(self, connection: Connection, events: Sequence[Received]) -> None:
         fresh: list[Received] = []
+        late: list[Received] = []
         moved: dict[bytes, Version] = {}
         for event in events:
             key, version = event.record_key, (event.epoch, event.sequence)
             if version > (moved.get(key) or self._handled.get(key, (0, 0))):
                 moved[key] = version
                 fresh.append(event)
+            else:
+                late.append(event)
+        if late and self._late_handler is not None:
+            self._late_handler(connection, late)
         if fresh:
             self._handler(connection, fresh)
             self.handed_over += len(fresh)
