@@ -127,9 +127,8 @@ def _has_rows(connection: Connection, name: str) -> bool:
 
 def _table_of(change: tuple[Any, ...]) -> str:
     """The table a change is of."""
-    if isinstance(change[1], Table):
-        return change[1].name
-    return str(change[1].table.name if isinstance(change[1], Index | Constraint) else change[2])
+    of = change[1].table if isinstance(change[1], Index | Constraint) else change[1]
+    return of.name if isinstance(of, Table) else str(change[2])
 
 
 def _made_anew(name: str, connection: Connection) -> list[str]:

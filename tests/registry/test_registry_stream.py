@@ -92,5 +92,5 @@ def test_running_registry_tells_the_operator_what_it_cannot_read(stream, outbox,
     finally:
         stop.set()
         running.join(30)
-    assert "2 events since the start; kept unread, of types this version does not know: genome 1 (a newer" in said[-2]
-    assert said[-1].startswith("Registry: stopped: 2 events handled; kept unread")
+    assert "1 event since the start; kept unread, of types this version does not know: genome 1 (a newer" in said[-2]
+    assert said[-1].startswith("Registry: stopped: 1 event handled; kept unread")
