@@ -75,16 +75,15 @@ def test_an_interrupted_step_flags_the_same(lhn: Network, site: Path) -> None:
     settings = lhn.settings.model_copy(update={"derive": "bmi"})
     with steps.open_refresh(site, settings) as refresh:
         load = steps.plan(refresh)
-        for unit in load.plan.units:
-            steps.pull(refresh, load.id, unit)
-        steps.map_types(refresh, load.id, TYPES)
+        steps.pull_units(refresh, load.load, load.plan.units)
+        steps.map_types(refresh, load.load, TYPES)
         before = {change.id: change.number for change in refresh.store.outbox.pending("west", limit=10_000)}
-        assert steps.derive(refresh, load.id) > 0
+        assert steps.derive(refresh, load.load) > 0
         after = {change.id: change for change in refresh.store.outbox.pending("west", limit=10_000)}
         flagged = [each for each in after.values() if FALLING.encode() in each.provenance]
         assert flagged
         assert all(each.number > before[each.id] for each in flagged)
-        assert steps.derive(refresh, load.id) == 0
+        assert steps.derive(refresh, load.load) == 0
         with refresh.store.database.read() as connection:
             kept = connection.execute(text("SELECT count(*) FROM finding")).scalar_one()
         assert kept >= len(flagged)
