@@ -5,7 +5,8 @@ authlib makes and judges the protocol's words; httpx2 carries them.
 
 import hmac
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +42,11 @@ class Client:
 class LogIn:
     """Sends people to the provider and takes what they bring back."""
 
-    def __init__(self, provider: Provider, client: Client, mapped: Mapped) -> None:
+    def __init__(
+        self, provider: Provider, client: Client, mapped: Mapped, seconds: Callable[[], float] = time.time
+    ) -> None:
         self._provider = provider
+        self._seconds = seconds
         self._client = client
         self._mapped = mapped
 
@@ -94,7 +98,7 @@ class LogIn:
         try:
             read = self._verified(token)
             claims = CodeIDToken(read.claims, read.header, wanted, given)
-            claims.validate(leeway=LEEWAY_SECONDS)
+            claims.validate(now=int(self._seconds()), leeway=LEEWAY_SECONDS)
         except (JoseError, ValueError) as exc:
             raise RefusedError(f"The log-in's answer is not to be trusted: {_why(exc)}.", AGAIN) from None
         return dict(claims)
