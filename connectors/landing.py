@@ -169,6 +169,36 @@ class Landing:
         return self.folder / f"cursor-{unit}.json"
 
 
+class InTurn:
+    """Whole files one after the other, there and on the disk after `settle`, and not before: the folder is waited for once."""
+
+    def __init__(self, landing: Landing) -> None:
+        self._landing = landing
+        self._waiting: list[Path] = []
+
+    def write(self, path: Path, blocks: Iterable[bytes]) -> int:
+        """A compressed file; returns its size in bytes."""
+        with _unfinished(path) as part:
+            with _File(part) as file:
+                file.cut(0)
+                size = file.write(compressed(blocks), settled=False)
+            self._waiting.append(path)
+        return size
+
+    def settle(self) -> None:
+        """All that was written is there."""
+        for path in self._waiting:
+            with _File(_part_of(path)) as file:
+                file.settle()
+        for path in self._waiting:
+            with _disk(path):
+                _part_of(path).replace(path)
+        if self._waiting:
+            with _disk(self._landing.folder):
+                _folder_to_disk(self._landing.folder)
+        self._waiting = []
+
+
 class Kept(NamedTuple):
     """How much is in quarantine."""
 
@@ -278,31 +308,49 @@ class _File(AbstractContextManager["_File"]):
             os.ftruncate(self._number, size)
             return os.lseek(self._number, 0, os.SEEK_END)
 
-    def write(self, blocks: Iterable[bytes]) -> int:
-        """The blocks, onto the disk; returns the file's size. An error of their source's passes as it is."""
+    def write(self, blocks: Iterable[bytes], *, settled: bool = True) -> int:
+        """The blocks, onto the disk where `settled`; returns the file's size. An error of their source's passes as it is."""
         for block in blocks:
             rest = memoryview(block)
             with _disk(self._path):
                 while rest:
                     rest = rest[os.write(self._number, rest) :]
+        if settled:
+            self.settle()
+        with _disk(self._path):
+            return os.lseek(self._number, 0, os.SEEK_CUR)
+
+    def settle(self) -> None:
+        """What was written is on the disk."""
         with _disk(self._path):
             os.fsync(self._number)
-            return os.lseek(self._number, 0, os.SEEK_CUR)
 
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[_File]:
-    """A file that takes the path's place when it is whole; half a one is not left to fill the disk."""
-    part = path.with_name(f"{path.name}.part")
-    try:
+    """A file that takes the path's place when it is whole."""
+    with _unfinished(path) as part:
         with _File(part) as file:
             file.cut(0)
             yield file
         with _disk(path):
             part.replace(path)
             _folder_to_disk(path.parent)
-    finally:
+
+
+@contextmanager
+def _unfinished(path: Path) -> Iterator[Path]:
+    """Where a file stands until it is whole; half a one is not left to fill the disk."""
+    part = _part_of(path)
+    try:
+        yield part
+    except BaseException:
         part.unlink(missing_ok=True)
+        raise
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 @contextmanager

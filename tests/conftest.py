@@ -15,7 +15,16 @@ import structlog
 
 from mainstem.demo.embedded import BackendClient, Hospital, Postgres, Tansu
 
-pytest_plugins = ["apache_kafka", "hospital_with_faults", "exporting", "networks", "registries", "sources", "streams"]
+pytest_plugins = [
+    "apache_kafka",
+    "hospital_with_faults",
+    "exporting",
+    "known_network",
+    "networks",
+    "registries",
+    "sources",
+    "streams",
+]
 """Fixtures by subject, files of `support/`."""
 
 

@@ -43,3 +43,30 @@ def test_what_the_image_copies_is_there() -> None:
     names = [name for line in copied for name in line.split()[:-1]]
     assert names
     assert [name for name in names if not (REPOSITORY / name).exists()] == []
+
+
+def images() -> list[str]:
+    """What is pulled from a registry: FROM of the Dockerfiles, with their arguments filled in, and `image:` of the compose file."""
+    found = [service["image"] for service in COMPOSE["services"].values() if service["image"] != "mainstem"]
+    for file in (REPOSITORY / "docker").glob("**/Dockerfile*"):
+        text = file.read_text()
+        given = dict(re.findall(r"^ARG (\w+)=(\S+)", text, flags=re.MULTILINE))
+        stages = re.findall(r"^FROM \S+ AS (\w+)", text, flags=re.MULTILINE)
+        named = re.findall(r"^FROM (?:--\S+ )*(\S+)", text, flags=re.MULTILINE)
+        found += [given.get(each.strip("${}"), each) for each in named if each not in stages]
+        found += re.findall(r"^COPY --from=(\S*[/:]\S*) ", text, flags=re.MULTILINE)
+    return found
+
+
+def test_every_image_is_pinned_by_a_full_version_and_a_digest() -> None:
+    """A tag moves; the digest decides what is pulled. The version stands for people, and for what renews both."""
+    pinned = re.compile(r"[a-z0-9./-]+:\d+\.\d+(\.\d+)?(-[a-z-]+)?@sha256:[0-9a-f]{64}")
+    assert len(images()) == 4
+    assert [image for image in images() if not pinned.fullmatch(image)] == []
+
+
+def test_the_broker_of_the_compose_file_is_the_one_that_the_tests_run() -> None:
+    """Two versions would prove nothing of one another."""
+    tested = re.search(r"<kafka.version>(.+)</kafka.version>", (REPOSITORY / "docker/kafka/pom.xml").read_text())
+    assert tested is not None
+    assert COMPOSE["services"]["kafka"]["image"].partition("@")[0] == f"apache/kafka:{tested[1]}"

@@ -2,18 +2,22 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
-from operator import methodcaller
+from datetime import datetime, timedelta
 
 from connectors.formats.gzip import Bomb, TruncatedGzip, plain
 from connectors.formats.utf8 import BOM, utf8
 from connectors.outside.decoding import is_whole
 from connectors.outside.times import instant, newest
 
-_OPENS = methodcaller("startswith", b"{")
 _BLANK = re.compile(rb"\n[ \t\r]*(?=\n)")
+_ODD = re.compile(rb"\n(?!\{|\Z)")
+"""An end after which no object begins."""
 _STAMPED = b'"lastUpdated"'
-_LAST_UPDATED = re.compile(rb'"lastUpdated"\s*:\s*"([^"]{10,40})"')
+_LAST_UPDATED = re.compile(rb'Updated(?<="lastUpdated)"\s*:\s*"(.{10,40})', re.DOTALL)
+"""It begins with a letter that is rare in FHIR, and counts no characters: either would take as long again."""
+_FEWEST = 10
+_EARLIER = timedelta(days=2)
+"""A stamp whose day is that much before another's is the older one, whatever their offsets."""
 
 
 class TooLarge(Exception):
@@ -23,14 +27,20 @@ class TooLarge(Exception):
 class Meter:
     """What passed through: lines, bytes, the newest `meta.lastUpdated`, and whether the end is a line's end."""
 
-    def __init__(self, *, cap: int, most: int) -> None:
-        """`cap`: bytes of a line; `most`: bytes of the file, unpacked."""
+    def __init__(self, *, cap: int, most: int, kind: str = "") -> None:
+        """`cap`: bytes of a line; `most`: bytes of the file, unpacked; `kind`: the resource type of its lines, if it has one."""
         self.lines = 0
+        self.alike = 0
+        """Lines that begin as those of `kind` nearly always do: a look that costs next to nothing."""
         self.bytes = 0
         self.newest: datetime | None = None
         self.truncated = False
         self._most = most
         self._last = _LastLine(cap)
+        self._kind, self._opening = kind.encode(), b""
+        self._unlike = re.compile(rb"\n")
+        self._begun = b""
+        """Of a line that goes on in the next block, as much as tells how it begins."""
 
     def through(self, blocks: Iterable[bytes], *, not_after: datetime) -> Iterator[bytes]:
         """Unpacked blocks, passed on while they are measured; stamps after `not_after` are ignored.
@@ -54,20 +64,43 @@ class Meter:
         self.bytes += len(block)
         if self.bytes > self._most:
             raise TooLarge(f"holds more than {self._most} bytes")
-        first, *lines = block.split(b"\n")
-        ends = len(lines)
-        if lines and not lines[-1]:
-            lines.pop()
-        begins = self._last.begun or first.startswith(b"{")
-        usual = begins and all(map(_OPENS, lines))  # nearly always: no line is blank
+        alike, unlike = self._count(block)
+        begins = self._last.begun or block.startswith(b"{")
+        usual = begins and (not unlike or not _ODD.search(block))  # nearly always: no line is blank
+        ends = alike + unlike
         self.lines += ends if usual else ends - self._blank_lines(block)
         self._last.see(block)
-        if _STAMPED not in block:
-            return
-        stamps = [
-            stamp for text in set(_LAST_UPDATED.findall(block)) if (stamp := instant(text.decode("ascii", "replace")))
-        ]
-        self.newest = newest(self.newest, *(stamp for stamp in stamps if stamp <= not_after))
+        if _STAMPED in block:
+            self._see_stamps(block, not_after)
+
+    def _count(self, block: bytes) -> tuple[int, int]:
+        """Ends of lines: those after which a line begins as those of the type do, and the others.
+
+        A server writes all its lines alike, and as the first.
+        """
+        if not self._kind:
+            return 0, block.count(b"\n")
+        if not self._opening:
+            wide = block.startswith(b'{"resourceType": ')
+            self._opening = b'{"resourceType":%b"%b"' % (b" " if wide else b"", self._kind)
+            self._unlike = re.compile(rb"\n(?!%b)" % re.escape(self._opening))
+        short, end = len(self._opening), block.find(b"\n")
+        if len(self._begun) < short:
+            self.alike += (self._begun + block[: short if end < 0 else min(short, end)]).startswith(self._opening)
+        alike = block.count(b"\n" + self._opening)
+        self.alike += alike
+        last = block.rfind(b"\n") + 1
+        self._begun = block[last : last + short] if last else (self._begun + block[:short])[:short]
+        return alike, len(self._unlike.findall(block))
+
+    def _see_stamps(self, block: bytes, not_after: datetime) -> None:
+        least = (self.newest - _EARLIER).date().isoformat().encode() if self.newest else b""
+        for found in set(_LAST_UPDATED.findall(block)):
+            if found < least:
+                continue
+            text, closed, _ = found.partition(b'"')
+            if closed and len(text) >= _FEWEST and (stamp := instant(text.decode("ascii", "replace"))) is not None:
+                self.newest = newest(self.newest, stamp if stamp <= not_after else None)
 
     def _blank_lines(self, block: bytes) -> int:
         """Ends of lines in which nothing stands: writers separate or end their lines by such."""

@@ -1,4 +1,4 @@
-"""`mainstem demo`: a network of three hospitals on this machine."""
+"""`mainstem demo`: a network of three hospitals on this machine; and one of eight whose truth is known, for the pages."""
 
 from pathlib import Path
 from typing import Annotated
@@ -34,3 +34,18 @@ def day_two(state: State = Path("var/demo")) -> None:
     from mainstem.demo import day_two as change_hospitals
 
     change_hospitals(state=state, console=Console())
+
+
+@group.command("network", epilog="Example: mainstem demo network --registry sqlite:///var/known.db")
+def network(
+    registry: Annotated[
+        str, typer.Option(help="URL of an empty registry database, SQLite or PostgreSQL.")
+    ] = "sqlite:///var/known.db",
+) -> None:
+    """Fill a registry with eight synthetic sites over 36 months: two that improved, one that got worse, one whose feed broke."""
+    from mainstem.commands.terminal import say
+    from mainstem.demo import known_network
+
+    for fed in known_network(registry):
+        say(f"{fed.site:<12} {fed.events:>7,} events")
+    say(f"Look at it: MAINSTEM_REGISTRY_URL={registry} mainstem feedback")

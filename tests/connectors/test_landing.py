@@ -1,5 +1,6 @@
 """The landing folder keeps what came, readable by its owner only, and survives a crash."""
 
+import os
 import resource
 import stat
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import msgspec
 import pytest
 
 from connectors.formats.ndjson import read_lines
-from connectors.landing import Kept, Landing, LandingZone
+from connectors.landing import InTurn, Kept, Landing, LandingZone
 from schemas.errors import OperatorError
 
 
@@ -53,6 +54,38 @@ def test_file_is_there_only_when_complete(landing: Landing) -> None:
     assert landing.files("Patient") == []
 
 
+def test_files_in_turn_are_there_when_they_are_settled_and_the_folder_is_waited_for_once(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None has its name before its bytes are on the disk: what a power cut leaves is whole, or not there."""
+    done: list[str] = []
+    settle, replace = os.fsync, Path.replace
+
+    def waits(number: int) -> None:
+        done.append(f"disk {Path(f'/proc/self/fd/{number}').readlink().name}")
+        settle(number)
+
+    def renames(path: Path, to: Path) -> Path:
+        done.append(f"name {path.name}")
+        return replace(path, to)
+
+    monkeypatch.setattr(os, "fsync", waits)
+    monkeypatch.setattr(Path, "replace", renames)
+    files = InTurn(landing)
+    for number in (1, 2, 3):
+        files.write(landing.path("Patient", number), [b"{}\n"])
+    assert (done, landing.files("Patient")) == ([], [])
+    files.settle()
+    files.settle()
+    names = [f"{path.name}.part" for path in landing.files("Patient")]
+    assert done == [
+        *(f"disk {name}" for name in names),
+        *(f"name {name}" for name in names),
+        f"disk {landing.folder.name}",
+    ]
+    assert len(names) == 3
+
+
 def test_files_are_numbered_and_listed_by_type(landing: Landing) -> None:
     for stem, number in (("Patient", 2), ("Patient", 1), ("OperationOutcome-Patient", 1)):
         landing.write(landing.path(stem, number), [b"{}\n"])
@@ -71,11 +104,12 @@ def full_disk(after: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("way", ["write", "copy", "append", "save_cursor", "quarantine"])
+@pytest.mark.parametrize("way", ["write", "in turn", "copy", "append", "save_cursor", "quarantine"])
 def test_full_disk_is_said_and_half_a_file_does_not_stay_on_it(landing: Landing, way: str) -> None:
     noise = [bytes(range(256)) * 1000]
     ways = {
         "write": lambda: landing.write(landing.path("Patient", 1), noise),
+        "in turn": lambda: InTurn(landing).write(landing.path("Patient", 1), noise),
         "copy": lambda: landing.copy(landing.path("Patient", 1), noise),
         "append": lambda: landing.append(landing.path("Patient", 1), 0, noise),
         "save_cursor": lambda: landing.save_cursor("Patient", Cursor(1 << 60)),

@@ -118,6 +118,37 @@ def test_meter_tells_half_a_file(tmp_path: Path, content: bytes, lines: int, tru
     assert (lines, truncated) == (meter.lines, meter.truncated)
 
 
+@pytest.mark.parametrize("size", [17, 18, 19, 31, 64, 1000, 1 << 20])
+@pytest.mark.parametrize("gap", [b"", b" "])
+def test_meter_tells_the_same_wherever_blocks_meet(size: int, gap: bytes) -> None:
+    """Lines that begin as those of the type do, lines of other types, blank ones; the last without an end."""
+    alike = b'{"resourceType":%b"Patient","id":"%%d"}' % gap
+    lines = [alike % 1, alike % 2, b"", b'{"id":"3","resourceType":"Patient"}', b" \t", alike % 4]
+    lines += [b'{"resourceType":%b"PatientX"}' % gap, b'{"text":"\\n{\\"resourceType\\":\\"Patient\\""}', alike % 5]
+    content = b"\n".join(lines)
+    meter = Meter(cap=CAP, most=1 << 40, kind="Patient")
+    blocks = [content[at : at + size] for at in range(0, len(content), size)]
+    assert b"".join(meter.through(blocks, not_after=datetime.now(UTC))) == content
+    assert (meter.lines, meter.alike, meter.truncated) == (7, 4, False)
+
+
+def test_meter_finds_the_newest_of_stamps_of_every_offset() -> None:
+    """Also where its day is not the latest that is written, and where a name only ends like that of the stamp."""
+    stamps = [
+        b"2024-01-02T00:30:00+02:00",
+        b"2024-01-01T23:50:00Z",
+        b"2023-12-31T20:00:00-06:00",
+        b"2024-01-09",
+        b"2024-01-",
+    ]
+    blocks = [b'{"meta": {"lastUpdated" : "%b"}, "myUpdated": "2024-06-01T00:00:00Z"}\n' % stamp for stamp in stamps]
+    for order in (blocks, blocks[::-1]):
+        for given in (order, [b"".join(order)]):
+            meter = Meter(cap=CAP, most=1 << 40, kind="Patient")
+            list(meter.through(given, not_after=datetime(2025, 1, 1, tzinfo=UTC)))
+            assert meter.newest == datetime(2024, 1, 1, 23, 50, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("text", ["2024-01-01T00:00:00", "yesterday", "", "2023-08-01T16: 09: 08.000Z"])
 def test_instant_without_offset_or_sense_is_none(text: str) -> None:
     assert instant(text) is None

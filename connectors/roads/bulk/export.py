@@ -123,6 +123,7 @@ class _Export:
     def _begin_again(self) -> None:
         if self.cursor.job is not None:
             self.jobs.forget(self.cursor.job)
+        self.files.settle()
         self.landing.discard([self.landing.folder / name for part in self.cursor.parts or () for name in part.files])
         self.cursor = ExportCursor(began=self.client.clock(), numbers=self.cursor.numbers)
         self.resumed = False
@@ -221,11 +222,14 @@ class _Export:
 
     def _withdraw(self) -> None:
         """Stubs of what the export says is deleted, in the place of the files that say so."""
+        self.files.settle()
         Deletions(self.landing, self.types).settle(self.cursor.parts or [], self.cursor.numbers)
 
     # ------------------------------------------------------------ what came of it
 
     def _save(self) -> None:
+        """What the cursor counts is on the disk before it."""
+        self.files.settle()
         self.landing.save_cursor(self.key, self.cursor)
         self._saved = time.monotonic()
 

@@ -1,7 +1,7 @@
 """One file of an export → the landing, whole or not at all, each resource under its own type."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from connectors.client.fhir_client import FhirClient
 from connectors.formats.meter import Meter, TooLarge
 from connectors.formats.ndjson import read_lines
 from connectors.formats.utf8 import NotUtf8
-from connectors.landing import Landing
+from connectors.landing import InTurn, Landing
 from connectors.outside.decoding import Unreadable, decoded
 from connectors.pulled import EVERY_TYPE, EXPORT, Shortfall
 from connectors.roads.bulk.manifest import MESSAGES, Part, Use
@@ -41,18 +41,21 @@ class Files:
         """`numbers`: files there are in the landing, by type; counted on here."""
         self.client, self.landing, self.limits, self.wanted = client, landing, limits, wanted
         self._numbers = numbers
+        self._written = InTurn(landing)
+
+    def settle(self) -> None:
+        """What was fetched is there, and on the disk."""
+        self._written.settle()
 
     def fetch(self, part: Part, *, log_in: bool, not_after: datetime) -> None:
-        """Lands a file and notes with the part what came of it. Raises what the client raises."""
+        """Fetches a file and notes with the part what came of it; it is there after `settle`. Raises what the client raises."""
         stem = {Use.MESSAGES: f"{MESSAGES}-{EXPORT}", Use.DELETIONS: f"deletions-{EXPORT}"}.get(part.use, part.type)
         path = self._target(stem or UNSORTED)
-        opened = _Opened(part.type)
 
         def once() -> Meter:
-            meter = Meter(cap=self.limits.line_bytes, most=self.limits.file_bytes)
-            opened.begin()
+            meter = Meter(cap=self.limits.line_bytes, most=self.limits.file_bytes, kind=part.type)
             with self.client.download(part.url, what=_what(part), log_in=log_in) as blocks:
-                self.landing.write(path, opened.through(meter.through(blocks, not_after=not_after)))
+                self._written.write(path, meter.through(blocks, not_after=not_after))
             return meter
 
         try:
@@ -70,7 +73,7 @@ class Files:
         elif part.count is not None and meter.lines < part.count:
             reason = f"a file of the export holds {meter.lines} of {part.count} resources"
             part.short.append(_short(part, GapCause.SHORT_OF_COUNT, reason))
-        self._take(part, path, meter, alike=opened.lines >= meter.lines)
+        self._take(part, path, meter, alike=meter.alike >= meter.lines)
 
     def _take(self, part: Part, path: Path, meter: Meter, *, alike: bool) -> None:
         part.files.append(path.name)
@@ -88,6 +91,7 @@ class Files:
         part.notes += notes
 
     def _lines(self, path: Path) -> Iterator[bytes | Problem]:
+        self.settle()
         return read_lines(path, cap=self.limits.line_bytes)
 
     # ------------------------------------------------------------ several types in a file
@@ -139,29 +143,6 @@ class Files:
     def _target(self, stem: str) -> Path:
         self._numbers[stem] = self._numbers.get(stem, 0) + 1
         return self.landing.path(stem, self._numbers[stem])
-
-
-class _Opened:
-    """How many of the lines that pass begin as those of a type nearly always do: a look that costs next to nothing."""
-
-    def __init__(self, resource_type: str) -> None:
-        name = resource_type.encode()
-        self._close, self._wide = b'\n{"resourceType":"%b"' % name, b'\n{"resourceType": "%b"' % name
-        self.begin()
-
-    def begin(self) -> None:
-        """At a file's first byte."""
-        self.lines, self._tail = 0, b"\n"
-
-    def through(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """The blocks, passed on. A server writes all its lines alike, and as the first."""
-        mark = b""
-        for block in blocks:
-            mark = mark or (self._wide if block.startswith(self._wide[1:]) else self._close)
-            beside = len(mark) - 1
-            self.lines += block.count(mark) + (self._tail + block[:beside]).count(mark)
-            self._tail = block[-beside:] if len(block) >= beside else (self._tail + block)[-beside:]
-            yield block
 
 
 def _kind(line: bytes | Problem) -> str:

@@ -17,7 +17,11 @@ _STYLES = {"failed": "bold red", "noted": "yellow", "passed": "green", "not-appl
 
 @group.command(epilog="Example: mainstem quality --site north --html quality.html")
 def quality(
-    site: Annotated[str, typer.Option(help="The site's name, or its TOML file.", show_default=False)],
+    site: Annotated[str | None, typer.Option(help="The site's name, or its TOML file.", show_default=False)] = None,
+    across: Annotated[
+        bool,
+        typer.Option("--across", help="Compare all sites of the registry (`MAINSTEM_REGISTRY_URL`) with one another."),
+    ] = False,
     as_json: AsJson = False,
     html: Annotated[
         Path | None,
@@ -31,8 +35,16 @@ def quality(
 ) -> None:
     """Judge a site's current records: conformance, completeness, plausibility. Exit code 3 when a check fails.
 
-    All records are read. What is counted is kept with the load: the next judgement is compared with it.
+    All records are read. What is counted is kept with the load: the next judgement is compared with it. With `--across` the
+    sites of the registry are compared instead: what one has far otherwise than its peers, the three most worth a call first.
     """
+    if across == (site is not None):
+        raise typer.BadParameter("name a site, or compare them: --site or --across")
+    if site is None:
+        from mainstem.commands.quality.across import tell_across
+
+        tell_across(as_json=as_json, html=html, every=every)
+        return
     from mainstem.commands.quality.told import findings_to, told_of
     from mainstem.refresh.quality import judge_site
     from mainstem.state import State

@@ -17,23 +17,27 @@ _STYLE = (
 
 def page_of(told: Told) -> str:
     """The page."""
-    title = f"Data quality of {told['site']}"
     body = "".join(_section(check) for check in told["checks"])
+    return document(f"Data quality of {told['site']}", f"{in_words(told)}; judged {told['judged']}", body)
+
+
+def document(title: str, summary: str, body: str) -> str:
+    """A page with a title, a sentence and what follows, which is HTML already."""
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{_text(title)}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
-        f"<body><main><h1>{_text(title)}</h1><p>{_text(in_words(told))}; judged {_text(told['judged'])}.</p>{body}</main></body></html>\n"
+        f"<body><main><h1>{text(title)}</h1><p>{text(summary)}.</p>{body}</main></body></html>\n"
     )
 
 
 def _section(check: Told) -> str:
     status = check["status"]
     words = [
-        f"<h2>{_text(status.replace('-', ' '))}: {_text(check['id'])} <small>{_text(check['kind'])}</small></h2>",
-        f"<p>{_text(check['what'])}</p>",
+        f"<h2>{text(status.replace('-', ' '))}: {text(check['id'])} <small>{text(check['kind'])}</small></h2>",
+        f"<p>{text(check['what'])}</p>",
         "".join(_table(check)),
-        f"<p><strong>What to do</strong> ({_text(check['who'])}): {_text(check['fix'])}</p>" if check["found"] else "",
-        f"<p><small>Tolerated: {100 * check['threshold']:g} %. {_text(check['source'])}</small></p>",
+        f"<p><strong>What to do</strong> ({text(check['who'])}): {text(check['fix'])}</p>" if check["found"] else "",
+        f"<p><small>Tolerated: {100 * check['threshold']:g} %. {text(check['source'])}</small></p>",
     ]
     return f'<section class="{status}">{"".join(words)}</section>'
 
@@ -44,11 +48,12 @@ def _table(check: Told) -> Iterator[str]:
         yield '<table><thead><tr><th scope="col">of</th><th scope="col">came out</th><th scope="col">figures</th></tr></thead><tbody>'
         for line in lines:
             status = line["status"].replace("-", " ")
-            yield f"<tr><td>{_text(line['of'])}</td><td>{_text(status)}</td><td>{_text(figures(line))}</td></tr>"
+            yield f"<tr><td>{text(line['of'])}</td><td>{text(status)}</td><td>{text(figures(line))}</td></tr>"
         yield "</tbody></table>"
     if check["more_lines"]:
         yield f"<p>and {check['more_lines']} more</p>"
 
 
-def _text(words: str) -> str:
+def text(words: str) -> str:
+    """Words that may stand in a page."""
     return escape(shown(words, 2_000))

@@ -1,0 +1,1 @@
+"""A registry's tables, counted: what checks compare sites by."""
