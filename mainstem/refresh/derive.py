@@ -10,10 +10,9 @@ from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.values import PART, derive_values
 from mainstem.state import Batch, Saved
-from schemas.outcomes import fhir_types_of
 from transforms import Mapper
 from transforms.mapped import REF_BYTES, Mapped, Outcomes
-from transforms.mapper import resource_type_of
+from transforms.mapper import resource_type_of, source_type_of
 
 log = structlog.get_logger()
 
@@ -74,7 +73,7 @@ def _link_due(refresh: Refresh, load_id: str) -> int:
         said = lending.of(refresh.site.site, refs) or {}
         by_type = defaultdict[str, list[Mapped]](list)
         for record in lending.records(refresh.site.site, refs):
-            by_type[fhir_types_of(record.type)[0]].append(mapper.linked(record, said.get(record.id[:REF_BYTES], ())))
+            by_type[source_type_of(record)].append(mapper.linked(record, said.get(record.id[:REF_BYTES], ())))
         for name, records in by_type.items():
             changed += _changes(refresh.store.records.save(load_id, f"{name}/linked", Batch(records), refresh.clock()))
         refresh.store.records.save(load_id, PART, Batch(linked=refs), refresh.clock())
