@@ -7,6 +7,7 @@ import structlog
 
 from mainstem.config.site_mapper import site_mapper
 from mainstem.refresh.door import holding
+from mainstem.refresh.findings import flag_findings
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.values import PART, derive_values
 from mainstem.state import Batch, Saved
@@ -27,6 +28,7 @@ def derive(refresh: Refresh, load_id: str) -> int:
     with holding(refresh, load_id, "derive"):
         changed = _map_due(refresh, load_id) + _link_due(refresh, load_id)
         changed += derive_values(refresh, load_id)
+        changed += flag_findings(refresh, load_id)
     log.info("derived", site=refresh.site.site, load=load_id, changed=changed)
     return changed
 

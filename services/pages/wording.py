@@ -70,27 +70,24 @@ def day(moment: date) -> str:
     return f"{moment:%-d %B %Y}"
 
 
-Icon = tuple[str, str, str]
-"""What stands in it, its tone, what it says."""
-VARIATIONS: dict[Variation, Icon] = {
-    Variation.COMMON_CAUSE: ("∿", "none", "usual ups and downs"),
-    Variation.IMPROVING_HIGH: ("H", "better", "getting better, higher"),
-    Variation.IMPROVING_LOW: ("L", "better", "getting better, lower"),
-    Variation.CONCERNING_HIGH: ("H", "worse", "getting worse, higher"),
-    Variation.CONCERNING_LOW: ("L", "worse", "getting worse, lower"),
-    Variation.UNJUDGED: ("!", "odd", "unusual"),
-    Variation.UNJUDGED_HIGH: ("H", "odd", "unusually high"),
-    Variation.UNJUDGED_LOW: ("L", "odd", "unusually low"),
-    Variation.TOO_FEW: ("–", "none", "fewer than 13 points: too early to say"),
+VARIATIONS = {
+    Variation.COMMON_CAUSE: "usual ups and downs",
+    Variation.IMPROVING_HIGH: "getting better: higher than before",
+    Variation.IMPROVING_LOW: "getting better: lower than before",
+    Variation.CONCERNING_HIGH: "getting worse: higher than before",
+    Variation.CONCERNING_LOW: "getting worse: lower than before",
+    Variation.UNJUDGED: "unusual",
+    Variation.UNJUDGED_HIGH: "unusually high",
+    Variation.UNJUDGED_LOW: "unusually low",
+    Variation.TOO_FEW: "fewer than 13 points: too early to say",
 }
-ASSURANCES: dict[Assurance, Icon] = {
-    Assurance.MET: ("P", "better", "the target will be met"),
-    Assurance.MISSED: ("F", "worse", "the target will be missed"),
-    Assurance.BY_CHANCE: ("?", "none", "the target is met or missed by chance"),
-    Assurance.NO_TARGET: ("–", "none", "no target"),
-    Assurance.TOO_FEW: ("–", "none", "fewer than 13 points: too early to say"),
+ASSURANCES = {
+    Assurance.MET: "the target will be met if nothing changes",
+    Assurance.MISSED: "the target will be missed if nothing changes",
+    Assurance.BY_CHANCE: "the target is met or missed by chance",
+    Assurance.NO_TARGET: "no target",
+    Assurance.TOO_FEW: "fewer than 13 points: too early to say",
 }
-"""As NHS England's Making Data Count draws them: P passes, F falls short, ? hits and misses."""
 
 
 def letter_of(number: int) -> str:
