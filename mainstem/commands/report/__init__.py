@@ -140,7 +140,7 @@ def _print(told: "Report") -> None:
     if told.judged:
         say(f"  checked in full against FHIR R4 and US Core: {told.judged:,} resources of the last load")
     for broken in told.rules:
-        say(f"    {broken.count:,} × {broken.rule}{' (US Core must-have)' if broken.must_have else ''}")
+        say(f"    {broken.found:,} × {broken.rule}{' (US Core must-have)' if broken.must_have else ''}")
     for each_told in told.trend:
         reasons = ", ".join(f"{count:,} × {code}" for code, count in each_told.reasons)
         say(

@@ -144,7 +144,7 @@ class Broken(NamedTuple):
     resource_type: str
     rule: str
     """`Observation.status: missing`."""
-    count: int
+    found: int
     must_have: bool
     """Whether it is of an element that US Core demands."""
 
@@ -250,7 +250,7 @@ def _add_rules(report: Report, types: Mapping[str, TypeCounts]) -> None:
         for name, each in types.items()
         for rule, count in each.broken.items()
     ]
-    report.rules = sorted(found, key=lambda each: (not each.must_have, -each.count, each.rule))[:RULES]
+    report.rules = sorted(found, key=lambda each: (not each.must_have, -each.found, each.rule))[:RULES]
 
 
 def _add_codes(report: Report, gathered: Gathered) -> None:
