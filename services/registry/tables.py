@@ -24,6 +24,7 @@ from sqlalchemy import (
     Numeric,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
@@ -168,7 +169,46 @@ history = Table(
     Column("site", Text, nullable=False),
     Column("type", Text, nullable=False, comment="The record type."),
     Column("value", JsonDocument, comment="The event as it came (record, change, provenance); null for a withdrawal."),
-    comment="Every change of every record that reached this registry.",
+    Column("subject", Text, comment="Of whom: the subject the record had then; null in what an older version wrote."),
+    Column("arrived", instant(), comment="When it was stored here, UTC; null in what an older version wrote."),
+    comment="Every change of every record that reached this registry, of types that it does not know too.",
+)
+
+
+def _changes_index(name: str, *columns: str, where: str) -> None:
+    """An index of few rows: most records are recorded once and never change."""
+    Index(name, *(history.c[column] for column in columns), postgresql_where=text(where), sqlite_where=text(where))
+
+
+CHANGED_AGAIN = "op <> 'recorded'"
+"""What of a record's history its own table does not lead to."""
+_changes_index("history_changed", "type", "record", where=CHANGED_AGAIN)
+_changes_index("history_subject", "subject", where=CHANGED_AGAIN)
+_changes_index("history_unfilled", "record", where="subject IS NULL")
+Index("history_arrived", history.c.arrived)
+
+
+token = Table(
+    "token",
+    metadata,
+    Column("name", Text, primary_key=True, comment="What people call it."),
+    Column("hash", Text, nullable=False, unique=True, comment="SHA-256 of the token, which is kept nowhere."),
+    Column(
+        "scope", JsonDocument, nullable=False, comment="What it lets read: types, sites, reads; an empty list is all."
+    ),
+    Column("created", instant(), nullable=False, comment="UTC."),
+    Column("expires", instant(), comment="UTC; null for never."),
+    Column("revoked", instant(), comment="UTC; null while it is good. The row stays."),
+    comment="Who may read over HTTP.",
+)
+
+
+erased = Table(
+    "erased",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("at", instant(), nullable=False, comment="UTC."),
+    comment="Subjects of whom nothing is kept and nothing is taken any more, whatever the stream brings again.",
 )
 
 
@@ -187,4 +227,35 @@ load = Table(
     Column("gaps", JsonDocument, nullable=False, comment="Windows that could not be read."),
     Column("error", Text, comment="Why it failed."),
     comment="The sites' loads, from the load topic.",
+)
+
+
+test_of_change = Table(
+    "test_of_change",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("site", Text, nullable=False, comment="Who tried it; empty for the network."),
+    Column("measure", Text, nullable=False, comment="The id of the measure it is meant for."),
+    Column("since_date", Text, nullable=False, comment="Local date from which it was tried."),
+    Column("what", Text, nullable=False, comment="What was done, in the team's words."),
+    Column("by", Text, nullable=False, comment="Who says so."),
+    Column("noted", instant(), nullable=False, comment="UTC."),
+    Index("test_of_change_measure", "measure", "site"),
+    comment="What teams tried. Said here, not in the stream: a rebuild keeps it.",
+)
+
+chart_phase = Table(
+    "chart_phase",
+    metadata,
+    Column("measure", Text, primary_key=True, comment="The measure's id."),
+    Column("site", Text, primary_key=True, comment="Whose chart; empty for the network's."),
+    Column("since_date", Text, primary_key=True, comment="First day of the first period with lines of its own."),
+    Column("cause", Text, nullable=False, comment="improvement, definition or intervention."),
+    Column("by", Text, nullable=False, comment="Who approved it."),
+    Column("reason", Text, nullable=False, comment="Why, in their words."),
+    Column("approved", instant(), nullable=False, comment="UTC."),
+    Column("withdrawn", instant(), comment="UTC; null while it holds. The row stays."),
+    Column("withdrawn_by", Text),
+    Column("withdrawn_reason", Text),
+    comment="From where on a chart has new lines, as a person approved it. Said here, not in the stream: a rebuild keeps it.",
 )

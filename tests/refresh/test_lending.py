@@ -231,3 +231,19 @@ def test_what_belongs_to_a_merged_patient_stays_linked_and_goes_back(site: Site)
         assert refresh.store.aliases.end("west", subject, refresh.clock()) == 1
     (record,) = site.records
     assert (linked(record), record["subject"]) == ((1, 0), "s-" + subject.hex())
+
+
+def test_an_assessment_stands_beside_its_observation_through_the_nights(site: Site) -> None:
+    """A report that comes later takes nothing from it; the same again changes nothing; another code takes it away."""
+    code = {"coding": [{"system": "urn:clinic", "code": "PUCAI"}]}
+    score = result("score", code=code, effectiveDateTime=DRAWN, valueQuantity={"value": 40})
+    site.night(score)
+    assert [each["type"] for each in site.records] == ["observation", "disease_assessment"]
+    site.night(report("visit", "score"))
+    told = {each["type"]: each for each in site.records}
+    assert told["observation"]["reports"]
+    assert told["disease_assessment"]["score"] == 40
+    again = site.night(score).total
+    assert (again.recorded, again.amended, again.withdrawn, again.unchanged) == (0, 0, 0, 2)
+    site.night(score | {"code": {"coding": [{"system": "urn:clinic", "code": "other"}]}})
+    assert [each["type"] for each in site.records] == ["observation"]

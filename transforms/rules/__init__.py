@@ -21,6 +21,7 @@ from transforms.rules.answers import (
     spoken_answer,
     weight,
 )
+from transforms.rules.assessments import ASSESSMENT, telling_state, told_by_instrument
 from transforms.rules.certainty import clinical_status, verification_status
 from transforms.rules.codes import (
     coded,
@@ -36,7 +37,7 @@ from transforms.rules.codes import (
 from transforms.rules.consents import consent_decisions, consent_scope, policy, verified
 from transforms.rules.contradictions import negative, out_of_order, together
 from transforms.rules.declaring import LENT, Kept, Lender, Members, Parts, Resource, all_of, choice, required
-from transforms.rules.devices import device, kept_device, timing_bounds
+from transforms.rules.devices import device, device_asked, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
 from transforms.rules.enrolments import (
@@ -125,6 +126,7 @@ from transforms.rules.visits import (
 
 __all__ = [
     "ABOUT",
+    "ASSESSMENT",
     "DRUG_CONTRADICTIONS",
     "ENROLMENT_SPELT",
     "ENROLMENT_STATUS",
@@ -163,6 +165,7 @@ __all__ = [
     "date_to_come",
     "deletion_marks",
     "device",
+    "device_asked",
     "diagnoses",
     "died",
     "dispense",
@@ -237,11 +240,13 @@ __all__ = [
     "statement_period",
     "status_history",
     "supply",
+    "telling_state",
     "the_patient",
     "time_of_day",
     "time_of_report",
     "timing_bounds",
     "together",
+    "told_by_instrument",
     "true_if_given",
     "typed_links",
     "typed_pseudonym",
