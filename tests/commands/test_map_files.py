@@ -191,3 +191,15 @@ def test_values_of_several_records_come_last_whatever_the_files_and_their_order(
     assert {*derived["bmi-z"]["inputs"]} <= {record["id"] for record in records}
     assert sum(record.get("method") == "height-z" for record in records) == 2
     assert map_paths([tmp_path], None, out=io.BytesIO()).derived == 0
+
+
+def test_a_uuid_names_a_patient_of_these_files_and_nobody_else(tmp_path: Path) -> None:
+    """Left over where Bundles were cut into lines: another Bundle's patient is not made from it."""
+    here, elsewhere = "7d3f1c52-90ab-4e6d-8f21-b35c70e4a918", "1d0e9b7c-42aa-4f0e-9c55-6d8e7f201344"
+    day = {"effectiveDateTime": "2026-03-01"}
+    readings = [result(name, subject={"reference": f"urn:uuid:{name}"}, **day) for name in (here, elsewhere)]
+    write(tmp_path / "Observation.ndjson", readings)
+    write(tmp_path / "Patient.ndjson", [{"resourceType": "Patient", "id": here, "birthDate": "2014-02-03"}])
+    records, trial = mapped(tmp_path)
+    assert len({record["subject"] for record in records}) == 1
+    assert (len(records), trial.skipped) == (2, {"missing-subject": 1})

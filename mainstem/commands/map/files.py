@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from connectors.delivery import look_into, shown
 from connectors.formats.bundles import held_in
 from connectors.formats.ndjson import read_batches
-from mainstem.commands.map.referred import SET_ASIDE, Aside, set_aside
+from mainstem.commands.map.referred import SET_ASIDE, Aside, Patients, set_aside
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.config.site_mapper import KEY_BYTES, site_mapper
 from schemas.errors import OperatorError
@@ -80,9 +80,11 @@ def map_paths(
     trial, cap = Trial(), file.site.limits.line_bytes
     found = [path for given in paths for path in _files(given, trial)]
     with ExitStack() as stack:
-        referred = partial(set_aside, paths=found, mapper=site_mapper(file, secrets, types=SET_ASIDE), cap=cap)
+        looking = site_mapper(file, secrets, types=SET_ASIDE)
+        referred = partial(set_aside, paths=found, mapper=looking, cap=cap)
         aside = stack.enter_context(closing(Aside(referred)))
-        mapper = site_mapper(file, secrets, look_up=aside.look_up, lent=aside.lent)
+        bears = Patients(found, looking, cap=cap)
+        mapper = site_mapper(file, secrets, look_up=aside.look_up, lent=aside.lent, bears=bears)
         report = stack.enter_context(_private(problems)) if problems else None
         kept = stack.enter_context(closing(_kept(file.site, secrets))) if derive else None
         for path in found:
