@@ -7,7 +7,7 @@ QUICK ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-day-two demo-stop test check licences audit format bench kafka browser medplum lock generated clean
+.PHONY: help setup setup-dev demo demo-day-two demo-stop test check licences audit format bench kafka browser medplum oidc axe lock generated clean
 
 help: ## What can be made
 	@grep -hE '^[a-z][a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -78,6 +78,18 @@ medplum: ## Fetch Medplum's FHIR router by npm, for the tests marked medplum
 	test -d var/medplum/node_modules/@medplum || \
 	npm install --silent --no-audit --no-fund --ignore-scripts --prefix var/medplum @medplum/fhir-router@4.5.2 || \
 	echo "npm cannot fetch it; the tests marked medplum will be skipped"
+
+oidc: ## Fetch an OpenID provider by npm, for the tests marked oidc
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo "The OpenID provider needs Node 20.19 or newer and npm; the tests marked oidc will be skipped"; exit 0; }; \
+	test -d var/oidc/node_modules/oidc-provider || \
+	npm install --silent --no-audit --no-fund --ignore-scripts --prefix var/oidc oidc-provider@9.13.3 || \
+	echo "npm cannot fetch it; the tests marked oidc will be skipped"
+
+axe: ## Fetch axe-core by npm, by which the tests marked browser judge how accessible the pages are
+	@command -v npm >/dev/null || { echo "axe-core needs npm; the tests that need it will be skipped"; exit 0; }; \
+	test -d var/axe/node_modules/axe-core || \
+	npm install --silent --no-audit --no-fund --ignore-scripts --prefix var/axe axe-core@4.14.1 || \
+	echo "npm cannot fetch it; the tests that need it will be skipped"
 
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-package mainstem
 lock: $(BIN)/uv ## Resolve requirements/*.txt again (add ARGS=--upgrade)

@@ -27,6 +27,11 @@ def load_topic(network: str) -> str:
     return f"{network}.load.v{CONTRACT_MAJOR}"
 
 
+def is_load_topic(topic: str) -> bool:
+    """Whether a topic is a network's load topic, of any major."""
+    return topic.rsplit(".", 2)[-2:-1] == ["load"]
+
+
 def load_type(network: str, event: LoadEventType) -> str:
     """`ce_type` of a load event."""
     return f"{network}.load.{event}.v{CONTRACT_MAJOR}"

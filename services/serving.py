@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 import uvicorn
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import OperatorError
@@ -29,6 +30,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """What every answer tells a browser, whatever the answer is: nothing from elsewhere, in no frame, kept nowhere."""
+SORRY = JSONResponse({"detail": "This is a defect of Mainstem; its log says where."}, status_code=500)
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]{1,5})?")
 
@@ -36,9 +38,15 @@ HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]{1,5})?")
 class Secured:
     """Every answer has the headers; what is not foreseen is answered by a sentence and logged by its kind and place alone."""
 
-    def __init__(self, app: ASGIApp, headers: Mapping[str, str] = HEADERS) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        headers: Mapping[str, str] = HEADERS,
+        sorry: Callable[[Request], Response] | None = None,
+    ) -> None:
         self.app = app
         self.headers = headers
+        self._sorry = sorry or (lambda request: SORRY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Adds what the answer does not say itself."""
@@ -62,8 +70,15 @@ class Secured:
             place = traceback.extract_tb(exc.__traceback__)[-1]
             log.error("defect", kind=type(exc).__name__, file=place.filename, line=place.lineno)
             if not begun:
-                sorry = JSONResponse({"detail": "This is a defect of Mainstem; its log says where."}, status_code=500)
-                await sorry(scope, receive, with_headers)
+                await self._sorry_for(scope)(scope, receive, with_headers)
+
+    def _sorry_for(self, scope: Scope) -> Response:
+        """In the application's words; in ours where the defect is in them."""
+        try:
+            return self._sorry(Request(scope))
+        except Exception as exc:  # noqa: BLE001 - the same edge
+            log.error("defect", kind=type(exc).__name__, file=__file__, line=0)
+            return SORRY
 
 
 class TrustedHosts:

@@ -12,7 +12,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 OURS = ("schemas", "connectors", "transforms", "mainstem", "services", "dags")
-HEAVY = ("airflow", "sqlalchemy", "kafka", "httpx2", "pandas", "fhir", "pint", "fastapi", "alembic", "rich")
+HEAVY = ("airflow", "sqlalchemy", "kafka", "httpx2", "pandas", "fhir", "pint", "fastapi", "alembic", "rich", "pydantic")
 
 
 def test_our_distribution_alone_owns_its_top_level_names() -> None:
@@ -32,6 +32,18 @@ def test_help_answers_without_loading_what_it_does_not_need() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert "Outcome events for Learning Health Networks" in done.stdout
     assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_a_command_starts_without_the_files_of_others() -> None:
+    """The file of its name is loaded, and what the commands share."""
+    program = (
+        "import sys; from mainstem.commands import app\n"
+        "try: app(['version'])\n"
+        "except SystemExit: pass\n"
+        "print('LOADED', [name for name in ('run', 'topics', 'version') if f'mainstem.commands.{name}' in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "LOADED ['version']"
 
 
 @pytest.mark.skipif(not (REPOSITORY / ".git").exists(), reason="not a git checkout: nothing is committed")

@@ -72,6 +72,8 @@ class Outcome(NamedTuple):
     """Why, one for each of these parts."""
     alone: bool = False
     """Its records are all there are of it, and none stands for the whole: what else it gave before is no longer so."""
+    beside: bool = False
+    """One of its records is of another type than the resource's: how many it gave is not told by its line."""
 
 
 class Outcomes(NamedTuple):
@@ -107,7 +109,7 @@ class Outcomes(NamedTuple):
             if record is not None:
                 self.usual[place] = new_record((*record[:-1], digests[place]))
         for place, outcome in self.unusual.items():
-            if outcome.records and not outcome.in_part:  # known again, its records could not be counted
+            if outcome.records and not (outcome.in_part or outcome.beside):  # known again, they could not be counted
                 signed = [new_record((*record[:-1], digests[place])) for record in outcome.records]
                 self.unusual[place] = outcome._replace(records=signed)
 

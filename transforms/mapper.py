@@ -177,6 +177,8 @@ class Mapper:
 
     def linked(self, record: Mapped, said: Iterable[bytes]) -> Mapped:
         """A record with what other resources say of it now, in place of what they said before."""
+        if not fhir_types_of(record.type):
+            return record  # it stands beside the one of which they say it
         links = self._links.get(record.type)
         if links is None:
             resource = declared(fhir_types_of(record.type)[0])
@@ -190,8 +192,7 @@ class Mapper:
         record = outcomes.usual[0]
         if record is None:
             return outcomes.unusual[0]
-        source_type = record.provenance.split(b'"', 6)[5].decode()  # "source":[{"type":"…"
-        return Outcome(source_type, record.id[:REF_BYTES], [record], updated=record.updated)
+        return Outcome(source_type_of(record), record.id[:REF_BYTES], [record], updated=record.updated)
 
     def take_flags(self) -> dict[str, int]:
         """The flags raised since they were taken last, by how often."""
@@ -255,6 +256,11 @@ def _opened_ident(line: bytes) -> bytes:
 def resource_type_of(line: bytes) -> str:
     """The resource type that a readable line says; empty for none."""
     return (_opened(line) or _named(line)).decode()
+
+
+def source_type_of(record: Mapped) -> str:
+    """The FHIR resource type that a record comes from."""
+    return record.provenance.split(b'"', 6)[5].decode()  # "source":[{"type":"…"
 
 
 def _named(line: bytes) -> bytes:

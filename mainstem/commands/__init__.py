@@ -8,12 +8,11 @@ nobody imports this room.
 import gc
 import os
 import sys
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import Annotated
 
 import typer
 
+from mainstem.commands.late import Late
 from mainstem.commands.terminal import print_defect, print_error
 from schemas.errors import MainstemError
 
@@ -23,6 +22,7 @@ where thousands of rows live for a moment and none is in a cycle."""
 
 app = typer.Typer(
     name="mainstem",
+    cls=Late,
     help="Outcome events for Learning Health Networks: FHIR from every site's EHR, one outcome data model, one Kafka stream.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -30,14 +30,6 @@ app = typer.Typer(
     epilog="First steps: mainstem sites new north, mainstem check sites/north.toml, "
     "mainstem run sites/north.toml. Parts are found by MAINSTEM_* variables; see mainstem settings.",
 )
-
-
-def _add_groups() -> None:
-    """Every file of this folder that gives a group, in the order of their names."""
-    for found in iter_modules(__path__):
-        group = getattr(import_module(f"{__name__}.{found.name}"), "group", None)
-        if group is not None:
-            app.add_typer(group)
 
 
 @app.callback()
@@ -67,6 +59,3 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
-
-
-_add_groups()

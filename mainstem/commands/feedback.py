@@ -1,21 +1,89 @@
-"""`mainstem feedback`: the pages."""
+"""`mainstem feedback`: the pages; and what is printed from them."""
 
-from typing import Annotated
+import os
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import read_settings, tell
+from mainstem.commands.terminal import read_settings, say, tell
+from schemas.errors import OperatorError
 
-group = typer.Typer()
+if TYPE_CHECKING:
+    from mainstem.config.settings import Settings
+    from services.pages.running import Login
+
+group = typer.Typer(
+    name="feedback",
+    help="The feedback pages: measures as control charts; pre-visit plans on paper.",
+    invoke_without_command=True,
+)
+Site = Annotated[str, typer.Option("--site", help="The site's id.", show_default=False)]
+To = Annotated[Path, typer.Option("--to", help="The PDF to write; readable by its owner alone.", show_default=False)]
 
 
-@group.command()
+@group.callback()
 def feedback(
+    context: typer.Context,
     host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to bind.")] = 8071,
 ) -> None:
     """Serve the feedback pages: measures as control charts."""
-    from services.pages.running import run
+    if context.invoked_subcommand is not None:
+        return
+    from services.pages.running import Served, run
 
     current = read_settings()
-    run(current.registry_url, network=current.network, host=host, port=port, names=current.host_names, say=tell)
+    served = Served(current.registry_url, current.access_url, current.network, host, port, current.host_names)
+    run(served, login=_login(current), demo_site=current.demo_roles, say=tell)
+
+
+@group.command("plan", epilog="Example: mainstem feedback plan --site north --day 2026-11-03 --to plan.pdf")
+def plan(
+    site: Site,
+    to: To,
+    day: Annotated[str, typer.Option(help="The day of the visits; tomorrow where it is left out.")] = "",
+) -> None:
+    """Write the pre-visit plans of a site's day: who is booked, last states, what is overdue, growth, lung function."""
+    from services.pages.print.making import plan_of
+
+    current = read_settings()
+    made = plan_of(current.registry_url, network=current.network, site=site, day=_day(day))
+    _write(to, made.pdf())
+    say(f"{to}: {made.plan.summary}")
+
+
+def _day(text: str) -> date:
+    if not text:
+        return date.today() + timedelta(days=1)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise OperatorError(f"--day {text} is no date", "Give it as 2026-11-03.") from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """It tells of patients: its owner alone reads it."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+    except OSError as exc:
+        raise OperatorError(f"{path} cannot be written ({exc.strerror})", "Choose another place.") from exc
+
+
+def _login(current: "Settings") -> "Login | None":
+    from mainstem.config.site_files import file_secrets
+    from services.access.claims import Mapped
+    from services.pages.running import Login
+
+    if not current.oidc_issuer:
+        return None
+    secret = current.oidc_client_secret
+    return Login(
+        current.oidc_issuer,
+        current.oidc_client_id,
+        file_secrets(Path.cwd())(secret).decode() if secret else None,
+        current.pages_address,
+        Mapped.of(current.oidc_role_claim, current.oidc_site_claim, current.oidc_roles, current.oidc_sites),
+    )

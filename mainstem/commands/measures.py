@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -271,6 +270,7 @@ class _Mapping:
     def records(self, resources: Path) -> Iterator[dict[str, Any]]:
         """The current records that one patient's resources give."""
         import json
+        from decimal import Decimal
 
         from mainstem.commands.map.files import map_paths
 

@@ -9,13 +9,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from mainstem.config.site_files import file_secrets
 from schemas.errors import OperatorError
 from schemas.showing import address
-from schemas.sites import SecretRef
+from schemas.sites import SITE_PATTERN, SecretRef
 
 if TYPE_CHECKING:
     from mainstem.kafka.settings import KafkaSettings
 
 
-ADDRESSES = ("database_url", "registry_url", "kafka")
+ADDRESSES = ("database_url", "registry_url", "access_url", "kafka", "pages_address", "oidc_issuer")
 """What names a place and may hold a secret beside it."""
 
 
@@ -51,6 +51,30 @@ class Settings(BaseSettings):
         default="",
         pattern=r"^[A-Za-z0-9.:, \[\]_-]*$",
         description="Names, separated by commas, that pages and API answer to besides loopback's and the address bound.",
+    )
+    access_url: str = Field(
+        default="sqlite:///var/access.db", description="The pages' database of sessions and of who saw whom."
+    )
+    pages_address: str = Field(
+        default="", description="Where browsers reach the pages: https://feedback.network.example."
+    )
+    oidc_issuer: str = Field(default="", description="The OpenID provider by which the network's people log in.")
+    oidc_client_id: str = Field(default="mainstem", description="What the pages are called there.")
+    oidc_client_secret: SecretRef | None = Field(
+        default=None, description="Where the pages' secret there is: `env:NAME` or `file:PATH`."
+    )
+    oidc_role_claim: str = Field(
+        default="roles", description="The claim that names roles; `a.b` is claim b in claim a."
+    )
+    oidc_site_claim: str = Field(default="sites", description="The claim that names sites.")
+    oidc_roles: str = Field(
+        default="", description="Their word=our role, separated by commas; without it, the words are ours."
+    )
+    oidc_sites: str = Field(default="", description="Their word=our site, separated by commas.")
+    demo_roles: str = Field(
+        default="",
+        pattern=SITE_PATTERN.replace("^", "^(", 1).replace("$", ")?$"),
+        description="For a demo on loopback alone: whoever looks chooses a role; the site whose team and clinicians they may be.",
     )
     derive: str = Field(
         default="all",

@@ -69,6 +69,12 @@ class LetterReason(StrEnum):
     INVALID_RECORD = "invalid-record"
     CONTRADICTION = "contradiction"
     """Key, headers and value do not speak of the same record, change or site."""
+    FOREIGN_SITE = "foreign-site"
+    """Of a site that is none of the network's, as the consumer was told them."""
+    GONE = "gone"
+    """It was to be retried, and neither its letter nor what it was of is kept any more."""
+    HELD = "held"
+    """Nothing is wrong with it: an earlier change of its record is a dead letter, and it waits for that."""
 
 
 class PoisonError(Exception):
@@ -120,7 +126,13 @@ class Received:
         """The value's JSON; None for a withdrawal."""
         self.source = record
         """The Kafka record."""
+        self.unwanted = False
+        """It is a change to a code that the consumer does not want, and stands for a withdrawal."""
         _check_form(headers)
+
+    def leave(self) -> None:
+        """Its record has become one that the consumer does not want: for its handler it is withdrawn."""
+        self.op, self.value, self.unwanted = Operation.WITHDRAWN, None, True
 
     @cached_property
     def because(self) -> WithdrawnBecause | None:
@@ -146,6 +158,12 @@ class Received:
             return msgspec.json.decode(self.value, type=kind)
         except msgspec.MsgspecError:
             raise PoisonError(self, LetterReason.INVALID_RECORD) from None
+
+
+def record_named(record: Any) -> bytes | None:
+    """The outcome record that a Kafka record's key names, 16 bytes; None where the key is of another form."""
+    found = KEY.fullmatch(record.key or b"")
+    return bytes.fromhex(found[2][2:].decode()) if found else None
 
 
 class _UnusableError(Exception):

@@ -101,6 +101,8 @@ def _database(demo: Demo, files: SiteFiles, steps: Steps, parts: ExitStack) -> P
         "MAINSTEM_NETWORK": NETWORK,
         "MAINSTEM_DATABASE_URL": postgres.url("store"),
         "MAINSTEM_REGISTRY_URL": postgres.url("registry"),
+        "MAINSTEM_ACCESS_URL": f"sqlite:///{demo.folder / 'access.db'}",
+        "MAINSTEM_DEMO_ROLES": HOSPITALS[0].site,
         "MAINSTEM_KAFKA": f"127.0.0.1:{demo.ports['kafka']}",
         "MAINSTEM_LANDING": str(demo.folder / "landing"),
         "MAINSTEM_SITES": str(files.folder),

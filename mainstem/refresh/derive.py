@@ -8,13 +8,13 @@ import structlog
 from mainstem.config.site_mapper import site_mapper
 from mainstem.refresh.bearers import PATIENT, Bearers
 from mainstem.refresh.door import holding
+from mainstem.refresh.findings import flag_findings
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.values import PART, derive_values
 from mainstem.state import Batch, Saved
-from schemas.outcomes import fhir_types_of
 from transforms import Mapper
 from transforms.mapped import REF_BYTES, Mapped, Outcomes
-from transforms.mapper import resource_type_of
+from transforms.mapper import resource_type_of, source_type_of
 
 log = structlog.get_logger()
 
@@ -29,6 +29,7 @@ def derive(refresh: Refresh, load_id: str) -> int:
     with holding(refresh, load_id, "derive"):
         changed = _map_due(refresh, load_id) + _link_due(refresh, load_id)
         changed += derive_values(refresh, load_id)
+        changed += flag_findings(refresh, load_id)
     log.info("derived", site=refresh.site.site, load=load_id, changed=changed)
     return changed
 
@@ -79,7 +80,7 @@ def _link_due(refresh: Refresh, load_id: str) -> int:
         said = lending.of(refresh.site.site, refs) or {}
         by_type = defaultdict[str, list[Mapped]](list)
         for record in lending.records(refresh.site.site, refs):
-            by_type[fhir_types_of(record.type)[0]].append(mapper.linked(record, said.get(record.id[:REF_BYTES], ())))
+            by_type[source_type_of(record)].append(mapper.linked(record, said.get(record.id[:REF_BYTES], ())))
         for name, records in by_type.items():
             changed += _changes(refresh.store.records.save(load_id, f"{name}/linked", Batch(records), refresh.clock()))
         refresh.store.records.save(load_id, PART, Batch(linked=refs), refresh.clock())

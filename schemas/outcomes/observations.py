@@ -144,7 +144,13 @@ class DerivedObservation(Record):
 
 
 class DiseaseAssessment(Record):
-    """A disease activity score or state (OMOP observation; PCORnet PRO_CM)."""
+    """A disease activity score or state (OMOP observation; PCORnet PRO_CM).
+
+    The observation or answer that tells it stands beside it, as a record of its own type. A state that a score stands for is
+    a derived value; here is what the source says.
+    """
+
+    beside = ("Observation", "QuestionnaireResponse")
 
     type: Literal["disease_assessment"] = "disease_assessment"
     instrument: str = fact("PGA, PUCAI, sPCDAI, cJADAS10 …", source="Observation.code, Questionnaire", required=True)
@@ -155,3 +161,6 @@ class DiseaseAssessment(Record):
     focus: RecordId | None = fact("The condition assessed.", source="Observation.focus")
     effective: datetime | None = fact("When it was assessed, UTC.", source="Observation.effective[x]")
     effective_date: PartialDate | None = fact("Local date of the assessment.", source="Observation.effective[x]")
+    told_by: RecordId | None = fact(
+        "The record of the observation or answer that tells it.", source="Observation, QuestionnaireResponse.item"
+    )

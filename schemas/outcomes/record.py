@@ -56,6 +56,8 @@ class RecordType(BaseModel):
 
     fhir: ClassVar[tuple[str, ...]] = ()
     """Resource types whose resources become this record, each by its file in transforms/resources; of no two records."""
+    beside: ClassVar[tuple[str, ...]] = ()
+    """Resource types of which some resources give such a record beside that of their own."""
     refers: ClassVar[tuple[str, ...]] = ()
     """Resource types looked up while these are mapped; they give no record of their own."""
     everywhere: ClassVar[tuple[str, ...]] = ()

@@ -1,35 +1,55 @@
-"""The feedback pages as one application: every page of this folder, answers to wrong addresses in words, headers that keep all else out."""
+"""The feedback pages as one application: every page of this folder behind the gate, answers to wrong addresses in words,
+headers that keep all else out."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib import import_module
 from pkgutil import iter_modules
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 
 import services.pages
 from schemas.errors import MainstemError
-from services.measures.library import measures
+from services.access.declared import demand_declarations
+from services.access.demo import DemoEntrance, OnlyHere
+from services.access.gate import READING, Gate, NobodyError
+from services.access.limits import LOG_INS_PER_MINUTE, PER_MINUTE, Limited
+from services.access.login import SessionEntrance
+from services.pages.entering import LOG_IN
 from services.pages.site import PageSite
-from services.serving import HEADERS, NOTHING_ELSE, HeadAnswered, Secured
+from services.serving import HEADERS, HeadAnswered, Secured
 
-OWN = f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; {NOTHING_ELSE}"
-"""A page takes scripts, styles and pictures of this server."""
+OWN = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+"""A page takes scripts, styles and pictures of this server, and sends its forms to it."""
 
 
-def make_app(engine: Engine, *, network: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> FastAPI:
-    """The pages of one network's registry. `network` is shown as it is."""
-    app = FastAPI(title="Mainstem feedback", docs_url=None, redoc_url=None, openapi_url=None)
-    site = PageSite(engine, network, clock)
+def make_app(
+    engine: Engine,
+    *,
+    network: str,
+    gate: Gate,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    per_minute: int = PER_MINUTE,
+) -> FastAPI:
+    """The pages of one network's registry. `network` is shown as it is. Raises UndeclaredError where a route does not say
+    who may see it."""
+    app = FastAPI(
+        title="Mainstem feedback", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(gate)]
+    )
+    site = PageSite(engine, network, clock, gate)
     for router in routers(site):
         app.include_router(router)
+    demand_declarations(app.routes)
     _answer_in_words(app, site)
-
-    app.add_middleware(Secured, headers=HEADERS | {"Content-Security-Policy": OWN})
-    app.add_middleware(HeadAnswered)
+    _guard(app, site, per_minute)
     return app
 
 
@@ -41,27 +61,68 @@ def routers(site: PageSite) -> Iterator[APIRouter]:
             yield routes(site)
 
 
+def _guard(app: FastAPI, site: PageSite, per_minute: int) -> None:
+    """What stands before every page, the innermost first."""
+
+    def sorry(request: Request, status: int, words: str) -> Response:
+        return site.render("error.html", request, status=status, title=TITLES.get(status, NOT_HERE), words_said=words)
+
+    app.add_middleware(Limited, per_minute=per_minute, few={LOG_IN: LOG_INS_PER_MINUTE}, answer=sorry)
+    if isinstance(site.gate.entrance, DemoEntrance):
+        app.add_middleware(OnlyHere)
+    headers = HEADERS | {"Content-Security-Policy": OWN}
+    if isinstance(site.gate.entrance, SessionEntrance) and site.gate.entrance.secure:
+        headers |= {"Strict-Transport-Security": "max-age=31536000"}
+    app.add_middleware(Secured, headers=headers, sorry=lambda request: sorry(request, 500, DEFECT))
+    app.add_middleware(HeadAnswered)
+
+
 def _answer_in_words(app: FastAPI, site: PageSite) -> None:
     """What goes wrong is answered by a page that says what to do."""
 
-    def answer(status: int, title: str, words: str) -> Response:
-        return site.render("error.html", status=status, title=title, words=words, measures=measures())
+    def answer(request: Request, status: int, words: str) -> Response:
+        if not hasattr(request.state, "visit"):  # no route was found, so the gate was not asked
+            request.state.visit = site.gate.entrance.visit(request.cookies)
+        return site.render("error.html", request, status=status, title=TITLES.get(status, NOT_HERE), words_said=words)
+
+    @app.exception_handler(NobodyError)
+    def nobody(request: Request, exc: NobodyError) -> Response:
+        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        if request.method in READING and isinstance(site.gate.entrance, SessionEntrance):
+            return RedirectResponse(f"{LOG_IN}?{urlencode({'to': asked})}", 303)
+        return answer(request, 401, exc.detail)
 
     @app.exception_handler(HTTPException)
-    async def refused(request: Request, exc: HTTPException) -> Response:
-        if exc.status_code == 405:
-            return answer(405, "This page is only read", "It takes no input.")
-        return answer(exc.status_code, "There is nothing here", WORDS.get(exc.detail, exc.detail))
+    def refused(request: Request, exc: HTTPException) -> Response:
+        return answer(request, exc.status_code, WORDS.get(exc.detail, exc.detail))
 
     @app.exception_handler(RequestValidationError)
-    async def misspelt(request: Request, exc: RequestValidationError) -> Response:
-        return answer(404, "There is nothing here", NO_PAGE)
+    def misspelt(request: Request, exc: RequestValidationError) -> Response:
+        if request.method in READING:
+            return answer(request, 404, NO_PAGE)
+        return answer(
+            request, 422, "Something of the form was left out or cannot be. Open the page again and fill it in."
+        )
 
     @app.exception_handler(MainstemError)
-    async def failed(request: Request, exc: MainstemError) -> Response:
-        return answer(503, "The registry cannot be read now", f"{exc.cause}. {exc.fix}")
+    def failed(request: Request, exc: MainstemError) -> Response:
+        request.state.visit = getattr(request.state, "visit", None)
+        return answer(request, 503, f"{exc.cause}. {exc.fix}")
 
 
 NO_PAGE = "There is no page at this address."
-WORDS = {"Not Found": NO_PAGE}
+NOT_HERE = "There is nothing here"
+DEFECT = "This is a defect of Mainstem; its log says where."
+WORDS = {"Not Found": NO_PAGE, "Method Not Allowed": "It takes no input."}
 """The framework's words in ours."""
+TITLES = {
+    401: "Nobody is logged in",
+    403: "This is not for you to see",
+    405: "This page is only read",
+    413: "That is too much",
+    422: "The form is not complete",
+    429: "Too many requests",
+    500: "Something went wrong",
+    503: "The data cannot be read now",
+}
+"""By status; every other is that there is nothing here."""

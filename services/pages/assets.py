@@ -9,6 +9,7 @@ from threading import Lock, Thread
 import vl_convert
 from fastapi import APIRouter, FastAPI, HTTPException, Response
 
+from services.access.declared import open_to_all
 from services.pages.site import PageSite
 
 STATIC = {"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8"}
@@ -20,11 +21,13 @@ def routes(site: PageSite) -> APIRouter:
     router = APIRouter(prefix="/static", lifespan=_warm)
 
     @router.get("/vega.js")
+    @open_to_all
     def vega() -> Response:
         """Vega, Vega-Lite and Vega-Embed, from the installed package."""
         return Response(_bundle(), media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
 
     @router.get("/{name}")
+    @open_to_all
     def static(name: str) -> Response:
         """The pages' style and script."""
         if name not in STATIC:

@@ -1,9 +1,12 @@
-"""The way in: `/` leads to the first measure; `/health` tells a monitor that the server answers."""
+"""The way in: `/` leads whoever looks to their first page; `/health` tells a monitor that the server answers."""
 
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse
 
-from services.measures.library import measures
+from services.access.declared import open_to_all, seen_by
+from services.access.gate import CurrentViewer
+from services.access.viewers import EVERYBODY
+from services.pages.navigation import entries_for
 from services.pages.site import PageSite
 
 
@@ -12,11 +15,13 @@ def routes(site: PageSite) -> APIRouter:
     router = APIRouter()
 
     @router.get("/")
-    def home() -> RedirectResponse:
-        """To the first measure."""
-        return RedirectResponse(f"/measures/{next(iter(measures()))}")
+    @seen_by(*EVERYBODY)
+    def home(viewer: CurrentViewer) -> RedirectResponse:
+        """To the first page of theirs."""
+        return RedirectResponse(next(iter(entries_for(viewer))).address)
 
     @router.get("/health")
+    @open_to_all
     def health() -> dict[str, str]:
         """Whether the server answers."""
         return {"status": "ok"}

@@ -2,15 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path, Response
+from fastapi import APIRouter, HTTPException, Path, Request, Response
 from fastapi.responses import HTMLResponse
 
+from services.access.declared import seen_by
+from services.access.gate import CurrentViewer
+from services.access.viewers import EVERYBODY, Viewer
 from services.charts import pictures
 from services.measures.library import measures
 from services.measures.measure import Measure
 from services.pages.charting import chart_of, figures_of
 from services.pages.periods import SMALL
 from services.pages.results import Results, Series, results_of
+from services.pages.seeing import seen_by_viewer
 from services.pages.site import PageSite
 
 Slug = Annotated[str, Path(pattern=r"^[a-z0-9]{1,40}$")]
@@ -20,32 +24,36 @@ def routes(site: PageSite) -> APIRouter:
     """`/measures/<slug>`, with `chart.svg`, `chart.png` and `chart.csv` below it."""
     router = APIRouter(prefix="/measures/{slug}")
 
-    def results(slug: str) -> Results:
+    def results(slug: str, viewer: Viewer) -> Results:
         with site.registry() as connection:
-            return results_of(connection, measure_named(slug), site.network, site.clock())
+            return seen_by_viewer(results_of(connection, measure_named(slug), site.network, site.clock()), viewer)
 
     @router.get("")
-    def page(slug: Slug) -> HTMLResponse:
+    @seen_by(*EVERYBODY)
+    def page(slug: Slug, request: Request, viewer: CurrentViewer) -> HTMLResponse:
         """The measure's page."""
-        found = results(slug)
+        found = results(slug, viewer)
         drawn = [series for series in (found.network, *found.sites) if series.drawn]
         charts = {series.name: chart_of(series, compact=bool(series.name)) for series in drawn}
-        return site.render("measure.html", results=found, measure=found.measure, charts=charts, small=SMALL)
+        return site.render("measure.html", request, results=found, measure=found.measure, charts=charts, small=SMALL)
 
     @router.get("/chart.svg")
-    def chart_svg(slug: Slug, site: str = "") -> Response:
+    @seen_by(*EVERYBODY)
+    def chart_svg(slug: Slug, viewer: CurrentViewer, site: str = "") -> Response:
         """The network's chart, or a site's, as a picture."""
-        return Response(pictures.svg(chart_of(_series(results(slug), site))), media_type="image/svg+xml")
+        return Response(pictures.svg(chart_of(_series(results(slug, viewer), site))), media_type="image/svg+xml")
 
     @router.get("/chart.png")
-    def chart_png(slug: Slug, site: str = "") -> Response:
+    @seen_by(*EVERYBODY)
+    def chart_png(slug: Slug, viewer: CurrentViewer, site: str = "") -> Response:
         """The network's chart, or a site's, as a picture."""
-        return Response(pictures.png(chart_of(_series(results(slug), site))), media_type="image/png")
+        return Response(pictures.png(chart_of(_series(results(slug, viewer), site))), media_type="image/png")
 
     @router.get("/chart.csv")
-    def chart_csv(slug: Slug, site: str = "") -> Response:
+    @seen_by(*EVERYBODY)
+    def chart_csv(slug: Slug, viewer: CurrentViewer, site: str = "") -> Response:
         """The figures behind the network's chart, or a site's."""
-        return Response(figures_of(_series(results(slug), site)), media_type="text/csv; charset=utf-8")
+        return Response(figures_of(_series(results(slug, viewer), site)), media_type="text/csv; charset=utf-8")
 
     return router
 

@@ -1,4 +1,4 @@
-"""What every page works with: the registry, the network's name, the clock, the templates."""
+"""What every page works with: the registry, the network's name, the clock, the gate, the templates."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -7,10 +7,17 @@ from datetime import datetime
 from functools import cached_property
 
 import jinja2
+from fastapi import Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection, Engine
 
-from services.pages.wording import freshness, percent, title_of
+from services.access.demo import DemoEntrance
+from services.access.entrance import Visit
+from services.access.gate import FORM_TOKEN, Gate
+from services.access.viewers import Role
+from services.pages.glossary import Glossary
+from services.pages.navigation import entries_for
+from services.pages.wording import day, freshness, percent, title_of
 from services.registry.database import reading
 
 
@@ -21,14 +28,26 @@ class PageSite:
     engine: Engine
     network: str
     clock: Callable[[], datetime]
+    gate: Gate
 
     def registry(self) -> AbstractContextManager[Connection]:
         """A connection that reads. Raises OperatorError or TemporaryError, which become a page in words."""
         return reading(self.engine)
 
-    def render(self, template: str, *, status: int = 200, **shown: object) -> HTMLResponse:
-        """A page from a file of `templates/`."""
-        html = self._templates.get_template(template).render(network=self.network, **shown)
+    def render(self, template: str, request: Request, *, status: int = 200, **shown: object) -> HTMLResponse:
+        """A page from a file of `templates/`, in the frame that whoever looks is due."""
+        visit, words = getattr(request.state, "visit", None), Glossary()
+        frame = {
+            "network": self.network,
+            "visit": visit,
+            "entries": entries_for(visit.viewer) if isinstance(visit, Visit) else [],
+            "here": request.url.path,
+            "demo_roles": list(Role) if isinstance(self.gate.entrance, DemoEntrance) else [],
+            "form_token": FORM_TOKEN,
+            "words": words,
+            "word": words.word,
+        }
+        html = self._templates.get_template(template).render(frame | shown)
         return HTMLResponse(html, status_code=status)
 
     @cached_property
@@ -40,5 +59,5 @@ class PageSite:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        made.filters |= {"percent": percent, "freshness": freshness, "title_of": title_of}
+        made.filters |= {"percent": percent, "freshness": freshness, "title_of": title_of, "day": day}
         return made

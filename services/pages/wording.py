@@ -56,3 +56,8 @@ def headline(measure: Measure, where: str, rows: Sequence[Row], since: str) -> s
         )
     when = row.label if row.complete else f"{row.label} so far"
     return measure.sentence(where, when, measured=row.measured, met=row.met, unmeasured=row.unmeasured)
+
+
+def day(moment: date) -> str:
+    """A date, or the date of an instant, for people."""
+    return f"{moment:%-d %B %Y}"

@@ -56,6 +56,13 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection.execution_options(**READS)
 
 
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction for what people say. Raises OperatorError or TemporaryError, never the driver's text."""
+    with in_words(engine), engine.begin() as connection:
+        yield connection
+
+
 def in_words(engine: Engine) -> AbstractContextManager[None]:
     """The database's errors as ours."""
     return translated(engine.url, setting=SETTING, prepared_by="`mainstem registry run` prepares it.")

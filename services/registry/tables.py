@@ -188,3 +188,34 @@ load = Table(
     Column("error", Text, comment="Why it failed."),
     comment="The sites' loads, from the load topic.",
 )
+
+
+test_of_change = Table(
+    "test_of_change",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("site", Text, nullable=False, comment="Who tried it; empty for the network."),
+    Column("measure", Text, nullable=False, comment="The id of the measure it is meant for."),
+    Column("since_date", Text, nullable=False, comment="Local date from which it was tried."),
+    Column("what", Text, nullable=False, comment="What was done, in the team's words."),
+    Column("by", Text, nullable=False, comment="Who says so."),
+    Column("noted", instant(), nullable=False, comment="UTC."),
+    Index("test_of_change_measure", "measure", "site"),
+    comment="What teams tried. Said here, not in the stream: a rebuild keeps it.",
+)
+
+chart_phase = Table(
+    "chart_phase",
+    metadata,
+    Column("measure", Text, primary_key=True, comment="The measure's id."),
+    Column("site", Text, primary_key=True, comment="Whose chart; empty for the network's."),
+    Column("since_date", Text, primary_key=True, comment="First day of the first period with lines of its own."),
+    Column("cause", Text, nullable=False, comment="improvement, definition or intervention."),
+    Column("by", Text, nullable=False, comment="Who approved it."),
+    Column("reason", Text, nullable=False, comment="Why, in their words."),
+    Column("approved", instant(), nullable=False, comment="UTC."),
+    Column("withdrawn", instant(), comment="UTC; null while it holds. The row stays."),
+    Column("withdrawn_by", Text),
+    Column("withdrawn_reason", Text),
+    comment="From where on a chart has new lines, as a person approved it. Said here, not in the stream: a rebuild keeps it.",
+)

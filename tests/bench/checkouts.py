@@ -12,6 +12,7 @@ from typing import Any
 from measuring import Ran, measure
 
 HERE = Path(__file__).parents[2]
+MAPPED = "from transforms.resources import mappings; print(*mappings())"
 LAUNCH = "import sys; from {module} import {function} as run; sys.argv[0] = 'mainstem'; sys.exit(run())"
 
 
@@ -37,10 +38,16 @@ class Checkout:
         """A script that imports this checkout's packages, measured."""
         return measure([sys.executable, "-P", "-c", script, *arguments], env=self.environment | environment)
 
+    @cached_property
+    def mapped(self) -> frozenset[str]:
+        """The FHIR resource types that it maps."""
+        return frozenset(self.python(MAPPED).out.split())
+
     @property
     def environment(self) -> dict[str, str]:
-        """Its packages before the installed ones; no settings but those given."""
-        return {name: "" for name in os.environ if name.startswith("MAINSTEM_")} | {"PYTHONPATH": str(self.folder)}
+        """Its packages before the installed ones, compiled once; no settings but those given."""
+        ours = {name: "" for name in os.environ if name.startswith("MAINSTEM_")}
+        return ours | {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": ""}
 
     @property
     def commit(self) -> str:

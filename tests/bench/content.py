@@ -2,9 +2,10 @@
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta, timezone
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,11 @@ KIND = re.compile(rb'"resourceType": ?"(\w+)"')
 Change = Callable[[bytes], bytes]
 
 
-def copies(children: Any, wanted: int, *, first: int = 1) -> Iterator[bytes]:
-    """Lines of the largest hospital, again and again under other ids, until there are enough."""
-    written = 0
+def copies(children: Any, types: Collection[str] | None = None, *, first: int = 1) -> Iterator[bytes]:
+    """Lines of the largest hospital, again and again under other ids; of some types where they are named."""
+    wanted = None if types is None else {name.encode() for name in types}
     for copy in range(first, first + 1000):
-        for line in _copy(children, copy):
-            yield line
-            written += 1
-            if written == wanted:
-                return
+        yield from (line for line in _copy(children, copy) if wanted is None or _kind(line) in wanted)
 
 
 def _copy(children: Any, copy: int) -> Iterator[bytes]:
@@ -83,11 +80,11 @@ def _vary(value: Any, chance: random.Random, moved: timedelta, zone: timezone) -
     return value
 
 
-def deliver(children: Any, folder: Path, wanted: int, change: Change) -> Path:
-    """Writes NDJSON files by type."""
+def deliver(children: Any, folder: Path, wanted: int, change: Change, types: Collection[str] | None = None) -> Path:
+    """Writes so many lines as NDJSON files by type."""
     folder.mkdir()
     files: dict[bytes, Any] = {}
-    for line in copies(children, wanted):
+    for line in islice(copies(children, types), wanted):
         kind = _kind(line)
         if kind not in files:
             files[kind] = (folder / f"{kind.decode()}.ndjson").open("wb")
@@ -118,10 +115,10 @@ def _numbered(pattern: bytes, number: int) -> bytes:
 
 def put_first(children: Any, folder: Path, count: int, change: Change) -> None:
     """Writes observations nobody has seen before those of a delivery."""
-    fresh = (line for line in copies(children, 10 * count, first=5000) if _kind(line) == b"Observation")
+    fresh = islice(copies(children, ["Observation"], first=5000), count)
     path = folder / "Observation.ndjson"
     known = path.read_bytes()
-    path.write_bytes(b"".join(change(line) for line, _ in zip(fresh, range(count), strict=False)) + known)
+    path.write_bytes(b"".join(map(change, fresh)) + known)
 
 
 def _kind(line: bytes) -> bytes:

@@ -17,6 +17,7 @@ import uvicorn
 from fastapi.testclient import TestClient
 from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
 from sqlalchemy import Engine, update
+from viewers import gate_for
 
 from services.pages.app import make_app
 from services.registry.database import connect
@@ -34,10 +35,12 @@ QUIET_CHROMIUM = (
 
 
 @pytest.fixture
-def page(small_registry: Engine) -> TestClient:
+def page(small_registry: Engine, tmp_path: Path) -> TestClient:
     """The pages of the story's network."""
     fill(small_registry, population(), load_events())
-    return TestClient(make_app(small_registry, network="Riverbend CF Network", clock=lambda: NOW))
+    return TestClient(
+        make_app(small_registry, network="Riverbend CF Network", clock=lambda: NOW, gate=gate_for(tmp_path))
+    )
 
 
 class Tables(HTMLParser):
@@ -71,13 +74,13 @@ class Tables(HTMLParser):
 
 def test_page_says_the_result_in_plain_words_and_as_a_table(page: TestClient) -> None:
     """The sentence's numbers are the table's."""
-    html = page.get("/").text
+    html = page.get("/measures/cf2").text
     said = re.search(r"Across 3 sites, (\d+) of (\d+) children .*? in October 2026 .*?; (\d+) more were seen", html)
     assert said
     met, measured, unmeasured = said.groups()
     tables = Tables(html)
     october = next(row for row in tables.rows if row and row[0] == "October 2026")
-    assert (october[2], october[3], october[5]) == (measured, met, unmeasured)
+    assert (october[2], october[3], october[5]) == (met, measured, unmeasured)
     assert all(tables.captions)
     assert '<html lang="en">' in html
     assert html.count("aria-label") >= 4
@@ -91,17 +94,25 @@ def test_page_tells_what_is_not_known(page: TestClient) -> None:
     assert "small numbers are not suppressed" in html
 
 
-def test_empty_registry_says_what_to_do(small_registry: Engine) -> None:
+def test_empty_registry_says_what_to_do(small_registry: Engine, tmp_path: Path) -> None:
     """Before the first load the page is no blank chart."""
-    html = TestClient(make_app(small_registry, network="lhn", clock=lambda: NOW)).get("/").text
+    html = (
+        TestClient(make_app(small_registry, network="lhn", clock=lambda: NOW, gate=gate_for(tmp_path)))
+        .get("/measures/cf2")
+        .text
+    )
     assert "mainstem registry run" in html
     assert "<figure" not in html
 
 
-def test_network_without_such_patients_says_so(small_registry: Engine) -> None:
+def test_network_without_such_patients_says_so(small_registry: Engine, tmp_path: Path) -> None:
     """Data have come, and nobody of them counts: that is said, with what was not loaded."""
     fill(small_registry, [person("ada")], load_events())
-    html = TestClient(make_app(small_registry, network="lhn", clock=lambda: NOW)).get("/").text
+    html = (
+        TestClient(make_app(small_registry, network="lhn", clock=lambda: NOW, gate=gate_for(tmp_path)))
+        .get("/measures/cf2")
+        .text
+    )
     assert "Across 3 sites, no child with cystic fibrosis was seen" in html
     assert "Encounter, Condition, Observation" in html
 
@@ -124,7 +135,7 @@ def test_figures_of_each_chart_come_by_link(page: TestClient) -> None:
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     rows = {row["start"]: row for row in csv.DictReader(io.StringIO(answer.text))}
     october = next(row for row in Tables(html).rows if row and row[0] == "October 2026")
-    assert [rows["2026-10-01"][name] for name in ("seen", "measured", "met")] == october[1:4]
+    assert [rows["2026-10-01"][name] for name in ("seen", "measured", "met")] == [october[6], october[3], october[2]]
     assert 0 < float(rows["2026-10-01"]["lower"]) < float(rows["2026-10-01"]["centre"])
     assert (rows["2026-11-01"]["complete"], rows["2026-11-01"]["upper"]) == ("no", "")
 
@@ -139,7 +150,7 @@ def test_wrong_address_is_answered_by_a_page_in_words(page: TestClient, path: st
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html")
     assert "<h1>There is nothing here</h1>" in answer.text
-    assert 'href="/measures/cf2"' in answer.text
+    assert 'href="/measures"' in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
@@ -153,7 +164,9 @@ def test_database_that_is_away_is_told_in_words(page: TestClient, tmp_path: Path
     """Cause and fix instead of "Internal Server Error"; the library's text goes no further."""
     (tmp_path / "broken.db").write_text("this is no database, whatever its name says")
     gone = connect(f"sqlite:///{tmp_path / 'broken.db'}")
-    client = TestClient(make_app(gone, network="lhn", clock=lambda: NOW), raise_server_exceptions=False)
+    client = TestClient(
+        make_app(gone, network="lhn", clock=lambda: NOW, gate=gate_for(tmp_path)), raise_server_exceptions=False
+    )
     answer = client.get("/measures/cf2")
     assert answer.status_code in (500, 503)
     assert "is not an SQLite database" in answer.text
@@ -181,18 +194,22 @@ def test_page_allows_nothing_from_elsewhere(page: TestClient) -> None:
     assert "unsafe" not in policy
     addresses = re.findall(r'(?:src|href)="([^"]*)"', response.text)
     assert addresses
-    assert [a for a in addresses if not a.startswith("/") and a != "data:,"] == []
+    assert [a for a in addresses if not a.startswith(("/", "#")) and a != "data:,"] == []
     assert page.get("/static/vega.js").status_code == 200
 
 
-def test_names_from_events_cannot_inject(small_registry: Engine) -> None:
+def test_names_from_events_cannot_inject(small_registry: Engine, tmp_path: Path) -> None:
     """A site's id is text, in the page and in the chart's data, even if one that the consumer refuses got into the tables."""
     records = [person("ada"), fibrosis("ada"), visit("ada", "2026-10-05"), percentile("ada", "2026-10-05", 60)]
     fill(small_registry, records)
     with small_registry.begin() as connection:
         for table in RECORD_TABLES.values():
             connection.execute(update(table).values(site="</script><img src=x onerror=alert(1)>"))
-    html = TestClient(make_app(small_registry, network="<b>lhn</b>", clock=lambda: NOW)).get("/").text
+    html = (
+        TestClient(make_app(small_registry, network="<b>lhn</b>", clock=lambda: NOW, gate=gate_for(tmp_path)))
+        .get("/measures/cf2")
+        .text
+    )
     assert "<img src=x" not in html.lower()
     assert "<b>lhn" not in html
 
@@ -237,7 +254,7 @@ def test_browser_draws_the_charts_and_asks_no_other_server(
         tab.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
         tab.on("pageerror", lambda error: complaints.append(str(error)))
         tab.on("request", lambda request: asked.append(request.url))
-        tab.goto(address)
+        tab.goto(f"{address}/measures/cf2")
         tab.wait_for_function("document.querySelectorAll('figure[data-state=drawn] svg').length === 4", timeout=60_000)
         marks = tab.locator("figure >> nth=0").locator("svg .mark-symbol path").count()
         overflow = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")

@@ -257,3 +257,19 @@ def test_contained_results_are_the_reports_own_over_the_nights(site: Site) -> No
     assert len(site.records) == 2
     site.night(told("a", day=8) | {"status": "entered-in-error"}, other)
     assert list(map(linked, site.records)) == [(0, 0)]
+
+
+def test_an_assessment_stands_beside_its_observation_through_the_nights(site: Site) -> None:
+    """A report that comes later takes nothing from it; the same again changes nothing; another code takes it away."""
+    code = {"coding": [{"system": "urn:clinic", "code": "PUCAI"}]}
+    score = result("score", code=code, effectiveDateTime=DRAWN, valueQuantity={"value": 40})
+    site.night(score)
+    assert [each["type"] for each in site.records] == ["observation", "disease_assessment"]
+    site.night(report("visit", "score"))
+    told = {each["type"]: each for each in site.records}
+    assert told["observation"]["reports"]
+    assert told["disease_assessment"]["score"] == 40
+    again = site.night(score).total
+    assert (again.recorded, again.amended, again.withdrawn, again.unchanged) == (0, 0, 0, 2)
+    site.night(score | {"code": {"coding": [{"system": "urn:clinic", "code": "other"}]}})
+    assert [each["type"] for each in site.records] == ["observation"]

@@ -61,6 +61,12 @@ def test_each_mapping_gives_the_record_that_names_its_type() -> None:
     assert given == {name: record_type_of(name) for name in MAPPED_TYPES}
 
 
+def test_each_record_that_is_given_beside_others_is_given_by_the_types_it_names() -> None:
+    """And no others."""
+    given = {(each.beside.record, name) for name, each in mappings().items() if each.beside}
+    assert given == {(record, name) for record, model in RECORD_TYPES.items() for name in model.beside}
+
+
 def test_no_type_feeds_two_records_and_each_is_one_of_fhir() -> None:
     named = Counter(name for model in RECORD_TYPES.values() for name in model.fhir)
     assert set(named.values()) == {1}
@@ -70,7 +76,11 @@ def test_no_type_feeds_two_records_and_each_is_one_of_fhir() -> None:
 
 def test_field_policy_decides_about_the_mapped_and_derived_records_and_no_others() -> None:
     policy = tomllib.loads((TRANSFORMS / "privacy" / "field_policy.toml").read_text())
-    assert {*policy} - {"every_record"} == {"derived_observation", *(record_type_of(name) for name in MAPPED_TYPES)}
+    assert {*policy} - {"every_record"} == {
+        "derived_observation",
+        "disease_assessment",
+        *(record_type_of(name) for name in MAPPED_TYPES),
+    }
 
 
 def test_registry_has_a_table_for_each_record_type() -> None:

@@ -25,10 +25,12 @@ from services_cases import record_id
 from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
 from sqlalchemy import Engine, update
 from structlog.testing import capture_logs
+from viewers import gate_for
 from waiting import wait_until
 
 from mainstem.database import connect as connect_database
 from mainstem.database import parse_url
+from services.access.declared import open_to_all
 from services.pages.app import make_app as make_pages
 from services.registry.api import make_app as make_api
 from services.registry.tables import RECORD_TABLES, load
@@ -45,14 +47,21 @@ WANTED = {
 }
 
 
-def pages(engine: Engine) -> FastAPI:
-    return make_pages(engine, network="lhn", clock=lambda: NOW)
+def pages(engine: Engine, folder: Path) -> FastAPI:
+    return make_pages(engine, network="lhn", clock=lambda: NOW, gate=gate_for(folder))
 
 
-both = pytest.mark.parametrize("made", [pages, make_api], ids=["pages", "api"])
+@pytest.fixture(params=["pages", "api"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
-@both
+@pytest.fixture
+def made(kind: str, tmp_path: Path) -> Any:
+    """Makes the one or the other of a registry."""
+    return (lambda engine: pages(engine, tmp_path)) if kind == "pages" else make_api
+
+
 def test_every_answer_carries_the_headers(made: Any, small_registry: Engine) -> None:
     """What is found, what is not, what is refused, what is wrong; HEAD too."""
     fill(small_registry, population(), load_events())
@@ -78,27 +87,31 @@ def test_every_answer_carries_the_headers(made: Any, small_registry: Engine) -> 
             assert answer.headers["cache-control"] == "no-store", where
 
 
-@both
-def test_a_defect_is_answered_by_a_sentence_and_logged_without_its_text(made: Any, small_registry: Engine) -> None:
+def test_a_defect_is_answered_by_a_sentence_and_logged_without_its_text(
+    made: Any, kind: str, small_registry: Engine
+) -> None:
     """The server would print the error, and that may hold a patient's data."""
     app = made(small_registry)
 
     @app.get("/defect")
+    @open_to_all
     def defect() -> None:
         raise ValueError("Jane Doe")
 
     with capture_logs() as logs:
         answer = TestClient(app).get("/defect")
     assert (answer.status_code, "Jane" in answer.text) == (500, False)
-    assert "defect" in answer.json()["detail"]
+    assert "defect" in answer.text
+    assert answer.headers["content-type"].startswith("text/html" if kind == "pages" else "application/json")
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert [(entry["kind"], "Jane" in str(entry)) for entry in logs] == [("ValueError", False)]
 
 
-@both
 @pytest.mark.parametrize("away", ["no database", "stopped", "dropped", "refused", "no tables"])
 @pytest.mark.timeout(120)
-def test_a_database_that_is_away_is_told_as_503(made: Any, away: str, tmp_path: Path, postgres_url: str) -> None:
+def test_a_database_that_is_away_is_told_as_503(
+    made: Any, kind: str, away: str, tmp_path: Path, postgres_url: str
+) -> None:
     """A sentence and what to do, without password, statement or the library's text."""
     (tmp_path / "broken.db").write_text("this is no database, whatever its name says")
     where = {
@@ -109,14 +122,14 @@ def test_a_database_that_is_away_is_told_as_503(made: Any, away: str, tmp_path: 
         "no tables": postgres_url,
     }[away]
     client = TestClient(made(connect_database(parse_url(where), wait_seconds=2)))
-    paths = ["/measures/cf2"] if made is pages else ["/records/person", "/loads", "/completeness", "/health"]
-    for path in paths[:-1] if away == "no tables" and made is not pages else paths:
+    paths = ["/measures/cf2"] if kind == "pages" else ["/records/person", "/loads", "/completeness", "/health"]
+    for path in paths[:-1] if away == "no tables" and kind == "api" else paths:
         answer = client.get(path)
         assert answer.status_code == 503, answer.text
         assert answer.headers["cache-control"] == "no-store"
         for word in ("Geh3im", "select", "SELECT", "sqlalche", "psycopg", "Traceback"):
             assert word not in answer.text
-        if made is not pages:
+        if kind == "api":
             assert set(answer.json()) == {"detail", "fix"}
             assert all(answer.json().values())
 
@@ -159,9 +172,9 @@ def test_no_parameter_breaks_the_api(nasty: str, registry: Engine) -> None:
 
 
 @pytest.mark.parametrize("nasty", NASTY)
-def test_no_parameter_breaks_the_pages(nasty: str, small_registry: Engine) -> None:
+def test_no_parameter_breaks_the_pages(nasty: str, small_registry: Engine, tmp_path: Path) -> None:
     """Answered by a page in words."""
-    client = TestClient(pages(small_registry))
+    client = TestClient(pages(small_registry, tmp_path))
     for path in (
         f"/measures/{nasty}",
         f"/measures/cf2/chart.svg?site={nasty}",
@@ -204,6 +217,9 @@ def test_a_started_server_answers_to_its_names_alone(command: tuple[str, ...], t
     """As people start it: loopback's names, and those that a setting lists."""
     environment = os.environ | {
         "MAINSTEM_REGISTRY_URL": f"sqlite:///{tmp_path}/registry.db",
+        "MAINSTEM_ACCESS_URL": f"sqlite:///{tmp_path}/access.db",
+        "MAINSTEM_OIDC_ISSUER": "https://id.north.example",
+        "MAINSTEM_PAGES_ADDRESS": "https://feedback.north.example",
         "MAINSTEM_TRUSTED_HOSTS": "feedback.north.example, other.example",
     }
     said = tmp_path / "said"
@@ -273,9 +289,9 @@ def hostile_registry(small_registry: Engine) -> Engine:
     return small_registry
 
 
-def test_a_hostile_name_is_text_on_the_page(hostile_registry: Engine) -> None:
+def test_a_hostile_name_is_text_on_the_page(hostile_registry: Engine, tmp_path: Path) -> None:
     """Nothing that was not there before: no element, no script, nothing evaluated."""
-    client = TestClient(make_pages(hostile_registry, network="lhn", clock=lambda: NOW))
+    client = TestClient(pages(hostile_registry, tmp_path))
     html = client.get("/measures/cf2").text
     assert "<img src=x" not in html.lower()
     assert "<svg onload" not in html.lower()
@@ -286,11 +302,11 @@ def test_a_hostile_name_is_text_on_the_page(hostile_registry: Engine) -> None:
 
 
 @pytest.mark.parametrize("word", HOSTILE)
-def test_a_hostile_name_is_text_in_a_picture_and_in_an_answer(word: str, hostile_registry: Engine) -> None:
+def test_a_hostile_name_is_text_in_a_picture_and_in_an_answer(
+    word: str, hostile_registry: Engine, tmp_path: Path
+) -> None:
     """A picture is a document of its own; JSON says that it is JSON."""
-    picture = TestClient(make_pages(hostile_registry, network="lhn", clock=lambda: NOW)).get(
-        "/measures/cf2/chart.svg", params={"site": word}
-    )
+    picture = TestClient(pages(hostile_registry, tmp_path)).get("/measures/cf2/chart.svg", params={"site": word})
     assert (picture.status_code, picture.headers["content-type"]) == (200, "image/svg+xml")
     for element in ElementTree.fromstring(picture.text).iter():
         assert element.tag.rpartition("}")[2] not in ("script", "foreignObject", "image", "a", "iframe")
@@ -304,7 +320,7 @@ def test_a_hostile_name_is_text_in_a_picture_and_in_an_answer(word: str, hostile
 
 @pytest.mark.browser
 @pytest.mark.timeout(120)
-def test_a_hostile_name_runs_in_no_browser(hostile_registry: Engine) -> None:
+def test_a_hostile_name_runs_in_no_browser(hostile_registry: Engine, tmp_path: Path) -> None:
     """The page and the picture on its own, in a real one: the title stays, no error, no request elsewhere."""
     if CHROMIUM is None:
         if os.environ.get("MAINSTEM_REQUIRE_BROWSER") == "1":
@@ -314,7 +330,7 @@ def test_a_hostile_name_runs_in_no_browser(hostile_registry: Engine) -> None:
 
     complaints: list[str] = []
     asked: list[str] = []
-    app = make_pages(hostile_registry, network="lhn", clock=lambda: NOW)
+    app = pages(hostile_registry, tmp_path)
     with serving(app) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=("--no-sandbox", "--disable-gpu"))
         tab = browser.new_page()
@@ -325,7 +341,7 @@ def test_a_hostile_name_runs_in_no_browser(hostile_registry: Engine) -> None:
             tab.goto(f"{address}/measures/cf2/chart.svg?{urlencode({'site': word})}")
             assert "owned" not in tab.title()
         tab.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-        tab.goto(address)
+        tab.goto(f"{address}/measures/cf2")
         drawn = f"document.querySelectorAll('figure[data-state=drawn] svg').length === {len(HOSTILE) + 1}"
         tab.wait_for_function(drawn, timeout=60_000)
         assert "owned" not in tab.title()

@@ -62,7 +62,7 @@ def said_by(result: Result) -> str:
 @pytest.fixture
 def mainstem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.chdir(tmp_path)
-    for name in ("MAINSTEM_DATABASE_URL", "MAINSTEM_REGISTRY_URL", "MAINSTEM_KAFKA"):
+    for name in ("MAINSTEM_DATABASE_URL", "MAINSTEM_REGISTRY_URL", "MAINSTEM_ACCESS_URL", "MAINSTEM_KAFKA"):
         monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: str, **environment: str) -> Result:
@@ -96,17 +96,21 @@ def test_a_plain_address_is_named_whole() -> None:
 @pytest.mark.parametrize("where", ODD)
 def test_settings_show_no_secret_of_an_address(where: str, mainstem: object) -> None:
     """In the table and as JSON, of each address."""
-    for name in ("MAINSTEM_DATABASE_URL", "MAINSTEM_REGISTRY_URL", "MAINSTEM_KAFKA"):
+    for name in ("MAINSTEM_DATABASE_URL", "MAINSTEM_REGISTRY_URL", "MAINSTEM_ACCESS_URL", "MAINSTEM_KAFKA"):
         for arguments in (["settings"], ["settings", "--json"]):
             assert SECRET not in said_by(mainstem(*arguments, **{name: where}))  # type: ignore[operator]
 
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("where", ODD)
-def test_a_database_that_cannot_be_used_is_named_without_its_secret(where: str, mainstem: object) -> None:
+def test_a_database_that_cannot_be_used_is_named_without_its_secret(
+    where: str, mainstem: object, tmp_path: Path
+) -> None:
     """The state's and the registry's, for whoever reads, consumes or serves."""
     for arguments in (["status"], ["registry", "serve", "--port", "0"], ["feedback", "--port", "0"]):
-        result = mainstem(*arguments, MAINSTEM_DATABASE_URL=where, MAINSTEM_REGISTRY_URL=where)  # type: ignore[operator]
+        urls = {"MAINSTEM_DATABASE_URL": where, "MAINSTEM_REGISTRY_URL": where}
+        views = {"MAINSTEM_DEMO_ROLES": "north", "MAINSTEM_ACCESS_URL": f"sqlite:///{tmp_path}/access.db"}
+        result = mainstem(*arguments, **urls, **views)  # type: ignore[operator]
         assert isinstance(result.exception, MainstemError), said_by(result)
         assert SECRET not in said_by(result)
         assert SECRET not in result.exception.cause + result.exception.fix

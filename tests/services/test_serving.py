@@ -62,7 +62,7 @@ def test_registry_says_that_it_starts_has_caught_up_and_stops(lhn: Network, tmp_
 @pytest.mark.timeout(120)
 def test_server_says_its_address_once_it_answers(lhn: Network, command: tuple[str, ...], what: str) -> None:
     """The address said is the one that answers; the log tells each answer by its route."""
-    with started(lhn, *command, "--port", "0", MAINSTEM_LOG="json") as said:
+    with started(lhn, *command, "--port", "0", MAINSTEM_LOG="json", MAINSTEM_DEMO_ROLES="north") as said:
         wait_until(lambda: " at http://" in said.read_text(), 60)
         (line,) = [line for line in said.read_text().splitlines() if not line.startswith("{")]
         assert line.startswith(what)
@@ -75,7 +75,7 @@ def test_taken_port_is_an_operators_error(lhn: Network) -> None:
     """Which address, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        result = lhn.mainstem("feedback", "--port", port)
+        result = lhn.mainstem("feedback", "--port", port, MAINSTEM_DEMO_ROLES="north")
     assert result.returncode != 0
     assert f"127.0.0.1:{port} cannot be listened at" in result.stderr
     assert "--port" in result.stderr

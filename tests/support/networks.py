@@ -23,6 +23,7 @@ def make_network(tmp_path: Path, postgres_url: str, network: str) -> Callable[..
                 kafka=bootstrap,
                 database_url=store or f"sqlite:///{tmp_path / 'store.db'}",
                 registry_url=postgres_url,
+                access_url=f"sqlite:///{tmp_path}/access.db",
                 landing=tmp_path / "landing",
                 **{"derive": "none", **settings},  # but where a test is about derived values
             ),

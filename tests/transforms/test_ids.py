@@ -132,6 +132,12 @@ FIXED = [
         | {"member": [{"entity": {"reference": f"Patient/kid-{number}"}} for number in (4, 3)]},
         ["814e65699f3754649e7c88150cb209c0", "814e65699f3754649e7c8815b1f177f6"],
     ),
+    (
+        {"resourceType": "Observation", "id": "q1", "status": "final", "subject": {"reference": "Patient/p1"}}
+        | {"code": {"coding": [{"system": LOCAL, "code": "PUCAI"}]}, "valueInteger": 10}
+        | {"effectiveDateTime": "2026-03-02"},
+        ["c1ac521a0e049038bd138bd700000000", "c1ac521a0e049038bd138bd71aa601e8"],
+    ),
 ]
 
 

@@ -1,11 +1,11 @@
-"""Asthma control: ACT from 12 years, C-ACT below, which has no LOINC code and is known by its name."""
+"""Asthma control: ACT from 12 years, C-ACT below, which has no LOINC code and is known by its name or the site's code map."""
 
 from collections.abc import Iterator
 
 from transforms.derive import Derived, Value
 from transforms.derive.history import History
 from transforms.derive.kinds.scores import band_of, scored
-from transforms.derive.kinds.states import named, spelt
+from transforms.derive.kinds.states import NEEDS, named, spelt
 
 _ACT = ((15, "very-poorly-controlled"), (19, "not-well-controlled"), (25, "well-controlled"))
 _CHILD = ((12, "very-poorly-controlled"), (19, "not-well-controlled"), (27, "well-controlled"))
@@ -13,8 +13,9 @@ _CHILD = ((12, "very-poorly-controlled"), (19, "not-well-controlled"), (27, "wel
 
 def _of_children(history: History) -> Iterator[Derived]:
     for fact in named(history, "C-ACT"):
-        if fact.value is not None and fact.value >= 0 and (band := band_of(fact.value, _CHILD)):
-            yield Derived(fact, fact.value, (fact,), band)
+        score = fact.score if fact.score is not None else fact.value
+        if score is not None and score >= 0 and (band := band_of(score, _CHILD)):
+            yield Derived(fact, score, (fact,), band)
 
 
 VALUES = (
@@ -29,7 +30,7 @@ VALUES = (
         name="c-act-control",
         quantity="score",
         unit="{score}",
-        needs=frozenset({"observation", "pro_response"}),
+        needs=NEEDS,
         codes=spelt("C-ACT"),
         window="each answer",
         method="; ".join(f"{name} up to {highest:g}" for highest, name in _CHILD),

@@ -47,7 +47,8 @@ class Lending:
     """One FHIR resource type: what others say of its resources, and what they say of others of their type."""
 
     def __init__(self, resource: Resource, *, pseudonyms: Pseudonyms, references: References, leaves: Leaves) -> None:
-        self._type, self._lends, self._pseudonyms = resource.source, resource.lends, pseudonyms
+        self._type, self._record = resource.source, resource.record
+        self._lends, self._pseudonyms = resource.lends, pseudonyms
         self._look_up = references.lent if resource.lent and references.is_told else None
         self._links = Links(resource.lent, leaves)
         choices = [rule for rule in resource.fields.values() if isinstance(rule, Choice) and LENT in rule.instead]
@@ -77,7 +78,10 @@ class Lending:
             if (record := outcomes.usual[place]) is not None:
                 outcomes.usual[place] = self._links.put(record, those)
             elif (outcome := outcomes.unusual[place]).records:
-                records = [self._links.put(record, those) for record in outcome.records]
+                own = self._record
+                records = [
+                    self._links.put(record, those) if record.type == own else record for record in outcome.records
+                ]
                 outcomes.unusual[place] = outcome._replace(records=records)
         for field, name in self._lends.items():
             for place in source.standing(field):

@@ -63,6 +63,8 @@ class Note(NamedTuple):
     emptied: bool = False
     dropped: tuple[str, ...] = ()
     """Paths of what was left out because it could not be used."""
+    beside: tuple[tuple[str, str], ...] = ()
+    """What was said for a record beside the resource's own."""
 
 
 FATAL = frozenset(
@@ -233,11 +235,17 @@ class Memory(dict[Any, bytes]):
         return Note(flags=(*flags, f"dropped:{self._name}"), dropped=(path,))
 
     def _note(self, found: Found) -> Note | None:
-        if not (found.flags or found.unmapped or found.withdrawn or found.repaired or found.dropped):
+        if not (found.flags or found.unmapped or found.withdrawn or found.repaired or found.dropped or found.beside):
             return None
         own = [f"repaired:{self._name}"] * found.repaired + [f"dropped:{self._name}"] * bool(found.dropped)
         dropped = tuple([".".join(filter(None, (self._name, path))) for path in found.dropped])
-        return Note(flags=(*found.flags, *own), unmapped=found.unmapped, withdrawn=found.withdrawn, dropped=dropped)
+        return Note(
+            flags=(*found.flags, *own),
+            unmapped=found.unmapped,
+            withdrawn=found.withdrawn,
+            dropped=dropped,
+            beside=found.beside,
+        )
 
 
 def remember(memory: dict[Any, Any], key: Any, value: Any) -> None:

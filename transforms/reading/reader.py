@@ -8,6 +8,7 @@ from itertools import repeat
 
 from schemas.problems import Problem, Reason
 from transforms.mapped import NO_LINE, REF_BYTES, WHOLE, Depends, Mapped, Outcome, Outcomes, new_record
+from transforms.reading.besides import Besides
 from transforms.reading.columns import Columns, without_empty
 from transforms.reading.heads import UNNAMED, HeadReader, Heads
 from transforms.reading.lending import Lending
@@ -56,6 +57,7 @@ class Reader:
         self._noticed = noticed
         self._references = references
         self._lending = Lending(resource, pseudonyms=setting.pseudonyms, references=references, leaves=leaves)
+        self._besides = Besides(resource.beside, site=site, pseudonyms=setting.pseudonyms) if resource.beside else None
         self._heads = HeadReader(resource, site=site, setting=setting, leaves=leaves)
         common = {"extension": extensions(), **modifiers(), **deletion_marks()}
         fields = {**resource.fields, **{name: rule for name, rule in common.items() if name not in resource.fields}}
@@ -130,8 +132,17 @@ class Reader:
                 outcome: Outcome | Mapped | None = self._exploded(place, record, before, noticed[place], seen, parts)
             else:
                 outcome = self._settled(record, seen)
-            outcomes.put_one(place, _flagged(record, seen) if outcome is None else outcome)
+            outcomes.put_one(place, self._with_beside(_flagged(record, seen), seen) if outcome is None else outcome)
         return outcomes
+
+    def _with_beside(self, record: Mapped, notes: Sequence[Note]) -> Outcome | Mapped:
+        """A record with what it gives beside itself, where it does."""
+        if not (beside := self._beside(record, notes)):
+            return record
+        return Outcome(self._type, record.id[:REF_BYTES], [record, *beside], updated=record.updated, beside=True)
+
+    def _beside(self, record: Mapped, notes: Sequence[Note]) -> list[Mapped]:
+        return self._besides.of(record, notes) if self._besides is not None else []
 
     def record_count(self, lines: Sequence[bytes]) -> int:
         """How many records lines gave that are known."""
@@ -216,9 +227,15 @@ class Reader:
         if outcome is not None:
             return outcome
         records = self._part_records(_flagged(whole, seen), numbers, first, usable, before, shared, parts)
+        own = len(records)
+        if self._besides is not None:
+            of_each: list[list[Note]] = [seen, *([*shared, *inner] for _, inner in usable)]
+            told = zip(records, of_each, strict=True)
+            records += [more for record, notes in told for more in self._beside(record, notes)]
         left_out = [Problem(note.reason, self._type, f"{self._type}.{note.path}") for note in unusable if note.reason]
         ref, is_in_part = whole.id[:REF_BYTES], bool(unusable)
-        return Outcome(self._type, ref, records, False, whole.updated, None, is_in_part, tuple(left_out))
+        outcome = Outcome(self._type, ref, records, False, whole.updated, None, is_in_part, tuple(left_out))
+        return outcome._replace(beside=True) if len(records) > own else outcome
 
     def _part_records(
         self,

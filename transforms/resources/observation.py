@@ -3,6 +3,7 @@
 from schemas.problems import Reason
 from transforms.codes.systems import INTERPRETATION, LOINC, SNOMED
 from transforms.rules import (
+    ASSESSMENT,
     LENT,
     Parts,
     Resource,
@@ -35,8 +36,10 @@ from transforms.rules import (
     replaced,
     required,
     said,
+    telling_state,
     time_of_day,
     time_of_report,
+    told_by_instrument,
     value_range,
     why_cancelled,
     withheld,
@@ -87,6 +90,7 @@ RESOURCE = Resource(
     record="observation",
     version=1,
     subject={"subject": patient()},
+    beside=ASSESSMENT,
     lends={"hasMember": "panels"},
     lent=("reports", "panels"),
     fields={
@@ -127,7 +131,9 @@ RESOURCE = Resource(
         "bodyStructure": other_version(),
     },
     repeated={
-        "code": required(coded(code=LOINC, every="codings", text_is=Reason.MISSING_CODE), Reason.MISSING_CODE),
+        "code": required(
+            told_by_instrument(coded(code=LOINC, every="codings", text_is=Reason.MISSING_CODE)), Reason.MISSING_CODE
+        ),
         "value[x]": choice(
             valueQuantity=quantity(
                 value="value",
@@ -138,12 +144,12 @@ RESOURCE = Resource(
                 absent="absent",
                 unit_of="code",
             ),
-            valueCodeableConcept=coded_value(
-                value_code=(SNOMED, LOINC), every="value_codings", absent="absent", word_to="value_code"
+            valueCodeableConcept=telling_state(
+                coded_value(value_code=(SNOMED, LOINC), every="value_codings", absent="absent", word_to="value_code")
             ),
             valueInteger=integer(value="value", raw_value="raw_value", unit_of="code"),
             valueBoolean=boolean("value_code", as_code=True),
-            valueString=said(ValueNames(), unit_of="code"),
+            valueString=telling_state(said(ValueNames(), unit_of="code")),
             valueRange=value_range(low="value_low", high="value_high", unit="unit", absent="absent", unit_of="code"),
             valueRatio=ratio(
                 numerator="ratio_numerator",

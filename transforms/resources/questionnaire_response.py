@@ -3,6 +3,7 @@
 from schemas.problems import Reason
 from transforms.codes.systems import LOINC, SNOMED
 from transforms.rules import (
+    ASSESSMENT,
     Parts,
     Resource,
     answers,
@@ -27,7 +28,9 @@ from transforms.rules import (
     quantity,
     reporter,
     spoken_answer,
+    telling_state,
     time_of_day,
+    told_by_instrument,
     unless_shaped,
     weight,
     withheld,
@@ -40,6 +43,7 @@ RESOURCE = Resource(
     source="QuestionnaireResponse",
     record="pro_response",
     version=1,
+    beside=ASSESSMENT,
     subject={"subject": patient()},
     fields={
         "questionnaire": unless_shaped(instrument("instrument", "instrument_version"), "object"),  # STU3: a Reference
@@ -59,7 +63,7 @@ RESOURCE = Resource(
     },
     repeated={
         "linkId[x]": choice(
-            linkId=coded(code=LOINC, every="codings", text_is=Reason.MISSING_CODE),
+            linkId=told_by_instrument(coded(code=LOINC, every="codings", text_is=Reason.MISSING_CODE)),
             fatal=True,
         ),
         "value[x]": choice(
@@ -69,12 +73,12 @@ RESOURCE = Resource(
             valueDate=event_time("value_instant", "value_date"),
             valueDateTime=event_time("value_instant", "value_date"),
             valueTime=time_of_day("value_time"),
-            valueString=spoken_answer("value", "absent"),
+            valueString=telling_state(spoken_answer("value", "absent")),
             valueUri=withheld("text-withheld", absent="OT"),
             valueAttachment=withheld("value-type-withheld", absent="OT"),
             valueReference=withheld("value-type-withheld", absent="OT"),
-            valueCoding=chosen_answer(
-                coded_value(value_code=(LOINC, SNOMED), every="value_codings", absent="absent"), "absent"
+            valueCoding=telling_state(
+                chosen_answer(coded_value(value_code=(LOINC, SNOMED), every="value_codings", absent="absent"), "absent")
             ),
             valueQuantity=no_long_number(
                 quantity(

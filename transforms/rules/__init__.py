@@ -21,6 +21,7 @@ from transforms.rules.answers import (
     spoken_answer,
     weight,
 )
+from transforms.rules.assessments import ASSESSMENT, telling_state, told_by_instrument
 from transforms.rules.certainty import clinical_status, verification_status
 from transforms.rules.codes import (
     coded,
@@ -126,6 +127,7 @@ from transforms.rules.visits import (
 
 __all__ = [
     "ABOUT",
+    "ASSESSMENT",
     "DRUG_CONTRADICTIONS",
     "ENROLMENT_SPELT",
     "ENROLMENT_STATUS",
@@ -239,11 +241,13 @@ __all__ = [
     "statement_period",
     "status_history",
     "supply",
+    "telling_state",
     "the_patient",
     "time_of_day",
     "time_of_report",
     "timing_bounds",
     "together",
+    "told_by_instrument",
     "true_if_given",
     "typed_links",
     "typed_pseudonym",

@@ -24,6 +24,8 @@ class Found:
     """A known spelling was put right."""
     dropped: tuple[str, ...] = ()
     """What of the field was left out because it could not be used: paths inside the field, empty for all of it."""
+    beside: tuple[tuple[str, str], ...] = ()
+    """What it says for a record beside the resource's own (`Beside`), by name."""
 
 
 NOTHING = Found()
@@ -135,6 +137,16 @@ class Members:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A record of another type that few resources, or parts of them, give beside their own."""
+
+    record: str
+    version: int
+    make: Callable[[bytes, Mapping[str, str]], dict[str, object] | None]
+    """(the own record's content, what fields said for it) → its fields; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """A mapping: one FHIR resource type to one record type."""
 
@@ -152,6 +164,7 @@ class Resource:
     members: Members | None = None
     contradictions: tuple[Contradiction, ...] = ()
     """What its records are flagged for."""
+    beside: Beside | None = None
     lent: tuple[str, ...] = ()
     """Output fields that other resources say of its records; they stand last."""
     lends: Mapping[str, str] = field(default_factory=dict)
@@ -207,6 +220,7 @@ def all_of(*rules: Rule) -> Rule:
             withdrawn=any(each.withdrawn for each in found),
             repaired=any(each.repaired for each in found),
             dropped=tuple(path for each in found for path in each.dropped),
+            beside=tuple(pair for each in found for pair in each.beside),
         )
 
     return Rule(tuple(dict.fromkeys(name for rule in rules for name in rule.gives)), read)

@@ -17,6 +17,8 @@ from transforms.fhir.elements import (
     reference_id,
     text_of,
 )
+from transforms.mapped import WHOLE
+from transforms.privacy.pseudonyms import hexadecimal
 from transforms.rules.concepts import concept_of
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
@@ -270,6 +272,7 @@ def focus() -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         own = reference_id(decode(companion, Reference | None), "Patient") if companion else None
+        conditions: list[str] = []
         for each in _listed(raw):
             source: Reference = decode(bytes(each), Reference | None) or Reference()
             if own is not None and reference_id(source, "Patient") == own:
@@ -277,6 +280,8 @@ def focus() -> Rule:
             named = (source.reference or "").partition("/_history/")[0].split("/")
             if len(named) < 2 or named[-2] not in _OWN:
                 raise Unusable(Reason.ABOUT_SOMEBODY_ELSE)
-        return NOTHING
+            if (ident := reference_id(source, "Condition")) is not None:
+                conditions.append(hexadecimal(b"r-", setting.pseudonyms.ref("Condition", ident) + WHOLE))
+        return Found(beside=(("focus", min(conditions)),)) if conditions else NOTHING
 
     return Rule((), read, needs="subject", fatal=True)

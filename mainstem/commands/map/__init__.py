@@ -1,7 +1,7 @@
 """`mainstem map`: a mapping tried on files."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +10,6 @@ import typer
 from mainstem.commands.noticed import noticed
 from mainstem.commands.terminal import json_lines, progress_bars, reason_fix, say
 from schemas.errors import IncompleteError
-from schemas.outcomes import needed_by
 
 group = typer.Typer()
 _NAMED = 20
@@ -85,9 +84,8 @@ def map_files(
         say(f"  left out {count:,} parts × {reason}; their panels stand", err=True)
     for reason, count in sorted(trial.skipped.items()):
         say(f"  skipped {count:,} × {reason}: {reason_fix(reason)}", err=True)
-    for name, count in sorted(trial.other_types.items()):
-        if needing := ", ".join(needed_by(name)):
-            say(f"    of these {count:,} × {name}: needed by {needing}, which a later version makes of it", err=True)
+    if trial.other_types:
+        _say_needed(trial.other_types)
     for line in noticed(trial.flags, trial.unmapped):
         say(line, err=True)
     if not trial.mapped and not trial.withdrawn:
@@ -101,6 +99,14 @@ def _say_leaving(tier: int, leaving: Counter[str], held: Counter[str]) -> None:
             f"  held back {count:,} × {name}: no field of it leaves, or a code that a teenager may keep private",
             err=True,
         )
+
+
+def _say_needed(other_types: Mapping[str, int]) -> None:
+    from schemas.outcomes import needed_by
+
+    for name, count in sorted(other_types.items()):
+        if needing := ", ".join(needed_by(name)):
+            say(f"    of these {count:,} × {name}: needed by {needing}, which a later version makes of it", err=True)
 
 
 def _say_not_read(names: Sequence[str]) -> None:

@@ -1,6 +1,5 @@
 """`mainstem report`: what is told to a site, on the terminal, as a page, as a spreadsheet."""
 
-import csv as csv_format
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -63,12 +62,13 @@ def _write(path: Path, text: str) -> None:
 
 
 def _write_rows(path: Path, told: "Report") -> None:
+    from csv import DictWriter
     from io import StringIO
 
     from mainstem.commands.report.gathering import Line
 
     out = StringIO()
-    writer = csv_format.DictWriter(out, list(Line.COLUMNS))
+    writer = DictWriter(out, list(Line.COLUMNS))
     writer.writeheader()
     for line in told.lines:
         writer.writerow({name: _as_words(value) for name, value in line.as_row().items()})

@@ -48,7 +48,7 @@ class Seen:
     noise: float
     """The month's, in standard errors."""
     draw: float
-    """The child's own, 0 to 1."""
+    """How well the child fares among those alike, 0 to 1: mostly as ever."""
 
 
 def children(known: Known, site: KnownSite, clinic: Clinic) -> list[Child]:
@@ -91,7 +91,8 @@ def visits(known: Known, site: KnownSite, clinic: Clinic) -> Iterator[Seen]:
         grown = _best(chance, due, thriving[number])
         for child in due:
             day = month + timedelta(days=_day(chance))
-            yield Seen(child, day, number, child.id in best, child.id in grown, noise[number], chance.random())
+            draw = 0.7 * child.level + 0.3 * chance.random()
+            yield Seen(child, day, number, child.id in best, child.id in grown, noise[number], draw)
 
 
 def due_next(known: Known, site: KnownSite, clinic: Clinic) -> Iterator[tuple[Child, date]]:

@@ -121,13 +121,13 @@ def _growth(seen: Seen, z: float) -> list[Finding]:
 
 def _ibd(seen: Seen, site: KnownSite) -> list[Finding]:
     z = -0.9 + 2.1 * seen.draw if seen.thriving else -1.9 + 0.7 * seen.draw
-    state = "quiescent" if seen.reached else "mild" if seen.draw < 0.6 else "moderate" if seen.draw < 0.9 else "severe"
+    state = "quiescent" if seen.reached else "severe" if seen.draw < 0.1 else "moderate" if seen.draw < 0.4 else "mild"
     said = {"valueCodeableConcept": {"coding": [{"system": LOCAL, "code": state}], "text": state}}
     return [({"system": LOCAL, "code": "PGA", "display": "Physician global assessment"}, said), *_growth(seen, z)]
 
 
 def _cf(seen: Seen, site: KnownSite) -> list[Finding]:
-    z = 0.05 + 1.2 * seen.draw if seen.reached else -0.05 - 1.3 * seen.draw
+    z = 0.05 + 1.2 * seen.draw if seen.reached else -1.35 + 1.3 * seen.draw
     growth = _growth(seen, z)
     percentile = _measured("59576-9", round(100 * NormalDist().cdf(z), 1), "%")
     height, years = growth[0][1]["valueQuantity"]["value"], _months(seen) / 12
@@ -141,10 +141,10 @@ def _cf(seen: Seen, site: KnownSite) -> list[Finding]:
 
 def _t1d(seen: Seen, site: KnownSite) -> list[Finding]:
     low, high = (6.0, 6.9) if seen.reached else (7.1, 8.9) if seen.thriving else (9.2, 11.5)
-    found = [_measured("4548-4", round(low + (high - low) * seen.draw, 1), "%")]
+    found = [_measured("4548-4", round(high - (high - low) * seen.draw, 1), "%")]
     if seen.number // 3 % 4 == 0:  # once a year
         found.append(
-            _measured("44261-6", round(9 * seen.draw) if seen.thriving else 8 + round(9 * seen.draw), "{score}")
+            _measured("44261-6", round(9 - 9 * seen.draw) if seen.thriving else 17 - round(9 * seen.draw), "{score}")
         )
     return found
 
@@ -172,12 +172,13 @@ def _months(seen: Seen) -> float:
 
 
 def _appointment(child: Child, day: date) -> Resource:
+    hour = 14 + int(child.id[-3:]) % 8
     return {
         "resourceType": "Appointment",
         "id": f"{child.id}-next",
         "status": "booked",
-        "start": f"{day}T09:00:00Z",
-        "end": f"{day}T09:40:00Z",
+        "start": f"{day}T{hour}:00:00Z",
+        "end": f"{day}T{hour}:40:00Z",
         "participant": [{"actor": {"reference": f"Patient/{child.id}"}, "status": "accepted"}],
     }
 

@@ -55,6 +55,7 @@ class Fact(Struct, frozen=True, gc=False):
     instrument: str | None = None
     score: float | None = None
     state: str | None = None
+    told_by: str | None = None
     diagnosis_date: str | None = None
     replaces: Sequence[str] = ()
     part_of: object = None

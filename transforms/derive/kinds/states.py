@@ -1,6 +1,8 @@
 """States of disease: activity scores and physicians' assessments, by the name of their instrument.
 
-None of them has a LOINC code, so an observation or answer is known by a local code that is the instrument's name.
+None of them has a LOINC code (nor has the C-ACT), so an observation or answer is known by a local code that is the
+instrument's name, or by the site's code map: a row `system,code,urn:mainstem:instrument,PUCAI` for its local code makes the
+mapping give a disease_assessment beside it, which is read here.
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,12 +41,13 @@ def spelt(name: str) -> frozenset[str]:
 
 def named(history: History, name: str) -> Iterator[Fact]:
     """What is told by an instrument."""
-    names = spelt(name)
-    for fact in history.of("disease_assessment"):
-        if fact.instrument in names:
-            yield fact
+    names, told = spelt(name), set()
     for fact in history.of("observation", "pro_response"):
         if fact.comparator is None and not names.isdisjoint(each.code for each in fact.codings):
+            told.add(fact.id)
+            yield fact
+    for fact in history.of("disease_assessment"):
+        if fact.instrument in names and fact.told_by not in told:
             yield fact
 
 

@@ -1,0 +1,98 @@
+"""The gate every request passes: who it is, whether the route is theirs, whether a form is theirs, and a line in the log of views."""
+
+import hmac
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from services.access.declared import Declared, declaration
+from services.access.entrance import Entrance, Visit
+from services.access.viewers import Viewer
+from services.access.views import Views
+
+READING = ("GET", "HEAD", "OPTIONS")
+FORM_TOKEN = "form_token"
+"""The hidden field every form has."""
+
+
+class NobodyError(HTTPException):
+    """Nobody is logged in."""
+
+    def __init__(self) -> None:
+        super().__init__(401, "Log in to see this.")
+
+
+class Gate:
+    """A dependency of the whole application."""
+
+    def __init__(self, entrance: Entrance, views: Views) -> None:
+        self.entrance = entrance
+        self.views = views
+
+    async def __call__(self, request: Request) -> None:
+        """Lets the request pass or raises what answers it: 401, 403. Whoever asks is `request.state.visit` then."""
+        visit = await run_in_threadpool(self.entrance.visit, request.cookies)
+        request.state.visit = visit
+        declared = declaration(request.scope["route"])
+        if declared.roles:
+            request.state.visit = _admitted(visit, declared)
+        if request.method not in READING:
+            await _own_form(request, visit)
+        if declared.persons and visit is not None:
+            await run_in_threadpool(self._noted, request, visit.viewer)
+
+    def _noted(self, request: Request, viewer: Viewer) -> None:
+        """Before it is shown: what cannot be noted is not shown."""
+        path = request.scope["route"].path
+        self.views.note("asked", viewer, path, site=request.path_params.get("site"), subjects=_subject(request))
+
+
+def _subject(request: Request) -> list[str]:
+    return [request.path_params["subject"]] if "subject" in request.path_params else []
+
+
+def _admitted(visit: Visit | None, declared: Declared) -> Visit:
+    if visit is None:
+        raise NobodyError
+    if not visit.viewer.roles & declared.roles:
+        raise HTTPException(403, f"It is for: {', '.join(sorted(role.words for role in declared.roles))}.")
+    return visit
+
+
+async def _own_form(request: Request, visit: Visit | None) -> None:
+    """Refuses what another page had a browser send: by the browser's word where it gives one, and by the form's token always."""
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin" or not _same_origin(request):
+        raise HTTPException(
+            403, "This form was sent from another page than ours. Open the page again and send it from there."
+        )
+    given = (await request.form()).get(FORM_TOKEN)
+    if (
+        visit is None
+        or not isinstance(given, str)
+        or not hmac.compare_digest(given.encode(), visit.form_token.encode())
+    ):
+        raise HTTPException(403, "This form is no longer valid. Open the page again and send it from there.")
+
+
+def _same_origin(request: Request) -> bool:
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+
+
+def visiting(request: Request) -> Visit:
+    """Whoever looks, behind the gate."""
+    visit = getattr(request.state, "visit", None)
+    if not isinstance(visit, Visit):
+        raise NobodyError
+    return visit
+
+
+def _viewer(request: Request) -> Viewer:
+    return visiting(request).viewer
+
+
+CurrentViewer = Annotated[Viewer, Depends(_viewer)]
+"""An endpoint's argument: whoever looks."""

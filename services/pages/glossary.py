@@ -1,0 +1,52 @@
+"""Words that not everybody knows, explained on the page that uses them: `{{ word("p-chart") }}` links to its line at the end."""
+
+from markupsafe import Markup, escape
+
+MEANINGS = {
+    "BMI percentile": (
+        "Body mass index is weight for height. A percentile compares a child with 100 children of the same age and sex: at "
+        "percentile 50, half of them weigh less for their height."
+    ),
+    "p-chart": (
+        "A chart of shares over time (how many of those measured reached the goal), with the limits within which a share of so "
+        "many people moves by chance alone. p stands for proportion."
+    ),
+    "chance": (
+        "Figures go up and down though nothing has changed, because other people come each month. A point is called better or "
+        "worse only where these ups and downs alone would hardly ever bring it about."
+    ),
+    "limits": (
+        "The band within which nearly all points lie while nothing changes: the average, and three standard errors to either "
+        "side. The fewer people a point counts, the wider the band."
+    ),
+    "standard error": "How far a share of so many people typically lies from the true one, by chance alone.",
+    "signal": "A pattern that chance alone would hardly ever make. It says that something changed, not what.",
+    "variation": "Whether the last point is part of a signal: getting better, getting worse, or the usual ups and downs.",
+    "assurance": "Whether the target will be met if nothing changes, by where it lies beside the limits.",
+    "funnel plot": (
+        "Sites side by side, each by how many people it counts. Within the funnel, differences are what chance gives; it is no "
+        "ranking."
+    ),
+    "gap": "Something of a site's data that could not be read. What is missing is unknown, not zero.",
+    "pseudonym": "What stands for a person here. Only the site that gave it can tell whose it is.",
+    "overdue": "Expected by now, by the network's rule, and not there.",
+    "record": "One fact of a person's care as the site sent it, with when it was sent and from what kind of entry.",
+}
+"""A word and its meaning, in plain words."""
+
+
+class Glossary:
+    """The words one page uses."""
+
+    def __init__(self) -> None:
+        self.used: dict[str, str] = {}
+
+    def word(self, term: str, shown: str = "") -> Markup:
+        """The term as a link to its meaning. Raises KeyError for one that has none."""
+        self.used[term] = MEANINGS[term]
+        return Markup('<a class="word" href="#word-{}">{}</a>').format(self.place(term), escape(shown or term))
+
+    @staticmethod
+    def place(term: str) -> str:
+        """The term as part of an address."""
+        return term.lower().replace(" ", "-")

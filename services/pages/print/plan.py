@@ -1,0 +1,140 @@
+"""A day's pre-visit plans of a site, from the registry: who is booked, what is known of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Connection
+
+from schemas.errors import OperatorError
+from services.charts import pictures
+from services.charts.trajectory import Guide, Line, Trajectory, specification
+from services.pages.patient_records import appointments, kept_of
+from services.pages.patient_state import Kept, age, diseases, flags, in_words, states
+from services.pages.print.pre_visit import TEMPLATE, Drawing, PatientPlan, PreVisitPlan
+from services.pages.print.setting import pdf, png
+from services.pages.wording import title_of
+
+GROWN = 18
+SHOWN = 8
+"""Characters of a pseudonym: enough to tell patients of one day apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What is drawn where it is known."""
+
+    name: str
+    lines: tuple[tuple[str, str], ...]
+    """Methods with what they are called."""
+    guides: tuple[tuple[float, str], ...]
+    span: tuple[float, float]
+    caption: str
+    digits: int = 0
+
+
+CURVES = (
+    Curve(
+        "growth",
+        (("height-percentile", "height"), ("weight-percentile", "weight"), ("bmi-percentile", "BMI")),
+        tuple((at, str(at)) for at in (3, 25, 50, 75, 97)),
+        (0, 100),
+        "Growth: percentile at that age and sex",
+    ),
+    Curve(
+        "lungs",
+        (("fev1-percent-predicted-gli2022", "FEV1"),),
+        ((40, "40 %"), (70, "70 %"), (100, "100 %")),
+        (20, 130),
+        "Lung function: FEV1, share of predicted (GLI 2022)",
+    ),
+    Curve("hba1c", (("hba1c-band", "HbA1c"),), ((7, "7 %"), (9, "9 %")), (4, 14), "HbA1c in %", 1),
+    Curve(
+        "act", (("act-control", "ACT"),), ((15, "15"), (20, "20")), (5, 25), "Asthma control test: 20 and more is well"
+    ),
+)
+
+
+class Plans:
+    """The plans, with their pictures."""
+
+    def __init__(self, connection: Connection, *, network: str, site: str, day: date, made: datetime) -> None:
+        """Raises OperatorError where nobody is booked that day."""
+        self.made = made
+        self._day = day
+        self.pictures: dict[str, str] = {}
+        booked = appointments(connection, site, day)
+        self.subjects = tuple(dict.fromkeys(subject for subject, _ in booked))
+        if not booked:
+            raise OperatorError(
+                f"nobody is booked at {site} on {day}",
+                "Check the site and the day; appointments come with the site's data.",
+            )
+        found = kept_of(connection, site, self.subjects)
+        patients = tuple(
+            self._patient(number, time, found[subject]) for number, (subject, time) in enumerate(booked, start=1)
+        )
+        flagged = sum(bool(patient.flags) for patient in patients)
+        self.plan = PreVisitPlan(
+            network=network,
+            site=title_of(site),
+            title=f"Visits of {day:%A}, {in_words(day)}",
+            summary=f"{len(patients)} booked; for {flagged} of them something is overdue or stands out.",
+            foot=f"{title_of(site)} · data as of {made:%-d %B %Y, %H:%M} UTC · for the care team; destroy after the visit",
+            patients=patients,
+        )
+
+    def pdf(self) -> bytes:
+        """As a PDF."""
+        return pdf(TEMPLATE, self.plan, self.pictures, made=self.made)
+
+    def png(self) -> list[bytes]:
+        """Its pages."""
+        return png(TEMPLATE, self.plan, self.pictures)
+
+    def _patient(self, number: int, time: str, kept: Kept) -> PatientPlan:
+        found = flags(kept, self._day)
+        return PatientPlan(
+            key=str(number),
+            name=kept.subject[: 2 + SHOWN],
+            time=time,
+            who=_who(kept, self._day),
+            first=found[0] if found else "–",
+            flags=found,
+            states=tuple(states(kept)),
+            pictures=tuple(self._drawings(number, kept)),
+            agenda=tuple(_raised(kept)),
+        )
+
+    def _drawings(self, number: int, kept: Kept) -> Iterator[Drawing]:
+        for curve in CURVES:
+            lines = [
+                Line(words, [(day, value) for day, value, _ in kept.values[method]])
+                for method, words in curve.lines
+                if kept.values.get(method)
+            ]
+            if lines:
+                last = ", ".join(f"{line.name} {line.points[-1][1]:.{curve.digits}f}" for line in lines)
+                guides = [Guide(at, name) for at, name in curve.guides]
+                said = f"{curve.caption}, over time; last: {last}."
+                yield self._drawing(
+                    f"{curve.name}-{number}", Trajectory(lines, guides, *curve.span, said), curve.caption
+                )
+
+    def _drawing(self, name: str, chart: Trajectory, caption: str) -> Drawing:
+        self.pictures[name] = pictures.svg(specification(chart))
+        return Drawing(name, caption, chart.description)
+
+
+def _who(kept: Kept, day: date) -> str:
+    """Age and sex, diseases, treatments."""
+    years = age(kept, day)
+    words = {"male": ("boy", "man"), "female": ("girl", "woman")}.get(kept.sex or "", ("patient", "patient"))
+    who = words[years is not None and years >= GROWN] + (f" of {years}" if years is not None else ", age not known")
+    treated = [f"now on {', '.join(kept.treatments)}"] if kept.treatments else []
+    return " · ".join([who[0].upper() + who[1:], *diseases(kept), *treated])
+
+
+def _raised(kept: Kept) -> Iterator[str]:
+    for topic, day in kept.raised:
+        yield f"{topic}{f', raised on {in_words(day)}' if day else ''}, not answered yet"

@@ -1,0 +1,82 @@
+"""Tests of change and new lines of charts: kept with who said so and why, and nothing begins by itself."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+from sqlalchemy import Engine, inspect
+
+from schemas.errors import OperatorError
+from services.charts.rebasing import Cause
+from services.people.phases import Begun, begin, begun, take_back
+from services.people.tests_of_change import NETWORK, Tried, note, tried
+from services.registry.database import connect, open_registry
+from services.registry.tables import chart_phase, test_of_change
+
+NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
+PLANNED = Tried("north", "CF-2", date(2026, 3, 2), "Dietitian joins every visit", "R. Adler", NOW)
+BETTER = Begun("CF-2", "north", date(2026, 3, 1), Cause.IMPROVEMENT, "R. Adler", "The new way of work stays", NOW)
+PROPOSED = [(BETTER.since, BETTER.cause)]
+
+
+def test_test_of_change_is_kept_as_it_was_said(registry: Engine) -> None:
+    """On both databases, in the order of time, with the network's beside the sites'."""
+    network = replace(PLANNED, site=NETWORK, since=date(2026, 1, 5), what="One form for all sites")
+    with registry.begin() as connection:
+        note(connection, PLANNED)
+        note(connection, network)
+        assert tried(connection, "CF-2") == [network, PLANNED]
+        assert tried(connection, "IBD-1") == []
+
+
+def test_new_lines_hold_until_they_are_taken_back(registry: Engine) -> None:
+    """With who and why, both times; the row stays."""
+    with registry.begin() as connection:
+        begin(connection, BETTER, proposed=PROPOSED)
+        assert begun(connection, "CF-2") == [BETTER]
+        take_back(connection, BETTER, by="B. Chen", reason="It did not last", at=NOW)
+        assert begun(connection, "CF-2") == []
+        row = connection.execute(chart_phase.select()).one()
+        assert (row.by, row.withdrawn_by, row.withdrawn_reason) == ("R. Adler", "B. Chen", "It did not last")
+        begin(connection, BETTER, proposed=PROPOSED)
+        assert begun(connection, "CF-2") == [BETTER]
+
+
+@pytest.mark.parametrize("left_out", [{"by": " "}, {"reason": ""}])
+def test_new_lines_need_a_name_and_a_reason(small_registry: Engine, left_out: dict[str, str]) -> None:
+    """Neither is guessed."""
+    with small_registry.begin() as connection, pytest.raises(OperatorError, match="the name of who approves"):
+        begin(connection, replace(BETTER, **left_out), proposed=PROPOSED)
+
+
+def test_lines_that_no_rule_proposes_are_refused(small_registry: Engine) -> None:
+    """Another month, another cause: a person alone does not move a line either."""
+    with small_registry.begin() as connection:
+        for other in (replace(BETTER, since=date(2026, 4, 1)), replace(BETTER, cause=Cause.INTERVENTION)):
+            with pytest.raises(OperatorError, match="no rule proposes"):
+                begin(connection, other, proposed=PROPOSED)
+        assert begun(connection, "CF-2") == []
+
+
+@pytest.mark.parametrize("left_out", [{"by": ""}, {"what": " "}, {"what": "x" * 501}])
+def test_test_of_change_says_what_and_who(small_registry: Engine, left_out: dict[str, str]) -> None:
+    """And briefly: it stands on a chart."""
+    with small_registry.begin() as connection, pytest.raises(OperatorError):
+        note(connection, replace(PLANNED, **left_out))
+
+
+def test_registry_of_an_older_version_gets_the_tables(postgres_url: str) -> None:
+    """Opened by this version it has them, empty, and what it held stays."""
+    old = open_registry(postgres_url)
+    for table in (chart_phase, test_of_change):
+        table.drop(old)
+    assert "chart_phase" not in inspect(old).get_table_names()
+    old.dispose()
+    now = open_registry(postgres_url)
+    with now.begin() as connection:
+        begin(connection, BETTER, proposed=PROPOSED)
+        assert (begun(connection, "CF-2"), tried(connection, "CF-2")) == ([BETTER], [])
+    now.dispose()
+    again = connect(postgres_url)
+    assert {"chart_phase", "test_of_change"} <= set(inspect(again).get_table_names())
+    again.dispose()
