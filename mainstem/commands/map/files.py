@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +15,6 @@ from connectors.delivery import look_into, shown
 from connectors.formats.bundles import held_in
 from connectors.formats.ndjson import read_batches
 from mainstem.commands.map.referred import SET_ASIDE, Aside, Patients, set_aside
-from mainstem.commands.map.tiers import PATIENT, AtTier, Births
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.config.site_mapper import KEY_BYTES, site_mapper
 from schemas.errors import OperatorError
@@ -26,6 +25,7 @@ from transforms.mapped import Mapped
 
 if TYPE_CHECKING:
     from mainstem.commands.map.derived import Kept
+    from mainstem.commands.map.tiers import AtTier
 
 Lines = Callable[[Iterable[Mapped]], Iterable[bytes]]
 """Records → what is written of them, a line each."""
@@ -92,8 +92,7 @@ def map_paths(
         aside = stack.enter_context(closing(Aside(referred)))
         bears = Patients(found, looking, cap=cap)
         mapper = site_mapper(file, secrets, look_up=aside.look_up, lent=aside.lent, bears=bears)
-        births = Births(found, site_mapper(file, secrets, types=(PATIENT,)), cap=cap)
-        at_tier = AtTier(tier, births) if tier is not None else None
+        at_tier = _at_tier(tier, found, file, secrets) if tier is not None else None
         lines = partial(_whole, file.site.site) if at_tier is None else at_tier.lines
         report = stack.enter_context(_private(problems)) if problems else None
         kept = stack.enter_context(closing(_kept(file.site, secrets))) if derive else None
@@ -107,6 +106,13 @@ def map_paths(
         trial.dropped, _, trial.parts_skipped = mapper.noticed.take()
         trial.flags, trial.unmapped = mapper.take_flags(), mapper.take_unmapped()
     return trial
+
+
+def _at_tier(tier: int, paths: Sequence[Path], file: SiteFile, secrets: Secrets) -> "AtTier":
+    from mainstem.commands.map.tiers import PATIENT, AtTier, Births
+
+    births = Births(paths, site_mapper(file, secrets, types=(PATIENT,)), cap=file.site.limits.line_bytes)
+    return AtTier(tier, births)
 
 
 def _kept(site: Site, secrets: Secrets) -> "Kept":
