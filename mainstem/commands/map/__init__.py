@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mainstem.commands.noticed import noticed
 from mainstem.commands.terminal import json_lines, progress_bars, reason_fix, say
 from schemas.errors import IncompleteError
+
+if TYPE_CHECKING:
+    from mainstem.commands.map.files import Trial
 
 group = typer.Typer()
 _NAMED = 20
@@ -67,6 +70,12 @@ def map_files(
             tier=tier,
             progress=progress,
         )
+    _say_what_became(trial, derive=derive, tier=tier)
+    if not trial.mapped and not trial.withdrawn:
+        raise IncompleteError("nothing could be mapped", "Give files of FHIR R4 resources, one a line.")
+
+
+def _say_what_became(trial: "Trial", *, derive: bool, tier: int | None) -> None:
     skipped = sum(trial.skipped.values())
     withdrawn = f" + withdrawn {trial.withdrawn:,}" if trial.withdrawn else ""
     derived = f" + {trial.derived:,} derived" if derive else ""
@@ -88,8 +97,6 @@ def map_files(
         _say_needed(trial.other_types)
     for line in noticed(trial.flags, trial.unmapped):
         say(line, err=True)
-    if not trial.mapped and not trial.withdrawn:
-        raise IncompleteError("nothing could be mapped", "Give files of FHIR R4 resources, one a line.")
 
 
 def _say_leaving(tier: int, leaving: Counter[str], held: Counter[str]) -> None:
