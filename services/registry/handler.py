@@ -95,6 +95,12 @@ def apply(connection: Connection, events: Sequence[Received]) -> None:
         raise PoisonError.of(named) from None
 
 
+def clear(connection: Connection) -> None:
+    """Empties the current records, for the kit to fill them again. `history` stays: what happened did."""
+    for table in RECORD_TABLES.values():
+        connection.execute(delete(table))
+
+
 def _refused(connection: Connection, events: Sequence[Received]) -> list[Received]:
     """The events that the database refuses on their own, found by halves."""
     attempt = connection.begin_nested()
