@@ -64,6 +64,8 @@ class Consumer:
     `session_timeout`: a lost consumer's partitions go to others after this; Tansu also takes half of it to admit a consumer.
     `setting`: what names `engine`'s database, in messages on what to do. `notice` is told, once, what keeps it waiting.
     `share`: take partitions by group membership, so that several processes can share the work; without it this one reads all.
+    `unknown_too`: `handler` is also given events of record types that this version does not know, to keep as they are.
+    `late_handler` is given what is older than what was handled of its record, and duplicates: for a history, which wants all of it.
     """
 
     def __init__(
@@ -75,6 +77,8 @@ class Consumer:
         engine: Engine,
         handler: Handler,
         load_handler: LoadHandler | None = None,
+        late_handler: Handler | None = None,
+        unknown_too: bool = False,
         only: Only = Only(),
         members: Collection[str] | None = None,
         after_letter: AfterLetter = "supersede",
@@ -111,8 +115,11 @@ class Consumer:
         self._letters = DeadLetters(self._settings, network, group, self._box)
         again = effects == "rebuild"
         noting = Noting(self._box, self._letters, hold=after_letter == "hold")
-        self._handling = Handling(self._ledger, handler, load_handler, self._letters, noting=noting, replays=again)
-        self._sieve = Sieve(group, only=only, members=members, since=start if isinstance(start, datetime) else None)
+        self._handling = Handling(
+            self._ledger, handler, load_handler, self._letters, late=late_handler, noting=noting, replays=again
+        )
+        since = start if isinstance(start, datetime) else None
+        self._sieve = Sieve(group, only=only, members=members, since=since, unknown_too=unknown_too)
         self._progress = Progress(engine, group, clock)
         self._returning = Returning(
             self._settings, self._topics[0], self._ledger, self._progress, clear if again else None
@@ -123,7 +130,7 @@ class Consumer:
 
     @property
     def ignored(self) -> Counter[str]:
-        """Events passed over because this version does not know their record type, by type."""
+        """Events of record types that this version does not know, by type: passed over, or with `unknown_too` handed over."""
         return self._sieve.ignored
 
     @property

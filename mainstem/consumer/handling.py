@@ -59,6 +59,7 @@ class Handling:
         load_handler: LoadHandler | None,
         letters: Letters,
         *,
+        late: Handler | None = None,
         noting: Noting | None = None,
         replays: bool = False,
     ) -> None:
@@ -66,6 +67,7 @@ class Handling:
         self._handler = handler
         self._load_handler = load_handler
         self._letters = letters
+        self._late = late
         self._noting = noting
         self._replays = replays
 
@@ -151,7 +153,7 @@ class Handling:
 
     def _batch(self, connection: Connection, events: Sequence[Received]) -> "_Batch":
         handled = self._ledger.handled(connection, {event.record_key for event in events})
-        return _Batch(handled, self._handler, self._replays)
+        return _Batch(handled, self._handler, self._late, self._replays)
 
     def _hand_over_loads(self, connection: Connection, loads: list[FoundLoad], handler: LoadHandler) -> list[Letter]:
         source_of = {id(load.event): load.source for load in loads}
@@ -177,15 +179,17 @@ NEVER: Version = (0, 0)
 class _Batch:
     """Lets through to the handler what is newer than what was handled of its record."""
 
-    def __init__(self, handled: dict[bytes, Version], handler: Handler, replays: bool) -> None:
+    def __init__(self, handled: dict[bytes, Version], handler: Handler, late: Handler | None, replays: bool) -> None:
         self._handled = handled
         self._handler = handler
+        self._late = late
         self._replays = replays
         self.moved: dict[bytes, Version] = {}
         self.handed_over = 0
 
     def hand_over(self, connection: Connection, events: Sequence[Received]) -> None:
         fresh: list[Received] = []
+        late: list[Received] = []
         moved: dict[bytes, Version] = {}
         for event in events:
             key, version = event.record_key, (event.epoch, event.sequence)
@@ -195,6 +199,10 @@ class _Batch:
             if version > known or (self._replays and event.replay and version == known):
                 moved[key] = version
                 fresh.append(event)
+            else:
+                late.append(event)
+        if late and self._late is not None:
+            self._late(connection, late)
         if fresh:
             self._handler(connection, fresh)
             self.handed_over += len(fresh)

@@ -17,6 +17,7 @@ from schemas.loads import is_load_topic
 from schemas.outcomes import RECORD_TYPES
 
 log = structlog.get_logger(__name__)
+READ_AGAIN = "Update the consumer, then read the topic from the start with a new group."
 
 
 class Only(NamedTuple):
@@ -39,8 +40,10 @@ class Sieve:
         only: Only = Only(),
         members: Collection[str] | None = None,
         since: datetime | None = None,
+        unknown_too: bool = False,
     ) -> None:
         self._group = group
+        self._unknown_too = unknown_too
         self._since = 0 if since is None else int(since.timestamp() * 1000)
         self._only = only
         self._members = None if members is None else frozenset(members)
@@ -80,9 +83,7 @@ class Sieve:
                 found.unusable.append(Letter(record, event))
             elif members is not None and event.site not in members:
                 found.unusable.append(Letter(record, LetterReason.FOREIGN_SITE))
-            elif event.record_type not in RECORD_TYPES:
-                self._ignore(event.record_type)
-            else:
+            elif event.record_type in RECORD_TYPES or self._unknown(event.record_type):
                 if codes and event.value is not None and _code(event.value) not in codes:
                     self.unwanted += 1
                     event.leave()
@@ -100,15 +101,18 @@ class Sieve:
         self.unwanted += not wanted
         return bool(wanted)
 
-    def _ignore(self, record_type: str) -> None:
+    def _unknown(self, record_type: str) -> bool:
+        """Counts an event of a type that this version does not know; whether it is handed over all the same."""
         if record_type not in self.ignored:
             log.warning(
-                "events of a record type that this version does not know are passed over",
+                "events of a record type that this version does not know",
                 group=self._group,
                 record_type=record_type,
-                fix="Update the consumer, then read the topic from the start with a new group.",
+                done="kept as they are" if self._unknown_too else "passed over",
+                fix="Update the consumer." if self._unknown_too else READ_AGAIN,
             )
         self.ignored[record_type] += 1
+        return self._unknown_too
 
 
 class _Record(msgspec.Struct):

@@ -214,6 +214,14 @@ class Loads:
         with self._database.read() as connection:
             return connection.scalars(wanted).first()
 
+    def mapped_by(self, site: str, part: str, mapping: str) -> list[TypeCounts]:
+        """The figures of a part of the work in each load of the site that did it by one mapping."""
+        row, load = tables.load_part.c, tables.load.c
+        wanted = select(row.figures).join_from(tables.load_part, tables.load, row.load == load.id)
+        with self._database.read() as connection:
+            found = connection.scalars(wanted.where(load.site == site, row.part == part, row.mapping == mapping))
+            return [TypeCounts(**each) for each in found]
+
     def figures(self, load_id: str) -> dict[str, TypeCounts]:
         """A load's figures by resource type: parts of a type (`Observation/2`) added up."""
         with self._database.read() as connection:

@@ -37,7 +37,7 @@ from transforms.rules.codes import (
 from transforms.rules.consents import consent_decisions, consent_scope, policy, verified
 from transforms.rules.contradictions import negative, out_of_order, together
 from transforms.rules.declaring import LENT, Kept, Lender, Members, Parts, Resource, all_of, choice, required
-from transforms.rules.devices import device, kept_device, timing_bounds
+from transforms.rules.devices import device, device_asked, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
 from transforms.rules.enrolments import (
@@ -165,6 +165,7 @@ __all__ = [
     "date_to_come",
     "deletion_marks",
     "device",
+    "device_asked",
     "diagnoses",
     "died",
     "dispense",

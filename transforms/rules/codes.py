@@ -46,10 +46,13 @@ def coded(*, every: str | None = None, text_is: Reason | None = None, **targets:
     return Rule((*wanted, *((every,) if every else ())), read)
 
 
-def coded_value(*, every: str, absent: str, word_to: str = "", **targets: str | tuple[str, ...]) -> Rule:
+def coded_value(
+    *, every: str, absent: str, word_to: str = "", listed: bool = False, **targets: str | tuple[str, ...]
+) -> Rule:
     """A coded value: as `coded`, but a text-only value is withheld and a null flavour says why there is no value.
 
-    A text that is a qualitative word of the closed list is read as its code, flagged, into the field `word_to`.
+    A text that is a qualitative word of the closed list is read as its code, flagged, into the field `word_to`. Codes without
+    a meaning are counted by name only where they are `listed`: many results have codes of their own.
     """
     rule = coded(every=every, text_is=None, **targets)
 
@@ -63,7 +66,7 @@ def coded_value(*, every: str, absent: str, word_to: str = "", **targets: str | 
         found = rule.read(raw, companion, setting)
         if not found.values.get(every):
             return Found({absent: "OT" if found.flags else null_flavour_of(reasons)}, found.flags)
-        return replace(found, unmapped=())  # many answers have codes of their own; only questions are mapped
+        return found if listed else replace(found, unmapped=())
 
     return Rule((*rule.gives, absent), read)
 
