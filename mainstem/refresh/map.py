@@ -11,9 +11,9 @@ import structlog
 
 from connectors.formats.ndjson import read_batches
 from connectors.landing import Kept
+from mainstem.publisher.beside import PublisherBeside
 from mainstem.refresh.absent import unjudged, withdraw_absent
 from mainstem.refresh.alone import Alone, is_older
-from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.cohort import roster_of
 from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.door import holding
@@ -91,7 +91,7 @@ def _map_type(
                 else:
                     part.take(lines, path, range(number, number + len(lines)))
         part.finish()
-    counts = refresh.store.loads.figures(load_id)[name]
+    counts = refresh.store.loads.figures(load_id, name)[name]
     log.info("mapped", site=refresh.site.site, load=load_id, type=name, **_brief(counts))
     return counts
 

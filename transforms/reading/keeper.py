@@ -39,10 +39,6 @@ class Keeper:
             outcomes.unusual[place] = self._outcome(head, line, outcomes)
         return outcomes
 
-    def record_count(self, lines: Sequence[bytes]) -> int:
-        """None of them gives a record."""
-        return 0
-
     def _outcome(self, head: Any, line: bytes, outcomes: Outcomes) -> Outcome:
         found = dict(zip(self._names, msgspec.structs.astuple(head), strict=True))
         ident, meta = found["id"], found["meta"]
