@@ -19,31 +19,36 @@ CALM = 9
 TRIES = 20_000
 
 
-def quiet_counts(chance: Random, sizes: Sequence[int], shares: Sequence[float]) -> list[int]:
-    """How many of each month's children reach it. `sizes` and `shares`: by month."""
+def quiet_counts(chance: Random, sizes: Sequence[int], shares: Sequence[float], *, before: int = 0) -> list[int]:
+    """How many of each month's children reach it. `sizes` and `shares`: by month; `before`: months before the first January."""
     counts: list[int] = []
     while len(counts) < len(sizes):
-        counts += _year(chance, sizes, shares, counts)
+        counts += _year(chance, sizes, shares, counts, _end(len(counts), len(sizes), before))
     return counts
 
 
-def quiet_noise(chance: Random, months: int) -> list[float]:
+def quiet_noise(chance: Random, months: int, *, before: int = 0) -> list[float]:
     """The same as standard errors from the level."""
     noise: list[float] = []
     while len(noise) < months:
         for _ in range(TRIES):
-            drawn = _scores(chance, min(12, months - len(noise)))
+            drawn = _scores(chance, _end(len(noise), months, before) - len(noise))
             if _quiet(noise[-_BEFORE:] + drawn):
                 noise += drawn
                 break
     return noise
 
 
+def _end(first: int, months: int, before: int) -> int:
+    """Where the calendar year ends that begins, or is under way, in a month."""
+    return min(before if first < before else first + 12, months)
+
+
 _BEFORE = 14
 
 
-def _year(chance: Random, sizes: Sequence[int], shares: Sequence[float], before: Sequence[int]) -> list[int]:
-    first, last = len(before), min(len(before) + 12, len(sizes))
+def _year(chance: Random, sizes: Sequence[int], shares: Sequence[float], before: Sequence[int], last: int) -> list[int]:
+    first = len(before)
     start = max(0, first - _BEFORE)
     for _ in range(TRIES):
         noise = _scores(chance, last - first)
