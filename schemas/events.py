@@ -14,6 +14,16 @@ from schemas.outcomes import AnyRecord
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
 CONTRACT_MAJOR = 1
+IMPLAUSIBLE = "implausible-"
+"""Flags of a provenance that begin so say that the value is not to be believed: whoever counts leaves it out, and says so."""
+IMPLAUSIBLE_FLAGS = tuple(
+    IMPLAUSIBLE + what
+    for what in (
+        *("low", "high"),
+        *("after-death", "before-birth", "future", "growth-velocity", "height-falling", "out-of-range", "weight-unit"),
+    )
+)
+"""All of them: a value outside the range of its code; what checks of the person's records found."""
 
 
 class Operation(StrEnum):
@@ -104,7 +114,9 @@ class Provenance(BaseModel):
     mapping: str = Field(description="Mapping and its version, `observation@1`.")
     software: str = Field(description="Version of Mainstem.")
     flags: list[str] = Field(
-        default_factory=list, description="What was noticed or changed: unit-converted, implausible-high …"
+        default_factory=list,
+        description="What was noticed or changed: unit-converted, implausible-high …; what checks of the person's records found: "
+        "implausible-out-of-range, implausible-height-falling …, duplicates.",
     )
 
 

@@ -27,6 +27,11 @@ def load_topic(network: str) -> str:
     return f"{network}.load.v{CONTRACT_MAJOR}"
 
 
+def is_load_topic(topic: str) -> bool:
+    """Whether a topic is a network's load topic, of any major."""
+    return topic.rsplit(".", 2)[-2:-1] == ["load"]
+
+
 def load_type(network: str, event: LoadEventType) -> str:
     """`ce_type` of a load event."""
     return f"{network}.load.{event}.v{CONTRACT_MAJOR}"
@@ -90,12 +95,22 @@ class TypeCounts(BaseModel):
     )
     sampled: int = Field(default=0, ge=0, description="Resources checked in full against FHIR R4.")
     nonconformant: int = Field(default=0, ge=0, description="Of these, resources that break a rule of FHIR R4.")
+    refused_judged: int = Field(
+        default=0, ge=0, description="Resources that gave no record and were checked in full against FHIR R4."
+    )
+    broken: dict[str, int] = Field(
+        default_factory=dict,
+        description="What the checked resources break, by how many: `Observation.status: missing`; `us-core-missing` what US Core "
+        "demands. Paths and kinds, no values; the most frequent alone.",
+    )
 
     def adds_up(self) -> bool:
         """Whether every resource read is accounted for."""
         return self.read == self.mapped + sum(self.skipped.values())
 
 
+BROKEN_AT_MOST = 50
+"""Rules that the figures of a type name as broken."""
 UNMAPPED_AT_MOST = 500
 """Codes without a meaning that the figures of a type name; beyond them only the flag is counted."""
 
@@ -212,7 +227,8 @@ def add_up(counts: Iterable[TypeCounts]) -> TypeCounts:
     """The sum of several figures."""
     total = TypeCounts()
     for each in counts:
-        for name in TypeCounts.model_fields:
-            one, more = getattr(total, name), getattr(each, name)
-            setattr(total, name, one + more if isinstance(one, int) else dict(Counter(one) + Counter(more)))
+        for name, more in each:
+            if more:  # most figures of most types are none
+                one = getattr(total, name)
+                setattr(total, name, one + more if isinstance(one, int) else dict(Counter(one) + Counter(more)))
     return total

@@ -43,8 +43,17 @@ def identity_of(declaration: str, given: str, time_zone: str) -> bytes:
 
 def derivation_of(wanted: str) -> str:
     """What decides about derived values, as one hash: which a network asks for, and how and by which tables they are made."""
+    return _all_of("derive", wanted)
+
+
+def judgement_of(wanted: str) -> str:
+    """What decides about what checks find, as one hash."""
+    return _all_of("quality", wanted)
+
+
+def _all_of(room: str, wanted: str) -> str:
     found = blake2b(wanted.encode(), digest_size=_BYTES)
-    for path, file in _all_files(files("transforms") / "derive", ""):
+    for path, file in _all_files(files("transforms") / room, ""):
         found.update(f"\0{path}\0".encode() + file.read_bytes())
     return found.hexdigest()
 

@@ -37,7 +37,7 @@ from connectors.pulled import EVERY_TYPE, Pulled, Shortfall
 from connectors.sorting import SORTED, UNKNOWN, Part, each_resource, files_by_type, named_type, plain_type, share
 from connectors.source import Source, Wanted
 from schemas.gaps import GapCause
-from schemas.outcomes import referred_types
+from schemas.outcomes import needed_by, referred_types
 from schemas.problems import Reason
 
 NAMED = 20
@@ -403,6 +403,13 @@ def _notes(cursor: FilesCursor) -> list[str]:
         said.append(f"and {len(cursor.refused) - NAMED} more files of the delivery not read")
     said += [f"still being written: {name}" for name in cursor.growing[:NAMED]]
     if cursor.others:
-        kinds = ", ".join(f"{name} ({count})" for name, count in list(cursor.others.items())[:NAMED])
+        kinds = ", ".join(f"{name} ({count}{_needed(name)})" for name, count in list(cursor.others.items())[:NAMED])
         said.append(f"files of types that the site is not read for: {kinds}")
-    return said + [f"{count} lines are {kind}, which is not mapped" for kind, count in cursor.unwanted.items()]
+    return said + [
+        f"{count} lines are {kind}, which is not mapped{_needed(kind)}" for kind, count in cursor.unwanted.items()
+    ]
+
+
+def _needed(kind: str) -> str:
+    """Which records of the model are made of a type that this version does not map."""
+    return f"; needed by {', '.join(records)}" if (records := needed_by(kind)) else ""

@@ -1,10 +1,16 @@
 """`mainstem registry`: the reference registry."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import read_settings, tell
+from mainstem.commands.terminal import AsJson, print_json, read_settings, say, stdout, tell
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 group = typer.Typer(
     name="registry", help="The reference registry: events into relational tables.", no_args_is_help=True
@@ -20,6 +26,16 @@ def run() -> None:
     run_registry(current.kafka_settings(), current.network, current.registry_url, say=tell)
 
 
+@group.command("rebuild")
+def rebuild() -> None:
+    """Empty the registry's current records; the next `mainstem registry run` fills them from the stream's beginning."""
+    from services.registry.running import rebuild as rebuild_registry
+
+    current = read_settings()
+    rebuild_registry(current.kafka_settings(), current.network, current.registry_url)
+    tell("the records are emptied; `mainstem registry run` fills them again")
+
+
 @group.command("serve")
 def serve(
     host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
@@ -30,3 +46,102 @@ def serve(
 
     current = read_settings()
     serve_api(current.registry_url, host=host, port=port, names=current.host_names, say=tell)
+
+
+tokens_group = typer.Typer(name="tokens", help="Who may read the registry over HTTP.", no_args_is_help=True)
+group.add_typer(tokens_group)
+TokenName = Annotated[str, typer.Argument(metavar="NAME", help="What the token is called.", show_default=False)]
+
+
+@contextmanager
+def _database() -> "Iterator[Connection]":
+    """The registry's database, in one transaction."""
+    from services.registry.database import in_words, open_registry
+
+    engine = open_registry(read_settings().registry_url)
+    try:
+        with in_words(engine), engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+@tokens_group.command(
+    "new", epilog="Example: mainstem registry tokens new warehouse --type observation --read export --days 365"
+)
+def new_token(
+    name: TokenName,
+    record_type: Annotated[
+        list[str] | None, typer.Option("--type", help="Record types it is for; all by default.")
+    ] = None,
+    site: Annotated[list[str] | None, typer.Option(help="Sites it is for; all by default.")] = None,
+    read: Annotated[
+        list[str] | None, typer.Option(help="What it reads: records, history, export, loads; all by default.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=36_500, help="Days until it ends; never by default.")] = None,
+) -> None:
+    """Make a token and print it, this once: only its hash is kept. From the first one on the API answers nobody without."""
+    from services.registry.tokens import make, scope_of
+
+    now = datetime.now(UTC)
+    expires = None if days is None else now + timedelta(days=days)
+    with _database() as connection:
+        secret = make(connection, name, scope_of(record_type or (), site or (), read or ()), now=now, expires=expires)
+    typer.echo(secret)
+
+
+@tokens_group.command("list", epilog="Example: mainstem registry tokens list --json")
+def list_tokens(as_json: AsJson = False) -> None:
+    """List the tokens that were ever made: what each is for, and whether it is good. Never the tokens themselves."""
+    from dataclasses import asdict
+
+    from services.registry.tokens import tokens
+
+    now = datetime.now(UTC)
+    with _database() as connection:
+        found = tokens(connection)
+    rows = [
+        {
+            "name": each.name,
+            "state": each.state(now),
+            **asdict(each.scope),
+            "created": each.created.isoformat(timespec="seconds"),
+            "expires": each.expires and each.expires.isoformat(timespec="seconds"),
+        }
+        for each in found
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        say("no token was ever made: the API answers whoever reaches it")
+        return
+    from rich.table import Table
+
+    table = Table("name", "state", "types", "sites", "reads", "created", "expires")
+    for row in rows:
+        scopes = (", ".join(row[kind]) or "all" for kind in ("types", "sites", "reads"))
+        table.add_row(row["name"], row["state"], *scopes, row["created"], row["expires"] or "never")
+    stdout().print(table)
+
+
+@tokens_group.command("revoke", epilog="Example: mainstem registry tokens revoke warehouse")
+def revoke_token(name: TokenName) -> None:
+    """End a token for good, from the next question on."""
+    from services.registry.tokens import revoke
+
+    with _database() as connection:
+        revoke(connection, name, datetime.now(UTC))
+    say(f"{name} is revoked")
+
+
+@group.command("erase", epilog="Example: mainstem registry erase s-19c2…")
+def erase_subjects(
+    subjects: Annotated[list[str], typer.Argument(metavar="SUBJECT…", help="Pseudonyms.", show_default=False)],
+) -> None:
+    """Forget subjects: their records, their history; nothing of them is taken again, whatever the stream brings."""
+    from services.registry.erasure import erase, proven
+
+    with _database() as connection:
+        count = erase(connection, proven(subjects), datetime.now(UTC))
+    say(f"{len(set(subjects)):,} erased: {count:,} records and changes are gone")

@@ -27,15 +27,38 @@ commits are only for lag monitors; after an assignment we read from the database
 
 What an event says is checked before any handler (`received`): headers, key and value must speak of the same record. What fails there, or
 what a handler refuses by `PoisonError`, goes to `<network>.dlq.<group>`, acknowledged before the offset moves, with a reason and its place
-but no text. Later events of the same record are handled on: each carries the whole record, so the next one supersedes what was lost.
-Events of a record type that this version does not know are passed over and counted (`Consumer.ignored`).
+and no text in its headers. Later events of the same record supersede it: each carries the whole record. With `after_letter="hold"` they
+wait for it instead, until `mainstem dlq retry` or `drop`. Events of a record type that this version does not know are passed over and
+counted (`Consumer.ignored`).
 
-Whoever writes a consumer needs this page and, for its types, `received` and `handling`; the other files are how the promise is kept.
-This room never sees the state of a site.
+When a handler raises: `PoisonError` puts the event aside; `TemporaryError`, and what a database or broker may get over, is tried again
+with growing pauses; anything else ends the run, with nothing of the transaction kept. A handler may take as long as it needs.
+
+Whoever writes a consumer needs this page and, for its types, `received` and `handling`, and tries the handler by `testing`; the other
+files are how the promise is kept. This room never sees the state of a site.
 """
 
-from mainstem.consumer.consumer import Consumer, StopSignal
+from mainstem.consumer.consumer import Consumer, Effects, StopSignal
 from mainstem.consumer.handling import Handler, LoadHandler
+from mainstem.consumer.letterbox import LetterState
+from mainstem.consumer.noting import AfterLetter
 from mainstem.consumer.received import LetterReason, PoisonError, Received
+from mainstem.consumer.returning import Clear
+from mainstem.consumer.sifting import Only
+from mainstem.consumer.starting import StateOf
 
-__all__ = ["Consumer", "Handler", "LetterReason", "LoadHandler", "PoisonError", "Received", "StopSignal"]
+__all__ = [
+    "AfterLetter",
+    "Clear",
+    "Consumer",
+    "Effects",
+    "Handler",
+    "LetterReason",
+    "LetterState",
+    "LoadHandler",
+    "Only",
+    "PoisonError",
+    "Received",
+    "StateOf",
+    "StopSignal",
+]

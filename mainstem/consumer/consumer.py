@@ -2,8 +2,10 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from typing import Any, Literal, Protocol
 
 import structlog
 from kafka import KafkaConsumer, TopicPartition
@@ -11,17 +13,22 @@ from kafka.errors import IllegalStateError, KafkaError
 from kafka.structs import OffsetAndMetadata
 from sqlalchemy import Engine
 
-from mainstem.consumer.dead_letters import DeadLetters, Letter
-from mainstem.consumer.handling import Found, FoundLoad, Handler, Handling, LoadHandler
+from mainstem.consumer.dead_letters import DeadLetters
+from mainstem.consumer.handling import Handler, Handling, LoadHandler
 from mainstem.consumer.ledger import ENGINE, Ledger, StaleError
-from mainstem.consumer.places import Places, Polled, Rebalances
-from mainstem.consumer.received import LetterReason, read_event, read_load
+from mainstem.consumer.letterbox import Letterbox
+from mainstem.consumer.membership import Membership
+from mainstem.consumer.noting import AfterLetter, Noting
+from mainstem.consumer.places import Places, Rebalances
+from mainstem.consumer.progress import At, Progress, Standing, standing
+from mainstem.consumer.returning import AwayError, Clear, Returning
+from mainstem.consumer.sifting import Only, Sieve
+from mainstem.consumer.starting import Start, StateOf
 from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
 from schemas.errors import OperatorError, TemporaryError
 from schemas.events import outcome_topic
-from schemas.loads import LoadEvent, load_topic
-from schemas.outcomes import RECORD_TYPES
+from schemas.loads import load_topic
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +36,15 @@ POLL_RECORDS = 5000
 """Events in one transaction at most."""
 ATTEMPTS = 8
 COMMIT_SECONDS = 5.0
+"""Between two words on how far we are, to Kafka and into the database; and two looks for letters that are due."""
+POLL_INTERVAL_MS = 300_000
+"""Kafka's own `max_poll_interval_ms`."""
+PATIENCE_SECONDS = 2.0
+"""A group that admits a member takes no longer, unless one of its members is gone without goodbye."""
+
+Effects = Literal["once", "rebuild"]
+"""What may happen again. `rebuild`: tables, which can be cleared and filled again, and which replayed events fill again. `once`: what
+reaches the world, such as a message; an event that was handled never comes again, and nothing is read again from the start."""
 
 
 class StopSignal(Protocol):
@@ -38,12 +54,18 @@ class StopSignal(Protocol):
 
 
 class Consumer:
-    """Feeds `handler` from a network's outcome topic, and `load_handler` from its load topic. Connects at the first run; the kit's two tables are made in `engine`'s
-    database.
+    """Feeds `handler` from a network's outcome topic, and `load_handler` from its load topic. Connects at the first run; the kit's tables
+    are made in `engine`'s database.
 
+    `only`: sites, types and codes that are wanted. `members`: the network's sites; an event of any other is a dead letter.
+    `after_letter`: whether later events of a record of which one is a dead letter supersede it, or wait for it.
+    `effects`, `start`, `clear`: whether the handler's effects may be made again, from where a new group reads, and what empties the
+    handler's tables when they have to be made again: a consumer that was away for longer than withdrawals are kept rebuilds by it.
     `session_timeout`: a lost consumer's partitions go to others after this; Tansu also takes half of it to admit a consumer.
-    `setting`: what names `engine`'s database, in messages on what to do.
+    `setting`: what names `engine`'s database, in messages on what to do. `notice` is told, once, what keeps it waiting.
     `share`: take partitions by group membership, so that several processes can share the work; without it this one reads all.
+    `unknown_too`: `handler` is also given events of record types that this version does not know, to keep as they are.
+    `late_handler` is given what is older than what was handled of its record, and duplicates: for a history, which wants all of it.
     """
 
     def __init__(
@@ -55,34 +77,84 @@ class Consumer:
         engine: Engine,
         handler: Handler,
         load_handler: LoadHandler | None = None,
+        late_handler: Handler | None = None,
+        unknown_too: bool = False,
+        only: Only = Only(),
+        members: Collection[str] | None = None,
+        after_letter: AfterLetter = "supersede",
+        effects: Effects = "rebuild",
+        start: Start = "beginning",
+        clear: Clear | None = None,
         share: bool = True,
         session_timeout: float = 6.0,
         poll_records: int = POLL_RECORDS,
         setting: str = ENGINE,
         attempts: int = ATTEMPTS,
         sleep: Callable[[float], Any] = time.sleep,
+        clock: Callable[[], float] = time.time,
+        notice: Callable[[str], Any] = lambda sentence: None,
         **client_options: Any,
     ) -> None:
         self._settings = as_settings(reach)
         self._network = network
-        self._load_topic = load_topic(network)
-        self._topics = [outcome_topic(network), *([self._load_topic] if load_handler else [])]
+        self._topics = [outcome_topic(network), *([load_topic(network)] if load_handler else [])]
         self._group = group
+        self._engine = engine
+        self._start = start
         self._share = share
         self._session_timeout = session_timeout
-        self._poll_records = poll_records
         self._attempts = attempts
         self._sleep = sleep
-        self._options = client_options
+        self._notice = notice
+        self._options = _options(group, share, session_timeout, poll_records) | client_options
         self._client: KafkaConsumer | None = None
         self._places: Places | None = None
         self._goals: dict[TopicPartition, int] = {}
         self._ledger = Ledger(engine, group, setting=setting)
-        self._letters = DeadLetters(self._settings, network, group)
-        self._handling = Handling(self._ledger, handler, load_handler, self._letters)
-        self.ignored: Counter[str] = Counter()
-        """Events passed over because this version does not know their record type, by type."""
-        self._committed_at = 0.0
+        self._box = Letterbox(engine, group)
+        self._letters = DeadLetters(self._settings, network, group, self._box)
+        again = effects == "rebuild"
+        noting = Noting(self._box, self._letters, hold=after_letter == "hold")
+        self._handling = Handling(
+            self._ledger, handler, load_handler, self._letters, late=late_handler, noting=noting, replays=again
+        )
+        since = start if isinstance(start, datetime) else None
+        self._sieve = Sieve(group, only=only, members=members, since=since, unknown_too=unknown_too)
+        self._progress = Progress(engine, group, clock)
+        self._returning = Returning(
+            self._settings, self._topics[0], self._ledger, self._progress, clear if again else None
+        )
+        self._membership = Membership(self._options["max_poll_interval_ms"] / 3000, notice)
+        self._told_at = 0.0
+        self._alone_since: float | None = None
+
+    @property
+    def ignored(self) -> Counter[str]:
+        """Events of record types that this version does not know, by type: passed over, or with `unknown_too` handed over."""
+        return self._sieve.ignored
+
+    @property
+    def unwanted(self) -> int:
+        """Events passed over because `only` leaves them out."""
+        return self._sieve.unwanted
+
+    def standing(self) -> list[Standing]:
+        """How far the group is, a line a topic; a few seconds old at most while it runs."""
+        return standing(self._engine, self._group)
+
+    def lag(self) -> int:
+        """Offsets from where we are to the end of our partitions, as far as was told: events, and a few marks that are none."""
+        if self._client is None or self._places is None:
+            return 0
+        offsets = self._places.offsets()
+        return sum(max(0, (self._client.highwater(partition) or 0) - at) for partition, at in offsets.items())
+
+    def rebuild(self) -> None:
+        """Empty the handler's tables by `clear` and read everything again from the beginning, at the next run."""
+        self._ledger.create_tables()
+        self._returning.rebuild()
+        if self._places is not None:
+            self._places.forget()
 
     def __enter__(self) -> "Consumer":
         return self
@@ -99,9 +171,10 @@ class Consumer:
         handled, told = 0, (-1, 0)
         while not stop.is_set():
             handled += (new := self._step(idle))
-            news = (handled, self.ignored.total())
+            news = (handled, self.ignored.total() + self.unwanted)
             if on_caught_up and not new and news != told and self._caught_up():
                 told = news
+                self._say_how_far(*self._connected())
                 on_caught_up(handled)
         return handled
 
@@ -120,7 +193,9 @@ class Consumer:
                     "Run it again; look whether other members of the group are stuck.",
                 )
             handled += self._step(0.5)
-        return handled
+        client, places = self._connected()
+        self._say_how_far(client, places)
+        return handled + self._again(client, self._partitions(client))
 
     def close(self) -> None:
         """Leave the group and close the connections; offsets are already in the database."""
@@ -153,50 +228,78 @@ class Consumer:
                 raise problem from cause
             pause = min(10.0, 0.25 * 2**attempt)
             log.warning("consuming again", group=self._group, cause=problem.cause, attempt=attempt, pause=pause)
+            self._notice(f"{problem.cause}; trying again")
             self._sleep(pause)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _poll(self, idle: float) -> int:
         client, places = self._connected()
-        polled = places.admit(client.poll(timeout_ms=int(idle * 1000)))
-        if not polled:
+        try:
+            polled = places.admit(client.poll(timeout_ms=int(idle * 1000)))
+        except AwayError as away:
+            self._notice(away.told)
+            self.rebuild()
             return 0
-        moves = places.moves(polled)
-        handled = self._handling.handle(moves, self._read(polled))
-        places.moved(moves)
+        self._tell_silence(client)
+        handled = 0
+        if polled:
+            moves = places.moves(polled)
+            with self._kept(client):
+                handled = self._handling.handle(moves, self._sieve.sort(polled))
+            places.moved(moves)
+            self._progress.applied(polled)
+        return handled + self._now_and_then(client, places)
+
+    def _kept(self, client: KafkaConsumer) -> AbstractContextManager[None]:
+        return self._membership.kept(client) if self._share else nullcontext()
+
+    def _now_and_then(self, client: KafkaConsumer, places: Places) -> int:
+        """Says how far we are, and handles letters that are due; returns how many events were new by that."""
+        if time.monotonic() - self._told_at < COMMIT_SECONDS or not places.ours():
+            return 0
+        self._told_at = time.monotonic()
+        self._say_how_far(client, places)
         self._commit_advisory(client, places)
-        return handled
+        return self._again(client, places.ours())
 
-    def _read(self, polled: Polled) -> Found:
-        found = Found([], [], [])
-        for partition, records in polled.items():
-            loads = partition.topic == self._load_topic
-            for record in records:
-                event = read_load(record) if loads else read_event(record)
-                if isinstance(event, LetterReason):
-                    found.unusable.append(Letter(record, event))
-                elif isinstance(event, LoadEvent):
-                    found.loads.append(FoundLoad(event, record))
-                elif event.record_type in RECORD_TYPES:
-                    found.events.append(event)
-                else:
-                    self._ignore(event.record_type)
-        return found
+    def _again(self, client: KafkaConsumer, partitions: Collection[TopicPartition]) -> int:
+        """Handles the letters that are due, of these partitions."""
+        if not (due := self._box.due(partitions)):
+            return 0
+        with self._kept(client):
+            return self._handling.again(due, self._letters.read)
 
-    def _ignore(self, record_type: str) -> None:
-        if record_type not in self.ignored:
-            log.warning(
-                "events of a record type that this version does not know are passed over",
-                group=self._group,
-                record_type=record_type,
-                fix="Update the consumer, then read the topic from the start with a new group.",
+    def _commit_advisory(self, client: KafkaConsumer, places: Places) -> None:
+        """Tell Kafka our place, for lag monitors; nothing depends on it."""
+        if self._share and (offsets := places.offsets()):
+            client.commit_async({partition: OffsetAndMetadata(n, "", -1) for partition, n in offsets.items()})
+
+    def _say_how_far(self, client: KafkaConsumer, places: Places) -> None:
+        offsets = places.offsets()
+        ends = {partition: client.highwater(partition) for partition in offsets}
+        self._progress.write({p: At(client.position(p) or n, ends[p] or n) for p, n in offsets.items()})
+
+    def _tell_silence(self, client: KafkaConsumer) -> None:
+        """That the group gives us nothing yet, when that takes longer than it should."""
+        if not self._share or client.assignment():
+            self._alone_since = None
+            return
+        now = time.monotonic()
+        self._alone_since = self._alone_since or now
+        if self._alone_since > 0 and now - self._alone_since > PATIENCE_SECONDS:
+            self._alone_since = -1.0
+            log.info("waiting for the group", group=self._group, seconds=self._session_timeout)
+            self._notice(
+                f"group {self._group} gives us no partition yet: another member has them all, or one was killed and is given up after "
+                f"{self._session_timeout:.0f} s"
             )
-        self.ignored[record_type] += 1
 
     def _connected(self) -> tuple[KafkaConsumer, Places]:
         if self._client is None or self._places is None:
             self._ledger.create_tables()
-            self._client = client = KafkaConsumer(**self._client_options())
+            if isinstance(self._start, StateOf):
+                self._ledger.adopt(self._start.group)
+            self._client = client = KafkaConsumer(**self._settings.client_options() | self._options)
             settle(client)
             for topic in self._topics:
                 if not client.partitions_for_topic(topic):
@@ -209,24 +312,8 @@ class Consumer:
                 client.subscribe(self._topics, listener=rebalances)
             else:
                 client.assign(self._partitions(client))
-            self._places = Places(client, self._ledger, rebalances)
+            self._places = Places(client, self._ledger, rebalances, start=self._start, prove=self._returning.prove)
         return self._client, self._places
-
-    def _client_options(self) -> dict[str, Any]:
-        return {
-            **self._settings.client_options(),
-            "client_id": f"mainstem-consumer-{self._group}",
-            "group_id": self._group if self._share else None,
-            "auto_offset_reset": "earliest",
-            "enable_auto_commit": False,
-            "isolation_level": "read_committed",
-            "allow_auto_create_topics": False,
-            "session_timeout_ms": int(self._session_timeout * 1000),
-            "heartbeat_interval_ms": int(self._session_timeout * 1000 / 4),
-            "max_poll_records": self._poll_records,
-            "metrics_enabled": False,
-            **self._options,
-        }
 
     def _ends(self) -> dict[TopicPartition, int]:
         with kafka_errors(self._settings):
@@ -274,10 +361,19 @@ class Consumer:
             return False  # taken from us since we asked
         return bool(position >= goal)
 
-    def _commit_advisory(self, client: KafkaConsumer, places: Places) -> None:
-        """Tell Kafka our place now and then, for lag monitors; nothing depends on it."""
-        if not self._share or time.monotonic() - self._committed_at < COMMIT_SECONDS:
-            return
-        self._committed_at = time.monotonic()
-        if offsets := {partition: OffsetAndMetadata(n, "", -1) for partition, n in places.offsets().items()}:
-            client.commit_async(offsets)
+
+def _options(group: str, share: bool, session_timeout: float, poll_records: int) -> dict[str, Any]:
+    """How our consumers differ from kafka-python's."""
+    return {
+        "client_id": f"mainstem-consumer-{group}",
+        "group_id": group if share else None,
+        "auto_offset_reset": "earliest",
+        "enable_auto_commit": False,
+        "isolation_level": "read_committed",
+        "allow_auto_create_topics": False,
+        "session_timeout_ms": int(session_timeout * 1000),
+        "heartbeat_interval_ms": int(session_timeout * 1000 / 4),
+        "max_poll_interval_ms": POLL_INTERVAL_MS,
+        "max_poll_records": poll_records,
+        "metrics_enabled": False,
+    }

@@ -1,23 +1,42 @@
 """The topic of what a consumer could not use."""
 
+from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
 
+import msgspec
 import structlog
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from mainstem.consumer.received import LetterReason
+from mainstem.consumer.received import LetterReason, record_named
 from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import KafkaSettings, kafka_errors
 from mainstem.kafka.topics import create_missing, dead_letter_topic, dead_letters
 from schemas.errors import MainstemError, OperatorError
+from schemas.loads import is_load_topic
 
 log = structlog.get_logger(__name__)
 
 
 LARGEST = 900_000
-"""Bytes of key and value: a broker takes batches of 1,048,588 bytes if nobody told it otherwise."""
+"""Bytes of key and content: a broker takes batches of 1,048,588 bytes if nobody told it otherwise."""
+NAMELESS = (LetterReason.CONTRADICTION, LetterReason.FOREIGN_SITE)
+"""Reasons by which a letter is no record's: it may not hold back what it only names."""
+
+
+class Place(NamedTuple):
+    """Where a Kafka record lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+def place_of(record: Any) -> Place:
+    """Where a Kafka record lies."""
+    return Place(record.topic, record.partition, record.offset)
 
 
 class Letter(NamedTuple):
@@ -26,40 +45,167 @@ class Letter(NamedTuple):
     record: Any
     reason: LetterReason
 
+    @property
+    def place(self) -> Place:
+        """Where the record came from."""
+        return place_of(self.record)
+
+    @property
+    def of_record(self) -> bytes | None:
+        """The outcome record it is a change of, 16 bytes; None where it names none, or speaks of more than one."""
+        return None if self.reason in NAMELESS or is_load_topic(self.record.topic) else record_named(self.record)
+
+
+class Returned(NamedTuple):
+    """A Kafka record as its letter gives it back."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+
+
+class Notes(Protocol):
+    """What the database knows of letters that were sent."""
+
+    def known(self, places: Iterable[Place]) -> Mapping[Place, int]:
+        """Those of the places whose letters it has, and where these lie."""
+        ...
+
+    def last_of(self, partition: TopicPartition) -> int:
+        """Where the last letter of a partition lies; -1 for none."""
+        ...
+
+
+class _NoNotes:
+    """Of letters without a database."""
+
+    def known(self, places: Iterable[Place]) -> Mapping[Place, int]:
+        return {}
+
+    def last_of(self, partition: TopicPartition) -> int:
+        return -1
+
 
 class DeadLetters:
-    """Sends what could not be read to the group's dead-letter topic and waits for the acknowledgement."""
+    """Sends what could not be read to the group's dead-letter topic and waits for the acknowledgement.
 
-    def __init__(self, settings: KafkaSettings, network: str, group: str) -> None:
+    A letter that was acknowledged is not sent again, though we were killed before the place moved: what lies in the topic behind the
+    letters of a partition that the database knows is looked through before the first is sent.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        network: str,
+        group: str,
+        notes: Notes | None = None,
+    ) -> None:
         self._settings = settings
         self._network = network
         self._group = group
+        self._notes = notes or _NoNotes()
+        self._topic = dead_letter_topic(network, group)
         self._producer: KafkaProducer | None = None
+        self._sent: dict[Place, int] = {}
+        self._looked: set[TopicPartition] = set()
 
     def send(self, letters: Sequence[Letter]) -> None:
         """All of them, then one wait. Raises when a letter was not acknowledged: the offset must then stay."""
         if not letters:
             return
         self._prove_topic()
+        self._look(letters)
+        self._sent |= self._notes.known(letter.place for letter in letters if letter.place not in self._sent)
+        if not (unsent := [letter for letter in letters if letter.place not in self._sent]):
+            return
         producer = self._connected()
-        topic = dead_letter_topic(self._network, self._group)
         with kafka_errors(self._settings):
-            sent = [producer.send(topic, **_as_sent(letter)) for letter in letters]
+            sent = [producer.send(self._topic, **_as_sent(letter)) for letter in unsent]
             producer.flush(timeout=40)
-            for future in sent:
-                future.get(timeout=40)
-        first = letters[0].record
+            self._sent |= {
+                letter.place: future.get(timeout=40).offset for letter, future in zip(unsent, sent, strict=True)
+            }
         log.error(
             "dead letters",
-            topic=topic,
-            reasons=dict(Counter(letter.reason.value for letter in letters)),
-            first=f"{first.topic} {first.partition}:{first.offset}",
+            topic=self._topic,
+            reasons=dict(Counter(letter.reason.value for letter in unsent)),
+            first=f"{unsent[0].record.topic} {unsent[0].record.partition}:{unsent[0].record.offset}",
         )
+
+    def offset_of(self, place: Place) -> int:
+        """Where the letter of a place lies; -1 where the broker did not say."""
+        return self._sent.get(place, -1)
+
+    def forget(self, moves: Mapping[TopicPartition, tuple[int, int]]) -> None:
+        """The places have moved on: the database knows these letters."""
+        if self._sent:
+            before = {partition: after for partition, (_, after) in moves.items()}
+            for place in list(self._sent):
+                if place.offset < before.get(TopicPartition(place.topic, place.partition), 0):
+                    del self._sent[place]
+
+    def read(self, places: Mapping[Place, int]) -> dict[Place, Returned]:
+        """The records whose letters, of these places, lie at these offsets; those that are no longer there are left out."""
+        found: dict[Place, Returned] = {}
+        known = [offset for offset in places.values() if offset >= 0]
+        start = min(known) if len(known) == len(places) else 0
+        with self._reading(TopicPartition(self._topic, 0), start) as records:
+            for record in records:
+                place = _place_of(record)
+                if place is not None and place in places and (content := _given_back(record, place)):
+                    found[place] = content
+                if len(found) == len(places):
+                    break
+        for place in places.keys() - found.keys():  # too large for a letter, or older than the topic keeps
+            if content := self._at_its_source(place):
+                found[place] = content
+        return found
 
     def close(self) -> None:
         if self._producer is not None:
             self._producer.close(timeout=2)
             self._producer = None
+
+    def _look(self, letters: Sequence[Letter]) -> None:
+        """What was sent of these partitions by a process before us, and never came into the database."""
+        partitions = {TopicPartition(letter.place.topic, letter.place.partition) for letter in letters}
+        if not (new := partitions - self._looked):
+            return
+        start = min(self._notes.last_of(partition) for partition in new) + 1
+        with self._reading(TopicPartition(self._topic, 0), start) as records:
+            for record in records:
+                if place := _place_of(record):
+                    self._sent.setdefault(place, record.offset)
+        self._looked |= new
+
+    def _at_its_source(self, place: Place) -> Returned | None:
+        with self._reading(TopicPartition(place.topic, place.partition), place.offset) as records:
+            found = next(records, None)
+        if found is None or found.offset != place.offset:
+            return None
+        return Returned(*place, found.key, found.value, list(found.headers))
+
+    @contextmanager
+    def _reading(self, partition: TopicPartition, start: int) -> Iterator[Iterator[Any]]:
+        """The records of a partition from an offset on up to its end."""
+        with kafka_errors(self._settings):
+            client = KafkaConsumer(
+                **self._settings.client_options(),
+                client_id=f"mainstem-dead-letters-{self._group}",
+                auto_offset_reset="earliest",
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+                allow_auto_create_topics=False,
+                metrics_enabled=False,
+            )
+            settle(client)
+            try:
+                yield _records(client, partition, start)
+            finally:
+                client.close(autocommit=False, timeout_ms=1000)
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:
@@ -91,13 +237,49 @@ class DeadLetters:
             ) from exc
 
 
+def _records(client: KafkaConsumer, partition: TopicPartition, start: int) -> Iterator[Any]:
+    client.assign([partition])
+    first = client.beginning_offsets([partition])[partition]
+    end = client.end_offsets([partition])[partition]
+    if start > end:
+        return
+    client.seek(partition, max(start, first))
+    while True:
+        for records in client.poll(timeout_ms=500).values():
+            yield from records
+        # Tansu's end lies within the last batch; a fetch's watermark is behind it.
+        if (client.position(partition) or 0) >= max(end, client.highwater(partition) or 0):
+            return
+
+
+class _Encoded(msgspec.Struct):
+    """Bytes that are no text."""
+
+    base64: str
+
+
+_Text = str | _Encoded | None
+
+
+class _Content(msgspec.Struct):
+    """The value of a letter: the record's headers and value, as text where they are text."""
+
+    headers: list[tuple[str, _Text]]
+    value: _Text
+
+
+_content = msgspec.json.Decoder(_Content)
+
+
 def _as_sent(letter: Letter) -> dict[str, Any]:
-    """The record as it came, with reason and place; never text of the event or of an error in a header.
+    """The record as it came within the letter's value, its reason and place in headers: never text of the event or of an error there.
 
     What is too large for any topic is left out, so that it cannot hold the offset for ever; the place says where it lies.
     """
     record = letter.record
-    key, value = record.key or b"", record.value
+    key = record.key or b""
+    headers = [(name, _as_text(text)) for name, text in record.headers]
+    value: bytes | None = msgspec.json.encode(_Content(headers, _as_text(record.value)))
     facts = {
         "reason": letter.reason.value,
         "stage": "consume",
@@ -106,6 +288,47 @@ def _as_sent(letter: Letter) -> dict[str, Any]:
         "offset": record.offset,
     }
     if len(key) + len(value or b"") > LARGEST:
-        facts["left-out-bytes"] = len(key) + len(value or b"")
+        facts["left-out-bytes"] = len(key) + len(record.value or b"")
         key, value = key[:100], None
     return {"key": key, "value": value, "headers": [(name, str(fact).encode()) for name, fact in facts.items()]}
+
+
+def _as_text(content: bytes | None) -> _Text:
+    if content is None:
+        return None
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return _Encoded(b64encode(content).decode())
+
+
+def _as_bytes(text: _Text) -> bytes | None:
+    if isinstance(text, _Encoded):
+        return b64decode(text.base64)
+    return None if text is None else text.encode()
+
+
+def _place_of(letter: Any) -> Place | None:
+    """Whose letter it is; None where it is none of ours."""
+    facts = dict(letter.headers)
+    try:
+        return Place(facts["topic"].decode(), int(facts["partition"]), int(facts["offset"]))
+    except (KeyError, ValueError, AttributeError, TypeError):
+        return None
+
+
+def _given_back(letter: Any, place: Place) -> Returned | None:
+    """The record of a letter; None where it was left out, or is not ours to read."""
+    try:
+        content = _content.decode(letter.value or b"")
+        headers = [(name, _as_bytes(text)) for name, text in content.headers]
+        return Returned(*place, letter.key or None, _as_bytes(content.value), headers)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
+def as_shown(record: Returned) -> dict[str, Any]:
+    """A record for a person's eyes: text where it is text."""
+    headers = [(name, _as_text(text)) for name, text in record.headers]
+    content = _Content(headers, _as_text(record.value))
+    return {"key": msgspec.to_builtins(_as_text(record.key)), **msgspec.to_builtins(content)}

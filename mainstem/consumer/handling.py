@@ -6,16 +6,18 @@ stays. No event is handed over more than some thirteen times.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from kafka import TopicPartition
 from sqlalchemy import Connection
 
-from mainstem.consumer.dead_letters import DeadLetters, Letter
+from mainstem.consumer.dead_letters import Letter, Place
 from mainstem.consumer.ledger import Ledger, Version
-from mainstem.consumer.received import LetterReason, PoisonError, Received
+from mainstem.consumer.letterbox import LetterState, Noted
+from mainstem.consumer.noting import Moves, Noting
+from mainstem.consumer.received import LetterReason, PoisonError, Received, read_event, read_load
 from schemas.errors import OperatorError
-from schemas.loads import LoadEvent
+from schemas.loads import LoadEvent, is_load_topic
 
 Handler = Callable[[Connection, Sequence[Received]], Any]
 """Writes the effect of events, in their order, by the connection given; neither commits nor rolls back. It may be called several
@@ -24,6 +26,12 @@ LoadHandler = Callable[[Connection, Sequence[LoadEvent]], Any]
 """The same for the sites' loads; one may come twice."""
 
 E = TypeVar("E", Received, LoadEvent)
+
+
+class Letters(Protocol):
+    """Where unusable records go; `DeadLetters` outside of tests."""
+
+    def send(self, letters: Sequence[Letter]) -> None: ...
 
 
 class FoundLoad(NamedTuple):
@@ -45,48 +53,116 @@ class Handling:
     """Hands over what was found, each event's effect once."""
 
     def __init__(
-        self, ledger: Ledger, handler: Handler, load_handler: LoadHandler | None, letters: DeadLetters
+        self,
+        ledger: Ledger,
+        handler: Handler,
+        load_handler: LoadHandler | None,
+        letters: Letters,
+        *,
+        late: Handler | None = None,
+        noting: Noting | None = None,
+        replays: bool = False,
     ) -> None:
         self._ledger = ledger
         self._handler = handler
         self._load_handler = load_handler
         self._letters = letters
+        self._late = late
+        self._noting = noting
+        self._replays = replays
 
-    def handle(self, moves: Mapping[TopicPartition, tuple[int, int]], found: Found) -> int:
+    def handle(self, moves: Moves, found: Found) -> int:
         """One transaction: offsets from → to, guards, effects. Returns how many outcome events were new.
 
         What is unusable is acknowledged by the dead-letter topic before the offset moves, and outside of the transaction,
         so that a slow broker holds no lock: a transaction that meets something new is taken back, the letters are sent,
-        and the rest is handed over again. A crash in between sends a letter twice, and never loses one.
+        and the rest is handed over again. A crash in between loses no letter, and the next process finds it sent.
         """
-        put_aside: set[int] = set()
+        put_aside: dict[int, Letter] = {}
         while True:
             try:
                 return self._attempt(moves, found, put_aside)
             except _Unsent as unsent:
                 self._letters.send(unsent.letters)
-                put_aside |= {id(letter.record) for letter in unsent.letters}
+                put_aside |= {id(letter.record): letter for letter in unsent.letters}
 
-    def _attempt(self, moves: Mapping[TopicPartition, tuple[int, int]], found: Found, put_aside: set[int]) -> int:
+    def again(self, letters: Sequence[Noted], read: Callable[[Mapping[Place, int]], Mapping[Place, Any]]) -> int:
+        """Letters that are due, in their order, each as if it came now. Returns how many events were new.
+
+        Of a record of which one still cannot be used, the later ones wait on.
+        """
+        assert self._noting is not None
+        partitions = {TopicPartition(noted.place.topic, noted.place.partition) for noted in letters}
+        records = read({noted.place: noted.letter_offset for noted in letters})
+        places = self._ledger.stored()
+        new, stuck = 0, set[bytes | None]()
+        with self._ledger.transaction({partition: (places[partition],) * 2 for partition in partitions}) as connection:
+            known = self._noting.box.states(connection, records)
+            for noted in letters:
+                if noted.state != known.get(noted.place, noted.state) or noted.record in stuck - {None}:
+                    continue
+                state, reason = self._again(connection, records.get(noted.place))
+                self._noting.box.settle(connection, noted.place, state, reason)
+                new += state is LetterState.HANDLED
+                if state is LetterState.WAITING:
+                    stuck.add(noted.record)
+        return new
+
+    def _again(self, connection: Connection, record: Any) -> tuple[LetterState, LetterReason | None]:
+        """What became of a record that is handed over once more; None: its letter is no longer there."""
+        if record is None:
+            return LetterState.WAITING, LetterReason.GONE
+        if is_load_topic(record.topic):
+            load = read_load(record)
+            if isinstance(load, LetterReason):
+                return LetterState.WAITING, load
+            poison = _by_halves(connection, [load], self._load_handler or _ignore)
+            return (LetterState.WAITING, poison[0][1]) if poison else (LetterState.HANDLED, None)
+        event = read_event(record)
+        if isinstance(event, LetterReason):
+            return LetterState.WAITING, event
+        batch = self._batch(connection, [event])
+        if refused := _by_halves(connection, [event], batch.hand_over):
+            return LetterState.WAITING, refused[0][1]
+        self._ledger.remember(connection, batch.moved)
+        return (LetterState.HANDLED if batch.handed_over else LetterState.SUPERSEDED), None
+
+    def _attempt(self, moves: Moves, found: Found, put_aside: dict[int, Letter]) -> int:
         """The transaction. Raises _Unsent, and keeps nothing, where something is unusable that is not put aside yet."""
         events = [event for event in found.events if id(event.source) not in put_aside]
         loads = [load for load in found.loads if id(load.source) not in put_aside]
         with self._ledger.transaction(moves) as connection:
-            batch = _Batch(self._ledger.handled(connection, {event.record_key for event in events}), self._handler)
-            poison = _by_halves(connection, events, batch.hand_over)
             letters = [letter for letter in found.unusable if id(letter.record) not in put_aside]
-            letters += [Letter(event.source, reason) for event, reason in poison]
+            if self._noting is not None:
+                events, held = self._noting.held_back(connection, events, [*put_aside.values(), *letters])
+                letters += held
+            batch = self._batch(connection, events)
+            letters += [
+                Letter(event.source, reason) for event, reason in _by_halves(connection, events, batch.hand_over)
+            ]
             if self._load_handler is not None:
                 letters += self._hand_over_loads(connection, loads, self._load_handler)
             if letters:
                 raise _Unsent(letters)
             self._ledger.remember(connection, batch.moved)
+            if self._noting is not None:
+                self._noting.note(connection, put_aside.values(), batch.moved.keys(), events)
+        if self._noting is not None:
+            self._noting.committed(moves)
         return batch.handed_over
+
+    def _batch(self, connection: Connection, events: Sequence[Received]) -> "_Batch":
+        handled = self._ledger.handled(connection, {event.record_key for event in events})
+        return _Batch(handled, self._handler, self._late, self._replays)
 
     def _hand_over_loads(self, connection: Connection, loads: list[FoundLoad], handler: LoadHandler) -> list[Letter]:
         source_of = {id(load.event): load.source for load in loads}
         poison = _by_halves(connection, [load.event for load in loads], handler)
         return [Letter(source_of[id(event)], reason) for event, reason in poison]
+
+
+def _ignore(connection: Connection, events: Sequence[Any]) -> None:
+    """A consumer that has no handler for these any more."""
 
 
 class _Unsent(Exception):
@@ -97,23 +173,36 @@ class _Unsent(Exception):
         self.letters = letters
 
 
+NEVER: Version = (0, 0)
+
+
 class _Batch:
     """Lets through to the handler what is newer than what was handled of its record."""
 
-    def __init__(self, handled: dict[bytes, Version], handler: Handler) -> None:
+    def __init__(self, handled: dict[bytes, Version], handler: Handler, late: Handler | None, replays: bool) -> None:
         self._handled = handled
         self._handler = handler
+        self._late = late
+        self._replays = replays
         self.moved: dict[bytes, Version] = {}
         self.handed_over = 0
 
     def hand_over(self, connection: Connection, events: Sequence[Received]) -> None:
         fresh: list[Received] = []
+        late: list[Received] = []
         moved: dict[bytes, Version] = {}
         for event in events:
             key, version = event.record_key, (event.epoch, event.sequence)
-            if version > (moved.get(key) or self._handled.get(key, (0, 0))):
+            known = moved.get(key) or self._handled.get(key, NEVER)
+            if event.unwanted and known == NEVER:
+                continue
+            if version > known or (self._replays and event.replay and version == known):
                 moved[key] = version
                 fresh.append(event)
+            else:
+                late.append(event)
+        if late and self._late is not None:
+            self._late(connection, late)
         if fresh:
             self._handler(connection, fresh)
             self.handed_over += len(fresh)

@@ -1,7 +1,8 @@
-"""The kit's two tables, in the handler's database: how far the group is, and what it has handled of each record."""
+"""The kit's tables in the handler's database: how far the group is, and what it has handled of each record."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 from kafka import TopicPartition
 from sqlalchemy import (
@@ -15,6 +16,9 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    delete,
+    insert,
+    literal,
     select,
     text,
     update,
@@ -22,12 +26,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
-from mainstem.database.errors import translated
+from mainstem.database import connect, name_of, parse_url, translated
+from schemas.errors import OperatorError
 
 ENGINE = "the URL of the consumer's engine"
 """What names the database, where whoever made the engine says no setting."""
-PREPARED = "The consumer makes its own two tables; make the handler's before it runs."
+PREPARED = "The consumer makes its own tables; make the handler's before it runs."
 
+WAIT_SECONDS = 10.0
+"""A command's longest wait for the consumer's transaction."""
 LOOKUP = 5000
 """Records looked up by one statement."""
 Version = tuple[int, int]
@@ -62,7 +69,7 @@ class Ledger:
     def __init__(self, engine: Engine, group: str, *, setting: str = ENGINE) -> None:
         self._engine = engine
         self._setting = setting
-        self._group = group
+        self.group = group
         self._created = False
 
     def create_tables(self) -> None:
@@ -83,13 +90,32 @@ class Ledger:
     def offsets(self, first: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """The same; a partition never read gets a row with its `first` offset."""
         rows = [
-            {"consumer_group": self._group, **partition._asdict(), "next_offset": offset}
+            {"consumer_group": self.group, **partition._asdict(), "next_offset": offset}
             for partition, offset in first.items()
         ]
         dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
         with self._errors(), self._engine.begin() as connection:
             connection.execute(dialect.insert(consumer_offset).on_conflict_do_nothing(), rows)
             return self._stored(connection)
+
+    def adopt(self, group: str) -> None:
+        """Begin where another group of this database stands, with what it has handled; what was begun already stays."""
+        with self._errors(), self._engine.begin() as connection:
+            if self._stored(connection):
+                return
+            for table in (consumer_offset, consumer_record):
+                rest = [column for column in table.c if column.name != "consumer_group"]
+                of = select(literal(self.group), *rest).where(table.c.consumer_group == group)
+                connection.execute(insert(table).from_select([column.name for column in table.c], of))
+
+    def reset(self, connection: Connection) -> None:
+        """As if the group had never read."""
+        for table in (consumer_offset, consumer_record):
+            connection.execute(delete(table).where(table.c.consumer_group == self.group))
+
+    def begin(self) -> AbstractContextManager[Connection]:
+        """A transaction that moves no place."""
+        return self.transaction({})
 
     def _errors(self) -> AbstractContextManager[None]:
         return translated(self._engine.url, setting=self._setting, prepared_by=PREPARED)
@@ -104,13 +130,13 @@ class Ledger:
 
     def _stored(self, connection: Connection) -> dict[TopicPartition, int]:
         c = consumer_offset.c
-        rows = connection.execute(select(c.topic, c.partition, c.next_offset).where(c.consumer_group == self._group))
+        rows = connection.execute(select(c.topic, c.partition, c.next_offset).where(c.consumer_group == self.group))
         return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
 
     def _move(self, connection: Connection, partition: TopicPartition, before: int, after: int) -> None:
         c = consumer_offset.c
         mine = and_(
-            c.consumer_group == self._group,
+            c.consumer_group == self.group,
             c.topic == partition.topic,
             c.partition == partition.partition,
             c.next_offset == before,
@@ -125,10 +151,10 @@ class Ledger:
         for start in range(0, len(wanted), LOOKUP):
             some = wanted[start : start + LOOKUP]
             if connection.dialect.name == "postgresql":
-                rows = connection.execute(HANDLED_POSTGRESQL, {"consumer_group": self._group, "records": some})
+                rows = connection.execute(HANDLED_POSTGRESQL, {"consumer_group": self.group, "records": some})
             else:
                 marks = ",".join("?" * len(some))
-                rows = connection.exec_driver_sql(HANDLED_SQLITE + f"({marks})", (self._group, *some))
+                rows = connection.exec_driver_sql(HANDLED_SQLITE + f"({marks})", (self.group, *some))
             found |= {bytes(record): (epoch, sequence) for record, epoch, sequence in rows}
         return found
 
@@ -140,14 +166,14 @@ class Ledger:
             connection.execute(
                 REMEMBER_POSTGRESQL,
                 {
-                    "consumer_group": self._group,
+                    "consumer_group": self.group,
                     "records": list(moved),
                     "epochs": [epoch for epoch, _ in moved.values()],
                     "sequences": [sequence for _, sequence in moved.values()],
                 },
             )
             return
-        rows = [(self._group, record, epoch, sequence) for record, (epoch, sequence) in moved.items()]
+        rows = [(self.group, record, epoch, sequence) for record, (epoch, sequence) in moved.items()]
         connection.exec_driver_sql(REMEMBER_SQLITE, rows)
 
 
@@ -169,3 +195,18 @@ REMEMBER_POSTGRESQL = text(
     "unnest(cast(:records as bytea[]), cast(:epochs as int[]), cast(:sequences as bigint[])) as u (record, epoch, sequence) "
     + REMEMBER
 )
+
+
+@contextmanager
+def open_database(url: str, *, setting: str) -> Iterator[Engine]:
+    """A consumer's database, with the kit's tables, for a command. Raises OperatorError where there is none."""
+    parsed = parse_url(url, setting=setting)
+    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
+        raise OperatorError(f"there is no consumer's database {name_of(parsed)}", f"Name another in {setting}.")
+    engine = connect(parsed, wait_seconds=WAIT_SECONDS)
+    try:
+        with translated(parsed, setting=setting, prepared_by="The consumer prepares it at its first run."):
+            metadata.create_all(engine)
+            yield engine
+    finally:
+        engine.dispose()

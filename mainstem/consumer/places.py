@@ -1,7 +1,7 @@
 """Where we are in each partition. The database says from where; the broker says which partitions, at any moment."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -9,6 +9,8 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import IllegalStateError
 
 from mainstem.consumer.ledger import Ledger
+from mainstem.consumer.progress import At
+from mainstem.consumer.starting import Start, first_offsets
 
 log = structlog.get_logger(__name__)
 
@@ -43,10 +45,21 @@ class Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
 class Places:
     """The next offset of every partition that is ours, as the database has it. Only the polling thread enters here."""
 
-    def __init__(self, client: KafkaConsumer, ledger: Ledger, rebalances: Rebalances) -> None:
+    def __init__(
+        self,
+        client: KafkaConsumer,
+        ledger: Ledger,
+        rebalances: Rebalances,
+        *,
+        start: Start = "beginning",
+        prove: Callable[[Mapping[TopicPartition, At]], Any] = lambda places: None,
+    ) -> None:
         self._client = client
         self._ledger = ledger
         self._rebalances = rebalances
+        self._start = start
+        self._prove = prove
+        """Told each partition's place and end before it is read; raises where going on would miss something."""
         self._offsets: dict[TopicPartition, int] = {}
         self._doubtful: set[TopicPartition] = set()
 
@@ -92,8 +105,9 @@ class Places:
 
     def _load(self, partitions: Iterable[TopicPartition]) -> None:
         wanted = list(partitions)
-        starts, ends = self._client.beginning_offsets(wanted), self._client.end_offsets(wanted)
+        starts, ends = first_offsets(self._client, wanted, self._start), self._client.end_offsets(wanted)
         known = self._ledger.offsets(starts)
+        self._prove({partition: At(known[partition], ends[partition]) for partition in wanted})
         for partition in wanted:
             try:
                 self._client.seek(partition, known[partition])

@@ -69,6 +69,12 @@ class LetterReason(StrEnum):
     INVALID_RECORD = "invalid-record"
     CONTRADICTION = "contradiction"
     """Key, headers and value do not speak of the same record, change or site."""
+    FOREIGN_SITE = "foreign-site"
+    """Of a site that is none of the network's, as the consumer was told them."""
+    GONE = "gone"
+    """It was to be retried, and neither its letter nor what it was of is kept any more."""
+    HELD = "held"
+    """Nothing is wrong with it: an earlier change of its record is a dead letter, and it waits for that."""
 
 
 class PoisonError(Exception):
@@ -94,8 +100,13 @@ class PoisonError(Exception):
 class Received:
     """One outcome event. Its headers are checked and decoded; the value, only when asked for."""
 
+    unwanted = False
+    """It is a change to a code that the consumer does not want, and stands for a withdrawal."""
+
     def __init__(self, record: Any) -> None:
         headers: dict[str, bytes] = dict(record.headers)
+        if len(headers) != len(record.headers):
+            _refuse_repeated(record.headers)
         self.op = _operation(headers[TYPE])
         self.epoch, self.sequence = _version(headers[SEQUENCE])
         self.time = instant(headers[TIME])
@@ -122,6 +133,10 @@ class Received:
         """The Kafka record."""
         _check_form(headers)
 
+    def leave(self) -> None:
+        """Its record has become one that the consumer does not want: for its handler it is withdrawn."""
+        self.op, self.value, self.unwanted = Operation.WITHDRAWN, None, True
+
     @cached_property
     def because(self) -> WithdrawnBecause | None:
         """Why a record was withdrawn, where that is not that its source says so; None, too, for a reason this version does not know."""
@@ -146,6 +161,12 @@ class Received:
             return msgspec.json.decode(self.value, type=kind)
         except msgspec.MsgspecError:
             raise PoisonError(self, LetterReason.INVALID_RECORD) from None
+
+
+def record_named(record: Any) -> bytes | None:
+    """The outcome record that a Kafka record's key names, 16 bytes; None where the key is of another form."""
+    found = KEY.fullmatch(record.key or b"")
+    return bytes.fromhex(found[2][2:].decode()) if found else None
 
 
 class _UnusableError(Exception):
@@ -237,6 +258,13 @@ def _disagreement(event: Received) -> LetterReason | None:
         and event.op is not Operation.WITHDRAWN
     )
     return None if agree else LetterReason.CONTRADICTION
+
+
+def _refuse_repeated(headers: list[tuple[str, bytes]]) -> None:
+    """One of our names twice: readers would take one or the other."""
+    names = [name for name, _ in headers]
+    if any(names.count(name) > 1 for name in Header):
+        raise ValueError
 
 
 def _check_form(headers: dict[str, bytes]) -> None:

@@ -16,6 +16,7 @@ from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import Reach, as_settings, kafka_errors
 from schemas.errors import OperatorError
 from schemas.events import Header
+from schemas.loads import is_load_topic
 from schemas.showing import shown
 
 WORD, SENTENCE = 40, 300
@@ -101,7 +102,7 @@ def tail(
 ) -> Iterator[Seen]:
     """An outcome or load topic's events, of all partitions, from the start or from now on; without `follow` up to the
     end as it is now."""
-    show = _seen_load if topic.rsplit(".", 2)[-2:-1] == ["load"] else _seen
+    show = _seen_load if is_load_topic(topic) else _seen
     settings = as_settings(reach)
     with kafka_errors(settings):
         client = KafkaConsumer(

@@ -29,7 +29,7 @@ class Right(NamedTuple):
 
 
 def rights(network: str, role: Role, group: str) -> list[Right]:
-    """All that the role needs and nothing else: a publisher reads nothing, a consumer writes dead letters alone."""
+    """All that the role needs and nothing else: a publisher reads nothing, a consumer writes dead letters alone, and reads them back."""
     return list(_publisher(network) if role == "publisher" else _consumer(network, group))
 
 
@@ -58,7 +58,7 @@ def _consumer(network: str, group: str) -> Iterator[Right]:
             yield Right((ResourceType.TOPIC, topic), operation)
     yield Right((ResourceType.GROUP, group), ACLOperation.READ)
     letters = dead_letter_topic(network, group)
-    for operation in (ACLOperation.WRITE, ACLOperation.DESCRIBE, ACLOperation.CREATE):
+    for operation in (ACLOperation.WRITE, ACLOperation.READ, ACLOperation.DESCRIBE, ACLOperation.CREATE):
         yield Right((ResourceType.TOPIC, letters), operation)
 
 

@@ -5,6 +5,7 @@ A partition count is never altered: it decides which partition a subject's recor
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from kafka import KafkaAdminClient
@@ -141,6 +142,13 @@ def require_topics(reach: Reach, network: str) -> dict[str, int]:
     wanted = topics(network)
     with administration(reach) as admin:
         return {topic.name: _required(admin, as_settings(reach).name, topic) for topic in wanted}
+
+
+def tombstones_kept(reach: Reach, topic: str) -> timedelta | None:
+    """How long a topic keeps withdrawals after its compaction; None where the broker does not say."""
+    with administration(reach) as admin:
+        found = _settings(admin, topic).get("delete.retention.ms")
+    return timedelta(milliseconds=int(found)) if found else None
 
 
 def _required(admin: KafkaAdminClient, cluster: str, topic: Topic) -> int:

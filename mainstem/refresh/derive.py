@@ -6,7 +6,9 @@ from functools import partial
 import structlog
 
 from mainstem.config.site_mapper import site_mapper
+from mainstem.refresh.bearers import PATIENT, Bearers
 from mainstem.refresh.door import holding
+from mainstem.refresh.findings import flag_findings
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.values import PART, derive_values
 from mainstem.state import Batch, Saved
@@ -27,16 +29,21 @@ def derive(refresh: Refresh, load_id: str) -> int:
     with holding(refresh, load_id, "derive"):
         changed = _map_due(refresh, load_id) + _link_due(refresh, load_id)
         changed += derive_values(refresh, load_id)
+        changed += flag_findings(refresh, load_id)
     log.info("derived", site=refresh.site.site, load=load_id, changed=changed)
     return changed
 
 
-def mapper_of(refresh: Refresh) -> Mapper:
-    """The site's mapper, which looks up what the state keeps."""
+def mapper_of(refresh: Refresh, load_id: str | None = None) -> Mapper:
+    """The site's mapper, which looks up what the state keeps; with a load, also which Patients that one landed."""
     look_up = partial(refresh.store.references.look_up, refresh.site.site)
     lent = partial(refresh.store.lending.of, refresh.site.site)
     return site_mapper(
-        refresh.file, refresh.secrets, look_up=lambda refs: look_up(list(refs)), lent=lambda refs: lent(list(refs))
+        refresh.file,
+        refresh.secrets,
+        look_up=lambda refs: look_up(list(refs)),
+        lent=lambda refs: lent(list(refs)),
+        bears=Bearers(refresh, load_id) if PATIENT in refresh.site.types else None,
     )
 
 

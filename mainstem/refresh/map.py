@@ -11,12 +11,13 @@ import structlog
 
 from connectors.formats.ndjson import read_batches
 from connectors.landing import Kept
+from mainstem.publisher.beside import PublisherBeside
 from mainstem.refresh.absent import unjudged, withdraw_absent
 from mainstem.refresh.alone import Alone, is_older
-from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.cohort import roster_of
 from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.door import holding
+from mainstem.refresh.judging import Judge
 from mainstem.refresh.merged import PATIENT, follow_merges
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.recognition import Question, Recogniser
@@ -38,15 +39,13 @@ Lines = tuple[int, list[bytes] | Problem]
 """(number of the first line in its file, lines or why one could not be read)."""
 KEPT = "kept"
 """Where the quarantined lines of a part end, in the place from which it goes on."""
-JUDGED_AT_MOST = 100
-"""Resources a type and load checked in full where the site asks for a sample."""
 
 
 def map_types(
     refresh: Refresh, load_id: str, types: Sequence[str], *, beside: PublisherBeside | None = None
 ) -> TypeCounts:
     """Maps the landed resources of some types and saves what changed. Returns the figures added up."""
-    mapper, figures = mapper_of(refresh), []
+    mapper, figures = mapper_of(refresh, load_id), []
     nothing = _nothing_came(refresh, load_id, types)
     refresh.store.loads.nothing_came(load_id, nothing)
     for name in chain.from_iterable(families(name for name in types if name not in nothing)):
@@ -92,7 +91,7 @@ def _map_type(
                 else:
                     part.take(lines, path, range(number, number + len(lines)))
         part.finish()
-    counts = refresh.store.loads.figures(load_id)[name]
+    counts = refresh.store.loads.figures(load_id, name)[name]
     log.info("mapped", site=refresh.site.site, load=load_id, type=name, **_brief(counts))
     return counts
 
@@ -155,7 +154,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._read = self._recognised = self._known = self._done = 0
         self._begun = refresh.store.loads.begin_part(load_id, share.part, mapper.identity(name).hex())
         self._place = self._begun
-        self._judge = _Judge(refresh.site.validate_sample, mapper)
+        self._judge = Judge(refresh.site.validate_sample, mapper)
         self._mapper = mapper
         self._refresh, self._load, self._name, self._beside = refresh, load_id, name, beside
         self._asked: _Asked | None = None
@@ -296,6 +295,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._skipped[problem.reason] += 1
         if problem.reason.expected:
             return
+        self._judge.see_refused(line)
         if not self._kept.add(line):
             self._unkept += 1
             return
@@ -311,7 +311,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         figures.records = len(self._records) + self._recognised
         figures.recognised, figures.flags = self._known, self._mapper.take_flags()
         figures.unmapped = self._mapper.take_unmapped()
-        figures.sampled, figures.nonconformant = self._judge.take()
+        self._judge.take(figures)
         figures.unkept = self._unkept
         if self._quarantined:
             self._kept_upto = self._kept.keep()
@@ -358,33 +358,3 @@ def _kept_of(begun: Place | None) -> Kept:
     """How much of a part's quarantine is done; a part begun by an earlier version says its bytes alone."""
     kept = (begun.extra or {}).get(KEPT, 0) if begun else 0
     return Kept(kept, 0) if isinstance(kept, int) else Kept(*kept)
-
-
-class _Judge:
-    """Checks a sample in full against FHIR R4, where the site asks for one, off the hot path."""
-
-    def __init__(self, share: float, mapper: Mapper) -> None:
-        self._every = max(1, round(1 / share)) if share else 0
-        self._explain = mapper.explain
-        self._sample: list[bytes] = []
-        self._sampled = self._nonconformant = 0
-
-    def see(self, lines: Sequence[bytes], number: int) -> None:
-        """Some lines, of which the first is line `number` of a file: all are judged now, or some of them later."""
-        if self._every == 1:
-            self._look_at(lines)
-        elif self._every and len(self._sample) < JUDGED_AT_MOST:
-            self._sample += lines[-number % self._every :: self._every]
-
-    def finish(self) -> None:
-        """Judges the sample."""
-        self._look_at(self._sample[:JUDGED_AT_MOST])
-
-    def take(self) -> tuple[int, int]:
-        """How many were judged since this was asked last, and how many of them break a rule."""
-        found, self._sampled, self._nonconformant = (self._sampled, self._nonconformant), 0, 0
-        return found
-
-    def _look_at(self, lines: Sequence[bytes]) -> None:
-        self._sampled += len(lines)
-        self._nonconformant += sum(bool(self._explain(line)) for line in lines)

@@ -18,6 +18,7 @@ from mainstem.state.batches.postgres import PostgresBatches
 from mainstem.state.batches.sqlite import SqliteBatches
 from mainstem.state.cohorts import Cohorts
 from mainstem.state.contents import Contents
+from mainstem.state.findings import Findings
 from mainstem.state.gaps import Gaps
 from mainstem.state.lending import Lending
 from mainstem.state.loads import Load, Loads, LoadStatus, Plan
@@ -68,6 +69,7 @@ class State:
         self.quarantine = Quarantine(database)
         self.contents = Contents(database)
         self.quality = Quality(database)
+        self.findings = Findings(database)
 
     @classmethod
     def open(cls, url: str, *, wait_seconds: float = 30) -> "State":

@@ -1,6 +1,6 @@
 """What waits to be published, kept by the state: changes, old keys, refused changes, events to be told."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from mainstem.database import Database
 from mainstem.outbox import Change, OldKey, Refused, Told
 from mainstem.state import tables
 from mainstem.state.batches import Batches
+from mainstem.state.flags import flags_of, with_flags
 from mainstem.state.moments import moment_of
 
 
@@ -46,8 +47,10 @@ class StoredOutbox:
             cursor = self._database.cursor(connection)
             self._batches.prepare(cursor)
             rows = self._batches.pending(cursor, site, after, limit)
+            found = flags_of(connection, site, [row[1] for row in rows])
         moments = {changed: moment_of(changed) for changed in {row[-1] for row in rows}}
-        return [Change._make((*row[:-2], bool(row[-2]), moments[row[-1]])) for row in rows]
+        changes = [Change._make((*row[:-2], bool(row[-2]), moments[row[-1]])) for row in rows]
+        return [_flagged(change, found) for change in changes] if found else changes
 
     def pending_count(self, site: str) -> tuple[int, datetime | None]:
         """How many changes wait, and since when the oldest does."""
@@ -116,6 +119,13 @@ class StoredOutbox:
     def publishing(self, site: str) -> AbstractContextManager[None]:
         """See Outbox."""
         return self._database.holding(f"publishing-{site}", f"publishing {site}")
+
+
+def _flagged(change: Change, found: Mapping[bytes, tuple[str, ...]]) -> Change:
+    flags = found.get(change.id)
+    if flags is None or change.content is None:
+        return change
+    return change._replace(provenance=with_flags(change.provenance, flags))
 
 
 def tell(connection: Connection, site: str, kind: str, name: str, event: str, at: datetime, value: bytes) -> None:

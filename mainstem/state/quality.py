@@ -1,6 +1,7 @@
 """A site's current records as checks of its quality see them, and what was counted when a load was judged."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, func, insert, select
@@ -45,9 +46,15 @@ class Quality:
     def rows(self, site: str) -> "Iterator[Row]":
         """The current records, by subject, a few hundred subjects at a time: no transaction stays open, memory stays flat."""
         index_subjects(self._database)
+        subjects = self.subjects(site)
+        while some := list(islice(subjects, _AT_ONCE)):
+            yield from self.rows_of(site, some)
+
+    def subjects(self, site: str) -> Iterator[bytes]:
+        """All that have, or had, a record, ascending."""
         after = b""
         while subjects := self._subjects(site, after):
-            yield from self.rows_of(site, subjects)
+            yield from subjects
             after = subjects[-1]
 
     def rows_of(self, site: str, subjects: Sequence[bytes]) -> "Iterator[Row]":

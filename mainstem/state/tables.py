@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0008"
+HEAD = "0009"
 """The migration these tables are at; a test keeps it in step with mainstem/state/migrations."""
 
 
@@ -365,6 +365,17 @@ profile = Table(
     Column("counted", JSON, nullable=False),
     comment="Persons by record type, code and month when a load was judged: what the next one is compared with.",
 )
+
+finding = Table(
+    "finding",
+    metadata,
+    Column("record", LargeBinary(16), primary_key=True),
+    Column("site", String(31), nullable=False),
+    Column("subject", LargeBinary(16), nullable=False),
+    Column("flags", JSON, nullable=False),
+    comment="Flags that checks of plausibility gave to records; they join those of mapping when a record is published.",
+)
+Index("ix_finding_subject", finding.c.site, finding.c.subject)
 
 
 def pending(site: str) -> ColumnElement[bool]:

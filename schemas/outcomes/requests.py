@@ -10,16 +10,17 @@ class ServiceRequest(Record):
     """A service or device asked for: a referral, a follow-up, an order. What is not to be done is no record."""
 
     fhir = ("ServiceRequest", "DeviceRequest")
+    refers = ("Device",)
     type: Literal["service_request"] = "service_request"
     kind: Literal["service", "device"] = fact("What is asked for.", source="resource type", required=True)
     code: str | None = fact(
         "Normalised code.",
-        source="ServiceRequest.code, DeviceRequest.codeCodeableConcept",
+        source="ServiceRequest.code, DeviceRequest.code[x]",
         terminology="SNOMED CT, LOINC, CPT, HCPCS",
     )
     codings: Codings = fact(
         "Every coding of the source.",
-        source="ServiceRequest.code, DeviceRequest.codeCodeableConcept",
+        source="ServiceRequest.code, DeviceRequest.code[x]",
         default_factory=list,
     )
     order_details: Codings = fact("How it is to be done.", source="ServiceRequest.orderDetail", default_factory=list)

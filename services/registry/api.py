@@ -1,43 +1,45 @@
-"""The registry read over HTTP: records, their history, the loads, what each site brought up to when, and the event schemas.
+"""The registry read over HTTP: records as they are, as they were, as they changed; the loads, what each site brought up to when, and
+the event schemas. `/openapi.json` describes it.
 
-Reads only. It has no log-in of its own: it binds to loopback, and a network puts its own gateway before it.
+Reads only. Whoever reaches it reads all, until the first token is made (`mainstem registry tokens new`); it has no TLS of its own: it
+binds to loopback, and a network puts its own gateway before it. What may be asked stands in `parameters`, who may in `gate`, how the
+database is asked in `asking`.
 """
 
 from importlib.resources import files
-from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy import Engine, Select, select
+from sqlalchemy import Engine, select
 
+from mainstem import __version__
 from schemas.errors import MainstemError
-from schemas.outcomes import RECORD_TYPES
-from schemas.sites import SITE_PATTERN
-from services.registry.completeness import SiteCompleteness, completeness
+from services.registry.answers import Schemas, answer, refusals
 from services.registry.database import reading
-from services.registry.tables import RECORD_TABLES, history, load
+from services.registry.parameters import SchemaName, in_words
+from services.registry.reading_records import one_record, records
+from services.registry.reading_sites import sites
 from services.serving import HeadAnswered, Secured
 
-PAGE = 100
-LARGEST_PAGE = 1000
-Name = Annotated[str, Path(pattern=r"^[a-z][a-z_]{0,40}$")]
-# What has another form is in no database; a NUL among it, PostgreSQL would refuse with an error.
-SiteName = Annotated[str | None, Query(pattern=SITE_PATTERN)]
-Subject = Annotated[str | None, Query(pattern=r"^s-[0-9a-f]{32}$")]
-After = Annotated[str, Query(pattern=r"^(r-[0-9a-f]{0,32})?$")]
-RecordId = Annotated[str, Path(pattern=r"^r-[0-9a-f]{32}$")]
-Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
+SCHEMA = "application/schema+json"
+GENERATED = files("schemas") / "generated"
 
 
 def make_app(engine: Engine) -> FastAPI:
     """The HTTP API of one registry database."""
-    app = FastAPI(title="Mainstem registry", description=__doc__, docs_url=None, redoc_url=None)
-    for router in (_contract(engine), _records(engine), _sites(engine)):
+    app = FastAPI(title="Mainstem registry", version=__version__, description=__doc__, docs_url=None, redoc_url=None)
+    app.state.engine = engine
+    for router in (_contract(engine), records(engine), one_record(engine), sites(engine)):
         app.include_router(router)
 
     @app.exception_handler(MainstemError)
     async def failed(request: Request, exc: MainstemError) -> JSONResponse:
         return JSONResponse({"detail": exc.cause, "fix": exc.fix}, status_code=503)
+
+    @app.exception_handler(RequestValidationError)
+    async def misspelt(request: Request, exc: RequestValidationError) -> JSONResponse:
+        return JSONResponse({"detail": in_words(exc)}, status_code=422)
 
     app.add_middleware(Secured)
     app.add_middleware(HeadAnswered)
@@ -45,76 +47,28 @@ def make_app(engine: Engine) -> FastAPI:
 
 
 def _contract(engine: Engine) -> APIRouter:
-    """Whether it works, and what its events look like."""
-    router = APIRouter()
+    """Whether it works, and what its events look like; open to everyone who reaches it."""
+    router = APIRouter(tags=["contract"])
 
-    @router.get("/health")
+    @router.get("/health", responses=refusals())
     def health() -> dict[str, str]:
         """Whether the database answers."""
-        rows(engine, select(1))
+        with reading(engine) as connection:
+            connection.execute(select(1))
         return {"status": "ok"}
 
-    @router.get("/schemas/{name}.v1.json")
-    def schema(name: Name) -> Response:
+    @router.get("/schemas", responses={200: {"model": Schemas}})
+    def schemas() -> Response:
+        """The JSON Schemas that are served."""
+        names = sorted(each.name for each in GENERATED.iterdir() if each.name.endswith(".v1.json"))
+        return answer({"current": [f"/schemas/{name}" for name in names]})
+
+    @router.get("/schemas/{name}.v1.json", responses=refusals(404))
+    def schema(name: SchemaName) -> Response:
         """The JSON Schema `ce_dataschema` of an event points to."""
-        resource = files("schemas") / "generated" / f"{name}.v1.json"
+        resource = GENERATED / f"{name}.v1.json"
         if not resource.is_file():
             raise HTTPException(404, f"No schema {name}.v1.")
-        return Response(resource.read_bytes(), media_type="application/schema+json")
+        return Response(resource.read_bytes(), media_type=SCHEMA)
 
     return router
-
-
-def _records(engine: Engine) -> APIRouter:
-    """Records and their history."""
-    router = APIRouter(prefix="/records")
-
-    @router.get("/{record_type}")
-    def records(
-        record_type: Name, site: SiteName = None, subject: Subject = None, after: After = "", limit: Limit = PAGE
-    ) -> dict[str, Any]:
-        """The current records of a type in the order of their ids; the next page starts `after` the last."""
-        if record_type not in RECORD_TABLES:
-            raise HTTPException(404, f"No record type {record_type}; there are {', '.join(RECORD_TYPES)}.")
-        table = RECORD_TABLES[record_type]
-        query = select(table).where(table.c.id > after).order_by(table.c.id).limit(limit)
-        for column, wanted in ((table.c.site, site), (table.c.subject, subject)):
-            query = query if wanted is None else query.where(column == wanted)
-        found = rows(engine, query)
-        return {"records": found, "next": found[-1]["id"] if len(found) == limit else None}
-
-    @router.get("/{record_type}/{record_id}/history")
-    def record_history(record_type: Name, record_id: RecordId) -> list[dict[str, Any]]:
-        """Every change of a record that arrived here, the oldest first."""
-        query = select(history).where(history.c.record == record_id, history.c.type == record_type)
-        found = rows(engine, query.order_by(history.c.epoch, history.c.sequence))
-        if not found:
-            raise HTTPException(404, f"No {record_type} {record_id} was ever received.")
-        return found
-
-    return router
-
-
-def _sites(engine: Engine) -> APIRouter:
-    """What the sites brought."""
-    router = APIRouter()
-
-    @router.get("/loads")
-    def loads(site: SiteName = None, limit: Limit = PAGE) -> list[dict[str, Any]]:
-        """The sites' loads, the newest first."""
-        query = select(load).order_by(load.c.started.desc(), load.c.load).limit(limit)
-        return rows(engine, query if site is None else query.where(load.c.site == site))
-
-    @router.get("/completeness")
-    def what_is_complete() -> list[SiteCompleteness]:
-        """What each site brought up to when: `none` (it has none) differs from `not loaded`."""
-        with reading(engine) as connection:
-            return completeness(connection)
-
-    return router
-
-
-def rows(engine: Engine, query: Select[Any]) -> list[dict[str, Any]]:
-    """The rows as JSON-able objects by column."""
-    with reading(engine) as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]

@@ -4,7 +4,9 @@ The tables follow from `schemas.outcomes`, whose contract within a major version
 (FULL_TRANSITIVE). So there is one step to evolve them: compare the database with the model (alembic's comparison), create
 what is missing, and stop with the name of the column where a type differs; only a table of which no row was ever written is
 made anew then. Written migrations would say the same a second time and could drift from the model; a removed field's column
-stays, with what it holds. An operator can see the statements before they run (`planned`).
+stays, with what it holds. An operator can see the statements before they run (`planned`). What the history kept and this
+version can read, or now wants to know, is filled in after them (`filling`). Consumers of the version before may go on meanwhile: they
+name the columns they write.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +15,7 @@ from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, Index, literal, select, text
+from sqlalchemy import Connection, Constraint, Engine, Index, Table, literal, select, text
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable, DDLElement, SetColumnComment, SetTableComment
 
 from mainstem.database import connect as connect_database
@@ -21,7 +23,8 @@ from mainstem.database import parse_url, translated
 from mainstem.database.engine import READS
 from mainstem.database.urls import make_private
 from schemas.errors import MainstemError, OperatorError
-from services.registry.tables import metadata
+from services.registry import filling
+from services.registry.tables import RECORD_TABLES, metadata
 
 SETTING = "MAINSTEM_REGISTRY_URL"
 WAIT_SECONDS = 10.0
@@ -69,25 +72,48 @@ def in_words(engine: Engine) -> AbstractContextManager[None]:
 
 
 def upgrade(connection: Connection) -> list[str]:
-    """Adds what the model has and the database has not; says by which statements. Raises OperatorError where a type differs."""
+    """Adds what the model has and the database has not, and fills it; says by which statements. Raises OperatorError where a type differs."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": UPGRADE_LOCK})
-    statements = planned(connection)
+    changes = _changes(connection)
+    statements = _planned(connection, changes)
     for statement in statements:
         connection.exec_driver_sql(
             statement.replace("%", "%%") if connection.dialect.name == "postgresql" else statement
         )
+    filling.complete_history(connection)
+    for record_type, columns in _news(changes).items():
+        filling.fill(connection, record_type, columns)
     return statements
 
 
 def planned(connection: Connection) -> list[str]:
     """The statements `upgrade` would run."""
+    return _planned(connection, _changes(connection))
+
+
+def _news(changes: list[tuple[Any, ...]]) -> dict[str, list[str]]:
+    """Record types with columns that are new, of a new table all, and which."""
+    found: dict[str, list[str]] = {}
+    for change in changes:
+        name = _table_of(change) if change[0] in ("add_table", "add_column", "modify_type") else ""
+        if name in RECORD_TABLES:
+            found.setdefault(name, []).extend([change[3].name] if change[0] == "add_column" else ["id"])
+    return found
+
+
+def _changes(connection: Connection) -> list[tuple[Any, ...]]:
+    """How the model differs from the database; tables and columns before indexes."""
     context = MigrationContext.configure(connection, opts={"compare_type": True})
     changes = [
         change
         for entry in compare_metadata(context, metadata)
         for change in (entry if isinstance(entry, list) else [entry])
     ]
+    return sorted(changes, key=lambda change: change[0] == "add_index")
+
+
+def _planned(connection: Connection, changes: list[tuple[Any, ...]]) -> list[str]:
     retyped = [(table, column) for op, _, table, column, *_ in (c for c in changes if c[0] == "modify_type")]
     filled = {table for table, _ in retyped if _has_rows(connection, table)}
     if filled:
@@ -108,9 +134,8 @@ def _has_rows(connection: Connection, name: str) -> bool:
 
 def _table_of(change: tuple[Any, ...]) -> str:
     """The table a change is of."""
-    if change[0] in ("add_table", "remove_table"):
-        return str(change[1].name)
-    return str(change[1].table.name if change[0] in ("add_index", "remove_index") else change[2])
+    of = change[1].table if isinstance(change[1], Index | Constraint) else change[1]
+    return of.name if isinstance(of, Table) else str(change[2])
 
 
 def _made_anew(name: str, connection: Connection) -> list[str]:

@@ -1,21 +1,23 @@
 """What the registry does with events: the current state in one table a record type, every change in `history`.
 
 Runs inside the consumer kit's transaction, which also holds the partition's offset and lets no older change of a record
-through. The same event twice leaves the same state.
+through to the current state; the history takes those too. The same event twice leaves the same state. Events of types that this
+version does not know are in the history alone, from where a later version fills their table.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any
 
 import msgspec
-from sqlalchemy import Connection, Table, bindparam, delete
+from sqlalchemy import Connection, bindparam, delete
 
 from mainstem.consumer import LetterReason, PoisonError, Received
-from schemas.errors import OperatorError, TemporaryError
+from schemas.errors import TemporaryError
 from schemas.loads import LoadEvent, LoadEventType
+from services.registry.erasure import without_erased
 from services.registry.tables import RECORD_TABLES, history, load, model_fields, pattern, plain
 from services.registry.write import RefusedError, Row, write
 
@@ -83,11 +85,26 @@ def apply(connection: Connection, events: Sequence[Received]) -> None:
     Raises PoisonError for the events that break the contract or that the database refuses (a NUL in a text, a number beyond all bounds):
     the kit puts them aside and calls again without them.
     """
+    _written(connection, events, _apply)
+
+
+def keep_late(connection: Connection, events: Sequence[Received]) -> None:
+    """What is older than what is known of its record, or came before: the history has it too, the current state not.
+
+    A new registry reads one partition before another; a record that went over from one subject to another stands in both.
+    """
+    _written(connection, events, _remember)
+
+
+_Effect = Callable[[Connection, Sequence[Received]], None]
+
+
+def _written(connection: Connection, events: Sequence[Received], effect: _Effect) -> None:
     try:
         with connection.begin_nested():
-            _apply(connection, events)
+            effect(connection, events)
     except RefusedError:
-        named = [(event, LetterReason.INVALID_RECORD) for event in _refused(connection, events)]
+        named = [(event, LetterReason.INVALID_RECORD) for event in _refused(connection, events, effect)]
         if not named:
             raise TemporaryError(
                 "the registry's database refused a batch of events but none of them", "Look into its log."
@@ -95,11 +112,17 @@ def apply(connection: Connection, events: Sequence[Received]) -> None:
         raise PoisonError.of(named) from None
 
 
-def _refused(connection: Connection, events: Sequence[Received]) -> list[Received]:
+def clear(connection: Connection) -> None:
+    """Empties the current records, for the kit to fill them again. `history` stays: what happened did."""
+    for table in RECORD_TABLES.values():
+        connection.execute(delete(table))
+
+
+def _refused(connection: Connection, events: Sequence[Received], effect: _Effect) -> list[Received]:
     """The events that the database refuses on their own, found by halves."""
     attempt = connection.begin_nested()
     try:
-        _apply(connection, events)
+        effect(connection, events)
         return []
     except RefusedError:
         if len(events) == 1:
@@ -107,18 +130,27 @@ def _refused(connection: Connection, events: Sequence[Received]) -> list[Receive
     finally:
         attempt.rollback()
     middle = len(events) // 2
-    return _refused(connection, events[:middle]) + _refused(connection, events[middle:])
+    return _refused(connection, events[:middle], effect) + _refused(connection, events[middle:], effect)
 
 
 def _apply(connection: Connection, events: Sequence[Received]) -> None:
+    events = without_erased(connection, events)
     stored, withdrawn = _sorted(events)
-    rows = {(event.record_id, event.epoch, event.sequence): _history_row(event) for event in events}
-    write(connection, history, list(rows.values()), replace=False)
+    _remember(connection, events)
     for record_type, records in sorted(stored.items()):
-        write(connection, record_table(record_type), records, replace=True)
+        write(connection, RECORD_TABLES[record_type], records, replace=True)
     for record_type, gone in sorted(withdrawn.items()):
-        table = record_table(record_type)
+        table = RECORD_TABLES[record_type]
         connection.execute(delete(table).where(table.c.id == bindparam("gone")), gone)
+
+
+def _remember(connection: Connection, events: Sequence[Received]) -> None:
+    arrived = datetime.now(UTC)
+    rows = {
+        (event.record_id, event.epoch, event.sequence): _history_row(event, arrived)
+        for event in without_erased(connection, events)
+    }
+    write(connection, history, list(rows.values()), replace=False)
 
 
 def _sorted(events: Sequence[Received]) -> tuple[dict[str, list[Row]], dict[str, list[dict[str, str]]]]:
@@ -126,7 +158,7 @@ def _sorted(events: Sequence[Received]) -> tuple[dict[str, list[Row]], dict[str,
     stored: dict[str, list[Row]] = {}
     withdrawn: dict[str, list[dict[str, str]]] = {}
     poison: list[tuple[Received, LetterReason]] = []
-    for event in {event.record_id: event for event in events}.values():
+    for event in {event.record_id: event for event in events if event.record_type in RECORD_TABLES}.values():
         if event.value is None:
             withdrawn.setdefault(event.record_type, []).append({"gone": event.record_id})
             continue
@@ -141,26 +173,36 @@ def _sorted(events: Sequence[Received]) -> tuple[dict[str, list[Row]], dict[str,
 
 def record_row(event: Received) -> Row:
     """The row of the record's table, in the order of its columns. Raises PoisonError where the value breaks the contract."""
-    record_table(event.record_type)
-    envelope = event.decode(Envelope)
     try:
-        fields = msgspec.structs.astuple(record_decoder(event.record_type).decode(envelope.record))
-    except msgspec.MsgspecError:
+        return row_of(event.record_type, event.value or b"", event.sequence, event.time)
+    except ValueError:
         raise PoisonError(event, LetterReason.INVALID_RECORD) from None
-    if not all(fields[place] is None or FIRST <= fields[place] < LAST for place in instants(event.record_type)):
-        raise PoisonError(event, LetterReason.INVALID_RECORD)
+
+
+def row_of(record_type: str, value: bytes | str, sequence: int, time: datetime) -> Row:
+    """The same of what an event's value says. Raises ValueError where that breaks the contract."""
+    try:
+        envelope = _envelope.decode(value)
+        fields = msgspec.structs.astuple(record_decoder(record_type).decode(envelope.record))
+    except msgspec.MsgspecError:
+        raise ValueError from None
+    if not all(fields[place] is None or FIRST <= fields[place] < LAST for place in instants(record_type)):
+        raise ValueError
     origin = envelope.provenance
     return (
         *(str(memoryview(field), "utf-8") if type(field) is msgspec.Raw else field for field in fields),
-        event.sequence,
-        event.time,
+        sequence,
+        time,
         origin.load,
         origin.software,
         str(memoryview(origin.flags), "utf-8"),
     )
 
 
-def _history_row(event: Received) -> Row:
+_envelope = msgspec.json.Decoder(Envelope)
+
+
+def _history_row(event: Received, arrived: datetime) -> Row:
     try:
         value = None if event.value is None else event.value.decode()
     except UnicodeDecodeError:
@@ -175,18 +217,9 @@ def _history_row(event: Received) -> Row:
         event.site,
         event.record_type,
         value,
+        event.subject,
+        arrived,
     )
-
-
-def record_table(record_type: str) -> Table:
-    """The table of a record type. Raises OperatorError for one this version does not know."""
-    try:
-        return RECORD_TABLES[record_type]
-    except KeyError:
-        raise OperatorError(
-            f"an event of record type {record_type!r}, which this registry does not know",
-            "Update the registry to the version the sites run.",
-        ) from None
 
 
 def apply_loads(connection: Connection, events: Iterable[LoadEvent]) -> None:

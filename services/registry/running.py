@@ -16,22 +16,46 @@ from mainstem.kafka.settings import KafkaSettings
 from schemas.events import outcome_topic
 from schemas.showing import shown
 from services.registry.api import make_app
-from services.registry.database import SETTING, open_registry
-from services.registry.handler import apply, apply_loads
+from services.registry.database import SETTING, open_registry, reading
+from services.registry.handler import apply, apply_loads, clear, keep_late
+from services.registry.tokens import any_made
 from services.serving import Say, serve
 
 log = structlog.get_logger(__name__)
 GROUP = "registry"
+NO_TOKEN = "Nobody is asked for a token: who reaches this reads all. `mainstem registry tokens new` makes the first."
 HOST, PORT = "127.0.0.1", 8070
 TELL_SECONDS = 10.0
 """Between two lines on work under way."""
 
 
-def consumer(kafka: KafkaSettings, network: str, engine: Engine, *, handler: Handler = apply) -> Consumer:
-    """The consumer that keeps a registry database; close it, or use it in a `with`."""
+def consumer(
+    kafka: KafkaSettings, network: str, engine: Engine, *, handler: Handler = apply, say: Say = lambda _: None
+) -> Consumer:
+    """The consumer that keeps a registry database; close it, or use it in a `with`. `say` is told what keeps it waiting."""
     return Consumer(
-        kafka, network=network, group=GROUP, engine=engine, handler=handler, load_handler=apply_loads, setting=SETTING
+        kafka,
+        network=network,
+        group=GROUP,
+        engine=engine,
+        handler=handler,
+        load_handler=apply_loads,
+        late_handler=keep_late,
+        unknown_too=True,
+        clear=clear,
+        setting=SETTING,
+        notice=lambda sentence: say(f"Registry: {sentence}"),
     )
+
+
+def rebuild(kafka: KafkaSettings, network: str, registry_url: str) -> None:
+    """The current records are emptied; the next run reads the stream from its beginning. History and loads stay."""
+    engine = open_registry(registry_url)
+    try:
+        with consumer(kafka, network, engine) as registry:
+            registry.rebuild()
+    finally:
+        engine.dispose()
 
 
 def run(
@@ -44,8 +68,8 @@ def run(
         for sentence in (*kafka.in_the_open, *in_the_open(engine.url, setting=SETTING)):
             log.warning("not encrypted", what=sentence)
             say(sentence)
-        with consumer(kafka, network, engine, handler=progress.handler(apply)) as registry:
-            progress.passed_over = registry.ignored
+        with consumer(kafka, network, engine, handler=progress.handler(apply), say=say) as registry:
+            progress.unread, progress.lag = registry.ignored, registry.lag
             progress.started(outcome_topic(network), kafka.name, name_of(engine.url))
             handled = registry.run(stop or until_signal(), on_caught_up=progress.caught_up)
             progress.stopped(handled)
@@ -72,9 +96,12 @@ def serve_api(
     names: Sequence[str] = (),
     say: Say = lambda _: None,
 ) -> None:
-    """Serves the HTTP API until interrupted. It has no log-in: leave it on loopback, or put a gateway before it."""
+    """Serves the HTTP API until interrupted. It has no TLS: leave it on loopback, or put a gateway before it."""
     engine = open_registry(registry_url)
     try:
+        with reading(engine) as connection:
+            if not any_made(connection):
+                say(NO_TOKEN)
         serve(
             make_app(engine), f"Registry's API, from {name_of(engine.url)},", host=host, port=port, names=names, say=say
         )
@@ -93,8 +120,10 @@ class Progress:
     ) -> None:
         self._say, self._clock, self._seconds = say, clock, seconds
         self._events = 0
-        self.passed_over: Mapping[str, int] = {}
-        """Events of record types that this version does not know, by type; the consumer counts them."""
+        self.unread: Mapping[str, int] = {}
+        """Events of record types that this version does not know, by type, which the history alone has; the consumer counts them."""
+        self.lag: Callable[[], int] = lambda: 0
+        """How many offsets are left to read, about; the consumer knows."""
         self._told_at = seconds()
 
     def handler(self, handle: Handler) -> Handler:
@@ -104,7 +133,8 @@ class Progress:
             handle(connection, events)
             self._events += len(events)
             if self._seconds() - self._told_at >= TELL_SECONDS:
-                self._tell(f"about {self._events:,} events handled so far{self._ignored()}")
+                left = f", about {lag:,} to go" if (lag := self.lag()) else ""
+                self._tell(f"about {self._events:,} events handled so far{left}{self._ignored()}")
 
         return counted
 
@@ -116,20 +146,20 @@ class Progress:
     def caught_up(self, handled: int) -> None:
         """Everything in the topics is in the tables."""
         at = self._clock()
-        log.info("registry caught up", events=handled, passed_over=dict(self.passed_over))
+        log.info("registry caught up", events=handled, unread=dict(self.unread))
         self._tell(f"caught up at {at:%Y-%m-%d %H:%M:%S} UTC: {_counted(handled)} since the start{self._ignored()}")
 
     def stopped(self, handled: int) -> None:
         """The end, in order."""
-        log.info("registry stopped", events=handled, passed_over=dict(self.passed_over))
+        log.info("registry stopped", events=handled, unread=dict(self.unread))
         self._tell(f"stopped: {_counted(handled)} handled{self._ignored()}")
 
     def _ignored(self) -> str:
-        """What this version had to pass over; nothing where it knew every type."""
-        if not self.passed_over:
+        """What this version keeps and cannot read; nothing where it knew every type."""
+        if not self.unread:
             return ""
-        types = ", ".join(f"{shown(name)} {count:,}" for name, count in sorted(self.passed_over.items()))
-        return f"; passed over, of types this version does not know: {types} (update Mainstem; a registry database made anew has them)"
+        types = ", ".join(f"{shown(name)} {count:,}" for name, count in sorted(self.unread.items()))
+        return f"; kept unread, of types this version does not know: {types} (a newer Mainstem reads them)"
 
     def _tell(self, line: str) -> None:
         self._told_at = self._seconds()

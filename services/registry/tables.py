@@ -24,6 +24,7 @@ from sqlalchemy import (
     Numeric,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
@@ -168,7 +169,46 @@ history = Table(
     Column("site", Text, nullable=False),
     Column("type", Text, nullable=False, comment="The record type."),
     Column("value", JsonDocument, comment="The event as it came (record, change, provenance); null for a withdrawal."),
-    comment="Every change of every record that reached this registry.",
+    Column("subject", Text, comment="Of whom: the subject the record had then; null in what an older version wrote."),
+    Column("arrived", instant(), comment="When it was stored here, UTC; null in what an older version wrote."),
+    comment="Every change of every record that reached this registry, of types that it does not know too.",
+)
+
+
+def _changes_index(name: str, *columns: str, where: str) -> None:
+    """An index of few rows: most records are recorded once and never change."""
+    Index(name, *(history.c[column] for column in columns), postgresql_where=text(where), sqlite_where=text(where))
+
+
+CHANGED_AGAIN = "op <> 'recorded'"
+"""What of a record's history its own table does not lead to."""
+_changes_index("history_changed", "type", "record", where=CHANGED_AGAIN)
+_changes_index("history_subject", "subject", where=CHANGED_AGAIN)
+_changes_index("history_unfilled", "record", where="subject IS NULL")
+Index("history_arrived", history.c.arrived)
+
+
+token = Table(
+    "token",
+    metadata,
+    Column("name", Text, primary_key=True, comment="What people call it."),
+    Column("hash", Text, nullable=False, unique=True, comment="SHA-256 of the token, which is kept nowhere."),
+    Column(
+        "scope", JsonDocument, nullable=False, comment="What it lets read: types, sites, reads; an empty list is all."
+    ),
+    Column("created", instant(), nullable=False, comment="UTC."),
+    Column("expires", instant(), comment="UTC; null for never."),
+    Column("revoked", instant(), comment="UTC; null while it is good. The row stays."),
+    comment="Who may read over HTTP.",
+)
+
+
+erased = Table(
+    "erased",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("at", instant(), nullable=False, comment="UTC."),
+    comment="Subjects of whom nothing is kept and nothing is taken any more, whatever the stream brings again.",
 )
 
 
@@ -233,4 +273,20 @@ chart_phase = Table(
     Column("withdrawn_by", Text),
     Column("withdrawn_reason", Text),
     comment="From where on a chart has new lines, as a person approved it. Said here, not in the stream: a rebuild keeps it.",
+)
+
+contest = Table(
+    "contest",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("site", Text, nullable=False, index=True),
+    Column("record", Text, nullable=False, index=True, comment="The record's id."),
+    Column("type", Text, nullable=False, comment="Its record type."),
+    Column("reason", Text, nullable=False, comment="What is wrong with it, as a code."),
+    Column("by", Text, nullable=False, comment="Who says so."),
+    Column("at", instant(), nullable=False, comment="UTC."),
+    Column("answer", Text, comment="What became of it, as a code; null while it waits."),
+    Column("answered_by", Text),
+    Column("answered", instant(), comment="UTC."),
+    comment="Records that a clinician says are wrong, and what the site answered. Said here, not in the stream: a rebuild keeps it.",
 )

@@ -4,15 +4,15 @@ PostgreSQL takes the rows by COPY into a temporary table and moves them on in on
 executed for each row (and it checks every value's type); SQLite executes one statement for each row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from functools import cache
+from datetime import UTC, datetime
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, DateTime, Numeric, Table
 from sqlalchemy.exc import DataError, InterfaceError
 
 Row = tuple[Any, ...]
@@ -30,22 +30,57 @@ def write(connection: Connection, table: Table, rows: Sequence[Row], *, replace:
     if not rows:
         return
     if connection.dialect.name == "postgresql":
-        _copy(connection, table, rows, replace)
-    else:
-        names = [column.name for column in table.columns]
-        try:
-            connection.execute(_insert(table, replace), [dict(zip(names, row, strict=True)) for row in rows])
-        except (DataError, InterfaceError):
-            raise RefusedError from None
+        _copy(connection, table, _converted(table, rows, _iso), replace)
+        return
+    try:
+        connection.exec_driver_sql(_insert(table, replace), list(_converted(table, rows, _utc_text)))
+    except (DataError, InterfaceError, OverflowError, UnicodeEncodeError):
+        raise RefusedError from None
+
+
+def _converted(table: Table, rows: Sequence[Row], instant: Callable[[datetime], str]) -> Iterable[Row]:
+    """The rows with instants as the database's text: column by column, because a batch has few different ones, and a driver would
+    write out each."""
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for place in _instants(table):
+        columns[place] = [None if value is None else instant(value) for value in columns[place]]
+    if instant is _utc_text:
+        for place in _numbers(table):
+            columns[place] = [None if value is None else float(value) for value in columns[place]]
+    return zip(*columns, strict=True)
+
+
+@lru_cache(4096)
+def _iso(value: datetime) -> str:
+    return value.isoformat()
+
+
+@lru_cache(4096)
+def _utc_text(value: datetime) -> str:
+    """As `tables.UtcText` reads it."""
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 @cache
-def _insert(table: Table, replace: bool) -> Any:
-    statement = sqlite.insert(table)
-    if not replace:
-        return statement.on_conflict_do_nothing()
-    changed = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
-    return statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed)
+def _instants(table: Table) -> list[int]:
+    return [place for place, column in enumerate(table.columns) if isinstance(column.type, DateTime)]
+
+
+@cache
+def _numbers(table: Table) -> list[int]:
+    return [place for place, column in enumerate(table.columns) if isinstance(column.type, Numeric)]
+
+
+@cache
+def _insert(table: Table, replace: bool) -> str:
+    """SQLite's statement, with a mark a column."""
+    names = [f'"{column.name}"' for column in table.columns]
+    key = ", ".join(f'"{column.name}"' for column in table.primary_key.columns)
+    changed = ", ".join(f'"{c.name}" = excluded."{c.name}"' for c in table.columns if not c.primary_key)
+    return (
+        f'INSERT INTO "{table.name}" ({", ".join(names)}) VALUES ({", ".join("?" * len(names))})'
+        f" ON CONFLICT ({key}) DO {f'UPDATE SET {changed}' if replace else 'NOTHING'}"
+    )
 
 
 @cache
@@ -77,7 +112,7 @@ def _statements(table: Table, replace: bool) -> tuple[sql.Composed, ...]:
     )
 
 
-def _copy(connection: Connection, table: Table, rows: Sequence[Row], replace: bool) -> None:
+def _copy(connection: Connection, table: Table, rows: Iterable[Row], replace: bool) -> None:
     try:
         with closing(connection.connection.cursor()) as cursor:
             _run(cast("psycopg.Cursor[Any]", cursor), _statements(table, replace), rows)
@@ -85,7 +120,7 @@ def _copy(connection: Connection, table: Table, rows: Sequence[Row], replace: bo
         raise RefusedError from None
 
 
-def _run(cursor: "psycopg.Cursor[Any]", statements: tuple[sql.Composed, ...], rows: Sequence[Row]) -> None:
+def _run(cursor: "psycopg.Cursor[Any]", statements: tuple[sql.Composed, ...], rows: Iterable[Row]) -> None:
     make, empty, copy, move = statements
     cursor.execute(make)
     cursor.execute(empty)

@@ -212,3 +212,40 @@ def test_every_record_type_with_a_code_says_in_which_system(lhn: Network) -> Non
     for name in ("observation", "condition", "procedure", "medication", "immunization"):
         assert name in RECORD_TYPES
         assert target_of(name)
+
+
+def test_a_visits_class_and_an_answer_without_a_meaning_are_listed_until_they_have_one(lhn: Network) -> None:
+    """Though no record carries them as its own code; a row of the code map, and they are gone."""
+    folder, wards = lhn.folder / "delivery", "https://ward.example/classes"
+    folder.mkdir()
+    visit = {
+        "resourceType": "Encounter",
+        "id": "v1",
+        "status": "finished",
+        "class": {"system": wards, "code": "day-unit", "display": "Day unit"},
+        "subject": {"reference": "Patient/kid-1"},
+        "period": {"start": "2026-03-02T10:00:00Z"},
+    }
+    form = {
+        "resourceType": "QuestionnaireResponse",
+        "id": "f1",
+        "status": "completed",
+        "subject": {"reference": "Patient/kid-1"},
+        "authored": "2026-03-02T10:00:00Z",
+        "item": [{"linkId": "/44250-9", "answer": [{"valueCoding": {"system": OURS, "code": "often"}}]}],
+    }
+    (folder / "Encounter.ndjson").write_text(json.dumps(visit) + "\n")
+    (folder / "QuestionnaireResponse.ndjson").write_text(json.dumps(form) + "\n")
+    site = lhn.files_site("west", folder, types=["Encounter", "QuestionnaireResponse"], code_map="map.csv")
+    (lhn.folder / "map.csv").write_text(f"{HEADER}\n")
+    lhn.refresh(site)
+
+    def unmapped() -> set[tuple[str, str, str]]:
+        found = json.loads(lhn.mainstem("codes", "unmapped", "--site", site, "--json").stdout)["codes"]
+        return {(row["system"], row["code"], row["target_system"]) for row in found}
+
+    classes = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+    assert unmapped() >= {(wards, "day-unit", classes), (OURS, "often", LOINC)}
+    (lhn.folder / "map.csv").write_text(f"{HEADER}\n{wards},day-unit,{classes},AMB,\n{OURS},often,{LOINC},LA6570-1,\n")
+    lhn.refresh(site)
+    assert not {"day-unit", "often"} & {code for _, code, _ in unmapped()}

@@ -109,3 +109,29 @@ def test_the_page_stands_alone_and_is_read_by_everybody(lhn: Network, site: Path
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         browser.close()
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+
+
+def test_what_breaks_fhirs_own_rules_is_told_must_haves_first(lhn: Network) -> None:
+    """Of a sample and of what was refused: by path and kind, without a value; of a site that asks for it."""
+    folder = lhn.folder / "delivery"
+    folder.mkdir()
+    path = lhn.files_site("west", folder, types=["Observation"], validate_sample=1)
+    odd = [reading(f"odd-{number}", "kg", referenceRange="Ann Quux, wide") for number in range(3)]
+    refused = reading("late", "kg", effectiveDateTime=None, status=None)
+    given = [*odd, refused, reading("wt-1", "kg", category=[{"text": "vital signs"}])]
+    (folder / "Observation.ndjson").write_text("".join(json.dumps(each) + "\n" for each in given))
+    lhn.refresh(path)
+    told = json.loads(lhn.mainstem("report", "--site", path, "--json").stdout)["conformance"]
+    rules = {each["rule"]: (each["found"], each["must_have"]) for each in told["rules"]}
+    assert rules["Observation.category: us-core-missing"] == (4, True)
+    assert rules["Observation.status: us-core-missing"][1]
+    broken = [rule for rule in rules if rule.startswith("Observation.referenceRange")]
+    assert broken
+    assert not rules[broken[0]][1]
+    firsts = [each["must_have"] for each in told["rules"]]
+    assert firsts == sorted(firsts, reverse=True)
+    assert told["judged"] >= 5
+    assert "Quux" not in json.dumps(told)
+    assert "US Core must-have" in lhn.mainstem("report", "--site", path).stdout
+    lhn.mainstem("report", "--site", path, "--html", lhn.folder / "report.html")
+    assert "own rules" in (lhn.folder / "report.html").read_text()

@@ -14,7 +14,7 @@ from mainstem.kafka.settings import KafkaSettings
 from schemas.errors import OperatorError
 
 LETTER = Letter(
-    SimpleNamespace(key=b"key", value=b"value", topic="lhn.outcome.v1", partition=0, offset=1),
+    SimpleNamespace(key=b"key", value=b"value", headers=[], topic="lhn.outcome.v1", partition=0, offset=1),
     LetterReason.INVALID_JSON,
 )
 
@@ -66,7 +66,7 @@ def test_dead_letter_topic_that_was_deleted_is_made_anew_by_us(creating_broker, 
             admin.delete_topics([name])
         assert letters._producer is not None
         letters._producer._metadata.request_update()  # as it does by itself every five minutes
-        letters.send([LETTER])
+        letters.send([LETTER, Letter(SimpleNamespace(**vars(LETTER.record) | {"offset": 2}), LETTER.reason)])
     finally:
         letters.close()
     with topics.administration(creating_broker) as admin:

@@ -89,3 +89,30 @@ def test_a_device_of_a_patient_is_counted_by_name_and_takes_nothing(make_refresh
     counts = night(refresh, tmp_path, owned)
     assert (counts.read, counts.skipped, counts.mapped) == (1, {"device-alone": 1}, 0)
     assert standing(tmp_path) == ["pump"]
+
+
+def test_a_request_for_a_device_waits_for_it(make_refresh: Make, tmp_path: Path) -> None:
+    """Its code is the Device's; when that changes, so does the request's."""
+    asked = {
+        "resourceType": "DeviceRequest",
+        "id": "q1",
+        "status": "active",
+        "intent": "order",
+        "codeReference": {"reference": "Device/d1"},
+        "subject": {"reference": "Patient/kid-7"},
+    }
+    refresh = make_refresh(types=["DeviceRequest"])
+    folder, types = tmp_path / "delivery", ["Device", "DeviceRequest"]
+    codes = []
+    for given in ([asked], [device()], [device(SENSOR)]):
+        for name in types:
+            lines = [json.dumps(each) + "\n" for each in given if each["resourceType"] == name]
+            (folder / f"{name}.ndjson").write_text("".join(lines))
+        load = steps.plan(refresh, fresh=True).load
+        steps.pull_units(refresh, load, types)
+        steps.map_types(refresh, load, types)
+        steps.derive(refresh, load)
+        with closing(connect(tmp_path / "state.db")) as state:
+            rows = state.execute("SELECT content FROM record WHERE content IS NOT NULL").fetchall()
+        codes.append([json.loads(content)["code"] for (content,) in rows])
+    assert codes == [[], [PUMP], [SENSOR]]

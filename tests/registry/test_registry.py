@@ -200,11 +200,26 @@ def test_event_the_database_refuses_is_found_among_good_ones(postgres_url: str, 
     engine.dispose()
 
 
-def test_unknown_record_type_says_what_to_do(receive: Receive) -> None:
-    """A registry older than its sites stops and names the type."""
-    event = received("genome", record_id("x"), subject_id("ada"), "north", 1, "recorded", b"{}")
-    with pytest.raises(OperatorError, match="'genome'"):
-        receive(event)
+def test_what_this_version_does_not_know_is_kept_and_ignored(registry: Engine, receive: Receive) -> None:
+    """An unknown record type is in the history alone; an unknown field in its event; neither stops what comes with it."""
+    genome = b'{"record": {"type": "genome", "id": "x"}, "change": {}, "provenance": {}}'
+    receive(received("genome", record_id("x"), subject_id("ada"), "north", 1, "recorded", genome), event_of(bmi("48")))
+    assert len(current(registry, "observation")) == 1
+    assert changes(registry) == [(1, "recorded", True)] * 2
+
+
+def test_a_newer_version_reads_what_an_older_one_kept(registry: Engine, receive: Receive) -> None:
+    """Of a type that had no table, and of a field that had no column: from the history, the current state alone."""
+    allergies = [full(RECORD_TYPES["allergy"]).model_copy(update={"id": record_id(name)}) for name in ("a", "b")]
+    receive(*map(event_of, allergies), event_of(bmi("48", interpretation="L")), event_of(bmi("1", id=record_id("o"))))
+    receive(event_of(allergies[1], sequence=2, withdrawn=True))
+    with registry.begin() as connection:
+        connection.execute(text("drop table allergy"))
+        connection.execute(text("alter table observation drop column interpretation"))
+    with registry.begin() as connection:
+        upgrade(connection)
+    assert [row["id"] for row in current(registry, "allergy")] == [record_id("a")]
+    assert sorted(str(row["interpretation"]) for row in current(registry, "observation")) == ["L", "None"]
 
 
 def finished(

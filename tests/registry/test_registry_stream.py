@@ -16,7 +16,8 @@ from schemas.events import outcome_topic
 from schemas.loads import LoadEvent, load_topic
 from schemas.outcomes import Observation
 from services.registry.completeness import completeness
-from services.registry.database import connect
+from services.registry.database import connect, open_registry
+from services.registry.handler import apply, apply_loads, clear
 from services.registry.running import catch_up, run
 from services.registry.tables import RECORD_TABLES, history
 
@@ -71,8 +72,8 @@ def test_stream_with_duplicates_and_late_events_gives_the_right_registry(
     engine.dispose()
 
 
-def test_running_registry_tells_the_operator_what_it_passes_over(stream, outbox, observe, tmp_path):
-    """Events of a type that this version does not know: in the line on the terminal, though nothing else is new."""
+def test_running_registry_tells_the_operator_what_it_cannot_read(stream, outbox, observe, tmp_path):
+    """Events of a type that this version does not know: kept, and told in the line on the terminal."""
     observe(outbox, 1)
     stream.publish(outbox)
     said: list[str] = []
@@ -84,13 +85,34 @@ def test_running_registry_tells_the_operator_what_it_passes_over(stream, outbox,
     running.start()
     try:
         wait_until(lambda: any("caught up" in line for line in said))
-        assert "passed over" not in said[-1]
+        assert "kept unread" not in said[-1]
         (event,) = stream.records()
         headers = [(name, text.replace(b"observation", b"genome")) for name, text in event.headers]
         stream.send(event.value.replace(b'"observation"', b'"genome"'), key=event.key, headers=headers)
-        wait_until(lambda: "passed over" in said[-1])
+        wait_until(lambda: "kept unread" in said[-1])
     finally:
         stop.set()
         running.join(30)
-    assert "1 event since the start; passed over, of types this version does not know: genome 1 (update" in said[-2]
-    assert said[-1].startswith("Registry: stopped: 1 event handled; passed over")
+    assert "1 event since the start; kept unread, of types this version does not know: genome 1 (a newer" in said[-2]
+    assert said[-1].startswith("Registry: stopped: 1 event handled; kept unread")
+
+
+def test_rebuilt_registry_is_the_one_that_was(stream, outbox, observe, tmp_path):
+    """Emptied of what does not belong there, and filled again from the stream; what happened stays in its history."""
+    url = f"sqlite:///{tmp_path / 'registry.db'}"
+    for number in range(3):
+        observe(outbox, number)
+    stream.publish(outbox)
+    engine = open_registry(url)
+    with stream.consumer(engine, apply, load_handler=apply_loads, clear=clear) as consumer:
+        consumer.run_until_caught_up(timeout=40)
+        before = state(engine)
+        with engine.begin() as db:
+            db.execute(RECORD_TABLES["observation"].update().values(value=99))
+        consumer.rebuild()
+        assert state(engine) == {}
+        assert consumer.run_until_caught_up(timeout=40) == 3
+    assert state(engine) == before
+    with engine.connect() as db:
+        assert len(db.execute(select(history)).all()) == 3
+    engine.dispose()

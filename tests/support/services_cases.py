@@ -19,6 +19,7 @@ class KafkaRecord(NamedTuple):
     headers: list[tuple[str, bytes]]
     partition: int = 0
     offset: int = 0
+    topic: str = "test.outcome.v1"
 
 
 def received(

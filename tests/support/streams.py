@@ -194,10 +194,9 @@ class Stream:
         return Consumer(
             self.bootstrap,
             network=self.network,
-            group="test",
             engine=engine,
             handler=handler,
-            **{"share": False} | options,
+            **{"share": False, "group": "test"} | options,
         )
 
     def records(self, topic: str = "outcome.v1") -> list[Any]:

@@ -189,6 +189,21 @@ def test_a_device_asked_for_is_a_request_of_its_kind() -> None:
     }
 
 
+def test_a_device_that_is_named_is_looked_up() -> None:
+    """Contained, or elsewhere: then the request waits for it, as a use of a device does; nothing but its codes is read."""
+    named = {name: value for name, value in WHEELCHAIR.items() if name != "codeCodeableConcept"}
+    chair = {"resourceType": "Device", "id": "c", "type": concept((SNOMED, "183240000")), "serialNumber": "SN-77"}
+    within = named | {"codeReference": {"reference": "#c"}, "contained": [chair]}
+    assert read(within) == read(WHEELCHAIR)
+    lone = named | {"codeReference": {"reference": "Device/c"}}
+    outcome = outcome_of(lone)
+    assert outcome.problem is not None
+    assert (outcome.problem.reason.value, outcome.problem.path) == (
+        "unknown-device",
+        "DeviceRequest.codeReference.reference",
+    )
+
+
 @pytest.mark.parametrize("given", [REFERRAL, WHEELCHAIR], ids=["referral", "device"])
 def test_what_is_not_to_be_done_is_no_request(given: Json) -> None:
     """By R4's own element, or by QI-Core's modifier; by neither is what it denies counted as asked for."""

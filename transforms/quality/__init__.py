@@ -17,6 +17,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Literal, NamedTuple, Protocol
 
+from schemas.events import IMPLAUSIBLE
 from schemas.gaps import Who
 from schemas.loads import TypeCounts
 from transforms.quality.facts import Person, Row, person_of
@@ -127,6 +128,27 @@ def shipped() -> dict[str, Check]:
 
 def no_sink(_check: str, _found: Found) -> None:
     """Keeps no finding."""
+
+
+def flag_of(name: str) -> str:
+    """The flag of a record that a check found, in its provenance."""
+    return name if name == "duplicates" else f"{IMPLAUSIBLE}{name}"
+
+
+class Flagger:
+    """The checks that judge a person without the others, for what they find of each record; nothing else is counted."""
+
+    def __init__(self, today: date) -> None:
+        about = About(today=today)
+        self._judges = [(flag_of(name), check.begin(about)) for name, check in shipped().items() if check.alone]
+
+    def flags(self, records: Iterable[Row]) -> dict[str, set[str]]:
+        """One person's records that are not as they should be, by id → their flags."""
+        person, found = person_of(records), dict[str, set[str]]()
+        for flag, each in self._judges:
+            for one in each.see(person):
+                found.setdefault(one.record, set()).add(flag)
+        return found
 
 
 def judge(

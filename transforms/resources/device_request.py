@@ -9,6 +9,7 @@ from transforms.rules import (
     choice,
     coded,
     codings,
+    device_asked,
     fact,
     grouped_by,
     kinds_of,
@@ -19,7 +20,6 @@ from transforms.rules import (
     request_intent,
     unless_shaped,
     unless_within,
-    unusable_if_given,
 )
 
 RESOURCE = Resource(
@@ -34,7 +34,7 @@ RESOURCE = Resource(
             codeCodeableConcept=fact(
                 coded(code=(SNOMED, HCPCS, CPT), every="codings", text_is=Reason.MISSING_CODE),
             ),
-            codeReference=unusable_if_given(Reason.MISSING_CODE),
+            codeReference=device_asked(code=(SNOMED, HCPCS, CPT), every="codings"),
             missing=Reason.MISSING_CODE,
             fatal=True,
         ),

@@ -78,7 +78,10 @@ RESOURCE = Resource(
             valueAttachment=withheld("value-type-withheld", absent="OT"),
             valueReference=withheld("value-type-withheld", absent="OT"),
             valueCoding=telling_state(
-                chosen_answer(coded_value(value_code=(LOINC, SNOMED), every="value_codings", absent="absent"), "absent")
+                chosen_answer(
+                    coded_value(value_code=(LOINC, SNOMED), every="value_codings", absent="absent", listed=True),
+                    "absent",
+                )
             ),
             valueQuantity=no_long_number(
                 quantity(

@@ -11,6 +11,8 @@ from schemas.problems import Reason
 from transforms.codes.systems import ACT_CODE, NOT_A_CODE, known_systems, repaired_system
 from transforms.fhir.elements import (
     CodeableConcept,
+    Concepts,
+    Reference,
     Scalar,
     Unusable,
     decode,
@@ -46,10 +48,13 @@ def coded(*, every: str | None = None, text_is: Reason | None = None, **targets:
     return Rule((*wanted, *((every,) if every else ())), read)
 
 
-def coded_value(*, every: str, absent: str, word_to: str = "", **targets: str | tuple[str, ...]) -> Rule:
+def coded_value(
+    *, every: str, absent: str, word_to: str = "", listed: bool = False, **targets: str | tuple[str, ...]
+) -> Rule:
     """A coded value: as `coded`, but a text-only value is withheld and a null flavour says why there is no value.
 
-    A text that is a qualitative word of the closed list is read as its code, flagged, into the field `word_to`.
+    A text that is a qualitative word of the closed list is read as its code, flagged, into the field `word_to`. Codes without
+    a meaning are counted by name only where they are `listed`: many results have codes of their own.
     """
     rule = coded(every=every, text_is=None, **targets)
 
@@ -63,7 +68,7 @@ def coded_value(*, every: str, absent: str, word_to: str = "", **targets: str | 
         found = rule.read(raw, companion, setting)
         if not found.values.get(every):
             return Found({absent: "OT" if found.flags else null_flavour_of(reasons)}, found.flags)
-        return replace(found, unmapped=())  # many answers have codes of their own; only questions are mapped
+        return found if listed else replace(found, unmapped=())
 
     return Rule((*rule.gives, absent), read)
 
@@ -76,6 +81,28 @@ def codings(name: str) -> Rule:
         return Found({name: found}, tuple(flags))
 
     return Rule((name,), read)
+
+
+class _Contained(Struct, gc=False):
+    id: Scalar = None
+    code: Concepts = None
+
+
+def codings_of_contained(name: str, elsewhere: str) -> Rule:
+    """Reference to what is contained → every coding of its `code`. One that stands elsewhere is not read: a flag says so."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        named = ((decode(raw, Reference | None) or Reference()).reference or "").strip()
+        if not named.startswith("#"):
+            return Found(flags=(elsewhere,)) if named else NOTHING
+        listed = decode(companion or b"null", list[_Contained | None] | _Contained | None) or []
+        inside = [each for each in (listed if isinstance(listed, list) else [listed]) if each is not None]
+        meant = [each.code for each in inside if f"#{text_of(each.id).removeprefix('#')}" == named]
+        concepts = [each if isinstance(each, list) else [each] for each in meant]
+        found, flags = gathered([each for some in concepts for each in some if each is not None], setting)
+        return Found({name: found}, tuple(flags)) if meant else Found(flags=(elsewhere,))
+
+    return Rule((name,), read, needs="contained")
 
 
 def one_of(

@@ -18,6 +18,7 @@ from transforms.fhir.elements import (
     text_of,
     without_modified,
 )
+from transforms.rules.codes import coded_found
 from transforms.rules.concepts import chosen_code, shared_coding, shared_codings, usable_codings
 from transforms.rules.declaring import Found, Rule
 from transforms.rules.setting import Setting
@@ -83,13 +84,8 @@ def device(*, kind: str, every: str, **targets: str) -> Rule:
     """Reference to a Device → the word for its kind and its codes, of the one contained or looked up; its names do not leave."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        named = ((decode(raw, Reference | None) or Reference()).reference or "").strip()
-        kept = _contained(named[1:], companion) if named.startswith("#") else companion
-        if kept is None:
-            raise Unusable(Reason.UNKNOWN_DEVICE, "reference")
-        source: _KeptDevice = decode(kept, _KeptDevice)
-        concept = CodeableConcept([Coding(system or None, code) for system, code in source.codings])
-        usable, flags, faulty = usable_codings(concept, setting)
+        source = _looked_up(raw, companion)
+        usable, flags, faulty = usable_codings(_concept(source), setting)
         sought = [*usable, *(("", name) for name in source.names)]
         word = kind_of("device", sought, setting.codes)
         chosen = {name: chosen_code(usable, (system,), setting.codes) for name, system in targets.items()}
@@ -106,6 +102,30 @@ def device(*, kind: str, every: str, **targets: str) -> Rule:
         return Found(values, (*flags, "code-unmapped"), unmapped)
 
     return Rule((kind, *targets, every), read, needs="contained", refers="Device", fatal=True)
+
+
+def device_asked(*, every: str, **targets: tuple[str, ...]) -> Rule:
+    """Reference to a Device that is asked for → its codes, of the one contained or looked up; its names do not leave."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        source = _looked_up(raw, companion)
+        return coded_found(_concept(source), targets, every, Reason.MISSING_CODE, setting)
+
+    return Rule((*targets, every), read, needs="contained", refers="Device", fatal=True)
+
+
+def _looked_up(raw: bytes, companion: bytes | None) -> _KeptDevice:
+    """What is kept of the Device that a Reference names. Raises Unusable."""
+    named = ((decode(raw, Reference | None) or Reference()).reference or "").strip()
+    kept = _contained(named[1:], companion) if named.startswith("#") else companion
+    if kept is None:
+        raise Unusable(Reason.UNKNOWN_DEVICE, "reference")
+    found: _KeptDevice = decode(kept, _KeptDevice)
+    return found
+
+
+def _concept(source: _KeptDevice) -> CodeableConcept:
+    return CodeableConcept([Coding(system or None, code) for system, code in source.codings])
 
 
 class _Contained(Struct, gc=False):

@@ -1,5 +1,6 @@
 """What has no meaning at a site: codes from the state, their texts, units and codes of refused lines from what was landed."""
 
+import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -76,6 +77,7 @@ def of_records(refresh: Refresh) -> Gathered:
 def gather(refresh: Refresh) -> Gathered:
     """All that a site's records and landed lines hold without a meaning."""
     gathered = of_records(refresh)
+    _add_figures(gathered, refresh)
     _Lines(refresh, gathered).read()
     return gathered
 
@@ -90,6 +92,29 @@ def _add_record(gathered: Gathered, kind: str, record: Json) -> None:
         local.types.add(kind)
         if unit := record.get("unit"):
             local.units.add(unit)
+
+
+def _add_figures(gathered: Gathered, refresh: Refresh) -> None:
+    """Codes that no record carries as its own (a visit's class, an answer): as often as the load that met most
+    of them counted, of those that read with the code map as it is."""
+    most: Counter[tuple[str, str, str]] = Counter()
+    types: dict[tuple[str, str, str], set[str]] = {}
+    mapper = site_mapper(refresh.file, refresh.secrets)
+    for name in refresh.site.types:
+        for counts in refresh.store.loads.mapped_by(refresh.site.site, name, mapper.identity(name).hex()):
+            for line, count in counts.unmapped.items():
+                key = _cells(line)
+                most[key] = max(most[key], count)
+                types.setdefault(key, set()).add(record_type_of(name) or name)
+    for key, count in most.items():
+        if key not in gathered.locals:
+            local = gathered.local(*key)
+            local.count, local.types = count, types[key]
+
+
+def _cells(line: str) -> tuple[str, str, str]:
+    system, code, target = next(csv.reader([line]))
+    return system, code, target
 
 
 @cache
@@ -142,7 +167,9 @@ class _Lines:
                 if not self._mapper.is_unit(msgspec.json.encode(quantity)):
                     self._count_unit(name, resource, quantity)
 
-        for asked in _questions(resource) if name.startswith("Questionnaire") else ():
+        if name == "Encounter":
+            self._name(resource.get("class"), None)
+        for asked in (*_questions(resource), *_answers(resource)) if name.startswith("Questionnaire") else ():
             self._name(asked, None)
 
     def _name(self, coding: Any, text: Any) -> None:
@@ -199,6 +226,16 @@ class _Lines:
         local.count += 1
         local.types.add(record_type_of(name) or name)
         local.texts[str(quantity.get("unit") or written)] += 1
+
+
+def _answers(value: Any) -> Iterator[Json]:
+    """Every coded answer in a form, wherever it stands."""
+    if isinstance(value, dict):
+        if isinstance(value.get("valueCoding"), dict):
+            yield value["valueCoding"]
+        yield from (found for each in value.values() for found in _answers(each))
+    elif isinstance(value, list):
+        yield from (found for each in value for found in _answers(each))
 
 
 def _decoded(line: bytes) -> Any:

@@ -110,6 +110,7 @@ def _as_json(told: "Report") -> dict[str, Any]:
             for each in told.trend
         ],
         "unmapped": {"codes": told.unmapped_codes, "records": told.unmapped_records},
+        "conformance": {"judged": told.judged, "rules": [each._asdict() for each in told.rules]},
         "gaps": [gap.model_dump(mode="json") for gap in told.gaps],
         "notes": told.notes,
     }
@@ -136,6 +137,10 @@ def _print(told: "Report") -> None:
         say(
             f"  codes without a meaning: {told.unmapped_codes:,}, on records: {told.unmapped_records:,} (`mainstem codes`)"
         )
+    if told.judged:
+        say(f"  checked in full against FHIR R4 and US Core: {told.judged:,} resources of the last load")
+    for broken in told.rules:
+        say(f"    {broken.found:,} × {broken.rule}{' (US Core must-have)' if broken.must_have else ''}")
     for each_told in told.trend:
         reasons = ", ".join(f"{count:,} × {code}" for code, count in each_told.reasons)
         say(

@@ -2,11 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -17,14 +17,17 @@ from mainstem.refresh import Refresh
 from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.refused import refused
 from mainstem.state import Load
-from schemas.loads import Gap
+from schemas.loads import Gap, TypeCounts
 from schemas.problems import Problem, Reason, reason_of, who_acts
 from transforms import Mapper
 from transforms.fhir.elements import Scalar, text_of
+from transforms.fhir.us_core import is_must_have
 
 PARTS_LOOKED_AT = 200_000
 """Landed lines of a type that are read for parts that were left out."""
 CODES = 20
+RULES = 30
+"""Broken rules that are told."""
 _WITHDRAWN = "withdrawn"
 _NUMBERED = re.compile(r"\[[0-9.]+\]")
 
@@ -129,6 +132,21 @@ class Report:
     """(system, code, target system, records), the most frequent."""
     unmapped_codes: int = 0
     unmapped_records: int = 0
+    rules: list["Broken"] = field(default_factory=list)
+    """What resources that the last load checked in full break: what US Core demands first, then the most frequent."""
+    judged: int = 0
+    """Resources that it checked."""
+
+
+class Broken(NamedTuple):
+    """A rule of FHIR R4, or a demand of US Core, that resources of a type break."""
+
+    resource_type: str
+    rule: str
+    """`Observation.status: missing`."""
+    found: int
+    must_have: bool
+    """Whether it is of an element that US Core demands."""
 
 
 def gather(refresh: Refresh, *, loads: int) -> Report:
@@ -144,6 +162,7 @@ def gather(refresh: Refresh, *, loads: int) -> Report:
     report.gaps = list(store.gaps.of(site.site))
     if report.trend and report.trend[0].load.report:
         report.notes += report.trend[0].load.report.notes
+        _add_rules(report, report.trend[0].load.report.types)
     _add_codes(report, of_records(refresh))
     return report
 
@@ -222,6 +241,16 @@ def _told(load: Load) -> Told:
         total.source_unusable,
         Counter(unusable).most_common(),
     )
+
+
+def _add_rules(report: Report, types: Mapping[str, TypeCounts]) -> None:
+    report.judged = sum(each.sampled + each.refused_judged for each in types.values())
+    found = [
+        Broken(name, rule, count, is_must_have(rule))
+        for name, each in types.items()
+        for rule, count in each.broken.items()
+    ]
+    report.rules = sorted(found, key=lambda each: (not each.must_have, -each.found, each.rule))[:RULES]
 
 
 def _add_codes(report: Report, gathered: Gathered) -> None:

@@ -1,0 +1,238 @@
+"""What became of each dead letter: a table in the handler's database, kept in the transactions that move the places.
+
+The letters' contents lie in the group's topic; here stand their places, whose record they are of, and what is to be done with them.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from kafka import TopicPartition
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Index,
+    Integer,
+    LargeBinary,
+    Select,
+    String,
+    Table,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mainstem.consumer.dead_letters import Letter, Place
+from mainstem.consumer.ledger import metadata
+from mainstem.consumer.received import LetterReason
+
+AT_ONCE = 500
+"""Letters tried again in one go."""
+
+
+class LetterState(StrEnum):
+    """What is to be done with a letter."""
+
+    WAITING = "waiting"
+    """Put aside; somebody retries or drops it."""
+    HELD = "held"
+    """A later change of a record of which a letter waits; it is handled when that is no more."""
+    RETRY = "retry"
+    """Somebody asked for it to be tried again; the consumer does."""
+    HANDLED = "handled"
+    SUPERSEDED = "superseded"
+    """A later change of its record was handled."""
+    DROPPED = "dropped"
+
+
+OPEN = (LetterState.WAITING, LetterState.HELD, LetterState.RETRY)
+
+consumer_letter = Table(
+    "consumer_letter",
+    metadata,
+    Column("consumer_group", String(100), primary_key=True),
+    Column("topic", String(249), primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("record", LargeBinary(16)),
+    Column("reason", String(40), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("letter_offset", BigInteger, nullable=False),
+    Index("consumer_letter_open", "consumer_group", "state", "record"),
+)
+c = consumer_letter.c
+
+
+class Noted(NamedTuple):
+    """A letter as the table has it."""
+
+    place: Place
+    record: bytes | None
+    """The record it is of, 16 bytes; None where it names none, or more than one."""
+    reason: LetterReason
+    state: LetterState
+    since: datetime
+    letter_offset: int
+    """Where the letter lies in the group's topic; -1 where the broker did not say."""
+
+
+class Letterbox:
+    """A group's letters. What is given a connection belongs to the caller's transaction."""
+
+    def __init__(self, engine: Engine, group: str) -> None:
+        self._engine = engine
+        self._group = group
+        self._mine = c.consumer_group == group
+        self._named = and_(self._mine, c.state.in_(OPEN), c.record.is_not(None))
+
+    def keep(self, connection: Connection, letters: Iterable[Letter], offset_of: Callable[[Place], int]) -> None:
+        """These were sent. One that is met again, as by a rebuild, waits again unless it was dropped."""
+        rows = [
+            {
+                "consumer_group": self._group,
+                **letter.place._asdict(),
+                "record": letter.of_record,
+                "reason": letter.reason.value,
+                "state": LetterState.HELD if letter.reason is LetterReason.HELD else LetterState.WAITING,
+                "since": _now(),
+                "letter_offset": offset_of(letter.place),
+            }
+            for letter in letters
+        ]
+        if rows:
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            insert = dialect.insert(consumer_letter)
+            new = {name: insert.excluded[name] for name in ("state", "reason")}
+            known = [column.name for column in consumer_letter.primary_key]
+            statement = insert.on_conflict_do_update(
+                index_elements=known, set_=new, where=c.state != LetterState.DROPPED
+            )
+            connection.execute(statement, rows)
+
+    def any_open(self, connection: Connection) -> bool:
+        """Whether any record has an open letter: most often none has, and nothing else need be asked."""
+        return connection.execute(select(c.record).where(self._named).limit(1)).first() is not None
+
+    def blocked(self, connection: Connection, records: Collection[bytes]) -> set[bytes]:
+        """Those of the records of which a letter is open."""
+        if not self.any_open(connection):
+            return set()
+        found: set[bytes] = set()
+        for some in _pieces(list(records)):
+            found |= {
+                bytes(record) for record in connection.scalars(select(c.record).where(self._named, c.record.in_(some)))
+            }
+        return found
+
+    def supersede(self, connection: Connection, handled: Mapping[bytes, Place]) -> None:
+        """The open letters of records of which a later event, at this place, was handled."""
+        for record in self.blocked(connection, handled.keys()):
+            place = handled[record]
+            earlier = and_(c.topic == place.topic, c.partition == place.partition, c.offset < place.offset)
+            which = and_(self._mine, c.record == record, c.state.in_(OPEN), earlier)
+            connection.execute(update(consumer_letter).where(which).values(state=LetterState.SUPERSEDED))
+
+    def due(self, partitions: Collection[TopicPartition]) -> list[Noted]:
+        """What may be tried again now, in order: what was asked for, and what was held and is no longer."""
+        if not partitions:
+            return []
+        first = consumer_letter.alias()
+        waits = exists(
+            select(first.c.offset).where(
+                first.c.consumer_group == self._group,
+                first.c.record == c.record,
+                first.c.topic == c.topic,
+                first.c.partition == c.partition,
+                first.c.state == LetterState.WAITING,
+                first.c.offset < c.offset,
+            )
+        )
+        due = or_(c.state == LetterState.RETRY, and_(c.state == LetterState.HELD, ~waits))
+        ours = tuple_(c.topic, c.partition).in_(sorted(tuple(partition) for partition in partitions))
+        return self._found(select(consumer_letter).where(self._mine, due, ours).limit(AT_ONCE))
+
+    def states(self, connection: Connection, places: Iterable[Place]) -> dict[Place, str]:
+        """What is to be done with the letters of these places, as it is now: another member may have been faster."""
+        query = select(c.state).where(self._mine)
+        found = {place: connection.scalar(query.where(_at(place))) for place in places}
+        return {place: state for place, state in found.items() if state is not None}
+
+    def settle(
+        self, connection: Connection, place: Place, state: LetterState, reason: LetterReason | None = None
+    ) -> None:
+        """What became of a letter."""
+        values: dict[str, Any] = {"state": state} | ({"reason": reason.value} if reason else {})
+        connection.execute(update(consumer_letter).where(self._mine, _at(place)).values(values))
+
+    def last_of(self, partition: TopicPartition) -> int:
+        """The last letter of a partition's that is in the table, by its offset in the group's topic; -1 for none."""
+        of = and_(self._mine, c.topic == partition.topic, c.partition == partition.partition)
+        with self._engine.connect() as connection:
+            found: int | None = connection.scalar(select(func.max(c.letter_offset)).where(of))
+        return -1 if found is None else found
+
+    def known(self, places: Iterable[Place]) -> dict[Place, int]:
+        """Those of the places whose letters are in the table, and where these lie."""
+        found: dict[Place, int] = {}
+        with self._engine.connect() as connection:
+            for place in places:
+                offset = connection.scalar(select(c.letter_offset).where(self._mine, _at(place)))
+                if offset is not None:
+                    found[place] = offset
+        return found
+
+    def noted(self, *, closed: bool = False) -> list[Noted]:
+        """The group's letters, those not done with alone or all."""
+        query = select(consumer_letter).where(self._mine)
+        return self._found(query if closed else query.where(c.state.in_(OPEN)))
+
+    def depth(self) -> dict[str, int]:
+        """How many letters are open, by state."""
+        query = select(c.state, func.count().label("letters")).where(self._mine, c.state.in_(OPEN)).group_by(c.state)
+        with self._engine.connect() as connection:
+            return {row.state: row.letters for row in connection.execute(query)}
+
+    def ask(self, places: Iterable[Place], state: LetterState) -> int:
+        """Have the letters that wait at these places retried or dropped; returns how many did. One that is held waits for the first."""
+        changed = 0
+        with self._engine.begin() as connection:
+            for place in places:
+                waits = and_(self._mine, _at(place), c.state.in_((LetterState.WAITING, LetterState.RETRY)))
+                changed += connection.execute(update(consumer_letter).where(waits).values(state=state)).rowcount
+        return changed
+
+    def _found(self, query: Select[Any]) -> list[Noted]:
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(c.topic, c.partition, c.offset)).all()
+        return [
+            Noted(
+                Place(row.topic, row.partition, row.offset),
+                None if row.record is None else bytes(row.record),
+                LetterReason(row.reason),
+                LetterState(row.state),
+                datetime.fromtimestamp(row.since / 1000, UTC),
+                row.letter_offset,
+            )
+            for row in rows
+        ]
+
+
+def _at(place: Place) -> Any:
+    return and_(c.topic == place.topic, c.partition == place.partition, c.offset == place.offset)
+
+
+def _now() -> int:
+    return int(datetime.now(UTC).timestamp() * 1000)
+
+
+def _pieces(records: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
+    return (records[start : start + 5000] for start in range(0, len(records), 5000))

@@ -1,0 +1,132 @@
+"""What a poll brought, sorted: what is for the handlers, what is a dead letter, and what is passed over unread."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+from kafka import TopicPartition
+
+from mainstem.consumer.dead_letters import Letter
+from mainstem.consumer.handling import Found, FoundLoad
+from mainstem.consumer.received import LetterReason, read_event, read_load
+from schemas.events import Header, data_schema, source_of
+from schemas.loads import is_load_topic
+from schemas.outcomes import RECORD_TYPES
+
+log = structlog.get_logger(__name__)
+READ_AGAIN = "Update the consumer, then read the topic from the start with a new group."
+
+
+class Only(NamedTuple):
+    """What a consumer wants; empty: all. The rest is passed over before it is decoded, whatever it holds."""
+
+    sites: Collection[str] = ()
+    types: Collection[str] = ()
+    """Record types, `observation`."""
+    codes: Collection[str] = ()
+    """Of records that have one. A record that changes to another code comes as a withdrawal, once it was handled."""
+
+
+class Sieve:
+    """Sorts for one consumer."""
+
+    def __init__(
+        self,
+        group: str,
+        *,
+        only: Only = Only(),
+        members: Collection[str] | None = None,
+        since: datetime | None = None,
+        unknown_too: bool = False,
+    ) -> None:
+        self._group = group
+        self._unknown_too = unknown_too
+        self._since = 0 if since is None else int(since.timestamp() * 1000)
+        self._only = only
+        self._members = None if members is None else frozenset(members)
+        self._sources = frozenset(source_of(site).encode() for site in only.sites)
+        self._schemas = frozenset(data_schema(name).encode() for name in only.types)
+        self._all = not (self._sources or self._schemas or self._since)
+        self.ignored: Counter[str] = Counter()
+        """Events of record types that this version does not know."""
+        self.unwanted = 0
+        """Events passed over because the consumer does not want them."""
+
+    def sort(self, polled: Mapping[TopicPartition, list[Any]]) -> Found:
+        """Each partition's records in their order."""
+        found = Found([], [], [])
+        for partition, records in polled.items():
+            if is_load_topic(partition.topic):
+                for record in records:
+                    self._load(record, found)
+            else:
+                self._events(records if self._all else [each for each in records if self._wanted(each)], found)
+        return found
+
+    def _load(self, record: Any, found: Found) -> None:
+        load = read_load(record)
+        if isinstance(load, LetterReason):
+            found.unusable.append(Letter(record, load))
+        elif self._members is not None and load.site not in self._members:
+            found.unusable.append(Letter(record, LetterReason.FOREIGN_SITE))
+        elif not self._only.sites or load.site in self._only.sites:
+            found.loads.append(FoundLoad(load, record))
+
+    def _events(self, records: Sequence[Any], found: Found) -> None:
+        members, codes = self._members, self._only.codes
+        for record in records:
+            event = read_event(record)
+            if isinstance(event, LetterReason):
+                found.unusable.append(Letter(record, event))
+            elif members is not None and event.site not in members:
+                found.unusable.append(Letter(record, LetterReason.FOREIGN_SITE))
+            elif event.record_type in RECORD_TYPES or self._unknown(event.record_type):
+                if codes and event.value is not None and _code(event.value) not in codes:
+                    self.unwanted += 1
+                    event.leave()
+                found.events.append(event)
+
+    def _wanted(self, record: Any) -> bool:
+        """By its headers alone; one that lacks them is not passed over: it is a dead letter."""
+        headers = dict(record.headers)
+        source, schema = headers.get(Header.SOURCE), headers.get(Header.DATA_SCHEMA)
+        wanted = (
+            record.timestamp >= self._since  # brokers find the batch of a time, not the event
+            and (not self._sources or source is None or source in self._sources)
+            and (not self._schemas or schema is None or schema in self._schemas)
+        )
+        self.unwanted += not wanted
+        return bool(wanted)
+
+    def _unknown(self, record_type: str) -> bool:
+        """Counts an event of a type that this version does not know; whether it is handed over all the same."""
+        if record_type not in self.ignored:
+            log.warning(
+                "events of a record type that this version does not know",
+                group=self._group,
+                record_type=record_type,
+                done="kept as they are" if self._unknown_too else "passed over",
+                fix="Update the consumer." if self._unknown_too else READ_AGAIN,
+            )
+        self.ignored[record_type] += 1
+        return self._unknown_too
+
+
+class _Record(msgspec.Struct):
+    code: Any = None
+
+
+class _Value(msgspec.Struct):
+    record: _Record
+
+
+_value = msgspec.json.Decoder(_Value)
+
+
+def _code(value: bytes) -> str:
+    """The code of an event that is known to be well-formed; empty where it has none."""
+    code = _value.decode(value).record.code
+    return code if isinstance(code, str) else ""

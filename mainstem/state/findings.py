@@ -1,0 +1,88 @@
+"""What checks found of records: flags that join those of mapping in the provenance of what is published.
+
+They stand apart from the record, so a line that comes again neither loses them nor is read anew for them. A record whose
+flags change is a change to be published, of the same content.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from mainstem.database import Database
+from mainstem.state import figures, tables
+from mainstem.state.batch import Batch, Saved
+from mainstem.state.flags import Flags
+from mainstem.state.loads import hold_open
+from mainstem.state.moments import microseconds
+from mainstem.state.numbers import hold_number, keep_number
+
+_AT_ONCE = 500
+
+
+class Findings:
+    """Of every site."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(
+        self,
+        load_id: str,
+        part: str,
+        subjects: Sequence[bytes],
+        found: Mapping[bytes, tuple[bytes, Flags]],
+        at: datetime,
+    ) -> int:
+        """All that was found of some subjects: by record its subject and flags. Returns how many records have other flags now.
+
+        Raises OperatorError for a load that is not its site's open one.
+        """
+        with self._database.write() as connection:
+            load = hold_open(connection, load_id)
+            known = _known(connection, load.site, subjects)
+            changed = [
+                record for record in {*known, *found} if known.get(record, ()) != found.get(record, (b"", ()))[1]
+            ]
+            if not changed:
+                return 0
+            _put(connection, load.site, changed, found)
+            amended = self._number(connection, load.site, load_id, sorted(changed), microseconds(at))
+            figures.add(connection, load_id, part, Batch([]), Saved(0, amended, 0, 0, 0))
+        return amended
+
+    def _number(self, connection: Connection, site: str, load_id: str, records: Sequence[bytes], at: int) -> int:
+        """Those of the records that are current are to be published again."""
+        row = tables.record
+        first = number = hold_number(connection, site)
+        for record in records:
+            values = {"number": number + 1, "sequence": row.c.sequence + 1, "load": load_id, "changed": at}
+            current = (row.c.id == record, row.c.site == site, row.c.content.is_not(None))
+            number += connection.execute(update(row).where(*current).values(**values)).rowcount
+        if number > first:
+            keep_number(connection, site, number)
+        return number - first
+
+
+def _known(connection: Connection, site: str, subjects: Sequence[bytes]) -> dict[bytes, Flags]:
+    row, known = tables.finding.c, dict[bytes, Flags]()
+    for start in range(0, len(subjects), _AT_ONCE):
+        some = row.subject.in_(subjects[start : start + _AT_ONCE])
+        for record, flags in connection.execute(select(row.record, row.flags).where(row.site == site, some)):
+            known[record] = tuple(flags)
+    return known
+
+
+def _put(
+    connection: Connection, site: str, changed: Sequence[bytes], found: Mapping[bytes, tuple[bytes, Flags]]
+) -> None:
+    row = tables.finding
+    for start in range(0, len(changed), _AT_ONCE):
+        connection.execute(delete(row).where(row.c.record.in_(changed[start : start + _AT_ONCE])))
+    rows = [
+        {"record": record, "site": site, "subject": found[record][0], "flags": list(found[record][1])}
+        for record in changed
+        if record in found
+    ]
+    if rows:
+        connection.execute(insert(row), rows)

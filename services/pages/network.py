@@ -1,0 +1,47 @@
+"""The coordinator's page: every site and measure in one grid, what came and what is missing, what is doubted, who got better."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from services.access.declared import seen_by
+from services.access.viewers import Role
+from services.measures.library import measures
+from services.pages.grid import grid_of
+from services.pages.navigation import Entry
+from services.pages.overview import overview_of
+from services.pages.remembered import Remembered
+from services.pages.results import Results, results_of
+from services.pages.site import PageSite
+from services.registry.across import Across, compare
+from services.registry.across.counting.tables import counted
+from services.registry.completeness import completeness
+
+ENTRY = Entry("Network", "/network", 10, (Role.COORDINATOR,))
+
+
+def routes(site: PageSite) -> APIRouter:
+    """`/network`."""
+    router = APIRouter()
+    results: Remembered[Results] = Remembered()
+    beside: Remembered[Across] = Remembered()
+
+    def result(slug: str) -> Results:
+        with site.registry() as connection:
+            return results_of(connection, measures()[slug], site.network, site.clock())
+
+    def across() -> Across:
+        with site.registry() as connection:
+            return compare(counted(connection))
+
+    @router.get("/network")
+    @seen_by(Role.COORDINATOR)
+    def page(request: Request) -> HTMLResponse:
+        """The network at one glance."""
+        found = [results.of(slug, lambda slug=slug: result(slug)) for slug in measures()]  # type: ignore[misc]
+        with site.registry() as connection:
+            brought = completeness(connection)
+        grid = grid_of(found, brought)
+        shown = overview_of(grid, brought, beside.of("", across), site.clock())
+        return site.render("network.html", request, grid=grid, shown=shown)
+
+    return router

@@ -1,0 +1,43 @@
+"""A subject forgotten: nothing of them is kept, and nothing is taken again, whatever a late or replaying stream brings."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, exists, select
+
+from mainstem.consumer import Received
+from schemas.errors import OperatorError
+from services.registry.tables import RECORD_TABLES, erased, history
+from services.registry.write import write
+
+
+def erase(connection: Connection, subjects: Iterable[str], at: datetime) -> int:
+    """Forgets subjects, in the caller's transaction; returns how many records and changes of theirs went.
+
+    A record that was theirs once loses its changes under their name alone: it may be another's now.
+    """
+    gone = sorted(set(subjects))
+    write(connection, erased, [(subject, at) for subject in gone], replace=False)
+    tables = [table for table in (*RECORD_TABLES.values(), history) if "subject" in table.c]
+    return sum(
+        connection.execute(delete(table).where(table.c.subject == subject)).rowcount
+        for subject in gone
+        for table in tables
+    )
+
+
+def proven(subjects: Sequence[str]) -> Sequence[str]:
+    """The subjects, if all are pseudonyms of this network's form. Raises OperatorError."""
+    if not all(re.fullmatch("s-[0-9a-f]{32}", subject) for subject in subjects):
+        raise OperatorError("a subject is `s-` and 32 digits of 0-9 and a-f", "Give whole pseudonyms.")
+    return subjects
+
+
+def without_erased(connection: Connection, events: Sequence[Received]) -> Sequence[Received]:
+    """The events of subjects who are not erased."""
+    if not connection.scalar(select(exists(select(erased.c.subject)))):
+        return events
+    asked = sorted({event.subject for event in events})
+    gone = set(connection.scalars(select(erased.c.subject).where(erased.c.subject.in_(asked))))
+    return [event for event in events if event.subject not in gone]

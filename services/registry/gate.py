@@ -1,0 +1,53 @@
+"""Whether a question may be answered: by its token, if any was ever made."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy import Engine
+
+from services.registry.database import reading
+from services.registry.tokens import ALL, Read, Scope, any_made, known
+
+BEARER = HTTPBearer(
+    auto_error=False,
+    scheme_name="token",
+    description="A token of `mainstem registry tokens new`. Until the first was made the API asks for none.",
+)
+ASK_FOR_ONE = {"WWW-Authenticate": 'Bearer realm="registry"'}
+
+
+def scope_of_request(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> Scope:
+    """What the asker may read. Raises 401 in words. A token in an address is none: it would stand in logs."""
+    engine: Engine = request.app.state.engine
+    with reading(engine) as connection:
+        if not any_made(connection):
+            return ALL
+        found = None if given is None else known(connection, given.credentials)
+    if given is None:
+        raise _unknown("This registry answers with a token only: send it as `Authorization: Bearer …`.")
+    if found is None:
+        raise _unknown("This token is not known here.")
+    if (state := found.state(datetime.now(UTC))) != "good":
+        raise _unknown(f"The token {found.name} is {state}.")
+    return found.scope
+
+
+def _unknown(words: str) -> HTTPException:
+    return HTTPException(401, words, headers=ASK_FOR_ONE)
+
+
+Allowed = Annotated[Scope, Depends(scope_of_request)]
+
+
+def sites_of(scope: Scope, read: Read, record_type: str | None, site: str | None) -> tuple[str, ...] | None:
+    """The sites to be answered of; None for all. Raises 403 in words."""
+    prove(scope, read, record_type, site)
+    return (site,) if site is not None else scope.sites or None
+
+
+def prove(scope: Scope, read: Read, record_type: str | None = None, site: str | None = None) -> None:
+    """Raises 403 in words where the scope is not for this."""
+    if words := scope.refusal(read, record_type, site):
+        raise HTTPException(403, words)

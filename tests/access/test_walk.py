@@ -1,0 +1,130 @@
+"""Every address of the pages, asked by every role for every other's data: nothing leaks."""
+
+import re
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from services_cases import subject_id
+from services_story import NOW, SITES, fill, load_events, population
+from sqlalchemy import Engine
+from viewers import FORM, gate, viewer
+
+from services.access.declared import declaration
+from services.access.viewers import Role
+from services.measures.library import measures
+from services.pages.app import make_app
+from services.pages.wording import title_of
+
+OWN, OTHERS = "west", ("northside", "lake-county", "lakeside", "nowhere")
+MINE, THEIRS = subject_id("west-1"), (subject_id("northside-1"), subject_id("lake-county-1"), subject_id("nobody"))
+VIEWERS = {
+    "nobody": None,
+    "coordinator": viewer(),
+    "site team": viewer(Role.SITE_TEAM, OWN),
+    "clinician": viewer(Role.CLINICIAN, OWN),
+    "researcher": viewer(Role.RESEARCHER),
+    "site team without a site": viewer(Role.SITE_TEAM),
+    "clinician of another network": viewer(Role.CLINICIAN, "elsewhere"),
+}
+VALUES = {
+    "slug": [*measures(), "zz9"],
+    "name": ["page.css", "page.js", "../app.py"],
+    "site": [OWN, *OTHERS],
+    "subject": [MINE, *THEIRS],
+    "record_type": ["observation", "condition", "person"],
+    "record": ["r-" + "0" * 32],
+    "ident": ["0" * 32],
+    "day": ["2026-11-20"],
+}
+"""What is put into an address, by the parameter's name. A page with another parameter adds it here."""
+PSEUDONYM = re.compile(r"\b[sr]-[0-9a-f]{32}\b")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The story's network, to be read only."""
+    from services.registry.database import open_registry
+
+    engine = open_registry(f"sqlite:///{tmp_path_factory.mktemp('walk')}/registry.db")
+    fill(engine, population(), load_events())
+    yield engine
+    engine.dispose()
+
+
+def addresses(path: str) -> Iterator[str]:
+    """A route's path with every value of its parameters, and with every site asked for beside it."""
+    names = re.findall(r"{(\w+)(?::\w+)?}", path)
+    assert set(names) <= set(VALUES), f"{path}: say in VALUES what its parameters may be"
+    for values in product(*(VALUES[name] for name in names)):
+        address = path
+        for name, value in zip(names, values, strict=True):
+            address = re.sub(rf"{{{name}(?::\w+)?}}", value, address)
+        yield address
+        if "static" not in address:
+            yield from (f"{address}?site={site}" for site in OTHERS)
+
+
+def forbidden(who: str) -> list[str]:
+    """Words that no page shows them."""
+    if who == "coordinator":
+        return []
+    own = [OWN] if who in ("site team", "clinician") else []
+    sites = [site for site in SITES if site not in own]
+    return [*sites, *map(title_of, sites)]
+
+
+@pytest.mark.parametrize("who", VIEWERS)
+@pytest.mark.timeout(600)
+def test_nothing_of_others_is_seen(who: str, filled: Engine, tmp_path: Path) -> None:
+    """Neither another site's name nor a figure of it, nor anybody's records but by their clinician; and no address fails."""
+    app = make_app(filled, network="lhn", gate=gate(tmp_path, VIEWERS[who]), clock=lambda: NOW, per_minute=1_000_000)
+    client = TestClient(app, follow_redirects=False)
+    seen = 0
+    for route in app.routes:
+        if "GET" not in route.methods or route.path.endswith((".png", ".pdf")):
+            continue
+        declared = declaration(route)
+        mine = not declared.roles or (VIEWERS[who] is not None and VIEWERS[who].roles & declared.roles)
+        for address in addresses(route.path):
+            answer = client.get(address)
+            assert answer.status_code in ((200, 303, 307, 404) if mine else (401, 403)), (address, answer.status_code)
+            asked = address.partition("?")[2]
+            said = answer.text.replace(asked, "") if asked else answer.text
+            leaked = [word for word in forbidden(who) if re.search(rf"\b{re.escape(word)}\b", said, re.IGNORECASE)]
+            assert leaked == [], address
+            pseudonyms = {found for found in PSEUDONYM.findall(said) if found not in address}
+            if who != "clinician":
+                assert pseudonyms == set(), address
+            assert not pseudonyms & set(THEIRS), address
+            seen += answer.status_code == 200
+    assert seen >= 3
+
+
+@pytest.mark.parametrize("who", VIEWERS)
+def test_nobody_sends_a_form_that_is_not_theirs(who: str, filled: Engine, tmp_path: Path) -> None:
+    """Every form, by every role: whoever may not is refused before it is read."""
+    app = make_app(filled, network="lhn", gate=gate(tmp_path, VIEWERS[who]), clock=lambda: NOW)
+    client = TestClient(app, follow_redirects=False)
+    for route in app.routes:
+        if "POST" not in route.methods:
+            continue
+        mine = VIEWERS[who] is not None and VIEWERS[who].roles & declaration(route).roles
+        for address in addresses(route.path):
+            status = client.post(address, data=FORM).status_code
+            assert status in ((404, 422) if mine else (401, 403)), (address, status)
+            assert client.post(address).status_code in ((403,) if mine else (401, 403)), address
+
+
+def test_a_researcher_sees_no_figure_of_a_few(filled: Engine, tmp_path: Path) -> None:
+    """Periods of fewer than five are not told; the network's others are."""
+    pages = {
+        who: TestClient(make_app(filled, network="lhn", gate=gate(tmp_path, VIEWERS[who]), clock=lambda: NOW))
+        for who in ("coordinator", "researcher")
+    }
+    rows = {who: client.get("/measures/cf2/chart.csv").text.splitlines()[1:] for who, client in pages.items()}
+    measured = {who: [int(row.split(",")[4]) for row in found] for who, found in rows.items()}
+    assert measured["researcher"] == [n for n in measured["coordinator"] if n >= 5]
+    assert "At West" not in pages["researcher"].get("/measures/cf2").text
