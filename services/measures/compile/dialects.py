@@ -21,6 +21,13 @@ class has_word(FunctionElement[bool]):
     inherit_cache = True
 
 
+class has_record(FunctionElement[bool]):
+    """has_record(list of objects, text): the `record` of one of them is that text."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
 class entries(FunctionElement[int]):
     """entries(list): how many there are; null where there is no list."""
 
@@ -125,6 +132,18 @@ def _has_word_sqlite(element: has_word, compiler: Any, **kw: Any) -> str:
 def _has_word_postgresql(element: has_word, compiler: Any, **kw: Any) -> str:
     listed, *words = _parts(element, compiler, **kw)
     return f"EXISTS (SELECT 1 FROM jsonb_array_elements_text({listed}) AS word WHERE word IN ({', '.join(words)}))"
+
+
+@compiles(has_record, "sqlite")
+def _has_record_sqlite(element: has_record, compiler: Any, **kw: Any) -> str:
+    listed, record = _parts(element, compiler, **kw)
+    return f"EXISTS (SELECT 1 FROM json_each({listed}) AS named WHERE json_extract(named.value, '$.record') = {record})"
+
+
+@compiles(has_record, "postgresql")
+def _has_record_postgresql(element: has_record, compiler: Any, **kw: Any) -> str:
+    listed, record = _parts(element, compiler, **kw)
+    return f"EXISTS (SELECT 1 FROM jsonb_array_elements({listed}) AS named WHERE named ->> 'record' = {record})"
 
 
 @compiles(entries, "sqlite")

@@ -14,6 +14,7 @@ from services.measures.compile.times import Known as When
 from services.measures.language.codes import CodeSet
 from services.measures.language.columns import NORMALISED
 from services.measures.language.events import (
+    Belongs,
     Coded,
     Compare,
     Exists,
@@ -331,6 +332,19 @@ class InMemory:
         def answer(scope: Scope) -> bool | None:
             said = scope.person.says(field)
             return None if said is None else said in values
+
+        return answer
+
+    @_truth.register
+    def _(self, truth: Belongs) -> Answer:
+        row, visit = self._row(truth.row), self._row(truth.visit)
+
+        def answer(scope: Scope) -> bool:
+            record, seen = row(scope), visit(scope)
+            if record is None or seen is None:
+                return False
+            named = [each.get("record") for each in seen.get("diagnoses", ())]
+            return record.get("encounter") == seen["id"] or record["id"] in named
 
         return answer
 

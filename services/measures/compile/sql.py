@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 
 from services.measures.compile import sql_times as times
-from services.measures.compile.dialects import days_between, entries, has_code, has_word, instant_text
+from services.measures.compile.dialects import days_between, entries, has_code, has_record, has_word, instant_text
 from services.measures.compile.from_registry import arrived
 from services.measures.compile.memory import Period
 from services.measures.compile.sql_relations import Ends, compared, related
@@ -43,6 +43,7 @@ from services.measures.declared import Measure
 from services.measures.language.codes import CodeSet
 from services.measures.language.columns import NORMALISED, SPANS
 from services.measures.language.events import (
+    Belongs,
     Coded,
     Compare,
     Exists,
@@ -201,7 +202,7 @@ class InSql(Staged):
             query = select(picked.c.id)
         else:
             base = TABLES[row.which.series.record].alias()
-            query = select(_of_row(base, name)).join(picked, picked.c.id == base.c.id)
+            query = select(_of_row(base, name)).select_from(picked.join(base, picked.c.id == base.c.id))
         return query.where(*of(picked, scope)).correlate(*scope.given).scalar_subquery()
 
     def _record(self, row: Row, scope: Scope) -> str:
@@ -405,6 +406,13 @@ class InSql(Staged):
         return scope.people.c[truth.field].in_(truth.values)
 
     @_truth.register
+    def _(self, truth: Belongs, scope: Scope) -> Sql:
+        id_, visit = self._column(truth.row, "id", scope), self._column(truth.visit, "id", scope)
+        at = self._column(truth.row, "encounter", scope) == visit
+        listed = has_record(self._column(truth.visit, "diagnoses", scope), id_)
+        return func.coalesce(at, ~true()) | func.coalesce(listed, ~true())
+
+    @_truth.register
     def _(self, truth: Linked, scope: Scope) -> Sql:
         visit = TABLES["encounter"].alias()
         such = _as_number(self._truth(truth.such, replace(scope, this=visit, other=None)))
@@ -463,12 +471,18 @@ class InSql(Staged):
         return query.correlate(*correlated).scalar_subquery()
 
 
+NOT_OF_EVERY_RECORD = ("comparator", "unit")
+"""Fields of numbers that some records never have: a value we computed is no bound."""
+
+
 def _of_row(row: FromClause, name: str) -> Sql:
     """A field of a record, or what the registry says of it itself."""
     if name == "arrived":
         return arrived(row)  # type: ignore[no-any-return]
     if name == "arrived_date":
         return func.substr(instant_text(arrived(row)), 1, 10)
+    if name in NOT_OF_EVERY_RECORD and name not in row.c:
+        return null()
     return row.c[name]
 
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from services.measures.declared import NOBODY, Measure
 from services.measures.language.codes import Code, Codes, CodeSet
 from services.measures.language.events import (
+    EVERY,
+    Belongs,
     Coded,
     Compare,
     Exists,
@@ -145,7 +147,7 @@ def _(truth: Named) -> str:
 
 @said.register
 def _(truth: AllOf) -> str:
-    return " and ".join(_bracketed(each) for each in truth.of)
+    return " and ".join(_bracketed(each) for each in truth.of) or "each of them"
 
 
 @said.register
@@ -237,6 +239,11 @@ def _(truth: Compare) -> str:
 
 
 @said.register
+def _(truth: Belongs) -> str:
+    return f"{_whose(truth.row) or 'it'} recorded at {_whose(truth.visit) or 'the visit'}, or named by it"
+
+
+@said.register
 def _(truth: Linked) -> str:
     return f"at a visit with {said(truth.such)}"
 
@@ -258,7 +265,7 @@ def _events(series: Series | Pick) -> str:
     if isinstance(series, Pick):
         return series.name
     of = series.such.of if isinstance(series.such, AllOf) else (series.such,)
-    return "; ".join((series.noun, *filter(None, (said(each) for each in of))))
+    return "; ".join((series.noun, *(said(each) for each in of if each != EVERY)))
 
 
 def _by(by: Moment | Field) -> str:

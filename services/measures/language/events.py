@@ -100,6 +100,10 @@ class Row:
         """A field of its record."""
         return Field(self, name)
 
+    def at(self, visit: Row) -> Truth:
+        """It was recorded at a visit, or the visit names it among its diagnoses."""
+        return Belongs(self, visit)
+
     def is_a(self, *codes: CodeSet) -> Truth:
         """Its normalised code is in one of these sets; where it has none, it is not."""
         return any_of(*(IsA(self, each) for each in codes))
@@ -189,6 +193,14 @@ class IsA(Truth):
 
     row: Row
     codes: CodeSet
+
+
+@dataclass(frozen=True, slots=True)
+class Belongs(Truth):
+    """An event and a visit that it was recorded at, or that names it among its diagnoses."""
+
+    row: Row
+    visit: Row
 
 
 @dataclass(frozen=True, slots=True)

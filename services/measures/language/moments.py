@@ -44,6 +44,10 @@ class Moment:
         """It is within the span, to the instant."""
         return Lies(Between(self, self), "during", span, "instant")
 
+    def on_or_before(self, other: Moment) -> Truth:
+        """Its day is not after another moment's."""
+        return Lies(Between(self, self), "ends_no_later_than", Between(other, other))
+
     def same_day(self, other: Moment) -> Truth:
         """Both are on one day."""
         return WithinDays(self, other, 0)
@@ -76,6 +80,10 @@ class Span:
     def latest(self) -> Moment:
         """Its end where it has one, else its start."""
         return Edge(self, "latest")
+
+    def lasts(self) -> Truth:
+        """It has a day: it does not end before it starts."""
+        return Lies(Between(self.start, self.start), "starts_no_later_than", Between(self.end, self.end))
 
     def overlaps(self, other: Span) -> Truth:
         """Some day is in both."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from services.measures.language.codes import Codes, CodeSet
-from services.measures.language.events import THIS, Known, Series
+from services.measures.language.events import THIS, Known, Pick, Series
 from services.measures.language.moments import Between, Moment, Span
 from services.measures.language.truths import Named, Surely, Truth, any_of, named, not_
 
@@ -37,6 +37,16 @@ def diagnosed(codes: CodeSet) -> Truth:
     return made.exist()
 
 
+def first_diagnosed(codes: CodeSet) -> Pick:
+    """The first diagnosis of the set that is not in doubt and has a date or an age; without one, nothing is known of it."""
+    dated = Series("condition", "diagnoses").where(
+        THIS.is_a(codes),
+        not_(Surely(THIS.field("verification_status").one_of(*DOUBTED))),
+        any_of(THIS.field("onset_date").known, THIS.field("onset_age").known),
+    )
+    return dated.first("the first diagnosis with a date or an age")
+
+
 def measured(codes: CodeSet) -> Series:
     """Results by their normalised code."""
     return Series("observation", "results").where(THIS.is_a(codes))
@@ -50,6 +60,11 @@ def answered(codes: CodeSet) -> Series:
 def derived(method: str, noun: str) -> Series:
     """Values that were worked out by a method of `mainstem derive`."""
     return Series("derived_observation", noun).where(THIS.field("method").one_of(method))
+
+
+def done(codes: CodeSet) -> Series:
+    """Procedures that were completed, by their normalised code."""
+    return Series("procedure", "procedures").where(THIS.is_a(codes), THIS.field("status").one_of("completed"))
 
 
 def treatments(codes: CodeSet) -> Series:

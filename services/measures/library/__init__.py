@@ -32,7 +32,7 @@ class Fault:
 
 
 def measures() -> dict[str, Measure]:
-    """Every measure by its slug."""
+    """Every measure by its slug, the longest-standing first."""
     return _read()[0]
 
 
@@ -43,7 +43,9 @@ def faults() -> tuple[Fault, ...]:
 
 @cache
 def _read() -> tuple[dict[str, Measure], tuple[Fault, ...]]:
-    return read_measures(sorted(path for path in FOLDER.glob("*.py") if path.name not in NO_MEASURES))
+    found, wrong = read_measures(sorted(path for path in FOLDER.glob("*.py") if path.name not in NO_MEASURES))
+    standing = sorted(found.values(), key=lambda measure: (measure.changes[0].since, measure.id))
+    return {measure.slug: measure for measure in standing}, wrong
 
 
 def read_measures(files: Iterable[Path]) -> tuple[dict[str, Measure], tuple[Fault, ...]]:
