@@ -75,17 +75,19 @@ def said_of(connection: Connection, measure: Measure) -> Said:
     return Said(tuple(tried(connection, measure.id)), tuple(begun(connection, measure.id)))
 
 
-def counted(connection: Connection, measure: Measure, now: datetime, said: Said) -> Counted:
-    """Counts the measure by month and quarter."""
+def counted(
+    connection: Connection, measure: Measure, now: datetime, said: Said, *, until: date | None = None
+) -> Counted:
+    """Counts the measure by month and quarter; up to a day, where one is given, as if it were that day."""
     loaded = {site.site: site for site in completeness(connection)}
     as_of = max((site.last_completed for site in loaded.values() if site.last_completed), default=now)
-    until = as_of.date().isoformat()
-    since = f"{int((last_day(connection, measure, until) or until)[:4]) - YEARS_BEFORE}-01"
+    day = min(as_of.date(), until or as_of.date()).isoformat()
+    since = f"{int((last_day(connection, measure, day) or day)[:4]) - YEARS_BEFORE}-01"
     first = min([since, *(each.since.isoformat()[:7] for each in said.begun)])
-    counts = _by_step(connection, measure, first, until)
-    shown = Period(date.fromisoformat(since + "-01"), date.fromisoformat(until))
+    counts = _by_step(connection, measure, first, day)
+    shown = Period(date.fromisoformat(since + "-01"), date.fromisoformat(day))
     cohort = {site.site: site for site in cohorts(connection, measure, shown)}
-    return Counted(measure, since, first, until, as_of, loaded, cohort, counts)
+    return Counted(measure, since, first, day, as_of, loaded, cohort, counts)
 
 
 def _by_step(connection: Connection, measure: Measure, since: str, until: str) -> dict[Step, list[Counts]]:

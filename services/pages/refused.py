@@ -1,4 +1,4 @@
-"""What of a site's data could not be used, by line: how many, of what, why, and what to do; as its loads told it."""
+"""What of a site's data is missing, and what could not be used, by line: how many, of what, why, and what to do; as its loads told it."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from schemas.problems import Reason
+from services.registry.completeness import SiteCompleteness
 from services.registry.tables import load
 
 LOADS = 30
@@ -53,6 +54,17 @@ def refused_lines(connection: Connection, site: str) -> Told:
         if not _expected(reason)
     ]
     return Told(len(rows), read, tuple(told))
+
+
+def gaps_of(found: SiteCompleteness | None) -> list[tuple[str, str, str, str]]:
+    """What is missing of a site's data: type, why, what to do, who."""
+    if found is None:
+        return []
+    return [
+        (name, gap["reason"], gap.get("fix") or "Look at the site's last load.", gap.get("who") or "")
+        for name, known in sorted(found.types.items())
+        for gap in known.gaps
+    ]
 
 
 REASONS: dict[str, Reason] = {each.value: each for each in Reason}

@@ -22,14 +22,14 @@ from services.pages.comparing import compared, funnel_chart_of
 from services.pages.measure import Slug, measure_named
 from services.pages.navigation import Entry
 from services.pages.periods import SMALL
-from services.pages.refused import refused_lines
+from services.pages.refused import gaps_of, refused_lines
 from services.pages.results import Results, Series
 from services.pages.site import PageSite
 from services.pages.strata import kind_of
 from services.pages.wording import title_of
 from services.people.phases import Begun, begin, take_back
 from services.people.tests_of_change import Tried, note
-from services.registry.completeness import SiteCompleteness, completeness
+from services.registry.completeness import completeness
 
 TEAM = (Role.SITE_TEAM, Role.CLINICIAN, Role.COORDINATOR)
 SAYING = (Role.SITE_TEAM, Role.COORDINATOR)
@@ -76,7 +76,7 @@ def _lists(router: APIRouter, site: PageSite) -> None:
             title=title_of(name),
             told=sorted(told, key=lambda each: _urgency(each[1])),
             site=loads.get(name),
-            gaps=_gaps(loads.get(name)),
+            gaps=gaps_of(loads.get(name)),
             lines=lines,
             as_of=as_of,
             small=SMALL,
@@ -98,17 +98,6 @@ def _urgency(series: Series) -> tuple[int, str]:
     """What got worse first, then what got better, then what is as ever."""
     tones = {note.better for note in series.notes}
     return (0 if False in tones else 1 if True in tones else 2, series.title)
-
-
-def _gaps(found: SiteCompleteness | None) -> list[tuple[str, str, str, str]]:
-    """What is missing: type, why, what to do, who."""
-    if found is None:
-        return []
-    return [
-        (name, gap["reason"], gap.get("fix") or "Look at the site's last load.", gap.get("who") or "")
-        for name, known in sorted(found.types.items())
-        for gap in known.gaps
-    ]
 
 
 def _one_measure(router: APIRouter, site: PageSite) -> None:

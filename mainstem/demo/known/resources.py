@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from math import sqrt
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -121,8 +122,8 @@ def _growth(seen: Seen, z: float) -> list[Finding]:
 
 def _stands(seen: Seen, site: KnownSite) -> float:
     """The z-score of the body mass index: above -1 where growth is as it should be."""
-    level = -0.6 + 1.8 * seen.draw if seen.thriving else -1.95 + 0.5 * seen.draw
-    return level + MONTHLY * seen.noise / site.thirds**0.5
+    level: float = -0.6 + 1.8 * seen.draw if seen.thriving else -1.95 + 0.5 * seen.draw
+    return level + MONTHLY * seen.noise / sqrt(site.thirds)
 
 
 MONTHLY = 0.75
@@ -145,7 +146,7 @@ def _cf(seen: Seen, site: KnownSite) -> list[Finding]:
     growth = _growth(seen, z)
     height, years = growth[0][1]["valueQuantity"]["value"], _months(seen) / 12
     expected = gli_2022("fev1", "M" if seen.child.sex == "M" else "F", years, height)
-    percent = 84 + 14 * NormalDist().inv_cdf(seen.child.level) + 14 * seen.noise / site.thirds**0.5
+    percent = 84 + 14 * NormalDist().inv_cdf(seen.child.level) + 14 * seen.noise / sqrt(site.thirds)
     found = [*growth, _percentile(z), _measured("20152-5", round(percent, 1), "%")]
     if isinstance(expected, Predicted):
         found.append(_measured("20150-9", round(expected.predicted * percent / 100, 2), "L"))
