@@ -179,9 +179,7 @@ NEVER: Version = (0, 0)
 class _Batch:
     """Lets through to the handler what is newer than what was handled of its record."""
 
-    def __init__(
-        self, handled: dict[bytes, Version], handler: Handler, late: Handler | None, replays: bool
-    ) -> None:
+    def __init__(self, handled: dict[bytes, Version], handler: Handler, late: Handler | None, replays: bool) -> None:
         self._handled = handled
         self._handler = handler
         self._late = late
