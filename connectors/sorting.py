@@ -122,7 +122,7 @@ def _type_of(part: Part, types: list[str], folder: Path, cap: int) -> str:
         return named  # it costs its own type, when it is read
     if is_json(part.name) and first == UNKNOWN and not named:
         return NO_FHIR if any(map(is_whole, first_lines(part, folder, 1, cap=cap))) else UNKNOWN
-    if first == BUNDLE or is_json(part.name) or is_document(first_block(part, folder)):
+    if first == BUNDLE or is_json(part.name) or _begins(part, folder, cap).document:
         return SORTED
     return named or (first if first == UNKNOWN or first in _words(part.name) else SORTED)
 
@@ -164,18 +164,31 @@ def named_type(name: str, types: list[str]) -> str:
 
 def first_type(part: Part, folder: Path, *, cap: int) -> str:
     """resourceType of the first line that has one; UNKNOWN where none of the first ten does."""
+    return _begins(part, folder, cap).type
+
+
+class _Beginning(NamedTuple):
+    """What the beginning of a file tells."""
+
+    type: str
+    document: bool
+    """It is one JSON document, not a line for each resource."""
+
+
+def _begins(part: Part, folder: Path, cap: int) -> _Beginning:
     with share(part.path):
         known = part.path.stat(follow_symlinks=False)
-        return _first_type(part, folder, cap, known.st_size, known.st_mtime_ns)
+        return _beginning(part, folder, cap, known.st_size, known.st_mtime_ns)
 
 
 @lru_cache(maxsize=1 << 16)
-def _first_type(part: Part, folder: Path, cap: int, _size: int, _written: int) -> str:
+def _beginning(part: Part, folder: Path, cap: int, _size: int, _written: int) -> _Beginning:
     """The same, once for a file as it is: each type of a site asks anew."""
-    return next((kind for line in first_lines(part, folder, FIRST_LINES, cap=cap) if (kind := kind_of(line))), UNKNOWN)
+    kinds = (kind for line in first_lines(part, folder, FIRST_LINES, cap=cap) if (kind := kind_of(line)))
+    return _Beginning(next(kinds, UNKNOWN), is_document(_first_block(part, folder)))
 
 
-def first_block(part: Part, folder: Path) -> bytes:
+def _first_block(part: Part, folder: Path) -> bytes:
     """What a part begins with, unpacked."""
     try:
         return next(plain(part.blocks(folder)), b"")

@@ -227,7 +227,8 @@ def add_up(counts: Iterable[TypeCounts]) -> TypeCounts:
     """The sum of several figures."""
     total = TypeCounts()
     for each in counts:
-        for name in TypeCounts.model_fields:
-            one, more = getattr(total, name), getattr(each, name)
-            setattr(total, name, one + more if isinstance(one, int) else dict(Counter(one) + Counter(more)))
+        for name, more in each:
+            if more:  # most figures of most types are none
+                one = getattr(total, name)
+                setattr(total, name, one + more if isinstance(one, int) else dict(Counter(one) + Counter(more)))
     return total

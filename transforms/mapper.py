@@ -2,7 +2,7 @@
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
@@ -22,6 +22,7 @@ from transforms.identity import identity_of
 from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Mapped, Outcome, Outcomes, joined
 from transforms.privacy import FieldPolicy, Pseudonyms
 from transforms.privacy.pseudonyms import keyed
+from transforms.reading.counting import Count, count_of
 from transforms.reading.lending import Links
 from transforms.reading.noticed import Noticed
 from transforms.reading.readers import Readers
@@ -69,6 +70,7 @@ class Mapper:
         types: Collection[str] = ALL_TYPES,
         look_up: LookUp | None = None,
         lent: LookUpLent | None = None,
+        bears: Callable[[bytes], bool] | None = None,
         midnight_is_date: bool = False,
         today: date | None = None,
     ) -> None:
@@ -80,13 +82,19 @@ class Mapper:
         self._pseudonyms = Pseudonyms(subject_key)
         latest = (today or datetime.now(UTC).date()) + timedelta(days=1)
         setting = Setting(
-            ZoneInfo(time_zone), self._pseudonyms, meanings(rows), str(latest), midnight_is_date=midnight_is_date
+            ZoneInfo(time_zone),
+            self._pseudonyms,
+            meanings(rows),
+            str(latest),
+            midnight_is_date=midnight_is_date,
+            bears=bears,
         )
         self._setting = setting
         self._references = References(self._pseudonyms, look_up, lent)
         self._types = frozenset(name.encode() for name in types if declared_in(name))
         self._readers = Readers(declared, site=site, setting=setting, references=self._references, noticed=self.noticed)
         self._links: dict[str, Links] = {}
+        self._counts: dict[str, Count] = {}
 
     def map_lines(self, lines: Sequence[bytes]) -> Outcomes:
         """What becomes of NDJSON lines (without their newlines). Bad input gives a problem, never an exception."""
@@ -164,10 +172,10 @@ class Mapper:
 
     def record_count(self, resource_type: str, lines: Sequence[bytes]) -> int:
         """How many records lines of a type gave that are recognised, and so need no mapping."""
-        found = declared(resource_type)
-        if isinstance(found, Resource) and found.parts is None:
-            return len(lines)
-        return self._readers[resource_type.encode()].record_count(lines)
+        count = self._counts.get(resource_type)
+        if count is None:
+            count = self._counts[resource_type] = count_of(declared(resource_type))
+        return count(lines)
 
     def linked(self, record: Mapped, said: Iterable[bytes]) -> Mapped:
         """A record with what other resources say of it now, in place of what they said before."""

@@ -1,6 +1,7 @@
 """A site's outbox → Kafka. Knows no SQL: what it needs of the state is a protocol.
 
-To touch: `encoding.py` is what an event's bytes are; `publisher.py` is when they are sent, and what happens after an error.
+To touch: `encoding.py` is what an event's bytes are; `publisher.py` is when they are sent, and what happens after an error; `beside.py`
+is the same in a process of its own, which opens the state by itself and loads nothing of the steps.
 How bytes reach kafka-python stands in `mainstem.kafka.record_batches`.
 """
 

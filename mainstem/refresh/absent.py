@@ -95,7 +95,7 @@ def _withdraw(refresh: Refresh, load: Load, unit: Pulled, name: str, refs: "_Ref
         )
         others = [each for each in unit.short if each.cause is not GapCause.WITHDRAWAL_HELD]
         short = [*others, Shortfall(name, GapCause.WITHDRAWAL_HELD, reason)]
-        refresh.store.loads.record_pulled(load.id, name, msgspec.structs.replace(unit, short=short))
+        refresh.store.loads.record_pulled(load.id, {name: msgspec.structs.replace(unit, short=short)})
         log.warning("withdrawal held", site=load.site, load=load.id, type=name, absent=absent, held=held)
         return
     gone = refs.absent()

@@ -21,14 +21,16 @@ def judge_delivery(refresh: Refresh, load: Load) -> None:
         if site.files.same_again == "note":
             first, unit = next(iter(pulled.items()))
             noted = msgspec.structs.replace(unit, notes=list(dict.fromkeys([*unit.notes, reason])))
-            refresh.store.loads.record_pulled(load.id, first, noted)
+            refresh.store.loads.record_pulled(load.id, {first: noted})
             return
     else:
         return
-    for name, unit in pulled.items():
-        if unit.delivered or reason.startswith("nothing"):
-            short = [*unit.short, Shortfall(name, GapCause.DELIVERY_LATE, reason)]
-            refresh.store.loads.record_pulled(load.id, name, msgspec.structs.replace(unit, short=short))
+    late = {name: unit for name, unit in pulled.items() if unit.delivered or reason.startswith("nothing")}
+    refresh.store.loads.record_pulled(load.id, {name: _late(name, unit, reason) for name, unit in late.items()})
+
+
+def _late(name: str, unit: Pulled, reason: str) -> Pulled:
+    return msgspec.structs.replace(unit, short=[*unit.short, Shortfall(name, GapCause.DELIVERY_LATE, reason)])
 
 
 def _is_repeated(refresh: Refresh, load: Load, pulled: dict[str, Pulled]) -> bool:

@@ -11,9 +11,9 @@ import structlog
 
 from connectors.formats.ndjson import read_batches
 from connectors.landing import Kept
+from mainstem.publisher.beside import PublisherBeside
 from mainstem.refresh.absent import unjudged, withdraw_absent
 from mainstem.refresh.alone import Alone, is_older
-from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.cohort import roster_of
 from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.door import holding
@@ -45,7 +45,7 @@ def map_types(
     refresh: Refresh, load_id: str, types: Sequence[str], *, beside: PublisherBeside | None = None
 ) -> TypeCounts:
     """Maps the landed resources of some types and saves what changed. Returns the figures added up."""
-    mapper, figures = mapper_of(refresh), []
+    mapper, figures = mapper_of(refresh, load_id), []
     nothing = _nothing_came(refresh, load_id, types)
     refresh.store.loads.nothing_came(load_id, nothing)
     for name in chain.from_iterable(families(name for name in types if name not in nothing)):
@@ -91,7 +91,7 @@ def _map_type(
                 else:
                     part.take(lines, path, range(number, number + len(lines)))
         part.finish()
-    counts = refresh.store.loads.figures(load_id)[name]
+    counts = refresh.store.loads.figures(load_id, name)[name]
     log.info("mapped", site=refresh.site.site, load=load_id, type=name, **_brief(counts))
     return counts
 

@@ -1,6 +1,7 @@
 """The step pull: raw FHIR into the landing zone."""
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
 
 import msgspec
@@ -39,16 +40,46 @@ def pull_each(refresh: Refresh, load_id: str, names: Sequence[str]) -> tuple[int
     resources, failed = 0, None
     accepted = {(each.resource_type, each.cause) for each in refresh.store.gaps.acceptances(refresh.site.site)}
     narrowed = refresh.store.cohorts.types(refresh.site.site)
-    for name in names:
-        with holding(refresh, load_id, "pull", name) as load:
+    with _Noting(refresh, load_id) as noting:
+        for name in names:
+            load = noting.hold(name)
             pulled, error = _lacking(refresh, load, *_tried(refresh, load, name, narrowed))
-            refresh.store.loads.record_pulled(load_id, name, pulled)
-        resources += pulled.resources
-        if short := [each for each in pulled.short if (each.type, each.cause) not in accepted]:
-            error = error or IncompleteError(reasons(short), short[0].fix or short[0].cause.fix, gap=short[0].cause)
-            log.warning("pull failed", site=load.site, load=load_id, unit=name, cause=error.cause, fix=error.fix)
-            failed = failed or error
+            noting.note(name, pulled)
+            resources += pulled.resources
+            if short := [each for each in pulled.short if (each.type, each.cause) not in accepted]:
+                error = error or IncompleteError(reasons(short), short[0].fix or short[0].cause.fix, gap=short[0].cause)
+                log.warning("pull failed", site=load.site, load=load_id, unit=name, cause=error.cause, fix=error.fix)
+                failed = failed or error
     return resources, failed
+
+
+class _Noting(AbstractContextManager["_Noting"]):
+    """What units gave, noted with the load: those of which nothing came with the next one of which something did, as a
+    transaction for each is what such units cost. A unit is held until it is noted."""
+
+    def __init__(self, refresh: Refresh, load_id: str) -> None:
+        self._refresh, self._load = refresh, load_id
+        self._pulled: dict[str, Pulled] = {}
+        self._held = ExitStack()
+
+    def hold(self, name: str) -> Load:
+        """The right to pull a unit."""
+        return self._held.enter_context(holding(self._refresh, self._load, "pull", name))
+
+    def note(self, name: str, pulled: Pulled) -> None:
+        """What a unit gave."""
+        self._pulled[name] = pulled
+        if pulled.resources or pulled.short:
+            self._write()
+
+    def _write(self) -> None:
+        pulled, self._pulled = self._pulled, {}
+        with self._held:
+            if pulled:
+                self._refresh.store.loads.record_pulled(self._load, pulled)
+
+    def __exit__(self, *_: object) -> None:
+        self._write()
 
 
 def _tried(refresh: Refresh, load: Load, name: str, narrowed: Collection[str]) -> tuple[Pulled, MainstemError | None]:
@@ -147,6 +178,8 @@ def _fallen_silent(refresh: Refresh, site: str, pulled: Pulled, types: Sequence[
     if not pulled.delivered:
         return []
     silent = {name for name in types if not pulled.types.get(name)}
+    if not silent:
+        return []
     return [
         line.resource_type
         for line in refresh.store.status(site)

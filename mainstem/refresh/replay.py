@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import structlog
 
 from connectors.formats.ndjson import read_batches
-from mainstem.refresh.beside import PublisherBeside
+from mainstem.publisher.beside import PublisherBeside
 from mainstem.refresh.came import Came, heads
 from mainstem.refresh.cohort import roster_of
 from mainstem.refresh.derive import derive, mapper_of

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from mainstem.refresh.beside import PublisherBeside
+from mainstem.publisher.beside import PublisherBeside
 from mainstem.refresh.door import locked
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.plan import plan

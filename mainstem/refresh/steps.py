@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mainstem.refresh.beside import PublisherBeside
+from mainstem.publisher.beside import PublisherBeside
 from mainstem.refresh.complete import complete
 from mainstem.refresh.derive import derive
 from mainstem.refresh.map import map_types

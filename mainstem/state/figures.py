@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from mainstem.state import tables
 from mainstem.state.batch import Batch, Place, Saved
@@ -66,11 +66,14 @@ def note_empty(connection: Connection, load_id: str, parts: Sequence[str]) -> No
         connection.execute(insert(row), new)
 
 
-def of_load(connection: Connection, load_id: str) -> dict[str, TypeCounts]:
-    """By resource type: what stands before the `/` of a part's name."""
+def of_load(connection: Connection, load_id: str, resource_type: str = "") -> dict[str, TypeCounts]:
+    """By resource type, of all or of one: what stands before the `/` of a part's name."""
     row = tables.load_part.c
+    wanted = select(row.part, row.figures).where(row.load == load_id).order_by(row.part)
+    if resource_type:
+        wanted = wanted.where(or_(row.part == resource_type, row.part.startswith(f"{resource_type}/", autoescape=True)))
     by_type: dict[str, list[TypeCounts]] = {}
-    for part, counts in connection.execute(select(row.part, row.figures).where(row.load == load_id).order_by(row.part)):
+    for part, counts in connection.execute(wanted):
         by_type.setdefault(part.partition("/")[0], []).append(TypeCounts(**counts))
     return {name: add_up(counts) for name, counts in by_type.items()}
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from connectors.pulled import EVERY_TYPE, EXPORT, Pulled
 from mainstem.database import Database
@@ -127,8 +127,10 @@ class Loads:
     def held(self, load_id: str) -> Load:
         """A load that is its site's open one. Raises OperatorError naming the open one where it is not."""
         with self._database.read() as connection:
-            hold_open(connection, load_id, lock=False)
-            return load_of(connection, load_id)
+            load = load_of(connection, load_id)
+            if load.status != "running":
+                hold_open(connection, load_id, lock=False)
+            return load
 
     def last(self, site: str) -> Load | None:
         """The site's newest load."""
@@ -147,13 +149,14 @@ class Loads:
             found = connection.execute(_LOAD.where(tables.load.c.site == site).order_by(*newest).limit(limit))
             return [_as_load(row) for row in found]
 
-    def record_pulled(self, load_id: str, unit: str, pulled: Pulled) -> None:
-        """What was pulled by a unit (a resource type, or `export`); it replaces that of an earlier attempt."""
+    def record_pulled(self, load_id: str, pulled: Mapping[str, Pulled]) -> None:
+        """What was pulled by some units (a resource type, or `export`); it replaces that of an earlier attempt."""
         row = tables.load_unit
+        rows = [{"load": load_id, "unit": unit, "pulled": each.as_json()} for unit, each in pulled.items()]
         with self._database.write() as connection:
             hold_open(connection, load_id)
-            connection.execute(delete(row).where(row.c.load == load_id, row.c.unit == unit))
-            connection.execute(insert(row).values(load=load_id, unit=unit, pulled=pulled.as_json()))
+            connection.execute(delete(row).where(row.c.load == load_id, row.c.unit.in_(pulled)))
+            connection.execute(insert(row), rows)
 
     def pulled(self, load_id: str) -> dict[str, Pulled]:
         """What was pulled, by unit."""
@@ -222,10 +225,10 @@ class Loads:
             found = connection.scalars(wanted.where(load.site == site, row.part == part, row.mapping == mapping))
             return [TypeCounts(**each) for each in found]
 
-    def figures(self, load_id: str) -> dict[str, TypeCounts]:
-        """A load's figures by resource type: parts of a type (`Observation/2`) added up."""
+    def figures(self, load_id: str, resource_type: str = "") -> dict[str, TypeCounts]:
+        """A load's figures by resource type, of all or of one: parts of a type (`Observation/2`) added up."""
         with self._database.read() as connection:
-            return figures.of_load(connection, load_id)
+            return figures.of_load(connection, load_id, resource_type)
 
     def unfinished(self, load_id: str) -> set[str]:
         """Parts of the load's work that were begun and of which something is left."""
@@ -328,6 +331,9 @@ _PUBLISHED = (
     .scalar_subquery()
 )
 _LOAD = select(*(tables.load.c[name] for name in Load._fields[:-1]), _PUBLISHED)
+_LOAD_OF = _LOAD.where(tables.load.c.id == bindparam("load"))
+_STANDING = select(tables.load.c.site, tables.load.c.status).where(tables.load.c.id == bindparam("load"))
+_KEPT_OPEN = _STANDING.with_for_update(read=True)
 
 
 def _as_load(row: Any) -> Load:
@@ -338,7 +344,7 @@ def _as_load(row: Any) -> Load:
 
 def load_of(connection: Connection, load_id: str) -> Load:
     """A load. Raises OperatorError where there is none."""
-    row = connection.execute(_LOAD.where(tables.load.c.id == load_id)).first()
+    row = connection.execute(_LOAD_OF, {"load": load_id}).first()
     if row is None:
         raise OperatorError(f"there is no load {load_id}", "`mainstem status` shows each site's last load.")
     return _as_load(row)
@@ -359,9 +365,7 @@ class Held(NamedTuple):
 
 def hold_open(connection: Connection, load_id: str, *, lock: bool = True) -> Held:
     """Keeps the load from ending before this transaction does. Raises OperatorError where it is not its site's open one."""
-    row = tables.load.c
-    wanted = select(row.site, row.status).where(row.id == load_id)
-    found = connection.execute(wanted.with_for_update(read=True) if lock else wanted).first()
+    found = connection.execute(_KEPT_OPEN if lock else _STANDING, {"load": load_id}).first()
     if found is None:
         raise OperatorError(f"there is no load {load_id}", "`mainstem status` shows each site's last load.")
     held = Held(*found)

@@ -57,10 +57,15 @@ def save(connection: Connection, site: str, batch: Batch, saving: Saving, told: 
     for some in _portions(changed):
         row = tables.dependent
         connection.execute(update(row).where(row.c.site == site, row.c.on.in_(some)).values(due=True))
+    known = _any_dependent(connection, site)
+    if not known and not batch.depends:
+        return
     read = {each.ref for each in batch.depends}
     read |= {record.id[:REF_BYTES] for record in batch.records if RECORD_TYPES[record.type].refers}
-    _forget_waiting(connection, site, {record.id[:REF_BYTES] for record in batch.records} - read - saving.stale)
-    _replace(connection, site, batch.depends, (saving.read_again | read) - saving.stale, saving.stale)
+    if known:
+        _forget_waiting(connection, site, {record.id[:REF_BYTES] for record in batch.records} - read - saving.stale)
+        _forget(connection, site, batch.depends, (saving.read_again | read) - saving.stale, saving.stale)
+    _add(connection, site, [each for each in batch.depends if each.ref not in saving.stale])
 
 
 _RENEW = text(
@@ -120,23 +125,27 @@ def _forget_waiting(connection: Connection, site: str, refs: Collection[bytes]) 
             connection.execute(delete(row).where(own, row.c.ref.in_(some)))
 
 
-def _replace(
+def _any_dependent(connection: Connection, site: str) -> bool:
+    row = tables.dependent.c
+    return connection.execute(select(row.site).where(row.site == site).limit(1)).first() is not None
+
+
+def _forget(
     connection: Connection, site: str, depends: Sequence[Depends], read: Collection[bytes], stale: Collection[bytes]
 ) -> None:
-    """The lines as they came now, and what known ones no longer look up; an old version's line only ceases to be due."""
+    """What known lines no longer look up; an old version's line only ceases to be due."""
     row = tables.dependent
-    if connection.execute(select(row.c.site).where(row.c.site == site).limit(1)).first() is not None:
-        for some in _portions(list(read)):
-            connection.execute(delete(row).where(row.c.site == site, row.c.ref.in_(some)))
-        old = [(each.ref, each.on) for each in depends if each.ref in stale]
-        for pairs in _portions(old):
-            this = tuple_(row.c.ref, row.c.on).in_(pairs)
-            connection.execute(update(row).where(row.c.site == site, this).values(due=False))
-    rows = [
-        {"site": site, **each._replace(line=zlib.compress(each.line, _QUICKLY))._asdict()}
-        for each in depends
-        if each.ref not in stale
-    ]
+    for some in _portions(list(read)):
+        connection.execute(delete(row).where(row.c.site == site, row.c.ref.in_(some)))
+    old = [(each.ref, each.on) for each in depends if each.ref in stale]
+    for pairs in _portions(old):
+        this = tuple_(row.c.ref, row.c.on).in_(pairs)
+        connection.execute(update(row).where(row.c.site == site, this).values(due=False))
+
+
+def _add(connection: Connection, site: str, depends: Sequence[Depends]) -> None:
+    """The lines as they came now."""
+    rows = [{"site": site, **each._replace(line=zlib.compress(each.line, _QUICKLY))._asdict()} for each in depends]
     if rows:
         connection.execute(_DEPENDS, rows)
 

@@ -1,5 +1,6 @@
 """What a batch of records does to the state: compared with what is stored, numbered, written where it differs."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -28,7 +29,7 @@ class Saving:
         """Refs of stored resources that came anew, in another state or from another line."""
         self.stale: set[bytes] = set()
         """Refs of resources that came in an older state."""
-        self.added: dict[str, int] = {}
+        self.added: Counter[str] = Counter()
         """Records more or fewer, by type."""
         self._unusable: set[bytes] = set()
         self._recorded = self._amended = self._withdrawn = self._source_unusable = 0
@@ -124,8 +125,7 @@ class Saving:
         self._batches.insert(self._cursor, self._site, self._load, self._at, records, self.number)
         self.number += len(records)
         self._recorded += len(records)
-        for record, _ in records:
-            self.added[record.type] = self.added.get(record.type, 0) + 1
+        self.added.update(record.type for record, _ in records)
 
     def _touch(self, newer: Sequence[Mapped], given: Collection[bytes]) -> None:
         """The same content from another line: a part it had may be gone, where the whole does not name its parts."""
@@ -155,7 +155,7 @@ class Saving:
             )
             if found.withdrawn:
                 self._recorded += 1
-                self.added[record.type] = self.added.get(record.type, 0) + 1
+                self.added[record.type] += 1
             else:
                 self._amended += 1
         self._batches.change(self._cursor, self._load, self._at, changes)
@@ -185,7 +185,7 @@ class Saving:
                     self.number,
                 )
             )
-            self.added[part.type] = self.added.get(part.type, 0) - 1
+            self.added[part.type] -= 1
             self._source_unusable += part.id[:REF_BYTES] in self._unusable
         if changes:
             self._batches.change(self._cursor, self._load, self._at, changes)

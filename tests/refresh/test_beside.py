@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from waiting import wait_until
 
+from mainstem.publisher.beside import PublisherBeside
 from mainstem.refresh import Refresh, plan
-from mainstem.refresh.beside import PublisherBeside
 from mainstem.refresh.map import map_types
 from mainstem.refresh.pull import pull_units
 

@@ -59,11 +59,10 @@ def test_notes_of_a_load_are_replaced_not_doubled(state: State, at: datetime) ->
     load = started(state, at)
     state.loads.record_pulled(
         load.id,
-        "export",
-        Pulled(unit="export", short=[Shortfall(EVERY_TYPE, GapCause.NOT_ANSWERED, "timeout")], as_of=at),
+        {"export": Pulled(unit="export", short=[Shortfall(EVERY_TYPE, GapCause.NOT_ANSWERED, "timeout")], as_of=at)},
     )
     assert not state.loads.any_pulled(load.id)
-    state.loads.record_pulled(load.id, "export", Pulled(unit="export", newest=at, as_of=at))
+    state.loads.record_pulled(load.id, {"export": Pulled(unit="export", newest=at, as_of=at)})
     assert state.loads.pulled(load.id) == {"export": Pulled(unit="export", newest=at, as_of=at)}
     assert state.loads.any_pulled(load.id)
     counted(state, load, "Observation", "Patient", "Patient")
@@ -107,7 +106,7 @@ def test_steps_of_a_load_that_is_no_longer_open_are_refused(state: State, record
     for step in (
         lambda: state.records.save(old.id, "Observation", Batch([record("lab")]), at),
         lambda: state.loads.begin_part(old.id, "Observation", "mapping"),
-        lambda: state.loads.record_pulled(old.id, "Observation", Pulled(unit="Observation", as_of=at)),
+        lambda: state.loads.record_pulled(old.id, {"Observation": Pulled(unit="Observation", as_of=at)}),
     ):
         with pytest.raises(OperatorError, match=f"is abandoned; {new.id} is open"):
             step()

@@ -52,10 +52,6 @@ class MemberReader:
             outcomes.unusual[place] = self._outcome(fields, line)
         return outcomes
 
-    def record_count(self, lines: Sequence[bytes]) -> int:
-        """How many records lines gave that are known."""
-        return sum(line.count(b'"%b"' % self._declared.known_by.encode()) for line in lines)
-
     def _outcome(self, fields: dict[str, Raw], line: bytes) -> Outcome:
         content = bytes(fields.pop(self._declared.of, b""))
         shared = {name: raw for name, raw in fields.items() if name not in self._own and bytes(raw) not in _EMPTY}

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
-from msgspec.structs import astuple
 
 from schemas.problems import Reason
 from transforms.fhir.elements import (
@@ -22,7 +21,6 @@ from transforms.rules.concepts import concept_of
 from transforms.rules.declaring import Element, Parts
 from transforms.rules.setting import Setting
 
-_EMPTY = frozenset({b"null", b"{}"})
 _UNREADABLE = Note(Reason.INVALID_FIELD)
 
 
@@ -80,10 +78,6 @@ class PartReader:
         self._names = list(dict.fromkeys([*table.names, *filter(None, [self._known_by])]))
         part: Any = narrow("Part", self._names)
         self._decode = msgspec.json.Decoder(list[part]).decode
-        self._named = b'"%b"' % self.field.encode()
-        listed: Any = Raw if self._spread else list[Raw] | None
-        holder = msgspec.defstruct("Holder", [("parts", listed, None)], rename={"parts": self.field})
-        self._decode_list = msgspec.json.Decoder(holder).decode
         self._keyed = setting.pseudonyms.refs(b"part/")
         self._numbers: dict[bytes | None, bytes] = {}
 
@@ -178,15 +172,3 @@ class PartReader:
             taken.add(number)
             numbers[index] = number
         return numbers, {index for index, label in enumerate(labels) if labels.count(label) > 1}
-
-    def record_count(self, line: bytes) -> int:
-        """How many records a line gave that is known: the whole and its parts."""
-        if self._named not in line:
-            return 1
-        try:
-            (parts,) = astuple(self._decode_list(line))
-        except msgspec.ValidationError:
-            return 2  # one object where a list belongs
-        if self._spread is not None:
-            return 1 + (len(self._spread(bytes(parts), None, None)) if parts is not None else 0)
-        return 1 + sum(bytes(part) not in _EMPTY for part in parts or ())

@@ -144,10 +144,6 @@ class Reader:
     def _beside(self, record: Mapped, notes: Sequence[Note]) -> list[Mapped]:
         return self._besides.of(record, notes) if self._besides is not None else []
 
-    def record_count(self, lines: Sequence[bytes]) -> int:
-        """How many records lines gave that are known."""
-        return sum(map(self._parts.record_count, lines)) if self._parts.field else len(lines)
-
     def _look_up(self, source: Columns) -> list[tuple[int, bytes]]:
         """Lends fields that name other resources what is kept of those. Returns who named which."""
         found: list[tuple[int, bytes]] = []
