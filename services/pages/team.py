@@ -34,7 +34,7 @@ from services.registry.completeness import completeness
 TEAM = (Role.SITE_TEAM, Role.CLINICIAN, Role.COORDINATOR)
 SAYING = (Role.SITE_TEAM, Role.COORDINATOR)
 ENTRY = Entry("Sites", "/sites", 10, TEAM)
-Site = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+Site = Annotated[str, Path(alias="site", pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 Words = Annotated[str, Form(min_length=1, max_length=500)]
 
 
@@ -56,7 +56,7 @@ def _lists(router: APIRouter, site: PageSite) -> None:
             found = [each for each in completeness(connection) if viewer.sees(each.site)]
         return site.render("sites.html", request, sites=found)
 
-    @router.get("/{name}")
+    @router.get("/{site}")
     @seen_by(*TEAM)
     def one(name: Site, request: Request, viewer: CurrentViewer) -> HTMLResponse:
         """A site's measures on one page, and its data."""
@@ -101,7 +101,7 @@ def _urgency(series: Series) -> tuple[int, str]:
 
 
 def _one_measure(router: APIRouter, site: PageSite) -> None:
-    @router.get("/{name}/{slug}")
+    @router.get("/{site}/{slug}")
     @seen_by(*TEAM)
     def page(name: Site, slug: Slug, request: Request, viewer: CurrentViewer) -> HTMLResponse:
         """One measure at one site."""
@@ -133,7 +133,7 @@ def _one_measure(router: APIRouter, site: PageSite) -> None:
             small=SMALL,
         )
 
-    @router.get("/{name}/{slug}/funnel.svg")
+    @router.get("/{site}/{slug}/funnel.svg")
     @seen_by(*TEAM)
     def funnel_svg(name: Site, slug: Slug, viewer: CurrentViewer) -> HTMLResponse:
         """The funnel with this site in it."""
@@ -148,7 +148,7 @@ def _one_measure(router: APIRouter, site: PageSite) -> None:
 
 
 def _said(router: APIRouter, site: PageSite) -> None:
-    @router.post("/{name}/{slug}/tried")
+    @router.post("/{site}/{slug}/tried")
     @seen_by(*SAYING)
     def tried(
         name: Site, slug: Slug, viewer: CurrentViewer, since: Annotated[date, Form()], what: Words
@@ -160,7 +160,7 @@ def _said(router: APIRouter, site: PageSite) -> None:
             note(connection, Tried(name, measure.id, since, what, viewer.name, site.clock().astimezone(UTC)))
         return RedirectResponse(f"/sites/{name}/{slug}#tried", 303)
 
-    @router.post("/{name}/{slug}/lines")
+    @router.post("/{site}/{slug}/lines")
     @seen_by(*SAYING)
     def lines(
         name: Site,
@@ -181,7 +181,7 @@ def _said(router: APIRouter, site: PageSite) -> None:
             begin(connection, Begun(measure.id, name, since, cause, viewer.name, reason, now), proposed=proposed)
         return RedirectResponse(f"/sites/{name}/{slug}#lines", 303)
 
-    @router.post("/{name}/{slug}/lines/back")
+    @router.post("/{site}/{slug}/lines/back")
     @seen_by(*SAYING)
     def back(
         name: Site, slug: Slug, viewer: CurrentViewer, since: Annotated[date, Form()], reason: Words
