@@ -121,10 +121,10 @@ def results_of(connection: Connection, measure: Measure, network: str, now: date
 def _evaluated(
     connection: Connection, measure: Measure, loaded: Mapping[str, SiteCompleteness], until: str
 ) -> _Evaluated:
-    last = last_day(connection, measure, until) or until
-    since = f"{int(last[:4]) - YEARS_BEFORE}-01"
+    last = last_day(connection, measure, until)
+    since = f"{int((last or until)[:4]) - YEARS_BEFORE}-01"
     months, quarters = periods("month", since, until), periods("quarter", since, until)
-    both = evaluate(connection, measure, months | quarters)
+    both = evaluate(connection, measure, months | quarters) if last else []
     counts: dict[Step, list[Counts]] = {
         "month": [count for count in both if count.period in months],
         "quarter": [count for count in both if count.period in quarters],
