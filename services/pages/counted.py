@@ -82,9 +82,12 @@ def counted(
     loaded = {site.site: site for site in completeness(connection)}
     as_of = max((site.last_completed for site in loaded.values() if site.last_completed), default=now)
     day = min(as_of.date(), until or as_of.date()).isoformat()
-    since = f"{int((last_day(connection, measure, day) or day)[:4]) - YEARS_BEFORE}-01"
+    last = last_day(connection, measure, day)
+    since = f"{int((last or day)[:4]) - YEARS_BEFORE}-01"
     first = min([since, *(each.since.isoformat()[:7] for each in said.begun)])
-    counts = _by_step(connection, measure, first, day)
+    counts: dict[Step, list[Counts]] = {"month": [], "quarter": []}
+    if last:
+        counts = _by_step(connection, measure, first, day)
     shown = Period(date.fromisoformat(since + "-01"), date.fromisoformat(day))
     cohort = {site.site: site for site in cohorts(connection, measure, shown)}
     return Counted(measure, since, first, day, as_of, loaded, cohort, counts)

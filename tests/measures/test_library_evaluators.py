@@ -15,9 +15,10 @@ from sqlalchemy import Engine, select
 from services.measures.compile.from_registry import persons_of
 from services.measures.compile.people import Record
 from services.measures.declared import Measure
-from services.measures.evaluate.counts import NETWORK, Counts, counts_of, evaluator
+from services.measures.evaluate.counts import NETWORK, Counts, counts_of
 from services.measures.evaluate.periods import periods
 from services.measures.evaluate.persons import Standing, Standings
+from services.measures.evaluate.scripts import tables_of
 from services.measures.library import faults, measures
 from services.registry.tables import RECORD_TABLES, history, set_aside
 
@@ -60,13 +61,12 @@ def test_every_measure_gives_one_answer(registry: Engine, lives: list[list[Recor
     with registry.connect() as connection:
         subjects = [records[0]["subject"] for records in lives]
         found = [each for person in persons_of(connection, subjects) for each in compiled.of(person)]
-        with evaluator(connection, PERIODS) as in_sql:
-            for measure in MEASURES:
-                ours = [each for each in found if each.measure == measure.id]
-                table = in_sql.units(measure)
-                rows = connection.execute(select(table)).mappings()
+        for measure in MEASURES:
+            ours = [each for each in found if each.measure == measure.id]
+            with tables_of(connection, measure, PERIODS) as (units, _):
+                rows = connection.execute(select(units)).mappings()
                 assert sorted(map(_told, ours)) == sorted(_row(dict(row), measure) for row in rows), measure.id
-                _same_counts(counts_of(connection, table, measure), ours, measure)
+                _same_counts(counts_of(connection, units, measure), ours, measure)
 
 
 def _told(each: Standing) -> tuple[Any, ...]:

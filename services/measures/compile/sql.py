@@ -85,8 +85,7 @@ class InSql(Staged):
     def __init__(
         self, connection: Connection, periods: Period | Mapping[str, Period], valuesets: ValueSets = NONE
     ) -> None:
-        named = {periods.first.isoformat(): periods} if isinstance(periods, Period) else periods
-        super().__init__(connection, named, valuesets)
+        super().__init__(connection, periods, valuesets)
         self._settled: list[Named] = []
 
     def answers(self, truths: Mapping[str, Truth]) -> Iterator[dict[str, Any]]:
@@ -140,7 +139,7 @@ class InSql(Staged):
 
     def _units(self, measure: Measure) -> Table:
         """Who counts in which period, with what is known of them."""
-        staged, people, period = self._stage(measure.among), self._people.alias(), self._periods.alias()
+        staged, people, period = self._stage(measure.among), self._people.alias(), self.periods.alias()
         which = period.c.period == staged.c.period if "period" in staged.c else true()
         source = staged.join(period, which).outerjoin(people, and_(*same(people, staged)))
         event = staged.c.id if measure.per == "event" else literal("")

@@ -76,30 +76,24 @@ class Scope:
 class Staged:
     """The temporary tables of one evaluation."""
 
-    def __init__(self, connection: Connection, periods: Mapping[str, Period], valuesets: ValueSets) -> None:
+    def __init__(self, connection: Connection, periods: Period | Mapping[str, Period], valuesets: ValueSets) -> None:
+        """A single period stands in the statements themselves, which is shorter; periods by name in a table."""
         self._connection = connection
         self._valuesets = valuesets
-        self._metadata = MetaData()
+        self.metadata = MetaData()
         self._numbers = count(1)
         self._staged: dict[Series | Pick, Table] = {}
         self._by_identity: dict[int, tuple[Series | Pick, Table]] = {}
         self._sets: dict[tuple[Codes, ...], int] = {}
         self._spans: dict[str, Table] = {}
         self._periodic = Periodic()
-        self._only = next(iter(periods.values())) if len(periods) == 1 else None
-        self._periods = self._table(
+        self._only = periods if isinstance(periods, Period) else None
+        self.periods = self._table(
             "measure_period", Column("period", Text, primary_key=True), *(Column(each, Text) for each in BOUNDS)
         )
-        rows = [
-            {
-                "period": name,
-                "first": each.first.isoformat(),
-                "last": each.last.isoformat(),
-                "known": each.known.isoformat(),
-            }
-            for name, each in periods.items()
-        ]
-        connection.execute(self._periods.insert(), rows)
+        connection.execute(
+            self.periods.insert(), period_rows({ALL: periods} if isinstance(periods, Period) else periods)
+        )
         self._codes = self._table(
             "measure_code",
             Column("number", Integer, primary_key=True, autoincrement=False),
@@ -110,7 +104,7 @@ class Staged:
 
     def close(self) -> None:
         """Takes the temporary tables away."""
-        self._metadata.drop_all(self._connection, checkfirst=False)
+        self.metadata.drop_all(self._connection, checkfirst=False)
 
     @abstractmethod
     def _truth(self, truth: Truth, scope: Scope) -> Sql:
@@ -125,7 +119,7 @@ class Staged:
         """A number, its comparator, its unit."""
 
     def _table(self, name: str, *columns: Column[Any]) -> Table:
-        table = Table(name, self._metadata, *columns, prefixes=["TEMPORARY"])
+        table = Table(name, self.metadata, *columns, prefixes=["TEMPORARY"])
         table.create(self._connection)
         return table
 
@@ -194,7 +188,7 @@ class Staged:
         scope = Scope(row, people, None, row)
         columns = [row.c.site, row.c.subject, row.c.id]
         if self._by_period(series):
-            period = self._periods.alias()
+            period = self.periods.alias()
             source, scope = source.join(period, true()), Scope(row, people, period, row)
             columns.append(period.c.period)
         return select(*columns).select_from(source).where(self._truth(series.such, scope))
@@ -208,7 +202,7 @@ class Staged:
         source = source.outerjoin(people, and_(*same(people, row)))
         period, key = None, [row.c.site, row.c.subject]
         if "period" in staged.c:
-            period = self._periods.alias()
+            period = self.periods.alias()
             source = source.join(period, period.c.period == staged.c.period)
             key.append(staged.c.period)
         scope = Scope(row, people, period, row)
@@ -237,6 +231,18 @@ class Staged:
             rows = [{"number": number, "system": system, "code": code} for system, code in sorted(pairs)]
             self._connection.execute(self._codes.insert(), rows)
         return self._sets[codes]
+
+
+ALL = "all"
+"""The name of a single period."""
+
+
+def period_rows(periods: Mapping[str, Period]) -> list[dict[str, str]]:
+    """Rows of the table of periods."""
+    return [
+        {"period": name, **{bound: getattr(each, bound).isoformat() for bound in BOUNDS}}
+        for name, each in periods.items()
+    ]
 
 
 def same(one: FromClause, other: FromClause) -> tuple[Sql, Sql]:

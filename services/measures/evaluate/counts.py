@@ -3,8 +3,7 @@
 One function for every kind of measure, period and site: what the pages draw, and what `mainstem measures run` prints.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +11,9 @@ from sqlalchemy import Connection, Table, and_, case, func, literal, null, or_, 
 
 from schemas.outcomes import CORE_TYPES, MAPPED_TYPES, fhir_types_of
 from services.measures.compile.memory import Period
-from services.measures.compile.sql import InSql
 from services.measures.compile.sql_tables import STRATA, TABLES
 from services.measures.declared import Measure
+from services.measures.evaluate.scripts import tables_of
 from services.measures.language.vocabulary import NOT_SEEN
 from services.measures.valuesets import NONE, ValueSets
 
@@ -83,20 +82,8 @@ def evaluate(
     by: str | None = None,
 ) -> list[Counts]:
     """Counts of each site and period, and of the network (`NETWORK`), by site and period; by strata of one of `STRATA` too."""
-    with evaluator(connection, periods, valuesets) as compiled:
-        return counts_of(connection, compiled.units(measure), measure, by)
-
-
-@contextmanager
-def evaluator(
-    connection: Connection, periods: Period | Mapping[str, Period], valuesets: ValueSets = NONE
-) -> Iterator[InSql]:
-    """Compiles measures for some periods; its temporary tables go with it."""
-    compiled = InSql(connection, periods, valuesets)
-    try:
-        yield compiled
-    finally:
-        compiled.close()
+    with tables_of(connection, measure, periods, valuesets) as tables:
+        return counts_of(connection, tables.units, measure, by)
 
 
 def counts_of(connection: Connection, units: Table, measure: Measure, by: str | None = None) -> list[Counts]:
@@ -182,8 +169,7 @@ def _medians(
 
 def cohorts(connection: Connection, measure: Measure, period: Period, valuesets: ValueSets = NONE) -> list[Cohort]:
     """Whose measure it is, by site; `period`: the time shown."""
-    with evaluator(connection, period, valuesets) as compiled:
-        whose, seen = compiled.cohort(measure), compiled.units(measure)
+    with tables_of(connection, measure, {"shown": period}, valuesets) as (seen, whose):
         visited = select(seen.c.site, seen.c.subject).distinct().subquery()
         query = (
             select(
@@ -219,8 +205,8 @@ def _aside(connection: Connection, whose: Table, measure: Measure, period: Perio
 
 def last_day(connection: Connection, measure: Measure, until: str) -> str | None:
     """The local date of the last visit of its cohort up to the date `until`, none where there was none."""
-    with evaluator(connection, Period.of(until)) as compiled:
-        whose, visit = compiled.cohort(measure), TABLES["encounter"]
+    with tables_of(connection, measure, {"day": Period.of(until)}) as (_, whose):
+        visit = TABLES["encounter"]
         query = (
             select(func.max(visit.c.start_date))
             .join(whose, and_(whose.c.subject == visit.c.subject, whose.c.site == visit.c.site))

@@ -4,18 +4,14 @@ from decimal import Decimal
 
 from services.measures.declared import Measure, Populations
 from services.measures.language.events import THIS
-from services.measures.language.moments import Between
 from services.measures.language.truths import any_of, named, not_
 from services.measures.language.vocabulary import diagnosed, measured
 from services.measures.library.code_sets import code_set
-from services.measures.library.shared import FIRST_VERSION, SEEN, VISITS, seen_at
+from services.measures.library.shared import FIRST_VERSION, VISITS, seen_at
 
 COHORT = named("Diabetes", diagnosed(code_set("diabetes")))
-YEAR = Between(
-    SEEN.event.period.start.plus(years=-1, days=1), SEEN.event.period.start, "the 12 months up to the last visit"
-)
-TESTS = measured(code_set("glycemic-status")).usable("3", "20").where(THIS.effective.during(YEAR))
-LAST = TESTS.last("the last test of the 12 months")
+TESTS = measured(code_set("glycemic-status")).usable("3", "20").in_the_days_up_to_the_end(365)
+LAST = TESTS.last("the last test of the 365 days")
 THAT_DAY = TESTS.where(THIS.effective.start.same_day(LAST.event.effective.start))
 LOWEST = THAT_DAY.first("the lowest test of the last day", by=THIS.value)
 
@@ -39,7 +35,10 @@ MEASURE = Measure(
         initial=named("Adults with diabetes who were seen", COHORT, seen_at(18, 75)),
         numerator=named(
             "Above 9 %, or unknown",
-            any_of(named("No test in 12 months", not_(TESTS.exist())), LOWEST.event.value.compare(">", "9")),
+            any_of(
+                named("No test in the 365 days up to the end of the period", not_(TESTS.exist())),
+                LOWEST.event.value.compare(">", "9"),
+            ),
         ),
     ),
     unknown="Nobody: who has no test counts as not reached.",

@@ -4,23 +4,19 @@ from decimal import Decimal
 
 from services.measures.declared import Measure, Populations
 from services.measures.language.events import THIS
-from services.measures.language.moments import Between
 from services.measures.language.truths import any_of, named
 from services.measures.language.vocabulary import answered, diagnosed, measured, visits_made
 from services.measures.library.code_sets import code_set
-from services.measures.library.shared import FIRST_VERSION, SEEN, VISITS, seen_at
+from services.measures.library.shared import FIRST_VERSION, VISITS, seen_at
 
-YEAR = Between(
-    SEEN.event.period.start.plus(years=-1, days=1), SEEN.event.period.start, "the 12 months up to the last visit"
-)
 SCORES = [
-    scores.usable("0", "27").where(scores.when.during(YEAR))
+    scores.usable("0", "27").in_the_days_up_to_the_end(365)
     for scores in (measured(code_set("phq")), answered(code_set("phq")))
 ]
-SCREENED = measured(code_set("depression-screening")).where(
-    THIS.field("status").one_of("final", "amended", "corrected"),
-    THIS.field("value_codings").known,
-    THIS.effective.during(YEAR),
+SCREENED = (
+    measured(code_set("depression-screening"))
+    .in_the_days_up_to_the_end(365)
+    .where(THIS.field("status").one_of("final", "amended", "corrected"), THIS.field("value_codings").known)
 )
 
 MEASURE = Measure(
@@ -43,7 +39,7 @@ MEASURE = Measure(
         initial=named("People of 12 years or more who were seen", seen_at(12)),
         exclusions=named("Bipolar disorder", diagnosed(code_set("bipolar-disorder"))),
         numerator=named(
-            "Screened in the 12 months up to the last visit",
+            "Screened in the 365 days up to the end of the period",
             any_of(SCREENED.exist(), *(each.exist() for each in SCORES)),
         ),
     ),

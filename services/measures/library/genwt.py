@@ -3,20 +3,13 @@
 from decimal import Decimal
 
 from services.measures.declared import Measure, Populations
-from services.measures.language.events import THIS
-from services.measures.language.moments import Between
 from services.measures.language.truths import any_of, named
 from services.measures.language.vocabulary import derived, measured, visits_made
 from services.measures.library.code_sets import code_set
-from services.measures.library.shared import FIRST_VERSION, SEEN, VISITS, seen_at
+from services.measures.library.shared import FIRST_VERSION, VISITS, seen_at
 
-YEAR = Between(
-    SEEN.event.period.start.plus(years=-1, days=1), SEEN.event.period.start, "the 12 months up to the last visit"
-)
-RECORDED = measured(code_set("bmi-percentile")).usable("0", "100").where(THIS.effective.during(YEAR))
-WORKED_OUT = (
-    derived("bmi-percentile", "BMI percentiles, worked out").usable("0", "100").where(THIS.effective.during(YEAR))
-)
+RECORDED = measured(code_set("bmi-percentile")).usable("0", "100").in_the_days_up_to_the_end(365)
+WORKED_OUT = derived("bmi-percentile", "BMI percentiles, worked out").usable("0", "100").in_the_days_up_to_the_end(365)
 
 MEASURE = Measure(
     id="GEN-WT",

@@ -3,17 +3,12 @@
 from decimal import Decimal
 
 from services.measures.declared import Measure, Populations
-from services.measures.language.events import THIS
-from services.measures.language.moments import Between
 from services.measures.language.truths import named
 from services.measures.language.vocabulary import done, visits_made
 from services.measures.library.code_sets import code_set
-from services.measures.library.shared import FIRST_VERSION, SEEN, VISITS, seen_at
+from services.measures.library.shared import FIRST_VERSION, VISITS, seen_at
 
-YEAR = Between(
-    SEEN.event.period.start.plus(years=-1, days=1), SEEN.event.period.start, "the 12 months up to the last visit"
-)
-COUNSELLED = done(code_set("activity-counselling")).where(THIS.performed.during(YEAR))
+COUNSELLED = done(code_set("activity-counselling")).in_the_days_up_to_the_end(365)
 
 MEASURE = Measure(
     id="GEN-WTA",
@@ -31,7 +26,7 @@ MEASURE = Measure(
     among=VISITS,
     who=Populations(
         initial=named("Children of 3 to 17 years who were seen", seen_at(3, 17)),
-        numerator=named("Counselled in the 12 months up to the last visit", COUNSELLED.exist()),
+        numerator=named("Counselled in the 365 days up to the end of the period", COUNSELLED.exist()),
     ),
     unknown="Nobody: who has no counselling on record was not counselled, as far as the site's data tell.",
     changes=FIRST_VERSION,

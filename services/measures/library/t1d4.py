@@ -3,18 +3,14 @@
 from decimal import Decimal
 
 from services.measures.declared import Measure, Populations
-from services.measures.language.moments import Between
 from services.measures.language.truths import any_of, named
 from services.measures.language.vocabulary import answered, diagnosed, measured
 from services.measures.library.code_sets import code_set
-from services.measures.library.shared import FIRST_VERSION, SEEN, VISITS, seen_at
+from services.measures.library.shared import FIRST_VERSION, VISITS, seen_at
 
 COHORT = named("Type 1 diabetes", diagnosed(code_set("type-1-diabetes")))
-YEAR = Between(
-    SEEN.event.period.start.plus(years=-1, days=1), SEEN.event.period.start, "the 12 months up to the last visit"
-)
 SCORES = [
-    scores.usable("0", "27").where(scores.when.during(YEAR))
+    scores.usable("0", "27").in_the_days_up_to_the_end(365)
     for scores in (measured(code_set("phq")), answered(code_set("phq")))
 ]
 
@@ -35,7 +31,7 @@ MEASURE = Measure(
     who=Populations(
         initial=named("People with type 1 diabetes of 12 years or more who were seen", COHORT, seen_at(12)),
         numerator=named(
-            "A PHQ was scored in the 12 months up to the last visit", any_of(*(each.exist() for each in SCORES))
+            "A PHQ was scored in the 365 days up to the end of the period", any_of(*(each.exist() for each in SCORES))
         ),
     ),
     unknown="Nobody: who has no score was not screened, as far as the site's data tell.",
