@@ -17,6 +17,8 @@ class FunnelChart:
     description: str
     funnel: Funnel
     higher_is_better: bool | None = None
+    size: str = "n"
+    """What sites are large by."""
     own: str = ""
     """The site that is named whether it is flagged or not, and ringed."""
 
@@ -62,7 +64,7 @@ def _marked() -> dict[str, Any]:
 
 
 def _size_title(chart: FunnelChart) -> str:
-    return "expected" if chart.funnel.model else "n"
+    return "expected" if chart.funnel.model else chart.size
 
 
 def _row(place: Place, chart: FunnelChart) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def funnel_chart_of(found: Compared, measure: Measure, site: str, title: str) ->
     ]
     anonymous = Funnel(found.funnel.centre, found.funnel.tau2, found.funnel.phi, tuple(sites))
     said = f"Funnel of {len(sites)} sites over the last twelve months; {title}: {found.said}"
-    return specification(FunnelChart("", said, anonymous, measure.higher_is_better, own=title))
+    return specification(FunnelChart("", said, anonymous, measure.higher_is_better, "measured in twelve months", title))
 
 
 def _rest(place: Place) -> Sequence[Any]:

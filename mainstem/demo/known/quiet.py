@@ -55,9 +55,15 @@ def _year(chance: Random, sizes: Sequence[int], shares: Sequence[float], before:
         drawn = [_count(n, p, z) for n, p, z in zip(sizes[first:last], shares[first:last], noise, strict=True)]
         counts = [*before[start:], *drawn]
         far = [_distance(y, n, p) for y, n, p in zip(counts, sizes[start:last], shares[start:last], strict=True)]
-        if _quiet(far) and abs(sum(far[first - start :])) < 1:
+        apart = all(_turns(far[at - start], shares[at : at + 2]) for at in range(first, last))
+        if apart and _quiet(far) and abs(sum(far[first - start :])) < 1:
             return drawn
     raise AssertionError("no quiet series was found for these sizes")
+
+
+def _turns(far: float, shares: Sequence[float]) -> bool:
+    """Whether the last month of a level lies away from the next one: so a shift begins with its month, and not before."""
+    return len(shares) < 2 or shares[0] == shares[1] or (far < 0) == (shares[1] > shares[0])
 
 
 def _scores(chance: Random, months: int) -> list[float]:
