@@ -7,7 +7,7 @@ QUICK ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-day-two demo-stop test check licences audit format bench kafka browser medplum oidc axe lock generated clean
+.PHONY: help setup setup-dev demo demo-day-two demo-stop test check licences audit format bench kafka browser pictures medplum oidc axe lock generated clean
 
 help: ## What can be made
 	@grep -hE '^[a-z][a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ kafka: setup-dev ## Fetch Apache Kafka's jars by Maven, for the tests marked kaf
 generated: setup-dev ## Write schemas/generated and the DAG stubs again
 	$(BIN)/mainstem schemas --to schemas/generated
 	$(BIN)/mainstem sites dags sites --to dags
+
+pictures: setup-dev browser ## Draw docs/*.png again, from the known network
+	@MAINSTEM_SCREENSHOTS=docs $(BIN)/pytest -m slow tests/pages/test_pictures.py
 
 browser: ## Install Chromium from the distribution's packages, for the tests marked browser
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \

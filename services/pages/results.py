@@ -153,8 +153,8 @@ def series_of(
 
 
 def _charted(series: Series, measure: Measure, begun: Sequence[Begun]) -> Series:
-    """With its chart and all that follows from it."""
-    drawn = [row for row in series.rows if row.measured and row.complete]
+    """With its chart and all that follows from it. Limits of single values know nothing of how many they are of: few are left out."""
+    drawn = [row for row in series.rows if row.measured and row.complete and not (row.small and measure.chart == "i")]
     if not drawn:
         return series
     stretches = stretches_of(drawn, measure, begun)
