@@ -13,15 +13,12 @@ from schemas.outcomes import LENDING_TYPES, REFERRED_TYPES
 from schemas.problems import Problem
 from transforms import ALL_TYPES, Mapper
 from transforms.mapped import Lent, Outcomes
-from transforms.resources import mappings
+from transforms.resources import declared
+from transforms.rules.declaring import Resource
 
 if TYPE_CHECKING:
     import sqlite3
 
-_WORDS: dict[str, tuple[str, ...]] = {name: (name,) for name in (*REFERRED_TYPES, *LENDING_TYPES)}
-_WORDS |= {name: tuple(found.lends) for name, found in mappings().items() if found.lends}
-SET_ASIDE = frozenset(_WORDS)
-"""FHIR resource types of which something is kept aside; of those that give records, what they say of others."""
 _EXPORTED = re.compile(r"([A-Z][A-Za-z]+)([-_.]?[0-9]+)*\.(ndjson|jsonl)(\.gz)?")
 _TABLE = "CREATE TABLE referred (ref BLOB PRIMARY KEY, content BLOB, updated INTEGER) WITHOUT ROWID"
 _LENT = (
@@ -106,12 +103,13 @@ class Aside:
         self._lends = True
 
 
-def set_aside(aside: Aside, paths: Iterable[Path], mapper: Mapper, *, cap: int) -> None:
-    """Reads files for the resources that others are read with; `mapper` maps nothing else."""
-    for path in paths:
-        words = _words_of(path.name)
-        if not words or not holds_any(path, words):
-            continue
+def set_aside(aside: Aside, paths: Iterable[Path], mapper_of: Callable[[Collection[str]], Mapper], *, cap: int) -> None:
+    """Reads files for the resources that others are read with; the mapper maps nothing else."""
+    wanted = {path: words for path in paths if (words := _words_of(path.name)) and holds_any(path, words)}
+    if not wanted:
+        return
+    mapper = mapper_of([name for name in ALL_TYPES if _words(name)])
+    for path, words in wanted.items():
         for _, lines in without_bundles(read_batches(path, cap=cap)):
             if not isinstance(lines, Problem):
                 aside.take(mapper.map_lines([line for line in lines if any(word in line for word in words)]))
@@ -120,5 +118,13 @@ def set_aside(aside: Aside, paths: Iterable[Path], mapper: Mapper, *, cap: int) 
 def _words_of(name: str) -> list[bytes]:
     """What stands in every resource of a file that is kept aside: one of an export (`Patient.ndjson`) holds one type alone."""
     exported = _EXPORTED.fullmatch(name)
-    sought = [_WORDS.get(exported[1], ())] if exported and exported[1] in ALL_TYPES else _WORDS.values()
-    return [b'"%b"' % word.encode() for words in sought for word in words]
+    types = [exported[1]] if exported and exported[1] in ALL_TYPES else ALL_TYPES
+    return [b'"%b"' % word.encode() for each in types for word in _words(each)]
+
+
+def _words(resource_type: str) -> Sequence[str]:
+    """What tells that something of a resource is kept aside; of one that gives records, that it says something of others."""
+    if resource_type in (*REFERRED_TYPES, *LENDING_TYPES):
+        return (resource_type,)
+    found = declared(resource_type)
+    return tuple(found.lends) if isinstance(found, Resource) else ()
