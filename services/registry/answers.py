@@ -9,6 +9,8 @@ import msgspec
 from fastapi import Response
 from pydantic import BaseModel, Field
 
+from mainstem.consumer.completeness import State
+from schemas.loads import Gap
 from schemas.outcomes import AnyRecord
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -80,6 +82,23 @@ class Schemas(BaseModel):
     """The JSON Schemas that are served."""
 
     current: list[str] = Field(description="Addresses of this version's schemas.")
+
+
+class WindowCompleteness(BaseModel):
+    """Whether what is held of a window is all there is, at one site."""
+
+    site: str = Field(description="The site.")
+    state: State = Field(
+        description="loaded: all that the site's source knew is here, none means that there is none. not loaded: the site never "
+        "brought it. gap: some of it could not be read. not yet: the window reaches beyond the last load."
+    )
+    up_to: datetime | None = Field(
+        description="What was entered at the source until then is here, but for the gaps, UTC."
+    )
+    gaps: list[Gap] = Field(description="The gaps in the window.")
+    later: list[Gap] = Field(
+        description="Gaps after the window: a correction, or what was entered late, may be missing."
+    )
 
 
 class ErasedSubject(BaseModel):

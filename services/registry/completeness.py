@@ -1,13 +1,13 @@
 """What each site brought up to when. A type a site never loaded is not the same as one it has nothing of."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, RowMapping, exists, select, union
 
-from schemas.loads import LoadEventType
+from mainstem.consumer.completeness import Answer, Extent, Extents
+from schemas.loads import Gap, LoadEventType
 from schemas.outcomes import MAPPED_TYPES, record_type_of
 from services.registry.tables import RECORD_TABLES, load
 
@@ -40,42 +40,58 @@ class SiteCompleteness:
 def completeness(connection: Connection) -> list[SiteCompleteness]:
     """Every site that announced a load, by name."""
     sites: dict[str, SiteCompleteness] = {}
-    for row in connection.execute(select(load).order_by(load.c.started, load.c.load)).mappings():
-        site = sites.setdefault(row["site"], _unloaded(row["site"]))
-        site.last_load, site.last_event = row["load"], row["event"]
+    extents = Extents()
+    for row in connection.execute(_IN_ORDER).mappings():
+        site = sites.setdefault(row["site"], SiteCompleteness(row["site"]))
+        _add(extents, row)
+        site.last_load, site.last_event, site.last_status = row["load"], row["event"], row["event"]
         if row["event"] == LoadEventType.COMPLETED:
             site.last_completed = row["ended"] or row["started"]
-            _complete(site, row["watermarks"])
-        site.last_status = row["event"]
-        if row["event"] != LoadEventType.STARTED:
-            _missing(site, {*row["watermarks"], *row["types"]}, row["gaps"])
-            if row["event"] == LoadEventType.COMPLETED and row["gaps"]:
-                site.last_status = "partial"
-    for site in sites.values():
-        for resource_type, known in site.types.items():
-            if known.up_to is not None:
-                known.state = "loaded" if _any(connection, site.site, resource_type) else "none"
+            site.last_status = "partial" if row["gaps"] else "completed"
+    for name, site in sites.items():
+        known = extents.of.get(name, {})
+        for fhir_type in (*MAPPED_TYPES, *(each for each in known if each not in MAPPED_TYPES)):
+            site.types[fhir_type] = _of_type(connection, name, fhir_type, known.get(fhir_type, Extent()))
     return [sites[name] for name in sorted(sites)]
 
 
-def _unloaded(site: str) -> SiteCompleteness:
-    return SiteCompleteness(site, types={resource_type: TypeCompleteness() for resource_type in MAPPED_TYPES})
+_IN_ORDER = select(load).order_by(load.c.started, load.c.load)
 
 
-def _complete(site: SiteCompleteness, watermarks: dict[str, str]) -> None:
-    for resource_type, up_to in watermarks.items():
-        known = site.types.setdefault(resource_type, TypeCompleteness())
-        known.up_to = datetime.fromisoformat(up_to)
+def extents(connection: Connection) -> Extents:
+    """How far each type of each site is here."""
+    found = Extents()
+    for row in connection.execute(_IN_ORDER).mappings():
+        _add(found, row)
+    return found
 
 
-def _missing(site: SiteCompleteness, read: Collection[str], gaps: list[dict[str, Any]]) -> None:
-    """What a load could not read, and that it read the rest: a gap of a type it was not asked for stays."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in read}
-    for gap in gaps:
-        found.setdefault(str(gap.get("resource_type", "")), []).append(gap)
-    for name, these in found.items():
-        if these or name in site.types:
-            site.types.setdefault(name, TypeCompleteness()).gaps = these
+def answer_of(connection: Connection, subject: str, record_type: str, since: date, until: date) -> dict[str, Answer]:
+    """Whether what is held of a subject is all there is of a record type between two local dates, by site that knows the subject.
+
+    Nobody knows a subject of whom nothing ever came: no site, and no answer of "none".
+    """
+    known = extents(connection)
+    return {site: known.answer(site, record_type, since, until) for site in sites_of(connection, subject)}
+
+
+def sites_of(connection: Connection, subject: str) -> list[str]:
+    """The sites that have records of a subject."""
+    tables = [table for table in RECORD_TABLES.values() if "subject" in table.c]
+    asked = union(*(select(table.c.site).where(table.c.subject == subject) for table in tables))
+    return sorted(site for site in connection.scalars(asked) if site is not None)
+
+
+def _add(extents: Extents, row: RowMapping) -> None:
+    up_to = {name: datetime.fromisoformat(at) for name, at in row["watermarks"].items()}
+    extents.add(row["site"], row["event"], up_to, row["types"], map(Gap.model_validate, row["gaps"]))
+
+
+def _of_type(connection: Connection, site: str, fhir_type: str, extent: Extent) -> TypeCompleteness:
+    found = TypeCompleteness("not loaded", extent.up_to, [gap.model_dump(mode="json") for gap in extent.gaps])
+    if extent.up_to is not None:
+        found.state = "loaded" if _any(connection, site, fhir_type) else "none"
+    return found
 
 
 def _any(connection: Connection, site: str, resource_type: str) -> bool:

@@ -10,10 +10,11 @@ from fastapi.testclient import TestClient
 from services_cases import event_of, received, record_id, subject_id
 from sqlalchemy import Engine, update
 
+from schemas.loads import LoadEvent, LoadEventType
 from schemas.outcomes import Observation, Person
 from services.registry.api import make_app
 from services.registry.erasure import erase
-from services.registry.handler import apply, keep_late
+from services.registry.handler import apply, apply_loads, keep_late
 from services.registry.tables import history
 
 Receive = Callable[..., None]
@@ -254,3 +255,30 @@ def test_people_are_read_too(registry: Engine, receive: Receive) -> None:
     receive(event_of(Person(id=record_id("p"), subject=subject_id("ada"), site="north", birth_date="2016-05")))
     (row,) = asked(TestClient(make_app(registry)), "/records/person", as_of="2026-11-03")["records"]
     assert (row["birth_date"], row["race"], row["sequence"]) == ("2016-05", [], 1)
+
+
+def test_whether_it_is_all_is_answered_and_never_by_nought(registry: Engine, receive: Receive) -> None:
+    """Of a subject, a type and a window; of somebody nobody knows there is no answer."""
+    receive(event_of(result("a", 1)))
+    up_to = datetime(2026, 11, 2, 4, tzinfo=UTC)
+    told = LoadEvent(load="north/1", site="north", event=LoadEventType.COMPLETED, mode="full", started=up_to)
+    with registry.begin() as connection:
+        apply_loads(connection, [told.model_copy(update={"watermarks": {"Observation": up_to}})])
+    client = TestClient(make_app(registry))
+    given = {"subject": subject_id("ada"), "since": "2026-10-01"}
+    for record_type, until, state in (
+        ("observation", "2026-10-31", "loaded"),
+        ("observation", "2026-11-02", "not yet"),
+        ("condition", "2026-10-31", "not loaded"),
+    ):
+        (answer,) = client.get("/completeness/of", params=given | {"type": record_type, "until": until}).json()
+        assert (answer["site"], answer["state"], answer["gaps"]) == ("north", state, [])
+    for wrong, status, words in (
+        ({"subject": subject_id("bea")}, 404, "Nothing of this subject ever came"),
+        ({"until": "2026-09-30"}, 422, "until: "),
+        ({"until": "soon"}, 422, "until: "),
+        ({"type": "genome"}, 404, "No record type genome"),
+    ):
+        answer = client.get("/completeness/of", params=given | {"type": "observation", "until": "2026-10-31"} | wrong)
+        assert answer.status_code == status
+        assert answer.json()["detail"].startswith(words)

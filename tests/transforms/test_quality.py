@@ -293,3 +293,21 @@ def test_each_record_that_is_found_can_be_kept(clean: Population) -> None:
     counted = found_by(judged_again)
     assert {check: sum(1 for name, _ in kept if name == check) for check in counted} == counted
     assert {found.of for _, found in kept} == {"height"}
+
+
+def test_of_a_network_with_three_sites_at_fault_each_fault_is_found_at_its_site_and_nothing_else() -> None:
+    """A unit that is switched, a month that was never delivered, visits that come twice; three sites are as they should be."""
+    at_fault = {"birch": glucose_in_mmol, "cedar": no_month, "dogwood": twice}
+    found = {}
+    for seed, site in enumerate(("ash", "birch", "cedar", "dogwood", "elm", "fir")):
+        children = clinic(60, seed=seed)
+        found[site] = {*found_by(judged(at_fault[site](children) if site in at_fault else children))}
+    found["birch"].discard("out-of-range")  # some of whose numbers are none that anybody has
+    assert found == {
+        "ash": set(),
+        "birch": {"unit-switch"},
+        "cedar": {"months"},
+        "dogwood": {"duplicates"},
+        "elm": set(),
+        "fir": set(),
+    }

@@ -12,7 +12,7 @@ from connectors.formats.ndjson import holds_any, read_batches
 from schemas.outcomes import LENDING_TYPES, REFERRED_TYPES
 from schemas.problems import Problem
 from transforms import ALL_TYPES, Mapper
-from transforms.mapped import Lent, Outcomes
+from transforms.mapped import REF_BYTES, Lent, Outcomes
 from transforms.resources import declared
 from transforms.rules.declaring import Resource
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import sqlite3
 
 _EXPORTED = re.compile(r"([A-Z][A-Za-z]+)([-_.]?[0-9]+)*\.(ndjson|jsonl)(\.gz)?")
+MapperOf = Callable[[Collection[str]], Mapper]
+"""A mapper of some types alone."""
 _TABLE = "CREATE TABLE referred (ref BLOB PRIMARY KEY, content BLOB, updated INTEGER) WITHOUT ROWID"
 _LENT = (
     'CREATE TABLE lent ("to" BLOB, "by" BLOB, content BLOB, updated INTEGER, PRIMARY KEY ("to", "by")) WITHOUT ROWID'
@@ -103,7 +105,7 @@ class Aside:
         self._lends = True
 
 
-def set_aside(aside: Aside, paths: Iterable[Path], mapper_of: Callable[[Collection[str]], Mapper], *, cap: int) -> None:
+def set_aside(aside: Aside, paths: Iterable[Path], mapper_of: MapperOf, *, cap: int) -> None:
     """Reads files for the resources that others are read with; the mapper maps nothing else."""
     wanted = {path: words for path in paths if (words := _words_of(path.name)) and holds_any(path, words)}
     if not wanted:
@@ -113,6 +115,27 @@ def set_aside(aside: Aside, paths: Iterable[Path], mapper_of: Callable[[Collecti
         for _, lines in without_bundles(read_batches(path, cap=cap)):
             if not isinstance(lines, Problem):
                 aside.take(mapper.map_lines([line for line in lines if any(word in line for word in words)]))
+
+
+class Patients:
+    """Which Patients some files hold; they are read once somebody asks."""
+
+    def __init__(self, paths: Sequence[Path], mapper_of: MapperOf, *, cap: int) -> None:
+        self._paths, self._mapper_of, self._cap = paths, mapper_of, cap
+
+    def __call__(self, ref: bytes) -> bool:
+        """Whether one of that ref is among them."""
+        return ref in self._refs
+
+    @cached_property
+    def _refs(self) -> set[bytes]:
+        found: set[bytes] = set()
+        mapper = self._mapper_of(["Patient"])
+        for path in self._paths:
+            for _, lines in without_bundles(read_batches(path, cap=self._cap)):
+                if not isinstance(lines, Problem):
+                    found.update(id_[:REF_BYTES] for id_ in mapper.record_ids("Patient", lines))
+        return found
 
 
 def _words_of(name: str) -> list[bytes]:
