@@ -52,6 +52,8 @@ class Vendor:
     """Headers of an answer that say how many requests are left of the day's."""
     quota_used: tuple[tuple[str, str], ...] = ()
     """Headers that say how many were made, and how many are allowed."""
+    by_read_alone: frozenset[str] = frozenset()
+    """Types of which what was combined with another comes by read, and by no search."""
     not_exported: frozenset[str] = frozenset()
     """Types a bulk export refuses to be asked for."""
     filter_rejects: frozenset[str] = frozenset()
