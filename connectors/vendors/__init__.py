@@ -14,7 +14,7 @@ from schemas.errors import OperatorError
 Parameters = tuple[tuple[str, str], ...]
 """Search parameters added to one request."""
 
-ALWAYS_RETRIED = frozenset({429, 500, 502, 503, 504})
+ALWAYS_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 GENERIC = "generic"
 LONGEST_WORD = 300
 """Characters of what a server says of itself that are looked at."""
