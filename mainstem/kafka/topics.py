@@ -20,6 +20,7 @@ from kafka.errors import (
 from mainstem.kafka.settings import Reach, as_settings, kafka_errors
 from schemas.errors import OperatorError
 from schemas.events import outcome_topic
+from schemas.feedback import feedback_topic
 from schemas.loads import load_topic
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -74,6 +75,7 @@ def topics(
     return [
         Topic(outcome_topic(network), partitions, replication, compacted),
         Topic(load_topic(network), 1, replication, kept),
+        Topic(feedback_topic(network), 1, replication, kept | {"retention.ms": str(365 * DAY_MS)}),
         *(dead_letters(network, group, replication=replication, min_in_sync=in_sync) for group in groups),
     ]
 
@@ -139,7 +141,16 @@ def require_topics(reach: Reach, network: str) -> dict[str, int]:
 
     Raises OperatorError where one is missing, or keeps its records by another policy than it must.
     """
-    wanted = topics(network)
+    needed = (outcome_topic(network), load_topic(network))
+    return _proven(reach, [topic for topic in topics(network) if topic.name in needed])
+
+
+def require_feedback_topic(reach: Reach, network: str) -> None:
+    """Raises OperatorError where the topic of what goes back to the sites is missing or is another than it must be."""
+    _proven(reach, [topic for topic in topics(network) if topic.name == feedback_topic(network)])
+
+
+def _proven(reach: Reach, wanted: Sequence[Topic]) -> dict[str, int]:
     with administration(reach) as admin:
         return {topic.name: _required(admin, as_settings(reach).name, topic) for topic in wanted}
 
