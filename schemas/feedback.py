@@ -15,11 +15,6 @@ class FeedbackEventType(StrEnum):
     """A site's result of a measure, or another than was told before."""
 
 
-def feedback_topic(network: str) -> str:
-    """The topic of what goes back to the sites; keyed by site."""
-    return f"{network}.feedback.v{CONTRACT_MAJOR}"
-
-
 def feedback_type(network: str, event: FeedbackEventType) -> str:
     """`ce_type` of a feedback event."""
     return f"{network}.feedback.{event}.v{CONTRACT_MAJOR}"

@@ -2,7 +2,7 @@
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
@@ -70,6 +70,7 @@ class Mapper:
         types: Collection[str] = ALL_TYPES,
         look_up: LookUp | None = None,
         lent: LookUpLent | None = None,
+        bears: Callable[[bytes], bool] | None = None,
         midnight_is_date: bool = False,
         today: date | None = None,
     ) -> None:
@@ -81,7 +82,12 @@ class Mapper:
         self._pseudonyms = Pseudonyms(subject_key)
         latest = (today or datetime.now(UTC).date()) + timedelta(days=1)
         setting = Setting(
-            ZoneInfo(time_zone), self._pseudonyms, meanings(rows), str(latest), midnight_is_date=midnight_is_date
+            ZoneInfo(time_zone),
+            self._pseudonyms,
+            meanings(rows),
+            str(latest),
+            midnight_is_date=midnight_is_date,
+            bears=bears,
         )
         self._setting = setting
         self._references = References(self._pseudonyms, look_up, lent)

@@ -65,8 +65,9 @@ def keep_results(
 ) -> None:
     """Keep the results of measures up to the stream, person by person, and publish them to the sites, until stopped."""
     from mainstem.centre import SITE, Results
-    from mainstem.kafka.topics import require_feedback_topic
+    from mainstem.kafka.topics import require_topics
     from mainstem.publisher import publisher_of
+    from schemas.events import feedback_topic
     from services.measures.keeping.plans import official_plan
     from services.measures.keeping.running import run
     from services.measures.valuesets import load_value_sets
@@ -76,7 +77,7 @@ def keep_results(
     plan = official_plan(year, sets, measure or ())
     current = read_settings()
     kafka = current.kafka_settings()
-    require_feedback_topic(kafka, current.network)
+    require_topics(kafka, current.network, [feedback_topic(current.network)])
 
     def send(keeper: "Keeper") -> None:
         if keeper.waiting(1):

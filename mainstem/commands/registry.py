@@ -26,6 +26,16 @@ def run() -> None:
     run_registry(current.kafka_settings(), current.network, current.registry_url, say=tell)
 
 
+@group.command("rebuild")
+def rebuild() -> None:
+    """Empty the registry's current records; the next `mainstem registry run` fills them from the stream's beginning."""
+    from services.registry.running import rebuild as rebuild_registry
+
+    current = read_settings()
+    rebuild_registry(current.kafka_settings(), current.network, current.registry_url)
+    tell("the records are emptied; `mainstem registry run` fills them again")
+
+
 @group.command("serve")
 def serve(
     host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",

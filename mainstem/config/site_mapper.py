@@ -1,6 +1,6 @@
 """A site's mapper: its pseudonym key, time zone and code map put together."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from mainstem.config.site_files import Secrets, SiteFile
@@ -17,9 +17,11 @@ def site_mapper(
     *,
     look_up: LookUp | None = None,
     lent: LookUpLent | None = None,
+    bears: Callable[[bytes], bool] | None = None,
     types: Collection[str] = ALL_TYPES,
 ) -> Mapper:
-    """The mapper of a site; `look_up` answers for resources that others are read with, `lent` for what they say. Raises OperatorError for a short key or a broken code map."""
+    """The mapper of a site; `look_up` answers for resources that others are read with, `lent` for what they say, `bears` for whom
+    references may name. Raises OperatorError for a short key or a broken code map."""
     site = file.site
     key = secrets(site.subject_key)
     if len(key) < KEY_BYTES:
@@ -35,6 +37,7 @@ def site_mapper(
         types=types,
         look_up=look_up,
         lent=lent,
+        bears=bears,
         midnight_is_date=site.dates_as_midnight_utc,
     )
 

@@ -142,6 +142,13 @@ class Consumer:
         """How far the group is, a line a topic; a few seconds old at most while it runs."""
         return standing(self._engine, self._group)
 
+    def lag(self) -> int:
+        """Offsets from where we are to the end of our partitions, as far as was told: events, and a few marks that are none."""
+        if self._client is None or self._places is None:
+            return 0
+        offsets = self._places.offsets()
+        return sum(max(0, (self._client.highwater(partition) or 0) - at) for partition, at in offsets.items())
+
     def rebuild(self) -> None:
         """Empty the handler's tables by `clear` and read everything again from the beginning, at the next run."""
         self._ledger.create_tables()

@@ -100,8 +100,13 @@ class PoisonError(Exception):
 class Received:
     """One outcome event. Its headers are checked and decoded; the value, only when asked for."""
 
+    unwanted = False
+    """It is a change to a code that the consumer does not want, and stands for a withdrawal."""
+
     def __init__(self, record: Any) -> None:
         headers: dict[str, bytes] = dict(record.headers)
+        if len(headers) != len(record.headers):
+            _refuse_repeated(record.headers)
         self.op = _operation(headers[TYPE])
         self.epoch, self.sequence = _version(headers[SEQUENCE])
         self.time = instant(headers[TIME])
@@ -126,8 +131,6 @@ class Received:
         """The value's JSON; None for a withdrawal."""
         self.source = record
         """The Kafka record."""
-        self.unwanted = False
-        """It is a change to a code that the consumer does not want, and stands for a withdrawal."""
         _check_form(headers)
 
     def leave(self) -> None:
@@ -255,6 +258,13 @@ def _disagreement(event: Received) -> LetterReason | None:
         and event.op is not Operation.WITHDRAWN
     )
     return None if agree else LetterReason.CONTRADICTION
+
+
+def _refuse_repeated(headers: list[tuple[str, bytes]]) -> None:
+    """One of our names twice: readers would take one or the other."""
+    names = [name for name, _ in headers]
+    if any(names.count(name) > 1 for name in Header):
+        raise ValueError
 
 
 def _check_form(headers: dict[str, bytes]) -> None:

@@ -1,7 +1,7 @@
 """What a poll brought, sorted: what is for the handlers, what is a dead letter, and what is passed over unread."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -49,6 +49,7 @@ class Sieve:
         self._members = None if members is None else frozenset(members)
         self._sources = frozenset(source_of(site).encode() for site in only.sites)
         self._schemas = frozenset(data_schema(name).encode() for name in only.types)
+        self._all = not (self._sources or self._schemas or self._since)
         self.ignored: Counter[str] = Counter()
         """Events of record types that this version does not know."""
         self.unwanted = 0
@@ -58,9 +59,11 @@ class Sieve:
         """Each partition's records in their order."""
         found = Found([], [], [])
         for partition, records in polled.items():
-            sort_one = self._load if is_load_topic(partition.topic) else self._event
-            for record in records:
-                sort_one(record, found)
+            if is_load_topic(partition.topic):
+                for record in records:
+                    self._load(record, found)
+            else:
+                self._events(records if self._all else [each for each in records if self._wanted(each)], found)
         return found
 
     def _load(self, record: Any, found: Found) -> None:
@@ -72,30 +75,31 @@ class Sieve:
         elif not self._only.sites or load.site in self._only.sites:
             found.loads.append(FoundLoad(load, record))
 
-    def _event(self, record: Any, found: Found) -> None:
-        if (self._sources or self._schemas or self._since) and not self._wanted(record):
-            self.unwanted += 1
-            return
-        event = read_event(record)
-        if isinstance(event, LetterReason):
-            found.unusable.append(Letter(record, event))
-        elif self._members is not None and event.site not in self._members:
-            found.unusable.append(Letter(record, LetterReason.FOREIGN_SITE))
-        elif event.record_type in RECORD_TYPES or self._unknown(event.record_type):
-            if self._only.codes and event.value is not None and _code(event.value) not in self._only.codes:
-                self.unwanted += 1
-                event.leave()
-            found.events.append(event)
+    def _events(self, records: Sequence[Any], found: Found) -> None:
+        members, codes = self._members, self._only.codes
+        for record in records:
+            event = read_event(record)
+            if isinstance(event, LetterReason):
+                found.unusable.append(Letter(record, event))
+            elif members is not None and event.site not in members:
+                found.unusable.append(Letter(record, LetterReason.FOREIGN_SITE))
+            elif event.record_type in RECORD_TYPES or self._unknown(event.record_type):
+                if codes and event.value is not None and _code(event.value) not in codes:
+                    self.unwanted += 1
+                    event.leave()
+                found.events.append(event)
 
     def _wanted(self, record: Any) -> bool:
         """By its headers alone; one that lacks them is not passed over: it is a dead letter."""
-        if record.timestamp < self._since:  # brokers find the batch of a time, not the event
-            return False
         headers = dict(record.headers)
         source, schema = headers.get(Header.SOURCE), headers.get(Header.DATA_SCHEMA)
-        return (not self._sources or source is None or source in self._sources) and (
-            not self._schemas or schema is None or schema in self._schemas
+        wanted = (
+            record.timestamp >= self._since  # brokers find the batch of a time, not the event
+            and (not self._sources or source is None or source in self._sources)
+            and (not self._schemas or schema is None or schema in self._schemas)
         )
+        self.unwanted += not wanted
+        return bool(wanted)
 
     def _unknown(self, record_type: str) -> bool:
         """Counts an event of a type that this version does not know; whether it is handed over all the same."""

@@ -34,8 +34,8 @@ from mainstem.publisher.encoding import EVENT_NAMESPACE, MAX_EVENT_BYTES, Encode
 from mainstem.publisher.patience import Patience
 from mainstem.publisher.published import Published
 from schemas.errors import MainstemError, OperatorError, TemporaryError
-from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, outcome_topic, source_of
-from schemas.feedback import FeedbackEventType, feedback_topic, feedback_type
+from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, feedback_topic, outcome_topic, source_of
+from schemas.feedback import FeedbackEventType, feedback_type
 from schemas.loads import LoadEventType, load_topic, load_type
 
 log = structlog.get_logger(__name__)
@@ -228,7 +228,9 @@ class Publisher:
                         "client_id": f"mainstem-publisher-{self._site}",
                         "acks": "all",
                         "enable_idempotence": True,
-                        "compression_type": "lz4",
+                        "compression_type": None
+                        if self._settings.compression == "none"
+                        else self._settings.compression,
                         "max_in_flight_requests_per_connection": 5,
                         "linger_ms": 0,
                         "batch_size": BATCH_BYTES,

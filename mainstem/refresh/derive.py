@@ -6,6 +6,7 @@ from functools import partial
 import structlog
 
 from mainstem.config.site_mapper import site_mapper
+from mainstem.refresh.bearers import PATIENT, Bearers
 from mainstem.refresh.door import holding
 from mainstem.refresh.findings import flag_findings
 from mainstem.refresh.opening import Refresh
@@ -33,12 +34,16 @@ def derive(refresh: Refresh, load_id: str) -> int:
     return changed
 
 
-def mapper_of(refresh: Refresh) -> Mapper:
-    """The site's mapper, which looks up what the state keeps."""
+def mapper_of(refresh: Refresh, load_id: str | None = None) -> Mapper:
+    """The site's mapper, which looks up what the state keeps; with a load, also which Patients that one landed."""
     look_up = partial(refresh.store.references.look_up, refresh.site.site)
     lent = partial(refresh.store.lending.of, refresh.site.site)
     return site_mapper(
-        refresh.file, refresh.secrets, look_up=lambda refs: look_up(list(refs)), lent=lambda refs: lent(list(refs))
+        refresh.file,
+        refresh.secrets,
+        look_up=lambda refs: look_up(list(refs)),
+        lent=lambda refs: lent(list(refs)),
+        bears=Bearers(refresh, load_id) if PATIENT in refresh.site.types else None,
     )
 
 

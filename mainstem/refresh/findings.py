@@ -15,11 +15,9 @@ if TYPE_CHECKING:
 
 PART = "derived/judged"
 """The part of a load under which flags are kept."""
-_PERSONS = 50
+_PERSONS = 500
 """Whose records are asked for, and whose flags are saved, at once."""
 _EASTERNMOST = timedelta(hours=14)
-_TOLD = 10
-"""Portions after which it is told how far it is."""
 
 
 def flag_findings(refresh: Refresh, load_id: str) -> int:
@@ -47,7 +45,7 @@ def _flagger(refresh: Refresh) -> "Flagger":
 
 
 def _flag(refresh: Refresh, load_id: str, subjects: Iterator[bytes], flagger: "Flagger | None") -> int:
-    store, site, changed, portions = refresh.store, refresh.site.site, 0, 0
+    store, site, changed, judged = refresh.store, refresh.site.site, 0, 0
     while some := list(islice(subjects, _PERSONS)):
         found: dict[bytes, tuple[bytes, tuple[str, ...]]] = {}
         rows = store.quality.rows_of(site, some) if flagger is not None else ()
@@ -56,7 +54,6 @@ def _flag(refresh: Refresh, load_id: str, subjects: Iterator[bytes], flagger: "F
             for record, flags in flagger.flags(records).items():
                 found[bytes.fromhex(record[2:])] = subject, tuple(sorted(flags))
         changed += store.findings.save(load_id, PART, some, found, refresh.clock())
-        portions += 1
-        if portions % _TOLD == 0:
-            refresh.progress("derive", "judged", portions * _PERSONS)
+        judged += len(some)
+        refresh.progress("derive", "judged", judged)
     return changed

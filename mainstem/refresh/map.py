@@ -45,7 +45,7 @@ def map_types(
     refresh: Refresh, load_id: str, types: Sequence[str], *, beside: PublisherBeside | None = None
 ) -> TypeCounts:
     """Maps the landed resources of some types and saves what changed. Returns the figures added up."""
-    mapper, figures = mapper_of(refresh), []
+    mapper, figures = mapper_of(refresh, load_id), []
     nothing = _nothing_came(refresh, load_id, types)
     refresh.store.loads.nothing_came(load_id, nothing)
     for name in chain.from_iterable(families(name for name in types if name not in nothing)):

@@ -7,7 +7,7 @@ flags change is a change to be published, of the same content.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, text
 
 from mainstem.database import Database
 from mainstem.state import figures, tables
@@ -53,15 +53,21 @@ class Findings:
 
     def _number(self, connection: Connection, site: str, load_id: str, records: Sequence[bytes], at: int) -> int:
         """Those of the records that are current are to be published again."""
-        row = tables.record
-        first = number = hold_number(connection, site)
-        for record in records:
-            values = {"number": number + 1, "sequence": row.c.sequence + 1, "load": load_id, "changed": at}
-            current = (row.c.id == record, row.c.site == site, row.c.content.is_not(None))
-            number += connection.execute(update(row).where(*current).values(**values)).rowcount
-        if number > first:
-            keep_number(connection, site, number)
-        return number - first
+        row, current = tables.record.c, list[bytes]()
+        for start in range(0, len(records), _AT_ONCE):
+            some = row.id.in_(records[start : start + _AT_ONCE])
+            current += connection.scalars(select(row.id).where(some, row.site == site, row.content.is_not(None)))
+        if current:
+            first = hold_number(connection, site) + 1
+            given = [
+                {"load": load_id, "at": at, "number": first + place, "id": id_} for place, id_ in enumerate(current)
+            ]
+            connection.execute(_AGAIN, given)
+            keep_number(connection, site, first + len(current) - 1)
+        return len(current)
+
+
+_AGAIN = text("UPDATE record SET number = :number, sequence = sequence + 1, load = :load, changed = :at WHERE id = :id")
 
 
 def _known(connection: Connection, site: str, subjects: Sequence[bytes]) -> dict[bytes, Flags]:

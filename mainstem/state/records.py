@@ -58,6 +58,13 @@ class Records:
             self._batches.prepare(cursor)
             return self._batches.unrecognised(cursor, site, ids, line_digests)
 
+    def stands(self, site: str, record_id: bytes) -> bool:
+        """Whether a record is there and not withdrawn."""
+        row = tables.record.c
+        wanted = select(row.id).where(row.id == record_id, row.site == site, row.content.is_not(None))
+        with self._database.read() as connection:
+            return connection.execute(wanted).first() is not None
+
     def _saving(self, connection: Connection, site: str, load_id: str, at: datetime) -> Saving:
         cursor = self._database.cursor(connection)
         self._batches.prepare(cursor)

@@ -64,7 +64,7 @@ def _admitted(visit: Visit | None, declared: Declared) -> Visit:
 
 async def _own_form(request: Request, visit: Visit | None) -> None:
     """Refuses what another page had a browser send: by the browser's word where it gives one, and by the form's token always."""
-    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin" or not _same_origin(request):
+    if not _from_our_page(request):
         raise HTTPException(
             403, "This form was sent from another page than ours. Open the page again and send it from there."
         )
@@ -77,8 +77,11 @@ async def _own_form(request: Request, visit: Visit | None) -> None:
         raise HTTPException(403, "This form is no longer valid. Open the page again and send it from there.")
 
 
-def _same_origin(request: Request) -> bool:
-    origin = request.headers.get("origin")
+def _from_our_page(request: Request) -> bool:
+    """By the browser's word on where it comes from; by the origin where it gives none (it is null under no-referrer)."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        return site == "same-origin"
     return origin is None or urlsplit(origin).netloc == request.headers.get("host")
 
 

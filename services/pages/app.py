@@ -118,6 +118,7 @@ WORDS = {"Not Found": NO_PAGE, "Method Not Allowed": "It takes no input."}
 TITLES = {
     401: "Nobody is logged in",
     403: "This is not for you to see",
+    409: "That was done already",
     405: "This page is only read",
     413: "That is too much",
     422: "The form is not complete",

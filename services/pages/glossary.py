@@ -29,6 +29,9 @@ MEANINGS = {
     ),
     "gap": "Something of a site's data that could not be read. What is missing is unknown, not zero.",
     "pseudonym": "What stands for a person here. Only the site that gave it can tell whose it is.",
+    "stands out": "A last known value that by the measure's own bands is of concern, or that fell far within a year.",
+    "derived": "Computed by a published method from records: the method and the records are named.",
+    "contested": "Somebody who knows the patient says that the record is wrong; the site looks and answers.",
     "overdue": "Expected by now, by the network's rule, and not there.",
     "record": "One fact of a person's care as the site sent it, with when it was sent and from what kind of entry.",
 }

@@ -1,5 +1,7 @@
 """The coordinator's page: every site and measure in one grid, what came and what is missing, what is doubted, who got better."""
 
+from collections.abc import Mapping, Sequence
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
@@ -12,6 +14,7 @@ from services.pages.overview import overview_of
 from services.pages.remembered import Remembered
 from services.pages.results import Results, results_of
 from services.pages.site import PageSite
+from services.people.tests_of_change import Tried, tried
 from services.registry.across import Across, compare
 from services.registry.across.counting.tables import counted
 from services.registry.completeness import completeness
@@ -40,8 +43,18 @@ def routes(site: PageSite) -> APIRouter:
         found = [results.of(slug, lambda slug=slug: result(slug)) for slug in measures()]  # type: ignore[misc]
         with site.registry() as connection:
             brought = completeness(connection)
+            done = {slug: tried(connection, measure.id) for slug, measure in measures().items()}
         grid = grid_of(found, brought)
         shown = overview_of(grid, brought, beside.of("", across), site.clock())
-        return site.render("network.html", request, grid=grid, shown=shown)
+        return site.render("network.html", request, grid=grid, shown=shown, tried=_by_site(done))
 
     return router
+
+
+def _by_site(done: Mapping[str, Sequence[Tried]]) -> dict[tuple[str, str], list[Tried]]:
+    """What each site tried for a measure, by both."""
+    found: dict[tuple[str, str], list[Tried]] = {}
+    for slug, these in done.items():
+        for each in these:
+            found.setdefault((each.site, slug), []).append(each)
+    return found

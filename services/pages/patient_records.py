@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, select
 
 from services.pages.patient_state import Kept, Value, in_order
 from services.registry.tables import RECORD_TABLES
@@ -36,6 +36,11 @@ DRUGS = {
     "435": "albuterol",
 }
 """RxNorm ingredients the network's patients are often given, in words."""
+
+
+def open_issues() -> ColumnElement[bool]:
+    """Issues of patient and family that wait for an answer."""
+    return and_(func.coalesce(ISSUE.c.status, "").not_in(ENDED), ISSUE.c.raised_by.in_(("patient", "family")))
 
 
 def appointments(connection: Connection, site: str, day: date) -> list[tuple[str, str]]:

@@ -112,6 +112,12 @@ def _written(connection: Connection, events: Sequence[Received], effect: _Effect
         raise PoisonError.of(named) from None
 
 
+def clear(connection: Connection) -> None:
+    """Empties the current records, for the kit to fill them again. `history` stays: what happened did."""
+    for table in RECORD_TABLES.values():
+        connection.execute(delete(table))
+
+
 def _refused(connection: Connection, events: Sequence[Received], effect: _Effect) -> list[Received]:
     """The events that the database refuses on their own, found by halves."""
     attempt = connection.begin_nested()

@@ -17,7 +17,7 @@ from schemas.events import outcome_topic
 from schemas.showing import shown
 from services.registry.api import make_app
 from services.registry.database import SETTING, open_registry, reading
-from services.registry.handler import apply, apply_loads, keep_late
+from services.registry.handler import apply, apply_loads, clear, keep_late
 from services.registry.tokens import any_made
 from services.serving import Say, serve
 
@@ -29,8 +29,10 @@ TELL_SECONDS = 10.0
 """Between two lines on work under way."""
 
 
-def consumer(kafka: KafkaSettings, network: str, engine: Engine, *, handler: Handler = apply) -> Consumer:
-    """The consumer that keeps a registry database; close it, or use it in a `with`."""
+def consumer(
+    kafka: KafkaSettings, network: str, engine: Engine, *, handler: Handler = apply, say: Say = lambda _: None
+) -> Consumer:
+    """The consumer that keeps a registry database; close it, or use it in a `with`. `say` is told what keeps it waiting."""
     return Consumer(
         kafka,
         network=network,
@@ -40,8 +42,20 @@ def consumer(kafka: KafkaSettings, network: str, engine: Engine, *, handler: Han
         load_handler=apply_loads,
         late_handler=keep_late,
         unknown_too=True,
+        clear=clear,
         setting=SETTING,
+        notice=lambda sentence: say(f"Registry: {sentence}"),
     )
+
+
+def rebuild(kafka: KafkaSettings, network: str, registry_url: str) -> None:
+    """The current records are emptied; the next run reads the stream from its beginning. History and loads stay."""
+    engine = open_registry(registry_url)
+    try:
+        with consumer(kafka, network, engine) as registry:
+            registry.rebuild()
+    finally:
+        engine.dispose()
 
 
 def run(
@@ -54,8 +68,8 @@ def run(
         for sentence in (*kafka.in_the_open, *in_the_open(engine.url, setting=SETTING)):
             log.warning("not encrypted", what=sentence)
             say(sentence)
-        with consumer(kafka, network, engine, handler=progress.handler(apply)) as registry:
-            progress.unread = registry.ignored
+        with consumer(kafka, network, engine, handler=progress.handler(apply), say=say) as registry:
+            progress.unread, progress.lag = registry.ignored, registry.lag
             progress.started(outcome_topic(network), kafka.name, name_of(engine.url))
             handled = registry.run(stop or until_signal(), on_caught_up=progress.caught_up)
             progress.stopped(handled)
@@ -108,6 +122,8 @@ class Progress:
         self._events = 0
         self.unread: Mapping[str, int] = {}
         """Events of record types that this version does not know, by type, which the history alone has; the consumer counts them."""
+        self.lag: Callable[[], int] = lambda: 0
+        """How many offsets are left to read, about; the consumer knows."""
         self._told_at = seconds()
 
     def handler(self, handle: Handler) -> Handler:
@@ -117,7 +133,8 @@ class Progress:
             handle(connection, events)
             self._events += len(events)
             if self._seconds() - self._told_at >= TELL_SECONDS:
-                self._tell(f"about {self._events:,} events handled so far{self._ignored()}")
+                left = f", about {lag:,} to go" if (lag := self.lag()) else ""
+                self._tell(f"about {self._events:,} events handled so far{left}{self._ignored()}")
 
         return counted
 

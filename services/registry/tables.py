@@ -259,3 +259,19 @@ chart_phase = Table(
     Column("withdrawn_reason", Text),
     comment="From where on a chart has new lines, as a person approved it. Said here, not in the stream: a rebuild keeps it.",
 )
+
+contest = Table(
+    "contest",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("site", Text, nullable=False, index=True),
+    Column("record", Text, nullable=False, index=True, comment="The record's id."),
+    Column("type", Text, nullable=False, comment="Its record type."),
+    Column("reason", Text, nullable=False, comment="What is wrong with it, as a code."),
+    Column("by", Text, nullable=False, comment="Who says so."),
+    Column("at", instant(), nullable=False, comment="UTC."),
+    Column("answer", Text, comment="What became of it, as a code; null while it waits."),
+    Column("answered_by", Text),
+    Column("answered", instant(), comment="UTC."),
+    comment="Records that a clinician says are wrong, and what the site answered. Said here, not in the stream: a rebuild keeps it.",
+)

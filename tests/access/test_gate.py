@@ -88,7 +88,9 @@ def test_what_cannot_be_noted_is_not_shown(tmp_path: Path) -> None:
     [
         ({**FORM, "said": "a"}, {}, 200),
         ({**FORM, "said": "a"}, {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({**FORM, "said": "a"}, {"Origin": "null", "Sec-Fetch-Site": "same-origin"}, 200),  # as under no-referrer
         ({"said": "a"}, {}, 403),
+        ({"said": "a"}, {"Sec-Fetch-Site": "same-origin"}, 403),
         ({FORM_TOKEN: "another's", "said": "a"}, {}, 403),
         ({FORM_TOKEN: "é", "said": "a"}, {}, 403),
         ({**FORM, "said": "a"}, {"Sec-Fetch-Site": "cross-site"}, 403),

@@ -36,6 +36,7 @@ VALUES = {
     "subject": [MINE, *THEIRS],
     "record_type": ["observation", "condition", "person"],
     "record": ["r-" + "0" * 32],
+    "ident": ["0" * 32],
     "day": ["2026-11-20"],
 }
 """What is put into an address, by the parameter's name. A page with another parameter adds it here."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mainstem.commands.map import referred
+from mainstem.commands.map import referred, tiers
 from mainstem.commands.map.files import Trial, map_paths
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -191,3 +191,76 @@ def test_values_of_several_records_come_last_whatever_the_files_and_their_order(
     assert {*derived["bmi-z"]["inputs"]} <= {record["id"] for record in records}
     assert sum(record.get("method") == "height-z" for record in records) == 2
     assert map_paths([tmp_path], None, out=io.BytesIO()).derived == 0
+
+
+def test_a_uuid_names_a_patient_of_these_files_and_nobody_else(tmp_path: Path) -> None:
+    """Left over where Bundles were cut into lines: another Bundle's patient is not made from it."""
+    here, elsewhere = "7d3f1c52-90ab-4e6d-8f21-b35c70e4a918", "1d0e9b7c-42aa-4f0e-9c55-6d8e7f201344"
+    day = {"effectiveDateTime": "2026-03-01"}
+    readings = [result(name, subject={"reference": f"urn:uuid:{name}"}, **day) for name in (here, elsewhere)]
+    write(tmp_path / "Observation.ndjson", readings)
+    write(tmp_path / "Patient.ndjson", [{"resourceType": "Patient", "id": here, "birthDate": "2014-02-03"}])
+    records, trial = mapped(tmp_path)
+    assert len({record["subject"] for record in records}) == 1
+    assert (len(records), trial.skipped) == (2, {"missing-subject": 1})
+
+
+def at_tier(tier: int, *paths: Path) -> tuple[list[Json], Trial]:
+    out = io.BytesIO()
+    trial = map_paths(paths, None, out=out, tier=tier)
+    return [json.loads(line) for line in out.getvalue().splitlines()], trial
+
+
+def test_what_leaves_is_shown_by_tier_and_adds_up(tmp_path: Path) -> None:
+    """A teenager's depression to the registry alone; days by their year; no provenance; the patient may come last."""
+    icd = "http://hl7.org/fhir/sid/icd-10-cm"
+    for number, code in enumerate(("E84.0", "F32.1")):
+        condition = {
+            "resourceType": "Condition",
+            "id": f"c{number}",
+            "subject": {"reference": "Patient/kid-1"},
+            "code": {"coding": [{"system": icd, "code": code}]},
+            "clinicalStatus": {"coding": [{"code": "active"}]},
+            "onsetDateTime": "2025-03-02T10:00:00Z",
+            "encounter": {"reference": "Encounter/e-1"},
+        }
+        write(tmp_path / f"Condition-{number}.ndjson", [condition])
+    address = [{"postalCode": "45229", "country": "US"}]
+    write(
+        tmp_path / "Patient.ndjson",
+        [{"resourceType": "Patient", "id": "kid-1", "birthDate": "2010-06-15", "gender": "male", "address": address}],
+    )
+    registry, trial = at_tier(1, tmp_path)
+    assert (len(registry), trial.leaving.total(), trial.held) == (3, 3, {})
+    research, trial = at_tier(2, tmp_path)
+    assert (trial.records, trial.leaving, trial.held) == (3, {"condition": 1, "person": 1}, {"condition": 1})
+    condition, person = (each["record"] for each in research)
+    assert [set(each) for each in research] == [{"record"}, {"record"}]
+    assert (condition["icd10cm"], condition["onset_date"], "onset" in condition) == ("E84.0", "2025", False)
+    assert (person["birth_date"], person["zip5"]) == ("2010", "452")
+    assert condition["subject"] == person["subject"] != registry[0]["record"]["subject"]
+    assert condition["encounter"].startswith("x-")
+    published, trial = at_tier(3, tmp_path)
+    assert (len(published), trial.held) == (2, {"condition": 1})
+    assert [
+        name for each in published for name in each["record"] if name in ("id", "subject", "birth_date", "site")
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("2010-06-15", "2010"),
+        ("2010", "2010"),
+        ("1901-01-01", None),
+        ("2010-06-15T10:00:00Z", None),
+        (
+            [{"start_date": "2010-06-15", "start": "2010-06-15T10:00:00Z", "code": "26643006", "dose": 1.5}],
+            [{"start_date": "2010", "code": "26643006", "dose": 1.5}],
+        ),
+        (["2010-06-15", "1901"], ["2010"]),
+    ],
+)
+def test_days_leave_by_their_year_wherever_they_stand(value: Any, told: Any) -> None:
+    """A year that tells an age over 89 does not leave, nor an instant; a code of digits is no day."""
+    assert tiers._years(value, since=1937) == told

@@ -106,6 +106,9 @@ POISONS: dict[str, tuple[str, dict]] = {
     "no parts": ("invalid-record", {"value": b"{}"}),
     "empty parts": ("invalid-record", {"value": b'{"record":{},"change":{},"provenance":{}}'}),
     "sequence beyond 64 bits in the value": ("contradiction", {"value": value(change={"sequence": 2**80})}),
+    "two ids": ("invalid-header", {"more": [("ce_id", HEADERS["ce_id"])]}),
+    "two subjects": ("invalid-header", {"more": [("ce_subject", OTHER.encode())]}),
+    "two sources": ("invalid-header", {"more": [("ce_source", b"/site/west")]}),
     "no origin": ("invalid-record", {"value": GOOD.replace(b'"site": "north", "source"', b'"source"')}),
 }
 """What the kit itself refuses: reason, and what differs from a good event."""
@@ -125,7 +128,7 @@ def kafka_record(changed: dict) -> KafkaRecord:
     """A good event as Kafka gives it, but for what is changed."""
     headers = HEADERS | {name: text for name, text in changed.items() if name in HEADERS}
     given = [(name, text) for name, text in headers.items() if text is not None]
-    return KafkaRecord(changed.get("key", KEY), changed.get("value", GOOD), given)
+    return KafkaRecord(changed.get("key", KEY), changed.get("value", GOOD), given + changed.get("more", []))
 
 
 @pytest.mark.parametrize("fault", POISONS)

@@ -1,6 +1,6 @@
 """The coordinator's page: what stands out, what is missing, icons from thirteen points on; never a zero for what is not known."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from services.pages.app import make_app
 from services.pages.grid import grid_of
 from services.pages.remembered import SECONDS, Remembered
 from services.pages.results import results_of
+from services.people.tests_of_change import Tried, note
 from services.registry.completeness import completeness
 from services.registry.database import reading
 
@@ -42,6 +43,17 @@ def test_the_page_says_whom_to_call_and_whom_to_learn_from(small_registry: Engin
     assert "Observation is incomplete since 21 October 2026: the laboratory sends nothing. Ask. (site IT)" in said
     assert "<b>Learn from Northside</b>" in said
     assert "Data as of 20 November 2026" in html
+
+
+def test_who_got_better_is_told_with_what_they_tried(small_registry: Engine, tmp_path: Path) -> None:
+    """Where they noted it; where not, that it is to be asked."""
+    fill(small_registry, population(), load_events())
+    assert "What they did is not noted: ask them." in html_of(small_registry, tmp_path)
+    with small_registry.begin() as connection:
+        note(connection, Tried("northside", "CF-2", date(2025, 11, 1), "A dietitian at every visit", "Team North", NOW))
+    html = html_of(small_registry, tmp_path)
+    assert "Tried since 1 November 2025: A dietitian at every visit" in html
+    assert "They tried: A dietitian at every visit" in html
 
 
 def test_what_is_not_known_is_no_zero(small_registry: Engine, tmp_path: Path) -> None:

@@ -233,6 +233,32 @@ def test_what_belongs_to_a_merged_patient_stays_linked_and_goes_back(site: Site)
     assert (linked(record), record["subject"]) == ((1, 0), "s-" + subject.hex())
 
 
+def test_contained_results_are_the_reports_own_over_the_nights(site: Site) -> None:
+    """One that changes is amended, one that is gone withdrawn, and all with the report; an older report changes nothing."""
+
+    def told(*names: str, day: int, **fields: Any) -> Json:
+        inside = [{key: value for key, value in result(name, **fields).items() if key != "subject"} for name in names]
+        listed = [{"reference": f"#{name}"} for name in names]
+        return report("dr-1", contained=inside, result=listed, meta={"lastUpdated": f"2026-03-0{day}T00:00:00Z"})
+
+    other = result("z", effectiveDateTime=DRAWN)
+    counts = site.night(told("a", "b", day=3), other).types["DiagnosticReport"]
+    assert (counts.read, counts.mapped, counts.records, counts.recorded) == (1, 1, 2, 2)
+    assert sorted(map(linked, site.records)) == [(0, 0), (1, 0), (1, 0)]
+    assert site.night(told("a", "b", day=4), other).published == 0
+    changed = {"valueQuantity": {"value": 11, "unit": "g/dL", "system": UCUM, "code": "g/dL"}}
+    counts = site.night(told("a", day=5, **changed), other).types["DiagnosticReport"]
+    assert (counts.amended, counts.withdrawn) == (1, 1)
+    assert site.night(told("a", "b", day=2), other).published == 0
+    assert sorted(record["value"] for record in site.records) == [11, 12.5]
+    site.night(report("dr-1", "z", meta={"lastUpdated": "2026-03-06T00:00:00Z"}), other)
+    assert [(linked(record), record["value"]) for record in site.records] == [((1, 0), 12.5)]
+    site.night(told("a", day=7), other)
+    assert len(site.records) == 2
+    site.night(told("a", day=8) | {"status": "entered-in-error"}, other)
+    assert list(map(linked, site.records)) == [(0, 0)]
+
+
 def test_an_assessment_stands_beside_its_observation_through_the_nights(site: Site) -> None:
     """A report that comes later takes nothing from it; the same again changes nothing; another code takes it away."""
     code = {"coding": [{"system": "urn:clinic", "code": "PUCAI"}]}

@@ -16,7 +16,8 @@ from schemas.events import outcome_topic
 from schemas.loads import LoadEvent, load_topic
 from schemas.outcomes import Observation
 from services.registry.completeness import completeness
-from services.registry.database import connect
+from services.registry.database import connect, open_registry
+from services.registry.handler import apply, apply_loads, clear
 from services.registry.running import catch_up, run
 from services.registry.tables import RECORD_TABLES, history
 
@@ -94,3 +95,24 @@ def test_running_registry_tells_the_operator_what_it_cannot_read(stream, outbox,
         running.join(30)
     assert "1 event since the start; kept unread, of types this version does not know: genome 1 (a newer" in said[-2]
     assert said[-1].startswith("Registry: stopped: 1 event handled; kept unread")
+
+
+def test_rebuilt_registry_is_the_one_that_was(stream, outbox, observe, tmp_path):
+    """Emptied of what does not belong there, and filled again from the stream; what happened stays in its history."""
+    url = f"sqlite:///{tmp_path / 'registry.db'}"
+    for number in range(3):
+        observe(outbox, number)
+    stream.publish(outbox)
+    engine = open_registry(url)
+    with stream.consumer(engine, apply, load_handler=apply_loads, clear=clear) as consumer:
+        consumer.run_until_caught_up(timeout=40)
+        before = state(engine)
+        with engine.begin() as db:
+            db.execute(RECORD_TABLES["observation"].update().values(value=99))
+        consumer.rebuild()
+        assert state(engine) == {}
+        assert consumer.run_until_caught_up(timeout=40) == 3
+    assert state(engine) == before
+    with engine.connect() as db:
+        assert len(db.execute(select(history)).all()) == 3
+    engine.dispose()

@@ -416,3 +416,31 @@ def test_a_contained_mixture_tells_its_active_ingredients() -> None:
     problem = outcome(nothing).problem
     assert problem is not None
     assert (problem.reason, problem.path) == (Reason.MISSING_CODE, "MedicationRequest.medicationReference.reference")
+
+
+ISSUE = {"resourceType": "DetectedIssue", "id": "di", "code": concept("79899007", SNOMED)}
+
+
+@pytest.mark.parametrize(
+    ("reference", "contained", "reasons", "flag"),
+    [
+        ("#di", [ISSUE], ["79899007"], []),
+        ("#di", ISSUE, ["79899007"], []),
+        ("#di", [ISSUE | {"id": "#di"}], ["79899007"], []),
+        ("#di", [None, ISSUE | {"id": "other"}], None, ["status-reason-elsewhere"]),
+        ("#di", [ISSUE | {"code": {"text": "told Ann Quux to wait"}}], None, ["text-withheld"]),
+        ("DetectedIssue/7", [ISSUE], None, ["status-reason-elsewhere"]),
+    ],
+)
+def test_why_a_pharmacy_waits_may_stand_in_what_is_contained(
+    reference: str, contained: Any, reasons: list[str] | None, flag: list[str]
+) -> None:
+    """Where it stands elsewhere it is not read, and a flag says so."""
+    resource = medicine(
+        "MedicationDispense",
+        status="on-hold",
+        statusReasonReference={"reference": reference, "display": "Ann Quux"},
+        contained=contained,
+    )
+    found = record(resource).get("status_reasons")
+    assert (found and [each["code"] for each in found], flags(resource)) == (reasons, flag)

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.problems import Reason
 from transforms import Mapper
+from transforms.privacy import Pseudonyms
 
 SITE = Mapper(site="north", time_zone="UTC", subject_key=b"a key of thirty-two bytes, no less")
 
@@ -70,3 +71,23 @@ def test_a_uuid_that_was_drawn_names_who_bears_it() -> None:
     assert subject_of(f"urn:uuid:{name}") == subject_of(f"Patient/{name}")
     oid = "2.16.840.1.113883.19.5.7"
     assert subject_of(f"urn:oid:{oid}") == subject_of(f"Patient/{oid}") is not None
+
+
+def test_a_uuid_names_only_who_is_here() -> None:
+    """Where that can be asked: an address of another's Bundle is nobody's; a plain reference needs nobody's word."""
+    name, other = "7d3f1c52-90ab-4e6d-8f21-b35c70e4a918", "1d0e9b7c-42aa-4f0e-9c55-6d8e7f201344"
+    key = b"a key of thirty-two bytes, no less"
+    here = Pseudonyms(key).ref("Patient", name)
+    site = Mapper(site="north", time_zone="UTC", subject_key=key, bears=lambda ref: ref == here)
+
+    def found(reference: str) -> int:
+        line = {"resourceType": "Procedure", "id": "p", "status": "completed", "subject": {"reference": reference}}
+        coded = {"code": {"coding": [{"system": "http://snomed.info/sct", "code": "80146002"}]}}
+        return len(site.map_line(json.dumps(line | coded | {"performedDateTime": "2026-03-02"}).encode()).records)
+
+    assert [found(f"urn:uuid:{name}"), found(f"Patient/{name}"), found(f"Patient/{other}")] == [1, 1, 1]
+    assert [found(f"urn:uuid:{other}"), found(f" urn:uuid:{other}"), found("urn:oid:2.16.840.1.113883.19.5.7")] == [
+        0,
+        0,
+        0,
+    ]

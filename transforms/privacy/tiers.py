@@ -1,7 +1,8 @@
 """What of a record leaves at a tier: its fields by `field_policy.toml`, its codes by `sensitive_codes.toml`. Pure.
 
-Called by the exports of tiers 2 and 3; records for the registry are made without the fields that it may not have. How a
-date is made coarse (its year, a shift a person) and what stands in an id's place is each export's own: it hands that in.
+Asked by `mainstem map --tier`, as exports of tiers 2 and 3 will ask; records for the registry are made without the fields
+that it may not have. How a date is made coarse (its year, a shift a person) and what stands in an id's place is each
+export's own: it hands that in.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping

@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple, Protocol
 from schemas.events import IMPLAUSIBLE
 from schemas.gaps import Who
 from schemas.loads import TypeCounts
-from transforms.quality.facts import Person, Row, person_of
+from transforms.quality.facts import Person, Row, fact_of, lean, person_of
 from transforms.quality.facts.profile import Profile, profile_of
 
 Kind = Literal["conformance", "completeness", "plausibility"]
@@ -144,7 +144,7 @@ class Flagger:
 
     def flags(self, records: Iterable[Row]) -> dict[str, set[str]]:
         """One person's records that are not as they should be, by id → their flags."""
-        person, found = person_of(records), dict[str, set[str]]()
+        person, found = Person(lean(fact_of(row)) for row in records), dict[str, set[str]]()
         for flag, each in self._judges:
             for one in each.see(person):
                 found.setdefault(one.record, set()).add(flag)

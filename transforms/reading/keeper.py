@@ -1,4 +1,4 @@
-"""One FHIR resource type that gives no record: what is kept of its resources for others, or said of those they list."""
+"""One FHIR resource type that gives no record of its own: what is kept of its resources for others, or said of those they list."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +10,7 @@ from transforms.fhir.elements import Unusable, text_of
 from transforms.fhir.keys import has_key_twice
 from transforms.mapped import REF_BYTES, Lent, Outcome, Outcomes, Referred
 from transforms.reading.columns import narrow
+from transforms.reading.contained import ContainedReader, Inner
 from transforms.reading.heads import NO_ORIGIN, Origin, Origins
 from transforms.rules.declaring import Kept, Lender
 from transforms.rules.setting import Setting
@@ -21,8 +22,8 @@ _EMPTY = frozenset({b"null", b"[]", b'""', b"{}"})
 class Keeper:
     """Lines of such a type in, what is kept of them out."""
 
-    def __init__(self, kept: Kept | Lender, setting: Setting) -> None:
-        self._kept = kept
+    def __init__(self, kept: Kept | Lender, setting: Setting, contained: ContainedReader | None = None) -> None:
+        self._kept, self._contained = kept, contained
         self._setting = setting
         self._ref = setting.pseudonyms.refs(kept.source.encode() + b"/")
         self._origins = Origins(setting)
@@ -56,13 +57,28 @@ class Keeper:
             if found[name] is not None and bytes(found[name]) not in _EMPTY:
                 return self._problem(ref, origin, Reason.MODIFIER_NOT_UNDERSTOOD, name)
         try:
-            known = self._keep(line, ref, origin.updated, outcomes)
+            inner = self._contained.open(line, ref) if self._contained is not None else None
+            known = self._keep(inner.line if inner else line, ref, origin.updated, outcomes)
         except Unusable as fault:
             return self._problem(ref, origin, fault.reason, fault.path)
+        if self._contained is not None and known:
+            return self._with_contained(inner, ref, origin, outcomes)
         for name, reason in self._alone.items() if known else ():
             if found[name] is not None and bytes(found[name]) not in _EMPTY:
                 return self._problem(ref, origin, reason, name)
         return Outcome(self._kept.source, ref, [], not known, origin.updated)
+
+    def _with_contained(self, inner: Inner | None, ref: bytes, origin: Origin, outcomes: Outcomes) -> Outcome:
+        """What it contains is all that it gives: what it gave before beside that is no longer so."""
+        told = Outcome(self._kept.source, ref, [], False, origin.updated, alone=True)
+        if inner is None or self._contained is None:
+            return told
+        records, unusable = self._contained.read(inner, ref, outcomes.lent[-1])
+        if unusable and not records:
+            return self._problem(
+                ref, origin, unusable[0].reason, unusable[0].path.removeprefix(f"{self._kept.source}.")
+            )
+        return told._replace(records=records, in_part=bool(unusable), left_out=tuple(unusable))
 
     def _keep(self, line: bytes, ref: bytes, updated: int | None, outcomes: Outcomes) -> bool:
         """Adds what a resource is kept for; whether it is anything. Raises Unusable."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from transforms.privacy import FieldPolicy
+from transforms.reading.contained import ContainedReader
 from transforms.reading.keeper import Keeper
 from transforms.reading.members import MemberReader
 from transforms.reading.noticed import Noticed
@@ -55,8 +56,23 @@ class Readers(dict[bytes, Reader | MemberReader | Keeper]):
                 noticed=self._noticed,
             )
         elif resource is not None:
-            reader = Keeper(resource, self._setting)
+            reader = Keeper(resource, self._setting, self._contained(resource))
         else:
             raise KeyError(name)
         self[name] = reader
         return reader
+
+    def _contained(self, holder: Kept | Lender) -> ContainedReader | None:
+        if not isinstance(holder, Lender) or holder.contains is None:
+            return None
+        resource = self._declared(holder.contains.type)
+        assert isinstance(resource, Resource)
+        return ContainedReader(
+            holder.contains,
+            holder.source,
+            resource,
+            site=self._site,
+            setting=self._setting,
+            leaves=partial(FieldPolicy.load().leaves, resource.record),
+            noticed=self._noticed,
+        )

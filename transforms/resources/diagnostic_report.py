@@ -1,5 +1,8 @@
-"""DiagnosticReport → no record: it lends its results its name and, where they have none of their own, its time."""
+"""DiagnosticReport → no record of its own: it lends its results its name and, where they have none of their own, its time.
 
-from transforms.rules import Lender, results_of
+Results that stand in it alone give records, as they would outside.
+"""
 
-RESOURCE = Lender(source="DiagnosticReport", lend=results_of("reports"))
+from transforms.rules import Contains, Lender, results_of
+
+RESOURCE = Lender(source="DiagnosticReport", lend=results_of("reports"), contains=Contains("Observation", by="result"))

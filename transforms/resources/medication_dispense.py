@@ -6,6 +6,7 @@ from transforms.rules import (
     amount_of,
     choice,
     codings,
+    codings_of_contained,
     dosage,
     drug,
     each_of,
@@ -15,7 +16,6 @@ from transforms.rules import (
     one_of,
     other_version,
     patient,
-    presence,
     supply,
     unless_beside,
 )
@@ -42,7 +42,8 @@ RESOURCE = Resource(
             "status", STATUS, withdrawn=("entered-in-error",), not_a_fact=("cancelled", "declined"), modifier=True
         ),
         "statusReason[x]": choice(
-            statusReasonCodeableConcept=codings("status_reasons"), statusReasonReference=presence()
+            statusReasonCodeableConcept=codings("status_reasons"),
+            statusReasonReference=codings_of_contained("status_reasons", "status-reason-elsewhere"),
         ),
         "authorizingPrescription": links("orders", "MedicationRequest"),
         "partOf": links("part_of", "Procedure"),

@@ -27,6 +27,7 @@ from transforms.rules.codes import (
     coded,
     coded_value,
     codings,
+    codings_of_contained,
     each_of,
     first_of,
     null_flavour,
@@ -36,7 +37,7 @@ from transforms.rules.codes import (
 )
 from transforms.rules.consents import consent_decisions, consent_scope, policy, verified
 from transforms.rules.contradictions import negative, out_of_order, together
-from transforms.rules.declaring import LENT, Kept, Lender, Members, Parts, Resource, all_of, choice, required
+from transforms.rules.declaring import LENT, Contains, Kept, Lender, Members, Parts, Resource, all_of, choice, required
 from transforms.rules.devices import device, device_asked, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
 from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
@@ -96,7 +97,7 @@ from transforms.rules.refusals import (
 )
 from transforms.rules.reports import results_of, time_of_report
 from transforms.rules.requests import ABOUT, REQUEST_CONTRADICTIONS, asked, raised_by, request_intent, request_priority
-from transforms.rules.texts import ValueNames, presence, said, true_if_given, withheld
+from transforms.rules.texts import ValueNames, said, true_if_given, withheld
 from transforms.rules.times import (
     birth_date,
     date_to_come,
@@ -133,6 +134,7 @@ __all__ = [
     "LENT",
     "REQUEST_CONTRADICTIONS",
     "Ages",
+    "Contains",
     "Kept",
     "Lender",
     "Members",
@@ -159,6 +161,7 @@ __all__ = [
     "codings",
     "codings_in",
     "codings_in_extension",
+    "codings_of_contained",
     "completion_mode",
     "consent_decisions",
     "consent_scope",
@@ -217,7 +220,6 @@ __all__ = [
     "persons_only",
     "policy",
     "preferred_language",
-    "presence",
     "programme",
     "programme_named",
     "protocol",

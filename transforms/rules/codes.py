@@ -11,6 +11,8 @@ from schemas.problems import Reason
 from transforms.codes.systems import ACT_CODE, NOT_A_CODE, known_systems, repaired_system
 from transforms.fhir.elements import (
     CodeableConcept,
+    Concepts,
+    Reference,
     Scalar,
     Unusable,
     decode,
@@ -79,6 +81,28 @@ def codings(name: str) -> Rule:
         return Found({name: found}, tuple(flags))
 
     return Rule((name,), read)
+
+
+class _Contained(Struct, gc=False):
+    id: Scalar = None
+    code: Concepts = None
+
+
+def codings_of_contained(name: str, elsewhere: str) -> Rule:
+    """Reference to what is contained → every coding of its `code`. One that stands elsewhere is not read: a flag says so."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        named = ((decode(raw, Reference | None) or Reference()).reference or "").strip()
+        if not named.startswith("#"):
+            return Found(flags=(elsewhere,)) if named else NOTHING
+        listed = decode(companion or b"null", list[_Contained | None] | _Contained | None) or []
+        inside = [each for each in (listed if isinstance(listed, list) else [listed]) if each is not None]
+        meant = [each.code for each in inside if f"#{text_of(each.id).removeprefix('#')}" == named]
+        concepts = [each if isinstance(each, list) else [each] for each in meant]
+        found, flags = gathered([each for some in concepts for each in some if each is not None], setting)
+        return Found({name: found}, tuple(flags)) if meant else Found(flags=(elsewhere,))
+
+    return Rule((name,), read, needs="contained")
 
 
 def one_of(

@@ -189,6 +189,14 @@ class Kept:
     """What it is named by beside its id: a canonical URL."""
 
 
+class Contains(NamedTuple):
+    """Resources of another type that stand in one and nowhere else."""
+
+    type: str
+    by: str
+    """The field in which their holder names them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lender:
     """A FHIR resource type that gives no record, but says something of the records of those it lists."""
@@ -196,6 +204,8 @@ class Lender:
     source: str
     lend: Callable[[bytes, bytes, Setting], Mapping[bytes, bytes] | None]
     """(the resource, its ref, setting) → what it says of others, by their refs; None where it says it is an error. Raises Unusable."""
+    contains: Contains | None = None
+    """What it contains that is a fact itself, and gives records."""
 
 
 def all_of(*rules: Rule) -> Rule:

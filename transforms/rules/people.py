@@ -38,7 +38,7 @@ def patient() -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         try:
-            named = reference_id(decode(raw, Reference | None), "Patient")
+            named = _borne(decode(raw, Reference | None), setting)
         except Unusable:
             named = None
         if named is None:
@@ -46,6 +46,18 @@ def patient() -> Rule:
         return _subject(named, setting)
 
     return Rule(("subject",), read, missing=Reason.MISSING_SUBJECT, fatal=True, usual=patient_cut)
+
+
+def _borne(reference: Reference | None, setting: Setting) -> str | None:
+    """The id of the Patient that a Reference names. A `urn:` may be of another's Bundle: a Patient here must bear it."""
+    named = reference_id(reference, "Patient")
+    if (
+        named is None
+        or setting.bears is None
+        or not ((reference and reference.reference) or "").strip().startswith("urn:")
+    ):
+        return named
+    return named if setting.bears(setting.pseudonyms.ref("Patient", named)) else None
 
 
 class _Participant(Struct, gc=False):
@@ -61,7 +73,7 @@ def patient_among() -> Rule:
         except Unusable:
             found = []
         actors = [each.actor for each in (found if isinstance(found, list) else [found]) if each is not None]
-        named = {reference_id(actor, "Patient") for actor in actors} - {None}
+        named = {_borne(actor, setting) for actor in actors} - {None}
         if len(named) != 1:
             raise Unusable(Reason.MISSING_SUBJECT)
         return _subject(named.pop() or "", setting)

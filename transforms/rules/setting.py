@@ -1,6 +1,7 @@
 """What a rule may know about the site it reads for."""
 
 from binascii import hexlify
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import cached_property
@@ -23,6 +24,8 @@ class Setting:
     """The last date that is not in the future, wherever on earth."""
     midnight_is_date: bool = False
     """The site's systems write dates as midnight of UTC."""
+    bears: Callable[[bytes], bool] | None = None
+    """Whether a Patient here has an id, by its ref; asked where a reference could hold elsewhere. None: nobody knows."""
     manners: dict[Any, Any] = field(default_factory=dict)
     """How the numbers of one code and unit are treated: remembered, bounded."""
 

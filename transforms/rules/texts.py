@@ -113,11 +113,6 @@ def withheld(flag: str, **values: str) -> Rule:
     return Rule(tuple(values), read)
 
 
-def presence() -> Rule:
-    """A field of which only matters that it is there."""
-    return Rule((), lambda raw, companion, setting: NOTHING)
-
-
 def true_if_given(name: str) -> Rule:
     """A field that says by being there that something is so."""
 

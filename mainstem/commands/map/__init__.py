@@ -1,14 +1,18 @@
 """`mainstem map`: a mapping tried on files."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mainstem.commands.noticed import noticed
 from mainstem.commands.terminal import json_lines, progress_bars, reason_fix, say
 from schemas.errors import IncompleteError
+
+if TYPE_CHECKING:
+    from mainstem.commands.map.files import Trial
 
 group = typer.Typer()
 _NAMED = 20
@@ -37,6 +41,14 @@ def map_files(
             "--derive", help="After them the values that a person's records give together: z-scores, scores …"
         ),
     ] = False,
+    tier: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=3,
+            help="Show what of each record would leave: 1 to the registry, 2 in a research extract, 3 to be counted in tables.",
+        ),
+    ] = None,
 ) -> None:
     """Try a mapping: FHIR NDJSON in, outcome records as JSON lines out. Needs no broker and no database."""
     from mainstem.commands.map.files import map_paths
@@ -49,8 +61,21 @@ def map_files(
         )
     with progress_bars(quiet=False) as progress:
         trial = map_paths(
-            paths, site, out=json_lines(), problems=problems, explain=explain, derive=derive, progress=progress
+            paths,
+            site,
+            out=json_lines(),
+            problems=problems,
+            explain=explain,
+            derive=derive,
+            tier=tier,
+            progress=progress,
         )
+    _say_what_became(trial, derive=derive, tier=tier)
+    if not trial.mapped and not trial.withdrawn:
+        raise IncompleteError("nothing could be mapped", "Give files of FHIR R4 resources, one a line.")
+
+
+def _say_what_became(trial: "Trial", *, derive: bool, tier: int | None) -> None:
     skipped = sum(trial.skipped.values())
     withdrawn = f" + withdrawn {trial.withdrawn:,}" if trial.withdrawn else ""
     derived = f" + {trial.derived:,} derived" if derive else ""
@@ -58,6 +83,8 @@ def map_files(
         f"read {trial.read:,} = mapped {trial.mapped:,}{withdrawn} + skipped {skipped:,}; {trial.records:,} records{derived}",
         err=True,
     )
+    if tier is not None:
+        _say_leaving(tier, trial.leaving, trial.held)
     if trial.not_read:
         _say_not_read(trial.not_read)
     for path, count in sorted(trial.dropped.items()):
@@ -70,8 +97,15 @@ def map_files(
         _say_needed(trial.other_types)
     for line in noticed(trial.flags, trial.unmapped):
         say(line, err=True)
-    if not trial.mapped and not trial.withdrawn:
-        raise IncompleteError("nothing could be mapped", "Give files of FHIR R4 resources, one a line.")
+
+
+def _say_leaving(tier: int, leaving: Counter[str], held: Counter[str]) -> None:
+    say(f"at tier {tier} {leaving.total():,} records leave, {held.total():,} are held back", err=True)
+    for name, count in sorted(held.items()):
+        say(
+            f"  held back {count:,} × {name}: no field of it leaves, or a code that a teenager may keep private",
+            err=True,
+        )
 
 
 def _say_needed(other_types: Mapping[str, int]) -> None:

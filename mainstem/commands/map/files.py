@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from connectors.delivery import look_into, shown
 from connectors.formats.bundles import held_in
 from connectors.formats.ndjson import read_batches
-from mainstem.commands.map.referred import SET_ASIDE, Aside, set_aside
+from mainstem.commands.map.referred import SET_ASIDE, Aside, Patients, set_aside
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.config.site_mapper import KEY_BYTES, site_mapper
 from schemas.errors import OperatorError
@@ -25,7 +25,10 @@ from transforms.mapped import Mapped
 
 if TYPE_CHECKING:
     from mainstem.commands.map.derived import Kept
+    from mainstem.commands.map.tiers import AtTier
 
+Lines = Callable[[Iterable[Mapped]], Iterable[bytes]]
+"""Records → what is written of them, a line each."""
 ANY_SITE = Site(
     site="trial", name="Trial", time_zone="UTC", subject_key="env:NONE", files=Files(folder="."), road="files"
 )
@@ -53,6 +56,9 @@ class Trial:
     flags: dict[str, int] = field(default_factory=dict)
     unmapped: dict[str, int] = field(default_factory=dict)
     """Codes that have no meaning in the system that is wanted, as a code map's first three columns."""
+    leaving: Counter[str] = field(default_factory=Counter)
+    held: Counter[str] = field(default_factory=Counter)
+    """Where a tier was asked for: of which record types how many leave, and how many do not."""
 
     @property
     def mapped(self) -> int:
@@ -68,10 +74,11 @@ def map_paths(
     problems: Path | None = None,
     explain: bool = False,
     derive: bool = False,
+    tier: int | None = None,
     progress: Callable[[str, str, int], None] = lambda _step, _unit, _count: None,
 ) -> Trial:
     """Maps files and folders to `{"record":…,"provenance":…}` lines on `out`, problems to a JSON-lines file; with `derive`
-    the values that several of these records give come last.
+    the values that several of these records give come last; with `tier` each record is shown as it would leave at that tier.
 
     Without a site file, ids come from a throwaway key and times without a zone are read as UTC. With `explain`, each problem lists all that FHIR R4's own rules find wrong with the resource.
     """
@@ -80,19 +87,32 @@ def map_paths(
     trial, cap = Trial(), file.site.limits.line_bytes
     found = [path for given in paths for path in _files(given, trial)]
     with ExitStack() as stack:
-        referred = partial(set_aside, paths=found, mapper=site_mapper(file, secrets, types=SET_ASIDE), cap=cap)
+        looking = site_mapper(file, secrets, types=SET_ASIDE)
+        referred = partial(set_aside, paths=found, mapper=looking, cap=cap)
         aside = stack.enter_context(closing(Aside(referred)))
-        mapper = site_mapper(file, secrets, look_up=aside.look_up, lent=aside.lent)
+        bears = Patients(found, looking, cap=cap)
+        mapper = site_mapper(file, secrets, look_up=aside.look_up, lent=aside.lent, bears=bears)
+        at_tier = _at_tier(tier, found, file, secrets) if tier is not None else None
+        lines = partial(_whole, file.site.site) if at_tier is None else at_tier.lines
         report = stack.enter_context(_private(problems)) if problems else None
         kept = stack.enter_context(closing(_kept(file.site, secrets))) if derive else None
         for path in found:
-            _map_file(path, mapper, file.site.site, cap, trial, out, report, explain, kept)
+            _map_file(path, mapper, lines, cap, trial, out, report, explain, kept)
             progress("map", path.name, trial.read)
         if kept is not None:
-            trial.derived = _write(kept.derived(progress), file.site.site, out)
+            trial.derived = _write(kept.derived(progress), lines, out)
+        if at_tier is not None:
+            trial.leaving, trial.held = at_tier.leaving, at_tier.held
         trial.dropped, _, trial.parts_skipped = mapper.noticed.take()
         trial.flags, trial.unmapped = mapper.take_flags(), mapper.take_unmapped()
     return trial
+
+
+def _at_tier(tier: int, paths: Sequence[Path], file: SiteFile, secrets: Secrets) -> "AtTier":
+    from mainstem.commands.map.tiers import PATIENT, AtTier, Births
+
+    births = Births(paths, site_mapper(file, secrets, types=(PATIENT,)), cap=file.site.limits.line_bytes)
+    return AtTier(tier, births)
 
 
 def _kept(site: Site, secrets: Secrets) -> "Kept":
@@ -101,20 +121,20 @@ def _kept(site: Site, secrets: Secrets) -> "Kept":
     return Kept(site.site, secrets(site.subject_key))
 
 
-def _write(records: Iterable[Mapped], site: str, out: IO[bytes]) -> int:
+def _write(records: Iterable[Mapped], lines: Lines, out: IO[bytes]) -> int:
     """Each as a line; how many there were."""
-    opening, middle, closing = _around(site)
     written = 0
     for record in records:
-        out.write(b"".join((opening, record.content, middle, record.provenance, closing)))
+        out.writelines(lines([record]))
         written += 1
     out.flush()
     return written
 
 
-def _around(site: str) -> tuple[bytes, bytes, bytes]:
-    """What stands before, between and behind a record and its provenance."""
-    return b'{"record":', b',"provenance":{"site":"%b",' % site.encode(), b"}}\n"
+def _whole(site: str, records: Iterable[Mapped]) -> list[bytes]:
+    """Records with their provenance."""
+    opening, middle, closing, join = b'{"record":', b',"provenance":{"site":"%b",' % site.encode(), b"}}\n", b"".join
+    return [join((opening, record.content, middle, record.provenance, closing)) for record in records]
 
 
 def _private(path: Path) -> IO[str]:
@@ -153,7 +173,7 @@ def _files(path: Path, trial: Trial) -> list[Path]:
 def _map_file(
     path: Path,
     mapper: Mapper,
-    site: str,
+    written: Lines,
     cap: int,
     trial: Trial,
     out: IO[bytes],
@@ -161,9 +181,6 @@ def _map_file(
     explain: bool,
     kept: "Kept | None",
 ) -> None:
-    opening, middle, closing = _around(site)
-    join = b"".join
-
     def skip(problem: Problem, number: int, line: bytes = b"") -> None:
         trial.skipped[problem.reason] += 1
         if problem.reason is Reason.TYPE_NOT_MAPPED:
@@ -175,7 +192,7 @@ def _map_file(
     def take(lines: list[bytes], number: int) -> None:
         outcomes = mapper.map_lines(lines)
         records = outcomes.records
-        out.write(join([join((opening, record.content, middle, record.provenance, closing)) for record in records]))
+        out.write(b"".join(written(records)))
         if kept is not None:
             kept.take(outcomes)
         trial.read += len(lines)

@@ -12,7 +12,7 @@ from connectors.formats.ndjson import holds_any, read_batches
 from schemas.outcomes import LENDING_TYPES, REFERRED_TYPES
 from schemas.problems import Problem
 from transforms import ALL_TYPES, Mapper
-from transforms.mapped import Lent, Outcomes
+from transforms.mapped import REF_BYTES, Lent, Outcomes
 from transforms.resources import mappings
 
 if TYPE_CHECKING:
@@ -115,6 +115,26 @@ def set_aside(aside: Aside, paths: Iterable[Path], mapper: Mapper, *, cap: int) 
         for _, lines in without_bundles(read_batches(path, cap=cap)):
             if not isinstance(lines, Problem):
                 aside.take(mapper.map_lines([line for line in lines if any(word in line for word in words)]))
+
+
+class Patients:
+    """Which Patients some files hold; they are read once somebody asks."""
+
+    def __init__(self, paths: Sequence[Path], mapper: Mapper, *, cap: int) -> None:
+        self._paths, self._mapper, self._cap = paths, mapper, cap
+
+    def __call__(self, ref: bytes) -> bool:
+        """Whether one of that ref is among them."""
+        return ref in self._refs
+
+    @cached_property
+    def _refs(self) -> set[bytes]:
+        found: set[bytes] = set()
+        for path in self._paths:
+            for _, lines in without_bundles(read_batches(path, cap=self._cap)):
+                if not isinstance(lines, Problem):
+                    found.update(id_[:REF_BYTES] for id_ in self._mapper.record_ids("Patient", lines))
+        return found
 
 
 def _words_of(name: str) -> list[bytes]:

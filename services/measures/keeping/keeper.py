@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, or_, select, tuple_, update
 
 from mainstem.consumer.completeness import Extents, State
+from mainstem.consumer.ledger import consumer_offset
 from mainstem.database.locks import rights_of
 from schemas.feedback import FeedbackEvent, FeedbackEventType
 from schemas.outcomes import CORE_TYPES, fhir_types_of
@@ -49,6 +50,7 @@ class Keeper:
         """Makes the tables; where they were made by other measures or periods, everybody is due. Says whether they were."""
         with self._writing() as connection:
             metadata.create_all(connection)
+            consumer_offset.create(connection, checkfirst=True)
             known = connection.scalar(select(plan.c.checksum))
             if known == self._plan.checksum:
                 return False

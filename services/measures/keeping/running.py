@@ -85,7 +85,7 @@ class _Worker(threading.Thread):
 
     def __init__(self, keeper: Keeper, send: Send, stop: StopSignal, say: Say) -> None:
         super().__init__(name="feedback", daemon=True)
-        self._keeper, self._send, self._stop, self._say = keeper, send, stop, say
+        self._keeper, self._send, self._say = keeper, send, say
         self._failed = threading.Event()
         self._error: Exception | None = None
         self.ended = _Either(stop, self._failed)

@@ -27,11 +27,14 @@ def deliver(folder, children, visits, seed, beside=1):
     folder.mkdir(exist_ok=True)
     with (folder / "Patient.ndjson").open("w") as people, (folder / "Observation.ndjson").open("w") as readings:
         for child in range(children):
-            born = f"20{chance.randrange(10, 20)}-03-02"
+            year = chance.randrange(10, 20)
+            born, age = f"20{year}-03-02", 24 - year
             people.write(json.dumps({"resourceType": "Patient", "id": str(child), "gender": "female", "birthDate": born}) + "\\n")
             for visit in range(visits):
-                for code, low, high, unit in (("29463-7", 200, 600, "kg"), ("8302-2", 1000, 1600, "cm")):
-                    made = reading(child, visit, code, chance.randrange(low, high) / 10, unit)
+                grown = visit % 12 / 12
+                tall, heavy = 750 + 60 * (age + grown), 80 + 5 * (age + grown) + 1.6 * (age + grown) ** 2
+                for code, usual, unit in (("29463-7", heavy, "kg"), ("8302-2", tall, "cm")):
+                    made = reading(child, visit, code, round(usual + chance.randrange(5)) / 10, unit)
                     readings.write(json.dumps(made) + "\\n")
                 for pulse in range(beside):
                     made = reading(child, f"{visit}-{pulse}", "8867-4", chance.randrange(60, 120), "/min")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import cached_property, lru_cache
+from sys import intern
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -149,17 +150,20 @@ class Person:
 
     def readings(self, codes: frozenset[str], unit: str) -> list[Reading]:
         """Exact numbers of some codes in a unit, on known days, by time."""
-        found = [each for code in codes for each in self._numbers.get(code, ()) if each.fact.unit == unit]
+        facts = (fact for code in codes for fact in self._by_code.get(code, ()) if fact.unit == unit)
+        found = [
+            Reading(fact.day, fact.value, fact)
+            for fact in facts
+            if fact.value is not None and fact.day is not None and fact.comparator is None
+        ]
         return sorted(found, key=_by_time)
 
     @cached_property
-    def _numbers(self) -> dict[str, list[Reading]]:
-        found: dict[str, list[Reading]] = {}
-        for fact in self.facts:
-            if fact.value is None or fact.day is None or fact.comparator is not None or fact.type != "observation":
-                continue
+    def _by_code(self) -> dict[str, list[Fact]]:
+        found: dict[str, list[Fact]] = {}
+        for fact in self.of("observation"):
             if fact.code:
-                found.setdefault(fact.code, []).append(Reading(fact.day, fact.value, fact))
+                found.setdefault(fact.code, []).append(fact)
         return found
 
 
@@ -170,6 +174,20 @@ def _by_time(reading: Reading) -> tuple[int, str, str]:
 def person_of(rows: Iterable[Row]) -> Person:
     """The person of whom these are the records."""
     return Person(map(fact_of, rows))
+
+
+def lean(fact: Fact) -> Fact:
+    """A fact as checks of one person alone read it: of somebody with many records only what tells them apart is held."""
+    if fact.code is not None:
+        fact.codings = ()
+    fact.category = ()
+    for name in _RECURRING:
+        if (said := getattr(fact, name)) is not None:
+            setattr(fact, name, intern(said))
+    return fact
+
+
+_RECURRING = ("type", "code", "unit", "status", "effective_date", "start_date", "dated")
 
 
 def fact_of(row: Row) -> Fact:

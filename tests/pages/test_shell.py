@@ -1,0 +1,173 @@
+"""What every page has, for every role, in a real browser: four parts, its date, nothing wider than the screen, no barrier."""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from browser import browser, violations
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from services_cases import record_id, subject_id
+from services_story import NOW, fill, load_events, population
+from sqlalchemy import Engine
+from viewers import gate_for
+from waiting import wait_until
+
+from services.access.database import AccessDatabase
+from services.access.demo import DemoEntrance
+from services.access.gate import Gate
+from services.access.viewers import Role
+from services.access.views import Views
+from services.pages.app import make_app
+from services.pages.glossary import MEANINGS
+from services.pages.navigation import entries_for
+
+ADA = subject_id("west-1")
+DEEPER = {
+    Role.COORDINATOR: ("/measures/cf2",),
+    Role.SITE_TEAM: ("/contested/west",),
+    Role.CLINICIAN: (f"/patients/west/{ADA}", f"/patients/west/{ADA}/records/{record_id('pwest-1')}"),
+    Role.RESEARCHER: ("/measures",),
+}
+"""Pages that the navigation does not lead to at once."""
+
+
+def app_for(engine: Engine, folder: Path, role: Role) -> FastAPI:
+    sites = ("west",) if role.of_a_site else ()
+    return make_app(engine, network="Riverbend", gate=gate_for(folder, role, *sites), clock=lambda: NOW)
+
+
+def addresses(role: Role) -> list[str]:
+    from viewers import viewer
+
+    sites = ("west",) if role.of_a_site else ()
+    return [*(entry.address for entry in entries_for(viewer(role, *sites))), *DEEPER[role]]
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_until(lambda: server.started, 20)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(timeout=10)
+
+
+@pytest.fixture
+def filled(small_registry: Engine) -> Engine:
+    fill(small_registry, population(), load_events())
+    return small_registry
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_page_has_its_parts(role: Role, filled: Engine, tmp_path: Path) -> None:
+    """A heading, what to do next, the date of its data; its words explained; the way it came marked in the navigation."""
+    client = TestClient(app_for(filled, tmp_path, role))
+    for address in addresses(role):
+        html = client.get(address).text
+        assert html.count("<h1") == 1, address
+        assert "Data as of" in html, address
+        assert 'aria-current="' in html, address
+        if not address.startswith("/measures/"):
+            for part in ("summary", "action", "list", "detail"):
+                assert f'<section class="{part}"' in html, (address, part)
+            assert re.search(r'<h2 id="next">What to do next</h2>\s*<(?:p|ol)', html), address
+        for term in re.findall(r'href="#word-([^"]+)"', html):
+            assert f'<dt id="word-{term}">' in html, (address, term)
+
+
+def test_every_word_has_a_meaning_in_plain_words() -> None:
+    """A sentence or two; none explains itself by itself."""
+    for term, meaning in MEANINGS.items():
+        assert meaning[0].isupper(), term
+        assert meaning.endswith("."), term
+        assert 20 < len(meaning) < 300, term
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("role", Role)
+def test_no_page_has_a_barrier(role: Role, filled: Engine, tmp_path: Path) -> None:
+    """By axe, on a desk and a phone; nothing wider than the screen, nothing said on the console, nothing asked elsewhere."""
+    said: list[str] = []
+    with serving(app_for(filled, tmp_path, role)) as address, browser() as opened:
+        for width in (1280, 390):
+            tab = opened.new_page(viewport={"width": width, "height": 844})
+            tab.on("console", lambda message: said.append(message.text))
+            tab.on("request", lambda request: said.append(request.url) if address not in request.url else None)
+            for page in addresses(role):
+                tab.goto(address + page)
+                tab.wait_for_load_state("networkidle")
+                assert violations(tab) == [], (page, width)
+                assert tab.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (page, width)
+    assert [each for each in said if not each.startswith("data:")] == []
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(300)
+def test_pages_are_read_by_keyboard_on_paper_and_without_scripts(filled: Engine, tmp_path: Path) -> None:
+    """The first key leads past the navigation; on paper there is none; without scripts the chart follows its words at once."""
+    with serving(app_for(filled, tmp_path, Role.COORDINATOR)) as address, browser() as opened:
+        tab = opened.new_page(viewport={"width": 1280, "height": 900})
+        tab.goto(address + "/network")
+        tab.keyboard.press("Tab")
+        assert tab.evaluate("document.activeElement.textContent") == "To the content"
+        assert tab.locator(".skip").bounding_box()["x"] >= 0
+        tab.keyboard.press("Enter")
+        assert tab.url.endswith("#main")
+        assert not {"/network", "/measures"} & _reached_by_tab(tab, 3)
+        tab.goto(address + "/measures")
+        assert {"#main", "/network", "/measures"} <= _reached_by_tab(tab, 6)
+        tab.emulate_media(media="print")
+        assert not tab.locator("nav").first.is_visible()
+        assert tab.locator("h1").is_visible()
+        plain = opened.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 900}).new_page()
+        plain.goto(address + "/measures/cf2")
+        picture, words = plain.locator("figure img").first, plain.locator(".legend").first
+        white = picture.bounding_box()["y"] - words.bounding_box()["y"] - words.bounding_box()["height"]
+        assert picture.bounding_box()["height"] > 200
+        assert white < 60
+
+
+def _reached_by_tab(tab: Any, keys: int) -> set[str]:
+    reached = set()
+    for _ in range(keys):
+        tab.keyboard.press("Tab")
+        reached.add(tab.evaluate("document.activeElement.getAttribute('href') ?? ''"))
+    return reached
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(300)
+def test_a_browser_sends_the_pages_forms(filled: Engine, tmp_path: Path) -> None:
+    """In the demo, by a real browser and without scripts: another role, a record contested, answered by the site, and seen."""
+    views = Views(AccessDatabase.open(f"sqlite:///{tmp_path}/access.db"))
+    app = make_app(filled, network="lhn", gate=Gate(DemoEntrance("west"), views), clock=lambda: NOW)
+    with serving(app) as address, browser() as opened:
+        tab = opened.new_context(java_script_enabled=False).new_page()
+
+        def seen_as(role: Role) -> None:
+            tab.goto(address + "/measures")
+            tab.select_option("#role", role)
+            tab.click("text=Change")
+
+        seen_as(Role.CLINICIAN)
+        tab.goto(f"{address}/patients/west/{ADA}/records/{record_id('pwest-1')}")
+        tab.select_option("select[name=reason]", "other-person")
+        tab.click("text=Contest this record")
+        assert "Waits for the site" in tab.inner_text("main")
+        seen_as(Role.SITE_TEAM)
+        tab.goto(address + "/contested/west")
+        tab.select_option("select[name=answer]", "mapping-corrected")
+        tab.click("text=Send")
+        seen_as(Role.CLINICIAN)
+        tab.goto(f"{address}/patients/west/{ADA}/records/{record_id('pwest-1')}")
+        assert "Read wrongly, and put right" in tab.inner_text("main")
+    assert views.first_broken() is None
