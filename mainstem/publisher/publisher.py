@@ -93,7 +93,7 @@ class Publisher:
         if kind is None:
             self.close()
         else:  # what is on its way is not marked and comes again: waiting for it would only hide the error
-            self._discard()
+            self.discard()
 
     def publish(self) -> Published:
         """Send all that is pending. Raises TemporaryError when the broker stays away or another publisher has the site."""
@@ -112,6 +112,11 @@ class Publisher:
                     return total
                 if not done.events:
                     stop.wait(idle)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it connected, and nothing failed since."""
+        return self._producer is not None
 
     def close(self) -> None:
         """Close the connection to the brokers."""
@@ -164,7 +169,7 @@ class Publisher:
             except (KafkaError, TemporaryError) as exc:
                 done = done.plus(tally.published)
                 never_connected = self._producer is None and attempt == 1
-                self._discard()
+                self.discard()
                 problem = exc if isinstance(exc, MainstemError) else explain(self._settings, exc)
                 last = attempt == self._attempts or self._patience.is_over()
                 if never_connected or last or not isinstance(problem, TemporaryError):
@@ -269,7 +274,7 @@ class Publisher:
             )
         return found
 
-    def _discard(self) -> None:
+    def discard(self) -> None:
         """Drop a producer that failed; what it still held must not be sent behind a newer change."""
         producer, self._producer, self._encoder = self._producer, None, None
         if producer is not None:
