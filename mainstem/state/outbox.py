@@ -13,7 +13,6 @@ from mainstem.state.batches import Batches
 from mainstem.state.flags import flags_of, with_flags
 from mainstem.state.moments import moment_of
 
-
 KEPT = Told._fields[: Told._fields.index("about")]
 """A site tells of itself alone."""
 
