@@ -7,6 +7,8 @@ import typer
 from mainstem.commands.terminal import AsJson, print_json, read_settings, say, stdout
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mainstem.kafka.acls import Role
     from mainstem.kafka.topics import TopicFinding
 
@@ -68,6 +70,43 @@ def allow(
     role: Role = "consumer" if consumer else "publisher"
     for right in allow(current.kafka_settings(), current.network, principal, role, group=group):
         say(f"{principal} may {right}")
+
+
+@group.command("describe")
+def describe(groups: Groups = ["registry"], as_json: AsJson = False) -> None:  # noqa: B006 - typer copies it
+    """The network's topics as they are: what each carries, its key, partitions, copies, how long it keeps what."""
+    from mainstem.kafka.topics import describe_topics
+
+    current = read_settings()
+    found = describe_topics(current.kafka_settings(), current.network, groups=groups)
+    if as_json:
+        print_json([each._asdict() for each in found])
+    else:
+        _print_table(("topic", "carries", "key", "partitions", "copies", "in sync", "policy", "kept"), found)
+
+
+@group.command("acls")
+def acls(groups: Groups = ["registry"], as_json: AsJson = False) -> None:  # noqa: B006 - typer copies it
+    """Who may do what with the network's topics and groups, as the cluster has it."""
+    from mainstem.kafka.acls import granted
+
+    current = read_settings()
+    found = granted(current.kafka_settings(), current.network, groups)
+    if as_json:
+        print_json([each._asdict() for each in found])
+    elif not found:
+        say("nobody but the brokers' administrators may do anything; see `mainstem topics allow`")
+    else:
+        _print_table(("principal", "host", "may", "operation", "resource"), found)
+
+
+def _print_table(names: tuple[str, ...], rows: "Sequence[tuple[object, ...]]") -> None:
+    from rich.table import Table
+
+    table = Table(*names, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    stdout().print(table)
 
 
 def _print_findings(findings: "list[TopicFinding]") -> None:

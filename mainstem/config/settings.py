@@ -42,6 +42,13 @@ class Settings(BaseSettings):
     kafka_allow_plaintext: bool = Field(
         default=False, description="Allow a connection without TLS to a broker elsewhere; said on every run."
     )
+    kafka_allow_one_copy: bool = Field(
+        default=False,
+        description="Allow topics with one copy of each record on brokers elsewhere: a disk lost is all lost.",
+    )
+    kafka_compression: str = Field(
+        default="lz4", description="Of what is published: lz4, gzip or none; the usual JavaScript client reads no lz4."
+    )
     kafka_plain_send: bool = Field(
         default=False, description="Publish through kafka-python's public interface alone: slower, for a doubt."
     )
@@ -108,6 +115,8 @@ class Settings(BaseSettings):
             password=file_secrets(Path.cwd())(self.kafka_password).decode() if self.kafka_password else None,
             ca_file=self.kafka_ca_file,
             allow_plaintext=self.kafka_allow_plaintext,
+            allow_one_copy=self.kafka_allow_one_copy,
+            compression=self.kafka_compression,
             plain_send=self.kafka_plain_send,
         )
 

@@ -3,13 +3,23 @@
 They end at the topic: a publisher that may write may write under any site's name, and a consumer cannot tell (SECURITY.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+from kafka.admin import (
+    ACL,
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
+    ResourcePattern,
+    ResourcePatternFilter,
+    ResourceType,
+)
+from kafka.errors import SecurityDisabledError
 
 from mainstem.kafka.settings import Reach
-from mainstem.kafka.topics import administration, dead_letter_topic
+from mainstem.kafka.topics import administration, dead_letter_topic, topics
 from schemas.errors import OperatorError
 from schemas.events import outcome_topic
 from schemas.loads import load_topic
@@ -44,6 +54,48 @@ def allow(reach: Reach, network: str, principal: str, role: Role, *, group: str 
             "The broker needs an authorizer (authorizer.class.name), and our principal the right to alter ACLs.",
         )
     return wanted
+
+
+class Granted(NamedTuple):
+    """What the cluster lets somebody do with one of the network's topics or groups."""
+
+    principal: str
+    host: str
+    permission: str
+    operation: str
+    resource: str
+
+
+def granted(reach: Reach, network: str, groups: Sequence[str]) -> list[Granted]:
+    """The cluster's ACLs that touch the network's topics and these groups, sorted. Raises OperatorError where it keeps none."""
+    mine = {topic.name for topic in topics(network, groups=groups)} | set(groups)
+    everything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
+    wanted = ACLFilter(None, None, ACLOperation.ANY, ACLPermissionType.ANY, everything)
+    with administration(reach) as admin:
+        try:
+            found, _ = admin.describe_acls(wanted)
+        except SecurityDisabledError as exc:
+            raise OperatorError(
+                "Kafka keeps no ACLs: everybody who reaches it may read and write everything",
+                "Set an authorizer (authorizer.class.name) on the brokers, then `mainstem topics allow`.",
+            ) from exc
+    return sorted(
+        Granted(
+            acl.principal,
+            acl.host,
+            acl.permission_type.name,
+            acl.operation.name,
+            f"{acl.resource_pattern.resource_type.name} {acl.resource_pattern.resource_name}",
+        )
+        for acl in found
+        if _touches(acl.resource_pattern, mine)
+    )
+
+
+def _touches(pattern: ResourcePattern, names: set[str]) -> bool:
+    if pattern.pattern_type == ACLResourcePatternType.PREFIXED:
+        return any(name.startswith(pattern.resource_name) for name in names)
+    return pattern.resource_name == "*" or pattern.resource_name in names
 
 
 def _publisher(network: str) -> Iterator[Right]:

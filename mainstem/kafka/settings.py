@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from schemas.encryption import require_encryption
+from schemas.encryption import on_loopback, require_encryption
 from schemas.errors import MainstemError, OperatorError, TemporaryError
 from schemas.showing import address
 
@@ -24,6 +24,7 @@ SERVER = re.compile(r"([A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?)(:[0-9]{1,5})?")
 NO_ANSWER = "no answer"
 ASK_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 0, -1)
 """ApiVersions, version 0, from a client without a name: every broker answers it, before anybody logs in."""
+COMPRESSIONS = ("none", "gzip", "lz4")
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 # Without a handler of the application's, kafka-python's warnings would go to standard error through Python's last resort.
@@ -43,6 +44,10 @@ class KafkaSettings:
     ca_file: str | None = None
     allow_plaintext: bool = False
     """Allow a connection without TLS to a broker that is not on loopback, with SASL or without."""
+    allow_one_copy: bool = False
+    """Allow a topic with a single copy of its records on brokers that are not on loopback."""
+    compression: str = "lz4"
+    """Of what we publish; what a client can read is in docs/events.md."""
     plain_send: bool = False
     """Publish through `KafkaProducer.send` alone, about five times the CPU: see mainstem.kafka.record_batches."""
 
@@ -76,6 +81,11 @@ class KafkaSettings:
             }
         return options
 
+    @property
+    def on_loopback(self) -> bool:
+        """Whether all brokers are on this machine."""
+        return all(on_loopback(split_address(server)[0]) for server in self.servers)
+
     def _refuse_unsafe(self) -> None:
         if not self.servers:
             raise OperatorError("no Kafka address is set", "Set MAINSTEM_KAFKA to host:port.")
@@ -93,6 +103,11 @@ class KafkaSettings:
             raise OperatorError(
                 f"{self.security_protocol} needs a mechanism, a user name and a password",
                 "Set MAINSTEM_KAFKA_SASL_MECHANISM, MAINSTEM_KAFKA_USERNAME and MAINSTEM_KAFKA_PASSWORD.",
+            )
+        if self.compression not in COMPRESSIONS:
+            raise OperatorError(
+                f"compression {self.compression!r} is none of {', '.join(COMPRESSIONS)}",
+                "Correct MAINSTEM_KAFKA_COMPRESSION.",
             )
         _ = self.in_the_open
 

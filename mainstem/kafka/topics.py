@@ -17,9 +17,9 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from mainstem.kafka.settings import Reach, as_settings, kafka_errors
+from mainstem.kafka.settings import KafkaSettings, Reach, as_settings, kafka_errors
 from schemas.errors import OperatorError
-from schemas.events import outcome_topic
+from schemas.events import feedback_topic, outcome_topic, subject_topic
 from schemas.loads import load_topic
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -37,6 +37,8 @@ class Topic(NamedTuple):
     partitions: int
     replication: int
     settings: Mapping[str, str]
+    key: str = ""
+    carries: str = ""
 
 
 class TopicFinding(NamedTuple):
@@ -70,12 +72,22 @@ def topics(
         "min.compaction.lag.ms": str(7 * DAY_MS),
         "delete.retention.ms": str(30 * DAY_MS),
     }
-    kept = durable | {"cleanup.policy": "delete", "retention.ms": str(90 * DAY_MS)}
-    return [
-        Topic(outcome_topic(network), partitions, replication, compacted),
-        Topic(load_topic(network), 1, replication, kept),
-        *(dead_letters(network, group, replication=replication, min_in_sync=in_sync) for group in groups),
+    of_subject = "every change of every outcome record"
+    wanted = [
+        Topic(outcome_topic(network), partitions, replication, compacted, "subject/record", of_subject),
+        Topic(load_topic(network), 1, replication, _kept(durable, 90), "site", "the sites' loads"),
+        Topic(
+            subject_topic(network), partitions, replication, compacted, "subject", "consent, erasure, merged subjects"
+        ),
+        Topic(
+            feedback_topic(network), 1, replication, _kept(durable, 365), "site", "results and signals, back to sites"
+        ),
     ]
+    return wanted + [dead_letters(network, group, replication=replication, min_in_sync=in_sync) for group in groups]
+
+
+def _kept(durable: Mapping[str, str], days: int) -> dict[str, str]:
+    return {**durable, "cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
 
 
 def dead_letter_topic(network: str, group: str) -> str:
@@ -85,12 +97,9 @@ def dead_letter_topic(network: str, group: str) -> str:
 
 def dead_letters(network: str, group: str, *, replication: int, min_in_sync: int) -> Topic:
     """A consumer group's dead-letter topic."""
-    settings = {
-        "min.insync.replicas": str(min_in_sync),
-        "cleanup.policy": "delete",
-        "retention.ms": str(14 * DAY_MS),
-    }
-    return Topic(dead_letter_topic(network, group), 1, replication, settings)
+    settings = _kept({"min.insync.replicas": str(min_in_sync)}, 14)
+    name = dead_letter_topic(network, group)
+    return Topic(name, 1, replication, settings, "as it came", f"what {group} could not use")
 
 
 def create(
@@ -137,11 +146,49 @@ def require_topics(reach: Reach, network: str) -> dict[str, int]:
     """The partitions of each topic a site publishes to. Looking never makes one, as a producer that asks for it would:
     kafka-python takes `allow_auto_create_topics` and forgets it.
 
-    Raises OperatorError where one is missing, or keeps its records by another policy than it must.
+    Raises OperatorError, naming all that is wrong, where one is missing, keeps its records by another policy than it must, takes them
+    with fewer copies than it must, or has no second copy on brokers that are not on this machine.
     """
-    wanted = topics(network)
+    settings = as_settings(reach)
+    wanted = [topic for topic in topics(network) if topic.name in (outcome_topic(network), load_topic(network))]
+    found: dict[str, int] = {}
+    refused: list[tuple[str, str]] = []
     with administration(reach) as admin:
-        return {topic.name: _required(admin, as_settings(reach).name, topic) for topic in wanted}
+        for topic in wanted:
+            described = _describe(admin, topic.name)
+            if described is None:
+                absent = f"Kafka at {settings.name} has no topic {topic.name}"
+                refused.append((absent, "Create it: `mainstem topics create`."))
+                continue
+            found[topic.name] = len(described["partitions"])
+            refused += _refused(settings, topic, _copies(described), _settings(admin, topic.name))
+    if refused:
+        fixes = dict.fromkeys(fix for _, fix in refused)
+        raise OperatorError([cause for cause, _ in refused], " ".join(["Nothing was sent.", *fixes]))
+    return found
+
+
+def _refused(
+    settings: KafkaSettings, topic: Topic, copies: int, found: Mapping[str, str | None]
+) -> Iterator[tuple[str, str]]:
+    """What must not be published to, and what to do."""
+    policy, must = found.get("cleanup.policy"), topic.settings["cleanup.policy"]
+    if policy != must:
+        yield (
+            f"{topic.name} has cleanup.policy={policy} instead of {must}: it would forget {FORGETS[must]}",
+            "See `mainstem topics check`; a topic that a broker made by itself has to be made anew.",
+        )
+    if copies < MIN_IN_SYNC and not (settings.on_loopback or settings.allow_one_copy):
+        yield (
+            f"{topic.name} has one copy of each record, on brokers that are not on this machine: one disk lost is all lost",
+            "Give it three (kafka-reassign-partitions), or, for a trial, set MAINSTEM_KAFKA_ALLOW_ONE_COPY=true.",
+        )
+    in_sync, least = int(found.get("min.insync.replicas") or 1), min(MIN_IN_SYNC, copies)
+    if in_sync < least:
+        yield (
+            f"{topic.name} has min.insync.replicas={in_sync} instead of {least}: an acknowledged event may be lost with one broker",
+            _alter(topic.name, "min.insync.replicas", str(least)),
+        )
 
 
 def tombstones_kept(reach: Reach, topic: str) -> timedelta | None:
@@ -151,17 +198,49 @@ def tombstones_kept(reach: Reach, topic: str) -> timedelta | None:
     return timedelta(milliseconds=int(found)) if found else None
 
 
-def _required(admin: KafkaAdminClient, cluster: str, topic: Topic) -> int:
+class TopicDescription(NamedTuple):
+    """A topic as it is."""
+
+    topic: str
+    carries: str
+    key: str
+    partitions: int | None
+    """None: it is not there."""
+    copies: int | None
+    in_sync: str
+    policy: str
+    kept: str
+
+
+def describe_topics(reach: Reach, network: str, *, groups: Sequence[str] = ()) -> list[TopicDescription]:
+    """The network's topics as they are on the cluster, those that are missing too."""
+    with administration(reach) as admin:
+        return [_description(admin, topic) for topic in topics(network, groups=groups)]
+
+
+def _description(admin: KafkaAdminClient, topic: Topic) -> TopicDescription:
     described = _describe(admin, topic.name)
     if described is None:
-        raise OperatorError(f"Kafka at {cluster} has no topic {topic.name}", "Create it: `mainstem topics create`.")
-    policy, must = _settings(admin, topic.name).get("cleanup.policy"), topic.settings["cleanup.policy"]
-    if policy != must:
-        raise OperatorError(
-            f"{topic.name} has cleanup.policy={policy} instead of {must}: it would forget {FORGETS[must]}",
-            "Nothing was sent. See `mainstem topics check`; a topic that a broker made by itself has to be made anew.",
-        )
-    return len(described["partitions"])
+        return TopicDescription(topic.name, topic.carries, topic.key, None, None, "", "missing", "")
+    found = _settings(admin, topic.name)
+    policy = found.get("cleanup.policy") or "delete"
+    kept = _days(found.get("delete.retention.ms" if policy == "compact" else "retention.ms"))
+    return TopicDescription(
+        topic.name,
+        topic.carries,
+        topic.key,
+        len(described["partitions"]),
+        _copies(described),
+        found.get("min.insync.replicas") or "",
+        policy,
+        f"withdrawals {kept}" if policy == "compact" else kept,
+    )
+
+
+def _days(milliseconds: str | None) -> str:
+    if milliseconds is None:
+        return "not said"
+    return "for ever" if int(milliseconds) < 0 else f"{int(milliseconds) / DAY_MS:g} d"
 
 
 @contextmanager
@@ -205,15 +284,23 @@ def _findings(admin: KafkaAdminClient, topic: Topic) -> Iterator[TopicFinding]:
     if len(partitions) != topic.partitions:
         fix = "Never alter it: subjects would change partition. Use a new network name, or set --partitions to it."
         yield TopicFinding(topic.name, "partitions", str(topic.partitions), str(len(partitions)), fix)
-    replicas = min(len(partition["replica_nodes"]) for partition in partitions)
+    replicas = _copies(described)
     if replicas != topic.replication:
         fix = "Reassign with Kafka's kafka-reassign-partitions tool."
         yield TopicFinding(topic.name, "replication", str(topic.replication), str(replicas), fix)
     found = _settings(admin, topic.name)
     for setting, expected in topic.settings.items():
         if found.get(setting) != expected:
-            fix = f"kafka-configs --alter --entity-type topics --entity-name {topic.name} --add-config {setting}={expected}"
+            fix = _alter(topic.name, setting, expected)
             yield TopicFinding(topic.name, setting, expected, found.get(setting) or "not set", fix)
+
+
+def _alter(topic: str, setting: str, value: str) -> str:
+    return f"kafka-configs --alter --entity-type topics --entity-name {topic} --add-config {setting}={value}"
+
+
+def _copies(described: Mapping[str, Any]) -> int:
+    return min(len(partition["replica_nodes"]) for partition in described["partitions"])
 
 
 def _describe(admin: KafkaAdminClient, name: str) -> dict[str, Any] | None:

@@ -226,7 +226,9 @@ class Publisher:
                         "client_id": f"mainstem-publisher-{self._site}",
                         "acks": "all",
                         "enable_idempotence": True,
-                        "compression_type": "lz4",
+                        "compression_type": None
+                        if self._settings.compression == "none"
+                        else self._settings.compression,
                         "max_in_flight_requests_per_connection": 5,
                         "linger_ms": 0,
                         "batch_size": BATCH_BYTES,

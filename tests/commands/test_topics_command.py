@@ -35,6 +35,23 @@ def test_machines_get_the_same_as_json(broker, network):
     assert json.loads(well.stdout) == []
 
 
+def test_topics_are_described_as_they_are(broker, network):
+    """What each carries, under which key, for how long; one that is missing is told as such."""
+    environment = {"MAINSTEM_KAFKA": broker, "MAINSTEM_NETWORK": network, "COLUMNS": "250"}
+    topics.create(broker, network, replication=1)
+
+    said = CliRunner().invoke(app, ["topics", "describe", "--json"], env=environment)
+    by_name = {row["topic"]: row for row in json.loads(said.stdout)}
+    outcome, letters = by_name[f"{network}.outcome.v1"], by_name[f"{network}.dlq.registry"]
+
+    assert (outcome["key"], outcome["partitions"], outcome["copies"]) == ("subject/record", 12, 1)
+    assert (outcome["policy"], outcome["kept"]) == ("compact", "withdrawals 30 d")
+    assert by_name[f"{network}.feedback.v1"]["kept"] == "365 d"
+    assert (letters["policy"], letters["partitions"]) == ("missing", None)
+    shown = CliRunner().invoke(app, ["topics", "describe"], env=environment).stdout
+    assert shown.splitlines()[0].split()[:3] == ["topic", "carries", "key"]
+
+
 def check(broker, network, *more):
     environment = {"MAINSTEM_KAFKA": broker, "MAINSTEM_NETWORK": network, "COLUMNS": "200"}
     return CliRunner().invoke(app, ["topics", "check", "--replication", "1", *more], env=environment)

@@ -31,7 +31,11 @@ ADA = subject_id("west-1")
 DEEPER = {
     Role.COORDINATOR: ("/measures/cf2",),
     Role.SITE_TEAM: ("/contested/west",),
-    Role.CLINICIAN: (f"/patients/west/{ADA}", f"/patients/west/{ADA}/records/{record_id('pwest-1')}"),
+    Role.CLINICIAN: (
+        "/visits/west/2026-11-21",
+        f"/patients/west/{ADA}",
+        f"/patients/west/{ADA}/records/{record_id('pwest-1')}",
+    ),
     Role.RESEARCHER: ("/measures",),
 }
 """Pages that the navigation does not lead to at once."""

@@ -172,7 +172,7 @@ def test_absent_topic_is_refused_and_not_made_by_asking(creating_broker, network
 
 def test_absent_load_topic_is_refused_and_not_made_by_asking(creating_broker, network, outbox, observe):
     """The producer's own question made it, whatever its options said."""
-    outcome, load = topics.topics(network, replication=1)
+    outcome, load, *_ = topics.topics(network, replication=1)
     topics.create_missing(creating_broker, [outcome])
     observe(outbox, 1)
     outbox.tell(started(outbox))
@@ -192,7 +192,7 @@ def test_absent_load_topic_is_refused_and_not_made_by_asking(creating_broker, ne
 
 def test_load_topic_that_is_compacted_is_refused(broker, network, outbox, observe):
     """Its key is the site: compaction would leave the last event of each."""
-    outcome, load = topics.topics(network, replication=1)
+    outcome, load, *_ = topics.topics(network, replication=1)
     topics.create_missing(broker, [outcome, load._replace(settings={"cleanup.policy": "compact"})])
     observe(outbox, 1)
 
@@ -225,3 +225,51 @@ def test_topic_that_is_compacted_and_cut_by_age_is_refused(broker, network, outb
     ):
         early.publish()
     assert outbox.published == {}
+
+
+@pytest.mark.parametrize(
+    ("copies", "settings", "cause", "fix"),
+    [
+        (1, {}, "one copy of each record", "MAINSTEM_KAFKA_ALLOW_ONE_COPY"),
+        (3, {"min.insync.replicas": "1"}, "min.insync.replicas=1 instead of 2", "kafka-configs --alter"),
+        (3, {"cleanup.policy": "delete"}, "cleanup.policy=delete instead of compact", "topics check"),
+    ],
+)
+def test_topic_that_could_lose_events_is_refused(copies, settings, cause, fix):
+    """Off loopback a second copy is no luxury; with three copies an acknowledgement of one is no promise."""
+    outcome, *_ = topics.topics("lhn")
+    reach = KafkaSettings("kafka.example:9092", allow_plaintext=True)
+    ((said, what),) = topics._refused(reach, outcome, copies, {**outcome.settings, **settings})
+    assert cause in said
+    assert fix in what
+    assert list(topics._refused(reach, outcome, 3, outcome.settings)) == []
+
+
+def test_one_copy_is_taken_on_loopback_and_where_somebody_said_so():
+    """A laptop has one broker, and so has a trial."""
+    outcome, *_ = topics.topics("lhn", replication=1)
+    for reach in (
+        KafkaSettings("127.0.0.1:9092"),
+        KafkaSettings("kafka.example:9092", allow_plaintext=True, allow_one_copy=True),
+    ):
+        assert list(topics._refused(reach, outcome, 1, outcome.settings)) == []
+
+
+@pytest.mark.kafka
+def test_topic_whose_acknowledgements_were_weakened_is_refused_before_anything_is_sent(
+    three_brokers, network, outbox, observe
+):
+    """Somebody lowered min.insync.replicas on the cluster: nothing is sent, and the command that mends it is told."""
+    bootstrap = three_brokers.bootstrap
+    wanted = [each._replace(settings={**each.settings, "min.insync.replicas": "1"}) for each in topics.topics(network)]
+    topics.create_missing(bootstrap, wanted)
+    observe(outbox, 1)
+
+    with publisher(bootstrap, network, outbox) as early, pytest.raises(OperatorError) as caught:
+        early.publish()
+
+    assert [cause for cause in caught.value.causes if "min.insync.replicas=1 instead of 2" in cause] == list(
+        caught.value.causes
+    )
+    assert len(caught.value.causes) == 2
+    assert f"--entity-name {network}.outcome.v1 --add-config min.insync.replicas=2" in caught.value.fix

@@ -1,5 +1,6 @@
 """Who may do what with topics and databases: a principal a site, a reader that cannot write; tried on Apache Kafka and PostgreSQL."""
 
+import json
 import os
 import re
 import subprocess
@@ -122,6 +123,11 @@ def test_each_principal_may_do_its_own_work_and_nothing_else(guarded: Guarded) -
         assert done.exit_code == 0, done.exception
         assert f"{words[0]} may DESCRIBE TOPIC {outcome}" in done.output
     assert set(require_topics(user("publisher"), "lhn")) == {outcome, "lhn.load.v1"}
+    shown = CliRunner().invoke(app, ["topics", "acls", "--json"], env=environment)
+    who = {(row["principal"], row["operation"], row["resource"]) for row in json.loads(shown.stdout)}
+    assert ("User:publisher", "WRITE", f"TOPIC {outcome}") in who
+    assert ("User:registry", "READ", "GROUP registry") in who
+    assert ("User:registry", "WRITE", f"TOPIC {outcome}") not in who
     assert may_write(user("publisher"), outcome)
     assert not may_write(user("publisher"), letters)
     assert not may_read(user("publisher"), outcome, "registry")
