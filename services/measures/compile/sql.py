@@ -115,7 +115,9 @@ class InSql(Staged):
         unit, event = self._units(measure), TABLES[measure.among.record].alias()
         by_event = measure.per == "event"
         scope = Scope(unit, unit, None if self._only else unit, event if by_event else None)
-        source = unit.join(event, event.c.id == unit.c.event) if by_event else unit
+        source: Any = unit.join(event, event.c.id == unit.c.event) if by_event else unit
+        asked = (*measure.truths.values(), measure.value, measure.time)
+        source, scope = self._with_picks(asked, source, scope)
         answered = self._answered(list(measure.truths.values()), scope, source, unit, self._numbers_of(measure, scope))
         counted = Scope(answered, answered, answers=answered)
         truths = [_as_number(self._truth(truth, counted)).label(name) for name, truth in measure.truths.items()]
@@ -165,7 +167,8 @@ class InSql(Staged):
     def _settle(self, truths: Mapping[str, Truth]) -> Table:
         """The persons, with the answer to every condition with a name that the truths are made of."""
         people = self._people
-        return self._answered(list(truths.values()), Scope(people, people), people, people, {})
+        source, scope = self._with_picks(tuple(truths.values()), people, Scope(people, people))
+        return self._answered(list(truths.values()), scope, source, people, {})
 
     def _answered(
         self, truths: list[Truth], scope: Scope, source: FromClause, own: Table, more: Mapping[str, tuple[Sql, Any]]
@@ -197,6 +200,8 @@ class InSql(Staged):
             assert found is not None, "a condition of an event where there is none"
             return _of_row(found, name)
         picked = self._stage(row.which)
+        if picked.name in scope.picks:
+            return _of_row(scope.picks[picked.name], name)
         if name == "id":
             query = select(picked.c.id)
         else:
@@ -434,6 +439,8 @@ class InSql(Staged):
     @_truth.register
     def _(self, truth: Exists, scope: Scope) -> Sql:
         staged = self._stage(truth.series)
+        if staged.name in scope.picks:
+            return scope.picks[staged.name].c.id.is_not(None)
         return exists(select(literal(1)).where(*of(staged, scope)).correlate(*scope.given))
 
     @_truth.register

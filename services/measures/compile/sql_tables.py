@@ -5,8 +5,8 @@ period, where there are several. `InSql` compiles the conditions; this knows tab
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -38,7 +38,7 @@ from services.measures.compile.sql_times import SqlKnown
 from services.measures.language.codes import Codes
 from services.measures.language.events import Field, Pick, Series
 from services.measures.language.moments import Moment
-from services.measures.language.nodes import Periodic
+from services.measures.language.nodes import Periodic, parts_of
 from services.measures.language.truths import Truth
 from services.measures.valuesets import ValueSets
 from services.registry.tables import RECORD_TABLES, set_aside
@@ -65,11 +65,13 @@ class Scope:
     other: FromClause | None = None
     answers: FromClause | None = None
     """Has a column for each condition with a name that is settled already."""
+    picks: Mapping[str, FromClause] = field(default_factory=dict)
+    """By the name of a single event's table the event's record, where it is joined."""
 
     @property
     def given(self) -> list[FromClause]:
         """What a subquery takes from around it."""
-        found = (self.person, self.people, self.period, self.this, self.other, self.answers)
+        found = (self.person, self.people, self.period, self.this, self.other, self.answers, *self.picks.values())
         return list({id(each): each for each in found if each is not None}.values())
 
 
@@ -191,7 +193,20 @@ class Staged:
             period = self.periods.alias()
             source, scope = source.join(period, true()), Scope(row, people, period, row)
             columns.append(period.c.period)
+        source, scope = self._with_picks(series.such, source, scope)
         return select(*columns).select_from(source).where(self._truth(series.such, scope))
+
+    def _with_picks(self, node: Any, source: Any, scope: Scope) -> tuple[Any, Scope]:
+        """The single events that something asks about, joined once: looked up for each question they would cost far more."""
+        picks: dict[str, FromClause] = {}
+        for pick in _picks_of(node):
+            staged = self._stage(pick)
+            if staged.name not in picks:
+                of_person, record = staged.alias(), TABLES[pick.series.record].alias()
+                source = source.outerjoin(of_person, and_(*of(of_person, scope)))
+                source = source.outerjoin(record, record.c.id == of_person.c.id)
+                picks[staged.name] = record
+        return source, replace(scope, picks=picks)
 
     def _by_period(self, node: Any) -> bool:
         return self._only is None and self._periodic(node)
@@ -231,6 +246,15 @@ class Staged:
             rows = [{"number": number, "system": system, "code": code} for system, code in sorted(pairs)]
             self._connection.execute(self._codes.insert(), rows)
         return self._sets[codes]
+
+
+def _picks_of(node: Any) -> Iterator[Pick]:
+    """The single events that something asks about itself, not those that it counts events by."""
+    if isinstance(node, Pick):
+        yield node
+    elif not isinstance(node, Series):
+        for part in parts_of(node):
+            yield from _picks_of(part)
 
 
 ALL = "all"

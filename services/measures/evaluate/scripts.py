@@ -65,7 +65,8 @@ def _made(connection: Connection, measure: Measure, periods: Mapping[str, Period
     sent: list[_Sent] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:
-        sent.append(_Sent(statement, parameters))
+        if not statement.startswith("BEGIN"):  # a transaction is the caller's
+            sent.append(_Sent(statement, parameters))
 
     event.listen(connection, "before_cursor_execute", note)
     try:
