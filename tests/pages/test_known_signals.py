@@ -31,7 +31,9 @@ def results(engine: Engine, slug: str, found: dict[str, Results]) -> Results:
 
 @pytest.mark.parametrize("slug", QUICKLY + THE_REST)
 def test_pages_tell_exactly_the_seeded_signals(known_network: Engine, found: dict[str, Results], slug: str) -> None:
-    """Of each measure at each site. Across the network only what its sites bring about, and the same way."""
+    """Of each measure at each site. Across the network only what its sites bring about, and the same way; that made-up noise of
+    eight sites is evener together than chance is told as unusual, and is neither better nor worse.
+    """
     told = results(known_network, slug, found)
     shifts = {shift.site: shift for shift in KNOWN.shifts if slug in FOLLOW.get(shift.clinic, ())}
     better = {shift in KNOWN.improved() for shift in shifts.values()}
@@ -42,7 +44,7 @@ def test_pages_tell_exactly_the_seeded_signals(known_network: Engine, found: dic
         shift = shifts[series.name]
         assert {note.better for note in series.notes} == {shift in KNOWN.improved()}, (slug, series.name)
         assert min(row.start for row in series.rows if row.notes) >= shift.since, (slug, series.name)
-    assert {note.better for note in told.network.notes} <= better, slug
+    assert {note.better for note in told.network.notes} - {None} <= better, slug
 
 
 def test_icons_proposals_and_actions_follow_from_the_truth(known_network: Engine, found: dict[str, Results]) -> None:
