@@ -34,7 +34,8 @@ from mainstem.publisher.encoding import EVENT_NAMESPACE, MAX_EVENT_BYTES, Encode
 from mainstem.publisher.patience import Patience
 from mainstem.publisher.published import Published
 from schemas.errors import MainstemError, OperatorError, TemporaryError
-from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, outcome_topic, source_of
+from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, feedback_topic, outcome_topic, source_of
+from schemas.feedback import FeedbackEventType, feedback_type
 from schemas.loads import LoadEventType, load_topic, load_type
 
 log = structlog.get_logger(__name__)
@@ -92,7 +93,7 @@ class Publisher:
         if kind is None:
             self.close()
         else:  # what is on its way is not marked and comes again: waiting for it would only hide the error
-            self._discard()
+            self.discard()
 
     def publish(self) -> Published:
         """Send all that is pending. Raises TemporaryError when the broker stays away or another publisher has the site."""
@@ -111,6 +112,11 @@ class Publisher:
                     return total
                 if not done.events:
                     stop.wait(idle)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it connected, and nothing failed since."""
+        return self._producer is not None
 
     def close(self) -> None:
         """Close the connection to the brokers."""
@@ -135,19 +141,20 @@ class Publisher:
 
     def _told(self, event: Told) -> dict[str, Any]:
         """An event's topic, key, value and headers. Sent again after a crash, it has the same `ce_id`."""
+        topic, told_type = _topic_and_type(self._network, event)
         headers = {
             Header.SPEC_VERSION: SPEC_VERSION,
             Header.ID: str(uuid5(EVENT_NAMESPACE, f"{event.name}/{event.event}")),
             Header.SOURCE: source_of(self._site),
-            Header.TYPE: load_type(self._network, LoadEventType(event.event)),
+            Header.TYPE: told_type,
             Header.TIME: instant(event.at),
             Header.SUBJECT: event.name,
             Header.DATA_SCHEMA: data_schema(event.kind),
             Header.CONTENT_TYPE: CONTENT_TYPE,
         }
         return {
-            "topic": load_topic(self._network),
-            "key": self._site.encode(),
+            "topic": topic,
+            "key": (event.about or self._site).encode(),
             "value": event.value,
             "headers": [(str(name), text.encode()) for name, text in headers.items()],
         }
@@ -162,7 +169,7 @@ class Publisher:
             except (KafkaError, TemporaryError) as exc:
                 done = done.plus(tally.published)
                 never_connected = self._producer is None and attempt == 1
-                self._discard()
+                self.discard()
                 problem = exc if isinstance(exc, MainstemError) else explain(self._settings, exc)
                 last = attempt == self._attempts or self._patience.is_over()
                 if never_connected or last or not isinstance(problem, TemporaryError):
@@ -267,7 +274,7 @@ class Publisher:
             )
         return found
 
-    def _discard(self) -> None:
+    def discard(self) -> None:
         """Drop a producer that failed; what it still held must not be sent behind a newer change."""
         producer, self._producer, self._encoder = self._producer, None, None
         if producer is not None:
@@ -325,6 +332,12 @@ class _Tally:
                 refused=len(refused),
             )
         )
+
+
+def _topic_and_type(network: str, event: Told) -> tuple[str, str]:
+    if event.kind == "feedback":
+        return feedback_topic(network), feedback_type(network, FeedbackEventType(event.event))
+    return load_topic(network), load_type(network, LoadEventType(event.event))
 
 
 def _tombstone(key: OldKey) -> Change:

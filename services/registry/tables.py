@@ -230,6 +230,9 @@ load = Table(
 )
 
 
+SAID = {"said": True}
+"""Of tables that hold what people say on the pages: whoever serves those adds to them."""
+
 set_aside = Table(
     "set_aside",
     metadata,
@@ -243,6 +246,7 @@ set_aside = Table(
     Column("by", Text, nullable=False, comment="Role of who decided it at the site."),
     Index("set_aside_subject", "site", "subject"),
     comment="Persons whom a site has excluded from a measure for a time. Said here, not in the stream: a rebuild keeps it.",
+    info=SAID,
 )
 
 test_of_change = Table(
@@ -257,6 +261,7 @@ test_of_change = Table(
     Column("noted", instant(), nullable=False, comment="UTC."),
     Index("test_of_change_measure", "measure", "site"),
     comment="What teams tried. Said here, not in the stream: a rebuild keeps it.",
+    info=SAID,
 )
 
 chart_phase = Table(
@@ -273,6 +278,7 @@ chart_phase = Table(
     Column("withdrawn_by", Text),
     Column("withdrawn_reason", Text),
     comment="From where on a chart has new lines, as a person approved it. Said here, not in the stream: a rebuild keeps it.",
+    info=SAID,
 )
 
 contest = Table(
@@ -289,4 +295,5 @@ contest = Table(
     Column("answered_by", Text),
     Column("answered", instant(), comment="UTC."),
     comment="Records that a clinician says are wrong, and what the site answered. Said here, not in the stream: a rebuild keeps it.",
+    info=SAID,
 )
