@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, create_model
 
 from schemas.events import CONTRACT_MAJOR, Change, OutcomeEvent, Provenance
+from schemas.feedback import FeedbackEvent
 from schemas.loads import LoadEvent
 from schemas.outcomes import RECORD_TYPES
 from schemas.problems import Reason
@@ -15,12 +16,13 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def generated() -> dict[str, str]:
-    """Every generated file by its name: one schema an event of a record type, the load event, the site file, the reasons."""
+    """Every generated file by its name: one schema an event of a record type, the load and the feedback event, the site file, the reasons."""
     schemas: dict[str, Any] = {
         f"{name}.v{CONTRACT_MAJOR}.json": _schema(_event_of(name, model)) for name, model in RECORD_TYPES.items()
     }
     schemas[f"outcome.v{CONTRACT_MAJOR}.json"] = _schema(OutcomeEvent)
     schemas[f"load.v{CONTRACT_MAJOR}.json"] = _schema(LoadEvent)
+    schemas[f"feedback.v{CONTRACT_MAJOR}.json"] = _schema(FeedbackEvent)
     schemas["site.json"] = _schema(Site)
     schemas["reasons.json"] = {
         reason.value: {"meaning": reason.meaning, "fix": reason.fix, "expected": reason.expected} for reason in Reason

@@ -34,7 +34,8 @@ from mainstem.publisher.encoding import EVENT_NAMESPACE, MAX_EVENT_BYTES, Encode
 from mainstem.publisher.patience import Patience
 from mainstem.publisher.published import Published
 from schemas.errors import MainstemError, OperatorError, TemporaryError
-from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, outcome_topic, source_of
+from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, feedback_topic, outcome_topic, source_of
+from schemas.feedback import FeedbackEventType, feedback_type
 from schemas.loads import LoadEventType, load_topic, load_type
 
 log = structlog.get_logger(__name__)
@@ -140,19 +141,20 @@ class Publisher:
 
     def _told(self, event: Told) -> dict[str, Any]:
         """An event's topic, key, value and headers. Sent again after a crash, it has the same `ce_id`."""
+        topic, told_type = _topic_and_type(self._network, event)
         headers = {
             Header.SPEC_VERSION: SPEC_VERSION,
             Header.ID: str(uuid5(EVENT_NAMESPACE, f"{event.name}/{event.event}")),
             Header.SOURCE: source_of(self._site),
-            Header.TYPE: load_type(self._network, LoadEventType(event.event)),
+            Header.TYPE: told_type,
             Header.TIME: instant(event.at),
             Header.SUBJECT: event.name,
             Header.DATA_SCHEMA: data_schema(event.kind),
             Header.CONTENT_TYPE: CONTENT_TYPE,
         }
         return {
-            "topic": load_topic(self._network),
-            "key": self._site.encode(),
+            "topic": topic,
+            "key": (event.about or self._site).encode(),
             "value": event.value,
             "headers": [(str(name), text.encode()) for name, text in headers.items()],
         }
@@ -330,6 +332,12 @@ class _Tally:
                 refused=len(refused),
             )
         )
+
+
+def _topic_and_type(network: str, event: Told) -> tuple[str, str]:
+    if event.kind == "feedback":
+        return feedback_topic(network), feedback_type(network, FeedbackEventType(event.event))
+    return load_topic(network), load_type(network, LoadEventType(event.event))
 
 
 def _tombstone(key: OldKey) -> Change:
