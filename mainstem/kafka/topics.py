@@ -21,6 +21,7 @@ from mainstem.kafka.settings import KafkaSettings, Reach, as_settings, kafka_err
 from schemas.errors import OperatorError
 from schemas.events import feedback_topic, outcome_topic, subject_topic
 from schemas.loads import load_topic
+from schemas.published import site_topic
 
 DAY_MS = 24 * 60 * 60 * 1000
 PARTITIONS = 12
@@ -79,6 +80,7 @@ def topics(
         Topic(
             subject_topic(network), partitions, replication, compacted, "subject", "consent, erasure, merged subjects"
         ),
+        Topic(site_topic(network), 1, replication, compacted, "site", "how far each site has published"),
         Topic(
             feedback_topic(network), 1, replication, _kept(durable, 365), "site", "results and signals, back to sites"
         ),
@@ -150,12 +152,15 @@ def require_topics(reach: Reach, network: str) -> dict[str, int]:
     with fewer copies than it must, or has no second copy on brokers that are not on this machine.
     """
     settings = as_settings(reach)
-    wanted = [topic for topic in topics(network) if topic.name in (outcome_topic(network), load_topic(network))]
+    needed = (outcome_topic(network), load_topic(network), site_topic(network))
+    wanted = [topic for topic in topics(network) if topic.name in needed]
     found: dict[str, int] = {}
     refused: list[tuple[str, str]] = []
     with administration(reach) as admin:
         for topic in wanted:
             described = _describe(admin, topic.name)
+            if described is None and topic.name == site_topic(network):
+                continue  # of a network from before there was one
             if described is None:
                 absent = f"Kafka at {settings.name} has no topic {topic.name}"
                 refused.append((absent, "Create it: `mainstem topics create`."))

@@ -7,7 +7,7 @@ store still has as pending, so a change can come twice (with the same `ce_id`) b
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import uuid5
 
@@ -31,11 +31,13 @@ from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
 from mainstem.kafka.topics import require_topics
 from mainstem.outbox import Change, OldKey, Outbox, Refused, Told
 from mainstem.publisher.encoding import EVENT_NAMESPACE, MAX_EVENT_BYTES, Encoder, instant
+from mainstem.publisher.marking import NOTHING, as_sent, prove_latest
 from mainstem.publisher.patience import Patience
 from mainstem.publisher.published import Published
 from schemas.errors import MainstemError, OperatorError, TemporaryError
 from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, outcome_topic, source_of
 from schemas.loads import LoadEventType, load_topic, load_type
+from schemas.published import Mark, site_topic
 
 log = structlog.get_logger(__name__)
 
@@ -79,11 +81,14 @@ class Publisher:
         self._attempts = attempts
         self._sleep = sleep
         self._progress = progress
+        self._notice = notice
         self._patience = Patience(self._settings, site, notice)
         self._options = client_options
         self._road = road(plain=self._settings.plain_send)
         self._producer: KafkaProducer | None = None
         self._encoder: Encoder | None = None
+        self._marks: bool | None = None
+        self._marked = NOTHING
 
     def __enter__(self) -> "Publisher":
         return self
@@ -189,6 +194,7 @@ class Publisher:
     def _launch(self, rows: Sequence[Change]) -> "_Flight":
         producer = self._connected()
         assert self._encoder is not None
+        self._mark(producer, Mark(self._store.epoch, rows[-1].number))
         if old := self._store.old_keys(self._site, rows):
             for sent in self._send(producer, self._encoder.encode([_tombstone(key) for key in old]).batches):
                 self._patience.wait_for(sent)
@@ -203,6 +209,14 @@ class Publisher:
                 limit=MAX_EVENT_BYTES,
             )
         return _Flight(rows, self._send(producer, encoded.batches), encoded.size, encoded.refused)
+
+    def _mark(self, producer: KafkaProducer, mark: Mark) -> None:
+        """Tells the network how far this state has come, before it is told what changed; where the network has a topic for that."""
+        if self._marks and mark > self._store.marked(self._site):
+            self._store.mark(self._site, mark)
+        if self._marks and mark > self._marked:
+            self._patience.wait_for(SentRecords([producer.send(**as_sent(self._network, self._site, mark))]))
+            self._marked = mark
 
     def _send(self, producer: KafkaProducer, batches: Sequence[Batch]) -> list[Sent]:
         return [self._road.send(producer, batch) for batch in batches]
@@ -219,6 +233,7 @@ class Publisher:
             self._patience.before_connecting()
             topic = outcome_topic(self._network)
             partitions = self._proven_partitions()
+            self._prove_latest(partitions)
             with kafka_errors(self._settings):
                 self._producer = KafkaProducer(
                     **{
@@ -266,6 +281,17 @@ class Publisher:
                 f"--partitions {known}, or use a new network name.",
             )
         return found
+
+    def _prove_latest(self, found: Mapping[str, int]) -> None:
+        """Once for each publisher: nobody else publishes meanwhile."""
+        if self._marks is None:
+            self._marks = site_topic(self._network) in found
+            if self._marks:
+                prove_latest(self._settings, self._network, self._site, self._store)
+            else:
+                log.warning("no topic of the sites", site=self._site, fix="mainstem topics create")
+                absent = f"there is no topic {site_topic(self._network)}: a state from a backup would not be noticed"
+                self._notice(f"{absent}; `mainstem topics create` makes it")
 
     def _discard(self) -> None:
         """Drop a producer that failed; what it still held must not be sent behind a newer change."""
