@@ -37,7 +37,7 @@ demo-day-two: setup ## While the demo is up: one value amended, one withdrawn, o
 	@$(BIN)/mainstem demo day-two $(ARGS)
 
 test: setup-dev ## All tests
-	@$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
+	@$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup-dev ## What CI runs: format, lint, types, import rules, licences, generated files, tests
 	$(BIN)/ruff format --check .

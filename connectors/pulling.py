@@ -9,6 +9,7 @@ import msgspec
 from connectors.by_id import complete_roster
 from connectors.client.capabilities import Capabilities, meet
 from connectors.cohort import Roster
+from connectors.combined import complete_combined
 from connectors.outside.times import newest
 from connectors.pulled import EXPORT, Pulled, Shortfall
 from connectors.referred import complete_referred
@@ -125,6 +126,7 @@ def pull(source: Source, wanted: Wanted) -> Pulled:
         return _pull_export(source, wanted)
     give_up_jobs(source, wanted.landing)
     pulled = complete_roster(source, wanted, pull_search(source, wanted))
+    pulled = complete_combined(source, wanted, pulled)
     return complete_referred(source, wanted, pulled) if pulled.complete else pulled
 
 

@@ -1,6 +1,7 @@
 """What is born at the centre (answers, issues raised) goes the way of every site: a key, a state and a publisher of the network's own.
 
-There is nothing to pull and no watermark: a load is what was kept since the last one was told.
+There is nothing to pull and no watermark: a load is what was kept since the last one was told. What a service of the centre computes
+and keeps itself (results of measures) waits where it became true, and goes by the same publisher (`Results`).
 """
 
 from collections.abc import Callable, Sequence
@@ -10,9 +11,12 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from mainstem.outbox import Change, OldKey, Refused, Told
 from mainstem.state import Batch, Plan, Saved, State
+from schemas.feedback import FeedbackEventType
 from schemas.loads import TypeCounts
 from schemas.outcomes import Record
+from schemas.published import Mark
 from transforms.mapped import WHOLE, Mapped
 from transforms.privacy import Pseudonyms
 
@@ -40,6 +44,69 @@ class Sender(Protocol):
     def publish(self) -> object:
         """Sends all that is pending, and what is to be told of loads."""
         ...
+
+
+class Kept(Protocol):
+    """Results that a service keeps, each with whether it was told, in the transaction that made it true."""
+
+    def waiting(self, limit: int) -> Sequence[tuple[int, str, str, datetime, bytes]]:
+        """Number, name, site, when, and the event as JSON, of results that nobody was told of, in their order."""
+        ...
+
+    def sent(self, numbers: Sequence[int]) -> None:
+        """The broker has these."""
+        ...
+
+    def telling(self) -> AbstractContextManager[None]:
+        """The right to tell them, while the context lasts. Raises TemporaryError naming who has it."""
+        ...
+
+
+class Results:
+    """The outbox of a service that changes no record: what it keeps is told, as an event of feedback."""
+
+    epoch = 1
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+
+    def pending(self, site: str, *, after: int = 0, limit: int) -> Sequence[Change]:
+        """None: nothing here is a record's change."""
+        return ()
+
+    def old_keys(self, site: str, rows: Sequence[Change]) -> Sequence[OldKey]:
+        """None."""
+        return ()
+
+    def mark_published(self, site: str, rows: Sequence[Change], *, refused: Sequence[Refused] = ()) -> int:
+        """None of none."""
+        return 0
+
+    def told(self, site: str, limit: int) -> Sequence[Told]:
+        """What waits to be told."""
+        return [
+            Told(number, "feedback", name, FeedbackEventType.MEASURED, at, value, about)
+            for number, name, about, at, value in self._kept.waiting(limit)
+        ]
+
+    def mark_told(self, site: str, numbers: Sequence[int]) -> None:
+        """The broker has these."""
+        self._kept.sent(numbers)
+
+    def marked(self, site: str) -> Mark:
+        """No change was published."""
+        return Mark(0, 0)
+
+    def mark(self, site: str, mark: Mark) -> None:
+        """None is."""
+
+    def partitions(self, topic: str, found: int) -> int:
+        """As many as there are: no record of ours depends on its partition."""
+        return found
+
+    def publishing(self, site: str) -> AbstractContextManager[None]:
+        """The right to tell."""
+        return self._kept.telling()
 
 
 class Centre:

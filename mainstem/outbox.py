@@ -66,14 +66,16 @@ class Told(NamedTuple):
     number: int
     """Order within the site."""
     kind: str
-    """Which topic's: `load`."""
+    """Which topic's: `load` or `feedback`."""
     name: str
-    """What it is about: the load's id."""
+    """What it is about: the load's id; of a result its name with its sequence."""
     event: str
-    """What happened: a value of schemas.loads.LoadEventType."""
+    """What happened: a value of schemas.loads.LoadEventType or schemas.feedback.FeedbackEventType."""
     at: datetime
     value: bytes
     """JSON."""
+    about: str = ""
+    """The site that it is about, and its key; empty: the site that tells it."""
 
 
 class Outbox(Protocol):

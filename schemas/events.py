@@ -65,6 +65,11 @@ def outcome_topic(network: str) -> str:
     return f"{network}.outcome.v{CONTRACT_MAJOR}"
 
 
+def feedback_topic(network: str) -> str:
+    """The topic by which measure results and signals go back to the sites."""
+    return f"{network}.feedback.v{CONTRACT_MAJOR}"
+
+
 def outcome_type(network: str, operation: Operation) -> str:
     """`ce_type` of an outcome event."""
     return f"{network}.outcome.{operation}.v{CONTRACT_MAJOR}"

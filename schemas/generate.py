@@ -10,6 +10,7 @@ from schemas.contract.catalogue import catalogue
 from schemas.contract.released import is_contract
 from schemas.contract.yaml import as_yaml
 from schemas.events import CONTRACT_MAJOR, Change, OutcomeEvent, Provenance
+from schemas.feedback import FeedbackEvent
 from schemas.loads import LoadEvent
 from schemas.outcomes import RECORD_TYPES
 from schemas.problems import Reason
@@ -20,7 +21,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def generated() -> dict[str, str]:
-    """Every generated file by its name: one schema an event of a record type, the load event, a site's mark, the site file, the reasons; and
+    """Every generated file by its name: one schema an event of a record type, the load and the feedback event, a site's mark, the site file, the reasons; and
     the AsyncAPI document."""
     schemas: dict[str, Any] = {
         f"{name}.v{CONTRACT_MAJOR}.json": _schema(_event_of(name, model)) for name, model in RECORD_TYPES.items()
@@ -28,6 +29,7 @@ def generated() -> dict[str, str]:
     schemas[f"outcome.v{CONTRACT_MAJOR}.json"] = _schema(OutcomeEvent)
     schemas[f"load.v{CONTRACT_MAJOR}.json"] = _schema(LoadEvent)
     schemas[f"site_published.v{CONTRACT_MAJOR}.json"] = _schema(SitePublished)
+    schemas[f"feedback.v{CONTRACT_MAJOR}.json"] = _schema(FeedbackEvent)
     schemas["site.json"] = _schema(Site)
     schemas["reasons.json"] = {
         reason.value: {"meaning": reason.meaning, "fix": reason.fix, "expected": reason.expected} for reason in Reason

@@ -2,10 +2,12 @@
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,27 @@ pytest_plugins = [
     "streams",
 ]
 """Fixtures by subject, files of `support/`."""
+
+LONGEST = (
+    "end_to_end/test_airflow.py",
+    "transforms/test_nothing_identifying.py",
+    "publisher/test_brokers_and_topics.py",
+    "faults/test_killed_run.py",
+    "pages/test_pages.py",
+)
+"""Files of a minute and more begin first, else one of them is what all others wait for at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files in the order in which they are handed to workers: the longest, then those of the most tests."""
+    tests, root = Counter(item.path for item in items), Path(__file__).parent
+    first = {root / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (first.get(item.path, len(first)), -tests[item.path], str(item.path)))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: at nearly any time somebody waits for a broker that is away, or a retry."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(autouse=True)

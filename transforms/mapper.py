@@ -224,7 +224,7 @@ class Mapper:
     def _read(self, name: bytes, lines: Sequence[bytes]) -> Outcomes:
         """Lines of one type. Where one cannot be read, the halves are, until it stands alone."""
         try:
-            return self._readers.of(name).read(lines)
+            return self._readers.of(name, len(lines)).read(lines)
         except _UNREADABLE as exc:
             if len(lines) == 1:
                 return self._unread(name, lines[0], exc)

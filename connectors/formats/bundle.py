@@ -148,7 +148,7 @@ def _raws(raw: msgspec.Raw) -> list[msgspec.Raw]:
 def _link(raw: msgspec.Raw) -> _Link:
     """A link to the next page must say where; what is wrong in others does not matter."""
     link = said(raw, _LooseLink, _LooseLink())
-    relation, url = said(link.relation, str, ""), said(link.url, str, "")
+    relation, url = _word(said(link.relation, str, "")), said(link.url, str, "")
     if relation == "next" and not url:
         raise Unreadable(is_json=True)
     return _Link(relation, url)
@@ -225,7 +225,12 @@ def require_bundle(bundle: Bundle, what: str) -> None:
 
 
 def _linked(bundle: Bundle, relation: str) -> str:
-    return next((link.url for link in bundle.link if link.relation == relation), "")
+    return next((link.url for link in bundle.link if _word(link.relation) == relation), "")
+
+
+def _word(relation: str) -> str:
+    """A relation however it is written."""
+    return relation.strip().lower()
 
 
 def _head(line: bytes) -> tuple[str, str, datetime | None]:

@@ -298,7 +298,7 @@ class _TypeSearch:
         cursor.errors = list(dict.fromkeys([*cursor.errors, *page.errors]))
         cursor.bytes += sum(map(len, page.resources)) + len(page.resources)
         cursor.newest = newest(cursor.newest, page.newest)
-        cursor.url = page.next
+        cursor.url = f"{self.client.url(self.type)}{page.next}" if page.next.startswith("?") else page.next
         new = self.ids.see(page.ids, cursor.branch, crawl.number)
         crawl.distinct += new
         crawl.fruitful |= new > 0

@@ -14,7 +14,7 @@ from schemas.errors import OperatorError
 Parameters = tuple[tuple[str, str], ...]
 """Search parameters added to one request."""
 
-ALWAYS_RETRIED = frozenset({429, 500, 502, 503, 504})
+ALWAYS_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 GENERIC = "generic"
 LONGEST_WORD = 300
 """Characters of what a server says of itself that are looked at."""
@@ -52,6 +52,8 @@ class Vendor:
     """Headers of an answer that say how many requests are left of the day's."""
     quota_used: tuple[tuple[str, str], ...] = ()
     """Headers that say how many were made, and how many are allowed."""
+    by_read_alone: frozenset[str] = frozenset()
+    """Types of which what was combined with another comes by read, and by no search."""
     not_exported: frozenset[str] = frozenset()
     """Types a bulk export refuses to be asked for."""
     filter_rejects: frozenset[str] = frozenset()

@@ -14,6 +14,7 @@ VENDOR = Vendor(
     count_needs={"Encounter": "patient"},
     # It takes `ge` and `le` only, each with a time.
     window_ends={"MedicationRequest": "le"},
+    by_read_alone=frozenset({"Patient"}),
     not_exported=frozenset({"Medication", "Binary"}),
     filter_rejects=frozenset({"_lastUpdated", "patient", "encounter"}),
     one_filter_a_type=True,

@@ -48,4 +48,6 @@ def network(
 
     for fed in known_network(registry):
         say(f"{fed.site:<12} {fed.events:>7,} events")
-    say(f"Look at it: MAINSTEM_REGISTRY_URL={registry} mainstem feedback")
+    say(
+        f"Look at it, as whom you choose: MAINSTEM_DEMO_ROLES=birchwood MAINSTEM_REGISTRY_URL={registry} mainstem feedback"
+    )

@@ -12,6 +12,7 @@ from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
     from mainstem.config.settings import Settings
+    from services.measures.keeping.keeper import Keeper
     from services.pages.running import Login
 
 group = typer.Typer(
@@ -52,6 +53,38 @@ def plan(
     made = plan_of(current.registry_url, network=current.network, site=site, day=_day(day))
     _write(to, made.pdf())
     say(f"{to}: {made.plan.summary}")
+
+
+@group.command("run", epilog="Example: mainstem feedback run --valuesets valuesets --year 2026")
+def keep_results(
+    valuesets: Annotated[
+        Path, typer.Option(help="Folder of FHIR ValueSets with their expansions (*.json).", show_default=False)
+    ],
+    year: Annotated[int, typer.Option(help="The measurement year.")] = date.today().year,
+    measure: Annotated[list[str] | None, typer.Option(help="Such as CMS165; all by default.")] = None,
+) -> None:
+    """Keep the results of measures up to the stream, person by person, and publish them to the sites, until stopped."""
+    from mainstem.centre import SITE, Results
+    from mainstem.kafka.topics import require_topics
+    from mainstem.publisher import publisher_of
+    from schemas.events import feedback_topic
+    from services.measures.keeping.plans import official_plan
+    from services.measures.keeping.running import run
+    from services.measures.valuesets import load_value_sets
+    from transforms.codes.systems import repaired_system
+
+    sets = load_value_sets(valuesets, system=lambda uri: repaired_system(uri) or uri)
+    plan = official_plan(year, sets, measure or ())
+    current = read_settings()
+    kafka = current.kafka_settings()
+    require_topics(kafka, current.network, [feedback_topic(current.network)])
+
+    def send(keeper: "Keeper") -> None:
+        if keeper.waiting(1):
+            with publisher_of(SITE, current, Results(keeper)) as publisher:
+                publisher.publish()
+
+    run(kafka, current.network, current.registry_url, plan, send, say=tell)
 
 
 def _day(text: str) -> date:

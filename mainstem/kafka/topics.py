@@ -3,7 +3,7 @@
 A partition count is never altered: it decides which partition a subject's records are in.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -152,15 +152,15 @@ def create_missing(reach: Reach, wanted: Sequence[Topic]) -> list[str]:
     return [topic.name for topic in missing]
 
 
-def require_topics(reach: Reach, network: str) -> dict[str, int]:
-    """The partitions of each topic a site publishes to. Looking never makes one, as a producer that asks for it would:
+def require_topics(reach: Reach, network: str, names: Collection[str] = ()) -> dict[str, int]:
+    """The partitions of each topic a site publishes to, or of those named. Looking never makes one, as a producer that asks for it would:
     kafka-python takes `allow_auto_create_topics` and forgets it.
 
     Raises OperatorError, naming all that is wrong, where one is missing, keeps its records by another policy than it must, takes them
     with fewer copies than it must, or has no second copy on brokers that are not on this machine.
     """
     settings = as_settings(reach)
-    needed = (outcome_topic(network), load_topic(network), site_topic(network))
+    needed = names or (outcome_topic(network), load_topic(network), site_topic(network))
     wanted = [topic for topic in topics(network) if topic.name in needed]
     found: dict[str, int] = {}
     refused: list[tuple[str, str]] = []

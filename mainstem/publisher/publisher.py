@@ -7,7 +7,7 @@ store still has as pending, so a change can come twice (with the same `ce_id`) b
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import uuid5
 
@@ -35,7 +35,8 @@ from mainstem.publisher.marking import NOTHING, as_sent, prove_latest
 from mainstem.publisher.patience import Patience
 from mainstem.publisher.published import Published
 from schemas.errors import MainstemError, OperatorError, TemporaryError
-from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, outcome_topic, source_of
+from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, feedback_topic, outcome_topic, source_of
+from schemas.feedback import FeedbackEventType, feedback_type
 from schemas.loads import LoadEventType, load_topic, load_type
 from schemas.published import Mark, site_topic
 
@@ -87,7 +88,7 @@ class Publisher:
         self._road = road(plain=self._settings.plain_send)
         self._producer: KafkaProducer | None = None
         self._encoder: Encoder | None = None
-        self._marks: bool | None = None
+        self._has_marks = self._proven = False
         self._marked = NOTHING
 
     def __enter__(self) -> "Publisher":
@@ -97,7 +98,7 @@ class Publisher:
         if kind is None:
             self.close()
         else:  # what is on its way is not marked and comes again: waiting for it would only hide the error
-            self._discard()
+            self.discard()
 
     def publish(self) -> Published:
         """Send all that is pending. Raises TemporaryError when the broker stays away or another publisher has the site."""
@@ -116,6 +117,11 @@ class Publisher:
                     return total
                 if not done.events:
                     stop.wait(idle)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it connected, and nothing failed since."""
+        return self._producer is not None
 
     def close(self) -> None:
         """Close the connection to the brokers."""
@@ -140,19 +146,20 @@ class Publisher:
 
     def _told(self, event: Told) -> dict[str, Any]:
         """An event's topic, key, value and headers. Sent again after a crash, it has the same `ce_id`."""
+        topic, told_type = _topic_and_type(self._network, event)
         headers = {
             Header.SPEC_VERSION: SPEC_VERSION,
             Header.ID: str(uuid5(EVENT_NAMESPACE, f"{event.name}/{event.event}")),
             Header.SOURCE: source_of(self._site),
-            Header.TYPE: load_type(self._network, LoadEventType(event.event)),
+            Header.TYPE: told_type,
             Header.TIME: instant(event.at),
             Header.SUBJECT: event.name,
             Header.DATA_SCHEMA: data_schema(event.kind),
             Header.CONTENT_TYPE: CONTENT_TYPE,
         }
         return {
-            "topic": load_topic(self._network),
-            "key": self._site.encode(),
+            "topic": topic,
+            "key": (event.about or self._site).encode(),
             "value": event.value,
             "headers": [(str(name), text.encode()) for name, text in headers.items()],
         }
@@ -167,7 +174,7 @@ class Publisher:
             except (KafkaError, TemporaryError) as exc:
                 done = done.plus(tally.published)
                 never_connected = self._producer is None and attempt == 1
-                self._discard()
+                self.discard()
                 problem = exc if isinstance(exc, MainstemError) else explain(self._settings, exc)
                 last = attempt == self._attempts or self._patience.is_over()
                 if never_connected or last or not isinstance(problem, TemporaryError):
@@ -212,11 +219,22 @@ class Publisher:
 
     def _mark(self, producer: KafkaProducer, mark: Mark) -> None:
         """Tells the network how far this state has come, before it is told what changed; where the network has a topic for that."""
-        if self._marks and mark > self._store.marked(self._site):
+        if not self._proven:  # once: nobody else publishes meanwhile
+            self._prove_latest()
+        if self._has_marks and mark > self._store.marked(self._site):
             self._store.mark(self._site, mark)
-        if self._marks and mark > self._marked:
+        if self._has_marks and mark > self._marked:
             self._patience.wait_for(SentRecords([producer.send(**as_sent(self._network, self._site, mark))]))
             self._marked = mark
+
+    def _prove_latest(self) -> None:
+        if self._has_marks:
+            prove_latest(self._settings, self._network, self._site, self._store)
+        else:
+            log.warning("no topic of the sites", site=self._site, fix="mainstem topics create")
+            absent = f"there is no topic {site_topic(self._network)}: a state from a backup would not be noticed"
+            self._notice(f"{absent}; `mainstem topics create` makes it")
+        self._proven = True
 
     def _send(self, producer: KafkaProducer, batches: Sequence[Batch]) -> list[Sent]:
         return [self._road.send(producer, batch) for batch in batches]
@@ -233,7 +251,7 @@ class Publisher:
             self._patience.before_connecting()
             topic = outcome_topic(self._network)
             partitions = self._proven_partitions()
-            self._prove_latest(partitions)
+            self._has_marks = site_topic(self._network) in partitions
             with kafka_errors(self._settings):
                 self._producer = KafkaProducer(
                     **{
@@ -282,18 +300,7 @@ class Publisher:
             )
         return found
 
-    def _prove_latest(self, found: Mapping[str, int]) -> None:
-        """Once for each publisher: nobody else publishes meanwhile."""
-        if self._marks is None:
-            self._marks = site_topic(self._network) in found
-            if self._marks:
-                prove_latest(self._settings, self._network, self._site, self._store)
-            else:
-                log.warning("no topic of the sites", site=self._site, fix="mainstem topics create")
-                absent = f"there is no topic {site_topic(self._network)}: a state from a backup would not be noticed"
-                self._notice(f"{absent}; `mainstem topics create` makes it")
-
-    def _discard(self) -> None:
+    def discard(self) -> None:
         """Drop a producer that failed; what it still held must not be sent behind a newer change."""
         producer, self._producer, self._encoder = self._producer, None, None
         if producer is not None:
@@ -351,6 +358,12 @@ class _Tally:
                 refused=len(refused),
             )
         )
+
+
+def _topic_and_type(network: str, event: Told) -> tuple[str, str]:
+    if event.kind == "feedback":
+        return feedback_topic(network), feedback_type(network, FeedbackEventType(event.event))
+    return load_topic(network), load_type(network, LoadEventType(event.event))
 
 
 def _tombstone(key: OldKey) -> Change:

@@ -1,9 +1,10 @@
 """What the steps of one site's refresh need of the world, and how it is put together."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 import structlog
@@ -14,6 +15,7 @@ from connectors.source import Source, utc_now
 from mainstem.config.settings import Settings
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.database import in_the_open
+from mainstem.kafka.settings import unreachable
 from mainstem.publisher import Publisher, publisher_of
 from mainstem.state import State
 from schemas.sites import Site
@@ -76,8 +78,12 @@ class Refresh:
         """Where the site's loads land."""
         return LandingZone(self.settings.landing, self.site.site)
 
-    def publisher(self) -> Publisher:
-        """A publisher of this site's changes."""
+    def publisher(self) -> AbstractContextManager[Publisher]:
+        """The publisher of this site's changes: one for all steps, which connects once. What fails ends its connection."""
+        return _borrowed(self._publisher, self.settings)
+
+    @cached_property
+    def _publisher(self) -> Publisher:
         sent = 0
 
         def count(events: int) -> None:
@@ -86,6 +92,24 @@ class Refresh:
             self.progress("publish", "events", sent)
 
         return publisher_of(self.site.site, self.settings, self.store.outbox, progress=count, notice=self.notice)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        if "_publisher" in vars(self):
+            self._publisher.close()
+        self.store.close()
+
+
+@contextmanager
+def _borrowed(publisher: Publisher, settings: Settings) -> Iterator[Publisher]:
+    """A broker that went away since is told at once, as one that was never there."""
+    if publisher.is_connected and unreachable(settings.kafka_settings()):
+        publisher.discard()
+    try:
+        yield publisher
+    except BaseException:
+        publisher.discard()
+        raise
 
 
 @contextmanager
@@ -100,14 +124,13 @@ def open_refresh(
     """A site's refresh on the configured parts; closes the store at the end."""
     file = read_site(site_path)
     store = State.open(settings.database_url)
-    try:
+    secrets = secrets or file_secrets(file.folder)
+    with closing(Refresh(file, settings, store, secrets, progress=progress, notice=notice)) as refresh:
         store.migrate()
         for sentence in _in_the_open(file.site, store):
             log.warning("not encrypted", site=file.site.site, what=sentence)
             notice(sentence)
-        yield Refresh(file, settings, store, secrets or file_secrets(file.folder), progress=progress, notice=notice)
-    finally:
-        store.close()
+        yield refresh
 
 
 def _in_the_open(site: Site, store: State) -> list[str]:

@@ -14,6 +14,9 @@ from mainstem.state.flags import flags_of, with_flags
 from mainstem.state.moments import moment_of
 from schemas.published import Mark
 
+KEPT = Told._fields[: Told._fields.index("about")]
+"""A site tells of itself alone."""
+
 
 class StoredOutbox:
     """`mainstem.outbox.Outbox` on the state's tables.
@@ -95,7 +98,7 @@ class StoredOutbox:
         row = tables.told.c
         with self._database.read() as connection:
             found = connection.execute(
-                select(*(row[name] for name in Told._fields)).where(row.site == site).order_by(row.number).limit(limit)
+                select(*(row[name] for name in KEPT)).where(row.site == site).order_by(row.number).limit(limit)
             )
             return [Told(*each) for each in found]
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from transforms.quality.facts.profile import Profile
 
 _AT_ONCE = 500
+PERSON = "person"
 _KEPT = 12
 """Loads of which the profile is kept."""
 
@@ -58,7 +59,7 @@ class Quality:
             after = subjects[-1]
 
     def rows_of(self, site: str, subjects: Sequence[bytes]) -> "Iterator[Row]":
-        """The current records of some subjects, by subject; but for what is computed, which is judged by what it is computed from."""
+        """The current records of some subjects, by subject, the person's own first; but for what is computed, which is judged by what it is computed from."""
         from transforms.quality.facts import Row  # loaded only where somebody is judged
 
         row = tables.record.c
@@ -66,7 +67,7 @@ class Quality:
             _of_site(site), row.content.is_not(None), row.type != DERIVED
         )
         with self._database.read() as connection:
-            some = wanted.where(row.subject.in_(subjects)).order_by(row.subject, row.id)
+            some = wanted.where(row.subject.in_(subjects)).order_by(row.subject, row.type != PERSON, row.id)
             for each in connection.execution_options(yield_per=2000).execute(some):
                 yield Row(*each)
 

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from schemas.channels import LOAD, OUTCOME, PARTITIONS, REPLICATION, SITE, TOMBSTONE_DAYS, Channel
+from schemas.channels import FEEDBACK, LOAD, OUTCOME, PARTITIONS, REPLICATION, SITE, TOMBSTONE_DAYS, Channel
 from schemas.contract.headers import HEADERS
 from schemas.events import CONTRACT_MAJOR, Header
 
 DAY_MS = 24 * 60 * 60 * 1000
 BINDING = "0.5.0"
 JSON_SCHEMA = "application/schema+json;version=draft-2020-12"
-SPOKEN = (OUTCOME, LOAD, SITE)
+SPOKEN = (OUTCOME, LOAD, SITE, FEEDBACK)
 """The topics that carry something already."""
 KEYS = {
     "subject/record": {"type": "string", "pattern": "^s-[0-9a-f]{32}/r-[0-9a-f]{32}$"},
@@ -47,13 +47,19 @@ def asyncapi() -> dict[str, Any]:
                     "A record is no longer true: a tombstone.", None, "subject/record", _outcome(True)
                 ),
                 "loadEvent": _message("A site's load started, was completed or failed.", "load", "site", _about_site()),
+                "feedbackEvent": _message("A site's result of a measure.", "feedback", "site", _about_site()),
                 "sitePublished": _message("How far a site has published.", "site_published", "site", _about_site()),
             }
         },
     }
 
 
-MESSAGES = {"outcome": ("outcomeEvent", "withdrawal"), "load": ("loadEvent",), "site": ("sitePublished",)}
+MESSAGES = {
+    "outcome": ("outcomeEvent", "withdrawal"),
+    "load": ("loadEvent",),
+    "site": ("sitePublished",),
+    "feedback": ("feedbackEvent",),
+}
 
 
 def _channel(channel: Channel) -> dict[str, Any]:

@@ -78,7 +78,11 @@ def _records(schemas: Mapping[str, Schema]) -> Iterator[str]:
 
 
 def _others(schemas: Mapping[str, Schema]) -> Iterator[str]:
-    for title, file in (("A load event", "load"), ("A site's mark", "site_published")):
+    for title, file in (
+        ("A load event", "load"),
+        ("A result of a measure", "feedback"),
+        ("A site's mark", "site_published"),
+    ):
         name = f"{file}.v{CONTRACT_MAJOR}.json"
         yield f"## {title}\n\n{_line(schemas[name].get('description'))}"
         yield _fields(schemas[name], name, ())

@@ -52,9 +52,8 @@ class Views:
         """The number of the first row that is not as it was written; none where all are."""
         digest = ""
         for place, row in enumerate(self.rows(), start=1):
-            kept = row.pop("digest")
-            digest = _digest(row, digest)
-            if row["number"] != place or kept != digest:
+            digest = _digest({name: value for name, value in row.items() if name != "digest"}, digest)
+            if row["number"] != place or row["digest"] != digest:
                 return place
         return None
 

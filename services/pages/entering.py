@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -13,6 +14,7 @@ from services.access.login import SessionEntrance
 from services.access.viewers import EVERYBODY, Role
 from services.pages.site import PageSite
 
+log = structlog.get_logger(__name__)
 LOG_IN = "/login"
 
 
@@ -45,6 +47,7 @@ def _coming_in(router: APIRouter, site: PageSite, entrance: SessionEntrance) -> 
         try:
             viewer, to, cookies = entrance.finish(dict(request.query_params), request.cookies)
         except RefusedError as refused:
+            log.info("log-in refused", why=refused.cause)
             return site.render("refused.html", request, status=403, refused=refused, log_in=LOG_IN)
         site.gate.views.note("entered", viewer, f"{LOG_IN}/back")
         answer = RedirectResponse(to, 303)

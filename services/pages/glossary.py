@@ -7,6 +7,9 @@ MEANINGS = {
         "Body mass index is weight for height. A percentile compares a child with 100 children of the same age and sex: at "
         "percentile 50, half of them weigh less for their height."
     ),
+    "percentile": (
+        "A place among 100 people of the same age and sex: at percentile 25, 25 of them have a lower value and 75 a higher one."
+    ),
     "p-chart": (
         "A chart of shares over time (how many of those measured reached the goal), with the limits within which a share of so "
         "many people moves by chance alone. p stands for proportion."

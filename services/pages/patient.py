@@ -2,17 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, HTTPException, Path, Request
+from fastapi import APIRouter, Form, HTTPException, Path, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from schemas.sites import SITE_PATTERN
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
 from services.access.viewers import Role
+from services.charts.pictures import svg
+from services.charts.trajectory import specification
 from services.pages.patient_records import kept_of
 from services.pages.patient_state import age, diseases, overdue, standing_out
 from services.pages.patients import brought_by, own_site
 from services.pages.person import held_of, history_of, states_of
+from services.pages.print.plan import curves_of
 from services.pages.site import PageSite
 from services.people.contests import Reason, contests, raise_contest
 from services.registry.database import writing
@@ -20,6 +23,7 @@ from services.registry.database import writing
 SiteName = Annotated[str, Path(alias="site", pattern=SITE_PATTERN)]
 Subject = Annotated[str, Path(pattern=r"^s-[0-9a-f]{32}$")]
 Record = Annotated[str, Path(pattern=r"^r-[0-9a-f]{32}$")]
+CurveName = Annotated[str, Path(pattern=r"^[a-z0-9]{1,20}$")]
 NO_PATIENT = "There is no such patient of yours."
 
 
@@ -55,7 +59,20 @@ def _patient(router: APIRouter, site: PageSite) -> None:
             late=list(overdue(kept, today)),
             states=states,
             held=held,
+            curves=[(curve.name, curve.caption, chart.description) for curve, chart in curves_of(kept)],
         )
+
+    @router.get("/curves/{curve}.svg")
+    @seen_by(Role.CLINICIAN, persons=True)
+    def curve(viewer: CurrentViewer, name: SiteName, subject: Subject, curve: CurveName) -> Response:
+        """One of the patient's curves as a picture."""
+        own_site(viewer, name)
+        with site.registry() as connection:
+            kept = kept_of(connection, name, [subject]).get(subject)
+        drawn = {each.name: chart for each, chart in curves_of(kept)} if kept else {}
+        if curve not in drawn:
+            raise HTTPException(404, "There is nothing to draw.")
+        return Response(svg(specification(drawn[curve])), media_type="image/svg+xml")
 
 
 def _record(router: APIRouter, site: PageSite) -> None:

@@ -48,11 +48,24 @@ def appointments(connection: Connection, site: str, day: date) -> list[tuple[str
     visit = ENCOUNTER.c
     rows = connection.execute(
         select(visit.subject, visit.start)
-        .where(visit.site == site, visit.start_date == day.isoformat(), visit.status == "planned")
-        .where(visit.appointment_status.not_in(NOT_COMING))
+        .where(visit.start_date == day.isoformat(), _booked(site))
         .order_by(visit.start, visit.subject)
     )
     return [(row.subject, f"{row.start:%H:%M} UTC" if row.start else "–") for row in rows]
+
+
+def next_day(connection: Connection, site: str, since: date) -> date | None:
+    """The first day from `since` on for which somebody is booked."""
+    day = ENCOUNTER.c.start_date
+    whole = func.length(day) == len("2026-10-05")
+    query = select(func.min(day)).where(_booked(site), whole, day >= since.isoformat())
+    return _day(connection.scalar(query))
+
+
+def _booked(site: str) -> ColumnElement[bool]:
+    visit = ENCOUNTER.c
+    coming = func.coalesce(visit.appointment_status, "").not_in(NOT_COMING)  # a planned Encounter has none
+    return and_(visit.site == site, visit.status == "planned", coming)
 
 
 def kept_of(connection: Connection, site: str, subjects: Sequence[str]) -> dict[str, Kept]:

@@ -2,12 +2,22 @@
 
 import time
 from collections.abc import Callable
-from threading import Lock
-from typing import Generic, TypeVar
+from threading import Lock, Thread
+from typing import Generic, NamedTuple, TypeVar
 
+import structlog
+
+log = structlog.get_logger(__name__)
 Found = TypeVar("Found")
 SECONDS = 120.0
-"""So long is an answer given again."""
+"""So long is an answer given again; then it is asked for anew, and given once more meanwhile."""
+LONGEST = 900.0
+"""An older one is given to nobody."""
+
+
+class _Answer(NamedTuple, Generic[Found]):
+    at: float
+    found: Found
 
 
 class Remembered(Generic[Found]):
@@ -15,7 +25,7 @@ class Remembered(Generic[Found]):
 
     def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
-        self._answers: dict[str, tuple[float, Found]] = {}
+        self._answers: dict[str, _Answer[Found]] = {}
         self._locks: dict[str, Lock] = {}
         self._all = Lock()
 
@@ -23,9 +33,29 @@ class Remembered(Generic[Found]):
         """The answer under that name, asked for where it is not there or too old."""
         with self._all:
             lock = self._locks.setdefault(name, Lock())
+            known = self._answers.get(name)
+        age = None if known is None else self._seconds() - known.at
+        if known is not None and age is not None and age <= SECONDS:
+            return known.found
+        if known is not None and age is not None and age <= LONGEST:
+            Thread(target=self._anew, args=(name, lock, ask), daemon=True).start()
+            return known.found
         with lock:
-            at, answer = self._answers.get(name, (None, None))
-            if at is None or answer is None or self._seconds() - at > SECONDS:
-                answer = ask()
-                self._answers[name] = (self._seconds(), answer)
-            return answer
+            there = self._answers.get(name)
+            return there.found if there is not None and there is not known else self._asked(name, ask)
+
+    def _anew(self, name: str, lock: Lock, ask: Callable[[], Found]) -> None:
+        """Beside whoever asked: one at a time; what fails is told, and asked for again by the next."""
+        if lock.acquire(blocking=False):
+            try:
+                self._asked(name, ask)
+            except Exception as exc:  # noqa: BLE001 - the edge of a thread; the text may hold data
+                log.warning("not counted anew", kind=type(exc).__name__)
+            finally:
+                lock.release()
+
+    def _asked(self, name: str, ask: Callable[[], Found]) -> Found:
+        found = ask()
+        with self._all:
+            self._answers[name] = _Answer(self._seconds(), found)
+        return found

@@ -81,10 +81,25 @@ def upgrade(connection: Connection) -> list[str]:
         connection.exec_driver_sql(
             statement.replace("%", "%%") if connection.dialect.name == "postgresql" else statement
         )
+    _let_people_say(connection)
     filling.complete_history(connection)
     for record_type, columns in _news(changes).items():
         filling.fill(connection, record_type, columns)
     return statements
+
+
+def _let_people_say(connection: Connection) -> None:
+    """The pages' role adds to what people say and reads the rest: where PostgreSQL has such a role and the tables are ours."""
+    if connection.dialect.name != "postgresql":
+        return
+    said = [table.name for table in metadata.tables.values() if table.info.get("said")]
+    granted = text(
+        "select format('grant insert, update on %I.%I to pages', schemaname, tablename) from pg_tables "
+        "where tablename = any(:said) and tableowner = current_user and schemaname = current_schema() "
+        "and exists (select from pg_roles where rolname = 'pages')"
+    )
+    for statement in connection.scalars(granted, {"said": said}).all():
+        connection.exec_driver_sql(statement)
 
 
 def planned(connection: Connection) -> list[str]:

@@ -230,6 +230,9 @@ load = Table(
 )
 
 
+SAID = {"said": True}
+"""Of tables that hold what people say on the pages: whoever serves those adds to them."""
+
 test_of_change = Table(
     "test_of_change",
     metadata,
@@ -242,6 +245,7 @@ test_of_change = Table(
     Column("noted", instant(), nullable=False, comment="UTC."),
     Index("test_of_change_measure", "measure", "site"),
     comment="What teams tried. Said here, not in the stream: a rebuild keeps it.",
+    info=SAID,
 )
 
 chart_phase = Table(
@@ -258,6 +262,7 @@ chart_phase = Table(
     Column("withdrawn_by", Text),
     Column("withdrawn_reason", Text),
     comment="From where on a chart has new lines, as a person approved it. Said here, not in the stream: a rebuild keeps it.",
+    info=SAID,
 )
 
 contest = Table(
@@ -274,4 +279,5 @@ contest = Table(
     Column("answered_by", Text),
     Column("answered", instant(), comment="UTC."),
     comment="Records that a clinician says are wrong, and what the site answered. Said here, not in the stream: a rebuild keeps it.",
+    info=SAID,
 )

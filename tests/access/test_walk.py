@@ -36,6 +36,7 @@ VALUES = {
     "subject": [MINE, *THEIRS],
     "record_type": ["observation", "condition", "person"],
     "record": ["r-" + "0" * 32],
+    "curve": ["growth", "lungs"],
     "ident": ["0" * 32],
     "day": ["2026-11-20"],
 }

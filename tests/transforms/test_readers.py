@@ -17,8 +17,7 @@ def test_a_load_that_reads_type_after_type_keeps_no_reader_of_those_it_has_done(
     site = Mapper(site="north", time_zone="UTC", subject_key=KEY)
     assert not site._readers
     site.map_lines([line("Encounter")])
-    for number in range(2 * _LONG):
-        site.map_lines([line("Procedure", number)])
+    site.map_lines([line("Procedure", number) for number in range(2 * _LONG)])
     assert {*site._readers} == {b"Procedure"}
 
 
@@ -26,9 +25,7 @@ def test_types_that_come_by_turns_keep_their_readers_and_one_that_comes_back_giv
     site = Mapper(site="north", time_zone="UTC", subject_key=KEY)
     first = site.map_line(line("Encounter"))
     reader = site._readers[b"Encounter"]
-    for number in range(2 * _LONG):
-        site.map_lines([line("Procedure", number), line("Encounter", number)])
+    site.map_lines([line(kind, number) for number in range(_LONG) for kind in ("Procedure", "Encounter")])
     assert site._readers[b"Encounter"] is reader
-    for number in range(2 * _LONG):
-        site.map_lines([line("Procedure", number)])
+    site.map_lines([line("Procedure", number) for number in range(2 * _LONG)])
     assert site.map_line(line("Encounter")) == first

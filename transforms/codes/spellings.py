@@ -82,7 +82,7 @@ def _bare(text: str) -> str:
 
 def _folded(bare: str) -> str:
     """Without blanks and case; powers of ten, however written, as UCUM writes them."""
-    key = "".join(bare.split()).casefold()
+    key = "".join(bare.split()).casefold().rstrip(".")
     return _POWER.sub("", _TEN_TO_THE.sub(r"10*\1", key))
 
 

@@ -76,6 +76,10 @@ def _spellings() -> dict[str, str]:
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[!-~]{1,200}")
 
 
+_SNOMED_EDITION = re.compile(r"https?://snomed\.info/x?sct/\d{6,18}(/version/\d{6,8})?")
+"""An edition's URI, which belongs into `version`."""
+
+
 def repaired_system(system: str | None) -> str | None:
     """The code system's URI with white space, case, `https`, a closing slash or an OID put right; none where it is no URI.
 
@@ -94,4 +98,6 @@ def repaired_system(system: str | None) -> str | None:
     ):
         if written in spellings:
             return spellings[written]
+    if _SNOMED_EDITION.fullmatch(key):
+        return SNOMED
     return bare if _URI.fullmatch(bare) else None

@@ -181,7 +181,7 @@ def plain(number: str | Decimal) -> Raw:
     return Raw(b"0" if text == "-0" else text.encode("ascii"))
 
 
-NOTHING_WRITTEN = r"(?i:undefined|null|none|nil|nan|unknown)"
+NOTHING_WRITTEN = r"(?i:undefined|null|none|nil|nan|unknown|na|tbd|-1|0{8}-0{4}-0{4}-0{4}-0{12})"
 """What programs write for an id that they do not have."""
 _ID = re.compile(rf"(?!{NOTHING_WRITTEN}$)[^/?#:\s{{}}\[\]<>$%]{{1,128}}")
 _NOBODY = re.compile(rf"{NOTHING_WRITTEN}|#.*|(?:urn:)?resource:[0-9]+|.*[{{}}\[\]<>$].*")

@@ -10,6 +10,7 @@ _USUAL = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d
 _MIDNIGHT_UTC = re.compile(r"(.{10})T00:00:00(\.0+)?(Z|[+-]00:00)")
 FILLERS = frozenset({"0001", "1753", "1899", "1900", "9999"})
 """Years that databases and spreadsheets put where there is no time; nobody lives who was born in them."""
+_APART = re.compile(r"\s*(\d{4}-\d{2}-\d{2})\s+(?=\d{2}:)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -96,11 +97,11 @@ def utc_text(when: datetime) -> str:
 
 
 def _repaired(text: str) -> datetime:
-    """Stray white space (Cerner: `2023-08-01T16: 09: 08.000Z`), no seconds, offsets without a colon, small letters.
+    """Stray white space (Cerner: `2023-08-01T16: 09: 08.000Z`), a blank for the T, no seconds, offsets without a colon, small letters.
 
     A leap second is the second before it; 24:00 is midnight of the next day.
     """
-    match = _TIME.fullmatch("".join(text.split()))
+    match = _TIME.fullmatch("".join(_APART.sub(r"\1T", text).split()))
     if match is None:
         raise ValueError("not a FHIR dateTime")
     day, minute, second, fraction, offset = match.groups(default="")

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from importlib import import_module
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter
 from typing import Literal, NamedTuple, Protocol
 
 from schemas.events import IMPLAUSIBLE
 from schemas.gaps import Who
 from schemas.loads import TypeCounts
-from transforms.quality.facts import Person, Row, fact_of, lean, person_of
+from transforms.quality.facts import Fact, Person, Row, fact_of, lean, person_of
 from transforms.quality.facts.profile import Profile, profile_of
 
 Kind = Literal["conformance", "completeness", "plausibility"]
@@ -98,6 +98,8 @@ class Check:
     """Of the threshold."""
     fix: str
     who: Who
+    reads: frozenset[str] = frozenset()
+    """Codes of the observations that it sets beside one another; none: it looks at each record by itself."""
     alone: bool = False
     """Whether it judges a person without the others of the site: then a night judges those whom its load touched."""
     begin: Callable[[About], Judge]
@@ -135,20 +137,37 @@ def flag_of(name: str) -> str:
     return name if name == "duplicates" else f"{IMPLAUSIBLE}{name}"
 
 
+PORTION = 5_000
+"""Records of one person that are held at once, besides those that are set beside one another."""
+
+
 class Flagger:
     """The checks that judge a person without the others, for what they find of each record; nothing else is counted."""
 
     def __init__(self, today: date) -> None:
         about = About(today=today)
-        self._judges = [(flag_of(name), check.begin(about)) for name, check in shipped().items() if check.alone]
+        alone = {name: check for name, check in shipped().items() if check.alone}
+        self._codes = frozenset(code for check in alone.values() for code in check.reads)
+        judges = [(flag_of(name), check.begin(about), bool(check.reads)) for name, check in alone.items()]
+        self._each = [(flag, judge) for flag, judge, beside in judges if not beside]
+        self._beside = [(flag, judge) for flag, judge, beside in judges if beside]
 
     def flags(self, records: Iterable[Row]) -> dict[str, set[str]]:
-        """One person's records that are not as they should be, by id → their flags."""
-        person, found = Person(lean(fact_of(row)) for row in records), dict[str, set[str]]()
-        for flag, each in self._judges:
-            for one in each.see(person):
-                found.setdefault(one.record, set()).add(flag)
+        """One person's records that are not as they should be, by id → their flags; the record of the person comes first."""
+        found, person, left = dict[str, set[str]](), Person(()), iter(records)
+        beside: list[Fact] = []
+        while some := list(islice(left, PORTION)):
+            person = Person(map(lean, map(fact_of, some)), person)
+            beside += (fact for fact in person.facts if fact.code in self._codes)
+            _judged(person, self._each, found)
+        _judged(Person(beside, person), self._beside, found)
         return found
+
+
+def _judged(person: Person, judges: Iterable[tuple[str, Judge]], found: dict[str, set[str]]) -> None:
+    for flag, judge in judges:
+        for one in judge.see(person):
+            found.setdefault(one.record, set()).add(flag)
 
 
 def judge(

@@ -35,18 +35,14 @@ def _codes(codings: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _look(person: Person, _: About) -> Iterator[Seen]:
-    known: dict[
-        int, Fact
-    ] = {}  # by the key's hash: of somebody with many records the keys would take most of the memory
     for fact in person.facts:
         if (key_of := _KEYS.get(fact.type)) is None:
             continue
         key = key_of(fact)
         if key[0] is None:
             continue
-        first = known.setdefault(hash((fact.type, *key)), fact)
-        same = first.source != fact.source and _KEYS[first.type](first) == key
-        yield Seen(fact.type, fact.id if same else None)
+        first = person.told.setdefault(hash((fact.type, *key)), fact.source)
+        yield Seen(fact.type, None if first == fact.source else fact.id)
 
 
 CHECK = Check(

@@ -33,6 +33,7 @@ CHECK = Check(
     source=f"tables/velocity.csv, and 3 cm between two measurements: {DAYMONT}; {SLIP_SOURCE}",
     fix="Look the height up in the chart: another child's, inches filed as centimetres, a slip; correct it there.",
     who="site IT",
+    reads=HEIGHT,
     alone=True,
     begin=each(over_time(HEIGHT, "cm", "height", _too_fast)),
 )

@@ -18,6 +18,7 @@ CHECK = Check(
     source=f"3 cm between two measurements: {DAYMONT}; {SLIP_SOURCE}",
     fix="Look the height up in the chart: shoes, another child's, inches filed as centimetres; correct it there.",
     who="site IT",
+    reads=HEIGHT,
     alone=True,
     begin=each(over_time(HEIGHT, "cm", "height", _falls)),
 )

@@ -30,6 +30,7 @@ CHECK = Check(
     source=f"unit errors, 2.2046: {DAYMONT}; {SLIP_SOURCE}",
     fix="Find since when: after an upgrade the feed sends pounds as kilograms, or one clinic's scale does; correct unit or feed, then load again.",
     who="site IT",
+    reads=WEIGHT,
     alone=True,
     begin=each(over_time(WEIGHT, "kg", "weight", _by_pounds)),
 )

@@ -92,7 +92,7 @@ class MemberReader:
     def _of_members(self, whole: Outcome, shared: dict[str, Raw], members: Sequence[Raw]) -> Outcome:
         found: list[Labelled] = []
         unusable: list[Problem] = []
-        read = 0
+        read, same = 0, dict[Any, Any]()  # what all members share is held once
         for place, member in self._some(shared, members):
             read += len(place)
             outcomes = self._reader.read(member)
@@ -100,7 +100,8 @@ class MemberReader:
                 if record is None:
                     unusable.append(self._renamed(outcomes.unusual[index - place[0]].problem, index))
                 else:
-                    found.append((self._label(each), record))
+                    held = (same.setdefault(part, part) for part in record[4:])
+                    found.append((self._label(each), new_record((*record[:4], *held))))
         self._count(read, unusable)
         if found:
             records = self._numbered(found)

@@ -120,6 +120,7 @@ class Memory(dict[Any, bytes]):
         self._usual = rule.usual and rule.usual(setting, openings)
         self._kept = [(field, opening) for field, opening in zip(rule.gives, openings, strict=True) if opening]
         self._older: dict[Any, bytes] = {}
+        self._was_full = False
         self._noted: dict[Any, tuple[bytes, Note]] = {}
         self._raised: dict[Any, Note] = {}
         self._passes = 0
@@ -133,8 +134,9 @@ class Memory(dict[Any, bytes]):
         else:
             known = len(self)
             texts = list(map(self.__getitem__, contents))
-            if self._older and self._usual is not None and len(self) - known > _NEW * len(contents):
+            if self._was_full and self._usual is not None and len(self) - known > _NEW * len(contents):
                 self._passes = _BATCHES
+                self._older.clear()  # what is not asked for need not be held
         if self._raised:
             for place, content in enumerate(contents):
                 if (note := self._raised.get(content)) is not None:
@@ -172,6 +174,7 @@ class Memory(dict[Any, bytes]):
             if len(self) >= self._most:
                 self._older = dict(self)
                 self.clear()
+                self._was_full = True
             self[content] = found
         return found
 

@@ -100,8 +100,9 @@ class Reader:
         own = self._repeated.texts(source, notes)
         for place, note in heads.noted:
             notes[place].append(note)
+        refused = {place for place, note in heads.noted if note.reason is not None}
         for place in source.without(self._telling):
-            if (said := stub(lines[place])) is not None:
+            if place not in refused and (said := stub(lines[place])) is not None:
                 notes[place].append(said)
         for place in twice:
             notes[place].append(TWICE)

@@ -13,8 +13,8 @@ from transforms.reading.references import References
 from transforms.rules.declaring import Kept, Lender, Resource
 from transforms.rules.setting import Setting
 
-_LONG = 128
-"""Batches. What a reader remembers is a few megabytes, and a load reads type after type."""
+_LONG = 8_000
+"""Lines. What a reader remembers is a few megabytes, and a load reads type after type."""
 
 
 class Readers(dict[bytes, Reader | MemberReader | Keeper]):
@@ -32,16 +32,17 @@ class Readers(dict[bytes, Reader | MemberReader | Keeper]):
         super().__init__()
         self._declared = declared
         self._site, self._setting, self._references, self._noticed = site, setting, references, noticed
-        self._asked = 0
+        self._read = self._looked = 0
         self._last: dict[bytes, int] = {}
 
-    def of(self, name: bytes) -> Reader | MemberReader | Keeper:
-        """The reader for a batch of a type's lines."""
-        self._asked += 1
-        self._last[name] = self._asked
-        if self._asked % _LONG == 0:
-            for idle in [each for each in self if self._last.get(each, 0) <= self._asked - _LONG]:
+    def of(self, name: bytes, lines: int) -> Reader | MemberReader | Keeper:
+        """The reader for so many lines of a type."""
+        self._read += lines
+        self._last[name] = self._read
+        if self._read - self._looked >= _LONG:
+            for idle in [each for each in self if self._last.get(each, 0) <= self._looked]:
                 del self[idle]
+            self._looked = self._read
         return self[name]
 
     def __missing__(self, name: bytes) -> Reader | MemberReader | Keeper:

@@ -9,6 +9,7 @@ from transforms.rules import (
     hospitalization,
     link,
     links,
+    of_itself,
     one_of,
     other_version,
     participants,
@@ -37,6 +38,7 @@ RESOURCE = Resource(
     record="encounter",
     version=1,
     subject={"subject": patient()},
+    contradictions=(of_itself("part-of-itself", "part_of"),),
     fields={
         "class": unless_shaped(visit_class("class_code"), "string", "array"),  # DSTU2: a code; R5: a list
         "type": codings("types"),

@@ -36,7 +36,7 @@ from transforms.rules.codes import (
     words_of,
 )
 from transforms.rules.consents import consent_decisions, consent_scope, policy, verified
-from transforms.rules.contradictions import negative, out_of_order, together
+from transforms.rules.contradictions import negative, of_itself, out_of_order, together
 from transforms.rules.declaring import LENT, Contains, Kept, Lender, Members, Parts, Resource, all_of, choice, required
 from transforms.rules.devices import device, device_asked, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
@@ -210,6 +210,7 @@ __all__ = [
     "noted_if_false",
     "noted_links",
     "null_flavour",
+    "of_itself",
     "one_of",
     "other_version",
     "out_of_order",

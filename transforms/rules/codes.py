@@ -247,6 +247,8 @@ _CLASS_WORDS = {
     "outpatient": "AMB",
     "ambulatory": "AMB",
     "emergency": "EMER",
+    "er": "EMER",
+    "ed": "EMER",
     "home": "HH",
     "home-health": "HH",
     "field": "FLD",

@@ -40,6 +40,16 @@ def out_of_order(flag: str, earlier: str, later: str) -> Contradiction:
     return Contradiction(flag, b',"%b"' % later.encode(), holds, (later,))
 
 
+def of_itself(flag: str, field: str) -> Contradiction:
+    """A link to the record that it stands in."""
+    opening, ident = b',"%b":"' % field.encode(), b',"id":"'
+
+    def holds(content: bytes, mark: int) -> bool:
+        return _value(content, opening, mark) == _value(content, ident, 0)
+
+    return Contradiction(flag, opening, holds, (field,))
+
+
 def _nearest(content: bytes, opening: bytes, mark: int) -> int:
     """Where the field stands, sought at a mark, then before it, then behind it; -1 for nowhere."""
     if content.startswith(opening, mark):

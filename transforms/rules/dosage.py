@@ -225,7 +225,7 @@ def dosage() -> Rule:
 
 def steps_of(raw: bytes, setting: Setting) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """Dosages as steps by sequence, else as listed; and what was noticed. One modified in an unknown way is left out."""
-    listed = decode(raw, list[Raw] | None) or []
+    listed = decode(raw, list[Raw] | None) or [] if raw[:1] != b"{" else [Raw(raw)]
     steps = [_step(bytes(each), setting) for each in listed if bytes(each) != b"null"]
     found = [step.values for step in steps if any(step.values)]
     flags = dict.fromkeys(flag for step in steps for flag in step.flags)

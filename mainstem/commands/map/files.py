@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from connectors.delivery import look_into, shown
 from connectors.formats.bundles import held_in
 from connectors.formats.ndjson import read_batches
-from mainstem.commands.map.referred import SET_ASIDE, Aside, Patients, set_aside
+from mainstem.commands.map.referred import Aside, Patients, set_aside
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.config.site_mapper import KEY_BYTES, site_mapper
 from schemas.errors import OperatorError
@@ -87,10 +87,10 @@ def map_paths(
     trial, cap = Trial(), file.site.limits.line_bytes
     found = [path for given in paths for path in _files(given, trial)]
     with ExitStack() as stack:
-        looking = site_mapper(file, secrets, types=SET_ASIDE)
-        referred = partial(set_aside, paths=found, mapper=looking, cap=cap)
+        narrow = partial(_mapper_of, file, secrets)
+        referred = partial(set_aside, paths=found, mapper_of=narrow, cap=cap)
         aside = stack.enter_context(closing(Aside(referred)))
-        bears = Patients(found, looking, cap=cap)
+        bears = Patients(found, narrow, cap=cap)
         mapper = site_mapper(file, secrets, look_up=aside.look_up, lent=aside.lent, bears=bears)
         at_tier = _at_tier(tier, found, file, secrets) if tier is not None else None
         lines = partial(_whole, file.site.site) if at_tier is None else at_tier.lines
@@ -106,6 +106,10 @@ def map_paths(
         trial.dropped, _, trial.parts_skipped = mapper.noticed.take()
         trial.flags, trial.unmapped = mapper.take_flags(), mapper.take_unmapped()
     return trial
+
+
+def _mapper_of(file: SiteFile, secrets: Secrets, types: Collection[str]) -> Mapper:
+    return site_mapper(file, secrets, types=types)
 
 
 def _at_tier(tier: int, paths: Sequence[Path], file: SiteFile, secrets: Secrets) -> "AtTier":

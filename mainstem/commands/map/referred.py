@@ -13,16 +13,15 @@ from schemas.outcomes import LENDING_TYPES, REFERRED_TYPES
 from schemas.problems import Problem
 from transforms import ALL_TYPES, Mapper
 from transforms.mapped import REF_BYTES, Lent, Outcomes
-from transforms.resources import mappings
+from transforms.resources import declared
+from transforms.rules.declaring import Resource
 
 if TYPE_CHECKING:
     import sqlite3
 
-_WORDS: dict[str, tuple[str, ...]] = {name: (name,) for name in (*REFERRED_TYPES, *LENDING_TYPES)}
-_WORDS |= {name: tuple(found.lends) for name, found in mappings().items() if found.lends}
-SET_ASIDE = frozenset(_WORDS)
-"""FHIR resource types of which something is kept aside; of those that give records, what they say of others."""
 _EXPORTED = re.compile(r"([A-Z][A-Za-z]+)([-_.]?[0-9]+)*\.(ndjson|jsonl)(\.gz)?")
+MapperOf = Callable[[Collection[str]], Mapper]
+"""A mapper of some types alone."""
 _TABLE = "CREATE TABLE referred (ref BLOB PRIMARY KEY, content BLOB, updated INTEGER) WITHOUT ROWID"
 _LENT = (
     'CREATE TABLE lent ("to" BLOB, "by" BLOB, content BLOB, updated INTEGER, PRIMARY KEY ("to", "by")) WITHOUT ROWID'
@@ -106,12 +105,13 @@ class Aside:
         self._lends = True
 
 
-def set_aside(aside: Aside, paths: Iterable[Path], mapper: Mapper, *, cap: int) -> None:
-    """Reads files for the resources that others are read with; `mapper` maps nothing else."""
-    for path in paths:
-        words = _words_of(path.name)
-        if not words or not holds_any(path, words):
-            continue
+def set_aside(aside: Aside, paths: Iterable[Path], mapper_of: MapperOf, *, cap: int) -> None:
+    """Reads files for the resources that others are read with; the mapper maps nothing else."""
+    wanted = {path: words for path in paths if (words := _words_of(path.name)) and holds_any(path, words)}
+    if not wanted:
+        return
+    mapper = mapper_of([name for name in ALL_TYPES if _words(name)])
+    for path, words in wanted.items():
         for _, lines in without_bundles(read_batches(path, cap=cap)):
             if not isinstance(lines, Problem):
                 aside.take(mapper.map_lines([line for line in lines if any(word in line for word in words)]))
@@ -120,8 +120,8 @@ def set_aside(aside: Aside, paths: Iterable[Path], mapper: Mapper, *, cap: int) 
 class Patients:
     """Which Patients some files hold; they are read once somebody asks."""
 
-    def __init__(self, paths: Sequence[Path], mapper: Mapper, *, cap: int) -> None:
-        self._paths, self._mapper, self._cap = paths, mapper, cap
+    def __init__(self, paths: Sequence[Path], mapper_of: MapperOf, *, cap: int) -> None:
+        self._paths, self._mapper_of, self._cap = paths, mapper_of, cap
 
     def __call__(self, ref: bytes) -> bool:
         """Whether one of that ref is among them."""
@@ -130,15 +130,24 @@ class Patients:
     @cached_property
     def _refs(self) -> set[bytes]:
         found: set[bytes] = set()
+        mapper = self._mapper_of(["Patient"])
         for path in self._paths:
             for _, lines in without_bundles(read_batches(path, cap=self._cap)):
                 if not isinstance(lines, Problem):
-                    found.update(id_[:REF_BYTES] for id_ in self._mapper.record_ids("Patient", lines))
+                    found.update(id_[:REF_BYTES] for id_ in mapper.record_ids("Patient", lines))
         return found
 
 
 def _words_of(name: str) -> list[bytes]:
     """What stands in every resource of a file that is kept aside: one of an export (`Patient.ndjson`) holds one type alone."""
     exported = _EXPORTED.fullmatch(name)
-    sought = [_WORDS.get(exported[1], ())] if exported and exported[1] in ALL_TYPES else _WORDS.values()
-    return [b'"%b"' % word.encode() for words in sought for word in words]
+    types = [exported[1]] if exported and exported[1] in ALL_TYPES else ALL_TYPES
+    return [b'"%b"' % word.encode() for each in types for word in _words(each)]
+
+
+def _words(resource_type: str) -> Sequence[str]:
+    """What tells that something of a resource is kept aside; of one that gives records, that it says something of others."""
+    if resource_type in (*REFERRED_TYPES, *LENDING_TYPES):
+        return (resource_type,)
+    found = declared(resource_type)
+    return tuple(found.lends) if isinstance(found, Resource) else ()

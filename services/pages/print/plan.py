@@ -98,36 +98,40 @@ class Plans:
             key=str(number),
             name=kept.subject[: 2 + SHOWN],
             time=time,
-            who=_who(kept, self._day),
+            who=who_of(kept, self._day),
             first=found[0] if found else "–",
             flags=found,
             states=tuple(states(kept)),
             pictures=tuple(self._drawings(number, kept)),
-            agenda=tuple(_raised(kept)),
+            agenda=tuple(raised_of(kept)),
         )
 
     def _drawings(self, number: int, kept: Kept) -> Iterator[Drawing]:
-        for curve in CURVES:
-            lines = [
-                Line(words, [(day, value) for day, value, _ in kept.values[method]])
-                for method, words in curve.lines
-                if kept.values.get(method)
-            ]
-            if lines:
-                last = ", ".join(f"{line.name} {line.points[-1][1]:.{curve.digits}f}" for line in lines)
-                guides = [Guide(at, name) for at, name in curve.guides]
-                said = f"{curve.caption}, over time; last: {last}."
-                yield self._drawing(
-                    f"{curve.name}-{number}", Trajectory(lines, guides, *curve.span, said), curve.caption
-                )
+        for curve, chart in curves_of(kept):
+            yield self._drawing(f"{curve.name}-{number}", chart, curve.caption)
 
     def _drawing(self, name: str, chart: Trajectory, caption: str) -> Drawing:
         self.pictures[name] = pictures.svg(specification(chart))
         return Drawing(name, caption, chart.description)
 
 
-def _who(kept: Kept, day: date) -> str:
-    """Age and sex, diseases, treatments."""
+def curves_of(kept: Kept) -> Iterator[tuple[Curve, Trajectory]]:
+    """What can be drawn of a patient."""
+    for curve in CURVES:
+        lines = [
+            Line(words, [(day, value) for day, value, _ in kept.values[method]])
+            for method, words in curve.lines
+            if kept.values.get(method)
+        ]
+        if lines:
+            last = ", ".join(f"{line.name} {line.points[-1][1]:.{curve.digits}f}" for line in lines)
+            guides = [Guide(at, name) for at, name in curve.guides]
+            said = f"{curve.caption}, over time; last: {last}."
+            yield curve, Trajectory(lines, guides, *curve.span, said)
+
+
+def who_of(kept: Kept, day: date) -> str:
+    """Age and sex, diseases, treatments, in words."""
     years = age(kept, day)
     words = {"male": ("boy", "man"), "female": ("girl", "woman")}.get(kept.sex or "", ("patient", "patient"))
     who = words[years is not None and years >= GROWN] + (f" of {years}" if years is not None else ", age not known")
@@ -135,6 +139,7 @@ def _who(kept: Kept, day: date) -> str:
     return " · ".join([who[0].upper() + who[1:], *diseases(kept), *treated])
 
 
-def _raised(kept: Kept) -> Iterator[str]:
+def raised_of(kept: Kept) -> Iterator[str]:
+    """What patient and family raised and nobody answered."""
     for topic, day in kept.raised:
         yield f"{topic}{f', raised on {in_words(day)}' if day else ''}, not answered yet"

@@ -137,3 +137,45 @@ def test_a_mark_of_the_byte_order_in_front_of_a_page_is_no_fault(
     faulty.faults.append(lambda asked: Answered(b"\xef\xbb\xbf" + page) if asked.path == "Patient" else None)
     pulled = pull_unit(north, "Patient")
     assert (pulled.complete, pulled.resources, pulled.counted) == (True, 7, True)
+
+
+def written(link: Json, how: str) -> Json:
+    """A link to the next page as somebody writes it."""
+    query = link["url"].partition("?")[2]
+    if how in ("Next", " next "):
+        return link | {"relation": how}
+    return link | {"url": f"{how}?{query}"}
+
+
+@pytest.mark.parametrize("how", ["Next", " next ", "", "Patient", "/fhir/Patient"])
+def test_a_next_link_is_followed_however_it_is_written(
+    faulty: FaultyHospital, make_site: Callable[..., Site], fhir: Any, pull_unit: Any, how: str
+) -> None:
+    """Relative to the page, to the server, to its host: each page is asked for once."""
+    faulty.put(*(fhir.patient(number) for number in range(7)))
+    server = {"base_url": faulty.base_url, "page_size": 3, "requests_per_second": 1000}
+    pages: list[str] = []
+
+    def link(asked: Asked) -> Answered | None:
+        if asked.path != "Patient" or asked.value("_summary") or asked.value("_lastUpdated").startswith("ge2"):
+            return None
+        page = faulty._page("Patient", asked)
+        pages.append(asked.value("page"))
+        return Answered(page | {"link": [written(each, how) for each in page["link"]]})
+
+    faulty.faults.append(link)
+    pulled = pull_unit(make_site(fhir=server, types=["Patient"]), "Patient")
+    assert (pulled.complete, pulled.resources) == (True, 7)
+    assert [page for page in pages if page] == ["3", "6"]
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("wait", ["1775572200000", "soon", "-3", ""])
+def test_what_passes_is_tried_again(
+    faulty: FaultyHospital, north: Site, pull_unit: Any, status: int, wait: str
+) -> None:
+    """A server that is slow, too early or too busy, with whatever it says of when."""
+    left = [Answered({}, status, {"Retry-After": wait} if wait else {})]
+    faulty.faults.append(lambda asked: left.pop() if asked.path == "Patient" and left else None)
+    pulled = pull_unit(north, "Patient")
+    assert (pulled.complete, pulled.resources, left) == (True, 7, [])

@@ -122,14 +122,17 @@ def ordinal(text: str | None) -> int | None:
 
 
 class Person:
-    """One person's current records, without those that others of them replace."""
+    """One person's current records, without those that others of them replace; or some of them, after others."""
 
-    def __init__(self, facts: Iterable[Fact]) -> None:
+    def __init__(self, facts: Iterable[Fact], before: "Person | None" = None) -> None:
         given = list(facts)
         replaced = {id_ for fact in given for id_ in fact.replaces}
         self.facts = [fact for fact in given if fact.id not in replaced]
         self.ids = {fact.id for fact in given}
-        self.record = next((fact for fact in self.facts if fact.type == "person"), None)
+        known = before.record if before is not None else None
+        self.record: Fact | None = next((fact for fact in self.facts if fact.type == "person"), known)
+        self.told: dict[int, str] = before.told if before is not None else {}
+        """What was told already, as hashes → the resource that told it first."""
         self.born = ordinal(self.record.birth_date) if self.record else None
         self.died = ordinal(self.record.death_date) if self.record else None
 

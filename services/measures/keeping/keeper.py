@@ -1,0 +1,239 @@
+"""Evaluates who is due, counts what became another by it, and says what nobody was told of yet."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, date, datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, or_, select, tuple_, update
+
+from mainstem.consumer.completeness import Extents, State
+from mainstem.consumer.ledger import consumer_offset
+from mainstem.database.locks import rights_of
+from schemas.feedback import FeedbackEvent, FeedbackEventType
+from schemas.outcomes import CORE_TYPES, fhir_types_of
+from services.measures.compile.from_registry import person_of
+from services.measures.keeping.noting import SITE, SUBJECT, Due, note, note_all, ready, take
+from services.measures.keeping.standing import Counted, Plan
+from services.measures.keeping.tables import KEY, POPULATIONS, metadata, plan, result, standing
+from services.registry.completeness import extents
+from services.registry.database import in_words, reading
+from services.registry.write import write
+
+AT_ONCE = 200
+"""Persons evaluated between two transactions."""
+Key = tuple[str, str, str, str, int]
+"""Site, measure, version, period, rate."""
+
+
+class Waiting(NamedTuple):
+    """A result nobody was told of."""
+
+    number: int
+    name: str
+    site: str
+    at: datetime
+    value: bytes
+
+
+class Keeper:
+    """Keeps the results of a plan in a registry's database."""
+
+    def __init__(self, engine: Engine, wanted: Plan, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._engine, self._plan, self._clock = engine, wanted, clock
+        self._rights = rights_of(engine)
+        self._counted = {(each.measure, each.version, each.period): each for each in wanted.counted}
+
+    def prepare(self) -> bool:
+        """Makes the tables; where they were made by other measures or periods, everybody is due. Says whether they were."""
+        with self._writing() as connection:
+            metadata.create_all(connection)
+            consumer_offset.create(connection, checkfirst=True)
+            known = connection.scalar(select(plan.c.checksum))
+            if known == self._plan.checksum:
+                return False
+            connection.execute(delete(plan))
+            connection.execute(insert(plan).values(id=1, checksum=self._plan.checksum))
+            note_all(connection)
+            return True
+
+    def clear(self, connection: Connection) -> None:
+        """Everybody is due, as if nobody had ever been evaluated. Results stay, to be counted anew: what was told is told."""
+        connection.execute(delete(standing))
+        note(connection, SITE, connection.scalars(select(result.c.site).distinct()).all())
+        note_all(connection)
+
+    def work(self, limit: int = AT_ONCE) -> int:
+        """Evaluates some who are due; where none is left, counts what became another. Returns for how many there was something to do."""
+        with reading(self._engine) as connection:
+            some = ready(connection, limit)
+        if some:
+            self._evaluate(some)
+            return len(some)
+        return self._count()
+
+    def work_off(self) -> int:
+        """All that can be done now."""
+        done = 0
+        while new := self.work():
+            done += new
+        return done
+
+    def _evaluate(self, some: Sequence[Due]) -> None:
+        """Reads without holding anybody up; writes what is still true."""
+        subjects = [each.name for each in some if each.kind == SUBJECT]
+        with reading(self._engine) as connection:
+            rows = {subject: list(self._rows(connection, subject)) for subject in subjects}
+        with self._writing() as connection:
+            taken = take(connection, some)
+            _mark_sites(connection, [each.name for each in taken if each.kind == SITE])
+            ours = sorted(each.name for each in taken if each.kind == SUBJECT)
+            _replace(connection, ours, [row for subject in ours for row in rows[subject]])
+
+    def _rows(self, connection: Connection, subject: str) -> Iterator[tuple[Any, ...]]:
+        """The person's standings, in the order of the columns."""
+        person = person_of(connection, subject)
+        if person is None:
+            return
+        site = next(str(record["site"]) for records in person.of.values() for record in records)
+        for each in self._plan.evaluate(person):
+            key = (each.measure, each.version, each.period, each.rate, subject, each.event, site)
+            yield (*key, *each.columns(), each.value, each.events, each.days)
+
+    def _count(self) -> int:
+        """Counts the results that may be others. One that is of no measure of ours any more stays as it was told."""
+        with self._writing() as connection:
+            stale = [_key(row) for row in connection.execute(select(*_columns(result)).where(result.c.stale))]
+            if not stale:
+                return 0
+            ours = {key for key in stale if key[1:4] in self._counted}
+            known, counts = extents(connection), _counts(connection, ours)
+            for key in sorted(ours):
+                self._keep(connection, key, self._content(key, counts.get(key), known))
+            connection.execute(update(result).where(result.c.stale).values(stale=False))
+            return len(stale)
+
+    def _content(self, key: Key, counts: Row[Any] | None, known: Extents) -> dict[str, Any]:
+        """What there is to tell, but for sequence and time. Where what every hospital has was never loaded there is no number."""
+        site, measure, version, period, rate = key
+        counted = self._counted[measure, version, period]
+        complete = _completeness(known, site, counted, self._clock().date())
+        lacking = any(state is State.NOT_LOADED and _everywhere(name) for name, state in complete.items())
+        populations, extra = _figures(counts, counted)
+        return {
+            "event": FeedbackEventType.MEASURED,
+            "site": site,
+            "measure": measure,
+            "version": version,
+            "rate": rate,
+            "period": {"name": period, "first": counted.first, "last": counted.last},
+            "populations": None if lacking else populations,
+            **({} if lacking else extra),
+            "completeness": {name: state.value for name, state in complete.items()},
+        }
+
+    def _keep(self, connection: Connection, key: Key, content: dict[str, Any]) -> None:
+        text = msgspec.json.encode(content).decode()
+        here = tuple_(*_columns(result)) == tuple_(*key)
+        number = select(func.coalesce(func.max(result.c.number), 0) + 1).scalar_subquery()
+        changed = {"content": text, "sequence": result.c.sequence + 1, "number": number, "computed": self._clock()}
+        connection.execute(
+            update(result).where(here, or_(result.c.content.is_(None), result.c.content != text)).values(changed)
+        )
+
+    def waiting(self, limit: int) -> list[Waiting]:
+        """Results that nobody was told of, in the order in which they became so."""
+        query = select(result).where(result.c.told < result.c.number).order_by(result.c.number).limit(limit)
+        with reading(self._engine) as connection:
+            return [_waiting(row) for row in connection.execute(query)]
+
+    def sent(self, numbers: Sequence[int]) -> None:
+        """The broker has these. One that became another since waits on."""
+        with self._writing() as connection:
+            connection.execute(update(result).where(result.c.number.in_(numbers)).values(told=result.c.number))
+
+    def telling(self) -> AbstractContextManager[None]:
+        """The right to tell, of one process at a time. Raises TemporaryError naming who has it."""
+        return self._rights.hold("telling-feedback", "telling results")
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with in_words(self._engine), self._engine.begin() as connection:
+            yield connection
+
+
+def _columns(table: Any) -> list[Any]:
+    return [table.c[name] for name in KEY]
+
+
+def _key(row: Sequence[Any]) -> Key:
+    site, measure, version, period, rate = row[: len(KEY)]
+    return site, measure, version, period, rate
+
+
+def _replace(connection: Connection, subjects: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """The standings of some persons, those they had and those they have; their results are to be counted."""
+    had = select(*_columns(standing)).where(standing.c.subject.in_(subjects)).distinct()
+    keys = {_key(row) for row in connection.execute(had)}
+    names = standing.c.keys()
+    places = [names.index(name) for name in KEY]
+    keys |= {_key([row[place] for place in places]) for row in rows}
+    connection.execute(delete(standing).where(standing.c.subject.in_(subjects)))
+    write(connection, standing, rows, replace=True)
+    _mark(connection, keys)
+
+
+def _mark(connection: Connection, keys: Iterable[Key]) -> None:
+    """To be counted anew."""
+    wanted = sorted(keys)
+    write(connection, result, [(*key, True, None, 0, 0, 0, None) for key in wanted], replace=False)
+    remaining = iter(wanted)
+    while some := list(islice(remaining, 500)):
+        connection.execute(update(result).where(tuple_(*_columns(result)).in_(some)).values(stale=True))
+
+
+def _mark_sites(connection: Connection, sites: Sequence[str]) -> None:
+    if sites:
+        connection.execute(update(result).where(result.c.site.in_(sites)).values(stale=True))
+
+
+def _counts(connection: Connection, keys: set[Key]) -> dict[Key, Row[Any]]:
+    """Sums of the standings, by key."""
+    by = _columns(standing)
+    sums = [func.sum(standing.c[name]).label(name) for name in POPULATIONS.values()]
+    extra = [func.sum(standing.c.events), func.sum(standing.c.days), func.avg(standing.c.value)]
+    labelled = [column.label(name) for column, name in zip(extra, ("events", "days", "mean"), strict=True)]
+    query = select(*by, *sums, *labelled).where(
+        standing.c.site.in_({key[0] for key in keys}), standing.c.measure.in_({key[1] for key in keys})
+    )
+    found = connection.execute(query.group_by(*by)).all()
+    return {_key(row): row for row in found}
+
+
+def _figures(counts: Row[Any] | None, counted: Counted) -> tuple[dict[str, int], dict[str, Any]]:
+    """The populations; and what else a rate or a level has. Nobody stands there where there is no sum."""
+    if counts is None:
+        return dict.fromkeys(counted.populations, 0), {}
+    row = counts._mapping
+    populations = {code: int(row[POPULATIONS[code]]) for code in counted.populations}
+    extra = {name: int(row[name]) for name in ("events", "days") if row[name] is not None}
+    return populations, extra | ({} if row["mean"] is None else {"mean": round(float(row["mean"]), 9)})
+
+
+def _completeness(known: Extents, site: str, counted: Counted, today: date) -> dict[str, State]:
+    first, last = date.fromisoformat(counted.first), date.fromisoformat(counted.last)
+    until = max(first, min(last, today))
+    return {name: known.answer(site, name, first, until).state for name in counted.record_types}
+
+
+def _everywhere(record_type: str) -> bool:
+    return not CORE_TYPES.isdisjoint(fhir_types_of(record_type))
+
+
+def _waiting(row: Row[Any]) -> Waiting:
+    content = msgspec.json.decode(row.content) | {"sequence": row.sequence, "computed": row.computed}
+    event = FeedbackEvent.model_validate(content)
+    name = f"{row.measure}/{row.version}/{row.period}/{row.rate}/{row.site}/{row.sequence}"
+    return Waiting(row.number, name, row.site, row.computed, event.model_dump_json(exclude_none=False).encode())

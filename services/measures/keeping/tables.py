@@ -1,0 +1,80 @@
+"""What is kept: who is due, where each person stands, the results, and by which measures."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text
+
+from services.registry.tables import instant
+
+metadata = MetaData()
+
+POPULATIONS = {
+    "initial-population": "initial_population",
+    "denominator": "denominator",
+    "denominator-exclusion": "denominator_exclusion",
+    "denominator-exception": "denominator_exception",
+    "numerator": "numerator",
+    "set-aside": "set_aside",
+    "unknown": "unknown",
+}
+"""By code of FHIR's measure-population, and two of ours, the column in which a person stands."""
+
+due = Table(
+    "feedback_due",
+    metadata,
+    Column("kind", Text, primary_key=True, comment="subject: evaluate the person. site: count its results anew."),
+    Column("name", Text, primary_key=True),
+    Column(
+        "mark",
+        Text,
+        nullable=False,
+        comment="Another each time it is noted: whoever evaluates takes what it read alone.",
+    ),
+    Column("topic", Text, nullable=False, comment="Evaluate when the registry is past this place; empty: at once."),
+    Column("partition", Integer, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    comment="Whose results may be others now.",
+)
+
+KEY = ("site", "measure", "version", "period", "rate")
+standing = Table(
+    "feedback_standing",
+    metadata,
+    Column("measure", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("period", Text, primary_key=True, comment="Its name: 2026-10."),
+    Column("rate", Integer, primary_key=True, autoincrement=False, comment="Which of the measure's rates, from 1."),
+    Column("subject", Text, primary_key=True),
+    Column("event", Text, primary_key=True, comment="The record that counts; empty where the person does."),
+    Column("site", Text, nullable=False),
+    *(
+        Column(name, Integer, nullable=False, comment="1 in, 0 not, or the measure has none.")
+        for name in POPULATIONS.values()
+    ),
+    Column("value", Double, comment="Of a level."),
+    Column("events", BigInteger, comment="Of a rate per person-time."),
+    Column("days", BigInteger, comment="Of a rate per person-time."),
+    Index("feedback_standing_subject", "subject"),
+    Index("feedback_standing_site", *KEY),
+    comment="Where each person stands in each measure and period.",
+)
+
+result = Table(
+    "feedback_result",
+    metadata,
+    *(Column(name, Integer if name == "rate" else Text, primary_key=True, autoincrement=False) for name in KEY),
+    Column("stale", Boolean, nullable=False, comment="To be counted anew."),
+    Column("content", Text, comment="What is told, JSON, but for sequence and time; null until it is counted."),
+    Column("sequence", BigInteger, nullable=False, comment="Rises with the content."),
+    Column("number", BigInteger, nullable=False, comment="Order of changes of all results."),
+    Column("told", BigInteger, nullable=False, comment="The number that the broker has."),
+    Column("computed", instant(), comment="When it became this, UTC."),
+    Index("feedback_result_number", "number"),
+    comment="Each site's results, with what is not told yet.",
+)
+
+plan = Table(
+    "feedback_plan",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("checksum", Text, nullable=False, comment="Of the measures and periods that the standings are of."),
+    comment="By which measures, their versions and periods the standings were made: one row.",
+)

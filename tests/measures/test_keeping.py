@@ -1,0 +1,194 @@
+"""Results kept up to date person by person: what incremental work gives is what everything anew gives; and what is told of it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from kept_results import DIABETES, NOW, WHOLE, YEAR, Network, diabetes, person, reading, visit
+from persons import value_sets
+from services_cases import subject_id
+from sqlalchemy import Engine, select
+
+from mainstem.consumer import Received
+from schemas.feedback import FeedbackEvent
+from services.measures.keeping.keeper import Keeper
+from services.measures.keeping.noting import note
+from services.measures.keeping.standing import Plan, official
+from services.measures.keeping.tables import due, result
+from services.measures.official import definition
+from services.registry.database import open_registry
+
+
+def counts(events: Iterable[FeedbackEvent]) -> list[tuple[str, int, dict[str, int] | None]]:
+    return [
+        (
+            each.site,
+            each.sequence,
+            each.populations and {"in": each.populations["denominator"], "met": each.populations["numerator"]},
+        )
+        for each in events
+    ]
+
+
+@pytest.fixture
+def north(registry: Engine) -> Network:
+    """North, loaded."""
+    network = Network(registry)
+    network.loaded()
+    network.keeper.work_off()
+    return network
+
+
+def test_a_result_follows_the_events_and_each_is_told_once(north: Network) -> None:
+    """Two with diabetes and no test; one is tested, corrected, withdrawn; one goes to another person."""
+    bring, keeper = north.brings, north.keeper
+
+    def then(*events: Received) -> Any:
+        bring(*events)
+        keeper.work_off()
+        waiting = keeper.waiting(100)
+        keeper.sent([each.number for each in waiting])
+        assert keeper.waiting(100) == []
+        return counts(FeedbackEvent.model_validate_json(each.value) for each in waiting)
+
+    people = [north.event(of(name)) for name in ("ada", "bea") for of in (person, visit, diabetes)]
+    assert then(*people) == [("north", 1, {"in": 2, "met": 2})]
+    assert then(north.event(reading("ada", 7))) == [("north", 2, {"in": 2, "met": 1})]
+    assert then(north.event(reading("ada", 7.5))) == []
+    assert then(north.event(reading("ada", 9.5))) == [("north", 3, {"in": 2, "met": 2})]
+    assert then(north.event(reading("ada", 8))) == [("north", 4, {"in": 2, "met": 1})]
+    assert then(north.event(reading("ada", 8), withdrawn=True)) == [("north", 5, {"in": 2, "met": 2})]
+    gone = [north.event(of("bea"), withdrawn=True) for of in (person, visit, diabetes)]
+    assert then(*gone) == [("north", 6, {"in": 1, "met": 1})]
+    gone = [north.event(of("ada"), withdrawn=True) for of in (person, visit, diabetes)]
+    assert then(*gone) == [("north", 7, {"in": 0, "met": 0})]
+
+
+def test_nobody_is_evaluated_before_the_registry_has_what_was_said(north: Network) -> None:
+    """The two consumers read apart: who is ahead waits."""
+    events = [north.event(of("ada")) for of in (person, visit, diabetes)]
+    north.feedback_sees(*events)
+    assert (north.keeper.work_off(), north.told()) == (0, [])
+    north.registry_has(*events)
+    north.keeper.work_off()
+    assert counts(north.told()) == [("north", 1, {"in": 1, "met": 1})]
+
+
+def test_what_is_noted_again_meanwhile_is_evaluated_again(north: Network) -> None:
+    """Between reading a person and writing, another event of theirs came: what was read is not written."""
+    north.brings(*(north.event(of("ada")) for of in (person, visit, diabetes)))
+    kept, plan_ = north.keeper, north.keeper._plan
+    late = [north.event(reading("ada", 7))]
+
+    def evaluate(someone: Any) -> Iterator[Any]:
+        found = list(plan_.evaluate(someone))
+        if late:
+            north.brings(late.pop())
+        yield from found
+
+    kept._plan = Plan(plan_.counted, (evaluate,))
+    assert kept.work() == 1
+    assert north.standings() == set()
+    kept.work_off()
+    assert counts(north.told()) == [("north", 1, {"in": 1, "met": 0})]
+
+
+def test_what_was_never_loaded_has_no_number(registry: Engine) -> None:
+    """Records of a type may stand there, and their load never came; a load makes it a number, and says which gaps it has."""
+    network = Network(registry)
+    network.loaded(watermarks={name: at for name, at in WHOLE.items() if name != "Observation"})
+    network.brings(*(network.event(of("ada")) for of in (person, visit, diabetes)))
+    network.keeper.work_off()
+    (event,) = network.told()
+    assert (event.populations, event.completeness["observation"]) == (None, "not loaded")
+    network.loaded(load="north/2", started=NOW + timedelta(hours=1))
+    network.keeper.work_off()
+    (event,) = network.told()
+    assert (event.sequence, event.populations and event.populations["denominator"]) == (2, 1)
+    assert event.completeness["observation"] == "not yet"
+
+
+def test_whoever_changes_what_is_no_event_notes_it(north: Network) -> None:
+    """Such as an exclusion that a site keeps: evaluated at once, and nothing told where nothing changed."""
+    north.brings(*(north.event(of("ada")) for of in (person, visit, diabetes)))
+    north.keeper.work_off()
+    north.keeper.sent([each.number for each in north.keeper.waiting(9)])
+    with north.engine.begin() as connection:
+        note(connection, "subject", [subject_id("ada"), subject_id("nobody")])
+    assert north.keeper.work_off() == 3
+    assert north.told() == []
+
+
+def test_other_measures_are_evaluated_for_everybody_and_what_was_told_stays(north: Network) -> None:
+    """A new version stands beside the old, whose result is not told as nought."""
+    north.brings(*(north.event(of("ada")) for of in (person, visit, diabetes)))
+    north.keeper.work_off()
+    older = definition("CMS122", 2025)
+    newer = Keeper(north.engine, official(older, "2025", YEAR, value_sets(older.groups, DIABETES.groups)), lambda: NOW)
+    assert (newer.prepare(), newer.prepare()) == (True, False)
+    newer.work_off()
+    told = [(each.version, each.populations and each.populations["denominator"]) for each in north.told()]
+    assert told == [("2026", 1), ("2025", 1)]
+
+
+STEP = st.tuples(
+    st.sampled_from(["ada", "bea", "cem"]),
+    st.sampled_from(["person", "visit", "diabetes", "test"]),
+    st.sampled_from(["say", "say", "say", "withdraw", "move", "evaluate"]),
+    st.sampled_from([None, "2026-03-02", "2025-12-31", "2026"]),
+    st.sampled_from([7, 9, 9.5, None]),
+)
+
+
+def content_of(name: str, kind: str, day: str | None, value: float | None) -> dict[str, Any]:
+    if kind == "person":
+        return person(name, born="1980-05-20" if value else "2009-06")
+    if kind == "visit":
+        return visit(name, day or "2026-06-01")
+    return diabetes(name) if kind == "diabetes" else reading(name, value or 5, day or "2026-04-01")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(STEP, max_size=30))
+def test_incremental_is_everything_anew(steps: Sequence[Any], tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Random histories: said, amended, withdrawn, gone over to another person, evaluated in between at random."""
+    engine = open_registry(f"sqlite:///{tmp_path_factory.mktemp('kept') / 'registry.db'}")
+    network = Network(engine)
+    network.loaded()
+    there: dict[str, dict[str, Any]] = {}
+    for name, kind, what, day, value in steps:
+        said = content_of(name, kind, day, value)
+        record = said["id"]
+        if what == "evaluate":
+            network.keeper.work()
+        elif what == "say":
+            there[record] = said | {"subject": there.get(record, said)["subject"]}
+            network.brings(network.event(there[record]))
+        elif record in there:
+            network.brings(network.event(there[record], withdrawn=True))
+            if what == "move":
+                there[record] = said | {"subject": subject_id("dan")}
+                network.brings(network.event(there[record]))
+            else:
+                del there[record]
+    network.keeper.work_off()
+    assert outcome(network) == anew(network)
+    engine.dispose()
+
+
+def outcome(network: Network) -> tuple[set[Any], set[Any]]:
+    with network.engine.connect() as connection:
+        assert connection.execute(select(due)).all() == []
+        contents = {row.content for row in connection.execute(select(result.c.content))}
+    return network.standings(), contents
+
+
+def anew(network: Network) -> tuple[set[Any], set[Any]]:
+    """From the registry alone, everybody."""
+    with network.engine.begin() as connection:
+        network.keeper.clear(connection)
+    network.keeper.work_off()
+    return outcome(network)
