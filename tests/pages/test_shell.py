@@ -13,7 +13,7 @@ from browser import browser, violations
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from services_cases import record_id, subject_id
-from services_story import NOW, fill, load_events, population
+from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
 from sqlalchemy import Engine
 from viewers import gate_for
 from waiting import wait_until
@@ -112,6 +112,21 @@ def test_no_page_has_a_barrier(role: Role, filled: Engine, tmp_path: Path) -> No
                 assert violations(tab) == [], (page, width)
                 assert tab.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (page, width)
     assert [each for each in said if not each.startswith("data:")] == []
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(300)
+def test_a_chart_without_anybody_unmeasured_has_no_barrier(small_registry: Engine, tmp_path: Path) -> None:
+    """A layer of a chart that has no marks is nameless: it is no symbol."""
+    days = [f"2026-{month:02}-10" for month in range(1, 11)]
+    whole = [(person(name), fibrosis(name)) for name in map(str, range(8))]
+    seen = [(visit(str(at), day), percentile(str(at), day, 40 + 3 * at)) for at in range(8) for day in days]
+    fill(small_registry, [record for pair in (*whole, *seen) for record in pair], load_events())
+    with serving(app_for(small_registry, tmp_path, Role.COORDINATOR)) as address, browser() as opened:
+        tab = opened.new_page()
+        tab.goto(address + "/measures/cf2")
+        tab.wait_for_selector("figure[data-state=drawn] svg")
+        assert violations(tab) == []
 
 
 @pytest.mark.browser

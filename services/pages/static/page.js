@@ -17,6 +17,10 @@ async function draw(figure) {
   for (const panel of specification.vconcat) panel.width = room;
   if (figure.drawn) figure.drawn.finalize();
   figure.drawn = await vegaEmbed(target, specification, OPTIONS);
+  for (const nothing of target.querySelectorAll('[role="graphics-symbol"]:not([aria-label])')) {
+    nothing.removeAttribute("role"); // a layer without marks has no name, and a symbol without a name is a riddle
+    nothing.removeAttribute("aria-roledescription");
+  }
   figure.dataset.state = "drawn";
 }
 
