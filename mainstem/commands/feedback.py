@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 group = typer.Typer(
     name="feedback",
-    help="The feedback pages: measures as control charts; pre-visit plans on paper.",
+    help="The feedback pages: measures as control charts; pre-visit plans and site reports on paper.",
     invoke_without_command=True,
 )
 Site = Annotated[str, typer.Option("--site", help="The site's id.", show_default=False)]
@@ -55,6 +55,21 @@ def plan(
     made = plan_of(current.registry_url, network=current.network, site=site, day=_day(day))
     _write(to, made.pdf())
     say(f"{to}: {made.plan.summary}")
+
+
+@group.command("report", epilog="Example: mainstem feedback report --site north --month 2026-10 --to october.pdf")
+def report(
+    site: Site,
+    to: To,
+    month: Annotated[str, typer.Option(help="The month, such as 2026-10.", show_default=False)],
+) -> None:
+    """Write a site's monthly report: a page a measure, one sentence, one action; and whether its data are whole."""
+    from services.pages.print.making import report_of
+
+    current = read_settings()
+    made = report_of(current.registry_url, network=current.network, site=site, month=month)
+    _write(to, made.pdf())
+    say(f"{to}: {made.report.summary}")
 
 
 @group.command("run", epilog="Example: mainstem feedback run --since 2026-09")
