@@ -54,7 +54,8 @@ def _lists(router: APIRouter, site: PageSite) -> None:
         """The sites that are theirs to see."""
         with site.registry() as connection:
             found = [each for each in completeness(connection) if viewer.sees(each.site)]
-        return site.render("sites.html", request, sites=found)
+        broken = [each for each in found if each.last_status in ("partial", "failed")]
+        return site.render("sites.html", request, sites=found, broken=broken)
 
     @router.get("/{site}")
     @seen_by(*TEAM)

@@ -190,3 +190,12 @@ def test_chart_is_there_without_scripts_and_in_words(visit: Visit) -> None:
     assert picture
     assert "Better, November 2025" in picture[2]
     assert 'role="img"' in visit().get(picture[1]).text
+
+
+def test_list_of_sites_shows_ones_own_and_begins_with_what_is_broken(visit: Visit) -> None:
+    """A team's own alone; the coordinator's with the load that failed."""
+    own, every = visit().get("/sites"), visit(Role.COORDINATOR).get("/sites")
+    assert (own.status_code, every.status_code) == (200, 200)
+    assert "/sites/northside" in own.text
+    assert "/sites/west" not in own.text
+    assert "Begin with the data of West" in every.text
