@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         default="all",
         pattern=r"^[A-Za-z0-9@., -]*$",
         description="Values that are derived: all, none, or names of `mainstem derive list`, separated by commas; a method's "
-        "new version beside the old as name@version.",
+        "new version beside the old as name@version. With none, nothing is flagged by checks of plausibility either.",
     )
     sites: Path = Field(default=Path("sites"), description="Folder of the site files.")
 

@@ -9,10 +9,16 @@ from sqlalchemy import delete, func, insert, select, update
 from mainstem.database import Database
 from mainstem.state import tables
 from schemas.errors import OperatorError
-from schemas.outcomes import record_type_of
+from schemas.outcomes import RECORD_TYPES, record_type_of
 from transforms.mapped import REF_BYTES
 
 _AT_ONCE = 10_000
+
+
+def _given_by(resource_type: str) -> list[str]:
+    """The record types a FHIR resource type becomes, or gives where it contains what has no other place."""
+    own = record_type_of(resource_type)
+    return [own] if own else [name for name, model in RECORD_TYPES.items() if resource_type in model.lenders]
 
 
 class Withheld(NamedTuple):
@@ -38,7 +44,7 @@ class Absences:
         their sources name them."""
         row, after = tables.record.c, b""
         source = b'"source":[{"type":"%b"' % resource_type.encode()
-        live = (row.site == site, row.type == record_type_of(resource_type), row.content.is_not(None))
+        live = (row.site == site, row.type.in_(_given_by(resource_type)), row.content.is_not(None))
         while True:
             own = func.coalesce(row.own_subject, row.subject)
             wanted = select(row.id, row.provenance, own).where(*live, row.id > after).order_by(row.id).limit(_AT_ONCE)

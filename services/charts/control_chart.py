@@ -1,8 +1,10 @@
 """A control chart as a Vega-Lite specification: shares with their limits above, whom they stand on as bars below."""
 
 from calendar import timegm
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from math import ceil, floor, log10
 from typing import Any
 
 import altair as alt
@@ -23,6 +25,8 @@ class Mark:
     seen: int
     measured: int
     met: int
+    value: float | None = None
+    """What the point shows; none: the share of those measured who met it."""
     lower: float | None = None
     upper: float | None = None
     hollow: bool = False
@@ -30,6 +34,32 @@ class Mark:
     sign: Sign = Sign.NONE
     number: str = ""
     """Written above the point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """From where to where values go, and how they are written; shares where nothing else is said."""
+
+    lowest: float = 0.0
+    highest: float = 1.0
+    format: str = ".0%"
+
+    @classmethod
+    def around(cls, values: Sequence[float]) -> "Axis":
+        """Whole steps of 1, 2 or 5 times a power of ten around some values."""
+        low, high = (min(values), max(values)) if values else (0.0, 1.0)
+        step = _step((high - low) or abs(high) or 1.0)
+        return cls(floor(low / step) * step, ceil(high / step) * step or step, ".0f" if step >= 1 else ".2f")
+
+    def ticks(self, few: bool) -> list[float]:
+        """Where it is labelled."""
+        parts = 2 if few else 4
+        return [self.lowest + (self.highest - self.lowest) * part / parts for part in range(parts + 1)]
+
+
+def _step(width: float) -> float:
+    power = 10.0 ** floor(log10(width / 4))
+    return next(times * power for times in (1, 2, 5, 10) if times * power >= width / 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +85,7 @@ class ControlChart:
     labels: Labels
     description: str
     """What it shows in words, for who does not see it."""
+    axis: Axis = Axis()
 
 
 def specification(chart: ControlChart, *, width: int = 820, compact: bool = False) -> dict[str, Any]:
@@ -71,22 +102,27 @@ def _shares(chart: ControlChart, compact: bool) -> Any:
     values = [_value(mark) for mark in chart.marks if mark.measured]
     base = alt.Chart(alt.InlineData(values=values))
     x = alt.X("middle:Q", scale=_time_scale(chart), axis=alt.Axis(labels=False, ticks=False, domain=False), title=None)
-    y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), axis=_share_axis(compact), title=None)
+    y = alt.Y(
+        "share:Q",
+        scale=alt.Scale(domain=[chart.axis.lowest, chart.axis.highest]),
+        axis=_share_axis(chart.axis, compact),
+        title=None,
+    )
     layers: list[Any] = []
     if chart.centre is not None:
-        layers += [*_limits(base, x, compact), _centre(chart.centre), *_line_names(chart, values, compact)]
+        layers += [*_limits(chart, base, x, compact), _centre(chart.centre), *_line_names(chart, values, compact)]
     layers.append(base.mark_line(color=INK, strokeWidth=1.1, opacity=0.55).encode(x=x, y=y))
-    layers.append(_points(base, chart.labels, compact).encode(x=x, y=y))
+    layers.append(_points(base, chart, compact).encode(x=x, y=y))
     if not compact:
         numbered = base.transform_filter("datum.number !== ''").mark_text(dy=-16, fontSize=13, fontWeight="bold")
         layers.append(numbered.encode(x=x, y=y, text="number:N", color=alt.Color("sign:N", scale=COLOURS, legend=None)))
     return alt.layer(*layers)
 
 
-def _share_axis(compact: bool) -> alt.Axis:
+def _share_axis(axis: Axis, compact: bool) -> alt.Axis:
     return alt.Axis(
-        format=".0%",
-        values=[0, 0.5, 1] if compact else [0, 0.25, 0.5, 0.75, 1],
+        format=axis.format,
+        values=axis.ticks(compact),
         minExtent=AXIS,
         maxExtent=AXIS,
         domain=False,
@@ -96,10 +132,10 @@ def _share_axis(compact: bool) -> alt.Axis:
     )
 
 
-def _limits(base: Any, x: alt.X, compact: bool) -> list[Any]:
+def _limits(chart: ControlChart, base: Any, x: alt.X, compact: bool) -> list[Any]:
     """The band between the limits, and its edges."""
     limited = base.transform_filter("datum.lower !== null")
-    y = alt.Y("lower:Q", axis=_share_axis(compact), title=None)
+    y = alt.Y("lower:Q", axis=_share_axis(chart.axis, compact), title=None)
     dashed = limited.mark_line(interpolate="step", color=GUIDE, strokeWidth=1, strokeDash=[3, 3])
     return [
         limited.mark_area(interpolate="step", color=BAND).encode(x=x, y=y, y2="upper:Q"),
@@ -126,7 +162,8 @@ def _line_names(chart: ControlChart, values: list[dict[str, Any]], compact: bool
     ]
 
 
-def _points(base: Any, labels: Labels, compact: bool) -> Any:
+def _points(base: Any, chart: ControlChart, compact: bool) -> Any:
+    labels = chart.labels
     sizes = (26, 48) if compact else (48, 92)
     colour = alt.Color("sign:N", scale=COLOURS, legend=None)
     return base.mark_point(strokeWidth=1.6, opacity=1).encode(
@@ -136,7 +173,7 @@ def _points(base: Any, labels: Labels, compact: bool) -> Any:
         size=alt.condition("datum.sign === 'none'", alt.value(sizes[0]), alt.value(sizes[1])),
         tooltip=[
             alt.Tooltip("period:N", title=labels.period),
-            alt.Tooltip("share:Q", title=labels.share, format=".0%"),
+            alt.Tooltip("share:Q", title=labels.share, format=chart.axis.format),
             alt.Tooltip("met:Q", title=labels.met),
             alt.Tooltip("measured:Q", title=labels.measured),
             alt.Tooltip("unmeasured:Q", title=labels.unmeasured),
@@ -194,6 +231,7 @@ def _instant(day: date) -> int:
 
 def _value(mark: Mark) -> dict[str, Any]:
     """The mark as the specification's data: three tenths of its period are bar on either side of its middle."""
+    share = mark.met / mark.measured if mark.value is None and mark.measured else mark.value
     middle = mark.start + (mark.end - mark.start) // 2
     aside = (mark.end - mark.start) * 3 // 10
     return {
@@ -201,7 +239,7 @@ def _value(mark: Mark) -> dict[str, Any]:
         "from": _instant(middle - aside),
         "to": _instant(middle + aside),
         "period": mark.label,
-        "share": mark.met / mark.measured if mark.measured else None,
+        "share": share,
         "lower": mark.lower,
         "upper": mark.upper,
         "met": mark.met,

@@ -17,6 +17,8 @@ class Subgroup:
     """The denominator: patients, or the room for events (patient days, child-years)."""
     readings: tuple[float, ...] = ()
     """The single readings, where the point is their mean or their spread."""
+    spread: float | None = None
+    """The standard deviation of the readings, where of these only their number `n`, their mean `y` and it are known."""
     centre: float | None = None
     sigma: float | None = None
     """Centre and sigma from elsewhere, where only the rules are applied."""

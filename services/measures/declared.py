@@ -1,9 +1,17 @@
-"""What a measure by populations declares: who is in, who is left out, who met it; and how the counts follow."""
+"""What a measure declares: who is in, who is left out, who met it; what it is for and how it is shown; and how the counts follow."""
 
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from hashlib import sha256
 from typing import Literal
 
+from services.measures.language.codes import CodeSet
+from services.measures.language.events import Field, Series
+from services.measures.language.moments import PERIOD, Span
+from services.measures.language.nodes import Periodic, found_in
 from services.measures.language.truths import AnyOf, Named, Surely, Truth, all_of, not_
+from services.measures.language.vocabulary import set_aside
 
 NOBODY = Named("Nobody", AnyOf(()))
 
@@ -67,3 +75,125 @@ class Definition:
     direction: Literal["increase", "decrease"]
     """Which way is better."""
     groups: tuple[Populations, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A version of a definition. From the second on, charts begin a new phase with it."""
+
+    version: str
+    since: str
+    """The month from which it counts: `2026-10`."""
+    what: str
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure of the network. Texts are in plain words, for patients and families too."""
+
+    id: str
+    owner: str
+    """Who answers for the definition."""
+    title: str
+    question: str
+    people: tuple[str, str]
+    """Whom it counts: one, several."""
+    achievement: str
+    """What is wanted of them, after "had"; of a rate what is counted; of a level what is measured."""
+    rationale: str
+    sources: tuple[str, ...]
+    direction: Literal["increase", "decrease"]
+    """Which way is better."""
+    chart: Literal["p", "pp", "u", "i", "xbar"]
+    cohort: Named
+    """Whose measure it is: people of any age, seen or not."""
+    among: Series
+    """The events of a period that make a person, or each of themselves, count in it."""
+    who: Populations
+    changes: tuple[Change, ...]
+    """Its versions, the first one first."""
+    unknown: str
+    """Who counts beside the chart, in words."""
+    per: Literal["person", "event", "person-time"] = "person"
+    target: Decimal | None = None
+    """What is wanted of the network: a share, a rate or a level."""
+    minimum: int = 5
+    """Below so many in a period a point says little."""
+    strata: tuple[str, ...] = ("sex", "race", "ethnicity", "language")
+    """Besides the site."""
+    attribution: str = (
+        "The site of the last visit of the period, while the site has the person enrolled or enrols nobody"
+    )
+    value: Field | None = None
+    """Of a level: the number of each."""
+    unit: str = ""
+    events: Series | None = None
+    """Of a rate: what is counted."""
+    time: Span | None = None
+    """Of a rate: when it could happen to somebody."""
+    per_years: int = 100
+    """Of a rate: events in so many years of one person."""
+
+    def __post_init__(self) -> None:
+        charts = {"share": ("p", "pp"), "rate": ("u",), "level": ("i", "xbar")}[self.kind]
+        if self.chart not in charts:
+            raise ValueError(f"{self.id}: a {self.kind} is drawn as {' or '.join(charts)}, not as {self.chart}")
+        if self.kind == "rate" and (self.events is None or self.time is None):
+            raise ValueError(f"{self.id}: a rate needs `events` and `time`")
+        if not self.changes:
+            raise ValueError(f"{self.id}: it has no version: give `changes`")
+        if not Periodic()(self.among):
+            raise ValueError(f"{self.id}: `among` must ask for the period: in_period()")
+
+    @property
+    def version(self) -> str:
+        """The present one."""
+        return self.changes[-1].version
+
+    @property
+    def slug(self) -> str:
+        """Its name in addresses: `cf2`."""
+        return self.id.replace("-", "").lower()
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Which way is better."""
+        return self.direction == "increase"
+
+    @property
+    def kind(self) -> Literal["share", "rate", "level"]:
+        """What a point of its chart is."""
+        return "rate" if self.per == "person-time" else "share" if self.value is None else "level"
+
+    @property
+    def aside(self) -> Named:
+        """Whom the site has excluded for the time of the period."""
+        return set_aside(self.id, PERIOD)
+
+    @cached_property
+    def truths(self) -> dict[str, Truth]:
+        """What is asked of each person or event: FHIR's populations without those set aside, these, and those in doubt."""
+        members, aside = self.who.members(), Surely(self.aside)
+        counted: dict[str, Truth] = {name: all_of(truth, not_(aside)) for name, truth in members.items()}
+        return counted | {
+            "set-aside": all_of(members["initial-population"], aside),
+            "unknown": all_of(self.who.in_doubt(), not_(aside)),
+        }
+
+    @cached_property
+    def records(self) -> tuple[str, ...]:
+        """The record types it reads besides the person."""
+        parts = (self.cohort, self.among, self.who, self.value, self.events, self.time)
+        return tuple(dict.fromkeys(each.record for each in found_in(parts, Series)))
+
+    @cached_property
+    def code_sets(self) -> tuple[CodeSet, ...]:
+        """The code sets it asks for."""
+        parts = (self.cohort, self.among, self.who, self.value, self.events, self.time)
+        return tuple(sorted(set(found_in(parts, CodeSet)), key=lambda each: each.id))
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of what it computes, code sets and all: another is another version."""
+        parts = (self.per, self.cohort, self.among, self.who, self.value, self.events, self.time, self.per_years)
+        return sha256(repr(parts).encode()).hexdigest()

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from schemas.errors import OperatorError
-from services.measures.language.codes import Code, Codes
+from services.measures.language.codes import Code, Codes, CodeSet
 
 OID = "urn:oid:"
 
@@ -52,9 +52,11 @@ class ValueSets:
         return frozenset(pair for each in wanted for pair in self._pairs(each))
 
     def _pairs(self, wanted: Codes) -> Iterable[tuple[str, str]]:
-        return (
-            [(wanted.system, wanted.code)] if isinstance(wanted, Code) else self.named(wanted.oid, wanted.title).codes
-        )
+        if isinstance(wanted, Code):
+            return [(wanted.system, wanted.code)]
+        if isinstance(wanted, CodeSet):
+            return [(each.system, each.code) for each in wanted.codes]
+        return self.named(wanted.oid, wanted.title).codes
 
     def named(self, name: str, title: str = "") -> Expanded:
         """The set of a url (`url|version` for that version alone), an OID or `urn:oid:…`. OperatorError where there is none."""
@@ -72,6 +74,10 @@ class ValueSets:
                 "Add the expansion of the version that is asked for, or ask for the one that is there.",
             )
         return found
+
+
+NONE = ValueSets(Path(), {})
+"""For measures that ask for none."""
 
 
 class _Contained(msgspec.Struct):

@@ -4,19 +4,29 @@ import csv
 import io
 from typing import Any
 
-from services.charts.control_chart import ControlChart, Mark, specification
+from services.charts.control_chart import Axis, ControlChart, Mark, specification
 from services.charts.look import Sign
+from services.measures.declared import Measure
 from services.pages.periods import Row
 from services.pages.results import Note, Series
 from services.pages.wording import chart_labels
 
 
-def chart_of(series: Series, *, compact: bool = False) -> dict[str, Any]:
+def chart_of(series: Series, measure: Measure, *, compact: bool = False) -> dict[str, Any]:
     """The series' chart as a Vega-Lite specification."""
     centre = series.chart.centre if series.chart else None
     marks = tuple(_mark(row, series) for row in series.rows)
+    axis = Axis() if measure.kind == "share" else _axis(series, zero=measure.kind == "rate")
     said = " ".join([f"Control chart of {series.title}: {series.headline}", *(_told(note) for note in series.notes)])
-    return specification(ControlChart(marks, centre, chart_labels(centre), said), compact=compact)
+    return specification(ControlChart(marks, centre, chart_labels(measure, centre), said, axis), compact=compact)
+
+
+def _axis(series: Series, *, zero: bool) -> Axis:
+    """From the lowest to the highest of points and limits, rounded to what is read easily; a rate from nothing."""
+    points = [row.point for row in series.rows if row.point]
+    told = [value for point in points for value in (point.lower, point.upper) if value is not None]
+    told += [row.value for row in series.rows if row.value is not None]
+    return Axis.around([*told, 0.0] if zero else told)
 
 
 def figures_of(series: Series) -> str:
@@ -24,12 +34,12 @@ def figures_of(series: Series) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        ["start", "end", "complete", "seen", "measured", "met", "share", "centre", "lower", "upper", "signals"]
+        ["start", "end", "complete", "seen", "measured", "met", "value", "centre", "lower", "upper", "signals"]
     )
     for row in series.rows:
         lines = (row.point.centre, row.point.lower, row.point.upper) if row.point else (None, None, None)
         told = "; ".join(note.text for note in series.notes if note.number in row.notes)
-        counts = (row.seen, row.measured, row.met, row.proportion)
+        counts = (row.seen, row.measured, row.met, row.value)
         writer.writerow([row.start, row.end, "yes" if row.complete else "no", *counts, *lines, told])
     return out.getvalue()
 
@@ -47,6 +57,7 @@ def _mark(row: Row, series: Series) -> Mark:
         seen=row.seen,
         measured=row.measured,
         met=row.met,
+        value=row.value,
         lower=row.point.lower if row.point else None,
         upper=row.point.upper if row.point else None,
         hollow=row.small or not row.complete,

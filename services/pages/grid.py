@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.charts.icons import Assurance, Variation, assurance, variation
-from services.measures.measure import Measure
+from services.measures.declared import Measure
 from services.pages.results import RULES, Note, Results, Series
+from services.pages.wording import shown
 from services.registry.completeness import SiteCompleteness
 
 
@@ -86,11 +87,11 @@ def _of(measure: Measure, series: Series) -> Cell:
         return Cell(measure, _why(series), None, "", None, None)
     old = row is not next(row for row in reversed(series.rows) if row.complete)
     if series.chart is None:
-        return Cell(measure, f"{row.proportion:.0%}", row.measured, row.label, None, None, old)
+        return Cell(measure, shown(row.value, measure), row.measured, row.label, None, None, old)
     direction = measure.higher_is_better
     return Cell(
         measure,
-        f"{row.proportion:.0%}",
+        shown(row.value, measure),
         row.measured,
         row.label,
         variation(series.chart, series.chart.signals(RULES), higher_is_better=direction),

@@ -1,6 +1,6 @@
 """The page of a measure: its sentence, its control charts, the figures, what is not known; its charts as pictures and their figures as CSV too."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 from fastapi.responses import HTMLResponse
@@ -9,8 +9,10 @@ from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
 from services.access.viewers import EVERYBODY, Viewer
 from services.charts import pictures
+from services.charts.limits import kinds
+from services.measures.compile.words import definition_of
+from services.measures.declared import Measure
 from services.measures.library import measures
-from services.measures.measure import Measure
 from services.pages.charting import chart_of, figures_of
 from services.pages.periods import SMALL
 from services.pages.results import Results, Series, results_of
@@ -28,26 +30,39 @@ def routes(site: PageSite) -> APIRouter:
         with site.registry() as connection:
             return seen_by_viewer(results_of(connection, measure_named(slug), site.network, site.clock()), viewer)
 
+    def drawn_for(slug: str, viewer: Viewer, site: str) -> dict[str, Any]:
+        found = results(slug, viewer)
+        return chart_of(_series(found, site), found.measure)
+
     @router.get("")
     @seen_by(*EVERYBODY)
     def page(slug: Slug, request: Request, viewer: CurrentViewer) -> HTMLResponse:
         """The measure's page."""
         found = results(slug, viewer)
         drawn = [series for series in (found.network, *found.sites) if series.drawn]
-        charts = {series.name: chart_of(series, compact=bool(series.name)) for series in drawn}
-        return site.render("measure.html", request, results=found, measure=found.measure, charts=charts, small=SMALL)
+        charts = {series.name: chart_of(series, found.measure, compact=bool(series.name)) for series in drawn}
+        return site.render(
+            "measure.html",
+            request,
+            results=found,
+            measure=found.measure,
+            charts=charts,
+            small=SMALL,
+            definition=definition_of(found.measure),
+            convention=kinds()[found.measure.chart],
+        )
 
     @router.get("/chart.svg")
     @seen_by(*EVERYBODY)
     def chart_svg(slug: Slug, viewer: CurrentViewer, site: str = "") -> Response:
         """The network's chart, or a site's, as a picture."""
-        return Response(pictures.svg(chart_of(_series(results(slug, viewer), site))), media_type="image/svg+xml")
+        return Response(pictures.svg(drawn_for(slug, viewer, site)), media_type="image/svg+xml")
 
     @router.get("/chart.png")
     @seen_by(*EVERYBODY)
     def chart_png(slug: Slug, viewer: CurrentViewer, site: str = "") -> Response:
         """The network's chart, or a site's, as a picture."""
-        return Response(pictures.png(chart_of(_series(results(slug, viewer), site))), media_type="image/png")
+        return Response(pictures.png(drawn_for(slug, viewer, site)), media_type="image/png")
 
     @router.get("/chart.csv")
     @seen_by(*EVERYBODY)

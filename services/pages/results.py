@@ -7,12 +7,15 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
-from services.charts.chart import BASELINE, Chart, Phase, draw
+from services.charts.chart import BASELINE, Approval, Chart, Phase, draw
 from services.charts.ladder import Rung, rung
 from services.charts.patterns import Rule, Signal
 from services.charts.point import Subgroup
-from services.measures.evaluate import NEEDED, Counts, Known, Period, evaluate, known, last_visit
-from services.measures.measure import Measure
+from services.measures.compile.memory import Period
+from services.measures.declared import Measure
+from services.measures.evaluate.counts import NETWORK, Cohort, Counts, cohorts, evaluate, last_day, needed_types
+from services.measures.evaluate.periods import Step, periods
+from services.measures.evaluate.sentences import YEAR_DAYS
 from services.pages.explaining import explain
 from services.pages.periods import Row, rows_of, typical
 from services.pages.wording import headline, title_of
@@ -42,14 +45,15 @@ class Series:
 
     name: str
     title: str
-    period: Period
+    period: Step
     rows: tuple[Row, ...]
     chart: Chart | None
     """None where there are too few patients even in a quarter: then the points alone are shown."""
     notes: tuple[Note, ...]
     headline: str
     site: SiteCompleteness | None
-    known: Known | None
+    known: Cohort | None
+    lacking: tuple[str, ...] = ()
 
     @property
     def drawn(self) -> bool:
@@ -59,7 +63,7 @@ class Series:
     @property
     def missing(self) -> list[str]:
         """Resource types the site never loaded: its figures cannot be known."""
-        return missing_types(self.site) if self.site else []
+        return list(self.lacking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +90,21 @@ class _Evaluated:
     since: str
     until: str
     loaded: Mapping[str, SiteCompleteness]
-    known: Mapping[str, Known]
-    counts: Mapping[Period, Sequence[Counts]]
+    known: Mapping[str, Cohort]
+    counts: Mapping[Step, Sequence[Counts]]
 
     @property
     def sites(self) -> list[str]:
         """Everyone who announced a load, has patients of the cohort or saw some."""
-        return sorted(self.loaded.keys() | self.known.keys() | {count.site for count in self.counts["month"]})
+        here = {count.site for count in self.counts["month"]} - {NETWORK}
+        return sorted(self.loaded.keys() | self.known.keys() | here)
 
     def missing(self, site: str) -> list[str]:
         """Resource types the measure needs and the site never loaded."""
-        return missing_types(self.loaded[site]) if site in self.loaded else []
+        if site not in self.loaded:
+            return []
+        types = self.loaded[site].types
+        return [name for name in needed_types(self.measure) if types[name].state == "not loaded"]
 
 
 def results_of(connection: Connection, measure: Measure, network: str, now: datetime) -> Results:
@@ -106,52 +114,71 @@ def results_of(connection: Connection, measure: Measure, network: str, now: date
     found = _evaluated(connection, measure, loaded, as_of.date().isoformat())
     telling = [site for site in found.sites if not found.missing(site)]
     where = f"Across {len(telling)} sites" if len(telling) > 1 else "In the network"
-    sites = tuple(_series(found, site, title_of(site), f"At {title_of(site)}", [site]) for site in found.sites)
-    return Results(measure, _series(found, "", network, where, found.sites), sites, as_of)
+    sites = tuple(_series(found, site, title_of(site), f"At {title_of(site)}") for site in found.sites)
+    return Results(measure, _series(found, NETWORK, network, where), sites, as_of)
 
 
 def _evaluated(
     connection: Connection, measure: Measure, loaded: Mapping[str, SiteCompleteness], until: str
 ) -> _Evaluated:
-    last = last_visit(connection, measure, until=until) or until
-    since = f"{int(last[:4]) - YEARS_BEFORE}-01"
-    counts: dict[Period, list[Counts]] = {
-        "month": evaluate(connection, measure, "month", since=since, until=until),
-        "quarter": evaluate(connection, measure, "quarter", since=since, until=until),
+    last = last_day(connection, measure, until)
+    since = f"{int((last or until)[:4]) - YEARS_BEFORE}-01"
+    months, quarters = periods("month", since, until), periods("quarter", since, until)
+    both = evaluate(connection, measure, months | quarters) if last else []
+    counts: dict[Step, list[Counts]] = {
+        "month": [count for count in both if count.period in months],
+        "quarter": [count for count in both if count.period in quarters],
     }
-    cohort = {site.site: site for site in known(connection, measure, since=since, until=until)}
+    shown = Period(date.fromisoformat(since + "-01"), date.fromisoformat(until))
+    cohort = {site.site: site for site in cohorts(connection, measure, shown)}
     return _Evaluated(measure, since, until, loaded, cohort, counts)
 
 
-def _series(found: _Evaluated, name: str, title: str, where: str, sites: Sequence[str]) -> Series:
-    """The series of some sites together; by quarter where a typical month is small, without limits where a quarter is too."""
-    ours = {period: [count for count in counts if count.site in sites] for period, counts in found.counts.items()}
+def _series(found: _Evaluated, name: str, title: str, where: str) -> Series:
+    """The series of a site, or of all together; by quarter where a typical month is small, without limits where a quarter is too."""
+    ours = {period: [count for count in counts if count.site == name] for period, counts in found.counts.items()}
     step = rung(typical(ours["month"]), typical(ours["quarter"]))
-    period: Period = "month" if step is Rung.MONTH else "quarter"
-    rows = rows_of(ours[period], period, found.since, found.until)
+    period: Step = "month" if step is Rung.MONTH else "quarter"
+    rows = rows_of(found.measure, ours[period], period, found.since, found.until)
     drawn = [row for row in rows if row.measured and row.complete]
     chart = _chart(drawn, found.measure) if drawn and step is not Rung.RUN else None
     notes: tuple[Note, ...] = ()
     if chart:
         rows, notes = _annotated(rows, drawn, chart, found.measure, period)
     said = headline(found.measure, where, rows, found.since)
-    if (lacking := found.missing(name)) and not any(row.seen for row in rows):
+    lacking = found.missing(name)
+    if lacking and not any(row.seen for row in rows):
         said = f"{where}, nothing is known yet: {', '.join(lacking)} not loaded."
-    return Series(name, title, period, rows, chart, notes, said, found.loaded.get(name), found.known.get(name))
+    return Series(
+        name, title, period, rows, chart, notes, said, found.loaded.get(name), found.known.get(name), tuple(lacking)
+    )
 
 
 def _chart(drawn: Sequence[Row], measure: Measure) -> Chart:
-    subgroups = [Subgroup(row.met, row.measured) for row in drawn]
-    return draw(measure.chart, subgroups, phases=[Phase(baseline=BASELINE)])
+    """A version of the definition from the second on begins a phase, with lines of its own."""
+    subgroups = [_subgroup(row, measure) for row in drawn]
+    phases = [Phase(baseline=BASELINE)]
+    for change in measure.changes[1:]:
+        place = next((at for at, row in enumerate(drawn) if row.start.isoformat()[:7] >= change.since), None)
+        if place is not None and place > phases[-1].first:
+            approval = Approval(measure.owner, f"version {change.version} of the definition: {change.what}")
+            phases.append(Phase(place, BASELINE, approval))
+    return draw(
+        measure.chart, subgroups, phases=phases, target=None if measure.target is None else float(measure.target)
+    )
 
 
-def missing_types(site: SiteCompleteness) -> list[str]:
-    """Resource types a measure needs and the site never loaded."""
-    return [name for name in NEEDED if site.types[name].state == "not loaded"]
+def _subgroup(row: Row, measure: Measure) -> Subgroup:
+    counts = row.counts
+    if measure.kind == "share":
+        return Subgroup(counts.met, counts.measured)
+    if measure.kind == "rate":
+        return Subgroup(counts.events, counts.days / YEAR_DAYS / measure.per_years)
+    return Subgroup(row.value, counts.measured, spread=counts.spread)
 
 
 def _annotated(
-    rows: Sequence[Row], drawn: Sequence[Row], chart: Chart, measure: Measure, period: Period
+    rows: Sequence[Row], drawn: Sequence[Row], chart: Chart, measure: Measure, period: Step
 ) -> tuple[tuple[Row, ...], tuple[Note, ...]]:
     """The rows with their points and the numbers of the notes they are part of, and the notes."""
     groups = _grouped(chart.signals(RULES))
@@ -178,7 +205,7 @@ def _grouped(signals: Iterable[Signal]) -> list[tuple[Signal, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def _note(number: int, group: Sequence[Signal], drawn: Sequence[Row], measure: Measure, period: Period) -> Note:
+def _note(number: int, group: Sequence[Signal], drawn: Sequence[Row], measure: Measure, period: Step) -> Note:
     when = [
         drawn[s.first].label if s.first == s.last else f"{drawn[s.first].label} to {drawn[s.last].label}" for s in group
     ]

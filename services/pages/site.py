@@ -17,7 +17,7 @@ from services.access.gate import FORM_TOKEN, Gate
 from services.access.viewers import Role
 from services.pages.glossary import Glossary
 from services.pages.navigation import entries_for
-from services.pages.wording import day, freshness, percent, title_of
+from services.pages.wording import day, freshness, shown, title_of
 from services.registry.database import reading
 
 
@@ -60,5 +60,5 @@ class PageSite:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        made.filters |= {"percent": percent, "freshness": freshness, "title_of": title_of, "day": day}
+        made.filters |= {"shown": shown, "freshness": freshness, "title_of": title_of, "day": day}
         return made

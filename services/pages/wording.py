@@ -5,28 +5,35 @@ from datetime import UTC, date
 
 from schemas.loads import LoadEventType
 from services.charts.control_chart import Labels
-from services.measures.measure import Measure
+from services.measures.declared import Measure
+from services.measures.evaluate.counts import Counts
+from services.measures.evaluate.sentences import sentence
 from services.pages.periods import Row
 from services.registry.completeness import SiteCompleteness
 
 
-def chart_labels(centre: float | None) -> Labels:
+def chart_labels(measure: Measure, centre: float | None) -> Labels:
     """A control chart's texts."""
+    rate = measure.kind == "rate"
     return Labels(
         period="When",
-        share="Share",
-        met="Reached it",
-        measured="Measured",
-        unmeasured="Seen, not measured",
-        centre="" if centre is None else f"average {centre:.0%}",
+        share={"share": "Share", "rate": f"In {measure.per_years} years", "level": "Value"}[measure.kind],
+        met="Events" if rate else "Reached it",
+        measured="Followed" if rate else "Measured",
+        unmeasured="Not followed" if rate else "Seen, not measured",
+        centre="" if centre is None else f"average {shown(centre, measure)}",
         upper="upper limit",
         lower="lower limit",
     )
 
 
-def percent(share: float | None) -> str:
-    """A proportion for people."""
-    return "–" if share is None else f"{share:.0%}"
+def shown(value: float | None, measure: Measure) -> str:
+    """What a point shows, for people: a share in per cent, a rate or a level with one decimal."""
+    if value is None:
+        return "–"
+    if measure.kind == "share":
+        return f"{value:.0%}"
+    return f"{value:.1f}{f' {measure.unit}' if measure.unit else ''}"
 
 
 def title_of(site: str) -> str:
@@ -51,11 +58,9 @@ def headline(measure: Measure, where: str, rows: Sequence[Row], since: str) -> s
     seen = [row for row in rows if row.seen]
     row = next((row for row in reversed(seen) if row.complete), seen[-1] if seen else None)
     if row is None:
-        return measure.sentence(
-            where, f"the time since {date.fromisoformat(since + '-01'):%B %Y}", measured=0, met=0, unmeasured=0
-        )
-    when = row.label if row.complete else f"{row.label} so far"
-    return measure.sentence(where, when, measured=row.measured, met=row.met, unmeasured=row.unmeasured)
+        when = f"the time since {date.fromisoformat(since + '-01'):%B %Y}"
+        return sentence(measure, where, when, Counts("", "", 0, 0, 0))
+    return sentence(measure, where, row.label if row.complete else f"{row.label} so far", row.counts)
 
 
 def day(moment: date) -> str:

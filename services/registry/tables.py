@@ -233,6 +233,22 @@ load = Table(
 SAID = {"said": True}
 """Of tables that hold what people say on the pages: whoever serves those adds to them."""
 
+set_aside = Table(
+    "set_aside",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("site", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("measure", Text, nullable=False, comment="The measure's id."),
+    Column("reason", Text, nullable=False, comment="Coded: why."),
+    Column("since_date", Text, nullable=False, comment="Local date from which it holds."),
+    Column("until_date", Text, nullable=False, comment="Local date up to which it holds: then it expires."),
+    Column("by", Text, nullable=False, comment="Role of who decided it at the site."),
+    Index("set_aside_subject", "site", "subject"),
+    comment="Persons whom a site has excluded from a measure for a time. Said here, not in the stream: a rebuild keeps it.",
+    info=SAID,
+)
+
 test_of_change = Table(
     "test_of_change",
     metadata,

@@ -416,3 +416,16 @@ FIRST = [visit(cms159.CONTACT, "2025-02-10"), result(cms159.PHQ9, "2025-02-10", 
 )
 def test_depression_remission(records: list[Any], outcome: str) -> None:
     assert _outcome("CMS159", 2026, *records) == outcome
+
+
+def test_until_2025_a_reading_counts_at_a_visit_alone() -> None:
+    """The published logic of 2025 asks for the visit's class; that of 2026 takes a reading that names no visit too."""
+    for year, alone in ((2025, IN), (2026, MET)):
+        seen = visit(c.OFFICE, f"{year}-03-01", id="r-seen", class_code="AMB")
+        known = [ADULT, seen, HYPERTENSIVE]
+        assert _outcome("CMS165", year, *known, _pressure(f"{year}-03-01", 120, 80)) == alone
+        assert _outcome("CMS165", year, *known, _pressure(f"{year}-03-01", 120, 80, encounter="r-seen")) == MET
+        emergency = visit(c.OFFICE, f"{year}-04-01", id="r-emergency", class_code="EMER")
+        there = _pressure(f"{year}-04-01", 150, 95, encounter="r-emergency")
+        at_visit = _pressure(f"{year}-03-01", 120, 80, encounter="r-seen")
+        assert _outcome("CMS165", year, *known, emergency, at_visit, there) == (MET if year == 2025 else IN)

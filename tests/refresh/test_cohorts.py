@@ -422,3 +422,27 @@ def test_where_everybody_is_read_a_combined_patient_is_asked_for_by_id(
     clinic.faults.clear()
     clinic.put(patient(2, "2026-05-01T00:00:00Z"))
     assert lhn.refresh(path, mode="full").types["Patient"].unmerged == 1
+
+
+def test_a_report_that_is_gone_takes_the_results_with_it_that_stood_in_it_alone(
+    lhn: Network, faulty: FaultyHospital, site: Any
+) -> None:
+    """What a proven full read lacks; results that are resources of their own stay."""
+    value = {"value": 12.5, "unit": "g/dL", "system": "http://unitsofmeasure.org", "code": "g/dL"}
+    result = {
+        "resourceType": "Observation",
+        "id": "o1",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "718-7"}]},
+        "valueQuantity": value,
+    }
+    whose = {"subject": {"reference": "Patient/kid-1"}, "effectiveDateTime": "2026-03-01"}
+    for number in (1, 2):
+        report = {"resourceType": "DiagnosticReport", "id": f"dr-{number}", "status": "final", **whose}
+        faulty.put({**report, "meta": {"lastUpdated": MARCH}, "contained": [result], "result": [{"reference": "#o1"}]})
+    faulty.put({**result, "meta": {"lastUpdated": MARCH}, **whose})
+    path = site(cohort="", types=["Observation"])
+    path.write_text(path.read_text().replace("[fhir]\n", '[fhir]\nvendor = "epic"\n'))
+    assert lhn.refresh(path).total.recorded == 3
+    del faulty.resources["DiagnosticReport"][0]
+    assert lhn.refresh(path).total.withdrawn == 1

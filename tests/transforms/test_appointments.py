@@ -1,20 +1,21 @@
 """Appointments: visits that were planned, never counted as such that happened."""
 
 import json
-from datetime import UTC, datetime
+from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, insert, select
 
 from schemas.outcomes import RECORD_TYPES
 from schemas.problems import Reason
-from services.measures.evaluate import ENCOUNTER, NEEDED, _is_visit
-from services.measures.measure import NOT_SEEN
+from services.measures.compile.memory import InMemory, Period
+from services.measures.compile.people import Person
+from services.measures.evaluate.counts import needed_types
+from services.measures.language.vocabulary import NOT_SEEN, visits_made
+from services.measures.library import measures
 from transforms import Mapper, Outcome
 from transforms.privacy import Pseudonyms
 
-NOW = datetime(2026, 3, 2, tzinfo=UTC)
 KEY = b"a key of thirty-two bytes, no less"
 SNOMED, HL7 = "http://snomed.info/sct", "http://terminology.hl7.org/CodeSystem/"
 KID = {"actor": {"reference": "Patient/kid-7", "display": "Ann Quux"}, "status": "accepted"}
@@ -119,15 +120,12 @@ def test_whatever_became_of_it_an_appointment_is_no_visit(status: str | None, be
 
 def test_measures_count_no_planned_visit_and_need_no_appointments() -> None:
     """A hospital that has none is known as well as one that has."""
-    assert NEEDED == ("Patient", "Encounter", "Condition", "Observation")
-    engine = create_engine("sqlite://")
-    ENCOUNTER.metadata.create_all(engine, [ENCOUNTER])
-    with engine.begin() as connection:
-        for number, status in enumerate(("planned", "cancelled", "finished", None)):
-            told = {"site": "north", "subject": "s", "start_date": "2026-03-02", "sequence": 1, "event_time": NOW}
-            connection.execute(insert(ENCOUNTER).values(id=str(number), status=status, **told))
-        wanted = select(ENCOUNTER.c.id).where(_is_visit("2026-01-01", "2026-12-31"))
-        assert sorted(connection.scalars(wanted)) == ["2", "3"]
+    assert needed_types(measures()["cf2"]) == ("Patient", "Encounter", "Condition", "Observation")
+    told = {"type": "encounter", "site": "north", "subject": "s", "start_date": "2026-03-02"}
+    statuses = {"0": "planned", "1": "cancelled", "2": "finished", "3": None}
+    person = Person([told | {"id": id} | ({"status": status} if status else {}) for id, status in statuses.items()])
+    march = InMemory(Period(date(2026, 3, 1), date(2026, 3, 31)))
+    assert [each["id"] for each in march.events(visits_made().in_period())(person)] == ["2", "3"]
 
 
 def test_a_visit_names_the_appointment_and_the_request_it_came_of() -> None:

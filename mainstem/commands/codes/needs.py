@@ -12,7 +12,7 @@ from services.measures.library import measures
 from services.measures.official import definition, names
 from services.measures.official.editions import EDITIONS
 from services.measures.valuesets import ValueSets, load_value_sets
-from transforms.codes.systems import ICD10CM, LOINC, SNOMED, repaired_system
+from transforms.codes.systems import ICD10CM, repaired_system
 
 Asked = Mapping[tuple[str, str], list[str]]
 """(system, code) → the measures that ask for it."""
@@ -57,14 +57,13 @@ def _held(held: Counter[str], system: str, code: str) -> int:
 def _by_measure(sets: ValueSets | None) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Each measure with codes of which one is enough."""
     for ours in measures().values():
-        yield ours.id, [(LOINC, ours.target.loinc)]
-        diagnoses = [(SNOMED, code) for code in ours.cohort.snomed]
-        yield ours.id, [*diagnoses, *((ICD10CM, code) for code in ours.cohort.icd10cm)]
+        for named in ours.code_sets:
+            yield ours.id, [(each.system, each.code) for each in (*named.codes, *named.categories)]
     for name in names():
         for each in sorted(_named_in(definition(name, max(EDITIONS))), key=repr):
             if isinstance(each, Code):
                 yield name, [(each.system, each.code)]
-            elif sets is not None and _is_there(sets, each):
+            elif sets is not None and isinstance(each, ValueSet) and _is_there(sets, each):
                 yield name, sorted(sets.codes([each]))
 
 

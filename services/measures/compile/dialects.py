@@ -21,6 +21,13 @@ class has_word(FunctionElement[bool]):
     inherit_cache = True
 
 
+class has_record(FunctionElement[bool]):
+    """has_record(list of objects, text): the `record` of one of them is that text."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
 class entries(FunctionElement[int]):
     """entries(list): how many there are; null where there is no list."""
 
@@ -63,6 +70,34 @@ class instant_text(FunctionElement[str]):
     inherit_cache = True
 
 
+class item_text(FunctionElement[str]):
+    """item_text(list of texts, place): one of them."""
+
+    type = Text()
+    inherit_cache = True
+
+
+class days_between(FunctionElement[int]):
+    """days_between(date as text, later date as text): how many days later."""
+
+    type = Integer()
+    inherit_cache = True
+
+
+class smallest(FunctionElement[str]):
+    """smallest(text, …): the first in order."""
+
+    type = Text()
+    inherit_cache = True
+
+
+class largest(FunctionElement[str]):
+    """largest(text, …): the last in order."""
+
+    type = Text()
+    inherit_cache = True
+
+
 def _parts(element: FunctionElement[Any], compiler: Any, **kw: Any) -> list[str]:
     return [compiler.process(each, **kw) for each in element.clauses]
 
@@ -97,6 +132,18 @@ def _has_word_sqlite(element: has_word, compiler: Any, **kw: Any) -> str:
 def _has_word_postgresql(element: has_word, compiler: Any, **kw: Any) -> str:
     listed, *words = _parts(element, compiler, **kw)
     return f"EXISTS (SELECT 1 FROM jsonb_array_elements_text({listed}) AS word WHERE word IN ({', '.join(words)}))"
+
+
+@compiles(has_record, "sqlite")
+def _has_record_sqlite(element: has_record, compiler: Any, **kw: Any) -> str:
+    listed, record = _parts(element, compiler, **kw)
+    return f"EXISTS (SELECT 1 FROM json_each({listed}) AS named WHERE json_extract(named.value, '$.record') = {record})"
+
+
+@compiles(has_record, "postgresql")
+def _has_record_postgresql(element: has_record, compiler: Any, **kw: Any) -> str:
+    listed, record = _parts(element, compiler, **kw)
+    return f"EXISTS (SELECT 1 FROM jsonb_array_elements({listed}) AS named WHERE named ->> 'record' = {record})"
 
 
 @compiles(entries, "sqlite")
@@ -162,3 +209,47 @@ def _instant_text_sqlite(element: instant_text, compiler: Any, **kw: Any) -> str
 @compiles(instant_text, "postgresql")
 def _instant_text_postgresql(element: instant_text, compiler: Any, **kw: Any) -> str:
     return f"to_char(({_parts(element, compiler, **kw)[0]}) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.MS')"
+
+
+@compiles(item_text, "sqlite")
+def _item_text_sqlite(element: item_text, compiler: Any, **kw: Any) -> str:
+    listed, place = _parts(element, compiler, **kw)
+    return f"json_extract({listed}, '$[' || {place} || ']')"
+
+
+@compiles(item_text, "postgresql")
+def _item_text_postgresql(element: item_text, compiler: Any, **kw: Any) -> str:
+    listed, place = _parts(element, compiler, **kw)
+    return f"({listed} ->> ({place})::integer)"
+
+
+@compiles(days_between, "sqlite")
+def _days_between_sqlite(element: days_between, compiler: Any, **kw: Any) -> str:
+    first, last = _parts(element, compiler, **kw)
+    return f"CAST(round(julianday({last}) - julianday({first})) AS INTEGER)"
+
+
+@compiles(days_between, "postgresql")
+def _days_between_postgresql(element: days_between, compiler: Any, **kw: Any) -> str:
+    first, last = _parts(element, compiler, **kw)
+    return f"(({last})::date - ({first})::date)"
+
+
+@compiles(smallest, "sqlite")
+def _smallest_sqlite(element: smallest, compiler: Any, **kw: Any) -> str:
+    return f"min({', '.join(_parts(element, compiler, **kw))})"
+
+
+@compiles(smallest, "postgresql")
+def _smallest_postgresql(element: smallest, compiler: Any, **kw: Any) -> str:
+    return f"least({', '.join(_parts(element, compiler, **kw))})"
+
+
+@compiles(largest, "sqlite")
+def _largest_sqlite(element: largest, compiler: Any, **kw: Any) -> str:
+    return f"max({', '.join(_parts(element, compiler, **kw))})"
+
+
+@compiles(largest, "postgresql")
+def _largest_postgresql(element: largest, compiler: Any, **kw: Any) -> str:
+    return f"greatest({', '.join(_parts(element, compiler, **kw))})"

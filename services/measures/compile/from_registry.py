@@ -1,26 +1,72 @@
-"""A person as the registry holds them, for evaluation in memory."""
+"""Persons as the registry holds them, for evaluation in memory: their records, and what the registry says of these itself."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, FromClause, Select, Table, func, select
 
 from services.measures.compile.people import Person, Record
-from services.registry.tables import RECORD_TABLES, model_fields
+from services.registry.tables import RECORD_TABLES, history, model_fields, set_aside
+
+AT_ONCE = 500
+"""Subjects asked for in one statement."""
 
 
 def person_of(connection: Connection, subject: str) -> Person | None:
     """All current records of a subject; none where the registry knows no such subject."""
-    records = [record for name, table in RECORD_TABLES.items() for record in _records(connection, name, table, subject)]
-    return Person(records) if records else None
+    return next(persons_of(connection, [subject]), None)
 
 
-def _records(connection: Connection, name: str, table: Table, subject: str) -> list[Record]:
+def persons_of(
+    connection: Connection, subjects: Iterable[str], record_types: Iterable[str] = (*RECORD_TABLES, "set_aside")
+) -> Iterator[Person]:
+    """The persons of some subjects, those the registry knows; with records of these types alone, where they are named."""
+    wanted = list(dict.fromkeys(record_types))
+    waiting: list[str] = []
+    for subject in subjects:
+        waiting.append(subject)
+        if len(waiting) == AT_ONCE:
+            yield from _persons(connection, waiting, wanted)
+            waiting = []
+    if waiting:
+        yield from _persons(connection, waiting, wanted)
+
+
+def _persons(connection: Connection, subjects: list[str], record_types: list[str]) -> Iterator[Person]:
+    found: dict[str, list[Record]] = defaultdict(list)
+    for name in record_types:
+        query = _all_of(name)
+        if query is None:
+            continue
+        source = query.selected_columns
+        for row in connection.execute(query.where(source.subject.in_(subjects))).mappings():
+            found[row["subject"]].append({"type": name, **_known(row)})
+    for subject in subjects:
+        if subject in found:
+            yield Person(found[subject])
+
+
+def _all_of(name: str) -> Select[Any] | None:
+    if name == "set_aside":
+        return select(set_aside)
+    table = RECORD_TABLES[name]
     if "subject" not in table.c:
-        return []
-    columns = [table.c[field] for field in model_fields(name)]
-    rows = connection.execute(select(*columns).where(table.c.subject == subject)).mappings()
-    return [{"type": name, **_known(row)} for row in rows]
+        return None
+    columns: list[Any] = [table.c[field] for field in (*model_fields(name), "flags")]
+    if name == "encounter":
+        columns.append(arrived(table).label("arrived"))
+    return select(*columns)
+
+
+def arrived(table: Table | FromClause) -> Any:
+    """When a record was first stored at its site."""
+    return select(func.min(history.c.time)).where(history.c.record == table.c.id).correlate(table).scalar_subquery()
 
 
 def _known(row: Any) -> Record:
-    return {field: value for field, value in row.items() if value is not None and value != []}
+    known = {field: value for field, value in row.items() if value is not None and value != []}
+    if "arrived" in known:
+        known["arrived_date"] = known["arrived"].astimezone(UTC).date().isoformat()
+    return known

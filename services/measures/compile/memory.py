@@ -4,17 +4,22 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import singledispatchmethod
+from math import inf
 from typing import Any, NamedTuple
 
 from services.measures.compile.people import Person, Record
 from services.measures.compile.spans import Ends, ends_of
+from services.measures.compile.times import FOREVER, before, full_years, no_later, on, shifted
 from services.measures.compile.times import Known as When
-from services.measures.compile.times import before, full_years, no_later, on, shifted
+from services.measures.language.codes import CodeSet
+from services.measures.language.columns import NORMALISED
 from services.measures.language.events import (
+    Belongs,
     Coded,
     Compare,
     Exists,
     Field,
+    IsA,
     Joined,
     Known,
     Linked,
@@ -22,11 +27,25 @@ from services.measures.language.events import (
     Pick,
     Row,
     Series,
+    Within,
 )
-from services.measures.language.moments import Between, Bound, Edge, Lies, Moment, Shifted, Span, SpanOf, WithinDays
+from services.measures.language.moments import (
+    Between,
+    Birthday,
+    Bound,
+    Death,
+    Edge,
+    Extreme,
+    Lies,
+    Moment,
+    Shifted,
+    Span,
+    SpanOf,
+    WithinDays,
+)
 from services.measures.language.truths import AllOf, AnyOf, Named, Not, Surely, Truth
-from services.measures.language.vocabulary import AgeAt, Died
-from services.measures.valuesets import ValueSets
+from services.measures.language.vocabulary import AgeAt, Died, PersonIs
+from services.measures.valuesets import NONE, ValueSets
 
 
 class Scope(NamedTuple):
@@ -49,13 +68,25 @@ class Period(NamedTuple):
 
     first: date
     last: date
+    until: date | None = None
+    """The last day of which anything can be known; none: its last."""
+
+    @classmethod
+    def of(cls, day: str) -> "Period":
+        """One day, of a date as text."""
+        return cls(date.fromisoformat(day), date.fromisoformat(day))
+
+    @property
+    def known(self) -> date:
+        """The last day of it of which anything can be known."""
+        return self.last if self.until is None else min(self.last, self.until)
 
 
 class InMemory:
     """Compiles declarations for one measurement period and the value sets given."""
 
-    def __init__(self, period: Period, valuesets: ValueSets) -> None:
-        self._bounds = {"start": on(period.first), "end": on(period.last)}
+    def __init__(self, period: Period, valuesets: ValueSets = NONE) -> None:
+        self._bounds = {"start": on(period.first), "end": on(period.last), "known": on(period.known)}
         self._valuesets = valuesets
 
     def of_person(self, truth: Truth) -> Callable[[Person], bool | None]:
@@ -63,9 +94,35 @@ class InMemory:
         answer = self._truth(truth)
         return lambda person: answer(Scope(person))
 
+    def of_event(self, truth: Truth) -> Callable[[Person, Record | None], bool | None]:
+        """The function of a person and one event, `THIS`."""
+        answer = self._truth(truth)
+        return lambda person, event: answer(Scope(person, event))
+
     def events(self, series: Series | Pick) -> Events:
         """The function from a person to a series' events."""
         return self._pick(series) if isinstance(series, Pick) else self._series(series)
+
+    def number(self, field: Field) -> Callable[[Person], Decimal | None]:
+        """The function from a person to a number."""
+        number = self._number(field)
+        return lambda person: number(Scope(person))[0]
+
+    def days(self, span: Span) -> Callable[[Person], int | None]:
+        """The function from a person to the days of a span: none of one that ends before it starts, unknown without both ends."""
+        ends = self._span(span)
+
+        def days(person: Person) -> int | None:
+            start, end, _ = ends(Scope(person))
+            if (
+                start.first_day != start.last_day
+                or end.first_day != end.last_day
+                or inf in (-start.first_day, end.last_day)
+            ):
+                return None
+            return max(0, int(end.first_day - start.first_day) + 1)
+
+        return days
 
     def _series(self, series: Series) -> Events:
         such = self._truth(series.such)
@@ -129,6 +186,20 @@ class InMemory:
     def _(self, moment: Shifted) -> Time:
         known, months, days = self._moment(moment.moment), moment.months, moment.days
         return lambda scope: shifted(known(scope), months, days)
+
+    @_moment.register
+    def _(self, moment: Birthday) -> Time:
+        months = 12 * moment.years
+        return lambda scope: shifted(scope.person.birth, months, 0)
+
+    @_moment.register
+    def _(self, _moment: Death) -> Time:
+        return lambda scope: scope.person.death or FOREVER
+
+    @_moment.register
+    def _(self, moment: Extreme) -> Time:
+        moments, chosen = [self._moment(each) for each in moment.of], min if moment.which == "earliest" else max
+        return lambda scope: When(*map(chosen, *(each(scope) for each in moments)))
 
     @singledispatchmethod
     def _span(self, span: Span) -> Times:
@@ -235,6 +306,49 @@ class InMemory:
         return answer
 
     @_truth.register
+    def _(self, truth: Within) -> Answer:
+        number, lowest, highest = self._number(truth.field), truth.lowest, truth.highest
+
+        def answer(scope: Scope) -> bool | None:
+            value = number(scope)[0]
+            return None if value is None else lowest <= value <= highest
+
+        return answer
+
+    @_truth.register
+    def _(self, truth: IsA) -> Answer:
+        row, wanted = self._row(truth.row), _wanted(truth.codes)
+
+        def answer(scope: Scope) -> bool:
+            record = row(scope)
+            return record is not None and any(_has(record, system, *of) for system, of in wanted.items())
+
+        return answer
+
+    @_truth.register
+    def _(self, truth: PersonIs) -> Answer:
+        field, values = truth.field, truth.values
+
+        def answer(scope: Scope) -> bool | None:
+            said = scope.person.says(field)
+            return None if said is None else said in values
+
+        return answer
+
+    @_truth.register
+    def _(self, truth: Belongs) -> Answer:
+        row, visit = self._row(truth.row), self._row(truth.visit)
+
+        def answer(scope: Scope) -> bool:
+            record, seen = row(scope), visit(scope)
+            if record is None or seen is None:
+                return False
+            named = [each.get("record") for each in seen.get("diagnoses", ())]
+            return record.get("encounter") == seen["id"] or record["id"] in named
+
+        return answer
+
+    @_truth.register
     def _(self, truth: Linked) -> Answer:
         row, such = self._row(truth.row), self._truth(truth.such)
 
@@ -294,6 +408,29 @@ class InMemory:
             return Decimal(str(record[name])), record.get("comparator"), record.get("unit")
 
         return number
+
+
+def _wanted(codes: CodeSet) -> dict[str, tuple[frozenset[str], tuple[str, ...]]]:
+    """By code system the codes, and the beginnings of those below a category."""
+    systems = {each.system for each in (*codes.codes, *codes.categories)}
+    return {
+        system: (
+            frozenset(each.code for each in (*codes.codes, *codes.categories) if each.system == system),
+            tuple(f"{each.code}." for each in codes.categories if each.system == system),
+        )
+        for system in systems
+    }
+
+
+def _has(record: Record, system: str, codes: frozenset[str], beginnings: tuple[str, ...]) -> bool:
+    for name in NORMALISED.get((record["type"], system), ()):
+        said = record.get(name)
+        if isinstance(said, list):
+            if not codes.isdisjoint(said):
+                return True
+        elif said is not None and (said in codes or said.startswith(beginnings)):
+            return True
+    return False
 
 
 def _is_coded(record: Record, codes: frozenset[tuple[str, str]]) -> bool:

@@ -31,6 +31,20 @@ class Person:
         """The date of death; none where none is recorded."""
         return self._day("death_date") if any("death_date" in each for each in self.of["person"]) else None
 
+    def says(self, field: str) -> str | None:
+        """What the person's own records say: of several the first by id that knows."""
+        return next((str(each[field]) for each in self.of["person"] if each.get(field) is not None), None)
+
+    @property
+    def site(self) -> str:
+        """The site whose person it is."""
+        return next((str(each["site"]) for records in self.of.values() for each in records if "site" in each), "")
+
+    @property
+    def subject(self) -> str:
+        """The pseudonym."""
+        return next((str(each["subject"]) for records in self.of.values() for each in records if "subject" in each), "")
+
     @cached_property
     def visits(self) -> dict[str, Record]:
         """Visits by id."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from services.measures.compile.memory import InMemory
-from services.measures.compile.people import Person
+from services.measures.compile.people import Person, Record
 from services.measures.language.events import Exists, Pick, Row, Series
 from services.measures.language.truths import Named
 
@@ -29,15 +29,15 @@ class Reason:
             yield from step.lines(depth + 1)
 
 
-def reason(evaluator: InMemory, condition: Named, person: Person) -> Reason:
-    """The reasoning of a condition for one person."""
+def reason(evaluator: InMemory, condition: Named, person: Person, this: Record | None = None) -> Reason:
+    """The reasoning of a condition for one person, or for one of their events."""
     series, steps = _inside(condition.of)
     events = [event for each in series for event in evaluator.events(each)(person)]
     return Reason(
         condition.name,
-        evaluator.of_person(condition)(person),
+        evaluator.of_event(condition)(person, this),
         tuple(dict.fromkeys(event["id"] for event in events)),
-        tuple(reason(evaluator, step, person) for step in steps),
+        tuple(reason(evaluator, step, person, this) for step in steps),
     )
 
 

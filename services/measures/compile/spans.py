@@ -31,14 +31,16 @@ def ends_of(person: Person, record: Record | None, name: str) -> Ends:
         return _prevalence(person, record)
     if name == "supply":
         return _supply(record)
+    if name == "taking":
+        return _taking(record)
     return _as_given(record, SPANS[record["type"], name])
 
 
 def _as_given(record: Record, columns: Columns) -> Ends:
-    start = moment(record.get(columns.start_date), record.get(columns.start))
+    start = moment(record.get(columns.start_date), record.get(columns.start or ""))
     given = columns.end_date is not None and (columns.end_date in record or columns.end in record)
     if given:
-        end = moment(record.get(str(columns.end_date)), record.get(str(columns.end)))
+        end = moment(record.get(str(columns.end_date)), record.get(columns.end or ""))
         return Ends(start, end, end)
     return Ends(start, FOREVER if columns.without_end == "goes on" else start, start)
 
@@ -77,6 +79,18 @@ def _supply(record: Record) -> Ends:
         end = moment(step["end_date"], None)
     else:
         return NOTHING
+    return Ends(start, end, end)
+
+
+def _taking(record: Record) -> Ends:
+    """From the start to the end as given; else to the end of the supply; else on and on while the order is active."""
+    start = moment(record.get("start_date"), record.get("start"))
+    if "end_date" in record or "end" in record:
+        end = moment(record.get("end_date"), record.get("end"))
+    elif (supply := _supply(record)) is not NOTHING:
+        end = supply.end
+    else:
+        end = FOREVER if record.get("status") in ("active", "in-progress") else UNKNOWN
     return Ends(start, end, end)
 
 

@@ -1,23 +1,20 @@
 """A declaration as set-based SQL over the registry's tables, on PostgreSQL and SQLite; the same answers as in memory.
 
-Each event series becomes a temporary table of the ids of its events, filled once for all persons; a condition of a person
-asks whether there is an id for them. Yes, no and unknown are SQL's true, false and null.
+A condition of a person asks whether there is an id for them among the staged events (`sql_tables`). Yes, no and unknown are
+SQL's true, false and null. Conditions with a name are settled first, in a table of their own: what is made of them is short.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import singledispatchmethod
-from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     Column,
-    ColumnElement,
     Connection,
+    Double,
     FromClause,
-    Index,
     Integer,
-    MetaData,
     Numeric,
     Table,
     Text,
@@ -31,20 +28,27 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
 )
 
 from services.measures.compile import sql_times as times
-from services.measures.compile.dialects import entries, has_code, has_word
+from services.measures.compile.dialects import days_between, entries, has_code, has_record, has_word, instant_text
+from services.measures.compile.from_registry import arrived
 from services.measures.compile.memory import Period
-from services.measures.compile.sql_spans import ENDS, spans_of
+from services.measures.compile.sql_relations import Ends, compared, related
+from services.measures.compile.sql_spans import ENDS
+from services.measures.compile.sql_tables import BOUNDS, DAYS, STRATA, TABLES, Scope, Sql, Staged, of, same
 from services.measures.compile.sql_times import FOREVER, UNKNOWN, SqlKnown
-from services.measures.language.codes import Codes
-from services.measures.language.columns import SPANS
+from services.measures.declared import Measure
+from services.measures.language.codes import CodeSet
+from services.measures.language.columns import NORMALISED, SPANS
 from services.measures.language.events import (
+    Belongs,
     Coded,
     Compare,
     Exists,
     Field,
+    IsA,
     Joined,
     Known,
     Linked,
@@ -52,167 +56,141 @@ from services.measures.language.events import (
     Pick,
     Row,
     Series,
+    Within,
 )
-from services.measures.language.moments import Between, Bound, Edge, Lies, Moment, Shifted, Span, SpanOf, WithinDays
+from services.measures.language.moments import (
+    Between,
+    Birthday,
+    Bound,
+    Death,
+    Edge,
+    Extreme,
+    Lies,
+    Moment,
+    Shifted,
+    Span,
+    SpanOf,
+    WithinDays,
+)
+from services.measures.language.nodes import found_in, parts_of
 from services.measures.language.truths import AllOf, AnyOf, Named, Not, Surely, Truth
-from services.measures.language.vocabulary import AgeAt, Died
-from services.measures.valuesets import ValueSets
-from services.registry.tables import RECORD_TABLES, JsonDocument
-
-Sql = ColumnElement[Any]
+from services.measures.language.vocabulary import AgeAt, Died, PersonIs
+from services.measures.valuesets import NONE, ValueSets
+from services.registry.tables import JsonDocument
 
 
-class Ends(NamedTuple):
-    """Both ends of a span, and the last moment that is given."""
+class InSql(Staged):
+    """Compiles declarations for one registry, measurement periods and the value sets given; makes temporary tables there."""
 
-    start: SqlKnown
-    end: SqlKnown
-    latest: SqlKnown
+    def __init__(
+        self, connection: Connection, periods: Period | Mapping[str, Period], valuesets: ValueSets = NONE
+    ) -> None:
+        super().__init__(connection, periods, valuesets)
+        self._settled: list[Named] = []
 
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Of whom, and of which rows, something is asked."""
-
-    person: FromClause
-    """Has `site` and `subject`."""
-    people: FromClause
-    """The person's dates of birth and death."""
-    this: FromClause | None = None
-    other: FromClause | None = None
-
-
-class InSql:
-    """Compiles declarations for one registry, measurement period and the value sets given; makes temporary tables there."""
-
-    def __init__(self, connection: Connection, period: Period, valuesets: ValueSets) -> None:
-        self._connection = connection
-        self._bounds = {"start": times.on(period.first), "end": times.on(period.last)}
-        self._valuesets = valuesets
-        self._metadata = MetaData()
-        self._numbers = count(1)
-        self._staged: dict[Series | Pick, Table] = {}
-        self._sets: dict[tuple[Codes, ...], int] = {}
-        self._spans: dict[str, Table] = {}
-        self._codes = self._table(
-            "measure_code",
-            Column("number", Integer, primary_key=True, autoincrement=False),
-            Column("system", Text, primary_key=True),
-            Column("code", Text, primary_key=True),
-        )
-        self._people = self._persons()
-
-    def close(self) -> None:
-        """Takes the temporary tables away."""
-        self._metadata.drop_all(self._connection, checkfirst=False)
-
-    def answers(self, truths: dict[str, Truth]) -> Iterator[dict[str, Any]]:
+    def answers(self, truths: Mapping[str, Truth]) -> Iterator[dict[str, Any]]:
         """For each person, by site and subject: `site`, `subject`, and by name whether it is so: 1, 0 or null."""
-        scope = Scope(self._people, self._people)
-        columns = [self._as_number(self._truth(truth, scope)).label(name) for name, truth in truths.items()]
-        key = (self._people.c.site, self._people.c.subject)
+        table = self._settle(truths)
+        scope = Scope(table, table, answers=table)
+        columns = [_as_number(self._truth(truth, scope)).label(name) for name, truth in truths.items()]
+        key = (table.c.site, table.c.subject)
         query = select(*key, *columns).order_by(*key)
         streamed = {"stream_results": True, "yield_per": 10_000}
         for row in self._connection.execute(query, execution_options=streamed).mappings():
             yield dict(row)
 
-    def by_site(self, truths: dict[str, Truth]) -> list[dict[str, Any]]:
+    def by_site(self, truths: Mapping[str, Truth]) -> list[dict[str, Any]]:
         """For each site `site`, and by name of how many persons it is so."""
-        scope = Scope(self._people, self._people)
+        table = self._settle(truths)
+        scope = Scope(table, table, answers=table)
         counts = [func.count(case((self._truth(truth, scope), 1))).label(name) for name, truth in truths.items()]
-        query = select(self._people.c.site, *counts).group_by(self._people.c.site).order_by(self._people.c.site)
+        query = select(table.c.site, *counts).group_by(table.c.site).order_by(table.c.site)
         return [dict(row) for row in self._connection.execute(query).mappings()]
 
-    # What is staged
+    def units(self, measure: Measure) -> Table:
+        """A table with a row for each unit of a measure: whose, of which period, each of its truths (1, 0 or null), its number.
 
-    def _table(self, name: str, *columns: Column[Any]) -> Table:
-        table = Table(name, self._metadata, *columns, prefixes=["TEMPORARY"])
-        table.create(self._connection)
-        return table
-
-    def _persons(self) -> Table:
-        """A row a person: first and last day that birth and death can be; of several records the first by id that knows."""
-        days = ("birth_first", "birth_last", "death_first", "death_last")
+        Columns: `site`, `subject`, `period`, `event`, `STRATA`, the names of `measure.truths`, `value`, `events`, `days`.
+        """
+        unit, event = self._units(measure), TABLES[measure.among.record].alias()
+        by_event = measure.per == "event"
+        scope = Scope(unit, unit, None if self._only else unit, event if by_event else None)
+        source: Any = unit.join(event, event.c.id == unit.c.event) if by_event else unit
+        asked = (*measure.truths.values(), measure.value, measure.time)
+        source, scope = self._with_picks(asked, source, scope)
+        answered = self._answered(list(measure.truths.values()), scope, source, unit, self._numbers_of(measure, scope))
+        counted = Scope(answered, answered, answers=answered)
+        truths = [_as_number(self._truth(truth, counted)).label(name) for name, truth in measure.truths.items()]
+        own = [answered.c[name] for name in ("site", "subject", "period", "event", *STRATA, "value", "events", "days")]
+        types: list[Column[Any]] = [Column(each.name, each.type) for each in own]
         table = self._table(
-            "measured_person", Column("site", Text), Column("subject", Text), *(Column(day, Text) for day in days)
+            f"measure_unit_{next(self._numbers)}", *types, *(Column(name, Integer) for name in measure.truths)
         )
-        person = RECORD_TABLES["person"]
-        known = [
-            func.min(case((person.c[day].is_not(None), person.c.id + literal("|") + person.c[day])))
-            for day in ("birth_date", "death_date")
-        ]
-        by_id = (
-            select(
-                person.c.site,
-                person.c.subject,
-                *(
-                    func.substr(each, func.length(func.min(person.c.id)) + 2).label(f"day_{n}")
-                    for n, each in enumerate(known)
-                ),
-            )
-            .group_by(person.c.site, person.c.subject)
-            .subquery()
-        )
-        ends = [
-            case((day.is_not(None), getattr(times.moment(day, None), which)))
-            for day in (by_id.c.day_0, by_id.c.day_1)
-            for which in ("first_day", "last_day")
-        ]
-        rows = select(by_id.c.site, by_id.c.subject, *ends)
-        self._connection.execute(table.insert().from_select(list(table.c), rows))
-        Index("measured_person_subject", table.c.site, table.c.subject).create(self._connection)
+        return self._fill(table, select(*own, *truths))
+
+    def cohort(self, measure: Measure) -> Table:
+        """A table with a row for each person whose measure it is, known by a record of their own or not: birth's first and last day."""
+        staged = [self._stage(series) for series in found_in(measure.cohort, Series)]
+        told = union(*(select(each.c.site, each.c.subject) for each in staged)).subquery()
+        people = self._people.alias()
+        own = [told.c.site, told.c.subject, people.c.birth_first, people.c.birth_last]
+        source = told.outerjoin(people, and_(*same(people, told)))
+        table = self._table(f"measure_cohort_{next(self._numbers)}", *(Column(each.name, Text) for each in own))
+        such = self._truth(measure.cohort, Scope(told, people))
+        return self._fill(table, select(*own).select_from(source).where(such))
+
+    def _units(self, measure: Measure) -> Table:
+        """Who counts in which period, with what is known of them."""
+        staged, people, period = self._stage(measure.among), self._people.alias(), self.periods.alias()
+        which = period.c.period == staged.c.period if "period" in staged.c else true()
+        source = staged.join(period, which).outerjoin(people, and_(*same(people, staged)))
+        event = staged.c.id if measure.per == "event" else literal("")
+        own = [staged.c.site, staged.c.subject, *(period.c[name] for name in ("period", *BOUNDS)), event.label("event")]
+        columns = [*own, *(people.c[name] for name in (*DAYS, *STRATA))]
+        table = self._table(f"measure_among_{next(self._numbers)}", *(Column(each.name, Text) for each in columns))
+        return self._fill(table, select(*columns).select_from(source).distinct())
+
+    def _numbers_of(self, measure: Measure, scope: Scope) -> dict[str, tuple[Sql, Any]]:
+        value: Sql = null() if measure.value is None else self._number(measure.value, scope)[0]
+        days: Sql = null() if measure.time is None else self._days(self._span(measure.time, scope))
+        events: Sql = null()
+        if measure.events is not None:
+            staged = self._stage(measure.events)
+            counted = select(func.count()).select_from(staged).where(*of(staged, scope))
+            events = counted.correlate(*scope.given).scalar_subquery()
+        return {
+            "value": (cast(value, Double), Double()),
+            "events": (cast(events, Integer), Integer()),
+            "days": (cast(days, Integer), Integer()),
+        }
+
+    def _settle(self, truths: Mapping[str, Truth]) -> Table:
+        """The persons, with the answer to every condition with a name that the truths are made of."""
+        people = self._people
+        source, scope = self._with_picks(tuple(truths.values()), people, Scope(people, people))
+        return self._answered(list(truths.values()), scope, source, people, {})
+
+    def _answered(
+        self, truths: list[Truth], scope: Scope, source: FromClause, own: Table, more: Mapping[str, tuple[Sql, Any]]
+    ) -> Table:
+        named = list(dict.fromkeys(each for truth in truths for each in _outermost(truth)))
+        answers = [_as_number(self._truth(each, scope)).label(f"answer_{n}") for n, each in enumerate(named)]
+        columns: list[Column[Any]] = [Column(each.name, each.type) for each in own.c]
+        columns += [Column(each.name, Integer) for each in answers]
+        columns += [Column(name, kind) for name, (_, kind) in more.items()]
+        table = self._table(f"measure_answer_{next(self._numbers)}", *columns)
+        numbers = [number.label(name) for name, (number, _) in more.items()]
+        self._fill(table, select(*own.c, *answers, *numbers).select_from(source))
+        self._settled = named
         return table
 
-    def _stage(self, series: Series | Pick) -> Table:
-        if series not in self._staged:
-            rows = self._picked(series) if isinstance(series, Pick) else self._chosen(series)
-            name = f"measure_series_{next(self._numbers)}"
-            table = self._table(name, Column("site", Text), Column("subject", Text), Column("id", Text))
-            self._connection.execute(table.insert().from_select(["site", "subject", "id"], rows))
-            Index(f"{name}_subject", table.c.site, table.c.subject).create(self._connection)
-            self._staged[series] = table
-        return self._staged[series]
-
-    def _stage_span(self, name: str) -> Table:
-        if name not in self._spans:
-            table = self._table(
-                f"measure_{name}", Column("id", Text, primary_key=True), *(Column(end, Text) for end in ENDS)
-            )
-            rows = spans_of(name, self._people)
-            self._connection.execute(table.insert().from_select(list(table.c), rows))
-            self._spans[name] = table
-        return self._spans[name]
-
-    def _chosen(self, series: Series) -> Any:
-        row, people = RECORD_TABLES[series.record].alias(), self._people.alias()
-        such = self._truth(series.such, Scope(row, people, row))
-        whole = row.outerjoin(people, and_(*self._same(people, row)))
-        return select(row.c.site, row.c.subject, row.c.id).select_from(whole).where(such)
-
-    def _picked(self, pick: Pick) -> Any:
-        row, staged = RECORD_TABLES[pick.series.record].alias(), self._stage(pick.series)
-        people = self._people.alias()
-        scope = Scope(row, people, row)
-        by = self._number(pick.by, scope)[0] if isinstance(pick.by, Field) else self._moment(pick.by, scope).earliest
-        nulls_first = case((by.is_(None), 0), else_=1)
-        order = [nulls_first, by] if pick.which == "first" else [nulls_first.desc(), by.desc()]
-        nth = func.row_number().over(partition_by=(row.c.site, row.c.subject), order_by=[*order, row.c.id])
-        ranked = (
-            select(row.c.site, row.c.subject, row.c.id, nth.label("nth"))
-            .join(staged, staged.c.id == row.c.id)
-            .outerjoin(people, and_(*self._same(people, row)))
-            .subquery()
-        )
-        return select(ranked.c.site, ranked.c.subject, ranked.c.id).where(ranked.c.nth == 1)
-
-    def _set(self, codes: tuple[Codes, ...]) -> int:
-        """The number of a code set, whose codes are written on first use."""
-        if codes not in self._sets:
-            self._sets[codes] = number = len(self._sets) + 1
-            pairs = self._valuesets.codes(codes)
-            rows = [{"number": number, "system": system, "code": code} for system, code in sorted(pairs)]
-            self._connection.execute(self._codes.insert(), rows)
-        return self._sets[codes]
+    @staticmethod
+    def _days(ends: Ends) -> Sql:
+        """As in memory: both ends known to the day; none where it ends before it starts."""
+        first, last = ends.start.first_day, ends.end.first_day
+        exact = and_(first == ends.start.last_day, last == ends.end.last_day)
+        known = and_(exact, first != times.EVER, last != times.FOREVER_)
+        return case((and_(known, first <= last), days_between(first, last) + 1), (known, 0), else_=null())
 
     # Fields
 
@@ -220,10 +198,16 @@ class InSql:
         if not isinstance(row.which, Pick):
             found = scope.this if row.which == "this" else scope.other
             assert found is not None, "a condition of an event where there is none"
-            return found.c[name]
-        picked, base = self._stage(row.which), RECORD_TABLES[row.which.series.record].alias()
-        query = select(base.c[name]).join(picked, picked.c.id == base.c.id)
-        return query.where(*self._same(picked, scope.person)).correlate(*self._given(scope)).scalar_subquery()
+            return _of_row(found, name)
+        picked = self._stage(row.which)
+        if picked.name in scope.picks:
+            return _of_row(scope.picks[picked.name], name)
+        if name == "id":
+            query = select(picked.c.id)
+        else:
+            base = TABLES[row.which.series.record].alias()
+            query = select(_of_row(base, name)).select_from(picked.join(base, picked.c.id == base.c.id))
+        return query.where(*of(picked, scope)).correlate(*scope.given).scalar_subquery()
 
     def _record(self, row: Row, scope: Scope) -> str:
         if isinstance(row.which, Pick):
@@ -231,19 +215,6 @@ class InSql:
         found = scope.this if row.which == "this" else scope.other
         assert found is not None, "a condition of an event where there is none"
         return str(found.element.name)  # type: ignore[attr-defined]
-
-    @staticmethod
-    def _same(one: FromClause, other: FromClause) -> tuple[Sql, Sql]:
-        return one.c.site == other.c.site, one.c.subject == other.c.subject
-
-    @staticmethod
-    def _given(scope: Scope) -> list[FromClause]:
-        """What a subquery takes from around it."""
-        return [each for each in (scope.person, scope.people, scope.this, scope.other) if each is not None]
-
-    @staticmethod
-    def _as_number(truth: Sql) -> Sql:
-        return case((truth, 1), (~truth, 0), else_=null())
 
     # Times
 
@@ -253,7 +224,25 @@ class InSql:
 
     @_moment.register
     def _(self, moment: Bound, scope: Scope) -> SqlKnown:
-        return self._bounds[moment.which]
+        name = {"start": "first", "end": "last"}.get(moment.which, "known")
+        if self._only is not None:
+            return times.on(getattr(self._only, name))
+        assert scope.period is not None, "a condition of a period where there is none"
+        day = scope.period.c[name]
+        return times.of_days(day, day)
+
+    @_moment.register
+    def _(self, moment: Birthday, scope: Scope) -> SqlKnown:
+        return times.shifted(self._born(scope), 12 * moment.years, 0)
+
+    @_moment.register
+    def _(self, _moment: Death, scope: Scope) -> SqlKnown:
+        first, last = scope.people.c.death_first, scope.people.c.death_last
+        return times.of_days(func.coalesce(first, times.FOREVER_), func.coalesce(last, times.FOREVER_))
+
+    @_moment.register
+    def _(self, moment: Extreme, scope: Scope) -> SqlKnown:
+        return times.extreme([self._moment(each, scope) for each in moment.of], moment.which)
 
     @_moment.register
     def _(self, moment: Edge, scope: Scope) -> SqlKnown:
@@ -281,11 +270,16 @@ class InSql:
 
     def _as_given(self, row: Row, name: str, scope: Scope) -> Ends:
         columns = SPANS[self._record(row, scope), name]
-        start = times.moment(self._column(row, columns.start_date, scope), self._column(row, columns.start, scope))
-        if columns.end_date is None or columns.end is None:
+
+        def moment(day: str, instant: str | None) -> SqlKnown:
+            exact = None if instant is None else self._column(row, instant, scope)
+            return times.moment(self._column(row, day, scope), exact)
+
+        start = moment(columns.start_date, columns.start)
+        if columns.end_date is None:
             return Ends(start, start, start)
         end_date = self._column(row, columns.end_date, scope)
-        end = times.moment(end_date, self._column(row, columns.end, scope))
+        end = moment(columns.end_date, columns.end)
         there = self._column(row, "id", scope).is_not(None)
         without = times.either(there, FOREVER, UNKNOWN) if columns.without_end == "goes on" else start
         known = end_date.is_not(None)
@@ -297,7 +291,7 @@ class InSql:
 
         def column(which: str) -> Sql:
             query = select(staged.c[which]).where(staged.c.id == event)
-            return query.correlate(*self._given(scope)).scalar_subquery()
+            return query.correlate(*scope.given).scalar_subquery()
 
         def known(end: str) -> SqlKnown:
             first, last, earliest, latest = (column(each) for each in ENDS if each.startswith(f"{end}_"))
@@ -339,12 +333,14 @@ class InSql:
 
     @_truth.register
     def _(self, truth: Named, scope: Scope) -> Sql:
+        if scope.answers is not None:
+            return scope.answers.c[f"answer_{self._settled.index(truth)}"] == 1
         return self._truth(truth.of, scope)
 
     @_truth.register
     def _(self, truth: Lies, scope: Scope) -> Sql:
         left, right, exactly = self._span(truth.left, scope), self._span(truth.right, scope), truth.by == "instant"
-        return _relation(truth.relation, left, right, exactly)
+        return related(truth.relation, left, right, exactly)
 
     @_truth.register
     def _(self, truth: WithinDays, scope: Scope) -> Sql:
@@ -377,33 +373,75 @@ class InSql:
     @_truth.register
     def _(self, truth: Compare, scope: Scope) -> Sql:
         value, bound, unit = self._number(truth.field, scope)
-        so = _compared(value, bound, truth.how, cast(literal(str(truth.number)), Numeric(20, 8)))
-        return so if truth.unit is None else case((unit == truth.unit, self._as_number(so))) == 1
+        so = compared(value, bound, truth.how, cast(literal(str(truth.number)), Numeric(20, 8)))
+        return so if truth.unit is None else case((unit == truth.unit, _as_number(so))) == 1
+
+    @_truth.register
+    def _(self, truth: Within, scope: Scope) -> Sql:
+        value = self._number(truth.field, scope)[0]
+        lowest, highest = (cast(literal(str(each)), Numeric(20, 8)) for each in (truth.lowest, truth.highest))
+        return value.between(lowest, highest)
+
+    @_truth.register
+    def _(self, truth: IsA, scope: Scope) -> Sql:
+        record = self._record(truth.row, scope)
+        found = [
+            self._is_a(self._column(truth.row, name, scope), system, truth.codes)
+            for (kind, system), names in NORMALISED.items()
+            if kind == record
+            for name in names
+        ]
+        return func.coalesce(or_(~true(), *found), ~true())
+
+    @staticmethod
+    def _is_a(column: Sql, system: str, codes: CodeSet) -> Sql:
+        all_codes = (*codes.codes, *codes.categories)
+        alike = sorted({each.code for each in all_codes if each.system == system})
+        if isinstance(column.type, JsonDocument):
+            return has_word(column, *map(literal, alike)) if alike else ~true()
+        below = [f"{each.code}." for each in codes.categories if each.system == system]
+        return or_(
+            column.in_(alike) if alike else ~true(),
+            *(func.substr(column, 1, len(beginning)) == beginning for beginning in below),
+        )
+
+    @_truth.register
+    def _(self, truth: PersonIs, scope: Scope) -> Sql:
+        return scope.people.c[truth.field].in_(truth.values)
+
+    @_truth.register
+    def _(self, truth: Belongs, scope: Scope) -> Sql:
+        id_, visit = self._column(truth.row, "id", scope), self._column(truth.visit, "id", scope)
+        at = self._column(truth.row, "encounter", scope) == visit
+        listed = has_record(self._column(truth.visit, "diagnoses", scope), id_)
+        return func.coalesce(at, ~true()) | func.coalesce(listed, ~true())
 
     @_truth.register
     def _(self, truth: Linked, scope: Scope) -> Sql:
-        visit = RECORD_TABLES["encounter"].alias()
-        such = self._as_number(self._truth(truth.such, replace(scope, this=visit, other=None)))
+        visit = TABLES["encounter"].alias()
+        such = _as_number(self._truth(truth.such, replace(scope, this=visit, other=None)))
         named = visit.c.id == self._column(truth.row, "encounter", scope)
-        query = select(such).where(named, *self._same(visit, scope.person))
-        correlated = self._given(scope)
+        query = select(such).where(named, *same(visit, scope.person))
+        correlated = scope.given
         return query.correlate(*correlated).scalar_subquery() == 1
 
     @_truth.register
     def _(self, truth: Joined, scope: Scope) -> Sql:
         pick = truth.series
         series = pick.series if isinstance(pick, Pick) else pick
-        staged, other = self._stage(pick), RECORD_TABLES[series.record].alias()
+        staged, other = self._stage(pick), TABLES[series.record].alias()
         such = self._truth(truth.such, replace(scope, other=other))
         query = select(literal(1)).select_from(staged.join(other, other.c.id == staged.c.id))
-        query = query.where(*self._same(staged, scope.person), such)
-        correlated = self._given(scope)
+        query = query.where(*of(staged, scope), such)
+        correlated = scope.given
         return exists(query.correlate(*correlated))
 
     @_truth.register
     def _(self, truth: Exists, scope: Scope) -> Sql:
         staged = self._stage(truth.series)
-        return exists(select(literal(1)).where(*self._same(staged, scope.person)).correlate(*self._given(scope)))
+        if staged.name in scope.picks:
+            return scope.picks[staged.name].c.id.is_not(None)
+        return exists(select(literal(1)).where(*of(staged, scope)).correlate(*scope.given))
 
     @_truth.register
     def _(self, truth: AgeAt, scope: Scope) -> Sql:
@@ -431,42 +469,40 @@ class InSql:
     def _part(self, field: Field, whole: Sql, name: str, scope: Scope) -> Sql:
         """A field of the one component with the code; null where there is none, or several."""
         assert field.part is not None
-        part = RECORD_TABLES["observation"].alias()
+        part = TABLES["observation"].alias()
         coded = has_code(part.c.codings, literal(self._set((field.part,))))
         found = case((func.count() == 1, func.min(part.c[name])))
-        query = select(found).where(part.c.parent == whole, coded, *self._same(part, scope.person))
-        correlated = self._given(scope)
+        query = select(found).where(part.c.parent == whole, coded, *same(part, scope.person))
+        correlated = scope.given
         return query.correlate(*correlated).scalar_subquery()
 
 
-def _compared(value: Sql, bound: Sql, how: str, number: Sql) -> Sql:
-    """As in memory: a value that is itself a bound says yes or no only where every number it can be agrees."""
-    if how in (">", ">="):
-        return ~_compared(value, bound, "<=" if how == ">" else "<", number)
-    fits = value < number if how == "<" else value <= number
-    said = case(
-        (value.is_(None), null()),
-        (bound.is_(None), case((fits, 1), else_=0)),
-        (and_(bound.in_(("<", "<=")), or_(fits, and_(bound == "<", value == number))), 1),
-        (and_(bound.in_((">", ">=")), or_(~fits, and_(bound == ">", value == number))), 0),
-        else_=null(),
-    )
-    return said == 1
+NOT_OF_EVERY_RECORD = ("comparator", "unit")
+"""Fields of numbers that some records never have: a value we computed is no bound."""
 
 
-def _relation(relation: str, left: Ends, right: Ends, exactly: bool) -> Sql:
-    def no_later(one: SqlKnown, other: SqlKnown) -> Sql:
-        return times.no_later(one, other, exactly)
+def _of_row(row: FromClause, name: str) -> Sql:
+    """A field of a record, or what the registry says of it itself."""
+    if name == "arrived":
+        return arrived(row)  # type: ignore[no-any-return]
+    if name == "arrived_date":
+        return func.substr(instant_text(arrived(row)), 1, 10)
+    if name in NOT_OF_EVERY_RECORD and name not in row.c:
+        return null()
+    return row.c[name]
 
-    starts_during = and_(no_later(right.start, left.start), no_later(left.start, right.end))
-    found: dict[str, Callable[[], Sql]] = {
-        "overlaps": lambda: and_(no_later(left.start, right.end), no_later(right.start, left.end)),
-        "overlaps_after": lambda: and_(starts_during, times.before(right.end, left.end, exactly)),
-        "during": lambda: and_(no_later(right.start, left.start), no_later(left.end, right.end)),
-        "starts_during": lambda: starts_during,
-        "ends_during": lambda: and_(no_later(right.start, left.end), no_later(left.end, right.end)),
-        "starts_before": lambda: times.before(left.start, right.start, exactly),
-        "starts_no_later_than": lambda: no_later(left.start, right.end),
-        "ends_no_later_than": lambda: no_later(left.end, right.end),
-    }
-    return found[relation]()
+
+def _as_number(truth: Sql) -> Sql:
+    return case((truth, 1), (~truth, 0), else_=null())
+
+
+def _outermost(truth: Truth) -> Iterator[Named]:
+    """The conditions with a name that a truth is made of, none within another."""
+    if isinstance(truth, Named):
+        yield truth
+        return
+    for part in parts_of(truth):
+        if isinstance(part, Truth):
+            yield from _outermost(part)
+        elif isinstance(part, tuple):
+            yield from (each for one in part if isinstance(one, Truth) for each in _outermost(one))

@@ -13,19 +13,19 @@ from services.registry.tables import RECORD_TABLES
 Sql = ColumnElement[Any]
 PLACES = 6
 """Decimal places of days of supply that are told apart: what is a fraction of a day by rounding alone is a whole one."""
-ENDS = tuple(
-    f"{end}_{side}" for end in ("start", "end", "latest") for side in ("first_day", "last_day", "earliest", "latest")
-)
+SIDES = ("first_day", "last_day", "earliest", "latest")
+ENDS = tuple(f"{end}_{side}" for end in ("start", "end", "latest") for side in SIDES)
 
 
 def spans_of(name: str, people: FromClause) -> Select[Any]:
     """The id of each event that has such a span, and what is known of its ends (`ENDS`)."""
-    return _prevalence(people) if name == "prevalence" else _supply()
+    if name == "prevalence":
+        return _prevalence(people)
+    return _supply() if name == "supply" else _taking()
 
 
 def _told(source: FromClause, start: SqlKnown, end: SqlKnown, latest: SqlKnown) -> Select[Any]:
-    sides = ("first_day", "last_day", "earliest", "latest")
-    ends = [getattr(each, side) for each in (start, end, latest) for side in sides]
+    ends = [getattr(each, side) for each in (start, end, latest) for side in SIDES]
     return select(source.c.id, *(end.label(name) for name, end in zip(ENDS, ends, strict=True)))
 
 
@@ -77,6 +77,22 @@ def _supply() -> Select[Any]:
     by_days = times.shifted(start, 0, case((until > 0, until), else_=literal(0)))
     end = times.either(days.c.days.is_not(None), by_days, times.moment(days.c.end_date, None))
     return _told(days, start, end, end).where(or_(days.c.days.is_not(None), days.c.end_date.is_not(None)))
+
+
+def _taking() -> Select[Any]:
+    """From the start to the end as given; else to the end of the supply; else on and on while the order is active."""
+    row, supply = RECORD_TABLES["medication"].alias(), _supply().subquery()
+    start = times.moment(row.c.start_date, row.c.start)
+    supplied = SqlKnown(*(supply.c[f"end_{side}"] for side in SIDES))
+    goes_on = times.either(func.coalesce(row.c.status, "").in_(("active", "in-progress")), FOREVER, UNKNOWN)
+    end = times.either(
+        row.c.end_date.is_not(None),
+        times.moment(row.c.end_date, row.c.end),
+        times.either(supply.c.id.is_not(None), supplied, goes_on),
+    )
+    ends = [getattr(each, side) for each in (start, end, end) for side in SIDES]
+    told = (each.label(name) for name, each in zip(ENDS, ends, strict=True))
+    return select(row.c.id, *told).select_from(row.outerjoin(supply, supply.c.id == row.c.id))
 
 
 def _days_supplied() -> FromClause:

@@ -3,13 +3,14 @@
 Texts of a fixed form compare as what they mean. Before all and after all stand texts that no date has.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Integer, case, cast, func, literal, null, or_
 
-from services.measures.compile.dialects import instant_text, last_of_month, later
+from services.measures.compile.dialects import instant_text, largest, last_of_month, later, smallest
 from services.measures.compile.times import FIRST_YEAR, LAST_YEAR
 
 Sql = ColumnElement[Any]
@@ -84,14 +85,19 @@ def full_years(birth: SqlKnown, at: SqlKnown) -> tuple[Sql, Sql]:
     return _years(birth.last_day, at.first_day), _years(birth.first_day, at.last_day)
 
 
+def extreme(moments: Sequence[SqlKnown], which: Literal["earliest", "latest"]) -> SqlKnown:
+    """The earliest or the latest of some moments."""
+    chosen = smallest if which == "earliest" else largest
+    names = ("first_day", "last_day", "earliest", "latest")
+    return SqlKnown(*(chosen(*(getattr(each, name) for each in moments)) for name in names))
+
+
 def _first(day: Sql) -> Sql:
-    length = func.length(day)
-    return case((length == 4, day + "-01-01"), (length == 7, day + "-01"), else_=day)
+    return func.substr(day + "-01-01", 1, 10)
 
 
 def _last(day: Sql) -> Sql:
-    length = func.length(day)
-    return case((length == 4, day + "-12-31"), (length == 7, last_of_month(day)), else_=day)
+    return case((func.length(day) == 7, last_of_month(day)), else_=func.substr(day + "-12-31", 1, 10))
 
 
 def _moved(day: Sql, months: Sql | int, days: Sql | int) -> Sql:

@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from functools import singledispatch
-from typing import Any
+from typing import Any, NamedTuple
 
-from services.measures.language.codes import Code, Codes
+from services.measures.declared import NOBODY, Measure
+from services.measures.language.codes import Code, Codes, CodeSet
 from services.measures.language.events import (
+    EVERY,
+    Belongs,
     Coded,
     Compare,
     Exists,
     Field,
+    IsA,
     Joined,
     Known,
     Linked,
@@ -18,11 +22,15 @@ from services.measures.language.events import (
     Pick,
     Row,
     Series,
+    Within,
 )
 from services.measures.language.moments import (
     Between,
+    Birthday,
     Bound,
+    Death,
     Edge,
+    Extreme,
     Lies,
     Moment,
     Shifted,
@@ -30,8 +38,8 @@ from services.measures.language.moments import (
     SpanOf,
     WithinDays,
 )
-from services.measures.language.truths import AllOf, AnyOf, Named, Not, Truth
-from services.measures.language.vocabulary import AgeAt, Died
+from services.measures.language.truths import AllOf, AnyOf, Named, Not, Surely, Truth
+from services.measures.language.vocabulary import AgeAt, Died, PersonIs
 
 FIELDS = {
     "types": "kind",
@@ -54,6 +62,45 @@ RELATIONS = {
 }
 
 
+class Step(NamedTuple):
+    """A line of a definition, and the lines below it."""
+
+    text: str
+    below: tuple["Step", ...] = ()
+
+
+def definition_of(measure: Measure) -> list[tuple[str, list[Step]]]:
+    """What a measure counts, in words for who does not program: headings, each with steps. From what is computed."""
+    who = measure.who
+    found = [("Who counts", [step_of(who.initial)])]
+    if who.denominator is not None:
+        found.append(("Of these, measured", [step_of(who.denominator)]))
+    if measure.events is not None and measure.time is not None:
+        found.append(("What is counted", [Step(_events(measure.events))]))
+        found.append(("For how long", [Step(f"{_moment(measure.time.start)} to {_moment(measure.time.end)}")]))
+    elif measure.value is not None:
+        found.append(("What is measured", [Step(_field(measure.value))]))
+    else:
+        found.append(("Who reached it", [step_of(who.numerator)]))
+    if who.exclusions != NOBODY:
+        found.append(("Who does not count", [step_of(who.exclusions)]))
+    if who.exceptions is not None:
+        found.append(("Who does not count where it was not reached", [step_of(who.exceptions)]))
+    parts = (who, measure.value, measure.events, measure.time, measure.among)
+    found.append(("What the words mean", [Step(f"{name}: {meaning}") for name, meaning in meanings(parts).items()]))
+    return found
+
+
+def step_of(truth: Truth) -> Step:
+    """A condition as a line with the lines below it."""
+    if isinstance(truth, Named):
+        inner = step_of(truth.of)
+        return Step(truth.name, inner.below if inner.text == "all of" else (inner,))
+    if isinstance(truth, AllOf | AnyOf) and len(truth.of) > 1:
+        return Step("all of" if isinstance(truth, AllOf) else "any of", tuple(step_of(each) for each in truth.of))
+    return Step(said(truth))
+
+
 def outline(truth: Truth, depth: int = 0) -> list[str]:
     """A condition as indented lines, a step of its reasoning each."""
     indent = "  " * depth
@@ -65,13 +112,13 @@ def outline(truth: Truth, depth: int = 0) -> list[str]:
     return [f"{indent}{said(truth)}"]
 
 
-def meanings(truth: Truth) -> dict[str, str]:
+def meanings(node: Any) -> dict[str, str]:
     """What the names of single events and of times stand for, in the order in which they build on one another."""
     return {
         each.name: f"the {each.which} of {_events(each.series)}, by {_by(each.by)}"
         if isinstance(each, Pick)
         else f"{_moment(each.first)} to {_moment(each.last)}"
-        for each in _named_things(truth)
+        for each in _named_things(node)
         if not (isinstance(each, Between) and isinstance(each.first, Bound))
     }
 
@@ -100,7 +147,7 @@ def _(truth: Named) -> str:
 
 @said.register
 def _(truth: AllOf) -> str:
-    return " and ".join(_bracketed(each) for each in truth.of)
+    return " and ".join(_bracketed(each) for each in truth.of) or "each of them"
 
 
 @said.register
@@ -116,9 +163,33 @@ def _bracketed(truth: Truth) -> str:
 def _(truth: Not) -> str:
     if isinstance(truth.of, Exists):
         return f"there is none of: {_events(truth.of.series)}"
+    if isinstance(truth.of, OneOf):
+        return f"{_field(truth.of.field)} other than {_or(truth.of.values)}"
+    if isinstance(truth.of, Surely) and isinstance(truth.of.of, OneOf):
+        return f"{_field(truth.of.of.field)} other than {_or(truth.of.of.values)}, or none given"
     if isinstance(truth.of, Joined):
         return f"without one of: {_events(truth.of.series)}, where {said(truth.of.such)}"
     return f"not {_bracketed(truth.of)}"
+
+
+@said.register
+def _(truth: Surely) -> str:
+    return f"surely {_bracketed(truth.of)}"
+
+
+@said.register
+def _(truth: Within) -> str:
+    return f"{_field(truth.field)} from {truth.lowest} to {truth.highest}"
+
+
+@said.register
+def _(truth: IsA) -> str:
+    return " ".join(filter(None, (_whose(truth.row), f"coded as {_codes(truth.codes)}")))
+
+
+@said.register
+def _(truth: PersonIs) -> str:
+    return f"the person's {truth.field.replace('_', ' ')} is {_or(truth.values)}"
 
 
 @said.register
@@ -168,6 +239,11 @@ def _(truth: Compare) -> str:
 
 
 @said.register
+def _(truth: Belongs) -> str:
+    return f"{_whose(truth.row) or 'it'} recorded at {_whose(truth.visit) or 'the visit'}, or named by it"
+
+
+@said.register
 def _(truth: Linked) -> str:
     return f"at a visit with {said(truth.such)}"
 
@@ -189,7 +265,7 @@ def _events(series: Series | Pick) -> str:
     if isinstance(series, Pick):
         return series.name
     of = series.such.of if isinstance(series.such, AllOf) else (series.such,)
-    return "; ".join((series.noun, *(said(each) for each in of)))
+    return "; ".join((series.noun, *(said(each) for each in of if each != EVERY)))
 
 
 def _by(by: Moment | Field) -> str:
@@ -238,7 +314,23 @@ def _moment(moment: Moment) -> str:
 
 @_moment.register
 def _(moment: Bound) -> str:
-    return f"the {moment.which} of the measurement period"
+    which = "last known day" if moment.which == "known" else moment.which
+    return f"the {which} of the measurement period"
+
+
+@_moment.register
+def _(moment: Birthday) -> str:
+    return f"the day of turning {moment.years}"
+
+
+@_moment.register
+def _(moment: Death) -> str:
+    return "death"
+
+
+@_moment.register
+def _(moment: Extreme) -> str:
+    return f"the {moment.which} of {_or([_moment(each) for each in moment.of]).replace(' or ', ' and ')}"
 
 
 @_moment.register
@@ -258,6 +350,8 @@ def _(moment: Shifted) -> str:
 
 
 def _codes(codes: Codes) -> str:
+    if isinstance(codes, CodeSet):
+        return f"“{codes.title}” (code set {codes.id}, version {codes.version})"
     return f"“{codes.meaning}”" if isinstance(codes, Code) else f"“{codes.title}”"
 
 

@@ -7,9 +7,27 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from services.measures.language.codes import Codes
-from services.measures.language.moments import Moment, Span, SpanOf
-from services.measures.language.truths import AllOf, Not, Truth, all_of, any_of
+from services.measures.language.codes import Codes, CodeSet
+from services.measures.language.moments import PERIOD, Moment, Span, SpanOf
+from services.measures.language.truths import AllOf, Not, Surely, Truth, all_of, any_of, named, not_
+
+MAIN_SPAN = {
+    "encounter": "period",
+    "condition": "prevalence",
+    "observation": "effective",
+    "derived_observation": "effective",
+    "pro_response": "effective",
+    "procedure": "performed",
+    "medication": "taking",
+    "service_request": "authored",
+    "enrolment": "membership",
+    "set_aside": "validity",
+}
+"""When an event of a record type is, where nothing else is said."""
+IMPLAUSIBLE = ("implausible-low", "implausible-high")
+"""Flags of a record's provenance under which its value is not to be believed."""
+NO_RESULT = ("registered", "cancelled", "entered-in-error", "unknown", "in-progress", "stopped")
+"""Statuses of results and of answered questionnaires that carry no result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +71,42 @@ class Row:
         """The days an order of a medication supplies."""
         return SpanOf(self, "supply")
 
+    @property
+    def taking(self) -> Span:
+        """While a medicine is taken: to its end, else as long as the supply lasts, else on and on while the order is active."""
+        return SpanOf(self, "taking")
+
+    @property
+    def arrival(self) -> Span:
+        """When the site first stored it."""
+        return SpanOf(self, "arrival")
+
+    @property
+    def membership(self) -> Span:
+        """While an enrolment lasts."""
+        return SpanOf(self, "membership")
+
+    @property
+    def validity(self) -> Span:
+        """While a site's word on somebody holds."""
+        return SpanOf(self, "validity")
+
+    @property
+    def value(self) -> Field:
+        """Its number."""
+        return Field(self, "value")
+
     def field(self, name: str) -> Field:
         """A field of its record."""
         return Field(self, name)
+
+    def at(self, visit: Row) -> Truth:
+        """It was recorded at a visit, or the visit names it among its diagnoses."""
+        return Belongs(self, visit)
+
+    def is_a(self, *codes: CodeSet) -> Truth:
+        """Its normalised code is in one of these sets; where it has none, it is not."""
+        return any_of(*(IsA(self, each) for each in codes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +133,15 @@ class Field:
     def compare(self, how: Literal["<", "<=", ">", ">="], number: str, unit: str | None = None) -> Truth:
         """Its number against another; unknown where it has none, or is in another unit."""
         return Compare(self, how, Decimal(number), unit)
+
+    def within(self, lowest: str, highest: str) -> Truth:
+        """The number that is written there lies between two others, both included; unknown where it has none."""
+        return Within(self, Decimal(lowest), Decimal(highest))
+
+    def decides(self, how: Literal["<", "<=", ">", ">="], number: str) -> Truth:
+        """It is certain on which side it lies: a bound such as `> 40` says nothing of 50."""
+        so = self.compare(how, number)
+        return named(f"It says whether it is {how} {number}", any_of(so, not_(so)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +179,31 @@ class Compare(Truth):
 
 
 @dataclass(frozen=True, slots=True)
+class Within(Truth):
+    """A number as it is written, between two others."""
+
+    field: Field
+    lowest: Decimal
+    highest: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class IsA(Truth):
+    """A normalised code among the codes of a set."""
+
+    row: Row
+    codes: CodeSet
+
+
+@dataclass(frozen=True, slots=True)
+class Belongs(Truth):
+    """An event and a visit that it was recorded at, or that names it among its diagnoses."""
+
+    row: Row
+    visit: Row
+
+
+@dataclass(frozen=True, slots=True)
 class Linked(Truth):
     """The visit that this event belongs to is such; unknown where it names none that is known."""
 
@@ -142,6 +227,8 @@ class Exists(Truth):
 
 
 EVERY = AllOf(())
+WITH_STATUS = ("observation", "pro_response")
+"""Records whose result may be none yet, or no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +252,37 @@ class Series:
         """Those that stand so to no event of another series."""
         return self.where(Not(Joined(other, all_of(*such))))
 
-    def first(self, name: str, by: Moment | Field) -> Pick:
-        """The first of them, named in words; what has no such moment or number comes before all that have."""
-        return Pick(self, "first", by, name)
+    @property
+    def when(self) -> Span:
+        """When each of them is."""
+        return SpanOf(THIS, MAIN_SPAN[self.record])
 
-    def last(self, name: str, by: Moment | Field) -> Pick:
+    def in_period(self) -> Series:
+        """Those that begin in the measurement period."""
+        return self.where(self.when.starts_during(PERIOD))
+
+    def in_the_days_up_to_the_end(self, days: int) -> Series:
+        """Those that begin in so many days that end with the measurement period."""
+        return self.where(self.when.start.days_before(days - 1, PERIOD.end))
+
+    def usable(self, lowest: str | None = None, highest: str | None = None) -> Series:
+        """Those with a final number that nothing flags as implausible; within bounds, where they are given."""
+        value = Field(THIS, "value")
+        bounded = lowest is not None and highest is not None
+        conditions = [value.within(str(lowest), str(highest)) if bounded else value.known]
+        if self.record in WITH_STATUS:
+            conditions.append(not_(Surely(Field(THIS, "status").one_of(*NO_RESULT))))
+        conditions.append(not_(Surely(Field(THIS, "flags").one_of(*IMPLAUSIBLE))))
+        between = f" from {lowest} to {highest}" if bounded else ""
+        return self.where(named(f"Usable: a final number{between} that nothing flags as implausible", *conditions))
+
+    def first(self, name: str = "", by: Moment | Field | None = None) -> Pick:
+        """The first of them, named in words; what has no such moment or number comes before all that have."""
+        return Pick(self, "first", by or self.when.start, name or f"the first of the {self.noun}")
+
+    def last(self, name: str = "", by: Moment | Field | None = None) -> Pick:
         """The last of them, named in words."""
-        return Pick(self, "last", by, name)
+        return Pick(self, "last", by or self.when.start, name or f"the last of the {self.noun}")
 
     def exist(self) -> Truth:
         """There is one."""

@@ -44,6 +44,10 @@ class Moment:
         """It is within the span, to the instant."""
         return Lies(Between(self, self), "during", span, "instant")
 
+    def on_or_before(self, other: Moment) -> Truth:
+        """Its day is not after another moment's."""
+        return Lies(Between(self, self), "ends_no_later_than", Between(other, other))
+
     def same_day(self, other: Moment) -> Truth:
         """Both are on one day."""
         return WithinDays(self, other, 0)
@@ -76,6 +80,10 @@ class Span:
     def latest(self) -> Moment:
         """Its end where it has one, else its start."""
         return Edge(self, "latest")
+
+    def lasts(self) -> Truth:
+        """It has a day: it does not end before it starts."""
+        return Lies(Between(self.start, self.start), "starts_no_later_than", Between(self.end, self.end))
 
     def overlaps(self, other: Span) -> Truth:
         """Some day is in both."""
@@ -124,9 +132,30 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Bound(Moment):
-    """First or last day of the measurement period."""
+    """First or last day of the measurement period, or the last known one."""
 
-    which: Literal["start", "end"]
+    which: Literal["start", "end", "known"]
+    """`known`: the last day of it of which anything can be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Birthday(Moment):
+    """The day a person turns so many years old."""
+
+    years: int
+
+
+@dataclass(frozen=True, slots=True)
+class Death(Moment):
+    """The day a person died; after all days where none is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extreme(Moment):
+    """The earliest or the latest of some moments."""
+
+    which: Literal["earliest", "latest"]
+    of: tuple[Moment, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +213,15 @@ class WithinDays(Truth):
 
 PERIOD = Between(Bound("start"), Bound("end"), "the measurement period")
 """The measurement period."""
+KNOWN = Bound("known")
+"""The last day of the measurement period that was over when the data were last brought."""
+
+
+def earliest(*moments: Moment) -> Moment:
+    """The earliest of them."""
+    return Extreme("earliest", moments)
+
+
+def latest(*moments: Moment) -> Moment:
+    """The latest of them."""
+    return Extreme("latest", moments)

@@ -2,15 +2,107 @@
 
 from dataclasses import dataclass
 
-from services.measures.language.codes import Codes
-from services.measures.language.events import THIS, Known, Series
-from services.measures.language.moments import Moment, Span
-from services.measures.language.truths import Truth
+from services.measures.language.codes import Codes, CodeSet
+from services.measures.language.events import THIS, Known, Pick, Series
+from services.measures.language.moments import Between, Moment, Span
+from services.measures.language.truths import Named, Surely, Truth, any_of, named, not_
+
+NOT_SEEN = ("planned", "cancelled", "entered-in-error")
+"""Encounter statuses that are no visit."""
+DOUBTED = ("refuted", "entered-in-error", "unconfirmed", "provisional", "differential")
+"""Verification statuses under which a diagnosis is not (yet) made."""
+NOT_TAKEN = ("cancelled", "draft", "entered-in-error", "not-done", "not-taken", "declined", "unknown")
+"""Statuses of a medicine under which it was not taken."""
+NOT_MEANT = ("proposal", "plan", "option")
+"""Intents under which a medicine is not ordered."""
 
 
 def visits(*kinds: Codes) -> Series:
     """Visits, of these kinds where any are given."""
     return _coded(Series("encounter", "visits"), "types", kinds)
+
+
+def visits_made() -> Series:
+    """Visits that took place, of any kind; a stretch of one, such as a stay on one ward, is counted with it."""
+    return Series("encounter", "visits").where(
+        not_(Surely(THIS.field("status").one_of(*NOT_SEEN))), not_(THIS.field("part_of").known)
+    )
+
+
+def diagnosed(codes: CodeSet) -> Truth:
+    """There is a diagnosis of the set that is not in doubt; whether it is active does not matter."""
+    made = Series("condition", "diagnoses").where(
+        THIS.is_a(codes), not_(Surely(THIS.field("verification_status").one_of(*DOUBTED)))
+    )
+    return made.exist()
+
+
+def first_diagnosed(codes: CodeSet) -> Pick:
+    """The first diagnosis of the set that is not in doubt and has a date or an age; without one, nothing is known of it."""
+    dated = Series("condition", "diagnoses").where(
+        THIS.is_a(codes),
+        not_(Surely(THIS.field("verification_status").one_of(*DOUBTED))),
+        any_of(THIS.field("onset_date").known, THIS.field("onset_age").known),
+    )
+    return dated.first("the first diagnosis with a date or an age")
+
+
+def measured(codes: CodeSet) -> Series:
+    """Results by their normalised code."""
+    return Series("observation", "results").where(THIS.is_a(codes))
+
+
+def answered(codes: CodeSet) -> Series:
+    """Answers and scores of questionnaires by their normalised code."""
+    return Series("pro_response", "answers").where(THIS.is_a(codes))
+
+
+def derived(method: str, noun: str) -> Series:
+    """Values that were worked out by a method of `mainstem derive`."""
+    return Series("derived_observation", noun).where(THIS.field("method").one_of(method))
+
+
+def done(codes: CodeSet) -> Series:
+    """Procedures that were completed, by their normalised code."""
+    return Series("procedure", "procedures").where(THIS.is_a(codes), THIS.field("status").one_of("completed"))
+
+
+def treatments(codes: CodeSet) -> Series:
+    """Medicines of the set that were taken, or ordered to be."""
+    return Series("medication", "medicines").where(
+        THIS.is_a(codes),
+        not_(Surely(THIS.field("status").one_of(*NOT_TAKEN))),
+        not_(Surely(THIS.field("intent").one_of(*NOT_MEANT))),
+    )
+
+
+def on(moment: Moment) -> Truth:
+    """A medicine is taken on that day."""
+    return THIS.taking.overlaps(Between(moment, moment))
+
+
+def on_treatment(codes: CodeSet, moment: Moment) -> Truth:
+    """A medicine of the set is taken on that day."""
+    return treatments(codes).where(on(moment)).exist()
+
+
+def cared_for_here(span: Span) -> Named:
+    """The site still has the person: by an enrolment that overlaps, where any is known. Who moves counts where the episode is."""
+    enrolments = Series("enrolment", "enrolments").where(
+        not_(Surely(THIS.field("status").one_of("planned", "entered-in-error", "cancelled")))
+    )
+    return named(
+        "Cared for here",
+        any_of(not_(enrolments.exist()), enrolments.where(THIS.membership.overlaps(span)).exist()),
+    )
+
+
+def set_aside(measure: str, span: Span) -> Named:
+    """The site has excluded the person from a measure for a time."""
+    held = Series("set_aside", "exclusions by the site").where(
+        THIS.field("measure").one_of(measure), THIS.validity.overlaps(span)
+    )
+    return named("Set aside by the site", held.exist())
 
 
 def diagnoses(*codes: Codes) -> Series:
@@ -74,6 +166,19 @@ class AgeAt(Truth):
     moment: Moment
     youngest: int
     oldest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonIs(Truth):
+    """What the person's own record says is one of these words."""
+
+    field: str
+    values: tuple[str, ...]
+
+
+def sex(*values: str) -> Truth:
+    """The administrative sex is one of these; unknown where none is recorded."""
+    return PersonIs("sex", values)
 
 
 @dataclass(frozen=True, slots=True)

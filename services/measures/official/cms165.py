@@ -83,17 +83,19 @@ def _exclusions(edition: Edition) -> list[Named]:
 
 
 def _readings(edition: Edition) -> Series:
-    """Readings that count: not taken on a day of a stay or an emergency; or in the period, at a visit of another class.
+    """Readings that count: in the period, at a visit of another class; from 2026 also those not on a day of a stay or an emergency.
 
-    As published: only the second way asks for the measurement period.
+    As published: that second way does not ask for the measurement period.
     """
     panels = results(BLOOD_PRESSURE).where(THIS.field("status").one_of(*FINAL))
-    stays = edition.visits(INPATIENT, EMERGENCY)
-    outside_stays = panels.without_any(stays, THIS.effective.latest.during(OTHER.period))
     at_other_visits = panels.where(
         Linked(THIS, not_(THIS.field("class_code").one_of(*NOT_OUTPATIENT))),
         THIS.effective.latest.during(PERIOD),
     )
+    if edition.year == 2025:
+        return at_other_visits
+    stays = edition.visits(INPATIENT, EMERGENCY)
+    outside_stays = panels.without_any(stays, THIS.effective.latest.during(OTHER.period))
     return panels.where(any_of(outside_stays.such, at_other_visits.such))
 
 

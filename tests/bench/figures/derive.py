@@ -14,30 +14,33 @@ MANY = 100_000
 SET = "bmi, bmi-z, bmi-percentile, bmi-percent-of-p95, height-z, height-percentile, weight-z, weight-percentile"
 _MAKING = """
 import json, random, sys
+from datetime import date, timedelta
 from pathlib import Path
 
-def reading(child, visit, code, value, unit):
+def reading(child, visit, code, value, unit, days):
+    number, _, beside = str(visit).partition("-")
+    day, minute = date(2020, 1, 11) + timedelta(days * int(number)), int(beside or 0)
     return {"resourceType": "Observation", "id": f"{code}-{child}-{visit}", "status": "final",
             "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
-            "subject": {"reference": f"Patient/{child}"}, "effectiveDateTime": f"2024-{int(str(visit).split('-')[0]) % 12 + 1:02}-11T10:00:00Z",
+            "subject": {"reference": f"Patient/{child}"}, "effectiveDateTime": f"{day}T10:{minute % 60:02}:00Z",
             "valueQuantity": {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit}}
 
 def deliver(folder, children, visits, seed, beside=1):
-    chance = random.Random(seed)
+    chance, days = random.Random(seed), 30 if visits <= 12 else 1
     folder.mkdir(exist_ok=True)
     with (folder / "Patient.ndjson").open("w") as people, (folder / "Observation.ndjson").open("w") as readings:
         for child in range(children):
             year = chance.randrange(10, 20)
-            born, age = f"20{year}-03-02", 24 - year
+            born, age = f"20{year}-03-02", 20 - year
             people.write(json.dumps({"resourceType": "Patient", "id": str(child), "gender": "female", "birthDate": born}) + "\\n")
             for visit in range(visits):
-                grown = visit % 12 / 12
+                grown = visit * days / 365
                 tall, heavy = 750 + 60 * (age + grown), 80 + 5 * (age + grown) + 1.6 * (age + grown) ** 2
                 for code, usual, unit in (("29463-7", heavy, "kg"), ("8302-2", tall, "cm")):
-                    made = reading(child, visit, code, round(usual + chance.randrange(5)) / 10, unit)
+                    made = reading(child, visit, code, round(usual + chance.randrange(5)) / 10, unit, days)
                     readings.write(json.dumps(made) + "\\n")
                 for pulse in range(beside):
-                    made = reading(child, f"{visit}-{pulse}", "8867-4", chance.randrange(60, 120), "/min")
+                    made = reading(child, f"{visit}-{pulse}", "8867-4", chance.randrange(60, 120), "/min", days)
                     readings.write(json.dumps(made) + "\\n")
 
 def site(folder):

@@ -130,7 +130,7 @@ class Person:
         self.facts = [fact for fact in given if fact.id not in replaced]
         self.ids = {fact.id for fact in given}
         known = before.record if before is not None else None
-        self.record = next((fact for fact in self.facts if fact.type == "person"), known)
+        self.record: Fact | None = next((fact for fact in self.facts if fact.type == "person"), known)
         self.told: dict[int, str] = before.told if before is not None else {}
         """What was told already, as hashes → the resource that told it first."""
         self.born = ordinal(self.record.birth_date) if self.record else None

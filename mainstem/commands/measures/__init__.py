@@ -32,46 +32,62 @@ if TYPE_CHECKING:
     from services.measures.verify import Case, Difference
 
 group = typer.Typer(
-    name="measures", help="The published measures: list, show, verify, explain, run.", no_args_is_help=True
+    name="measures",
+    help="The network's measures and the published ones: list, show, verify, explain, run, set aside.",
+    no_args_is_help=True,
 )
 
-Measure = Annotated[str, typer.Argument(metavar="MEASURE", help="Such as CMS165.", show_default=False)]
+Measure = Annotated[str, typer.Argument(metavar="MEASURE", help="Such as CF-2 or CMS165.", show_default=False)]
 Year = Annotated[int, typer.Option(help="The measurement year.")]
 ValueSetFolder = Annotated[
     Path, typer.Option(help="Folder of FHIR ValueSets with their expansions (*.json).", show_default=False)
+]
+Published = Annotated[
+    Path | None,
+    typer.Option(help="Folder of FHIR ValueSets; published measures need them.", show_default=False),
 ]
 NEWEST = 2026
 
 
 @group.command("list", epilog="Example: mainstem measures list --json")
 def list_measures(as_json: AsJson = False) -> None:
-    """List the published measures and their years."""
+    """List the network's measures, those of its files that cannot be used, and the published measures."""
+    from mainstem.commands.measures.own import faults, listed
     from services.measures.official import definition, names
     from services.measures.official.editions import EDITIONS
 
-    rows = [
+    own = list(listed())
+    published = [
         {"id": one.id, "title": one.title, "years": list(EDITIONS), "direction": one.direction, "says": one.sentence}
         for one in (definition(name, NEWEST) for name in names())
     ]
+    for fault in faults():
+        say(f"services/measures/library/{fault}", err=True)
     if as_json:
-        print_json(rows)
+        print_json([*own, *published])
         return
     from rich.table import Table
 
-    table = Table("measure", "title", "years", "better")
-    for row in rows:
+    table = Table("measure", "version", "title", "better")
+    for row in (*own, *published):
+        version = row.get("version") or ", ".join(map(str, EDITIONS))
         better = "higher" if row["direction"] == "increase" else "lower"
-        table.add_row(str(row["id"]), str(row["title"]), ", ".join(map(str, EDITIONS)), better)
+        table.add_row(str(row["id"]), str(version), str(row["title"]), better)
     stdout().print(table)
 
 
 @group.command(epilog="Example: mainstem measures show CMS165 --year 2026")
 def show(measure: Measure, year: Year = NEWEST) -> None:
     """Print a measure's definition in words, made from what is evaluated, with the value sets it needs."""
+    from mainstem.commands.measures.own import own_measure, shown
     from services.measures.compile.words import meanings, outline
     from services.measures.language.truths import AllOf
     from services.measures.official import definition
 
+    if (ours := own_measure(measure)) is not None:
+        for line in shown(ours):
+            stdout().print(line, soft_wrap=True, highlight=False)
+        return
     one = definition(measure, year)
     say(f"{one.id} {year}: {one.title}")
     say(one.sentence)
@@ -126,21 +142,28 @@ def verify(
 @group.command(epilog="Example: mainstem measures explain CMS122 --subject s-19c2… --valuesets valuesets --year 2026")
 def explain(
     measure: Measure,
-    valuesets: ValueSetFolder,
+    valuesets: Published = None,
     resources: Annotated[
         Path | None, typer.Argument(help="NDJSON of all FHIR resources of one patient.", show_default=False)
     ] = None,
     subject: Annotated[str | None, typer.Option(help="A subject of the registry, in place of a file.")] = None,
     year: Year = NEWEST,
+    month: Annotated[str | None, typer.Option(help="Of the network's measures: a month, 2026-10.")] = None,
 ) -> None:
     """Say why a person is in or out of each population: every step, what came of it, the records it stands on."""
+    from mainstem.commands.measures.own import explained, own_measure
     from services.measures.compile.reasons import reason
 
     if (resources is None) == (subject is None):
         raise OperatorError("one person is explained", "Give a file of FHIR resources, or --subject.")
-    definition, evaluator = _compiled(measure, year, valuesets)
     mapping = _Mapping()
     person = _known_person(subject) if subject else _mapped_person(mapping, resources)
+    if (ours := own_measure(measure)) is not None:
+        for line in explained(ours, person, month, year):
+            stdout().print(line, soft_wrap=True, highlight=False)
+        mapping.say_what_was_left_out()
+        return
+    definition, evaluator = _compiled(measure, year, valuesets)
     for populations in definition.groups:
         for code, condition in populations.named().items():
             say(f"{code.replace('-', ' ')}:")
@@ -169,17 +192,32 @@ def _known_person(subject: str) -> "Person":
 @group.command(epilog="Example: mainstem measures run CMS165 --valuesets valuesets --year 2026 --report summary")
 def run(
     measure: Measure,
-    valuesets: ValueSetFolder,
+    valuesets: Published = None,
     year: Year = NEWEST,
+    by: Annotated[
+        str, typer.Option(help="Of the network's measures: month, quarter or year.", show_default=True)
+    ] = "month",
+    stratum: Annotated[
+        str | None, typer.Option(help="Of the network's measures: sex, race, ethnicity or language.")
+    ] = None,
     report: Annotated[
         str | None, typer.Option(help="FHIR MeasureReports as NDJSON: summary, subject-list or individual.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Count a measure over the registry, by site: who is in, left out, met it; and of whom it is unknown whether they are in."""
+    from mainstem.commands.measures.own import counted, own_measure
     from services.measures.compile.sql import InSql
     from services.measures.official import definition
 
+    if (ours := own_measure(measure)) is not None:
+        with _registry() as connection:
+            rows = counted(connection, ours, by, year, stratum)
+        if as_json:
+            print_json(rows)
+        else:
+            _print_counts(rows)
+        return
     if report not in (None, *REPORTS):
         raise OperatorError(f"no kind of report {report!r}", f"Give one of {', '.join(REPORTS)}.")
     one, sets = definition(measure, year), _value_sets(valuesets)
@@ -198,6 +236,52 @@ def run(
         print_json(rows)
     else:
         _print_counts(rows)
+
+
+@group.command(
+    epilog="Example: mainstem measures set-aside CF-2 --subject s-19c2… --reason other-care --until 2027-06-30 --by clinician"
+)
+def set_aside(
+    measure: Measure,
+    subject: Annotated[str, typer.Option(help="The person's pseudonym.", show_default=False)],
+    until: Annotated[datetime, typer.Option(help="The last day.", formats=["%Y-%m-%d"], show_default=False)],
+    reason: Annotated[
+        str, typer.Option(help="other-care, other-diagnosis, declined, trial, data-wrong or too-ill.")
+    ] = "other-care",
+    by: Annotated[str, typer.Option(help="Role of who decides it.")] = "clinician",
+) -> None:
+    """Exclude a person from one of the network's measures for a time; it is counted and shown, and ends by itself."""
+    from services.measures.evaluate.aside import put_aside
+
+    ours = _own(measure)
+    with _registry() as connection:
+        today = datetime.now(UTC).date()
+        put_aside(connection, ours, subject, reason=reason, since=today, until=until.date(), by=by)
+        connection.commit()
+    say(f"set aside from {ours.id} until {until.date()}: {reason}")
+
+
+@group.command(epilog="Example: mainstem measures take-back CF-2 --subject s-19c2…")
+def take_back(
+    measure: Measure, subject: Annotated[str, typer.Option(help="The person's pseudonym.", show_default=False)]
+) -> None:
+    """End what sets a person aside from one of the network's measures."""
+    from services.measures.evaluate.aside import take_back as end
+
+    ours = _own(measure)
+    with _registry() as connection:
+        ended = end(connection, ours, subject)
+        connection.commit()
+    say(f"{ended} ended" if ended else "nothing set that person aside")
+
+
+def _own(name: str) -> Any:
+    from mainstem.commands.measures.own import own_measure
+
+    found = own_measure(name)
+    if found is None:
+        raise OperatorError(f"{name} is none of the network's measures", "`mainstem measures list` names them.")
+    return found
 
 
 REPORTS = ("summary", "subject-list", "individual")
@@ -246,15 +330,17 @@ def _year(year: int) -> "Period":
     return Period(date(year, 1, 1), date(year, 12, 31))
 
 
-def _compiled(measure: str, year: int, valuesets: Path) -> "tuple[Definition, InMemory]":
+def _compiled(measure: str, year: int, valuesets: Path | None) -> "tuple[Definition, InMemory]":
     from services.measures.compile.memory import InMemory
     from services.measures.official import definition
 
     return definition(measure, year), InMemory(_year(year), _value_sets(valuesets))
 
 
-def _value_sets(folder: Path) -> "ValueSets":
+def _value_sets(folder: Path | None) -> "ValueSets":
     """With code systems named as our mapping names them."""
+    if folder is None:
+        raise OperatorError("a published measure needs value sets", "Give --valuesets: a folder of FHIR ValueSets.")
     from services.measures.valuesets import load_value_sets
     from transforms.codes.systems import repaired_system
 

@@ -1,0 +1,53 @@
+"""How numbers and spans of time stand to one another, in SQL; equal to `memory`."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sqlalchemy import and_, case, null, or_
+
+from services.measures.compile import sql_times as times
+from services.measures.compile.sql_tables import Sql
+from services.measures.compile.sql_times import SqlKnown
+
+
+class Ends(NamedTuple):
+    """Both ends of a span, and the last moment that is given."""
+
+    start: SqlKnown
+    end: SqlKnown
+    latest: SqlKnown
+
+
+def compared(value: Sql, bound: Sql, how: str, number: Sql) -> Sql:
+    """As in memory: a value that is itself a bound says yes or no only where every number it can be agrees."""
+    if how in (">", ">="):
+        return ~compared(value, bound, "<=" if how == ">" else "<", number)
+    fits = value < number if how == "<" else value <= number
+    said = case(
+        (value.is_(None), null()),
+        (bound.is_(None), case((fits, 1), else_=0)),
+        (and_(bound.in_(("<", "<=")), or_(fits, and_(bound == "<", value == number))), 1),
+        (and_(bound.in_((">", ">=")), or_(~fits, and_(bound == ">", value == number))), 0),
+        else_=null(),
+    )
+    return said == 1
+
+
+def related(relation: str, left: Ends, right: Ends, exactly: bool) -> Sql:
+    """One span stands so to another: by days, or by instants."""
+
+    def no_later(one: SqlKnown, other: SqlKnown) -> Sql:
+        return times.no_later(one, other, exactly)
+
+    starts_during = and_(no_later(right.start, left.start), no_later(left.start, right.end))
+    found: dict[str, Callable[[], Sql]] = {
+        "overlaps": lambda: and_(no_later(left.start, right.end), no_later(right.start, left.end)),
+        "overlaps_after": lambda: and_(starts_during, times.before(right.end, left.end, exactly)),
+        "during": lambda: and_(no_later(right.start, left.start), no_later(left.end, right.end)),
+        "starts_during": lambda: starts_during,
+        "ends_during": lambda: and_(no_later(right.start, left.end), no_later(left.end, right.end)),
+        "starts_before": lambda: times.before(left.start, right.start, exactly),
+        "starts_no_later_than": lambda: no_later(left.start, right.end),
+        "ends_no_later_than": lambda: no_later(left.end, right.end),
+    }
+    return found[relation]()

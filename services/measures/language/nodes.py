@@ -1,0 +1,54 @@
+"""A declaration as a tree of its parts."""
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+from services.measures.language.moments import Bound
+
+Kind = TypeVar("Kind")
+
+
+def parts_of(node: Any) -> Iterator[Any]:
+    """What a part of a declaration is made of, one step down."""
+    if isinstance(node, tuple):
+        yield from node
+    elif is_dataclass(node):
+        kind: Any = type(node)
+        for name in _names(kind):
+            yield getattr(node, name)
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))
+
+
+def found_in(node: Any, kind: type[Kind]) -> list[Kind]:
+    """Every part of a kind in a declaration, the innermost first; one that stands twice comes once."""
+    return list(dict.fromkeys(each for each in _inside_out(node, {}) if isinstance(each, kind)))
+
+
+def _inside_out(node: Any, seen: dict[int, Any]) -> Iterator[Any]:
+    if id(node) in seen:
+        return
+    seen[id(node)] = node
+    for part in parts_of(node):
+        yield from _inside_out(part, seen)
+    yield node
+
+
+class Periodic:
+    """Tells whether a part of a declaration says another thing in another measurement period; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, bool]] = {}
+
+    def __call__(self, node: Any) -> bool:
+        """Whether it does. Parts are told apart by identity: to compare them by value would walk them again and again."""
+        known = self._known.get(id(node))
+        if known is None:
+            answer = isinstance(node, Bound) or any(self(part) for part in parts_of(node))
+            known = self._known[id(node)] = (node, answer)
+        return known[1]

@@ -1,0 +1,118 @@
+"""Generated registries: every measure of the network gives one answer in memory, on SQLite and on PostgreSQL, unit by unit."""
+
+from dataclasses import astuple
+from datetime import UTC, datetime
+from statistics import median
+from typing import Any
+
+import pytest
+from generated_lives import life
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from persons import insert
+from sqlalchemy import Engine, select
+
+from services.measures.compile.from_registry import persons_of
+from services.measures.compile.people import Record
+from services.measures.declared import Measure
+from services.measures.evaluate.counts import NETWORK, Counts, counts_of
+from services.measures.evaluate.periods import periods
+from services.measures.evaluate.persons import Standing, Standings
+from services.measures.evaluate.scripts import tables_of
+from services.measures.library import faults, measures
+from services.registry.tables import RECORD_TABLES, history, set_aside
+
+MEASURES = list(measures().values())
+PERIODS = periods("month", "2025-11", "2026-03-20") | periods("quarter", "2025-10", "2026-03-20")
+
+
+@st.composite
+def _lives(draw: st.DrawFn) -> list[list[Record]]:
+    return [life(draw, number, MEASURES) for number in range(draw(st.integers(10, 25)))]
+
+
+def _fill(engine: Engine, lives: list[list[Record]]) -> None:
+    with engine.begin() as connection:
+        for table in (*RECORD_TABLES.values(), set_aside, history):
+            connection.execute(table.delete())
+        for record in (record for records in lives for record in records):
+            insert(connection, record)
+            if record["type"] == "encounter" and record["id"][-1] != "3":
+                connection.execute(history.insert().values(_stored(record)))
+
+
+def _stored(record: Record) -> dict[str, Any]:
+    """When a visit was first stored: near the limit of 30 days, for some."""
+    first = {"record": record["id"], "epoch": 1, "sequence": 1, "event": "e", "op": "recorded"}
+    stored = datetime(2026, 3, 31, 9, 30, tzinfo=UTC)
+    return first | {"time": stored, "site": record["site"], "type": "encounter"}
+
+
+def test_every_file_of_the_library_is_a_measure() -> None:
+    assert faults() == ()
+
+
+@settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(lives=_lives())
+def test_every_measure_gives_one_answer(registry: Engine, lives: list[list[Record]]) -> None:
+    """Who counts in which period, in each population, with which number; and the counts that are drawn."""
+    _fill(registry, lives)
+    compiled = Standings(MEASURES, PERIODS)
+    with registry.connect() as connection:
+        subjects = [records[0]["subject"] for records in lives]
+        found = [each for person in persons_of(connection, subjects) for each in compiled.of(person)]
+        for measure in MEASURES:
+            ours = [each for each in found if each.measure == measure.id]
+            with tables_of(connection, measure, PERIODS) as (units, _):
+                rows = connection.execute(select(units)).mappings()
+                assert sorted(map(_told, ours)) == sorted(_row(dict(row), measure) for row in rows), measure.id
+                _same_counts(counts_of(connection, units, measure), ours, measure)
+
+
+def _told(each: Standing) -> tuple[Any, ...]:
+    numbers = (each.value, each.events, each.days)
+    return (each.period, each.subject, each.event or "", tuple(sorted(each.populations.items())), str(numbers))
+
+
+def _row(row: dict[str, Any], measure: Measure) -> tuple[Any, ...]:
+    populations = {name: row[name] == 1 for name in measure.truths}
+    value = row["value"] if populations["denominator"] else None
+    events, days = (row["events"], row["days"]) if populations["initial-population"] else (None, None)
+    return (row["period"], row["subject"], row["event"], tuple(sorted(populations.items())), str((value, events, days)))
+
+
+def _same_counts(counts: list[Counts], ours: list[Standing], measure: Measure) -> None:
+    """The network's and each site's counts are those of the persons."""
+    places: dict[tuple[str, str], list[Standing]] = {}
+    for each in ours:
+        places.setdefault((NETWORK, each.period), []).append(each)
+        places.setdefault((each.site, each.period), []).append(each)
+    assert {(count.site, count.period) for count in counts} == set(places)
+    for count in counts:
+        here = places[count.site, count.period]
+        left = [each for each in here if _is(each, "denominator-exclusion") or _is(each, "denominator-exception")]
+        inside = [each for each in here if _is(each, "initial-population") and each not in left]
+        assert (count.seen, count.excluded + count.excepted) == (len(inside), len(left)), astuple(count)
+        assert count.aside == sum(_is(each, "set-aside") for each in here)
+        assert count.unknown == sum(_is(each, "unknown") for each in here)
+        if measure.kind == "share":
+            scored = [each for each in inside if _is(each, "denominator")]
+            assert (count.measured, count.met) == (len(scored), sum(_is(each, "numerator") for each in scored))
+        elif measure.kind == "rate":
+            followed = [each for each in inside if each.days is not None]
+            assert (count.days, count.events) == (
+                sum(each.days or 0 for each in followed),
+                sum(each.events or 0 for each in followed),
+            )
+        else:
+            values = [each.value for each in inside if each.value is not None]
+            assert count.measured == len(values)
+            if values:
+                assert (count.mean, count.median) == (
+                    pytest.approx(sum(values) / len(values)),
+                    pytest.approx(median(values)),
+                )
+
+
+def _is(each: Standing, population: str) -> bool:
+    return bool(each.populations.get(population))
