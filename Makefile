@@ -7,7 +7,7 @@ QUICK ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-day-two demo-stop test check licences audit format bench kafka browser medplum oidc axe lock generated clean
+.PHONY: help setup setup-dev demo demo-day-two demo-stop test check licences audit format bench kafka browser pictures medplum oidc axe lock generated clean
 
 help: ## What can be made
 	@grep -hE '^[a-z][a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -64,9 +64,12 @@ kafka: setup-dev ## Fetch Apache Kafka's jars by Maven, for the tests marked kaf
 	@command -v mvn >/dev/null && command -v java >/dev/null || { echo "Apache Kafka needs Java 17 and Maven; the tests marked kafka will be skipped"; exit 0; }; \
 	test -d docker/kafka/jars || mvn -q -f docker/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=jars
 
-generated: setup-dev ## Write schemas/generated and the DAG stubs again
-	$(BIN)/mainstem schemas --to schemas/generated
+generated: setup-dev ## Write schemas/generated, docs/events.md and the DAG stubs again
+	$(BIN)/mainstem schemas --to schemas/generated --catalogue docs/events.md
 	$(BIN)/mainstem sites dags sites --to dags
+
+pictures: setup-dev browser ## Draw docs/*.png again, from the known network
+	@MAINSTEM_SCREENSHOTS=docs $(BIN)/pytest -m slow tests/pages/test_pictures.py
 
 browser: ## Install Chromium from the distribution's packages, for the tests marked browser
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
@@ -90,6 +93,12 @@ axe: ## Fetch axe-core by npm, by which the tests marked browser judge how acces
 	test -d var/axe/node_modules/axe-core || \
 	npm install --silent --no-audit --no-fund --ignore-scripts --prefix var/axe axe-core@4.14.1 || \
 	echo "npm cannot fetch it; the tests that need it will be skipped"
+
+kafkajs: ## Fetch KafkaJS by npm, for the JavaScript example's test
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo "KafkaJS needs Node and npm; its test will be skipped"; exit 0; }; \
+	test -d var/kafkajs/node_modules/kafkajs || \
+	npm install --silent --no-audit --no-fund --ignore-scripts --prefix var/kafkajs kafkajs@2.2.4 || \
+	echo "npm cannot fetch it; its test will be skipped"
 
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-package mainstem
 lock: $(BIN)/uv ## Resolve requirements/*.txt again (add ARGS=--upgrade)

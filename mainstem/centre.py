@@ -16,6 +16,7 @@ from mainstem.state import Batch, Plan, Saved, State
 from schemas.feedback import FeedbackEventType
 from schemas.loads import TypeCounts
 from schemas.outcomes import Record
+from schemas.published import Mark
 from transforms.mapped import WHOLE, Mapped
 from transforms.privacy import Pseudonyms
 
@@ -91,6 +92,13 @@ class Results:
     def mark_told(self, site: str, numbers: Sequence[int]) -> None:
         """The broker has these."""
         self._kept.sent(numbers)
+
+    def marked(self, site: str) -> Mark:
+        """No change was published."""
+        return Mark(0, 0)
+
+    def mark(self, site: str, mark: Mark) -> None:
+        """None is."""
 
     def partitions(self, topic: str, found: int) -> int:
         """As many as there are: no record of ours depends on its partition."""

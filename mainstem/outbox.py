@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from schemas.published import Mark
+
 TOO_LARGE = "too-large"
 """Why a change is refused: no broker and no consumer is set for an event of its size."""
 
@@ -103,6 +105,14 @@ class Outbox(Protocol):
 
     def mark_told(self, site: str, numbers: Sequence[int]) -> None:
         """The broker has these."""
+        ...
+
+    def marked(self, site: str) -> Mark:
+        """The last change that may have been published, as was kept by `mark`; the state's epoch where that rose since."""
+        ...
+
+    def mark(self, site: str, mark: Mark) -> None:
+        """Keep that changes up to this one are about to be published."""
         ...
 
     def partitions(self, topic: str, found: int) -> int:

@@ -65,11 +65,6 @@ def outcome_topic(network: str) -> str:
     return f"{network}.outcome.v{CONTRACT_MAJOR}"
 
 
-def subject_topic(network: str) -> str:
-    """The topic of what concerns a subject as a whole: consent, erasure, one who was merged into another."""
-    return f"{network}.subject.v{CONTRACT_MAJOR}"
-
-
 def feedback_topic(network: str) -> str:
     """The topic by which measure results and signals go back to the sites."""
     return f"{network}.feedback.v{CONTRACT_MAJOR}"

@@ -33,12 +33,12 @@ class FeedbackEvent(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    event: FeedbackEventType
+    event: FeedbackEventType = Field(description="What happened: a result, or another than was told before.")
     site: str = Field(description="Whose result it is.")
     measure: str = Field(description="The measure's id.")
     version: str = Field(description="The version of its definition.")
     rate: int = Field(default=1, ge=1, description="Which of the measure's rates, from 1.")
-    period: MeasuredPeriod
+    period: MeasuredPeriod = Field(description="Of when.")
     sequence: int = Field(
         ge=1, description="Rises with every other result of this measure, version, period, rate and site."
     )

@@ -5,29 +5,42 @@ from typing import Any
 
 from pydantic import BaseModel, create_model
 
+from schemas.contract.asyncapi import asyncapi
+from schemas.contract.catalogue import catalogue
+from schemas.contract.released import is_contract
+from schemas.contract.yaml import as_yaml
 from schemas.events import CONTRACT_MAJOR, Change, OutcomeEvent, Provenance
 from schemas.feedback import FeedbackEvent
 from schemas.loads import LoadEvent
 from schemas.outcomes import RECORD_TYPES
 from schemas.problems import Reason
+from schemas.published import SitePublished
 from schemas.sites import Site
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def generated() -> dict[str, str]:
-    """Every generated file by its name: one schema an event of a record type, the load and the feedback event, the site file, the reasons."""
+    """Every generated file by its name: one schema an event of a record type, the load and the feedback event, a site's mark, the site file, the reasons; and
+    the AsyncAPI document."""
     schemas: dict[str, Any] = {
         f"{name}.v{CONTRACT_MAJOR}.json": _schema(_event_of(name, model)) for name, model in RECORD_TYPES.items()
     }
     schemas[f"outcome.v{CONTRACT_MAJOR}.json"] = _schema(OutcomeEvent)
     schemas[f"load.v{CONTRACT_MAJOR}.json"] = _schema(LoadEvent)
+    schemas[f"site_published.v{CONTRACT_MAJOR}.json"] = _schema(SitePublished)
     schemas[f"feedback.v{CONTRACT_MAJOR}.json"] = _schema(FeedbackEvent)
     schemas["site.json"] = _schema(Site)
     schemas["reasons.json"] = {
         reason.value: {"meaning": reason.meaning, "fix": reason.fix, "expected": reason.expected} for reason in Reason
     }
-    return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
+    texts = {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
+    return texts | {"asyncapi.yaml": as_yaml(asyncapi())}
+
+
+def event_catalogue() -> str:
+    """docs/events.md."""
+    return catalogue({name: json.loads(text) for name, text in generated().items() if is_contract(name)})
 
 
 def _event_of(name: str, record: type[BaseModel]) -> type[BaseModel]:

@@ -118,7 +118,7 @@ UNMAPPED_AT_MOST = 500
 class Gap(BaseModel):
     """A window of a type that could not be read; visible until closed."""
 
-    resource_type: str
+    resource_type: str = Field(description="FHIR resource type.")
     since: datetime | None = Field(default=None, description="Start of the window, UTC; none for the beginning.")
     until: datetime | None = Field(default=None, description="End of the window, UTC.")
     reason: str = Field(description="Why, without any source text.")
@@ -164,15 +164,15 @@ class LoadEvent(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    load: str
-    site: str
-    event: LoadEventType
-    mode: Mode
-    started: datetime
-    ended: datetime | None = None
+    load: str = Field(description="The load's id: the site and when it began; `ce_subject`, too.")
+    site: str = Field(description="The site; the key, too.")
+    event: LoadEventType = Field(description="What happened to it.")
+    mode: Mode = Field(description="What it reads: what changed since, or everything again.")
+    started: datetime = Field(description="When it began, UTC.")
+    ended: datetime | None = Field(default=None, description="When it ended, UTC; none while it runs.")
     types: dict[str, TypeCounts] = Field(default_factory=dict, description="Figures by resource type.")
     watermarks: dict[str, datetime] = Field(default_factory=dict, description="Each type is complete up to then, UTC.")
-    gaps: list[Gap] = Field(default_factory=list)
+    gaps: list[Gap] = Field(default_factory=list, description="What it could not read.")
     accepted: list[Gap] = Field(default_factory=list, description=ACCEPTED)
     status: str = Field(
         default="", description="completed, partial (with gaps, or changes that cannot be sent) or failed."

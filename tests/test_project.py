@@ -12,7 +12,20 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 OURS = ("schemas", "connectors", "transforms", "mainstem", "services", "dags")
-HEAVY = ("airflow", "sqlalchemy", "kafka", "httpx2", "pandas", "fhir", "pint", "fastapi", "alembic", "rich", "pydantic")
+HEAVY = (
+    "airflow",
+    "sqlalchemy",
+    "kafka",
+    "httpx2",
+    "pandas",
+    "fhir",
+    "pint",
+    "fastapi",
+    "alembic",
+    "rich",
+    "pydantic",
+    "csv",
+)
 
 
 def test_our_distribution_alone_owns_its_top_level_names() -> None:

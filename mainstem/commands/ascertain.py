@@ -1,6 +1,5 @@
 """`mainstem ascertain`: the site's own list of its cohort against what is held, and what reached the registry."""
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +36,8 @@ def ascertain(
 
     The list is read and not kept; counts and pseudonyms are told.
     """
+    import csv
+
     from mainstem.refresh import open_refresh
     from mainstem.refresh.ascertain import ascertain as found_out
     from mainstem.refresh.ascertain import read_list, rows

@@ -1,6 +1,7 @@
 """`mainstem feedback`: the pages; and what is printed from them."""
 
 import os
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,11 +14,12 @@ from schemas.errors import OperatorError
 if TYPE_CHECKING:
     from mainstem.config.settings import Settings
     from services.measures.keeping.keeper import Keeper
+    from services.measures.keeping.standing import Plan
     from services.pages.running import Login
 
 group = typer.Typer(
     name="feedback",
-    help="The feedback pages: measures as control charts; pre-visit plans on paper.",
+    help="The feedback pages: measures as control charts; pre-visit plans and site reports on paper.",
     invoke_without_command=True,
 )
 Site = Annotated[str, typer.Option("--site", help="The site's id.", show_default=False)]
@@ -55,26 +57,42 @@ def plan(
     say(f"{to}: {made.plan.summary}")
 
 
-@group.command("run", epilog="Example: mainstem feedback run --valuesets valuesets --year 2026")
+@group.command("report", epilog="Example: mainstem feedback report --site north --month 2026-10 --to october.pdf")
+def report(
+    site: Site,
+    to: To,
+    month: Annotated[str, typer.Option(help="The month, such as 2026-10.", show_default=False)],
+) -> None:
+    """Write a site's monthly report: a page a measure, one sentence, one action; and whether its data are whole."""
+    from services.pages.print.making import report_of
+
+    current = read_settings()
+    made = report_of(current.registry_url, network=current.network, site=site, month=month)
+    _write(to, made.pdf())
+    say(f"{to}: {made.report.summary}")
+
+
+@group.command("run", epilog="Example: mainstem feedback run --since 2026-09")
 def keep_results(
+    since: Annotated[
+        str, typer.Option(help="The first month of which the network's measures are kept; twelve ago by default.")
+    ] = "",
     valuesets: Annotated[
-        Path, typer.Option(help="Folder of FHIR ValueSets with their expansions (*.json).", show_default=False)
-    ],
-    year: Annotated[int, typer.Option(help="The measurement year.")] = date.today().year,
-    measure: Annotated[list[str] | None, typer.Option(help="Such as CMS165; all by default.")] = None,
+        Path | None,
+        typer.Option(help="Folder of FHIR ValueSets: keep the published measures too.", show_default=False),
+    ] = None,
+    year: Annotated[int | None, typer.Option(help="The published measures' year; this one by default.")] = None,
+    measure: Annotated[
+        list[str] | None, typer.Option(help="Published measures that are kept, such as CMS165; all by default.")
+    ] = None,
 ) -> None:
     """Keep the results of measures up to the stream, person by person, and publish them to the sites, until stopped."""
     from mainstem.centre import SITE, Results
     from mainstem.kafka.topics import require_topics
     from mainstem.publisher import publisher_of
     from schemas.events import feedback_topic
-    from services.measures.keeping.plans import official_plan
     from services.measures.keeping.running import run
-    from services.measures.valuesets import load_value_sets
-    from transforms.codes.systems import repaired_system
 
-    sets = load_value_sets(valuesets, system=lambda uri: repaired_system(uri) or uri)
-    plan = official_plan(year, sets, measure or ())
     current = read_settings()
     kafka = current.kafka_settings()
     require_topics(kafka, current.network, [feedback_topic(current.network)])
@@ -84,7 +102,33 @@ def keep_results(
             with publisher_of(SITE, current, Results(keeper)) as publisher:
                 publisher.publish()
 
+    plan = _plan(since, valuesets, year or date.today().year, measure or ())
     run(kafka, current.network, current.registry_url, plan, send, say=tell)
+
+
+def _plan(since: str, valuesets: Path | None, year: int, wanted: Sequence[str]) -> "Plan":
+    """Months end with this one, whatever the day: what is kept of them does not change at midnight."""
+    from services.measures.evaluate.periods import periods
+    from services.measures.keeping.plans import network_plan, official_plan
+    from services.measures.library import measures
+    from services.measures.valuesets import load_value_sets
+    from transforms.codes.systems import repaired_system
+
+    today = date.today()
+    first = _month(since) if since else f"{today.year - 1}-{today.month:02}"
+    last = (today.replace(day=1) + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    plan = network_plan(measures().values(), periods("month", first, last.isoformat()))
+    if valuesets is None:
+        return plan
+    sets = load_value_sets(valuesets, system=lambda uri: repaired_system(uri) or uri)
+    return plan + official_plan(year, sets, wanted)
+
+
+def _month(text: str) -> str:
+    try:
+        return date.fromisoformat(f"{text}-01").isoformat()[:7]
+    except ValueError:
+        raise OperatorError(f"--since {text} is no month", "Give it as 2026-09.") from None
 
 
 def _day(text: str) -> date:

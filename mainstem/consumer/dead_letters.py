@@ -3,14 +3,15 @@
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import structlog
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer, TopicPartition
 
 from mainstem.consumer.received import LetterReason, record_named
+from mainstem.kafka.reading import reading
 from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import KafkaSettings, kafka_errors
 from mainstem.kafka.topics import create_missing, dead_letter_topic, dead_letters
@@ -188,24 +189,8 @@ class DeadLetters:
             return None
         return Returned(*place, found.key, found.value, list(found.headers))
 
-    @contextmanager
-    def _reading(self, partition: TopicPartition, start: int) -> Iterator[Iterator[Any]]:
-        """The records of a partition from an offset on up to its end."""
-        with kafka_errors(self._settings):
-            client = KafkaConsumer(
-                **self._settings.client_options(),
-                client_id=f"mainstem-dead-letters-{self._group}",
-                auto_offset_reset="earliest",
-                enable_auto_commit=False,
-                isolation_level="read_committed",
-                allow_auto_create_topics=False,
-                metrics_enabled=False,
-            )
-            settle(client)
-            try:
-                yield _records(client, partition, start)
-            finally:
-                client.close(autocommit=False, timeout_ms=1000)
+    def _reading(self, partition: TopicPartition, start: int) -> AbstractContextManager[Iterator[Any]]:
+        return reading(self._settings, partition, start, name=f"mainstem-dead-letters-{self._group}")
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:
@@ -235,21 +220,6 @@ class DeadLetters:
                 f"{wanted.name} is missing and could not be created: {exc.cause}",
                 "Let an administrator create it, for the publishers and this consumer alone.",
             ) from exc
-
-
-def _records(client: KafkaConsumer, partition: TopicPartition, start: int) -> Iterator[Any]:
-    client.assign([partition])
-    first = client.beginning_offsets([partition])[partition]
-    end = client.end_offsets([partition])[partition]
-    if start > end:
-        return
-    client.seek(partition, max(start, first))
-    while True:
-        for records in client.poll(timeout_ms=500).values():
-            yield from records
-        # Tansu's end lies within the last batch; a fetch's watermark is behind it.
-        if (client.position(partition) or 0) >= max(end, client.highwater(partition) or 0):
-            return
 
 
 class _Encoded(msgspec.Struct):

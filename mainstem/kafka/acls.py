@@ -23,6 +23,7 @@ from mainstem.kafka.topics import administration, dead_letter_topic, topics
 from schemas.errors import OperatorError
 from schemas.events import outcome_topic
 from schemas.loads import load_topic
+from schemas.published import site_topic
 
 Role = Literal["publisher", "consumer"]
 Resource = tuple[ResourceType, str]
@@ -39,7 +40,7 @@ class Right(NamedTuple):
 
 
 def rights(network: str, role: Role, group: str) -> list[Right]:
-    """All that the role needs and nothing else: a publisher reads nothing, a consumer writes dead letters alone, and reads them back."""
+    """All that the role needs and nothing else: a publisher reads how far it has come alone, a consumer writes dead letters alone, and reads them back."""
     return list(_publisher(network) if role == "publisher" else _consumer(network, group))
 
 
@@ -102,6 +103,9 @@ def _publisher(network: str) -> Iterator[Right]:
     for topic in (outcome_topic(network), load_topic(network)):
         for operation in (ACLOperation.WRITE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS):
             yield Right((ResourceType.TOPIC, topic), operation)
+    mark = (ResourceType.TOPIC, site_topic(network))
+    for operation in (ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS):
+        yield Right(mark, operation)
 
 
 def _consumer(network: str, group: str) -> Iterator[Right]:

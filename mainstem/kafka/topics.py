@@ -18,14 +18,21 @@ from kafka.errors import (
 )
 
 from mainstem.kafka.settings import KafkaSettings, Reach, as_settings, kafka_errors
+from schemas.channels import (
+    CHANNELS,
+    COMPACTION_LAG_DAYS,
+    DEAD_LETTER_DAYS,
+    MIN_IN_SYNC,
+    PARTITIONS,
+    REPLICATION,
+    TOMBSTONE_DAYS,
+)
 from schemas.errors import OperatorError
-from schemas.events import feedback_topic, outcome_topic, subject_topic
+from schemas.events import outcome_topic
 from schemas.loads import load_topic
+from schemas.published import site_topic
 
 DAY_MS = 24 * 60 * 60 * 1000
-PARTITIONS = 12
-REPLICATION = 3
-MIN_IN_SYNC = 2
 FORGETS = {"compact": "records by their age", "delete": "each site's events but the last"}
 """What a topic loses that has another cleanup.policy than this one."""
 
@@ -66,28 +73,31 @@ def topics(
 ) -> list[Topic]:
     """The network's topics, and a dead-letter topic for each consumer group. `min_in_sync` is 2, or 1 without replicas."""
     in_sync = min(MIN_IN_SYNC, replication) if min_in_sync is None else min_in_sync
-    durable = {"min.insync.replicas": str(in_sync)}
-    compacted = durable | {
-        "cleanup.policy": "compact",
-        "min.compaction.lag.ms": str(7 * DAY_MS),
-        "delete.retention.ms": str(30 * DAY_MS),
-    }
-    of_subject = "every change of every outcome record"
     wanted = [
-        Topic(outcome_topic(network), partitions, replication, compacted, "subject/record", of_subject),
-        Topic(load_topic(network), 1, replication, _kept(durable, 90), "site", "the sites' loads"),
         Topic(
-            subject_topic(network), partitions, replication, compacted, "subject", "consent, erasure, merged subjects"
-        ),
-        Topic(
-            feedback_topic(network), 1, replication, _kept(durable, 365), "site", "results and signals, back to sites"
-        ),
+            channel.topic(network),
+            partitions if channel.by_subject else 1,
+            replication,
+            _compacted(in_sync) if channel.days is None else _kept(in_sync, channel.days),
+            channel.key,
+            channel.carries,
+        )
+        for channel in CHANNELS
     ]
     return wanted + [dead_letters(network, group, replication=replication, min_in_sync=in_sync) for group in groups]
 
 
-def _kept(durable: Mapping[str, str], days: int) -> dict[str, str]:
-    return {**durable, "cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
+def _compacted(in_sync: int) -> dict[str, str]:
+    return {
+        "min.insync.replicas": str(in_sync),
+        "cleanup.policy": "compact",
+        "min.compaction.lag.ms": str(COMPACTION_LAG_DAYS * DAY_MS),
+        "delete.retention.ms": str(TOMBSTONE_DAYS * DAY_MS),
+    }
+
+
+def _kept(in_sync: int, days: int) -> dict[str, str]:
+    return {"min.insync.replicas": str(in_sync), "cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
 
 
 def dead_letter_topic(network: str, group: str) -> str:
@@ -97,7 +107,7 @@ def dead_letter_topic(network: str, group: str) -> str:
 
 def dead_letters(network: str, group: str, *, replication: int, min_in_sync: int) -> Topic:
     """A consumer group's dead-letter topic."""
-    settings = _kept({"min.insync.replicas": str(min_in_sync)}, 14)
+    settings = _kept(min_in_sync, DEAD_LETTER_DAYS)
     name = dead_letter_topic(network, group)
     return Topic(name, 1, replication, settings, "as it came", f"what {group} could not use")
 
@@ -150,13 +160,15 @@ def require_topics(reach: Reach, network: str, names: Collection[str] = ()) -> d
     with fewer copies than it must, or has no second copy on brokers that are not on this machine.
     """
     settings = as_settings(reach)
-    needed = names or (outcome_topic(network), load_topic(network))
+    needed = names or (outcome_topic(network), load_topic(network), site_topic(network))
     wanted = [topic for topic in topics(network) if topic.name in needed]
     found: dict[str, int] = {}
     refused: list[tuple[str, str]] = []
     with administration(reach) as admin:
         for topic in wanted:
             described = _describe(admin, topic.name)
+            if described is None and topic.name == site_topic(network):
+                continue  # of a network from before there was one
             if described is None:
                 absent = f"Kafka at {settings.name} has no topic {topic.name}"
                 refused.append((absent, "Create it: `mainstem topics create`."))

@@ -31,12 +31,14 @@ from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
 from mainstem.kafka.topics import require_topics
 from mainstem.outbox import Change, OldKey, Outbox, Refused, Told
 from mainstem.publisher.encoding import EVENT_NAMESPACE, MAX_EVENT_BYTES, Encoder, instant
+from mainstem.publisher.marking import NOTHING, as_sent, prove_latest
 from mainstem.publisher.patience import Patience
 from mainstem.publisher.published import Published
 from schemas.errors import MainstemError, OperatorError, TemporaryError
 from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, feedback_topic, outcome_topic, source_of
 from schemas.feedback import FeedbackEventType, feedback_type
 from schemas.loads import LoadEventType, load_topic, load_type
+from schemas.published import Mark, site_topic
 
 log = structlog.get_logger(__name__)
 
@@ -80,11 +82,14 @@ class Publisher:
         self._attempts = attempts
         self._sleep = sleep
         self._progress = progress
+        self._notice = notice
         self._patience = Patience(self._settings, site, notice)
         self._options = client_options
         self._road = road(plain=self._settings.plain_send)
         self._producer: KafkaProducer | None = None
         self._encoder: Encoder | None = None
+        self._has_marks = self._proven = False
+        self._marked = NOTHING
 
     def __enter__(self) -> "Publisher":
         return self
@@ -196,6 +201,7 @@ class Publisher:
     def _launch(self, rows: Sequence[Change]) -> "_Flight":
         producer = self._connected()
         assert self._encoder is not None
+        self._mark(producer, Mark(self._store.epoch, rows[-1].number))
         if old := self._store.old_keys(self._site, rows):
             for sent in self._send(producer, self._encoder.encode([_tombstone(key) for key in old]).batches):
                 self._patience.wait_for(sent)
@@ -210,6 +216,25 @@ class Publisher:
                 limit=MAX_EVENT_BYTES,
             )
         return _Flight(rows, self._send(producer, encoded.batches), encoded.size, encoded.refused)
+
+    def _mark(self, producer: KafkaProducer, mark: Mark) -> None:
+        """Tells the network how far this state has come, before it is told what changed; where the network has a topic for that."""
+        if not self._proven:  # once: nobody else publishes meanwhile
+            self._prove_latest()
+        if self._has_marks and mark > self._store.marked(self._site):
+            self._store.mark(self._site, mark)
+        if self._has_marks and mark > self._marked:
+            self._patience.wait_for(SentRecords([producer.send(**as_sent(self._network, self._site, mark))]))
+            self._marked = mark
+
+    def _prove_latest(self) -> None:
+        if self._has_marks:
+            prove_latest(self._settings, self._network, self._site, self._store)
+        else:
+            log.warning("no topic of the sites", site=self._site, fix="mainstem topics create")
+            absent = f"there is no topic {site_topic(self._network)}: a state from a backup would not be noticed"
+            self._notice(f"{absent}; `mainstem topics create` makes it")
+        self._proven = True
 
     def _send(self, producer: KafkaProducer, batches: Sequence[Batch]) -> list[Sent]:
         return [self._road.send(producer, batch) for batch in batches]
@@ -226,6 +251,7 @@ class Publisher:
             self._patience.before_connecting()
             topic = outcome_topic(self._network)
             partitions = self._proven_partitions()
+            self._has_marks = site_topic(self._network) in partitions
             with kafka_errors(self._settings):
                 self._producer = KafkaProducer(
                     **{

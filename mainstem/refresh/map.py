@@ -205,9 +205,9 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
             lines, numbers = [lines[place] for place in kept], [numbers[place] for place in kept]
         if self._narrowed is not None:
             lines = [self._without_others(*self._narrowed(line)) for line in lines]
-        before, self._asked = self._asked, _Asked(self._recogniser.ask(lines), path, numbers, last, others)
-        if before is not None:
-            self._map(before)
+        asked = _Asked(self._recogniser.ask(lines), path, numbers, last, others)
+        self._map_asked()
+        self._asked = asked
 
     def _without_others(self, line: bytes, others: int) -> bytes:
         """A line without members who are not in the cohort: they are counted as parts that gave no record."""
@@ -218,7 +218,8 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
     def _map_asked(self) -> None:
         if self._asked is not None:
             self._map(self._asked)
-            self._asked = None
+            self._asked = None  # lines that are mapped need not be held while what they gave is saved
+            self._flush_if_full()
 
     def _map(self, asked: "_Asked") -> None:
         """A resource that is no fact, or no longer, withdraws what it gave before; unknown ones cost nothing."""
@@ -264,6 +265,8 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._done += len(lines)
         self._place = Place(path.name, asked.last)
         self._refresh.progress("map", self._name, self._done)
+
+    def _flush_if_full(self) -> None:
         if (
             max(
                 len(self._records),

@@ -12,6 +12,7 @@ from mainstem.state import tables
 from mainstem.state.batches import Batches
 from mainstem.state.flags import flags_of, with_flags
 from mainstem.state.moments import moment_of
+from schemas.published import Mark
 
 KEPT = Told._fields[: Told._fields.index("about")]
 """A site tells of itself alone."""
@@ -36,10 +37,11 @@ class StoredOutbox:
                 self._epoch = connection.execute(select(tables.mainstem.c.epoch)).scalar_one()
         return self._epoch
 
-    def raise_epoch(self) -> int:
-        """After a restore from a backup: the new epoch."""
+    def raise_epoch(self, to: int = 0) -> int:
+        """After a restore from a backup: the new epoch, one above the last, or `to` where that is higher."""
         with self._database.write() as connection:
-            connection.execute(update(tables.mainstem).values(epoch=tables.mainstem.c.epoch + 1))
+            new = max(to, connection.execute(select(tables.mainstem.c.epoch)).scalar_one() + 1)
+            connection.execute(update(tables.mainstem).values(epoch=new))
             self._epoch = connection.execute(select(tables.mainstem.c.epoch)).scalar_one()
         return self._epoch
 
@@ -106,6 +108,19 @@ class StoredOutbox:
         with self._database.write() as connection:
             connection.execute(delete(row).where(row.c.site == site, row.c.number.in_(list(numbers))))
 
+    def marked(self, site: str) -> Mark:
+        """See Outbox."""
+        row = tables.told_mark.c
+        with self._database.read() as connection:
+            found = connection.execute(select(row.epoch, row.number).where(row.site == site)).one_or_none()
+        known = Mark(0, 0) if found is None else Mark(*found)
+        return known if known.epoch >= self.epoch else Mark(self.epoch, known.number)
+
+    def mark(self, site: str, mark: Mark) -> None:
+        """See Outbox."""
+        with self._database.write() as connection:
+            connection.execute(_MARK, {"site": site, "epoch": mark.epoch, "number": mark.number})
+
     def partitions(self, topic: str, found: int) -> int:
         """See Outbox."""
         row = tables.topic
@@ -143,6 +158,10 @@ def refused_by_reason(connection: Connection, site: str) -> dict[str, int]:
     return dict(iter(found))
 
 
+_MARK = text(
+    "INSERT INTO told_mark (site, epoch, number) VALUES (:site, :epoch, :number)"
+    " ON CONFLICT (site) DO UPDATE SET epoch = excluded.epoch, number = excluded.number"
+)
 _REMEMBER = text("INSERT INTO topic (name, partitions) VALUES (:name, :partitions) ON CONFLICT (name) DO NOTHING")
 _REFUSE = text(
     "INSERT INTO refused (site, number, record, reason, size)"

@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0009"
+HEAD = "0010"
 """The migration these tables are at; a test keeps it in step with mainstem/state/migrations."""
 
 
@@ -297,6 +297,16 @@ topic = Table(
     Column("name", String, primary_key=True),
     Column("partitions", Integer, nullable=False),
     comment="Partitions a topic had when it was first published to: a subject's place follows from their count.",
+)
+
+told_mark = Table(
+    "told_mark",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    comment="The last change that may have been published, told to the network before it was. A state that knows of less than the "
+    "network was restored from a backup.",
 )
 
 alias = Table(

@@ -4,6 +4,7 @@ from calendar import timegm
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from math import ceil, floor, log10
 from typing import Any
 
@@ -11,6 +12,8 @@ import altair as alt
 
 from services.charts.look import BAND, BAR, COLOURS, GRID, GUIDE, INK, QUIET, SHAPES, Sign, finished
 
+POINTS, BARS = "points", "bars"
+"""Data that several layers share stand once, under a name: altair copies what it is given, again and again."""
 AXIS = 46
 """Pixels left of both panels, so that their time axes stand in line."""
 
@@ -34,6 +37,9 @@ class Mark:
     sign: Sign = Sign.NONE
     number: str = ""
     """Written above the point."""
+    centre: float | None = None
+    phase: int = 0
+    """Lines of one phase are joined, those of two are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +80,20 @@ class Labels:
     centre: str
     upper: str
     lower: str
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Flagpole:
+    """Something that was done, and when: a letter above the chart."""
+
+    at: date
+    letter: str
 
 
 @dataclass(frozen=True, slots=True)
 class ControlChart:
-    """What is drawn: periods in order, and the centre line where there are limits."""
+    """What is drawn: periods in order, and the last centre line where there are limits."""
 
     marks: tuple[Mark, ...]
     centre: float | None
@@ -86,21 +101,32 @@ class ControlChart:
     description: str
     """What it shows in words, for who does not see it."""
     axis: Axis = Axis()
+    target: float | None = None
+    flagpoles: tuple[Flagpole, ...] = ()
 
 
+@lru_cache(512)
 def specification(chart: ControlChart, *, width: int = 820, compact: bool = False) -> dict[str, Any]:
-    """The chart with its data, as Vega-Lite. `compact` for one of many."""
+    """The chart with its data, as Vega-Lite; to be read only. `compact` for one of many."""
     top = _shares(chart, compact).properties(width=width, height=150 if compact else 300)
     bottom = _denominators(chart, compact).properties(width=width, height=26 if compact else 64)
     spacing = 8 if compact else 14
     whole = alt.vconcat(top, bottom, spacing=spacing, background="white", padding=4, description=chart.description)
-    return finished(whole.resolve_scale(x="independent", y="independent", color="independent", shape="independent"))
+    whole = whole.resolve_scale(x="independent", y="independent", color="independent", shape="independent")
+    drawn, rows = finished(whole), [_value(mark) for mark in chart.marks]
+    drawn.setdefault("datasets", {}).update(
+        {
+            POINTS: [row for row in rows if row["measured"]],
+            BARS: [row for row in rows if row["seen"]],
+        }
+    )
+    return drawn
 
 
 def _shares(chart: ControlChart, compact: bool) -> Any:
     """Band and limits behind, centre line, the line through the points, the points, the numbers of their notes."""
     values = [_value(mark) for mark in chart.marks if mark.measured]
-    base = alt.Chart(alt.InlineData(values=values))
+    base = alt.Chart(alt.NamedData(POINTS))
     x = alt.X("middle:Q", scale=_time_scale(chart), axis=alt.Axis(labels=False, ticks=False, domain=False), title=None)
     y = alt.Y(
         "share:Q",
@@ -110,7 +136,8 @@ def _shares(chart: ControlChart, compact: bool) -> Any:
     )
     layers: list[Any] = []
     if chart.centre is not None:
-        layers += [*_limits(chart, base, x, compact), _centre(chart.centre), *_line_names(chart, values, compact)]
+        layers += [*_limits(chart, base, x, compact), _centre(base, x), *_line_names(chart, values, compact)]
+    layers += [*_target(chart), *_flagpoles(chart, x)]
     layers.append(base.mark_line(color=INK, strokeWidth=1.1, opacity=0.55).encode(x=x, y=y))
     layers.append(_points(base, chart, compact).encode(x=x, y=y))
     if not compact:
@@ -138,14 +165,39 @@ def _limits(chart: ControlChart, base: Any, x: alt.X, compact: bool) -> list[Any
     y = alt.Y("lower:Q", axis=_share_axis(chart.axis, compact), title=None)
     dashed = limited.mark_line(interpolate="step", color=GUIDE, strokeWidth=1, strokeDash=[3, 3])
     return [
-        limited.mark_area(interpolate="step", color=BAND).encode(x=x, y=y, y2="upper:Q"),
-        *(dashed.encode(x=x, y=f"{bound}:Q") for bound in ("lower", "upper")),
+        limited.mark_area(interpolate="step", color=BAND).encode(x=x, y=y, y2="upper:Q", detail="phase:N"),
+        *(dashed.encode(x=x, y=f"{bound}:Q", detail="phase:N") for bound in ("lower", "upper")),
     ]
 
 
-def _centre(centre: float) -> Any:
-    line = alt.Chart(alt.InlineData(values=[{"centre": centre}])).mark_rule(color=QUIET, strokeWidth=1.4)
-    return line.encode(y="centre:Q")
+def _centre(base: Any, x: alt.X) -> Any:
+    """A stretch a phase."""
+    line = base.transform_filter("datum.centre !== null").mark_line(color=QUIET, strokeWidth=1.4, interpolate="step")
+    return line.encode(x=x, y="centre:Q", detail="phase:N")
+
+
+def _target(chart: ControlChart) -> list[Any]:
+    """What is wanted, beside the lines that show what is."""
+    if chart.target is None:
+        return []
+    wanted = alt.Chart(alt.InlineData(values=[{"target": chart.target, "text": chart.labels.target}]))
+    named = wanted.mark_text(align="left", baseline="bottom", dx=4, dy=-2, fontSize=11, color=INK)
+    return [
+        wanted.mark_rule(color=INK, strokeDash=[8, 4]).encode(y="target:Q"),
+        named.encode(x=alt.value(0), y="target:Q", text="text:N"),
+    ]
+
+
+def _flagpoles(chart: ControlChart, x: alt.X) -> list[Any]:
+    if not chart.flagpoles:
+        return []
+    values = [{"middle": _instant(each.at), "letter": each.letter} for each in chart.flagpoles]
+    poles = alt.Chart(alt.InlineData(values=values))
+    letters = poles.mark_text(baseline="top", align="left", dx=3, fontSize=12, fontWeight="bold", color=INK)
+    return [
+        poles.mark_rule(color=INK, strokeWidth=1, strokeDash=[1, 3]).encode(x=x),
+        letters.encode(x=x, y=alt.value(0), text="letter:N"),
+    ]
 
 
 def _line_names(chart: ControlChart, values: list[dict[str, Any]], compact: bool) -> list[Any]:
@@ -183,7 +235,7 @@ def _points(base: Any, chart: ControlChart, compact: bool) -> Any:
 
 def _denominators(chart: ControlChart, compact: bool) -> Any:
     """Bars: measured filled, seen without a measurement hollow on top."""
-    base = alt.Chart(alt.InlineData(values=[_value(mark) for mark in chart.marks if mark.seen]))
+    base = alt.Chart(alt.NamedData(BARS))
     most = max((mark.seen for mark in chart.marks), default=0) or 1
     axis = alt.Axis(values=[0, most], minExtent=AXIS, maxExtent=AXIS, domain=False, ticks=False, format="d")
     tooltip = [
@@ -242,6 +294,8 @@ def _value(mark: Mark) -> dict[str, Any]:
         "share": share,
         "lower": mark.lower,
         "upper": mark.upper,
+        "centre": mark.centre,
+        "phase": mark.phase,
         "met": mark.met,
         "measured": mark.measured,
         "seen": mark.seen,

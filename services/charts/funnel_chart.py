@@ -17,6 +17,10 @@ class FunnelChart:
     description: str
     funnel: Funnel
     higher_is_better: bool | None = None
+    size: str = "n"
+    """What sites are large by."""
+    own: str = ""
+    """The site that is named whether it is flagged or not, and ringed."""
 
 
 def specification(chart: FunnelChart, *, width: int = 720, height: int = 400) -> dict[str, Any]:
@@ -31,7 +35,7 @@ def specification(chart: FunnelChart, *, width: int = 720, height: int = 400) ->
         axis=alt.Axis(tickColor=GUIDE, domainColor=GUIDE),
         title=_size_title(chart),
     )
-    axis = alt.Axis(grid=True, gridColor=GRID, domain=False, ticks=False)
+    axis = alt.Axis(format=".2f" if chart.funnel.model else ".0%", grid=True, gridColor=GRID, domain=False, ticks=False)
     y = alt.Y("value:Q", scale=alt.Scale(zero=False), axis=axis, title=None)
     limits = [
         base.mark_line(color=GUIDE, strokeWidth=1, strokeDash=dash).encode(x=x, y=f"{bound}{sigmas}:Q")
@@ -39,10 +43,13 @@ def specification(chart: FunnelChart, *, width: int = 720, height: int = 400) ->
         for bound in ("lower", "upper")
     ]
     centre = base.mark_line(color=QUIET, strokeWidth=1.4).encode(x=x, y="centre:Q")
-    flagged = base.transform_filter("datum.sign !== 'none'")
+    flagged = base.transform_filter("datum.sign !== 'none' || datum.own")
+    ringed = base.transform_filter("datum.own").mark_point(
+        filled=False, opacity=1, size=190, color=INK, strokeWidth=1.4
+    )
     names = flagged.mark_text(align="left", dx=8, fontSize=12, color=INK).encode(x=x, y=y, text="site:N")
     points = base.mark_point(filled=True, opacity=1, size=70).encode(x=x, y=y, **_marked())
-    layered = alt.layer(*limits, centre, points, names).properties(
+    layered = alt.layer(*limits, centre, points, ringed.encode(x=x, y=y), names).properties(
         width=width, height=height, title=chart.title, description=chart.description, background="white", padding=4
     )
     return finished(layered)
@@ -57,7 +64,7 @@ def _marked() -> dict[str, Any]:
 
 
 def _size_title(chart: FunnelChart) -> str:
-    return "expected" if chart.funnel.model else "n"
+    return "expected" if chart.funnel.model else chart.size
 
 
 def _row(place: Place, chart: FunnelChart) -> dict[str, Any]:
@@ -72,6 +79,7 @@ def _row(place: Place, chart: FunnelChart) -> dict[str, Any]:
         "upper3": place.upper3,
         "flag": str(place.flag or ""),
         "sign": str(_sign(place, chart)),
+        "own": bool(chart.own) and place.site.name == chart.own,
     }
 
 

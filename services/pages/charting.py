@@ -4,12 +4,12 @@ import csv
 import io
 from typing import Any
 
-from services.charts.control_chart import Axis, ControlChart, Mark, specification
+from services.charts.control_chart import Axis, ControlChart, Flagpole, Mark, specification
 from services.charts.look import Sign
 from services.measures.declared import Measure
 from services.pages.periods import Row
 from services.pages.results import Note, Series
-from services.pages.wording import chart_labels
+from services.pages.wording import chart_labels, letter_of
 
 
 def chart_of(series: Series, measure: Measure, *, compact: bool = False) -> dict[str, Any]:
@@ -17,8 +17,16 @@ def chart_of(series: Series, measure: Measure, *, compact: bool = False) -> dict
     centre = series.chart.centre if series.chart else None
     marks = tuple(_mark(row, series) for row in series.rows)
     axis = Axis() if measure.kind == "share" else _axis(series, zero=measure.kind == "rate")
-    said = " ".join([f"Control chart of {series.title}: {series.headline}", *(_told(note) for note in series.notes)])
-    return specification(ControlChart(marks, centre, chart_labels(measure, centre), said, axis), compact=compact)
+    said = described(series)
+    target = None if measure.target is None else float(measure.target)
+    labels = chart_labels(measure, centre, target)
+    poles = tuple(Flagpole(each.since, letter_of(number)) for number, each in enumerate(series.tried))
+    return specification(ControlChart(marks, centre, labels, said, axis, target, poles), compact=compact)
+
+
+def described(series: Series) -> str:
+    """What the chart shows, for who does not see it."""
+    return " ".join([f"Control chart of {series.title}: {series.headline}", *(_told(note) for note in series.notes)])
 
 
 def _axis(series: Series, *, zero: bool) -> Axis:
@@ -26,6 +34,7 @@ def _axis(series: Series, *, zero: bool) -> Axis:
     points = [row.point for row in series.rows if row.point]
     told = [value for point in points for value in (point.lower, point.upper) if value is not None]
     told += [row.value for row in series.rows if row.value is not None]
+    told += [series.chart.target] if series.chart and series.chart.target is not None else []
     return Axis.around([*told, 0.0] if zero else told)
 
 
@@ -60,6 +69,8 @@ def _mark(row: Row, series: Series) -> Mark:
         value=row.value,
         lower=row.point.lower if row.point else None,
         upper=row.point.upper if row.point else None,
+        centre=row.point.centre if row.point else None,
+        phase=row.phase,
         hollow=row.small or not row.complete,
         sign=_sign(row, series),
         number=" ".join(str(note.number) for note in series.notes if note.last == row.start),

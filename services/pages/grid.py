@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.charts.icons import Assurance, Variation, assurance, variation
+from services.charts.icons import Assurance, Variation
 from services.measures.declared import Measure
-from services.pages.results import RULES, Note, Results, Series
+from services.pages.results import Note, Results, Series
 from services.pages.wording import shown
 from services.registry.completeness import SiteCompleteness
 
@@ -88,14 +88,13 @@ def _of(measure: Measure, series: Series) -> Cell:
     old = row is not next(row for row in reversed(series.rows) if row.complete)
     if series.chart is None:
         return Cell(measure, shown(row.value, measure), row.measured, row.label, None, None, old)
-    direction = measure.higher_is_better
     return Cell(
         measure,
         shown(row.value, measure),
         row.measured,
         row.label,
-        variation(series.chart, series.chart.signals(RULES), higher_is_better=direction),
-        assurance(series.chart, higher_is_better=direction),
+        series.variation,
+        series.assurance,
         old,
         next((note for note in reversed(series.notes) if note.last == row.start), None),
         tuple(note for note in series.notes if note.better),

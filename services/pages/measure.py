@@ -12,13 +12,17 @@ from services.charts import pictures
 from services.charts.limits import kinds
 from services.measures.compile.words import definition_of
 from services.measures.declared import Measure
+from services.measures.evaluate.counts import NETWORK
 from services.measures.library import measures
 from services.pages.charting import chart_of, figures_of
 from services.pages.periods import SMALL
-from services.pages.results import Results, Series, results_of
+from services.pages.results import Results, Series
 from services.pages.seeing import seen_by_viewer
 from services.pages.site import PageSite
+from services.pages.strata import Kind, kind_of
 
+MANY = 16
+"""Of more sites no page draws each: they stand in a table that leads to them."""
 Slug = Annotated[str, Path(pattern=r"^[a-z0-9]{1,40}$")]
 
 
@@ -28,7 +32,16 @@ def routes(site: PageSite) -> APIRouter:
 
     def results(slug: str, viewer: Viewer) -> Results:
         with site.registry() as connection:
-            return seen_by_viewer(results_of(connection, measure_named(slug), site.network, site.clock()), viewer)
+            return seen_by_viewer(site.results(connection, measure_named(slug)), viewer)
+
+    def strata_of(slug: str) -> list[Kind]:
+        measure = measure_named(slug)
+        if measure.kind != "share":
+            return []
+        with site.registry() as connection:
+            found, _ = site.memory.counted(connection, measure, site.clock())
+            by = {name: site.memory.strata(connection, found, name) for name in measure.strata}
+        return [kind_of(name, counts, measure, NETWORK) for name, counts in by.items()]
 
     def drawn_for(slug: str, viewer: Viewer, site: str) -> dict[str, Any]:
         found = results(slug, viewer)
@@ -38,8 +51,9 @@ def routes(site: PageSite) -> APIRouter:
     @seen_by(*EVERYBODY)
     def page(slug: Slug, request: Request, viewer: CurrentViewer) -> HTMLResponse:
         """The measure's page."""
-        found = results(slug, viewer)
-        drawn = [series for series in (found.network, *found.sites) if series.drawn]
+        found, groups = results(slug, viewer), strata_of(slug)
+        shown = found.sites if len(found.sites) <= MANY else ()
+        drawn = [series for series in (found.network, *shown) if series.drawn]
         charts = {series.name: chart_of(series, found.measure, compact=bool(series.name)) for series in drawn}
         return site.render(
             "measure.html",
@@ -48,6 +62,8 @@ def routes(site: PageSite) -> APIRouter:
             measure=found.measure,
             charts=charts,
             small=SMALL,
+            many=MANY,
+            groups=groups,
             definition=definition_of(found.measure),
             convention=kinds()[found.measure.chart],
         )

@@ -8,7 +8,6 @@ from services.access.gate import CurrentViewer
 from services.access.viewers import EVERYBODY
 from services.measures.library import measures
 from services.pages.navigation import Entry
-from services.pages.results import results_of
 from services.pages.seeing import seen_by_viewer
 from services.pages.site import PageSite
 
@@ -24,10 +23,7 @@ def routes(site: PageSite) -> APIRouter:
     def page(request: Request, viewer: CurrentViewer) -> HTMLResponse:
         """Every measure."""
         with site.registry() as connection:
-            found = [
-                seen_by_viewer(results_of(connection, measure, site.network, site.clock()), viewer)
-                for measure in measures().values()
-            ]
+            found = [seen_by_viewer(site.results(connection, measure), viewer) for measure in measures().values()]
         as_of = max(results.as_of for results in found)
         return site.render("measures.html", request, found=found, as_of=as_of)
 

@@ -12,7 +12,6 @@ from services.pages.grid import grid_of
 from services.pages.navigation import Entry
 from services.pages.overview import overview_of
 from services.pages.remembered import Remembered
-from services.pages.results import Results, results_of
 from services.pages.site import PageSite
 from services.people.tests_of_change import Tried, tried
 from services.registry.across import Across, compare
@@ -25,12 +24,7 @@ ENTRY = Entry("Network", "/network", 10, (Role.COORDINATOR,))
 def routes(site: PageSite) -> APIRouter:
     """`/network`."""
     router = APIRouter()
-    results: Remembered[Results] = Remembered()
     beside: Remembered[Across] = Remembered()
-
-    def result(slug: str) -> Results:
-        with site.registry() as connection:
-            return results_of(connection, measures()[slug], site.network, site.clock())
 
     def across() -> Across:
         with site.registry() as connection:
@@ -40,8 +34,8 @@ def routes(site: PageSite) -> APIRouter:
     @seen_by(Role.COORDINATOR)
     def page(request: Request) -> HTMLResponse:
         """The network at one glance."""
-        found = [results.of(slug, lambda slug=slug: result(slug)) for slug in measures()]  # type: ignore[misc]
         with site.registry() as connection:
+            found = [site.results(connection, measure) for measure in measures().values()]
             brought = completeness(connection)
             done = {slug: tried(connection, measure.id) for slug, measure in measures().items()}
         grid = grid_of(found, brought)

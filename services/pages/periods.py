@@ -32,6 +32,8 @@ class Row:
     point: Point | None = None
     notes: tuple[int, ...] = ()
     """Numbers of the notes on signals it is part of."""
+    phase: int = 0
+    """Of the lines it is judged by."""
 
     @property
     def seen(self) -> int:

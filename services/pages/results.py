@@ -7,22 +7,22 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
-from services.charts.chart import BASELINE, Approval, Chart, Phase, draw
+from services.charts.chart import Chart
+from services.charts.icons import Assurance, Variation, assurance, variation
 from services.charts.ladder import Rung, rung
 from services.charts.patterns import Rule, Signal
-from services.charts.point import Subgroup
-from services.measures.compile.memory import Period
 from services.measures.declared import Measure
-from services.measures.evaluate.counts import NETWORK, Cohort, Counts, cohorts, evaluate, last_day, needed_types
-from services.measures.evaluate.periods import Step, periods
-from services.measures.evaluate.sentences import YEAR_DAYS
+from services.measures.evaluate.counts import NETWORK, Cohort, Counts
+from services.measures.evaluate.periods import Step
+from services.pages.counted import Counted, Memory, Said
 from services.pages.explaining import explain
+from services.pages.lines import Proposed, Stretch, chart_of_rows, proposed_in, stretches_of
 from services.pages.periods import Row, rows_of, typical
 from services.pages.wording import headline, title_of
-from services.registry.completeness import SiteCompleteness, completeness
+from services.people.phases import Begun
+from services.people.tests_of_change import Tried
+from services.registry.completeness import SiteCompleteness
 
-YEARS_BEFORE = 2
-"""The chart begins in January, so many years before the year of the last visit; its first 12 points are the baseline."""
 RULES = "control"
 """The set of rules by which signals are found."""
 
@@ -41,7 +41,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The network or one site."""
+    """The network, one site, or one group of either."""
 
     name: str
     title: str
@@ -54,6 +54,14 @@ class Series:
     site: SiteCompleteness | None
     known: Cohort | None
     lacking: tuple[str, ...] = ()
+    variation: Variation = Variation.TOO_FEW
+    assurance: Assurance = Assurance.TOO_FEW
+    stretches: tuple[Stretch, ...] = ()
+    """Where new lines began, and by whose word."""
+    proposed: tuple[Proposed, ...] = ()
+    """Where a rule proposes some."""
+    tried: tuple[Tried, ...] = ()
+    """Tests of change in the time shown."""
 
     @property
     def drawn(self) -> bool:
@@ -64,6 +72,11 @@ class Series:
     def missing(self) -> list[str]:
         """Resource types the site never loaded: its figures cannot be known."""
         return list(self.lacking)
+
+    @property
+    def last(self) -> Row | None:
+        """The last complete period with a value."""
+        return next((row for row in reversed(self.rows) if row.complete and row.measured), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,107 +94,90 @@ class Results:
         """Whether there is anything to draw."""
         return self.network.drawn
 
-
-@dataclass(frozen=True, slots=True)
-class _Evaluated:
-    """What the registry answered about one measure."""
-
-    measure: Measure
-    since: str
-    until: str
-    loaded: Mapping[str, SiteCompleteness]
-    known: Mapping[str, Cohort]
-    counts: Mapping[Step, Sequence[Counts]]
-
-    @property
-    def sites(self) -> list[str]:
-        """Everyone who announced a load, has patients of the cohort or saw some."""
-        here = {count.site for count in self.counts["month"]} - {NETWORK}
-        return sorted(self.loaded.keys() | self.known.keys() | here)
-
-    def missing(self, site: str) -> list[str]:
-        """Resource types the measure needs and the site never loaded."""
-        if site not in self.loaded:
-            return []
-        types = self.loaded[site].types
-        return [name for name in needed_types(self.measure) if types[name].state == "not loaded"]
+    def of(self, site: str) -> Series | None:
+        """A site's series; none where there is no such site."""
+        return next((series for series in self.sites if series.name == site), None)
 
 
-def results_of(connection: Connection, measure: Measure, network: str, now: datetime) -> Results:
-    """Evaluates the measure and lays its results out."""
-    loaded = {site.site: site for site in completeness(connection)}
-    as_of = max((site.last_completed for site in loaded.values() if site.last_completed), default=now)
-    found = _evaluated(connection, measure, loaded, as_of.date().isoformat())
+def results_of(
+    connection: Connection, measure: Measure, network: str, now: datetime, *, memory: Memory | None = None
+) -> Results:
+    """Evaluates the measure, or remembers, and lays its results out."""
+    memory = memory or Memory()
+    found, said = memory.counted(connection, measure, now)
+    return memory.remembered(found, said, lambda: laid_out(found, said, network))
+
+
+def laid_out(found: Counted, said: Said, network: str) -> Results:
+    """Every series."""
     telling = [site for site in found.sites if not found.missing(site)]
     where = f"Across {len(telling)} sites" if len(telling) > 1 else "In the network"
-    sites = tuple(_series(found, site, title_of(site), f"At {title_of(site)}") for site in found.sites)
-    return Results(measure, _series(found, NETWORK, network, where), sites, as_of)
+    sites = tuple(series_of(found, said, site, title_of(site), f"At {title_of(site)}") for site in found.sites)
+    return Results(found.measure, series_of(found, said, NETWORK, network, where), sites, found.as_of)
 
 
-def _evaluated(
-    connection: Connection, measure: Measure, loaded: Mapping[str, SiteCompleteness], until: str
-) -> _Evaluated:
-    last = last_day(connection, measure, until)
-    since = f"{int((last or until)[:4]) - YEARS_BEFORE}-01"
-    months, quarters = periods("month", since, until), periods("quarter", since, until)
-    both = evaluate(connection, measure, months | quarters) if last else []
-    counts: dict[Step, list[Counts]] = {
-        "month": [count for count in both if count.period in months],
-        "quarter": [count for count in both if count.period in quarters],
-    }
-    shown = Period(date.fromisoformat(since + "-01"), date.fromisoformat(until))
-    cohort = {site.site: site for site in cohorts(connection, measure, shown)}
-    return _Evaluated(measure, since, until, loaded, cohort, counts)
-
-
-def _series(found: _Evaluated, name: str, title: str, where: str) -> Series:
-    """The series of a site, or of all together; by quarter where a typical month is small, without limits where a quarter is too."""
-    ours = {period: [count for count in counts if count.site == name] for period, counts in found.counts.items()}
+def series_of(
+    found: Counted,
+    said: Said,
+    name: str,
+    title: str,
+    where: str,
+    counts: Mapping[Step, Sequence[Counts]] | None = None,
+) -> Series:
+    """The series of a site, of all together, or of the `counts` of one group; by quarter where a typical month is small, without
+    limits where a quarter is too.
+    """
+    measure, ours = found.measure, found.of(name) if counts is None else counts
+    begun = [each for each in said.begun if each.site == name] if counts is None else []
+    since = max([first for each in begun if (first := each.since.isoformat()[:7]) <= found.since], default=found.since)
     step = rung(typical(ours["month"]), typical(ours["quarter"]))
     period: Step = "month" if step is Rung.MONTH else "quarter"
-    rows = rows_of(found.measure, ours[period], period, found.since, found.until)
-    drawn = [row for row in rows if row.measured and row.complete]
-    chart = _chart(drawn, found.measure) if drawn and step is not Rung.RUN else None
-    notes: tuple[Note, ...] = ()
-    if chart:
-        rows, notes = _annotated(rows, drawn, chart, found.measure, period)
-    said = headline(found.measure, where, rows, found.since)
-    lacking = found.missing(name)
-    if lacking and not any(row.seen for row in rows):
-        said = f"{where}, nothing is known yet: {', '.join(lacking)} not loaded."
-    return Series(
-        name, title, period, rows, chart, notes, said, found.loaded.get(name), found.known.get(name), tuple(lacking)
+    rows = rows_of(measure, ours[period], period, since, found.until)
+    series = Series(
+        name,
+        title,
+        period,
+        rows,
+        None,
+        (),
+        headline(measure, where, rows, since),
+        found.loaded.get(name),
+        found.known.get(name),
+        tuple(found.missing(name)),
+        tried=tuple(each for each in said.tried if each.site == name and rows and each.since >= rows[0].start),
     )
+    if series.lacking and not any(row.seen for row in rows):
+        said_of_it = f"{where}, nothing is known yet: {', '.join(series.lacking)} not loaded."
+        return replace(series, headline=said_of_it)
+    return series if step is Rung.RUN else _charted(series, measure, begun)
 
 
-def _chart(drawn: Sequence[Row], measure: Measure) -> Chart:
-    """A version of the definition from the second on begins a phase, with lines of its own."""
-    subgroups = [_subgroup(row, measure) for row in drawn]
-    phases = [Phase(baseline=BASELINE)]
-    for change in measure.changes[1:]:
-        place = next((at for at, row in enumerate(drawn) if row.start.isoformat()[:7] >= change.since), None)
-        if place is not None and place > phases[-1].first:
-            approval = Approval(measure.owner, f"version {change.version} of the definition: {change.what}")
-            phases.append(Phase(place, BASELINE, approval))
-    return draw(
-        measure.chart, subgroups, phases=phases, target=None if measure.target is None else float(measure.target)
+def _charted(series: Series, measure: Measure, begun: Sequence[Begun]) -> Series:
+    """With its chart and all that follows from it. Limits of single values know nothing of how many they are of: few are left out."""
+    drawn = [row for row in series.rows if row.measured and row.complete and not (row.small and measure.chart == "i")]
+    if not drawn:
+        return series
+    stretches = stretches_of(drawn, measure, begun)
+    chart = chart_of_rows(drawn, measure, stretches)
+    signals = list(chart.signals(RULES))
+    rows, notes = _annotated(series.rows, drawn, chart, signals, measure, series.period)
+    return replace(
+        series,
+        rows=rows,
+        chart=chart,
+        notes=notes,
+        stretches=stretches,
+        proposed=proposed_in(chart, drawn, measure, series.tried, begun),
+        variation=variation(chart, signals, higher_is_better=measure.higher_is_better),
+        assurance=assurance(chart, higher_is_better=measure.higher_is_better),
     )
-
-
-def _subgroup(row: Row, measure: Measure) -> Subgroup:
-    counts = row.counts
-    if measure.kind == "share":
-        return Subgroup(counts.met, counts.measured)
-    if measure.kind == "rate":
-        return Subgroup(counts.events, counts.days / YEAR_DAYS / measure.per_years)
-    return Subgroup(row.value, counts.measured, spread=counts.spread)
 
 
 def _annotated(
-    rows: Sequence[Row], drawn: Sequence[Row], chart: Chart, measure: Measure, period: Step
+    rows: Sequence[Row], drawn: Sequence[Row], chart: Chart, signals: Sequence[Signal], measure: Measure, period: Step
 ) -> tuple[tuple[Row, ...], tuple[Note, ...]]:
     """The rows with their points and the numbers of the notes they are part of, and the notes."""
-    groups = _grouped(chart.signals(RULES))
+    groups = _grouped(signals)
     notes = tuple(_note(number, group, drawn, measure, period) for number, group in enumerate(groups, start=1))
     places = {id(row): place for place, row in enumerate(drawn)}
 
@@ -192,17 +188,32 @@ def _annotated(
         numbers = tuple(
             number for number, group in enumerate(groups, start=1) if any(place in signal.places for signal in group)
         )
-        return replace(row, point=chart.points[place], notes=numbers)
+        phase = sum(place >= each.first for each in chart.phases[1:])
+        return replace(row, point=chart.points[place], notes=numbers, phase=phase)
 
     return tuple(map(annotated, rows)), notes
 
 
 def _grouped(signals: Iterable[Signal]) -> list[tuple[Signal, ...]]:
-    """Signals that one note tells: points beyond the same limit together, every run on its own."""
+    """Signals that one note tells: points beyond the same limit together, every run on its own; of what lies wholly within a
+    longer one that goes the same way nothing more is told.
+    """
+    ordered = sorted(signals, key=lambda signal: (signal.first, signal.last))
+    told = [signal for signal in ordered if not any(_within(signal, other) for other in ordered)]
     groups: dict[object, list[Signal]] = defaultdict(list)
-    for signal in sorted(signals, key=lambda signal: (signal.first, signal.last)):
+    for signal in told:
         groups[signal.up if signal.rule is Rule.ONE_BEYOND_3_SIGMA else signal].append(signal)
     return [tuple(group) for group in groups.values()]
+
+
+def _within(signal: Signal, other: Signal) -> bool:
+    """Whether the other one tells of the same rise or fall, and of more of it."""
+    return (
+        signal is not other
+        and signal.up == other.up
+        and signal.up is not None
+        and set(signal.places) < set(other.places)
+    )
 
 
 def _note(number: int, group: Sequence[Signal], drawn: Sequence[Row], measure: Measure, period: Step) -> Note:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -15,10 +15,14 @@ from services.access.demo import DemoEntrance
 from services.access.entrance import Visit
 from services.access.gate import FORM_TOKEN, Gate
 from services.access.viewers import Role
+from services.measures.declared import Measure
+from services.pages.charting import described
+from services.pages.counted import Memory
 from services.pages.glossary import Glossary
 from services.pages.navigation import entries_for
-from services.pages.wording import day, freshness, shown, title_of
-from services.registry.database import reading
+from services.pages.results import Results, results_of
+from services.pages.wording import ASSURANCES, VARIATIONS, day, freshness, letter_of, shown, title_of
+from services.registry.database import reading, writing
 
 
 @dataclass
@@ -29,10 +33,19 @@ class PageSite:
     network: str
     clock: Callable[[], datetime]
     gate: Gate
+    memory: Memory = field(default_factory=Memory)
+
+    def results(self, connection: Connection, measure: Measure) -> Results:
+        """A measure's results, as far as they are remembered."""
+        return results_of(connection, measure, self.network, self.clock(), memory=self.memory)
 
     def registry(self) -> AbstractContextManager[Connection]:
         """A connection that reads. Raises OperatorError or TemporaryError, which become a page in words."""
         return reading(self.engine)
+
+    def saying(self) -> AbstractContextManager[Connection]:
+        """One transaction for what people say. Raises OperatorError or TemporaryError."""
+        return writing(self.engine)
 
     def render(self, template: str, request: Request, *, status: int = 200, **shown: object) -> HTMLResponse:
         """A page from a file of `templates/`, in the frame that whoever looks is due."""
@@ -60,5 +73,10 @@ class PageSite:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        made.filters |= {"shown": shown, "freshness": freshness, "title_of": title_of, "day": day}
+        made.filters |= {"shown": shown, "freshness": freshness, "title_of": title_of, "day": day, "letter": letter_of}
+        made.filters |= {
+            "variation": VARIATIONS.__getitem__,
+            "assurance": ASSURANCES.__getitem__,
+            "described": described,
+        }
         return made

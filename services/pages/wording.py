@@ -5,6 +5,7 @@ from datetime import UTC, date
 
 from schemas.loads import LoadEventType
 from services.charts.control_chart import Labels
+from services.charts.icons import Assurance, Variation
 from services.measures.declared import Measure
 from services.measures.evaluate.counts import Counts
 from services.measures.evaluate.sentences import sentence
@@ -12,7 +13,7 @@ from services.pages.periods import Row
 from services.registry.completeness import SiteCompleteness
 
 
-def chart_labels(measure: Measure, centre: float | None) -> Labels:
+def chart_labels(measure: Measure, centre: float | None, target: float | None) -> Labels:
     """A control chart's texts."""
     rate = measure.kind == "rate"
     return Labels(
@@ -24,6 +25,7 @@ def chart_labels(measure: Measure, centre: float | None) -> Labels:
         centre="" if centre is None else f"average {shown(centre, measure)}",
         upper="upper limit",
         lower="lower limit",
+        target="" if target is None else f"target {shown(target, measure)}",
     )
 
 
@@ -66,3 +68,28 @@ def headline(measure: Measure, where: str, rows: Sequence[Row], since: str) -> s
 def day(moment: date) -> str:
     """A date, or the date of an instant, for people."""
     return f"{moment:%-d %B %Y}"
+
+
+VARIATIONS = {
+    Variation.COMMON_CAUSE: "usual ups and downs",
+    Variation.IMPROVING_HIGH: "getting better: higher than before",
+    Variation.IMPROVING_LOW: "getting better: lower than before",
+    Variation.CONCERNING_HIGH: "getting worse: higher than before",
+    Variation.CONCERNING_LOW: "getting worse: lower than before",
+    Variation.UNJUDGED: "unusual",
+    Variation.UNJUDGED_HIGH: "unusually high",
+    Variation.UNJUDGED_LOW: "unusually low",
+    Variation.TOO_FEW: "fewer than 13 points: too early to say",
+}
+ASSURANCES = {
+    Assurance.MET: "the target will be met if nothing changes",
+    Assurance.MISSED: "the target will be missed if nothing changes",
+    Assurance.BY_CHANCE: "the target is met or missed by chance",
+    Assurance.NO_TARGET: "no target",
+    Assurance.TOO_FEW: "fewer than 13 points: too early to say",
+}
+
+
+def letter_of(number: int) -> str:
+    """A, B, C … of what was tried."""
+    return chr(ord("A") + number % 26)

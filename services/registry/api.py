@@ -63,6 +63,13 @@ def _contract(engine: Engine) -> APIRouter:
         names = sorted(each.name for each in GENERATED.iterdir() if each.name.endswith(".v1.json"))
         return answer({"current": [f"/schemas/{name}" for name in names]})
 
+    @router.get(
+        "/schemas/asyncapi.yaml", response_class=Response, responses={200: {"content": {"application/yaml": {}}}}
+    )
+    def asyncapi() -> Response:
+        """Topics, keys, headers and values: the contract as an AsyncAPI 3 document."""
+        return Response((GENERATED / "asyncapi.yaml").read_bytes(), media_type="application/yaml")
+
     @router.get("/schemas/{name}.v1.json", responses=refusals(404))
     def schema(name: SchemaName) -> Response:
         """The JSON Schema `ce_dataschema` of an event points to."""

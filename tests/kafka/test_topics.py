@@ -14,7 +14,7 @@ from schemas.errors import OperatorError, TemporaryError
 
 def test_topics_are_declared_as_the_contract_says():
     """Outcome events are compacted with a week's lag; three replicas of which two must have an event."""
-    outcome, load, subject, feedback, letters = topics.topics("lhn", groups=["registry"])
+    outcome, load, subject, site, feedback, letters = topics.topics("lhn", groups=["registry"])
 
     assert (outcome.name, outcome.partitions, outcome.replication) == ("lhn.outcome.v1", 12, 3)
     assert outcome.settings == {
@@ -25,6 +25,7 @@ def test_topics_are_declared_as_the_contract_says():
     }
     assert (load.name, load.settings["retention.ms"]) == ("lhn.load.v1", "7776000000")
     assert (subject.name, subject.partitions, subject.settings) == ("lhn.subject.v1", 12, outcome.settings)
+    assert (site.name, site.partitions, site.settings) == ("lhn.site.v1", 1, outcome.settings)
     assert (feedback.name, feedback.settings["retention.ms"]) == ("lhn.feedback.v1", "31536000000")
     assert (letters.name, letters.settings["retention.ms"]) == ("lhn.dlq.registry", "1209600000")
 
@@ -32,7 +33,7 @@ def test_topics_are_declared_as_the_contract_says():
 def test_creating_topics_again_creates_nothing(broker, network):
     """`create` names what it made; a second call makes nothing."""
     assert topics.create(broker, network, replication=1) == [
-        f"{network}.{kind}.v1" for kind in ("outcome", "load", "subject", "feedback")
+        f"{network}.{kind}.v1" for kind in ("outcome", "load", "subject", "site", "feedback")
     ]
     assert topics.create(broker, network, replication=1) == []
 

@@ -10,14 +10,20 @@ from hypothesis import strategies as st
 from kept_results import DIABETES, NOW, WHOLE, YEAR, Network, diabetes, person, reading, visit
 from persons import value_sets
 from services_cases import subject_id
+from services_story import fill, load_events, population
 from sqlalchemy import Engine, select
 
 from mainstem.consumer import Received
+from mainstem.consumer.ledger import metadata as ledger
 from schemas.feedback import FeedbackEvent
+from services.measures.evaluate.counts import evaluate
+from services.measures.evaluate.periods import periods
 from services.measures.keeping.keeper import Keeper
 from services.measures.keeping.noting import note
+from services.measures.keeping.plans import network_plan
 from services.measures.keeping.standing import Plan, official
 from services.measures.keeping.tables import due, result
+from services.measures.library import measures
 from services.measures.official import definition
 from services.registry.database import open_registry
 
@@ -192,3 +198,23 @@ def anew(network: Network) -> tuple[set[Any], set[Any]]:
         network.keeper.clear(connection)
     network.keeper.work_off()
     return outcome(network)
+
+
+def test_what_is_kept_of_the_networks_measures_is_what_the_pages_count(small_registry: Engine) -> None:
+    """By month and site, person by person and by one statement."""
+    fill(small_registry, population(), load_events())
+    cf2, months = measures()["cf2"], periods("month", "2026-08", "2026-10-31")
+    keeper = Keeper(small_registry, network_plan([cf2], months), lambda: NOW)
+    keeper.prepare()
+    ledger.create_all(small_registry)
+    keeper.work_off()
+    told = [FeedbackEvent.model_validate_json(each.value) for each in keeper.waiting(100)]
+    kept = {(each.site, each.period.name): each.populations for each in told}
+    with small_registry.connect() as connection:
+        counted = {(each.site, each.period): each for each in evaluate(connection, cf2, months) if each.site}
+    assert len(kept) >= 6
+    for key, populations in kept.items():
+        if populations is not None:
+            one = counted[key]
+            assert (populations["denominator"], populations["numerator"]) == (one.measured, one.met), key
+    assert sum(populations is not None for populations in kept.values()) >= 6

@@ -126,7 +126,7 @@ def test_each_principal_may_do_its_own_work_and_nothing_else(guarded: Guarded) -
         done = CliRunner().invoke(app, ["topics", "allow", *words], env=environment)
         assert done.exit_code == 0, done.exception
         assert f"{words[0]} may DESCRIBE TOPIC {outcome}" in done.output
-    assert set(require_topics(user("publisher"), "lhn")) == {outcome, "lhn.load.v1"}
+    assert set(require_topics(user("publisher"), "lhn")) == {outcome, "lhn.load.v1", "lhn.site.v1"}
     shown = CliRunner().invoke(app, ["topics", "acls", "--json"], env=environment)
     who = {(row["principal"], row["operation"], row["resource"]) for row in json.loads(shown.stdout)}
     assert ("User:publisher", "WRITE", f"TOPIC {outcome}") in who
@@ -234,10 +234,10 @@ def test_the_compose_file_gives_each_service_its_own_login() -> None:
     assert re.search(r"^ARG PYTHON=python:\d+\.\d+\.\d+-", image, flags=re.MULTILINE)
 
 
-def test_a_publisher_reads_nothing_and_a_consumer_writes_dead_letters_alone() -> None:
+def test_a_publisher_reads_its_own_mark_alone_and_a_consumer_writes_dead_letters_alone() -> None:
     """By the rights themselves, where Apache Kafka is not here."""
     publisher = {str(right) for right in rights("lhn", "publisher", "registry")}
-    assert not [right for right in publisher if right.startswith("READ")]
+    assert [right for right in publisher if right.startswith("READ")] == ["READ TOPIC lhn.site.v1"]
     consumer = {str(right) for right in rights("lhn", "consumer", "registry")}
     assert [right for right in consumer if right.startswith("WRITE")] == ["WRITE TOPIC lhn.dlq.registry"]
     assert not [right for right in publisher | consumer if "CLUSTER" in right or "ALTER" in right or "DELETE" in right]

@@ -18,6 +18,7 @@ from mainstem.kafka import topics
 from mainstem.outbox import Change, OldKey, Refused, Told
 from mainstem.publisher import Published, Publisher
 from schemas.loads import LoadEvent
+from schemas.published import Mark
 
 
 class MemoryOutbox:
@@ -33,6 +34,7 @@ class MemoryOutbox:
         self.events: list[Told] = []
         self.counts: dict[str, int] = {}
         self.locked = False
+        self.known = Mark(0, 0)
         self._numbers = itertools.count(1)
         self.now = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
 
@@ -85,6 +87,12 @@ class MemoryOutbox:
 
     def partitions(self, topic: str, found: int) -> int:
         return self.counts.setdefault(topic, found)
+
+    def marked(self, site: str) -> Mark:
+        return max(self.known, Mark(self.epoch, self.known.number))
+
+    def mark(self, site: str, mark: Mark) -> None:
+        self.known = mark
 
     def tell(self, event: LoadEvent) -> None:
         """An event of a load that waits."""

@@ -11,6 +11,8 @@ from mainstem.demo.known.truth import FIRST_MONTH, MONTHS, VISIT_MONTHS, Clinic,
 RACES = (("2106-3", 0.56), ("2054-5", 0.2), ("2131-1", 0.14), ("2028-9", 0.1))
 """CDC race: White, Black or African American, other, Asian; with their shares."""
 HISPANIC, NOT_HISPANIC = "2135-2", "2186-5"
+BEFORE = 13 - FIRST_MONTH.month
+"""Months before the first January, with which charts begin."""
 LANGUAGES = (("en", 0.78), ("es", 0.22))
 
 
@@ -82,9 +84,9 @@ def visits(known: Known, site: KnownSite, clinic: Clinic) -> Iterator[Seen]:
     chance = _chance(known, site, clinic, "visits")
     months = list(months_of(MONTHS))
     sizes = [site.thirds] * MONTHS
-    reached = quiet_counts(chance, sizes, [known.share(site, clinic, month) for month in months])
-    thriving = quiet_counts(chance, sizes, [0.8 + site.aside] * MONTHS)
-    noise = quiet_noise(chance, MONTHS)
+    reached = quiet_counts(chance, sizes, [known.share(site, clinic, month) for month in months], before=BEFORE)
+    thriving = quiet_counts(chance, sizes, [0.8 + site.aside] * MONTHS, before=BEFORE)
+    noise = quiet_noise(chance, MONTHS, before=BEFORE)
     for number, month in enumerate(months):
         due = [child for child in ours if child.turn == number % VISIT_MONTHS]
         best = _best(chance, due, reached[number])

@@ -19,40 +19,51 @@ CALM = 9
 TRIES = 20_000
 
 
-def quiet_counts(chance: Random, sizes: Sequence[int], shares: Sequence[float]) -> list[int]:
-    """How many of each month's children reach it. `sizes` and `shares`: by month."""
+def quiet_counts(chance: Random, sizes: Sequence[int], shares: Sequence[float], *, before: int = 0) -> list[int]:
+    """How many of each month's children reach it. `sizes` and `shares`: by month; `before`: months before the first January."""
     counts: list[int] = []
     while len(counts) < len(sizes):
-        counts += _year(chance, sizes, shares, counts)
+        counts += _year(chance, sizes, shares, counts, _end(len(counts), len(sizes), before))
     return counts
 
 
-def quiet_noise(chance: Random, months: int) -> list[float]:
+def quiet_noise(chance: Random, months: int, *, before: int = 0) -> list[float]:
     """The same as standard errors from the level."""
     noise: list[float] = []
     while len(noise) < months:
         for _ in range(TRIES):
-            drawn = _scores(chance, min(12, months - len(noise)))
+            drawn = _scores(chance, _end(len(noise), months, before) - len(noise))
             if _quiet(noise[-_BEFORE:] + drawn):
                 noise += drawn
                 break
     return noise
 
 
+def _end(first: int, months: int, before: int) -> int:
+    """Where the calendar year ends that begins, or is under way, in a month."""
+    return min(before if first < before else first + 12, months)
+
+
 _BEFORE = 14
 
 
-def _year(chance: Random, sizes: Sequence[int], shares: Sequence[float], before: Sequence[int]) -> list[int]:
-    first, last = len(before), min(len(before) + 12, len(sizes))
+def _year(chance: Random, sizes: Sequence[int], shares: Sequence[float], before: Sequence[int], last: int) -> list[int]:
+    first = len(before)
     start = max(0, first - _BEFORE)
     for _ in range(TRIES):
         noise = _scores(chance, last - first)
         drawn = [_count(n, p, z) for n, p, z in zip(sizes[first:last], shares[first:last], noise, strict=True)]
         counts = [*before[start:], *drawn]
         far = [_distance(y, n, p) for y, n, p in zip(counts, sizes[start:last], shares[start:last], strict=True)]
-        if _quiet(far) and abs(sum(far[first - start :])) < 1:
+        apart = all(_turns(far[at - start], shares[at : at + 2]) for at in range(first, last))
+        if apart and _quiet(far) and abs(sum(far[first - start :])) < 1:
             return drawn
     raise AssertionError("no quiet series was found for these sizes")
+
+
+def _turns(far: float, shares: Sequence[float]) -> bool:
+    """Whether the last month of a level lies away from the next one: so a shift begins with its month, and not before."""
+    return len(shares) < 2 or shares[0] == shares[1] or (far < 0) == (shares[1] > shares[0])
 
 
 def _scores(chance: Random, months: int) -> list[float]:

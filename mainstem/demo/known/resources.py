@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from math import sqrt
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
 from mainstem.demo.known.children import Child, Seen, children, due_next, visits
-from mainstem.demo.known.truth import ASTHMA, CF, CLINICS, FIRST_MONTH, IBD, T1D, Known, KnownSite
+from mainstem.demo.known.truth import ASTHMA, CF, CLINICS, FIRST_MONTH, IBD, T1D, VISIT_MONTHS, Known, KnownSite
 from transforms.derive.references.gli import Predicted, gli_2022
 from transforms.derive.references.lms import curves
 
@@ -119,21 +120,34 @@ def _growth(seen: Seen, z: float) -> list[Finding]:
     return [_measured("8302-2", height, "cm"), _measured("29463-7", round(weight, 1), "kg")]
 
 
+def _stands(seen: Seen, site: KnownSite) -> float:
+    """The z-score of the body mass index: above -1 where growth is as it should be."""
+    level: float = -0.6 + 1.8 * seen.draw if seen.thriving else -1.95 + 0.5 * seen.draw
+    return level + MONTHLY * seen.noise / sqrt(site.thirds)
+
+
+MONTHLY = 0.75
+"""How far a month's children lie from the others' by chance, in standard deviations of one child."""
+
+
 def _ibd(seen: Seen, site: KnownSite) -> list[Finding]:
-    z = -0.9 + 2.1 * seen.draw if seen.thriving else -1.9 + 0.7 * seen.draw
+    z = _stands(seen, site)
     state = "quiescent" if seen.reached else "severe" if seen.draw < 0.1 else "moderate" if seen.draw < 0.4 else "mild"
     said = {"valueCodeableConcept": {"coding": [{"system": LOCAL, "code": state}], "text": state}}
-    return [({"system": LOCAL, "code": "PGA", "display": "Physician global assessment"}, said), *_growth(seen, z)]
+    return [
+        ({"system": LOCAL, "code": "PGA", "display": "Physician global assessment"}, said),
+        *_growth(seen, z),
+        _percentile(z),
+    ]
 
 
 def _cf(seen: Seen, site: KnownSite) -> list[Finding]:
     z = 0.05 + 1.2 * seen.draw if seen.reached else -1.35 + 1.3 * seen.draw
     growth = _growth(seen, z)
-    percentile = _measured("59576-9", round(100 * NormalDist().cdf(z), 1), "%")
     height, years = growth[0][1]["valueQuantity"]["value"], _months(seen) / 12
     expected = gli_2022("fev1", "M" if seen.child.sex == "M" else "F", years, height)
-    percent = 84 + 14 * NormalDist().inv_cdf(seen.child.level) + 14 * seen.noise / site.thirds**0.5
-    found = [*growth, percentile, _measured("20152-5", round(percent, 1), "%")]
+    percent = 84 + 14 * NormalDist().inv_cdf(seen.child.level) + 14 * seen.noise / sqrt(site.thirds)
+    found = [*growth, _percentile(z), _measured("20152-5", round(percent, 1), "%")]
     if isinstance(expected, Predicted):
         found.append(_measured("20150-9", round(expected.predicted * percent / 100, 2), "L"))
     return found
@@ -141,17 +155,24 @@ def _cf(seen: Seen, site: KnownSite) -> list[Finding]:
 
 def _t1d(seen: Seen, site: KnownSite) -> list[Finding]:
     low, high = (6.0, 6.9) if seen.reached else (7.1, 8.9) if seen.thriving else (9.2, 11.5)
-    found = [_measured("4548-4", round(high - (high - low) * seen.draw, 1), "%")]
-    if seen.number // 3 % 4 == 0:  # once a year
-        found.append(
-            _measured("44261-6", round(9 - 9 * seen.draw) if seen.thriving else 17 - round(9 * seen.draw), "{score}")
-        )
-    return found
+    return [_measured("4548-4", round(high - (high - low) * seen.draw, 1), "%"), *_screened(seen)]
 
 
 def _asthma(seen: Seen, site: KnownSite) -> list[Finding]:
     score = 20 + round(5 * seen.draw) if seen.reached else 8 + round(11 * seen.draw)
-    return [_measured("82668-5", score, "{score}")]
+    return [_measured("82668-5", score, "{score}"), *_screened(seen)]
+
+
+def _screened(seen: Seen) -> list[Finding]:
+    """What is asked twice a year: PHQ-9, and the body mass index as its percentile."""
+    if seen.number // VISIT_MONTHS % 2:
+        return []
+    score = round(9 - 9 * seen.draw) if seen.thriving else 17 - round(9 * seen.draw)
+    return [_measured("44261-6", score, "{score}"), _percentile(1.5 * seen.draw - 0.5)]
+
+
+def _percentile(z: float) -> Finding:
+    return _measured("59576-9", round(100 * NormalDist().cdf(z), 1), "%")
 
 
 FINDINGS: dict[str, Callable[[Seen, KnownSite], list[Finding]]] = {

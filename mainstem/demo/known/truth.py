@@ -23,16 +23,16 @@ class Clinic:
     icd10cm: str
     display: str
     share: float
-    ages: tuple[int, int]
+    ages: tuple[float, float]
     """Ages in years at the first month."""
 
 
-IBD = Clinic("ibd", "34000006", "K50.90", "Crohn's disease (disorder)", 0.58, (8, 14))
-CF = Clinic("cf", "190905008", "E84.0", "Cystic fibrosis (disorder)", 0.55, (6, 14))
-T1D = Clinic("t1d", "46635009", "E10.9", "Type 1 diabetes mellitus (disorder)", 0.45, (12, 15))
-ASTHMA = Clinic("asthma", "195967001", "J45.909", "Asthma (disorder)", 0.62, (12, 15))
+IBD = Clinic("ibd", "34000006", "K50.90", "Crohn's disease (disorder)", 0.58, (7, 8.6))
+CF = Clinic("cf", "190905008", "E84.0", "Cystic fibrosis (disorder)", 0.55, (6, 8.6))
+T1D = Clinic("t1d", "46635009", "E10.9", "Type 1 diabetes mellitus (disorder)", 0.45, (12, 14.4))
+ASTHMA = Clinic("asthma", "195967001", "J45.909", "Asthma (disorder)", 0.62, (12, 14.4))
 CLINICS = (IBD, CF, T1D, ASTHMA)
-"""Asthma and diabetes have only children from twelve years: their questionnaires begin there."""
+"""Asthma and diabetes have only children from twelve years, at which their questionnaires begin; the others none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Known:
     shifts: tuple[Shift, ...]
     tests_of_change: tuple[TestOfChange, ...]
     broken: BrokenFeed
-    seed: int = 16
+    seed: int = 75
 
     def share(self, site: KnownSite, clinic: Clinic, month: date) -> float:
         """The true share of a site's children who reach what is wanted."""

@@ -14,7 +14,8 @@ from mainstem.consumer.ledger import consumer_offset
 from mainstem.database.locks import rights_of
 from schemas.feedback import FeedbackEvent, FeedbackEventType
 from schemas.outcomes import CORE_TYPES, fhir_types_of
-from services.measures.compile.from_registry import person_of
+from services.measures.compile.from_registry import persons_of
+from services.measures.compile.people import Person
 from services.measures.keeping.noting import SITE, SUBJECT, Due, note, note_all, ready, take
 from services.measures.keeping.standing import Counted, Plan
 from services.measures.keeping.tables import KEY, POPULATIONS, metadata, plan, result, standing
@@ -85,22 +86,22 @@ class Keeper:
         """Reads without holding anybody up; writes what is still true."""
         subjects = [each.name for each in some if each.kind == SUBJECT]
         with reading(self._engine) as connection:
-            rows = {subject: list(self._rows(connection, subject)) for subject in subjects}
+            rows = dict(map(self._rows, persons_of(connection, subjects)))
         with self._writing() as connection:
             taken = take(connection, some)
             _mark_sites(connection, [each.name for each in taken if each.kind == SITE])
             ours = sorted(each.name for each in taken if each.kind == SUBJECT)
-            _replace(connection, ours, [row for subject in ours for row in rows[subject]])
+            _replace(connection, ours, [row for subject in ours for row in rows.get(subject, ())])
 
-    def _rows(self, connection: Connection, subject: str) -> Iterator[tuple[Any, ...]]:
-        """The person's standings, in the order of the columns."""
-        person = person_of(connection, subject)
-        if person is None:
-            return
-        site = next(str(record["site"]) for records in person.of.values() for record in records)
+    def _rows(self, person: Person) -> tuple[str, list[tuple[Any, ...]]]:
+        """The person's pseudonym, and the standings in the order of the columns."""
+        record = next(record for records in person.of.values() for record in records if record.get("site"))
+        subject, site = str(record["subject"]), str(record["site"])
+        rows: list[tuple[Any, ...]] = []
         for each in self._plan.evaluate(person):
             key = (each.measure, each.version, each.period, each.rate, subject, each.event, site)
-            yield (*key, *each.columns(), each.value, each.events, each.days)
+            rows.append((*key, *each.columns(), each.value, each.events, each.days))
+        return subject, rows
 
     def _count(self) -> int:
         """Counts the results that may be others. One that is of no measure of ours any more stays as it was told."""

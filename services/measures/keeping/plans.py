@@ -1,15 +1,37 @@
-"""What is kept of whom: published measures of a year."""
+"""What is kept of whom: the network's measures of some months, published measures of a year."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import reduce
 from operator import add
 
 from schemas.errors import OperatorError
 from services.measures.compile.memory import Period
-from services.measures.keeping.standing import NOTHING, Plan, official
+from services.measures.compile.people import Person
+from services.measures.declared import Measure
+from services.measures.evaluate.persons import Standings
+from services.measures.keeping.standing import NOTHING, Counted, Plan, Stands, official
 from services.measures.official import definition, names
 from services.measures.valuesets import ValueSets
+
+
+def network_plan(wanted: Iterable[Measure], named: Mapping[str, Period]) -> Plan:
+    """The network's measures of some periods, by their names."""
+    measures = tuple(wanted)
+    standings = Standings(measures, named)
+
+    def evaluate(person: Person) -> Iterator[Stands]:
+        for one in standings.of(person):
+            numbers = (one.value, one.events, one.days)
+            yield Stands(one.measure, one.version, one.period, 1, one.event or "", one.populations, *numbers)
+
+    counted = tuple(_counted(measure, name, period) for measure in measures for name, period in named.items())
+    return Plan(counted, (evaluate,))
+
+
+def _counted(measure: Measure, name: str, period: Period) -> Counted:
+    bounds = (period.first.isoformat(), period.last.isoformat())
+    return Counted(measure.id, measure.version, name, *bounds, tuple(measure.truths), measure.records, measure.checksum)
 
 
 def official_plan(year: int, valuesets: ValueSets, wanted: Iterable[str] = ()) -> Plan:

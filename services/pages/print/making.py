@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from sqlalchemy import Connection
 
 from services.pages.print.plan import Plans
+from services.pages.print.report import Report
 from services.registry.completeness import completeness
 from services.registry.database import connect, reading
 
@@ -15,6 +16,12 @@ def plan_of(registry_url: str, *, network: str, site: str, day: date) -> Plans:
     """A day's pre-visit plans, of the data that are there. Raises OperatorError where nobody is booked."""
     with _registry(registry_url) as connection:
         return Plans(connection, network=network, site=site, day=day, made=as_of(connection, site))
+
+
+def report_of(registry_url: str, *, network: str, site: str, month: str) -> Report:
+    """A site's report of a month that is over in its data. Raises OperatorError where it is not, or there is no such site."""
+    with _registry(registry_url) as connection:
+        return Report(connection, network=network, site=site, month=month, made=as_of(connection, site))
 
 
 def as_of(connection: Connection, site: str) -> datetime:

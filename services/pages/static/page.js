@@ -13,7 +13,7 @@ const OPTIONS = {
 async function draw(figure) {
   const target = figure.querySelector(".drawing");
   const specification = JSON.parse(figure.querySelector("script").textContent);
-  const room = Math.max(180, target.clientWidth - Number(figure.dataset.margin));
+  const room = Math.max(180, figure.clientWidth - Number(figure.dataset.margin));
   for (const panel of specification.vconcat) panel.width = room;
   if (figure.drawn) figure.drawn.finalize();
   figure.drawn = await vegaEmbed(target, specification, OPTIONS);
@@ -25,7 +25,7 @@ async function draw(figure) {
 }
 
 function drawAll() {
-  for (const figure of document.querySelectorAll("figure[data-margin]")) draw(figure);
+  for (const figure of document.querySelectorAll("figure[data-margin]:has(script)")) draw(figure);
 }
 
 let waiting;

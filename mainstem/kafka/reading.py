@@ -1,0 +1,47 @@
+"""A partition from an offset up to its end, for who reads once and belongs to no group."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+
+from mainstem.kafka.record_batches import settle
+from mainstem.kafka.settings import KafkaSettings, kafka_errors
+
+
+@contextmanager
+def reading(
+    settings: KafkaSettings, partition: TopicPartition, start: int = 0, *, name: str = "mainstem-reading"
+) -> Iterator[Iterator[Any]]:
+    """The records of a partition from an offset on up to its end, as it is when all of them are read."""
+    with kafka_errors(settings):
+        client = KafkaConsumer(
+            **settings.client_options(),
+            client_id=name,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+        )
+        settle(client)
+        try:
+            yield _records(client, partition, start)
+        finally:
+            client.close(autocommit=False, timeout_ms=1000)
+
+
+def _records(client: KafkaConsumer, partition: TopicPartition, start: int) -> Iterator[Any]:
+    client.assign([partition])
+    first = client.beginning_offsets([partition])[partition]
+    end = client.end_offsets([partition])[partition]
+    if start > end or first == end:
+        return
+    client.seek(partition, max(start, first))
+    while True:
+        for records in client.poll(timeout_ms=500).values():
+            yield from records
+        # Tansu's end lies within the last batch; a fetch's watermark is behind it.
+        if (client.position(partition) or 0) >= max(end, client.highwater(partition) or 0):
+            return

@@ -1,0 +1,62 @@
+"""Whether the state is the one that published last. A backup that was restored knows of less than the network was told, and would put
+other contents under ids and sequences that are taken: nobody could tell them apart afterwards.
+
+Before changes are sent, the number of the last of them is written into the state, then to the network's topic of the sites. So the
+state's mark is never behind the topic's, whenever either was killed, unless it is an older state.
+"""
+
+from typing import Any
+from uuid import uuid5
+
+from kafka import TopicPartition
+
+from mainstem.kafka.reading import reading
+from mainstem.kafka.settings import KafkaSettings
+from mainstem.outbox import Outbox
+from mainstem.publisher.encoding import EVENT_NAMESPACE
+from schemas.errors import OperatorError
+from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, source_of
+from schemas.published import Mark, SitePublished, site_topic, site_type
+
+NOTHING = Mark(0, 0)
+
+
+def mark_in_topic(settings: KafkaSettings, network: str, site: str) -> Mark:
+    """How far the site has published, as the network was told; `NOTHING` where it was told nothing."""
+    found = NOTHING
+    with reading(settings, TopicPartition(site_topic(network), 0)) as records:
+        for record in records:
+            if record.key == site.encode() and record.value:
+                found = max(found, SitePublished.model_validate_json(record.value).mark)
+    return found
+
+
+def prove_latest(settings: KafkaSettings, network: str, site: str, store: Outbox) -> None:
+    """Raises OperatorError where the network was told of more than this state knows of."""
+    told, known = mark_in_topic(settings, network, site), store.marked(site)
+    if told > known:
+        raise OperatorError(
+            f"{site}: this state knows what was published up to change {known.number:,} of epoch {known.epoch}; the network was told of "
+            f"change {told.number:,} of epoch {told.epoch}: it is an older state, restored from a backup, or another one",
+            f"Nothing was sent. If it is the one to go on with: `mainstem restore {site}` says what that means, and does it.",
+        )
+
+
+def as_sent(network: str, site: str, mark: Mark) -> dict[str, Any]:
+    """A mark as `KafkaProducer.send` takes it."""
+    value = SitePublished(site=site, epoch=mark.epoch, number=mark.number)
+    headers = {
+        Header.SPEC_VERSION: SPEC_VERSION,
+        Header.ID: str(uuid5(EVENT_NAMESPACE, f"{site}/{mark.epoch}.{mark.number}")),
+        Header.SOURCE: source_of(site),
+        Header.TYPE: site_type(network),
+        Header.SUBJECT: site,
+        Header.DATA_SCHEMA: data_schema("site_published"),
+        Header.CONTENT_TYPE: CONTENT_TYPE,
+    }
+    return {
+        "topic": site_topic(network),
+        "key": site.encode(),
+        "value": value.model_dump_json().encode(),
+        "headers": [(str(name), text.encode()) for name, text in headers.items()],
+    }

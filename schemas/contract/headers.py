@@ -1,0 +1,62 @@
+"""Every Kafka header of an event: what it says, how it looks, and whether it is always there."""
+
+from typing import NamedTuple
+
+from schemas.events import Header
+
+
+class HeaderMeaning(NamedTuple):
+    """One header."""
+
+    meaning: str
+    example: str
+    there: str = "always"
+    """`always`, `of outcomes` for always there, or `sometimes`."""
+
+
+HEADERS: dict[Header, HeaderMeaning] = {
+    Header.SPEC_VERSION: HeaderMeaning("CloudEvents' version.", "1.0"),
+    Header.ID: HeaderMeaning(
+        "Of the event: a copy that is sent again has the same. uuid5 of the record, epoch and sequence.",
+        "3b958ce3-ad02-5106-b70b-b15bd9e8ef6e",
+    ),
+    Header.SOURCE: HeaderMeaning("The site whose publisher sent it.", "/site/north"),
+    Header.TYPE: HeaderMeaning(
+        "What happened: <network>.outcome.recorded, .amended or .withdrawn; <network>.load.started, .completed or .failed; the "
+        "contract's major stands at its end.",
+        "lhn.outcome.recorded.v1",
+    ),
+    Header.TIME: HeaderMeaning(
+        "When the change was stored at the site, UTC, to the second.", "2026-03-02T05:00:00Z", "of outcomes"
+    ),
+    Header.SUBJECT: HeaderMeaning(
+        "What it is about: the record's id; of a load, the load's; of a mark, the site's.",
+        "r-7f3a00000000000000000000000000aa",
+    ),
+    Header.DATA_SCHEMA: HeaderMeaning(
+        "The value's JSON Schema, by record type; a withdrawal has it too. The registry serves it under this path.",
+        "/schemas/observation.v1.json",
+    ),
+    Header.SEQUENCE: HeaderMeaning(
+        "Of an outcome event, epoch.sequence, two numbers: of two events of a record the one with the higher epoch, then the higher "
+        "sequence, is the newer. Compare them as numbers.",
+        "1.4",
+        "of outcomes",
+    ),
+    Header.CONTENT_TYPE: HeaderMeaning("Of the value.", "application/json"),
+    Header.REASON: HeaderMeaning(
+        "Of some withdrawals: why, where that is not that the source says so. `source-unusable`: the source came again and could not "
+        "be used, so the value is unknown, not denied. Pass over words you do not know.",
+        "source-unusable",
+        "sometimes",
+    ),
+    Header.TRACE_PARENT: HeaderMeaning(
+        "W3C trace context, where there is one.", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "sometimes"
+    ),
+    Header.REPLAY: HeaderMeaning(
+        "The event was sent before and is sent again on purpose: tables may take it, messages to people must not.",
+        "1",
+        "sometimes",
+    ),
+}
+"""In the order in which they are explained."""

@@ -1,0 +1,82 @@
+"""The monthly site report of the known network: a page a measure, one sentence, one action, as a PDF that can be read aloud."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from typer.testing import CliRunner
+
+from mainstem.commands import app
+from mainstem.demo.known import AS_OF
+from schemas.errors import OperatorError
+from services.measures.library import measures
+from services.pages.print.report import Report
+
+OF = ("ibd1", "cf2")
+
+
+@pytest.fixture(autouse=True)
+def some_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of the library are enough here, and soon counted."""
+    some = {slug: measures()[slug] for slug in OF}
+    monkeypatch.setattr("services.pages.print.report.measures", lambda: some)
+
+
+def made(engine: Engine, site: str, month: str = "2026-10") -> Report:
+    with engine.connect() as connection:
+        return Report(connection, network="Riverbend", site=site, month=month, made=AS_OF)
+
+
+def test_each_measure_has_a_page_with_one_sentence_and_one_action(known_network: Engine) -> None:
+    """What got better says so, with what was tried; the month's figures stand in the sentence."""
+    found = made(known_network, "birchwood")
+    remission, nutrition = found.report.pages
+    assert "in October 2026 had quiescent disease" in remission.sentence
+    assert [signal[:2] for signal in remission.signals] == [("better", "Better")]
+    assert remission.action.startswith("Keep what brought the change.")
+    assert ("Tried, A") in dict(remission.facts)
+    assert nutrition.tone == "none"
+    assert found.report.summary.startswith("2 measures: 1 getting better, 0 getting worse")
+    assert len(found.png()) == 1 + len(OF)
+    pdf = found.pdf()
+    assert pdf.startswith(b"%PDF-")
+    assert b"/StructTreeRoot" in pdf
+    assert pdf == found.pdf()
+
+
+def test_report_of_an_earlier_month_knows_nothing_later(known_network: Engine) -> None:
+    """As on the first day after it: before the change nothing stands out."""
+    remission = made(known_network, "birchwood", "2025-08").report.pages[0]
+    assert "in August 2025 had" in remission.sentence
+    assert remission.signals == ()
+
+
+def test_site_whose_feed_broke_is_told_so_first(known_network: Engine) -> None:
+    """On the first page and as the action; lines that could not be used with what to do."""
+    report = made(known_network, "quarry").report
+    assert report.gaps[0].startswith("Observation missing: the interface has delivered no results since 6 July 2026.")
+    assert report.pages[0].action.startswith("Mend the data first")
+    assert {row[0] for row in report.refused} == {"Observation"}
+
+
+@pytest.mark.parametrize(
+    ("site", "month", "said"),
+    [
+        ("nowhere", "2026-10", "knows no site nowhere"),
+        ("quarry", "2026-11", "2026-11 is not over in the data of quarry"),
+        ("quarry", "2026-13", "2026-13 is no month"),
+    ],
+)
+def test_what_cannot_be_reported_is_told(known_network: Engine, site: str, month: str, said: str) -> None:
+    """Rather than an empty paper."""
+    with pytest.raises(OperatorError, match=said):
+        made(known_network, site, month)
+
+
+def test_command_writes_the_report(known_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By site and month."""
+    monkeypatch.setenv("MAINSTEM_REGISTRY_URL", f"sqlite:///{known_file}")
+    to = tmp_path / "october.pdf"
+    done = CliRunner().invoke(app, ["feedback", "report", "--site", "birchwood", "--month", "2026-10", "--to", str(to)])
+    assert (done.exit_code, done.output.split(": ")[0]) == (0, str(to))
+    assert to.read_bytes().startswith(b"%PDF-")

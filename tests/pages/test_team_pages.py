@@ -1,0 +1,192 @@
+"""A site team's pages: what got better and what was tried, new lines by approval alone, its place beside others, its refused lines."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+from services_story import NOW, fill, load_events, population
+from sqlalchemy import Engine, select
+from viewers import FORM, gate_for
+
+from schemas.loads import LoadEvent, TypeCounts
+from services.access.viewers import Role
+from services.measures.library import measures
+from services.pages.app import make_app
+from services.registry.database import open_registry
+from services.registry.tables import chart_phase, test_of_change
+
+Visit = Callable[..., TestClient]
+
+
+def loads() -> list[LoadEvent]:
+    """The story's, of which Northside's refused some lines."""
+    counts = TypeCounts(read=10, mapped=6, skipped={"missing-code": 3, "invalid-json": 1})
+    first, *others = load_events()
+    return [first.model_copy(update={"types": {"Observation": counts}}), *others]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    made = open_registry(f"sqlite:///{tmp_path_factory.mktemp('team') / 'registry.db'}")
+    fill(made, population(), loads())
+    yield made
+    made.dispose()
+
+
+@pytest.fixture(scope="module")
+def visit(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Visit:
+    """`visit(role, site)`: the pages as somebody of a role sees them."""
+    made: dict[tuple[Role, str], TestClient] = {}
+
+    def come(role: Role = Role.SITE_TEAM, site: str = "northside") -> TestClient:
+        if (role, site) not in made:
+            folder = tmp_path_factory.mktemp("gate")
+            app = make_app(
+                engine, network="Riverbend", gate=gate_for(folder, role, site), clock=lambda: NOW, per_minute=10_000
+            )
+            made[role, site] = TestClient(app, follow_redirects=False)
+        return made[role, site]
+
+    return come
+
+
+@pytest.fixture(autouse=True)
+def only_nutrition(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One measure of the library is enough here, and soon counted."""
+    one = {"cf2": measures()["cf2"]}
+    for module in ("team", "measures", "network"):
+        monkeypatch.setattr(f"services.pages.{module}.measures", lambda: one)
+
+
+@pytest.fixture
+def clean(engine: Engine) -> Iterator[None]:
+    """What people said in a test is gone after it."""
+    yield
+    with engine.begin() as connection:
+        connection.execute(chart_phase.delete())
+        connection.execute(test_of_change.delete())
+
+
+def test_site_opens_with_what_changed_and_what_to_do(visit: Visit) -> None:
+    """Summary, action, list, detail; the icon says it in words as well."""
+    html = visit().get("/sites/northside").text
+    assert "Of 1 measure 1 is getting better and 0 worse" in html
+    assert "getting better: higher than before" in html
+    assert "let new lines begin with November 2025" in html
+    assert html.index('id="next"') < html.index("Our measures") < html.index("Our data")
+
+
+def test_lines_that_could_not_be_used_are_told_with_what_to_do(visit: Visit) -> None:
+    """By type and reason, the most frequent first; never the lines themselves."""
+    html = visit().get("/sites/northside").text
+    rows = re.findall(
+        r"<th scope=\"row\">Observation</th><td>(\d+)</td><td class=\"words\">(.*?)</td><td class=\"words\">(.*?)</td>",
+        html,
+    )
+    assert rows[0] == (
+        "3",
+        "The resource has no code that could be used.",
+        "Add the local code to the site&#39;s code map.",
+    )
+    assert rows[1][:2] == ("1", "The line is not valid JSON.")
+
+
+@pytest.mark.parametrize("path", ["/sites/west", "/sites/west/cf2", "/sites/west/cf2/funnel.svg", "/sites/nowhere"])
+def test_other_sites_page_is_as_one_that_does_not_exist(visit: Visit, path: str) -> None:
+    """To a team; the coordinator sees it."""
+    assert visit().get(path).status_code == 404
+    assert path == "/sites/nowhere" or visit(Role.COORDINATOR).get(path).status_code == 200
+
+
+def test_new_lines_begin_when_somebody_approves_them(visit: Visit, engine: Engine, clean: None) -> None:
+    """Proposed by rule, begun with a name and a reason, shown on the chart; taken back the same way."""
+    page = "/sites/northside/cf2"
+    before = visit().get(page).text
+    assert "From <b>November 2025</b> on the measure is better, and has stayed so" in before
+    given = {"since": "2025-11-01", "cause": "improvement", "reason": "Dietitian at every visit stays"}
+    assert visit().post(f"{page}/lines", data=FORM | given).status_code == 303
+    after = visit().get(page).text
+    assert "<b>New lines</b> from November 2025: Dietitian at every visit stays" in after
+    assert "has stayed so" not in after
+    csv = visit().get("/measures/cf2/chart.csv", params={"site": "northside"}).text.splitlines()
+    centres = {line.split(",")[7] for line in csv[1:] if line.split(",")[7]}
+    assert len(centres) == 2
+    assert (
+        visit().post(f"{page}/lines/back", data=FORM | {"since": "2025-11-01", "reason": "It did not"}).status_code
+        == 303
+    )
+    assert "has stayed so" in visit().get(page).text
+    with engine.connect() as connection:
+        row = connection.execute(select(chart_phase)).one()
+    assert (row.by, row.reason, row.withdrawn_reason) == ("Ruth Adler", "Dietitian at every visit stays", "It did not")
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({"since": "2025-12-01", "cause": "improvement", "reason": "x"}, 422),
+        ({"since": "2025-11-01", "cause": "definition", "reason": "x"}, 422),
+        ({"since": "2025-11-01", "cause": "improvement", "reason": " "}, 422),
+        ({"since": "2025-11-01", "cause": "improvement"}, 422),
+    ],
+)
+def test_lines_that_no_rule_proposes_are_refused(
+    visit: Visit, engine: Engine, given: dict[str, str], status: int
+) -> None:
+    """Another month, another cause, no reason: nothing is kept."""
+    answer = visit().post("/sites/northside/cf2/lines", data=FORM | given)
+    assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (status, "text/html")
+    with engine.connect() as connection:
+        assert connection.execute(select(chart_phase)).all() == []
+
+
+def test_site_without_a_signal_is_proposed_nothing(visit: Visit) -> None:
+    """And the page says why none are ever proposed for getting worse."""
+    html = visit(site="west").get("/sites/west/cf2").text
+    assert "No rule proposes new lines. They never begin because a measure got worse" in html
+
+
+def test_clinician_sees_and_does_not_approve(visit: Visit) -> None:
+    """No form, and a form sent all the same is refused."""
+    clinician = visit(Role.CLINICIAN)
+    html = clinician.get("/sites/northside/cf2").text
+    assert "Approve as" not in html
+    assert "November 2025" in html
+    given = {"since": "2025-11-01", "cause": "improvement", "reason": "x"}
+    assert clinician.post("/sites/northside/cf2/lines", data=FORM | given).status_code == 403
+
+
+def test_what_was_tried_stands_on_the_chart(visit: Visit, clean: None) -> None:
+    """As a letter, with who says so; of the site that tried it alone."""
+    given = {"since": "2025-10-20", "what": "Dietitian joins <every> visit"}
+    assert visit().post("/sites/northside/cf2/tried", data=FORM | given).status_code == 303
+    html = visit().get("/sites/northside/cf2").text
+    assert "<b>A</b>, 20 October 2025: Dietitian joins &lt;every&gt; visit" in html
+    svg = visit().get("/measures/cf2/chart.svg", params={"site": "northside"}).text
+    assert ">A</text>" in svg
+    assert "Dietitian" not in visit(site="west").get("/sites/west/cf2").text
+    assert visit().post("/sites/west/cf2/tried", data=FORM | given).status_code == 404
+
+
+def test_comparators_are_own_past_and_others_together(visit: Visit) -> None:
+    """Whole counts; no other site is named, in the table or in the funnel."""
+    html = visit().get("/sites/northside/cf2").text
+    rows = re.findall(
+        r"<th scope=\"row\">(We, [a-z ]+|The [a-z ]+)</th><td>(\d+)%</td><td>(\d+)</td><td>(\d+)</td>", html
+    )
+    assert [row[0] for row in rows] == ["We, the last year", "We, the year before", "The network"]
+    assert all(round(100 * int(met) / int(measured)) == int(share) for _, share, met, measured in rows)
+    assert "Outside the funnel" in html or "Within the funnel" in html
+    funnel = visit().get("/sites/northside/cf2/funnel.svg").text
+    assert "Northside" in funnel
+    assert not re.search("West|Lake County", html + funnel)
+
+
+def test_chart_is_there_without_scripts_and_in_words(visit: Visit) -> None:
+    """A picture with its alternative text stands first; scripts replace it."""
+    html = visit().get("/sites/northside/cf2").text
+    picture = re.search(r'<img src="(/measures/cf2/chart.svg\?site=northside)" alt="([^"]+)"', html)
+    assert picture
+    assert "Better, November 2025" in picture[2]
+    assert 'role="img"' in visit().get(picture[1]).text
