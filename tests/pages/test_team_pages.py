@@ -71,7 +71,7 @@ def clean(engine: Engine) -> Iterator[None]:
 def test_site_opens_with_what_changed_and_what_to_do(visit: Visit) -> None:
     """Summary, action, list, detail; the icon says it in words as well."""
     html = visit().get("/sites/northside").text
-    assert "Of 1 measures 1 is getting better and 0 worse" in html
+    assert "Of 1 measure 1 is getting better and 0 worse" in html
     assert "getting better: higher than before" in html
     assert "let new lines begin with November 2025" in html
     assert html.index('id="next"') < html.index("Our measures") < html.index("Our data")

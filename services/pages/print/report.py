@@ -102,7 +102,8 @@ def _series(
 def _summary(found: list[tuple[Measure, Series]]) -> str:
     tones = [_tone(series) for _, series in found]
     better, worse = tones.count("better"), tones.count("worse")
-    return f"{len(found)} measures: {better} getting better, {worse} getting worse, {len(found) - better - worse} as ever or with too few people to say."
+    whole = "1 measure" if len(found) == 1 else f"{len(found)} measures"
+    return f"{whole}: {better} getting better, {worse} getting worse, {len(found) - better - worse} as ever or with too few people to say."
 
 
 def _tone(series: Series) -> str:
