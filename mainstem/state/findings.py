@@ -18,6 +18,7 @@ from mainstem.state.moments import microseconds
 from mainstem.state.numbers import hold_number, keep_number
 
 _AT_ONCE = 500
+_NONE: tuple[bytes, Flags] = (b"", ())
 
 
 class Findings:
@@ -41,12 +42,11 @@ class Findings:
         with self._database.write() as connection:
             load = hold_open(connection, load_id)
             known = _known(connection, load.site, subjects)
-            changed = [
-                record for record in {*known, *found} if known.get(record, ()) != found.get(record, (b"", ()))[1]
-            ]
+            differing = [record for record in {*known, *found} if known.get(record) != found.get(record)]
+            _put(connection, load.site, differing, found)
+            changed = [record for record in differing if known.get(record, _NONE)[1] != found.get(record, _NONE)[1]]
             if not changed:
                 return 0
-            _put(connection, load.site, changed, found)
             amended = self._number(connection, load.site, load_id, sorted(changed), microseconds(at))
             figures.add(connection, load_id, part, Batch([]), Saved(0, amended, 0, 0, 0))
         return amended
@@ -70,12 +70,12 @@ class Findings:
 _AGAIN = text("UPDATE record SET number = :number, sequence = sequence + 1, load = :load, changed = :at WHERE id = :id")
 
 
-def _known(connection: Connection, site: str, subjects: Sequence[bytes]) -> dict[bytes, Flags]:
-    row, known = tables.finding.c, dict[bytes, Flags]()
+def _known(connection: Connection, site: str, subjects: Sequence[bytes]) -> dict[bytes, tuple[bytes, Flags]]:
+    row, known = tables.finding.c, dict[bytes, tuple[bytes, Flags]]()
     for start in range(0, len(subjects), _AT_ONCE):
         some = row.subject.in_(subjects[start : start + _AT_ONCE])
-        for record, flags in connection.execute(select(row.record, row.flags).where(row.site == site, some)):
-            known[record] = tuple(flags)
+        wanted = select(row.record, row.subject, row.flags).where(row.site == site, some)
+        known |= {record: (subject, tuple(flags)) for record, subject, flags in connection.execute(wanted)}
     return known
 
 

@@ -1,5 +1,7 @@
 """Words that not everybody knows, explained on the page that uses them: `{{ word("p-chart") }}` links to its line at the end."""
 
+import re
+
 from markupsafe import Markup, escape
 
 MEANINGS = {
@@ -7,6 +9,15 @@ MEANINGS = {
         "Body mass index is weight for height. A percentile compares a child with 100 children of the same age and sex: at "
         "percentile 50, half of them weigh less for their height."
     ),
+    "HbA1c": "The share of red blood pigment that carries sugar: how high blood sugar was over the last two to three months.",
+    "FEV1": (
+        "How much air somebody breathes out in the first second of a hard breath. Its share of predicted compares it with healthy "
+        "people of the same age, sex and height."
+    ),
+    "PUCAI": "A score of ulcerative colitis in children, 0 to 85: below 10 is quiet, 65 and more is severe.",
+    "PHQ-9": "Nine questions on depression, 0 to 27 points: from 10 on somebody should look closer.",
+    "ACT": "Asthma Control Test: five questions, 5 to 25 points; 20 and more is well controlled.",
+    "remission": "The disease is quiet: the care team sees no or hardly any sign of it.",
     "percentile": (
         "A place among 100 people of the same age and sex: at percentile 25, 25 of them have a lower value and 75 a higher one."
     ),
@@ -40,6 +51,15 @@ MEANINGS = {
 }
 """A word and its meaning, in plain words."""
 
+NAMED = {
+    term.lower(): term
+    for term in ("BMI percentile", "HbA1c", "FEV1", "PUCAI", "PHQ-9", "ACT", "remission", "percentile")
+}
+"""Terms that are looked for in texts: those that mean one thing wherever they stand."""
+TERMS = re.compile(
+    rf"(?<![\w-])({'|'.join(re.escape(term) for term in sorted(NAMED, key=len, reverse=True))})(?![\w-])", re.IGNORECASE
+)
+
 
 class Glossary:
     """The words one page uses."""
@@ -52,7 +72,23 @@ class Glossary:
         self.used[term] = MEANINGS[term]
         return Markup('<a class="word" href="#word-{}">{}</a>').format(self.place(term), escape(shown or term))
 
+    def explained(self, text: str) -> Markup:
+        """The text, with the first of each term that it names linked to its meaning; the longest term wins."""
+        linked: set[str] = set()
+        said = Markup()
+        for part in TERMS.split(text):
+            term = _term(part)
+            said += self.word(term, part) if term is not None and term not in linked else escape(part)
+            linked |= {term} if term is not None else set()
+        return said
+
     @staticmethod
     def place(term: str) -> str:
         """The term as part of an address."""
         return term.lower().replace(" ", "-")
+
+
+def _term(part: str) -> str | None:
+    """The term that a part of a text is; an abbreviation in small letters is another word."""
+    term = NAMED.get(part.lower())
+    return None if term is None or (term.isupper() and part != term) else term

@@ -59,6 +59,7 @@ class PageSite:
             "form_token": FORM_TOKEN,
             "words": words,
             "word": words.word,
+            "explained": words.explained,
         }
         html = self._templates.get_template(template).render(frame | shown)
         return HTMLResponse(html, status_code=status)

@@ -19,7 +19,7 @@ from schemas.feedback import FeedbackEvent
 from services.measures.evaluate.counts import evaluate
 from services.measures.evaluate.periods import periods
 from services.measures.keeping.keeper import Keeper
-from services.measures.keeping.noting import note
+from services.measures.keeping.noting import note, note_person
 from services.measures.keeping.plans import network_plan
 from services.measures.keeping.standing import Plan, official
 from services.measures.keeping.tables import due, result
@@ -123,9 +123,16 @@ def test_whoever_changes_what_is_no_event_notes_it(north: Network) -> None:
     north.keeper.work_off()
     north.keeper.sent([each.number for each in north.keeper.waiting(9)])
     with north.engine.begin() as connection:
-        note(connection, "subject", [subject_id("ada"), subject_id("nobody")])
+        note_person(connection, subject_id("ada"))
+        note(connection, "subject", [subject_id("nobody")])
     assert north.keeper.work_off() == 3
     assert north.told() == []
+
+
+def test_a_registry_without_kept_results_has_nobody_to_note(small_registry: Engine) -> None:
+    """Whoever sets somebody aside there is not stopped by it."""
+    with small_registry.begin() as connection:
+        note_person(connection, subject_id("ada"))
 
 
 def test_other_measures_are_evaluated_for_everybody_and_what_was_told_stays(north: Network) -> None:

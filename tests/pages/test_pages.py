@@ -87,6 +87,14 @@ def test_page_says_the_result_in_plain_words_and_as_a_table(page: TestClient) ->
     assert html.count("aria-label") >= 4
 
 
+def test_page_explains_its_words(page: TestClient) -> None:
+    """What a BMI percentile is, what a p-chart, and what "better than chance" means."""
+    html = page.get("/measures/cf2").text
+    for term in ("bmi-percentile", "p-chart", "chance", "limits"):
+        assert f'href="#word-{term}"' in html
+        assert f'<dt id="word-{term}">' in html
+
+
 def test_page_tells_what_is_not_known(page: TestClient) -> None:
     """Freshness, a failed load, a site that never brought its observations: not loaded is not none."""
     html = page.get("/measures/cf2").text

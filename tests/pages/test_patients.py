@@ -113,7 +113,7 @@ def test_every_number_leads_to_its_records(registry_of_four: Engine, tmp_path: P
     """From the value to what it was computed from, and there to the load, the mapping and the source's type."""
     client = clinician(registry_of_four, tmp_path)
     page = client.get(f"/patients/west/{subject_id('ada')}").text
-    row = next(row for row in page.split("</tr>") if 'row">BMI percentile<' in row)
+    row = next(row for row in page.split("</tr>") if ">BMI percentile</a></th>" in row)
     value, source = re.findall(r'href="(/patients/west/s-[0-9a-f]{32}/records/r-[0-9a-f]{32})"', row)
     assert record_id(f"dada{BMI}2026-10-05") in value
     assert record_id("oada2026-10-053") in source

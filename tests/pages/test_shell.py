@@ -24,7 +24,7 @@ from services.access.gate import Gate
 from services.access.viewers import Role
 from services.access.views import Views
 from services.pages.app import make_app
-from services.pages.glossary import MEANINGS
+from services.pages.glossary import MEANINGS, Glossary
 from services.pages.navigation import entries_for
 
 ADA = subject_id("west-1")
@@ -85,6 +85,15 @@ def test_every_page_has_its_parts(role: Role, filled: Engine, tmp_path: Path) ->
             assert re.search(r'<h2 id="next">What to do next</h2>\s*<(?:p|ol)', html), address
         for term in re.findall(r'href="#word-([^"]+)"', html):
             assert f'<dt id="word-{term}">' in html, (address, term)
+
+
+def test_a_text_has_its_terms_explained_once() -> None:
+    """The longest wins, case does not matter, a part of another word is none, and what is markup stays text."""
+    words = Glossary()
+    said = words.explained("A bmi percentile <b>, a percentile, percentile again; FACT and interACT act, ACT")
+    assert said.count("<a ") == 3
+    assert '<a class="word" href="#word-bmi-percentile">bmi percentile</a> &lt;b&gt;' in said
+    assert list(words.used) == ["BMI percentile", "percentile", "ACT"]
 
 
 def test_every_word_has_a_meaning_in_plain_words() -> None:

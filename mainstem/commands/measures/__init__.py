@@ -252,11 +252,13 @@ def set_aside(
 ) -> None:
     """Exclude a person from one of the network's measures for a time; it is counted and shown, and ends by itself."""
     from services.measures.evaluate.aside import put_aside
+    from services.measures.keeping.noting import note_person
 
     ours = _own(measure)
     with _registry() as connection:
         today = datetime.now(UTC).date()
         put_aside(connection, ours, subject, reason=reason, since=today, until=until.date(), by=by)
+        note_person(connection, subject)
         connection.commit()
     say(f"set aside from {ours.id} until {until.date()}: {reason}")
 
@@ -267,10 +269,12 @@ def take_back(
 ) -> None:
     """End what sets a person aside from one of the network's measures."""
     from services.measures.evaluate.aside import take_back as end
+    from services.measures.keeping.noting import note_person
 
     ours = _own(measure)
     with _registry() as connection:
         ended = end(connection, ours, subject)
+        note_person(connection, subject)
         connection.commit()
     say(f"{ended} ended" if ended else "nothing set that person aside")
 

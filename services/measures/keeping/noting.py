@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import Connection, and_, delete, or_, select, union
+from sqlalchemy import Connection, and_, delete, inspect, or_, select, union
 
 from mainstem.consumer import Received
 from mainstem.consumer.ledger import consumer_offset
@@ -41,6 +41,12 @@ def note_loads(connection: Connection, events: Sequence[LoadEvent]) -> None:
 def note(connection: Connection, kind: str, names: Iterable[str]) -> None:
     """Subjects or sites, for whoever changes what results stand on and is no event: evaluated at once."""
     _note(connection, kind, dict.fromkeys(names, AT_ONCE))
+
+
+def note_person(connection: Connection, subject: str) -> None:
+    """A person of whom something changed that is no event; nothing where no results are kept beside this registry."""
+    if inspect(connection).has_table(due.name):
+        note(connection, SUBJECT, [subject])
 
 
 def note_all(connection: Connection) -> None:

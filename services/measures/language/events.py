@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
+from schemas.events import IMPLAUSIBLE_FLAGS
 from services.measures.language.codes import Codes, CodeSet
 from services.measures.language.moments import PERIOD, Moment, Span, SpanOf
 from services.measures.language.truths import AllOf, Not, Surely, Truth, all_of, any_of, named, not_
@@ -24,8 +25,6 @@ MAIN_SPAN = {
     "set_aside": "validity",
 }
 """When an event of a record type is, where nothing else is said."""
-IMPLAUSIBLE = ("implausible-low", "implausible-high")
-"""Flags of a record's provenance under which its value is not to be believed."""
 NO_RESULT = ("registered", "cancelled", "entered-in-error", "unknown", "in-progress", "stopped")
 """Statuses of results and of answered questionnaires that carry no result."""
 
@@ -272,7 +271,7 @@ class Series:
         conditions = [value.within(str(lowest), str(highest)) if bounded else value.known]
         if self.record in WITH_STATUS:
             conditions.append(not_(Surely(Field(THIS, "status").one_of(*NO_RESULT))))
-        conditions.append(not_(Surely(Field(THIS, "flags").one_of(*IMPLAUSIBLE))))
+        conditions.append(not_(Surely(Field(THIS, "flags").one_of(*IMPLAUSIBLE_FLAGS))))
         between = f" from {lowest} to {highest}" if bounded else ""
         return self.where(named(f"Usable: a final number{between} that nothing flags as implausible", *conditions))
 
