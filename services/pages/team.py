@@ -67,7 +67,7 @@ def _lists(router: APIRouter, site: PageSite) -> None:
             found = [(results, series) for results, series in _of_site(site, connection, name)]
             lines = refused_lines(connection, name)
         if name not in loads and not found:
-            raise HTTPException(404, f"There is no site {name}.")
+            raise HTTPException(404, "There is no such site.")
         told = [(results.measure, series, next_action(series, results.measure)) for results, series in found]
         as_of = max((results.as_of for results, _ in found), default=site.clock())
         return site.render(
@@ -212,11 +212,11 @@ def _in_words() -> Iterator[None]:
 def _demand(viewer: Viewer, name: str) -> None:
     """A site that is not theirs is as one that does not exist."""
     if not viewer.sees(name):
-        raise HTTPException(404, f"There is no site {name}.")
+        raise HTTPException(404, "There is no such site.")
 
 
 def _series(results: Results, name: str) -> Series:
     found = results.of(name)
     if found is None:
-        raise HTTPException(404, f"There is no site {name}.")
+        raise HTTPException(404, "There is no such site.")
     return found
