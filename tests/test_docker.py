@@ -71,4 +71,6 @@ def test_the_broker_of_the_compose_file_is_of_the_major_that_the_tests_run_and_n
     assert tested is not None
     named, _, version = COMPOSE["services"]["kafka"]["image"].partition("@")[0].partition(":")
     composed, run = (tuple(map(int, each.split("."))) for each in (version, tested[1]))
-    assert named == "apache/kafka" and composed[0] == run[0] and composed <= run
+    assert named == "apache/kafka"
+    assert composed[0] == run[0]
+    assert composed <= run
