@@ -34,15 +34,6 @@ def routes(site: PageSite) -> APIRouter:
         with site.registry() as connection:
             return seen_by_viewer(site.results(connection, measure_named(slug)), viewer)
 
-    def strata_of(slug: str) -> list[Kind]:
-        measure = measure_named(slug)
-        if measure.kind != "share":
-            return []
-        with site.registry() as connection:
-            found, _ = site.memory.counted(connection, measure, site.clock())
-            by = {name: site.memory.strata(connection, found, name) for name in measure.strata}
-        return [kind_of(name, counts, measure, NETWORK) for name, counts in by.items()]
-
     def drawn_for(slug: str, viewer: Viewer, site: str) -> dict[str, Any]:
         found = results(slug, viewer)
         return chart_of(_series(found, site), found.measure)
@@ -51,7 +42,7 @@ def routes(site: PageSite) -> APIRouter:
     @seen_by(*EVERYBODY)
     def page(slug: Slug, request: Request, viewer: CurrentViewer) -> HTMLResponse:
         """The measure's page."""
-        found, groups = results(slug, viewer), strata_of(slug)
+        found, groups = results(slug, viewer), _strata(site, measure_named(slug))
         shown = found.sites if len(found.sites) <= MANY else ()
         drawn = [series for series in (found.network, *shown) if series.drawn]
         charts = {series.name: chart_of(series, found.measure, compact=bool(series.name)) for series in drawn}
@@ -95,6 +86,16 @@ def measure_named(slug: str) -> Measure:
         return measures()[slug]
     except KeyError:
         raise HTTPException(404, f"There is no measure {slug}.") from None
+
+
+def _strata(site: PageSite, measure: Measure) -> list[Kind]:
+    """The network's people by each kind that the measure names, where it counts a share of them."""
+    if measure.kind != "share":
+        return []
+    with site.registry() as connection:
+        found, _ = site.memory.counted(connection, measure, site.clock())
+        by = {name: site.memory.strata(connection, found, name) for name in measure.strata}
+    return [kind_of(name, counts, measure, NETWORK) for name, counts in by.items()]
 
 
 def _series(results: Results, site: str) -> Series:

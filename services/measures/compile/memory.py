@@ -8,8 +8,9 @@ from math import inf
 from typing import Any, NamedTuple
 
 from services.measures.compile.people import Person, Record
+from services.measures.compile.relations import RELATIONS, all_of, any_of, compared, negated
 from services.measures.compile.spans import Ends, ends_of
-from services.measures.compile.times import FOREVER, before, full_years, no_later, on, shifted
+from services.measures.compile.times import FOREVER, full_years, no_later, on, shifted
 from services.measures.compile.times import Known as When
 from services.measures.language.codes import CodeSet
 from services.measures.language.columns import NORMALISED
@@ -229,17 +230,17 @@ class InMemory:
     @_truth.register
     def _(self, truth: AllOf) -> Answer:
         answers = [self._truth(each) for each in truth.of]
-        return lambda scope: _all(answer(scope) for answer in answers)
+        return lambda scope: all_of(answer(scope) for answer in answers)
 
     @_truth.register
     def _(self, truth: AnyOf) -> Answer:
         answers = [self._truth(each) for each in truth.of]
-        return lambda scope: _any(answer(scope) for answer in answers)
+        return lambda scope: any_of(answer(scope) for answer in answers)
 
     @_truth.register
     def _(self, truth: Not) -> Answer:
         answer = self._truth(truth.of)
-        return lambda scope: _not(answer(scope))
+        return lambda scope: negated(answer(scope))
 
     @_truth.register
     def _(self, truth: Surely) -> Answer:
@@ -262,7 +263,7 @@ class InMemory:
 
         def answer(scope: Scope) -> bool | None:
             one, other = earlier(scope), later(scope)
-            return _all((no_later(one, other, False), no_later(other, shifted(one, 0, most), False)))
+            return all_of((no_later(one, other, False), no_later(other, shifted(one, 0, most), False)))
 
         return answer
 
@@ -301,7 +302,7 @@ class InMemory:
             value, bound, its_unit = number(scope)
             if value is None or unit not in (None, its_unit):
                 return None
-            return _compared(value, bound, truth.how, truth.number)
+            return compared(value, bound, truth.how, truth.number)
 
         return answer
 
@@ -379,7 +380,7 @@ class InMemory:
             fewest, most = years
             above = True if fewest >= youngest else False if most < youngest else None
             below = True if oldest is None or most <= oldest else False if fewest > oldest else None
-            return _all((above, below))
+            return all_of((above, below))
 
         return answer
 
@@ -439,69 +440,3 @@ def _is_coded(record: Record, codes: frozenset[tuple[str, str]]) -> bool:
 
 def _nulls_first(value: Decimal | None) -> tuple[bool, Decimal]:
     return (value is not None, value if value is not None else Decimal(0))
-
-
-def _all(answers: Any) -> bool | None:
-    unknown = False
-    for answer in answers:
-        if answer is False:
-            return False
-        unknown = unknown or answer is None
-    return None if unknown else True
-
-
-def _any(answers: Any) -> bool | None:
-    unknown = False
-    for answer in answers:
-        if answer is True:
-            return True
-        unknown = unknown or answer is None
-    return None if unknown else False
-
-
-def _not(answer: bool | None) -> bool | None:
-    return None if answer is None else not answer
-
-
-def _compared(value: Decimal, bound: str | None, how: str, number: Decimal) -> bool | None:
-    """A value that is itself a bound (`< 5`) says yes or no only where every number it can be agrees."""
-    if how in (">", ">="):
-        return _not(_compared(value, bound, "<=" if how == ">" else "<", number))
-    fits = value < number if how == "<" else value <= number
-    if bound is None:
-        return fits
-    if bound in ("<", "<="):
-        return True if fits or (bound == "<" and value == number) else None
-    return False if not fits or (bound == ">" and value == number) else None
-
-
-def _overlaps(left: Ends, right: Ends, exactly: bool) -> bool | None:
-    return _all((no_later(left.start, right.end, exactly), no_later(right.start, left.end, exactly)))
-
-
-def _overlaps_after(left: Ends, right: Ends, exactly: bool) -> bool | None:
-    return _all((_starts_during(left, right, exactly), before(right.end, left.end, exactly)))
-
-
-def _during(left: Ends, right: Ends, exactly: bool) -> bool | None:
-    return _all((no_later(right.start, left.start, exactly), no_later(left.end, right.end, exactly)))
-
-
-def _starts_during(left: Ends, right: Ends, exactly: bool) -> bool | None:
-    return _all((no_later(right.start, left.start, exactly), no_later(left.start, right.end, exactly)))
-
-
-def _ends_during(left: Ends, right: Ends, exactly: bool) -> bool | None:
-    return _all((no_later(right.start, left.end, exactly), no_later(left.end, right.end, exactly)))
-
-
-RELATIONS: dict[str, Callable[[Ends, Ends, bool], bool | None]] = {
-    "overlaps": _overlaps,
-    "overlaps_after": _overlaps_after,
-    "during": _during,
-    "starts_during": _starts_during,
-    "ends_during": _ends_during,
-    "starts_before": lambda left, right, exactly: before(left.start, right.start, exactly),
-    "starts_no_later_than": lambda left, right, exactly: no_later(left.start, right.end, exactly),
-    "ends_no_later_than": lambda left, right, exactly: no_later(left.end, right.end, exactly),
-}

@@ -32,12 +32,11 @@ from sqlalchemy import (
 )
 
 from services.measures.compile import sql_times as times
-from services.measures.compile.dialects import days_between, entries, has_code, has_record, has_word, instant_text
-from services.measures.compile.from_registry import arrived
+from services.measures.compile.dialects import days_between, entries, has_code, has_record, has_word
 from services.measures.compile.memory import Period
 from services.measures.compile.sql_relations import Ends, compared, related
 from services.measures.compile.sql_spans import ENDS
-from services.measures.compile.sql_tables import BOUNDS, DAYS, STRATA, TABLES, Scope, Sql, Staged, of, same
+from services.measures.compile.sql_tables import BOUNDS, DAYS, STRATA, TABLES, Scope, Sql, Staged, column_of, of, same
 from services.measures.compile.sql_times import FOREVER, UNKNOWN, SqlKnown
 from services.measures.declared import Measure
 from services.measures.language.codes import CodeSet
@@ -198,15 +197,15 @@ class InSql(Staged):
         if not isinstance(row.which, Pick):
             found = scope.this if row.which == "this" else scope.other
             assert found is not None, "a condition of an event where there is none"
-            return _of_row(found, name)
+            return column_of(found, name)
         picked = self._stage(row.which)
         if picked.name in scope.picks:
-            return _of_row(scope.picks[picked.name], name)
+            return column_of(scope.picks[picked.name], name)
         if name == "id":
             query = select(picked.c.id)
         else:
             base = TABLES[row.which.series.record].alias()
-            query = select(_of_row(base, name)).select_from(picked.join(base, picked.c.id == base.c.id))
+            query = select(column_of(base, name)).select_from(picked.join(base, picked.c.id == base.c.id))
         return query.where(*of(picked, scope)).correlate(*scope.given).scalar_subquery()
 
     def _record(self, row: Row, scope: Scope) -> str:
@@ -475,21 +474,6 @@ class InSql(Staged):
         query = select(found).where(part.c.parent == whole, coded, *same(part, scope.person))
         correlated = scope.given
         return query.correlate(*correlated).scalar_subquery()
-
-
-NOT_OF_EVERY_RECORD = ("comparator", "unit")
-"""Fields of numbers that some records never have: a value we computed is no bound."""
-
-
-def _of_row(row: FromClause, name: str) -> Sql:
-    """A field of a record, or what the registry says of it itself."""
-    if name == "arrived":
-        return arrived(row)  # type: ignore[no-any-return]
-    if name == "arrived_date":
-        return func.substr(instant_text(arrived(row)), 1, 10)
-    if name in NOT_OF_EVERY_RECORD and name not in row.c:
-        return null()
-    return row.c[name]
 
 
 def _as_number(truth: Sql) -> Sql:

@@ -25,13 +25,15 @@ from sqlalchemy import (
     case,
     func,
     literal,
+    null,
     select,
     text,
     true,
 )
 
 from services.measures.compile import sql_times as times
-from services.measures.compile.dialects import entries, item_text
+from services.measures.compile.dialects import entries, instant_text, item_text
+from services.measures.compile.from_registry import arrived
 from services.measures.compile.memory import Period
 from services.measures.compile.sql_spans import ENDS, spans_of
 from services.measures.compile.sql_times import SqlKnown
@@ -281,3 +283,18 @@ def of(staged: FromClause, scope: Scope) -> list[Sql]:
         assert scope.period is not None
         found.append(staged.c.period == scope.period.c.period)
     return found
+
+
+NOT_OF_EVERY_RECORD = ("comparator", "unit")
+"""Fields of numbers that some records never have: a value we computed is no bound."""
+
+
+def column_of(row: FromClause, name: str) -> Sql:
+    """A field of a record, or what the registry says of it itself."""
+    if name == "arrived":
+        return arrived(row)  # type: ignore[no-any-return]
+    if name == "arrived_date":
+        return func.substr(instant_text(arrived(row)), 1, 10)
+    if name in NOT_OF_EVERY_RECORD and name not in row.c:
+        return null()
+    return row.c[name]
