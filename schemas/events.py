@@ -88,9 +88,13 @@ def data_schema(name: str) -> str:
 class Change(BaseModel):
     """What changed, in the order of one record's history."""
 
-    op: Operation = Field(description="recorded: first known; amended: content changed; withdrawn: no longer true.")
+    op: Operation = Field(
+        description="recorded: the key held nothing before; amended: it held another content, or other flags; withdrawn: no longer "
+        "true or known, in `ce_type` only, as a withdrawal has no value."
+    )
     sequence: int = Field(
-        ge=1, description="Rises whenever the record's content changes; gaps mean changes that coalesced."
+        ge=1,
+        description="Rises whenever the record's content, its subject or the flags of checks change; gaps mean changes that coalesced.",
     )
     previous: int = Field(ge=0, description="Sequence published before this one; 0 for none.")
     digest: str = Field(
@@ -113,15 +117,15 @@ class Provenance(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    site: str = Field(description="The site.")
-    source: list[Source] = Field(description="The source resources.")
+    site: str = Field(description="The site whose EHR the record comes from.")
+    source: list[Source] = Field(description="The FHIR resources that the record was made from.")
     load: str = Field(description="The load that brought this content.")
     mapping: str = Field(description="Mapping and its version, `observation@1`.")
-    software: str = Field(description="Version of Mainstem.")
+    software: str = Field(description="Version of Mainstem that published it.")
     flags: list[str] = Field(
         default_factory=list,
-        description="What was noticed or changed: unit-converted, implausible-high …; what checks of the person's records found: "
-        "implausible-out-of-range, implausible-height-falling …, duplicates.",
+        description="What mapping noticed or changed (unit-converted, implausible-high …), and what checks of the person's records found "
+        "(implausible-out-of-range, duplicates …); by the alphabet.",
     )
 
 

@@ -42,7 +42,11 @@ class Reason(StrEnum):
         "The file is UTF-16, not UTF-8.",
         "Write it as UTF-8, as JSON has to be.",
     )
-    NOT_A_RESOURCE = ("not-a-resource", "The line has no resourceType.", "Deliver one FHIR resource a line (NDJSON).")
+    NOT_A_RESOURCE = (
+        "not-a-resource",
+        "The line has no resourceType, or one that FHIR does not have.",
+        "Deliver one FHIR resource a line (NDJSON).",
+    )
     OTHER_FHIR_VERSION = (
         "other-fhir-version",
         "The resource is of another FHIR version than R4.",
@@ -50,7 +54,7 @@ class Reason(StrEnum):
     )
     INVALID_FIELD = (
         "invalid-field",
-        "A field has a type or value FHIR R4 does not allow.",
+        "A field that a record cannot do without has a type or value FHIR R4 does not allow, or several stand where it allows one.",
         "Report the resource and field path to the EHR vendor.",
     )
     MISSING_ID = (
@@ -60,7 +64,7 @@ class Reason(StrEnum):
     )
     MISSING_SUBJECT = (
         "missing-subject",
-        "The resource names no patient.",
+        "The resource names no patient, or an appointment names several.",
         "Check the export's scope; group-level resources carry no outcome.",
     )
     MISSING_CODE = (
@@ -102,7 +106,7 @@ class Reason(StrEnum):
     )
     BAD_CODE = (
         "bad-code",
-        "A code fails its check digit or was turned into a date by a spreadsheet.",
+        "No code can be used, and one fails its check digit, is not of its system's form, or was turned into a date by a spreadsheet.",
         "Correct the code at the source or in the code map.",
     )
     MODIFIER_NOT_UNDERSTOOD = (
@@ -152,7 +156,7 @@ class Reason(StrEnum):
     )
     NOT_A_FACT = (
         "not-a-fact",
-        "The resource says that something was not done, or is not there.",
+        "The resource says that something was not done, is refuted, or is not there; what it gave before is withdrawn.",
         "Nothing to do.",
         True,
     )

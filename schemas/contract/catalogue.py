@@ -11,7 +11,7 @@ from schemas.contract.released import since
 from schemas.events import CONTRACT_MAJOR, Change, OutcomeEvent, Provenance, Source
 from schemas.flags import FLAGS
 from schemas.outcomes import RECORD_TYPES
-from schemas.problems import Reason
+from schemas.problems import NOT_LOADED, Reason
 
 Schema = Mapping[str, Any]
 Rows = Sequence[Sequence[str]]
@@ -93,11 +93,24 @@ def _others(schemas: Mapping[str, Schema]) -> Iterator[str]:
 
 
 def _words() -> Iterator[str]:
-    yield "## Flags\n\nIn `provenance.flags`. Pass over those you do not know."
+    yield f"## Flags\n\n{_FLAGS}"
     yield _table(("flag", "meaning"), [(f"`{flag}`", meaning) for flag, meaning in sorted(FLAGS.items())])
-    yield "## Reasons\n\nIn a load's `skipped`: why a resource of the source gave no record."
+    yield f"## Reasons\n\n{_REASONS}"
     rows = [(f"`{reason.value}`", reason.meaning, reason.fix) for reason in Reason]
     yield _table(("reason", "meaning", "what the site can do"), rows)
+
+
+_FLAGS = (
+    "In `provenance.flags`. What a flag says is left out does not stand in the record. Mapping sets flags with the content. `duplicates` and most of `implausible-…` come of checks of all records of the person at "
+    "the end of a load; they come and go as those change, and the record is then published as amended with the same `digest`. "
+    "Pass over flags you do not know."
+)
+
+_REASONS = (
+    "In a load's `skipped`: why a resource of the source gave no record. By "
+    + ", ".join(f"`{reason.value}`" for reason in Reason if reason in NOT_LOADED)
+    + " what it gave before stays; by `not-a-fact` that is withdrawn; by any other it is withdrawn with the header `reason: source-unusable`."
+)
 
 
 def _fields(schema: Schema, file: str, path: tuple[str, ...]) -> str:

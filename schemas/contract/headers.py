@@ -45,8 +45,10 @@ HEADERS: dict[Header, HeaderMeaning] = {
     ),
     Header.CONTENT_TYPE: HeaderMeaning("Of the value.", "application/json"),
     Header.REASON: HeaderMeaning(
-        "Of some withdrawals: why, where that is not that the source says so. `source-unusable`: the source came again and could not "
-        "be used, so the value is unknown, not denied. Pass over words you do not know.",
+        "Of some withdrawals: why. `source-unusable`: the source resource came again, and it or a part of it could not be used, so the "
+        "value is unknown, not denied; it is recorded again when it comes usable. Without this header the source says that it is not "
+        "true, or tells it no more: entered in error, deleted, not done, gone from a complete read, no longer a part; or the record "
+        "goes on under the key of another subject; or it was computed and is no longer. Pass over words you do not know.",
         "source-unusable",
         "sometimes",
     ),

@@ -25,10 +25,12 @@ class AllergyReaction(BaseModel):
         default_factory=list,
     )
     severity: str | None = fact(
-        "How severe.", source="AllergyIntolerance.reaction.severity", terminology="FHIR reaction-event-severity"
+        "How severe this reaction was.",
+        source="AllergyIntolerance.reaction.severity",
+        terminology="FHIR reaction-event-severity",
     )
-    onset: datetime | None = fact("When, UTC.", source="AllergyIntolerance.reaction.onset")
-    onset_date: PartialDate | None = fact("Local date of it.", source="AllergyIntolerance.reaction.onset")
+    onset: datetime | None = fact("When this reaction began, UTC.", source="AllergyIntolerance.reaction.onset")
+    onset_date: PartialDate | None = fact("Local date this reaction began.", source="AllergyIntolerance.reaction.onset")
     route: Codings = fact(
         "How the patient met it.",
         source="AllergyIntolerance.reaction.exposureRoute",
@@ -48,10 +50,14 @@ class Allergy(Record):
     rxnorm: str | None = fact(
         "The substance: an ingredient as a rule.", source="AllergyIntolerance.code", terminology="RxNorm"
     )
-    unii: str | None = fact("The substance.", source="AllergyIntolerance.code", terminology="UNII")
+    unii: str | None = fact(
+        "The substance, by the source or the site's code map.", source="AllergyIntolerance.code", terminology="UNII"
+    )
     codings: Codings = fact("Every coding of the source.", source="AllergyIntolerance.code", default_factory=list)
     kind: str | None = fact(
-        "Allergy or intolerance.", source="AllergyIntolerance.type", terminology="FHIR allergy-intolerance-type"
+        "Whether the immune system is involved (allergy) or not (intolerance).",
+        source="AllergyIntolerance.type",
+        terminology="FHIR allergy-intolerance-type",
     )
     category: list[str] = fact(
         "Of what kind the substance is.",
@@ -65,16 +71,18 @@ class Allergy(Record):
         terminology="FHIR allergy-intolerance-criticality",
     )
     clinical_status: str | None = fact(
-        "Clinical status.", source="AllergyIntolerance.clinicalStatus", terminology="FHIR allergyintolerance-clinical"
+        "Whether it still holds: active, inactive, resolved; NI where that is not understood.",
+        source="AllergyIntolerance.clinicalStatus",
+        terminology="FHIR allergyintolerance-clinical",
     )
     verification_status: str | None = fact(
-        "Verification status.",
+        "How certain it is: unconfirmed, confirmed; a refuted one gives no record.",
         source="AllergyIntolerance.verificationStatus",
         terminology="FHIR allergyintolerance-verification",
     )
-    onset: datetime | None = fact("Onset, UTC.", source="AllergyIntolerance.onsetDateTime, onsetPeriod.start")
+    onset: datetime | None = fact("When it began, UTC.", source="AllergyIntolerance.onsetDateTime, onsetPeriod.start")
     onset_date: PartialDate | None = fact(
-        "Local date of onset.", source="AllergyIntolerance.onsetDateTime, onsetPeriod.start, onsetString"
+        "Local date it began.", source="AllergyIntolerance.onsetDateTime, onsetPeriod.start, onsetString"
     )
     onset_age: Number | None = fact(
         "Age at onset, or the lower end of a range.",
@@ -87,17 +95,19 @@ class Allergy(Record):
         unit="as in `onset_age_unit`",
     )
     onset_age_unit: str | None = fact(
-        "Unit of the age.",
+        "Unit of `onset_age`, `onset_age_high`.",
         source="AllergyIntolerance.onsetAge, onsetRange, onsetString",
         terminology="UCUM a mo wk d h min",
     )
     recorded_date: PartialDate | None = fact("Local date of recording.", source="AllergyIntolerance.recordedDate")
-    last_occurrence: datetime | None = fact("Last occurrence, UTC.", source="AllergyIntolerance.lastOccurrence")
+    last_occurrence: datetime | None = fact(
+        "When the last known reaction began, UTC.", source="AllergyIntolerance.lastOccurrence"
+    )
     last_occurrence_date: PartialDate | None = fact(
         "Local date of the last occurrence.", source="AllergyIntolerance.lastOccurrence"
     )
     reactions: list[AllergyReaction] = fact(
-        "What happened.", source="AllergyIntolerance.reaction", default_factory=list
+        "Each reaction that is told.", source="AllergyIntolerance.reaction", default_factory=list
     )
     encounter: RecordId | None = fact("The visit it was recorded at.", source="AllergyIntolerance.encounter")
     replaces: list[RecordId] = fact(

@@ -14,7 +14,11 @@ class EncounterDiagnosis(BaseModel):
     model_config = ConfigDict(extra="ignore", defer_build=True)
 
     record: RecordId = Field(description="The record of the condition or procedure.")
-    use: str | None = fact("Its role.", source="Encounter.diagnosis.use", terminology="FHIR diagnosis-role")
+    use: str | None = fact(
+        "What the diagnosis was for at the visit: admission, discharge, billing …",
+        source="Encounter.diagnosis.use",
+        terminology="FHIR diagnosis-role",
+    )
     rank: int | None = fact("Its rank in that role, 1 first.", source="Encounter.diagnosis.rank", unit="1")
 
 
@@ -24,9 +28,11 @@ class EncounterClass(BaseModel):
     model_config = ConfigDict(extra="ignore", defer_build=True)
 
     class_code: str = Field(description="The class: v3-ActCode.")
-    start: datetime | None = fact("Start, UTC.", source="Encounter.classHistory.period.start")
+    start: datetime | None = fact(
+        "When it began to have this class, UTC.", source="Encounter.classHistory.period.start"
+    )
     start_date: PartialDate | None = fact("Local date of the start.", source="Encounter.classHistory.period.start")
-    end: datetime | None = fact("End, UTC.", source="Encounter.classHistory.period.end")
+    end: datetime | None = fact("When it ceased to have this class, UTC.", source="Encounter.classHistory.period.end")
     end_date: PartialDate | None = fact("Local date of the end.", source="Encounter.classHistory.period.end")
 
 
@@ -41,16 +47,22 @@ class Encounter(Record):
     everywhere = ("Encounter",)
     type: Literal["encounter"] = "encounter"
     class_code: str | None = fact(
-        "Class of the visit.", source="Encounter.class", terminology="v3-ActCode AMB EMER IMP VR …"
+        "Class of the visit: ambulatory, emergency, inpatient, virtual …",
+        source="Encounter.class",
+        terminology="v3-ActCode AMB EMER IMP VR …",
     )
     types: Codings = fact(
-        "Kinds of visit.",
+        "What kind of visit it was, more exactly than its class.",
         source="Encounter.type, Appointment.appointmentType",
         terminology="SNOMED CT, CPT",
         default_factory=list,
     )
-    reasons: Codings = fact("Reasons for the visit.", source="reasonCode", default_factory=list)
-    service_type: Codings = fact("Kind of service.", source="serviceType", default_factory=list)
+    reasons: Codings = fact("Why the visit took place, as codes.", source="reasonCode", default_factory=list)
+    service_type: Codings = fact(
+        "What kind of service was given or is planned, as by which department.",
+        source="serviceType",
+        default_factory=list,
+    )
     reason_records: list[RecordId] = fact(
         "Conditions and procedures that are the reason.", source="reasonReference", default_factory=list
     )
@@ -64,7 +76,7 @@ class Encounter(Record):
         "Where the patient went.", source="Encounter.hospitalization.dischargeDisposition", default_factory=list
     )
     readmission: Codings = fact(
-        "Whether it is a readmission.",
+        "Code that says that it is a readmission.",
         source="Encounter.hospitalization.reAdmission",
         terminology="v2-0092",
         default_factory=list,
@@ -92,14 +104,18 @@ class Encounter(Record):
     class_history: list[EncounterClass] = fact(
         "Classes it had before.", source="Encounter.classHistory", default_factory=list
     )
-    start: datetime | None = fact("Start, UTC.", source="Encounter.period.start, Appointment.start")
+    start: datetime | None = fact(
+        "When the visit began, or is planned to begin, UTC.", source="Encounter.period.start, Appointment.start"
+    )
     start_date: PartialDate | None = fact(
         "Local date of the start.", source="Encounter.period.start, Appointment.start"
     )
-    end: datetime | None = fact("End, UTC.", source="Encounter.period.end, Appointment.end")
+    end: datetime | None = fact(
+        "When the visit ended, or is planned to end, UTC.", source="Encounter.period.end, Appointment.end"
+    )
     end_date: PartialDate | None = fact("Local date of the end.", source="Encounter.period.end, Appointment.end")
     status: str | None = fact(
-        "Status; of an appointment planned or cancelled.",
+        "Where the visit stands: planned, arrived, in-progress, finished, cancelled …; of an appointment planned or cancelled.",
         source="Encounter.status, Appointment.status",
         terminology="FHIR encounter-status",
     )
@@ -137,23 +153,38 @@ class Condition(Record):
     fhir = ("Condition",)
     everywhere = ("Condition",)
     type: Literal["condition"] = "condition"
-    code: str | None = fact("Normalised code.", source="Condition.code", terminology="SNOMED CT")
-    icd10cm: str | None = fact("Diagnosis code.", source="Condition.code", terminology="ICD-10-CM")
+    code: str | None = fact(
+        "The diagnosis or problem, by the source or the site's code map.",
+        source="Condition.code",
+        terminology="SNOMED CT",
+    )
+    icd10cm: str | None = fact(
+        "The diagnosis, by the source or the site's code map.", source="Condition.code", terminology="ICD-10-CM"
+    )
     codings: Codings = fact("Every coding of the source.", source="Condition.code", default_factory=list)
     category: list[str] = fact(
-        "Categories.", source="Condition.category", terminology="FHIR condition-category", default_factory=list
+        "Where it was listed: problem list, a visit's diagnosis, a health concern; local categories are left out.",
+        source="Condition.category",
+        terminology="FHIR condition-category",
+        default_factory=list,
     )
     clinical_status: str | None = fact(
-        "Clinical status.", source="Condition.clinicalStatus", terminology="FHIR condition-clinical"
+        "Whether it goes on: active, recurrence, relapse, inactive, remission, resolved; NI where that is not understood.",
+        source="Condition.clinicalStatus",
+        terminology="FHIR condition-clinical",
     )
     verification_status: str | None = fact(
-        "Verification status.", source="Condition.verificationStatus", terminology="FHIR condition-ver-status"
+        "How certain it is: differential, provisional, unconfirmed, confirmed; a refuted one gives no record.",
+        source="Condition.verificationStatus",
+        terminology="FHIR condition-ver-status",
     )
-    onset: datetime | None = fact("Onset, UTC.", source="Condition.onsetDateTime, onsetPeriod.start")
-    onset_date: PartialDate | None = fact("Local date of onset.", source="Condition.onsetDateTime, onsetPeriod.start")
-    abatement: datetime | None = fact("Abatement, UTC.", source="Condition.abatementDateTime, abatementPeriod.end")
+    onset: datetime | None = fact("When it began, UTC.", source="Condition.onsetDateTime, onsetPeriod.start")
+    onset_date: PartialDate | None = fact("Local date it began.", source="Condition.onsetDateTime, onsetPeriod.start")
+    abatement: datetime | None = fact(
+        "When it ended or went into remission, UTC.", source="Condition.abatementDateTime, abatementPeriod.end"
+    )
     abatement_date: PartialDate | None = fact(
-        "Local date of abatement.", source="Condition.abatementDateTime, abatementPeriod.end"
+        "Local date it ended or went into remission.", source="Condition.abatementDateTime, abatementPeriod.end"
     )
     onset_age: Number | None = fact(
         "Age at onset, or the lower end of a range.",
@@ -166,7 +197,9 @@ class Condition(Record):
         unit="as in `onset_age_unit`",
     )
     onset_age_unit: str | None = fact(
-        "Unit of the age.", source="Condition.onsetAge, onsetRange, onsetString", terminology="UCUM a mo wk d h min"
+        "Unit of `onset_age`, `onset_age_high`.",
+        source="Condition.onsetAge, onsetRange, onsetString",
+        terminology="UCUM a mo wk d h min",
     )
     abatement_age: Number | None = fact(
         "Age at abatement, or the lower end of a range.",
@@ -179,14 +212,24 @@ class Condition(Record):
         unit="as in `abatement_age_unit`",
     )
     abatement_age_unit: str | None = fact(
-        "Unit of the age.",
+        "Unit of `abatement_age`, `abatement_age_high`.",
         source="Condition.abatementAge, abatementRange, abatementString",
         terminology="UCUM a mo wk d h min",
     )
-    severity: Codings = fact("Severity.", source="Condition.severity", terminology="SNOMED CT", default_factory=list)
-    stages: Codings = fact("Stages.", source="Condition.stage.summary", terminology="SNOMED CT", default_factory=list)
+    severity: Codings = fact(
+        "How severe it is, in the clinician's judgement.",
+        source="Condition.severity",
+        terminology="SNOMED CT",
+        default_factory=list,
+    )
+    stages: Codings = fact(
+        "Stage or grade of the disease, a summary each.",
+        source="Condition.stage.summary",
+        terminology="SNOMED CT",
+        default_factory=list,
+    )
     body_sites: Codings = fact(
-        "Body sites.", source="Condition.bodySite", terminology="SNOMED CT", default_factory=list
+        "Where in the body it is.", source="Condition.bodySite", terminology="SNOMED CT", default_factory=list
     )
     recorded_date: PartialDate | None = fact("Local date of recording.", source="Condition.recordedDate")
     encounter: RecordId | None = fact("The visit it was recorded at.", source="Condition.encounter")

@@ -13,15 +13,24 @@ class Observation(Record):
     everywhere = ("Observation",)
     lenders = ("DiagnosticReport",)
     type: Literal["observation"] = "observation"
-    code: str | None = fact("Normalised code.", source="Observation.code, component.code", terminology="LOINC")
+    code: str | None = fact(
+        "What was measured or found, by the source or the site's code map.",
+        source="Observation.code, component.code",
+        terminology="LOINC",
+    )
     codings: Codings = fact(
         "Every coding of the source.", source="Observation.code, component.code", default_factory=list
     )
     category: list[str] = fact(
-        "Categories.", source="Observation.category", terminology="FHIR observation-category", default_factory=list
+        "Kind of observation: vital-signs, laboratory, survey …; local categories are left out.",
+        source="Observation.category",
+        terminology="FHIR observation-category",
+        default_factory=list,
     )
     value: Number | None = fact(
-        "Value in `unit`.", source="Observation.valueQuantity, valueInteger, valueString", unit="as in `unit`"
+        "The number, converted to `unit`.",
+        source="Observation.valueQuantity, valueInteger, valueString",
+        unit="as in `unit`",
     )
     unit: str | None = fact(
         "Unit of `value`; one unit a code.", source="Observation.valueQuantity.code", terminology="UCUM"
@@ -58,7 +67,7 @@ class Observation(Record):
         terminology="UCUM",
     )
     value_code: str | None = fact(
-        "Coded value, normalised.",
+        "The answer or finding as a code, by the source or the code map; true or false of a yes or no.",
         source="Observation.valueCodeableConcept, valueString",
         terminology="SNOMED CT, LOINC answers",
     )
@@ -66,12 +75,19 @@ class Observation(Record):
         "Every coding of the value.", source="Observation.valueCodeableConcept", default_factory=list
     )
     absent: NullFlavour | None = fact(
-        "Why there is no value.", source="Observation.dataAbsentReason", terminology="NI UN OT"
+        "Why there is no value: no information, unknown, other (withheld, or of a type that is not carried).",
+        source="Observation.dataAbsentReason",
+        terminology="NI UN OT",
     )
     interpretation: str | None = fact(
-        "Interpretation.", source="Observation.interpretation", terminology="v3-ObservationInterpretation"
+        "Judgement of the value by who reported it: H, L, N, POS …; of several the first by the alphabet.",
+        source="Observation.interpretation",
+        terminology="v3-ObservationInterpretation",
     )
-    effective: datetime | None = fact("When it was true, UTC.", source="Observation.effective[x]")
+    effective: datetime | None = fact(
+        "When the patient or specimen was in this state: the time, or the start of the period, UTC.",
+        source="Observation.effective[x]",
+    )
     effective_date: PartialDate | None = fact("Local date when it was true.", source="Observation.effective[x]")
     effective_end: datetime | None = fact(
         "When it stopped being true, UTC, where it was true for some time.", source="Observation.effectivePeriod.end"
@@ -80,7 +96,9 @@ class Observation(Record):
         "Local date when it stopped being true.", source="Observation.effectivePeriod.end"
     )
     status: str | None = fact(
-        "Status of the result.", source="Observation.status", terminology="FHIR observation-status"
+        "Whether the result is final: preliminary, final, amended, corrected, cancelled …",
+        source="Observation.status",
+        terminology="FHIR observation-status",
     )
     status_reasons: Codings = fact(
         "Why it was cancelled, which measures make exceptions for.",
@@ -98,9 +116,14 @@ class Observation(Record):
         default_factory=list,
     )
     specimen: str | None = fact("The specimen, as a keyed hash.", source="Observation.specimen")
-    method: Codings = fact("Method.", source="Observation.method", terminology="SNOMED CT", default_factory=list)
+    method: Codings = fact(
+        "How it was measured.", source="Observation.method", terminology="SNOMED CT", default_factory=list
+    )
     body_sites: Codings = fact(
-        "Body site.", source="Observation.bodySite", terminology="SNOMED CT", default_factory=list
+        "Where in the body it was measured or found.",
+        source="Observation.bodySite",
+        terminology="SNOMED CT",
+        default_factory=list,
     )
     members: list[RecordId] = fact(
         "Records of the results that this panel groups, each a resource of its own.",
@@ -131,13 +154,19 @@ class DerivedObservation(Record):
 
     type: Literal["derived_observation"] = "derived_observation"
     quantity: str = fact("What was computed: z-score, percentile, percent predicted.", source="computed", required=True)
-    value: Number = fact("The value.", source="computed", unit="as in `unit`", required=True)
+    value: Number = fact(
+        "The number that was computed, to six decimals.", source="computed", unit="as in `unit`", required=True
+    )
     value_code: str | None = fact(
         "The state or band that the value falls in: remission, mild, positive, target-met …", source="computed"
     )
-    unit: str | None = fact("Unit of `value`.", source="computed", terminology="UCUM")
-    method: str = fact("Reference and method.", source="computed", required=True)
-    method_version: str = fact("Version of the method.", source="computed", required=True)
+    unit: str | None = fact(
+        "Unit of `value`; absent of a score or z-score without one.", source="computed", terminology="UCUM"
+    )
+    method: str = fact("Name of the published method: who-2006, egfr-schwartz-2009 …", source="computed", required=True)
+    method_version: str = fact(
+        "Version of the method as computed here; another version is another record.", source="computed", required=True
+    )
     inputs: list[RecordId] = fact("Records it was computed from.", source="computed", default_factory=list)
     effective: datetime | None = fact("When it was true, UTC.", source="the inputs")
     effective_date: PartialDate | None = fact("Local date when it was true.", source="the inputs")
@@ -154,11 +183,13 @@ class DiseaseAssessment(Record):
 
     type: Literal["disease_assessment"] = "disease_assessment"
     instrument: str = fact("PGA, PUCAI, sPCDAI, cJADAS10 …", source="Observation.code, Questionnaire", required=True)
-    score: Number | None = fact("The score.", source="Observation.value[x]", unit="{score}")
+    score: Number | None = fact("Number of the instrument's score.", source="Observation.value[x]", unit="{score}")
     state: Literal["remission", "mild", "moderate", "severe"] | None = fact(
-        "State of the disease.", source="Observation.value[x]"
+        "State of the disease, where the source says one.", source="Observation.value[x]"
     )
-    focus: RecordId | None = fact("The condition assessed.", source="Observation.focus")
+    focus: RecordId | None = fact(
+        "Record of the condition that is assessed, where the observation names one.", source="Observation.focus"
+    )
     effective: datetime | None = fact("When it was assessed, UTC.", source="Observation.effective[x]")
     effective_date: PartialDate | None = fact("Local date of the assessment.", source="Observation.effective[x]")
     told_by: RecordId | None = fact(

@@ -14,8 +14,14 @@ class Person(Record):
     fhir = ("Patient",)
     everywhere = ("Patient",)
     type: Literal["person"] = "person"
-    birth_date: PartialDate | None = fact("Date of birth.", source="Patient.birthDate")
-    sex: str | None = fact("Administrative gender.", source="Patient.gender", terminology="FHIR administrative-gender")
+    birth_date: PartialDate | None = fact(
+        "Date of birth, as precise as it is known; a time of birth is cut off.", source="Patient.birthDate"
+    )
+    sex: str | None = fact(
+        "Gender for administrative purposes, as the EHR has it.",
+        source="Patient.gender",
+        terminology="FHIR administrative-gender",
+    )
     birth_sex: str | None = fact(
         "Sex assigned at birth.",
         source="Patient.extension us-core-birthsex",
@@ -34,13 +40,22 @@ class Person(Record):
         default_factory=list,
     )
     ethnicity: str | None = fact(
-        "Ethnicity category.",
+        "Whether the patient is Hispanic or Latino, as the patient reported; of several codes the lowest.",
         source="Patient.extension us-core-ethnicity ombCategory",
         terminology="CDC race and ethnicity 2.16.840.1.113883.6.238; NI UN OT",
     )
-    zip5: str | None = fact("ZIP code of the home address, five digits.", source="Patient.address.postalCode")
-    language: str | None = fact("Preferred language.", source="Patient.communication.language", terminology="BCP 47")
-    deceased: bool | None = fact("Whether the patient has died.", source="Patient.deceased[x]")
+    zip5: str | None = fact(
+        "First five digits of the ZIP code of where the patient lives; at work or billing where no home is told (flag `zip-of-work`).",
+        source="Patient.address.postalCode",
+    )
+    language: str | None = fact(
+        "The language the patient prefers, else the first that is named.",
+        source="Patient.communication.language",
+        terminology="BCP 47",
+    )
+    deceased: bool | None = fact(
+        "True where the source says that the patient has died, or when.", source="Patient.deceased[x]"
+    )
     death_date: PartialDate | None = fact("Local date of death.", source="Patient.deceasedDateTime")
 
 
@@ -50,12 +65,14 @@ class ConsentDecision(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     scope: Literal["qi", "research", "recontact", "pro"] = fact(
-        "For what.",
+        "For what it is decided: quality improvement (qi), research, contact about studies (recontact), reported outcomes (pro).",
         source="Consent.scope, category, provision.purpose, by the table and the site's code map",
         required=True,
     )
     decision: Literal["permit", "deny", "withdrawn"] = fact(
-        "The decision.", source="Consent.provision.type, policyRule, status", required=True
+        "What holds for this scope; withdrawn: it was given and is no more, by the consent's status inactive.",
+        source="Consent.provision.type, policyRule, status",
+        required=True,
     )
     start: datetime | None = fact("From when it holds, UTC.", source="Consent.provision.period.start")
     start_date: PartialDate | None = fact("From which local date.", source="Consent.provision.period.start")
@@ -71,7 +88,11 @@ class Consent(Record):
     decisions: list[ConsentDecision] = fact(
         "What is decided, a scope each.", source="Consent.provision, policyRule, status", default_factory=list
     )
-    status: str | None = fact("Status.", source="Consent.status", terminology="FHIR consent-state-codes")
+    status: str | None = fact(
+        "State of the consent document: active, inactive, rejected.",
+        source="Consent.status",
+        terminology="FHIR consent-state-codes",
+    )
     effective: datetime | None = fact("When it was given, UTC.", source="Consent.dateTime")
     effective_date: PartialDate | None = fact("Local date it was given.", source="Consent.dateTime")
     policy: str | None = fact("The policy agreed to, as a keyed hash of its address.", source="Consent.policy.uri")
@@ -100,7 +121,9 @@ class EnrolmentStatus(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    status: str = Field(description="The status.")
+    status: str = Field(
+        description="The status it had then: FHIR episode-of-care-status; transferred transitioned lost died."
+    )
     start: datetime | None = fact("Start, UTC.", source="EpisodeOfCare.statusHistory.period.start")
     start_date: PartialDate | None = fact("Local date of the start.", source="EpisodeOfCare.statusHistory.period.start")
     end: datetime | None = fact("End, UTC.", source="EpisodeOfCare.statusHistory.period.end")
@@ -125,16 +148,20 @@ class Enrolment(Record):
         source="EpisodeOfCare.diagnosis.condition",
         default_factory=list,
     )
-    start: datetime | None = fact("Enrolled, UTC.", source="EpisodeOfCare.period.start, Group.member.period.start")
+    start: datetime | None = fact(
+        "When the membership began, UTC.", source="EpisodeOfCare.period.start, Group.member.period.start"
+    )
     start_date: PartialDate | None = fact(
         "Local date of enrolment.", source="EpisodeOfCare.period.start, Group.member.period.start"
     )
-    end: datetime | None = fact("Ended, UTC.", source="EpisodeOfCare.period.end, Group.member.period.end")
+    end: datetime | None = fact(
+        "When the membership ended, UTC.", source="EpisodeOfCare.period.end, Group.member.period.end"
+    )
     end_date: PartialDate | None = fact(
         "Local date the enrolment ended.", source="EpisodeOfCare.period.end, Group.member.period.end"
     )
     status: str | None = fact(
-        "Status of the enrolment.",
+        "Where the membership stands; of a group's member active, or finished where inactive or ended.",
         source="EpisodeOfCare.status, Group.member.inactive",
         terminology="FHIR episode-of-care-status; transferred transitioned lost died",
     )

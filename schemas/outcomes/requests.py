@@ -12,9 +12,11 @@ class ServiceRequest(Record):
     fhir = ("ServiceRequest", "DeviceRequest")
     refers = ("Device",)
     type: Literal["service_request"] = "service_request"
-    kind: Literal["service", "device"] = fact("What is asked for.", source="resource type", required=True)
+    kind: Literal["service", "device"] = fact(
+        "Whether a service or a device is asked for.", source="resource type", required=True
+    )
     code: str | None = fact(
-        "Normalised code.",
+        "The service or device, by the source or the site's code map.",
         source="ServiceRequest.code, DeviceRequest.code[x]",
         terminology="SNOMED CT, LOINC, CPT, HCPCS",
     )
@@ -25,14 +27,25 @@ class ServiceRequest(Record):
     )
     order_details: Codings = fact("How it is to be done.", source="ServiceRequest.orderDetail", default_factory=list)
     category: Codings = fact(
-        "Category.", source="ServiceRequest.category", terminology="SNOMED CT", default_factory=list
+        "Kind of service: laboratory, imaging, counselling …",
+        source="ServiceRequest.category",
+        terminology="SNOMED CT",
+        default_factory=list,
     )
-    intent: str | None = fact("Intent.", source="intent", terminology="FHIR request-intent")
-    status: str | None = fact("Status.", source="status", terminology="FHIR request-status")
+    intent: str | None = fact(
+        "How binding it is: proposal, plan, order …", source="intent", terminology="FHIR request-intent"
+    )
+    status: str | None = fact(
+        "Where the request stands: draft, active, on-hold, revoked, completed.",
+        source="status",
+        terminology="FHIR request-status",
+    )
     status_reasons: Codings = fact(
         "Why it has this status.", source="extension request-statusReason", default_factory=list
     )
-    priority: str | None = fact("Priority.", source="priority", terminology="FHIR request-priority")
+    priority: str | None = fact(
+        "How urgent it is: routine, urgent, asap, stat.", source="priority", terminology="FHIR request-priority"
+    )
     authored: datetime | None = fact("When it was asked for, UTC.", source="authoredOn")
     authored_date: PartialDate | None = fact("Local date it was asked for.", source="authoredOn")
     occurrence: datetime | None = fact("When it is to be done, or to begin, UTC.", source="occurrence[x]")
@@ -40,12 +53,15 @@ class ServiceRequest(Record):
     occurrence_end: datetime | None = fact("When it is to end, UTC.", source="occurrencePeriod.end")
     occurrence_end_date: PartialDate | None = fact("Local date it is to end.", source="occurrencePeriod.end")
     as_needed: bool | None = fact("To be done as needed.", source="ServiceRequest.asNeeded[x]")
-    reasons: Codings = fact("Reasons.", source="reasonCode", default_factory=list)
+    reasons: Codings = fact("Why it is asked for, as codes.", source="reasonCode", default_factory=list)
     reason_records: list[RecordId] = fact(
         "Conditions and observations that are the reason.", source="reasonReference", default_factory=list
     )
     body_sites: Codings = fact(
-        "Body sites.", source="ServiceRequest.bodySite", terminology="SNOMED CT", default_factory=list
+        "Where in the body it is to be done.",
+        source="ServiceRequest.bodySite",
+        terminology="SNOMED CT",
+        default_factory=list,
     )
     requester_kinds: list[str] = fact(
         "Of what kind who asks is; never who.",

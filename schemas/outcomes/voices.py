@@ -23,7 +23,7 @@ class ProResponse(Record):
         source="QuestionnaireResponse.questionnaire, Questionnaire.version",
     )
     code: str | None = fact(
-        "Item or score.",
+        "The question or score that this is the answer of, by the source or the site's code map.",
         source="QuestionnaireResponse.item.linkId, Questionnaire.item.code",
         terminology="LOINC",
     )
@@ -38,7 +38,7 @@ class ProResponse(Record):
         unit="as in `unit`, else {score}",
     )
     unit: str | None = fact(
-        "Unit of `value`.", source="QuestionnaireResponse.item.answer.valueQuantity", terminology="UCUM"
+        "Unit of the number in `value`.", source="QuestionnaireResponse.item.answer.valueQuantity", terminology="UCUM"
     )
     raw_value: str | None = fact(
         "The number exactly as the source wrote it.", source="QuestionnaireResponse.item.answer.value[x]"
@@ -75,7 +75,8 @@ class ProResponse(Record):
         terminology="NI UN OT",
     )
     reporter: Literal["self", "proxy", "clinician"] | None = fact(
-        "Who answered.", source="QuestionnaireResponse.source, author"
+        "Who answered: the patient (self), somebody close (proxy), a clinician.",
+        source="QuestionnaireResponse.source, author",
     )
     author_kind: str | None = fact(
         "Of what kind who recorded it is; never who.",
@@ -88,7 +89,9 @@ class ProResponse(Record):
         terminology="v3-ParticipationMode",
     )
     status: str | None = fact(
-        "Status.", source="QuestionnaireResponse.status", terminology="FHIR questionnaire-answers-status"
+        "Whether it was answered whole: in-progress, completed, amended, stopped.",
+        source="QuestionnaireResponse.status",
+        terminology="FHIR questionnaire-answers-status",
     )
     effective: datetime | None = fact("When it was answered, UTC.", source="QuestionnaireResponse.authored")
     effective_date: PartialDate | None = fact("Local date of the answer.", source="QuestionnaireResponse.authored")
@@ -118,27 +121,37 @@ class Issue(Record):
         default_factory=list,
     )
     topic: str | None = fact(
-        "Coded topic.",
+        "What it is about, as a code.",
         source="Communication.topic, Task.code",
         terminology="SNOMED CT, LOINC, CPT, HCPCS; FHIR communication-topic, task-code",
     )
     codings: Codings = fact("Every coding of the topic.", source="Communication.topic, Task.code", default_factory=list)
-    category: Codings = fact("Category.", source="Communication.category", default_factory=list)
-    reasons: Codings = fact("Reasons.", source="reasonCode", default_factory=list)
+    category: Codings = fact(
+        "Kind of message: alert, reminder, instruction …", source="Communication.category", default_factory=list
+    )
+    reasons: Codings = fact("Why it was raised, as codes.", source="reasonCode", default_factory=list)
     reason_records: list[RecordId] = fact(
         "Records that are the reason.", source="reasonReference", default_factory=list
     )
     measure: str | None = fact("The measure it is about, as a keyed hash.", source="Communication.about, Task.focus")
     about: list[RecordId] = fact("Records it is about.", source="Communication.about, Task.focus", default_factory=list)
     medium: Codings = fact(
-        "By what means.",
+        "By what means it was sent: in writing, by telephone …",
         source="Communication.medium",
         terminology="v3-ParticipationMode",
         default_factory=list,
     )
-    intent: str | None = fact("Intent.", source="Task.intent", terminology="FHIR task-intent")
-    priority: str | None = fact("Priority.", source="priority", terminology="FHIR request-priority")
-    status: str | None = fact("Status.", source="status", terminology="FHIR event-status; task-status")
+    intent: str | None = fact(
+        "How binding a task is: proposal, plan, order …", source="Task.intent", terminology="FHIR task-intent"
+    )
+    priority: str | None = fact(
+        "How urgent it is: routine, urgent, asap, stat.", source="priority", terminology="FHIR request-priority"
+    )
+    status: str | None = fact(
+        "Where it stands: of a message in-progress, completed …; of a task requested, accepted, completed …",
+        source="status",
+        terminology="FHIR event-status; task-status",
+    )
     status_reasons: Codings = fact("Why it has this status.", source="statusReason", default_factory=list)
     raised: datetime | None = fact("When it was raised, UTC.", source="Communication.sent, Task.authoredOn")
     raised_date: PartialDate | None = fact("Local date it was raised.", source="Communication.sent, Task.authoredOn")
@@ -149,7 +162,7 @@ class Issue(Record):
         "Local date it came to an end.", source="Communication.received, Task.executionPeriod.end"
     )
     due_date: PartialDate | None = fact("Local date it is due.", source="Task.restriction.period.end")
-    response: Codings = fact("Coded response.", source="Task.output", default_factory=list)
+    response: Codings = fact("What a task gave back, as codes.", source="Task.output", default_factory=list)
     response_records: list[RecordId] = fact("Records that answer it.", source="Task.output", default_factory=list)
     in_response_to: list[RecordId] = fact(
         "What it answers, or is a part of.",
@@ -176,13 +189,17 @@ class Goal(Record):
         source="Goal.description, CarePlan.activity.detail.code",
         default_factory=list,
     )
-    category: Codings = fact("Categories.", source="category", default_factory=list)
+    category: Codings = fact("Kind of goal or plan: dietary, behavioural …", source="category", default_factory=list)
     priority: Codings = fact(
-        "Priority.", source="Goal.priority", terminology="FHIR goal-priority", default_factory=list
+        "How important the goal is.", source="Goal.priority", terminology="FHIR goal-priority", default_factory=list
     )
-    intent: str | None = fact("Intent of a plan.", source="CarePlan.intent", terminology="FHIR care-plan-intent")
+    intent: str | None = fact(
+        "How binding a plan is: proposal, plan, order, option, directive.",
+        source="CarePlan.intent",
+        terminology="FHIR care-plan-intent",
+    )
     lifecycle_status: str | None = fact(
-        "Where it stands.",
+        "Where the goal or plan stands: proposed, planned, active, on-hold, completed …",
         source="Goal.lifecycleStatus, CarePlan.status",
         terminology="FHIR goal-status; request-status",
     )
@@ -193,9 +210,9 @@ class Goal(Record):
     expressed_by: Literal["patient", "family", "clinician"] | None = fact(
         "Role of who set it; never who.", source="Goal.expressedBy, CarePlan.author"
     )
-    start: datetime | None = fact("Start, UTC.", source="CarePlan.period.start")
+    start: datetime | None = fact("When the plan begins, UTC.", source="CarePlan.period.start")
     start_date: PartialDate | None = fact("Local date of the start.", source="Goal.startDate, CarePlan.period.start")
-    end: datetime | None = fact("End, UTC.", source="CarePlan.period.end")
+    end: datetime | None = fact("When the plan ends, UTC.", source="CarePlan.period.end")
     end_date: PartialDate | None = fact("Local date of the end.", source="CarePlan.period.end")
     start_event: Codings = fact("What it starts with.", source="Goal.startCodeableConcept", default_factory=list)
     measure: str | None = fact("What the target measures.", source="Goal.target.measure", terminology="LOINC")
@@ -212,7 +229,9 @@ class Goal(Record):
     raw_unit: str | None = fact("The source's unit code.", source="Goal.target.detailQuantity")
     comparator: str | None = fact("< <= >= > where the target is a bound.", source="Goal.target.detail[x]")
     value_code: str | None = fact(
-        "Coded target, normalised.", source="Goal.target.detailCodeableConcept", terminology="SNOMED CT, LOINC answers"
+        "The target as a code, by the source or the site's code map.",
+        source="Goal.target.detailCodeableConcept",
+        terminology="SNOMED CT, LOINC answers",
     )
     value_codings: Codings = fact(
         "Every coding of the target.", source="Goal.target.detailCodeableConcept", default_factory=list

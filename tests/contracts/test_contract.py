@@ -3,7 +3,6 @@
 `asyncapi-3.0.0.json.gz` is AsyncAPI's JSON Schema of version 3.0.0, from the package @asyncapi/specs (Apache-2.0).
 """
 
-import ast
 import copy
 import gzip
 import json
@@ -77,25 +76,6 @@ def test_catalogue_explains_every_word():
             assert re.search(rf"^\| `{field}` \|", section, flags=re.MULTILINE), (name, field)
     empty = [line for line in page.splitlines() if re.match(r"^\| `[a-z_]+` \| [^|]+ \|  \|", line)]
     assert empty == []
-
-
-def test_every_flag_of_the_mapping_is_explained():
-    """Found in the mapping's source, by the calls that give flags."""
-    known = {flag.partition("<")[0] for flag in FLAGS}
-    given: set[str] = set()
-    for path in (REPOSITORY / "transforms").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call):
-                words = [each.value for each in node.keywords if each.arg == "flags"]
-                words += node.args if ast.unparse(node.func).endswith("flags.append") else []
-                given |= {
-                    each.value
-                    for word in words
-                    for each in ast.walk(word)
-                    if isinstance(each, ast.Constant) and isinstance(each.value, str) and "-" in each.value
-                }
-    assert len(given) > 15
-    assert sorted(flag for flag in given - known if not flag.startswith("-")) == []  # `<what>-unit-unknown` has two
 
 
 def test_nothing_that_was_released_is_broken():

@@ -1,6 +1,7 @@
 """What is generated from the models is in step with them."""
 
 import json
+import re
 from importlib.resources import files
 
 import pytest
@@ -28,6 +29,16 @@ def test_every_field_of_a_record_says_what_it_is_and_where_it_comes_from(name: s
         if field not in ("id", "subject", "site"):
             assert isinstance(info.json_schema_extra, dict), field
             assert info.json_schema_extra["source"], field
+
+
+@pytest.mark.parametrize("name", sorted(RECORD_TYPES))
+def test_no_field_of_a_record_only_repeats_its_name(name: str) -> None:
+    """`status`: "Status." says nothing."""
+    for field, info in RECORD_TYPES[name].model_fields.items():
+        if field == "type":
+            continue
+        said = {word.rstrip("s") for word in re.findall("[a-z]+", (info.description or "").lower())}
+        assert said - {word.rstrip("s") for word in field.split("_")} - {"the", "it", "of", "utc", "code"}, field
 
 
 def test_every_reason_says_what_the_site_can_do() -> None:

@@ -387,7 +387,7 @@ def amount(source: Quantity | None, value: str, unit: str, setting: Setting) -> 
     try:
         written, flags = number_in(source)
     except Unusable:
-        return Found({}, (f"{value}-unreadable",))
+        return Found({}, (f"{value.replace('_', '-')}-unreadable",))
     given = _unit_of(source, setting)
     if given.fault is not None or not (given.mapped or not given.unit or is_listed(given.unit)):
         return Found({}, (*flags, "dose-unit-unknown"))
