@@ -1,7 +1,8 @@
 """The feedback pages as one application: every page of this folder behind the gate, answers to wrong addresses in words,
 headers that keep all else out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from importlib import import_module
 from pkgutil import iter_modules
@@ -22,6 +23,7 @@ from services.access.limits import LOG_INS_PER_MINUTE, PER_MINUTE, Limited
 from services.access.login import SessionEntrance
 from services.pages.entering import LOG_IN
 from services.pages.site import PageSite
+from services.pages.warming import warmed
 from services.serving import HEADERS, HeadAnswered, Secured
 
 OWN = (
@@ -38,13 +40,25 @@ def make_app(
     gate: Gate,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     per_minute: int = PER_MINUTE,
+    warm: bool = False,
 ) -> FastAPI:
-    """The pages of one network's registry. `network` is shown as it is. Raises UndeclaredError where a route does not say
-    who may see it."""
-    app = FastAPI(
-        title="Mainstem feedback", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(gate)]
-    )
+    """The pages of one network's registry. `network` is shown as it is; `warm`: measures are counted before anybody asks.
+    Raises UndeclaredError where a route does not say who may see it."""
     site = PageSite(engine, network, clock, gate)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        with warmed(site) if warm else nullcontext():
+            yield
+
+    app = FastAPI(
+        title="Mainstem feedback",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(gate)],
+        lifespan=lifespan,
+    )
     for router in routers(site):
         app.include_router(router)
     demand_declarations(app.routes)

@@ -105,7 +105,7 @@ def _by_step(connection: Connection, measure: Measure, since: str, until: str) -
 
 @dataclass
 class Memory:
-    """Counts that were asked for, for as long as they hold."""
+    """Counts that were asked for, for as long as they hold. Each page says of when its data are."""
 
     _kept: dict[object, tuple[object, float, object]] = field(default_factory=dict)
     _locks: dict[object, Lock] = field(default_factory=dict)
@@ -143,15 +143,20 @@ class Memory:
         return cast("list[Counts]", kept)
 
     def _find(self, connection: Connection, key: object, count: Callable[[], object]) -> object:
-        """One at a time counts the same thing; the others wait for it."""
+        """One at a time counts the same thing. The others are given what was counted before, and wait where there is nothing."""
         with self._lock:
-            lock = self._locks.setdefault(key, Lock())
-        with lock:
-            state, now = _state(connection), time.monotonic()
+            lock, before = self._locks.setdefault(key, Lock()), self._kept.get(key)
+        if not lock.acquire(blocking=before is None):
+            assert before is not None
+            return before[2]
+        try:
+            state, now = state_of(connection), time.monotonic()
             kept = self._kept.get(key)
             if kept is None or kept[0] != state or now - kept[1] > LONGEST_SECONDS:
                 kept = self._kept[key] = (state, now, count())
             return kept[2]
+        finally:
+            lock.release()
 
 
 def _last_year(until: str) -> Period:
@@ -160,6 +165,6 @@ def _last_year(until: str) -> Period:
     return Period(after.replace(year=after.year - 1), after - timedelta(days=1), date.fromisoformat(until))
 
 
-def _state(connection: Connection) -> object:
+def state_of(connection: Connection) -> object:
     """Another one when a load has begun or ended."""
     return tuple(connection.execute(select(func.count(), func.max(load.c.started), func.max(load.c.ended))).one())

@@ -54,7 +54,7 @@ def run(served: Served, *, login: Login | None, demo_site: str, say: Say) -> Non
     with _gate(served, login, demo_site) as gate:
         engine = open_registry(served.registry_url)
         try:
-            app = make_app(engine, network=served.network, gate=gate)
+            app = make_app(engine, network=served.network, gate=gate, warm=True)
             what = f"Feedback pages of network {served.network}, from {name_of(engine.url)},"
             names = [*served.names, *([urlsplit(login.address).hostname or ""] if login else [])]
             serve(app, what, host=served.host, port=served.port, names=names, say=say)

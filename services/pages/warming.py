@@ -1,0 +1,64 @@
+"""Counts every measure beside the pages, before anybody asks: when the pages start, and when loads have ended."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import structlog
+
+from schemas.errors import MainstemError
+from services.measures.library import measures
+from services.pages.counted import LONGEST_SECONDS, state_of
+from services.pages.site import PageSite
+
+log = structlog.get_logger(__name__)
+EVERY_SECONDS = 10.0
+"""So often the registry is asked whether a load has begun or ended. While that goes on, nothing is counted."""
+
+LEAVING_SECONDS = 2.0
+"""A server that ends waits no longer for a count, which only reads."""
+
+
+@contextmanager
+def warmed(site: PageSite) -> Iterator[None]:
+    """While the context lasts."""
+    stop = Event()
+    thread = Thread(target=_keep_warm, args=(site, stop), name="counting", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(LEAVING_SECONDS)
+
+
+def _keep_warm(site: PageSite, stop: Event) -> None:
+    counted: object = None
+    before: object = None
+    since = 0.0
+    while not stop.is_set():
+        try:
+            with site.registry() as connection:
+                now = state_of(connection)
+            calm, since = now == before, since + EVERY_SECONDS
+            if counted is None or (calm and (now != counted or since > LONGEST_SECONDS)):
+                _count(site, stop)
+                counted, since = now, 0.0
+            before = now
+        except MainstemError as error:
+            log.warning("not counted", cause=error.cause, fix=error.fix)
+        stop.wait(EVERY_SECONDS)
+
+
+def _count(site: PageSite, stop: Event) -> None:
+    """Every measure first, then what the pages of single ones show beside it."""
+    for measure in measures().values():
+        if not stop.is_set():
+            with site.registry() as connection:
+                site.results(connection, measure)
+    for measure in measures().values():
+        for name in measure.strata if measure.kind == "share" else ():
+            if not stop.is_set():
+                with site.registry() as connection:
+                    found, _ = site.memory.counted(connection, measure, site.clock())
+                    site.memory.strata(connection, found, name)
