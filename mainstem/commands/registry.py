@@ -87,7 +87,7 @@ def new_token(
     expires = None if days is None else now + timedelta(days=days)
     with _database() as connection:
         secret = make(connection, name, scope_of(record_type or (), site or (), read or ()), now=now, expires=expires)
-    typer.echo(secret)
+    say(secret)
 
 
 @tokens_group.command("list", epilog="Example: mainstem registry tokens list --json")

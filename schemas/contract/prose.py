@@ -33,7 +33,7 @@ tombstone), so that compaction removes the record; its headers and key are those
 | KafkaJS (JavaScript) | none: another package, registered by hand; or have the sites publish gzip | built in |
 
 - **Dead letters.** A letter's key is the event's; its value is JSON with `headers` and `value` as they came (text, or `{"base64": …}`); its
-  headers say `reason`, `stage`, `topic`, `partition`, `offset`, and nothing of the event. `mainstem dlq list|show|retry|drop` handles them.
+  headers say `reason`, `stage`, `topic`, `partition`, `offset`, and nothing of the event. `mainstem dlq` lists, shows, retries and drops them.
 """
 
 AFTER = """

@@ -55,7 +55,8 @@ def _lists(router: APIRouter, site: PageSite) -> None:
         with site.registry() as connection:
             found = [each for each in completeness(connection) if viewer.sees(each.site)]
         broken = [each for each in found if each.last_status in ("partial", "failed")]
-        return site.render("sites.html", request, sites=found, broken=broken)
+        as_of = max((each.last_completed for each in found if each.last_completed), default=None)
+        return site.render("sites.html", request, sites=found, broken=broken, as_of=as_of)
 
     @router.get("/{site}")
     @seen_by(*TEAM)

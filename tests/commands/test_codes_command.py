@@ -64,7 +64,7 @@ def test_what_has_no_meaning_is_listed_by_need_then_by_frequency(lhn: Network, s
     rows = [(row["system"], row["code"], row["target_system"], row["count"], row["measures"]) for row in found]
     assert rows == [
         (OURS, "HT", LOINC, 4, ["CMS155"]),
-        ("https://ward.example/codes", "Bm x 77", LOINC, 2, ["CF-2", "CMS155"]),
+        ("https://ward.example/codes", "Bm x 77", LOINC, 2, ["CF-2", "CF-2A", "CMS155", "GEN-WT"]),
         ("", "Peak flow, ward B", LOINC, 3, []),
         ("", "kilo stones", UCUM, 1, []),
     ]

@@ -271,5 +271,5 @@ def test_topic_whose_acknowledgements_were_weakened_is_refused_before_anything_i
     assert [cause for cause in caught.value.causes if "min.insync.replicas=1 instead of 2" in cause] == list(
         caught.value.causes
     )
-    assert len(caught.value.causes) == 2
+    assert len(caught.value.causes) == 3
     assert f"--entity-name {network}.outcome.v1 --add-config min.insync.replicas=2" in caught.value.fix

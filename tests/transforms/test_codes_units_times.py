@@ -76,7 +76,6 @@ def test_instants_are_exact_in_utc_and_local_by_their_offset(when: datetime, min
         "2026-02-30",
         "2026-3-1",
         "20260301T101010Z",
-        "2026-03-01 10:00:00",
         "9999-12-31T23:59:59-14:00",
         "now",
     ],
