@@ -35,6 +35,13 @@ LONGEST = (
     "publisher/test_brokers_and_topics.py",
     "faults/test_killed_run.py",
     "pages/test_pages.py",
+    "pages/test_known_signals.py",
+    "pages/test_shell.py",
+    "consumer/test_choices.py",
+    "measures/test_keeping.py",
+    "refresh/test_findings.py",
+    "access/test_walk.py",
+    "pages/test_pre_visit_plan.py",
 )
 """Files of a minute and more begin first, else one of them is what all others wait for at the end."""
 
