@@ -1,7 +1,9 @@
 """Results on a real broker: the registry and the feedback service read apart, results come back on the feedback topic, a rebuild agrees."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from waiting import wait_until
 
 from mainstem.centre import SITE, Results
 from mainstem.consumer import Consumer, Received
+from mainstem.demo.embedded import Tansu
+from mainstem.kafka import topics
 from mainstem.kafka.settings import as_settings
 from mainstem.kafka.topics import require_topics
 from mainstem.publisher import Publisher
@@ -104,9 +108,18 @@ def test_results_come_back_by_the_stream_and_a_rebuild_from_the_topic_alone_agre
     story.engine.dispose()
 
 
+@pytest.fixture
+def own_stream(parts_folder: Path, network: str) -> Iterator[SimpleNamespace]:
+    """A network on a broker of its own: group `registry` has no member that another test left behind."""
+    with Tansu(parts_folder / "own-tansu") as broker:
+        topics.create(broker.bootstrap, network, replication=1)
+        yield SimpleNamespace(bootstrap=broker.bootstrap, network=network)
+
+
 @pytest.mark.timeout(300)
-def test_a_running_service_follows_and_ends_in_order(stream: Any, tmp_path: Path) -> None:
+def test_a_running_service_follows_and_ends_in_order(own_stream: SimpleNamespace, tmp_path: Path) -> None:
     """It waits for the registry, tells what became another, and stops when it is asked to."""
+    stream = own_stream
     kafka, url = as_settings(stream.bootstrap), f"sqlite:///{tmp_path / 'registry.db'}"
     story = Network(open_registry(f"sqlite:///{tmp_path / 'story.db'}"))
     open_registry(url).dispose()
