@@ -214,3 +214,19 @@ def test_the_published_cases_that_are_at_hand(lhn: Network, deck: tuple[int, str
     )
     failed = {each["case"] for each in json.loads(done.stdout)["failed"]}
     assert failed == set(AGAINST_ITS_LOGIC.get((name, year), ()))
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("CF-2", "--report", "summary"), "CF-2 is a measure of the network"),
+        (("CMS122", "--stratum", "sex"), "CMS122 is a published measure"),
+        (("CMS122", "--by", "quarter"), "CMS122 is a published measure"),
+    ],
+)
+def test_what_a_measure_is_not_counted_by_is_refused_and_not_left_out(
+    lhn: Network, asked: tuple[str, ...], told: str
+) -> None:
+    failed = lhn.mainstem("measures", "run", *asked)
+    assert failed.returncode == 78
+    assert told in failed.stderr

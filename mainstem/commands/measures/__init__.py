@@ -210,7 +210,9 @@ def run(
     from services.measures.compile.sql import InSql
     from services.measures.official import definition
 
-    if (ours := own_measure(measure)) is not None:
+    ours = own_measure(measure)
+    _demand_fitting(measure, own=ours is not None, report=report, stratum=stratum, by=by)
+    if ours is not None:
         with _registry() as connection:
             rows = counted(connection, ours, by, year, stratum)
         if as_json:
@@ -302,6 +304,20 @@ def _registry() -> "Iterator[Connection]":
             yield connection
     finally:
         engine.dispose()
+
+
+def _demand_fitting(measure: str, *, own: bool, report: str | None, stratum: str | None, by: str) -> None:
+    """What is asked for is what such a measure is counted by: nothing is left out in silence."""
+    if own and report is not None:
+        raise OperatorError(
+            f"{measure} is a measure of the network: --report is made of published ones alone",
+            "Leave --report out; --json gives the counts to programs.",
+        )
+    if not own and (stratum is not None or by != "month"):
+        raise OperatorError(
+            f"{measure} is a published measure, counted by calendar year and site: --by and --stratum are the network's measures'",
+            "Leave --by and --stratum out, and name the year with --year.",
+        )
 
 
 def _print_reports(definition: "Definition", year: int, kind: Any, rates: list[list[dict[str, Any]]]) -> None:
