@@ -29,22 +29,21 @@ def visits_made() -> Series:
     )
 
 
+def diagnoses_made(codes: CodeSet, *such: Truth) -> Series:
+    """Diagnoses of the set that are not in doubt, and so; whether they are active does not matter."""
+    sure = not_(Surely(THIS.field("verification_status").one_of(*DOUBTED)))
+    return Series("condition", "diagnoses").where(THIS.is_a(codes), sure, *such)
+
+
 def diagnosed(codes: CodeSet) -> Truth:
-    """There is a diagnosis of the set that is not in doubt; whether it is active does not matter."""
-    made = Series("condition", "diagnoses").where(
-        THIS.is_a(codes), not_(Surely(THIS.field("verification_status").one_of(*DOUBTED)))
-    )
-    return made.exist()
+    """There is a diagnosis of the set that is not in doubt."""
+    return diagnoses_made(codes).exist()
 
 
 def first_diagnosed(codes: CodeSet) -> Pick:
     """The first diagnosis of the set that is not in doubt and has a date or an age; without one, nothing is known of it."""
-    dated = Series("condition", "diagnoses").where(
-        THIS.is_a(codes),
-        not_(Surely(THIS.field("verification_status").one_of(*DOUBTED))),
-        any_of(THIS.field("onset_date").known, THIS.field("onset_age").known),
-    )
-    return dated.first("the first diagnosis with a date or an age")
+    dated = any_of(THIS.field("onset_date").known, THIS.field("onset_age").known)
+    return diagnoses_made(codes, dated).first("the first diagnosis with a date or an age")
 
 
 def measured(codes: CodeSet) -> Series:

@@ -3,10 +3,10 @@
 from decimal import Decimal
 
 from services.measures.declared import Measure, Populations
-from services.measures.language.events import OTHER, THIS, Series
+from services.measures.language.events import OTHER, THIS
 from services.measures.language.moments import KNOWN, PERIOD, Between, Birthday, Death, earliest, latest
-from services.measures.language.truths import Surely, named, not_
-from services.measures.language.vocabulary import DOUBTED, cared_for_here, diagnosed, visits_made
+from services.measures.language.truths import named
+from services.measures.language.vocabulary import cared_for_here, diagnosed, diagnoses_made, visits_made
 from services.measures.library.code_sets import code_set
 from services.measures.library.shared import FIRST_VERSION, LAST_STATE_DAYS
 
@@ -18,13 +18,10 @@ FOLLOWED = Between(
     earliest(KNOWN, Death(), Birthday(22).plus(days=-1)),
     "the time followed, from 3 to 21 years of age",
 )
-MADE = Series("condition", "diagnoses").where(
-    THIS.is_a(ASTHMA), not_(Surely(THIS.field("verification_status").one_of(*DOUBTED)))
-)
 EMERGENCIES = (
     visits_made()
     .where(THIS.field("class_code").one_of("EMER"), THIS.period.starts_during(FOLLOWED))
-    .with_any(MADE, OTHER.at(THIS))
+    .with_any(diagnoses_made(ASTHMA), OTHER.at(THIS))
 )
 
 MEASURE = Measure(

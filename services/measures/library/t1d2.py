@@ -3,19 +3,17 @@
 from decimal import Decimal
 
 from services.measures.declared import Measure, Populations
-from services.measures.language.events import OTHER, THIS, Series
+from services.measures.language.events import OTHER, THIS
 from services.measures.language.moments import KNOWN, PERIOD, Between, Death, earliest, latest
-from services.measures.language.truths import Surely, named, not_
-from services.measures.language.vocabulary import DOUBTED, cared_for_here, diagnosed, visits_made
+from services.measures.language.truths import named
+from services.measures.language.vocabulary import cared_for_here, diagnosed, diagnoses_made, visits_made
 from services.measures.library.code_sets import code_set
 from services.measures.library.shared import FIRST_VERSION, LAST_STATE_DAYS
 
 COHORT = named("Type 1 diabetes", diagnosed(code_set("type-1-diabetes")))
 FIRST_VISIT = visits_made().first("the first visit known")
 FOLLOWED = Between(latest(PERIOD.start, FIRST_VISIT.event.period.start), earliest(KNOWN, Death()), "the time followed")
-KETOACIDOSIS = Series("condition", "diagnoses").where(
-    THIS.is_a(code_set("diabetic-ketoacidosis")), not_(Surely(THIS.field("verification_status").one_of(*DOUBTED)))
-)
+KETOACIDOSIS = diagnoses_made(code_set("diabetic-ketoacidosis"))
 ADMISSIONS = (
     visits_made()
     .where(
