@@ -432,8 +432,21 @@ def _watermark(refresh: "Refresh") -> str:
 
 def _named(names: list[str]) -> list[str]:
     """Shows the names in the UI instead of a number."""
-    get_current_context()["names"] = ", ".join(names) or "nothing"  # type: ignore[typeddict-unknown-key]
+    get_current_context()["names"] = shown_names(names)  # type: ignore[typeddict-unknown-key]
     return names
+
+
+SHOWN_CHARACTERS = 250
+"""Airflow keeps so much of a mapped task's name (`rendered_map_index`); PostgreSQL refuses more, and the task fails by it."""
+
+
+def shown_names(names: Sequence[str]) -> str:
+    """All of them where they fit, else the first and how many more."""
+    for shown in range(len(names), 0, -1):
+        more = f" and {len(names) - shown} more" if shown < len(names) else ""
+        if len(said := ", ".join(names[:shown]) + more) <= SHOWN_CHARACTERS:
+            return said
+    return f"{len(names)} parts" if names else "nothing"
 
 
 def _instant(value: str | None) -> datetime | None:
