@@ -5,6 +5,7 @@ plain import is R5 and refuses every R4 Encounter.
 """
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -66,19 +67,20 @@ def _finding(name: str, model: type[BaseModel], error: Any) -> str:
 
 
 def _is_field(part: str) -> bool:
-    return part in _field_names()
+    return any(part in _fields_of(model) for model in _loaded())
 
 
-@cache
-def _field_names() -> frozenset[str]:
-    """Every field name of the models loaded so far."""
+def _loaded() -> Iterator[type[BaseModel]]:
+    """The models loaded so far: a resource's first error of a kind may load more of them."""
     from fhir_core.fhirabstractmodel import FHIRAbstractModel
 
-    found: set[str] = set()
     waiting: list[type[BaseModel]] = [FHIRAbstractModel]
     while waiting:
         model = waiting.pop()
         waiting += model.__subclasses__()
-        for name, info in model.model_fields.items():
-            found |= {name, info.alias or name}
-    return frozenset(found)
+        yield model
+
+
+@cache
+def _fields_of(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(name for field, info in model.model_fields.items() for name in (field, info.alias or field))
