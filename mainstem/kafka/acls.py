@@ -21,11 +21,11 @@ from kafka.errors import SecurityDisabledError
 from mainstem.kafka.settings import Reach
 from mainstem.kafka.topics import administration, dead_letter_topic, topics
 from schemas.errors import OperatorError
-from schemas.events import outcome_topic
+from schemas.events import feedback_topic, outcome_topic
 from schemas.loads import load_topic
 from schemas.published import site_topic
 
-Role = Literal["publisher", "consumer"]
+Role = Literal["publisher", "consumer", "results"]
 Resource = tuple[ResourceType, str]
 
 
@@ -40,7 +40,13 @@ class Right(NamedTuple):
 
 
 def rights(network: str, role: Role, group: str) -> list[Right]:
-    """All that the role needs and nothing else: a publisher reads how far it has come alone, a consumer writes dead letters alone, and reads them back."""
+    """All that the role needs and nothing else: a publisher reads how far it has come alone, a consumer writes dead letters alone, and
+    reads them back; who fetches results reads every site's counts, and nothing of a person."""
+    if role == "results":
+        return [
+            Right((ResourceType.TOPIC, feedback_topic(network)), operation)
+            for operation in (ACLOperation.READ, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS)
+        ]
     return list(_publisher(network) if role == "publisher" else _consumer(network, group))
 
 
