@@ -64,7 +64,7 @@ def _giving(router: APIRouter, site: PageSite) -> None:
         own_site(viewer, name)
         with site.saying() as connection:
             if not revoke_link(connection, name, subject, ident, by=viewer.name, at=site.clock()):
-                raise HTTPException(409, "It was taken back already, or never was.")
+                raise HTTPException(404, "It was taken back already, or never was.")
         return RedirectResponse(f"/patients/{name}/{subject}/family", 303)
 
 
