@@ -266,7 +266,8 @@ class _TypeSearch:
             self.begin_again()
             raise IncompleteError(
                 f"{self.type}: the server's next links go in a circle",
-                "Report it to the EHR vendor; try another fhir.page_size.",
+                "Mend the paging links; another fhir.page_size may do until then.",
+                who="EHR vendor",
                 gap=GapCause.PAGING,
             )
         if cursor.pages >= self.most_pages:

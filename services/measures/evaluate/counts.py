@@ -91,7 +91,7 @@ def counts_of(
 ) -> list[Counts]:
     """The counts of a table of units; `among`: of these periods alone."""
     if by is not None and by not in STRATA:
-        raise ValueError(f"no stratum {by!r}: {', '.join(STRATA)}")
+        raise ValueError(f"no stratum '{by}': {', '.join(STRATA)}")
     stratum = (units.c[by] if by else null()).label("stratum")
     found: list[Counts] = []
     for site in (literal(NETWORK).label("site"), units.c.site):
