@@ -21,9 +21,10 @@ from kafka.errors import SecurityDisabledError
 from mainstem.kafka.settings import Reach
 from mainstem.kafka.topics import administration, dead_letter_topic, topics
 from schemas.errors import OperatorError
-from schemas.events import outcome_topic
+from schemas.events import feedback_topic, outcome_topic
 from schemas.loads import load_topic
 from schemas.published import site_topic
+from schemas.subjects import subject_topic
 
 Role = Literal["publisher", "consumer"]
 Resource = tuple[ResourceType, str]
@@ -40,7 +41,7 @@ class Right(NamedTuple):
 
 
 def rights(network: str, role: Role, group: str) -> list[Right]:
-    """All that the role needs and nothing else: a publisher reads how far it has come alone, a consumer writes dead letters alone, and reads them back."""
+    """All that the role needs and nothing else: a publisher reads how far it has come and what it told of subjects, a consumer writes dead letters, which it reads back, and reports of erasures."""
     return list(_publisher(network) if role == "publisher" else _consumer(network, group))
 
 
@@ -103,16 +104,18 @@ def _publisher(network: str) -> Iterator[Right]:
     for topic in (outcome_topic(network), load_topic(network)):
         for operation in (ACLOperation.WRITE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS):
             yield Right((ResourceType.TOPIC, topic), operation)
-    mark = (ResourceType.TOPIC, site_topic(network))
-    for operation in (ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS):
-        yield Right(mark, operation)
+    for topic in (site_topic(network), subject_topic(network)):
+        for operation in (ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS):
+            yield Right((ResourceType.TOPIC, topic), operation)
 
 
 def _consumer(network: str, group: str) -> Iterator[Right]:
-    for topic in (outcome_topic(network), load_topic(network)):
+    for topic in (outcome_topic(network), load_topic(network), subject_topic(network)):
         for operation in (ACLOperation.READ, ACLOperation.DESCRIBE):
             yield Right((ResourceType.TOPIC, topic), operation)
     yield Right((ResourceType.GROUP, group), ACLOperation.READ)
+    for operation in (ACLOperation.WRITE, ACLOperation.DESCRIBE):
+        yield Right((ResourceType.TOPIC, feedback_topic(network)), operation)
     letters = dead_letter_topic(network, group)
     for operation in (ACLOperation.WRITE, ACLOperation.READ, ACLOperation.DESCRIBE, ACLOperation.CREATE):
         yield Right((ResourceType.TOPIC, letters), operation)

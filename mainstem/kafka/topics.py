@@ -31,6 +31,7 @@ from schemas.errors import OperatorError
 from schemas.events import outcome_topic
 from schemas.loads import load_topic
 from schemas.published import site_topic
+from schemas.subjects import subject_topic
 
 DAY_MS = 24 * 60 * 60 * 1000
 FORGETS = {"compact": "records by their age", "delete": "each site's events but the last"}
@@ -160,14 +161,14 @@ def require_topics(reach: Reach, network: str, names: Collection[str] = ()) -> d
     with fewer copies than it must, or has no second copy on brokers that are not on this machine.
     """
     settings = as_settings(reach)
-    needed = names or (outcome_topic(network), load_topic(network), site_topic(network))
+    needed = names or (outcome_topic(network), load_topic(network), subject_topic(network), site_topic(network))
     wanted = [topic for topic in topics(network) if topic.name in needed]
     found: dict[str, int] = {}
     refused: list[tuple[str, str]] = []
     with administration(reach) as admin:
         for topic in wanted:
             described = _describe(admin, topic.name)
-            if described is None and topic.name == site_topic(network):
+            if described is None and topic.name in (site_topic(network), subject_topic(network)):
                 continue  # of a network from before there was one
             if described is None:
                 absent = f"Kafka at {settings.name} has no topic {topic.name}"

@@ -17,6 +17,7 @@ from mainstem.state.batches import Batches
 from mainstem.state.batches.postgres import PostgresBatches
 from mainstem.state.batches.sqlite import SqliteBatches
 from mainstem.state.cohorts import Cohorts
+from mainstem.state.consents import Consents, Decision, Done, Withdrawal
 from mainstem.state.contents import Contents
 from mainstem.state.findings import Findings
 from mainstem.state.gaps import Gaps
@@ -27,6 +28,7 @@ from mainstem.state.quality import Quality
 from mainstem.state.quarantine import Quarantine
 from mainstem.state.records import Records
 from mainstem.state.references import References
+from mainstem.state.standings import Standing
 from mainstem.state.status import SiteType, sites, status_of
 from mainstem.state.subjects import Subjects
 from mainstem.state.watermarks import Watermarks
@@ -36,6 +38,8 @@ __all__ = [
     "Alias",
     "Batch",
     "Current",
+    "Decision",
+    "Done",
     "Followed",
     "Load",
     "LoadStatus",
@@ -45,7 +49,9 @@ __all__ = [
     "Quarantined",
     "Saved",
     "SiteType",
+    "Standing",
     "State",
+    "Withdrawal",
 ]
 
 
@@ -62,6 +68,7 @@ class State:
         self.references = References(database)
         self.lending = Lending(database, batches)
         self.aliases = Aliases(database)
+        self.consents = Consents(database)
         self.watermarks = Watermarks(database)
         self.gaps = Gaps(database)
         self.cohorts = Cohorts(database)
