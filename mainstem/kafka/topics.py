@@ -205,6 +205,13 @@ def _refused(
         )
 
 
+def partitions_of(reach: Reach, name: str) -> int:
+    """How many partitions a topic has; 0: there is none."""
+    with administration(reach) as admin:
+        described = _describe(admin, name)
+    return len(described["partitions"]) if described else 0
+
+
 def tombstones_kept(reach: Reach, topic: str) -> timedelta | None:
     """How long a topic keeps withdrawals after its compaction; None where the broker does not say."""
     with administration(reach) as admin:

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, insert, select, update
 from mainstem.database import Database
 from mainstem.state import tables
 from mainstem.state.moments import moment_of
-from mainstem.state.standings import CONSENT, Standing, closed_to, of_subjects, settle, stopped
+from mainstem.state.standings import CONSENT, Standing, closed_to, of_subjects, settle, stopped, tell_standing
 from mainstem.state.subjects import index_subjects
 from mainstem.state.survivors import family
-from schemas.subjects import SCOPES, Scope, SubjectEvent
+from schemas.subjects import SCOPES, Scope, SubjectEvent, SubjectEventType
 from transforms.mapped import Mapped
 
 OPERATOR, EHR = "operator", "Consent"
@@ -112,6 +112,14 @@ class Consents:
         with self._database.read() as connection:
             return set(family(connection, site, [subject]))
 
+    def tell_again(self, site: str, at: datetime) -> int:
+        """How it stands with everybody waits to be told again, under the numbers it was told by; returns of how many."""
+        known = self.of(site)
+        with self._database.write() as connection:
+            for each in sorted(known, key=lambda each: each.changed or at):
+                tell_standing(connection, site, each, _last_word(each), each.changed or at)
+        return len(known)
+
     def adopt(self, site: str, told: Iterable[SubjectEvent], at: datetime) -> Done:
         """What the network was told of subjects, into a state that came back from a backup and does not know it."""
         index_subjects(self._database)
@@ -176,6 +184,12 @@ def _overruled(connection: Connection, site: str, decision: Decision) -> bool:
     return connection.execute(select(row.id).where(*ended, row.since >= decision.at).limit(1)).first() is not None
 
 
+def _last_word(standing: Standing) -> SubjectEventType:
+    if standing.superseded_by:
+        return SubjectEventType.SUPERSEDED
+    return SubjectEventType.WITHDRAWN if standing.withdrawn else SubjectEventType.GIVEN
+
+
 def _latest(consents: Iterable[Mapped], at: datetime) -> Iterator[Decision]:
     """The last word for each subject and scope; of two at once, the refusal."""
     decided: dict[tuple[bytes, str], Decision] = {}
@@ -193,13 +207,18 @@ def decisions_of(record: Mapped, at: datetime) -> Iterator[Decision]:
     given = said.get("effective") or (record.updated and moment_of(record.updated).isoformat())
     when = datetime.fromisoformat(given) if given else at
     for each in said.get("decisions", ()):
-        holds = _before(each.get("start"), at) and not (each.get("end") and _before(each["end"], at))
-        if each.get("scope") in SCOPES and holds:
+        if each.get("scope") in SCOPES and _holds(each, at):
             yield Decision(record.subject, each["scope"], each.get("decision") not in _REFUSED, when)
 
 
-def _before(moment: str | None, at: datetime) -> bool:
-    return moment is None or datetime.fromisoformat(moment) <= at
+def _holds(decision: dict[str, str], at: datetime) -> bool:
+    """Whether a decision holds at a moment; a date without a time counts as a whole day, month or year."""
+    start, end = decision.get("start"), decision.get("end")
+    first, last = decision.get("start_date", ""), decision.get("end_date", "")
+    today = at.date().isoformat()
+    return (datetime.fromisoformat(start) <= at if start else first <= today[: len(first)]) and (
+        datetime.fromisoformat(end) > at if end else not last or last >= today[: len(last)]
+    )
 
 
 def _stored(connection: Connection, site: str, consents: Sequence[Mapped]) -> Iterator[Mapped]:

@@ -32,9 +32,9 @@ class Records:
         """
         with self._database.write() as connection:
             load = hold_open(connection, load_id)
-            saving = self._saving(connection, load.site, load_id, at)
             standing = _standing(connection, batch)
             consents.heed(connection, load.site, standing, at)
+            saving = self._saving(connection, load.site, load_id, at)
             renamed = aliases.apply(connection, load.site, standing)
             admitted = consents.admitted(connection, load.site, renamed.records)
             withdrawn = [*batch.withdrawn, *renamed.withdrawn]
