@@ -7,7 +7,7 @@ QUICK ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-day-two demo-stop test check licences audit format bench kafka browser pictures medplum oidc axe lock generated clean
+.PHONY: help setup setup-dev demo demo-day-two test check licences sbom image audit format bench kafka browser pictures medplum oidc axe lock generated docs clean
 
 help: ## What can be made
 	@grep -hE '^[a-z][a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,19 +36,31 @@ demo: setup ## Three hospitals to a registry and a page, on 127.0.0.1 (QUICK=1: 
 demo-day-two: setup ## While the demo is up: one value amended, one withdrawn, one patient new
 	@$(BIN)/mainstem demo day-two $(ARGS)
 
-test: setup-dev ## All tests
+test: setup-dev ## The tests, on real parts (the slowest stand in `make check` alone)
 	@$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: setup-dev ## What CI runs: format, lint, types, import rules, licences, generated files, tests
+check: setup-dev ## What CI runs: format, lint, types, import rules, licences, generated files, all tests but the largest
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory licences
-	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test ARGS="-m 'not large' $(ARGS)"
 
 licences: setup-dev ## The licence of all that is installed with us; fails on GPL and AGPL
 	@$(BIN)/python requirements/licences.py
+
+sbom: setup-dev ## A CycloneDX bill of materials of each lock that ships, in build/; the same bytes from the same locks
+	@mkdir -p build
+	@for role in core airflow services demo; do $(BIN)/cyclonedx-py requirements requirements/$$role.txt --pyproject pyproject.toml --mc-type application --output-reproducible --of JSON -o build/sbom-$$role.json; done
+
+image: ## The container image with its provenance (SLSA) and bill of materials attached, as an OCI archive in build/
+	@command -v docker >/dev/null || { echo "Building the image needs Docker with buildx"; exit 1; }
+	@mkdir -p build
+	docker buildx build --provenance=mode=max --sbom=true --output type=oci,dest=build/mainstem-image.tar -f docker/Dockerfile -t mainstem .
+
+docs: setup-dev $(VENV)/.docs-installed ## The documentation site, in site/ (ARGS=serve: on 127.0.0.1:8000 while you write)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(or $(ARGS),build --strict --quiet)
 
 audit: setup-dev ## Known vulnerabilities of the locked packages; says so where the advisories cannot be reached
 	@$(BIN)/python requirements/audit.py
@@ -69,7 +81,7 @@ generated: setup-dev ## Write schemas/generated, docs/events.md and the DAG stub
 	$(BIN)/mainstem sites dags sites --to dags
 
 pictures: setup-dev browser ## Draw docs/*.png again, from the known network
-	@MAINSTEM_SCREENSHOTS=docs $(BIN)/pytest -m slow tests/pages/test_pictures.py
+	@MAINSTEM_SCREENSHOTS=docs $(BIN)/pytest -m large tests/pages/test_pictures.py
 
 browser: ## Install Chromium from the distribution's packages, for the tests marked browser
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
@@ -103,7 +115,7 @@ kafkajs: ## Fetch KafkaJS by npm, for the JavaScript example's test
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-package mainstem
 lock: $(BIN)/uv ## Resolve requirements/*.txt again (add ARGS=--upgrade)
 	$(UV_COMPILE) $(ARGS) --extra dev pyproject.toml -o requirements/dev.txt
-	@for role in airflow services demo; do $(UV_COMPILE) --extra $$role -c requirements/dev.txt pyproject.toml -o requirements/$$role.txt; done
+	@for role in airflow services demo docs; do $(UV_COMPILE) --extra $$role -c requirements/dev.txt pyproject.toml -o requirements/$$role.txt; done
 	$(UV_COMPILE) -c requirements/dev.txt pyproject.toml -o requirements/core.txt
 	printf 'uv\nhatchling\neditables\n' | $(UV_COMPILE) -c requirements/dev.txt - -o requirements/bootstrap.txt
 

@@ -11,8 +11,6 @@ from schemas.events import CONTRACT_MAJOR
 Scope = Literal["qi", "research"]
 """What a consent is for: quality improvement, without which nothing is collected; research, without which nothing is extracted."""
 SCOPES: tuple[Scope, ...] = ("qi", "research")
-ERASURE = "erased"
-"""The word of an erasure report in its `ce_type`."""
 
 
 class SubjectEventType(StrEnum):
@@ -45,7 +43,12 @@ def subject_type(network: str, event: SubjectEventType) -> str:
 
 def erasure_type(network: str) -> str:
     """`ce_type` of an erasure report."""
-    return f"{network}.feedback.{ERASURE}.v{CONTRACT_MAJOR}"
+    return f"{network}.erasure.reported.v{CONTRACT_MAJOR}"
+
+
+def erasure_topic(network: str) -> str:
+    """The topic of what consumers did about erasures."""
+    return f"{network}.erasure.v{CONTRACT_MAJOR}"
 
 
 class SubjectEvent(BaseModel):
@@ -66,7 +69,7 @@ class SubjectEvent(BaseModel):
     erase: bool = Field(
         default=False,
         description="Whether everything of the subject is to be forgotten: its records are withdrawn one by one on the outcome topic, and "
-        "a consumer deletes what else it has, takes nothing of the subject again, and reports it on the feedback topic.",
+        "a consumer deletes what else it has, takes nothing of the subject again, and reports it on the erasure topic.",
     )
     superseded_by: str | None = Field(
         default=None,
@@ -76,7 +79,7 @@ class SubjectEvent(BaseModel):
 
 
 class ErasureReport(BaseModel):
-    """The value of an erasure report, on the feedback topic, by consumers on the kit: what one group did about an event that says `erase`."""
+    """The value of an erasure report, by consumers on the kit: what one group did about a subject event that says `erase`."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -1,8 +1,11 @@
 """`mainstem feedback`: the pages; and what is printed from them."""
 
+import json
 import os
+import sys
 from collections.abc import Sequence
 from datetime import date, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,9 +22,18 @@ if TYPE_CHECKING:
 
 group = typer.Typer(
     name="feedback",
-    help="The feedback pages: measures as control charts; pre-visit plans and site reports on paper.",
+    help="The feedback pages: measures as control charts; pre-visit plans and site reports on paper; results for a site.",
     invoke_without_command=True,
 )
+
+
+class Form(StrEnum):
+    """How results are written."""
+
+    MEASURE_REPORT = "measure-report"
+    EVENTS = "events"
+
+
 Site = Annotated[str, typer.Option("--site", help="The site's id.", show_default=False)]
 To = Annotated[Path, typer.Option("--to", help="The PDF to write; readable by its owner alone.", show_default=False)]
 
@@ -70,6 +82,48 @@ def report(
     made = report_of(current.registry_url, network=current.network, site=site, month=month)
     _write(to, made.pdf())
     say(f"{to}: {made.report.summary}")
+
+
+@group.command(
+    "pull",
+    epilog="Examples: mainstem feedback pull --site north --to results.ndjson. "
+    "mainstem feedback pull --site north --as events | load-into-warehouse",
+)
+def pull(
+    site: Site,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="The NDJSON to write; standard output without.", show_default=False)
+    ] = None,
+    form: Annotated[
+        Form, typer.Option("--as", help="measure-report: FHIR R4 MeasureReports; events: as they came on the stream.")
+    ] = Form.MEASURE_REPORT,
+) -> None:
+    """Fetch a site's results for its EHR or warehouse: of each measure and period what the stream told last, a JSON a line.
+
+    Reads the feedback topic alone, so that a site can run it; `mainstem topics allow --results` gives it the right.
+    """
+    from services.measures.returned import measure_reports, returned
+
+    current = read_settings()
+    found = returned(current.kafka_settings(), current.network, site)
+    if found.unreadable:
+        say(f"{found.unreadable:,} records of the feedback topic are no results and were left out", err=True)
+    if not found.results:
+        raise OperatorError(
+            f"the feedback topic of network {current.network} holds no result of site {site}",
+            "Check the site's id; `mainstem feedback run`, at the centre, keeps results and tells them.",
+        )
+    lines = (
+        [json.dumps(each, separators=(",", ":")) for each in measure_reports(found.results)]
+        if form is Form.MEASURE_REPORT
+        else [each.model_dump_json() for each in found.results]
+    )
+    content = "".join(f"{line}\n" for line in lines)
+    if to is None:
+        sys.stdout.write(content)
+        return
+    _write(to, content.encode())
+    say(f"{to}: {len(lines):,} of {site}, of measures {', '.join(sorted({each.measure for each in found.results}))}")
 
 
 @group.command("run", epilog="Example: mainstem feedback run --since 2026-09")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainstem.commands.terminal import AsJson, print_json, read_settings, say, stdout
+from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,13 +62,18 @@ def check(
 def allow(
     principal: Annotated[str, typer.Argument(help="Kafka's name of it: User:north.")],
     consumer: Annotated[bool, typer.Option("--consumer", help="A consumer's rights, not a publisher's.")] = False,
+    results: Annotated[
+        bool, typer.Option("--results", help="What `mainstem feedback pull` needs: it may read every site's counts.")
+    ] = False,
     group: Annotated[str, typer.Option(help="The consumer's group.")] = "registry",
 ) -> None:
-    """Give a principal the ACLs of a site's publisher, or of a consumer: one principal a site, one a group."""
+    """Give a principal the ACLs of a site's publisher, of a consumer, or of who fetches results: one principal a site, one a group."""
     from mainstem.kafka.acls import allow
 
     current = read_settings()
-    role: Role = "consumer" if consumer else "publisher"
+    if consumer and results:
+        raise OperatorError("--consumer and --results are asked for together", "Choose one; run it twice for both.")
+    role: Role = "consumer" if consumer else "results" if results else "publisher"
     for right in allow(current.kafka_settings(), current.network, principal, role, group=group):
         say(f"{principal} may {right}")
 

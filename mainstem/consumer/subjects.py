@@ -44,8 +44,8 @@ from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import KafkaSettings, kafka_errors
 from mainstem.kafka.topics import partitions_of
 from schemas.errors import OperatorError
-from schemas.events import CONTENT_TYPE, CONTRACT_MAJOR, SPEC_VERSION, Header, data_schema, feedback_topic
-from schemas.subjects import ErasureReport, SubjectEvent, erasure_type
+from schemas.events import CONTENT_TYPE, CONTRACT_MAJOR, SPEC_VERSION, Header, data_schema
+from schemas.subjects import ErasureReport, SubjectEvent, erasure_topic, erasure_type
 
 Erase = Callable[[Connection, Sequence[str]], int]
 """Deletes all that a handler keeps of subjects (`s-…`), by the connection given; returns how many rows went. It neither commits nor
@@ -217,7 +217,7 @@ class Reports:
             reports = self._subjects.unreported(connection)
         if not reports:
             return 0
-        topic = feedback_topic(self._network)
+        topic = erasure_topic(self._network)
         if not partitions_of(self._settings, topic):
             raise OperatorError(
                 f"there is no topic {topic}: nobody is told that subjects were erased", "`mainstem topics create`."

@@ -24,9 +24,9 @@ from schemas.errors import OperatorError
 from schemas.events import feedback_topic, outcome_topic
 from schemas.loads import load_topic
 from schemas.published import site_topic
-from schemas.subjects import subject_topic
+from schemas.subjects import erasure_topic, subject_topic
 
-Role = Literal["publisher", "consumer"]
+Role = Literal["publisher", "consumer", "results"]
 Resource = tuple[ResourceType, str]
 
 
@@ -41,7 +41,13 @@ class Right(NamedTuple):
 
 
 def rights(network: str, role: Role, group: str) -> list[Right]:
-    """All that the role needs and nothing else: a publisher reads how far it has come and what it told of subjects, a consumer writes dead letters, which it reads back, and reports of erasures."""
+    """All that the role needs and nothing else: a publisher reads what it told of how far it has come and of subjects, a consumer writes
+    dead letters, which it reads back, and what it erased; who fetches results reads every site's counts, and nothing of a person."""
+    if role == "results":
+        return [
+            Right((ResourceType.TOPIC, feedback_topic(network)), operation)
+            for operation in (ACLOperation.READ, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS)
+        ]
     return list(_publisher(network) if role == "publisher" else _consumer(network, group))
 
 
@@ -107,6 +113,8 @@ def _publisher(network: str) -> Iterator[Right]:
     for topic in (site_topic(network), subject_topic(network)):
         for operation in (ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS):
             yield Right((ResourceType.TOPIC, topic), operation)
+    for operation in (ACLOperation.READ, ACLOperation.DESCRIBE):
+        yield Right((ResourceType.TOPIC, erasure_topic(network)), operation)
 
 
 def _consumer(network: str, group: str) -> Iterator[Right]:
@@ -115,7 +123,7 @@ def _consumer(network: str, group: str) -> Iterator[Right]:
             yield Right((ResourceType.TOPIC, topic), operation)
     yield Right((ResourceType.GROUP, group), ACLOperation.READ)
     for operation in (ACLOperation.WRITE, ACLOperation.DESCRIBE):
-        yield Right((ResourceType.TOPIC, feedback_topic(network)), operation)
+        yield Right((ResourceType.TOPIC, erasure_topic(network)), operation)
     letters = dead_letter_topic(network, group)
     for operation in (ACLOperation.WRITE, ACLOperation.READ, ACLOperation.DESCRIBE, ACLOperation.CREATE):
         yield Right((ResourceType.TOPIC, letters), operation)

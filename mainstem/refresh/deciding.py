@@ -21,9 +21,9 @@ from mainstem.refresh.opening import Refresh
 from mainstem.state import Decision, Done
 from mainstem.state.consents import decisions_of
 from schemas.errors import OperatorError
-from schemas.events import Header, feedback_topic, outcome_topic
+from schemas.events import outcome_topic
 from schemas.problems import Problem
-from schemas.subjects import ERASURE, SCOPES, ErasureReport
+from schemas.subjects import SCOPES, ErasureReport, erasure_topic
 from transforms.privacy.pseudonyms import Pseudonyms
 
 log = structlog.get_logger()
@@ -142,13 +142,12 @@ def heard(refresh: Refresh, path: Path, at: datetime, *, erase: bool) -> Heard:
 def reports(refresh: Refresh) -> Iterator[ErasureReport]:
     """What consumers told of erasures at this site, in their order."""
     settings, site = refresh.settings.kafka_settings(), refresh.site.site
-    topic = feedback_topic(refresh.settings.network)
+    topic = erasure_topic(refresh.settings.network)
     if not partitions_of(settings, topic):
         return
-    word = f".feedback.{ERASURE}.".encode()
     with reading(settings, TopicPartition(topic, 0)) as records:
         for record in records:
-            if record.key == site.encode() and word in dict(record.headers).get(str(Header.TYPE), b""):
+            if record.key == site.encode() and record.value:
                 yield ErasureReport.model_validate_json(record.value)
 
 

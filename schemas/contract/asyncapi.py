@@ -2,14 +2,25 @@
 
 from typing import Any
 
-from schemas.channels import FEEDBACK, LOAD, OUTCOME, PARTITIONS, REPLICATION, SITE, SUBJECT, TOMBSTONE_DAYS, Channel
+from schemas.channels import (
+    ERASURE,
+    FEEDBACK,
+    LOAD,
+    OUTCOME,
+    PARTITIONS,
+    REPLICATION,
+    SITE,
+    SUBJECT,
+    TOMBSTONE_DAYS,
+    Channel,
+)
 from schemas.contract.headers import HEADERS
 from schemas.events import CONTRACT_MAJOR, Header
 
 DAY_MS = 24 * 60 * 60 * 1000
 BINDING = "0.5.0"
 JSON_SCHEMA = "application/schema+json;version=draft-2020-12"
-SPOKEN = (OUTCOME, LOAD, SUBJECT, SITE, FEEDBACK)
+SPOKEN = (OUTCOME, LOAD, SUBJECT, SITE, FEEDBACK, ERASURE)
 KEYS = {
     "subject/record": {"type": "string", "pattern": "^s-[0-9a-f]{32}/r-[0-9a-f]{32}$"},
     "subject": {"type": "string", "pattern": "^s-[0-9a-f]{32}$"},
@@ -66,9 +77,10 @@ MESSAGES = {
     "load": ("loadEvent",),
     "subject": ("subjectEvent",),
     "site": ("sitePublished",),
-    "feedback": ("feedbackEvent", "erasureReport"),
+    "feedback": ("feedbackEvent",),
+    "erasure": ("erasureReport",),
 }
-SENDERS = {"feedback": "By the network's services; reports of an erasure by any consumer."}
+SENDERS = {"feedback": "By the network's services.", "erasure": "By any consumer."}
 
 
 def _channel(channel: Channel) -> dict[str, Any]:

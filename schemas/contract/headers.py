@@ -23,7 +23,7 @@ HEADERS: dict[Header, HeaderMeaning] = {
     Header.SOURCE: HeaderMeaning("The site whose publisher sent it.", "/site/north"),
     Header.TYPE: HeaderMeaning(
         "What happened: <network>.outcome.recorded, .amended or .withdrawn; <network>.load.started, .completed or .failed; "
-        "<network>.subject.withdrawn, .given, .superseded or .separated; <network>.feedback.measured or .erased; the "
+        "<network>.subject.withdrawn, .given, .superseded or .separated; <network>.feedback.measured; <network>.erasure.reported; the "
         "contract's major stands at its end.",
         "lhn.outcome.recorded.v1",
     ),

@@ -56,7 +56,7 @@ def kept(engine: Engine) -> int:
 
 
 def reports(stream: Stream) -> list[ErasureReport]:
-    return [ErasureReport.model_validate_json(each.value) for each in stream.records("feedback.v1")]
+    return [ErasureReport.model_validate_json(each.value) for each in stream.records("erasure.v1")]
 
 
 def test_the_forgotten_do_not_come_back_and_the_site_is_told(

@@ -33,7 +33,7 @@ def test_topics_are_declared_as_the_contract_says():
 def test_creating_topics_again_creates_nothing(broker, network):
     """`create` names what it made; a second call makes nothing."""
     assert topics.create(broker, network, replication=1) == [
-        f"{network}.{kind}.v1" for kind in ("outcome", "load", "subject", "site", "feedback")
+        f"{network}.{kind}.v1" for kind in ("outcome", "load", "subject", "site", "feedback", "erasure")
     ]
     assert topics.create(broker, network, replication=1) == []
 

@@ -234,10 +234,12 @@ def test_the_compose_file_gives_each_service_its_own_login() -> None:
     assert re.search(r"^ARG PYTHON=python:\d+\.\d+\.\d+-", image, flags=re.MULTILINE)
 
 
-def test_a_publisher_reads_its_own_mark_alone_and_a_consumer_writes_dead_letters_alone() -> None:
+def test_a_publisher_reads_its_own_mark_a_consumer_writes_dead_letters_who_fetches_results_reads_those() -> None:
     """By the rights themselves, where Apache Kafka is not here."""
     publisher = {str(right) for right in rights("lhn", "publisher", "registry")}
     assert [right for right in publisher if right.startswith("READ")] == ["READ TOPIC lhn.site.v1"]
     consumer = {str(right) for right in rights("lhn", "consumer", "registry")}
     assert [right for right in consumer if right.startswith("WRITE")] == ["WRITE TOPIC lhn.dlq.registry"]
+    results = {str(right) for right in rights("lhn", "results", "registry")}
+    assert results == {f"{may} TOPIC lhn.feedback.v1" for may in ("READ", "DESCRIBE", "DESCRIBE_CONFIGS")}
     assert not [right for right in publisher | consumer if "CLUSTER" in right or "ALTER" in right or "DELETE" in right]

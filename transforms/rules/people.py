@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 from schemas.problems import Reason
 from transforms.codes.systems import BCP47, NULL_FLAVOR, repaired_system
 from transforms.fhir.elements import (
+    ZEROS,
     CodeableConcept,
     Coding,
     Period,
@@ -32,6 +33,8 @@ from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
 from transforms.rules.short_cuts import patient_cut, the_patient_cut
 
+_ZEROS = re.compile(ZEROS)
+
 
 def patient() -> Rule:
     """Reference to a Patient → the subject's pseudonym. What names nobody is about nobody."""
@@ -49,14 +52,17 @@ def patient() -> Rule:
 
 
 def _borne(reference: Reference | None, setting: Setting) -> str | None:
-    """The id of the Patient that a Reference names. A `urn:` may be of another's Bundle: a Patient here must bear it."""
+    """The id of the Patient that a Reference names. A `urn:` may be of another's Bundle, `Patient/0` what a database holds
+    where it has nobody: a Patient here must bear it. Where nobody knows who is here, a UUID is believed, a zero is not.
+    """
     named = reference_id(reference, "Patient")
-    if (
-        named is None
-        or setting.bears is None
-        or not ((reference and reference.reference) or "").strip().startswith("urn:")
-    ):
+    if named is None or reference is None:
+        return None
+    is_zero = _ZEROS.fullmatch(named) is not None
+    if not is_zero and not (reference.reference or "").strip().startswith("urn:"):
         return named
+    if setting.bears is None:
+        return None if is_zero else named
     return named if setting.bears(setting.pseudonyms.ref("Patient", named)) else None
 
 

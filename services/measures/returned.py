@@ -1,0 +1,124 @@
+"""A site's results as they came back on the stream, for its EHR or warehouse: what was told last of each, as it came or as FHIR.
+
+A FHIR R4 MeasureReport (summary) holds a measure, version and period, a group a rate. Where a type that the measure reads was never
+loaded there are no counts, and none are made up: the report is `pending` and names the type. http://hl7.org/fhir/R4/measurereport.html
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from kafka import TopicPartition
+from pydantic import ValidationError
+
+from mainstem.kafka.reading import reading
+from mainstem.kafka.settings import KafkaSettings
+from mainstem.kafka.topics import require_topics
+from schemas.events import feedback_topic
+from schemas.feedback import FeedbackEvent
+from services.measures.evaluate.sentences import YEAR_DAYS
+from services.measures.library import measures
+from services.measures.report import IN_DOUBT, NOTATION, POPULATION
+
+COMPLETENESS = "urn:mainstem:completeness"
+"""Extension of a report: a record type that the measure reads and that is not whole, and how it stands."""
+OURS = {"set-aside": "urn:mainstem:set-aside", "unknown": IN_DOUBT}
+"""Code systems of the populations that FHIR has no code for."""
+
+
+class Returned(NamedTuple):
+    """What the feedback topic holds of a site."""
+
+    results: list[FeedbackEvent]
+    """The last one told of each, by measure, version, period and rate."""
+    unreadable: int
+    """Records of the topic, of whomever, that are no feedback event."""
+
+
+def returned(kafka: KafkaSettings, network: str, site: str) -> Returned:
+    """Reads the topic from its beginning. Raises OperatorError or TemporaryError where it cannot be read."""
+    topic = feedback_topic(network)
+    partitions = require_topics(kafka, network, [topic])[topic]
+    values: list[bytes | None] = []
+    for number in range(partitions):
+        with reading(kafka, TopicPartition(topic, number), name="mainstem-feedback-pull") as records:
+            values += [record.value for record in records]
+    return standing_of(values, site)
+
+
+def standing_of(values: Iterable[bytes | None], site: str) -> Returned:
+    """Of the topic's values in their order: a later one of the same replaces an earlier one."""
+    found: dict[tuple[str, str, str, int], FeedbackEvent] = {}
+    unreadable = 0
+    for value in values:
+        try:
+            told = FeedbackEvent.model_validate_json(value or b"")
+        except ValidationError:
+            unreadable += 1
+            continue
+        if told.site == site:
+            found[told.measure, told.version, told.period.name, told.rate] = told
+    return Returned([found[key] for key in sorted(found)], unreadable)
+
+
+def measure_reports(results: Sequence[FeedbackEvent]) -> Iterator[dict[str, Any]]:
+    """A report a measure, version and period; `results` in the order in which `standing_of` gives them."""
+    for _, rates in groupby(results, key=lambda each: (each.measure, each.version, each.period.name)):
+        yield _report(list(rates))
+
+
+def _report(rates: Sequence[FeedbackEvent]) -> dict[str, Any]:
+    first = rates[0]
+    lacking = {f"{name}: {state}" for told in rates for name, state in told.completeness.items() if state != "loaded"}
+    known = all(told.populations is not None for told in rates)
+    report: dict[str, Any] = {
+        "resourceType": "MeasureReport",
+        **({"extension": [{"url": COMPLETENESS, "valueString": each} for each in sorted(lacking)]} if lacking else {}),
+        "status": "complete" if known else "pending",
+        "type": "summary",
+        "measure": f"urn:mainstem:measure:{first.measure}|{first.version}",
+        "date": max(told.computed for told in rates).isoformat(),
+        "reporter": {"identifier": {"system": "urn:mainstem:site", "value": first.site}},
+        "period": {"start": first.period.first.isoformat(), "end": first.period.last.isoformat()},
+    }
+    declared = measures().get(first.measure.replace("-", "").lower())
+    if declared is not None and declared.id == first.measure:
+        report["improvementNotation"] = {"coding": [{"system": NOTATION, "code": declared.direction}]}
+    if groups := [_group(told) for told in rates if told.populations is not None]:
+        report["group"] = groups
+    return _checked(report)
+
+
+def _group(told: FeedbackEvent) -> dict[str, Any]:
+    populations = told.populations or {}
+    coded = [
+        {"code": {"coding": [{"system": OURS.get(code, POPULATION), "code": code}]}, "count": count}
+        for code, count in populations.items()
+    ]
+    group: dict[str, Any] = {"population": coded}
+    if (score := _score(told, populations)) is not None:
+        group["measureScore"] = score
+    return group
+
+
+def _score(told: FeedbackEvent, populations: dict[str, int]) -> dict[str, Any] | None:
+    """A mean in the measure's unit, events in person-years, or a share."""
+    declared = measures().get(told.measure.replace("-", "").lower())
+    if told.mean is not None:
+        unit = {"unit": declared.unit} if declared is not None and declared.unit else {}
+        return {"value": round(told.mean, 6), **unit}
+    if told.days and told.events is not None:
+        years = declared.per_years if declared is not None else 100
+        return {"value": round(told.events / (told.days / YEAR_DAYS) * years, 6), "unit": f"/({years} person-years)"}
+    left = ("denominator-exclusion", "denominator-exception")
+    scored = populations.get("denominator", 0) - sum(populations.get(code, 0) for code in left)
+    level = declared is not None and declared.kind == "level"
+    return {"value": round(populations["numerator"] / scored, 6)} if scored > 0 and not level else None
+
+
+def _checked(report: dict[str, Any]) -> dict[str, Any]:
+    """Judged by FHIR's own rules before it leaves."""
+    from fhir.resources.R4B.measurereport import MeasureReport
+
+    MeasureReport.model_validate(report)
+    return report
