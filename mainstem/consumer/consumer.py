@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 from typing import Any, Literal, Protocol
 
 import structlog
@@ -102,8 +101,7 @@ class Consumer:
         self._settings = as_settings(reach)
         self._network = network
         self._topics = [outcome_topic(network), *([load_topic(network)] if load_handler else [])]
-        self._group = group
-        self._engine = engine
+        self._group, self._engine = group, engine
         self._start = start
         self._share = share
         self._session_timeout = session_timeout
@@ -117,22 +115,14 @@ class Consumer:
         self._ledger = Ledger(engine, group, setting=setting)
         self._box = Letterbox(engine, group)
         self._letters = DeadLetters(self._settings, network, group, self._box)
-        self._subjects = Subjects(group, erase)
-        self._reports = Reports(self._settings, network, engine, self._subjects)
+        self._reports = Reports(self._settings, network, engine, Subjects(group, erase))
         again = effects == "rebuild"
         noting = Noting(self._box, self._letters, hold=after_letter == "hold")
         self._handling = Handling(
-            self._ledger,
-            handler,
-            load_handler,
-            self._letters,
-            late=late_handler,
-            noting=noting,
-            replays=again,
-            subjects=self._subjects,
+            self._ledger, handler, load_handler, self._letters, late=late_handler, noting=noting, replays=again
         )
-        since = start if isinstance(start, datetime) else None
-        self._sieve = Sieve(group, only=only, members=members, since=since, unknown_too=unknown_too)
+        self._handling.subjects = self._reports.subjects
+        self._sieve = Sieve(group, only=only, members=members, since=start, unknown_too=unknown_too)
         self._progress = Progress(engine, group, clock)
         self._returning = Returning(
             self._settings, self._topics[0], self._ledger, self._progress, clear if again else None
@@ -313,7 +303,7 @@ class Consumer:
         if self._client is None or self._places is None:
             self._ledger.create_tables()
             if isinstance(self._start, StateOf):
-                self._ledger.adopt(self._start.group, self._subjects.adopt)
+                self._ledger.adopt(self._start.group, self._reports.subjects.adopt)
             self._client = client = KafkaConsumer(**self._settings.client_options() | self._options)
             settle(client)
             self._add_subject_topic(client)

@@ -65,9 +65,9 @@ class Handling:
         late: Handler | None = None,
         noting: Noting | None = None,
         replays: bool = False,
-        subjects: Subjects | None = None,
     ) -> None:
-        self._subjects = subjects or Subjects(ledger.group)
+        self.subjects = Subjects(ledger.group)
+        """Who is to be forgotten; a consumer puts its own here."""
         self._ledger = ledger
         self._handler = handler
         self._load_handler = load_handler
@@ -127,12 +127,12 @@ class Handling:
             subject = read_subject(record)
             if isinstance(subject, LetterReason):
                 return LetterState.WAITING, subject
-            self._subjects.take(connection, [subject])
+            self.subjects.take(connection, [subject])
             return LetterState.HANDLED, None
         event = read_event(record)
         if isinstance(event, LetterReason):
             return LetterState.WAITING, event
-        if not self._subjects.open_to(connection, [event]):
+        if not self.subjects.open_to(connection, [event]):
             return LetterState.SUPERSEDED, None
         batch = self._batch(connection, [event])
         if refused := _by_halves(connection, [event], batch.hand_over):
@@ -145,8 +145,8 @@ class Handling:
         events = [event for event in found.events if id(event.source) not in put_aside]
         loads = [load for load in found.loads if id(load.source) not in put_aside]
         with self._ledger.transaction(moves) as connection:
-            self._subjects.take(connection, found.subjects)
-            events = self._subjects.open_to(connection, events)
+            self.subjects.take(connection, found.subjects)
+            events = self.subjects.open_to(connection, events)
             letters = [letter for letter in found.unusable if id(letter.record) not in put_aside]
             if self._noting is not None:
                 events, held = self._noting.held_back(connection, events, [*put_aside.values(), *letters])

@@ -12,6 +12,7 @@ from kafka import TopicPartition
 from mainstem.consumer.dead_letters import Letter
 from mainstem.consumer.handling import Found, FoundLoad
 from mainstem.consumer.received import LetterReason, read_event, read_load
+from mainstem.consumer.starting import Start
 from mainstem.consumer.subjects import FoundSubject, read_subject
 from schemas.events import Header, data_schema, source_of
 from schemas.loads import is_load_topic
@@ -41,12 +42,12 @@ class Sieve:
         *,
         only: Only = Only(),
         members: Collection[str] | None = None,
-        since: datetime | None = None,
+        since: Start | None = None,
         unknown_too: bool = False,
     ) -> None:
         self._group = group
         self._unknown_too = unknown_too
-        self._since = 0 if since is None else int(since.timestamp() * 1000)
+        self._since = int(since.timestamp() * 1000) if isinstance(since, datetime) else 0
         self._only = only
         self._members = None if members is None else frozenset(members)
         self._sources = frozenset(source_of(site).encode() for site in only.sites)

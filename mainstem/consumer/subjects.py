@@ -209,12 +209,12 @@ class Reports:
     """Tells the sites what became of erasures: sent after it is kept, and again after a crash, under the same id."""
 
     def __init__(self, settings: KafkaSettings, network: str, engine: Engine, subjects: Subjects) -> None:
-        self._settings, self._network, self._engine, self._subjects = settings, network, engine, subjects
+        self._settings, self._network, self._engine, self.subjects = settings, network, engine, subjects
 
     def send(self) -> int:
         """All that nobody was told of; returns how many."""
         with self._engine.connect() as connection:
-            reports = self._subjects.unreported(connection)
+            reports = self.subjects.unreported(connection)
         if not reports:
             return 0
         topic = erasure_topic(self._network)
@@ -234,7 +234,7 @@ class Reports:
             finally:
                 producer.close(timeout=5)
         with self._engine.begin() as connection:
-            self._subjects.reported(connection, reports)
+            self.subjects.reported(connection, reports)
         return len(reports)
 
 

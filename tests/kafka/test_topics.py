@@ -14,7 +14,7 @@ from schemas.errors import OperatorError, TemporaryError
 
 def test_topics_are_declared_as_the_contract_says():
     """Outcome events are compacted with a week's lag; three replicas of which two must have an event."""
-    outcome, load, subject, site, feedback, letters = topics.topics("lhn", groups=["registry"])
+    outcome, load, subject, site, feedback, _, letters = topics.topics("lhn", groups=["registry"])
 
     assert (outcome.name, outcome.partitions, outcome.replication) == ("lhn.outcome.v1", 12, 3)
     assert outcome.settings == {
