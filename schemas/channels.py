@@ -35,3 +35,5 @@ FEEDBACK = Channel("feedback", "site", "results and signals, back to sites", Fal
 ERASURE = Channel("erasure", "site", "what consumers did about subjects to be erased", False, 365)
 CHANNELS = (OUTCOME, LOAD, SUBJECT, SITE, FEEDBACK, ERASURE)
 DEAD_LETTER_DAYS = 14
+REPLAY_DAYS = 7
+"""How long a group's own replay is kept."""

@@ -14,7 +14,7 @@ from connectors.formats.ndjson import read_batches
 from mainstem.config.site_mapper import site_mapper
 from mainstem.kafka.groups import readers_of
 from mainstem.kafka.reading import reading
-from mainstem.kafka.topics import partitions_of
+from mainstem.kafka.topics import group_in_kafka, partitions_of
 from mainstem.refresh.consents import purge
 from mainstem.refresh.door import BusyError, locked
 from mainstem.refresh.opening import Refresh
@@ -153,4 +153,6 @@ def reports(refresh: Refresh) -> Iterator[ErasureReport]:
 
 def consumers(refresh: Refresh) -> list[str]:
     """The groups that read the network's outcomes, as far as the cluster knows them."""
-    return readers_of(refresh.settings.kafka_settings(), outcome_topic(refresh.settings.network))
+    network = refresh.settings.network
+    found = readers_of(refresh.settings.kafka_settings(), outcome_topic(network))
+    return [name.removeprefix(group_in_kafka(network, "")) for name in found]

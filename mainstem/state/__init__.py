@@ -23,6 +23,7 @@ from mainstem.state.findings import Findings
 from mainstem.state.gaps import Gaps
 from mainstem.state.lending import Lending
 from mainstem.state.loads import Load, Loads, LoadStatus, Plan
+from mainstem.state.mending import Above, AsPublished, Epochs, Mending, ReplayPlace, Wanted
 from mainstem.state.outbox import StoredOutbox
 from mainstem.state.quality import Quality
 from mainstem.state.quarantine import Quarantine
@@ -35,11 +36,14 @@ from mainstem.state.watermarks import Watermarks
 
 __all__ = [
     "REPLACED",
+    "Above",
     "Alias",
+    "AsPublished",
     "Batch",
     "Current",
     "Decision",
     "Done",
+    "Epochs",
     "Followed",
     "Load",
     "LoadStatus",
@@ -47,10 +51,12 @@ __all__ = [
     "Place",
     "Plan",
     "Quarantined",
+    "ReplayPlace",
     "Saved",
     "SiteType",
     "Standing",
     "State",
+    "Wanted",
     "Withdrawal",
 ]
 
@@ -64,6 +70,7 @@ class State:
         self.loads = Loads(database)
         self.records = Records(database, batches)
         self.outbox = StoredOutbox(database, batches)
+        self.mending = Mending(database, batches)
         self.subjects = Subjects(database)
         self.references = References(database)
         self.lending = Lending(database, batches)

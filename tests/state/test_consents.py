@@ -12,7 +12,7 @@ from mainstem.state import Decision, Done, State
 from schemas.subjects import SubjectEvent
 from transforms.mapped import Mapped
 
-BEFORE = "0010"
+BEFORE = "0011"
 ANNA, BERT = b"anna-of-the-test", b"bert-of-the-test"
 Make = Callable[..., Mapped]
 
@@ -185,6 +185,7 @@ def test_a_state_of_the_version_before_is_brought_to_these_tables(url: str, reco
     with old.database.write() as connection:
         for name in ("withdrawal", "standing"):
             connection.execute(text(f"DROP TABLE {name}"))
+        connection.execute(text("ALTER TABLE told DROP COLUMN change"))
         connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": BEFORE})
     old.migrate()
     assert old.consents.decide("north", [withdrawn(ANNA, at, erase=True)], at) == Done(1, 1)

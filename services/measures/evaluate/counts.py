@@ -89,7 +89,7 @@ def evaluate(
 def counts_of(connection: Connection, units: Table, measure: Measure, by: str | None = None) -> list[Counts]:
     """The counts of a table of units."""
     if by is not None and by not in STRATA:
-        raise ValueError(f"no stratum {by!r}: {', '.join(STRATA)}")
+        raise ValueError(f"no stratum '{by}': {', '.join(STRATA)}")
     stratum = (units.c[by] if by else null()).label("stratum")
     found: list[Counts] = []
     for site in (literal(NETWORK).label("site"), units.c.site):
