@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, exists, inspect, select
 from mainstem.consumer import Received
 from mainstem.consumer.subjects import consumer_subject, given_again, no_extract
 from schemas.errors import OperatorError
-from services.registry.tables import RECORD_TABLES, erased, history
+from services.registry.tables import RECORD_TABLES, SAID, erased, history, metadata
 from services.registry.write import write
 
 GROUP = "registry"
@@ -17,13 +17,16 @@ GROUP = "registry"
 
 
 def erase(connection: Connection, subjects: Iterable[str], at: datetime) -> int:
-    """Forgets subjects, in the caller's transaction; returns how many records and changes of theirs went.
+    """Forgets subjects, in the caller's transaction, with what they said; returns how many records and changes of theirs went.
 
     A record that was theirs once loses its changes under their name alone: it may be another's now.
     """
     gone = sorted(set(subjects))
     write(connection, erased, [(subject, at) for subject in gone], replace=False)
     tables = [table for table in (*RECORD_TABLES.values(), history) if "subject" in table.c]
+    for table in metadata.sorted_tables:
+        if table.info == SAID and "subject" in table.c:
+            connection.execute(delete(table).where(table.c.subject.in_(gone)))
     return sum(
         connection.execute(delete(table).where(table.c.subject == subject)).rowcount
         for subject in gone
