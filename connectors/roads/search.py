@@ -112,7 +112,7 @@ class _TypeSearch:
     def _remember(self, cap: int) -> None:
         """After a crash: what the landing holds came, by whichever reading."""
         cursor = self.cursor
-        if cursor.files:
+        if cursor.files and not cursor.done:
             self.landing.append(self.landing.folder / cursor.files[-1], cursor.size, [])  # what a crash left is cut off
         self.ids.see(landed_ids(self.landing, self.type, cap), cursor.branch, cursor.crawl.number)
 
@@ -286,7 +286,7 @@ class _TypeSearch:
                 cursor.files.append(self.landing.path(self.type, len(cursor.files) + 1).name)
                 cursor.size = 0
             cursor.size = self.landing.append(
-                self.landing.folder / cursor.files[-1], cursor.size, lines(page.resources)
+                self.landing.folder / cursor.files[-1], cursor.size, lines(self.wanted.sifted(page.resources))
             )
         if page.messages:
             cursor.messages_size = self.landing.append(self.messages_path, cursor.messages_size, lines(page.messages))
