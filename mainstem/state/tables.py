@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0012"
+HEAD = "0013"
 """The migration these tables are at; a test keeps it in step with mainstem/state/migrations."""
 
 
