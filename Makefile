@@ -36,16 +36,16 @@ demo: setup ## Three hospitals to a registry and a page, on 127.0.0.1 (QUICK=1: 
 demo-day-two: setup ## While the demo is up: one value amended, one withdrawn, one patient new
 	@$(BIN)/mainstem demo day-two $(ARGS)
 
-test: setup-dev ## All tests
+test: setup-dev ## The tests, on real parts (the slowest stand in `make check` alone)
 	@$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: setup-dev ## What CI runs: format, lint, types, import rules, licences, generated files, tests
+check: setup-dev ## What CI runs: format, lint, types, import rules, licences, generated files, all tests but the largest
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory licences
-	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test ARGS="-m 'not large' $(ARGS)"
 
 licences: setup-dev ## The licence of all that is installed with us; fails on GPL and AGPL
 	@$(BIN)/python requirements/licences.py
@@ -81,7 +81,7 @@ generated: setup-dev ## Write schemas/generated, docs/events.md and the DAG stub
 	$(BIN)/mainstem sites dags sites --to dags
 
 pictures: setup-dev browser ## Draw docs/*.png again, from the known network
-	@MAINSTEM_SCREENSHOTS=docs $(BIN)/pytest -m slow tests/pages/test_pictures.py
+	@MAINSTEM_SCREENSHOTS=docs $(BIN)/pytest -m large tests/pages/test_pictures.py
 
 browser: ## Install Chromium from the distribution's packages, for the tests marked browser
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import (
     DAG,
+    Asset,
+    AssetAlias,
     CronTriggerTimetable,
     ExceptionRetryPolicy,
     Param,
@@ -33,6 +35,7 @@ from croniter import croniter
 from dags.run_notes import FAILURE, MISSING, PULLS, REPLAYS, SAFE, Trouble, note
 from mainstem.config.site_files import read_site
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+from schemas.events import outcome_topic
 from schemas.sites import Site
 
 if TYPE_CHECKING:
@@ -131,7 +134,7 @@ def site_dag(name: str) -> DAG:
         default_args=DEFAULTS,
         **(_faces(file.site, file.path) if file.site else _broken(file)),
     ) as dag:
-        _tasks(file)
+        _tasks(file, dag.dag_id)
     return dag
 
 
@@ -141,7 +144,11 @@ def replay_dag(name: str) -> DAG:
     faces = _faces(file.site, file.path) if file.site else _broken(file)
     if file.site:
         again = REPLAY_RUNBOOK.format(name=_as_words(file.site.name), site=file.site.site)
-        faces |= {"description": f"Map the landing of {file.site.name} again", "doc_md": again}
+        faces |= {
+            "dag_display_name": f"{file.site.name}, mapped again",
+            "description": f"Map the landing of {file.site.name} again",
+            "doc_md": again,
+        }
     what = Param(
         "remap", enum=["remap", "retry"], description="remap: all that was landed; retry: what could not be used."
     )
@@ -187,6 +194,7 @@ def _schedule(site: Site | None) -> CronTriggerTimetable:
 
 def _faces(site: Site, path: Path) -> dict[str, Any]:
     return {
+        "dag_display_name": site.name,
         "description": f"Refresh {site.name}",
         "tags": [f"site:{site.site}", f"vendor:{site.fhir.vendor or 'told by the server' if site.fhir else 'files'}"],
         "doc_md": RUNBOOK.format(
@@ -231,7 +239,7 @@ def _params(types: Sequence[str]) -> dict[str, Param]:
     }
 
 
-def _tasks(file: Declared) -> None:
+def _tasks(file: Declared, dag_id: str) -> None:
     path, parts, pulls = file.path, file.parts, file.pulls
 
     @task
@@ -270,10 +278,12 @@ def _tasks(file: Declared) -> None:
         with _context(file) as (refresh, steps):
             return int(steps.publish(refresh, load))
 
-    @task
+    @task(outlets=[AssetAlias(dag_id)])
     def complete(load: str) -> dict[str, Any]:
         with _context(file) as (refresh, steps):
             done = steps.complete(refresh, load)
+            if done.published:
+                _announce(refresh, dag_id, {"load": done.load, "status": done.status, "published": done.published})
         return {"load": done.load, "status": done.status, "read": done.total.read, "published": done.published}
 
     @task(retries=0)
@@ -289,6 +299,13 @@ def _tasks(file: Declared) -> None:
     checked >> load >> pulled >> mapped >> derived >> published >> completed
     # A teardown runs whatever happened, and the run's state is that of `complete`.
     [checked, load, pulled, mapped, derived, published, completed] >> report().as_teardown()
+
+
+def _announce(refresh: "Refresh", alias: str, told: dict[str, Any]) -> None:
+    """An event of the topic, by which a consumer's DAG is started (`schedule=[Asset(name="lhn.outcome.v1", uri="kafka://host:port/lhn.outcome.v1")]`)."""
+    topic = outcome_topic(refresh.settings.network)
+    asset = Asset(name=topic, uri=f"kafka://{refresh.settings.kafka.partition(',')[0]}/{topic}")
+    get_current_context()["outlet_events"][AssetAlias(alias)].add(asset, extra=told)
 
 
 @contextmanager

@@ -97,7 +97,11 @@ class Results:
         """No change was published."""
         return Mark(0, 0)
 
-    def mark(self, site: str, mark: Mark) -> None:
+    def marked_topic(self, site: str) -> str:
+        """None has any."""
+        return ""
+
+    def mark(self, site: str, mark: Mark, topic: str) -> None:
         """None is."""
 
     def partitions(self, topic: str, found: int) -> int:

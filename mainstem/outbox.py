@@ -111,8 +111,12 @@ class Outbox(Protocol):
         """The last change that may have been published, as was kept by `mark`; the state's epoch where that rose since."""
         ...
 
-    def mark(self, site: str, mark: Mark) -> None:
-        """Keep that changes up to this one are about to be published."""
+    def marked_topic(self, site: str) -> str:
+        """The brokers' name of the outcome topic that has what was marked; empty where it is not known."""
+        ...
+
+    def mark(self, site: str, mark: Mark, topic: str) -> None:
+        """Keep that changes up to this one are about to be published, to the outcome topic of this name among the brokers."""
         ...
 
     def partitions(self, topic: str, found: int) -> int:

@@ -34,3 +34,5 @@ SITE = Channel("site", "site", "how far each site has published", False, None)
 FEEDBACK = Channel("feedback", "site", "results and signals, back to sites", False, 365)
 CHANNELS = (OUTCOME, LOAD, SUBJECT, SITE, FEEDBACK)
 DEAD_LETTER_DAYS = 14
+REPLAY_DAYS = 7
+"""How long a group's own replay is kept."""

@@ -38,7 +38,6 @@ class Meter:
         self._most = most
         self._last = _LastLine(cap)
         self._kind, self._opening = kind.encode(), b""
-        self._unlike = re.compile(rb"\n")
         self._begun = b""
         """Of a line that goes on in the next block, as much as tells how it begins."""
 
@@ -64,26 +63,25 @@ class Meter:
         self.bytes += len(block)
         if self.bytes > self._most:
             raise TooLarge(f"holds more than {self._most} bytes")
-        alike, unlike = self._count(block)
+        alike, ends = self._count(block)
         begins = self._last.begun or block.startswith(b"{")
-        usual = begins and (not unlike or not _ODD.search(block))  # nearly always: no line is blank
-        ends = alike + unlike
+        usual = begins and (alike == ends or not _ODD.search(block))  # nearly always: no line is blank
         self.lines += ends if usual else ends - self._blank_lines(block)
         self._last.see(block)
         if _STAMPED in block:
             self._see_stamps(block, not_after)
 
     def _count(self, block: bytes) -> tuple[int, int]:
-        """Ends of lines: those after which a line begins as those of the type do, and the others.
+        """Ends of lines after which a line begins as those of the type do; ends of lines.
 
         A server writes all its lines alike, and as the first.
         """
+        ends = block.count(b"\n")
         if not self._kind:
-            return 0, block.count(b"\n")
+            return 0, ends
         if not self._opening:
             wide = block.startswith(b'{"resourceType": ')
             self._opening = b'{"resourceType":%b"%b"' % (b" " if wide else b"", self._kind)
-            self._unlike = re.compile(rb"\n(?!%b)" % re.escape(self._opening))
         short, end = len(self._opening), block.find(b"\n")
         if len(self._begun) < short:
             self.alike += (self._begun + block[: short if end < 0 else min(short, end)]).startswith(self._opening)
@@ -91,7 +89,7 @@ class Meter:
         self.alike += alike
         last = block.rfind(b"\n") + 1
         self._begun = block[last : last + short] if last else (self._begun + block[:short])[:short]
-        return alike, len(self._unlike.findall(block))
+        return alike, ends
 
     def _see_stamps(self, block: bytes, not_after: datetime) -> None:
         least = (self.newest - _EARLIER).date().isoformat().encode() if self.newest else b""

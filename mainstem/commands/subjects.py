@@ -50,13 +50,14 @@ def alias(
     with open_refresh(site, read_settings()) as refresh:
         name, aliases = refresh.site.site, refresh.store.aliases
         if end:
-            moved = aliases.end(name, _subject(old), now)
+            moved = aliases.end(name, subject_of(old), now)
         else:
-            moved = aliases.add(name, _subject(old), _subject(surviving), why, now)
+            moved = aliases.add(name, subject_of(old), subject_of(surviving), why, now)
     say(f"{moved:,} records moved; next: mainstem publish {site}")
 
 
-def _subject(text: str) -> bytes:
+def subject_of(text: str) -> bytes:
+    """A subject's 16 bytes. Raises OperatorError."""
     try:
         subject = bytes.fromhex(text.removeprefix("s-"))
     except ValueError:

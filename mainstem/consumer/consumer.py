@@ -26,6 +26,7 @@ from mainstem.consumer.sifting import Only, Sieve
 from mainstem.consumer.starting import Start, StateOf
 from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
+from mainstem.kafka.topics import group_in_kafka, replay_topic
 from schemas.errors import OperatorError, TemporaryError
 from schemas.events import outcome_topic
 from schemas.loads import load_topic
@@ -37,6 +38,8 @@ POLL_RECORDS = 5000
 ATTEMPTS = 8
 COMMIT_SECONDS = 5.0
 """Between two words on how far we are, to Kafka and into the database; and two looks for letters that are due."""
+LOOK_SECONDS = 30.0
+"""Between two looks for a topic of replays of the group's own."""
 POLL_INTERVAL_MS = 300_000
 """Kafka's own `max_poll_interval_ms`."""
 PATIENCE_SECONDS = 2.0
@@ -106,7 +109,7 @@ class Consumer:
         self._attempts = attempts
         self._sleep = sleep
         self._notice = notice
-        self._options = _options(group, share, session_timeout, poll_records) | client_options
+        self._options = _options(group_in_kafka(network, group), share, session_timeout, poll_records) | client_options
         self._client: KafkaConsumer | None = None
         self._places: Places | None = None
         self._goals: dict[TopicPartition, int] = {}
@@ -125,7 +128,7 @@ class Consumer:
             self._settings, self._topics[0], self._ledger, self._progress, clear if again else None
         )
         self._membership = Membership(self._options["max_poll_interval_ms"] / 3000, notice)
-        self._told_at = 0.0
+        self._told_at = self._looked_at = 0.0
         self._alone_since: float | None = None
 
     @property
@@ -259,6 +262,9 @@ class Consumer:
             return 0
         self._told_at = time.monotonic()
         self._say_how_far(client, places)
+        if self._told_at - self._looked_at >= LOOK_SECONDS and self._look_for_replays(client):
+            self.close()
+            return 0
         self._commit_advisory(client, places)
         return self._again(client, places.ours())
 
@@ -302,11 +308,12 @@ class Consumer:
             self._client = client = KafkaConsumer(**self._settings.client_options() | self._options)
             settle(client)
             for topic in self._topics:
-                if not client.partitions_for_topic(topic):
+                if topic != self._replays and not client.partitions_for_topic(topic):
                     raise OperatorError(
                         f"Kafka at {self._settings.name} has no topic {topic}",
                         "Create it: `mainstem topics create`.",
                     )
+            self._look_for_replays(client)
             rebalances = Rebalances()
             if self._share:
                 client.subscribe(self._topics, listener=rebalances)
@@ -314,6 +321,19 @@ class Consumer:
                 client.assign(self._partitions(client))
             self._places = Places(client, self._ledger, rebalances, start=self._start, prove=self._returning.prove)
         return self._client, self._places
+
+    @property
+    def _replays(self) -> str:
+        return replay_topic(self._network, self._group)
+
+    def _look_for_replays(self, client: KafkaConsumer) -> bool:
+        """Whether the group's own topic of replays came or went since the last look."""
+        self._looked_at = time.monotonic()
+        others = [topic for topic in self._topics if topic != self._replays]
+        there = [self._replays] if self._replays in client.topics() else []
+        changed = [*others, *there] != self._topics
+        self._topics = [*others, *there]
+        return changed
 
     def _ends(self) -> dict[TopicPartition, int]:
         with kafka_errors(self._settings):

@@ -89,6 +89,7 @@ class Airflow(EmbeddedPart):
             "API__SECRET_KEY": secrets.token_hex(32),
             "API_AUTH__JWT_SECRET": secrets.token_hex(32),
             "CORE__FERNET_KEY": "",
+            "CORE__TEST_CONNECTION": "Enabled",
             "LOGGING__LOGGING_LEVEL": "INFO",
             "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
             "DAG_PROCESSOR__REFRESH_INTERVAL": "60",

@@ -19,7 +19,7 @@ from kafka.admin import (
 from kafka.errors import SecurityDisabledError
 
 from mainstem.kafka.settings import Reach
-from mainstem.kafka.topics import administration, dead_letter_topic, topics
+from mainstem.kafka.topics import administration, dead_letter_topic, group_in_kafka, replay_topic, topics
 from schemas.errors import OperatorError
 from schemas.events import feedback_topic, outcome_topic
 from schemas.loads import load_topic
@@ -47,7 +47,7 @@ def rights(network: str, role: Role, group: str) -> list[Right]:
             Right((ResourceType.TOPIC, feedback_topic(network)), operation)
             for operation in (ACLOperation.READ, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS)
         ]
-    return list(_publisher(network) if role == "publisher" else _consumer(network, group))
+    return list(_publisher(network, group) if role == "publisher" else _consumer(network, group))
 
 
 def allow(reach: Reach, network: str, principal: str, role: Role, *, group: str = "registry") -> list[Right]:
@@ -75,7 +75,8 @@ class Granted(NamedTuple):
 
 def granted(reach: Reach, network: str, groups: Sequence[str]) -> list[Granted]:
     """The cluster's ACLs that touch the network's topics and these groups, sorted. Raises OperatorError where it keeps none."""
-    mine = {topic.name for topic in topics(network, groups=groups)} | set(groups)
+    mine = {topic.name for topic in topics(network, groups=groups)}
+    mine |= {named(network, group) for group in groups for named in (group_in_kafka, replay_topic)}
     everything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
     wanted = ACLFilter(None, None, ACLOperation.ANY, ACLPermissionType.ANY, everything)
     with administration(reach) as admin:
@@ -105,10 +106,13 @@ def _touches(pattern: ResourcePattern, names: set[str]) -> bool:
     return pattern.resource_name == "*" or pattern.resource_name in names
 
 
-def _publisher(network: str) -> Iterator[Right]:
+def _publisher(network: str, group: str) -> Iterator[Right]:
     for topic in (outcome_topic(network), load_topic(network)):
         for operation in (ACLOperation.WRITE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS):
             yield Right((ResourceType.TOPIC, topic), operation)
+    again = (ResourceType.TOPIC, replay_topic(network, group))
+    for operation in (ACLOperation.CREATE, ACLOperation.WRITE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS):
+        yield Right(again, operation)
     mark = (ResourceType.TOPIC, site_topic(network))
     for operation in (ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS):
         yield Right(mark, operation)
@@ -118,7 +122,9 @@ def _consumer(network: str, group: str) -> Iterator[Right]:
     for topic in (outcome_topic(network), load_topic(network)):
         for operation in (ACLOperation.READ, ACLOperation.DESCRIBE):
             yield Right((ResourceType.TOPIC, topic), operation)
-    yield Right((ResourceType.GROUP, group), ACLOperation.READ)
+    for operation in (ACLOperation.READ, ACLOperation.DESCRIBE):
+        yield Right((ResourceType.TOPIC, replay_topic(network, group)), operation)
+    yield Right((ResourceType.GROUP, group_in_kafka(network, group)), ACLOperation.READ)
     letters = dead_letter_topic(network, group)
     for operation in (ACLOperation.WRITE, ACLOperation.READ, ACLOperation.DESCRIBE, ACLOperation.CREATE):
         yield Right((ResourceType.TOPIC, letters), operation)

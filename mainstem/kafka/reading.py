@@ -15,6 +15,13 @@ def reading(
     settings: KafkaSettings, partition: TopicPartition, start: int = 0, *, name: str = "mainstem-reading"
 ) -> Iterator[Iterator[Any]]:
     """The records of a partition from an offset on up to its end, as it is when all of them are read."""
+    with reader(settings, name=name) as client:
+        yield _records(client, partition, start)
+
+
+@contextmanager
+def reader(settings: KafkaSettings, *, name: str = "mainstem-reading", **options: Any) -> Iterator[KafkaConsumer]:
+    """A client that belongs to no group, closed afterwards; its errors come out as ours."""
     with kafka_errors(settings):
         client = KafkaConsumer(
             **settings.client_options(),
@@ -24,10 +31,11 @@ def reading(
             isolation_level="read_committed",
             allow_auto_create_topics=False,
             metrics_enabled=False,
+            **options,
         )
         settle(client)
         try:
-            yield _records(client, partition, start)
+            yield client
         finally:
             client.close(autocommit=False, timeout_ms=1000)
 

@@ -24,6 +24,7 @@ from schemas.channels import (
     DEAD_LETTER_DAYS,
     MIN_IN_SYNC,
     PARTITIONS,
+    REPLAY_DAYS,
     REPLICATION,
     TOMBSTONE_DAYS,
 )
@@ -112,6 +113,39 @@ def dead_letters(network: str, group: str, *, replication: int, min_in_sync: int
     return Topic(name, 1, replication, settings, "as it came", f"what {group} could not use")
 
 
+def group_in_kafka(network: str, group: str) -> str:
+    """A consumer group's name among the brokers: networks on one cluster have groups of the same name."""
+    return f"{network}.{group}"
+
+
+def replay_topic(network: str, group: str) -> str:
+    """The name of the topic by which a consumer group alone is told again what it asks for; it reads it beside the network's."""
+    return f"{network}.replay.{group}"
+
+
+def create_replay(reach: Reach, network: str, group: str) -> str:
+    """Makes a group's replay topic, of as many partitions and copies as the outcome topic has, where it is missing; returns its name.
+
+    Raises OperatorError where there is one of other partitions: a subject's records would lie elsewhere.
+    """
+    outcome, name = outcome_topic(network), replay_topic(network, group)
+    with administration(reach) as admin:
+        model, found = _describe(admin, outcome), _describe(admin, name)
+        if model is None:
+            raise OperatorError(f"there is no topic {outcome}", "Create it: `mainstem topics create`.")
+        partitions, copies = len(model["partitions"]), _copies(model)
+        if found is None:
+            kept = _kept(min(MIN_IN_SYNC, copies), REPLAY_DAYS)
+            _create(admin, Topic(name, partitions, copies, kept))
+            admin.wait_for_topics([name])
+        elif len(found["partitions"]) != partitions:
+            raise OperatorError(
+                f"{name} has {len(found['partitions'])} partitions, and {outcome} {partitions}",
+                f"Delete {name}: what it holds can be told again.",
+            )
+    return name
+
+
 def create(
     reach: Reach,
     network: str,
@@ -152,8 +186,16 @@ def create_missing(reach: Reach, wanted: Sequence[Topic]) -> list[str]:
     return [topic.name for topic in missing]
 
 
-def require_topics(reach: Reach, network: str, names: Collection[str] = ()) -> dict[str, int]:
-    """The partitions of each topic a site publishes to, or of those named. Looking never makes one, as a producer that asks for it would:
+class FoundTopic(NamedTuple):
+    """A topic that may be published to."""
+
+    partitions: int
+    identity: str = ""
+    """The brokers' own name of it: another topic of the same name, made later, has another."""
+
+
+def require_topics(reach: Reach, network: str, names: Collection[str] = ()) -> dict[str, FoundTopic]:
+    """Each topic a site publishes to, or those named. Looking never makes one, as a producer that asks for it would:
     kafka-python takes `allow_auto_create_topics` and forgets it.
 
     Raises OperatorError, naming all that is wrong, where one is missing, keeps its records by another policy than it must, takes them
@@ -162,7 +204,7 @@ def require_topics(reach: Reach, network: str, names: Collection[str] = ()) -> d
     settings = as_settings(reach)
     needed = names or (outcome_topic(network), load_topic(network), site_topic(network))
     wanted = [topic for topic in topics(network) if topic.name in needed]
-    found: dict[str, int] = {}
+    found: dict[str, FoundTopic] = {}
     refused: list[tuple[str, str]] = []
     with administration(reach) as admin:
         for topic in wanted:
@@ -173,7 +215,7 @@ def require_topics(reach: Reach, network: str, names: Collection[str] = ()) -> d
                 absent = f"Kafka at {settings.name} has no topic {topic.name}"
                 refused.append((absent, "Create it: `mainstem topics create`."))
                 continue
-            found[topic.name] = len(described["partitions"])
+            found[topic.name] = FoundTopic(len(described["partitions"]), str(described.get("topic_id") or ""))
             refused += _refused(settings, topic, _copies(described), _settings(admin, topic.name))
     if refused:
         fixes = dict.fromkeys(fix for _, fix in refused)

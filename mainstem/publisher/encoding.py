@@ -55,7 +55,18 @@ class Encoded(NamedTuple):
 class Encoder:
     """Changes of one site → record batches of one topic."""
 
-    def __init__(self, network: str, site: str, software: str, *, topic: str, partitions: int, epoch: int) -> None:
+    def __init__(
+        self,
+        network: str,
+        site: str,
+        software: str,
+        *,
+        topic: str,
+        partitions: int,
+        epoch: int,
+        replay: bool = False,
+    ) -> None:
+        """`replay`: the events were sent before, and say so."""
         self._network = network
         self._site = site
         self._software = software
@@ -67,7 +78,8 @@ class Encoder:
         self._of_load: dict[str, bytes] = {}
         self._of_sequence: dict[int, tuple[bytes, bytes]] = {}
         self._instants: dict[datetime, bytes] = {}
-        constant = b"".join(
+        again = header(Header.REPLAY, b"1") if replay else b""
+        constant = again + b"".join(
             (
                 header(Header.SPEC_VERSION, SPEC_VERSION.encode()),
                 header(Header.SOURCE, source_of(site).encode()),
@@ -75,7 +87,8 @@ class Encoder:
                 header_start(Header.ID, 36),
             )
         )
-        self._head, self._head_with_reason = varint(9) + constant, varint(10) + header(*_REASON) + constant
+        count = 9 + replay
+        self._head, self._head_with_reason = varint(count) + constant, varint(count + 1) + header(*_REASON) + constant
         self._subject_start = header_start(Header.SUBJECT, 34)
 
     def encode(self, rows: Sequence[Change]) -> Encoded:

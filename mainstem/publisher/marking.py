@@ -42,6 +42,15 @@ def prove_latest(settings: KafkaSettings, network: str, site: str, store: Outbox
         )
 
 
+def made_anew(site: str, topic: str) -> OperatorError:
+    """What was published to a topic is gone with it."""
+    return OperatorError(
+        f"{site}: {topic} is not the topic that this site published to: it, or its brokers, were made anew, and what was published is not "
+        "in it",
+        f"Nothing was sent, lest nobody miss what is not there. `mainstem replay {site}` tells all of it again.",
+    )
+
+
 def as_sent(network: str, site: str, mark: Mark) -> dict[str, Any]:
     """A mark as `KafkaProducer.send` takes it."""
     value = SitePublished(site=site, epoch=mark.epoch, number=mark.number)

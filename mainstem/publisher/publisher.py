@@ -7,8 +7,9 @@ store still has as pending, so a change can come twice (with the same `ce_id`) b
 
 import random
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import uuid5
 
 import structlog
@@ -28,10 +29,10 @@ from mainstem.kafka.record_batches import (
     settle,
 )
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
-from mainstem.kafka.topics import require_topics
+from mainstem.kafka.topics import FoundTopic, require_topics
 from mainstem.outbox import Change, OldKey, Outbox, Refused, Told
 from mainstem.publisher.encoding import EVENT_NAMESPACE, MAX_EVENT_BYTES, Encoder, instant
-from mainstem.publisher.marking import NOTHING, as_sent, prove_latest
+from mainstem.publisher.marking import NOTHING, as_sent, made_anew, prove_latest
 from mainstem.publisher.patience import Patience
 from mainstem.publisher.published import Published
 from schemas.errors import MainstemError, OperatorError, TemporaryError
@@ -46,6 +47,9 @@ TOLD_AT_ONCE = 100
 PAGE = 8000
 """Rows read, sent and marked at once."""
 ATTEMPTS = 6
+RIGHT_ATTEMPTS, RIGHT_PAUSE = 30, 0.1
+"""Whoever has the right to publish for longer is another publisher."""
+T = TypeVar("T")
 
 
 class StopSignal(Protocol):
@@ -71,8 +75,10 @@ class Publisher:
         sleep: Callable[[float], Any] = time.sleep,
         progress: Callable[[int], Any] = lambda events: None,
         notice: Callable[[str], Any] = lambda sentence: None,
+        anew: bool = False,
         **client_options: Any,
     ) -> None:
+        """`anew`: the brokers may have lost what was published; whoever says so tells it again."""
         self._settings = as_settings(reach)
         self._network = network
         self._store = store
@@ -89,6 +95,8 @@ class Publisher:
         self._producer: KafkaProducer | None = None
         self._encoder: Encoder | None = None
         self._has_marks = self._proven = False
+        self._anew = anew
+        self._outcomes = FoundTopic(0)
         self._marked = NOTHING
 
     def __enter__(self) -> "Publisher":
@@ -102,13 +110,13 @@ class Publisher:
 
     def publish(self) -> Published:
         """Send all that is pending. Raises TemporaryError when the broker stays away or another publisher has the site."""
-        with self._store.publishing(self._site):
+        with self.right():
             return self._drain()
 
     def follow(self, stop: StopSignal, *, idle: float = 0.2) -> Published:
         """Publish what another process stores until `stop` is set, then drain."""
         total = Published()
-        with self._store.publishing(self._site):
+        with self.right():
             while True:
                 last = stop.is_set()
                 done = self._drain()
@@ -117,6 +125,68 @@ class Publisher:
                     return total
                 if not done.events:
                     stop.wait(idle)
+
+    @contextmanager
+    def right(self) -> Iterator[None]:
+        """The right to publish, while the context lasts; who replays has it a moment at a time. Raises TemporaryError."""
+        with ExitStack() as stack:
+            for left in range(RIGHT_ATTEMPTS, -1, -1):
+                try:
+                    stack.enter_context(self._store.publishing(self._site))
+                    break
+                except TemporaryError:
+                    if not left:
+                        raise
+                    self._sleep(RIGHT_PAUSE)
+            yield
+
+    def resend(self, rows: Sequence[Change], epoch: int, topic: str = "") -> int:
+        """Send changes of one epoch again, as they were, to the outcome topic or another of as many partitions. Returns how many the
+        brokers have. Whoever sends to the outcome topic has the right to publish, and read the rows under it."""
+
+        def send() -> int:
+            producer = self._connected()
+            self._prove()
+            encoder = Encoder(
+                self._network,
+                self._site,
+                self._software,
+                topic=topic or outcome_topic(self._network),
+                partitions=self._outcomes.partitions,
+                epoch=epoch,
+                replay=True,
+            )
+            encoded = encoder.encode(rows)
+            for sent in self._send(producer, encoded.batches):
+                self._patience.wait_for(sent)
+            return len(rows) - len(encoded.refused)
+
+        sent = self._again_after_errors(send)
+        self._progress(sent)
+        return sent
+
+    def outcomes_made_anew(self) -> tuple[bool, str]:
+        """Whether the outcome topic is another than what was published to, and the brokers' name of it. Raises OperatorError where this
+        state is an older one."""
+
+        def look() -> bool:
+            self._connected()
+            self._prove()
+            return self._is_anew
+
+        return self._again_after_errors(look), self._outcomes.identity
+
+    @property
+    def _is_anew(self) -> bool:
+        return self._store.marked_topic(self._site) not in ("", self._outcomes.identity)
+
+    def tell_mark(self) -> None:
+        """The network is told again how far this state has come: all that it published is there."""
+        mark = self._store.marked(self._site)
+        if self._has_marks and mark.number:
+            self._store.mark(self._site, mark, self._outcomes.identity)
+            sent = SentRecords([self._connected().send(**as_sent(self._network, self._site, mark))])
+            self._patience.wait_for(sent)
 
     @property
     def is_connected(self) -> bool:
@@ -165,14 +235,16 @@ class Publisher:
         }
 
     def _sweep_again_after_errors(self) -> Published:
-        done = Published()
+        tally = _Tally()
+        self._again_after_errors(lambda: self._sweep(tally))
+        return tally.published
+
+    def _again_after_errors(self, attempted: Callable[[], T]) -> T:
+        """What an attempt gives; after an error of Kafka's or one that passes, by a new producer."""
         for attempt in range(1, self._attempts + 1):
-            tally = _Tally()
             try:
-                self._sweep(tally)
-                return done.plus(tally.published)
+                return attempted()
             except (KafkaError, TemporaryError) as exc:
-                done = done.plus(tally.published)
                 never_connected = self._producer is None and attempt == 1
                 self.discard()
                 problem = exc if isinstance(exc, MainstemError) else explain(self._settings, exc)
@@ -219,17 +291,21 @@ class Publisher:
 
     def _mark(self, producer: KafkaProducer, mark: Mark) -> None:
         """Tells the network how far this state has come, before it is told what changed; where the network has a topic for that."""
-        if not self._proven:  # once: nobody else publishes meanwhile
-            self._prove_latest()
+        self._prove()
         if self._has_marks and mark > self._store.marked(self._site):
-            self._store.mark(self._site, mark)
+            self._store.mark(self._site, mark, self._outcomes.identity)
         if self._has_marks and mark > self._marked:
             self._patience.wait_for(SentRecords([producer.send(**as_sent(self._network, self._site, mark))]))
             self._marked = mark
 
-    def _prove_latest(self) -> None:
+    def _prove(self) -> None:
+        """Once: nobody else publishes meanwhile."""
+        if self._proven:
+            return
         if self._has_marks:
             prove_latest(self._settings, self._network, self._site, self._store)
+            if self._is_anew and not self._anew:
+                raise made_anew(self._site, outcome_topic(self._network))
         else:
             log.warning("no topic of the sites", site=self._site, fix="mainstem topics create")
             absent = f"there is no topic {site_topic(self._network)}: a state from a backup would not be noticed"
@@ -250,8 +326,8 @@ class Publisher:
         if self._producer is None:
             self._patience.before_connecting()
             topic = outcome_topic(self._network)
-            partitions = self._proven_partitions()
-            self._has_marks = site_topic(self._network) in partitions
+            found = self._proven_topics()
+            self._has_marks, self._outcomes = site_topic(self._network) in found, found[topic]
             with kafka_errors(self._settings):
                 self._producer = KafkaProducer(
                     **{
@@ -274,27 +350,25 @@ class Publisher:
                     }
                 )
                 settle(self._producer)
-                introduce(
-                    self._producer, partitions
-                )  # batches are handed over behind its back: it must know their leaders
+                introduce(self._producer, found)  # batches are handed over behind its back: it must know their leaders
             self._encoder = Encoder(
                 self._network,
                 self._site,
                 self._software,
                 topic=topic,
-                partitions=partitions[topic],
+                partitions=self._outcomes.partitions,
                 epoch=self._store.epoch,
             )
         return self._producer
 
-    def _proven_partitions(self) -> dict[str, int]:
-        """Each topic's partitions, if all are as they must be and outcomes' as it was: subjects keep theirs for ever."""
+    def _proven_topics(self) -> dict[str, FoundTopic]:
+        """The topics, if all are as they must be and outcomes' as it was: subjects keep theirs for ever."""
         found = require_topics(self._settings, self._network)
         topic = outcome_topic(self._network)
-        known = self._store.partitions(topic, found[topic])
-        if found[topic] != known:
+        known = self._store.partitions(topic, found[topic].partitions)
+        if found[topic].partitions != known:
             raise OperatorError(
-                f"{topic} has {found[topic]} partitions; this site published to {known}",
+                f"{topic} has {found[topic].partitions} partitions; this site published to {known}",
                 "Nothing was sent: subjects would change partition and lose their order. Make the topic anew with "
                 f"--partitions {known}, or use a new network name.",
             )
@@ -314,6 +388,7 @@ def publisher_of(
     *,
     progress: Callable[[int], Any] = lambda events: None,
     notice: Callable[[str], Any] = lambda sentence: None,
+    anew: bool = False,
 ) -> Publisher:
     """A site's publisher on the configured brokers. `progress` is told how many more events arrived, `notice` why nothing does."""
     kafka = settings.kafka_settings()
@@ -328,6 +403,7 @@ def publisher_of(
         software=__version__,
         progress=progress,
         notice=notice,
+        anew=anew,
     )
 
 

@@ -22,6 +22,7 @@ from mainstem.state.findings import Findings
 from mainstem.state.gaps import Gaps
 from mainstem.state.lending import Lending
 from mainstem.state.loads import Load, Loads, LoadStatus, Plan
+from mainstem.state.mending import Above, AsPublished, Epochs, Mending, ReplayPlace, Wanted
 from mainstem.state.outbox import StoredOutbox
 from mainstem.state.quality import Quality
 from mainstem.state.quarantine import Quarantine
@@ -33,9 +34,12 @@ from mainstem.state.watermarks import Watermarks
 
 __all__ = [
     "REPLACED",
+    "Above",
     "Alias",
+    "AsPublished",
     "Batch",
     "Current",
+    "Epochs",
     "Followed",
     "Load",
     "LoadStatus",
@@ -43,9 +47,11 @@ __all__ = [
     "Place",
     "Plan",
     "Quarantined",
+    "ReplayPlace",
     "Saved",
     "SiteType",
     "State",
+    "Wanted",
 ]
 
 
@@ -58,6 +64,7 @@ class State:
         self.loads = Loads(database)
         self.records = Records(database, batches)
         self.outbox = StoredOutbox(database, batches)
+        self.mending = Mending(database, batches)
         self.subjects = Subjects(database)
         self.references = References(database)
         self.lending = Lending(database, batches)

@@ -1,10 +1,11 @@
 """Flags that checks gave to records, as they join those of mapping in what is published."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from msgspec.json import encode
 from sqlalchemy import Connection, select
 
+from mainstem.outbox import Change
 from mainstem.state import tables
 
 _AT_ONCE = 500
@@ -22,6 +23,14 @@ def flags_of(connection: Connection, site: str, records: Collection[bytes]) -> d
         wanted = select(row.record, row.flags).where(row.site == site, row.record.in_(ids[start : start + _AT_ONCE]))
         found |= {record: tuple(flags) for record, flags in connection.execute(wanted)}
     return found
+
+
+def flagged(change: Change, found: Mapping[bytes, Flags]) -> Change:
+    """A change with what was found of its record."""
+    flags = found.get(change.id)
+    if flags is None or change.content is None:
+        return change
+    return change._replace(provenance=with_flags(change.provenance, flags))
 
 
 def with_flags(provenance: bytes, flags: Flags) -> bytes:

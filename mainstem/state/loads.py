@@ -13,7 +13,8 @@ from mainstem.database import Database
 from mainstem.state import figures, gaps, quarantine, tables, watermarks
 from mainstem.state.batch import Place
 from mainstem.state.notes import noted
-from mainstem.state.outbox import refused_by_reason, tell
+from mainstem.state.outbox import refused_by_reason
+from mainstem.state.telling import ended_as, tell_load
 from schemas.errors import MainstemError, OperatorError
 from schemas.loads import Gap, LoadEvent, LoadEventType, LoadQuality, LoadReport, Mode, TypeCounts
 from schemas.outcomes import families
@@ -111,7 +112,7 @@ class Loads:
             )
             load = load_of(connection, load_id)
             event = LoadEvent(load=load_id, site=site, event=LoadEventType.STARTED, mode=mode, started=started)
-            _tell(connection, event, started)
+            tell_load(connection, event, started)
             return load
 
     def open(self, site: str) -> Load | None:
@@ -148,6 +149,24 @@ class Loads:
         with self._database.read() as connection:
             found = connection.execute(_LOAD.where(tables.load.c.site == site).order_by(*newest).limit(limit))
             return [_as_load(row) for row in found]
+
+    def retell(self, site: str, since: datetime) -> int:
+        """Loads that ended since, and one that runs, are told once more, each as it was, in their order; returns how many."""
+        row = tables.load.c
+        query = _LOAD.where(row.site == site, row.started >= since, row.status != "abandoned").order_by(
+            row.started, row.id
+        )
+        with self._database.write() as connection:
+            found = [_as_load(each) for each in connection.execute(query)]
+            for load in found:
+                if load.ended is not None and load.report is not None:
+                    tell_load(connection, ended_as(load.report, load.started, load.ended), load.ended)
+                else:
+                    event = LoadEvent(
+                        load=load.id, site=site, event=LoadEventType.STARTED, mode=load.mode, started=load.started
+                    )
+                    tell_load(connection, event, load.started)
+        return len(found)
 
     def record_pulled(self, load_id: str, pulled: Mapping[str, Pulled]) -> None:
         """What was pulled by some units (a resource type, or `export`); it replaces that of an earlier attempt."""
@@ -322,7 +341,7 @@ class Loads:
         if status != "abandoned":
             ending["report"] = report.model_dump(mode="json")
         connection.execute(update(row).where(row.c.id == load.id).values(ending))
-        _tell_ended(connection, load, report, ended, error)
+        tell_load(connection, ended_as(report, load.started, ended, error), ended)
 
 
 _PUBLISHED = (
@@ -457,31 +476,3 @@ def _reported(
         unjudged=dict(missing.unjudged),
         quality=missing.quality,
     )
-
-
-def _tell_ended(connection: Connection, load: Load, report: LoadReport, ended: datetime, error: str | None) -> None:
-    said = LoadEvent(
-        load=load.id,
-        site=load.site,
-        event=LoadEventType.FAILED if report.status == "failed" else LoadEventType.COMPLETED,
-        mode=load.mode,
-        started=load.started,
-        ended=ended,
-        types={name: counts.model_copy(update={"unmapped": {}}) for name, counts in report.types.items()},
-        watermarks=report.watermarks,
-        gaps=report.gaps,
-        accepted=report.accepted,
-        status=report.status,
-        published=report.published,
-        replay=report.replay,
-        refused=report.refused,
-        error=error,
-        quality=report.quality,
-    )
-    _tell(connection, said, ended)
-
-
-def _tell(connection: Connection, event: LoadEvent, at: datetime) -> None:
-    """Puts what happened to a load among the events to be sent."""
-    value = event.model_dump_json(exclude_none=True).encode()
-    tell(connection, event.site, "load", event.load, event.event, at, value)

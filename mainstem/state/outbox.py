@@ -1,6 +1,6 @@
 """What waits to be published, kept by the state: changes, old keys, refused changes, events to be told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
@@ -10,7 +10,8 @@ from mainstem.database import Database
 from mainstem.outbox import Change, OldKey, Refused, Told
 from mainstem.state import tables
 from mainstem.state.batches import Batches
-from mainstem.state.flags import flags_of, with_flags
+from mainstem.state.flags import flagged, flags_of
+from mainstem.state.mending import begin_epoch
 from mainstem.state.moments import moment_of
 from schemas.published import Mark
 
@@ -40,8 +41,10 @@ class StoredOutbox:
     def raise_epoch(self, to: int = 0) -> int:
         """After a restore from a backup: the new epoch, one above the last, or `to` where that is higher."""
         with self._database.write() as connection:
-            new = max(to, connection.execute(select(tables.mainstem.c.epoch)).scalar_one() + 1)
+            before = connection.execute(select(tables.mainstem.c.epoch)).scalar_one()
+            new = max(to, before + 1)
             connection.execute(update(tables.mainstem).values(epoch=new))
+            begin_epoch(connection, new, before)
             self._epoch = connection.execute(select(tables.mainstem.c.epoch)).scalar_one()
         return self._epoch
 
@@ -55,7 +58,7 @@ class StoredOutbox:
             found = flags_of(connection, site, [row[1] for row in rows])
         moments = {changed: moment_of(changed) for changed in {row[-1] for row in rows}}
         changes = [Change._make((*row[:-2], bool(row[-2]), moments[row[-1]])) for row in rows]
-        return [_flagged(change, found) for change in changes] if found else changes
+        return [flagged(change, found) for change in changes] if found else changes
 
     def pending_count(self, site: str) -> tuple[int, datetime | None]:
         """How many changes wait, and since when the oldest does."""
@@ -116,10 +119,16 @@ class StoredOutbox:
         known = Mark(0, 0) if found is None else Mark(*found)
         return known if known.epoch >= self.epoch else Mark(self.epoch, known.number)
 
-    def mark(self, site: str, mark: Mark) -> None:
+    def marked_topic(self, site: str) -> str:
+        """See Outbox."""
+        row = tables.told_mark.c
+        with self._database.read() as connection:
+            return connection.execute(select(row.topic).where(row.site == site)).scalar() or ""
+
+    def mark(self, site: str, mark: Mark, topic: str) -> None:
         """See Outbox."""
         with self._database.write() as connection:
-            connection.execute(_MARK, {"site": site, "epoch": mark.epoch, "number": mark.number})
+            connection.execute(_MARK, {"site": site, "epoch": mark.epoch, "number": mark.number, "topic": topic})
 
     def partitions(self, topic: str, found: int) -> int:
         """See Outbox."""
@@ -139,13 +148,6 @@ class StoredOutbox:
         return self._database.holding(f"publishing-{site}", f"publishing {site}")
 
 
-def _flagged(change: Change, found: Mapping[bytes, tuple[str, ...]]) -> Change:
-    flags = found.get(change.id)
-    if flags is None or change.content is None:
-        return change
-    return change._replace(provenance=with_flags(change.provenance, flags))
-
-
 def tell(connection: Connection, site: str, kind: str, name: str, event: str, at: datetime, value: bytes) -> None:
     """Puts an event among those to be sent, in the transaction that makes it true."""
     connection.execute(insert(tables.told).values(site=site, kind=kind, name=name, event=event, at=at, value=value))
@@ -159,8 +161,8 @@ def refused_by_reason(connection: Connection, site: str) -> dict[str, int]:
 
 
 _MARK = text(
-    "INSERT INTO told_mark (site, epoch, number) VALUES (:site, :epoch, :number)"
-    " ON CONFLICT (site) DO UPDATE SET epoch = excluded.epoch, number = excluded.number"
+    "INSERT INTO told_mark (site, epoch, number, topic) VALUES (:site, :epoch, :number, :topic)"
+    " ON CONFLICT (site) DO UPDATE SET epoch = excluded.epoch, number = excluded.number, topic = excluded.topic"
 )
 _REMEMBER = text("INSERT INTO topic (name, partitions) VALUES (:name, :partitions) ON CONFLICT (name) DO NOTHING")
 _REFUSE = text(

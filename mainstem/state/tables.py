@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0010"
+HEAD = "0011"
 """The migration these tables are at; a test keeps it in step with mainstem/state/migrations."""
 
 
@@ -305,8 +305,31 @@ told_mark = Table(
     Column("site", String(31), primary_key=True),
     Column("epoch", Integer, nullable=False),
     Column("number", BigInteger, nullable=False),
+    Column("topic", String, comment="The brokers' name of the outcome topic it was published to; null: not known."),
     comment="The last change that may have been published, told to the network before it was. A state that knows of less than the "
     "network was restored from a backup.",
+)
+
+epoch_began = Table(
+    "epoch_began",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("before", Integer, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    comment="Where an epoch began: changes with numbers up to this one were published in the epoch before.",
+)
+
+replay = Table(
+    "replay",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("asked", String, primary_key=True),
+    Column("after", BigInteger, nullable=False),
+    Column("upto", BigInteger, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Column("started", Instant, nullable=False),
+    comment="Replays under way: what was asked for, up to which change it has come, and where it ends.",
 )
 
 alias = Table(

@@ -38,7 +38,7 @@ class Returned(NamedTuple):
 def returned(kafka: KafkaSettings, network: str, site: str) -> Returned:
     """Reads the topic from its beginning. Raises OperatorError or TemporaryError where it cannot be read."""
     topic = feedback_topic(network)
-    partitions = require_topics(kafka, network, [topic])[topic]
+    partitions = require_topics(kafka, network, [topic])[topic].partitions
     values: list[bytes | None] = []
     for number in range(partitions):
         with reading(kafka, TopicPartition(topic, number), name="mainstem-feedback-pull") as records:

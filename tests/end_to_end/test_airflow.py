@@ -23,6 +23,7 @@ pytestmark = pytest.mark.airflow
 RUN_DAG = """
 import json, runpy, sys
 from datetime import timedelta
+from airflow.models.asset import AssetEvent
 from airflow.models.dagrun import DagRun
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
@@ -39,6 +40,8 @@ with create_session() as session:
         "failed": sorted(t.task_id for t in tasks if t.state == "failed"),
         "open": sorted(t.task_id for t in tasks if t.end_date is None and t.state != "upstream_failed"),
         "tries": {t.task_id: t.try_number for t in tasks},
+        "announced": [[event.asset.uri, event.extra] for event in session.query(AssetEvent).filter(
+            AssetEvent.source_run_id == run.run_id, AssetEvent.source_dag_id == run.dag_id)],
     }))
 """
 
@@ -114,6 +117,9 @@ def test_airflow_and_the_command_line_publish_the_same_events(lhn: Network, airf
     assert len(by_airflow) == 3 * RECORDS_A_CHILD
     assert result["note"].startswith("west: load ")
     assert "Watermark: complete up to " in result["note"]
+    ((asset, told_with_it),) = result["announced"]
+    assert asset == f"kafka://{lhn.settings.kafka}/{lhn.settings.network}.outcome.v1"
+    assert told_with_it["published"] == 3 * RECORDS_A_CHILD
 
     other = Network(
         lhn.folder,

@@ -153,7 +153,9 @@ def test_consumer_reads_a_topic_made_anew_from_its_start(kafka_stream, outbox, o
         admin.delete_topics([f"{kafka_stream.network}.outcome.v1"])
     wait_for_topics_created_again(kafka_stream)
     observe(outbox, 1, "9.9", subject=1)
-    kafka_stream.publish(outbox)
+    with pytest.raises(OperatorError, match="made anew"):
+        kafka_stream.publish(outbox)
+    kafka_stream.publish(outbox, anew=True)
 
     with kafka_stream.consumer(sqlite_engine, latest) as consumer:
         assert consumer.run_until_caught_up(timeout=30) == 1

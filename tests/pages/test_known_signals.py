@@ -13,7 +13,7 @@ FOLLOW = {"ibd": ("ibd1", "ibd3"), "t1d": ("t1d1", "t1d1h", "t1d1m")}
 """Measures that a clinic's outcome decides."""
 TOLD = ("ibd1", "t1d1", "cf1")
 QUICKLY = [pytest.param(slug, id=slug) for slug in TOLD]
-THE_REST = [pytest.param(slug, id=slug, marks=pytest.mark.slow) for slug in measures() if slug not in TOLD]
+THE_REST = [pytest.param(slug, id=slug, marks=pytest.mark.large) for slug in measures() if slug not in TOLD]
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ def address(known_copy: Engine, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.browser
-@pytest.mark.slow
+@pytest.mark.large
 def test_pages_are_drawn_whole_at_every_width(address: str, tmp_path: Path) -> None:
     """Nothing wider than the screen; each chart is there, with scripts drawn, without them as a picture."""
     if CHROMIUM is None:

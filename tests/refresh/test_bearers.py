@@ -1,4 +1,4 @@
-"""A reference by UUID names a Patient that is here: landed tonight, or held since an earlier night; else nobody."""
+"""A reference by UUID, or to a zero, names a Patient that is here: landed tonight, or held since an earlier night; else nobody."""
 
 import json
 from pathlib import Path
@@ -56,3 +56,14 @@ def test_a_site_that_reads_no_patients_has_nobody_to_ask(lhn: Network, tmp_path:
     deliver(folder, weight(HERE))
     site = lhn.files_site("west", folder, types=["Observation"])
     assert lhn.refresh(site).types["Observation"].recorded == 1
+
+
+def test_a_zero_is_somebody_where_a_patient_bears_it(lhn: Network, tmp_path: Path) -> None:
+    """Numbers may begin with it; else it is what a database holds where it has nobody, and many patients' facts meet in it."""
+    folder, zero = tmp_path / "west", weight(HERE) | {"subject": {"reference": "Patient/0"}}
+    deliver(folder, zero, patient("1"))
+    site = lhn.files_site("west", folder, types=["Observation", "Patient"])
+    assert lhn.refresh(site).types["Observation"].skipped == {"missing-subject": 1}
+    deliver(folder, zero, patient("1"), patient("0"))
+    counts = lhn.refresh(site).types["Observation"]
+    assert (counts.recorded, counts.skipped) == (1, {})

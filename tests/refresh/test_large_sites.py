@@ -11,7 +11,7 @@ from hospital_with_faults import FaultyHospital
 
 from mainstem.refresh import Refresh, derive, map_types, plan, pull_units
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.large, pytest.mark.timeout(1200)]
 
 RESOURCES = 100_000
 FILES = 20_000

@@ -130,12 +130,12 @@ def test_each_principal_may_do_its_own_work_and_nothing_else(guarded: Guarded) -
     shown = CliRunner().invoke(app, ["topics", "acls", "--json"], env=environment)
     who = {(row["principal"], row["operation"], row["resource"]) for row in json.loads(shown.stdout)}
     assert ("User:publisher", "WRITE", f"TOPIC {outcome}") in who
-    assert ("User:registry", "READ", "GROUP registry") in who
+    assert ("User:registry", "READ", "GROUP lhn.registry") in who
     assert ("User:registry", "WRITE", f"TOPIC {outcome}") not in who
     assert may_write(user("publisher"), outcome)
     assert not may_write(user("publisher"), letters)
-    assert not may_read(user("publisher"), outcome, "registry")
-    assert may_read(user("registry"), outcome, "registry")
+    assert not may_read(user("publisher"), outcome, "lhn.registry")
+    assert may_read(user("registry"), outcome, "lhn.registry")
     assert not may_read(user("registry"), outcome, "another")
     assert not may_write(user("registry"), outcome)
     assert may_write(user("registry"), letters)

@@ -197,6 +197,7 @@ def _prepare(points: _Points, place: Place) -> None:
     from connectors.formats import gzip
     from connectors.landing import Landing, LandingZone, Quarantine
     from mainstem.database import Database
+    from mainstem.kafka.topics import FoundTopic
     from mainstem.publisher import patience, publisher
 
     mapping, telling = (import_module(f"mainstem.refresh.{name}") for name in ("map", "telling"))
@@ -206,7 +207,10 @@ def _prepare(points: _Points, place: Place) -> None:
     publisher.KafkaProducer = partial(_Producer, points, place)
     publisher.settle = lambda _producer: None
     publisher.road = lambda **_: _Road()
-    publisher.require_topics = lambda _reach, network: {f"{network}.outcome.v1": 3, f"{network}.load.v1": 1}
+    publisher.require_topics = lambda _reach, network: {
+        f"{network}.outcome.v1": FoundTopic(3),
+        f"{network}.load.v1": FoundTopic(1),
+    }
     telling.unreachable = patience.unreachable = lambda _reach: None
     Database.write = _stopping_write(points, Database.write)  # type: ignore[method-assign]
     points.around(Landing, "save_cursor")

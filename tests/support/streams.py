@@ -34,7 +34,7 @@ class MemoryOutbox:
         self.events: list[Told] = []
         self.counts: dict[str, int] = {}
         self.locked = False
-        self.known = Mark(0, 0)
+        self.known, self.known_topic = Mark(0, 0), ""
         self._numbers = itertools.count(1)
         self.now = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
 
@@ -91,8 +91,11 @@ class MemoryOutbox:
     def marked(self, site: str) -> Mark:
         return max(self.known, Mark(self.epoch, self.known.number))
 
-    def mark(self, site: str, mark: Mark) -> None:
-        self.known = mark
+    def marked_topic(self, site: str) -> str:
+        return self.known_topic
+
+    def mark(self, site: str, mark: Mark, topic: str) -> None:
+        self.known, self.known_topic = mark, topic
 
     def tell(self, event: LoadEvent) -> None:
         """An event of a load that waits."""

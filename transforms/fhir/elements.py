@@ -183,6 +183,8 @@ def plain(number: str | Decimal) -> Raw:
 
 NOTHING_WRITTEN = r"(?i:undefined|null|none|nil|nan|unknown|na|tbd|-1|0{8}-0{4}-0{4}-0{4}-0{12})"
 """What programs write for an id that they do not have."""
+ZEROS = r"0+"
+"""An id that stands for a missing one in some databases and is somebody's in others."""
 _ID = re.compile(rf"(?!{NOTHING_WRITTEN}$)[^/?#:\s{{}}\[\]<>$%]{{1,128}}")
 _NOBODY = re.compile(rf"{NOTHING_WRITTEN}|#.*|(?:urn:)?resource:[0-9]+|.*[{{}}\[\]<>$].*")
 _UUID = re.compile(r"urn:uuid:([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})")

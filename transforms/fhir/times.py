@@ -5,8 +5,12 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 _DATE = re.compile(r"(?!0000)\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?", re.ASCII)
-_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2})(:\d{2})?(\.\d{1,12})?(Z|z|[+-]\d{2}:?\d{2})?", re.ASCII)
-_USUAL = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
+OFFSET = r"[+-](?:(?:0[0-9]|1[0-3]):?[0-5][0-9]|14:?00)"
+"""No clock on earth, and no time of FHIR's, is farther from UTC than 14 hours: what says so says no time."""
+_TIME = re.compile(
+    rf"(\d{{4}}-\d{{2}}-\d{{2}})[Tt](\d{{2}}:\d{{2}})(:\d{{2}})?(\.\d{{1,12}})?(Z|z|{OFFSET})?", re.ASCII
+)
+_USUAL = re.compile(rf"\d{{4}}-\d{{2}}-\d{{2}}T\d{{2}}:\d{{2}}:\d{{2}}(\.\d+)?(Z|(?=.{{6}}$){OFFSET})?", re.ASCII)
 _MIDNIGHT_UTC = re.compile(r"(.{10})T00:00:00(\.0+)?(Z|[+-]00:00)")
 FILLERS = frozenset({"0001", "1753", "1899", "1900", "9999"})
 """Years that databases and spreadsheets put where there is no time; nobody lives who was born in them."""

@@ -29,6 +29,7 @@ from transforms.rules.concepts import (
     usable_codings,
 )
 from transforms.rules.declaring import NOTHING, Found, Rule
+from transforms.rules.refusals import understood
 from transforms.rules.setting import Setting
 from transforms.rules.texts import word_code
 
@@ -135,13 +136,13 @@ def one_of(
         if not said.isdisjoint(undone):
             raise Unusable(Reason.NOT_A_FACT)
         code = next((code for code in allowed if code in said), None)
-        if code is None and any(given):
+        if code is None and (any(given) or (modifier and _otherwise_said(raw))):
             if unclear is None:
-                raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD if modifier else Reason.INVALID_FIELD)
+                raise Unusable(Reason.INVALID_FIELD)
             return Found({name: unclear}, dropped=("",))
         return Found({name: code}, repaired=in_words or code not in given) if code else NOTHING
 
-    return Rule((name,), read)
+    return understood(Rule((name,), read)) if modifier else Rule((name,), read)
 
 
 _WRONGED = dict.fromkeys(
@@ -161,6 +162,14 @@ def _said(raw: bytes) -> tuple[list[str], bool, str]:
         return codes, False, text
     words = [text] if text else _displays(raw)
     return words or [""], True, text or " ".join(words)
+
+
+def _otherwise_said(raw: bytes) -> bool:
+    """Whether something stands in it, and nothing that a concept has: `{"value": "entered-in-error"}`."""
+    return raw[:1] in (b"{", b"[") and b'"' in raw and not _CONCEPTS.search(raw)
+
+
+_CONCEPTS = re.compile(rb'"(?:coding|text|code|display|extension)"')
 
 
 class _Shown(Struct, gc=False):

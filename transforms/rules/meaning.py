@@ -21,6 +21,7 @@ from transforms.mapped import WHOLE
 from transforms.privacy.pseudonyms import hexadecimal
 from transforms.rules.concepts import concept_of
 from transforms.rules.declaring import NOTHING, Found, Rule
+from transforms.rules.refusals import understood
 from transforms.rules.setting import Setting
 
 
@@ -30,10 +31,10 @@ def noted_if_false(flag: str) -> Rule:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         said = text_of(decode(raw, Scalar)).lower()
         if said not in ("true", "false", ""):
-            raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD)
+            raise Unusable(Reason.INVALID_FIELD)
         return Found(flags=(flag,)) if said == "false" else NOTHING
 
-    return Rule((), read)
+    return understood(Rule((), read))
 
 
 def noted_links(flag: str) -> Rule:

@@ -17,6 +17,7 @@ from transforms.fhir.elements import (
     text_of,
 )
 from transforms.rules.declaring import NOTHING, Found, Rule
+from transforms.rules.refusals import understood
 from transforms.rules.setting import Setting
 from transforms.rules.short_cuts import quantity_cut, reference_range_cut
 from transforms.rules.units import Manner, in_unit, manner_of, meant_unit, number_in, unit_row
@@ -172,10 +173,10 @@ def boolean(name: str, *, as_code: bool = False, modifier: bool = False) -> Rule
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         said = text_of(decode(raw, Scalar)).lower()
         if said not in ("true", "false", ""):
-            raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD if modifier else Reason.INVALID_FIELD)
+            raise Unusable(Reason.INVALID_FIELD)
         return Found({name: said if as_code else said == "true"}) if said else NOTHING
 
-    return Rule((name,), read)
+    return understood(Rule((name,), read)) if modifier else Rule((name,), read)
 
 
 _COMPARATORS = frozenset({"<", "<=", ">=", ">"})

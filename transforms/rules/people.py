@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 from schemas.problems import Reason
 from transforms.codes.systems import BCP47, NULL_FLAVOR, repaired_system
 from transforms.fhir.elements import (
+    ZEROS,
     CodeableConcept,
     Coding,
     Period,
@@ -32,6 +33,8 @@ from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
 from transforms.rules.short_cuts import patient_cut, the_patient_cut
 
+_ZEROS = re.compile(ZEROS)
+
 
 def patient() -> Rule:
     """Reference to a Patient → the subject's pseudonym. What names nobody is about nobody."""
@@ -49,14 +52,17 @@ def patient() -> Rule:
 
 
 def _borne(reference: Reference | None, setting: Setting) -> str | None:
-    """The id of the Patient that a Reference names. A `urn:` may be of another's Bundle: a Patient here must bear it."""
+    """The id of the Patient that a Reference names. A `urn:` may be of another's Bundle, `Patient/0` what a database holds
+    where it has nobody: a Patient here must bear it. Where nobody knows who is here, a UUID is believed, a zero is not.
+    """
     named = reference_id(reference, "Patient")
-    if (
-        named is None
-        or setting.bears is None
-        or not ((reference and reference.reference) or "").strip().startswith("urn:")
-    ):
+    if named is None or reference is None:
+        return None
+    is_zero = _ZEROS.fullmatch(named) is not None
+    if not is_zero and not (reference.reference or "").strip().startswith("urn:"):
         return named
+    if setting.bears is None:
+        return None if is_zero else named
     return named if setting.bears(setting.pseudonyms.ref("Patient", named)) else None
 
 
@@ -136,8 +142,11 @@ def us_core(*, race: str, ethnicity: str, birth_sex: str, gender_identity: str) 
                 continue
             name, told = reader
             try:
-                found[name] += [value for value in told(extension, setting) if value not in found[name]]
+                values = told(extension, setting)
             except Unusable:
+                values = [None]
+            found[name] += [value for value in values if value is not None and value not in found[name]]
+            if None in values:
                 dropped.append(_url(extension).rpartition("/")[2])
         single = {name: min(found[name], default=None) for name in (ethnicity, birth_sex)}
         several = {race: sorted(found[race]), gender_identity: found[gender_identity]}
@@ -148,7 +157,7 @@ def us_core(*, race: str, ethnicity: str, birth_sex: str, gender_identity: str) 
 
 def _categories(extension: _Extension, setting: Setting) -> list[Any]:
     parts = [part for part in extension.inner("ombCategory") if part.valueCoding is not None]
-    return [code for part in parts for code in _category(decode(bytes(part.valueCoding), Coding))]
+    return [_category(decode(bytes(part.valueCoding), Coding)) for part in parts]
 
 
 def _birth_sex(extension: _Extension, setting: Setting) -> list[Any]:
@@ -168,15 +177,17 @@ def _url(extension: _Extension | None) -> str:
     return text_of(extension.url) if extension is not None else ""
 
 
-def _category(coding: Coding) -> list[str]:
+def _category(coding: Coding) -> str | None:
+    """The code of a category; None for what is none."""
     code = text_of(coding.code)
     if repaired_system(coding.system) == NULL_FLAVOR or code in UNKNOWN:
-        return [null_flavour_of([code])]
-    return [code] if _CDC_CODE.fullmatch(code) else []
+        return null_flavour_of([code])
+    return code if _CDC_CODE.fullmatch(code) else None
 
 
 class _Address(Struct, gc=False):
     use: str | None = None
+    state: Scalar = None
     country: Scalar = None
     postalCode: Scalar = None
     period: Period | None = None
@@ -192,12 +203,131 @@ class _Address(Struct, gc=False):
         country = text_of(self.country).upper().replace(".", "")
         return bool(country) and country not in _WITH_ZIPS
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it names no country, and a state that none with ZIP codes is: five digits are a postcode in Berlin, too."""
+        state = " ".join(text_of(self.state).upper().replace(".", "").split()).removeprefix("US-")
+        return bool(state) and not text_of(self.country) and state not in _STATES
+
 
 _ZIP = re.compile(r"((?!00000|99999)[0-9]{5})(-?[0-9]{4})?")
 _WITH_ZIPS = frozenset(
     {"US", "USA", "840", "UNITED STATES", "UNITED STATES OF AMERICA", "AMERICA", "PR", "PRI", "PUERTO RICO"}
     | {"GU", "GUM", "GUAM", "VI", "VIR", "AS", "ASM", "MP", "MNP"}
 )
+_STATES = frozenset(
+    [
+        "AL",
+        "AK",
+        "AZ",
+        "AR",
+        "CA",
+        "CO",
+        "CT",
+        "DE",
+        "FL",
+        "GA",
+        "HI",
+        "ID",
+        "IL",
+        "IN",
+        "IA",
+        "KS",
+        "KY",
+        "LA",
+        "ME",
+        "MD",
+        "MA",
+        "MI",
+        "MN",
+        "MS",
+        "MO",
+        "MT",
+        "NE",
+        "NV",
+        "NH",
+        "NJ",
+        "NM",
+        "NY",
+        "NC",
+        "ND",
+        "OH",
+        "OK",
+        "OR",
+        "PA",
+        "RI",
+        "SC",
+        "SD",
+        "TN",
+        "TX",
+        "UT",
+        "VT",
+        "VA",
+        "WA",
+        "WV",
+        "WI",
+        "WY",
+        "DC",
+        "AS",
+        "GU",
+        "MP",
+        "PR",
+        "VI",
+        "UM",
+        "FM",
+        "MH",
+        "PW",
+        "AA",
+        "AE",
+        "AP",
+        "ALABAMA",
+        "ALASKA",
+        "ARIZONA",
+        "ARKANSAS",
+        "CALIFORNIA",
+        "COLORADO",
+        "CONNECTICUT",
+        "DELAWARE",
+        "FLORIDA",
+        "GEORGIA",
+        "HAWAII",
+        "IDAHO",
+        "ILLINOIS",
+        "INDIANA",
+        "IOWA",
+        "KANSAS",
+        "KENTUCKY",
+        "LOUISIANA",
+        "MAINE",
+        "MARYLAND",
+        "MASSACHUSETTS",
+        "MICHIGAN",
+        "MINNESOTA",
+        "MISSISSIPPI",
+        "MISSOURI",
+        "MONTANA",
+        "NEBRASKA",
+        "NEVADA",
+        "OHIO",
+        "OKLAHOMA",
+        "OREGON",
+        "PENNSYLVANIA",
+        "TENNESSEE",
+        "TEXAS",
+        "UTAH",
+        "VERMONT",
+        "VIRGINIA",
+        "WASHINGTON",
+        "WISCONSIN",
+        "WYOMING",
+        "GUAM",
+    ]
+) | {
+    *("NEW HAMPSHIRE", "NEW JERSEY", "NEW MEXICO", "NEW YORK", "NORTH CAROLINA", "NORTH DAKOTA", "RHODE ISLAND"),
+    *("SOUTH CAROLINA", "SOUTH DAKOTA", "WEST VIRGINIA", "DISTRICT OF COLUMBIA", "PUERTO RICO", "AMERICAN SAMOA"),
+    *("NORTHERN MARIANA ISLANDS", "VIRGIN ISLANDS", "US VIRGIN ISLANDS"),
+}
+"""States, territories and the military's, by code and name."""
 _USES = ("home", None, "", "temp", "work", "billing")
 """Whose ZIP code is asked first; an `old` one's never."""
 
@@ -216,7 +346,7 @@ def home_zip(name: str) -> Rule:
         home = min(standing, key=lambda address: (_USES.index(address.use), not address.postalCode))
         written = "" if home.foreign else text_of(home.postalCode)
         match = _ZIP.fullmatch(written)
-        if match is None:
+        if match is None or home.elsewhere:
             return Found(dropped=("postalCode",)) if written else NOTHING
         return Found({name: match[1]}, ("zip-of-work",) if home.use in ("work", "billing") else ())
 
@@ -245,6 +375,6 @@ def preferred_language(name: str) -> Rule:
             )
             if tags:
                 return Found({name: tags[0][1]})
-        return NOTHING
+        return Found(dropped=("language",)) if any(entry.language is not None for entry in spoken) else NOTHING
 
     return Rule((name,), read)

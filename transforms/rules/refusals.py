@@ -85,6 +85,20 @@ def unless_listed(rule: Rule, member: str) -> Rule:
     return replace(rule, read=read)
 
 
+def understood(rule: Rule) -> Rule:
+    """A modifying element: one of another shape than FHIR's may say that the rest is not so, and refuses the resource."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        try:
+            return rule.read(raw, companion, setting)
+        except Unusable as fault:
+            if fault.reason is not Reason.INVALID_FIELD:
+                raise
+            raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD) from None
+
+    return replace(rule, read=read)
+
+
 def not_a_fact_if_true() -> Rule:
     """A boolean by which a resource says that something is not to be done, or was not."""
 
@@ -93,10 +107,10 @@ def not_a_fact_if_true() -> Rule:
         if said == "true":
             raise Unusable(Reason.NOT_A_FACT)
         if said not in ("false", ""):
-            raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD)
+            raise Unusable(Reason.INVALID_FIELD)
         return NOTHING
 
-    return Rule((), read)
+    return understood(Rule((), read))
 
 
 def unless_beside(preferred: str, rule: Rule) -> Rule:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from msgspec.json import encode
 
 from transforms.codes.units import UnitRow
-from transforms.fhir.elements import NOTHING_WRITTEN
-from transforms.fhir.times import FILLERS, instant, utc_text
+from transforms.fhir.elements import NOTHING_WRITTEN, ZEROS
+from transforms.fhir.times import FILLERS, OFFSET, instant, utc_text
 from transforms.mapped import WHOLE
 from transforms.rules.setting import Setting
 from transforms.rules.units import LONGEST_COMPANION, MANNERS, plain_manner
@@ -31,7 +31,8 @@ _SECONDS = frozenset(b":%02d" % second for second in range(60))
 _DAYS = 16_384
 _MICROSECOND = timedelta(microseconds=1)
 _OFFSET = re.compile(
-    rb'"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3}|\.[0-9]{6})?[+-](?!00:00)[0-9]{2}:[0-9]{2}"'
+    rb'"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3}|\.[0-9]{6})?(?!.00:00|.{5}")%b"'
+    % OFFSET.encode()
 )
 _NUMBER = rb"(-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?)"
 _VALUE_FIRST = re.compile(rb'\{"value":%b(,"[^\\]{1,400}\})' % _NUMBER)
@@ -269,9 +270,9 @@ _BESIDE = rb'"(?!reference"|type")[A-Za-z_]+": ?(?:"[^"\\]*"|\{[^{}\\]*\})'
 """A member of a Reference that does not decide whom it names: `display`, `identifier`."""
 
 
-def _reference(resource_type: str) -> Callable[[bytes], re.Match[bytes] | None]:
-    """Matches a relative Reference to a resource of a type; group 1 is the id."""
-    named = rb'"reference": ?"%b/((?!%b")[A-Za-z0-9.\-]{1,64})"' % (resource_type.encode(), NOTHING_WRITTEN.encode())
+def _reference(resource_type: str, but: str = NOTHING_WRITTEN) -> Callable[[bytes], re.Match[bytes] | None]:
+    """Matches a relative Reference to a resource of a type; group 1 is the id, `but` what is none or has to be looked at."""
+    named = rb'"reference": ?"%b/((?!(?:%b)")[A-Za-z0-9.\-]{1,64})"' % (resource_type.encode(), but.encode())
     return re.compile(rb"\{(?:%b, ?)*%b(?:, ?%b)*\}" % (_BESIDE, named, _BESIDE)).fullmatch
 
 
@@ -311,7 +312,7 @@ def _subject_cut(matches: Callable[[bytes], re.Match[bytes] | None]) -> Callable
     return usual
 
 
-patient_cut = _subject_cut(_reference("Patient"))
+patient_cut = _subject_cut(_reference("Patient", f"{NOTHING_WRITTEN}|{ZEROS}"))
 """A Reference to a Patient → the pseudonym."""
 the_patient_cut = _subject_cut(re.compile(rb'"((?!%b")[A-Za-z0-9.\-]{1,64})"' % NOTHING_WRITTEN.encode()).fullmatch)
 """A Patient's id → the pseudonym."""

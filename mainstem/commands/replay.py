@@ -1,0 +1,124 @@
+"""`mainstem replay`: what was published is told again, from the state."""
+
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mainstem.commands.terminal import AsJson, print_json, progress_bars, read_settings, say, site_path, tell
+from schemas.errors import OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mainstem.mending.replay import Replayed
+    from mainstem.refresh import Progress
+    from mainstem.state import State, Wanted
+
+group = typer.Typer()
+
+
+@group.command(
+    epilog="Examples: mainstem replay north, after a broker was lost; mainstem replay north --type observation --to-group registry; "
+    "mainstem replay --all-sites"
+)
+def replay(
+    site: Annotated[
+        str, typer.Argument(metavar="[SITE]", help="A site's name or its TOML file.", show_default=False)
+    ] = "",
+    all_sites: Annotated[bool, typer.Option("--all-sites", help="Every site that the state knows.")] = False,
+    types: Annotated[list[str], typer.Option("--type", help="Only this record type; several times for several.")] = [],  # noqa: B006 - typer copies it
+    subject: Annotated[str, typer.Option(help="Only this subject: s- and 32 hexadecimal digits.")] = "",
+    since: Annotated[
+        datetime | None, typer.Option(help="Only what changed then or later, UTC.", show_default=False)
+    ] = None,
+    to_group: Annotated[
+        str,
+        typer.Option(
+            "--to-group", help="Tell this consumer group alone, by a topic of its own; it reads it by itself."
+        ),
+    ] = "",
+    afresh: Annotated[bool, typer.Option("--afresh", help="From the start, though the same was begun before.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell again what was published: the same ids, marked as a replay. After a broker was lost, or for one consumer group.
+
+    May run beside a site's night. Killed and run again, it goes on from where it was.
+    """
+    from mainstem.mending.replay import replay as tell_again
+
+    settings = read_settings()
+    with _state(settings.database_url) as state, progress_bars(quiet=as_json) as progress:
+        wanted = _wanted(types, subject, since)
+        done = []
+        for name in _sites(state, site, all_sites):
+            counted = _counted(progress, name)
+            done.append(
+                tell_again(state, settings, name, wanted, group=to_group, afresh=afresh, progress=counted, notice=tell)
+            )
+    if as_json:
+        print_json([each._asdict() for each in done])
+    else:
+        for each in done:
+            _say(each)
+
+
+@contextmanager
+def _state(url: str) -> "Iterator[State]":
+    from mainstem.state import State
+
+    with closing(State.open(url)) as state:
+        state.migrate()
+        yield state
+
+
+def _sites(state: "State", site: str, all_sites: bool) -> list[str]:
+    """The sites that are meant, each known to the state."""
+    from mainstem.config.site_files import read_site
+
+    known = state.sites()
+    if all_sites == bool(site):
+        raise OperatorError("one site is named, or all are meant", "Name a site, or say --all-sites.")
+    if all_sites:
+        return known
+    path = site_path(site, read_settings())
+    name = read_site(path).site.site if path.is_file() else site
+    if name not in known:
+        raise OperatorError(f"the state knows no site {name}", f"It knows {', '.join(known) or 'none'}.")
+    return [name]
+
+
+def _wanted(types: list[str], subject: str, since: datetime | None) -> "Wanted":
+    from mainstem.commands.subjects import subject_of
+    from mainstem.state import Wanted
+    from schemas.outcomes import RECORD_TYPES
+
+    if unknown := sorted({*types} - {*RECORD_TYPES}):
+        raise OperatorError(f"there is no record type {unknown[0]}", f"There are {', '.join(sorted(RECORD_TYPES))}.")
+    return Wanted(
+        types=tuple(types),
+        subject=subject_of(subject) if subject else None,
+        since=None if since is None else since.replace(tzinfo=UTC),
+    )
+
+
+def _counted(progress: "Progress", name: str) -> "Callable[[int], None]":
+    so_far = 0
+
+    def count(events: int) -> None:
+        nonlocal so_far
+        so_far += events
+        progress("replay", name, so_far)
+
+    return count
+
+
+def _say(done: "Replayed") -> None:
+    to = f" to {done.topic}" if done.topic else ""
+    again = ", taken up again" if done.resumed else ""
+    say(f"{done.site}: {done.events:,} events told again{to}{again}")
+    if done.rebuilt:
+        say(f"{done.site}: the brokers had lost what this site published; it is there again, and {done.loads:,} loads")
+    if done.waiting:
+        say(f"{done.site}: {done.waiting:,} changes are not published yet; they come with the next `mainstem run`")
