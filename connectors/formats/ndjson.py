@@ -12,6 +12,8 @@ from connectors.outside.decoding import is_whole
 from connectors.outside.file_names import is_json, is_read
 from schemas.problems import Problem, Reason
 
+_SELDOM = 256
+"""Times in a block."""
 _SHORTEST = 2
 """Longer lines need no look whether they are empty: `\\r` and a blank at most."""
 
@@ -53,17 +55,36 @@ def read_batches(path: Path, *, cap: int, blocks: int = 1) -> Iterator[tuple[int
 def holds_any(path: Path, words: Collection[bytes]) -> bool:
     """Whether one of these stands in a file's text, in a tenth of the time that its lines take; also where that cannot be told."""
     edge = max(map(len, words)) - 1
+    sought = [(word, _rare(word)) for word in words]
     try:
         for _, blocks in _texts(path):
             end = b""
             for block in plain(blocks):
                 seam = end + block[:edge]
-                if any(word in block or word in seam for word in words):
+                if any(_holds(block, word, rare) or word in seam for word, rare in sought):
                     return True
                 end = (seam if len(block) < edge else block)[-edge:]
     except (TruncatedGzip, UnreadableZip):
         return True
     return False
+
+
+def _rare(word: bytes) -> int:
+    """Where in a word its rarest letter stands: few capitals stand in JSON."""
+    return next((place for place, letter in enumerate(word) if 65 <= letter <= 90), 0)
+
+
+def _holds(block: bytes, word: bytes, rare: int) -> bool:
+    """Whether a word stands there: one letter is sought in a third of the time of several, as long as it is seldom met."""
+    find, letter = block.find, word[rare : rare + 1]
+    place = find(letter)
+    for _ in range(_SELDOM):
+        if place < 0:
+            return False
+        if block.startswith(word, max(0, place - rare)):
+            return True
+        place = find(letter, place + 1)
+    return word in block
 
 
 def _line_batches(path: Path, cap: int) -> Iterator[list[bytes] | Reason]:

@@ -21,7 +21,7 @@ from connectors.formats.bundle import BUNDLE, Bundle, Page, lines, require_bundl
 from connectors.formats.outcome import ParameterWanted, parameter_wanted
 from connectors.landing import FILE_BYTES
 from connectors.outside.times import believed, newest, zulu
-from connectors.pulled import Pulled
+from connectors.pulled import Pulled, need
 from connectors.searched import SearchCursor
 from connectors.source import Source, Wanted
 from connectors.vendors import Parameters
@@ -266,7 +266,8 @@ class _TypeSearch:
             self.begin_again()
             raise IncompleteError(
                 f"{self.type}: the server's next links go in a circle",
-                "Report it to the EHR vendor; try another fhir.page_size.",
+                "Mend the paging links; another fhir.page_size may do until then.",
+                who="EHR vendor",
                 gap=GapCause.PAGING,
             )
         if cursor.pages >= self.most_pages:
@@ -294,6 +295,9 @@ class _TypeSearch:
         cursor, crawl = self.cursor, self.cursor.crawl
         cursor.pages += 1
         cursor.resources += len(page.resources)
+        for kind, count in page.beside.items():
+            if need(kind):  # all else a server may call anything
+                cursor.beside[kind] = cursor.beside.get(kind, 0) + count
         cursor.messages += len(page.messages)
         cursor.errors = list(dict.fromkeys([*cursor.errors, *page.errors]))
         cursor.bytes += sum(map(len, page.resources)) + len(page.resources)

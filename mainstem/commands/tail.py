@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from mainstem.commands.terminal import AsJson, read_settings, stdout
+from schemas.errors import ExitCode, OperatorError
 
 group = typer.Typer()
 
@@ -24,7 +25,10 @@ def tail(
     from mainstem.consumer.tail import print_events
     from schemas.events import outcome_topic
     from schemas.loads import load_topic
+    from schemas.outcomes import RECORD_TYPES
 
+    if record_type is not None and not loads and record_type not in RECORD_TYPES:
+        raise OperatorError(f"there is no record type {record_type}", f"There are {', '.join(RECORD_TYPES)}.")
     current = read_settings()
     topic = load_topic(current.network) if loads else outcome_topic(current.network)
     try:
@@ -39,4 +43,4 @@ def tail(
             as_json=as_json,
         )
     except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+        raise typer.Exit(ExitCode.INTERRUPTED) from None

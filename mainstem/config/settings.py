@@ -9,9 +9,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from mainstem.config.site_files import file_secrets
 from schemas.errors import OperatorError
 from schemas.showing import address
-from schemas.sites import SITE_PATTERN, SecretRef
+from schemas.sites import PATTERN_WORDS, SITE_PATTERN, SecretRef
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from mainstem.kafka.settings import KafkaSettings
 
 
@@ -121,13 +123,27 @@ class Settings(BaseSettings):
         )
 
 
+_WORDS = {
+    "network": "write lower case letters, digits and hyphens, a letter first",
+    "trusted_hosts": "write host names, separated by commas",
+    "demo_roles": PATTERN_WORDS[SITE_PATTERN],
+    "derive": "write all, none, or names separated by commas",
+}
+"""What a value of another form is told, in words."""
+
+
+def _in_words(error: "ErrorDetails") -> str:
+    if error["type"] == "string_pattern_mismatch":
+        return _WORDS[str(error["loc"][0])]
+    return error["msg"].removeprefix("Value error, ")
+
+
 def load_settings(**given: object) -> Settings:
     """Settings from the environment; `given` values that are not None win. Raises OperatorError naming the variable."""
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as exc:
         faults = [
-            f"MAINSTEM_{str(error['loc'][0]).upper()}: {error['msg'].removeprefix('Value error, ')}"
-            for error in exc.errors(include_input=False, include_context=False)
+            f"MAINSTEM_{str(error['loc'][0]).upper()}: {_in_words(error)}" for error in exc.errors(include_input=False)
         ]
         raise OperatorError("; ".join(faults), "Correct the environment variable.") from None

@@ -69,12 +69,20 @@ def print_events(
     as_json: bool = False,
 ) -> None:
     """Print a topic's events, a line each, until interrupted or, without `follow`, up to what is there now."""
-    seen = tail(reach, topic, from_beginning=from_beginning, follow=follow, site=site, record_type=record_type)
-    for event in seen:
+    sites: set[str] = set()
+    for event in tail(reach, topic, from_beginning=from_beginning, follow=follow, record_type=record_type):
+        sites.add(event.site)
+        if site is not None and event.site != site:
+            continue
         if as_json:
             console.out(event.json(), highlight=False)
         else:
             console.print(event.text(), soft_wrap=True)
+    if site is not None and site not in sites:
+        raise OperatorError(
+            f"{site}: no event of such a site is in {topic}",
+            f"There are events of: {', '.join(sorted(sites)) or 'none'}.",
+        )
 
 
 class _Record(msgspec.Struct):

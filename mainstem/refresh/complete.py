@@ -154,14 +154,15 @@ def _watermark(unit: Pulled, now: datetime) -> datetime | None:
 
 def _gap(load: Load, name: str, short: Sequence[Shortfall], now: datetime) -> Gap:
     cause = short[0].cause
+    fix, who = next(((each.fix, each.who or each.cause.who) for each in short if each.fix), (cause.fix, cause.who))
     return Gap(
         resource_type=name,
         since=load.plan.since.get(name),
         until=now,
         reason=reasons(short),
         cause=cause,
-        fix=next((each.fix for each in short if each.fix), cause.fix),
-        who=cause.who,
+        fix=fix,
+        who=who,
     )
 
 

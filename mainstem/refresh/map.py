@@ -260,8 +260,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
                 self._recogniser.mapped([outcome.ref + WHOLE])
             if problem is not None:
                 self._quarantine(problem, path, numbers[place], outcome.ref, lines[place])
-        if lines:
-            self._judge.see(lines, numbers[0])
+        self._judge.see([lines[place] for place in places])
         self._done += len(lines)
         self._place = Place(path.name, asked.last)
         self._refresh.progress("map", self._name, self._done)
@@ -283,7 +282,6 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
     def finish(self) -> None:
         """Maps and saves what is left; the type is then mapped whole."""
         self._map_asked()
-        self._judge.finish()
         self._flush(whole=True)
 
     def skip(self, problem: Problem, path: Path, number: int) -> None:

@@ -50,6 +50,14 @@ def test_a_word_is_found_wherever_it_stands_in_a_file(tmp_path: Path, name: str,
     assert not holds_any(path, [b'"hasMembers"'])
 
 
+def test_a_word_is_found_among_many_that_share_its_letter(tmp_path: Path) -> None:
+    """It is sought by its one capital; where that is frequent, whole."""
+    path = written(tmp_path / "a.ndjson", b'"hasMonths"' * 5_000 + b'"M' + b'{"hasMember":[]}')
+    assert holds_any(path, [b'"hasMember"'])
+    assert not holds_any(path, [b'"hasMembers"', b'"isMember"'])
+    assert not holds_any(written(tmp_path / "b.ndjson", b"Member" + b'"hasMembe' + b"M" * 9), [b'"hasMember"'])
+
+
 def test_half_a_file_may_hold_any_word(tmp_path: Path) -> None:
     path = tmp_path / "a.ndjson.gz"
     path.write_bytes(igzip.compress(b'{"a":1}' * 1000)[:-20])

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import repeat
+from operator import is_not
 from typing import Any
 
 import msgspec
@@ -32,6 +34,8 @@ class Columns:
         }
         self._contents: dict[str, list[bytes | None]] = {}
         self._companions: dict[str, list[bytes | None]] = {}
+        self._masks: dict[str, int] = {}
+        self._all = int.from_bytes(b"\1" * self.count, "little")
 
     def __contains__(self, name: str) -> bool:
         return name in self._standing
@@ -70,6 +74,7 @@ class Columns:
     def add(self, name: str, contents: list[bytes | None]) -> None:
         """A field that does not stand in the resources themselves."""
         self._standing[name] = self._contents[name] = contents
+        self._masks.pop(name, None)
 
     def companions(self, name: str, field: str | tuple[str, ...]) -> list[bytes | None]:
         """What stands beside a field's contents: what was lent, else another field."""
@@ -82,20 +87,32 @@ class Columns:
 
     def without(self, names: Sequence[str]) -> list[int]:
         """The places where none of the fields stands."""
-        standing = [self._standing[name] for name in names if name in self._standing]
-        if not standing:
-            return list(range(self.count))
-        if len(standing) == 1:
-            (column,) = standing
-            return [] if all(column) else [place for place, raw in enumerate(column) if raw is None]
-        return [place for place, row in enumerate(zip(*standing, strict=True)) if row.count(None) == len(row)]
+        standing = 0
+        for name in names:
+            standing |= self._mask(name)
+        return self._places(self._all ^ standing)
 
     def with_several(self, names: Sequence[str]) -> list[int]:
         """The places where more than one of the fields stands."""
-        standing = [self._standing[name] for name in names if name in self._standing]
-        if len(standing) < 2:
-            return []
-        return [place for place, row in enumerate(zip(*standing, strict=True)) if row.count(None) < len(row) - 1]
+        standing = several = 0
+        for name in names:
+            mask = self._mask(name)
+            several |= standing & mask
+            standing |= mask
+        return self._places(several)
+
+    def _mask(self, name: str) -> int:
+        """Where a field stands, a byte a place: such are compared all at once."""
+        mask = self._masks.get(name)
+        if mask is None:
+            column = self._standing.get(name, ())
+            everywhere = column and all(column)
+            mask = self._all if everywhere else int.from_bytes(bytes(map(is_not, column, repeat(None))), "little")
+            self._masks[name] = mask
+        return mask
+
+    def _places(self, mask: int) -> list[int]:
+        return [place for place, stands in enumerate(mask.to_bytes(self.count, "little")) if stands] if mask else []
 
 
 def narrow(name: str, fields: Iterable[str], *, strict: bool = False) -> Any:

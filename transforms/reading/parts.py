@@ -21,6 +21,7 @@ from transforms.rules.concepts import concept_of
 from transforms.rules.declaring import Element, Parts
 from transforms.rules.setting import Setting
 
+_encode = msgspec.json.Encoder().encode
 _UNREADABLE = Note(Reason.INVALID_FIELD)
 
 
@@ -76,21 +77,32 @@ class PartReader:
         self._systems = declared.systems if declared else ()
         self._table = table
         self._names = list(dict.fromkeys([*table.names, *filter(None, [self._known_by])]))
+        self._twice = Note(Reason.DUPLICATE_KEY, self.field)
+        self._unread = [name for name in self._names if name not in table.memories]
         part: Any = narrow("Part", self._names)
         self._decode = msgspec.json.Decoder(list[part]).decode
         self._keyed = setting.pseudonyms.refs(b"part/")
         self._numbers: dict[bytes | None, bytes] = {}
 
     def read(self, source: Columns, split: Sequence[int]) -> Elements:
-        """The parts of the resources at the places `split`, read as a batch of their own."""
+        """The parts of the resources at the places `split`, read as a batch of their own.
+
+        Where whoever reads a field finds a key twice in it, all are read again, looked into to their depths.
+        """
+        parts = self._read(source, split, deep=bool(self._unread) or self._spread is not None)
+        if any(note.reason is Reason.DUPLICATE_KEY for noted in parts.notes.values() for note in noted):
+            parts = self._read(source, split, deep=True)
+        return parts
+
+    def _read(self, source: Columns, split: Sequence[int], *, deep: bool) -> Elements:
         owners: list[int] = []
         elements: list[Struct] = []
         faults: dict[int, Note] = {}
         notes, paths = Notes(list), list[str]()
         contents = {place: source.contents(self.field)[place] or b"" for place in split}
         for place in split:
-            if has_key_twice(contents[place]):
-                faults[place] = Note(Reason.DUPLICATE_KEY, self.field)
+            if deep and has_key_twice(contents[place]):
+                faults[place] = self._twice
                 continue
             if self._spread is not None:
                 try:
@@ -104,13 +116,13 @@ class PartReader:
                 paths += [each.path for each in found]
                 contents[place] = b"[%b]" % b",".join([each.content or b"{}" for each in found])
             try:
-                parts = self._decode(contents[place])
-            except msgspec.ValidationError:
-                try:
-                    parts = self._one_by_one(contents[place], len(elements), notes)
-                except msgspec.ValidationError as exc:
-                    faults[place] = Note(Reason.INVALID_FIELD, f"{self.field}{path_of(exc)}")
-                    continue
+                parts = self._parts_in(contents[place], len(elements), notes, looked_into=deep)
+            except msgspec.ValidationError as exc:
+                faults[place] = Note(Reason.INVALID_FIELD, f"{self.field}{path_of(exc)}")
+                continue
+            if parts is None:
+                faults[place] = self._twice
+                continue
             elements += parts
             owners += [place] * len(parts)
         columns = Columns(self._names, elements)
@@ -123,6 +135,18 @@ class PartReader:
         beside = source.contents(self._beside)[place]
         lent = source.companions(self._beside, self._beside)[place] if beside else None
         return self._spread(content, beside, lent)
+
+    def _parts_in(self, content: bytes, start: int, notes: Notes, *, looked_into: bool) -> list[Struct] | None:
+        """The elements of a list; None where a key stands twice in it. Written again, they are as long as it, or a key stood twice."""
+        try:
+            parts: list[Struct] = self._decode(content)
+        except msgspec.ValidationError:
+            if not looked_into and has_key_twice(content):
+                return None
+            return self._one_by_one(content, start, notes)
+        if not looked_into and len(_encode(parts)) != len(content) and has_key_twice(content):
+            return None
+        return parts
 
     def _one_by_one(self, content: bytes, start: int, notes: Notes) -> list[Struct]:
         """Parts of which one has another shape than FHIR's; that one is noted."""

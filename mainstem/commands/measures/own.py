@@ -79,9 +79,9 @@ def counted(
 ) -> list[dict[str, Any]]:
     """Its counts in a year by month, quarter or year: of the network, then of each site; from what is kept, where that is up to date."""
     if by not in MONTHS:
-        raise OperatorError(f"no period {by!r}", f"Give one of {', '.join(MONTHS)}.")
+        raise OperatorError(f"no period '{by}'", f"Give one of {', '.join(MONTHS)}.")
     if stratum is not None and stratum not in measure.strata:
-        raise OperatorError(f"no stratum {stratum!r} of {measure.id}", f"Give one of {', '.join(measure.strata)}.")
+        raise OperatorError(f"no stratum '{stratum}' of {measure.id}", f"Give one of {', '.join(measure.strata)}.")
     until = min(f"{year}-12-31", datetime.now(UTC).date().isoformat())
     shown_periods = periods(by, f"{year}-01", until)  # type: ignore[arg-type]
     kept = None if stratum else kept_counts(connection, measure, shown_periods)
