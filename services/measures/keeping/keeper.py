@@ -67,6 +67,13 @@ class Keeper:
         note(connection, SITE, connection.scalars(select(result.c.site).distinct()).all())
         note_all(connection)
 
+    def erase(self, connection: Connection, subjects: Sequence[str]) -> int:
+        """What is kept of persons who are to be forgotten; the results they stood in are counted without them."""
+        had = connection.execute(select(func.count()).where(standing.c.subject.in_(subjects))).scalar_one()
+        _replace(connection, subjects, ())
+        note(connection, SUBJECT, subjects)
+        return had
+
     def work(self, limit: int = AT_ONCE) -> int:
         """Evaluates some who are due; where none is left, counts what became another. Returns for how many there was something to do."""
         with reading(self._engine) as connection:
