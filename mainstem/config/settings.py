@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mainstem.kafka.settings import KafkaSettings
 
 
-ADDRESSES = ("database_url", "registry_url", "access_url", "kafka", "pages_address", "oidc_issuer")
+ADDRESSES = ("database_url", "registry_url", "access_url", "kafka", "pages_address", "home_address", "oidc_issuer")
 """What names a place and may hold a secret beside it."""
 
 
@@ -66,6 +66,16 @@ class Settings(BaseSettings):
     )
     pages_address: str = Field(
         default="", description="Where browsers reach the pages: https://feedback.network.example."
+    )
+    home_address: str = Field(
+        default="", description="Where families reach their own page: https://home.network.example."
+    )
+    age_policy: Path | None = Field(
+        default=None, description="What guardians see by age, and until when (TOML); what ships is strict."
+    )
+    centre_key: str | None = Field(
+        default=None,
+        description="Where the centre's own key is: `env:NAME` or `file:PATH`; what families say becomes records by it.",
     )
     oidc_issuer: str = Field(default="", description="The OpenID provider by which the network's people log in.")
     oidc_client_id: str = Field(default="mainstem", description="What the pages are called there.")
