@@ -36,8 +36,7 @@ stamina.instrumentation.set_on_retry_hooks([log_retry])
 
 FHIR_JSON = "application/fhir+json"
 RETRY_SECONDS = 600.0
-ATTEMPTS = 5
-REDIRECTS = 5
+ATTEMPTS, REDIRECTS = 5, 5
 PROXY_LOG_IN, NOT_IMPLEMENTED = 407, 501
 WANTING = frozenset({400, 412, 422})
 """Statuses by which servers refuse a search for what it does not say."""
