@@ -38,11 +38,13 @@ class Shortfall(msgspec.Struct, frozen=True):
     """In words that hold no source text."""
     fix: str = ""
     """What to do, where that is known better than by the cause."""
+    who: str = ""
+    """Who can do it, where `fix` says something."""
 
     @classmethod
     def of_error(cls, resource_type: str, error: MainstemError) -> "Shortfall":
         """What an error of ours left unread."""
-        return cls(resource_type, error.gap, error.cause, error.fix)
+        return cls(resource_type, error.gap, error.cause, error.fix, error.who)
 
 
 class Pulled(msgspec.Struct, frozen=True, kw_only=True):

@@ -119,7 +119,9 @@ class _Export:
         if self.cursor.job is not None:
             self.jobs.note_failed(self.cursor.job)
         self._begin_again()
-        raise TemporaryError("the server's export failed", "The next run begins another; ask the EHR vendor.")
+        raise TemporaryError(
+            "the server's export failed", "Find why the export failed; the next run begins another.", who="EHR vendor"
+        )
 
     def _begin_again(self) -> None:
         if self.cursor.job is not None:
@@ -148,7 +150,9 @@ class _Export:
             left.update(page.left(self.types))
             if len(parts) > MOST_FILES:
                 raise IncompleteError(
-                    f"the export's manifest names more than {MOST_FILES} files", "Report it to the EHR vendor."
+                    f"the export's manifest names more than {MOST_FILES} files",
+                    "Write fewer, larger files.",
+                    who="EHR vendor",
                 )
         if left:
             cursor.notes.append(f"files of types that the site is not read for: {unread(left)}")
@@ -223,7 +227,7 @@ class _Export:
             return
         cause = error.gap if isinstance(error, TemporaryError | WebPage) else GapCause.FILE_NOT_READ
         of = f"{part.type}: " if part.type else ""
-        part.short.append(Shortfall(part.type, cause, f"{of}a file of the export: {error.cause}", error.fix))
+        part.short.append(Shortfall(part.type, cause, f"{of}a file of the export: {error.cause}", error.fix, error.who))
 
     def _withdraw(self) -> None:
         """Stubs of what the export says is deleted, in the place of the files that say so."""
