@@ -183,7 +183,7 @@ def test_a_state_of_the_version_before_is_brought_to_these_tables(url: str, reco
     old.migrate()
     save(old, "north", [record("w", subject=ANNA)], [], at)
     with old.database.write() as connection:
-        for name in ("withdrawal", "standing"):
+        for name in ("withdrawal", "standing", "audit"):
             connection.execute(text(f"DROP TABLE {name}"))
         connection.execute(text("ALTER TABLE told DROP COLUMN change"))
         connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": BEFORE})
