@@ -19,7 +19,7 @@ from connectors.completeness import (
 from connectors.fan_out import BOTH, CATEGORY, PATIENT, everybody, parts, wants, ways
 from connectors.formats.bundle import BUNDLE, Bundle, Page, lines, require_bundle
 from connectors.formats.outcome import ParameterWanted, parameter_wanted
-from connectors.landing import FILE_BYTES
+from connectors.landing import FILE_BYTES, Growing
 from connectors.outside.times import believed, newest, zulu
 from connectors.pulled import Pulled, need
 from connectors.searched import SearchCursor
@@ -33,8 +33,8 @@ CRAWLS = 3
 OFFSETS = ("_offset", "_getpagesoffset")
 LARGER, WINDOWS = "_count", "_lastUpdated"
 """Parameters by which a search goes on that names no next page: from a number on, by a larger page, by smaller windows."""
-ROUND = 10
-"""A page of round size may be full whatever was asked for: servers cap it in silence."""
+ROUND, BINARY = 5, 16
+"""A page of round size, or of a power of two from `BINARY` on, may be full whatever was asked for: servers cap it in silence."""
 BARREN = 20
 """Pages in a row that bring only what came before: links that are new each time may lead nowhere, too."""
 COUNTED = 100
@@ -77,6 +77,7 @@ class _TypeSearch:
         self.cursor = self.landing.cursor(self.type, SearchCursor) or SearchCursor(began=client.clock())
         self._take_way()
         self.messages_path = self.landing.path(f"OperationOutcome-{self.type}", 1)
+        self.kept = Growing(self.landing, self.type)
         self.seen: set[bytes] = set()
         self.ids = ids
         if self.cursor.pages and not self.cursor.done:
@@ -124,6 +125,12 @@ class _TypeSearch:
 
     def run(self) -> Pulled:
         """Every branch from where the cursor stands; what ended incomplete begins again."""
+        try:
+            return self._run()
+        finally:
+            self.kept.settle()
+
+    def _run(self) -> Pulled:
         if self.cursor.done and (self.cursor.missing or self.cursor.unproven or self.cursor.errors):
             self.begin_again()
         while not self.cursor.done:
@@ -136,7 +143,7 @@ class _TypeSearch:
             self.cursor.timeless = True
             self.begin_again()
             self._take_way()
-            return self.run()
+            return self._run()
         if self.windowed and self.cursor.resources and self.cursor.heeds is None:
             branches = self._timeless()
             self.cursor.heeds = honours_last_updated(self.client, self.type, branches[0])
@@ -154,14 +161,14 @@ class _TypeSearch:
         return sum(each or 0 for each in found) if None not in found and len(branches) <= COUNTED else None
 
     def begin_again(self) -> None:
-        """Forget what was read."""
-        self.landing.discard([self.landing.folder / name for name in self.cursor.files])
-        self.landing.discard([self.messages_path])
+        """Forget what was read; the cursor does before the files go that it counts."""
         old = self.cursor
         self.cursor = SearchCursor(began=old.began, way=old.way, singly=old.singly, timeless=old.timeless)
         self.seen.clear()
         self.ids.forget()
         self._save()
+        self.kept.settle()
+        self.kept.discard([*(self.landing.folder / name for name in old.files), self.messages_path])
 
     def _read_page(self) -> None:
         cursor = self.cursor
@@ -285,11 +292,11 @@ class _TypeSearch:
             if not cursor.files or cursor.size > FILE_BYTES:
                 cursor.files.append(self.landing.path(self.type, len(cursor.files) + 1).name)
                 cursor.size = 0
-            cursor.size = self.landing.append(
+            cursor.size = self.kept.append(
                 self.landing.folder / cursor.files[-1], cursor.size, lines(self.wanted.sifted(page.resources))
             )
         if page.messages:
-            cursor.messages_size = self.landing.append(self.messages_path, cursor.messages_size, lines(page.messages))
+            cursor.messages_size = self.kept.append(self.messages_path, cursor.messages_size, lines(page.messages))
 
     def _advance(self, page: Page) -> None:
         cursor, crawl = self.cursor, self.cursor.crawl
@@ -337,7 +344,7 @@ class _TypeSearch:
     def _ask_how_many(self, page: Page) -> None:
         """Proves the end of a search: by the server's count, else by whether it tells of more where there is more."""
         crawl, came = self.cursor.crawl, len(page.ids)
-        full = came >= (self.size or 1) or (came > 0 and came % ROUND == 0)
+        full = self._may_be_full(came)
         if crawl.total is not None and crawl.total < crawl.distinct:
             crawl.total = None  # it counts something else
         if not full or (crawl.total is not None and crawl.total != came):
@@ -350,6 +357,10 @@ class _TypeSearch:
         elif crawl.total is None and self.size is not None and came > 1:
             smaller = asked(self.client, self.type, (*params, ("_count", str(came // 2))))
             crawl.proven = smaller is not None and bool(smaller.next) and len(smaller.ids) < came
+
+    def _may_be_full(self, came: int) -> bool:
+        is_round = came % ROUND == 0 or (came >= BINARY and came.bit_count() == 1)
+        return came >= (self.size or 1) or (came > 0 and is_round)
 
     def _next_way(self) -> None:
         """Where the present way brings nothing, another one; where none is left, the crawl ends."""
@@ -386,7 +397,7 @@ class _TypeSearch:
         if page.next:
             return
         begin, end = crawl.windows.pop()
-        full = len(page.ids) >= (self.size or 1) or (bool(page.ids) and len(page.ids) % ROUND == 0)
+        full = self._may_be_full(len(page.ids))
         short = full if crawl.window_total is None else crawl.window_matches < crawl.window_total
         if short and end - begin > SMALLEST:
             crawl.windows += _halves(begin, end)
@@ -421,7 +432,7 @@ class _TypeSearch:
         self.cursor.done = self.cursor.branch >= len(self.branches)
 
     def _save(self) -> None:
-        self.landing.save_cursor(self.type, self.cursor)
+        self.kept.save(self.cursor)
 
     def _pulled(self) -> Pulled:
         cursor = self.cursor
