@@ -104,6 +104,7 @@ def test_no_page_has_a_barrier(role: Role, filled: Engine, tmp_path: Path) -> No
     with serving(app_for(filled, tmp_path, role)) as address, browser() as opened:
         for width in (1280, 390):
             tab = opened.new_page(viewport={"width": width, "height": 844})
+            tab.set_default_navigation_timeout(150_000)  # the first page counts every measure
             tab.on("console", lambda message: said.append(message.text))
             tab.on("request", lambda request: said.append(request.url) if address not in request.url else None)
             for page in addresses(role):
