@@ -76,7 +76,8 @@ def everybody(client: FhirClient, landing: Landing, resource_type: str, most_pag
         if not ids:
             raise IncompleteError(
                 f"{resource_type}: the server wants each patient named, and names none itself",
-                "Ask whether this client may search Patient; or list the patients in [cohort].",
+                "Let this client search Patient; or the patients are listed in [cohort].",
+                who="site IT",
             )
         known = Roster(members=[Member(each) for each in ids])
         landing.save_cursor(EVERYBODY, known)
@@ -101,7 +102,7 @@ def _patients(client: FhirClient, resource_type: str, most_pages: int) -> set[st
         seen.add(url)
     raise IncompleteError(
         f"{resource_type}: the server wants each patient named, and its list of patients does not come whole",
-        "List the patients in [cohort]; report it to the EHR vendor.",
+        "List the patients in [cohort], and tell the EHR vendor.",
         gap=GapCause.SHORT_OF_COUNT,
     )
 

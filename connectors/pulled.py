@@ -1,6 +1,6 @@
 """What pulling one unit of a site gave: references and counts, no patient data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,11 +8,24 @@ import msgspec
 
 from schemas.errors import MainstemError
 from schemas.gaps import GapCause
+from schemas.outcomes import needed_by
 
 EXPORT = "export"
 """The unit that is all types at once."""
 EVERY_TYPE = ""
 """The type of a shortfall that names none: it holds every watermark of its unit, not the data."""
+NAMED = 20
+"""Of what is not read, as many are named."""
+
+
+def unread(kinds: Mapping[str, int]) -> str:
+    """`Claim (1), MeasureReport (2; needed by measure_result)`: types that are not read, and what the model makes of them."""
+    return ", ".join(f"{name} ({count}{need(name)})" for name, count in sorted(kinds.items())[:NAMED])
+
+
+def need(kind: str) -> str:
+    """Which records of the model are made of a type that this version does not map."""
+    return f"; needed by {', '.join(records)}" if (records := needed_by(kind)) else ""
 
 
 class Shortfall(msgspec.Struct, frozen=True):
@@ -25,11 +38,13 @@ class Shortfall(msgspec.Struct, frozen=True):
     """In words that hold no source text."""
     fix: str = ""
     """What to do, where that is known better than by the cause."""
+    who: str = ""
+    """Who can do it, where `fix` says something."""
 
     @classmethod
     def of_error(cls, resource_type: str, error: MainstemError) -> "Shortfall":
         """What an error of ours left unread."""
-        return cls(resource_type, error.gap, error.cause, error.fix)
+        return cls(resource_type, error.gap, error.cause, error.fix, error.who)
 
 
 class Pulled(msgspec.Struct, frozen=True, kw_only=True):

@@ -155,7 +155,7 @@ def _searched(source: Source, wanted: Wanted, name: str) -> Pulled:
         short = Shortfall.of_error(name, exc)
         if not isinstance(exc, TemporaryError):
             reason = f"{name}: the EHR does not export it, and does not give it by search: {exc.cause}"
-            short = Shortfall(name, GapCause.NOT_EXPORTED, reason, exc.fix)
+            short = Shortfall(name, GapCause.NOT_EXPORTED, reason, exc.fix, exc.who)
         return Pulled(unit=name, short=[short], as_of=source.clock())
 
 

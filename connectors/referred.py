@@ -144,7 +144,9 @@ class _Asked:
                 break
             url, params = page.next, []
         else:
-            raise IncompleteError(f"{self.type}: the server's next links do not end", "Report it to the EHR vendor.")
+            raise IncompleteError(
+                f"{self.type}: the server's next links do not end", "Mend the paging links.", who="EHR vendor"
+            )
         self.cursor.resources += landed
         if by == BY_URL:
             self.cursor.missing += max(0, len(ids) - landed)

@@ -306,7 +306,9 @@ def _patient(line: bytes) -> _Patient:
     try:
         return decoded(line, _PATIENT)
     except Unreadable as exc:
-        raise IncompleteError("the cohort: a Patient came that cannot be read", "Report it to the EHR vendor.") from exc
+        raise IncompleteError(
+            "the cohort: a Patient came that cannot be read", "Mend the resource.", who="EHR vendor"
+        ) from exc
 
 
 def _require_heard(own: str, params: Sequence[tuple[str, str]]) -> None:
@@ -315,7 +317,7 @@ def _require_heard(own: str, params: Sequence[tuple[str, str]]) -> None:
     name = params[0][0].partition(":")[0]
     if used and name not in used and not any(each.startswith("_get") for each in used):
         raise OperatorError(
-            f"the cohort: the server ignores {name!r}, by which its patients are found",
+            f"the cohort: the server ignores '{name}', by which its patients are found",
             "Name the cohort otherwise: a FHIR Group (fhir.group) or a list (cohort.patients).",
         )
 
@@ -323,7 +325,7 @@ def _require_heard(own: str, params: Sequence[tuple[str, str]]) -> None:
 def _short(what: str) -> IncompleteError:
     return IncompleteError(
         f"the cohort cannot be read whole: {what}",
-        "Name it by a FHIR Group (fhir.group) or a list (cohort.patients); report it to the EHR vendor.",
+        "Name it by a FHIR Group (fhir.group) or a list (cohort.patients); tell the EHR vendor.",
         gap=GapCause.SHORT_OF_COUNT,
     )
 

@@ -7,7 +7,7 @@ import msgspec
 from connectors.completeness import Crawl
 from connectors.fan_out import BOTH, CATEGORY
 from connectors.formats.outcome import among_results
-from connectors.pulled import Shortfall
+from connectors.pulled import Shortfall, unread
 from schemas.gaps import GapCause
 
 
@@ -48,6 +48,8 @@ class SearchCursor(msgspec.Struct, kw_only=True):
     """Bytes of the last file that are whole."""
     messages_size: int = 0
     resources: int = 0
+    beside: dict[str, int] = {}
+    """Resources that came with the type and are of another, which this version does not map though the model needs it."""
     messages: int = 0
     pages: int = 0
     bytes: int = 0
@@ -76,4 +78,6 @@ class SearchCursor(msgspec.Struct, kw_only=True):
             notes.append(f"{resource_type}: what stands under none of the US Core categories does not come that way")
         if self.not_taken:
             notes.append(f"{resource_type}: the server does not take the categories {', '.join(self.not_taken)}")
+        if self.beside:
+            notes.append(f"{resource_type}: with it came what is not mapped: {unread(self.beside)}")
         return notes

@@ -231,4 +231,6 @@ def share(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise OperatorError(f"{path} cannot be read ({exc.strerror})", "Check permissions and the share.") from exc
+        raise OperatorError(
+            f"{path} cannot be read ({exc.strerror})", "Check permissions and the share.", who="site IT"
+        ) from exc

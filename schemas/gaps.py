@@ -29,7 +29,7 @@ class GapCause(StrEnum):
     QUOTA_SPENT = (
         "quota-spent",
         "The day's quota of requests to the EHR is spent.",
-        "Nothing, if it passes: the next run goes on. Where it lasts, ask the EHR vendor for a larger quota, or read a cohort.",
+        "Nothing, if it passes: the next run goes on. Where it lasts, give a larger quota; or a cohort is read.",
         "EHR vendor",
     )
     REFUSED = (
@@ -41,25 +41,25 @@ class GapCause(StrEnum):
     ERROR_ANSWER = (
         "error-answer",
         "The EHR answered with an error in the place of data.",
-        "Report the type, the time and the error's code to the EHR vendor.",
+        "Find what failed by the type, the time and the error's code.",
         "EHR vendor",
     )
     SHORT_OF_COUNT = (
         "short-of-count",
         "Fewer resources came than the EHR counts.",
-        "Run it again; where it stays so, report the type and both numbers to the EHR vendor.",
+        "Nothing, if it passes: the next run reads it. Where it lasts, find out by the type and both numbers why they differ.",
         "EHR vendor",
     )
     END_NOT_PROVEN = (
         "end-not-proven",
         "A full page came without count or next page: whether it was the last is not known.",
-        "Ask the EHR vendor for paging links, or set another fhir.page_size.",
+        "Give paging links or a count; another fhir.page_size may do until then.",
         "EHR vendor",
     )
     PAGING = (
         "paging",
         "The EHR's paging links go in a circle, expire or do not end.",
-        "Try another fhir.page_size; report it to the EHR vendor.",
+        "Mend the paging links; another fhir.page_size may do until then.",
         "EHR vendor",
     )
     FILE_NOT_READ = (
@@ -77,7 +77,7 @@ class GapCause(StrEnum):
     EXPORT_ERROR = (
         "export-error",
         "The EHR reports errors in its own export.",
-        "Read them in the load's landing folder (OperationOutcome); report them to the EHR vendor.",
+        "Mend what the export's errors name; they stand in the load's landing folder (OperationOutcome).",
         "EHR vendor",
     )
     FELL_SILENT = (

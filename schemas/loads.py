@@ -131,7 +131,8 @@ def by_words(gaps: Iterable[tuple[str, Gap]]) -> list[tuple[list[str], Gap]]:
     """Gaps that are told alike, once, with the names of what they are of: every type of a night without a delivery, say."""
     alike: dict[tuple[str, str, str], tuple[list[str], Gap]] = {}
     for name, gap in gaps:
-        names, _ = alike.setdefault((gap.reason, gap.fix, gap.who), ([], gap))
+        told = gap.model_copy(update={"reason": gap.reason.removeprefix(f"{gap.resource_type}: ")})
+        names, _ = alike.setdefault((told.reason, told.fix, told.who), ([], told))
         if name not in names:
             names.append(name)
     return list(alike.values())

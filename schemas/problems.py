@@ -50,17 +50,17 @@ class Reason(StrEnum):
     OTHER_FHIR_VERSION = (
         "other-fhir-version",
         "The resource is of another FHIR version than R4.",
-        "Ask the EHR vendor for the R4 (4.0.1) feed.",
+        "Give the R4 (4.0.1) feed.",
     )
     INVALID_FIELD = (
         "invalid-field",
         "A field that a record cannot do without has a type or value FHIR R4 does not allow, or several stand where it allows one.",
-        "Report the resource and field path to the EHR vendor.",
+        "Mend the field that the path names.",
     )
     MISSING_ID = (
         "missing-id",
         "The resource has no id.",
-        "Report it to the EHR vendor: without an id it cannot be amended or withdrawn.",
+        "Give each resource its id: without it nothing can be amended or withdrawn.",
     )
     MISSING_SUBJECT = (
         "missing-subject",
@@ -88,7 +88,7 @@ class Reason(StrEnum):
         "Nothing to do; its code is kept for the DeviceUseStatement that names it, which gives the record.",
         True,
     )
-    MISSING_TIME = ("missing-time", "The resource says not when it was true.", "Report it to the EHR vendor.")
+    MISSING_TIME = ("missing-time", "The resource says not when it was true.", "Mend the resource.")
     UNKNOWN_UNIT = (
         "unknown-unit",
         "The unit is none that is known, and not in the code map.",
@@ -112,12 +112,18 @@ class Reason(StrEnum):
     MODIFIER_NOT_UNDERSTOOD = (
         "modifier-not-understood",
         "The resource carries a word that changes what it means (a status, a modifier extension), and it is not known.",
-        "Report the field path to the EHR vendor; say what the word means, so that it can be read.",
+        "Write a word of FHIR's; or say what the one in the field means, so that it can be read.",
     )
     ABOUT_SOMEBODY_ELSE = (
         "about-somebody-else",
         "The resource stands in the patient's record and is about another: a mother, a donor, a device.",
         "Nothing to do.",
+        True,
+    )
+    CONSENT_WITHDRAWN = (
+        "consent-withdrawn",
+        "Consent of the patient was withdrawn: nothing is collected.",
+        "Nothing to do; `mainstem consent status` shows of whom, and `mainstem consent give` ends it.",
         True,
     )
     NOT_IN_COHORT = (
@@ -140,7 +146,7 @@ class Reason(StrEnum):
     DUPLICATE_KEY = (
         "duplicate-key",
         "A JSON object has one key twice; which of the two values is meant cannot be told.",
-        "Report it to the EHR vendor: FHIR forbids it, and every reader takes another of the two.",
+        "Write each name once: FHIR forbids it twice, and every reader takes another of the two.",
     )
     BUNDLE = (
         "bundle",
@@ -223,6 +229,7 @@ NOT_LOADED = frozenset(
         Reason.PARTIAL_ANSWER,
         Reason.BUNDLE,
         Reason.NOT_IN_COHORT,
+        Reason.CONSENT_WITHDRAWN,
         Reason.TYPE_NOT_MAPPED,
         Reason.DEVICE_ALONE,
         Reason.SERVER_MESSAGE,

@@ -23,6 +23,12 @@ from schemas.showing import is_one_line
 
 SITE_PATTERN = r"^[a-z][a-z0-9-]{0,30}$"
 ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?")
+PATTERN_WORDS = {
+    SITE_PATTERN: "write lower case letters, digits and hyphens, a letter first, 31 at most: north-general",
+    r"^[^/\\]+$": "write a file's name alone, without a folder",
+    r"^[A-Za-z0-9-]{1,64}$": "write a header's name: letters, digits and hyphens",
+}
+"""What somebody who wrote another form is told, in words."""
 SECRET_PATTERN = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|airflow:[\w.-]+)$"
 
 
@@ -98,7 +104,7 @@ class Auth(_Section):
             "bearer": ("secret",),
         }.get(self.method, ())
         if missing := [name for name in needed if getattr(self, name) is None]:
-            raise ValueError(f"method {self.method!r} needs {' and '.join(missing)}")
+            raise ValueError(f"method '{self.method}' needs {' and '.join(missing)}")
         if self.client_key is not None and self.client_certificate is None:
             raise ValueError("client_key needs client_certificate")
         return self
@@ -292,10 +298,11 @@ class Site(_Section):
         default=None, description="CSV of local codes: system,code,target_system,target_code,note."
     )
     validate_sample: float = Field(
-        default=0,
+        default=0.01,
         ge=0,
         le=1,
-        description="Share of resources checked in full against FHIR R4 (1 ms each); 1 checks all.",
+        description="Share of the new and changed resources, and with it all that are refused, that is checked in full against FHIR R4 and "
+        "US Core: at most 100 of a type and load, in 10 seconds at most; 1 checks all, 0 none.",
     )
     fhir: Fhir | None = None
     files: Files | None = None
@@ -308,7 +315,7 @@ class Site(_Section):
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as exc:
-            raise ValueError("not an IANA time zone such as America/New_York") from exc
+            raise ValueError(f"no time zone of this name; {_near_zones(value)}") from exc
         return value
 
     @field_validator("types")
@@ -316,7 +323,7 @@ class Site(_Section):
     def _known_types(cls, value: list[str]) -> list[str]:
         for name in value:
             if name not in (*MAPPED_TYPES, *LENDING_TYPES, *REFERRED_TYPES):
-                raise ValueError(f"no mapping for {name!r}; mapped are {', '.join(MAPPED_TYPES)}")
+                raise ValueError(f"no mapping for '{name}'; mapped are {', '.join(MAPPED_TYPES)}")
         return value
 
     @model_validator(mode="after")
@@ -366,10 +373,20 @@ def parse_site(text: str, origin: str) -> Site:
     try:
         return Site.model_validate(document)
     except ValidationError as exc:
-        errors = exc.errors(include_input=False, include_url=False, include_context=False)
+        errors = exc.errors(include_input=False, include_url=False)
         faults = sorted((_fault(text, error) for error in errors), key=lambda fault: fault[0] or 0)
         lines = [f"{origin}:{line}: {what}" if line else f"{origin}: {what}" for line, what in faults]
         raise OperatorError(lines, "`mainstem sites keys` lists every key.") from None
+
+
+def _near_zones(given: str) -> str:
+    from difflib import get_close_matches  # a misspelt file alone needs them
+    from zoneinfo import available_timezones
+
+    zones = {zone.rpartition("/")[2].casefold(): zone for zone in sorted(available_timezones(), reverse=True)}
+    zones |= {zone.casefold(): zone for zone in available_timezones()}
+    near = get_close_matches(given.strip().replace(" ", "_").casefold()[:60], zones, n=1, cutoff=0.75)
+    return f"did you mean {zones[near[0]]}?" if near else "write a place of the tz database, such as America/New_York"
 
 
 def site_keys() -> list[tuple[str, str, str]]:
@@ -404,8 +421,10 @@ def _fault(text: str, error: Any) -> tuple[int | None, str]:
 
         near = get_close_matches(keys[-1], valid, n=1)
         return line, f"{name}: unknown key; " + (
-            f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(valid)}"
+            f"did you mean '{near[0]}'?" if near else f"valid here: {', '.join(valid)}"
         )
+    if error["type"] == "string_pattern_mismatch":
+        return line, f"{name}: {PATTERN_WORDS.get(error['ctx']['pattern'], 'has another form than it needs')}"
     if error["type"] == "missing":
         return line, f"{name}: missing"
     return line, f"{name}: {error['msg'].removeprefix('Value error, ')}"

@@ -21,6 +21,7 @@ from connectors.client.origins import Origins
 from connectors.outside.decoding import ABSENT, Unreadable, decoded, each, said
 from connectors.outside.times import http_date, lifetime
 from schemas.errors import OperatorError, TemporaryError
+from schemas.gaps import GapCause, Who
 from schemas.outcomes import CORE_TYPES, referred_types
 from schemas.sites import Auth as AuthSection
 from schemas.sites import Fhir
@@ -42,6 +43,7 @@ _ABOUT_TIME = re.compile(
     r"\b(exp|iat|nbf)\b|expir|not (yet )?valid (yet|before|until)|in the future|\bclock\b|\btoo old\b", re.I
 )
 """Words of a refusal that is about the assertion's times."""
+BUSY = GapCause.NOT_ANSWERED.fix
 LONGEST_TOKEN = 64 * 1024
 """Characters; longer ones no server takes back in a header."""
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
@@ -139,6 +141,8 @@ class TokenAuth(httpx2.Auth, ABC):
     """OAuth 2 client credentials: a token is fetched, kept, and renewed. How the client proves itself differs."""
 
     proof: str = "credentials"
+    mended_by: Who = "network"
+    """Who can mend a refused client as a rule: what we were given is written wrong, or what we gave is not registered."""
 
     def __init__(self, fhir: Fhir, *, types: Sequence[str], clock: Clock) -> None:
         self._base = str(fhir.base_url).rstrip("/")
@@ -236,11 +240,11 @@ class TokenAuth(httpx2.Auth, ABC):
             content = body(response, cap=STATEMENT_BYTES, what="the capability statement")
             found = _oauth_uri(content) if response.status_code == 200 else ""
         if not found and response.status_code >= 500:
-            raise TemporaryError(f"{place} does not say now where its token endpoint is")
+            raise TemporaryError(f"{place} does not say now where its token endpoint is", BUSY, who="site IT")
         if not found:
             raise OperatorError(
                 f"{place} does not say where its token endpoint is",
-                "Set fhir.auth.token_url; the EHR vendor's documentation or the site's IT names it.",
+                "Set fhir.auth.token_url; the EHR vendor's documentation names it.",
             )
         if not self._origins.is_own(found):
             raise OperatorError(
@@ -272,20 +276,21 @@ class TokenAuth(httpx2.Auth, ABC):
         error = said(refused.error, str, "")
         if status == 429 or status >= 500 or (status == 400 and not error):
             # Epic answers a bare 400 now and then to a request that it grants a second later.
-            return TemporaryError(f"{where} answered {status}")
+            return TemporaryError(f"{where} answered {status}", BUSY, who="site IT")
         if error == "invalid_scope":
             return OperatorError(
                 f"{where} refuses the scope for client {self._section.client_id}",
-                f"Ask the site's IT to grant {self._scope()}, or set fhir.auth.scope to what is granted.",
+                f"Grant {self._scope()} to this client; or fhir.auth.scope is set to what is granted.",
+                who="site IT",
             )
         return self._refused_client(response, said(refused.error_description, str, ""), f"{where} refuses")
 
     def _refused_client(self, response: httpx2.Response, description: str, refuses: str) -> Exception:
         client = f"client {self._section.client_id} ({response.status_code})"
-        return OperatorError(f"{refuses} {client}", self._advice())
+        return OperatorError(f"{refuses} {client}", self._advice(), who=self.mended_by)
 
     def _advice(self) -> str:
-        return "Check fhir.auth.client_id and fhir.auth.secret; ask the site's IT whether the client is active."
+        return "Check fhir.auth.client_id and fhir.auth.secret, and with the EHR's administrator whether the client is active."
 
 
 class ClientCredentials(TokenAuth):
@@ -309,14 +314,16 @@ class ClientCredentials(TokenAuth):
 class MutualTls(TokenAuth):
     """A client that its TLS certificate proves (RFC 8705, `tls_client_auth`)."""
 
+    mended_by: Who = "site IT"
+
     def form(self, token_url: str) -> dict[str, str]:
         """Its name alone."""
         return {"client_id": self._section.client_id or ""}
 
     def _advice(self) -> str:
         return (
-            "Check fhir.auth.client_id; ask the site's IT whether the client certificate "
-            f"({self._section.client_certificate}) is registered for it."
+            f"Register the client certificate ({self._section.client_certificate}) for client {self._section.client_id}; or "
+            "fhir.auth.client_id is not the client's."
         )
 
 
@@ -325,6 +332,8 @@ class BackendServices(TokenAuth):
 
     While keys are changed there are two: the second is tried once where the first is not known yet, or no more.
     """
+
+    mended_by: Who = "site IT"
 
     def __init__(self, fhir: Fhir, *, types: Sequence[str], clock: Clock, key: bytes) -> None:
         super().__init__(fhir, types=types, clock=clock)
@@ -365,7 +374,8 @@ class BackendServices(TokenAuth):
         if abs(ahead) <= CLOCKS_AGREE:
             return OperatorError(
                 f"{refuses} the times in the assertion of {client}, though its clock and this machine's agree",
-                "Ask the EHR vendor how long an assertion may live: Mainstem's live four minutes, SMART allows five.",
+                "Say how long an assertion may live: Mainstem's live four minutes, SMART allows five.",
+                who="EHR vendor",
             )
         where = f"{abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'}"
         return OperatorError(
@@ -383,9 +393,8 @@ class BackendServices(TokenAuth):
         kids = [each.kid for each in self._keys[:2] if each.kid]
         key = f"key {' or '.join(kids)}" if kids else "the key (fhir.auth.key_id names none)"
         return (
-            f"Ask the site's IT whether the public half of {key} is registered for client {section.client_id} "
-            f"and has been taken over (`mainstem keys jwks` shows it); check that {section.private_key} is its private half "
-            "and this machine's clock."
+            f"Register the public half of {key} for client {section.client_id} (`mainstem keys jwks` shows it), and see that it "
+            f"has been taken over; else {section.private_key} is not its private half, or this machine's clock is wrong."
         )
 
 

@@ -27,7 +27,8 @@ def require_encoding(response: httpx2.Response, *, what: str) -> None:
     if response.headers.get("Content-Encoding", "").strip().lower() not in ENCODINGS:
         raise IncompleteError(
             f"{what}: {_place(response)} packs its answer by a method that was not asked for",
-            "Ask the site's IT whether a proxy packs it; Mainstem takes gzip.",
+            "Have the proxy or server answer unpacked, or packed by gzip.",
+            who="site IT",
         )
 
 
@@ -40,12 +41,13 @@ def body(response: httpx2.Response, *, cap: int, what: str) -> bytes:
         if time.monotonic() - began > ANSWER_SECONDS:
             raise TemporaryError(
                 f"{what}: the answer of {_place(response)} has no end after {ANSWER_SECONDS:g} s",
-                "Lower fhir.page_size; ask the site's IT what slows the server down.",
+                "Find what slows the server down; a lower fhir.page_size may help.",
+                who="site IT",
             )
         if len(content) > cap:
             raise IncompleteError(
                 f"{what}: {_place(response)} answers with more than {cap >> 20} MiB",
-                "Lower fhir.page_size where it is a page of resources; else report it to the EHR vendor.",
+                "Lower fhir.page_size where it is a page of resources; else tell the EHR vendor.",
             )
     return bytes(content)
 
@@ -60,7 +62,8 @@ def flowing(response: httpx2.Response, *, what: str) -> Iterator[bytes]:
             if come < SLOWEST * passed:
                 raise TemporaryError(
                     f"{what}: {_place(response)} sends fewer than {SLOWEST} bytes a second",
-                    "Ask the site's IT what slows the server or the network down; then run it again.",
+                    "Find what slows the server or the network down; the next run reads it.",
+                    who="site IT",
                 )
             began, come = time.monotonic(), 0
         yield block

@@ -100,7 +100,7 @@ def meet(client: FhirClient, *, hidden: bool = True) -> Capabilities:
     except (NoStatement, WebPage, Refused) as exc:
         if not hidden:
             raise OperatorError(
-                exc.cause, f'{exc.fix} Where it is hidden on purpose, set road to "search" or "bulk".'
+                exc.cause, f'{exc.fix} Where it is hidden on purpose, set road to "search" or "bulk".', who=exc.who
             ) from exc
         found = Capabilities(fhir_version="", hidden=True)
     if not found.vendor:
@@ -167,7 +167,11 @@ def _other_version(place: str, kind: str, version: str) -> OperatorError:
     else:
         release = RELEASES.get(version.split(".")[0], "another release")
         told = f"{release} (FHIR {version})"
-    return OperatorError(f"{place} says {told}; Mainstem reads R4 (4.0.1)", "Ask the EHR vendor for the R4 base URL.")
+    return OperatorError(
+        f"{place} says {told}; Mainstem reads R4 (4.0.1)",
+        "Name the server's R4 address, for fhir.base_url.",
+        who="EHR vendor",
+    )
 
 
 def capabilities_of(statement: _Statement, place: str, headers: Mapping[str, str]) -> Capabilities:

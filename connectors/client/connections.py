@@ -127,7 +127,7 @@ def refused_handshake(exc: ssl.SSLError, server: str) -> OperatorError | None:
         return None
     return OperatorError(
         f"{server} {said}",
-        "Set fhir.auth.client_certificate (and client_key) to the pair that the site's IT issued for this client.",
+        "Set fhir.auth.client_certificate (and client_key) to the pair that was issued for this client.",
     )
 
 
@@ -135,12 +135,13 @@ def _bad_certificate(exc: ssl.SSLCertVerificationError, server: str) -> Operator
     if exc.verify_code in _OUT_OF_DATE:
         return OperatorError(
             f"the TLS certificate of {server} is expired or not valid yet",
-            "Ask the site's IT to renew it; check this machine's clock.",
+            "Renew it. Where it is valid, this machine's clock is wrong.",
+            who="site IT",
         )
     if exc.verify_code in _OTHER_NAME:
         return OperatorError(
             f"the TLS certificate of {server} is made out to another name",
-            "Write the name in the certificate into fhir.base_url, or ask the site's IT for one that names this host.",
+            "Write the name in the certificate into fhir.base_url, or have one issued that names this host.",
         )
     return OperatorError(
         f"the TLS certificate of {server} is not trusted", "Set fhir.ca_file to the site's certificate authority."

@@ -32,10 +32,23 @@ from schemas.sites import Fhir
 # httpx2 logs every URL at INFO, and a paging link may name a patient.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 
+
+def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
+    """stamina's own line shows the error as Python writes it."""
+    import structlog
+
+    structlog.get_logger().info("asked again", cause=str(details.caused_by), after_seconds=round(details.wait_for, 1))
+
+
+stamina.instrumentation.set_on_retry_hooks([_log_retry])
+
 FHIR_JSON = "application/fhir+json"
 RETRY_SECONDS = 600.0
-ATTEMPTS = 5
-REDIRECTS = 5
+ATTEMPTS, REDIRECTS = 5, 5
+NOT_TLS = frozenset(
+    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
+)
+"""OpenSSL's reasons for an answer that is no TLS."""
 PROXY_LOG_IN, NOT_IMPLEMENTED = 407, 501
 WANTING = frozenset({400, 412, 422})
 """Statuses by which servers refuse a search for what it does not say."""
@@ -91,7 +104,7 @@ class FhirClient:
         self.patience = Patience(notice)
         self._quota = Quota(fhir.quota_header)
         self._base = str(fhir.base_url).rstrip("/")
-        self._client_id = fhir.auth.client_id or fhir.auth.username or fhir.auth.method
+        self._client_id = fhir.auth.client_id or fhir.auth.username or fhir.auth.method.replace("none", "")
         self._registered_id = fhir.auth.client_id or ""
         self._auth = auth_for(fhir, types=types, secrets=secrets, clock=clock)
         self._pause = 1 / fhir.requests_per_second
@@ -275,7 +288,9 @@ class FhirClient:
             raise self._broken(exc, target) from exc
         except httpx2.InvalidURL:
             raise OperatorError(
-                f"{what}: {self.origins.place(url)} redirects to no address", "Ask the site's IT."
+                f"{what}: {self.origins.place(url)} redirects to no address",
+                "Look where the server, or a gateway before it, sends what is asked of it.",
+                who="site IT",
             ) from None
         finally:
             if response is not None:
@@ -343,17 +358,27 @@ class FhirClient:
         if status in self.vendor.retried or (status >= 500 and status != NOT_IMPLEMENTED):
             pause = pause_after(response.headers.get("Retry-After", ""), self.clock())
             return TemporaryError(
-                f"{what}: {place} answered {status}", "It is busy or failing; run it again later.", retry_after=pause
+                f"{what}: {place} answered {status}",
+                GapCause.NOT_ANSWERED.fix,
+                retry_after=pause,
+                who="site IT",
+            )
+        if status == 401 and not self._client_id:
+            return Refused(
+                f"{what}: {place} wants a log-in (401), and the site file has none",
+                "Fill in [fhir.auth] as the EHR's administrator gives it.",
             )
         if status == 401:
             return Refused(
                 f"{what}: {place} does not accept the log-in of {self._client_id} (401)",
-                "Check [fhir.auth] in the site file; ask the site's IT whether the client is active.",
+                "Check [fhir.auth] in the site file, and with the EHR's administrator whether the client is active.",
             )
         if status == 403:
             return Refused(
-                f"{what}: {place} does not permit {self._client_id} to read it (403)",
-                "Ask the site's IT to grant the scope, or set fhir.auth.scope (an export may need system/*.read).",
+                f"{what}: {place} does not permit {self._client_id or 'anybody without a log-in'} to read it (403)",
+                "Grant this client the scope to read it; or fhir.auth.scope asks for less than is granted (an export may need "
+                "system/*.read).",
+                who="site IT",
             )
         if status == PROXY_LOG_IN:
             return OperatorError(
@@ -380,17 +405,25 @@ class FhirClient:
             return TemporaryError(
                 f"the host name {url.host} cannot be resolved", "Check fhir.base_url and DNS or the VPN."
             )
+        if any(isinstance(cause, ssl.SSLError) and cause.reason in NOT_TLS for cause in causes):
+            return OperatorError(
+                f"{server} does not speak TLS: https is asked of a port that answers http",
+                "Give the https address in fhir.base_url; where the site has none, its IT sets one up.",
+            )
         for cause in causes:
             if isinstance(cause, ssl.SSLError) and (refused := refused_handshake(cause, server)) is not None:
                 return refused
         if isinstance(exc, httpx2.ProxyError):
             return OperatorError(
                 f"the proxy on the way to {server} refuses to pass the request on",
-                "Check fhir.proxy, fhir.proxy_login and whether the proxy permits this host.",
+                "Have the proxy permit this host; else fhir.proxy or fhir.proxy_login is wrong.",
+                who="site IT",
             )
         if isinstance(exc, httpx2.ConnectTimeout | httpx2.ConnectError):
             return TemporaryError(
-                f"nothing answers at {server}", "Check fhir.base_url, the firewall or VPN, and whether the EHR is up."
+                f"nothing answers at {server}",
+                "See that the EHR is up, and that firewall and VPN let this machine reach it; else fhir.base_url is wrong.",
+                who="site IT",
             )
         if isinstance(exc, httpx2.TimeoutException):
             return TemporaryError(
@@ -439,7 +472,9 @@ def not_fhir(why: Unreadable, *, what: str, place: str) -> IncompleteError:
     """Data came that cannot be read."""
     if isinstance(why, TooDeep):
         return IncompleteError(
-            f"{what}: {place} answers with JSON that is nested too deeply to be FHIR", "Report it to the EHR vendor."
+            f"{what}: {place} answers with JSON that is nested too deeply to be FHIR",
+            "Mend what the server answers.",
+            who="EHR vendor",
         )
     if why.is_json:
         return IncompleteError(f"{what}: {place} answers with JSON that is not FHIR", "Check fhir.base_url.")

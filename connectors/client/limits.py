@@ -67,7 +67,9 @@ class Quota:
         if self._left is not None and self._left <= (0 if ending else RESERVE):
             raise QuotaSpent(
                 f"{what}: the day's quota of requests to {title} is spent but for {self._left}",
-                "The next run goes on when it is renewed (midnight GMT as a rule); ask the vendor for more, or read a cohort.",
+                "Nothing, if it passes: the next run goes on when it is renewed (midnight GMT as a rule). Where it lasts, give a larger "
+                "quota; or a cohort is read.",
+                who="EHR vendor",
             )
 
 

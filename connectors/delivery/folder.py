@@ -42,7 +42,9 @@ def look_into(folder: Path) -> Delivery:
     """Every file at any depth. Raises OperatorError where there is no such folder."""
     if not folder.is_dir():
         raise OperatorError(
-            f"files.folder: no such folder: {folder}", "Correct the path; check that the share is mounted."
+            f"files.folder: no such folder: {folder}",
+            "Mount the share; else the path in files.folder is wrong.",
+            who="site IT",
         )
     found, waiting = Delivery(folder), [folder]
     while waiting:
@@ -53,7 +55,7 @@ def look_into(folder: Path) -> Delivery:
         except OSError as exc:
             if at == folder:
                 raise OperatorError(
-                    f"{folder} cannot be read ({exc.strerror})", "Check permissions and the share."
+                    f"{folder} cannot be read ({exc.strerror})", "Check permissions and the share.", who="site IT"
                 ) from exc
             found.refused.append(at)
     found.files.sort()

@@ -15,7 +15,7 @@ ROUNDING_SECONDS = 2
 def empty(folder: Path, what: str) -> IncompleteError:
     """A folder in which nothing stands that could be read; `what`: what stands there instead."""
     return IncompleteError(
-        f"nothing was delivered: {folder} {what}", GapCause.DELIVERY_LATE.fix, gap=GapCause.DELIVERY_LATE
+        f"nothing was delivered: {folder} {what}", GapCause.DELIVERY_LATE.fix, gap=GapCause.DELIVERY_LATE, who="site IT"
     )
 
 
@@ -69,4 +69,5 @@ def _unmarked(what: str) -> IncompleteError:
         f"the delivery is not whole: {what}",
         "Wait for the job that delivers; it writes files.end_marker last.",
         gap=GapCause.DELIVERY_LATE,
+        who="site IT",
     )

@@ -117,6 +117,7 @@ def _of_log(text: bytes, path: Path, folder: Path) -> Told:
             f"the delivery is not whole: {shown(path, folder)} tells of an export that has not ended",
             "Wait for the bulk client, or run it again.",
             gap=GapCause.DELIVERY_LATE,
+            who="site IT",
         )
     return told
 

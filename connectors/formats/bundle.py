@@ -5,6 +5,7 @@ What does not say where the next page is costs the page.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import blake2b
@@ -168,6 +169,8 @@ class Page:
     def __init__(self, bundle: Bundle, not_after: datetime, of: str = "") -> None:
         """`of`: the type that was asked for; matches of others are none, and nothing but such is an error."""
         self._of, self._others = of, 0
+        self.beside: Counter[str] = Counter()
+        """Resources of other types than the one asked for, by type, as their server names it."""
         self.resources: list[bytes] = []
         self.messages: list[bytes] = []
         self.errors: list[str] = []
@@ -196,6 +199,8 @@ class Page:
             self._hear(line)
             return
         self.resources.append(line)
+        if self._of and kind not in ("", self._of):
+            self.beside[kind] += 1
         if mode != "include" and self._of and kind not in ("", self._of):
             self._others += 1
         elif mode != "include":

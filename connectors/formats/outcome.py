@@ -150,7 +150,7 @@ def among_results(what: str, errors: Sequence[str]) -> IncompleteError:
     """What stands among a search's results says that they are not all, or none."""
     if set(errors) != {ANOTHER_TYPE}:
         return error_answer(what, errors, "among the results")
-    fix = "Check fhir.base_url and the gateway in front of it; report it to the EHR vendor."
+    fix = "Check fhir.base_url and the gateway in front of it, and tell the EHR vendor."
     return IncompleteError(f"{what}: the server answers with {ANOTHER_TYPE}", fix, gap=GapCause.ERROR_ANSWER)
 
 
@@ -159,7 +159,8 @@ def error_answer(what: str, errors: Sequence[str], where: str = "instead of data
     named = "; ".join(dict.fromkeys(errors)) or "no error named"
     return IncompleteError(
         f"{what}: the server answers with an OperationOutcome {where} ({named})",
-        "Where the code is security, login or forbidden, have the client's permissions checked; else report the code and the "
-        "time to the EHR vendor.",
+        "Where the code is security, login or forbidden, have the client's permissions checked; else find what failed by the code "
+        "and the time.",
         gap=GapCause.ERROR_ANSWER,
+        who="EHR vendor",
     )

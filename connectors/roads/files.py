@@ -33,15 +33,13 @@ from connectors.formats.zip import UnreadableZip
 from connectors.landing import Together
 from connectors.outside.file_names import is_packed
 from connectors.outside.times import newest
-from connectors.pulled import EVERY_TYPE, Pulled, Shortfall
+from connectors.pulled import EVERY_TYPE, NAMED, Pulled, Shortfall, need, unread
 from connectors.sorting import SORTED, UNKNOWN, Part, each_resource, files_by_type, named_type, plain_type, share
 from connectors.source import Source, Wanted
 from schemas.gaps import GapCause
-from schemas.outcomes import needed_by, referred_types
+from schemas.outcomes import referred_types
 from schemas.problems import Reason
 
-NAMED = 20
-"""Refused files that are named one by one."""
 SAVED_EVERY = 1.0
 """Seconds: a crash loses at most the files of so long. Else many small files would cost more to note than to copy."""
 SMALL, SMALL_UNPACKED = 256 << 10, 1 << 20
@@ -107,7 +105,7 @@ class _Copying:
         self.cursor = self.landing.cursor(self.type, FilesCursor) or FilesCursor(began=source.clock())
         self.lines: dict[Path, int] = {}
         self.together: Together | None = None
-        if self.cursor.together is not None:
+        if self.cursor.together is not None and not self.cursor.done:
             last = self.landing.folder / self.cursor.files[-1]
             whole = self.landing.append(last, self.cursor.together, [])  # what a crash left behind is cut off
             self.together = Together(self.landing, last, whole)
@@ -403,13 +401,7 @@ def _notes(cursor: FilesCursor) -> list[str]:
         said.append(f"and {len(cursor.refused) - NAMED} more files of the delivery not read")
     said += [f"still being written: {name}" for name in cursor.growing[:NAMED]]
     if cursor.others:
-        kinds = ", ".join(f"{name} ({count}{_needed(name)})" for name, count in list(cursor.others.items())[:NAMED])
-        said.append(f"files of types that the site is not read for: {kinds}")
+        said.append(f"files of types that the site is not read for: {unread(cursor.others)}")
     return said + [
-        f"{count} lines are {kind}, which is not mapped{_needed(kind)}" for kind, count in cursor.unwanted.items()
+        f"{count} lines are {kind}, which is not mapped{need(kind)}" for kind, count in cursor.unwanted.items()
     ]
-
-
-def _needed(kind: str) -> str:
-    """Which records of the model are made of a type that this version does not map."""
-    return f"; needed by {', '.join(records)}" if (records := needed_by(kind)) else ""

@@ -113,9 +113,9 @@ def vendor(name: str) -> Vendor:
     known = vendor_names()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
+        hint = f"Did you mean '{near[0]}'? " if near else ""
         raise OperatorError(
-            f"fhir.vendor: {name!r} is not known",
+            f"fhir.vendor: '{name}' is not known",
             f"{hint}Known are {', '.join(known)}; generic serves where none fits.",
         )
     found: Vendor = importlib.import_module(f"{__name__}.{name}").VENDOR

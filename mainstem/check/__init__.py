@@ -28,7 +28,7 @@ def check_site(source: Source) -> list[Finding]:
         try:
             visit.client = visit.source.client()
         except MainstemError as exc:
-            findings.append(failed("configuration", "network", exc))
+            findings.append(failed("configuration", exc))
     with visit.client or nullcontext():
         for probe in probes():
             findings += probe.look(visit)

@@ -11,18 +11,21 @@ def _look(visit: Visit) -> list[Finding]:
     said = visit.capabilities
     if said is None or said.hidden or not visit.logged_in or road_of(visit.site, said) != "bulk":
         return []
-    return [tried("bulk export", "EHR vendor", lambda: _advertised(visit, said))]
+    return [tried("bulk export", lambda: _advertised(visit, said))]
 
 
 def _advertised(visit: Visit, capabilities: Capabilities) -> str:
     if not capabilities.exports:
         raise IncompleteError(
             "the capability statement advertises no $export; a run tries it all the same",
-            'Ask whether it is licensed and switched on, or set road = "search".',
+            'License and switch it on; else road = "search" is set.',
+            who="EHR vendor",
         )
     if visit.source.fhir.groups and "Group" not in capabilities.exports:
         raise IncompleteError(
-            "the server advertises no export of a Group", "Ask whether it is switched on; or leave fhir.group out."
+            "the server advertises no export of a Group",
+            "Switch it on; else fhir.group is left out.",
+            who="EHR vendor",
         )
     return f"advertised for {', '.join(capabilities.exports)}"
 

@@ -11,7 +11,7 @@ def _look(visit: Visit) -> list[Finding]:
     if client is None:
         return []
     in_the_open = [Finding("encryption", True, sentence) for sentence in client.origins.in_the_open]
-    return [*in_the_open, tried("capability statement", "site IT", lambda: _ask(visit, client))]
+    return [*in_the_open, tried("capability statement", lambda: _ask(visit, client))]
 
 
 def _ask(visit: Visit, client: FhirClient) -> str:

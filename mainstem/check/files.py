@@ -11,7 +11,7 @@ from schemas.errors import IncompleteError
 def _look(visit: Visit) -> list[Finding]:
     if visit.delivered is None:
         return []
-    return [tried(name, "site IT", partial(_type_files, name, visit), resource_type=name) for name in visit.site.types]
+    return [tried(name, partial(_type_files, name, visit), resource_type=name) for name in visit.site.types]
 
 
 def _type_files(name: str, visit: Visit) -> str:
@@ -22,7 +22,9 @@ def _type_files(name: str, visit: Visit) -> str:
     first = first_type(parts[0], visit.source.files, cap=visit.site.limits.line_bytes)
     if first != name:
         fault = "no line that is a FHIR resource" if first == UNKNOWN else "another type than its name says"
-        raise IncompleteError(f"the first file begins with {fault}", "Deliver it again, one FHIR resource a line.")
+        raise IncompleteError(
+            f"the first file begins with {fault}", "Deliver it again, one FHIR resource a line.", who="site IT"
+        )
     return f"{len(parts)} file{'s' if len(parts) != 1 else ''}, {sum(part.size for part in parts) / 1e6:,.1f} MB"
 
 
@@ -32,7 +34,7 @@ def _elsewhere(name: str, found: dict[str, list[Part]], *, named: bool) -> str:
         return f"no file of its own; it may stand among the resources of {len(several)} files of several types"
     if named:
         raise IncompleteError(
-            "no file holds it", f"Deliver {name}.ndjson, or take {name} out of types in the site file."
+            "no file holds it", f"Deliver {name}.ndjson, or take {name} out of types in the site file.", who="site IT"
         )
     return "no file holds it; none is missed, as the site file names no types"
 

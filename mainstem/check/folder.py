@@ -11,26 +11,28 @@ def _look(visit: Visit) -> list[Finding]:
     if not visit.reads_files:
         return []
     if site.files is None:
-        return [failed("files", "network", OperatorError("no folder is named", "Add a [files] section with folder."))]
+        return [failed("files", OperatorError("no folder is named", "Add a [files] section with folder."))]
     path = visit.source.files
     try:
         delivery, found = delivered(visit.source)
     except MainstemError as exc:
-        return [failed("folder", "site IT", exc)]
+        return [failed("folder", exc)]
     visit.delivered = found
     findings = [Finding("folder", True, str(path))]
     if delivery.refused:
         fault = IncompleteError(
             f"{len(delivery.refused)} links, pipes or folders that may not be opened; they are not read",
             "Deliver plain files into plain folders.",
+            who="site IT",
         )
-        findings.append(failed("links", "site IT", fault))
+        findings.append(failed("links", fault))
     if unknown := found.get(UNKNOWN):
         fault = IncompleteError(
             f"{len(unknown)} files whose resource type cannot be told",
             "Deliver NDJSON, one resource a line; name files by type.",
+            who="site IT",
         )
-        findings.append(failed("files", "site IT", fault))
+        findings.append(failed("files", fault))
     return findings
 
 

@@ -9,7 +9,7 @@ def _look(visit: Visit) -> list[Finding]:
     client = visit.client
     if client is None or visit.capabilities is None:
         return []
-    finding = tried("log-in", "site IT", lambda: _log_in(visit, client))
+    finding = tried("log-in", lambda: _log_in(visit, client))
     visit.logged_in = finding.ok
     return [finding]
 

@@ -16,7 +16,7 @@ def _look(visit: Visit) -> list[Finding]:
         error = IncompleteError(
             "; ".join(faults), f"Change _typeFilter in fhir.bulk_parameters: {client.vendor.title} refuses the export."
         )
-        findings.append(failed("type filter", "network", error))
+        findings.append(failed("type filter", error))
     return findings
 
 

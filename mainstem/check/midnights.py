@@ -30,8 +30,9 @@ def _look(visit: Visit) -> list[Finding]:
     fault = IncompleteError(
         f"{midnights} of {len(clocks)} times in a sample are midnight; where they mean a date, the local one is the day before",
         "If the EHR writes dates so, set dates_as_midnight_utc = true in the site file.",
+        who="network",
     )
-    return [failed("midnights", "site IT", fault)]
+    return [failed("midnights", fault)]
 
 
 def _delivered(visit: Visit) -> Iterator[bytes]:

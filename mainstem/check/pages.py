@@ -23,7 +23,7 @@ def _look(visit: Visit) -> list[Finding]:
     mapper = Mapper(site=visit.site.site, time_zone=visit.site.time_zone, subject_key=KEY)
     see = partial(_require_r4, mapper)
     types = readable(visit.site, visit.capabilities)
-    found = [tried(name, "site IT", partial(read_one, client, name, see), resource_type=name) for name in types]
+    found = [tried(name, partial(read_one, client, name, see), resource_type=name) for name in types]
     return found if "types" in visit.site.model_fields_set else list(map(_unmissed, found))
 
 
@@ -40,7 +40,8 @@ def _require_r4(mapper: Mapper, line: bytes) -> None:
     if problem is not None and problem.reason is Reason.OTHER_FHIR_VERSION:
         raise IncompleteError(
             f"a resource came that is of another FHIR version than R4 ({problem.path}); such are refused",
-            "Ask the EHR vendor for the R4 base URL, and whether that server gives R4 resources only.",
+            "Name the address of a server that gives R4 resources only, for fhir.base_url.",
+            who="EHR vendor",
         )
 
 

@@ -12,7 +12,7 @@ from schemas.errors import IncompleteError, MainstemError
 def _look(visit: Visit) -> list[Finding]:
     if not visit.site.reads_some or not (visit.reads_files or visit.logged_in):
         return []
-    findings = [tried("cohort", "site IT", partial(_found, visit))]
+    findings = [tried("cohort", partial(_found, visit))]
     client = visit.client
     if client is None or not client.vendor.group_most or road_of(visit.site, visit.capabilities) != "bulk":
         return findings
@@ -37,9 +37,10 @@ def _too_large(visit: Visit, group: str) -> Finding | None:
         return None
     error = IncompleteError(
         f"Group {group} has {len(members)} patients; {vendor.title} exports {vendor.group_most} at a time well",
-        "Have it split, and name the Groups as a list in fhir.group: they are exported one by one.",
+        "Split it; fhir.group names the Groups as a list then, and they are exported one by one.",
+        who="EHR vendor",
     )
-    return failed("group", "EHR vendor", error)
+    return failed("group", error)
 
 
 PROBE = Probe(_look, after="log_in")

@@ -6,7 +6,7 @@ from schemas.errors import OperatorError
 
 
 def _look(visit: Visit) -> list[Finding]:
-    return [tried("subject key", "network", lambda: _size(visit))]
+    return [tried("subject key", lambda: _size(visit))]
 
 
 def _size(visit: Visit) -> str:

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from mainstem.commands.late import Late
-from mainstem.commands.terminal import print_defect, print_error
-from schemas.errors import MainstemError
+from mainstem.commands.terminal import print_defect, print_error, say
+from schemas.errors import ExitCode, MainstemError
 
 NEW_OBJECTS = 20_000
 """Before unreachable cycles are looked for among them: Python's own 700 costs a quarter of a start, and a tenth of a mapping,
@@ -26,14 +26,24 @@ app = typer.Typer(
     help="Outcome events for Learning Health Networks: FHIR from every site's EHR, one outcome data model, one Kafka stream.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # rich help pages would cost 0.5 s a start
     epilog="First steps: mainstem sites new north, mainstem check sites/north.toml, "
     "mainstem run sites/north.toml. Parts are found by MAINSTEM_* variables; see mainstem settings.",
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from mainstem import __version__
+
+        say(f"mainstem {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _configure(
+    _: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)] = False,
     log_format: Annotated[
         str, typer.Option("--log", envvar="MAINSTEM_LOG", help="Log on standard error: none, text or json.")
     ] = "none",
@@ -58,4 +68,4 @@ def main() -> None:
         sys.exit(exc.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(141)
+        sys.exit(ExitCode.PIPE_CLOSED)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainstem.commands.terminal import AsJson, SitePath, print_json, read_settings, say
+from schemas.errors import ExitCode
 
 if TYPE_CHECKING:
     from mainstem.refresh.ascertain import Ascertained
@@ -55,7 +56,7 @@ def ascertain(
     else:
         _print(told)
     if told["missing"]:
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.ATTENTION)
 
 
 def _at_registry(url: str, site: str) -> set[str]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, read_settings, say, stdout
+from mainstem.commands.terminal import AsJson, plain_table, print_json, read_settings, say, stdout
 
 if TYPE_CHECKING:
     from mainstem.consumer.progress import Standing
@@ -37,10 +37,9 @@ def consumers(
 
 
 def _print(found: "list[Standing]", now: datetime) -> None:
-    from rich.table import Table
 
     names = ("group", "topic", "lag", "behind by", "last applied (UTC)", "last seen (UTC)", "dead letters")
-    table = Table(*names, box=None, header_style="bold", pad_edge=False)
+    table = plain_table(*names)
     for each in found:
         table.add_row(
             each.group,

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mainstem.commands.terminal import AsJson, SitePath, print_json, read_settings, say
+from mainstem.commands.terminal import AsJson, SitePath, print_json, read_settings, require_known, say
+from schemas.errors import ExitCode
 
 group = typer.Typer(name="deletes", help="Withdrawals that wait for a word: list, release.", no_args_is_help=True)
 
@@ -17,9 +18,11 @@ def list_deletes(
     """List what a full read lacked of a site's types and was not withdrawn. Exit code 3 where something waits."""
     from mainstem.state import State
 
-    store = State.open(read_settings().database_url)
+    settings = read_settings()
+    store = State.open(settings.database_url)
     try:
         store.migrate()
+        require_known(site, store, settings)
         names = [site] if site else store.sites()
         rows: list[dict[str, Any]] = [
             {"site": name, **each._asdict()} for name in names for each in store.absences.of(name)
@@ -34,7 +37,7 @@ def list_deletes(
     if not rows and not as_json:
         say("nothing waits")
     if any(not row["released"] for row in rows):
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.ATTENTION)
 
 
 @group.command(epilog="Example: mainstem deletes release sites/north.toml Condition")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from schemas.errors import OperatorError
+
 group = typer.Typer(name="demo", help="A network of three hospitals on this machine.", invoke_without_command=True)
 State = Annotated[Path, typer.Option(help="Where the demo keeps its databases, keys and hospitals.")]
 
@@ -16,6 +18,13 @@ def demo(
         bool, typer.Option("--quick", help="The same work without Airflow, day two included, then exit.")
     ] = False,
     state: State = Path("var/demo"),
+    port: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--port",
+            help="Another port of a part, as page=9071; parts: airflow, page, registry, kafka, lakeside, harbor.",
+        ),
+    ] = None,
 ) -> None:
     """Three hospitals, a broker, a database, the registry, the page and Airflow on 127.0.0.1, until Ctrl-C."""
     if context.invoked_subcommand is None:
@@ -23,7 +32,14 @@ def demo(
 
         from mainstem.demo import run as run_demo
 
-        run_demo(quick=quick, state=state, console=Console())
+        run_demo(quick=quick, state=state, console=Console(), ports=dict(map(_port, port or [])))
+
+
+def _port(given: str) -> tuple[str, int]:
+    name, _, number = given.partition("=")
+    if not number.isdigit() or not 0 < int(number) < 65536:
+        raise OperatorError(f"--port {given} names no port", "Give NAME=NUMBER, such as page=9071.")
+    return name, int(number)
 
 
 @group.command("day-two")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, read_settings, say, stdout
+from mainstem.commands.terminal import AsJson, plain_table, print_json, read_settings, say, stdout
 
 if TYPE_CHECKING:
     from mainstem.consumer import LetterState
@@ -34,7 +34,6 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """The letters that wait, and what they hold back: place, record, reason, since when."""
-    from rich.table import Table
 
     with _box(group, database) as box:
         found = box.noted(closed=closed)
@@ -44,7 +43,7 @@ def list_letters(
     if not found:
         say(f"no dead letter of group {group} waits")
         return
-    table = Table("place", "state", "reason", "record", "since (UTC)", box=None, header_style="bold", pad_edge=False)
+    table = plain_table("place", "state", "reason", "record", "since (UTC)")
     for noted in found:
         row = _as_dict(noted)
         table.add_row(*(row[name] or "" for name in ("place", "state", "reason", "record")), row["since"])

@@ -50,7 +50,16 @@ def feedback(
     from services.pages.running import Served, run
 
     current = read_settings()
-    served = Served(current.registry_url, current.access_url, current.network, host, port, current.host_names)
+    served = Served(
+        current.registry_url,
+        current.access_url,
+        current.network,
+        host,
+        port,
+        current.host_names,
+        home_address=current.home_address,
+        age_policy=current.age_policy,
+    )
     run(served, login=_login(current), demo_site=current.demo_roles, say=tell)
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mainstem.commands.run import finish_run
-from mainstem.commands.terminal import AsJson, SitePath, print_json, read_settings, say, stdout, styled
-from schemas.errors import OperatorError
+from mainstem.commands.terminal import AsJson, SitePath, print_json, read_settings, require_known, say, stdout, styled
+from schemas.errors import ExitCode, OperatorError
 
 if TYPE_CHECKING:
     from mainstem.state import State
@@ -22,9 +22,11 @@ def list_gaps(
     """List the open gaps: type, window, cause, what to do and who; and what was accepted. Exit code 3 with open gaps."""
     from mainstem.state import State
 
-    store = State.open(read_settings().database_url)
+    settings = read_settings()
+    store = State.open(settings.database_url)
     try:
         store.migrate()
+        require_known(site, store, settings)
         rows = _rows(store, site)
     finally:
         store.close()
@@ -33,7 +35,7 @@ def list_gaps(
     else:
         _print(rows)
     if any(not row["accepted"] for row in rows):
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.ATTENTION)
 
 
 @group.command(epilog="Example: mainstem gaps retry sites/north.toml --types Condition")

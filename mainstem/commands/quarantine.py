@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mainstem.commands.run import print_report
-from mainstem.commands.terminal import AsJson, SiteOption, open_site, print_json, say, stdout
-from schemas.errors import OperatorError
+from mainstem.commands.terminal import AsJson, SiteOption, open_site, plain_table, print_json, say, stdout
+from schemas.errors import ExitCode, OperatorError
 
 if TYPE_CHECKING:
     from mainstem.refresh.refused import Refused
@@ -45,7 +45,7 @@ def list_refused(
     if not found and not as_json:
         say(f"{name}: nothing is in quarantine")
     if found:
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.ATTENTION)
 
 
 @group.command(epilog="Example: mainstem quarantine show Observation/wt-7 --site north --resource")
@@ -102,7 +102,7 @@ def retry(site: SiteOption, reason: OfReason = "", as_json: AsJson = False) -> N
         counted = ", ".join(f"{count:,} × {code}" for code, count in sorted(left.items()))
         say(f"left in quarantine: {counted or 'nothing'}")
     if left:
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.ATTENTION)
 
 
 def _known(reason: str) -> None:
@@ -153,9 +153,8 @@ def _counted(found: "list[Refused]") -> list[dict[str, Any]]:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     table.add_column("count", justify="right")
     for name in ("reason", "field", "what to do", "who"):
         table.add_column(name, overflow="fold")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, read_settings, say, stdout, tell
+from mainstem.commands.terminal import AsJson, plain_table, print_json, read_settings, say, stdout, tell
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -116,9 +116,8 @@ def list_tokens(as_json: AsJson = False) -> None:
     if not rows:
         say("no token was ever made: the API answers whoever reaches it")
         return
-    from rich.table import Table
 
-    table = Table("name", "state", "types", "sites", "reads", "created", "expires")
+    table = plain_table("name", "state", "types", "sites", "reads", "created", "expires")
     for row in rows:
         scopes = (", ".join(row[kind]) or "all" for kind in ("types", "sites", "reads"))
         table.add_row(row["name"], row["state"], *scopes, row["created"], row["expires"] or "never")

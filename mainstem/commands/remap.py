@@ -4,6 +4,7 @@ import typer
 
 from mainstem.commands.run import print_report
 from mainstem.commands.terminal import AsJson, SiteOption, open_site, print_json
+from schemas.errors import ExitCode
 
 group = typer.Typer()
 
@@ -24,4 +25,4 @@ def remap(site: SiteOption, as_json: AsJson = False) -> None:
     else:
         print_report(report)
     if report.notes:
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.ATTENTION)

@@ -11,6 +11,7 @@ from mainstem.commands.terminal import (
     AsJson,
     SitePath,
     gap_lines,
+    plain_table,
     print_json,
     progress_bars,
     read_settings,
@@ -20,6 +21,7 @@ from mainstem.commands.terminal import (
     styled,
     tell,
 )
+from schemas.errors import ExitCode
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -59,7 +61,7 @@ def finish_run(
     else:
         print_report(report)
     if report.status == "partial":
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.ATTENTION)
 
 
 @group.command()
@@ -78,10 +80,9 @@ def publish(site: SitePath) -> None:
 
 def print_report(report: "LoadReport") -> None:
     """A load's figures by type, what was skipped, what is missing."""
-    from rich.table import Table
 
     console = stdout()
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     table.add_column("type")
     names = ("read", "mapped", "skipped", "records", "recorded", "amended", "withdrawn", "unchanged")
     for name in names:

@@ -2,7 +2,7 @@
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, read_settings, stdout
+from mainstem.commands.terminal import AsJson, plain_table, print_json, read_settings, stdout
 
 group = typer.Typer()
 
@@ -10,14 +10,13 @@ group = typer.Typer()
 @group.command()
 def settings(as_json: AsJson = False) -> None:
     """Show every MAINSTEM_* variable, its value and its meaning."""
-    from rich.table import Table
 
     current = read_settings()
     values = current.shown()
     if as_json:
         print_json(values)
         return
-    table = Table("Variable", "Value", "Meaning", box=None, header_style="bold")
+    table = plain_table("Variable", "Value", "Meaning")
     for name, info in type(current).model_fields.items():
         value = "–" if values[name] is None else str(values[name])
         table.add_row(f"MAINSTEM_{name.upper()}", value, info.description)

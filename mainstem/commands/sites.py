@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mainstem.commands.terminal import say, stdout
+from mainstem.commands.terminal import plain_table, say, stdout
 from schemas.errors import OperatorError
 
 group = typer.Typer(name="sites", help="Site files and what is made from them.", no_args_is_help=True)
@@ -32,11 +32,9 @@ def new(
 @group.command("keys")
 def keys() -> None:
     """List every key a site file can have."""
-    from rich.table import Table
-
     from schemas.sites import site_keys
 
-    table = Table("Key", "Default", "Meaning", box=None, header_style="bold")
+    table = plain_table("Key", "Default", "Meaning")
     for row in site_keys():
         table.add_row(*row)
     stdout().print(table)

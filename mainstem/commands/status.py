@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainstem.commands.terminal import AsJson, gap_lines, print_json, read_settings, say, stdout, styled
+from mainstem.commands.terminal import (
+    AsJson,
+    gap_lines,
+    plain_table,
+    print_json,
+    read_settings,
+    require_known,
+    say,
+    stdout,
+    styled,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,9 +38,11 @@ def status(site: Annotated[str | None, typer.Option(help="Only this site.")] = N
     """Show each site and type: watermark, records, pending changes, gaps, quarantine."""
     from mainstem.state import State
 
-    store = State.open(read_settings().database_url)
+    settings = read_settings()
+    store = State.open(settings.database_url)
     try:
         store.migrate()
+        require_known(site, store, settings)
         rows = store.status(site)
     finally:
         store.close()
@@ -65,9 +77,8 @@ def as_json_rows(rows: Sequence["SiteType"]) -> list[dict[str, Any]]:
 
 def as_table(rows: Sequence["SiteType"], now: datetime) -> "Table":
     """A table for a terminal; what needs attention is yellow."""
-    from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     for head in HEADS:
         table.add_column(head, justify="right" if head in ("records", "pending", "refused") else "left")
     for row in rows:

@@ -4,10 +4,13 @@ Much of what is printed was written by others: a server's software name, a gap's
 `stdout`, `styled`, `say` and `tell` alone: each string becomes one printable line of bounded length, and none is markup.
 """
 
+import os
+import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -15,20 +18,39 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from schemas.errors import MainstemError
+from schemas.errors import MainstemError, OperatorError
 from schemas.showing import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
     from mainstem.config.settings import Settings
     from mainstem.refresh import Progress, Refresh
+    from mainstem.state import State
     from schemas.loads import Gap
 
 LABEL = 60
 """Characters of a bar's label."""
-SitePath = Annotated[Path, typer.Argument(metavar="SITE", help="The site's TOML file.", show_default=False)]
+_UTC = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
+UNCUT = 100_000
+"""Columns of a pipe."""
+
+
+def _named(site: Path) -> Path:
+    return _site_file(str(site), Path(os.environ.get("MAINSTEM_SITES") or "sites"))
+
+
+SitePath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SITE",
+        help="The site's TOML file, or its name in the folder of site files.",
+        show_default=False,
+        callback=_named,
+    ),
+]
 SiteOption = Annotated[
     str,
     typer.Option("--site", help="The site's TOML file, or its name in the folder of site files.", show_default=False),
@@ -42,7 +64,12 @@ def print_error(exc: MainstemError) -> None:
     for cause in exc.causes:
         console.print(styled(("error:", "bold red"), f" {cause}"), soft_wrap=True)
     if exc.fix:
-        console.print(styled(("  fix:", "bold green"), f" {exc.fix}"), soft_wrap=True)
+        console.print(styled(("  fix:", "bold green"), f" {exc.fix}{told_to(exc.who)}"), soft_wrap=True)
+
+
+def told_to(who: str) -> str:
+    """Who can do it, where that is not whoever runs Mainstem: they read it here."""
+    return "" if who == "network" else f" ({who})"
 
 
 def print_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -71,7 +98,24 @@ def _console(*, to_stderr: bool) -> "Console":
         def render_str(self, text: str, **how: Any) -> Text:
             return super().render_str(shown(text), **how)
 
-    return WordsOnly(stderr=to_stderr, markup=False, emoji=False, highlight=False)
+    return WordsOnly(stderr=to_stderr, markup=False, emoji=False, highlight=False, width=_width(to_stderr=to_stderr))
+
+
+def _width(*, to_stderr: bool) -> int | None:
+    """In a pipe or a file lines are as long as they are; elsewhere the terminal says."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    return None if stream.isatty() or os.environ.get("COLUMNS") else UNCUT
+
+
+def plain_table(*heads: str) -> "Table":
+    """A table without lines, its heads bold. Where it is too wide for the terminal, cells go on below: nothing is cut."""
+    from rich.table import Table
+
+    class Whole(Table):
+        def add_column(self, header: Any = "", **how: Any) -> None:  # type: ignore[override]
+            super().add_column(header, **{"overflow": "fold", **how})
+
+    return Whole(*heads, box=None, header_style="bold", pad_edge=False)
 
 
 def gap_lines(gaps: "Iterable[tuple[str, Gap]]") -> "Iterator[Text]":
@@ -130,7 +174,18 @@ def print_json(value: Any) -> None:
     """The result for machines."""
     import json
 
-    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+    sys.stdout.write(json.dumps(_with_one_time(value), indent=2, default=str) + "\n")
+
+
+def _with_one_time(value: Any) -> Any:
+    """The same, its times as `2026-03-02T05:00:00Z`: libraries have a form each."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if isinstance(value, str) and (found := _UTC.fullmatch(value)):
+        return f"{found[1]}T{found[2]}Z"
+    if isinstance(value, Mapping):
+        return {key: _with_one_time(each) for key, each in value.items()}
+    return [_with_one_time(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def read_settings(**given: object) -> "Settings":
@@ -144,9 +199,36 @@ def read_settings(**given: object) -> "Settings":
 
 def site_path(site: str, settings: "Settings") -> Path:
     """The site file that is meant by a path or by a site's name."""
-    path = Path(site)
-    named = settings.sites / f"{site}.toml"
-    return named if not path.suffix and not path.is_file() and named.is_file() else path
+    return _site_file(site, settings.sites)
+
+
+def _site_file(site: str, folder: Path) -> Path:
+    """Raises OperatorError where a name has no file, with the names that have one."""
+    path, named = Path(site), folder / f"{site}.toml"
+    if path.suffix or path.is_file() or path.parent != Path():
+        return path
+    if named.is_file():
+        return named
+    names = ", ".join(sorted(each.stem for each in folder.glob("*.toml")))
+    raise OperatorError(
+        f"{site}: there is no such site: no {named}",
+        f"Sites there are: {names}."
+        if names
+        else "`mainstem sites new` writes the first; MAINSTEM_SITES names their folder.",
+    )
+
+
+def require_known(site: str | None, store: "State", settings: "Settings") -> None:
+    """Raises OperatorError for a site of which neither the state nor a site file knows, with those that are known."""
+    from mainstem.database.urls import name_of
+
+    loaded = store.sites()
+    if site is None or site in loaded or (settings.sites / f"{site}.toml").is_file():
+        return
+    raise OperatorError(
+        f"{site}: there is no such site in {name_of(store.database.engine.url)}, nor a file {settings.sites / f'{site}.toml'}",
+        f"Sites that were loaded: {', '.join(loaded) or 'none'}. MAINSTEM_DATABASE_URL and MAINSTEM_SITES say where to look.",
+    )
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, read_settings, say, stdout
-from schemas.errors import OperatorError
+from mainstem.commands.terminal import AsJson, plain_table, print_json, read_settings, say, stdout
+from schemas.errors import ExitCode, OperatorError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ def check(
     groups: Groups = ["registry"],  # noqa: B006 - typer copies it
     as_json: AsJson = False,
 ) -> None:
-    """Compare the topics with what Mainstem needs; exit 1 on a difference."""
+    """Compare the topics with what Mainstem needs; exit code 3 on a difference."""
     from mainstem.kafka.topics import check_topics
 
     current = read_settings()
@@ -55,7 +55,7 @@ def check(
     else:
         say("topics are as they should be")
     if findings:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.ATTENTION)
 
 
 @group.command("allow", epilog="Example: mainstem topics allow User:north")
@@ -107,9 +107,8 @@ def acls(groups: Groups = ["registry"], as_json: AsJson = False) -> None:  # noq
 
 
 def _print_table(names: tuple[str, ...], rows: "Sequence[tuple[object, ...]]") -> None:
-    from rich.table import Table
 
-    table = Table(*names, box=None, header_style="bold", pad_edge=False)
+    table = plain_table(*names)
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     stdout().print(table)
@@ -117,9 +116,8 @@ def _print_table(names: tuple[str, ...], rows: "Sequence[tuple[object, ...]]") -
 
 def _print_findings(findings: "list[TopicFinding]") -> None:
     """What differs, one row each; the fix below it, whole, so that it can be copied."""
-    from rich.table import Table
 
-    table = Table("topic", "setting", "wanted", "found", box=None, header_style="bold", pad_edge=False)
+    table = plain_table("topic", "setting", "wanted", "found")
     for finding in findings:
         table.add_row(finding.topic, finding.setting, finding.expected, finding.found)
     console = stdout()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, read_settings, say, stdout
+from mainstem.commands.terminal import AsJson, plain_table, print_json, read_settings, say, stdout
+from schemas.errors import ExitCode
 
 if TYPE_CHECKING:
     from services.access.views import Views
@@ -20,14 +21,13 @@ Since = Annotated[str, typer.Option(help="From that day on: 2026-11-03.", show_d
 @group.command("list", epilog="Example: mainstem views list --subject s-0123456789abcdef0123456789abcdef")
 def list_views(subject: Subject = "", viewer: Viewer = "", since: Since = "", as_json: AsJson = False) -> None:
     """Each view, the oldest first: when, who, in which role, what, whom."""
-    from rich.table import Table
 
     with _views() as views:
         found = [row for row in views.rows() if _wanted(row, subject, viewer, since)]
     if as_json:
         print_json(found)
         return
-    table = Table("number", "when (UTC)", "who", "roles", "what", "site", "persons", box=None, pad_edge=False)
+    table = plain_table("number", "when (UTC)", "who", "roles", "what", "site", "persons")
     for row in found:
         what = f"{row['what']} {row['route']}"
         roles, persons = ", ".join(row["roles"]), str(len(row["subjects"]))
@@ -42,7 +42,7 @@ def verify() -> None:
         broken, rows = views.first_broken(), views.rows()
     if broken is not None:
         say(f"row {broken} is not as it was written, or one before it is missing")
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.ATTENTION)
     last = f"; the last has the digest {rows[-1]['digest']}" if rows else ""
     say(f"{len(rows)} rows, each as it was written{last}")
 

@@ -19,7 +19,7 @@ FORMATS = ("none", "text", "json")
 def configure(form: str) -> None:
     """Sets the format of all logs. Raises OperatorError for an unknown one."""
     if form not in FORMATS:
-        raise OperatorError(f"log format {form!r} is unknown", f"Use one of {', '.join(FORMATS)}.")
+        raise OperatorError(f"log format '{form}' is unknown", f"Use one of {', '.join(FORMATS)}.")
     renderer = (
         structlog.processors.JSONRenderer()
         if form == "json"

@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 from schemas.errors import OperatorError
-from schemas.sites import SITE_PATTERN, parse_site
+from schemas.sites import PATTERN_WORDS, SITE_PATTERN, parse_site
 
 SERVER = """
 [fhir]
@@ -38,8 +38,12 @@ def write_site(name: str, to: Path, *, base_url: str | None, folder: Path | None
             "a site is read from a server or from a folder", "Give --base-url or --folder, one of them."
         )
     if re.fullmatch(SITE_PATTERN, name) is None:
+        raise OperatorError(f"'{name}' cannot be the name of a site", f"{PATTERN_WORDS[SITE_PATTERN].capitalize()}.")
+    if folder is not None and not folder.is_dir():
         raise OperatorError(
-            f"{name!r} cannot be the name of a site", "Use lower case letters, digits and hyphens, 31 at most."
+            f"{folder}: no such folder",
+            "Correct --folder, or make it: the site's files are delivered there.",
+            who="site IT",
         )
     text = TEMPLATE.format(site=name, time_zone=_quoted(time_zone))
     text += (

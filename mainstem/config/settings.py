@@ -9,13 +9,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from mainstem.config.site_files import file_secrets
 from schemas.errors import OperatorError
 from schemas.showing import address
-from schemas.sites import SITE_PATTERN, SecretRef
+from schemas.sites import PATTERN_WORDS, SITE_PATTERN, SecretRef
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from mainstem.kafka.settings import KafkaSettings
 
 
-ADDRESSES = ("database_url", "registry_url", "access_url", "kafka", "pages_address", "oidc_issuer")
+ADDRESSES = ("database_url", "registry_url", "access_url", "kafka", "pages_address", "home_address", "oidc_issuer")
 """What names a place and may hold a secret beside it."""
 
 
@@ -64,6 +66,16 @@ class Settings(BaseSettings):
     )
     pages_address: str = Field(
         default="", description="Where browsers reach the pages: https://feedback.network.example."
+    )
+    home_address: str = Field(
+        default="", description="Where families reach their own page: https://home.network.example."
+    )
+    age_policy: Path | None = Field(
+        default=None, description="What guardians see by age, and until when (TOML); what ships is strict."
+    )
+    centre_key: str | None = Field(
+        default=None,
+        description="Where the centre's own key is: `env:NAME` or `file:PATH`; what families say becomes records by it.",
     )
     oidc_issuer: str = Field(default="", description="The OpenID provider by which the network's people log in.")
     oidc_client_id: str = Field(default="mainstem", description="What the pages are called there.")
@@ -121,13 +133,27 @@ class Settings(BaseSettings):
         )
 
 
+_WORDS = {
+    "network": "write lower case letters, digits and hyphens, a letter first",
+    "trusted_hosts": "write host names, separated by commas",
+    "demo_roles": PATTERN_WORDS[SITE_PATTERN],
+    "derive": "write all, none, or names separated by commas",
+}
+"""What a value of another form is told, in words."""
+
+
+def _in_words(error: "ErrorDetails") -> str:
+    if error["type"] == "string_pattern_mismatch":
+        return _WORDS[str(error["loc"][0])]
+    return error["msg"].removeprefix("Value error, ")
+
+
 def load_settings(**given: object) -> Settings:
     """Settings from the environment; `given` values that are not None win. Raises OperatorError naming the variable."""
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as exc:
         faults = [
-            f"MAINSTEM_{str(error['loc'][0]).upper()}: {error['msg'].removeprefix('Value error, ')}"
-            for error in exc.errors(include_input=False, include_context=False)
+            f"MAINSTEM_{str(error['loc'][0]).upper()}: {_in_words(error)}" for error in exc.errors(include_input=False)
         ]
         raise OperatorError("; ".join(faults), "Correct the environment variable.") from None

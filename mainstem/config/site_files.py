@@ -86,7 +86,7 @@ def _name_in(path: Path) -> object:
 def _twins(site: str, one: Path, other: Path) -> OperatorError:
     """They would share records, watermarks and locks, each undoing what the other reads."""
     return OperatorError(
-        f"{one} and {other} both say site = {site!r}", "Give one of them a name of its own, or remove it."
+        f"{one} and {other} both say site = '{site}'", "Give one of them a name of its own, or remove it."
     )
 
 

@@ -12,12 +12,14 @@ from rich.console import Console
 from rich.text import Text
 
 from mainstem.consumer.received import LetterReason, Received, instant, read_event, read_load
+from mainstem.consumer.subjects import read_subject
 from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import Reach, as_settings, kafka_errors
 from schemas.errors import OperatorError
 from schemas.events import Header
 from schemas.loads import is_load_topic
 from schemas.showing import shown
+from schemas.subjects import is_subject_topic
 
 WORD, SENTENCE = 40, 300
 """Characters of a name and of what happened."""
@@ -69,12 +71,20 @@ def print_events(
     as_json: bool = False,
 ) -> None:
     """Print a topic's events, a line each, until interrupted or, without `follow`, up to what is there now."""
-    seen = tail(reach, topic, from_beginning=from_beginning, follow=follow, site=site, record_type=record_type)
-    for event in seen:
+    sites: set[str] = set()
+    for event in tail(reach, topic, from_beginning=from_beginning, follow=follow, record_type=record_type):
+        sites.add(event.site)
+        if site is not None and event.site != site:
+            continue
         if as_json:
             console.out(event.json(), highlight=False)
         else:
             console.print(event.text(), soft_wrap=True)
+    if site is not None and site not in sites:
+        raise OperatorError(
+            f"{site}: no event of such a site is in {topic}",
+            f"There are events of: {', '.join(sorted(sites)) or 'none'}.",
+        )
 
 
 class _Record(msgspec.Struct):
@@ -100,9 +110,9 @@ def tail(
     record_type: str | None = None,
     poll_seconds: float = 0.5,
 ) -> Iterator[Seen]:
-    """An outcome or load topic's events, of all partitions, from the start or from now on; without `follow` up to the
+    """An outcome, load or subject topic's events, of all partitions, from the start or from now on; without `follow` up to the
     end as it is now."""
-    show = _seen_load if is_load_topic(topic) else _seen
+    show = _seen_load if is_load_topic(topic) else _seen_subject if is_subject_topic(topic) else _seen
     settings = as_settings(reach)
     with kafka_errors(settings):
         client = KafkaConsumer(
@@ -188,6 +198,21 @@ def _seen_load(record: Any) -> Seen:
     read = sum(counts.read for counts in event.types.values())
     what = event.error or f"{read} read, {event.published} published"
     return Seen(when, event.site, event.event.value, "load", what, event.load, "", record.value, headers)
+
+
+def _seen_subject(record: Any) -> Seen:
+    headers, found = _texts(record), read_subject(record)
+    if isinstance(found, LetterReason):
+        return _unreadable(record, found.value, headers)
+    event = found.event
+    what = ", ".join(
+        (
+            *event.withdrawn,
+            *(["erase"] if event.erase else []),
+            *([f"is {event.superseded_by}"] if event.superseded_by else []),
+        )
+    )
+    return Seen(event.at, event.site, event.event.value, "subject", what, "", event.subject, record.value, headers)
 
 
 def _unreadable(record: Any, reason: str, headers: dict[str, str]) -> Seen:

@@ -6,7 +6,7 @@ On top of all rooms but the commands: imported by them and by the tests, by nobo
 `second_day` are what happens in it; `embedded` holds the parts. Nothing else needs it to run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from mainstem.demo.known import Fed
 
 
-def run(*, quick: bool, state: Path, console: "Console") -> None:
+def run(*, quick: bool, state: Path, console: "Console", ports: Mapping[str, int]) -> None:
     """Run the demo until Ctrl-C; with `quick` without Airflow, day two included, then it ends."""
     from mainstem.demo.network import run as run_network
 
-    run_network(quick=quick, state=state, console=console)
+    run_network(quick=quick, state=state, console=console, ports=ports)
 
 
 def day_two(*, state: Path, console: "Console") -> None:

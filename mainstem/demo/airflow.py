@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from mainstem.demo.embedded import LOOPBACK, EmbeddedPart, Running, port_is_busy, require_port, write_secret
-from schemas.errors import OperatorError, TemporaryError
+from schemas.errors import MainstemError, OperatorError, TemporaryError
 
 if TYPE_CHECKING:
     import httpx2
@@ -54,7 +54,7 @@ class Airflow(EmbeddedPart):
     def pid(self) -> int:
         """Process id of `airflow standalone`."""
         if self._process is None:
-            raise OperatorError("Airflow has not been started.")
+            raise MainstemError("Airflow has not been started.", "This is a defect; please report it.")
         return self._process.pid
 
     def launch(self) -> Self:
@@ -115,7 +115,7 @@ class Airflow(EmbeddedPart):
     def wait(self, seconds: float = 240) -> None:
         """Wait until the API server answers and lets us in."""
         if self._process is None:
-            raise OperatorError("Airflow has not been started.")
+            raise MainstemError("Airflow has not been started.", "This is a defect; please report it.")
         self._process.wait_until(self._log_in, seconds)
 
     def wait_for_dags(self, dag_ids: list[str], seconds: float = 120) -> None:
@@ -167,7 +167,7 @@ class Airflow(EmbeddedPart):
         import httpx2
 
         if self._http is None:
-            raise OperatorError("Airflow has not been waited for.")
+            raise MainstemError("Airflow has not been waited for.", "This is a defect; please report it.")
         try:
             answer = self._http.request(method, path, json=body)
             answer.raise_for_status()

@@ -4,10 +4,12 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from rich.console import Console
 
@@ -27,20 +29,20 @@ from mainstem.demo.embedded import (
 from mainstem.demo.hospitals import SiteFiles, deliver, open_server
 from mainstem.demo.populations import populations
 from mainstem.demo.refreshing import refresh_all, wait_for_registry
-from mainstem.demo.running_demo import NETWORK, Demo, chosen_ports, ended_by_signals, locked, only_one
+from mainstem.demo.running_demo import NETWORK, Demo, choose_port, chosen_ports, ended_by_signals, locked, only_one
 from mainstem.demo.second_day import day_two
 from mainstem.demo.steps import Steps
 from mainstem.demo.summary import summarise
 from schemas.errors import TemporaryError
 
 
-def run(*, quick: bool, state: Path, console: Console) -> None:
+def run(*, quick: bool, state: Path, console: Console, ports: Mapping[str, int] = MappingProxyType({})) -> None:
     """The demo. Quick: without Airflow, day two included, then it ends; else it stays up until Ctrl-C."""
     configure_once()
     state = state.resolve()
     try:
         with ended_by_signals(), only_one(state), ExitStack() as parts:
-            _run(quick, state, console, parts)
+            _run(quick, state, console, parts, ports)
     except KeyboardInterrupt:
         console.print("stopped; no process is left behind")
         raise SystemExit(0 if (state / "up").exists() else 130) from None
@@ -50,11 +52,11 @@ def run(*, quick: bool, state: Path, console: Console) -> None:
                 (state / name).unlink(missing_ok=True)
 
 
-def _run(quick: bool, state: Path, console: Console, parts: ExitStack) -> None:
+def _run(quick: bool, state: Path, console: Console, parts: ExitStack, ports: Mapping[str, int]) -> None:
     """From the first part to the summary, and what comes after it. Each part ends with `parts`."""
     steps = Steps(console)
     files = SiteFiles(state)
-    demo = _prepared(quick, state, console)
+    demo = _prepared(quick, state, console, ports)
     servers = _servers(demo, files)
     postgres = _database(demo, files, steps, parts)
     airflow = None if quick else _launch(demo, postgres, files)
@@ -77,14 +79,14 @@ def _run(quick: bool, state: Path, console: Console, parts: ExitStack) -> None:
         time.sleep(3600)
 
 
-def _prepared(quick: bool, state: Path, console: Console) -> Demo:
+def _prepared(quick: bool, state: Path, console: Console, ports: Mapping[str, int]) -> Demo:
     """A clean state folder and free ports."""
     if left := stop_leftovers(state):
         console.print(f"ended what an interrupted demo had left running: {', '.join(left)}")
     (state / "up").unlink(missing_ok=True)
-    demo = Demo(str(state), quick, chosen_ports(quick), {})
+    demo = Demo(str(state), quick, chosen_ports(quick, ports), {})
     for name, port in demo.ports.items():
-        require_port(port, f"the demo's {name}", f"MAINSTEM_DEMO_{name.upper()}_PORT=… make demo")
+        require_port(port, f"the demo's {name}", choose_port(name))
     for name in ("logs", "landing"):
         shutil.rmtree(state / name, ignore_errors=True)
     return demo
@@ -173,9 +175,7 @@ def _launch(demo: Demo, postgres: Postgres, files: SiteFiles) -> Airflow:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata,
     }
-    airflow = Airflow(
-        demo.folder, port=demo.ports["airflow"], dags=dags, env=env, choose="MAINSTEM_DEMO_AIRFLOW_PORT=… make demo"
-    )
+    airflow = Airflow(demo.folder, port=demo.ports["airflow"], dags=dags, env=env, choose=choose_port("airflow"))
     return airflow.launch()
 
 

@@ -39,7 +39,8 @@ def _refresh(demo: Demo, plan: HospitalPlan, step: Step) -> None:
         report = refresh(opened)
     if report.status != "completed":
         raise OperatorError(
-            f"{plan.site}: the load ended {report.status}: {'; '.join(gap.reason for gap in report.gaps)}"
+            f"{plan.site}: the load ended {report.status}: {'; '.join(gap.reason for gap in report.gaps)}",
+            f"`mainstem status --site {plan.site}` says what to do; the demo's hospitals write into {demo.folder}/logs.",
         )
     step.say(f"{report.total.read:,} read, {report.published:,} events")
 

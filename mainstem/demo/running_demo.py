@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -20,7 +20,8 @@ from schemas.errors import OperatorError
 
 NETWORK = "demo"
 PORTS = {"airflow": 8080, "page": 8071, "registry": 8070, "kafka": 9092, "lakeside": 8061, "harbor": 8062}
-"""Where the demo listens on 127.0.0.1; `MAINSTEM_DEMO_<NAME>_PORT` chooses others. A quick demo takes free ports."""
+"""Where the demo listens on 127.0.0.1; `--port NAME=NUMBER`, else `MAINSTEM_DEMO_<NAME>_PORT`, chooses others. A quick demo
+takes free ports."""
 
 
 @dataclass
@@ -132,10 +133,21 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def chosen_ports(quick: bool) -> dict[str, int]:
-    """Free ones for a quick demo; else the usual, or those the environment chooses."""
+def choose_port(name: str) -> str:
+    """How another is chosen."""
+    return f"`mainstem demo --port {name}=NUMBER`, or MAINSTEM_DEMO_{name.upper()}_PORT"
+
+
+def chosen_ports(quick: bool, given: Mapping[str, int]) -> dict[str, int]:
+    """Those given; else free ones for a quick demo; else the usual, or those the environment chooses."""
+    if unknown := sorted(set(given) - set(PORTS)):
+        raise OperatorError(f"the demo has no port of {', '.join(unknown)}", f"Its ports are {', '.join(PORTS)}.")
     if quick:
-        return {name: free_port() for name in PORTS if name != "airflow"}
+        return {name: given.get(name) or free_port() for name in PORTS if name != "airflow"}
+    return {**_usual_ports(), **given}
+
+
+def _usual_ports() -> dict[str, int]:
     chosen = {}
     for name, default in PORTS.items():
         given = os.environ.get(f"MAINSTEM_DEMO_{name.upper()}_PORT", str(default))

@@ -96,7 +96,7 @@ class KafkaSettings:
             )
         if self.security_protocol not in PROTOCOLS:
             raise OperatorError(
-                f"Kafka security {self.security_protocol!r} is none of {', '.join(PROTOCOLS)}",
+                f"Kafka security '{self.security_protocol}' is none of {', '.join(PROTOCOLS)}",
                 "Correct MAINSTEM_KAFKA_SECURITY.",
             )
         if self.security_protocol.startswith("SASL") and not (self.sasl_mechanism and self.username and self.password):
@@ -106,7 +106,7 @@ class KafkaSettings:
             )
         if self.compression not in COMPRESSIONS:
             raise OperatorError(
-                f"compression {self.compression!r} is none of {', '.join(COMPRESSIONS)}",
+                f"compression '{self.compression}' is none of {', '.join(COMPRESSIONS)}",
                 "Correct MAINSTEM_KAFKA_COMPRESSION.",
             )
         _ = self.in_the_open

@@ -31,7 +31,7 @@ def locked(refresh: Refresh, step: str, part: str = "") -> Iterator[None]:
     except OperatorError:
         raise
     except TemporaryError as exc:
-        raise BusyError(exc.cause, exc.fix) from exc
+        raise BusyError(exc.cause, exc.fix, who=exc.who) from exc
     try:
         yield
     finally:

@@ -3,10 +3,10 @@
 import structlog
 
 from connectors.pulling import require_delivery
-from mainstem.check import Finding, check_site
+from mainstem.check import check_site
+from mainstem.check.finding import error_of, stopping
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.undelivered import noted_if_undelivered
-from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 
 log = structlog.get_logger()
 
@@ -23,27 +23,9 @@ def preflight(refresh: Refresh, *, dry: bool = False) -> int:
         with noted_if_undelivered(refresh):
             require_delivery(refresh.source(refresh.site.types))
     findings = check_site(refresh.source(refresh.site.types))
-    if failed := _stopping(findings):
-        raise _error(failed)
+    if failed := stopping(findings):
+        raise error_of(failed)
     for finding in findings:
         if not finding.ok:
             log.warning("will leave a gap", site=refresh.site.site, what=finding.name, cause=finding.what)
     return sum(finding.ok for finding in findings)
-
-
-def _stopping(findings: list[Finding]) -> list[Finding]:
-    """What failed and stops the whole site: anything but a single type, and but what is merely missing; or every type."""
-    types = [finding for finding in findings if finding.resource_type]
-    if types and not any(finding.ok for finding in types):
-        return [finding for finding in findings if not finding.ok]
-    return [f for f in findings if not f.ok and not f.resource_type and f.kind != "incomplete"]
-
-
-def _error(failed: list[Finding]) -> MainstemError:
-    kinds = {finding.kind for finding in failed}
-    cause = "; ".join(f"{finding.name}: {finding.what}" for finding in failed)
-    if "operator" in kinds:
-        return OperatorError(cause, next(finding.fix for finding in failed if finding.kind == "operator"))
-    if "temporary" in kinds:
-        return TemporaryError(cause, next(finding.fix for finding in failed if finding.kind == "temporary"))
-    return IncompleteError(cause, failed[0].fix)

@@ -34,7 +34,7 @@ def _note(refresh: Refresh, mode: Mode, plan: Plan, error: MainstemError) -> Non
             reason=error.cause,
             cause=cause,
             fix=error.fix or cause.fix,
-            who=cause.who,
+            who=error.who if error.fix else cause.who,
         )
         for name in plan.types
         if name in known or not known

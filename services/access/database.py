@@ -24,6 +24,15 @@ session = Table(
     Column("content", JSON, nullable=False, comment="Who is logged in; or a log-in under way."),
     comment="Who is logged in now.",
 )
+family_session = Table(
+    "family_session",
+    metadata,
+    Column("key", Text, primary_key=True, comment="SHA-256 of what the family's device holds."),
+    Column("link", Text, nullable=False, comment="The way in by which it was opened."),
+    Column("opened", BigInteger, nullable=False, comment="Seconds since 1970."),
+    Column("used", BigInteger, nullable=False, comment="When it was last used, to the minute."),
+    comment="Devices of families that came in by a code.",
+)
 view = Table(
     "access_view",
     metadata,

@@ -40,7 +40,7 @@ class Gate:
         if declared.roles:
             request.state.visit = _admitted(visit, declared)
         if request.method not in READING:
-            await _own_form(request, visit)
+            await own_form(request, visit)
         if declared.persons and visit is not None:
             await run_in_threadpool(self._noted, request, visit.viewer)
 
@@ -62,7 +62,7 @@ def _admitted(visit: Visit | None, declared: Declared) -> Visit:
     return visit
 
 
-async def _own_form(request: Request, visit: Visit | None) -> None:
+async def own_form(request: Request, visit: Visit | None) -> None:
     """Refuses what another page had a browser send: by the browser's word where it gives one, and by the form's token always."""
     if not _from_our_page(request):
         raise HTTPException(

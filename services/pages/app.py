@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from urllib.parse import urlencode
 
@@ -41,10 +42,12 @@ def make_app(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     per_minute: int = PER_MINUTE,
     warm: bool = False,
+    home_address: str = "",
+    age_policy: Path | None = None,
 ) -> FastAPI:
     """The pages of one network's registry. `network` is shown as it is; `warm`: measures are counted before anybody asks.
     Raises UndeclaredError where a route does not say who may see it."""
-    site = PageSite(engine, network, clock, gate)
+    site = PageSite(engine, network, clock, gate, home_address=home_address, age_policy=age_policy)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -1,11 +1,12 @@
 """A measure's counts as the registry answers them, and what people said of it: all that a page is laid out from.
 
-Counting is dear and what people say is not: counts are kept until a load has ended (or for a while at most), words are read anew.
+Counting is dear and what people say is not: counts are kept, site by site, and only those sites are counted anew of which something
+came, or was set aside; words are read anew.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from threading import Lock
 from typing import TypeVar, cast
@@ -14,18 +15,21 @@ from sqlalchemy import Connection, func, select
 
 from services.measures.compile.memory import Period
 from services.measures.declared import Measure
-from services.measures.evaluate.counts import NETWORK, Cohort, Counts, cohorts, evaluate, last_day, needed_types
+from services.measures.evaluate.counts import NETWORK, Cohort, Counts, needed_types
 from services.measures.evaluate.periods import Step, periods
+from services.measures.evaluate.surveys import Asked, Survey, strata_together, surveys, together
 from services.people.phases import Begun, begun
 from services.people.tests_of_change import Tried, tried
 from services.registry.completeness import SiteCompleteness, completeness
-from services.registry.tables import load
+from services.registry.tables import erased, history, load, set_aside
 
 YEARS_BEFORE = 2
 """A chart begins in January, so many years before the year of the last visit; its first 12 points are the baseline."""
 T = TypeVar("T")
 LONGEST_SECONDS = 900
-"""So long are counts kept at most."""
+"""After so long it is asked what came outside of loads."""
+ALL_AT_ONCE = 0.5
+"""Where more than this share of the sites changed, all are counted in one go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class Counted:
     loaded: Mapping[str, SiteCompleteness]
     known: Mapping[str, Cohort]
     counts: Mapping[Step, Sequence[Counts]]
+    strata: Mapping[str, Sequence[Counts]]
+    """By strata, of the last twelve months that are over: everybody once."""
 
     @property
     def sites(self) -> list[str]:
@@ -75,52 +81,124 @@ def said_of(connection: Connection, measure: Measure) -> Said:
     return Said(tuple(tried(connection, measure.id)), tuple(begun(connection, measure.id)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What there is to count, as of a day."""
+
+    since: str
+    first: str
+    as_of: datetime
+    until: str
+    loaded: Mapping[str, SiteCompleteness]
+
+    @property
+    def asked(self) -> Asked:
+        months, quarters = periods("month", self.first, self.until), periods("quarter", self.first, self.until)
+        shown = Period(date.fromisoformat(self.since + "-01"), date.fromisoformat(self.until))
+        return Asked(months | quarters, shown, _last_year(self.until))
+
+    @property
+    def months(self) -> tuple[str, str, str]:
+        """Another, where every site must be counted anew."""
+        return self.since, self.first, self.until[:7]
+
+
 def counted(
-    connection: Connection, measure: Measure, now: datetime, said: Said, *, until: date | None = None
+    connection: Connection, measure: Measure, now: datetime, said: Said, *, until: date | None = None, site: str
 ) -> Counted:
-    """Counts the measure by month and quarter; up to a day, where one is given, as if it were that day."""
+    """Counts the measure at one site alone; up to a day, where one is given, as if it were that day."""
+    found, wanted = _surveyed(
+        lambda asked: surveys(connection, measure, asked, site=site), _wanted(connection, said, now, until)
+    )
+    return _counted(measure, wanted, found)
+
+
+def _wanted(connection: Connection, said: Said, now: datetime, until: date | None = None, year: str = "") -> _Wanted:
+    """`year`: of the last visit, where it is known."""
     loaded = {site.site: site for site in completeness(connection)}
     as_of = max((site.last_completed for site in loaded.values() if site.last_completed), default=now)
     day = min(as_of.date(), until or as_of.date()).isoformat()
-    last = last_day(connection, measure, day)
-    since = f"{int((last or day)[:4]) - YEARS_BEFORE}-01"
-    first = min([since, *(each.since.isoformat()[:7] for each in said.begun)])
-    counts: dict[Step, list[Counts]] = {"month": [], "quarter": []}
-    if last:
-        counts = _by_step(connection, measure, first, day)
-    shown = Period(date.fromisoformat(since + "-01"), date.fromisoformat(day))
-    cohort = {site.site: site for site in cohorts(connection, measure, shown)}
-    return Counted(measure, since, first, day, as_of, loaded, cohort, counts)
+    since = f"{int(year or day[:4]) - YEARS_BEFORE}-01"
+    return _Wanted(since, _first(since, said), as_of, day, loaded)
 
 
-def _by_step(connection: Connection, measure: Measure, since: str, until: str) -> dict[Step, list[Counts]]:
-    """By month and by quarter."""
-    months, quarters = periods("month", since, until), periods("quarter", since, until)
-    both = evaluate(connection, measure, months | quarters)
-    return {
-        "month": [count for count in both if count.period in months],
-        "quarter": [count for count in both if count.period in quarters],
+def _first(since: str, said: Said) -> str:
+    return min([since, *(each.since.isoformat()[:7] for each in said.begun)])
+
+
+def _surveyed(count: Callable[[Asked], dict[str, Survey]], wanted: _Wanted) -> tuple[dict[str, Survey], _Wanted]:
+    """Counted; once more where the last visit was in an earlier year than the data are of: charts begin by that."""
+    found = count(wanted.asked)
+    last = max((each.last for each in found.values() if each.last), default="")
+    since = f"{int(last[:4]) - YEARS_BEFORE}-01" if last else wanted.since
+    if since < wanted.since:
+        wanted = replace(wanted, since=since, first=min(since, wanted.first))
+        found = count(wanted.asked)
+    return found, wanted
+
+
+def _counted(measure: Measure, wanted: _Wanted, found: Mapping[str, Survey]) -> Counted:
+    """What sites have, and all together."""
+    ours = [found[site] for site in sorted(found)]
+    seen = any(each.last for each in ours)
+    counts = [*together(ours), *(count for each in ours for count in each.counts)] if seen else []
+    quarters = periods("quarter", wanted.first, wanted.until)
+    by_step: dict[Step, Sequence[Counts]] = {
+        "month": [count for count in counts if count.period not in quarters],
+        "quarter": [count for count in counts if count.period in quarters],
     }
+    strata = {
+        by: [*strata_together(ours, by), *(count for each in ours for count in each.strata.get(by, ()))]
+        for by in measure.strata
+    }
+    cohorts = {each.site: each.cohort for each in ours if each.cohort}
+    return Counted(
+        measure, wanted.since, wanted.first, wanted.until, wanted.as_of, wanted.loaded, cohorts, by_step, strata
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What was counted of a measure, and by which state of the registry."""
+
+    state: object
+    at: float
+    months: object
+    marks: Mapping[str, object]
+    arrived: datetime | None
+    """When the last change came that was there."""
+    surveys: Mapping[str, Survey]
+    counted: Counted
 
 
 @dataclass
 class Memory:
     """Counts that were asked for, for as long as they hold. Each page says of when its data are."""
 
-    _kept: dict[object, tuple[object, float, object]] = field(default_factory=dict)
+    _kept: dict[object, _Kept] = field(default_factory=dict)
     _locks: dict[object, Lock] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _laid_out: dict[str, tuple[Counted, Said, object]] = field(default_factory=dict)
 
     def counted(self, connection: Connection, measure: Measure, now: datetime) -> tuple[Counted, Said]:
-        """The measure's counts, counted anew where a load has ended since or older lines are wanted; and what people say now."""
+        """The measure's counts, those sites counted anew of which something came since; and what people say now.
+
+        One at a time counts the same. The others are given what was counted before, and wait where there is nothing.
+        """
         said = said_of(connection, measure)
-        first = min((each.since for each in said.begun), default=None)
-        found = self._find(
-            connection, (measure.id, measure.checksum, first), lambda: counted(connection, measure, now, said)
-        )
-        assert isinstance(found, Counted)
-        return found, said
+        key = (measure.id, measure.checksum, min((each.since for each in said.begun), default=None))
+        with self._lock:
+            lock, before = self._locks.setdefault(key, Lock()), self._kept.get(key)
+        if not lock.acquire(blocking=before is None):
+            assert before is not None
+            return before.counted, said
+        try:
+            kept = self._kept.get(key)
+            if kept is None or kept.state != state_of(connection) or time.monotonic() - kept.at > LONGEST_SECONDS:
+                kept = self._kept[key] = _again(connection, measure, said, now, kept)
+            return kept.counted, said
+        finally:
+            lock.release()
 
     def remembered(self, found: Counted, said: Said, lay_out: Callable[[], T]) -> T:
         """What was laid out of these counts and words, once."""
@@ -132,31 +210,43 @@ class Memory:
                 self._laid_out[found.measure.id] = kept
         return cast("T", kept[2])
 
-    def strata(self, connection: Connection, found: Counted, by: str) -> list[Counts]:
-        """By strata, of the last twelve months that are over: everybody once."""
-        measure = found.measure
-        kept = self._find(
-            connection,
-            (measure.id, measure.checksum, by, found.until),
-            lambda: evaluate(connection, measure, {"year": _last_year(found.until)}, by=by),
-        )
-        return cast("list[Counts]", kept)
 
-    def _find(self, connection: Connection, key: object, count: Callable[[], object]) -> object:
-        """One at a time counts the same thing. The others are given what was counted before, and wait where there is nothing."""
-        with self._lock:
-            lock, before = self._locks.setdefault(key, Lock()), self._kept.get(key)
-        if not lock.acquire(blocking=before is None):
-            assert before is not None
-            return before[2]
-        try:
-            state, now = state_of(connection), time.monotonic()
-            kept = self._kept.get(key)
-            if kept is None or kept[0] != state or now - kept[1] > LONGEST_SECONDS:
-                kept = self._kept[key] = (state, now, count())
-            return kept[2]
-        finally:
-            lock.release()
+def _again(connection: Connection, measure: Measure, said: Said, now: datetime, kept: _Kept | None) -> _Kept:
+    """What is there now, as far as it was not counted."""
+    at, state, marks = time.monotonic(), state_of(connection), _marks(connection)
+    arrived = connection.scalar(select(func.max(history.c.arrived)))
+    wanted = _wanted(connection, said, now, year=str(int(kept.counted.since[:4]) + YEARS_BEFORE) if kept else "")
+    changed = {site for site in marks if kept and kept.marks.get(site) != marks[site]}
+    changed |= {site for site in (kept.marks if kept else ()) if site not in marks}
+    changed |= _arrived_at(connection, kept.arrived) if kept else set()
+    if kept is None or kept.months != wanted.months or len(changed) > ALL_AT_ONCE * len(kept.surveys):
+        found, wanted = _surveyed(lambda asked: surveys(connection, measure, asked), _wanted(connection, said, now))
+    else:
+        found = dict(kept.surveys)
+        for site in changed:
+            found.pop(site, None)
+            found |= surveys(connection, measure, wanted.asked, site=site)
+    return _Kept(state, at, wanted.months, marks, arrived, found, _counted(measure, wanted, found))
+
+
+def _arrived_at(connection: Connection, since: datetime | None) -> set[str]:
+    """Sites of which a change came after that."""
+    later = history.c.arrived > since if since is not None else history.c.arrived.is_not(None)
+    return set(connection.scalars(select(history.c.site).where(later).distinct()))
+
+
+def _marks(connection: Connection) -> dict[str, object]:
+    """By site another one when a load of it has begun or ended, or somebody was set aside; of all sites when somebody was erased."""
+    gone = connection.scalar(select(func.count()).select_from(erased))
+    found: dict[str, list[object]] = {}
+    for table, columns in (
+        (load, (func.max(load.c.started), func.max(load.c.ended))),
+        (set_aside, (func.max(set_aside.c.id),)),
+    ):
+        query = select(table.c.site, func.count(), *columns).group_by(table.c.site)
+        for site, *mark in connection.execute(query):
+            found.setdefault(site, [gone]).append((table.name, *mark))
+    return {site: tuple(mark) for site, mark in found.items()}
 
 
 def _last_year(until: str) -> Period:
@@ -166,5 +256,7 @@ def _last_year(until: str) -> Period:
 
 
 def state_of(connection: Connection) -> object:
-    """Another one when a load has begun or ended."""
-    return tuple(connection.execute(select(func.count(), func.max(load.c.started), func.max(load.c.ended))).one())
+    """Another one when a load has begun or ended, somebody was set aside, or erased."""
+    loads = connection.execute(select(func.count(), func.max(load.c.started), func.max(load.c.ended))).one()
+    held = connection.execute(select(func.count(), func.max(set_aside.c.id))).one()
+    return (*loads, *held, connection.scalar(select(func.count()).select_from(erased)))

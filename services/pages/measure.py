@@ -94,8 +94,7 @@ def _strata(site: PageSite, measure: Measure) -> list[Kind]:
         return []
     with site.registry() as connection:
         found, _ = site.memory.counted(connection, measure, site.clock())
-        by = {name: site.memory.strata(connection, found, name) for name in measure.strata}
-    return [kind_of(name, counts, measure, NETWORK) for name, counts in by.items()]
+    return [kind_of(name, found.strata.get(name, ()), measure, NETWORK) for name in measure.strata]
 
 
 def _series(results: Results, site: str) -> Series:

@@ -138,17 +138,32 @@ def told(state: State, value: Value) -> str:
     return f"{said} ({words})" if words else said
 
 
-def overdue(kept: Kept, day: date) -> Iterator[str]:
-    """What should be known by that day and is not."""
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What should be known by a day and is not."""
+
+    expected: Expected
+    last: date | None
+
+
+def due(kept: Kept, day: date) -> Iterator[Due]:
+    """Each that is due by that day."""
     years = age(kept, day)
     for each in EXPECTED:
         if not any(_has(kept, disease) for disease in each.diseases) or (years is not None and years < each.from_years):
             continue
         last = max((kept.values[method][-1][0] for method in each.methods if kept.values.get(method)), default=None)
-        if last is None:
-            yield f"{each.words}: never recorded"
-        elif day - last > timedelta(days=each.days):
-            yield f"{each.words}: last on {in_words(last)}, {(day - last).days} days ago"
+        if last is None or day - last > timedelta(days=each.days):
+            yield Due(each, last)
+
+
+def overdue(kept: Kept, day: date) -> Iterator[str]:
+    """The same in words."""
+    for each in due(kept, day):
+        if each.last is None:
+            yield f"{each.expected.words}: never recorded"
+        else:
+            yield f"{each.expected.words}: last on {in_words(each.last)}, {(day - each.last).days} days ago"
 
 
 def standing_out(kept: Kept) -> Iterator[str]:

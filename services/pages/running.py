@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from mainstem.database import name_of
@@ -47,6 +48,8 @@ class Served:
     host: str = HOST
     port: int = PORT
     names: Sequence[str] = ()
+    home_address: str = ""
+    age_policy: Path | None = None
 
 
 def run(served: Served, *, login: Login | None, demo_site: str, say: Say) -> None:
@@ -54,7 +57,14 @@ def run(served: Served, *, login: Login | None, demo_site: str, say: Say) -> Non
     with _gate(served, login, demo_site) as gate:
         engine = open_registry(served.registry_url)
         try:
-            app = make_app(engine, network=served.network, gate=gate, warm=True)
+            app = make_app(
+                engine,
+                network=served.network,
+                gate=gate,
+                warm=True,
+                home_address=served.home_address,
+                age_policy=served.age_policy,
+            )
             what = f"Feedback pages of network {served.network}, from {name_of(engine.url)},"
             names = [*served.names, *([urlsplit(login.address).hostname or ""] if login else [])]
             serve(app, what, host=served.host, port=served.port, names=names, say=say)

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 
 import jinja2
 from fastapi import Request
@@ -34,6 +35,10 @@ class PageSite:
     clock: Callable[[], datetime]
     gate: Gate
     memory: Memory = field(default_factory=Memory)
+    home_address: str = ""
+    """Where families reach their own page."""
+    age_policy: Path | None = None
+    """What guardians see by age; the one that ships where absent."""
 
     def results(self, connection: Connection, measure: Measure) -> Results:
         """A measure's results, as far as they are remembered."""

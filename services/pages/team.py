@@ -113,7 +113,7 @@ def _one_measure(router: APIRouter, site: PageSite) -> None:
             counted, _ = site.memory.counted(connection, measure, site.clock())
             results = site.results(connection, measure)
             groups = [
-                kind_of(by, site.memory.strata(connection, counted, by), measure, name)
+                kind_of(by, counted.strata.get(by, ()), measure, name)
                 for by in (measure.strata if measure.kind == "share" else ())
             ]
         series = _series(results, name)

@@ -51,14 +51,8 @@ def _keep_warm(site: PageSite, stop: Event) -> None:
 
 
 def _count(site: PageSite, stop: Event) -> None:
-    """Every measure first, then what the pages of single ones show beside it."""
+    """Every measure, with all that its page shows."""
     for measure in measures().values():
         if not stop.is_set():
             with site.registry() as connection:
                 site.results(connection, measure)
-    for measure in measures().values():
-        for name in measure.strata if measure.kind == "share" else ():
-            if not stop.is_set():
-                with site.registry() as connection:
-                    found, _ = site.memory.counted(connection, measure, site.clock())
-                    site.memory.strata(connection, found, name)

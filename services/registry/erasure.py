@@ -2,29 +2,48 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection, delete, exists, select
+from sqlalchemy import Connection, delete, exists, inspect, select
 
 from mainstem.consumer import Received
+from mainstem.consumer.subjects import consumer_subject, given_again, no_extract
 from schemas.errors import OperatorError
-from services.registry.tables import RECORD_TABLES, erased, history
+from services.registry.tables import RECORD_TABLES, SAID, erased, history, metadata
 from services.registry.write import write
+
+GROUP = "registry"
+"""The consumer group that keeps a registry."""
 
 
 def erase(connection: Connection, subjects: Iterable[str], at: datetime) -> int:
-    """Forgets subjects, in the caller's transaction; returns how many records and changes of theirs went.
+    """Forgets subjects, in the caller's transaction, with what they said; returns how many records and changes of theirs went.
 
     A record that was theirs once loses its changes under their name alone: it may be another's now.
     """
     gone = sorted(set(subjects))
     write(connection, erased, [(subject, at) for subject in gone], replace=False)
     tables = [table for table in (*RECORD_TABLES.values(), history) if "subject" in table.c]
+    for table in metadata.sorted_tables:
+        if table.info == SAID and "subject" in table.c:
+            connection.execute(delete(table).where(table.c.subject.in_(gone)))
     return sum(
         connection.execute(delete(table).where(table.c.subject == subject)).rowcount
         for subject in gone
         for table in tables
     )
+
+
+def erase_told(connection: Connection, subjects: Sequence[str]) -> int:
+    """The same for the consumer kit: of subjects whose site says so."""
+    return erase(connection, subjects, datetime.now(UTC))
+
+
+def not_extracted(connection: Connection) -> frozenset[str]:
+    """Subjects of whom nothing goes into an extract: consent to research is withdrawn."""
+    if not inspect(connection).has_table(consumer_subject.name):
+        return frozenset()
+    return frozenset(connection.scalars(select(consumer_subject.c.subject).where(no_extract(GROUP))))
 
 
 def proven(subjects: Sequence[str]) -> Sequence[str]:
@@ -35,9 +54,10 @@ def proven(subjects: Sequence[str]) -> Sequence[str]:
 
 
 def without_erased(connection: Connection, events: Sequence[Received]) -> Sequence[Received]:
-    """The events of subjects who are not erased."""
+    """The events of subjects who are not erased, or whose site says that consent was given again."""
     if not connection.scalar(select(exists(select(erased.c.subject)))):
         return events
     asked = sorted({event.subject for event in events})
-    gone = set(connection.scalars(select(erased.c.subject).where(erased.c.subject.in_(asked))))
+    again = exists().where(given_again(GROUP), consumer_subject.c.subject == erased.c.subject)
+    gone = set(connection.scalars(select(erased.c.subject).where(erased.c.subject.in_(asked), ~again)))
     return [event for event in events if event.subject not in gone]

@@ -98,7 +98,7 @@ def _prove(name: str, scope: Scope) -> None:
         if unknown := sorted(set(given) - set(known)):
             raise OperatorError(f"there is no {kind} {unknown[0]}", f"There are {', '.join(known)}.")
     if wrong := [site for site in scope.sites if not re.fullmatch(SITE_PATTERN, site)]:
-        raise OperatorError(f"{wrong[0]!r} is no site's name", "Give names as they stand in the events.")
+        raise OperatorError(f"'{wrong[0]}' is no site's name", "Give names as they stand in the events.")
 
 
 def revoke(connection: Connection, name: str, now: datetime) -> None:

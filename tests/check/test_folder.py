@@ -36,7 +36,7 @@ def test_folder_that_is_not_there_stops_the_site(make_site: Any, findings: Any) 
     found = findings(make_site(files={"folder": "nowhere"}))
     assert list(found) == ["subject key", "folder"]
     assert (found["folder"].ok, found["folder"].who, found["folder"].kind) == (False, "site IT", "operator")
-    assert "mounted" in found["folder"].fix
+    assert "Mount the share" in found["folder"].fix
 
 
 def test_folder_that_may_not_be_read_is_a_finding(

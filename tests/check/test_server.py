@@ -208,7 +208,8 @@ def test_other_fhir_version_is_said_by_name(
 ) -> None:
     found = findings(make_site(road="search"), saying(statement))
     assert said in found["capability statement"].what
-    assert "R4 base URL" in found["capability statement"].fix
+    assert "R4 address" in found["capability statement"].fix
+    assert found["capability statement"].who == "EHR vendor"
 
 
 def test_resource_of_another_version_is_found_though_the_statement_says_r4(
@@ -256,7 +257,7 @@ def test_roster_is_tried_as_a_run_would_find_it(make_site: Any, findings: Any, s
         "1 patients; the EHR knows no patient for 1 of the 2 the cohort names",
     )
     strangers = listed("p9")
-    assert (strangers.ok, strangers.who) == (False, "site IT")
+    assert (strangers.ok, strangers.who) == (False, "network")
     assert "knows none of the 1 patients" in strangers.what
 
     epic = make_site(road="bulk", fhir={"base_url": BASE, "group": "cf", "vendor": "epic"})

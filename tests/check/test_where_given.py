@@ -8,7 +8,7 @@ REFUSED = OperatorError("the server refuses it (403)", "Ask for the scope.")
 
 
 def test_a_refused_type_beyond_the_core_is_said_and_no_fault() -> None:
-    told = _unmissed(failed("Appointment", "site IT", REFUSED, resource_type="Appointment"))
+    told = _unmissed(failed("Appointment", REFUSED, resource_type="Appointment"))
     assert (told.ok, told.what) == (
         True,
         "not given: the server refuses it (403); none is missed, as the site file names no types",
@@ -16,6 +16,6 @@ def test_a_refused_type_beyond_the_core_is_said_and_no_fault() -> None:
 
 
 def test_a_core_type_and_what_may_pass_stay_faults() -> None:
-    assert not _unmissed(failed("Condition", "site IT", REFUSED, resource_type="Condition")).ok
-    assert not _unmissed(failed("Goal", "site IT", TemporaryError("busy"), resource_type="Goal")).ok
-    assert _unmissed(tried("Goal", "site IT", lambda: "12 of them", resource_type="Goal")).what == "12 of them"
+    assert not _unmissed(failed("Condition", REFUSED, resource_type="Condition")).ok
+    assert not _unmissed(failed("Goal", TemporaryError("busy"), resource_type="Goal")).ok
+    assert _unmissed(tried("Goal", lambda: "12 of them", resource_type="Goal")).what == "12 of them"

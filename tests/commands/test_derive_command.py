@@ -92,6 +92,9 @@ def test_lung_function_by_both_editions(tmp_path: Path) -> None:
     assert (without_fvc["fvc_z_gli2012"], without_fvc["why_empty"]) == (None, "fvc_l is empty")
     assert (no_group["fev1_z_gli2012"], no_group["method"]) == (None, "gli2022")
     assert no_group["why_empty"].startswith("gli2012: ethnicity is none of")
+    (impossible,) = table(tmp_path, "gli", GLI + "M,25,180,caucasian,5.1,5\n")
+    assert (impossible["fev1fvc_z_gli2022"], impossible["why_empty"]) == (None, "fev1fvc: fev1_l is above fvc_l")
+    assert impossible["fev1_z_gli2022"] is not None
 
 
 def test_csv_and_json_say_the_same(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_the_page_stands_alone_and_is_read_by_everybody(lhn: Network, site: Path
         assert page.locator("h1").count() == 1
         assert page.locator("script").count() == 0
         tables = page.locator("table").count()
-        assert tables == page.locator("table > caption").count() == 3
+        assert tables == page.locator("table > caption").count() == 4
         assert page.locator("thead th:not([scope])").count() == 0
         assert page.get_by_text("<b>wt-2</b>").count() == 1
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -9,12 +9,12 @@ from mainstem.kafka import topics
 
 
 def test_what_differs_is_a_table_with_what_is_wanted_what_there_is_and_the_fix(broker, network):
-    """No representation of Python's; exit 1."""
+    """No representation of Python's; exit code 3."""
     topics.create_missing(broker, [topics.Topic(f"{network}.outcome.v1", 4, 1, {"cleanup.policy": "delete"})])
 
     said = check(broker, network)
 
-    assert said.exit_code == 1
+    assert said.exit_code == 3
     lines = said.stdout.splitlines()
     assert lines[0].split() == ["topic", "setting", "wanted", "found"]
     assert [f"{network}.outcome.v1", "partitions", "12", "4"] in [line.split() for line in lines]
@@ -29,7 +29,7 @@ def test_machines_get_the_same_as_json(broker, network):
     topics.create(broker, network, groups=["registry"], replication=1)
     well = check(broker, network, "--json")
 
-    assert (missing.exit_code, well.exit_code) == (1, 0)
+    assert (missing.exit_code, well.exit_code) == (3, 0)
     assert {finding["setting"] for finding in json.loads(missing.stdout)} == {"topic"}
     assert set(json.loads(missing.stdout)[0]) == {"topic", "setting", "expected", "found", "fix"}
     assert json.loads(well.stdout) == []

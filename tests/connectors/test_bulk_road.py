@@ -220,8 +220,11 @@ def test_file_with_fewer_resources_than_said_is_incomplete_and_costs_no_second_j
 def test_compressed_files_and_types_not_asked_for(pull_unit: Any, site: Site, fhir: Any, landing: Landing) -> None:
     server = ExportingServer(fhir.patient(1))
     server.body = gzip.compress(server.body)
-    server.manifest["output"].append({"type": "Binary", "url": f"{BASE}/files/binary"})
+    for kind in ("Binary", "MeasureReport", "Binary"):
+        server.manifest["output"].append({"type": kind, "url": f"{BASE}/files/binary"})
     pulled = pull_unit(site, "export", transport=server)
+    told = "files of types that the site is not read for: Binary (2), MeasureReport (1; needed by measure_result)"
+    assert pulled.notes == [told]
     assert pulled.types == {"Patient": 1}
     assert ("GET", "files/binary") not in server.asked
     assert pulled.files == ["Patient-0001.ndjson.gz"]

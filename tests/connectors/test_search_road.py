@@ -61,6 +61,18 @@ def test_bytes_of_a_resource_are_landed_untouched(
     assert gzip.decompress(path.read_bytes()).decode() == resource.replace("\n", " ") + "\n"
 
 
+def test_what_comes_beside_and_is_not_mapped_is_named_where_the_model_needs_it(
+    pull_unit: Any, make_site: Any, saying: Any, fhir: Any
+) -> None:
+    """By what is made of it; what nobody needs, and what is no type at all, is not."""
+    included = [{"resourceType": kind, "id": "x"} for kind in ("MeasureReport", "MeasureReport", "Claim", "Ann Quux")]
+    entries = [{"resource": fhir.patient(1)}, *({"resource": each, "search": {"mode": "include"}} for each in included)]
+    transport = saying(httpx2.Response(200, json={"resourceType": "Bundle", "entry": entries}))
+    pulled = pull_unit(make_site(), "Patient", transport=transport)
+    assert pulled.complete
+    assert pulled.notes == ["Patient: with it came what is not mapped: MeasureReport (2; needed by measure_result)"]
+
+
 def test_first_request_asks_for_the_window_in_utc(pull_unit: Any, make_site: Any, saying: Any, fhir: Any) -> None:
     transport = saying(fhir.bundle())
     since = datetime.fromisoformat("2029-06-01T02:00:00+02:00")

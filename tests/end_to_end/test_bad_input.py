@@ -43,7 +43,7 @@ def test_a_wrong_key_is_told_with_what_to_do_and_nothing_moves(
     site = lhn.server_site("north", server, "search")
     site.write_text(site.read_text().replace(str(server.client.private_key), str(tmp_path / "other.pem")))  # type: ignore[union-attr]
     refused(lhn.mainstem("run", site), says="mainstem")
-    assert lhn.mainstem("check", site).returncode == 1
+    assert lhn.mainstem("check", site).returncode == 78
     assert watermarks(lhn, "north") == {}
     assert lhn.events() == []
 

@@ -1,22 +1,18 @@
 """What every page has, for every role, in a real browser: four parts, its date, nothing wider than the screen, no barrier."""
 
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from browser import browser, violations
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from pages_served import serving
 from services_cases import record_id, subject_id
 from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
 from sqlalchemy import Engine
 from viewers import gate_for
-from waiting import wait_until
 
 from services.access.database import AccessDatabase
 from services.access.demo import DemoEntrance
@@ -51,17 +47,6 @@ def addresses(role: Role) -> list[str]:
 
     sites = ("west",) if role.of_a_site else ()
     return [*(entry.address for entry in entries_for(viewer(role, *sites))), *DEEPER[role]]
-
-
-@contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    wait_until(lambda: server.started, 20)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=10)
 
 
 @pytest.fixture

@@ -2,22 +2,24 @@
 
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 from fastapi.testclient import TestClient
-from services_story import NOW, fill, load_events, population
-from sqlalchemy import Engine, update
+from services_story import NOW, fill, load_events, population, visit
+from sqlalchemy import Engine, select, update
 from viewers import gate_for
 
+from services.measures.evaluate.aside import put_aside
 from services.measures.library import measures
 from services.pages import counted as counting
 from services.pages import warming
 from services.pages.app import make_app
 from services.pages.counted import Memory
 from services.registry.database import reading, writing
-from services.registry.tables import load
+from services.registry.tables import RECORD_TABLES, load
 
 CF2 = measures()["cf2"]
 
@@ -32,18 +34,18 @@ def within(seconds: float, true: Callable[[], bool]) -> bool:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The measures that the registry was asked to count, in order; the library holds one alone."""
+    """The sites of which the registry was asked to count the one measure, in order."""
     monkeypatch.setattr(warming, "measures", lambda: {"cf2": CF2})
     monkeypatch.setattr(warming, "EVERY_SECONDS", 0.05)
     done: list[str] = []
-    evaluate = counting.evaluate
+    surveys = counting.surveys
 
-    def noted(*args: object, **options: object) -> object:
-        found = evaluate(*args, **options)  # type: ignore[arg-type]
-        done.append("strata" if options else "counts")
+    def noted(*args: object, site: str | None = None) -> object:
+        found = surveys(*args, site=site)  # type: ignore[arg-type]
+        done.append(site or "all")
         return found
 
-    monkeypatch.setattr(counting, "evaluate", noted)
+    monkeypatch.setattr(counting, "surveys", noted)
     return done
 
 
@@ -51,15 +53,14 @@ def test_measures_are_counted_before_anybody_asks_and_again_when_a_load_has_ende
     small_registry: Engine, tmp_path: Path, asked: list[str]
 ) -> None:
     fill(small_registry, population(), load_events())
-    whole = 1 + len(CF2.strata)
     app = make_app(small_registry, network="Riverbend", clock=lambda: NOW, gate=gate_for(tmp_path), warm=True)
     with TestClient(app) as client:
-        assert within(30, lambda: len(asked) == whole)
+        assert within(30, lambda: asked == ["all"])
         assert client.get("/measures/cf2").status_code == 200
-        assert len(asked) == whole
+        assert asked == ["all"]
         with writing(small_registry) as connection:
             connection.execute(update(load).values(ended=NOW))
-        assert within(30, lambda: len(asked) == 2 * whole)
+        assert within(30, lambda: asked == ["all", "all"])
 
 
 def test_a_page_shows_what_was_counted_before_while_somebody_counts_anew(
@@ -69,14 +70,14 @@ def test_a_page_shows_what_was_counted_before_while_somebody_counts_anew(
     memory, counting_now, go_on = Memory(), Event(), Event()
     with reading(small_registry) as connection:
         before, _ = memory.counted(connection, CF2, NOW)
-    evaluate = counting.evaluate
+    surveys = counting.surveys
 
     def slow(*args: object, **options: object) -> object:
         counting_now.set()
         assert go_on.wait(30)
-        return evaluate(*args, **options)  # type: ignore[arg-type]
+        return surveys(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(counting, "evaluate", slow)
+    monkeypatch.setattr(counting, "surveys", slow)
     with writing(small_registry) as connection:
         connection.execute(update(load).values(ended=NOW))
 
@@ -92,3 +93,43 @@ def test_a_page_shows_what_was_counted_before_while_somebody_counts_anew(
         go_on.set()
         beside.join(30)
         assert memory.counted(connection, CF2, NOW)[0] is not before
+
+
+def test_only_sites_of_which_something_came_are_counted_anew(
+    small_registry: Engine, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load that ended, somebody set aside, a change between loads; the figures are those of a count of all."""
+    fill(small_registry, population(), load_events())
+    memory = Memory()
+
+    def now() -> counting.Counted:
+        with reading(small_registry) as connection:
+            return memory.counted(connection, CF2, NOW)[0]
+
+    first = now()
+    assert now() is first
+    with writing(small_registry) as connection:
+        connection.execute(update(load).where(load.c.site == "west").values(ended=NOW))
+    assert now().counts == first.counts
+    with writing(small_registry) as connection:
+        someone = connection.scalar(
+            select(RECORD_TABLES["person"].c.subject).where(RECORD_TABLES["person"].c.site == "west")
+        )
+        put_aside(
+            connection, CF2, str(someone), reason="trial", since=date(2026, 1, 1), until=date(2026, 12, 31), by="Kim"
+        )
+    aside = now()
+    assert {name: each.aside for name, each in aside.known.items()} == {
+        "northside": {},
+        "west": {"trial": 1},
+        "lake-county": {},
+    }
+    monkeypatch.setattr(counting, "LONGEST_SECONDS", -1)
+    fill(small_registry, [visit("lake-county-1", "2026-11-19", site="lake-county")], [])
+    after = now()
+
+    assert asked == ["all", "west", "west", "lake-county"]
+    with reading(small_registry) as connection:
+        anew = Memory().counted(connection, CF2, NOW)[0]
+    assert (after.counts, after.known, after.strata) == (anew.counts, anew.known, anew.strata)
+    assert after.counts != aside.counts

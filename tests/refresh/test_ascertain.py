@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from network_under_test import Network
 
+from mainstem import refresh as steps
+from schemas.errors import IncompleteError
+
 Json = dict[str, Any]
 
 
@@ -90,3 +93,45 @@ def test_a_list_that_cannot_be_read_is_named_by_its_line_alone(lhn: Network, sit
         answer = lhn.mainstem("ascertain", site, listed)
         assert answer.returncode == 78
         assert "Quux" not in answer.stdout + answer.stderr
+
+
+def deliver(folder: Path, *people: Json) -> None:
+    (folder / "Patient.ndjson").write_text("".join(json.dumps(each) + "\n" for each in people))
+
+
+def test_each_other_reason_is_told_where_it_is_the_one(lhn: Network) -> None:
+    """Outside the cohort; taken away; mapped and not sent; sent and not read; not loaded at all."""
+    folder, listed = lhn.folder / "delivery", lhn.folder / "clinic.csv"
+    folder.mkdir()
+    roster = lhn.folder / "roster.txt"
+    roster.write_text("here\ngone\nlate\nabsent\n")
+    roster.chmod(0o600)
+    source = f'[files]\nfolder = "{folder}"\nsettle_seconds = 0\n[cohort]\npatients = "file:roster.txt"\n'
+    path = lhn.site("west", source, road="files", types=["Patient"])
+    listed.write_text("patient\nhere\ngone\nlate\nstranger\nabsent\n")
+
+    def reasons(*options: str) -> dict[str, int]:
+        told = json.loads(lhn.mainstem("ascertain", path, listed, "--json", *options).stdout)
+        return {"held": told["held"]} | {each["reason"]: each["count"] for each in told["reasons"]}
+
+    deliver(folder, patient("here"), patient("gone"))
+    lhn.refresh(path)
+    lhn.consume()
+    deliver(
+        folder, patient("here"), {"resourceType": "Patient", "id": "gone", "meta": {"deleted": True}}, patient("late")
+    )
+    with steps.open_refresh(path, lhn.settings) as refresh:
+        load = steps.plan(refresh).load
+        steps.pull_units(refresh, load, steps.planned(refresh, load).units)
+        steps.map_types(refresh, load, steps.planned(refresh, load).types)
+    there = {"held": 2, "withdrawn": 1, "not-in-cohort": 1, "never-came": 1}
+    assert reasons() == there
+    assert reasons("--registry") == {**there, "held": 1, "not-published": 1}
+    lhn.refresh(path)
+    assert reasons("--registry") == {**there, "held": 1, "not-at-registry": 1}
+    lhn.consume()
+    assert reasons("--registry") == there
+    (folder / "Patient.ndjson").write_text(json.dumps(patient("absent")) + "\n", encoding="utf-16")
+    with pytest.raises(IncompleteError):
+        lhn.refresh(path)
+    assert reasons() == {"held": 2, "withdrawn": 1, "not-in-cohort": 1, "not-loaded": 1}

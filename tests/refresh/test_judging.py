@@ -24,32 +24,47 @@ def figures(of: Judge) -> TypeCounts:
 
 
 def test_judging_ends_when_its_time_is_up() -> None:
-    """What is not judged is not counted as judged."""
+    """What is not judged is not counted as judged; what is quarantined has a time of its own."""
     slow = (SECONDS / 2 * tick for tick in range(100))
-    asked = judge(1, slow)
-    asked.see([LINE] * 50, 1)
-    asked.see_refused(LINE)
-    asked.finish()
+    asked = judge(0.5, slow)
+    asked.see([LINE] * 50)
+    for _ in range(5):
+        asked.see_refused(LINE)
     found = figures(asked)
-    assert (found.sampled, found.refused_judged) == (2, 0)
+    assert (found.sampled, found.refused_judged) == (2, 2)
 
 
-def test_a_sample_is_bounded_and_a_site_that_asks_for_none_has_none() -> None:
+def test_a_sample_is_bounded_and_what_is_refused_is_judged_beside_it() -> None:
     """However many lines come."""
     asked = judge(0.5)
-    for number in range(1, 20):
-        asked.see([LINE] * 20, number * 20)
-    for _ in range(3):
+    for _ in range(20):
+        asked.see([LINE] * 20)
+    for _ in range(JUDGED_AT_MOST + 3):
         asked.see_refused(LINE)
-    asked.finish()
     found = figures(asked)
-    assert (found.sampled, found.refused_judged) == (JUDGED_AT_MOST, 3)
-    assert found.broken["Patient.name: us-core-missing"] == JUDGED_AT_MOST + 3
+    assert (found.sampled, found.refused_judged) == (JUDGED_AT_MOST, JUDGED_AT_MOST + 3)
+    assert found.broken["Patient.name: us-core-missing"] == 2 * JUDGED_AT_MOST + 3
     assert not any("Quux" in rule for rule in found.broken)
-    nobody = judge(0)
-    nobody.see([LINE], 1)
-    nobody.see_refused(LINE)
-    nobody.finish()
+
+
+def test_the_first_line_and_then_each_so_manieth_are_the_sample() -> None:
+    """In whatever portions they come: a night that brings a single line has it judged."""
+    portions = judge(0.1)
+    portions.see([LINE])
+    assert figures(portions).sampled == 1
+    for count in (4, 0, 5, 1, 10):
+        portions.see([LINE] * count)
+    assert figures(portions).sampled == 2
+
+
+def test_all_lines_are_judged_or_none_where_a_site_asks_for_that() -> None:
+    """What is refused is among all lines, and not counted twice."""
+    everybody, nobody = judge(1), judge(0)
+    for asked in (everybody, nobody):
+        asked.see([LINE] * (JUDGED_AT_MOST + 1))
+        asked.see_refused(LINE)
+    assert figures(everybody).sampled == JUDGED_AT_MOST + 1
+    assert figures(everybody).refused_judged == 0
     assert figures(nobody) == TypeCounts()
 
 
@@ -61,3 +76,22 @@ def test_what_us_core_demands_is_found_missing() -> None:
     assert is_must_have("Observation.category[0].coding: missing")
     assert not is_must_have("Observation.component[0].code: missing")
     assert not is_must_have("Basic.code: missing")
+
+
+def test_of_vital_signs_us_core_demands_the_time_too() -> None:
+    """As their profile says; a category of any odd shape is no vital sign."""
+    reading = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "weight"},
+        "subject": {"display": "?"},
+    }
+    for category, found in (
+        ([{"coding": [{"code": "vital-signs"}]}], ["Observation.effective[x]: us-core-missing"]),
+        ({"coding": [{"code": "vital-signs"}]}, ["Observation.effective[x]: us-core-missing"]),
+        ([{"coding": [{"code": "laboratory"}]}], []),
+        ([{"coding": "vital-signs"}, "vital-signs", None, {"coding": [{"code": ["vital-signs"]}, 7]}], []),
+    ):
+        assert missing({**reading, "category": category}) == found
+    timed = {**reading, "category": [{"coding": [{"code": "vital-signs"}]}], "effectivePeriod": {"start": "2024-03-02"}}
+    assert missing(timed) == []

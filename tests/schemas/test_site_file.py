@@ -40,7 +40,7 @@ def test_every_mistake_is_reported_at_once_in_the_order_of_the_file() -> None:
     """Nobody likes to correct one line a run."""
     text = GOOD.replace("America/New_York", "New York").replace("base_url", "base_ulr")
     assert refusal(text).splitlines() == [
-        "sites/north.toml:3: time_zone: not an IANA time zone such as America/New_York",
+        "sites/north.toml:3: time_zone: no time zone of this name; did you mean America/New_York?",
         "sites/north.toml:6: fhir.base_url: missing",
         "sites/north.toml:7: fhir.base_ulr: unknown key; did you mean 'base_url'?",
     ]

@@ -2,6 +2,7 @@
 
 import json
 import random
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -269,3 +270,18 @@ def test_a_large_group_is_read_some_at_a_time() -> None:
     line = json.dumps(group(*[member(f"p{number}") for number in range(20_000)], quantity=20_000)).encode()
     found = site.map_line(line).records
     assert len({record.id for record in found}) == len({record.subject for record in found}) == 20_000
+
+
+def test_what_a_large_group_gives_is_held_once() -> None:
+    """Its records are numbered in the place of what was found of the members."""
+    site = Mapper(site="north", time_zone="UTC", subject_key=KEY)
+    few, many = (json.dumps(group(*[member(f"p{number}") for number in range(size)])).encode() for size in (300, 2_000))
+    site.map_line(few)
+    tracemalloc.start()
+    try:
+        found = site.map_line(many)
+        held, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found.records) == 2_000
+    assert most < 2 * held

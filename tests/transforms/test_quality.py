@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import date
 from itertools import groupby
 from operator import attrgetter
+from typing import get_args
 
 import pytest
 from judged_children import (
@@ -24,8 +25,11 @@ from judged_children import (
 from synthetic_children import LOINC, Resource, concept, quantity
 
 from schemas.loads import TypeCounts
+from transforms.derive.references.gli import Predicted, gli_2022
+from transforms.derive.references.growth import Sex
 from transforms.quality import About, Check, Flagger, Found, Line, flag_of, judge, shipped, status_of
 from transforms.quality.facts.profile import Profile
+from transforms.quality.kinds.tables import rows
 
 Population = list[Resource]
 
@@ -333,3 +337,21 @@ def test_flags_of_a_person_with_many_records_are_those_of_one_with_few(
     assert {"duplicates", flag_of("height-falling"), flag_of("weight-unit"), flag_of("before-birth")} <= {
         flag for told in whole.values() for flag in told
     }
+
+
+def test_the_most_that_lungs_hold_is_what_the_published_reference_leaves() -> None:
+    """GLI Global 2022 at five standard deviations above, of the tallest child of each age as CDC bounds it; a man of two metres."""
+    tallest = {"36": 136.5, "72": 180.3, "144": 200.0}
+    limits = [row for row in rows("plausible") if row["what"] in ("FEV1", "FVC")]
+    heights = {row["to_months"]: float(row["high"]) for row in rows("plausible") if row["code"] == "8302-2"}
+    assert (heights["72"], heights["144"]) == (tallest["36"], tallest["72"])
+    for row in limits:
+        ages = range(int(row["from_months"]), int(row["to_months"] or 95 * 12) + 1, 3)
+        expected = (
+            gli_2022("fev1" if row["what"] == "FEV1" else "fvc", sex, months / 12, tallest[row["from_months"]])
+            for sex in get_args(Sex)
+            for months in ages
+        )
+        most = max(each.lms.value(5) for each in expected if isinstance(each, Predicted))
+        assert most <= float(row["high"]) < most + 0.1
+    assert len(limits) == 9

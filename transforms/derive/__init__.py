@@ -19,7 +19,7 @@ from msgspec import Raw
 from msgspec.json import decode, encode
 
 from schemas.errors import OperatorError
-from transforms.derive.history import Fact, History, fact_of
+from transforms.derive.history import Fact, Facts, History
 from transforms.mapped import DERIVED, REF_BYTES, WHOLE, Current, Mapped
 from transforms.privacy import FieldPolicy, Pseudonyms
 from transforms.privacy.pseudonyms import hexadecimal
@@ -162,14 +162,14 @@ class Deriver:
         """
         standing: set[bytes] = set()
         facts: list[Fact] = []
-        subject = b""
+        reader, subject = Facts(), b""
         for record in records:
             subject = record.subject
             if record.type == DERIVED:
                 if decode(record.content).get("method") in self._methods:
                     standing.add(record.id)
             elif self.inputs.reads(record):
-                facts.append(fact_of(record.content))
+                facts.append(reader.of(record.content))
         history = History(facts)
         for value, must in self._must:
             if must.isdisjoint(history.held):

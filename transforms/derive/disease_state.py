@@ -1,5 +1,6 @@
 """What a disease activity score or a physician's global assessment says of a disease; and, at a visit, what is last known."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from transforms.derive import Derived, Value
@@ -21,10 +22,10 @@ def _by_physician(history: History) -> Iterator[Derived]:
 def _last_known(history: History) -> Iterator[Derived]:
     dated = ((day_of(each.fact.effective_date), each) for each in assessments(history) if each.state)
     known = sorted(((day, each) for day, each in dated if day is not None), key=lambda pair: (pair[0], pair[1].fact.id))
-    for visit in visits(history) if known else ():
-        before = [pair for pair in known if pair[0] <= visit.day]
-        if before:
-            day, (fact, _, state) = before[-1]
+    days = [day for day, _ in known]
+    for visit in visits(history):
+        if place := bisect_right(days, visit.day):
+            day, (fact, _, state) = known[place - 1]
             yield Derived(visit.fact, visit.day - day, (visit.fact, fact), state, on(visit))
 
 

@@ -1,10 +1,11 @@
 """Days on systemic steroids before a visit."""
 
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 
 from transforms.derive import Derived, Value
 from transforms.derive.history import Fact, History
-from transforms.derive.kinds.medicines import SYSTEMIC, by_route, courses, days_within, is_one, readable
+from transforms.derive.kinds.medicines import SYSTEMIC, Course, by_route, courses, days_within, is_one, readable
 from transforms.derive.kinds.visits import AS_OF_VISIT, on, visits
 
 _MOSTLY_SYSTEMIC = frozenset({"8640", "8638", "6902", "H02AB*"})
@@ -22,12 +23,14 @@ def _systemic(fact: Fact) -> bool:
 
 def _days(window: int) -> Callable[[History], Iterator[Derived]]:
     def derive(history: History) -> Iterator[Derived]:
-        taken = [course for course in courses(history, _STEROIDS) if _systemic(course.fact)]
-        if not taken:
-            return
-        for visit in visits(history):
+        taken = sorted((each for each in courses(history, _STEROIDS) if _systemic(each.fact)), key=itemgetter(0))
+        within, begun = list[Course](), 0
+        for visit in visits(history) if taken else ():
             first = visit.day - window + 1
-            within = [course for course in taken if course.first <= visit.day and course.last >= first]
+            while begun < len(taken) and taken[begun].first <= visit.day:
+                within.append(taken[begun])
+                begun += 1
+            within = [course for course in within if course.last >= first]
             days = days_within(within, first, visit.day)
             yield Derived(visit.fact, days, (visit.fact, *(course.fact for course in within)), effective_date=on(visit))
 

@@ -144,12 +144,19 @@ class MemberReader:
         return f"Patient/{reference_id(decode(raw, Reference), 'Patient')}"
 
     def _numbered(self, found: list[Labelled]) -> list[Mapped]:
-        """Each record with an id of its own, whatever the order of members; one that stands twice as it is stands once."""
+        """Each record with an id of its own, whatever the order of members; one that stands twice as it is stands once.
+
+        What is found is taken out as it is numbered, so that a hundred thousand are not held twice.
+        """
         opening = found[0][1].content.index(_OPENING) + len(_OPENING) + 2 * REF_BYTES
+        found.sort(key=lambda each: (each[0], each[1].content, each[1].provenance), reverse=True)
         records: list[Mapped] = []
-        taken = {WHOLE}
-        for label, record in sorted(set(found), key=lambda each: (each[0], each[1].content, each[1].provenance)):
-            number, attempt = self._keyed(label.encode())[: len(WHOLE)], 1
+        taken, last = {WHOLE}, None
+        while found:
+            label, record = each = found.pop()
+            if each == last:
+                continue
+            last, number, attempt = each, self._keyed(label.encode())[: len(WHOLE)], 1
             while number in taken:
                 attempt += 1
                 number = self._keyed(f"{attempt}/{label}".encode())[: len(WHOLE)]

@@ -1,6 +1,7 @@
 """One export of a site: the job, its manifest, its files, and what of them did not come."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from connectors.client.fhir_client import FhirClient, Gone, WebPage, decode
 from connectors.formats.outcome import error_answer, errors_of
 from connectors.landing import DiskError
 from connectors.outside.times import believed, newest
-from connectors.pulled import EVERY_TYPE, EXPORT, Pulled, Shortfall
+from connectors.pulled import EVERY_TYPE, EXPORT, Pulled, Shortfall, unread
 from connectors.roads.bulk.deletions import Deletions
 from connectors.roads.bulk.files import Files
 from connectors.roads.bulk.jobs import Job, JobFailed, Jobs
@@ -118,7 +119,9 @@ class _Export:
         if self.cursor.job is not None:
             self.jobs.note_failed(self.cursor.job)
         self._begin_again()
-        raise TemporaryError("the server's export failed", "The next run begins another; ask the EHR vendor.")
+        raise TemporaryError(
+            "the server's export failed", "Find why the export failed; the next run begins another.", who="EHR vendor"
+        )
 
     def _begin_again(self) -> None:
         if self.cursor.job is not None:
@@ -134,6 +137,7 @@ class _Export:
     def _take_manifest(self, job: Job) -> None:
         cursor, now = self.cursor, self.client.clock()
         parts: dict[str, Part] = {}
+        left: Counter[str] = Counter()
         for number, page in enumerate(self._pages(job)):
             if number == 0:
                 cursor.log_in = page.log_in
@@ -143,10 +147,15 @@ class _Export:
                     cursor.short.append(found)
                 else:
                     parts.setdefault(found.url, found)
+            left.update(page.left(self.types))
             if len(parts) > MOST_FILES:
                 raise IncompleteError(
-                    f"the export's manifest names more than {MOST_FILES} files", "Report it to the EHR vendor."
+                    f"the export's manifest names more than {MOST_FILES} files",
+                    "Write fewer, larger files.",
+                    who="EHR vendor",
                 )
+        if left:
+            cursor.notes.append(f"files of types that the site is not read for: {unread(left)}")
         self.jobs.note_ready()
         # What is deleted is looked up among what came.
         cursor.parts = sorted(parts.values(), key=lambda part: part.use is Use.DELETIONS)
@@ -218,7 +227,7 @@ class _Export:
             return
         cause = error.gap if isinstance(error, TemporaryError | WebPage) else GapCause.FILE_NOT_READ
         of = f"{part.type}: " if part.type else ""
-        part.short.append(Shortfall(part.type, cause, f"{of}a file of the export: {error.cause}", error.fix))
+        part.short.append(Shortfall(part.type, cause, f"{of}a file of the export: {error.cause}", error.fix, error.who))
 
     def _withdraw(self) -> None:
         """Stubs of what the export says is deleted, in the place of the files that say so."""

@@ -35,7 +35,8 @@ def pull_export(source: Source, wanted: Wanted) -> tuple[Pulled, list[str]]:
     if not given:
         raise failed[0][1]
     short = [
-        Shortfall(EVERY_TYPE, exc.gap, f"the export of Group {group}: {exc.cause}", exc.fix) for group, exc in failed
+        Shortfall(EVERY_TYPE, exc.gap, f"the export of Group {group}: {exc.cause}", exc.fix, exc.who)
+        for group, exc in failed
     ]
     not_exported = dict.fromkeys(name for _, names in given for name in names)
     return _together([pulled for pulled, _ in given], short), list(not_exported)

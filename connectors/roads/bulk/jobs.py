@@ -101,7 +101,11 @@ class Jobs:
         began = self.client.clock()
         accepted = self._accepted()
         if not accepted.place:
-            raise IncompleteError("the server accepts the export but does not say where to wait for it")
+            raise IncompleteError(
+                "the server accepts the export but does not say where to wait for it",
+                "Answer the kick-off with Content-Location, as FHIR's asynchronous requests ask for.",
+                who="EHR vendor",
+            )
         place = str(self.client.origins.trusted(accepted.place))
         kept.job = Job(place, began, min(began, accepted.date or began), self._asked, accepted.refused)
         self._save()
@@ -127,7 +131,8 @@ class Jobs:
         if len(self._kept.failed) >= FAILURES:
             raise TemporaryError(
                 f"the server failed {len(self._kept.failed)} exports within a day; no other is begun",
-                f"Ask the EHR vendor why. The next is begun after {self._kept.failed[0] + WITHIN:%Y-%m-%d %H:%M} UTC.",
+                f"Find why they failed. The next is begun after {self._kept.failed[0] + WITHIN:%Y-%m-%d %H:%M} UTC.",
+                who="EHR vendor",
             )
 
     # ------------------------------------------------------------ waiting

@@ -80,7 +80,9 @@ class KickOff:
         try:
             return _told(self._ask_for(*last, said), own, last[1])
         except OperatorError as exc:
-            raise OperatorError(exc.cause, f'{exc.fix} `road = "search"` reads the site without an export.') from exc
+            raise OperatorError(
+                exc.cause, f'{exc.fix} `road = "search"` reads the site without an export.', who=exc.who
+            ) from exc
 
     def _capabilities(self) -> Capabilities:
         try:
@@ -135,7 +137,7 @@ class KickOff:
             self.client.sleep(pause)
         raise TemporaryError(
             f"the server takes no further export now ({answer.status})",
-            "Run it again later; ask the EHR vendor how many exports a client may have.",
+            "Run it again later; the EHR vendor knows how many exports a client may have.",
         )
 
     def _send(self, level: str, types: Sequence[str], form: Form) -> Answer:

@@ -125,6 +125,14 @@ class Manifest(msgspec.Struct):
         if elements(self.link, _Link)[1]:
             yield _unreadable(EVERY_TYPE)
 
+    def left(self, wanted: Collection[str]) -> Iterator[str]:
+        """The types of files that were not asked for, a name a file."""
+        if not said(self.outputOrganizedBy, str, ""):
+            for entry in self._entries(self.output):
+                named = "" if isinstance(entry, Shortfall) else _type_of(entry, wanted)
+                if named and named not in (MESSAGES, *wanted):
+                    yield named
+
     def _entries(self, raw: msgspec.Raw) -> Iterator[_Entry | Shortfall]:
         entries, unreadable = elements(raw, _Entry)
         yield from entries

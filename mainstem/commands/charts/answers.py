@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mainstem.commands.charts.series import Judged, warnings
-from mainstem.commands.terminal import print_json, say, stdout, styled
+from mainstem.commands.terminal import plain_table, print_json, say, stdout, styled
 from schemas.errors import OperatorError
 from services.charts.funnel import WINSORISED, Funnel
 from services.charts.icons import assurance, variation
@@ -192,9 +192,8 @@ def _print_funnel(funnel: Funnel, name: str, points: Sequence[Mapping[str, Any]]
 
 def _print_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], last: str) -> None:
     """Numbers to the right, the last column in words."""
-    from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     table.add_column(columns[0])
     for name in columns[1:]:
         table.add_column(name, justify="right", no_wrap=True)

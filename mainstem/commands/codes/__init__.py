@@ -11,11 +11,12 @@ from mainstem.commands.terminal import (
     AsJson,
     SiteOption,
     open_site,
+    plain_table,
     print_json,
     say,
     stdout,
 )
-from schemas.errors import OperatorError
+from schemas.errors import ExitCode, OperatorError
 from schemas.showing import shown
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def check(
             f"{len(rows):,} rows can be used; {len(faults):,} faults, {len(findings) - len(faults) + len(over):,} notes"
         )
     if faults:
-        raise typer.Exit(OperatorError.exit_code)
+        raise typer.Exit(ExitCode.ACT_FIRST)
 
 
 def _looked_up(site: str, value_sets: Path | None, *, quiet: bool) -> "tuple[list[Row], Gathered, list[Row]]":
@@ -185,11 +186,10 @@ def _write(path: Path, lines: Sequence[str]) -> None:
 
 
 def _print(rows: Sequence[Row], most: int, *, suggested: bool) -> None:
-    from rich.table import Table
 
     if not rows:
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     table.add_column("count", justify="right")
     for name in ("of", "system", "code", "called", "unit", "may mean" if suggested else "wanted in", "asked for by"):
         table.add_column(name, overflow="fold")

@@ -64,16 +64,16 @@ def _row_findings(line: int, row: CodeMapRow) -> Iterator[Finding]:
         yield Finding(line, True, f"{', '.join(missing)} to be filled in; a line that stays open is to be taken out")
         return
     if row.system.strip() and repaired_system(row.system) is None:
-        yield Finding(line, True, f"system {row.system!r} is no URI; leave it empty where the source names none")
+        yield Finding(line, True, f"system '{row.system}' is no URI; leave it empty where the source names none")
     target, code = repaired_system(row.target_system), row.target_code.strip()
     if target is None:
-        yield Finding(line, True, f"target_system {row.target_system!r} is no URI: write it as {LOINC}")
+        yield Finding(line, True, f"target_system '{row.target_system}' is no URI: write it as {LOINC}")
     elif target == UCUM:
         yield from _unit_findings(line, code)
     elif target not in known_systems():
         yield Finding(line, True, f"target_system {target} is none that records name")
     elif fault := code_fault(target, code):
-        yield Finding(line, True, f"{code!r} is no code of {target}: {_FAULTS.get(fault, 'it has not their form')}")
+        yield Finding(line, True, f"'{code}' is no code of {target}: {_FAULTS.get(fault, 'it has not their form')}")
     elif target == LOINC and code not in unit_table() and not code.startswith("LA"):
         yield Finding(
             line, False, f"{code} has no row in the unit table: values keep the unit they come in, none is judged"
@@ -82,9 +82,9 @@ def _row_findings(line: int, row: CodeMapRow) -> Iterator[Finding]:
 
 def _unit_findings(line: int, unit: str) -> Iterator[Finding]:
     if not is_ucum(unit):
-        yield Finding(line, True, f"{unit!r} is no unit of UCUM")
+        yield Finding(line, True, f"'{unit}' is no unit of UCUM")
     elif not is_listed(unit):
-        yield Finding(line, False, f"{unit!r} is a UCUM unit that is seldom used; look at it once more")
+        yield Finding(line, False, f"'{unit}' is a UCUM unit that is seldom used; look at it once more")
 
 
 def _doubles(rows: Sequence[tuple[int, CodeMapRow]]) -> Iterator[Finding]:

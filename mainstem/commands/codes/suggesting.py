@@ -36,7 +36,7 @@ class Suggestion(NamedTuple):
     @property
     def how(self) -> str:
         """How sure it is, in words."""
-        return f"the same as {self.words!r}" if self.score == 1 else f"has {self.words!r} in it"
+        return f"the same as '{self.words}'" if self.score == 1 else f"has '{self.words}' in it"
 
 
 class _Known(NamedTuple):

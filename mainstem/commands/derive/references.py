@@ -162,12 +162,21 @@ class Lungs(Reference):
             return
         group = cells.text("ethnicity").lower().replace("_", "-").replace(" ", "-")
         values = {"fev1": cells.number("fev1_l", 0.01, 20), "fvc": cells.number("fvc_l", 0.01, 20)}
-        values["fev1fvc"] = values["fev1"] / values["fvc"] if values["fev1"] and values["fvc"] else None
+        values["fev1fvc"] = _ratio(cells, values["fev1"], values["fvc"])
         for measure in get_args(gli.Lungs):
             by_group = gli.gli_2012(measure, sex, years, height, group)
             _expect(row, methods, cells, measure, "gli2012", by_group, values[measure])
             by_all = gli.gli_2022(measure, sex, years, height)
             _expect(row, methods, cells, measure, "gli2022", by_all, values[measure])
+
+
+def _ratio(cells: Cells, fev1: float | None, fvc: float | None) -> float | None:
+    if fev1 is None or fvc is None:
+        return None
+    if fev1 > fvc:
+        cells.because("fev1fvc: fev1_l is above fvc_l")
+        return None
+    return fev1 / fvc
 
 
 def _expect(

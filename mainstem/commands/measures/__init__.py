@@ -13,6 +13,7 @@ import typer
 from mainstem.commands.terminal import (
     AsJson,
     json_lines,
+    plain_table,
     print_json,
     progress_bars,
     read_settings,
@@ -20,7 +21,7 @@ from mainstem.commands.terminal import (
     say,
     stdout,
 )
-from schemas.errors import OperatorError
+from schemas.errors import ExitCode, OperatorError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -66,9 +67,8 @@ def list_measures(as_json: AsJson = False) -> None:
     if as_json:
         print_json([*own, *published])
         return
-    from rich.table import Table
 
-    table = Table("measure", "version", "title", "better")
+    table = plain_table("measure", "version", "title", "better")
     for row in (*own, *published):
         version = row.get("version") or ", ".join(map(str, EDITIONS))
         better = "higher" if row["direction"] == "increase" else "lower"
@@ -136,7 +136,7 @@ def verify(
         _print(verified.failed, found, definition, evaluator, mapping)
     mapping.say_what_was_left_out()
     if differences:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.ATTENTION)
 
 
 @group.command(epilog="Example: mainstem measures explain CMS122 --subject s-19c2… --valuesets valuesets --year 2026")
@@ -221,7 +221,7 @@ def run(
             _print_counts(rows)
         return
     if report not in (None, *REPORTS):
-        raise OperatorError(f"no kind of report {report!r}", f"Give one of {', '.join(REPORTS)}.")
+        raise OperatorError(f"no kind of report '{report}'", f"Give one of {', '.join(REPORTS)}.")
     one, sets = definition(measure, year), _value_sets(valuesets)
     rates = [group.members() | {"unknown": group.in_doubt()} for group in one.groups]
     with _registry() as connection, progress_bars(quiet=as_json or report is not None) as progress:
@@ -332,13 +332,12 @@ def _print_reports(definition: "Definition", year: int, kind: Any, rates: list[l
 
 
 def _print_counts(rows: list[dict[str, Any]]) -> None:
-    from rich.table import Table
 
     if not rows:
         say("no person in the registry")
         return
     names = [name for name in rows[0] if name not in ("measure", "year")]
-    table = Table(*(name.replace("-", " ") for name in names))
+    table = plain_table(*(name.replace("-", " ") for name in names))
     for row in rows:
         table.add_row(*(str(row[name]) for name in names))
     stdout().print(table)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainstem.commands.terminal import AsJson, print_json, progress_bars, read_settings, say, stdout, styled
+from schemas.errors import ExitCode
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -71,7 +72,7 @@ def quality(
     else:
         _print(told, every=every)
     if told["status"] == "failed":
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.ATTENTION)
 
 
 def _print(told: "dict[str, object]", *, every: bool) -> None:

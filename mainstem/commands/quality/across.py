@@ -8,6 +8,7 @@ import typer
 from mainstem.commands.quality.page import document, text
 from mainstem.commands.quality.told import Told
 from mainstem.commands.terminal import print_json, read_settings, say, stdout, styled
+from schemas.errors import ExitCode
 from services.registry.across import Across, Finding, Result, compare, shipped
 from services.registry.across.counting.tables import counted
 from services.registry.across.kinds.far import Compared
@@ -34,7 +35,7 @@ def tell_across(*, as_json: bool, html: Path | None, every: bool) -> None:
     else:
         _print(told, every=every)
     if told["status"] == "failed":
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.ATTENTION)
 
 
 def told_of(across: Across) -> Told:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainstem.commands.terminal import AsJson, SiteOption, open_site, print_json, say, stdout
+from mainstem.commands.terminal import AsJson, SiteOption, open_site, plain_table, print_json, say, stdout
 from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -118,9 +118,8 @@ def _as_json(told: "Report") -> dict[str, Any]:
 
 def _print(told: "Report") -> None:
     """What to do, then the trend; the lines are for files."""
-    from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = plain_table()
     table.add_column("count", justify="right")
     for name in ("reason", "field", "what to do", "who"):
         table.add_column(name, overflow="fold")

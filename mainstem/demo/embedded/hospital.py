@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from mainstem.demo.embedded.backend_client import BackendClient, write_secret
 from mainstem.demo.embedded.ports import LOOPBACK, free_port, port_is_busy, require_port
 from mainstem.demo.embedded.running import EmbeddedPart, Running
-from schemas.errors import OperatorError
+from schemas.errors import MainstemError, OperatorError, TemporaryError
 
 if TYPE_CHECKING:
     import httpx2
@@ -48,7 +48,7 @@ class Hospital(EmbeddedPart):
     def pid(self) -> int:
         """Process id of the server."""
         if self._process is None:
-            raise OperatorError(f"Hospital {self.name} has not been started.")
+            raise MainstemError(f"Hospital {self.name} has not been started.", "This is a defect; please report it.")
         return self._process.pid
 
     def start(self) -> Self:
@@ -118,43 +118,54 @@ class Hospital(EmbeddedPart):
     @property
     def _client(self) -> "httpx2.Client":
         if self._http is None:
-            raise OperatorError(f"Hospital {self.name} has not been started.")
+            raise MainstemError(f"Hospital {self.name} has not been started.", "This is a defect; please report it.")
         return self._http
 
     def put(self, resource: Mapping[str, Any]) -> None:
         """Create or update one resource under its own id."""
-        self._checked(self._client.put(f"/{resource['resourceType']}/{resource['id']}", json=resource))
+        self._checked("PUT", f"/{resource['resourceType']}/{resource['id']}", json=resource)
 
     def read(self, resource_type: str, resource_id: str) -> dict[str, Any]:
         """One resource as stored."""
-        answer: dict[str, Any] = self._checked(self._client.get(f"/{resource_type}/{resource_id}")).json()
+        answer: dict[str, Any] = self._checked("GET", f"/{resource_type}/{resource_id}").json()
         return answer
 
     def delete(self, resource_type: str, resource_id: str) -> None:
         """Delete one resource."""
-        self._checked(self._client.delete(f"/{resource_type}/{resource_id}"))
+        self._checked("DELETE", f"/{resource_type}/{resource_id}")
 
     def load(self, lines: Iterable[bytes], progress: Callable[[int], None] = lambda loaded: None) -> int:
         """Store resources (NDJSON lines), by batches of PUT; how many. About 700 a second."""
         loaded = 0
         for batch in _batches(lines, 200):
-            answer = self._checked(
-                self._client.post(
-                    "", content=batch, headers={"Content-Type": "application/fhir+json", "Prefer": "return=minimal"}
-                )
-            )
+            headers = {"Content-Type": "application/fhir+json", "Prefer": "return=minimal"}
+            answer = self._checked("POST", "", content=batch, headers=headers)
             statuses = [entry["response"]["status"] for entry in answer.json()["entry"]]
             if refused := [status for status in statuses if not status.startswith("2")]:
                 raise OperatorError(
-                    f"Hospital {self.name} refused {len(refused)} of {len(statuses)} resources ({refused[0]})."
+                    f"Hospital {self.name} refused {len(refused)} of {len(statuses)} resources ({refused[0]}).",
+                    f"Its output is in {self.state}/logs/{self.name}.log",
                 )
             loaded += len(statuses)
             progress(loaded)
         return loaded
 
-    def _checked(self, answer: "httpx2.Response") -> "httpx2.Response":
+    def _checked(self, method: str, path: str, **given: Any) -> "httpx2.Response":
+        """An answer that is no error. Raises TemporaryError where the server is down."""
+        import httpx2
+
+        try:
+            answer = self._client.request(method, path, **given)
+        except httpx2.TransportError as exc:
+            raise TemporaryError(
+                f"Hospital {self.name} does not answer at port {self.port}.",
+                f"See whether the demo is still up; its output is in {self.state}/logs/{self.name}.log",
+            ) from exc
         if answer.is_error:
-            raise OperatorError(f"Hospital {self.name} answered {answer.status_code} to {answer.request.method}.")
+            raise OperatorError(
+                f"Hospital {self.name} answered {answer.status_code} to {answer.request.method}.",
+                f"Its output is in {self.state}/logs/{self.name}.log",
+            )
         return answer
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mainstem.demo.embedded.running import EmbeddedPart, Running
-from schemas.errors import OperatorError
+from schemas.errors import MainstemError, OperatorError
 
 
 class Postgres(EmbeddedPart):
@@ -89,7 +89,7 @@ class Postgres(EmbeddedPart):
     def pid(self) -> int:
         """Process id of the server."""
         if self._process is None:
-            raise OperatorError("PostgreSQL has not been started.")
+            raise MainstemError("PostgreSQL has not been started.", "This is a defect; please report it.")
         return self._process.pid
 
     def url(self, database: str, driver: str = "") -> str:

@@ -13,7 +13,7 @@ from typing import IO, Any, Self
 from mainstem.demo.embedded.pid_files import PidFile
 from mainstem.demo.embedded.sessions import end_session
 from mainstem.demo.embedded.watchman import watched
-from schemas.errors import OperatorError, TemporaryError
+from schemas.errors import MainstemError, OperatorError, TemporaryError
 
 
 class Running:
@@ -40,7 +40,7 @@ class Running:
     def pid(self) -> int:
         """Process id of the session's leader."""
         if self._process is None:
-            raise OperatorError(f"{self.name} has not been started.")
+            raise MainstemError(f"{self.name} has not been started.", "This is a defect; please report it.")
         return self._process.pid
 
     @property

@@ -7,7 +7,7 @@ from typing import Self
 
 from mainstem.demo.embedded.ports import LOOPBACK, free_port, require_port
 from mainstem.demo.embedded.running import EmbeddedPart, Running
-from schemas.errors import OperatorError
+from schemas.errors import MainstemError, OperatorError
 
 
 class Tansu(EmbeddedPart):
@@ -26,7 +26,7 @@ class Tansu(EmbeddedPart):
     def pid(self) -> int:
         """Process id of the broker."""
         if self._process is None:
-            raise OperatorError("The broker has not been started.")
+            raise MainstemError("The broker has not been started.", "This is a defect; please report it.")
         return self._process.pid
 
     def start(self) -> Self:

@@ -23,7 +23,7 @@ def put_aside(
 ) -> str:
     """Excludes a person from a measure for a time; gives the id. OperatorError for what cannot be meant."""
     if reason not in REASONS:
-        raise OperatorError(f"no reason {reason!r}", f"Give one of {', '.join(REASONS)}.")
+        raise OperatorError(f"no reason '{reason}'", f"Give one of {', '.join(REASONS)}.")
     if not 0 <= (until - since).days <= LONGEST_DAYS:
         raise OperatorError(
             f"from {since} to {until} is no time to set somebody aside for", f"Give at most {LONGEST_DAYS} days."

@@ -3,17 +3,17 @@
 One function for every kind of measure, period and site: what the pages draw, and what `mainstem measures run` prints.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, case, func, literal, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, literal, null, or_, select
 
 from schemas.outcomes import CORE_TYPES, MAPPED_TYPES, fhir_types_of
 from services.measures.compile.memory import Period
 from services.measures.compile.sql_tables import STRATA, TABLES
 from services.measures.declared import Measure
-from services.measures.evaluate.scripts import tables_of
+from services.measures.evaluate.scripts import Tables, tables_of
 from services.measures.language.vocabulary import NOT_SEEN
 from services.measures.valuesets import NONE, ValueSets
 
@@ -86,10 +86,12 @@ def evaluate(
         return counts_of(connection, tables.units, measure, by)
 
 
-def counts_of(connection: Connection, units: Table, measure: Measure, by: str | None = None) -> list[Counts]:
-    """The counts of a table of units."""
+def counts_of(
+    connection: Connection, units: Table, measure: Measure, by: str | None = None, *, among: Sequence[str] = ()
+) -> list[Counts]:
+    """The counts of a table of units; `among`: of these periods alone."""
     if by is not None and by not in STRATA:
-        raise ValueError(f"no stratum {by!r}: {', '.join(STRATA)}")
+        raise ValueError(f"no stratum '{by}': {', '.join(STRATA)}")
     stratum = (units.c[by] if by else null()).label("stratum")
     found: list[Counts] = []
     for site in (literal(NETWORK).label("site"), units.c.site):
@@ -97,6 +99,7 @@ def counts_of(connection: Connection, units: Table, measure: Measure, by: str | 
         key = (site, units.c.period, stratum)
         query = select(*key, *_columns(units, measure)).group_by(*([units.c.site] if site is units.c.site else []))
         query = query.group_by(units.c.period, *([units.c[by]] if by else []))
+        query = query.where(units.c.period.in_(among)) if among else query
         for row in connection.execute(query).mappings():
             found.append(_counted(dict(row), medians))
     return sorted(found, key=lambda each: (each.site, each.period, each.stratum or ""))
@@ -153,13 +156,12 @@ def _medians(
     """By site, period and stratum: the middle number, or the mean of the two in the middle."""
     if measure.kind != "level":
         return {}
-    inside = and_(units.c.denominator == 1, units.c["denominator-exclusion"] == 0, units.c.value.is_not(None))
     key = [units.c.period, *([units.c.site] if site is units.c.site else [])]
     if stratum.element is not None and stratum.element.key in STRATA:
         key.append(units.c[stratum.element.key])
     nth = func.row_number().over(partition_by=key, order_by=[units.c.value]).label("nth")
     size = func.count().over(partition_by=key).label("size")
-    ranked = select(site, units.c.period, stratum, units.c.value, nth, size).where(inside).subquery()
+    ranked = select(site, units.c.period, stratum, units.c.value, nth, size).where(leveled(units)).subquery()
     twice = 2 * ranked.c.nth
     middle = and_(twice >= ranked.c.size, twice <= ranked.c.size + 2)
     own = (ranked.c.site, ranked.c.period, ranked.c.stratum)
@@ -167,25 +169,37 @@ def _medians(
     return {(row[0], row[1], row[2]): row[3] for row in connection.execute(query)}
 
 
+def leveled(units: Table) -> ColumnElement[bool]:
+    """Of a table of units those that a level is of."""
+    return and_(units.c.denominator == 1, units.c["denominator-exclusion"] == 0, units.c.value.is_not(None))
+
+
 def cohorts(connection: Connection, measure: Measure, period: Period, valuesets: ValueSets = NONE) -> list[Cohort]:
     """Whose measure it is, by site; `period`: the time shown."""
-    with tables_of(connection, measure, {"shown": period}, valuesets) as (seen, whose):
-        visited = select(seen.c.site, seen.c.subject).distinct().subquery()
-        query = (
-            select(
-                whose.c.site,
-                func.count().label("patients"),
-                func.count(case((whose.c.birth_first.is_(None), 1))).label("without_birth_date"),
-                func.count(case((visited.c.subject.is_(None), 1))).label("never_seen"),
-            )
-            .select_from(
-                whose.outerjoin(visited, and_(visited.c.subject == whose.c.subject, visited.c.site == whose.c.site))
-            )
-            .group_by(whose.c.site)
-            .order_by(whose.c.site)
+    with tables_of(connection, measure, {"shown": period}, valuesets) as tables:
+        return cohorts_of(connection, tables, measure, period)
+
+
+def cohorts_of(
+    connection: Connection, tables: Tables, measure: Measure, period: Period, *, among: str = "shown"
+) -> list[Cohort]:
+    """The same of a measure's tables; `among`: what the time shown is called there."""
+    seen, whose = tables
+    visited = select(seen.c.site, seen.c.subject).where(seen.c.period == among).distinct().subquery()
+    of = and_(visited.c.subject == whose.c.subject, visited.c.site == whose.c.site)
+    query = (
+        select(
+            whose.c.site,
+            func.count().label("patients"),
+            func.count(case((whose.c.birth_first.is_(None), 1))).label("without_birth_date"),
+            func.count(case((visited.c.subject.is_(None), 1))).label("never_seen"),
         )
-        aside = _aside(connection, whose, measure, period)
-        return [Cohort(**row, aside=aside.get(row["site"], {})) for row in connection.execute(query).mappings()]
+        .select_from(whose.outerjoin(visited, of))
+        .group_by(whose.c.site)
+        .order_by(whose.c.site)
+    )
+    aside = _aside(connection, whose, measure, period)
+    return [Cohort(**row, aside=aside.get(row["site"], {})) for row in connection.execute(query).mappings()]
 
 
 def _aside(connection: Connection, whose: Table, measure: Measure, period: Period) -> dict[str, dict[str, int]]:
@@ -203,17 +217,16 @@ def _aside(connection: Connection, whose: Table, measure: Measure, period: Perio
     return found
 
 
-def last_day(connection: Connection, measure: Measure, until: str) -> str | None:
-    """The local date of the last visit of its cohort up to the date `until`, none where there was none."""
-    with tables_of(connection, measure, {"day": Period.of(until)}) as (_, whose):
-        visit = TABLES["encounter"]
-        query = (
-            select(func.max(visit.c.start_date))
-            .join(whose, and_(whose.c.subject == visit.c.subject, whose.c.site == visit.c.site))
-            .where(visit.c.start_date <= until, func.coalesce(visit.c.status, "").not_in(NOT_SEEN))
-        )
-        found: str | None = connection.scalar(query)
-    return found
+def last_visits_of(connection: Connection, whose: Table, until: str) -> dict[str, str]:
+    """By site the local date of the last visit of its cohort up to the date `until`."""
+    visit = TABLES["encounter"]
+    query = (
+        select(visit.c.site, func.max(visit.c.start_date))
+        .join(whose, and_(whose.c.subject == visit.c.subject, whose.c.site == visit.c.site))
+        .where(visit.c.start_date <= until, func.coalesce(visit.c.status, "").not_in(NOT_SEEN))
+        .group_by(visit.c.site)
+    )
+    return {site: day for site, day in connection.execute(query) if day}
 
 
 def needed_types(measure: Measure) -> tuple[str, ...]:

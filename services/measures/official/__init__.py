@@ -23,7 +23,7 @@ def names() -> tuple[str, ...]:
 def definition(measure: str, year: int) -> Definition:
     """The measure of a measurement year. Raises `OperatorError` where there is no such measure or year."""
     if measure.upper() not in names():
-        raise OperatorError(f"no measure {measure!r}", f"Give one of {', '.join(names())}.")
+        raise OperatorError(f"no measure '{measure}'", f"Give one of {', '.join(names())}.")
     if year not in EDITIONS:
         raise OperatorError(f"no measurement year {year}", f"Give one of {', '.join(map(str, EDITIONS))}.")
     declared: Definition = import_module(f"{__name__}.{measure.lower()}").definition(EDITIONS[year])

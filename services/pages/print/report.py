@@ -92,7 +92,7 @@ def _series(
     found = []
     for measure in measures().values():
         said = said_of(connection, measure)
-        results = laid_out(counted(connection, measure, now, said, until=after), said, network)
+        results = laid_out(counted(connection, measure, now, said, until=after, site=site), said, network)
         series = results.of(site)
         if series is not None and (series.drawn or (series.known and series.known.patients)):
             found.append((measure, series))

@@ -144,6 +144,9 @@ def test_lung_function_by_both_editions() -> None:
     unknown = derive(girl(race=["UN"]), height(140, "2024-01-02"), *blown)
     assert (of(unknown, "fev1-z-gli2012"), len(of(unknown, "fev1-z-gli2022"))) == ([], 1)
     assert of(derive(girl(), height(140, "2023-11-02"), *blown), "fev1-z-gli2022") == []
+    more = observed("20150-9", 2.3, "L", "2024-03-02", effective="2024-03-02T10:00:00Z")
+    impossible = derive(girl(), height(140, "2024-01-02"), more, blown[1])
+    assert (len(of(impossible, "fev1-z-gli2022")), of(impossible, "fev1fvc-z-gli2022")) == (1, [])
 
 
 def test_kidney_function_by_published_equations() -> None:
@@ -196,6 +199,62 @@ def test_scores_that_questionnaires_tell() -> None:
     found = derive(phq, act)
     assert of(found, "phq-9-severity") == [(12, "moderate")]
     assert of(found, "c-act-control") == [(19, "not-well-controlled")]
+
+
+PHQ9 = ("44250-9", "44255-8", "44259-0", "44254-1", "44251-7", "44258-2", "44252-5", "44253-3", "44260-8")
+GAD7 = ("69725-0", "68509-9", "69733-4", "69734-2", "69735-9", "69689-8", "69736-7")
+
+
+def answers(
+    codes: Iterable[str], day: str = "2024-03-02", response: str = "form", first: int = 1, **fields: Any
+) -> list[Current]:
+    """A response: answers in turn by LOINC's code, by their weight, by a number."""
+    said: list[dict[str, Any]] = [{"value_code": "LA6570-1"}, {"value_code": "X", "weight": 3}, {"value": 1}]
+    return [
+        record(
+            "pro_response",
+            f"{response:<12}{number:04}",
+            **{"code": code, "effective_date": day, **said[number % 3], **fields},
+        )
+        for number, code in enumerate(codes, first)
+    ]
+
+
+def test_a_score_that_is_not_told_is_the_sum_of_its_items() -> None:
+    """Where each is answered once, on a day without a total; the first two questions alone are the PHQ-2."""
+    found = derive(*answers(PHQ9), *answers(GAD7, response="gad"), *answers(PHQ9[:2], "2024-04-02", "two"))
+    assert of(found, "phq-9-severity") == [(18, "moderately-severe")]
+    assert of(found, "phq-9-screen") == [(1, "positive")]
+    assert of(found, "gad-7-severity") == [(15, "severe")]
+    assert of(found, "phq-2-screen") == [(1, "positive")]
+    whole = next(each for each in found if each["method"] == "phq-9-severity")
+    assert len(whole["inputs"]) == 9
+    total = record("pro_response", code="44261-6", value=17, effective_date="2024-03-02")
+    assert of(derive(*answers(PHQ9), total), "phq-9-severity") == [(17, "moderately-severe")]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        answers(PHQ9[:8]),
+        [*answers(PHQ9[:8]), *answers(PHQ9[8:], response="other")],
+        [*answers(PHQ9), *answers(PHQ9[:1], first=20)],
+        answers(PHQ9, status="in-progress"),
+        answers(PHQ9, value=4, weight=None, value_code=None),
+        answers(PHQ9, value_code="LA11111-1", weight=None, value=None),
+    ],
+)
+def test_of_a_form_that_is_not_whole_there_is_no_score(given: list[Current]) -> None:
+    """An item missing, in another response, answered twice, not finished, outside its scale, in an answer nobody knows."""
+    assert of(derive(*given), "phq-9-severity") == []
+    assert of(derive(*given), "phq-2-screen") == []
+
+
+def test_a_score_is_told_in_whole_points_and_when_the_form_is_finished() -> None:
+    """Half a point is a slip; what is still being filled in is no score."""
+    half = observed("44261-6", 9.5, "{score}", "2024-03-02")
+    begun = record("pro_response", code="44261-6", value=4, effective_date="2024-03-02", status="in-progress")
+    assert derive(half, begun) == []
 
 
 def visit(day: str, name: str = "", /, **fields: Any) -> Current:
@@ -296,6 +355,18 @@ def test_an_instrument_without_a_loinc_code_is_known_by_a_local_code_that_is_its
         ("pga-state", "remission"),
         ("pucai-state", "remission"),
     ]
+
+
+def test_a_state_that_only_the_assessment_beside_a_reading_tells_is_not_lost() -> None:
+    """The site's own word for it does not leave, so the reading tells neither value nor word."""
+    told = record(
+        "observation", "told", codings=[{"system": "urn:x", "code": "PGA"}], effective_date="2024-03-02", absent="OT"
+    )
+    beside = assessment("PGA", "2024-03-02", state="severe", told_by=f"r-{told.id.hex()}")
+    for order in ((told, beside), (beside, told)):
+        found = derive(*order, visit("2024-03-09"))
+        assert of(found, "pga-state") == [(3, "severe")]
+        assert of(found, "last-disease-state") == [(7, "severe")]
 
 
 def test_how_long_somebody_has_diabetes() -> None:

@@ -7,10 +7,10 @@ from functools import cached_property
 from operator import attrgetter
 from typing import NamedTuple
 
-from transforms.derive.history.facts import Coded, Fact, Step, fact_of
+from transforms.derive.history.facts import Coded, Fact, Facts, Step
 from transforms.derive.references.growth import Sex
 
-__all__ = ["Coded", "Fact", "History", "Reading", "Step", "day_of", "fact_of"]
+__all__ = ["Coded", "Fact", "Facts", "History", "Reading", "Step", "day_of"]
 
 DAYS_A_MONTH = 365.25 / 12
 """As CDC and WHO count ages in months."""

@@ -1,9 +1,10 @@
 """A record as values read it: the fields that some value needs, of whatever type."""
 
-from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct
 from msgspec.json import Decoder
+from msgspec.structs import force_setattr
 
 
 class Coded(Struct, frozen=True, gc=False):
@@ -29,7 +30,7 @@ class Fact(Struct, frozen=True, gc=False):
     code: str | None = None
     value: float | None = None
     value_code: str | None = None
-    value_codings: Sequence[Coded] = ()
+    value_codings: tuple[Coded, ...] = ()
     unit: str | None = None
     comparator: str | None = None
     effective: str | None = None
@@ -37,7 +38,7 @@ class Fact(Struct, frozen=True, gc=False):
     birth_date: str | None = None
     sex: str | None = None
     birth_sex: str | None = None
-    race: Sequence[str] = ()
+    race: tuple[str, ...] = ()
     class_code: str | None = None
     kind: str | None = None
     intent: str | None = None
@@ -45,25 +46,37 @@ class Fact(Struct, frozen=True, gc=False):
     start_date: str | None = None
     end_date: str | None = None
     days_supply: float | None = None
-    steps: Sequence[Step] = ()
-    ingredients: Sequence[str] = ()
-    route: Sequence[Coded] = ()
-    codings: Sequence[Coded] = ()
+    steps: tuple[Step, ...] = ()
+    ingredients: tuple[str, ...] = ()
+    route: tuple[Coded, ...] = ()
+    codings: tuple[Coded, ...] = ()
     onset_date: str | None = None
     recorded_date: str | None = None
     verification_status: str | None = None
     instrument: str | None = None
     score: float | None = None
+    weight: float | None = None
     state: str | None = None
     told_by: str | None = None
     diagnosis_date: str | None = None
-    replaces: Sequence[str] = ()
+    replaces: tuple[str, ...] = ()
     part_of: object = None
 
 
 _decode = Decoder(Fact).decode
+_ALIKE = ("type", "code", "unit", "status", "effective_date", "codings", "value_code", "value_codings", "start_date")
 
 
-def fact_of(content: bytes) -> Fact:
-    """A record's content, decoded narrowly."""
-    return _decode(content)
+class Facts:
+    """Reads one person's records; what many of them say alike is held once, for somebody may have a hundred thousand."""
+
+    def __init__(self) -> None:
+        self._same: dict[Any, Any] = {}
+
+    def of(self, content: bytes) -> Fact:
+        """A record's content, decoded narrowly."""
+        fact, same = _decode(content), self._same
+        for name in _ALIKE:
+            if value := getattr(fact, name):
+                force_setattr(fact, name, same.setdefault(value, value))
+        return fact

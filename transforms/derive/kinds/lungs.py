@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from transforms.derive import Derived, Value
-from transforms.derive.history import Fact, History, last_before
+from transforms.derive.history import Fact, History, Reading, last_before
 from transforms.derive.kinds.growth import HEIGHT, heights_by_day
 from transforms.derive.references.gli import Lungs, Predicted, gli_2012, gli_2022
 from transforms.derive.references.growth import Sex, Ungiven
@@ -17,6 +17,7 @@ _HEIGHT_DAYS = 90
 _GROWN_YEARS = 20.0
 _GROUPS = {"2106-3": "caucasian", "2054-5": "african-american"}
 """CDC race to GLI-2012's groups. Asian tells neither north-east nor south-east, so it is `other`, as all else."""
+_WHOLE = 100
 _UNKNOWN = {"NI", "UN", "OT", "UNK", "ASKU"}
 
 
@@ -112,13 +113,19 @@ def litres(codes: tuple[str, ...]) -> Callable[[History], Iterator[Blown]]:
 
 
 def ratios(history: History) -> Iterator[Blown]:
-    """FEV1/FVC as the site wrote it down; of a day without, FEV1 over the FVC of its time, or the day's only one."""
+    """FEV1/FVC as the site wrote it down; of a day without, FEV1 over the FVC of its time, or the day's only one.
+
+    Nobody breathes out more in the first second than in all: of such two there is no ratio.
+    """
     said = history.readings(RATIO, "%")
     days = {reading.day for reading in said}
-    yield from (Blown(day, value / 100, fact, (fact,)) for day, value, fact in said if value > 0)
-    volumes = history.readings(FVC, "L")
+    yield from (Blown(day, value / 100, fact, (fact,)) for day, value, fact in said if 0 < value <= _WHOLE)
+    volumes: dict[int, list[Reading]] = {}
+    for volume in history.readings(FVC, "L"):
+        if volume.value > 0:
+            volumes.setdefault(volume.day, []).append(volume)
     for day, value, fact in history.readings(FEV1, "L"):
-        same_day = [each for each in volumes if each.day == day and each.value > 0]
+        same_day = volumes.get(day, [])
         fitting = [each for each in same_day if each.fact.effective == fact.effective] or same_day
-        if day not in days and len(fitting) == 1 and value > 0:
+        if day not in days and len(fitting) == 1 and 0 < value <= fitting[0].value:
             yield Blown(day, value / fitting[0].value, fact, (fact, fitting[0].fact))

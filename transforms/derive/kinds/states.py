@@ -40,10 +40,12 @@ def spelt(name: str) -> frozenset[str]:
 
 
 def named(history: History, name: str) -> Iterator[Fact]:
-    """What is told by an instrument."""
+    """What is told by an instrument; of a reading whose state is told by the assessment beside it alone, that one."""
     names, told = spelt(name), set()
     for fact in history.of("observation", "pro_response"):
         if fact.comparator is None and not names.isdisjoint(each.code for each in fact.codings):
+            if fact.value is None and _said(fact) is None:
+                continue
             told.add(fact.id)
             yield fact
     for fact in history.of("disease_assessment"):

@@ -1,0 +1,305 @@
+"""The families' page as one application: in by a code, then one page, one form, and who looked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Annotated, Any
+
+import jinja2
+from fastapi import APIRouter, Depends, FastAPI, Form, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from sqlalchemy import Engine
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from schemas.errors import MainstemError, OperatorError
+from services.access.database import AccessDatabase
+from services.access.entrance import Visit
+from services.access.families import IDLE_SECONDS, FamilyDoor, form_token
+from services.access.gate import FORM_TOKEN, own_form
+from services.access.limits import PER_MINUTE, Limited
+from services.access.viewers import Viewer
+from services.access.views import Views
+from services.charts.pictures import svg
+from services.charts.trajectory import specification
+from services.home.assets import STYLE
+from services.home.knowledge import known_of
+from services.home.reading import goals_of, looked, visits_of
+from services.home.showing import Sees, curves, dues, sees
+from services.home.words import Language, language_of, languages
+from services.pages.counted import Memory
+from services.pages.patient_records import kept_of
+from services.pages.patient_state import Kept, diseases
+from services.people.age_policy import AgePolicy
+from services.people.families import Link, standing_link, take_link
+from services.people.voices import WORDS, forms, keep_answers, read_answers, said_of
+from services.registry.database import reading, writing
+from services.serving import HEADERS, HeadAnswered, Secured
+
+COOKIE, LANGUAGE = "mainstem-home", "mainstem-language"
+ENTER = "/enter"
+TRIES_PER_MINUTE = 10
+OWN = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""No script at all."""
+
+
+@dataclass
+class Home:
+    """What the page works with."""
+
+    engine: Engine
+    access: AccessDatabase
+    network: str
+    policy: AgePolicy
+    secure: bool
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    memory: Memory = field(default_factory=Memory)
+
+    def __post_init__(self) -> None:
+        self.door, self.views = FamilyDoor(self.access), Views(self.access, self.clock)
+        self.cookie = f"__Host-{COOKIE}" if self.secure else COOKIE
+
+    def render(self, template: str, request: Request, *, status: int = 200, **shown: object) -> HTMLResponse:
+        """A page in whoever's language."""
+        language = _language(request)
+        frame = {
+            "network": self.network,
+            "language": language,
+            "languages": languages(),
+            "say": language.say,
+            "say_number": language.say_number,
+            "here": request.url.path,
+            "inside": bool(getattr(request.state, "link", None)),
+            "form_token": FORM_TOKEN,
+            "token": form_token(request.cookies.get(self.cookie, "")),
+        }
+        return HTMLResponse(self._templates.get_template(template).render(frame | shown), status_code=status)
+
+    @cached_property
+    def _templates(self) -> jinja2.Environment:
+        return jinja2.Environment(
+            loader=jinja2.PackageLoader("services.home"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def admitted(self, request: Request) -> Link:
+        """Whose device asks, noted before anything is shown. Raises 401."""
+        ident = self.door.link_of(request.cookies.get(self.cookie))
+        with reading(self.engine) as connection:
+            link = standing_link(connection, ident, at=self.clock()) if ident else None
+        if link is None:
+            raise HTTPException(401)
+        request.state.link = link
+        viewer = Viewer(f"family/{link.id}", "", frozenset())
+        self.views.note("asked", viewer, request.scope["route"].path, site=link.site, subjects=[link.subject])
+        return link
+
+    def of(self, link: Link) -> tuple[Kept, Sees]:
+        """What is kept of the patient, and what of it is whoever's to see. Raises 404 where nothing is kept any more."""
+        with reading(self.engine) as connection:
+            kept = kept_of(connection, link.site, [link.subject]).get(link.subject)
+        if kept is None:
+            raise HTTPException(404)
+        return kept, sees(link, self.policy.of(link.site), kept, self.clock().date())
+
+
+def make_home(home: Home, *, per_minute: int = PER_MINUTE) -> FastAPI:
+    """The application."""
+    app = FastAPI(title="Mainstem home", docs_url=None, redoc_url=None, openapi_url=None)
+
+    async def own(request: Request) -> Link:
+        """Whose device asks; of a form, that it is this device's."""
+        link = await run_in_threadpool(home.admitted, request)
+        if request.method == "POST":
+            await own_form(request, Visit(Viewer(link.id, "", frozenset()), form_token(request.cookies[home.cookie])))
+        return link
+
+    mine = Depends(own)
+    for router in (_entering(home, mine), _home(home, mine), _saying(home, mine)):
+        app.include_router(router)
+    _answer_in_words(app, home)
+
+    def sorry(request: Request, status: int, _words: str) -> Response:
+        return home.render("sorry.html", request, status=status, code=status)
+
+    app.add_middleware(Limited, per_minute=per_minute, few={ENTER: TRIES_PER_MINUTE}, answer=sorry)
+    headers = HEADERS | {"Content-Security-Policy": OWN}
+    if home.secure:
+        headers |= {"Strict-Transport-Security": "max-age=31536000"}
+    app.add_middleware(Secured, headers=headers, sorry=lambda request: sorry(request, 500, ""))
+    app.add_middleware(HeadAnswered)
+    return app
+
+
+def _entering(home: Home, mine: Any) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/health")
+    def health() -> dict[str, str]:
+        """Whether the server answers."""
+        return {"status": "ok"}
+
+    @router.get("/static/home.css")
+    def style() -> Response:
+        """The page's looks."""
+        return Response(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
+
+    @router.get("/language/{code}")
+    def choose(request: Request, code: str, to: Annotated[str, Query(pattern="^/[a-z/]*$")] = "/") -> Response:
+        """In another language."""
+        if code not in languages():
+            raise HTTPException(404)
+        answer = RedirectResponse("/" if to.startswith("//") else to, 303)
+        answer.set_cookie(LANGUAGE, code, IDLE_SECONDS, secure=home.secure, httponly=True, samesite="lax")
+        return answer
+
+    @router.get(ENTER)
+    def enter(request: Request) -> HTMLResponse:
+        """Where the code is typed."""
+        return home.render("enter.html", request, wrong=False)
+
+    @router.post(ENTER)
+    def come_in(request: Request, code: Annotated[str, Form(max_length=100)] = "") -> Response:
+        """A code, good once. Whether it never was, was used or is over is not told apart."""
+        with writing(home.engine) as connection:
+            link = take_link(connection, code, at=home.clock())
+        if link is None:
+            return home.render("enter.html", request, status=403, wrong=True)
+        home.views.note("entered", Viewer(f"family/{link.id}", "", frozenset()), ENTER, site=link.site)
+        answer = RedirectResponse("/", 303)
+        key = home.door.open(link.id)
+        answer.set_cookie(home.cookie, key, IDLE_SECONDS, secure=home.secure, httponly=True, samesite="strict")
+        return answer
+
+    @router.post("/leave")
+    def leave(request: Request, _link: Annotated[Link, mine]) -> Response:
+        """This device is no longer in."""
+        home.door.end(request.cookies.get(home.cookie))
+        answer = RedirectResponse(ENTER, 303)
+        answer.delete_cookie(home.cookie, secure=home.secure, httponly=True, samesite="strict")
+        return answer
+
+    return router
+
+
+def _home(home: Home, mine: Any) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/")
+    def page(request: Request, link: Annotated[Link, mine]) -> HTMLResponse:
+        """How things go, what is due, the next visit, what the network knows."""
+        language, today = _language(request), home.clock().date()
+        kept, who = home.of(link)
+        with reading(home.engine) as connection:
+            goals = goals_of(connection, link.site, link.subject)
+            visits = visits_of(connection, link.site, link.subject, today) if who.may("visits") else []
+            known = known_of(connection, diseases(kept), home.memory, home.clock(), language)
+        return home.render(
+            "home.html",
+            request,
+            link=link,
+            curves=list(curves(kept, who, goals, language)),
+            dues=list(dues(kept, who, today, language)),
+            visits=[language.day(day) for day in visits],
+            known=known,
+            today=language.day(today),
+        )
+
+    @router.get("/pictures/{name}.svg")
+    def picture(request: Request, name: str, link: Annotated[Link, mine]) -> Response:
+        """One of the pictures."""
+        kept, who = home.of(link)
+        with reading(home.engine) as connection:
+            goals = goals_of(connection, link.site, link.subject)
+        drawn = {each.name: each.chart for each in curves(kept, who, goals, _language(request))}
+        if name not in drawn:
+            raise HTTPException(404)
+        return Response(svg(specification(drawn[name], width=220, height=150)), media_type="image/svg+xml")
+
+    @router.get("/looked")
+    def who_looked(request: Request, link: Annotated[Link, mine]) -> HTMLResponse:
+        """Who saw this patient's data."""
+        return home.render("looked.html", request, looks=looked(home.views.rows(), link.subject, _language(request)))
+
+    return router
+
+
+def _saying(home: Home, mine: Any) -> APIRouter:
+    router = APIRouter(prefix="/say")
+
+    @router.get("/{name}")
+    def ask(request: Request, name: str, link: Annotated[Link, mine]) -> HTMLResponse:
+        """What is asked before or after a visit; on paper too."""
+        if name not in forms():
+            raise HTTPException(404)
+        _, who = home.of(link)
+        with reading(home.engine) as connection:
+            said = said_of(connection, link.site, link.subject) if who.may("answers") else []
+        return home.render(
+            "say.html", request, asked=forms()[name], said=said, wrong="", kept=False, words=WORDS, forms=forms()
+        )
+
+    @router.post("/{name}")
+    def answer(
+        request: Request, name: str, link: Annotated[Link, mine], given: Annotated[FormData, Depends(_filled)]
+    ) -> HTMLResponse:
+        """Keeps what was said; the care team sees it before the visit."""
+        if name not in forms():
+            raise HTTPException(404)
+        asked, wrong = forms()[name], ""
+        texts = {key: value for key, value in given.items() if isinstance(value, str)}
+        topics = [str(value) for value in given.getlist("topic")]
+        try:
+            said = read_answers(asked, texts, topics)
+            with writing(home.engine) as connection:
+                keep_answers(
+                    connection,
+                    (link.site, link.subject),
+                    asked,
+                    said,
+                    who=link.who,
+                    by=f"family/{link.id}",
+                    at=home.clock(),
+                )
+        except OperatorError as exc:
+            wrong, said = exc.cause, []
+        return home.render(
+            "say.html",
+            request,
+            status=422 if wrong else 200,
+            asked=asked,
+            said=[],
+            wrong=wrong,
+            kept=bool(said),
+            words=WORDS,
+            forms=forms(),
+        )
+
+    return router
+
+
+def _answer_in_words(app: FastAPI, home: Home) -> None:
+    def answer(request: Request, status: int) -> Response:
+        if status == 401:
+            return RedirectResponse(ENTER, 303)
+        return home.render("sorry.html", request, status=status, code=status)
+
+    app.add_exception_handler(StarletteHTTPException, lambda request, exc: answer(request, exc.status_code))
+    app.add_exception_handler(RequestValidationError, lambda request, _exc: answer(request, 404))
+    app.add_exception_handler(MainstemError, lambda request, _exc: answer(request, 503))
+
+
+async def _filled(request: Request) -> FormData:
+    return await request.form()
+
+
+def _language(request: Request) -> Language:
+    return language_of(request.cookies.get(LANGUAGE), request.headers.get("accept-language", ""))

@@ -1,0 +1,263 @@
+"""What the screen says to somebody at a keyboard: names that do not exist, exit codes, whole words, one form of time."""
+
+import json
+import os
+import re
+import socket
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hospital_with_faults import Answered, Asked, FaultyHospital
+
+from mainstem.commands import app, main
+from mainstem.commands.terminal import plain_table, print_json, stdout
+from mainstem.demo.embedded import Hospital, free_port
+from mainstem.demo.running_demo import PORTS, chosen_ports
+from mainstem.state import State
+from schemas.errors import OperatorError, TemporaryError
+
+Said = Callable[..., tuple[int, str, str]]
+REFUSED = Answered({"resourceType": "OperationOutcome"}, 403)
+BUSY = Answered({"resourceType": "OperationOutcome"}, 503)
+
+
+@pytest.fixture
+def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Said:
+    """Exit code, output and error output of a command, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MAINSTEM_DATABASE_URL", f"sqlite:///{tmp_path}/state.db")
+    monkeypatch.setenv("MAINSTEM_SITES", str(tmp_path / "sites"))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr("sys.excepthook", sys.excepthook)
+    mask = os.umask(0o022)
+    os.umask(mask)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["mainstem", *words])
+        code = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        finally:
+            os.umask(mask)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def north(tmp_path: Path, faulty: FaultyHospital) -> FaultyHospital:
+    """A hospital of three types, and its site file."""
+    for name in ("Patient", "Condition", "Observation"):
+        faulty.resources[name] = [{"resourceType": name, "id": "1", "meta": {"lastUpdated": "2026-03-01T00:00:00Z"}}]
+    sites = tmp_path / "sites"
+    sites.mkdir()
+    (sites / "north.subject-key").write_text("0123456789abcdef" * 4)
+    (sites / "north.subject-key").chmod(0o600)
+    (sites / "north.toml").write_text(
+        'site = "north"\nname = "North"\ntime_zone = "America/New_York"\nsubject_key = "file:north.subject-key"\n'
+        f'road = "search"\ntypes = ["Patient", "Condition", "Observation"]\n[fhir]\nbase_url = "{faulty.base_url}"\n'
+    )
+    return faulty
+
+
+def refusing(*names: str, by: Answered = REFUSED) -> Callable[[Asked], Answered | None]:
+    """A fault of some types."""
+    return lambda asked: by if asked.path in names else None
+
+
+@pytest.mark.parametrize("words", [("--version",), ("version",)])
+def test_version_is_told_either_way(screen: Said, words: tuple[str, ...]) -> None:
+    code, out, _ = screen(*words)
+    assert (code, out[:9]) == (0, "mainstem ")
+
+
+@pytest.mark.parametrize("words", [("-h",), ("run", "-h"), ("topics", "create", "-h")])
+def test_short_help_is_help(screen: Said, words: tuple[str, ...]) -> None:
+    code, out, _ = screen(*words)
+    assert code == 0
+    assert "Usage: mainstem" in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("status", "--site", "nosuch"), ("gaps", "list", "--site", "nosuch"), ("deletes", "list", "--site", "nosuch")],
+)
+def test_site_that_does_not_exist_is_refused_with_those_there_are(
+    screen: Said, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """And the database that was looked in is named: it may be another than was meant."""
+    store = State.open(f"sqlite:///{tmp_path}/state.db")
+    store.migrate()
+    with store.database.write() as connection:
+        connection.exec_driver_sql("insert into site_state (site, number) values ('south', 0)")
+    store.close()
+    code, out, err = screen(*words)
+    assert (code, out) == (78, "")
+    assert f"SQLite {tmp_path}/state.db" in err
+    assert "loaded: south" in err
+
+
+def test_site_is_named_by_its_name_everywhere(screen: Said, north: FaultyHospital) -> None:
+    assert screen("check", "north")[0] == 0
+    code, _, err = screen("check", "nroth")
+    assert code == 78
+    assert "Sites there are: north." in err
+
+
+def test_record_type_that_does_not_exist_is_refused_before_the_broker_is_asked(screen: Said) -> None:
+    code, _, err = screen("tail", "--type", "vitals", "--no-follow")
+    assert code == 78
+    assert "observation" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("sites", "new", "north", "--folder", "/nowhere"), "/nowhere: no such folder"),
+        (("sites", "new", "North!", "--base-url", "https://ehr.example"), "lower case letters, digits and hyphens"),
+        (
+            ("sites", "new", "north", "--base-url", "https://ehr.example", "--time-zone", "New York"),
+            "America/New_York?",
+        ),
+    ],
+)
+def test_mistake_at_the_first_step_is_told_in_words(
+    screen: Said, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    """Nothing is written, and no pattern shown."""
+    code, _, err = screen(*words)
+    assert code == 78
+    assert told in err
+    assert "^[" not in err
+    assert not list(tmp_path.rglob("*.toml"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (refusing(), 0),
+        (refusing("Condition"), 3),
+        (refusing("Patient", "Condition", "Observation"), 78),
+        (refusing("Patient", "Condition", "Observation", by=BUSY), 75),
+        (refusing("metadata", by=BUSY), 75),
+    ],
+)
+def test_check_ends_as_a_run_would(
+    screen: Said, north: FaultyHospital, fault: Callable[[Asked], Answered | None], code: int
+) -> None:
+    """78 where somebody must act, 75 where it may pass, 3 where a type would leave a gap; 1 is a defect of ours."""
+    north.faults.append(fault)
+    assert screen("check", "north")[0] == code
+
+
+def test_one_cause_is_told_once(screen: Said, north: FaultyHospital) -> None:
+    """Three types without rights are one line with one fix, and nothing but words on either stream."""
+    north.faults.append(refusing("Patient", "Condition", "Observation"))
+    _, out, err = screen("check", "north")
+    assert out.count("(403)") == out.count("fix:") == 1
+    assert "Patient, Condition, Observation: " in out
+    assert "(site IT)" in out
+    assert err == ""
+
+
+def test_retry_is_no_line_of_a_log(screen: Said, north: FaultyHospital) -> None:
+    north.faults.append(refusing("metadata", by=BUSY))
+    _, out, err = screen("check", "north")
+    assert "stamina" not in out + err
+    assert "TemporaryError" not in out + err
+    _, _, err = screen("--log", "text", "check", "north")
+    assert "asked again" in err
+    assert "TemporaryError" not in err
+
+
+def test_https_to_a_port_of_http_is_said_as_such(screen: Said, north: FaultyHospital, tmp_path: Path) -> None:
+    path = tmp_path / "sites/north.toml"
+    path.write_text(path.read_text().replace("http://", "https://"))
+    code, out, _ = screen("check", "north")
+    assert code == 78
+    assert "https is asked of a port that answers http" in out
+
+
+def test_server_that_wants_a_log_in_says_that_there_is_none(screen: Said, north: FaultyHospital) -> None:
+    """Not that it does not accept the log-in of none; and the section's name is no markup."""
+    north.faults.append(refusing("Patient", "Condition", "Observation", by=Answered(REFUSED.body, 401)))
+    _, out, _ = screen("check", "north")
+    assert "wants a log-in (401), and the site file has none" in out
+    assert "[fhir.auth]" in out
+
+
+def test_nothing_is_cut_in_a_pipe(screen: Said) -> None:
+    """As long as it is; at a narrow terminal the cells go on below."""
+    _, out, _ = screen("sites", "keys")
+    wide = next(line for line in out.splitlines() if line.startswith("cohort.search"))
+    assert "Condition?code=http://snomed.info/sct|190905008" in wide
+
+
+def test_nothing_is_cut_at_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    table = plain_table("variable", "meaning")
+    table.add_row("MAINSTEM_A_NAME_WITHOUT_BLANKS_OF_45_LETTERS", "what it is for, in a dozen of words or so")
+    stdout().print(table)
+    out = capsys.readouterr().out
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= 40
+    assert "MAINSTEM_A_NAME_WITHOUT_BLANKS_OF_45_LETTERS" in "".join(line.split(" ")[0] for line in out.splitlines())
+
+
+def test_times_have_one_form_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever wrote them: a model, a row, a library."""
+    now = datetime(2026, 3, 2, 5, 0, 0, 250_000, tzinfo=UTC)
+    print_json({"a": now, "b": [now.isoformat(), str(now)], "c": ({"d": "2026-03-02T05:00:00Z"},), "e": "2026-03-02"})
+    assert json.loads(capsys.readouterr().out) == {
+        "a": "2026-03-02T05:00:00Z",
+        "b": ["2026-03-02T05:00:00Z"] * 2,
+        "c": [{"d": "2026-03-02T05:00:00Z"}],
+        "e": "2026-03-02",
+    }
+
+
+def test_demo_ports_are_chosen_by_option(screen: Said) -> None:
+    assert chosen_ports(False, {"page": 9071})["page"] == 9071
+    assert chosen_ports(False, {})["page"] == PORTS["page"]
+    assert chosen_ports(True, {"page": 9071})["page"] == 9071
+    with pytest.raises(OperatorError, match="no port of pgae"):
+        chosen_ports(False, {"pgae": 9071})
+    code, _, err = screen("demo", "--quick", "--port", "page=http")
+    assert (code, "NAME=NUMBER" in err) == (78, True)
+
+
+def test_day_two_with_a_hospital_down_says_which(tmp_path: Path) -> None:
+    """A hospital that went away is no defect of ours: no traceback."""
+    (tmp_path / "lakeside").mkdir()
+    (tmp_path / "lakeside" / "staff.token").write_text("token")
+    port = free_port()
+    hospital = Hospital.attach(tmp_path, "lakeside", port)
+    with pytest.raises(TemporaryError, match=f"lakeside does not answer at port {port}"):
+        hospital.read("Observation", "1")
+    hospital.close()
+
+
+def test_busy_port_ends_as_what_somebody_must_act_on(screen: Said) -> None:
+    """3 has one meaning, and this is not it."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        code, _, err = screen("registry", "serve", "--port", str(other.getsockname()[1]))
+    assert code == 78
+    assert "cannot be listened at" in err
+
+
+def test_every_command_says_what_it_is_for() -> None:
+    """And the group's help does not swallow a word in brackets."""
+    import typer
+
+    group: Any = typer.main.get_command(app)
+    for name in group.commands:
+        assert re.match(r"[A-Z]", group.commands[name].get_short_help_str(200)), name

@@ -1,0 +1,377 @@
+"""A family's own page: in by a code once, what it shows by who looks, what they say, who looked; and whoever has no business here."""
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from browser import browser, violations
+from fastapi.testclient import TestClient
+from pages_served import serving
+from services_cases import record_id, subject_id
+from services_story import NOW, fibrosis, fill, load_events, person, population, visit
+from sqlalchemy import Engine, select
+from viewers import FORM, gate_for
+
+from schemas.outcomes import Condition, DerivedObservation, Goal
+from services.access.database import AccessDatabase
+from services.access.families import form_token
+from services.access.viewers import Role
+from services.home.app import COOKIE, TRIES_PER_MINUTE, Home, make_home
+from services.home.telling import Fact, tell
+from services.pages.app import make_app
+from services.people.age_policy import AgePolicy
+from services.people.families import GOOD_FOR, Who, make_link
+from services.people.voices import forms
+from services.registry.database import reading, writing
+from services.registry.erasure import erase
+from services.registry.tables import family_answer, family_link
+
+SITE = "west"
+PLANTED = "My name is Quilla Planted, call 555-0123"
+
+
+def derived(name: str, method: str, value: float, day: str, code: str | None = None) -> DerivedObservation:
+    """A value of a patient's."""
+    names = {"id": record_id(f"d{name}{method}{day}"), "subject": subject_id(name), "site": SITE}
+    content = {"quantity": "x", "unit": "%", "method": method, "method_version": "1", "value": value}
+    when = {"effective_date": day, "effective": datetime.fromisoformat(f"{day}T12:00:00Z")}
+    return DerivedObservation.model_validate(names | content | when | {"value_code": code, "inputs": []})
+
+
+def diabetes(name: str) -> Condition:
+    names = {"id": record_id("c" + name), "subject": subject_id(name), "site": SITE}
+    return Condition.model_validate(names | {"code": "46635009"})
+
+
+def goal(name: str, value: float) -> Goal:
+    names = {"id": record_id("g" + name), "subject": subject_id(name), "site": SITE}
+    return Goal.model_validate(
+        names | {"kind": "goal", "measure": "4548-4", "value_high": value, "lifecycle_status": "active"}
+    )
+
+
+@dataclass
+class Clinic:
+    """The families' page of a small network, and the staff's beside it."""
+
+    registry: Engine
+    folder: Path
+    home: Home
+
+    @property
+    def now(self) -> datetime:
+        return self.home.clock()
+
+    def code(self, name: str, who: Who = Who.SELF, ends: date | None = None) -> str:
+        with writing(self.registry) as connection:
+            return make_link(connection, SITE, subject_id(name), who, by="Ruth", at=self.now, ends=ends)
+
+    def device(self, **options: object) -> TestClient:
+        return TestClient(make_home(self.home, **options), follow_redirects=False)  # type: ignore[arg-type]
+
+    def inside(self, name: str, who: Who = Who.SELF, ends: date | None = None) -> TestClient:
+        """A device that came in by a code of its own."""
+        device = self.device()
+        assert device.post("/enter", data={"code": self.code(name, who, ends)}).status_code == 303
+        return device
+
+    def staff(self, role: Role = Role.CLINICIAN) -> TestClient:
+        return TestClient(
+            make_app(self.registry, network="lhn", gate=gate_for(self.folder, role, SITE), clock=self.home.clock)
+        )
+
+
+def token(device: TestClient) -> dict[str, str]:
+    return {next(iter(FORM)): form_token(device.cookies[COOKIE])}
+
+
+@pytest.fixture
+def clinic(small_registry: Engine, tmp_path: Path) -> Clinic:
+    """Ada, 15, has diabetes, a goal and a visit; Ben, 6, has cystic fibrosis; Cleo, 18, too."""
+    fill(
+        small_registry,
+        [
+            person("ada", site=SITE, born="2011-03-01"),
+            person("ben", site=SITE, born="2020-05-20"),
+            person("cleo", site=SITE, born="2008-05-20"),
+            diabetes("ada"),
+            fibrosis("ben", site=SITE),
+            fibrosis("cleo", site=SITE),
+            goal("ada", 7.5),
+            visit("ada", "2026-12-01", site=SITE, status="planned"),
+            visit("ada", "2026-12-24", site=SITE, status="planned", appointment_status="cancelled"),
+            derived("ada", "hba1c-band", 9.4, "2025-11-05", "above-9"),
+            derived("ada", "hba1c-band", 8.1, "2026-06-05", "8-to-9"),
+            derived("ben", "fev1-percent-predicted-gli2022", 91, "2026-11-05"),
+        ],
+        load_events(),
+    )
+    access = AccessDatabase.open(f"sqlite:///{tmp_path}/access.db")
+    return Clinic(small_registry, tmp_path, Home(small_registry, access, "lhn", AgePolicy.load(), False, lambda: NOW))
+
+
+def test_a_code_opens_one_page_once_and_shows_how_things_go(clinic: Clinic) -> None:
+    """However it is typed; a second device does not get in by it; the goal, the visit, what is due stand there."""
+    code, device = clinic.code("ada"), clinic.device()
+    assert device.get("/").headers["location"] == "/enter"
+    assert device.post("/enter", data={"code": code.lower().replace("-", " ").replace("0", "o")}).status_code == 303
+    page = device.get("/").text
+    assert "1 December 2026" in page or "December 1, 2026" in page
+    assert "December 24" not in page
+    assert "HbA1c: 8.1 %" in page
+    assert "An HbA1c test: last done on June 5, 2026" in page
+    assert "Questions about mood: not done yet" in page
+    assert "Lower is better" in page
+    assert "±" not in page
+    picture = device.get("/pictures/hba1c.svg").text
+    assert "my goal" in picture
+    assert device.get("/pictures/growth.svg").status_code == 404
+    assert clinic.device().post("/enter", data={"code": code}).status_code == 403
+    assert subject_id("ada") not in page
+
+
+def test_it_is_in_the_language_that_was_chosen(clinic: Clinic) -> None:
+    device = clinic.inside("ada")
+    assert device.get("/language/es?to=/").headers["location"] == "/"
+    page = device.get("/").text
+    assert '<html lang="es">' in page
+    assert "La próxima visita" in page
+    assert "1 de diciembre de 2026" in page
+    assert "HbA1c: 8,1 % el 5 de junio de 2026" in page
+    assert "mi meta" in device.get("/pictures/hba1c.svg").text
+    assert device.get("/language/xx").status_code == 404
+    assert device.get("/language/en?to=//elsewhere.example").status_code in (303, 404)
+    assert "elsewhere" not in device.get("/language/en?to=/").headers["location"]
+
+
+def test_a_guardian_of_a_teenager_sees_less_and_of_a_child_all(clinic: Clinic) -> None:
+    """By the policy of ages: mood and the teenager's own answers are the teenager's."""
+    own, guardian = clinic.inside("ada"), clinic.inside("ada", Who.GUARDIAN, date(2029, 3, 1))
+    own.post("/say/before", data=token(own) | {"topic": "mood", "overall": "3"})
+    assert "Mood and worries (" not in own.get("/say/before").text
+    assert "How have you been since the last visit? 3" in own.get("/say/before").text
+    assert "Questions about mood" in own.get("/").text
+    assert "Questions about mood" not in guardian.get("/").text
+    assert "HbA1c: 8.1" in guardian.get("/").text
+    assert "last visit? 3" not in guardian.get("/say/before").text
+    child = clinic.inside("ben", Who.GUARDIAN)
+    child.post("/say/before", data=token(child) | {"overall": "9"})
+    assert "last visit? 9" in child.get("/say/before").text
+
+
+@pytest.mark.parametrize(
+    ("site", "who", "born", "may", "ends"),
+    [
+        ("west", Who.GUARDIAN, date(2010, 2, 1), True, date(2028, 2, 1)),
+        ("ala", Who.GUARDIAN, date(2010, 2, 1), True, date(2029, 2, 1)),
+        ("west", Who.GUARDIAN, date(2012, 2, 29), True, date(2030, 3, 1)),
+        ("west", Who.GUARDIAN, date(2008, 2, 1), False, date(2026, 2, 1)),
+        ("ala", Who.GUARDIAN, date(2008, 2, 1), True, date(2027, 2, 1)),
+        ("west", Who.SELF, date(2014, 2, 1), False, None),
+        ("west", Who.SELF, date(2013, 11, 20), True, None),
+        ("west", Who.SELF, date(2013, 11, 21), False, None),
+    ],
+)
+def test_who_may_have_a_code_and_until_when(site: str, who: Who, born: date, may: bool, ends: date | None) -> None:
+    """By age and state."""
+    policy = AgePolicy(
+        {
+            "default": {"teenager_from": 13, "majority": 18, "withheld_from_guardian": ["mood"]},
+            "state": {"AL": {"majority": 19}},
+            "site": {"ala": "AL"},
+        }
+    ).of(site)
+    years = NOW.year - born.year - ((NOW.month, NOW.day) < (born.month, born.day))
+    assert (policy.may_have(who, years), policy.ends(who, born)) == (may, ends)
+
+
+def test_what_is_said_reaches_the_care_team_and_its_words_nobody_else(clinic: Clinic) -> None:
+    """Numbers and topics become records of the centre's, once; words stay; a form of another device is refused."""
+    device, other = clinic.inside("ada"), clinic.inside("ben", Who.GUARDIAN)
+    said = {"overall": "4", "pain": "", "topic": ["food", "nonsense"], "words": PLANTED}
+    assert device.post("/say/before", data=said).status_code == 403
+    assert device.post("/say/before", data=token(other) | said).status_code == 403
+    assert "Thank you" in device.post("/say/before", data=token(device) | said).text
+    assert device.post("/say/before", data=token(device) | {"overall": "11"}).status_code == 422
+    assert device.post("/say/before", data=token(device) | {"words": "x" * 1001}).status_code == 422
+    assert device.post("/say/elsewhere", data=token(device)).status_code == 404
+    page = clinic.staff().get(f"/patients/{SITE}/{subject_id('ada')}/family").text
+    assert PLANTED in page
+    assert "Food and growth" in page
+
+    kept: list[tuple[str, Fact]] = []
+
+    def told() -> int:
+        return tell(
+            clinic.registry, lambda facts: kept.extend((kind, each) for kind in facts for each in facts[kind]), at=NOW
+        )
+
+    assert told() == 2
+    assert told() == 0
+    assert {(kind, type(each.fact).__name__) for kind, each in kept} == {
+        ("QuestionnaireResponse", "ProResponse"),
+        ("Communication", "Issue"),
+    }
+    assert all(each.subject.hex() == subject_id("ada").removeprefix("s-") for _, each in kept)
+    assert not any("Planted" in repr(each) or "555" in repr(each) for each in kept)
+    with reading(clinic.registry) as connection:
+        (words,) = connection.execute(select(family_answer).where(family_answer.c.kind == "words")).mappings()
+    assert words["told"] is None
+
+
+def test_who_looked_is_told_in_words_from_the_chain(clinic: Clinic) -> None:
+    clinic.staff().get(f"/patients/{SITE}/{subject_id('ada')}")
+    clinic.staff().get(f"/patients/{SITE}/{subject_id('ben')}")
+    device = clinic.inside("ada")
+    device.get("/")
+    page = device.get("/looked").text
+    rows = re.findall(r"<td>([^<]+)</td><td>(\d+)</td>", page)
+    assert ("Your care team", "1") in rows
+    assert ("You or your family", "2") in rows
+    assert "Ruth" not in page
+    assert clinic.home.views.first_broken() is None
+
+
+@pytest.mark.parametrize("end", ["revoked", "majority", "left", "erased"])
+def test_a_way_in_ends(clinic: Clinic, end: str) -> None:
+    """Taken back by the clinic, at majority, by leaving; and where nothing is kept of the patient any more."""
+    ends = NOW.date() + timedelta(days=1) if end == "majority" else None
+    device = clinic.inside("ada", Who.GUARDIAN, ends)
+    assert device.get("/").status_code == 200
+    if end == "revoked":
+        staff = clinic.staff()
+        page = staff.get(f"/patients/{SITE}/{subject_id('ada')}/family").text
+        address = re.findall(r'action="([^"]+/end)"', page)[0]
+        assert staff.post(address, data=FORM).status_code == 200
+        assert "revoked" in staff.get(f"/patients/{SITE}/{subject_id('ada')}/family").text
+    elif end == "majority":
+        clinic.home.clock = lambda: NOW + timedelta(days=1)
+    elif end == "left":
+        assert device.post("/leave", data=token(device)).status_code == 303
+    else:
+        from services.registry.tables import RECORD_TABLES
+
+        with writing(clinic.registry) as connection:
+            connection.execute(RECORD_TABLES["person"].delete())
+    answer = device.get("/")
+    assert answer.status_code == (404 if end == "erased" else 303)
+    assert "HbA1c" not in answer.text
+
+
+def test_a_clinician_makes_codes_as_the_policy_says_and_sees_each_once(clinic: Clinic) -> None:
+    """For a small child a guardian's; for an adult their own; for a teenager both. Other roles make none."""
+    staff = clinic.staff()
+    for name, may in {"ada": {"self", "guardian"}, "ben": {"guardian"}, "cleo": {"self"}}.items():
+        address = f"/patients/{SITE}/{subject_id(name)}/family"
+        assert set(re.findall(r'name="who" value="(\w+)"', staff.get(address).text)) == may
+        for who in ("self", "guardian"):
+            answer = staff.post(address, data=FORM | {"who": who})
+            assert answer.status_code == (200 if who in may else 422)
+            if who in may:
+                (code,) = re.findall(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}\b", answer.text)
+                assert code not in staff.get(address).text
+                assert clinic.device().post("/enter", data={"code": code}).status_code == 303
+        assert clinic.staff(Role.SITE_TEAM).post(address, data=FORM | {"who": "self"}).status_code == 403
+    elsewhere = f"/patients/northside/{subject_id('ada')}/family"
+    assert staff.post(elsewhere, data=FORM | {"who": "self"}).status_code == 404
+
+
+def test_answers_on_paper_are_entered_by_the_clinic(clinic: Clinic) -> None:
+    staff, address = clinic.staff(), f"/patients/{SITE}/{subject_id('ben')}/family"
+    said = {"who": "guardian", "overall": "6", "topic": "plan", "words": "A plan, please"}
+    assert staff.post(f"{address}/paper", data=FORM | said).status_code == 200
+    assert "A plan, please" in staff.get(address).text
+    assert staff.post(f"{address}/paper", data=FORM | {"who": "guardian", "overall": "many"}).status_code == 422
+
+
+def test_codes_are_not_guessed_and_an_old_one_opens_nothing(clinic: Clinic) -> None:
+    """A few tries a minute; whether a code never was, was used or is over is not told apart."""
+    device = clinic.device()
+    answers = {device.post("/enter", data={"code": code}).text for code in ("", "A" * 12, "' or 1=1 --", "é" * 40)}
+    assert len(answers) == 1
+    old = clinic.code("ada")
+    clinic.home.clock = lambda: NOW + GOOD_FOR + timedelta(seconds=1)
+    assert device.post("/enter", data={"code": old}).text in answers
+    tried = [device.post("/enter", data={"code": str(number)}).status_code for number in range(TRIES_PER_MINUTE)]
+    assert 429 in tried
+    assert device.get("/enter", headers={"cookie": f"{COOKIE}=forged"}).status_code in (200, 429)
+
+
+def test_what_the_network_knows_is_told_in_whole_numbers(clinic: Clinic) -> None:
+    """Of a quarter that is over: so many of so many, those who are not known beside; as many icons as people, 100 at most."""
+    fill(clinic.registry, population(), [])
+    page = clinic.inside("cleo").get("/").text
+    (said,) = re.findall(
+        r"Of (\d+) children with cystic fibrosis who came to a clinic, (\d+) weighed", page.split("<svg")[0]
+    )
+    n, met = map(int, said)
+    assert 20 < n <= 100
+    assert 0 < met < n
+    assert page.count('class="met"') == met
+    assert page.count('class="not"') == n - met
+    assert re.search(r"\d+ more came, and their weight or height is not known", page)
+    assert "From July 1, 2026 to September 30, 2026." in page
+
+
+def test_what_a_family_said_is_forgotten_with_them(clinic: Clinic) -> None:
+    device = clinic.inside("ada")
+    device.post("/say/before", data=token(device) | {"overall": "4", "words": PLANTED})
+    with writing(clinic.registry) as connection:
+        erase(connection, [subject_id("ada")], NOW)
+    with reading(clinic.registry) as connection:
+        for table in (family_answer, family_link):
+            assert connection.execute(select(table)).all() == []
+    assert device.get("/").headers["location"] == "/enter"
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_no_page_has_a_barrier(clinic: Clinic) -> None:
+    """By axe, on a phone and in both languages, by large letters too; nothing wider than the screen, nothing asked elsewhere."""
+    asked: list[str] = []
+    with serving(make_home(clinic.home)) as address, browser() as opened:
+        for language in ("en", "es"):
+            tab = opened.new_page(viewport={"width": 320, "height": 700}, locale=language)
+            tab.on("request", lambda request: asked.append(request.url))
+            tab.goto(f"{address}/enter")
+            assert violations(tab) == []
+            tab.fill("#code", clinic.code("ada"))
+            tab.press("#code", "Enter")
+            for page in ("/", "/say/before", "/say/after", "/looked", "/nowhere"):
+                tab.goto(address + page)
+                assert violations(tab) == [], (page, language)
+                assert tab.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (page, language)
+            if folder := os.environ.get("MAINSTEM_SCREENSHOTS"):
+                tab.goto(address)
+                tab.screenshot(path=f"{folder}/home-{language}.png", full_page=True)
+    assert all(each.startswith((address, "data:")) for each in asked)
+
+
+@pytest.mark.parametrize("path", ["/", "/looked", "/say/before", "/say/after", "/pictures/hba1c.svg"])
+def test_nobody_sees_anything_without_a_way_in(clinic: Clinic, path: str) -> None:
+    """And no address of the staff's is here at all."""
+    device = clinic.device()
+    device.cookies.set(COOKIE, "forged")
+    assert device.get(path).headers["location"] == "/enter"
+    inside = clinic.inside("ada")
+    for other in (f"/patients/{SITE}/{subject_id('ben')}", "/network", "/measures", "/docs", "/openapi.json"):
+        assert inside.get(other).status_code == 404
+    for header, said in {"Content-Security-Policy": "default-src 'none'", "Cache-Control": "no-store"}.items():
+        assert said in inside.get("/").headers[header]
+
+
+def test_a_page_is_small_enough_for_a_slow_line(clinic: Clinic) -> None:
+    """150 KB without its pictures, looks and all; no script."""
+    device = clinic.inside("ada")
+    pages = {path: device.get(path).text for path in ("/", "/say/before", "/looked", "/static/home.css")}
+    assert sum(map(len, pages.values())) < 60_000
+    assert "<script" not in "".join(pages.values())
+
+
+def test_every_question_can_be_answered_and_refused() -> None:
+    assert set(forms()) == {"before", "after"}
+    codes = [each.code for form in forms().values() for each in form.questions]
+    assert len(codes) == len(set(codes))
