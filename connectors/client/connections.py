@@ -17,6 +17,14 @@ from schemas.sites import Auth, Fhir
 
 _OUT_OF_DATE, _OTHER_NAME = {9, 10}, {62, 64}
 """OpenSSL's X509_V_ERR_*: not yet valid, has expired; host name, IP address mismatch."""
+_NOT_TLS = {
+    "WRONG_VERSION_NUMBER",
+    "HTTP_REQUEST",
+    "UNKNOWN_PROTOCOL",
+    "RECORD_LAYER_FAILURE",
+    "PACKET_LENGTH_TOO_LONG",
+}
+"""OpenSSL's reasons for an answer that is no TLS."""
 _ALERTS = {
     "CERTIFICATE_REQUIRED": "wants a client certificate",
     "BAD_CERTIFICATE": "does not take the client certificate",
@@ -122,6 +130,11 @@ def refused_handshake(exc: ssl.SSLError, server: str) -> OperatorError | None:
     """What is wrong between two who would set up TLS: each has another remedy, and another person who can apply it."""
     if isinstance(exc, ssl.SSLCertVerificationError):
         return _bad_certificate(exc, server)
+    if exc.reason in _NOT_TLS:
+        return OperatorError(
+            f"{server} does not speak TLS: https is asked of a port that answers http",
+            "Give the https address in fhir.base_url; where the site has none, its IT sets one up.",
+        )
     said = next((said for name, said in _ALERTS.items() if name in (exc.reason or "")), None)
     if said is None:
         return None

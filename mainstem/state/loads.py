@@ -143,6 +143,11 @@ class Loads:
             ).first()
         return None if row is None else _as_load(row)
 
+    def last_whole(self, site: str) -> datetime | None:
+        """When the last load of the site began that read its EHR and completed, with gaps or without."""
+        whole = (load.started for load in self.of(site) if load.status == "completed" and not load.plan.replay)
+        return next(whole, None)
+
     def of(self, site: str, limit: int = _LOOKED_BACK) -> list[Load]:
         """The site's loads, the newest first."""
         newest = (tables.load.c.started.desc(), tables.load.c.id.desc())
