@@ -14,6 +14,7 @@ from mainstem.state import tables
 from mainstem.state.absences import Absences
 from mainstem.state.aliases import REPLACED, Alias, Aliases, Followed, Merges
 from mainstem.state.attempts import Attempt, Attempts
+from mainstem.state.audit import Audit
 from mainstem.state.batch import Batch, Place, Quarantined, Saved
 from mainstem.state.batches import Batches
 from mainstem.state.batches.postgres import PostgresBatches
@@ -85,6 +86,7 @@ class State:
         self.lending = Lending(database, batches)
         self.aliases = Aliases(database)
         self.consents = Consents(database)
+        self.audit = Audit(database)
         self.watermarks = Watermarks(database)
         self.gaps = Gaps(database)
         self.cohorts = Cohorts(database)
