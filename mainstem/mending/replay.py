@@ -78,6 +78,8 @@ def replay(
         if afresh:
             state.mending.forget_place(site, asked)
         known = state.mending.place(site, asked)
+        if lost and known is None:
+            _tell_subjects(state, site, publisher, notice)
         place = known or ReplayPlace(0, state.mending.numbered(site), 0, datetime.now(UTC))
         place = _tell(state, site, wanted, asked, place, publisher, topic, notice)
         loads = _rebuilt(state, site, publisher, notice) if lost else 0
@@ -129,6 +131,13 @@ def patiently(publisher: Publisher, notice: Notice) -> Iterator[None]:
                     notice(f"{taken.cause}; waiting for it")
                     told = True
         yield
+
+
+def _tell_subjects(state: State, site: str, publisher: Publisher, notice: Notice) -> None:
+    """How it stands with who withdrew consent, or is another now, before anything of anybody is told again."""
+    state.consents.tell_again(site, datetime.now(UTC))
+    with patiently(publisher, notice):
+        publisher.tell()
 
 
 def _rebuilt(state: State, site: str, publisher: Publisher, notice: Notice) -> int:

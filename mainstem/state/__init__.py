@@ -26,7 +26,7 @@ from mainstem.state.findings import Findings
 from mainstem.state.gaps import Gaps
 from mainstem.state.lending import Lending
 from mainstem.state.loads import Load, Loads, LoadStatus, Plan
-from mainstem.state.mending import Above, AsPublished, Epochs, Mending, ReplayPlace, Wanted
+from mainstem.state.mending import Above, AsPublished, Epochs, Held, Mending, ReplayPlace, Wanted
 from mainstem.state.outbox import StoredOutbox
 from mainstem.state.quality import Quality
 from mainstem.state.quarantine import Quarantine
@@ -54,6 +54,7 @@ __all__ = [
     "Done",
     "Epochs",
     "Followed",
+    "Held",
     "Load",
     "LoadStatus",
     "Merges",
