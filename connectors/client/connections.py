@@ -6,6 +6,7 @@ import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import httpx2
@@ -86,6 +87,10 @@ def _proxy(fhir: Fhir, secrets: Callable[[str], bytes]) -> httpx2.Proxy | None:
 
 def _context(fhir: Fhir, folder: Path, secrets: Callable[[str], bytes]) -> ssl.SSLContext:
     """The system's authorities; a hospital's own is often not among them, and named by `ca_file`."""
+    if _never_by_tls(fhir):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody
+    if fhir.ca_file is None and fhir.auth.client_certificate is None:
+        return _usual(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     context = httpx2.create_ssl_context()
     if fhir.ca_file is not None:
         try:
@@ -97,6 +102,20 @@ def _context(fhir: Fhir, folder: Path, secrets: Callable[[str], bytes]) -> ssl.S
     if fhir.auth.client_certificate is not None:
         _show(context, fhir.auth, secrets)
     return context
+
+
+def _never_by_tls(fhir: Fhir) -> bool:
+    """Whether all that is asked stands on this machine, and in the clear."""
+    named = [str(fhir.base_url), *fhir.allowed_origins, *([str(fhir.auth.token_url)] if fhir.auth.token_url else [])]
+    in_clear = all(each.startswith("http://") and on_loopback(httpx2.URL(each).host) for each in named)
+    return in_clear and fhir.proxy is None and fhir.ca_file is None and fhir.auth.client_certificate is None
+
+
+@cache
+def _usual(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    """The authorities of the system, or those that the environment names, once a process: to read them takes longer than to
+    set up a connection."""
+    return httpx2.create_ssl_context()
 
 
 def _show(context: ssl.SSLContext, auth: Auth, secrets: Callable[[str], bytes]) -> None:

@@ -14,6 +14,7 @@ from mainstem.state import tables
 from mainstem.state.absences import Absences
 from mainstem.state.aliases import REPLACED, Alias, Aliases, Followed, Merges
 from mainstem.state.attempts import Attempt, Attempts
+from mainstem.state.audit import Audit
 from mainstem.state.batch import Batch, Place, Quarantined, Saved
 from mainstem.state.batches import Batches
 from mainstem.state.batches.postgres import PostgresBatches
@@ -25,7 +26,7 @@ from mainstem.state.findings import Findings
 from mainstem.state.gaps import Gaps
 from mainstem.state.lending import Lending
 from mainstem.state.loads import Load, Loads, LoadStatus, Plan
-from mainstem.state.mending import Above, AsPublished, Epochs, Mending, ReplayPlace, Wanted
+from mainstem.state.mending import Above, AsPublished, Epochs, Held, Mending, ReplayPlace, Wanted
 from mainstem.state.outbox import StoredOutbox
 from mainstem.state.quality import Quality
 from mainstem.state.quarantine import Quarantine
@@ -53,6 +54,7 @@ __all__ = [
     "Done",
     "Epochs",
     "Followed",
+    "Held",
     "Load",
     "LoadStatus",
     "Merges",
@@ -84,6 +86,7 @@ class State:
         self.lending = Lending(database, batches)
         self.aliases = Aliases(database)
         self.consents = Consents(database)
+        self.audit = Audit(database)
         self.watermarks = Watermarks(database)
         self.gaps = Gaps(database)
         self.cohorts = Cohorts(database)

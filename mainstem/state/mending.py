@@ -69,6 +69,22 @@ class AsPublished(NamedTuple):
     """Published, and not changed since."""
 
 
+class Held(NamedTuple):
+    """A record as the state holds it, without its content."""
+
+    id: bytes
+    site: str
+    type: str
+    subject: bytes
+    provenance: bytes
+    load: str
+    sequence: int
+    published_sequence: int
+    number: int
+    changed: datetime
+    withdrawn: bool
+
+
 class Above(NamedTuple):
     """A record of which the topic says something else than the state: what the state says has to come after it."""
 
@@ -138,6 +154,15 @@ class Mending:
         with self._database.read() as connection:
             for rows in connection.execution_options(yield_per=5000).execute(query).partitions():
                 yield from rows
+
+    def held(self, first: bytes, last: bytes) -> list[Held]:
+        """Records of whatever site whose ids lie between two, both included: those of a resource, or one."""
+        row = tables.record.c
+        what = [row[name] for name in Held._fields[:-1]]
+        query = select(*what, row.content.is_(None)).where(row.id.between(first, last)).order_by(row.id)
+        with self._database.read() as connection:
+            found = [Held._make(each) for each in connection.execute(query)]
+        return [each._replace(changed=moment_of(each.changed)) for each in found]  # type: ignore[arg-type]
 
     def epochs(self, site: str) -> Epochs:
         """Which epoch a change was published in."""

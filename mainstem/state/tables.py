@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0013"
+HEAD = "0014"
 """The migration these tables are at; a test keeps it in step with mainstem/state/migrations."""
 
 
@@ -464,6 +464,16 @@ finding = Table(
     comment="Flags that checks of plausibility gave to records; they join those of mapping when a record is published.",
 )
 Index("ix_finding_subject", finding.c.site, finding.c.subject)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False),
+    Column("site", String(31), nullable=False),
+    Column("event", JSON, nullable=False),
+    Column("digest", String, nullable=False),
+    comment="What was done with patients' data here: FHIR AuditEvents, each with a digest over it and the one before. Only added to.",
+)
 
 
 def pending(site: str) -> ColumnElement[bool]:
