@@ -64,11 +64,9 @@ class Roster(msgspec.Struct, frozen=True, kw_only=True):
     def belongs(self, resource_type: str) -> Callable[[bytes], bool]:
         """Whether a line of the type is of these patients. What names no patient is for the mapping to judge."""
         ids = frozenset((*self.ids, *self.gone))
-        is_patient = resource_type == "Patient"
 
         def own(line: bytes) -> bool:
-            said = _said(line)
-            patient = said.id if is_patient else patient_of(said)
+            patient = whose(resource_type, line)
             return not patient or patient in ids
 
         return own
@@ -140,6 +138,12 @@ def _said(line: bytes) -> Said:
         return decoded(line, _SAID)
     except Unreadable:
         return Said()
+
+
+def whose(resource_type: str, line: bytes) -> str:
+    """The id of the patient a line is about, or is; empty where it names none."""
+    said = _said(line)
+    return (said.id or "") if resource_type == "Patient" else patient_of(said)
 
 
 def patient_of(resource: Said) -> str:

@@ -1,7 +1,7 @@
 """What a road is given: the source it reads, and what is wanted of it."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,8 @@ from schemas.sites import Fhir, Site
 
 Progress = Callable[[str, int], None]
 """(unit, resources so far)."""
+Sift = Callable[[str, bytes], bytes | None]
+"""(resource type, line) → what may be landed of it; None: nothing."""
 
 
 def utc_now() -> datetime:
@@ -90,4 +92,13 @@ class Wanted:
     """Those of them who are read from the beginning, not from `since`."""
     since: datetime | None = None
     until: datetime | None = None
+    sift: Sift | None = None
+    """What may be landed of each resource; all of it where there is none."""
     progress: Progress = no_progress
+
+    def sifted(self, resources: Sequence[bytes]) -> Sequence[bytes]:
+        """What may be landed of some resources of the unit."""
+        if self.sift is None:
+            return resources
+        found = (self.sift(self.unit, each) for each in resources)
+        return [each for each in found if each is not None]

@@ -85,7 +85,7 @@ class Results:
     def told(self, site: str, limit: int) -> Sequence[Told]:
         """What waits to be told."""
         return [
-            Told(number, "feedback", name, FeedbackEventType.MEASURED, at, value, about)
+            Told(number, "feedback", name, FeedbackEventType.MEASURED, at, value, about=about)
             for number, name, about, at, value in self._kept.waiting(limit)
         ]
 

@@ -66,14 +66,16 @@ class Told(NamedTuple):
     number: int
     """Order within the site."""
     kind: str
-    """Which topic's: `load` or `feedback`."""
+    """Which topic's: `load`, `subject` or `feedback`."""
     name: str
-    """What it is about: the load's id; of a result its name with its sequence."""
+    """What it is about: the load's id; of a subject its pseudonym, `/` and its sequence; of a result its name with its sequence."""
     event: str
-    """What happened: a value of schemas.loads.LoadEventType or schemas.feedback.FeedbackEventType."""
+    """What happened: a value of the event types of schemas.loads, schemas.subjects or schemas.feedback."""
     at: datetime
     value: bytes
     """JSON."""
+    change: int = 0
+    """The number of the site's last change when it came to be, where a state without it must not publish; 0: it does not matter."""
     about: str = ""
     """The site that it is about, and its key; empty: the site that tells it."""
 

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.events import CONTRACT_MAJOR
 
+ALL_SITES = "*"
+"""In the place of a site: the network as a whole. No site can be called so."""
+
 
 class FeedbackEventType(StrEnum):
     """What is told."""
@@ -29,12 +32,12 @@ class MeasuredPeriod(BaseModel):
 
 
 class FeedbackEvent(BaseModel):
-    """The value of a feedback event: one site's counts in one measure and period. Names nobody; the last one told stands."""
+    """The value of a feedback event: one site's counts, or all sites', in one measure and period. Names nobody; the last one told stands."""
 
     model_config = ConfigDict(extra="ignore")
 
     event: FeedbackEventType = Field(description="What happened: a result, or another than was told before.")
-    site: str = Field(description="Whose result it is.")
+    site: str = Field(description="Whose result it is; `*`: of the network as a whole, the sum of its sites'.")
     measure: str = Field(description="The measure's id.")
     version: str = Field(description="The version of its definition.")
     rate: int = Field(default=1, ge=1, description="Which of the measure's rates, from 1.")
@@ -48,6 +51,7 @@ class FeedbackEvent(BaseModel):
         "(excluded by the site for a time) and by `unknown` (nobody can say whether they belong to it). Null where a type of record "
         "that the measure reads and every hospital has was never loaded: that is no 0."
     )
+    sites: int | None = Field(default=None, description="Of the network as a whole: how many sites have a number.")
     events: int | None = Field(default=None, description="Of a measure per person-time: how many events.")
     days: int | None = Field(default=None, description="Of a measure per person-time: days of one person.")
     mean: float | None = Field(default=None, description="Of a measure of a level: the mean, in the measure's unit.")

@@ -120,6 +120,12 @@ class Reason(StrEnum):
         "Nothing to do.",
         True,
     )
+    CONSENT_WITHDRAWN = (
+        "consent-withdrawn",
+        "Consent of the patient was withdrawn: nothing is collected.",
+        "Nothing to do; `mainstem consent status` shows of whom, and `mainstem consent give` ends it.",
+        True,
+    )
     NOT_IN_COHORT = (
         "not-in-cohort",
         "The resource is of a patient who is not in the site's cohort.",
@@ -223,6 +229,7 @@ NOT_LOADED = frozenset(
         Reason.PARTIAL_ANSWER,
         Reason.BUNDLE,
         Reason.NOT_IN_COHORT,
+        Reason.CONSENT_WITHDRAWN,
         Reason.TYPE_NOT_MAPPED,
         Reason.DEVICE_ALONE,
         Reason.SERVER_MESSAGE,

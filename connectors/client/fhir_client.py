@@ -44,8 +44,7 @@ stamina.instrumentation.set_on_retry_hooks([_log_retry])
 
 FHIR_JSON = "application/fhir+json"
 RETRY_SECONDS = 600.0
-ATTEMPTS = 5
-REDIRECTS = 5
+ATTEMPTS, REDIRECTS = 5, 5
 NOT_TLS = frozenset(
     {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
 )

@@ -105,7 +105,7 @@ class _Copying:
         self.cursor = self.landing.cursor(self.type, FilesCursor) or FilesCursor(began=source.clock())
         self.lines: dict[Path, int] = {}
         self.together: Together | None = None
-        if self.cursor.together is not None:
+        if self.cursor.together is not None and not self.cursor.done:
             last = self.landing.folder / self.cursor.files[-1]
             whole = self.landing.append(last, self.cursor.together, [])  # what a crash left behind is cut off
             self.together = Together(self.landing, last, whole)

@@ -33,8 +33,8 @@ CRAWLS = 3
 OFFSETS = ("_offset", "_getpagesoffset")
 LARGER, WINDOWS = "_count", "_lastUpdated"
 """Parameters by which a search goes on that names no next page: from a number on, by a larger page, by smaller windows."""
-ROUND = 10
-"""A page of round size may be full whatever was asked for: servers cap it in silence."""
+ROUND, BINARY = 5, 16
+"""A page of round size, or of a power of two from `BINARY` on, may be full whatever was asked for: servers cap it in silence."""
 BARREN = 20
 """Pages in a row that bring only what came before: links that are new each time may lead nowhere, too."""
 COUNTED = 100
@@ -112,7 +112,7 @@ class _TypeSearch:
     def _remember(self, cap: int) -> None:
         """After a crash: what the landing holds came, by whichever reading."""
         cursor = self.cursor
-        if cursor.files:
+        if cursor.files and not cursor.done:
             self.landing.append(self.landing.folder / cursor.files[-1], cursor.size, [])  # what a crash left is cut off
         self.ids.see(landed_ids(self.landing, self.type, cap), cursor.branch, cursor.crawl.number)
 
@@ -286,7 +286,7 @@ class _TypeSearch:
                 cursor.files.append(self.landing.path(self.type, len(cursor.files) + 1).name)
                 cursor.size = 0
             cursor.size = self.landing.append(
-                self.landing.folder / cursor.files[-1], cursor.size, lines(page.resources)
+                self.landing.folder / cursor.files[-1], cursor.size, lines(self.wanted.sifted(page.resources))
             )
         if page.messages:
             cursor.messages_size = self.landing.append(self.messages_path, cursor.messages_size, lines(page.messages))
@@ -337,7 +337,7 @@ class _TypeSearch:
     def _ask_how_many(self, page: Page) -> None:
         """Proves the end of a search: by the server's count, else by whether it tells of more where there is more."""
         crawl, came = self.cursor.crawl, len(page.ids)
-        full = came >= (self.size or 1) or (came > 0 and came % ROUND == 0)
+        full = self._may_be_full(came)
         if crawl.total is not None and crawl.total < crawl.distinct:
             crawl.total = None  # it counts something else
         if not full or (crawl.total is not None and crawl.total != came):
@@ -350,6 +350,10 @@ class _TypeSearch:
         elif crawl.total is None and self.size is not None and came > 1:
             smaller = asked(self.client, self.type, (*params, ("_count", str(came // 2))))
             crawl.proven = smaller is not None and bool(smaller.next) and len(smaller.ids) < came
+
+    def _may_be_full(self, came: int) -> bool:
+        is_round = came % ROUND == 0 or (came >= BINARY and came.bit_count() == 1)
+        return came >= (self.size or 1) or (came > 0 and is_round)
 
     def _next_way(self) -> None:
         """Where the present way brings nothing, another one; where none is left, the crawl ends."""
@@ -386,7 +390,7 @@ class _TypeSearch:
         if page.next:
             return
         begin, end = crawl.windows.pop()
-        full = len(page.ids) >= (self.size or 1) or (bool(page.ids) and len(page.ids) % ROUND == 0)
+        full = self._may_be_full(len(page.ids))
         short = full if crawl.window_total is None else crawl.window_matches < crawl.window_total
         if short and end - begin > SMALLEST:
             crawl.windows += _halves(begin, end)

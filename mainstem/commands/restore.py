@@ -17,6 +17,7 @@ def restore(
     """Go on with a state that was restored from a backup: its epoch rises, so that nothing it says is taken for what was said before."""
     from mainstem.publisher.marking import mark_in_topic
     from mainstem.refresh import open_refresh
+    from mainstem.refresh.restored import take_over_subjects
 
     settings = read_settings()
     with open_refresh(site_path(str(site), settings), settings) as refresh:
@@ -35,9 +36,14 @@ def restore(
         say(
             f"its epoch becomes {epoch}, for every site of this database: what it publishes from now on supersedes what was published before"
         )
+        say(
+            "what the network was told of consent and merged subjects is taken over first: nobody who withdrew comes back"
+        )
         say("what was published since the backup stays with consumers until the next run reads it again from the EHR")
         if not yes:
             say("nothing was done; say --yes to do it")
             return
+        done = take_over_subjects(refresh)
+        say(f"{done.changed:,} subjects taken over, {done.records:,} records forgotten")
         outbox.raise_epoch(epoch)
     say(f"epoch {epoch}; now `mainstem run {site}`, which reads again what the backup does not know")

@@ -17,6 +17,9 @@ def tail(
     ] = False,
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Stay and wait for more.")] = True,
     loads: Annotated[bool, typer.Option("--loads", help="The sites' loads instead of the outcome events.")] = False,
+    subjects: Annotated[
+        bool, typer.Option("--subjects", help="Consent, erasure and merged subjects instead of the outcome events.")
+    ] = False,
     site: Annotated[str | None, typer.Option(help="Only this site.")] = None,
     record_type: Annotated[str | None, typer.Option("--type", help="Only this record type.")] = None,
     as_json: AsJson = False,
@@ -26,11 +29,12 @@ def tail(
     from schemas.events import outcome_topic
     from schemas.loads import load_topic
     from schemas.outcomes import RECORD_TYPES
+    from schemas.subjects import subject_topic
 
     if record_type is not None and not loads and record_type not in RECORD_TYPES:
         raise OperatorError(f"there is no record type {record_type}", f"There are {', '.join(RECORD_TYPES)}.")
     current = read_settings()
-    topic = load_topic(current.network) if loads else outcome_topic(current.network)
+    topic = (load_topic if loads else subject_topic if subjects else outcome_topic)(current.network)
     try:
         print_events(
             current.kafka_settings(),

@@ -31,6 +31,10 @@ and no text in its headers. Later events of the same record supersede it: each c
 wait for it instead, until `mainstem dlq retry` or `drop`. Events of a record type that this version does not know are passed over and
 counted (`Consumer.ignored`).
 
+Who withdrew and is to be forgotten: the kit reads the network's subject topic as well. Where it says so, `Consumer(…, erase=…)` is called to
+delete what the handler keeps of a subject, nothing of them is handed over any more, whatever is late, replayed or comes from a site's
+backup, and the sites are told by a report. Without `erase` they are told that it was not done.
+
 When a handler raises: `PoisonError` puts the event aside; `TemporaryError`, and what a database or broker may get over, is tried again
 with growing pauses; anything else ends the run, with nothing of the transaction kept. A handler may take as long as it needs.
 
@@ -46,12 +50,14 @@ from mainstem.consumer.received import LetterReason, PoisonError, Received
 from mainstem.consumer.returning import Clear
 from mainstem.consumer.sifting import Only
 from mainstem.consumer.starting import StateOf
+from mainstem.consumer.subjects import Erase
 
 __all__ = [
     "AfterLetter",
     "Clear",
     "Consumer",
     "Effects",
+    "Erase",
     "Handler",
     "LetterReason",
     "LetterState",

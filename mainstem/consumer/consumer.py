@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 from typing import Any, Literal, Protocol
 
 import structlog
@@ -24,12 +23,14 @@ from mainstem.consumer.progress import At, Progress, Standing, standing
 from mainstem.consumer.returning import AwayError, Clear, Returning
 from mainstem.consumer.sifting import Only, Sieve
 from mainstem.consumer.starting import Start, StateOf
+from mainstem.consumer.subjects import Erase, Reports, Subjects
 from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
 from mainstem.kafka.topics import group_in_kafka, replay_topic
 from schemas.errors import OperatorError, TemporaryError
 from schemas.events import outcome_topic
 from schemas.loads import load_topic
+from schemas.subjects import subject_topic
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +65,7 @@ class Consumer:
     `after_letter`: whether later events of a record of which one is a dead letter supersede it, or wait for it.
     `effects`, `start`, `clear`: whether the handler's effects may be made again, from where a new group reads, and what empties the
     handler's tables when they have to be made again: a consumer that was away for longer than withdrawals are kept rebuilds by it.
+    `erase`: deletes what the handler keeps of subjects who are to be forgotten; without it the sites are told that it was not done.
     `session_timeout`: a lost consumer's partitions go to others after this; Tansu also takes half of it to admit a consumer.
     `setting`: what names `engine`'s database, in messages on what to do. `notice` is told, once, what keeps it waiting.
     `share`: take partitions by group membership, so that several processes can share the work; without it this one reads all.
@@ -88,6 +90,7 @@ class Consumer:
         effects: Effects = "rebuild",
         start: Start = "beginning",
         clear: Clear | None = None,
+        erase: Erase | None = None,
         share: bool = True,
         session_timeout: float = 6.0,
         poll_records: int = POLL_RECORDS,
@@ -101,8 +104,7 @@ class Consumer:
         self._settings = as_settings(reach)
         self._network = network
         self._topics = [outcome_topic(network), *([load_topic(network)] if load_handler else [])]
-        self._group = group
-        self._engine = engine
+        self._group, self._engine = group, engine
         self._start = start
         self._share = share
         self._session_timeout = session_timeout
@@ -116,13 +118,14 @@ class Consumer:
         self._ledger = Ledger(engine, group, setting=setting)
         self._box = Letterbox(engine, group)
         self._letters = DeadLetters(self._settings, network, group, self._box)
+        self._reports = Reports(self._settings, network, engine, Subjects(group, erase))
         again = effects == "rebuild"
         noting = Noting(self._box, self._letters, hold=after_letter == "hold")
         self._handling = Handling(
             self._ledger, handler, load_handler, self._letters, late=late_handler, noting=noting, replays=again
         )
-        since = start if isinstance(start, datetime) else None
-        self._sieve = Sieve(group, only=only, members=members, since=since, unknown_too=unknown_too)
+        self._handling.subjects = self._reports.subjects
+        self._sieve = Sieve(group, only=only, members=members, since=start, unknown_too=unknown_too)
         self._progress = Progress(engine, group, clock)
         self._returning = Returning(
             self._settings, self._topics[0], self._ledger, self._progress, clear if again else None
@@ -198,6 +201,7 @@ class Consumer:
             handled += self._step(0.5)
         client, places = self._connected()
         self._say_how_far(client, places)
+        self._report()
         return handled + self._again(client, self._partitions(client))
 
     def close(self) -> None:
@@ -266,6 +270,7 @@ class Consumer:
             self.close()
             return 0
         self._commit_advisory(client, places)
+        self._report()
         return self._again(client, places.ours())
 
     def _again(self, client: KafkaConsumer, partitions: Collection[TopicPartition]) -> int:
@@ -304,9 +309,10 @@ class Consumer:
         if self._client is None or self._places is None:
             self._ledger.create_tables()
             if isinstance(self._start, StateOf):
-                self._ledger.adopt(self._start.group)
+                self._ledger.adopt(self._start.group, self._reports.subjects.adopt)
             self._client = client = KafkaConsumer(**self._settings.client_options() | self._options)
             settle(client)
+            self._add_subject_topic(client)
             for topic in self._topics:
                 if topic != self._replays and not client.partitions_for_topic(topic):
                     raise OperatorError(
@@ -321,6 +327,19 @@ class Consumer:
                 client.assign(self._partitions(client))
             self._places = Places(client, self._ledger, rebalances, start=self._start, prove=self._returning.prove)
         return self._client, self._places
+
+    def _report(self) -> None:
+        """Tells the sites what was erased; what cannot be told waits, and stops nothing."""
+        try:
+            self._reports.send()
+        except OperatorError as exc:
+            log.error("erasures are not reported", group=self._group, cause=exc.cause, fix=exc.fix)
+
+    def _add_subject_topic(self, client: KafkaConsumer) -> None:
+        """Where the network has one: one from before had none, and could withdraw nothing."""
+        topic = subject_topic(self._network)
+        if topic not in self._topics and topic in client.topics():
+            self._topics.append(topic)
 
     @property
     def _replays(self) -> str:

@@ -17,6 +17,7 @@ from mainstem.kafka.settings import KafkaSettings, kafka_errors
 from mainstem.kafka.topics import create_missing, dead_letter_topic, dead_letters
 from schemas.errors import MainstemError, OperatorError
 from schemas.loads import is_load_topic
+from schemas.subjects import is_subject_topic
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +55,8 @@ class Letter(NamedTuple):
     @property
     def of_record(self) -> bytes | None:
         """The outcome record it is a change of, 16 bytes; None where it names none, or speaks of more than one."""
-        return None if self.reason in NAMELESS or is_load_topic(self.record.topic) else record_named(self.record)
+        other = is_load_topic(self.record.topic) or is_subject_topic(self.record.topic)
+        return None if self.reason in NAMELESS or other else record_named(self.record)
 
 
 class Returned(NamedTuple):

@@ -16,8 +16,10 @@ from mainstem.consumer.ledger import Ledger, Version
 from mainstem.consumer.letterbox import LetterState, Noted
 from mainstem.consumer.noting import Moves, Noting
 from mainstem.consumer.received import LetterReason, PoisonError, Received, read_event, read_load
+from mainstem.consumer.subjects import FoundSubject, Subjects, read_subject
 from schemas.errors import OperatorError
 from schemas.loads import LoadEvent, is_load_topic
+from schemas.subjects import is_subject_topic
 
 Handler = Callable[[Connection, Sequence[Received]], Any]
 """Writes the effect of events, in their order, by the connection given; neither commits nor rolls back. It may be called several
@@ -47,6 +49,7 @@ class Found(NamedTuple):
     events: list[Received]
     loads: list[FoundLoad]
     unusable: list[Letter]
+    subjects: Sequence[FoundSubject] = ()
 
 
 class Handling:
@@ -63,6 +66,8 @@ class Handling:
         noting: Noting | None = None,
         replays: bool = False,
     ) -> None:
+        self.subjects = Subjects(ledger.group)
+        """Who is to be forgotten; a consumer puts its own here."""
         self._ledger = ledger
         self._handler = handler
         self._load_handler = load_handler
@@ -118,9 +123,17 @@ class Handling:
                 return LetterState.WAITING, load
             poison = _by_halves(connection, [load], self._load_handler or _ignore)
             return (LetterState.WAITING, poison[0][1]) if poison else (LetterState.HANDLED, None)
+        if is_subject_topic(record.topic):
+            subject = read_subject(record)
+            if isinstance(subject, LetterReason):
+                return LetterState.WAITING, subject
+            self.subjects.take(connection, [subject])
+            return LetterState.HANDLED, None
         event = read_event(record)
         if isinstance(event, LetterReason):
             return LetterState.WAITING, event
+        if not self.subjects.open_to(connection, [event]):
+            return LetterState.SUPERSEDED, None
         batch = self._batch(connection, [event])
         if refused := _by_halves(connection, [event], batch.hand_over):
             return LetterState.WAITING, refused[0][1]
@@ -132,6 +145,8 @@ class Handling:
         events = [event for event in found.events if id(event.source) not in put_aside]
         loads = [load for load in found.loads if id(load.source) not in put_aside]
         with self._ledger.transaction(moves) as connection:
+            self.subjects.take(connection, found.subjects)
+            events = self.subjects.open_to(connection, events)
             letters = [letter for letter in found.unusable if id(letter.record) not in put_aside]
             if self._noting is not None:
                 events, held = self._noting.held_back(connection, events, [*put_aside.values(), *letters])

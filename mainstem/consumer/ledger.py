@@ -1,6 +1,6 @@
 """The kit's tables in the handler's database: how far the group is, and what it has handled of each record."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -98,7 +98,7 @@ class Ledger:
             connection.execute(dialect.insert(consumer_offset).on_conflict_do_nothing(), rows)
             return self._stored(connection)
 
-    def adopt(self, group: str) -> None:
+    def adopt(self, group: str, besides: Callable[[Connection, str], None] = lambda connection, group: None) -> None:
         """Begin where another group of this database stands, with what it has handled; what was begun already stays."""
         with self._errors(), self._engine.begin() as connection:
             if self._stored(connection):
@@ -107,6 +107,7 @@ class Ledger:
                 rest = [column for column in table.c if column.name != "consumer_group"]
                 of = select(literal(self.group), *rest).where(table.c.consumer_group == group)
                 connection.execute(insert(table).from_select([column.name for column in table.c], of))
+            besides(connection, group)
 
     def reset(self, connection: Connection) -> None:
         """As if the group had never read."""

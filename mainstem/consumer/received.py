@@ -106,12 +106,12 @@ class Received:
     def __init__(self, record: Any) -> None:
         headers: dict[str, bytes] = dict(record.headers)
         if len(headers) != len(record.headers):
-            _refuse_repeated(record.headers)
+            refuse_repeated(record.headers)
         self.op = _operation(headers[TYPE])
-        self.epoch, self.sequence = _version(headers[SEQUENCE])
+        self.epoch, self.sequence = event_version(headers[SEQUENCE])
         self.time = instant(headers[TIME])
         """When the change was stored, UTC."""
-        self.site = _site(headers[SOURCE])
+        self.site = site_of(headers[SOURCE])
         self.record_type = _record_type(headers[DATA_SCHEMA])
         """The record type, `observation`; a withdrawal has it too. It may be one this version does not know."""
         self.event_id = _matched(EVENT_ID, headers[ID])[0].decode()
@@ -119,7 +119,7 @@ class Received:
         self.key: bytes = record.key
         subject, record_id = _matched(KEY, self.key).groups()
         if record_id != headers[SUBJECT]:
-            raise _UnusableError(LetterReason.CONTRADICTION)
+            raise UnusableError(LetterReason.CONTRADICTION)
         self.subject: str = subject.decode()
         """`s-…`"""
         self.record_id: str = record_id.decode()
@@ -131,7 +131,7 @@ class Received:
         """The value's JSON; None for a withdrawal."""
         self.source = record
         """The Kafka record."""
-        _check_form(headers)
+        check_form(headers)
 
     def leave(self) -> None:
         """Its record has become one that the consumer does not want: for its handler it is withdrawn."""
@@ -169,7 +169,7 @@ def record_named(record: Any) -> bytes | None:
     return bytes.fromhex(found[2][2:].decode()) if found else None
 
 
-class _UnusableError(Exception):
+class UnusableError(Exception):
     """What was handed to us is no event that we can use."""
 
     def __init__(self, reason: LetterReason) -> None:
@@ -183,7 +183,7 @@ def read_event(record: Any) -> Received | LetterReason:
         event = Received(record)
     except KeyError:
         return LetterReason.MISSING_HEADER
-    except _UnusableError as exc:
+    except UnusableError as exc:
         return exc.reason
     except (ValueError, TypeError, AttributeError, OverflowError):
         return LetterReason.INVALID_HEADER
@@ -260,19 +260,19 @@ def _disagreement(event: Received) -> LetterReason | None:
     return None if agree else LetterReason.CONTRADICTION
 
 
-def _refuse_repeated(headers: list[tuple[str, bytes]]) -> None:
+def refuse_repeated(headers: list[tuple[str, bytes]]) -> None:
     """One of our names twice: readers would take one or the other."""
     names = [name for name, _ in headers]
     if any(names.count(name) > 1 for name in Header):
         raise ValueError
 
 
-def _check_form(headers: dict[str, bytes]) -> None:
+def check_form(headers: dict[str, bytes]) -> None:
     """CloudEvents' own headers, which a producer may leave out."""
     if headers.get(FORM, FORM_BYTES) != FORM_BYTES:
-        raise _UnusableError(LetterReason.UNKNOWN_VERSION)
+        raise UnusableError(LetterReason.UNKNOWN_VERSION)
     if headers.get(CONTENT, CONTENT_BYTES) != CONTENT_BYTES:
-        raise _UnusableError(LetterReason.INVALID_HEADER)
+        raise UnusableError(LetterReason.INVALID_HEADER)
 
 
 def _matched(pattern: re.Pattern[bytes], text: bytes) -> re.Match[bytes]:
@@ -289,14 +289,15 @@ def _matched(pattern: re.Pattern[bytes], text: bytes) -> re.Match[bytes]:
 def _operation(event_type: bytes) -> Operation:
     _, kind, operation, major = event_type.rsplit(b".", 3)
     if major != MAJOR:
-        raise _UnusableError(LetterReason.UNKNOWN_VERSION)
+        raise UnusableError(LetterReason.UNKNOWN_VERSION)
     if kind != b"outcome":
         raise ValueError
     return Operation(operation.decode())
 
 
 @lru_cache(1024)
-def _version(sequence: bytes) -> tuple[int, int]:
+def event_version(sequence: bytes) -> tuple[int, int]:
+    """Epoch and sequence. Raises ValueError where it is none, or too high to keep."""
     epoch, number = (int(part) for part in _matched(VERSION, sequence).groups())
     if epoch > MAX_EPOCH or number > MAX_SEQUENCE:
         raise ValueError
@@ -313,7 +314,8 @@ def instant(text: bytes) -> datetime:
 
 
 @lru_cache(1024)
-def _site(source: bytes) -> str:
+def site_of(source: bytes) -> str:
+    """The site of a `ce_source`. Raises ValueError where it names none."""
     return _matched(SITE, source)[1].decode()
 
 
@@ -321,7 +323,7 @@ def _site(source: bytes) -> str:
 def _record_type(schema: bytes) -> str:
     name, major = _matched(SCHEMA, schema).groups()
     if major != MAJOR:
-        raise _UnusableError(LetterReason.UNKNOWN_VERSION)
+        raise UnusableError(LetterReason.UNKNOWN_VERSION)
     return str(name.decode())
 
 

@@ -1,7 +1,7 @@
 """What a poll brought, sorted: what is for the handlers, what is a dead letter, and what is passed over unread."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -12,9 +12,12 @@ from kafka import TopicPartition
 from mainstem.consumer.dead_letters import Letter
 from mainstem.consumer.handling import Found, FoundLoad
 from mainstem.consumer.received import LetterReason, read_event, read_load
+from mainstem.consumer.starting import Start
+from mainstem.consumer.subjects import FoundSubject, read_subject
 from schemas.events import Header, data_schema, source_of
 from schemas.loads import is_load_topic
 from schemas.outcomes import RECORD_TYPES
+from schemas.subjects import is_subject_topic
 
 log = structlog.get_logger(__name__)
 READ_AGAIN = "Update the consumer, then read the topic from the start with a new group."
@@ -39,12 +42,12 @@ class Sieve:
         *,
         only: Only = Only(),
         members: Collection[str] | None = None,
-        since: datetime | None = None,
+        since: Start | None = None,
         unknown_too: bool = False,
     ) -> None:
         self._group = group
         self._unknown_too = unknown_too
-        self._since = 0 if since is None else int(since.timestamp() * 1000)
+        self._since = int(since.timestamp() * 1000) if isinstance(since, datetime) else 0
         self._only = only
         self._members = None if members is None else frozenset(members)
         self._sources = frozenset(source_of(site).encode() for site in only.sites)
@@ -57,14 +60,27 @@ class Sieve:
 
     def sort(self, polled: Mapping[TopicPartition, list[Any]]) -> Found:
         """Each partition's records in their order."""
-        found = Found([], [], [])
+        found, subjects = Found([], [], []), list[FoundSubject]()
         for partition, records in polled.items():
             if is_load_topic(partition.topic):
                 for record in records:
                     self._load(record, found)
+            elif is_subject_topic(partition.topic):
+                subjects += self._subjects(records, found)
             else:
                 self._events(records if self._all else [each for each in records if self._wanted(each)], found)
-        return found
+        return found._replace(subjects=subjects)
+
+    def _subjects(self, records: Sequence[Any], found: Found) -> Iterator[FoundSubject]:
+        """Of every site, whichever are wanted: who is forgotten must not come by another's name."""
+        for record in records:
+            subject = read_subject(record)
+            if isinstance(subject, LetterReason):
+                found.unusable.append(Letter(record, subject))
+            elif self._members is not None and subject.event.site not in self._members:
+                found.unusable.append(Letter(record, LetterReason.FOREIGN_SITE))
+            else:
+                yield subject
 
     def _load(self, record: Any, found: Found) -> None:
         load = read_load(record)

@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 
 from kafka import KafkaConsumer, TopicPartition
 
+from schemas.subjects import is_subject_topic
+
 
 class StateOf(NamedTuple):
     """The state that another group of this database has made: its places, and what it has handled of each record.
@@ -23,10 +25,12 @@ Start = Literal["beginning"] | datetime | StateOf
 def first_offsets(
     client: KafkaConsumer, partitions: Sequence[TopicPartition], start: Start
 ) -> dict[TopicPartition, int]:
-    """Where each partition begins for a group that has never read it."""
-    if not isinstance(start, datetime):
-        return dict(client.beginning_offsets(partitions))
-    moment = int(start.timestamp() * 1000)
-    found = client.offsets_for_times(dict.fromkeys(partitions, moment))
-    ends = client.end_offsets(partitions)
-    return {partition: at.offset if (at := found.get(partition)) else ends[partition] for partition in partitions}
+    """Where each partition begins for a group that has never read it; how it stands with subjects is read whole, whenever one starts."""
+    whole = [each for each in partitions if is_subject_topic(each.topic) or not isinstance(start, datetime)]
+    first = dict(client.beginning_offsets(whole)) if whole else {}
+    later = [each for each in partitions if each not in first]
+    if not later or not isinstance(start, datetime):
+        return first
+    found = client.offsets_for_times(dict.fromkeys(later, int(start.timestamp() * 1000)))
+    ends = client.end_offsets(later)
+    return first | {each: at.offset if (at := found.get(each)) else ends[each] for each in later}

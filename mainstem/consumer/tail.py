@@ -12,12 +12,14 @@ from rich.console import Console
 from rich.text import Text
 
 from mainstem.consumer.received import LetterReason, Received, instant, read_event, read_load
+from mainstem.consumer.subjects import read_subject
 from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import Reach, as_settings, kafka_errors
 from schemas.errors import OperatorError
 from schemas.events import Header
 from schemas.loads import is_load_topic
 from schemas.showing import shown
+from schemas.subjects import is_subject_topic
 
 WORD, SENTENCE = 40, 300
 """Characters of a name and of what happened."""
@@ -108,9 +110,9 @@ def tail(
     record_type: str | None = None,
     poll_seconds: float = 0.5,
 ) -> Iterator[Seen]:
-    """An outcome or load topic's events, of all partitions, from the start or from now on; without `follow` up to the
+    """An outcome, load or subject topic's events, of all partitions, from the start or from now on; without `follow` up to the
     end as it is now."""
-    show = _seen_load if is_load_topic(topic) else _seen
+    show = _seen_load if is_load_topic(topic) else _seen_subject if is_subject_topic(topic) else _seen
     settings = as_settings(reach)
     with kafka_errors(settings):
         client = KafkaConsumer(
@@ -196,6 +198,21 @@ def _seen_load(record: Any) -> Seen:
     read = sum(counts.read for counts in event.types.values())
     what = event.error or f"{read} read, {event.published} published"
     return Seen(when, event.site, event.event.value, "load", what, event.load, "", record.value, headers)
+
+
+def _seen_subject(record: Any) -> Seen:
+    headers, found = _texts(record), read_subject(record)
+    if isinstance(found, LetterReason):
+        return _unreadable(record, found.value, headers)
+    event = found.event
+    what = ", ".join(
+        (
+            *event.withdrawn,
+            *(["erase"] if event.erase else []),
+            *([f"is {event.superseded_by}"] if event.superseded_by else []),
+        )
+    )
+    return Seen(event.at, event.site, event.event.value, "subject", what, "", event.subject, record.value, headers)
 
 
 def _unreadable(record: Any, reason: str, headers: dict[str, str]) -> Seen:

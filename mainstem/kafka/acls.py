@@ -24,6 +24,7 @@ from schemas.errors import OperatorError
 from schemas.events import feedback_topic, outcome_topic
 from schemas.loads import load_topic
 from schemas.published import site_topic
+from schemas.subjects import erasure_topic, subject_topic
 
 Role = Literal["publisher", "consumer", "results"]
 Resource = tuple[ResourceType, str]
@@ -40,8 +41,8 @@ class Right(NamedTuple):
 
 
 def rights(network: str, role: Role, group: str) -> list[Right]:
-    """All that the role needs and nothing else: a publisher reads how far it has come alone, a consumer writes dead letters alone, and
-    reads them back; who fetches results reads every site's counts, and nothing of a person."""
+    """All that the role needs and nothing else: a publisher reads what it told of how far it has come and of subjects, a consumer writes
+    dead letters, which it reads back, and what it erased; who fetches results reads every site's counts, and nothing of a person."""
     if role == "results":
         return [
             Right((ResourceType.TOPIC, feedback_topic(network)), operation)
@@ -110,21 +111,25 @@ def _publisher(network: str, group: str) -> Iterator[Right]:
     for topic in (outcome_topic(network), load_topic(network)):
         for operation in (ACLOperation.WRITE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS):
             yield Right((ResourceType.TOPIC, topic), operation)
+    for topic in (site_topic(network), subject_topic(network)):
+        for operation in (ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS):
+            yield Right((ResourceType.TOPIC, topic), operation)
+    for operation in (ACLOperation.READ, ACLOperation.DESCRIBE):
+        yield Right((ResourceType.TOPIC, erasure_topic(network)), operation)
     again = (ResourceType.TOPIC, replay_topic(network, group))
     for operation in (ACLOperation.CREATE, ACLOperation.WRITE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS):
         yield Right(again, operation)
-    mark = (ResourceType.TOPIC, site_topic(network))
-    for operation in (ACLOperation.READ, ACLOperation.WRITE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS):
-        yield Right(mark, operation)
 
 
 def _consumer(network: str, group: str) -> Iterator[Right]:
-    for topic in (outcome_topic(network), load_topic(network)):
+    for topic in (outcome_topic(network), load_topic(network), subject_topic(network)):
         for operation in (ACLOperation.READ, ACLOperation.DESCRIBE):
             yield Right((ResourceType.TOPIC, topic), operation)
     for operation in (ACLOperation.READ, ACLOperation.DESCRIBE):
         yield Right((ResourceType.TOPIC, replay_topic(network, group)), operation)
     yield Right((ResourceType.GROUP, group_in_kafka(network, group)), ACLOperation.READ)
+    for operation in (ACLOperation.WRITE, ACLOperation.DESCRIBE):
+        yield Right((ResourceType.TOPIC, erasure_topic(network)), operation)
     letters = dead_letter_topic(network, group)
     for operation in (ACLOperation.WRITE, ACLOperation.READ, ACLOperation.DESCRIBE, ACLOperation.CREATE):
         yield Right((ResourceType.TOPIC, letters), operation)

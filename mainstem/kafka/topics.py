@@ -32,6 +32,7 @@ from schemas.errors import OperatorError
 from schemas.events import outcome_topic
 from schemas.loads import load_topic
 from schemas.published import site_topic
+from schemas.subjects import subject_topic
 
 DAY_MS = 24 * 60 * 60 * 1000
 FORGETS = {"compact": "records by their age", "delete": "each site's events but the last"}
@@ -202,14 +203,14 @@ def require_topics(reach: Reach, network: str, names: Collection[str] = ()) -> d
     with fewer copies than it must, or has no second copy on brokers that are not on this machine.
     """
     settings = as_settings(reach)
-    needed = names or (outcome_topic(network), load_topic(network), site_topic(network))
+    needed = names or (outcome_topic(network), load_topic(network), subject_topic(network), site_topic(network))
     wanted = [topic for topic in topics(network) if topic.name in needed]
     found: dict[str, FoundTopic] = {}
     refused: list[tuple[str, str]] = []
     with administration(reach) as admin:
         for topic in wanted:
             described = _describe(admin, topic.name)
-            if described is None and topic.name == site_topic(network):
+            if described is None and topic.name in (site_topic(network), subject_topic(network)):
                 continue  # of a network from before there was one
             if described is None:
                 absent = f"Kafka at {settings.name} has no topic {topic.name}"
@@ -244,6 +245,13 @@ def _refused(
             f"{topic.name} has min.insync.replicas={in_sync} instead of {least}: an acknowledged event may be lost with one broker",
             _alter(topic.name, "min.insync.replicas", str(least)),
         )
+
+
+def partitions_of(reach: Reach, name: str) -> int:
+    """How many partitions a topic has; 0: there is none."""
+    with administration(reach) as admin:
+        described = _describe(admin, name)
+    return len(described["partitions"]) if described else 0
 
 
 def tombstones_kept(reach: Reach, topic: str) -> timedelta | None:

@@ -40,6 +40,7 @@ from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, feed
 from schemas.feedback import FeedbackEventType, feedback_type
 from schemas.loads import LoadEventType, load_topic, load_type
 from schemas.published import Mark, site_topic
+from schemas.subjects import SubjectEventType, subject_topic, subject_type
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +95,7 @@ class Publisher:
         self._road = road(plain=self._settings.plain_send)
         self._producer: KafkaProducer | None = None
         self._encoder: Encoder | None = None
-        self._has_marks = self._proven = False
+        self._has_marks = self._has_subjects = self._proven = False
         self._anew = anew
         self._outcomes = FoundTopic(0)
         self._marked = NOTHING
@@ -211,28 +212,43 @@ class Publisher:
         written when none of its changes waits any more."""
         while waiting := self._store.told(self._site, TOLD_AT_ONCE):
             producer = self._connected()
+            self._require_subject_topic(waiting)
+            if change := max(event.change for event in waiting):
+                self._mark(producer, Mark(self._store.epoch, change))
             self._patience.wait_for(SentRecords([producer.send(**self._told(event)) for event in waiting]))
             self._store.mark_told(self._site, [event.number for event in waiting])
 
     def _told(self, event: Told) -> dict[str, Any]:
         """An event's topic, key, value and headers. Sent again after a crash, it has the same `ce_id`."""
         topic, told_type = _topic_and_type(self._network, event)
+        subject, _, sequence = event.name.partition("/") if event.kind == "subject" else ("", "", "")
+        version = {Header.SEQUENCE: f"{self._store.epoch}.{sequence}"} if subject else {}
+        named = f"{subject}/{self._store.epoch}.{sequence}" if subject else f"{event.name}/{event.event}"
         headers = {
             Header.SPEC_VERSION: SPEC_VERSION,
-            Header.ID: str(uuid5(EVENT_NAMESPACE, f"{event.name}/{event.event}")),
+            Header.ID: str(uuid5(EVENT_NAMESPACE, named)),
             Header.SOURCE: source_of(self._site),
             Header.TYPE: told_type,
             Header.TIME: instant(event.at),
-            Header.SUBJECT: event.name,
+            Header.SUBJECT: subject or event.name,
             Header.DATA_SCHEMA: data_schema(event.kind),
             Header.CONTENT_TYPE: CONTENT_TYPE,
+            **version,
         }
         return {
             "topic": topic,
-            "key": (event.about or self._site).encode(),
+            "key": (subject or event.about or self._site).encode(),
             "value": event.value,
             "headers": [(str(name), text.encode()) for name, text in headers.items()],
         }
+
+    def _require_subject_topic(self, waiting: Sequence[Told]) -> None:
+        """A withdrawal of consent must not wait unseen where a network from before has no topic for it."""
+        if not self._has_subjects and any(event.kind == "subject" for event in waiting):
+            raise OperatorError(
+                f"there is no topic {subject_topic(self._network)}: how it stands with a subject's consent cannot be told",
+                "Nothing was sent. Create it: `mainstem topics create`.",
+            )
 
     def _sweep_again_after_errors(self) -> Published:
         tally = _Tally()
@@ -328,6 +344,7 @@ class Publisher:
             topic = outcome_topic(self._network)
             found = self._proven_topics()
             self._has_marks, self._outcomes = site_topic(self._network) in found, found[topic]
+            self._has_subjects = subject_topic(self._network) in found
             with kafka_errors(self._settings):
                 self._producer = KafkaProducer(
                     **{
@@ -439,6 +456,8 @@ class _Tally:
 def _topic_and_type(network: str, event: Told) -> tuple[str, str]:
     if event.kind == "feedback":
         return feedback_topic(network), feedback_type(network, FeedbackEventType(event.event))
+    if event.kind == "subject":
+        return subject_topic(network), subject_type(network, SubjectEventType(event.event))
     return load_topic(network), load_type(network, LoadEventType(event.event))
 
 

@@ -9,6 +9,7 @@ import structlog
 from connectors.pulled import EXPORT, Pulled, Shortfall, reasons
 from mainstem.refresh import cohort
 from mainstem.refresh.absent import unjudged
+from mainstem.refresh.consents import purge
 from mainstem.refresh.delivered import judge_delivery
 from mainstem.refresh.door import holding
 from mainstem.refresh.merged import PATIENT
@@ -39,6 +40,7 @@ def complete(refresh: Refresh, load_id: str) -> LoadReport:
         with holding(refresh, load_id, "complete") as load:
             _complete(refresh, load)
         _tidy_landing(refresh)
+        purge(refresh)
     tell(refresh)
     return report_of(refresh.store.loads.get(load_id))
 

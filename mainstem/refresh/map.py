@@ -15,6 +15,7 @@ from mainstem.publisher.beside import PublisherBeside
 from mainstem.refresh.absent import unjudged, withdraw_absent
 from mainstem.refresh.alone import Alone, is_older
 from mainstem.refresh.cohort import roster_of
+from mainstem.refresh.consents import open_lines
 from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.door import holding
 from mainstem.refresh.judging import Judge
@@ -82,7 +83,7 @@ def _map_type(
     own: Callable[[bytes], bool] | None,
 ) -> TypeCounts:
     roster = roster_of(refresh, load_id) if own is not None else None
-    share = Share(name, name, own, narrowed=roster.narrowed(name) if roster else None)
+    share = Share(name, name, own, open_lines(refresh, name), narrowed=roster.narrowed(name) if roster else None)
     with TypeLoad(refresh, load_id, name, mapper, beside, share) as part:
         for path in refresh.landing(load_id).files(name):
             for number, lines in part.left(path, read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS)):
@@ -114,8 +115,8 @@ class _Asked(NamedTuple):
     """Which lines of the file they are."""
     last: int
     """The last of those looked at."""
-    others: int
-    """Lines among them of patients who are not in the cohort: they are counted, and neither mapped nor kept."""
+    others: Counter[Reason]
+    """Lines among them of patients who are not in the cohort, or withdrew: they are counted, and neither mapped nor kept."""
 
 
 class Share(NamedTuple):
@@ -127,6 +128,8 @@ class Share(NamedTuple):
     """What its file of unusable lines is called."""
     own: Callable[[bytes], bool] | None = None
     """Which lines are of the site's cohort; none: all are."""
+    open: Callable[[bytes], bool] | None = None
+    """Which lines are of nobody who withdrew; none: all are."""
     narrowed: Callable[[bytes], tuple[bytes, int]] | None = None
     """A line without the patients who are not in it, and how many these were."""
     landed: str = ""
@@ -150,7 +153,8 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         beside: PublisherBeside | None,
         share: Share,
     ) -> None:
-        self._share, self._own, self._narrowed = share, share.own, share.narrowed
+        self._share, self._narrowed = share, share.narrowed
+        self._left_out = [(share.own, Reason.NOT_IN_COHORT), (share.open, Reason.CONSENT_WITHDRAWN)]
         self._read = self._recognised = self._known = self._done = 0
         self._begun = refresh.store.loads.begin_part(load_id, share.part, mapper.identity(name).hex())
         self._place = self._begun
@@ -198,11 +202,12 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
 
     def take(self, lines: list[bytes], path: Path, numbers: Sequence[int]) -> None:
         """Some lines, with their numbers in a file; they are mapped when the next ones are taken."""
-        last, others = numbers[-1], 0
-        if self._own is not None:
-            kept = [place for place, line in enumerate(lines) if self._own(line)]
-            others = len(lines) - len(kept)
-            lines, numbers = [lines[place] for place in kept], [numbers[place] for place in kept]
+        last, others = numbers[-1], Counter[Reason]()
+        for wanted, reason in self._left_out:
+            if wanted is not None:
+                kept = [place for place, line in enumerate(lines) if wanted(line)]
+                others[reason] = len(lines) - len(kept)
+                lines, numbers = [lines[place] for place in kept], [numbers[place] for place in kept]
         if self._narrowed is not None:
             lines = [self._without_others(*self._narrowed(line)) for line in lines]
         asked = _Asked(self._recogniser.ask(lines), path, numbers, last, others)
@@ -226,9 +231,8 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         question, path, numbers = asked.question, asked.path, asked.numbers
         lines, digests = question.lines, question.digests
         places = self._recogniser.unknown(question)
-        self._read += len(lines) + asked.others
-        if asked.others:
-            self._skipped[Reason.NOT_IN_COHORT] += asked.others
+        self._read += len(lines) + asked.others.total()
+        self._skipped.update(asked.others)
         known = sorted(set(range(len(lines))).difference(places))
         self._known += len(known)
         self._recognised += self._mapper.record_count(self._name, [lines[place] for place in known])

@@ -9,7 +9,7 @@ import structlog
 
 from connectors.pulled import EVERY_TYPE, EXPORT, Pulled, Shortfall, reasons
 from connectors.pulling import Wanted, pull
-from mainstem.refresh import cohort
+from mainstem.refresh import cohort, consents
 from mainstem.refresh.door import holding
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
@@ -124,15 +124,19 @@ def _pull_unit(refresh: Refresh, load: Load, name: str, narrowed: Collection[str
     # An export begins at one moment for all; so does everybody where a cohort was read before.
     anew = bool(joined) if name == EXPORT else roster is None and any(each in narrowed for each in types)
     since = None if anew else _since(load, types)
+    sift = consents.sift(refresh)
     wanted = Wanted(
         unit=name,
         landing=refresh.landing(load.id),
         roster=roster,
         new=joined,
         since=since,
+        sift=sift,
         progress=lambda unit, count: refresh.progress("pull", unit, count),
     )
     pulled = pull(refresh.source(load.plan.types, load.plan.vendor), wanted)
+    if sift is not None:
+        pulled = sift.sifted(wanted.landing, pulled, cap=refresh.site.limits.line_bytes)
     if roster and name == load.plan.units[0]:
         pulled = msgspec.structs.replace(pulled, notes=[*pulled.notes, *cohort.notes(refresh, roster, joined)])
     pulled = msgspec.structs.replace(pulled, full=pulled.full or since is None)

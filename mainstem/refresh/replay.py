@@ -18,6 +18,7 @@ from connectors.formats.ndjson import read_batches
 from mainstem.publisher.beside import PublisherBeside
 from mainstem.refresh.came import Came, heads
 from mainstem.refresh.cohort import roster_of
+from mainstem.refresh.consents import open_lines
 from mainstem.refresh.derive import derive, mapper_of
 from mainstem.refresh.door import holding, locked
 from mainstem.refresh.map import BLOCKS, Lines, Share, TypeLoad
@@ -181,6 +182,7 @@ def _map_source(refresh: Refresh, load: Load, name: str, mapper: Mapper, beside:
         part=f"{name}/{source.folder}",
         kept_as=f"{name}.{source.folder}",
         own=some.belongs(name) if some else None,
+        open=open_lines(refresh, name),
         narrowed=some.narrowed(name) if some else None,
         landed=f"{source.folder}/",
         outdated_by=source.later,

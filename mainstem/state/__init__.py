@@ -17,6 +17,7 @@ from mainstem.state.batches import Batches
 from mainstem.state.batches.postgres import PostgresBatches
 from mainstem.state.batches.sqlite import SqliteBatches
 from mainstem.state.cohorts import Cohorts
+from mainstem.state.consents import Consents, Decision, Done, Withdrawal
 from mainstem.state.contents import Contents
 from mainstem.state.findings import Findings
 from mainstem.state.gaps import Gaps
@@ -28,6 +29,7 @@ from mainstem.state.quality import Quality
 from mainstem.state.quarantine import Quarantine
 from mainstem.state.records import Records
 from mainstem.state.references import References
+from mainstem.state.standings import Standing
 from mainstem.state.status import SiteType, sites, status_of
 from mainstem.state.subjects import Subjects
 from mainstem.state.watermarks import Watermarks
@@ -39,6 +41,8 @@ __all__ = [
     "AsPublished",
     "Batch",
     "Current",
+    "Decision",
+    "Done",
     "Epochs",
     "Followed",
     "Load",
@@ -50,8 +54,10 @@ __all__ = [
     "ReplayPlace",
     "Saved",
     "SiteType",
+    "Standing",
     "State",
     "Wanted",
+    "Withdrawal",
 ]
 
 
@@ -69,6 +75,7 @@ class State:
         self.references = References(database)
         self.lending = Lending(database, batches)
         self.aliases = Aliases(database)
+        self.consents = Consents(database)
         self.watermarks = Watermarks(database)
         self.gaps = Gaps(database)
         self.cohorts = Cohorts(database)

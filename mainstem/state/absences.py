@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from mainstem.database import Database
 from mainstem.state import tables
+from mainstem.state.standings import stopped
 from schemas.errors import OperatorError
 from schemas.outcomes import RECORD_TYPES, record_type_of
 from transforms.mapped import REF_BYTES
@@ -41,19 +42,26 @@ class Absences:
 
     def refs(self, site: str, resource_type: str, of: Container[bytes] | None = None) -> Iterator[bytes]:
         """The refs of the resources of a FHIR type that live records came from, in their order; `of`: of these subjects, as
-        their sources name them."""
+        their sources name them. Of subjects who withdrew nothing came, and nothing is told by that."""
         row, after = tables.record.c, b""
         source = b'"source":[{"type":"%b"' % resource_type.encode()
         live = (row.site == site, row.type.in_(_given_by(resource_type)), row.content.is_not(None))
+        with self._database.read() as connection:
+            closed = frozenset(connection.scalars(select(tables.standing.c.subject).where(stopped(site))))
         while True:
             own = func.coalesce(row.own_subject, row.subject)
-            wanted = select(row.id, row.provenance, own).where(*live, row.id > after).order_by(row.id).limit(_AT_ONCE)
+            wanted = (
+                select(row.id, row.provenance, own, row.subject)
+                .where(*live, row.id > after)
+                .order_by(row.id)
+                .limit(_AT_ONCE)
+            )
             with self._database.read() as connection:
                 found = connection.execute(wanted).all()
             yield from (
                 id_[:REF_BYTES]
-                for id_, provenance, subject in found
-                if provenance.startswith(source) and (of is None or subject in of)
+                for id_, provenance, own, subject in found
+                if provenance.startswith(source) and (of is None or own in of) and subject not in closed
             )
             if len(found) < _AT_ONCE:
                 return

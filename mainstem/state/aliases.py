@@ -16,7 +16,9 @@ from mainstem.state.digests import EMPTY_DIGEST, digest_of
 from mainstem.state.keys import Move, move
 from mainstem.state.moments import microseconds
 from mainstem.state.numbers import add_to_tally, hold_number, keep_number
+from mainstem.state.standings import settle
 from mainstem.state.subjects import index_subjects
+from mainstem.state.survivors import resolve, step
 from schemas.errors import OperatorError
 from schemas.loads import TypeCounts
 from schemas.outcomes import fhir_types_of
@@ -25,7 +27,6 @@ from transforms.mapped import NO_LINE, REF_BYTES, Mapped
 PERSON, PATIENT = "person", "Patient"
 REPLACED = "Patient.link"
 """Why an alias stands that the EHR's own word made, and its own word ends."""
-_AT_ONCE = 500
 
 
 class Alias(NamedTuple):
@@ -122,16 +123,18 @@ class Aliases:
 
 def _begin(connection: Connection, site: str, old: bytes, surviving: bytes, why: str, at: datetime) -> int:
     number = hold_number(connection, site)
-    if _step(connection, site, [old]).get(old) == surviving:
+    if step(connection, site, [old]).get(old) == surviving:
         return 0
     if old in (surviving, resolve(connection, site, [surviving])[surviving]):
         raise OperatorError("the surviving subject is an alias of the old one", "End that alias first.")
-    if _step(connection, site, [old]):
+    if step(connection, site, [old]):
         raise OperatorError("the subject is an alias of another already", "End that alias first.")
     row = tables.alias
     connection.execute(insert(row).values(site=site, old=old, surviving=surviving, why=why, since=at))
     final = resolve(connection, site, [surviving])[surviving]
-    return _go_over(connection, site, _stored(connection, site, old), {old: final}, number, at)
+    moved = _go_over(connection, site, _stored(connection, site, old), {old: final}, number, at)
+    settle(connection, site, [old], at)
+    return moved
 
 
 def _end(connection: Connection, site: str, old: bytes, at: datetime) -> int:
@@ -144,7 +147,9 @@ def _end(connection: Connection, site: str, old: bytes, at: datetime) -> int:
     records = [each for each in _stored(connection, site, survivor) if each.own is not None]
     now = resolve(connection, site, list({each.own for each in records if each.own is not None}))
     back = [each for each in records if each.own is not None and now[each.own] != survivor]
-    return _go_over(connection, site, back, now, number, at)
+    moved = _go_over(connection, site, back, now, number, at)
+    settle(connection, site, [old, survivor], at)
+    return moved
 
 
 class Renamed(NamedTuple):
@@ -184,24 +189,6 @@ def apply(connection: Connection, site: str, records: Sequence[Mapped]) -> Renam
 def renamed(content: bytes, old: bytes, new: bytes) -> bytes:
     """A record's JSON with another subject."""
     return content.replace(b'"subject":"s-%b"' % old.hex().encode(), b'"subject":"s-%b"' % new.hex().encode(), 1)
-
-
-def resolve(connection: Connection, site: str, subjects: Sequence[bytes]) -> dict[bytes, bytes]:
-    """Each subject's survivor, over aliases of aliases; itself where it is no alias."""
-    final = {subject: subject for subject in subjects}
-    while steps := _step(connection, site, list(set(final.values()))):
-        final = {subject: steps.get(last, last) for subject, last in final.items()}
-    return final
-
-
-def _step(connection: Connection, site: str, subjects: Sequence[bytes]) -> dict[bytes, bytes]:
-    row = tables.alias.c
-    found: dict[bytes, bytes] = {}
-    for start in range(0, len(subjects), _AT_ONCE):
-        some = subjects[start : start + _AT_ONCE]
-        wanted = select(row.old, row.surviving).where(row.site == site, row.ended.is_(None), row.old.in_(some))
-        found.update((old, surviving) for old, surviving in connection.execute(wanted))
-    return found
 
 
 class _Stored(NamedTuple):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from connectors.pulled import EVERY_TYPE, EXPORT, Pulled
 from mainstem.database import Database
-from mainstem.state import figures, gaps, quarantine, tables, watermarks
+from mainstem.state import figures, gaps, quarantine, standings, tables, watermarks
 from mainstem.state.batch import Place
 from mainstem.state.notes import noted
 from mainstem.state.outbox import refused_by_reason
@@ -290,6 +290,8 @@ class Loads:
                 )
             elif load.status != "completed":
                 raise OperatorError(f"load {load_id} is {load.status}", "Start a new one: `mainstem run`.")
+            if standings.given_since(connection, load.site, load.started):
+                watermarks.forget_all(connection, load.site)
             return watermarks.of_site(connection, load.site)
 
     def fail(

@@ -148,9 +148,12 @@ class StoredOutbox:
         return self._database.holding(f"publishing-{site}", f"publishing {site}")
 
 
-def tell(connection: Connection, site: str, kind: str, name: str, event: str, at: datetime, value: bytes) -> None:
+def tell(
+    connection: Connection, site: str, kind: str, name: str, event: str, at: datetime, value: bytes, *, change: int = 0
+) -> None:
     """Puts an event among those to be sent, in the transaction that makes it true."""
-    connection.execute(insert(tables.told).values(site=site, kind=kind, name=name, event=event, at=at, value=value))
+    row = {"site": site, "kind": kind, "name": name, "event": event, "at": at, "value": value, "change": change}
+    connection.execute(insert(tables.told).values(row))
 
 
 def refused_by_reason(connection: Connection, site: str) -> dict[str, int]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from mainstem.database import Database
-from mainstem.state import aliases, figures, lending, quarantine, references, tables
+from mainstem.state import aliases, consents, figures, lending, quarantine, references, tables
 from mainstem.state.batch import Batch, Saved
 from mainstem.state.batches import Batches
 from mainstem.state.keys import move, note_own
@@ -32,12 +32,14 @@ class Records:
         """
         with self._database.write() as connection:
             load = hold_open(connection, load_id)
-            saving = self._saving(connection, load.site, load_id, at)
             standing = _standing(connection, batch)
+            consents.heed(connection, load.site, standing, at)
+            saving = self._saving(connection, load.site, load_id, at)
             renamed = aliases.apply(connection, load.site, standing)
+            admitted = consents.admitted(connection, load.site, renamed.records)
             withdrawn = [*batch.withdrawn, *renamed.withdrawn]
-            saved = saving.save(renamed.records, withdrawn, batch.unusable, batch.in_part, batch.alone)
-            outdated = len(batch.records) - len(standing)
+            saved = saving.save(admitted, withdrawn, batch.unusable, batch.in_part, batch.alone)
+            outdated = len(batch.records) - len(standing) + len(renamed.records) - len(admitted)
             saved = saved._replace(unchanged=saved.unchanged + len(renamed.withdrawn), stale=saved.stale + outdated)
             move(connection, load.site, [each._replace(own=renamed.own.get(each.id)) for each in saving.moves])
             note_own(connection, renamed.noted)

@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0011"
+HEAD = "0012"
 """The migration these tables are at; a test keeps it in step with mainstem/state/migrations."""
 
 
@@ -287,6 +287,7 @@ told = Table(
     Column("event", String, nullable=False),
     Column("at", Instant, nullable=False),
     Column("value", LargeBinary, nullable=False),
+    Column("change", BigInteger, nullable=False, server_default="0"),
     comment="Events about a site that wait to be sent, in their order; written where they become true, deleted when sent.",
 )
 Index("ix_told_site", told.c.site, told.c.number)
@@ -346,6 +347,46 @@ alias = Table(
 )
 VALID = text("ended IS NULL")
 Index("ix_alias_old", alias.c.site, alias.c.old, unique=True, sqlite_where=VALID, postgresql_where=VALID)
+
+withdrawal = Table(
+    "withdrawal",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", String(31), nullable=False),
+    Column("subject", LargeBinary(16), nullable=False),
+    Column("scope", String, nullable=False),
+    Column("erase", Boolean, nullable=False),
+    Column("by", String, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("ended", Instant),
+    Column("ended_by", String),
+    comment="Withdrawals of consent, by the subject who was named; by: an operator, or the EHR's own Consent.",
+)
+Index(
+    "ix_withdrawal_subject",
+    withdrawal.c.site,
+    withdrawal.c.subject,
+    withdrawal.c.scope,
+    unique=True,
+    sqlite_where=VALID,
+    postgresql_where=VALID,
+)
+
+standing = Table(
+    "standing",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("subject", LargeBinary(16), primary_key=True),
+    Column("sequence", Integer, nullable=False),
+    Column("qi", Boolean, nullable=False),
+    Column("research", Boolean, nullable=False),
+    Column("erase", Boolean, nullable=False),
+    Column("superseded_by", LargeBinary(16)),
+    Column("changed", Instant, nullable=False),
+    Column("purged", Instant),
+    comment="How it stands with a subject, as the network was told last: for what consent is withdrawn, whether it is to be "
+    "forgotten, which subject it is. Of subjects of whom there was something to tell. purged: the landing holds nothing of it.",
+)
 
 reference = Table(
     "reference",

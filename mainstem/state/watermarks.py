@@ -51,6 +51,11 @@ def move(connection: Connection, site: str, resource_type: str, value: datetime,
         connection.execute(update(row).where(*this).values(value=value, load=load_id))
 
 
+def forget_all(connection: Connection, site: str) -> None:
+    """Every type is read from the beginning next time."""
+    connection.execute(delete(tables.watermark).where(tables.watermark.c.site == site))
+
+
 def forget(connection: Connection, site: str, resource_type: str) -> None:
     """The type is read from the beginning next time."""
     row = tables.watermark

@@ -2,17 +2,28 @@
 
 from typing import Any
 
-from schemas.channels import FEEDBACK, LOAD, OUTCOME, PARTITIONS, REPLICATION, SITE, TOMBSTONE_DAYS, Channel
+from schemas.channels import (
+    ERASURE,
+    FEEDBACK,
+    LOAD,
+    OUTCOME,
+    PARTITIONS,
+    REPLICATION,
+    SITE,
+    SUBJECT,
+    TOMBSTONE_DAYS,
+    Channel,
+)
 from schemas.contract.headers import HEADERS
 from schemas.events import CONTRACT_MAJOR, Header
 
 DAY_MS = 24 * 60 * 60 * 1000
 BINDING = "0.5.0"
 JSON_SCHEMA = "application/schema+json;version=draft-2020-12"
-SPOKEN = (OUTCOME, LOAD, SITE, FEEDBACK)
-"""The topics that carry something already."""
+SPOKEN = (OUTCOME, LOAD, SUBJECT, SITE, FEEDBACK, ERASURE)
 KEYS = {
     "subject/record": {"type": "string", "pattern": "^s-[0-9a-f]{32}/r-[0-9a-f]{32}$"},
+    "subject": {"type": "string", "pattern": "^s-[0-9a-f]{32}$"},
     "site": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,30}$"},
 }
 
@@ -36,7 +47,10 @@ def asyncapi() -> dict[str, Any]:
                 "summary": summary,
             }
             for channel in SPOKEN
-            for action, summary in (("send", "By a site's publisher alone."), ("receive", "By any consumer."))
+            for action, summary in (
+                ("send", SENDERS.get(channel.kind, "By a site's publisher alone.")),
+                ("receive", "By any consumer."),
+            )
         },
         "components": {
             "messages": {
@@ -47,6 +61,10 @@ def asyncapi() -> dict[str, Any]:
                     "A record is no longer true: a tombstone.", None, "subject/record", _outcome(True)
                 ),
                 "loadEvent": _message("A site's load started, was completed or failed.", "load", "site", _about_site()),
+                "subjectEvent": _message(
+                    "How it stands with a subject's consent, and who it is.", "subject", "subject", _about_subject()
+                ),
+                "erasureReport": _message("What a consumer did about an erasure.", "erasure", "site", _about_site()),
                 "feedbackEvent": _message("A site's result of a measure.", "feedback", "site", _about_site()),
                 "sitePublished": _message("How far a site has published.", "site_published", "site", _about_site()),
             }
@@ -57,9 +75,12 @@ def asyncapi() -> dict[str, Any]:
 MESSAGES = {
     "outcome": ("outcomeEvent", "withdrawal"),
     "load": ("loadEvent",),
+    "subject": ("subjectEvent",),
     "site": ("sitePublished",),
     "feedback": ("feedbackEvent",),
+    "erasure": ("erasureReport",),
 }
+SENDERS = {"feedback": "By the network's services.", "erasure": "By any consumer."}
 
 
 def _channel(channel: Channel) -> dict[str, Any]:
@@ -103,6 +124,12 @@ def _message(summary: str, schema: str | None, key: str, headers: dict[str, Any]
 def _outcome(withdrawn: bool) -> dict[str, Any]:
     return _headers(
         [header for header in HEADERS if withdrawn or header is not Header.REASON], ("always", "of outcomes")
+    )
+
+
+def _about_subject() -> dict[str, Any]:
+    return _headers(
+        [header for header in HEADERS if header not in (Header.REASON, Header.REPLAY)], ("always", "of outcomes")
     )
 
 

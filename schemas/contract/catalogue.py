@@ -80,7 +80,9 @@ def _records(schemas: Mapping[str, Schema]) -> Iterator[str]:
 def _others(schemas: Mapping[str, Schema]) -> Iterator[str]:
     for title, file in (
         ("A load event", "load"),
+        ("A subject event", "subject"),
         ("A result of a measure", "feedback"),
+        ("A report of an erasure", "erasure"),
         ("A site's mark", "site_published"),
     ):
         name = f"{file}.v{CONTRACT_MAJOR}.json"

@@ -11,7 +11,7 @@ class HeaderMeaning(NamedTuple):
     meaning: str
     example: str
     there: str = "always"
-    """`always`, `of outcomes` for always there, or `sometimes`."""
+    """`always`, `of outcomes` (and of subjects), or `sometimes`."""
 
 
 HEADERS: dict[Header, HeaderMeaning] = {
@@ -22,7 +22,8 @@ HEADERS: dict[Header, HeaderMeaning] = {
     ),
     Header.SOURCE: HeaderMeaning("The site whose publisher sent it.", "/site/north"),
     Header.TYPE: HeaderMeaning(
-        "What happened: <network>.outcome.recorded, .amended or .withdrawn; <network>.load.started, .completed or .failed; the "
+        "What happened: <network>.outcome.recorded, .amended or .withdrawn; <network>.load.started, .completed or .failed; "
+        "<network>.subject.withdrawn, .given, .superseded or .separated; <network>.feedback.measured; <network>.erasure.reported; the "
         "contract's major stands at its end.",
         "lhn.outcome.recorded.v1",
     ),
@@ -30,7 +31,8 @@ HEADERS: dict[Header, HeaderMeaning] = {
         "When the change was stored at the site, UTC, to the second.", "2026-03-02T05:00:00Z", "of outcomes"
     ),
     Header.SUBJECT: HeaderMeaning(
-        "What it is about: the record's id; of a load, the load's; of a mark, the site's.",
+        "What it is about: the record's id; of a load, the load's; of a mark, the site's; of a subject event and of a report of an "
+        "erasure, the subject.",
         "r-7f3a00000000000000000000000000aa",
     ),
     Header.DATA_SCHEMA: HeaderMeaning(
@@ -38,7 +40,7 @@ HEADERS: dict[Header, HeaderMeaning] = {
         "/schemas/observation.v1.json",
     ),
     Header.SEQUENCE: HeaderMeaning(
-        "Of an outcome event, epoch.sequence, two numbers: of two events of a record the one with the higher epoch, then the higher "
+        "Of an outcome or subject event, epoch.sequence, two numbers: of two events of a record, or of a subject, the one with the higher epoch, then the higher "
         "sequence, is the newer. Compare them as numbers.",
         "1.4",
         "of outcomes",

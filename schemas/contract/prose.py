@@ -32,6 +32,11 @@ tombstone), so that compaction removes the record; its headers and key are those
 | franz-go, sarama (Go) | built in | built in |
 | KafkaJS (JavaScript) | none: another package, registered by hand; or have the sites publish gzip | built in |
 
+- **Consent.** The subject topic says how it stands with each subject that ever withdrew or became another; its last event of a subject
+  says all, and stays for ever. Read it from its beginning as well. On `erase`, delete what you have of the subject, take nothing of it
+  again until an event says otherwise, whatever comes late, is replayed or comes from a site's backup, and say so by a report of an
+  erasure on the erasure topic. The records are withdrawn one by one on the outcome topic, too. With `research` among `withdrawn`, leave
+  the subject out of every extract. Our kit does this: give it `erase`.
 - **Dead letters.** A letter's key is the event's; its value is JSON with `headers` and `value` as they came (text, or `{"base64": …}`); its
   headers say `reason`, `stage`, `topic`, `partition`, `offset`, and nothing of the event. `mainstem dlq` lists, shows, retries and drops them.
 """

@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection, delete, exists, select
+from sqlalchemy import Connection, delete, exists, inspect, select
 
 from mainstem.consumer import Received
+from mainstem.consumer.subjects import consumer_subject, given_again, no_extract
 from schemas.errors import OperatorError
 from services.registry.tables import RECORD_TABLES, SAID, erased, history, metadata
 from services.registry.write import write
+
+GROUP = "registry"
+"""The consumer group that keeps a registry."""
 
 
 def erase(connection: Connection, subjects: Iterable[str], at: datetime) -> int:
@@ -30,6 +34,18 @@ def erase(connection: Connection, subjects: Iterable[str], at: datetime) -> int:
     )
 
 
+def erase_told(connection: Connection, subjects: Sequence[str]) -> int:
+    """The same for the consumer kit: of subjects whose site says so."""
+    return erase(connection, subjects, datetime.now(UTC))
+
+
+def not_extracted(connection: Connection) -> frozenset[str]:
+    """Subjects of whom nothing goes into an extract: consent to research is withdrawn."""
+    if not inspect(connection).has_table(consumer_subject.name):
+        return frozenset()
+    return frozenset(connection.scalars(select(consumer_subject.c.subject).where(no_extract(GROUP))))
+
+
 def proven(subjects: Sequence[str]) -> Sequence[str]:
     """The subjects, if all are pseudonyms of this network's form. Raises OperatorError."""
     if not all(re.fullmatch("s-[0-9a-f]{32}", subject) for subject in subjects):
@@ -38,9 +54,10 @@ def proven(subjects: Sequence[str]) -> Sequence[str]:
 
 
 def without_erased(connection: Connection, events: Sequence[Received]) -> Sequence[Received]:
-    """The events of subjects who are not erased."""
+    """The events of subjects who are not erased, or whose site says that consent was given again."""
     if not connection.scalar(select(exists(select(erased.c.subject)))):
         return events
     asked = sorted({event.subject for event in events})
-    gone = set(connection.scalars(select(erased.c.subject).where(erased.c.subject.in_(asked))))
+    again = exists().where(given_again(GROUP), consumer_subject.c.subject == erased.c.subject)
+    gone = set(connection.scalars(select(erased.c.subject).where(erased.c.subject.in_(asked), ~again)))
     return [event for event in events if event.subject not in gone]

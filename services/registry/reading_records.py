@@ -11,6 +11,7 @@ from sqlalchemy import Engine, select
 from services.registry.answers import OneChange, RecordsPage, answer, ndjson, refusals
 from services.registry.asking import Asked, Page, page_of, pages_of
 from services.registry.database import reading
+from services.registry.erasure import not_extracted
 from services.registry.gate import Allowed, prove, sites_of
 from services.registry.parameters import (
     LARGEST_PAGE,
@@ -73,7 +74,7 @@ def records(engine: Engine) -> APIRouter:
     ) -> StreamingResponse:
         """All records of a type, a line each, in the order of their ids. An export that breaks off ends without its last chunk.
 
-        Every record stands in it once; what changes while it runs is in it before or after the change. With `as_of` it is the state
+        Who withdrew consent to research is not in it. Every record stands in it once; what changes while it runs is in it before or after the change. With `as_of` it is the state
         of one moment. With `changed_since` what was withdrawn stands in lines `{"withdrawn": {"id", "time"}}`.
         """
         asked = _asked(scope, Read.EXPORT, record_type, site, subject, code, as_of, changed_since, after, LARGEST_PAGE)
@@ -161,7 +162,9 @@ def _gone(page: Page) -> list[dict[str, Any]]:
 
 
 def _exported(engine: Engine, asked: Asked) -> Iterator[bytes]:
-    """Page after page: what is held is one page, whatever the table's size."""
+    """Page after page: what is held is one page, whatever the table's size. Nothing of whom nothing may be extracted."""
     with reading(engine) as connection:
+        closed = not_extracted(connection)
         for page in pages_of(connection, asked):
-            yield ndjson([*_typed(asked, page), *({"withdrawn": each} for each in _gone(page))])
+            rows = [row for row in _typed(asked, page) if row.get("subject") not in closed]
+            yield ndjson([*rows, *({"withdrawn": each} for each in _gone(page))])

@@ -17,12 +17,12 @@ from schemas.events import outcome_topic
 from schemas.showing import shown
 from services.registry.api import make_app
 from services.registry.database import SETTING, open_registry, reading
+from services.registry.erasure import GROUP, erase_told
 from services.registry.handler import apply, apply_loads, clear, keep_late
 from services.registry.tokens import any_made
 from services.serving import Say, serve
 
 log = structlog.get_logger(__name__)
-GROUP = "registry"
 NO_TOKEN = "Nobody is asked for a token: who reaches this reads all. `mainstem registry tokens new` makes the first."
 HOST, PORT = "127.0.0.1", 8070
 TELL_SECONDS = 10.0
@@ -43,6 +43,7 @@ def consumer(
         late_handler=keep_late,
         unknown_too=True,
         clear=clear,
+        erase=erase_told,
         setting=SETTING,
         notice=lambda sentence: say(f"Registry: {sentence}"),
     )

@@ -14,7 +14,7 @@ from schemas.errors import OperatorError, TemporaryError
 
 def test_topics_are_declared_as_the_contract_says():
     """Outcome events are compacted with a week's lag; three replicas of which two must have an event."""
-    outcome, load, subject, site, feedback, letters = topics.topics("lhn", groups=["registry"])
+    outcome, load, subject, site, feedback, _, letters = topics.topics("lhn", groups=["registry"])
 
     assert (outcome.name, outcome.partitions, outcome.replication) == ("lhn.outcome.v1", 12, 3)
     assert outcome.settings == {
@@ -33,7 +33,7 @@ def test_topics_are_declared_as_the_contract_says():
 def test_creating_topics_again_creates_nothing(broker, network):
     """`create` names what it made; a second call makes nothing."""
     assert topics.create(broker, network, replication=1) == [
-        f"{network}.{kind}.v1" for kind in ("outcome", "load", "subject", "site", "feedback")
+        f"{network}.{kind}.v1" for kind in ("outcome", "load", "subject", "site", "feedback", "erasure")
     ]
     assert topics.create(broker, network, replication=1) == []
 

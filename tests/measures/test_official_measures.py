@@ -347,6 +347,31 @@ DECLINED = answer(
             id="drugs from the visit on",
         ),
         pytest.param(
+            [
+                ADULT,
+                TO_SCREEN,
+                answer(ADULTS.screening, "2026-03-15", cms2.POSITIVE),
+                order(
+                    "medication",
+                    ADULTS.drugs,
+                    "2026-03-15",
+                    steps=[{"start_date": "2026-03-10", "end_date": "2026-04-10"}],
+                ),
+            ],
+            MET,
+            id="drugs ordered at the visit, taken since before it",
+        ),
+        pytest.param(
+            [
+                ADULT,
+                TO_SCREEN,
+                answer(ADULTS.screening, "2026-03-15", cms2.POSITIVE),
+                order("medication", ADULTS.drugs, "2026-03-15", days_supply=1),
+            ],
+            IN,
+            id="drugs for the day of the visit alone",
+        ),
+        pytest.param(
             [ADULT, TO_SCREEN, answer(ADOLESCENTS.screening, "2026-03-15", cms2.NEGATIVE)], IN, id="a child's test"
         ),
         pytest.param(

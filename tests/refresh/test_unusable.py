@@ -74,7 +74,15 @@ NO_ID = frozenset({Reason.NOT_A_RESOURCE, Reason.MISSING_ID})
 LANDED_NEVER = {Reason.FILE_TOO_LARGE, Reason.OTHER_ENCODING}
 OF_HOLDINGS = {Reason.UNKNOWN_DEVICE, Reason.DEVICE_ALONE, Reason.DEFINITION}
 OF_CONSENTS = {Reason.CONSENT_NOT_UNDERSTOOD, Reason.CONSENT_ELSEWHERE}
-ELSEWHERE = {Reason.UNKNOWN_MEDICATION, Reason.BUNDLE, Reason.NOT_IN_COHORT, *OF_HOLDINGS, *OF_CONSENTS, *LANDED_NEVER}
+ELSEWHERE = {
+    Reason.UNKNOWN_MEDICATION,
+    Reason.BUNDLE,
+    Reason.NOT_IN_COHORT,
+    Reason.CONSENT_WITHDRAWN,
+    *OF_HOLDINGS,
+    *OF_CONSENTS,
+    *LANDED_NEVER,
+}
 """The first two below, the third with the cohorts, devices, groups, consents with theirs; a file that cannot be opened is not mapped at all."""
 LIMITED = '[files]\nfolder = "delivery"\n[limits]\nline_bytes = 4000\n'
 

@@ -92,8 +92,10 @@ class Network:
         with self.engine.connect() as connection:
             return {tuple(row) for row in connection.execute(select(standing))}
 
-    def told(self) -> list[FeedbackEvent]:
-        return [FeedbackEvent.model_validate_json(each.value) for each in self.keeper.waiting(100)]
+    def told(self, site: str = "north") -> list[FeedbackEvent]:
+        """Of a site; or of all together."""
+        found = [FeedbackEvent.model_validate_json(each.value) for each in self.keeper.waiting(100)]
+        return [each for each in found if each.site == site]
 
 
 def person(name: str, born: str = "1980-05-20", site: str = "north") -> dict[str, Any]:

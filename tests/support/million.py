@@ -25,17 +25,41 @@ def fill_by_number(connection: Connection, persons: int, sites: int = 20) -> Non
         connection.execute(text("analyze"))
 
 
-def _insert(postgresql: bool, table: str, columns: str, values: str, sites: int, turn: int) -> str:
-    def padded(number: str) -> str:
-        return f"lpad(({number})::text, 32, '0')" if postgresql else f"printf('%032d', {number})"
+STANDS = """insert into feedback_standing (measure, version, period, rate, subject, event, site, initial_population, denominator,
+denominator_exclusion, denominator_exception, numerator, set_aside, unknown)
+select :measure, :version, '2026', 1, {subject}, '', 'site-' || (n % :sites), 1, n % 10 > 0, 0, 0, n % 10 > 4, 0, 0 from {source}"""
+STALE = """insert into feedback_result (site, measure, version, period, rate, stale, sequence, number, told)
+select distinct site, measure, version, period, rate, true, 0, 0, 0 from feedback_standing"""
 
-    values = _with_days(values, postgresql, turn)
-    source = (
-        "generate_series(1, :count) as s(n)"
-        if postgresql
-        else "(with recursive s(n) as (select 1 union all select n + 1 from s where n < :count) select n from s)"
-    )
-    own = f"'r-' || {padded(f'4 * n + {turn}')}, 's-' || {padded('n')}, 'site-' || (n % {sites}), 1"
+
+def stand_by_number(connection: Connection, measure: str, version: str, persons: int, sites: int = 20) -> None:
+    """Where so many persons stand in a measure of 2026, as whoever keeps results writes it; nobody is due, every site is to be counted."""
+    postgresql = connection.dialect.name == "postgresql"
+    subject = _padded("n", postgresql)
+    stands = STANDS.format(subject=f"'s-' || {subject}", source=_source(postgresql))
+    if postgresql:
+        stands = stands.replace("n % 10 > 0", "(n % 10 > 0)::integer").replace("n % 10 > 4", "(n % 10 > 4)::integer")
+    given = {"measure": measure, "version": version, "sites": sites, "count": persons}
+    connection.execute(text("delete from feedback_due"))
+    connection.execute(text(stands), given)
+    connection.execute(text(STALE))
+    if postgresql:
+        connection.execute(text("analyze"))
+
+
+def _padded(number: str, postgresql: bool) -> str:
+    return f"lpad(({number})::text, 32, '0')" if postgresql else f"printf('%032d', {number})"
+
+
+def _source(postgresql: bool) -> str:
+    if postgresql:
+        return "generate_series(1, :count) as s(n)"
+    return "(with recursive s(n) as (select 1 union all select n + 1 from s where n < :count) select n from s)"
+
+
+def _insert(postgresql: bool, table: str, columns: str, values: str, sites: int, turn: int) -> str:
+    values, source = _with_days(values, postgresql, turn), _source(postgresql)
+    own = f"'r-' || {_padded(f'4 * n + {turn}', postgresql)}, 's-' || {_padded('n', postgresql)}, 'site-' || (n % {sites}), 1"
     when = "now()" if postgresql else "'2026-11-01 00:00:00.000000'"
     return f"insert into {table} (id, subject, site, sequence, event_time, {columns}) select {own}, {when}, {values} from {source}"
 

@@ -11,6 +11,7 @@ from services.measures.evaluate.counts import NETWORK, evaluate
 from services.measures.evaluate.periods import MONTHS, periods
 from services.measures.evaluate.persons import standings
 from services.measures.evaluate.sentences import value_of
+from services.measures.keeping.counted import kept_counts
 from services.measures.library import faults, measures
 
 if TYPE_CHECKING:
@@ -76,14 +77,15 @@ def _indented(steps: "tuple[Step, ...] | list[Step]", depth: int) -> Iterator[st
 def counted(
     connection: "Connection", measure: "Measure", by: str, year: int, stratum: str | None
 ) -> list[dict[str, Any]]:
-    """Its counts in a year by month, quarter or year: of the network, then of each site."""
+    """Its counts in a year by month, quarter or year: of the network, then of each site; from what is kept, where that is up to date."""
     if by not in MONTHS:
         raise OperatorError(f"no period '{by}'", f"Give one of {', '.join(MONTHS)}.")
     if stratum is not None and stratum not in measure.strata:
         raise OperatorError(f"no stratum '{stratum}' of {measure.id}", f"Give one of {', '.join(measure.strata)}.")
     until = min(f"{year}-12-31", datetime.now(UTC).date().isoformat())
     shown_periods = periods(by, f"{year}-01", until)  # type: ignore[arg-type]
-    found = evaluate(connection, measure, shown_periods, by=stratum)
+    kept = None if stratum else kept_counts(connection, measure, shown_periods)
+    found = evaluate(connection, measure, shown_periods, by=stratum) if kept is None else kept
     return [
         {"measure": measure.id, "version": measure.version}
         | {name: value for name, value in asdict(each).items() if name in (*SHOWN, *OF_KIND[measure.kind])}

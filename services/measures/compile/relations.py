@@ -49,7 +49,7 @@ def _overlaps(left: Ends, right: Ends, exactly: bool) -> bool | None:
 
 
 def _overlaps_after(left: Ends, right: Ends, exactly: bool) -> bool | None:
-    return all_of((_starts_during(left, right, exactly), before(right.end, left.end, exactly)))
+    return all_of((no_later(left.start, right.end, exactly), before(right.end, left.end, exactly)))
 
 
 def _during(left: Ends, right: Ends, exactly: bool) -> bool | None:

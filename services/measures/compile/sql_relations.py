@@ -42,7 +42,7 @@ def related(relation: str, left: Ends, right: Ends, exactly: bool) -> Sql:
     starts_during = and_(no_later(right.start, left.start), no_later(left.start, right.end))
     found: dict[str, Callable[[], Sql]] = {
         "overlaps": lambda: and_(no_later(left.start, right.end), no_later(right.start, left.end)),
-        "overlaps_after": lambda: and_(starts_during, times.before(right.end, left.end, exactly)),
+        "overlaps_after": lambda: and_(no_later(left.start, right.end), times.before(right.end, left.end, exactly)),
         "during": lambda: and_(no_later(right.start, left.start), no_later(left.end, right.end)),
         "starts_during": lambda: starts_during,
         "ends_during": lambda: and_(no_later(right.start, left.end), no_later(left.end, right.end)),

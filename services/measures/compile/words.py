@@ -52,7 +52,7 @@ FIELDS = {
 SPANS = {"issued": "issue", "authored": "order", "supply": "supply"}
 RELATIONS = {
     "overlaps": "overlaps",
-    "overlaps_after": "begins in and goes on after",
+    "overlaps_after": "begins before the end of and goes on after",
     "during": "is within",
     "starts_during": "begins in",
     "ends_during": "ends in",

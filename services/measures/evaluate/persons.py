@@ -38,7 +38,7 @@ class Standing:
     """The record's id, of a measure that counts events."""
     populations: Mapping[str, bool]
     value: float | None = None
-    """Of a level: the number."""
+    """Of a level: the number of somebody who is scored."""
     events: int | None = None
     """Of a rate: how many events, of somebody in the initial population."""
     days: int | None = None
@@ -117,7 +117,7 @@ class Compiled:
             str(person.subject),
             str(event["id"]) if event else None,
             answers,
-            self._value(person) if answers["denominator"] else None,
+            self._value(person) if _scored(answers) else None,
             len(self._counted(person)) if counted and self._counted else None,
             self._days(person) if counted and self._days else None,
             self._reasons(person, event) if self._why else (),
@@ -130,3 +130,8 @@ class Compiled:
     def _reasons(self, person: Person, event: Record | None) -> tuple[Reason, ...]:
         conditions: list[Named] = [*self._measure.who.named().values(), self._measure.aside]
         return tuple(reason(self._evaluator, each, person, event) for each in conditions)
+
+
+def _scored(answers: Mapping[str, bool]) -> bool:
+    left = answers["denominator-exclusion"] or answers.get("denominator-exception", False)
+    return answers["denominator"] and not left

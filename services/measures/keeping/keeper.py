@@ -12,12 +12,13 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, or_, selec
 from mainstem.consumer.completeness import Extents, State
 from mainstem.consumer.ledger import consumer_offset
 from mainstem.database.locks import rights_of
-from schemas.feedback import FeedbackEvent, FeedbackEventType
+from schemas.feedback import ALL_SITES, FeedbackEvent, FeedbackEventType
 from schemas.outcomes import CORE_TYPES, fhir_types_of
 from services.measures.compile.from_registry import persons_of
 from services.measures.compile.people import Person
 from services.measures.keeping.noting import SITE, SUBJECT, Due, note, note_all, ready, take
 from services.measures.keeping.standing import Counted, Plan
+from services.measures.keeping.summing import Key, columns, keep_counts, kept_anew, key_of, of_all_sites, sums
 from services.measures.keeping.tables import KEY, POPULATIONS, metadata, plan, result, standing
 from services.registry.completeness import extents
 from services.registry.database import in_words, reading
@@ -25,8 +26,6 @@ from services.registry.write import write
 
 AT_ONCE = 200
 """Persons evaluated between two transactions."""
-Key = tuple[str, str, str, str, int]
-"""Site, measure, version, period, rate."""
 
 
 class Waiting(NamedTuple):
@@ -57,6 +56,8 @@ class Keeper:
                 return False
             connection.execute(delete(plan))
             connection.execute(insert(plan).values(id=1, checksum=self._plan.checksum))
+            kept_anew(connection, self._plan.counted)
+            note(connection, SITE, connection.scalars(select(result.c.site).distinct()).all())
             note_all(connection)
             return True
 
@@ -65,6 +66,13 @@ class Keeper:
         connection.execute(delete(standing))
         note(connection, SITE, connection.scalars(select(result.c.site).distinct()).all())
         note_all(connection)
+
+    def erase(self, connection: Connection, subjects: Sequence[str]) -> int:
+        """What is kept of persons who are to be forgotten; the results they stood in are counted without them."""
+        had = connection.execute(select(func.count()).where(standing.c.subject.in_(subjects))).scalar_one()
+        _replace(connection, subjects, ())
+        note(connection, SUBJECT, subjects)
+        return had
 
     def work(self, limit: int = AT_ONCE) -> int:
         """Evaluates some who are due; where none is left, counts what became another. Returns for how many there was something to do."""
@@ -106,15 +114,27 @@ class Keeper:
     def _count(self) -> int:
         """Counts the results that may be others. One that is of no measure of ours any more stays as it was told."""
         with self._writing() as connection:
-            stale = [_key(row) for row in connection.execute(select(*_columns(result)).where(result.c.stale))]
+            stale = [key_of(row) for row in connection.execute(select(*columns(result)).where(result.c.stale))]
             if not stale:
                 return 0
             ours = {key for key in stale if key[1:4] in self._counted}
-            known, counts = extents(connection), _counts(connection, ours)
-            for key in sorted(ours):
-                self._keep(connection, key, self._content(key, counts.get(key), known))
+            self._count_sites(connection, {key for key in ours if key[0] != ALL_SITES})
+            self._count_network(connection, ours)
             connection.execute(update(result).where(result.c.stale).values(stale=False))
             return len(stale)
+
+    def _count_sites(self, connection: Connection, keys: set[Key]) -> None:
+        known, found = extents(connection), sums(connection, keys)
+        keep_counts(connection, keys, found, self._counted)
+        for key in sorted(keys):
+            self._keep(connection, key, self._content(key, found.get(key), known))
+
+    def _count_network(self, connection: Connection, keys: set[Key]) -> None:
+        """From what its sites are told, whatever site's became another."""
+        found = of_all_sites(connection, keys)
+        write(connection, result, [(*key, False, None, 0, 0, 0, None) for key in sorted(found)], replace=False)
+        for key, content in sorted(found.items()):
+            self._keep(connection, key, content)
 
     def _content(self, key: Key, counts: Row[Any] | None, known: Extents) -> dict[str, Any]:
         """What there is to tell, but for sequence and time. Where what every hospital has was never loaded there is no number."""
@@ -137,7 +157,7 @@ class Keeper:
 
     def _keep(self, connection: Connection, key: Key, content: dict[str, Any]) -> None:
         text = msgspec.json.encode(content).decode()
-        here = tuple_(*_columns(result)) == tuple_(*key)
+        here = tuple_(*columns(result)) == tuple_(*key)
         number = select(func.coalesce(func.max(result.c.number), 0) + 1).scalar_subquery()
         changed = {"content": text, "sequence": result.c.sequence + 1, "number": number, "computed": self._clock()}
         connection.execute(
@@ -165,22 +185,13 @@ class Keeper:
             yield connection
 
 
-def _columns(table: Any) -> list[Any]:
-    return [table.c[name] for name in KEY]
-
-
-def _key(row: Sequence[Any]) -> Key:
-    site, measure, version, period, rate = row[: len(KEY)]
-    return site, measure, version, period, rate
-
-
 def _replace(connection: Connection, subjects: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     """The standings of some persons, those they had and those they have; their results are to be counted."""
-    had = select(*_columns(standing)).where(standing.c.subject.in_(subjects)).distinct()
-    keys = {_key(row) for row in connection.execute(had)}
+    had = select(*columns(standing)).where(standing.c.subject.in_(subjects)).distinct()
+    keys = {key_of(row) for row in connection.execute(had)}
     names = standing.c.keys()
     places = [names.index(name) for name in KEY]
-    keys |= {_key([row[place] for place in places]) for row in rows}
+    keys |= {key_of([row[place] for place in places]) for row in rows}
     connection.execute(delete(standing).where(standing.c.subject.in_(subjects)))
     write(connection, standing, rows, replace=True)
     _mark(connection, keys)
@@ -192,25 +203,12 @@ def _mark(connection: Connection, keys: Iterable[Key]) -> None:
     write(connection, result, [(*key, True, None, 0, 0, 0, None) for key in wanted], replace=False)
     remaining = iter(wanted)
     while some := list(islice(remaining, 500)):
-        connection.execute(update(result).where(tuple_(*_columns(result)).in_(some)).values(stale=True))
+        connection.execute(update(result).where(tuple_(*columns(result)).in_(some)).values(stale=True))
 
 
 def _mark_sites(connection: Connection, sites: Sequence[str]) -> None:
     if sites:
         connection.execute(update(result).where(result.c.site.in_(sites)).values(stale=True))
-
-
-def _counts(connection: Connection, keys: set[Key]) -> dict[Key, Row[Any]]:
-    """Sums of the standings, by key."""
-    by = _columns(standing)
-    sums = [func.sum(standing.c[name]).label(name) for name in POPULATIONS.values()]
-    extra = [func.sum(standing.c.events), func.sum(standing.c.days), func.avg(standing.c.value)]
-    labelled = [column.label(name) for column, name in zip(extra, ("events", "days", "mean"), strict=True)]
-    query = select(*by, *sums, *labelled).where(
-        standing.c.site.in_({key[0] for key in keys}), standing.c.measure.in_({key[1] for key in keys})
-    )
-    found = connection.execute(query.group_by(*by)).all()
-    return {_key(row): row for row in found}
 
 
 def _figures(counts: Row[Any] | None, counted: Counted) -> tuple[dict[str, int], dict[str, Any]]:

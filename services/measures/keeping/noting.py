@@ -10,7 +10,7 @@ from mainstem.consumer import Received
 from mainstem.consumer.ledger import consumer_offset
 from schemas.loads import LoadEvent
 from services.measures.keeping.tables import due
-from services.registry.running import GROUP as REGISTRY
+from services.registry.erasure import GROUP as REGISTRY
 from services.registry.tables import RECORD_TABLES
 from services.registry.write import write
 

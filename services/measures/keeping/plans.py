@@ -31,7 +31,16 @@ def network_plan(wanted: Iterable[Measure], named: Mapping[str, Period]) -> Plan
 
 def _counted(measure: Measure, name: str, period: Period) -> Counted:
     bounds = (period.first.isoformat(), period.last.isoformat())
-    return Counted(measure.id, measure.version, name, *bounds, tuple(measure.truths), measure.records, measure.checksum)
+    return Counted(
+        measure.id,
+        measure.version,
+        name,
+        *bounds,
+        tuple(measure.truths),
+        measure.records,
+        measure.checksum,
+        measure.kind,
+    )
 
 
 def official_plan(year: int, valuesets: ValueSets, wanted: Iterable[str] = ()) -> Plan:

@@ -35,6 +35,7 @@ def consumer(kafka: KafkaSettings, network: str, engine: Engine, keeper: Keeper)
         handler=note_events,
         load_handler=note_loads,
         clear=keeper.clear,
+        erase=keeper.erase,
         setting=SETTING,
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from services.measures.compile.memory import InMemory, Period
 from services.measures.compile.people import Person
@@ -52,6 +52,10 @@ class Counted:
     """What it reads."""
     checksum: str
     """Of the definition, value sets and all: another is another version."""
+    kind: Literal["share", "rate", "level"] = "share"
+    """What is counted."""
+    rates: int = 1
+    """How many rates it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ def official(definition: Definition, year: str, period: Period, valuesets: Value
         tuple(rates[0]),
         tuple(sorted(set(_record_types(definition.groups)))),
         sha256(repr((definition.groups, _checksums(valuesets))).encode()).hexdigest(),
+        rates=len(rates),
     )
     return Plan((counted,), (evaluate,))
 

@@ -35,6 +35,7 @@ due = Table(
 )
 
 KEY = ("site", "measure", "version", "period", "rate")
+"""Of a result; in the place of the site `schemas.feedback.ALL_SITES` for all sites together."""
 standing = Table(
     "feedback_standing",
     metadata,
@@ -69,6 +70,22 @@ result = Table(
     Column("computed", instant(), comment="When it became this, UTC."),
     Index("feedback_result_number", "number"),
     comment="Each site's results, with what is not told yet.",
+)
+
+SUMS = ("seen", "measured", "met", "unknown", "excluded", "excepted", "aside", "events", "days")
+count = Table(
+    "feedback_count",
+    metadata,
+    *(Column(name, Integer if name == "rate" else Text, primary_key=True, autoincrement=False) for name in KEY),
+    Column("first", Text, nullable=False, comment="The period's first day."),
+    Column("last", Text, nullable=False, comment="Its last day."),
+    Column("checksum", Text, nullable=False, comment="Of the measure's definition."),
+    Column("standings", BigInteger, nullable=False, comment="Who stands there at all, counted or not."),
+    *(Column(name, BigInteger, nullable=False) for name in SUMS),
+    Column("total", Double, comment="Of a level: the sum of its numbers."),
+    Column("squares", Double, comment="Of a level: the sum of squares about a number near the mean."),
+    Column("median", Double, comment="Of a level."),
+    comment="What a site counts in a measure and period, so that a network's count is a sum of few rows; of the network what is kept.",
 )
 
 plan = Table(

@@ -94,7 +94,7 @@ class Span:
         return Lies(self, "overlaps", other, "instant")
 
     def overlaps_after(self, other: Span) -> Truth:
-        """It begins within the other and goes on after it."""
+        """It begins before the other is over, and goes on after it."""
         return Lies(self, "overlaps_after", other)
 
     def during(self, other: Span) -> Truth:

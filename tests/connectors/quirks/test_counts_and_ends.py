@@ -155,11 +155,12 @@ def test_a_full_page_that_is_the_end_is_proven_by_a_smaller_one(
     assert [asked.value("_count") for asked in faulty.searches("Patient")] == ["10", "", "5"]
 
 
+@pytest.mark.parametrize("cap", [5, 16, 20, 25, 32])
 def test_a_silent_cap_with_neither_count_nor_next_is_not_taken_for_the_end(
-    faulty: FaultyHospital, north: Site, make_site: Callable[..., Site], pull_unit: Any, ids: Any
+    cap: int, faulty: FaultyHospital, north: Site, make_site: Callable[..., Site], pull_unit: Any, ids: Any
 ) -> None:
     """Asked for 200 and sent twenty: the server's own count tells the rest."""
-    faulty.links, faulty.counts, faulty.cap = False, False, 20
+    faulty.links, faulty.counts, faulty.cap = False, False, cap
     site = make_site(fhir={"base_url": faulty.base_url})
     faulty.understands = {"_count", "_summary", "_offset"}
     require_all(pull_unit(site, "Patient"), ids)

@@ -1,0 +1,266 @@
+"""How it stands with subjects: what the subject topic says, kept beside a group's place, so that nobody who is to be forgotten comes
+back by what is late, replayed, read again from the beginning, or sent by a site's backup.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import NAMESPACE_URL, uuid5
+
+from kafka import KafkaProducer
+from pydantic import ValidationError
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Integer,
+    String,
+    Table,
+    and_,
+    delete,
+    insert,
+    select,
+    update,
+)
+
+from mainstem.consumer.ledger import LOOKUP, metadata
+from mainstem.consumer.received import (
+    ID,
+    SEQUENCE,
+    SOURCE,
+    TYPE,
+    LetterReason,
+    Received,
+    UnusableError,
+    check_form,
+    event_version,
+    refuse_repeated,
+    site_of,
+)
+from mainstem.kafka.record_batches import settle
+from mainstem.kafka.settings import KafkaSettings, kafka_errors
+from mainstem.kafka.topics import partitions_of
+from schemas.errors import OperatorError
+from schemas.events import CONTENT_TYPE, CONTRACT_MAJOR, SPEC_VERSION, Header, data_schema
+from schemas.subjects import ErasureReport, SubjectEvent, erasure_topic, erasure_type
+
+Erase = Callable[[Connection, Sequence[str]], int]
+"""Deletes all that a handler keeps of subjects (`s-…`), by the connection given; returns how many rows went. It neither commits nor
+rolls back, and may be called again for the same subjects."""
+
+consumer_subject = Table(
+    "consumer_subject",
+    metadata,
+    Column("consumer_group", String(100), primary_key=True),
+    Column("subject", String(34), primary_key=True),
+    Column("site", String(31), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("qi", Boolean, nullable=False, comment="Consent to quality improvement is withdrawn."),
+    Column("research", Boolean, nullable=False, comment="Nothing of the subject goes into an extract."),
+    Column("erase", Boolean, nullable=False),
+    Column("superseded_by", String(34)),
+    Column("rows", BigInteger, nullable=False, comment="How many were erased."),
+    Column("unreported", Boolean, nullable=False),
+)
+c = consumer_subject.c
+
+
+def given_again(group: str) -> ColumnElement[bool]:
+    """Subjects of whom a group was told that they are not, or no longer, to be forgotten."""
+    return and_(c.consumer_group == group, ~c.erase)
+
+
+def no_extract(group: str) -> ColumnElement[bool]:
+    """Subjects of whom a group was told that nothing goes into an extract."""
+    return and_(c.consumer_group == group, c.research)
+
+
+class FoundSubject(NamedTuple):
+    """A subject event and the Kafka record that brought it."""
+
+    event: SubjectEvent
+    epoch: int
+    source: Any
+
+
+def read_subject(record: Any) -> FoundSubject | LetterReason:
+    """A Kafka record of the subject topic, or why it is none."""
+    try:
+        refuse_repeated(record.headers)
+        headers: dict[str, bytes] = dict(record.headers)
+        told, site = headers[TYPE], site_of(headers[SOURCE])
+        epoch, sequence = event_version(headers[SEQUENCE])
+        check_form(headers)
+        event = SubjectEvent.model_validate_json(record.value or b"")
+    except KeyError:
+        return LetterReason.MISSING_HEADER
+    except UnusableError as exc:
+        return exc.reason
+    except ValidationError:
+        return LetterReason.INVALID_RECORD
+    except (ValueError, TypeError, AttributeError):
+        return LetterReason.INVALID_HEADER
+    if not told.endswith(f".v{CONTRACT_MAJOR}".encode()):
+        return LetterReason.UNKNOWN_VERSION
+    agree = (
+        record.key == event.subject.encode()
+        and headers.get(Header.SUBJECT) == record.key
+        and (event.site, event.sequence) == (site, sequence)
+        and told.endswith(f".subject.{event.event}.v{CONTRACT_MAJOR}".encode())
+        and headers.get(ID)
+    )
+    return FoundSubject(event, epoch, record) if agree else LetterReason.CONTRADICTION
+
+
+class Subjects:
+    """A group's. What is given a connection belongs to the caller's transaction."""
+
+    def __init__(self, group: str, erase: Erase | None = None) -> None:
+        self._group, self._erase = group, erase
+        self._mine = c.consumer_group == group
+
+    def take(self, connection: Connection, found: Sequence[FoundSubject]) -> int:
+        """What is newer than what was known of its subject; returns how many subjects were erased."""
+        known = self._versions(connection, {each.event.subject for each in found})
+        latest: dict[str, FoundSubject] = {}
+        for each in found:
+            last, version = latest.get(each.event.subject), (each.epoch, each.event.sequence)
+            before = (last.epoch, last.event.sequence) if last else known.get(each.event.subject, (0, 0))
+            if version > before:
+                latest[each.event.subject] = each
+        gone = sorted(subject for subject, each in latest.items() if each.event.erase)
+        rows = {subject: self._erase(connection, [subject]) if self._erase else 0 for subject in gone}
+        if latest:
+            this = and_(self._mine, c.subject.in_(sorted(latest)))
+            connection.execute(delete(consumer_subject).where(this))
+            connection.execute(insert(consumer_subject), [self._row(each, rows) for each in latest.values()])
+        return len(gone)
+
+    def open_to(self, connection: Connection, events: Sequence[Received]) -> list[Received]:
+        """The events without what is said of subjects who are forgotten. That a record of theirs is withdrawn may be said."""
+        forgotten = and_(self._mine, c.erase)
+        if connection.execute(select(c.subject).where(forgotten).limit(1)).first() is None:
+            return list(events)
+        gone = set[str]()
+        for some in _portions({event.subject for event in events}):
+            gone.update(connection.scalars(select(c.subject).where(forgotten, c.subject.in_(some))))
+        return [event for event in events if event.value is None or event.subject not in gone]
+
+    def adopt(self, connection: Connection, group: str) -> None:
+        """What another group of this database knows."""
+        rest = [column for column in consumer_subject.c if column.name != "consumer_group"]
+        rows = connection.execute(select(*rest).where(c.consumer_group == group)).mappings().all()
+        if rows:
+            connection.execute(insert(consumer_subject), [{**row, "consumer_group": self._group} for row in rows])
+
+    def unreported(self, connection: Connection) -> list[ErasureReport]:
+        """What was done and nobody was told of."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        rows = connection.execute(select(consumer_subject).where(self._mine, c.unreported).limit(LOOKUP))
+        return [
+            ErasureReport(
+                group=self._group,
+                site=row.site,
+                subject=row.subject,
+                epoch=row.epoch,
+                sequence=row.sequence,
+                erased=self._erase is not None,
+                rows=row.rows,
+                at=now,
+            )
+            for row in rows
+        ]
+
+    def reported(self, connection: Connection, reports: Iterable[ErasureReport]) -> None:
+        """The broker has these."""
+        for each in reports:
+            this = and_(c.subject == each.subject, c.epoch == each.epoch, c.sequence == each.sequence)
+            connection.execute(update(consumer_subject).where(self._mine, this).values(unreported=False))
+
+    def _row(self, found: FoundSubject, rows: dict[str, int]) -> dict[str, Any]:
+        event = found.event
+        return {
+            "consumer_group": self._group,
+            "subject": event.subject,
+            "site": event.site,
+            "epoch": found.epoch,
+            "sequence": event.sequence,
+            "qi": "qi" in event.withdrawn,
+            "research": bool(event.withdrawn),
+            "erase": event.erase,
+            "superseded_by": event.superseded_by,
+            "rows": rows.get(event.subject, 0),
+            "unreported": event.erase,
+        }
+
+    def _versions(self, connection: Connection, subjects: Collection[str]) -> dict[str, tuple[int, int]]:
+        found: dict[str, tuple[int, int]] = {}
+        for some in _portions(subjects):
+            rows = connection.execute(select(c.subject, c.epoch, c.sequence).where(self._mine, c.subject.in_(some)))
+            found.update((subject, (epoch, sequence)) for subject, epoch, sequence in rows)
+        return found
+
+
+class Reports:
+    """Tells the sites what became of erasures: sent after it is kept, and again after a crash, under the same id."""
+
+    def __init__(self, settings: KafkaSettings, network: str, engine: Engine, subjects: Subjects) -> None:
+        self._settings, self._network, self._engine, self.subjects = settings, network, engine, subjects
+
+    def send(self) -> int:
+        """All that nobody was told of; returns how many."""
+        with self._engine.connect() as connection:
+            reports = self.subjects.unreported(connection)
+        if not reports:
+            return 0
+        topic = erasure_topic(self._network)
+        if not partitions_of(self._settings, topic):
+            raise OperatorError(
+                f"there is no topic {topic}: nobody is told that subjects were erased", "`mainstem topics create`."
+            )
+        with kafka_errors(self._settings):
+            producer = KafkaProducer(
+                **self._settings.client_options(), acks="all", allow_auto_create_topics=False, metrics_enabled=False
+            )
+            settle(producer)
+            try:
+                sent = [producer.send(topic, **_as_sent(self._network, each)) for each in reports]
+                for future in sent:
+                    future.get(timeout=40)
+            finally:
+                producer.close(timeout=5)
+        with self._engine.begin() as connection:
+            self.subjects.reported(connection, reports)
+        return len(reports)
+
+
+NAMESPACE = uuid5(NAMESPACE_URL, "urn:mainstem:erasure")
+"""`ce_id` of a report = uuid5 of this and `group/subject/epoch.sequence`."""
+
+
+def _as_sent(network: str, report: ErasureReport) -> dict[str, Any]:
+    named = f"{report.group}/{report.subject}/{report.epoch}.{report.sequence}"
+    headers = {
+        Header.SPEC_VERSION: SPEC_VERSION,
+        Header.ID: str(uuid5(NAMESPACE, named)),
+        Header.SOURCE: f"/consumer/{report.group}",
+        Header.TYPE: erasure_type(network),
+        Header.TIME: report.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        Header.SUBJECT: report.subject,
+        Header.DATA_SCHEMA: data_schema("erasure"),
+        Header.CONTENT_TYPE: CONTENT_TYPE,
+    }
+    return {
+        "key": report.site.encode(),
+        "value": report.model_dump_json().encode(),
+        "headers": [(str(name), text.encode()) for name, text in headers.items()],
+    }
+
+
+def _portions(items: Iterable[str]) -> Iterable[list[str]]:
+    ordered = sorted(items)
+    return (ordered[start : start + 500] for start in range(0, len(ordered), 500))

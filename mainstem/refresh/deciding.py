@@ -1,0 +1,158 @@
+"""Consent decided by somebody: by a word, a list or FHIR Consents. Kept, the landing purged, the network told; and who has erased."""
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+from kafka import TopicPartition
+
+from connectors.formats.ndjson import read_batches
+from mainstem.config.site_mapper import site_mapper
+from mainstem.kafka.groups import readers_of
+from mainstem.kafka.reading import reading
+from mainstem.kafka.topics import group_in_kafka, partitions_of
+from mainstem.refresh.consents import purge
+from mainstem.refresh.door import BusyError, locked
+from mainstem.refresh.opening import Refresh
+from mainstem.state import Decision, Done
+from mainstem.state.consents import decisions_of
+from schemas.errors import OperatorError
+from schemas.events import outcome_topic
+from schemas.problems import Problem
+from schemas.subjects import SCOPES, ErasureReport, erasure_topic
+from transforms.privacy.pseudonyms import Pseudonyms
+
+log = structlog.get_logger()
+CONSENT = "Consent"
+COLUMNS = ("patient", "subject", "scope", "decision", "mode")
+WORDS = {"scope": SCOPES, "decision": ("withdraw", "give"), "mode": ("stop", "erase")}
+DEFAULTS = {"scope": "qi", "decision": "withdraw", "mode": "stop"}
+
+
+class Decided(NamedTuple):
+    """What became of decisions."""
+
+    done: Done
+    purged: bool
+    """Whether the landing holds nothing of whom is to be forgotten; else a load under way ends first."""
+    lines: int
+    """Landed lines that are gone."""
+
+
+def subject_of(refresh: Refresh, *, subject: str = "", patient: str = "") -> bytes:
+    """Whom a command means: by pseudonym, or by the EHR's id of the patient."""
+    if bool(subject) == bool(patient):
+        raise OperatorError("a subject or a patient is to be named", "Give --subject, or --patient; one of them.")
+    if patient:
+        return Pseudonyms(refresh.secrets(refresh.site.subject_key)).subject(patient)
+    return parsed(subject)
+
+
+def parsed(subject: str) -> bytes:
+    """A pseudonym's bytes. Raises OperatorError."""
+    try:
+        found = bytes.fromhex(subject.removeprefix("s-"))
+    except ValueError:
+        found = b""
+    if len(found) != 16:
+        raise OperatorError("a subject is s- and 32 hexadecimal digits", "Take it from an event: `mainstem tail`.")
+    return found
+
+
+def decide(refresh: Refresh, decisions: Sequence[Decision]) -> Decided:
+    """Keeps decisions, with all that follows at the site. Nothing is told yet: see `mainstem.refresh.telling`."""
+    site = refresh.site.site
+    done = refresh.store.consents.decide(site, decisions, refresh.clock())
+    log.info("consent decided", site=site, decisions=done.changed, records=done.records)
+    lines = 0
+    try:
+        with locked(refresh, "run"):
+            under_way = refresh.store.loads.open(site)
+            lines = purge(refresh, but=under_way.id if under_way else "")
+    except BusyError:
+        pass  # the load under way does it at its end
+    return Decided(done, not refresh.store.consents.unpurged(site), lines)
+
+
+def listed(refresh: Refresh, path: Path, at: datetime) -> list[Decision]:
+    """The decisions of a CSV file: `patient` or `subject`, and `scope`, `decision`, `mode` where they are not the usual ones."""
+    pseudonym = Pseudonyms(refresh.secrets(refresh.site.subject_key)).subject
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file, strict=True)
+            unknown = set(rows.fieldnames or ()) - set(COLUMNS)
+            if unknown or not {"patient", "subject"} & set(rows.fieldnames or ()):
+                raise OperatorError(
+                    f"{path.name}: the first line does not name the columns",
+                    f"Name patient or subject there, and of {', '.join(COLUMNS[2:])} those that are given; no others.",
+                )
+            return [_row(number, row, pseudonym, at) for number, row in enumerate(rows, 2)]
+    except (OSError, UnicodeDecodeError, csv.Error) as exc:
+        raise OperatorError(f"{path.name} cannot be read as CSV in UTF-8", "Look at the file.") from exc
+
+
+def _row(number: int, row: dict[str, str | None], pseudonym: Callable[[str], bytes], at: datetime) -> Decision:
+    given = {name: (value or "").strip() for name, value in row.items() if name is not None}
+    said = {name: given.get(name) or usual for name, usual in DEFAULTS.items()}
+    for name, words in WORDS.items():
+        if said[name] not in words:
+            raise OperatorError(
+                f"line {number}: {name} is none of {', '.join(words)}", "Correct the line; nothing was done."
+            )
+    patient, subject = given.get("patient", ""), given.get("subject", "")
+    if bool(patient) == bool(subject) or None in row:
+        raise OperatorError(f"line {number} names no patient, or not one alone", "Correct the line; nothing was done.")
+    who = pseudonym(patient) if patient else parsed(subject)
+    scope = next(each for each in SCOPES if each == said["scope"])
+    return Decision(who, scope, said["decision"] == "give", at, said["mode"] == "erase")
+
+
+class Heard(NamedTuple):
+    """What a file of FHIR Consents says."""
+
+    decisions: list[Decision]
+    read: int
+    refused: Counter[str]
+    """Resources that say nothing that binds, by reason code."""
+
+
+def heard(refresh: Refresh, path: Path, at: datetime, *, erase: bool) -> Heard:
+    """The decisions of Consents in NDJSON or a Bundle, as the site's mapping reads them; `erase`: what withdrawals mean."""
+    mapper = site_mapper(refresh.file, refresh.secrets, types=[CONSENT])
+    found = Heard([], 0, Counter())
+    read = 0
+    for _, lines in read_batches(path, cap=refresh.site.limits.line_bytes):
+        if isinstance(lines, Problem):
+            found.refused[lines.reason.value] += 1
+            read += 1
+            continue
+        read += len(lines)
+        outcomes = mapper.map_lines(lines)
+        for record in outcomes.records:
+            found.decisions.extend(each._replace(erase=erase and not each.permit) for each in decisions_of(record, at))
+        problems = (each.problem for each in outcomes.unusual.values())
+        found.refused.update(each.reason.value for each in problems if each is not None)
+    return found._replace(read=read)
+
+
+def reports(refresh: Refresh) -> Iterator[ErasureReport]:
+    """What consumers told of erasures at this site, in their order."""
+    settings, site = refresh.settings.kafka_settings(), refresh.site.site
+    topic = erasure_topic(refresh.settings.network)
+    if not partitions_of(settings, topic):
+        return
+    with reading(settings, TopicPartition(topic, 0)) as records:
+        for record in records:
+            if record.key == site.encode() and record.value:
+                yield ErasureReport.model_validate_json(record.value)
+
+
+def consumers(refresh: Refresh) -> list[str]:
+    """The groups that read the network's outcomes, as far as the cluster knows them."""
+    network = refresh.settings.network
+    found = readers_of(refresh.settings.kafka_settings(), outcome_topic(network))
+    return [name.removeprefix(group_in_kafka(network, "")) for name in found]

@@ -1,0 +1,161 @@
+"""Who withdrew and is to be forgotten: what the kit does about it, whatever comes late, again, or from a backup."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, text
+from streams import Latest, MemoryOutbox, Stream, name
+
+from mainstem.consumer import LetterReason
+from mainstem.consumer.subjects import read_subject
+from mainstem.consumer.testing import Message
+from mainstem.outbox import Told
+from schemas.events import Header
+from schemas.subjects import ErasureReport, SubjectEvent
+
+AT = datetime(2026, 3, 2, 5, tzinfo=UTC)
+CHILD = f"s-{name('subject', 0).hex()}"
+
+
+def said(sequence: int, **values: Any) -> SubjectEvent:
+    """How it stands with the child."""
+    given = {"event": "withdrawn", "subject": CHILD, "site": "north", "sequence": sequence, "at": AT}
+    return SubjectEvent.model_validate({**given, "withdrawn": ["qi", "research"], "erase": True, **values})
+
+
+def tell(outbox: MemoryOutbox, event: SubjectEvent) -> None:
+    """It waits to be published."""
+    value = event.model_dump_json().encode()
+    number = max((each.number for each in outbox.events), default=0) + 1
+    outbox.events.append(Told(number, "subject", f"{event.subject}/{event.sequence}", event.event, event.at, value))
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return create_engine(f"sqlite:///{tmp_path / 'mine.db'}")
+
+
+class Erasing:
+    """What `Latest` keeps, of one child in these tests, is deleted; how often is counted."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, connection: Connection, subjects: Sequence[str]) -> int:
+        self.asked += subjects
+        return connection.execute(text("delete from latest")).rowcount
+
+
+def kept(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(text("select count(*) from latest")).scalar_one())
+
+
+def reports(stream: Stream) -> list[ErasureReport]:
+    return [ErasureReport.model_validate_json(each.value) for each in stream.records("erasure.v1")]
+
+
+def test_the_forgotten_do_not_come_back_and_the_site_is_told(
+    stream: Stream, outbox: MemoryOutbox, observe: Callable[..., bytes], engine: Engine
+) -> None:
+    """Not by what is late, not by a rebuild from the start, not by a backup of the site; only by the site's word."""
+    handler, erase = Latest(engine), Erasing()
+    observe(outbox, 1)
+    stream.publish(outbox)
+    with stream.consumer(engine, handler, erase=erase, clear=lambda db: db.execute(text("delete from latest"))) as us:
+        us.run_until_caught_up()
+        assert kept(engine) == 1
+        tell(outbox, said(1))
+        stream.publish(outbox)
+        us.run_until_caught_up()
+        assert (kept(engine), erase.asked) == (0, [CHILD])
+        assert [(each.group, each.subject, each.erased, each.rows) for each in reports(stream)] == [
+            ("test", CHILD, True, 1)
+        ]
+
+        observe(outbox, 1, "8.2")
+        observe(outbox, 2)
+        stream.publish(outbox)
+        us.run_until_caught_up()
+        assert kept(engine) == 0
+        outbox.epoch = 2
+        observe(outbox, 3)
+        stream.publish(outbox)
+        us.rebuild()
+        us.run_until_caught_up()
+        assert (kept(engine), erase.asked, len(reports(stream))) == (0, [CHILD], 1)
+
+        tell(outbox, said(2, event="given", withdrawn=[], erase=False))
+        observe(outbox, 1, "9.3")
+        stream.publish(outbox)
+        us.run_until_caught_up()
+        assert kept(engine) == 1
+
+
+def test_who_has_no_way_to_erase_says_so(
+    stream: Stream, outbox: MemoryOutbox, observe: Callable[..., bytes], engine: Engine
+) -> None:
+    """The withdrawals of the records are handed over all the same; a new group that begins later is told as well."""
+    observe(outbox, 1)
+    stream.publish(outbox)
+    handler = Latest(engine)
+    with stream.consumer(engine, handler) as us:
+        us.run_until_caught_up()
+        tell(outbox, said(1))
+        observe(outbox, 1, None)
+        stream.publish(outbox)
+        us.run_until_caught_up()
+    assert kept(engine) == 0
+    assert [each.erased for each in reports(stream)] == [False]
+    with stream.consumer(engine, handler, group="later", start=datetime.now(UTC), erase=Erasing()) as later:
+        later.run_until_caught_up()
+    assert [(each.group, each.erased) for each in reports(stream)] == [("test", False), ("later", True)]
+
+
+def message(event: SubjectEvent, **changed: Any) -> Message:
+    """The event as a site sends it, but for what is changed: headers by their name, `key`, `value`."""
+    headers = {
+        Header.SPEC_VERSION: "1.0",
+        Header.ID: "3b958ce3-ad02-5106-b70b-b15bd9e8ef6e",
+        Header.SOURCE: f"/site/{event.site}",
+        Header.TYPE: f"lhn.subject.{event.event}.v1",
+        Header.TIME: "2026-03-02T05:00:00Z",
+        Header.SUBJECT: event.subject,
+        Header.DATA_SCHEMA: "/schemas/subject.v1.json",
+        Header.SEQUENCE: f"1.{event.sequence}",
+        Header.CONTENT_TYPE: "application/json",
+    } | {Header(each): value for each, value in changed.items() if each not in ("key", "value")}
+    sent = [(str(each), value.encode()) for each, value in headers.items() if value is not None]
+    value = changed.get("value", event.model_dump_json().encode())
+    return Message(changed.get("key", event.subject.encode()), value, sent, "lhn.subject.v1")
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"ce_sequence": None}, LetterReason.MISSING_HEADER),
+        ({"ce_type": None}, LetterReason.MISSING_HEADER),
+        ({"ce_source": "north"}, LetterReason.INVALID_HEADER),
+        ({"ce_sequence": "1"}, LetterReason.INVALID_HEADER),
+        ({"ce_sequence": f"1.{2**64}"}, LetterReason.INVALID_HEADER),
+        ({"ce_type": "lhn.subject.withdrawn.v2"}, LetterReason.UNKNOWN_VERSION),
+        ({"ce_type": "lhn.subject.given.v1"}, LetterReason.CONTRADICTION),
+        ({"ce_source": "/site/south"}, LetterReason.CONTRADICTION),
+        ({"ce_sequence": "1.9"}, LetterReason.CONTRADICTION),
+        ({"key": f"s-{'0' * 32}".encode()}, LetterReason.CONTRADICTION),
+        ({"ce_subject": f"s-{'0' * 32}"}, LetterReason.CONTRADICTION),
+        ({"key": None}, LetterReason.CONTRADICTION),
+        ({"value": None}, LetterReason.INVALID_RECORD),
+        ({"value": b"{"}, LetterReason.INVALID_RECORD),
+        ({"value": json.dumps({"event": "exploded"}).encode()}, LetterReason.INVALID_RECORD),
+    ],
+    ids=str,
+)
+def test_what_is_no_subject_event_forgets_nobody(changed: dict[str, Any], reason: LetterReason) -> None:
+    """Headers, key and value speak of the same subject, site and change, or it is a dead letter."""
+    assert read_subject(message(said(3))).event == said(3)  # type: ignore[union-attr]
+    assert read_subject(message(said(3), **changed)) is reason

@@ -1,0 +1,314 @@
+"""The published measures from QI-Core resources on: what a branch of theirs asks for must come through our own mapping."""
+
+from collections.abc import Mapping
+from datetime import date
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from persons import value_sets
+
+from mainstem.commands.map.files import map_paths
+from services.measures.compile.memory import InMemory, Period
+from services.measures.compile.people import Person
+from services.measures.language.codes import SNOMED, Code, ValueSet
+from services.measures.official import cms2, cms122, cms155, cms159, cms165, definition
+from services.measures.official import common as c
+from services.measures.official.cms2 import ADULTS
+from services.measures.valuesets import Expanded, ValueSets
+from transforms.codes.forms import snomed_fault
+
+OUT, IN, EXCLUDED, MET, EXCEPTED = "out", "in", "excluded", "met", "excepted"
+HL7 = "http://terminology.hl7.org/CodeSystem"
+NOT_DONE = "http://hl7.org/fhir/us/qicore/StructureDefinition/qicore-notDoneReason"
+DO_NOT = "http://hl7.org/fhir/us/qicore/StructureDefinition/qicore-doNotPerform"
+_numbers, _given = count(1), count(7001)
+_codes: dict[str, str] = {}
+
+
+def code_of(oid: str) -> str:
+    """An SCTID that stands for all of a value set."""
+    if oid not in _codes:
+        stem = f"{next(_given)}00"
+        _codes[oid] = next(f"{stem}{digit}" for digit in range(10) if snomed_fault(f"{stem}{digit}") is None)
+    return _codes[oid]
+
+
+def concept(*codes: Code | ValueSet) -> dict[str, Any]:
+    return {
+        "coding": [
+            {"system": each.system, "code": each.code}
+            if isinstance(each, Code)
+            else {"system": SNOMED, "code": code_of(each.oid)}
+            for each in codes
+        ]
+    }
+
+
+def word(system: str, code: str) -> dict[str, Any]:
+    return {"coding": [{"system": f"{HL7}/{system}", "code": code}]}
+
+
+def resource(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given as None is left out."""
+    own = {"resourceType": kind, "id": f"x-{next(_numbers)}", "subject": {"reference": "Patient/p"}}
+    return own | {name: value for name, value in given.items() if value is not None}
+
+
+def patient(born: str, **given: Any) -> dict[str, Any]:
+    return {"resourceType": "Patient", "id": "p", "birthDate": born, **given}
+
+
+def seen(kind: Code | ValueSet, day: str, **given: Any) -> dict[str, Any]:
+    """From ten to eleven."""
+    period = {"start": f"{day}T10:00:00.000Z", "end": f"{day}T11:00:00.000Z"}
+    own = {"status": "finished", "class": {"system": f"{HL7}/v3-ActCode", "code": "AMB"}, "type": [concept(kind)]}
+    return resource("Encounter", own | {"period": period} | given)
+
+
+def told(
+    code: Code | ValueSet, at: str | None, *answers: Code | ValueSet, category: str = "survey", **given: Any
+) -> dict[str, Any]:
+    own = {"status": "final", "category": [word("observation-category", category)], "code": concept(code)}
+    answer = concept(*answers) if answers else None
+    return resource("Observation", own | {"effectiveDateTime": at, "valueCodeableConcept": answer} | given)
+
+
+def percent(code: Code | ValueSet, at: str, value: float, **given: Any) -> dict[str, Any]:
+    amount = {"value": value, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"}
+    return told(code, at, category="laboratory", valueQuantity=amount, **given)
+
+
+def problem(code: Code | ValueSet, since: str | None, **given: Any) -> dict[str, Any]:
+    own = {"clinicalStatus": word("condition-clinical", "active"), "code": concept(code), "onsetDateTime": since}
+    sure = {"verificationStatus": word("condition-ver-status", "confirmed")}
+    return resource("Condition", own | sure | {"category": [word("condition-category", "problem-list-item")]} | given)
+
+
+def ordered(kind: str, code: Code | ValueSet, at: str, **given: Any) -> dict[str, Any]:
+    place = {"MedicationRequest": "medicationCodeableConcept", "DeviceRequest": "codeCodeableConcept"}.get(kind, "code")
+    return resource(kind, {"status": "active", "intent": "order", place: concept(code), "authoredOn": at} | given)
+
+
+def done(code: Code | ValueSet, at: str, **given: Any) -> dict[str, Any]:
+    return resource("Procedure", {"status": "completed", "code": concept(code), "performedDateTime": at} | given)
+
+
+def outcomes(measure: str, year: int, resources: list[dict[str, Any]], folder: Path) -> list[str]:
+    """The last population the person gets to, of each rate."""
+    declared = definition(measure, year)
+    named = value_sets(declared).by_url.values()
+    sets = {each.oid: Expanded(each.oid, "1", "", frozenset({(SNOMED, code_of(each.oid))})) for each in named}
+    lines, out = folder / "bundle.ndjson", folder / "records.ndjson"
+    lines.write_bytes(b"".join(orjson.dumps(each) + b"\n" for each in resources))
+    with out.open("wb") as file:
+        map_paths([lines], None, out=file)
+    person = Person(orjson.loads(line)["record"] for line in out.read_bytes().splitlines())
+    evaluator = InMemory(Period(date(year, 1, 1), date(year, 12, 31)), ValueSets(folder, sets))
+    names = {"denominator-exception": EXCEPTED, "numerator": MET, "denominator-exclusion": EXCLUDED, "denominator": IN}
+    return [
+        next(
+            (
+                said
+                for code, said in names.items()
+                if code in members and evaluator.of_person(members[code])(person) is True
+            ),
+            OUT,
+        )
+        for members in (group.members() for group in declared.groups)
+    ]
+
+
+ADULT = patient("1970-06-15")
+SEEN = seen(cms2.KINDS[0], "2026-03-15")
+POSITIVE = told(ADULTS.screening, "2026-03-15T10:00:00.000Z", cms2.POSITIVE)
+THIRTY_DAYS = {"value": 30, "unit": "d", "system": "http://unitsofmeasure.org", "code": "d"}
+
+
+def cancelled(issued: str, *reasons: Code | ValueSet) -> dict[str, Any]:
+    why = [{"url": NOT_DONE, "valueCodeableConcept": concept(each)} for each in reasons]
+    return told(ADULTS.screening, None, status="cancelled", issued=issued, extension=why or None)
+
+
+@pytest.mark.parametrize(
+    ("resources", "outcome"),
+    [
+        pytest.param([cancelled("2026-03-15T10:30:00.000Z", cms2.DECLINED)], EXCEPTED, id="declined"),
+        pytest.param([cancelled("2026-03-15T09:30:00.000Z", cms2.DECLINED)], EXCEPTED, id="declined earlier that day"),
+        pytest.param([cancelled("2026-03-16T10:30:00.000Z", cms2.DECLINED)], IN, id="declined the day after"),
+        pytest.param([cancelled("2026-03-15T10:30:00.000Z", cms2.MEDICAL_REASON)], EXCEPTED, id="for a medical reason"),
+        pytest.param([cancelled("2026-03-15T10:30:00.000Z")], IN, id="cancelled for no reason"),
+        pytest.param([told(ADULTS.screening, "2026-03-15", cms2.NEGATIVE, status="corrected")], MET, id="corrected"),
+        pytest.param([told(ADULTS.screening, "2026-03-15", cms2.NEGATIVE, status="amended")], IN, id="amended"),
+        pytest.param(
+            [
+                POSITIVE,
+                ordered(
+                    "MedicationRequest",
+                    ADULTS.drugs,
+                    "2026-03-15T10:30:00.000Z",
+                    dispenseRequest={"expectedSupplyDuration": THIRTY_DAYS},
+                ),
+            ],
+            MET,
+            id="drugs for thirty days",
+        ),
+        pytest.param(
+            [
+                POSITIVE,
+                ordered(
+                    "MedicationRequest",
+                    ADULTS.drugs,
+                    "2026-03-15T10:30:00.000Z",
+                    dosageInstruction=[
+                        {"timing": {"repeat": {"boundsPeriod": {"start": "2026-03-10", "end": "2026-04-15"}}}}
+                    ],
+                ),
+            ],
+            MET,
+            id="drugs, by the bounds of their dosage",
+        ),
+        pytest.param(
+            [POSITIVE, ordered("MedicationRequest", ADULTS.drugs, "2026-03-15", doNotPerform=True)],
+            IN,
+            id="drugs, not to be given",
+        ),
+        pytest.param(
+            [POSITIVE, ordered("ServiceRequest", ADULTS.referral, "2026-03-15", intent="plan")],
+            MET,
+            id="referral planned",
+        ),
+        pytest.param(
+            [
+                POSITIVE,
+                done(
+                    ADULTS.follow_up,
+                    "",
+                    performedDateTime=None,
+                    performedPeriod={"start": "2026-03-15T10:30:00Z", "end": "2026-03-15T12:00:00Z"},
+                ),
+            ],
+            MET,
+            id="followed up from within the visit on",
+        ),
+        pytest.param([problem(cms2.BIPOLAR, None)], EXCLUDED, id="bipolar, nobody knows since when"),
+        pytest.param(
+            [problem(cms2.BIPOLAR, "2020", category=[word("condition-category", "encounter-diagnosis")])],
+            IN,
+            id="bipolar at a visit",
+        ),
+    ],
+)
+def test_depression_screening(resources: list[dict[str, Any]], outcome: str, tmp_path: Path) -> None:
+    assert outcomes("CMS2", 2026, [ADULT, SEEN, *resources], tmp_path) == [outcome]
+
+
+DEPRESSED = problem(cms159.DEPRESSION[0], "2020-01-01")
+CONTACT, HIGH = seen(cms159.CONTACT, "2025-02-10"), told(cms159.PHQ9, "2025-02-10T10:30:00.000Z", valueInteger=15)
+
+
+@pytest.mark.parametrize(
+    ("resources", "outcome"),
+    [
+        pytest.param([], IN, id="not asked again"),
+        pytest.param([told(cms159.PHQ9, "2026-02-10", valueInteger=4)], MET, id="remission"),
+        pytest.param([told(cms159.PHQ9, "2026-02-10", valueInteger=4, status="preliminary")], IN, id="preliminary"),
+        pytest.param([seen(c.HOSPICE_VISIT, "2025-05-10", status="planned")], EXCLUDED, id="hospice visit planned"),
+        pytest.param([seen(c.HOSPICE_VISIT, "2025-05-10", status="cancelled")], IN, id="hospice visit cancelled"),
+        pytest.param([told(c.HOSPICE_ASKED, "2025-05-10", c.YES)], EXCLUDED, id="said to be in hospice"),
+        pytest.param(
+            [ordered("ServiceRequest", c.HOSPICE_CARE, "2025-05-10", intent="reflex-order")],
+            EXCLUDED,
+            id="hospice ordered",
+        ),
+        pytest.param([done(c.HOSPICE_CARE, "2025-05-10", status="preparation")], EXCLUDED, id="hospice prepared"),
+        pytest.param([done(c.HOSPICE_CARE, "2025-05-10", status="unknown")], IN, id="hospice, status unknown"),
+        pytest.param([problem(c.PALLIATIVE_DIAGNOSIS, "2025-05-10")], EXCLUDED, id="palliative diagnosis"),
+        pytest.param([done(c.PALLIATIVE_CARE, "2025-05-10")], EXCLUDED, id="palliative care"),
+        pytest.param([problem(cms159.OTHER_DISORDERS[3], "2026-04-11")], EXCLUDED, id="developmental disorder"),
+        pytest.param([problem(cms159.OTHER_DISORDERS[3], "2026-04-12")], IN, id="developmental disorder, later"),
+    ],
+)
+def test_depression_remission(resources: list[dict[str, Any]], outcome: str, tmp_path: Path) -> None:
+    assert outcomes("CMS159", 2026, [ADULT, DEPRESSED, CONTACT, HIGH, *resources], tmp_path) == [outcome]
+
+
+OLD = patient("1955-01-01")
+OFFICE, HYPERTENSIVE = seen(c.OFFICE, "2026-03-01"), problem(cms165.HYPERTENSION, "2020-01-01")
+FRAIL = ordered("DeviceRequest", c.FRAILTY_DEVICE, "2026-03-01T10:00:00.000Z")
+
+
+def dementia(at: str, **given: Any) -> dict[str, Any]:
+    return ordered(
+        "MedicationRequest", c.DEMENTIA_DRUGS, at, dispenseRequest={"expectedSupplyDuration": THIRTY_DAYS} | given
+    )
+
+
+@pytest.mark.parametrize(
+    ("resources", "outcome"),
+    [
+        pytest.param([FRAIL, problem(c.ADVANCED_ILLNESS, "2025-06-01")], EXCLUDED, id="frail and ill"),
+        pytest.param([FRAIL, problem(c.ADVANCED_ILLNESS, "2024-12-31")], IN, id="ill since longer"),
+        pytest.param([FRAIL, dementia("2024-11-05")], IN, id="drugs that ended before"),
+        pytest.param(
+            [FRAIL, dementia("2024-11-05", numberOfRepeatsAllowed=2)], EXCLUDED, id="drugs that were refilled"
+        ),
+        pytest.param(
+            [
+                FRAIL | {"modifierExtension": [{"url": DO_NOT, "valueBoolean": True}]},
+                problem(c.ADVANCED_ILLNESS, "2025-06-01"),
+            ],
+            IN,
+            id="a device that is not to be given",
+        ),
+        pytest.param([told(c.HOUSING_ASKED, "2025-03-01", c.NURSING_HOME)], EXCLUDED, id="in a nursing home"),
+        pytest.param(
+            [told(c.HOUSING_ASKED, "2025-03-01", c.NURSING_HOME), told(c.HOUSING_ASKED, "2026-03-01", c.YES)],
+            IN,
+            id="not there now",
+        ),
+    ],
+)
+def test_frailty(resources: list[dict[str, Any]], outcome: str, tmp_path: Path) -> None:
+    assert outcomes("CMS165", 2026, [OLD, OFFICE, HYPERTENSIVE, *resources], tmp_path) == [outcome]
+
+
+DIABETIC = problem(cms122.DIABETES, "2015-01-01", category=[word("condition-category", "encounter-diagnosis")])
+
+
+@pytest.mark.parametrize(
+    ("resources", "outcome"),
+    [
+        pytest.param([percent(cms122.HBA1C, "2026-03-01", 9)], IN, id="nine"),
+        pytest.param([percent(cms122.GMI, "2026-03-01", 9.1)], MET, id="above"),
+        pytest.param([told(cms122.HBA1C, "2026-03-01", category="laboratory")], MET, id="without a result"),
+        pytest.param(
+            [percent(cms122.HBA1C, "2026-03-01", 8), told(cms122.HBA1C, "2026-03-01", category="laboratory")],
+            MET,
+            id="one of the day without a result",
+        ),
+        pytest.param(
+            [
+                percent(
+                    cms122.HBA1C,
+                    "",
+                    8,
+                    effectiveDateTime=None,
+                    effectivePeriod={"start": "2026-12-31", "end": "2027-01-01"},
+                )
+            ],
+            MET,
+            id="a test that ends a day late",
+        ),
+    ],
+)
+def test_glycemic_status(resources: list[dict[str, Any]], outcome: str, tmp_path: Path) -> None:
+    assert outcomes("CMS122", 2026, [ADULT, OFFICE, DIABETIC, *resources], tmp_path) == [outcome]
+
+
+def test_counselling_is_known_by_its_day(tmp_path: Path) -> None:
+    child = patient("2018-05-01")
+    counselled = done(cms155.NUTRITION, "2026-03-01")
+    assert outcomes("CMS155", 2026, [child, OFFICE, counselled], tmp_path) == [IN, MET, IN]
