@@ -58,6 +58,7 @@ def _list(router: APIRouter, site: PageSite) -> None:
         return site.render(
             "issues.html",
             request,
+            now=now,
             found=[(each, each.days(now)) for each in found if not each.merged_into],
             waiting=sum(each.open for each in found),
             heard=heard(everybodys, now),
@@ -101,6 +102,7 @@ def _one(router: APIRouter, site: PageSite) -> None:
         return site.render(
             "issue.html",
             request,
+            now=site.clock(),
             each=found,
             days=found.days(site.clock()),
             followers=follow,

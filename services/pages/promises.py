@@ -23,6 +23,6 @@ def routes(site: PageSite) -> APIRouter:
         """How the network stands by its people."""
         with site.registry() as connection:
             found = owed(connection, site.clock())
-        return site.render("accountability.html", request, owed=found, roles=ROLES)
+        return site.render("accountability.html", request, now=site.clock(), owed=found, roles=ROLES)
 
     return router
