@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -33,6 +34,8 @@ _NUMBERED = re.compile(r"(?!OperationOutcome)([A-Z]\w+)(-\w+)?-\d{4,}\.ndjson\.g
 """`Observation-0001`; also what came with another type (`Medication-MedicationRequest-0001`) or by reads."""
 TOGETHER_BYTES = 4 << 20
 """Small files held in memory before they are written together: to wait for the disk for each would take most of the time."""
+SETTLE_SECONDS = 0.2
+"""Pages that come within such a time wait for the disk together: less is lost by a crash than one slow page costs."""
 WAITING_BYTES = 64 << 20
 """Unusable lines held in memory before they are written: one may be as long as a line may be."""
 T = TypeVar("T", bound=msgspec.Struct)
@@ -136,7 +139,7 @@ class Landing:
             return msgspec.json.decode(path.read_bytes(), type=form) if path.exists() else None
         return None
 
-    def save_cursor(self, unit: str, cursor: msgspec.Struct) -> None:
+    def save_cursor(self, unit: str, cursor: msgspec.Struct | msgspec.Raw) -> None:
         """Replace the unit's cursor in one step; it is on the disk afterwards."""
         self.copy(self._cursor_path(unit), [msgspec.json.encode(cursor)])
 
@@ -149,11 +152,11 @@ class Landing:
         with _replacing(path) as file:
             return file.write(blocks)
 
-    def append(self, path: Path, at: int, blocks: Iterable[bytes]) -> int:
+    def append(self, path: Path, at: int, blocks: Iterable[bytes], *, settled: bool = True) -> int:
         """Add a gzip member at position `at`, cutting off what a crash left behind it; returns the new size."""
         with _File(path) as file:
             file.cut(at)
-            return file.write(compressed(blocks))
+            return file.write(compressed(blocks), settled=settled)
 
     def discard(self, paths: Iterable[Path]) -> None:
         """Remove files of a pull that has to begin again."""
@@ -167,6 +170,45 @@ class Landing:
 
     def _cursor_path(self, unit: str) -> Path:
         return self.folder / f"cursor-{unit}.json"
+
+
+class Growing:
+    """Files of one unit to which pages are added, with the cursor that counts them: both on the disk after `settle`, and while
+    pages come, every `SETTLE_SECONDS`. Pages that take longer to come are each there before the next is asked for.
+    """
+
+    def __init__(self, landing: Landing, unit: str) -> None:
+        self._landing, self._unit = landing, unit
+        self._written: set[Path] = set()
+        self._cursor: msgspec.Raw | None = None
+        self._settled_at = time.monotonic()
+
+    def append(self, path: Path, at: int, blocks: Iterable[bytes]) -> int:
+        """Add a gzip member at position `at`; returns the file's new size."""
+        self._written.add(path)
+        return self._landing.append(path, at, blocks, settled=False)
+
+    def discard(self, paths: Sequence[Path]) -> None:
+        """Remove files of a pull that has to begin again."""
+        self._landing.discard(paths)
+        self._written.difference_update(paths)
+
+    def save(self, cursor: msgspec.Struct) -> None:
+        """The cursor as it is now, for what has been added."""
+        self._cursor = msgspec.Raw(msgspec.json.encode(cursor))
+        if time.monotonic() - self._settled_at >= SETTLE_SECONDS:
+            self.settle()
+
+    def settle(self) -> None:
+        """What was added is on the disk, then the cursor as it was saved last: what was added since is not counted."""
+        if self._cursor is None:
+            return
+        for path in self._written:
+            with _File(path) as file:
+                file.settle()
+        self._landing.save_cursor(self._unit, self._cursor)
+        self._written.clear()
+        self._cursor, self._settled_at = None, time.monotonic()
 
 
 class InTurn:

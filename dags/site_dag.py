@@ -40,6 +40,7 @@ from schemas.sites import Site
 
 if TYPE_CHECKING:
     from mainstem.refresh import Refresh
+    from schemas.loads import LoadReport
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
@@ -281,9 +282,7 @@ def _tasks(file: Declared, dag_id: str) -> None:
     @task(outlets=[AssetAlias(dag_id)])
     def complete(load: str) -> dict[str, Any]:
         with _context(file) as (refresh, steps):
-            done = steps.complete(refresh, load)
-            if done.published:
-                _announce(refresh, dag_id, {"load": done.load, "status": done.status, "published": done.published})
+            done = _completed(refresh, steps, load, dag_id)
         return {"load": done.load, "status": done.status, "read": done.total.read, "published": done.published}
 
     @task(retries=0)
@@ -299,6 +298,14 @@ def _tasks(file: Declared, dag_id: str) -> None:
     checked >> load >> pulled >> mapped >> derived >> published >> completed
     # A teardown runs whatever happened, and the run's state is that of `complete`.
     [checked, load, pulled, mapped, derived, published, completed] >> report().as_teardown()
+
+
+def _completed(refresh: "Refresh", steps: Any, load: str, dag_id: str) -> "LoadReport":
+    done: LoadReport = steps.complete(refresh, load)
+    steps.succeeded(refresh, done)
+    if done.published:
+        _announce(refresh, dag_id, {"load": done.load, "status": done.status, "published": done.published})
+    return done
 
 
 def _announce(refresh: "Refresh", alias: str, told: dict[str, Any]) -> None:
@@ -319,7 +326,7 @@ def _context(file: Declared) -> Iterator[tuple["Refresh", Any]]:
     try:
         if file.fault is not None:
             raise file.fault
-        with _opened(file.path) as refresh:
+        with _opened(file.path) as refresh, steps.failing(refresh):
             yield refresh, steps
     except MainstemError as exc:
         _leave(FAILURE, [_where()], [exc])

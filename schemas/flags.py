@@ -69,6 +69,7 @@ FLAGS: dict[str, str] = {
     "ends-before-start": "An end is before its start, as far as both are known. Both stand.",
     "occurs-before-onset": "`last_occurrence_date` is before `onset_date`, as far as both are known. Both stand.",
     "active-and-abated": "The condition has an abatement, and a clinical status by which it goes on: active, recurrence, relapse. Both stand.",
+    "active-and-over": "An episode of care or the use of a device is active, and its period has an end that has passed. Both stand.",
     # -------------------------------------------------------------------- medicines
     "mixture-without-code": "The Medication that is named has no code that can be used, but ingredients that have: `code` and `codings` are "
     "left out, `ingredients` and `strengths` tell it.",

@@ -199,6 +199,7 @@ _WHO = {
     Reason.UNIT_MISMATCH: _SITE,
     Reason.UNIT_CONTRADICTED: _SITE,
     Reason.BAD_CODE: _SITE,
+    Reason.CONSENT_NOT_UNDERSTOOD: _SITE,
     Reason.INVALID_JSON: _IT,
     Reason.LINE_TOO_LONG: _IT,
     Reason.TRUNCATED_FILE: _IT,

@@ -281,6 +281,10 @@ class Site(_Section):
         description="The EHR writes dates as midnight of UTC (`2026-03-02T00:00:00Z`): they are read as dates.",
     )
     subject_key: SecretRef = Field(description="Key of the pseudonyms, ≥ 32 bytes; never leaves the site.")
+    linkage_secret: SecretRef | None = Field(
+        default=None,
+        description="Secret that the sites of a network share, ≥ 32 bytes, for `mainstem subjects tokens`; without it none are made.",
+    )
     road: Road = Field(default="auto", description="How to read: search, bulk, files; auto asks the server.")
     types: list[str] = Field(
         default_factory=lambda: list(MAPPED_TYPES), min_length=1, description="FHIR resource types to read."

@@ -24,6 +24,7 @@ pytest_plugins = [
     "known_network",
     "networks",
     "registries",
+    "screens",
     "sources",
     "streams",
 ]

@@ -6,6 +6,7 @@ import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import httpx2
@@ -17,6 +18,14 @@ from schemas.sites import Auth, Fhir
 
 _OUT_OF_DATE, _OTHER_NAME = {9, 10}, {62, 64}
 """OpenSSL's X509_V_ERR_*: not yet valid, has expired; host name, IP address mismatch."""
+_NOT_TLS = {
+    "WRONG_VERSION_NUMBER",
+    "HTTP_REQUEST",
+    "UNKNOWN_PROTOCOL",
+    "RECORD_LAYER_FAILURE",
+    "PACKET_LENGTH_TOO_LONG",
+}
+"""OpenSSL's reasons for an answer that is no TLS."""
 _ALERTS = {
     "CERTIFICATE_REQUIRED": "wants a client certificate",
     "BAD_CERTIFICATE": "does not take the client certificate",
@@ -78,6 +87,10 @@ def _proxy(fhir: Fhir, secrets: Callable[[str], bytes]) -> httpx2.Proxy | None:
 
 def _context(fhir: Fhir, folder: Path, secrets: Callable[[str], bytes]) -> ssl.SSLContext:
     """The system's authorities; a hospital's own is often not among them, and named by `ca_file`."""
+    if _never_by_tls(fhir):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody
+    if fhir.ca_file is None and fhir.auth.client_certificate is None:
+        return _usual(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     context = httpx2.create_ssl_context()
     if fhir.ca_file is not None:
         try:
@@ -89,6 +102,20 @@ def _context(fhir: Fhir, folder: Path, secrets: Callable[[str], bytes]) -> ssl.S
     if fhir.auth.client_certificate is not None:
         _show(context, fhir.auth, secrets)
     return context
+
+
+def _never_by_tls(fhir: Fhir) -> bool:
+    """Whether all that is asked stands on this machine, and in the clear."""
+    named = [str(fhir.base_url), *fhir.allowed_origins, *([str(fhir.auth.token_url)] if fhir.auth.token_url else [])]
+    in_clear = all(each.startswith("http://") and on_loopback(httpx2.URL(each).host) for each in named)
+    return in_clear and fhir.proxy is None and fhir.ca_file is None and fhir.auth.client_certificate is None
+
+
+@cache
+def _usual(_file: str | None, _folder: str | None) -> ssl.SSLContext:
+    """The authorities of the system, or those that the environment names, once a process: to read them takes longer than to
+    set up a connection."""
+    return httpx2.create_ssl_context()
 
 
 def _show(context: ssl.SSLContext, auth: Auth, secrets: Callable[[str], bytes]) -> None:
@@ -122,6 +149,11 @@ def refused_handshake(exc: ssl.SSLError, server: str) -> OperatorError | None:
     """What is wrong between two who would set up TLS: each has another remedy, and another person who can apply it."""
     if isinstance(exc, ssl.SSLCertVerificationError):
         return _bad_certificate(exc, server)
+    if exc.reason in _NOT_TLS:
+        return OperatorError(
+            f"{server} does not speak TLS: https is asked of a port that answers http",
+            "Give the https address in fhir.base_url; where the site has none, its IT sets one up.",
+        )
     said = next((said for name, said in _ALERTS.items() if name in (exc.reason or "")), None)
     if said is None:
         return None

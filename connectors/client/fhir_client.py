@@ -18,7 +18,7 @@ import stamina
 from connectors.client.auth import Clock, Secrets, auth_for
 from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, require_encoding
 from connectors.client.connections import open_connections, refused_handshake
-from connectors.client.limits import Notice, Patience, Quota, QuotaSpent, no_notice
+from connectors.client.limits import Notice, Patience, Quota, QuotaSpent, log_retry, no_notice
 from connectors.client.origins import Origins
 from connectors.formats.outcome import parameter_wanted, wants_parameter
 from connectors.formats.utf8 import BOM
@@ -32,23 +32,11 @@ from schemas.sites import Fhir
 # httpx2 logs every URL at INFO, and a paging link may name a patient.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 
-
-def _log_retry(details: stamina.instrumentation.RetryDetails) -> None:
-    """stamina's own line shows the error as Python writes it."""
-    import structlog
-
-    structlog.get_logger().info("asked again", cause=str(details.caused_by), after_seconds=round(details.wait_for, 1))
-
-
-stamina.instrumentation.set_on_retry_hooks([_log_retry])
+stamina.instrumentation.set_on_retry_hooks([log_retry])
 
 FHIR_JSON = "application/fhir+json"
 RETRY_SECONDS = 600.0
 ATTEMPTS, REDIRECTS = 5, 5
-NOT_TLS = frozenset(
-    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
-)
-"""OpenSSL's reasons for an answer that is no TLS."""
 PROXY_LOG_IN, NOT_IMPLEMENTED = 407, 501
 WANTING = frozenset({400, 412, 422})
 """Statuses by which servers refuse a search for what it does not say."""
@@ -404,11 +392,6 @@ class FhirClient:
         if any(isinstance(cause, socket.gaierror) for cause in causes):
             return TemporaryError(
                 f"the host name {url.host} cannot be resolved", "Check fhir.base_url and DNS or the VPN."
-            )
-        if any(isinstance(cause, ssl.SSLError) and cause.reason in NOT_TLS for cause in causes):
-            return OperatorError(
-                f"{server} does not speak TLS: https is asked of a port that answers http",
-                "Give the https address in fhir.base_url; where the site has none, its IT sets one up.",
             )
         for cause in causes:
             if isinstance(cause, ssl.SSLError) and (refused := refused_handshake(cause, server)) is not None:

@@ -19,6 +19,8 @@ lines kept aside        limits.quarantine_lines, limits.quarantine_bytes
 
 from collections.abc import Callable, Mapping
 
+from stamina.instrumentation import RetryDetails
+
 from connectors.vendors import Vendor
 from schemas.errors import TemporaryError
 from schemas.gaps import GapCause
@@ -71,6 +73,13 @@ class Quota:
                 "quota; or a cohort is read.",
                 who="EHR vendor",
             )
+
+
+def log_retry(details: RetryDetails) -> None:
+    """That something is asked again; stamina's own line shows the error as Python writes it."""
+    import structlog
+
+    structlog.get_logger().info("asked again", cause=str(details.caused_by), after_seconds=round(details.wait_for, 1))
 
 
 class Patience:

@@ -19,7 +19,7 @@ from connectors.completeness import (
 from connectors.fan_out import BOTH, CATEGORY, PATIENT, everybody, parts, wants, ways
 from connectors.formats.bundle import BUNDLE, Bundle, Page, lines, require_bundle
 from connectors.formats.outcome import ParameterWanted, parameter_wanted
-from connectors.landing import FILE_BYTES
+from connectors.landing import FILE_BYTES, Growing
 from connectors.outside.times import believed, newest, zulu
 from connectors.pulled import Pulled, need
 from connectors.searched import SearchCursor
@@ -77,6 +77,7 @@ class _TypeSearch:
         self.cursor = self.landing.cursor(self.type, SearchCursor) or SearchCursor(began=client.clock())
         self._take_way()
         self.messages_path = self.landing.path(f"OperationOutcome-{self.type}", 1)
+        self.kept = Growing(self.landing, self.type)
         self.seen: set[bytes] = set()
         self.ids = ids
         if self.cursor.pages and not self.cursor.done:
@@ -124,6 +125,12 @@ class _TypeSearch:
 
     def run(self) -> Pulled:
         """Every branch from where the cursor stands; what ended incomplete begins again."""
+        try:
+            return self._run()
+        finally:
+            self.kept.settle()
+
+    def _run(self) -> Pulled:
         if self.cursor.done and (self.cursor.missing or self.cursor.unproven or self.cursor.errors):
             self.begin_again()
         while not self.cursor.done:
@@ -136,7 +143,7 @@ class _TypeSearch:
             self.cursor.timeless = True
             self.begin_again()
             self._take_way()
-            return self.run()
+            return self._run()
         if self.windowed and self.cursor.resources and self.cursor.heeds is None:
             branches = self._timeless()
             self.cursor.heeds = honours_last_updated(self.client, self.type, branches[0])
@@ -154,14 +161,14 @@ class _TypeSearch:
         return sum(each or 0 for each in found) if None not in found and len(branches) <= COUNTED else None
 
     def begin_again(self) -> None:
-        """Forget what was read."""
-        self.landing.discard([self.landing.folder / name for name in self.cursor.files])
-        self.landing.discard([self.messages_path])
+        """Forget what was read; the cursor does before the files go that it counts."""
         old = self.cursor
         self.cursor = SearchCursor(began=old.began, way=old.way, singly=old.singly, timeless=old.timeless)
         self.seen.clear()
         self.ids.forget()
         self._save()
+        self.kept.settle()
+        self.kept.discard([*(self.landing.folder / name for name in old.files), self.messages_path])
 
     def _read_page(self) -> None:
         cursor = self.cursor
@@ -285,11 +292,11 @@ class _TypeSearch:
             if not cursor.files or cursor.size > FILE_BYTES:
                 cursor.files.append(self.landing.path(self.type, len(cursor.files) + 1).name)
                 cursor.size = 0
-            cursor.size = self.landing.append(
+            cursor.size = self.kept.append(
                 self.landing.folder / cursor.files[-1], cursor.size, lines(self.wanted.sifted(page.resources))
             )
         if page.messages:
-            cursor.messages_size = self.landing.append(self.messages_path, cursor.messages_size, lines(page.messages))
+            cursor.messages_size = self.kept.append(self.messages_path, cursor.messages_size, lines(page.messages))
 
     def _advance(self, page: Page) -> None:
         cursor, crawl = self.cursor, self.cursor.crawl
@@ -425,7 +432,7 @@ class _TypeSearch:
         self.cursor.done = self.cursor.branch >= len(self.branches)
 
     def _save(self) -> None:
-        self.landing.save_cursor(self.type, self.cursor)
+        self.kept.save(self.cursor)
 
     def _pulled(self) -> Pulled:
         cursor = self.cursor

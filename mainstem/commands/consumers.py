@@ -13,23 +13,30 @@ if TYPE_CHECKING:
 group = typer.Typer()
 
 
-@group.command()
+@group.command(
+    epilog="Examples: mainstem consumers; mainstem consumers --metrics > /var/lib/node_exporter/mainstem.prom"
+)
 def consumers(
     database: Annotated[
         str | None,
         typer.Option("--database", help="The consumers' database; the registry's if not given.", show_default=False),
     ] = None,
+    metrics: Annotated[bool, typer.Option("--metrics", help="As metrics for Prometheus's text collector.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """How far each consumer group is: lag, how fresh its tables are, the last event, dead letters that wait."""
+    """How far each consumer group is: lag, how fresh its tables are, the last event, dead letters that wait, its contract's version."""
     from mainstem.consumer.ledger import open_database
-    from mainstem.consumer.progress import standing
+    from mainstem.consumer.progress import as_metrics, standing
+    from schemas.events import CONTRACT_MAJOR
 
     with open_database(database or read_settings().registry_url, setting="--database") as engine:
         found = standing(engine)
     now = datetime.now(UTC)
     if as_json:
-        print_json([each._asdict() | {"fresh_seconds": _fresh(each, now)} for each in found])
+        more = {"contract": CONTRACT_MAJOR}
+        print_json([each._asdict() | {"fresh_seconds": _fresh(each, now)} | more for each in found])
+    elif metrics:
+        stdout().out(as_metrics(found, now), highlight=False, end="")
     elif not found:
         say("no consumer has run on this database yet")
     else:
@@ -37,8 +44,9 @@ def consumers(
 
 
 def _print(found: "list[Standing]", now: datetime) -> None:
+    from schemas.events import CONTRACT_MAJOR
 
-    names = ("group", "topic", "lag", "behind by", "last applied (UTC)", "last seen (UTC)", "dead letters")
+    names = ("group", "topic", "lag", "behind by", "last event (UTC)", "last seen (UTC)", "dead letters", "contract")
     table = plain_table(*names)
     for each in found:
         table.add_row(
@@ -49,6 +57,7 @@ def _print(found: "list[Standing]", now: datetime) -> None:
             "never" if each.last_applied is None else f"{each.last_applied:%Y-%m-%d %H:%M:%S}",
             f"{each.seen:%Y-%m-%d %H:%M:%S}",
             str(each.letters),
+            f"v{CONTRACT_MAJOR}",
         )
     stdout().print(table)
 

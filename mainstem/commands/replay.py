@@ -2,11 +2,12 @@
 
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, progress_bars, read_settings, say, site_path, tell
+from mainstem.commands.terminal import AsJson, print_json, progress_bars, read_settings, say, tell
 from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -49,13 +50,13 @@ def replay(
     from mainstem.mending.replay import replay as tell_again
 
     settings = read_settings()
-    with _state(settings.database_url) as state, progress_bars(quiet=as_json) as progress:
+    with opened_state(settings.database_url) as state, progress_bars(quiet=as_json) as progress:
         wanted = _wanted(types, subject, since)
         done = []
-        for name in _sites(state, site, all_sites):
-            counted = _counted(progress, name)
+        for name in sites_meant(state, site, all_sites):
+            count = counted(progress, name, "replay")
             done.append(
-                tell_again(state, settings, name, wanted, group=to_group, afresh=afresh, progress=counted, notice=tell)
+                tell_again(state, settings, name, wanted, group=to_group, afresh=afresh, progress=count, notice=tell)
             )
     if as_json:
         print_json([each._asdict() for each in done])
@@ -65,7 +66,8 @@ def replay(
 
 
 @contextmanager
-def _state(url: str) -> "Iterator[State]":
+def opened_state(url: str) -> "Iterator[State]":
+    """The state, for commands that need no site file."""
     from mainstem.state import State
 
     with closing(State.open(url)) as state:
@@ -73,7 +75,7 @@ def _state(url: str) -> "Iterator[State]":
         yield state
 
 
-def _sites(state: "State", site: str, all_sites: bool) -> list[str]:
+def sites_meant(state: "State", site: str, all_sites: bool) -> list[str]:
     """The sites that are meant, each known to the state."""
     from mainstem.config.site_files import read_site
 
@@ -82,8 +84,7 @@ def _sites(state: "State", site: str, all_sites: bool) -> list[str]:
         raise OperatorError("one site is named, or all are meant", "Name a site, or say --all-sites.")
     if all_sites:
         return known
-    path = site_path(site, read_settings())
-    name = read_site(path).site.site if path.is_file() else site
+    name = site if site in known or "." not in site else read_site(Path(site)).site.site
     if name not in known:
         raise OperatorError(f"the state knows no site {name}", f"It knows {', '.join(known) or 'none'}.")
     return [name]
@@ -103,13 +104,14 @@ def _wanted(types: list[str], subject: str, since: datetime | None) -> "Wanted":
     )
 
 
-def _counted(progress: "Progress", name: str) -> "Callable[[int], None]":
+def counted(progress: "Progress", name: str, step: str) -> "Callable[[int], None]":
+    """Adds up what is told, for a bar."""
     so_far = 0
 
     def count(events: int) -> None:
         nonlocal so_far
         so_far += events
-        progress("replay", name, so_far)
+        progress(step, name, so_far)
 
     return count
 

@@ -1,6 +1,8 @@
 """`mainstem subjects`: subjects that are another, such as merged patients."""
 
+from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -54,6 +56,39 @@ def alias(
         else:
             moved = aliases.add(name, subject_of(old), subject_of(surviving), why, now)
     say(f"{moved:,} records moved; next: mainstem publish {site}")
+
+
+@group.command(epilog="Example: mainstem subjects tokens sites/north.toml --csv north-tokens.csv")
+def tokens(
+    site: SitePath,
+    to: Annotated[Path, typer.Option("--csv", help="Write here: subject, rule, token.", show_default=False)],
+) -> None:
+    """Write tokens by which one person at two sites can be told to be one; only where the site names `linkage_secret`.
+
+    They are no records and stand in no event: the file goes to whoever compares those of all sites, apart from the stream.
+    """
+    import csv
+    import os
+
+    from mainstem.refresh import open_refresh
+    from mainstem.refresh.linkage import Token, linkage_tokens
+
+    count = Counter[str]()
+    with open_refresh(site, read_settings()) as refresh:
+        rows = linkage_tokens(refresh)
+        try:
+            descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError as exc:
+            raise OperatorError(f"{to}: there is such a file", "Give another name, or remove it.") from exc
+        except OSError as exc:
+            raise OperatorError(f"{to}: {exc.strerror}", "Name a file that can be written.") from exc
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(Token._fields)
+            for row in rows:
+                writer.writerow(row)
+                count[row.rule] += 1
+    say(f"wrote {to}: " + (", ".join(f"{number:,} by {rule}" for rule, number in sorted(count.items())) or "no tokens"))
 
 
 def subject_of(text: str) -> bytes:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 LABEL = 60
 """Characters of a bar's label."""
 _UTC = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
-UNCUT = 100_000
-"""Columns of a pipe."""
+UNCUT = 2_000
+"""Columns of a pipe: only what others wrote is longer, and goes on below."""
 
 
 def _named(site: Path) -> Path:
@@ -269,6 +269,17 @@ def progress_bars(*, quiet: bool) -> Iterator["Progress"]:
             bars.update(tasks[label], completed=count)
 
         yield show
+
+
+def write_file(path: Path, words: str) -> None:
+    """A page or a text, for its owner alone. Raises OperatorError where it cannot be written."""
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(words)
+    except OSError as exc:
+        raise OperatorError(f"{path}: cannot be written ({exc.strerror})", "Give another place.") from exc
+    say(f"wrote {path}", err=True)
 
 
 def reason_fix(reason: str) -> str:

@@ -65,15 +65,25 @@ def allow(
     results: Annotated[
         bool, typer.Option("--results", help="What `mainstem feedback pull` needs: it may read every site's counts.")
     ] = False,
+    keeper: Annotated[
+        bool,
+        typer.Option(
+            "--keeper", help="What `mainstem feedback run` needs: the consumer `feedback`, and to tell results."
+        ),
+    ] = False,
     group: Annotated[str, typer.Option(help="The consumer's group.")] = "registry",
 ) -> None:
-    """Give a principal the ACLs of a site's publisher, of a consumer, or of who fetches results: one principal a site, one a group."""
+    """Give a principal the ACLs of a site's publisher, of a consumer, or of who keeps or fetches results: one principal a site, one a group."""
     from mainstem.kafka.acls import allow
 
     current = read_settings()
-    if consumer and results:
-        raise OperatorError("--consumer and --results are asked for together", "Choose one; run it twice for both.")
-    role: Role = "consumer" if consumer else "results" if results else "publisher"
+    asked: dict[Role, bool] = {"consumer": consumer, "results": results, "keeper": keeper}
+    chosen = [name for name, wanted in asked.items() if wanted]
+    if len(chosen) > 1:
+        together = " and ".join(f"--{name}" for name in chosen)
+        raise OperatorError(f"{together} are asked for together", "Choose one; run it again for another.")
+    role: Role = chosen[0] if chosen else "publisher"
+    group = "feedback" if keeper else group
     for right in allow(current.kafka_settings(), current.network, principal, role, group=group):
         say(f"{principal} may {right}")
 

@@ -299,11 +299,14 @@ class Consumer:
         self._alone_since = self._alone_since or now
         if self._alone_since > 0 and now - self._alone_since > PATIENCE_SECONDS:
             self._alone_since = -1.0
-            log.info("waiting for the group", group=self._group, seconds=self._session_timeout)
-            self._notice(
-                f"group {self._group} gives us no partition yet: another member has them all, or one was killed and is given up after "
-                f"{self._session_timeout:.0f} s"
-            )
+            if client.group_metadata().generation_id > 0:
+                why = "another member has them all"
+            elif self._progress.seen_within(self._session_timeout + PATIENCE_SECONDS):
+                why = f"a member was killed, or is stuck, and is given up after {self._session_timeout:.0f} s"
+            else:
+                return  # the group's first member: brokers take their time
+            log.info("waiting for the group", group=self._group, seconds=self._session_timeout, why=why)
+            self._notice(f"group {self._group} gives us no partition yet: {why}")
 
     def _connected(self) -> tuple[KafkaConsumer, Places]:
         if self._client is None or self._places is None:

@@ -178,6 +178,14 @@ class Ledger:
         connection.exec_driver_sql(REMEMBER_SQLITE, rows)
 
 
+def handled_by(engine: Engine, record: bytes) -> dict[str, str]:
+    """`epoch.sequence` of the last change of a record that each group of a database handled."""
+    row = consumer_record.c
+    with engine.connect() as connection:
+        found = connection.execute(select(row.consumer_group, row.epoch, row.sequence).where(row.record == record))
+        return {group: f"{epoch}.{sequence}" for group, epoch, sequence in found}
+
+
 HANDLED_SQLITE = "select record, epoch, sequence from consumer_record where consumer_group = ? and record in "
 HANDLED_POSTGRESQL = text(
     "select record, epoch, sequence from consumer_record "

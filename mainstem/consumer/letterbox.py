@@ -85,6 +85,13 @@ class Noted(NamedTuple):
     """Where the letter lies in the group's topic; -1 where the broker did not say."""
 
 
+def letters_of(engine: Engine, record: bytes) -> dict[str, int]:
+    """How many letters of a record are not done with, by group."""
+    waiting = select(c.consumer_group, func.count()).where(c.record == record, c.state.in_(OPEN))
+    with engine.connect() as connection:
+        return dict(iter(connection.execute(waiting.group_by(c.consumer_group))))
+
+
 class Letterbox:
     """A group's letters. What is given a connection belongs to the caller's transaction."""
 

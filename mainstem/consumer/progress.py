@@ -109,6 +109,12 @@ class Progress:
             gone = [row.at_end for row in rows if TopicPartition(row.topic, row.partition) in wanted]
         return _moment(min(gone)) if gone else None
 
+    def seen_within(self, seconds: float) -> bool:
+        """Whether a member of the group said so shortly ago how far it is."""
+        with self._engine.connect() as connection:
+            last = connection.execute(select(func.max(c.seen)).where(c.consumer_group == self._group)).scalar()
+        return last is not None and self._now() - last <= seconds * 1000
+
     def reset(self, connection: Connection) -> None:
         """As if the group had never read."""
         connection.execute(delete(consumer_progress).where(c.consumer_group == self._group))
@@ -128,6 +134,31 @@ class Progress:
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
+
+
+METRICS: dict[str, tuple[str, Callable[[Standing, datetime], float]]] = {
+    "mainstem_consumer_lag": ("Offsets left to read.", lambda each, now: each.lag),
+    "mainstem_consumer_freshness_seconds": (
+        "How old what is in the tables may be.",
+        lambda each, now: each.freshness(now).total_seconds(),
+    ),
+    "mainstem_consumer_last_applied_timestamp_seconds": (
+        "When an event was handled last; 0: never.",
+        lambda each, now: each.last_applied.timestamp() if each.last_applied else 0,
+    ),
+    "mainstem_consumer_seen_timestamp_seconds": ("When it said so.", lambda each, now: each.seen.timestamp()),
+    "mainstem_consumer_dead_letters": ("Dead letters that are not done with.", lambda each, now: each.letters),
+}
+"""Name → meaning, value. Labels are group and topic: nothing of a patient."""
+
+
+def as_metrics(found: Sequence[Standing], now: datetime) -> str:
+    """In Prometheus's text format."""
+    lines = []
+    for name, (meaning, value) in METRICS.items():
+        lines += [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
+        lines += [f'{name}{{group="{each.group}",topic="{each.topic}"}} {value(each, now):.3f}' for each in found]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def standing(engine: Engine, group: str | None = None) -> list[Standing]:

@@ -1,7 +1,7 @@
 """Connections to either database, and the two ways to use one: reading, which waits for no writer, and writing."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -107,6 +107,11 @@ class Database:
             connection.begin()
         driver: Any = connection.connection.driver_connection
         return driver.cursor() if self.is_sqlite else driver.cursor(binary=True)
+
+    def is_held(self, rights: Iterable[str]) -> bool:
+        """Whether a process has any of these rights; nothing is taken or waited for."""
+        with translated(self.engine.url):
+            return self._rights.is_held(rights)
 
     @contextmanager
     def holding(self, right: str, doing: str) -> Iterator[None]:

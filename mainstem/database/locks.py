@@ -3,7 +3,8 @@
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -22,6 +23,9 @@ class Rights(Protocol):
     def hold(self, right: str, doing: str) -> AbstractContextManager[None]:
         """While the context lasts. Raises TemporaryError naming the holder when taken; `doing` says in the message what the
         holder is at (`publishing north`)."""
+
+    def is_held(self, rights: Iterable[str]) -> bool:
+        """Whether any of them is held by anybody."""
 
 
 def rights_of(engine: Engine) -> Rights:
@@ -45,15 +49,41 @@ class FileLocks:
     def hold(self, right: str, doing: str) -> Iterator[None]:
         """See Rights."""
         with open_lock(self._database.with_name(f"{self._database.name}.{right}.lock")) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not (_take(file) or _take_again(file)):
                 file.seek(0)
-                raise _taken(doing, file.read(200).strip()) from None
+                raise _taken(doing, file.read(200).strip())
             file.truncate(0)
             file.write(_me())
             file.flush()
             yield  # closing the file gives the lock back; the file stays: removing it would let two hold a lock each
+
+    def is_held(self, rights: Iterable[str]) -> bool:
+        """See Rights."""
+        return any(_is_locked(self._database.with_name(f"{self._database.name}.{right}.lock")) for right in rights)
+
+
+def _take(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _take_again(file: IO[str]) -> bool:
+    """Who only looked, as `is_held` does, is gone by now."""
+    time.sleep(0.05)
+    return _take(file)
+
+
+def _is_locked(path: Path) -> bool:
+    """Looked at by a shared lock, so that two who look do not take each other for the holder."""
+    with suppress(OSError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def open_lock(path: Path) -> IO[str]:
@@ -82,7 +112,7 @@ class Session:
     @contextmanager
     def hold(self, right: str, doing: str) -> Iterator[None]:
         """See Rights."""
-        key = int.from_bytes(blake2b(f"mainstem/{right}".encode(), digest_size=8).digest(), signed=True)
+        key = _key(right)
         with self._one_at_a_time:
             self._take(key, doing)
         try:
@@ -90,6 +120,12 @@ class Session:
         finally:
             with self._one_at_a_time:
                 self._give_back(key)
+
+    def is_held(self, rights: Iterable[str]) -> bool:
+        """See Rights."""
+        keys = [_key(right) for right in rights]
+        with self._engine.connect() as connection:
+            return bool(connection.execute(_ANY_HELD, {"keys": keys}).scalar_one())
 
     def _take(self, key: int, doing: str) -> None:
         if key in self._held:  # the server would give a session the same lock twice
@@ -127,8 +163,17 @@ class Session:
             connection.close()
 
 
+def _key(right: str) -> int:
+    return int.from_bytes(blake2b(f"mainstem/{right}".encode(), digest_size=8).digest(), signed=True)
+
+
 _NAME = text("SELECT set_config('application_name', :me, false)")
 _TRY = text("SELECT pg_try_advisory_lock(:key)")
+_ANY_HELD = text(
+    "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND ((classid::bigint << 32) | objid::bigint) = ANY(:keys))"
+)
 _UNLOCK = text("SELECT pg_advisory_unlock(:key)")
 _HOLDER = text(
     "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.granted"

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -73,6 +73,7 @@ def _run(quick: bool, state: Path, console: Console, parts: ExitStack, ports: Ma
     if quick:
         day_two(state=state, console=console)
         return
+    parts.enter_context(_service(demo, *keeper(datetime.now(UTC).date())))
     (state / "up").touch()
     console.print("\nNext, in another terminal: [bold]make demo-day-two[/]. Ctrl-C here ends it all.")
     while True:
@@ -124,6 +125,12 @@ def _listeners(demo: Demo) -> dict[str, tuple[str, ...]]:
         "registry": ("registry-api", "registry", "serve", "--port", str(demo.ports["registry"])),
         "page": ("feedback", "feedback", "--port", str(demo.ports["page"])),
     }
+
+
+def keeper(today: date) -> tuple[str, ...]:
+    """Who keeps the measures' results beside the registry and tells them to the hospitals: of the last months, for one machine."""
+    since = today.replace(day=1) - timedelta(days=59)
+    return ("results", "feedback", "run", "--since", f"{since:%Y-%m}")
 
 
 def _hospitals(demo: Demo, files: SiteFiles, servers: dict[str, Hospital], steps: Steps, parts: ExitStack) -> None:

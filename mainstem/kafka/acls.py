@@ -26,7 +26,7 @@ from schemas.loads import load_topic
 from schemas.published import site_topic
 from schemas.subjects import erasure_topic, subject_topic
 
-Role = Literal["publisher", "consumer", "results"]
+Role = Literal["publisher", "consumer", "results", "keeper"]
 Resource = tuple[ResourceType, str]
 
 
@@ -42,12 +42,15 @@ class Right(NamedTuple):
 
 def rights(network: str, role: Role, group: str) -> list[Right]:
     """All that the role needs and nothing else: a publisher reads what it told of how far it has come and of subjects, a consumer writes
-    dead letters, which it reads back, and what it erased; who fetches results reads every site's counts, and nothing of a person."""
+    dead letters, which it reads back, and what it erased; who fetches results reads every site's counts, and nothing of a person; who
+    keeps them is a consumer that tells them."""
     if role == "results":
         return [
             Right((ResourceType.TOPIC, feedback_topic(network)), operation)
             for operation in (ACLOperation.READ, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS)
         ]
+    if role == "keeper":
+        return [*_consumer(network, group), *_teller(network)]
     return list(_publisher(network, group) if role == "publisher" else _consumer(network, group))
 
 
@@ -133,6 +136,15 @@ def _consumer(network: str, group: str) -> Iterator[Right]:
     letters = dead_letter_topic(network, group)
     for operation in (ACLOperation.WRITE, ACLOperation.READ, ACLOperation.DESCRIBE, ACLOperation.CREATE):
         yield Right((ResourceType.TOPIC, letters), operation)
+
+
+def _teller(network: str) -> Iterator[Right]:
+    for operation in (ACLOperation.WRITE, ACLOperation.DESCRIBE, ACLOperation.DESCRIBE_CONFIGS):
+        yield Right((ResourceType.TOPIC, feedback_topic(network)), operation)
+    for operation in (ACLOperation.READ, ACLOperation.DESCRIBE):
+        yield Right((ResourceType.TOPIC, site_topic(network)), operation)
+    for topic in (outcome_topic(network), load_topic(network), site_topic(network)):
+        yield Right((ResourceType.TOPIC, topic), ACLOperation.DESCRIBE_CONFIGS)
 
 
 def _binding(principal: str, right: Right) -> ACL:

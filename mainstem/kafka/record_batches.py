@@ -15,18 +15,20 @@ A new version: raise PROVEN, run the tests of this file, which compare both road
 """
 
 import time
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, cast
 
 import kafka
 import structlog
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import Fetcher
 from kafka.errors import IllegalStateError, KafkaTimeoutError
 from kafka.producer.producer_batch import ProducerBatch
 from kafka.record import memory_records
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.memory_records import MemoryRecordsBuilder
 
+from mainstem.kafka.heads import Head, head_of, heads_in
 from mainstem.kafka.record_format import records_of
 from schemas.errors import TemporaryError
 
@@ -190,6 +192,59 @@ def settle(client: KafkaConsumer | KafkaProducer) -> None:
         cluster = client._metadata if isinstance(client, KafkaProducer) else client._cluster
         cluster.config["allow_auto_create_topics"] = False
         memory_records.DefaultRecordBatch = _AnyHeaderNames
+
+
+def read_heads(client: KafkaConsumer) -> Callable[[Any], Sequence[Head]]:
+    """A client that was just settled gives heads alone, a batch a record: a sixth of the time of reading all of each. Returns what takes
+    them out of a polled record."""
+    if kafka.__version__ != PROVEN:
+        return lambda record: [head_of(record)]
+    client._fetcher.PartitionRecords = _HeadsOfBatches
+    return lambda record: cast(Sequence[Head], record.value)
+
+
+class _HeadsOfBatches(Fetcher.PartitionRecords):  # type: ignore[misc]
+    """Knows of a batch whether it counts (transactions, checksums), as kafka-python does; its records are read by us."""
+
+    def _unpack_records(self, tp: Any, records: Any, *deserializers: Any) -> Any:
+        return super()._unpack_records(tp, _Batches(records), *deserializers)
+
+
+class _Batches:
+    def __init__(self, records: Any) -> None:
+        self._records = records
+
+    def next_batch(self) -> Any:
+        batch = self._records.next_batch()
+        return batch if batch is None or batch.magic != MAGIC else _Batch(batch)
+
+
+class _Batch:
+    """A batch that seems to hold one record."""
+
+    def __init__(self, batch: Any) -> None:
+        self._batch = batch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __iter__(self) -> Iterator["_AllHeads"]:
+        self._batch._maybe_uncompress()
+        yield _AllHeads(self._batch)
+
+
+class _AllHeads:
+    """That record: its value are the heads of all."""
+
+    key = checksum = timestamp_type = None
+    headers = ()
+
+    def __init__(self, batch: Any) -> None:
+        self.offset, self.timestamp, self.size_in_bytes = batch.last_offset, batch.max_timestamp, batch.size_in_bytes
+        self.value = heads_in(bytes(batch._buffer), batch._pos, batch.records_count)
+
+    def validate_crc(self) -> bool:
+        return True  # its batch's was looked at
 
 
 class _AnyHeaderNames(DefaultRecordBatch):  # type: ignore[misc]

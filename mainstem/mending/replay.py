@@ -19,6 +19,7 @@ from mainstem.config.settings import Settings
 from mainstem.kafka.topics import create_replay
 from mainstem.publisher import Publisher, publisher_of
 from mainstem.state import ReplayPlace, State, Wanted
+from mainstem.state.audit import Deed
 from schemas.channels import LOAD
 from schemas.errors import TemporaryError
 
@@ -77,10 +78,13 @@ def replay(
         if afresh:
             state.mending.forget_place(site, asked)
         known = state.mending.place(site, asked)
+        if lost and known is None:
+            _tell_subjects(state, site, publisher, notice)
         place = known or ReplayPlace(0, state.mending.numbered(site), 0, datetime.now(UTC))
         place = _tell(state, site, wanted, asked, place, publisher, topic, notice)
         loads = _rebuilt(state, site, publisher, notice) if lost else 0
         state.mending.forget_place(site, asked)
+    state.audit.note(site, Deed.REPLAY, f"{place.events} events told again to {topic or 'all'}", datetime.now(UTC))
     log.info("replayed", site=site, topic=topic, events=place.events, resumed=known is not None)
     return Replayed(site, topic, place.events, loads, state.mending.waiting(site, wanted), known is not None, lost)
 
@@ -129,9 +133,18 @@ def patiently(publisher: Publisher, notice: Notice) -> Iterator[None]:
         yield
 
 
+def _tell_subjects(state: State, site: str, publisher: Publisher, notice: Notice) -> None:
+    """How it stands with who withdrew consent, or is another now, before anything of anybody is told again."""
+    state.consents.tell_again(site, datetime.now(UTC))
+    with patiently(publisher, notice):
+        publisher.tell()
+
+
 def _rebuilt(state: State, site: str, publisher: Publisher, notice: Notice) -> int:
-    """All records are there again: then the loads, and that this state is the one that published last."""
-    told = state.loads.retell(site, datetime.now(UTC) - timedelta(days=LOAD.days or 0))
+    """All records are there again: then the loads, how it stands with subjects, and that this state is the one that published last."""
+    now = datetime.now(UTC)
+    told = state.loads.retell(site, now - timedelta(days=LOAD.days or 0))
+    state.consents.tell_again(site, now)
     with patiently(publisher, notice):
         publisher.tell_mark()
     publisher.publish()

@@ -181,6 +181,10 @@ class Publisher:
     def _is_anew(self) -> bool:
         return self._store.marked_topic(self._site) not in ("", self._outcomes.identity)
 
+    def tell(self) -> None:
+        """Send what waits to be told, and no change. Whoever calls it has the right to publish."""
+        self._again_after_errors(self._tell)
+
     def tell_mark(self) -> None:
         """The network is told again how far this state has come: all that it published is there."""
         mark = self._store.marked(self._site)

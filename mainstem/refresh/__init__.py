@@ -4,6 +4,7 @@ Each step can be run again after a crash and then does only what is left. `mains
 functions. A step takes and returns ids and counts, never patient data.
 """
 
+from mainstem.refresh.attempt import failing, succeeded
 from mainstem.refresh.complete import complete
 from mainstem.refresh.derive import derive
 from mainstem.refresh.door import BusyError
@@ -27,6 +28,7 @@ __all__ = [
     "Step",
     "complete",
     "derive",
+    "failing",
     "map_types",
     "open_refresh",
     "plan",
@@ -37,5 +39,6 @@ __all__ = [
     "remap",
     "retry",
     "run",
+    "succeeded",
     "verdict",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from schemas.loads import BROKEN_AT_MOST, TypeCounts
+from schemas.problems import Reason
 from transforms import Mapper
 from transforms.fhir.us_core import missing
 
@@ -16,7 +17,8 @@ SECONDS = 10.0
 """That the sample of a type takes at most, and as long again what is quarantined; what is left then is not judged, and not
 counted as judged."""
 _PLACE = re.compile(r"\[\d+\]")
-_OURS = ": left out"
+_OURS = frozenset({"left out", *(reason.value for reason in Reason)})
+"""What the mapping says itself: it is told by line, with what to do."""
 
 
 class Judge:
@@ -61,12 +63,13 @@ class Judge:
     def _judged(self, line: bytes) -> tuple[list[str], float]:
         """What is found of a line, counted; and how long it took."""
         begun = self._clock()
-        found = [*self._explain(line), *_missing(line)]
+        told = (each for each in self._explain(line) if each.rpartition(": ")[2] not in _OURS)
+        found = [*told, *_missing(line)]
         self._count(found)
         return found, self._clock() - begun
 
     def _count(self, findings: Sequence[str]) -> None:
-        for finding in {_PLACE.sub("", each) for each in findings if not each.endswith(_OURS)}:
+        for finding in {_PLACE.sub("", each) for each in findings}:
             self._figures.broken[finding] = self._figures.broken.get(finding, 0) + 1
 
 

@@ -5,6 +5,7 @@ import structlog
 from connectors.pulling import require_delivery
 from mainstem.check import check_site
 from mainstem.check.finding import error_of, stopping
+from mainstem.refresh.attempt import begun
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.undelivered import noted_if_undelivered
 
@@ -19,6 +20,8 @@ def preflight(refresh: Refresh, *, dry: bool = False) -> int:
     A single type that cannot be read stops nothing: the load leaves a gap there. What stops the site keeps its kind, so
     that a server away for a minute is tried again.
     """
+    if not dry:
+        begun(refresh)
     if not dry and refresh.store.loads.open(refresh.site.site) is None:
         with noted_if_undelivered(refresh):
             require_delivery(refresh.source(refresh.site.types))

@@ -4,6 +4,7 @@ import structlog
 
 from mainstem.publisher import Published
 from mainstem.refresh.opening import Refresh
+from mainstem.refresh.telling import disclosed
 
 log = structlog.get_logger()
 
@@ -16,6 +17,7 @@ def publish(refresh: Refresh, load_id: str) -> int:
 
 
 def note_published(refresh: Refresh, load_id: str, published: Published) -> int:
-    """Logs what was acknowledged."""
+    """Logs what was acknowledged, and notes it as disclosed."""
+    disclosed(refresh, published)
     log.info("published", site=refresh.site.site, load=load_id, events=published.events)
     return published.events

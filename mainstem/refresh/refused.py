@@ -75,10 +75,11 @@ def _found(
             continue
         ref = mapper.record_ids(name, [line])[0][:REF_BYTES]
         if ref in refs:
-            yield ref, (f"{name}/{_ident(line)}", line)
+            yield ref, (f"{name}/{ident_of(line)}", line)
 
 
-def _ident(line: bytes) -> str:
+def ident_of(line: bytes) -> str:
+    """The id that a resource's line names."""
     try:
         return text_of(_identified(line).id)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

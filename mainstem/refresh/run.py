@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from mainstem.publisher.beside import PublisherBeside
+from mainstem.refresh.attempt import attempted, succeeded
 from mainstem.refresh.door import locked
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.plan import plan
@@ -23,7 +24,7 @@ def run(refresh: Refresh, *, mode: Mode = "incremental", types: Sequence[str] = 
     """
     began = time.perf_counter()
     shares: dict[str, float] = {}
-    with locked(refresh, "run"):
+    with locked(refresh, "run"), attempted(refresh):
         with _timed("plan", shares):
             planned = plan(refresh, mode=mode, types=types, fresh=fresh)
         with PublisherBeside(
@@ -34,6 +35,7 @@ def run(refresh: Refresh, *, mode: Mode = "incremental", types: Sequence[str] = 
                 with _timed(step.name, shares):
                     step.work(night)
     report = report_of(refresh.store.loads.get(planned.load))
+    succeeded(refresh, report)
     took = {"resumed": planned.resumed, "seconds": time.perf_counter() - began, "shares": shares}
     return report.model_copy(update=took)
 

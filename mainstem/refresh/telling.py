@@ -3,16 +3,26 @@
 import structlog
 
 from mainstem.kafka.settings import unreachable
+from mainstem.publisher import Published
 from mainstem.refresh.opening import Refresh
+from mainstem.state.audit import Deed
 from schemas.errors import MainstemError
 
 log = structlog.get_logger()
 
 
+def disclosed(refresh: Refresh, published: Published) -> None:
+    """Notes in the audit log what left the site."""
+    if published.events:
+        what = f"{published.events} events published, {published.tombstones} of them withdrawals"
+        refresh.store.audit.note(refresh.site.site, Deed.DISCLOSE, what, refresh.clock())
+
+
 def tell(refresh: Refresh) -> None:
     """Sends what waits. Raises TemporaryError where the broker is away; what waits stays."""
     with refresh.publisher() as publisher:
-        publisher.publish()
+        published = publisher.publish()
+    disclosed(refresh, published)
 
 
 def try_to_tell(refresh: Refresh) -> None:

@@ -8,10 +8,13 @@ from contextlib import AbstractContextManager
 
 from sqlalchemy import text
 
+from connectors.pulled import EXPORT
 from mainstem.database import Database
 from mainstem.state import tables
 from mainstem.state.absences import Absences
 from mainstem.state.aliases import REPLACED, Alias, Aliases, Followed, Merges
+from mainstem.state.attempts import Attempt, Attempts
+from mainstem.state.audit import Audit
 from mainstem.state.batch import Batch, Place, Quarantined, Saved
 from mainstem.state.batches import Batches
 from mainstem.state.batches.postgres import PostgresBatches
@@ -23,7 +26,7 @@ from mainstem.state.findings import Findings
 from mainstem.state.gaps import Gaps
 from mainstem.state.lending import Lending
 from mainstem.state.loads import Load, Loads, LoadStatus, Plan
-from mainstem.state.mending import Above, AsPublished, Epochs, Mending, ReplayPlace, Wanted
+from mainstem.state.mending import Above, AsPublished, Epochs, Held, Mending, ReplayPlace, Wanted
 from mainstem.state.outbox import StoredOutbox
 from mainstem.state.quality import Quality
 from mainstem.state.quarantine import Quarantine
@@ -33,18 +36,25 @@ from mainstem.state.standings import Standing
 from mainstem.state.status import SiteType, sites, status_of
 from mainstem.state.subjects import Subjects
 from mainstem.state.watermarks import Watermarks
+from schemas.outcomes import LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
+
+STEPS = ("run", "plan", "pull", "map", "derive", "publish", "complete", "replay")
+"""Of which a process holds one while it is at a site's refresh."""
+PARTED = frozenset({"pull", "map"})
 
 __all__ = [
     "REPLACED",
     "Above",
     "Alias",
     "AsPublished",
+    "Attempt",
     "Batch",
     "Current",
     "Decision",
     "Done",
     "Epochs",
     "Followed",
+    "Held",
     "Load",
     "LoadStatus",
     "Merges",
@@ -76,6 +86,7 @@ class State:
         self.lending = Lending(database, batches)
         self.aliases = Aliases(database)
         self.consents = Consents(database)
+        self.audit = Audit(database)
         self.watermarks = Watermarks(database)
         self.gaps = Gaps(database)
         self.cohorts = Cohorts(database)
@@ -84,6 +95,7 @@ class State:
         self.contents = Contents(database)
         self.quality = Quality(database)
         self.findings = Findings(database)
+        self.attempts = Attempts(database)
 
     @classmethod
     def open(cls, url: str, *, wait_seconds: float = 30) -> "State":
@@ -108,8 +120,16 @@ class State:
 
         Raises TemporaryError naming who has it.
         """
-        right = "-".join(("step", step, site, *([part.replace("/", ".")] if part else [])))
-        return self.database.holding(right, f"at step {step} of {site}{f', {part},' if part else ''}")
+        return self.database.holding(
+            _right(site, step, part), f"at step {step} of {site}{f', {part},' if part else ''}"
+        )
+
+    def at_work(self, site: str) -> bool:
+        """Whether any process is at a refresh of the site, on this machine or another."""
+        parts = ("", EXPORT, *MAPPED_TYPES, *REFERRED_TYPES, *LENDING_TYPES)
+        return self.database.is_held(
+            _right(site, step, part) for step in STEPS for part in (parts if step in PARTED else ("",))
+        )
 
     def sites(self) -> list[str]:
         """The sites this state knows."""
@@ -126,3 +146,7 @@ class State:
                 return None
             revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
             return revision
+
+
+def _right(site: str, step: str, part: str) -> str:
+    return "-".join(("step", step, site, *([part.replace("/", ".")] if part else [])))

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from connectors.pulled import EVERY_TYPE, EXPORT, Pulled
 from mainstem.database import Database
-from mainstem.state import figures, gaps, quarantine, standings, tables, watermarks
+from mainstem.state import audit, figures, gaps, quarantine, standings, tables, watermarks
 from mainstem.state.batch import Place
 from mainstem.state.notes import noted
 from mainstem.state.outbox import refused_by_reason
@@ -143,6 +143,11 @@ class Loads:
             ).first()
         return None if row is None else _as_load(row)
 
+    def last_whole(self, site: str) -> datetime | None:
+        """When the last load of the site began that read its EHR and completed, with gaps or without."""
+        whole = (load.started for load in self.of(site) if load.status == "completed" and not load.plan.replay)
+        return next(whole, None)
+
     def of(self, site: str, limit: int = _LOOKED_BACK) -> list[Load]:
         """The site's loads, the newest first."""
         newest = (tables.load.c.started.desc(), tables.load.c.id.desc())
@@ -176,6 +181,9 @@ class Loads:
             hold_open(connection, load_id)
             connection.execute(delete(row).where(row.c.load == load_id, row.c.unit.in_(pulled)))
             connection.execute(insert(row), rows)
+            counted = ", ".join(f"{unit} {each.resources}" for unit, each in pulled.items())
+            site, latest = load_id.partition("/")[0], max(each.as_of for each in pulled.values())
+            audit.note(connection, site, audit.Deed.PULL, f"load {load_id}: landed {counted}", latest)
 
     def pulled(self, load_id: str) -> dict[str, Pulled]:
         """What was pulled, by unit."""

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, select, text, update
 
@@ -69,6 +69,22 @@ class AsPublished(NamedTuple):
     """Published, and not changed since."""
 
 
+class Held(NamedTuple):
+    """A record as the state holds it, without its content."""
+
+    id: bytes
+    site: str
+    type: str
+    subject: bytes
+    provenance: bytes
+    load: str
+    sequence: int
+    published_sequence: int
+    number: int
+    changed: datetime
+    withdrawn: bool
+
+
 class Above(NamedTuple):
     """A record of which the topic says something else than the state: what the state says has to come after it."""
 
@@ -128,17 +144,25 @@ class Mending:
         with self._database.read() as connection:
             return connection.execute(select(row.number).where(row.site == site)).scalar() or 0
 
-    def standing(self, site: str, first: bytes, last: bytes) -> Iterator[AsPublished]:
-        """The site's records whose ids lie between two, both included, by id."""
+    def standing(self, site: str, first: bytes, last: bytes) -> Iterator[tuple[Any, ...]]:
+        """The site's records whose ids lie between two, both included: what `AsPublished` holds, as a plain tuple."""
         row = tables.record.c
-        query = select(
-            row.id, row.subject, row.number, row.sequence, row.digest, row.content.is_not(None), row.published_sequence
-        ).where(row.id.between(first, last), row.site == site)
+        of_site = func.coalesce(row.site, "") == site  # by the site's index, all of it would be read
+        what = row.id, row.subject, row.number, row.sequence, row.digest
+        query = select(*what, row.content.is_not(None), row.sequence == row.published_sequence)
+        query = query.where(row.id.between(first, last), of_site)
         with self._database.read() as connection:
-            for id_, subject, number, sequence, digest, live, published in connection.execution_options(
-                yield_per=5000
-            ).execute(query):
-                yield AsPublished(id_, subject, number, sequence, digest, bool(live), sequence == published)
+            for rows in connection.execution_options(yield_per=5000).execute(query).partitions():
+                yield from rows
+
+    def held(self, first: bytes, last: bytes) -> list[Held]:
+        """Records of whatever site whose ids lie between two, both included: those of a resource, or one."""
+        row = tables.record.c
+        what = [row[name] for name in Held._fields[:-1]]
+        query = select(*what, row.content.is_(None)).where(row.id.between(first, last)).order_by(row.id)
+        with self._database.read() as connection:
+            found = [Held._make(each) for each in connection.execute(query)]
+        return [each._replace(changed=moment_of(each.changed)) for each in found]  # type: ignore[arg-type]
 
     def epochs(self, site: str) -> Epochs:
         """Which epoch a change was published in."""

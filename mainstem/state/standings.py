@@ -14,6 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, text, update
 
 from mainstem.state import tables, watermarks
+from mainstem.state.audit import Deed, note
 from mainstem.state.digests import EMPTY_DIGEST
 from mainstem.state.moments import microseconds
 from mainstem.state.numbers import add_to_tally, hold_number, keep_number
@@ -109,7 +110,10 @@ def _tell(connection: Connection, site: str, before: Standing, now: Standing, at
         connection.execute(update(tables.standing).where(*this).values(values))
     else:
         connection.execute(insert(tables.standing).values(values))
-    tell_standing(connection, site, now._replace(sequence=sequence), _what(before, now), at)
+    event = _what(before, now)
+    what = f"{event}: withdrawn for {', '.join(now.withdrawn) or 'nothing'}{', to be forgotten' if now.erase else ''}"
+    note(connection, site, Deed.CONSENT, what, at, subjects=[now.subject])
+    tell_standing(connection, site, now._replace(sequence=sequence), event, at)
 
 
 def tell_standing(connection: Connection, site: str, now: Standing, event: SubjectEventType, at: datetime) -> None:
@@ -168,6 +172,7 @@ def forget(connection: Connection, site: str, subjects: Collection[bytes], at: d
         for place, id_ in enumerate(gone, 1)
     ]
     if changes:
+        note(connection, site, Deed.ERASE, f"{len(gone)} records forgotten", at, subjects=subjects)
         connection.execute(_FORGET, changes)
         add_to_tally(connection, site, types)
         keep_number(connection, site, number + len(changes))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, union
 
 from mainstem.database import Database
 from mainstem.state import gaps, quarantine, tables, watermarks
@@ -31,8 +31,8 @@ class SiteType(NamedTuple):
     """Resources by reason code."""
     load: str | None
     """The site's last load."""
-    load_status: LoadStatus | Literal["partial"] | None
-    """partial: completed with gaps, or with changes that cannot be sent."""
+    load_status: LoadStatus | Literal["partial", "interrupted"] | None
+    """partial: completed with gaps, or with changes that cannot be sent; interrupted: open, and nobody is at it."""
     load_ended: datetime | None
 
     @property
@@ -46,7 +46,8 @@ class SiteType(NamedTuple):
 def sites(database: Database) -> list[str]:
     """The sites a database knows."""
     with database.read() as connection:
-        found = connection.scalars(select(tables.load.c.site).union(select(tables.site_state.c.site)))
+        named = (tables.load, tables.site_state, tables.attempt)
+        found = connection.scalars(union(*(select(table.c.site) for table in named)))
         return sorted(found)
 
 
@@ -114,7 +115,7 @@ class _Found:
         )
 
 
-def _how_it_ended(load: Load) -> LoadStatus | Literal["partial"]:
+def _how_it_ended(load: Load) -> LoadStatus | Literal["partial", "interrupted"]:
     return "partial" if load.report is not None and load.report.status == "partial" else load.status
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0012"
+HEAD = "0014"
 """The migration these tables are at; a test keeps it in step with mainstem/state/migrations."""
 
 
@@ -137,6 +137,20 @@ load = Table(
 Index("ix_load_site", load.c.site, load.c.started)
 RUNNING = text("status = 'running'")
 Index("ix_load_running", load.c.site, unique=True, sqlite_where=RUNNING, postgresql_where=RUNNING)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("site", String(31), primary_key=True),
+    Column("began", Instant, nullable=False),
+    Column("ended", Instant),
+    Column("exit_code", Integer),
+    Column("cause", String, nullable=False),
+    Column("fix", String, nullable=False),
+    Column("who", String, nullable=False),
+    comment="The last time that a site was to be refreshed, a load or not: many fail before there is one. ended null: it is at it, or was "
+    "interrupted.",
+)
 
 load_unit = Table(
     "load_unit",
@@ -450,6 +464,16 @@ finding = Table(
     comment="Flags that checks of plausibility gave to records; they join those of mapping when a record is published.",
 )
 Index("ix_finding_subject", finding.c.site, finding.c.subject)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False),
+    Column("site", String(31), nullable=False),
+    Column("event", JSON, nullable=False),
+    Column("digest", String, nullable=False),
+    comment="What was done with patients' data here: FHIR AuditEvents, each with a digest over it and the one before. Only added to.",
+)
 
 
 def pending(site: str) -> ColumnElement[bool]:

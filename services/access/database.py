@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import DDL, JSON, BigInteger, Column, Connection, Engine, Integer, MetaData, Table, Text, event
 
 from mainstem.database import connect, parse_url, translated
+from mainstem.database.chained import append_only
 from mainstem.database.engine import READS
 from mainstem.database.urls import make_private
 
@@ -47,25 +48,9 @@ view = Table(
     Column("digest", Text, nullable=False, comment="SHA-256 over the row and the digest before it."),
     comment="Who saw whom, and when.",
 )
-for when in ("UPDATE", "DELETE"):
-    event.listen(
-        view,
-        "after_create",
-        DDL(  # type: ignore[no-untyped-call]
-            f"CREATE TRIGGER access_view_no_{when.lower()} BEFORE {when} ON access_view "
-            "BEGIN SELECT RAISE(ABORT, 'the log of views is only added to'); END"
-        ).execute_if(dialect="sqlite"),
-    )
-event.listen(
-    view,
-    "after_create",
-    DDL(  # type: ignore[no-untyped-call]
-        "CREATE OR REPLACE FUNCTION access_view_kept() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'the log of views is only added to'; END $$; "
-        "CREATE TRIGGER access_view_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON access_view "
-        "FOR EACH STATEMENT EXECUTE FUNCTION access_view_kept()"
-    ).execute_if(dialect="postgresql"),
-)
+for dialect in ("sqlite", "postgresql"):
+    for statement in append_only("access_view", "the log of views", dialect):
+        event.listen(view, "after_create", DDL(statement).execute_if(dialect=dialect))  # type: ignore[no-untyped-call]
 
 
 class AccessDatabase:

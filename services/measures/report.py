@@ -3,11 +3,13 @@
 Subjects are the stream's pseudonyms; a report names no patient. http://hl7.org/fhir/R4/measurereport.html
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from statistics import mean, median
 from typing import Any, Literal
 
 from services.measures.compile.memory import Period
-from services.measures.declared import Definition
+from services.measures.declared import Definition, Measure
+from services.measures.evaluate.sentences import YEAR_DAYS
 
 Kind = Literal["summary", "subject-list", "individual"]
 POPULATION = "http://terminology.hl7.org/CodeSystem/measure-population"
@@ -16,8 +18,17 @@ SUBJECT = "urn:mainstem:subject"
 IN_DOUBT = "urn:mainstem:in-doubt"
 """Population of those of whom it is unknown whether they are in the initial population."""
 
+ASIDE = "urn:mainstem:set-aside"
+"""Population of those whom their site has set aside."""
+OURS = {"set-aside": ASIDE, "unknown": IN_DOUBT}
+"""Code systems of the populations that FHIR has no code for."""
+
 Member = Mapping[str, Any]
-"""One person: `site`, `subject`, and by population whether they are in it (1, 0 or null)."""
+"""One person, or one of their events: `site`, `subject`, and by population whether they are in it (1, 0 or null)."""
+NUMBERS = ("value", "events", "days")
+"""What a member of a measure of the network says besides."""
+Score = Callable[[Sequence[Member]], dict[str, Any] | None]
+"""A group's `measureScore`, of its members."""
 
 
 def reports(
@@ -31,6 +42,53 @@ def reports(
         report = _report(definition, period, date, kind, site)
         report["group"] = [_group(members, report if kind == "subject-list" else None) for members in groups]
         yield _checked(report)
+
+
+def reports_of(
+    measure: Measure, period: Period, date: str, members: Iterable[Member], kind: Kind
+) -> Iterator[dict[str, Any]]:
+    """MeasureReports of a measure of the network in one period; of one that counts events, populations are of events."""
+    everybody, score = list(members), _score_of(measure)
+    if kind == "individual":
+        for subject in sorted({member["subject"] for member in everybody}):
+            theirs = [each for each in everybody if each["subject"] == subject]
+            if any(each["initial-population"] or each["unknown"] or each["set-aside"] for each in theirs):
+                report = _report(measure, period, date, "individual", theirs[0]["site"])
+                report |= {"subject": _subject(subject), "group": [_group(theirs, None, score)]}
+                yield _checked(report)
+        return
+    for site, (theirs,) in _by_site([everybody]).items():
+        report = _report(measure, period, date, kind, site)
+        report["group"] = [_group(theirs, report if kind == "subject-list" else None, score)]
+        yield _checked(report)
+
+
+def _score_of(measure: Measure) -> Score:
+    def level(members: Sequence[Member]) -> dict[str, Any] | None:
+        values = [float(each["value"]) for each in members if _is_scored(each) and each["value"] is not None]
+        unit = {"unit": measure.unit} if measure.unit else {}
+        middle = mean if measure.chart == "xbar" else median
+        return {"value": round(middle(values), 6), **unit} if values else None
+
+    def rate(members: Sequence[Member]) -> dict[str, Any] | None:
+        timed = [each for each in members if each["initial-population"] and each["days"] is not None]
+        days = sum(each["days"] for each in timed)
+        unit = f"/({measure.per_years} person-years)"
+        events = sum(each["events"] or 0 for each in timed)
+        return {"value": round(events / (days / YEAR_DAYS) * measure.per_years, 6), "unit": unit} if days else None
+
+    return {"share": _share, "rate": rate, "level": level}[measure.kind]
+
+
+def _is_scored(member: Member) -> bool:
+    left = member.get("denominator-exclusion") or member.get("denominator-exception")
+    return bool(member["denominator"] and not left)
+
+
+def _share(members: Sequence[Member]) -> dict[str, Any] | None:
+    scored = [each for each in members if _is_scored(each)]
+    met = sum(1 for each in scored if each["numerator"])
+    return {"value": round(met / len(scored), 6)} if scored else None
 
 
 def _by_site(rates: Sequence[Sequence[Member]]) -> dict[str, list[list[Member]]]:
@@ -50,7 +108,7 @@ def _individual(
             yield _checked(report)
 
 
-def _report(definition: Definition, period: Period, date: str, kind: Kind, site: str) -> dict[str, Any]:
+def _report(definition: Definition | Measure, period: Period, date: str, kind: Kind, site: str) -> dict[str, Any]:
     return {
         "resourceType": "MeasureReport",
         "status": "complete",
@@ -63,21 +121,17 @@ def _report(definition: Definition, period: Period, date: str, kind: Kind, site:
     }
 
 
-def _group(members: Sequence[Member], listed_in: dict[str, Any] | None) -> dict[str, Any]:
-    names = [name for name in members[0] if name not in ("site", "subject", "unknown")] if members else []
-    populations = [_population(name, members, listed_in) for name in [*names, "unknown"]]
-    counts = {name: sum(1 for member in members if member[name]) for name in names}
-    group: dict[str, Any] = {"population": populations}
-    scored = counts.get("denominator", 0) - counts.get("denominator-exclusion", 0)
-    scored -= counts.get("denominator-exception", 0)
-    if scored > 0:
-        group["measureScore"] = {"value": round(counts["numerator"] / scored, 6)}
+def _group(members: Sequence[Member], listed_in: dict[str, Any] | None, score: Score = _share) -> dict[str, Any]:
+    names = [name for name in members[0] if name not in ("site", "subject", "unknown", *NUMBERS)] if members else []
+    group: dict[str, Any] = {"population": [_population(name, members, listed_in) for name in [*names, "unknown"]]}
+    if (scored := score(members)) is not None:
+        group["measureScore"] = scored
     return group
 
 
 def _population(name: str, members: Sequence[Member], listed_in: dict[str, Any] | None) -> dict[str, Any]:
     inside = [member["subject"] for member in members if member[name]]
-    coding = {"system": POPULATION, "code": name} if name != "unknown" else {"system": IN_DOUBT, "code": "unknown"}
+    coding = {"system": OURS.get(name, POPULATION), "code": name}
     population: dict[str, Any] = {"code": {"coding": [coding]}, "count": len(inside)}
     if listed_in is not None and inside:
         held: list[dict[str, Any]] = listed_in.setdefault("contained", [])
@@ -87,7 +141,7 @@ def _population(name: str, members: Sequence[Member], listed_in: dict[str, Any] 
                 "id": f"list-{len(held) + 1}",
                 "status": "current",
                 "mode": "snapshot",
-                "entry": [{"item": _subject(subject)} for subject in inside],
+                "entry": [{"item": _subject(subject)} for subject in dict.fromkeys(inside)],
             }
         )
         population["subjectResults"] = {"reference": f"#{held[-1]['id']}"}

@@ -18,12 +18,10 @@ from schemas.events import feedback_topic
 from schemas.feedback import FeedbackEvent
 from services.measures.evaluate.sentences import YEAR_DAYS
 from services.measures.library import measures
-from services.measures.report import IN_DOUBT, NOTATION, POPULATION
+from services.measures.report import NOTATION, OURS, POPULATION
 
 COMPLETENESS = "urn:mainstem:completeness"
 """Extension of a report: a record type that the measure reads and that is not whole, and how it stands."""
-OURS = {"set-aside": "urn:mainstem:set-aside", "unknown": IN_DOUBT}
-"""Code systems of the populations that FHIR has no code for."""
 
 
 class Returned(NamedTuple):

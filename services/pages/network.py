@@ -11,11 +11,8 @@ from services.measures.library import measures
 from services.pages.grid import grid_of
 from services.pages.navigation import Entry
 from services.pages.overview import overview_of
-from services.pages.remembered import Remembered
 from services.pages.site import PageSite
 from services.people.tests_of_change import Tried, tried
-from services.registry.across import Across, compare
-from services.registry.across.counting.tables import counted
 from services.registry.completeness import completeness
 
 ENTRY = Entry("Network", "/network", 10, (Role.COORDINATOR,))
@@ -24,11 +21,6 @@ ENTRY = Entry("Network", "/network", 10, (Role.COORDINATOR,))
 def routes(site: PageSite) -> APIRouter:
     """`/network`."""
     router = APIRouter()
-    beside: Remembered[Across] = Remembered()
-
-    def across() -> Across:
-        with site.registry() as connection:
-            return compare(counted(connection))
 
     @router.get("/network")
     @seen_by(Role.COORDINATOR)
@@ -39,7 +31,7 @@ def routes(site: PageSite) -> APIRouter:
             brought = completeness(connection)
             done = {slug: tried(connection, measure.id) for slug, measure in measures().items()}
         grid = grid_of(found, brought)
-        shown = overview_of(grid, brought, beside.of("", across), site.clock())
+        shown = overview_of(grid, brought, site.across(), site.clock())
         return site.render("network.html", request, grid=grid, shown=shown, tried=_by_site(done))
 
     return router

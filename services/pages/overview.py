@@ -71,7 +71,7 @@ def overview_of(grid: Grid, brought: Sequence[SiteCompleteness], across: Across,
         tuple(Feed(title_of(site.site), site, tuple(_troubles(site, now)), _missing(site)) for site in brought),
         tuple(_changes(cells, better=False)),
         tuple(_changes(cells, better=True)),
-        tuple(_doubts(across)),
+        tuple(doubts_of(across)),
     )
 
 
@@ -106,11 +106,12 @@ def _missing(site: SiteCompleteness) -> tuple[str, ...]:
     return tuple(sorted(name for name, known in site.types.items() if known.state == "not loaded"))
 
 
-def _doubts(across: Across) -> Iterator[Doubt]:
-    """The findings most worth a call, then every other."""
+def doubts_of(across: Across, site: str | None = None) -> Iterator[Doubt]:
+    """The findings most worth a call, then every other; of one site alone, where it is named."""
     first = [(finding.check, finding.line) for finding in across.calls]
     others = [(each.check, line) for each in across.results for line in each.lines if line.far]
-    for check, line in [*first, *(found for found in others if found not in first)][:SHOWN]:
+    found = [*first, *(each for each in others if each not in first)]
+    for check, line in [each for each in found if site in (None, each[1].site)][:SHOWN]:
         declared = shipped()[check]
         yield Doubt(title_of(line.site), declared.what, _figure(line), declared.fix, declared.who)
 

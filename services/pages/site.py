@@ -21,8 +21,11 @@ from services.pages.charting import described
 from services.pages.counted import Memory
 from services.pages.glossary import Glossary
 from services.pages.navigation import entries_for
+from services.pages.remembered import Remembered
 from services.pages.results import Results, results_of
 from services.pages.wording import ASSURANCES, VARIATIONS, day, freshness, letter_of, shown, title_of
+from services.registry.across import Across, compare
+from services.registry.across.counting.tables import counted
 from services.registry.database import reading, writing
 
 
@@ -35,6 +38,7 @@ class PageSite:
     clock: Callable[[], datetime]
     gate: Gate
     memory: Memory = field(default_factory=Memory)
+    beside: Remembered[Across] = field(default_factory=Remembered)
     home_address: str = ""
     """Where families reach their own page."""
     age_policy: Path | None = None
@@ -43,6 +47,15 @@ class PageSite:
     def results(self, connection: Connection, measure: Measure) -> Results:
         """A measure's results, as far as they are remembered."""
         return results_of(connection, measure, self.network, self.clock(), memory=self.memory)
+
+    def across(self) -> Across:
+        """The sites' data beside each other, as far as that is remembered."""
+
+        def compared() -> Across:
+            with self.registry() as connection:
+                return compare(counted(connection))
+
+        return self.beside.of("", compared)
 
     def registry(self) -> AbstractContextManager[Connection]:
         """A connection that reads. Raises OperatorError or TemporaryError, which become a page in words."""

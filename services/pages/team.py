@@ -21,12 +21,14 @@ from services.pages.charting import chart_of
 from services.pages.comparing import compared, funnel_chart_of
 from services.pages.measure import Slug, measure_named
 from services.pages.navigation import Entry
+from services.pages.overview import doubts_of
 from services.pages.periods import SMALL
 from services.pages.refused import gaps_of, refused_lines
 from services.pages.results import Results, Series
 from services.pages.site import PageSite
 from services.pages.strata import kind_of
 from services.pages.wording import title_of
+from services.people.contests import contests
 from services.people.phases import Begun, begin, take_back
 from services.people.tests_of_change import Tried, note
 from services.registry.completeness import completeness
@@ -67,6 +69,7 @@ def _lists(router: APIRouter, site: PageSite) -> None:
             loads = {each.site: each for each in completeness(connection)}
             found = [(results, series) for results, series in _of_site(site, connection, name)]
             lines = refused_lines(connection, name)
+            waiting = [each for each in contests(connection, name) if each.answer is None]
         if name not in loads and not found:
             raise HTTPException(404, "There is no such site.")
         told = [(results.measure, series, next_action(series, results.measure)) for results, series in found]
@@ -80,6 +83,9 @@ def _lists(router: APIRouter, site: PageSite) -> None:
             site=loads.get(name),
             gaps=gaps_of(loads.get(name)),
             lines=lines,
+            doubts=list(doubts_of(site.across(), name)),
+            waiting=waiting,
+            own=bool(viewer.roles & {Role.SITE_TEAM}),
             as_of=as_of,
             small=SMALL,
         )

@@ -51,8 +51,10 @@ def _keep_warm(site: PageSite, stop: Event) -> None:
 
 
 def _count(site: PageSite, stop: Event) -> None:
-    """Every measure, with all that its page shows."""
+    """Every measure, with all that its page shows; and how the sites' data lie beside each other."""
     for measure in measures().values():
         if not stop.is_set():
             with site.registry() as connection:
                 site.results(connection, measure)
+    if not stop.is_set():
+        site.across()

@@ -159,6 +159,9 @@ def test_suggestions_come_from_words_and_know_units(lhn: Network, site: Path) ->
         (f"{OURS},A,{LOINC},9279-01-01,", "a spreadsheet turned it into a date"),
         (f"{OURS},A,http://snomed.info/sct,190905009,", "its check digit is wrong"),
         (f"{OURS},A,http://nobody.example/x,7,", "none that records name"),
+        (f"{OURS},A,urn:mainstem:registry,The CF registry,", "is no word of urn:mainstem:registry"),
+        (f"{OURS},A,urn:mainstem:consent,everything,", "is no word of urn:mainstem:consent: other, pro, qi"),
+        (f"{OURS},A,urn:mainstem:ward,cf,", "none that records name"),
         (f"a system,A,{LOINC},8302-2,", "is no URI"),
         (f",lbs,{UCUM},poundish weights,", "is no unit of UCUM"),
         (f"{OURS},A,{LOINC},8302-2,\n{OURS},A ,http: //loinc.org,3137-7,", "contradicts line 2"),
@@ -249,3 +252,29 @@ def test_a_visits_class_and_an_answer_without_a_meaning_are_listed_until_they_ha
     (lhn.folder / "map.csv").write_text(f"{HEADER}\n{wards},day-unit,{classes},AMB,\n{OURS},often,{LOINC},LA6570-1,\n")
     lhn.refresh(site)
     assert not {"day-unit", "often"} & {code for _, code, _ in unmapped()}
+
+
+def test_words_of_the_networks_own_are_asked_for_and_checked(lhn: Network) -> None:
+    """A registry that is named in words alone, a purpose that nobody knows: each has a row to be filled in, which is right."""
+    folder = lhn.folder / "delivery"
+    folder.mkdir()
+    ours = {"coding": [{"system": OURS, "code": "OK-RES"}], "text": "Research"}
+    lines = {
+        "EpisodeOfCare": {"status": "active", "type": [{"text": "CF Registry"}]},
+        "Consent": {"status": "active", "scope": ours, "dateTime": "2026-03-02", "provision": {"type": "permit"}},
+    }
+    for name, fields in lines.items():
+        line = {"resourceType": name, "id": "x", "patient": {"reference": "Patient/kid-1"}, **fields}
+        (folder / f"{name}.ndjson").write_text(json.dumps(line) + "\n")
+    path = lhn.files_site("west", folder, types=list(lines), code_map="map.csv")
+    (lhn.folder / "map.csv").write_text(f"{HEADER}\n")
+    lhn.refresh(path)
+    assert lhn.mainstem("codes", "unmapped", "--site", path, "--csv", "open.csv").returncode == 0
+    rows = (lhn.folder / "open.csv").read_text().splitlines()[1:]
+    wanted = {("", "CF Registry", "urn:mainstem:registry"): "cf", (OURS, "OK-RES", "urn:mainstem:consent"): "research"}
+    assert {tuple(row.split(",")[:3]) for row in rows} == set(wanted)
+    filled = "".join(f"{','.join(key)},{word},\n" for key, word in wanted.items())
+    (lhn.folder / "map.csv").write_text(f"{HEADER}\n{filled}")
+    checked = lhn.mainstem("codes", "check", "map.csv")
+    assert checked.returncode == 0, checked.stdout
+    assert lhn.mainstem("quarantine", "retry", "--site", path).returncode == 0

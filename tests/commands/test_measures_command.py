@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from fhir.resources.R4B.measurereport import MeasureReport
 from network_under_test import Network
-from persons import OURS, born, diagnosis, insert, value_sets, visit
+from persons import OURS, born, diagnosis, insert, result, value_sets, visit
 
+from services.measures.library import measures
 from services.measures.official import cms122, common, definition, names
 from services.measures.official.editions import EDITIONS
 from services.registry.database import open_registry
@@ -174,6 +175,52 @@ def test_results_are_measure_reports(filled: Network, sets: Path, kind: str) -> 
     assert listed == (["s-1", "s-1", "s-1", "s-3"] if kind == "subject-list" else [])
 
 
+OF_2026 = {
+    "t1d1": (
+        "share",
+        [{"code": "4548-4", "value": 6.5, "unit": "%"}, {"code": "4548-4", "value": 8.0, "unit": "%"}],
+        0.5,
+    ),
+    "t1d1m": (
+        "level",
+        [{"code": "4548-4", "value": 6.5, "unit": "%"}, {"code": "4548-4", "value": 8.0, "unit": "%"}],
+        7.25,
+    ),
+}
+
+
+@pytest.mark.parametrize("slug", OF_2026)
+@pytest.mark.parametrize("kind", ["summary", "subject-list", "individual"])
+def test_results_of_the_networks_measures_are_measure_reports(lhn: Network, slug: str, kind: str) -> None:
+    """Two with type 1 diabetes, one at 6.5 % and one at 8 %: a share of one half, a level of 7.25."""
+    _, readings, score = OF_2026[slug]
+    engine = open_registry(lhn.settings.registry_url)
+    with engine.begin() as connection:
+        for number, reading in enumerate(readings):
+            ill = diagnosis(cms122.DIABETES, "2019-01-01") | {"icd10cm": "E10.9", "code": "46635009"}
+            measured = result(cms122.HBA1C, "2026-03-01") | reading
+            for place, record in enumerate((born("2012-06-15"), visit(common.OFFICE, "2026-03-01"), ill, measured)):
+                own = {"id": f"r-{number}-{place}", "subject": f"s-{number}", "site": "north"}
+                insert(connection, record | own)
+    engine.dispose()
+    done = lhn.mainstem("measures", "run", slug, "--year", "2026", "--by", "year", "--report", kind)
+    reports = [MeasureReport.model_validate_json(line) for line in done.stdout.splitlines()]
+    assert {report.type for report in reports} == {kind}, done.stderr
+    assert {report.measure for report in reports} == {
+        f"urn:mainstem:measure:{measures()[slug].id}|{measures()[slug].version}"
+    }
+    if kind == "individual":
+        assert [report.subject.identifier.value for report in reports] == ["s-0", "s-1"]
+        return
+    (report,) = reports
+    (group,) = report.group
+    counted = {each.code.coding[0].code: each.count for each in group.population}
+    assert (counted["initial-population"], counted["denominator"], counted["set-aside"]) == (2, 2, 0)
+    assert float(group.measureScore.value) == score
+    listed = {entry.item.identifier.value for each in report.contained or [] for entry in each.entry}
+    assert listed == ({"s-0", "s-1"} if kind == "subject-list" else set())
+
+
 def test_explain_a_subject_of_the_registry(filled: Network, sets: Path) -> None:
     done = filled.mainstem("measures", "explain", "CMS122", "--subject", "s-3", "--valuesets", sets)
     assert "unknown: 18 to 75 years old with diabetes and a visit" in done.stdout
@@ -219,7 +266,8 @@ def test_the_published_cases_that_are_at_hand(lhn: Network, deck: tuple[int, str
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        (("CF-2", "--report", "summary"), "CF-2 is a measure of the network"),
+        (("CF-2", "--report", "summary", "--stratum", "sex"), "a report is made of everybody"),
+        (("CF-2", "--report", "sum"), "no kind of report"),
         (("CMS122", "--stratum", "sex"), "CMS122 is a published measure"),
         (("CMS122", "--by", "quarter"), "CMS122 is a published measure"),
     ],

@@ -87,6 +87,42 @@ def test_the_terminal_says_what_to_do_and_how_it_goes(lhn: Network, site: Path) 
     assert "Map the local unit in the site's code map." in said
 
 
+def test_contested_records_lead_to_the_hospitals_own_references(lhn: Network, site: Path) -> None:
+    """Those that wait first; what is not kept, was computed, or is no record is said; on the terminal and the page."""
+    kept = lhn.mainstem("map", "--site", site, lhn.folder / "delivery" / "Observation.ndjson").stdout.splitlines()
+    panel = next(each["record"] for each in map(json.loads, kept) if each["record"].get("code") == "8480-6")
+    rows = [
+        ("observation", panel["id"], "wrong-value", "2026-03-02 10:00:00+00:00", "stands-as-it-is"),
+        ("observation", panel["id"], "twice", "2026-03-04 10:00:00+00:00", ""),
+        ("observation", "r-" + 32 * "0", "wrong-unit", "2026-03-03 10:00:00+00:00", ""),
+        ("derived_observation", "r-" + 32 * "1", "not-so", "2026-03-05 10:00:00+00:00", ""),
+        ("novelty", "nothing", "of-later", "2026-03-06 10:00:00+00:00", ""),
+    ]
+    contested = lhn.folder / "contested.csv"
+    contested.write_text("type,record,reason,at,answer,answered\n" + "".join(",".join(row) + ",\n" for row in rows))
+
+    told = json.loads(lhn.mainstem("report", "--site", site, "--contested", contested, "--json").stdout)["contested"]
+    said = lhn.mainstem("report", "--site", site, "--contested", contested).stdout
+    lhn.mainstem("report", "--site", site, "--contested", contested, "--html", lhn.folder / "page.html")
+    contested.write_text("record\n")
+    refused = lhn.mainstem("report", "--site", site, "--contested", contested)
+
+    assert [(each["reference"], each["reason"], each["answer"]) for each in told] == [
+        ("", "The unit is wrong", ""),
+        ("Observation/bp-1", "It is here twice", ""),
+        ("", "The patient does not have or take this", ""),
+        ("", "of-later", ""),
+        ("Observation/bp-1", "The value is wrong", "Looked at: it is right as it is"),
+    ]
+    assert "Observation-" in told[1]["where"]
+    assert "not among the lines" in told[0]["where"]
+    assert "computed by Mainstem" in told[2]["where"]
+    assert "contested Observation/bp-1: It is here twice; waits for an answer, on the pages: /contested/west" in said
+    assert "What clinicians contest" in (lhn.folder / "page.html").read_text()
+    assert refused.returncode != 0
+    assert "no column type, reason, at, answer" in refused.stderr
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: make browser")
 def test_the_page_stands_alone_and_is_read_by_everybody(lhn: Network, site: Path) -> None:

@@ -6,12 +6,13 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from connectors.formats.ndjson import read_lines
-from connectors.landing import InTurn, Kept, Landing, LandingZone
+from connectors.landing import SETTLE_SECONDS, Growing, InTurn, Kept, Landing, LandingZone
 from schemas.errors import OperatorError
 
 
@@ -193,3 +194,39 @@ def test_tidying_keeps_the_latest_loads_and_the_quarantine_that_is_needed(tmp_pa
 
 def test_nothing_landed_is_nothing_to_tidy(tmp_path: Path) -> None:
     LandingZone(tmp_path, "north").tidy(keep=1, needed=lambda _: False)
+
+
+def test_pages_that_come_fast_wait_for_the_disk_together_and_slow_ones_each(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files before the cursor that counts them; what was added after it was saved is not counted."""
+    now, order, path = [0.0], list[str](), landing.path("Patient", 1)
+    monkeypatch.setattr("connectors.landing.time.monotonic", lambda: now[0])
+    sync, save = os.fsync, Landing.save_cursor
+
+    def saved(self: Landing, *given: Any) -> None:
+        order.append("cursor")
+        save(self, *given)
+        order.append("saved")
+
+    monkeypatch.setattr(os, "fsync", lambda number: order.append("disk") or sync(number))
+    monkeypatch.setattr(Landing, "save_cursor", saved)
+    landing.open()
+    growing, size = Growing(landing, "Patient"), 0
+    for page in range(20):
+        size = growing.append(path, size, [b"%d\n" % page])
+        growing.save(Cursor(size))
+    assert (order, landing.cursor("Patient", Cursor)) == ([], None)
+    now[0] += SETTLE_SECONDS
+    growing.save(Cursor(size))
+    assert order[:2] == ["disk", "cursor"]
+    assert order.count("saved") == 1
+    growing.append(path, size, [b"one more\n"])
+    growing.settle()
+    assert landing.cursor("Patient", Cursor) == Cursor(size)
+    now[0] += SETTLE_SECONDS
+    growing.save(Cursor(path.stat().st_size))
+    assert order.count("saved") == 2
+    growing.discard([path])
+    growing.settle()
+    assert not path.exists()

@@ -1,6 +1,7 @@
 """The demo's manners: one at a time, clear words about ports, nothing done without a running demo."""
 
 import socket
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from mainstem.demo import day_two, run
 from mainstem.demo.cohorts import HOSPITALS
 from mainstem.demo.embedded import Hospital, free_port
 from mainstem.demo.hospitals import SiteFiles
+from mainstem.demo.network import keeper
 from mainstem.demo.running_demo import PORTS, Demo, only_one
 from schemas.errors import OperatorError
 
@@ -72,3 +74,11 @@ def test_site_files_hold_no_secret_and_can_be_read(tmp_path: Path) -> None:
         assert all(content not in text.read_bytes() for text in files.folder.glob("*.toml"))
     files.write(HOSPITALS[2], None)
     assert {path: path.read_bytes() for path in files.keys.iterdir()} == keys
+
+
+@pytest.mark.parametrize(
+    ("today", "since"), [(date(2026, 1, 31), "2025-11"), (date(2026, 3, 1), "2026-01"), (date(2026, 8, 31), "2026-06")]
+)
+def test_the_demo_keeps_results_of_the_last_three_months(today: date, since: str) -> None:
+    """By a command of ours, beside the registry."""
+    assert keeper(today) == ("results", "feedback", "run", "--since", since)

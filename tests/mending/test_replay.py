@@ -12,6 +12,7 @@ from mainstem.mending import replay as replaying
 from mainstem.mending.replay import replay
 from mainstem.publisher import Publisher
 from mainstem.state import Wanted
+from mainstem.state.consents import Decision
 from schemas.errors import OperatorError
 from schemas.loads import LoadEventType
 
@@ -201,3 +202,20 @@ def test_command_says_what_it_told(lived, tmp_path):
     ):
         refused = CliRunner().invoke(app, ["replay", *words], env=environment)
         assert expected in str(refused.exception)
+
+
+def test_who_withdrew_is_told_before_records_when_brokers_were_made_anew(lived, of, began):
+    """And of them nothing comes back: the state holds their tombstones alone."""
+    child = of(8, "1").subject
+    lived.state.consents.decide("north", [Decision(child, "qi", False, began, erase=True)], began)
+    lived.stream.publish(lived.state.outbox)
+    before = len(lived.stream.records("subject.v1"))
+    with lived.state.database.write() as connection:
+        connection.exec_driver_sql("update told_mark set topic = 'the-one-before'")
+    again(lived)
+    told = lived.stream.records("subject.v1")[before:]
+    assert [each.key for each in told] == [b"s-" + child.hex().encode()]
+    repeated = [each for each in lived.stream.records() if dict(each.headers).get("replay")]
+    of_child = [each for each in repeated if each.key.startswith(b"s-" + child.hex().encode())]
+    assert all(each.value is None for each in of_child)
+    assert told[0].timestamp <= min(each.timestamp for each in repeated)

@@ -13,7 +13,11 @@ from schemas.loads import LoadEvent, TypeCounts
 from services.access.viewers import Role
 from services.measures.library import measures
 from services.pages.app import make_app
-from services.registry.database import open_registry
+from services.pages.site import PageSite
+from services.people.contests import Answer, Reason, answer_contest, contests, raise_contest
+from services.registry.across import compare
+from services.registry.across.counting.counts import Counts as Numbers
+from services.registry.database import open_registry, writing
 from services.registry.tables import chart_phase, test_of_change
 
 Visit = Callable[..., TestClient]
@@ -90,6 +94,45 @@ def test_lines_that_could_not_be_used_are_told_with_what_to_do(visit: Visit) -> 
         "Add the local code to the site&#39;s code map.",
     )
     assert rows[1][:2] == ("1", "The line is not valid JSON.")
+
+
+def test_what_is_doubted_of_its_data_is_told_with_what_to_do_and_of_no_other_site(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six sites, of which Northside has far fewer diagnoses, and another far fewer readings."""
+    names = ["northside", "west", "lake-county", "east", "south", "hill"]
+    having = {(name, kind, ""): 180 for name in names for kind in ("condition", "observation")}
+    found = Numbers(
+        persons=dict.fromkeys(names, 200),
+        having=having | {("northside", "condition", ""): 10, ("west", "observation", ""): 10},
+    )
+    monkeypatch.setattr(PageSite, "across", lambda _: compare(found))
+
+    ours, theirs = (visit(site=site).get(f"/sites/{site}").text for site in ("northside", "west"))
+
+    doubted = ours.partition('id="doubts"')[2]
+    assert "condition: 5" in doubted
+    assert "others 90" in doubted
+    assert "What to do" in doubted
+    assert "observation" not in doubted.partition("</ul>")[0]
+    assert "condition" not in theirs.partition('id="doubts"')[2].partition("</ul>")[0]
+
+
+def test_records_that_wait_for_the_sites_answer_stand_on_its_page(visit: Visit, engine: Engine) -> None:
+    """With since when, and the way to answer for those who may; answered, they are gone from there."""
+    assert "Contested" not in visit().get("/sites/northside").text.partition("<main")[2]
+    with writing(engine) as connection:
+        raise_contest(connection, "northside", ("observation", "r-1"), Reason.WRONG_UNIT, by="Ruth", at=NOW)
+    waiting, clinicians = visit().get("/sites/northside").text, visit(Role.CLINICIAN).get("/sites/northside").text
+    with writing(engine) as connection:
+        (one,) = contests(connection, "northside")
+        answer_contest(connection, "northside", one.id, Answer.CORRECTED, by="Kim", at=NOW)
+
+    assert "1 record waits for this site" in waiting
+    assert 'href="/contested/northside"' in waiting
+    assert "1 record waits for this site" in clinicians
+    assert 'href="/contested/northside"' not in clinicians
+    assert "record waits" not in visit().get("/sites/northside").text
 
 
 @pytest.mark.parametrize("path", ["/sites/west", "/sites/west/cf2", "/sites/west/cf2/funnel.svg", "/sites/nowhere"])

@@ -1,6 +1,7 @@
 """Real TLS against a server on this machine: an unknown authority, another name, an expired certificate; each is said as itself."""
 
 import ipaddress
+import shutil
 import ssl
 import tempfile
 import threading
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -17,10 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from connectors.client.capabilities import ask_capabilities
+from connectors.client.connections import open_connections
 from connectors.source import Source
 from mainstem.kafka.settings import KafkaSettings, probe
 from schemas.errors import MainstemError, OperatorError
-from schemas.sites import Site
+from schemas.sites import Fhir, Site
 
 TODAY = datetime.now(UTC)
 
@@ -170,7 +173,7 @@ def test_certificate_of_the_sites_own_authority_is_trusted_once_it_is_named(
         ("localhost", 1, False, "is not trusted", "fhir.ca_file"),
         ("ehr.example", 1, True, "is made out to another name", "fhir.base_url"),
         ("10.1.2.3", 1, True, "is made out to another name", "fhir.base_url"),
-        ("localhost", -1, True, "is expired or not valid yet", "renew"),
+        ("localhost", -1, True, "is expired or not valid yet", "Renew"),
     ],
 )
 def test_bad_certificate_is_said_as_what_it_is_and_hears_no_secret(
@@ -258,3 +261,30 @@ def test_broker_with_a_bad_certificate_is_not_spoken_to(authority: Authority, se
     assert "ehr.example" in found.detail or "localhost" in found.detail
     (unknown,) = probe(KafkaSettings(f"localhost:{port}", "SSL"))
     assert unknown.stage == "TLS"
+
+
+def test_what_never_leaves_this_machine_trusts_nobody_and_others_read_the_authorities_once(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the clear on loopback no TLS is set up; where it were, it would be refused."""
+    made: list[ssl.SSLContext] = []
+    usual = httpx2.create_ssl_context
+
+    def read() -> ssl.SSLContext:
+        made.append(usual())
+        return made[-1]
+
+    def named(file: str) -> None:
+        shutil.copy(authority.file, tmp_path / file)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / file))
+
+    monkeypatch.setattr(httpx2, "create_ssl_context", read)
+    for bundle in ("here.pem", "there.pem"):  # another environment names other authorities
+        named(bundle)
+        for base in ("http://127.0.0.1:1/fhir", "https://ehr.example/fhir", "https://other.example/fhir"):
+            open_connections(Fhir.model_validate({"base_url": base}), tmp_path, lambda _: b"", None).close()
+    assert len(made) == 2
+    leads_out = {"base_url": "http://127.0.0.1:1/fhir", "allowed_origins": ["https://files.example"]}
+    named("third.pem")
+    open_connections(Fhir.model_validate(leads_out), tmp_path, lambda _: b"", None).close()
+    assert len(made) == 3

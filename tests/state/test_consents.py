@@ -9,10 +9,10 @@ from sqlalchemy import text
 from states import save
 
 from mainstem.state import Decision, Done, State
+from mainstem.state.migrations.upgrade import upgrade
 from schemas.subjects import SubjectEvent
 from transforms.mapped import Mapped
 
-BEFORE = "0011"
 ANNA, BERT = b"anna-of-the-test", b"bert-of-the-test"
 Make = Callable[..., Mapped]
 
@@ -179,14 +179,20 @@ def test_a_state_from_a_backup_takes_over_what_the_network_was_told(state: State
 
 def test_a_state_of_the_version_before_is_brought_to_these_tables(url: str, record: Make, at: datetime) -> None:
     """What it holds stays, and can be withdrawn."""
-    old = State.open(url)
-    old.migrate()
-    save(old, "north", [record("w", subject=ANNA)], [], at)
+    old, held = State.open(url), record("w", subject=ANNA)
     with old.database.write() as connection:
-        for name in ("withdrawal", "standing"):
-            connection.execute(text(f"DROP TABLE {name}"))
-        connection.execute(text("ALTER TABLE told DROP COLUMN change"))
-        connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": BEFORE})
+        upgrade(connection, "the old one", "0011")
+        connection.execute(text("INSERT INTO site_state (site, number) VALUES ('north', 1)"))
+        row = {"id": held.id, "subject": ANNA, "digest": bytes(16), "content": held.content, "live": True}
+        connection.execute(
+            text(
+                "INSERT INTO record (id, site, type, subject, digest, load, sequence, published_sequence, live, changed, number,"
+                " content, provenance) VALUES (:id, 'north', 'observation', :subject, :digest, 'north/1', 1, 1, :live, 1, 1,"
+                " :content, :digest)"
+            ),
+            row,
+        )
     old.migrate()
     assert old.consents.decide("north", [withdrawn(ANNA, at, erase=True)], at) == Done(1, 1)
+    assert published(old) == {held.id: None}
     old.close()

@@ -150,6 +150,17 @@ def test_a_device_nobody_knows_is_counted_as_unmapped() -> None:
     assert flags == ["code-unmapped"]
 
 
+def test_a_use_that_is_active_and_over_is_flagged_and_both_stand() -> None:
+    """One that is to end is not over."""
+    record, flags = only(inside() | {"timingPeriod": {"start": "2024-01-02", "end": "2024-05-06"}})
+    assert (record["status"], record["end_date"], flags) == ("active", "2024-05-06", ["active-and-over"])
+    for fields in ({"timingPeriod": {"start": "2024-01-02", "end": "2099-05-06"}}, {"timingDateTime": "2024-01-02"}):
+        given = {name: value for name, value in inside().items() if name != "timingPeriod"} | fields
+        assert "active-and-over" not in only(given)[1]
+    done = inside() | {"status": "completed", "timingPeriod": {"start": "2024-01-02", "end": "2024-05-06"}}
+    assert only(done)[1] == []
+
+
 def test_the_statement_waits_for_its_device() -> None:
     """Named and not there: by that reason, and mapped again when it comes."""
     site = Mapper(site="north", time_zone="UTC", subject_key=KEY, look_up=Kept())
@@ -249,7 +260,7 @@ def test_what_refuses_a_statement_is_named(fields: Json, right: str) -> None:
         ),
         ({"timingTiming": {"code": {"text": "at night"}}, "timingPeriod": ...}, {}, "timing-withheld"),
         (
-            {"timingPeriod": {"start": "2025-12-24", "end": "2025-12-01"}},
+            {"timingPeriod": {"start": "2025-12-24", "end": "2025-12-01"}, "status": "completed"},
             {"end_date": "2025-12-01"},
             "ends-before-start",
         ),

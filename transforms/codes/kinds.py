@@ -17,12 +17,20 @@ _WORDS = {
     "device": frozenset({"pump", "cgm", "hybrid_loop"}),
     "consent": frozenset({"qi", "research", "recontact", "pro", "other"}),
 }
+ANY_WORD = "registry"
+"""What networks have words of their own for."""
 _WORD = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
 def target_of(about: str) -> str:
     """The target system of the rows of a site's code map that say which word its codes mean."""
     return _TARGET + about
+
+
+def words_of(target: str) -> re.Pattern[str] | frozenset[str] | None:
+    """Which words may stand under a target system of the network's own; None for one that is none of these."""
+    about = target.removeprefix(_TARGET) if target.startswith(_TARGET) else ""
+    return _WORD if about == ANY_WORD else _WORDS.get(about)
 
 
 def kind_of(about: str, codings: Iterable[tuple[str | None, str]], codes: CodeMap) -> str | None:

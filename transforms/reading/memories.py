@@ -231,17 +231,21 @@ class Memory(dict[Any, bytes]):
 
     def _fault(self, fault: Unusable) -> Note:
         """Why the resource is unusable; or, where only the field is, that it was left out."""
-        path = ".".join(filter(None, (self._name, fault.path)))
+        path = self._inside(fault.path)
         flags = (fault.flag,) if fault.flag else ()
         if self._fatal or fault.reason in FATAL:
             return Note(fault.reason, path, flags)
         return Note(flags=(*flags, f"dropped:{self._name}"), dropped=(path,))
 
+    def _inside(self, path: str) -> str:
+        """Where something stands: `period.start`, `statusHistory[0].status`."""
+        return f"{self._name}{path}" if path[:1] in ("", "[") else f"{self._name}.{path}"
+
     def _note(self, found: Found) -> Note | None:
         if not (found.flags or found.unmapped or found.withdrawn or found.repaired or found.dropped or found.beside):
             return None
         own = [f"repaired:{self._name}"] * found.repaired + [f"dropped:{self._name}"] * bool(found.dropped)
-        dropped = tuple([".".join(filter(None, (self._name, path))) for path in found.dropped])
+        dropped = tuple([self._inside(path) for path in found.dropped])
         return Note(
             flags=(*found.flags, *own),
             unmapped=found.unmapped,

@@ -23,16 +23,16 @@ class Noticed:
         self.parts: Counter[tuple[str, str]] = Counter()
         """(FHIR type, reason) → parts of its resources that gave no record; (FHIR type, "") → all that were read."""
 
-    def add(self, resource_type: str, notes: Iterable[Note], kept: bool) -> None:
-        """What was noticed in a resource; of one that gives records (`kept`), what was left out of them."""
+    def add(self, resource_type: str, notes: Iterable[Note], kept: bool, *, times: int = 1) -> None:
+        """What was noticed in a resource, or in several; of one that gives records (`kept`), what was left out of them."""
         for note in notes:
             for flag in note.flags:
-                self.flags[flag] += 1
+                self.flags[flag] += times
             for coding in note.unmapped:
-                self.unmapped[coding] += 1
+                self.unmapped[coding] += times
             if kept and note.dropped:
                 for path in note.dropped:
-                    self.dropped[f"{resource_type}.{_PLACE.sub('', path)}"] += 1
+                    self.dropped[f"{resource_type}.{_PLACE.sub('', path)}"] += times
 
     def take(self) -> tuple[dict[str, int], int, dict[str, int]]:
         """What was left out since this was asked last: fields by path; how many parts were read, those left out by reason."""

@@ -2,7 +2,7 @@
 
 from binascii import hexlify
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import repeat
 
@@ -106,19 +106,21 @@ class Reader:
                 notes[place].append(said)
         for place in twice:
             notes[place].append(TWICE)
-        records = self._records(heads, [*shared, *own])
+        contents = self._contents(heads, [*shared, *own])
         for (flag, mark, holds, _), given_by in self._contradictions:
             for place in {place for name in given_by for place in source.standing(name)}:
-                content = records[place].content
+                content = contents[place]
                 if (found := content.rfind(mark)) >= 0 and holds(content, found):
                     notes[place].append(Note(flags=(flag,)))
+        passing = self._in_passing(notes, split) if notes else {}
+        records = self._records(heads, contents, passing)
         depends = [
             Depends(heads.refs[place], heads.subjects[place], on, lines[place])
             for place, on in looked_up
             if UNNAMED not in notes.get(place, ())
         ]
         outcomes = Outcomes([*records], {}, [], depends, [])
-        if not notes and not split:
+        if len(notes) == len(passing) and not split:
             return outcomes
 
         parts = self._parts.read(source, split)
@@ -126,7 +128,7 @@ class Reader:
         again = sorted(emptied - _broken(notes)) if emptied else []
         if again:
             outcomes.put(again, self.read([without_empty(lines[place]) for place in again]))
-        for place in sorted({*notes, *split}.difference(again)):
+        for place in sorted({*notes, *split}.difference(again, passing)):
             record, seen = records[place], notes.get(place, [])
             if place in noticed:
                 before = [heads.named[place], *(texts[place] for texts in shared)]
@@ -167,18 +169,25 @@ class Reader:
 
     # ------------------------------------------------------------ records
 
-    def _records(self, heads: Heads, found: Sequence[Texts]) -> list[Mapped]:
-        """One record a resource: its head and what its fields gave."""
-        names = list(map(hexlify, heads.refs))
+    def _contents(self, heads: Heads, found: Sequence[Texts]) -> list[bytes]:
+        """One record's content a resource: its head and what its fields gave."""
+        names = map(hexlify, heads.refs)
+        pieces = zip(repeat(self._head), names, repeat(_WHOLE_END), heads.named, *found, repeat(b"}"))
+        return list(map(b"".join, pieces))
+
+    def _records(self, heads: Heads, contents: Sequence[bytes], flags: Mapping[int, bytes]) -> list[Mapped]:
+        """One record a resource; `flags` by place."""
+        texts: Iterable[bytes] = repeat(b"")
+        if flags:
+            texts = [flags.get(place, b"") for place in range(len(contents))]
         origins = [origin.members for origin in heads.origins]
-        contents = zip(repeat(self._head), names, repeat(_WHOLE_END), heads.named, *found, repeat(b"}"))
-        provenances = zip(repeat(self._source), names, origins, repeat(self._mapping))
+        pieces = zip(repeat(self._source), map(hexlify, heads.refs), origins, repeat(self._mapping), texts)
         fields = zip(
             [ref + WHOLE for ref in heads.refs],
             repeat(self._record),
             heads.subjects,
-            map(b"".join, contents),
-            map(b"".join, provenances),
+            contents,
+            map(b"".join, pieces),
             [origin.updated for origin in heads.origins],
             repeat(NO_LINE),
         )
@@ -277,6 +286,21 @@ class Reader:
             parts[self._type, WITHDRAWN] += read
 
     # ------------------------------------------------------------ what was noticed
+
+    def _in_passing(self, notes: Notes, split: Collection[int]) -> dict[int, bytes]:
+        """Counts what leaves a record as it is but for flags, as nearly all that is noticed does. Returns these as text, by place."""
+        alike: dict[int, list[int]] = {}
+        parted = frozenset(split)
+        for place, seen in notes.items():
+            if len(seen) == 1 and place not in parted:
+                alike.setdefault(id(seen[0]), []).append(place)
+        found: dict[int, bytes] = {}
+        for places in alike.values():
+            (note,) = notes[places[0]]
+            if note.reason is None and not (note.withdrawn or note.emptied or note.beside):
+                self._noticed.add(self._type, [note], True, times=len(places))
+                found |= dict.fromkeys(places, _flags_text(note.flags))
+        return found
 
     def _settled(self, record: Mapped, notes: list[Note]) -> Outcome | None:
         """Count what was noticed; the outcome, where that leaves no record."""

@@ -6,6 +6,7 @@ from transforms.rules import (
     ENROLMENT_STATUS,
     Resource,
     extensions,
+    flagged_if_over,
     links,
     links_in,
     one_of,
@@ -30,8 +31,12 @@ RESOURCE = Resource(
     fields={
         "type": required(programme(registry="registry", every="codings"), Reason.MISSING_CODE),
         "period": period(start=("start", "start_date"), end=("end", "end_date")),
-        "status": one_of(
-            "status", ENROLMENT_STATUS, withdrawn=("entered-in-error",), spellings=ENROLMENT_SPELT, modifier=True
+        "status": flagged_if_over(
+            one_of(
+                "status", ENROLMENT_STATUS, withdrawn=("entered-in-error",), spellings=ENROLMENT_SPELT, modifier=True
+            ),
+            "status",
+            period="period",
         ),
         "statusHistory": status_history("status_history"),
         "diagnosis": unless_listed(links_in("diagnoses", "condition", "Condition"), "condition"),

@@ -44,6 +44,7 @@ from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
 from transforms.rules.enrolments import (
     ENROLMENT_SPELT,
     ENROLMENT_STATUS,
+    flagged_if_over,
     membership,
     persons_only,
     programme,
@@ -181,6 +182,7 @@ __all__ = [
     "fact",
     "first_of",
     "flagged",
+    "flagged_if_over",
     "focus",
     "given_dosage",
     "gone_if_wrong",

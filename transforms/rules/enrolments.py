@@ -1,5 +1,7 @@
 """Enrolments: in which registry or programme a patient is, since when, and how it ended."""
 
+from dataclasses import replace
+
 from msgspec import Struct
 
 from schemas.problems import Reason
@@ -156,6 +158,17 @@ def membership(name: str, *, period: str) -> Rule:
         return Found({name: "finished" if ended else "active"})
 
     return Rule((name,), read, needs=period, fatal=True)
+
+
+def flagged_if_over(rule: Rule, name: str, *, period: str) -> Rule:
+    """The rule of a status; one by which it goes on, beside a Period whose end has passed, is flagged: both stand."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = rule.read(raw, None, setting)
+        over = found.values.get(name) == "active" and _has_ended(companion, setting)
+        return replace(found, flags=(*found.flags, "active-and-over")) if over else found
+
+    return replace(rule, read=read, needs=period, usual=None)
 
 
 def _has_ended(companion: bytes | None, setting: Setting) -> bool:

@@ -9,6 +9,7 @@ from schemas.errors import OperatorError
 from transforms import CodeMapRow
 from transforms.codes.code_map import raw_rows
 from transforms.codes.forms import code_fault
+from transforms.codes.kinds import words_of
 from transforms.codes.spellings import is_listed
 from transforms.codes.systems import LOINC, UCUM, known_systems, repaired_system
 from transforms.codes.units import is_ucum, unit_table
@@ -70,6 +71,12 @@ def _row_findings(line: int, row: CodeMapRow) -> Iterator[Finding]:
         yield Finding(line, True, f"target_system '{row.target_system}' is no URI: write it as {LOINC}")
     elif target == UCUM:
         yield from _unit_findings(line, code)
+    elif (words := words_of(target)) is not None:
+        if not (code in words if isinstance(words, frozenset) else words.fullmatch(code)):
+            told = (
+                ", ".join(sorted(words)) if isinstance(words, frozenset) else "a word of small letters, digits, - and _"
+            )
+            yield Finding(line, True, f"{code!r} is no word of {target}: {told}")
     elif target not in known_systems():
         yield Finding(line, True, f"target_system {target} is none that records name")
     elif fault := code_fault(target, code):

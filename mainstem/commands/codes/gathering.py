@@ -16,6 +16,7 @@ from mainstem.refresh import Refresh
 from schemas.outcomes import RECORD_TYPES, record_type_of
 from schemas.problems import Problem, Reason
 from transforms import Mapper
+from transforms.codes.kinds import target_of as word_target
 from transforms.codes.systems import CPT, CVX, ICD10CM, LOINC, RXNORM, SNOMED, UCUM
 from transforms.mapped import REF_BYTES
 
@@ -26,6 +27,9 @@ TEXTS = 3
 UNMAPPED = "code-unmapped"
 _REFUSED = frozenset({Reason.MISSING_CODE, Reason.BAD_CODE})
 _UNITS = frozenset({Reason.UNKNOWN_UNIT, Reason.UNIT_CONTRADICTED})
+_WORDS_FOR = {"enrolment": "registry", "consent": "consent"}
+"""Record types that want a word of the network's instead of a code."""
+_SAYS_FOR_WHAT = frozenset({"Consent.scope", "Consent.provision.purpose"})
 _NAMES = {"LOINC": LOINC, "SNOMED CT": SNOMED, "RxNorm": RXNORM, "CVX": CVX, "ICD-10-CM": ICD10CM, "CPT": CPT}
 Json = dict[str, Any]
 
@@ -120,6 +124,8 @@ def _cells(line: str) -> tuple[str, str, str]:
 @cache
 def target_of(record_type: str) -> str:
     """The system in which a record type wants its code; empty where it has none."""
+    if record_type in _WORDS_FOR:
+        return word_target(_WORDS_FOR[record_type])
     fields = RECORD_TYPES[record_type].model_fields if record_type in RECORD_TYPES else {}
     extra = fields["code"].json_schema_extra if "code" in fields else None
     said = str(extra.get("terminology", "")) if isinstance(extra, dict) else ""
@@ -190,16 +196,19 @@ class _Lines:
             return
         self._counted.add(ref)
         if refused.reason in _REFUSED:
-            self._count_code(
-                name, resource.get(refused.path.split(".")[1].split("[")[0]) if "." in refused.path else None
-            )
+            field = refused.path.split(".")[1].split("[")[0] if "." in refused.path else ""
+            for concept in _listed(resource.get(field)):
+                self._count_code(name, concept)
+        elif refused.path in _SAYS_FOR_WHAT:
+            for concept in _purposes(resource):
+                self._count_code(name, concept)
         elif refused.reason in _UNITS:
             for quantity in _quantities(resource):
                 self._count_unit(name, {}, quantity)
 
-    def _count_code(self, name: str, concept: Any) -> None:
+    def _count_code(self, name: str, concept: Json) -> None:
         """What a refused resource has in its code's place: a text alone, or codings that are none."""
-        target, concept = target_of(record_type_of(name) or ""), concept if isinstance(concept, dict) else {}
+        target = target_of(record_type_of(name) or "")
         codings = [each for each in _listed(concept.get("coding")) if isinstance(each.get("code"), str)]
         named = [(str(each.get("system") or ""), each["code"], each.get("display")) for each in codings]
         text = concept.get("text")
@@ -207,8 +216,8 @@ class _Lines:
             local = self._gathered.local(system, code.strip(), target)
             local.count += 1
             local.types.add(record_type_of(name) or name)
-            if isinstance(said or text, str):
-                local.texts[said or text] += 1
+            if isinstance(called := said or text, str):
+                local.texts[called] += 1
 
     def _count_unit(self, name: str, resource: Json, quantity: Json) -> None:
         written = next(
@@ -226,6 +235,15 @@ class _Lines:
         local.count += 1
         local.types.add(record_type_of(name) or name)
         local.texts[str(quantity.get("unit") or written)] += 1
+
+
+def _purposes(consent: Json) -> Iterator[Json]:
+    """What a consent says it is for: its scope, its categories, the purposes of its provision."""
+    yield from _listed(consent.get("scope"))
+    yield from _listed(consent.get("category"))
+    provision = consent.get("provision")
+    for coding in _listed(provision.get("purpose")) if isinstance(provision, dict) else ():
+        yield {"coding": [coding]}
 
 
 def _answers(value: Any) -> Iterator[Json]:
@@ -275,4 +293,5 @@ def _quantities(resource: Json) -> Iterator[Json]:
 
 
 def _listed(value: Any) -> Iterable[Json]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    """The objects of a list, or the one that stands in its place."""
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]

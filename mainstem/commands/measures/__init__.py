@@ -206,22 +206,15 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Count a measure over the registry, by site: who is in, left out, met it; and of whom it is unknown whether they are in."""
-    from mainstem.commands.measures.own import counted, own_measure
+    from mainstem.commands.measures.own import own_measure
     from services.measures.compile.sql import InSql
     from services.measures.official import definition
 
     ours = own_measure(measure)
     _demand_fitting(measure, own=ours is not None, report=report, stratum=stratum, by=by)
     if ours is not None:
-        with _registry() as connection:
-            rows = counted(connection, ours, by, year, stratum)
-        if as_json:
-            print_json(rows)
-        else:
-            _print_counts(rows)
+        _run_own(ours, by, year, stratum, report, as_json)
         return
-    if report not in (None, *REPORTS):
-        raise OperatorError(f"no kind of report '{report}'", f"Give one of {', '.join(REPORTS)}.")
     one, sets = definition(measure, year), _value_sets(valuesets)
     rates = [group.members() | {"unknown": group.in_doubt()} for group in one.groups]
     with _registry() as connection, progress_bars(quiet=as_json or report is not None) as progress:
@@ -306,12 +299,27 @@ def _registry() -> "Iterator[Connection]":
         engine.dispose()
 
 
+def _run_own(ours: Any, by: str, year: int, stratum: str | None, report: str | None, as_json: bool) -> None:
+    from mainstem.commands.measures.own import counted, reported
+
+    with _registry() as connection:
+        if report is not None:
+            _print_lines(reported(connection, ours, by, year, report))
+            return
+        rows = counted(connection, ours, by, year, stratum)
+    if as_json:
+        print_json(rows)
+    else:
+        _print_counts(rows)
+
+
 def _demand_fitting(measure: str, *, own: bool, report: str | None, stratum: str | None, by: str) -> None:
     """What is asked for is what such a measure is counted by: nothing is left out in silence."""
-    if own and report is not None:
+    if report not in (None, *REPORTS):
+        raise OperatorError(f"no kind of report '{report}'", f"Give one of {', '.join(REPORTS)}.")
+    if report is not None and stratum is not None:
         raise OperatorError(
-            f"{measure} is a measure of the network: --report is made of published ones alone",
-            "Leave --report out; --json gives the counts to programs.",
+            "a report is made of everybody: --stratum is not for it", "Leave --stratum or --report out."
         )
     if not own and (stratum is not None or by != "month"):
         raise OperatorError(
@@ -321,13 +329,17 @@ def _demand_fitting(measure: str, *, own: bool, report: str | None, stratum: str
 
 
 def _print_reports(definition: "Definition", year: int, kind: Any, rates: list[list[dict[str, Any]]]) -> None:
-    import json
-
     from services.measures.report import reports
 
     now = datetime.now(UTC).isoformat(timespec="seconds")
+    _print_lines(reports(definition, _year(year), now, rates, kind))
+
+
+def _print_lines(reports: Iterator[dict[str, Any]]) -> None:
+    import json
+
     with json_lines() as out:
-        for one in reports(definition, _year(year), now, rates, kind):
+        for one in reports:
             out.write(json.dumps(one, separators=(",", ":")).encode() + b"\n")
 
 

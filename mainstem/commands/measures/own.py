@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.errors import OperatorError
 from services.measures.compile.words import Step, definition_of
-from services.measures.evaluate.counts import NETWORK, evaluate
+from services.measures.evaluate.counts import NETWORK, evaluate, members
 from services.measures.evaluate.periods import MONTHS, periods
 from services.measures.evaluate.persons import standings
 from services.measures.evaluate.sentences import value_of
 from services.measures.keeping.counted import kept_counts
 from services.measures.library import faults, measures
+from services.measures.report import reports_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from services.measures.compile.memory import Period
     from services.measures.compile.people import Person
     from services.measures.declared import Measure
 
@@ -24,7 +26,7 @@ SHOWN = ("site", "period", "stratum", "seen", "measured", "unknown", "excluded",
 OF_KIND = {"share": ("met",), "rate": ("events", "days"), "level": ("mean", "spread", "median")}
 """What is counted of each kind of measure besides."""
 
-__all__ = ["counted", "explained", "faults", "listed", "own_measure", "shown"]
+__all__ = ["counted", "explained", "faults", "listed", "own_measure", "reported", "shown"]
 
 
 def own_measure(name: str) -> "Measure | None":
@@ -78,12 +80,9 @@ def counted(
     connection: "Connection", measure: "Measure", by: str, year: int, stratum: str | None
 ) -> list[dict[str, Any]]:
     """Its counts in a year by month, quarter or year: of the network, then of each site; from what is kept, where that is up to date."""
-    if by not in MONTHS:
-        raise OperatorError(f"no period '{by}'", f"Give one of {', '.join(MONTHS)}.")
+    shown_periods = _periods(by, year)
     if stratum is not None and stratum not in measure.strata:
         raise OperatorError(f"no stratum '{stratum}' of {measure.id}", f"Give one of {', '.join(measure.strata)}.")
-    until = min(f"{year}-12-31", datetime.now(UTC).date().isoformat())
-    shown_periods = periods(by, f"{year}-01", until)  # type: ignore[arg-type]
     kept = None if stratum else kept_counts(connection, measure, shown_periods)
     found = evaluate(connection, measure, shown_periods, by=stratum) if kept is None else kept
     return [
@@ -92,6 +91,20 @@ def counted(
         | {"site": each.site or "network", "value": value_of(measure, each)}
         for each in sorted(found, key=lambda each: (each.site != NETWORK, each.site, each.period))
     ]
+
+
+def reported(connection: "Connection", measure: "Measure", by: str, year: int, kind: Any) -> Iterator[dict[str, Any]]:
+    """FHIR MeasureReports, one after the other, of a year's months, quarters or of the year."""
+    shown_periods, now = _periods(by, year), datetime.now(UTC).isoformat(timespec="seconds")
+    for name, everybody in members(connection, measure, shown_periods).items():
+        yield from reports_of(measure, shown_periods[name], now, everybody, kind)
+
+
+def _periods(by: str, year: int) -> "dict[str, Period]":
+    if by not in MONTHS:
+        raise OperatorError(f"no period '{by}'", f"Give one of {', '.join(MONTHS)}.")
+    until = min(f"{year}-12-31", datetime.now(UTC).date().isoformat())
+    return periods(by, f"{year}-01", until)  # type: ignore[arg-type]
 
 
 def explained(measure: "Measure", person: "Person", month: str | None, year: int) -> Iterator[str]:

@@ -22,6 +22,15 @@ def report(
     site: SiteOption,
     html: Annotated[Path | None, typer.Option("--html", help="Write a page here.", show_default=False)] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write all lines here.", show_default=False)] = None,
+    contested: Annotated[
+        Path | None,
+        typer.Option(
+            "--contested",
+            metavar="FILE.csv",
+            help="Contested records, as the pages give them (Contested, All lines as CSV): each with the hospital's own reference.",
+            show_default=False,
+        ),
+    ] = None,
     loads: Annotated[int, typer.Option(min=1, max=100, help="Loads of the trend.")] = 14,
     as_json: AsJson = False,
 ) -> None:
@@ -32,7 +41,7 @@ def report(
     from mainstem.commands.report.gathering import gather
 
     with open_site(site, quiet=as_json) as refresh:
-        told = gather(refresh, loads=loads)
+        told = gather(refresh, loads=loads, contests=contested)
     if html is not None:
         from mainstem.commands.report.page import page
 
@@ -111,6 +120,7 @@ def _as_json(told: "Report") -> dict[str, Any]:
         ],
         "unmapped": {"codes": told.unmapped_codes, "records": told.unmapped_records},
         "conformance": {"judged": told.judged, "rules": [each._asdict() for each in told.rules]},
+        "contested": [each._asdict() for each in told.contested],
         "gaps": [gap.model_dump(mode="json") for gap in told.gaps],
         "notes": told.notes,
     }
@@ -148,5 +158,9 @@ def _print(told: "Report") -> None:
             f"{f' ({each_told.source_unusable:,} for being unusable)' if each_told.source_unusable else ''}"
             f"{f'; {reasons}' if reasons else ''}"
         )
+    for each_contested in told.contested:
+        named = each_contested.reference or f"{each_contested.type} {each_contested.record} ({each_contested.where})"
+        answer = each_contested.answer or f"waits for an answer, on the pages: /contested/{told.site}"
+        say(f"  contested {named}: {each_contested.reason}; {answer}")
     for note in told.notes:
         say(f"  note {note}")

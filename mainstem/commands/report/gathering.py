@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from connectors.formats.ndjson import read_batches
 from connectors.landing import Landing
 from mainstem.commands.codes.gathering import Gathered, of_records
+from mainstem.commands.report.contested import Contested, contested
 from mainstem.refresh import Refresh
 from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.refused import refused
@@ -136,6 +138,8 @@ class Report:
     """What resources that the last load checked in full break: what US Core demands first, then the most frequent."""
     judged: int = 0
     """Resources that it checked."""
+    contested: list["Contested"] = field(default_factory=list)
+    """Records that clinicians say are wrong."""
 
 
 class Broken(NamedTuple):
@@ -149,8 +153,8 @@ class Broken(NamedTuple):
     """Whether it is of an element that US Core demands."""
 
 
-def gather(refresh: Refresh, *, loads: int) -> Report:
-    """What a site is told, with a trend over its last loads that ended."""
+def gather(refresh: Refresh, *, loads: int, contests: Path | None = None) -> Report:
+    """What a site is told, with a trend over its last loads that ended; `contests`: the pages' list of contested records."""
     site, store = refresh.site, refresh.store
     report = Report(site.site, site.name, refresh.clock())
     report.lines = [*_resources(refresh), *_parts(refresh, report.notes)]
@@ -164,6 +168,7 @@ def gather(refresh: Refresh, *, loads: int) -> Report:
         report.notes += report.trend[0].load.report.notes
         _add_rules(report, report.trend[0].load.report.types)
     _add_codes(report, of_records(refresh))
+    report.contested = contested(refresh, contests) if contests else []
     return report
 
 

@@ -86,6 +86,17 @@ def evaluate(
         return counts_of(connection, tables.units, measure, by)
 
 
+def members(connection: Connection, measure: Measure, periods: Mapping[str, Period]) -> dict[str, list[dict[str, Any]]]:
+    """By period everybody who stands in it, or each of their events: site, subject, the measure's truths, and its numbers."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in periods}
+    with tables_of(connection, measure, periods) as (units, _):
+        own = [units.c[name] for name in ("site", "subject", *measure.truths, "value", "events", "days")]
+        query = select(units.c.period, *own).order_by(units.c.period, units.c.site, units.c.subject, units.c.event)
+        for row in connection.execute(query).mappings():
+            found[row["period"]].append({column.name: row[column.name] for column in own})
+    return found
+
+
 def counts_of(
     connection: Connection, units: Table, measure: Measure, by: str | None = None, *, among: Sequence[str] = ()
 ) -> list[Counts]:

@@ -1,0 +1,154 @@
+"""What the outcome topic says last of each record, set down on the disk: as many records as there are, in little memory.
+
+A partition's records come in its order, so of a key the last one that is set down counts. They are set down by their record's first
+byte; 256 shares, each small enough to be looked at as a whole, and a range of ids in a state.
+"""
+
+import tempfile
+from binascii import unhexlify
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from struct import Struct
+from struct import error as PackError
+from typing import Any, NamedTuple
+
+from kafka import KafkaConsumer, TopicPartition
+
+from mainstem.kafka.heads import Head
+from mainstem.kafka.reading import reader
+from mainstem.kafka.record_batches import read_heads
+from mainstem.kafka.settings import KafkaSettings
+
+SHARES = 256
+POLLED = 64
+"""Batches."""
+BUFFERED = 32 * 1024
+"""Bytes of a share before they are written."""
+FETCH_BYTES = 8 * 1024 * 1024
+_LINE = Struct(">32sIQ16sHHB")
+KEY_BYTES = 34 + 1 + 34
+NOTHING = bytes(16)
+
+
+class Told(NamedTuple):
+    """The topic's last word on a key."""
+
+    key: bytes
+    """The record's 16 bytes and the subject's."""
+    epoch: int
+    sequence: int
+    digest: bytes
+    source: int
+    """Place in `TopicState.sources`."""
+    schema: int
+    """Place in `TopicState.schemas`."""
+    live: bool
+
+
+class TopicState:
+    """The topic, set down."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = [(folder / f"{share:02x}").open("w+b") for share in range(SHARES)]
+        self._buffers = [bytearray() for _ in range(SHARES)]
+        self._numbers: tuple[dict[bytes, int], dict[bytes, int]] = ({}, {})
+        self.events = 0
+        self.unreadable = 0
+        """Records that are no event of the contract; consumers make dead letters of them."""
+
+    @property
+    def sources(self) -> list[bytes]:
+        """`ce_source` of all that were met."""
+        return list(self._numbers[0])
+
+    @property
+    def schemas(self) -> list[bytes]:
+        """`ce_dataschema` of all that were met."""
+        return list(self._numbers[1])
+
+    def add(self, heads: Sequence[Head]) -> None:
+        """Sets down records of one partition, in their order."""
+        buffers, (sources, schemas) = self._buffers, self._numbers
+        for key, version, source, schema, digest, live in heads:
+            try:
+                epoch, sequence = version.split(b".")
+                id_ = unhexlify(key[37:])
+                line = _LINE.pack(
+                    id_ + unhexlify(key[2:34]),
+                    int(epoch),
+                    int(sequence),
+                    unhexlify(digest) if live else NOTHING,
+                    sources.setdefault(source, len(sources)),
+                    schemas.setdefault(schema, len(schemas)),
+                    live,
+                )
+            except (ValueError, PackError):
+                self.unreadable += 1
+                continue
+            if len(key) != KEY_BYTES or (live and not digest):
+                self.unreadable += 1
+                continue
+            buffer = buffers[id_[0]]
+            buffer += line
+            if len(buffer) >= BUFFERED:
+                self._files[id_[0]].write(buffer)
+                buffer.clear()
+        self.events += len(heads)
+
+    def share(self, number: int) -> dict[bytes, tuple[Any, ...]]:
+        """The last word on each key of a share, by the key: what `Told` holds, as a plain tuple."""
+        file, buffer = self._files[number], self._buffers[number]
+        file.seek(0)
+        found = {line[0]: line for line in _LINE.iter_unpack(file.read() + buffer)}
+        file.seek(0, 2)
+        return found
+
+    def close(self) -> None:
+        """Forgets it."""
+        for file in self._files:
+            file.close()
+
+
+@contextmanager
+def read_topic(
+    settings: KafkaSettings, topic: str, *, progress: Callable[[int], Any] = lambda events: None
+) -> Iterator[TopicState]:
+    """The state that a topic gives, as it is now; what comes meanwhile may be in it or not."""
+    with tempfile.TemporaryDirectory(prefix="mainstem-") as folder:
+        state = TopicState(Path(folder))
+        try:
+            with reader(
+                settings,
+                max_poll_records=POLLED,
+                fetch_max_bytes=2 * FETCH_BYTES,
+                max_partition_fetch_bytes=FETCH_BYTES,
+                receive_buffer_bytes=1024 * 1024,
+            ) as client:
+                heads_of = read_heads(client)
+                for records in _up_to_now(client, topic):
+                    for record in records:
+                        state.add(heads := heads_of(record))
+                        progress(len(heads))
+            yield state
+        finally:
+            state.close()
+
+
+def _up_to_now(client: KafkaConsumer, topic: str) -> Iterator[list[Any]]:
+    """What each partition holds up to its end as it is at the beginning."""
+    partitions = [TopicPartition(topic, number) for number in sorted(client.partitions_for_topic(topic) or ())]
+    client.assign(partitions)
+    client.seek_to_beginning(*partitions)
+    begins, ends = client.beginning_offsets(partitions), client.end_offsets(partitions)
+    left = {each for each in partitions if ends[each] > begins[each]}
+    seen: set[TopicPartition] = set()
+    while left:
+        yield from client.poll(timeout_ms=500).values()
+        for each in list(left):
+            if each not in seen and (mark := client.highwater(each)) is not None:
+                seen.add(each)  # Tansu's end lies within the last batch; a fetch's watermark is behind it
+                ends[each] = max(ends[each], mark)
+            if each in seen and (client.position(each) or 0) >= ends[each]:
+                left.discard(each)
+                client.pause(each)

@@ -1,0 +1,57 @@
+"""Heads read straight from a batch's bytes say what kafka-python reads of the same records."""
+
+import random
+
+import pytest
+
+from mainstem.kafka.heads import head_of, heads_in
+from mainstem.kafka.record_format import NO_ATTRIBUTES_NO_DELAY, Record, header, varint
+
+
+class AsRead:
+    """A record as kafka-python gives it."""
+
+    def __init__(self, record: Record) -> None:
+        self.key, self.value, self.headers = record.key, record.value, record.headers
+
+
+def encoded(place: int, record: Record) -> bytes:
+    def field(data: bytes | None) -> bytes:
+        return varint(-1) if data is None else varint(len(data)) + data
+
+    headers = b"".join(header(name, value) for name, value in record.headers)
+    body = b"".join(
+        (
+            NO_ATTRIBUTES_NO_DELAY,
+            varint(place),
+            field(record.key),
+            field(record.value),
+            varint(len(record.headers)),
+            headers,
+        )
+    )
+    return varint(len(body)) + body
+
+
+def some_record(chance: random.Random) -> Record:
+    digest = b"".join(chance.choice((b"0", b"a")) for _ in range(32))
+    value = b'{"record":{%b},"change":{"op":"amended","digest":"%b"},"provenance":{}}' % (
+        b"x" * chance.randrange(400),
+        digest,
+    )
+    headers = [("ce_sequence", b"%d.%d" % (chance.randrange(1, 9), chance.randrange(1, 10**6)))]
+    headers += [("ce_source", b"/site/north"), ("ce_dataschema", b"/schemas/person.v1.json"), ("ce_time", b"now")]
+    chance.shuffle(headers)
+    return Record(
+        chance.choice((None, b"k" * 69, b"")),
+        chance.choice((None, value, b"", b'"digest":"short"')),
+        headers[: chance.randrange(5)],
+    )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_both_read_the_same(seed: int) -> None:
+    chance = random.Random(seed)
+    records = [some_record(chance) for _ in range(chance.randrange(1, 200))]
+    batch = b"head" + b"".join(encoded(place, record) for place, record in enumerate(records))
+    assert heads_in(batch, 4, len(records)) == [head_of(AsRead(record)) for record in records]
