@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from browser import browser, violations
 from hospital_with_faults import FaultyHospital
 from screens import Said
 from scripted_terminal import played
@@ -132,3 +133,28 @@ def test_the_packet_says_to_each_what_concerns_them(screen: Said, north: FaultyH
     for path in (tmp_path / "out").iterdir():
         for word in (SECRET, "Example", "M1", "<script", "src="):
             assert word not in path.read_text(), (path, word)
+
+
+@pytest.mark.browser
+def test_the_pages_read_well_in_a_browser(screen: Said, north: FaultyHospital, tmp_path: Path) -> None:
+    """On paper's width and a phone's; axe finds nothing, and nothing is asked for elsewhere."""
+    north.resources["Observation"] = []
+    screen("check", "north", "--html", "out-check.html")
+    screen("status", "--html", "out-status.html")
+    screen("sites", "packet", "north", "--to", "out")
+    pages = [*tmp_path.glob("out-*.html"), *(tmp_path / "out").glob("*.html")]
+    assert len(pages) == 6
+    with browser() as opened:
+        for path in pages:
+            for width in (1280, 390):
+                tab = opened.new_page(viewport={"width": width, "height": 900})
+                asked: list[str] = []
+                tab.on("request", lambda request, asked=asked: asked.append(request.url))
+                tab.goto(path.as_uri())
+                assert violations(tab) == [], path.name
+                assert asked == [path.as_uri()]
+                wide = tab.evaluate("document.documentElement.scrollWidth")
+                assert wide <= width, (path.name, wide)
+                if folder := os.environ.get("MAINSTEM_SCREENSHOTS_SITES"):
+                    tab.screenshot(path=f"{folder}/{path.stem}-{width}.png", full_page=True)
+                tab.close()

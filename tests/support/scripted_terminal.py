@@ -23,7 +23,7 @@ def played(
     environment: Mapping[str, str],
     seconds: float = 90,
 ) -> tuple[int, str]:
-    """Exit code and all that stood on the screen; each answer is typed when the words before it stand there."""
+    """Exit code and all that stood on the screen; each answer is typed when the question stands there whole."""
     process, screen = pty.fork()
     if process == 0:
         os.chdir(folder)
@@ -32,7 +32,7 @@ def played(
     seen, waiting, ends = b"", list(answers), time.monotonic() + seconds
     answered = 0
     while time.monotonic() < ends:
-        if waiting and waiting[0][0].encode() in seen[answered:]:
+        if waiting and waiting[0][0].encode() in seen[answered:] and seen.endswith(b": "):
             answered = len(seen)
             os.write(screen, waiting.pop(0)[1].encode() + b"\n")
         if not select.select([screen], [], [], 0.2)[0]:

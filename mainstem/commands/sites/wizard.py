@@ -65,7 +65,7 @@ def _free(to: Path) -> Callable[[str], str]:
 
 def _source(place: str) -> str:
     if place.startswith(("http://", "https://")):
-        parse_site(ANY.format(base_url=place.replace('"', "")), "the address")
+        _judged(ANY.format(base_url=place.replace('"', "")), "Write it as in the vendor's documentation.")
         return place
     if "://" in place:
         raise OperatorError(
@@ -75,8 +75,17 @@ def _source(place: str) -> str:
 
 
 def _zone(zone: str) -> str:
-    parse_site(ANY.format(base_url="https://ehr.example").replace("UTC", zone.replace('"', "")), "the time zone")
+    text = ANY.format(base_url="https://ehr.example").replace("UTC", zone.replace('"', ""))
+    _judged(text, "Write the hospital's own: America/New_York.")
     return zone
+
+
+def _judged(text: str, fix: str) -> None:
+    """Raises OperatorError with what a site file would be told of the answer, without line and key."""
+    try:
+        parse_site(text, "")
+    except OperatorError as exc:
+        raise OperatorError(exc.causes[0].split(": ", 2)[-1], fix) from None
 
 
 def _vendor(name: str) -> str:
