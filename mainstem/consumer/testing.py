@@ -9,7 +9,7 @@
         Contract(engine, keep, state=lambda db: db.execute(text("select * from latest")).all(), clear=empty).prove(promise)
 
 `state` gives all that the handler wrote, in any order that is the same each time. `clear` empties it, for handlers whose effects may be
-rebuilt; without it that promise is not tried. `change` makes other events than the observations of this file, `poison` breaks one.
+rebuilt, `erase` forgets subjects; without them those promises are not tried. `change` makes other events than the observations of this file, `poison` breaks one.
 """
 
 import json
@@ -27,6 +27,7 @@ from mainstem.consumer.handling import Handler, Handling
 from mainstem.consumer.ledger import Ledger
 from mainstem.consumer.received import Received, read_event
 from mainstem.consumer.sifting import Sieve
+from mainstem.consumer.subjects import Erase
 from schemas.events import Header, Operation, data_schema, outcome_type, source_of
 
 PLACE = TopicPartition("contract.outcome.v1", 0)
@@ -106,6 +107,8 @@ class Contract:
     clear: Callable[[Connection], Any] | None = None
     change: Change = message
     """`change(name, sequence, value, withdrawn=…)`: an event of a type that the handler keeps."""
+    erase: Erase | None = None
+    """What the consumer is given as `erase`; without it that promise is not tried."""
     poison: Callable[[Message], Message] = broken
     sent: list[Letter] = field(default_factory=list)
 
@@ -114,6 +117,7 @@ class Contract:
         "crash_between": "Killed within its transaction, the handler's writes are gone, and come once when it is called again.",
         "out_of_date": "An older change that comes late changes nothing.",
         "withdrawal": "A withdrawn record leaves the state that it had never been there; it may come back.",
+        "erasure": "Of a subject who is to be forgotten nothing is left, and of the others nothing is lost.",
         "rebuild": "Emptied and filled again from the start, the state is the same.",
         "poison": "An event that cannot be used is refused by PoisonError, named, and those around it have their effect.",
         "batches": "It makes no difference in how many transactions events come.",
@@ -182,6 +186,22 @@ class Contract:
         assert self._seen() == before, "a withdrawal of a record that was never here changed something"
         self.hand_over(self.change("a", 3))
         assert len(self._seen()) == len(held), "a record that was withdrawn does not come back"
+
+    def _erasure(self) -> None:
+        if self.erase is None:
+            return
+        self.hand_over(self.change("b", 1))
+        before = self._seen()
+        gone = self.change("a", 1)
+        self.hand_over(gone)
+        assert self._seen() != before, "the handler kept nothing, so there is nothing to erase"
+        ledger = Ledger(self.engine, GROUP)
+        with ledger.begin() as connection:
+            self.erase(connection, [(gone.key or b"").decode().partition("/")[0]])
+        assert self._seen() == before, self.promises["erasure"]
+        with ledger.begin() as connection:
+            self.erase(connection, [(gone.key or b"").decode().partition("/")[0]])
+        assert self._seen() == before, "erasing again changed something"
 
     def _rebuild(self) -> None:
         if self.clear is None:

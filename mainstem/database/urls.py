@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -115,6 +116,28 @@ def make_private(url: URL, *, setting: str = STATE) -> None:
             _close_to_others(file.parent)
     except OSError as exc:
         raise OperatorError(f"{file} cannot be made: {exc.strerror}", f"Name another place in {setting}.") from exc
+
+
+def left_open(url: URL) -> list[str]:
+    """What others can read though it was to be closed to them, a sentence each: another user's file, or a share without rights."""
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return []
+    file = Path(url.database)
+    return open_to_others(file.parent.glob(f"{file.name}*"))
+
+
+def open_to_others(paths: Iterable[Path]) -> list[str]:
+    """Closes files and folders to group and others; those that stay open to them, a sentence each with what to do."""
+    found = []
+    for path in sorted(paths):
+        _close_to_others(path)
+        with suppress(FileNotFoundError, PermissionError):
+            if (mode := path.stat().st_mode) & 0o077:
+                rights, closed = stat.S_IMODE(mode), "700" if path.is_dir() else "600"
+                found.append(
+                    f"{path} is open to others of this machine (mode {rights:04o}); as its owner: chmod {closed} {path}"
+                )
+    return found
 
 
 def _close_to_others(path: Path) -> None:

@@ -15,6 +15,7 @@ from connectors.source import Source, utc_now
 from mainstem.config.settings import Settings
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.database import in_the_open
+from mainstem.database.urls import left_open, open_to_others
 from mainstem.kafka.settings import unreachable
 from mainstem.publisher import Publisher, publisher_of
 from mainstem.state import State
@@ -130,7 +131,16 @@ def open_refresh(
         for sentence in _in_the_open(file.site, store):
             log.warning("not encrypted", site=file.site.site, what=sentence)
             notice(sentence)
+        for sentence in (*left_open(store.database.engine.url), *_landing_open(settings, file.site.site)):
+            log.warning("open to others", site=file.site.site, what=sentence)
+            notice(sentence)
         yield refresh
+
+
+def _landing_open(settings: Settings, site: str) -> list[str]:
+    """Folders of raw FHIR that others can look into."""
+    zone = settings.landing / site
+    return open_to_others(each for each in (zone.parent, zone, *zone.glob("*")) if each.is_dir())
 
 
 def _in_the_open(site: Site, store: State) -> list[str]:

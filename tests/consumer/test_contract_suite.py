@@ -7,6 +7,7 @@ from sqlalchemy import select, text
 
 from mainstem.consumer import PoisonError
 from mainstem.consumer.testing import Contract
+from services.registry.erasure import erase_told
 from services.registry.handler import apply
 from services.registry.tables import RECORD_TABLES
 
@@ -48,7 +49,16 @@ def test_handler_of_the_registry_keeps_the_contract(promise, registry):
         columns = [column for column in table.c if column.name not in ("event_time", "load")]
         return db.execute(select(*columns).order_by(table.c.id)).all()
 
-    Contract(registry, apply, tables, lambda db: db.execute(table.delete())).prove(promise)
+    Contract(registry, apply, tables, lambda db: db.execute(table.delete()), erase=erase_told).prove(promise)
+
+
+@pytest.mark.parametrize(
+    "erase", [lambda db, subjects: 0, lambda db, subjects: db.execute(text("delete from latest")).rowcount]
+)
+def test_suite_finds_an_erasure_that_leaves_something_or_takes_too_much(erase, sqlite_engine):
+    make(sqlite_engine)
+    with pytest.raises(AssertionError, match="nothing is left"):
+        Contract(sqlite_engine, keep, state, erase=erase).prove("erasure")
 
 
 def no_withdrawal(db, events) -> None:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from mainstem.commands import app
 from mainstem.kafka import topics
 from mainstem.publisher import Publisher
-from mainstem.state import State
+from mainstem.state import Decision, State
 from schemas.errors import OperatorError
 from schemas.published import site_topic
 from transforms.mapped import Mapped
@@ -63,6 +63,19 @@ def test_restored_state_sends_nothing_however_much_it_mapped_since(stream, resto
         night(stream, restored, *(weight(number, "44.0") for number in range(10, 10 + brought)))
     assert "mainstem restore north" in refused.value.fix
     assert len(stream.records()) == before
+
+
+def test_a_state_from_before_a_withdrawal_is_refused_though_no_record_changed(stream, tmp_path):
+    """Who only stops leaves no change of a record: the withdrawal is counted like one."""
+    path, backup, at = tmp_path / "mainstem.db", tmp_path / "backup.db", AT
+    night(stream, path, weight(1, "20.1"))
+    shutil.copy(path, backup)
+    with opened(path) as state:
+        state.consents.decide("north", [Decision(weight(1, "0").subject, "qi", False, at)], at)
+        stream.publish(state.outbox)
+    shutil.copy(backup, path)
+    with pytest.raises(OperatorError, match="restored from a backup"):
+        night(stream, path, weight(2, "31.5"))
 
 
 def test_state_that_was_lost_and_begun_anew_is_refused_too(stream, restored, tmp_path):

@@ -13,6 +13,7 @@ from network_under_test import Network
 from synthetic_children import children, deliver
 
 from mainstem.config.site_files import file_secrets
+from mainstem.refresh import open_refresh
 from schemas.errors import OperatorError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -119,6 +120,31 @@ def test_a_secret_that_cannot_be_read_is_an_operators_error(tmp_path: Path) -> N
     for name in ("folder", "nothing"):
         with pytest.raises(OperatorError, match="cannot be read"):
             file_secrets(tmp_path)(f"file:{name}")
+
+
+def test_data_that_others_can_read_are_closed_at_the_start_or_said(
+    tmp_path: Path, lhn: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's file and the landing's folders; where they are another user's, with what that one does."""
+    site = lhn.files_site("west", tmp_path / "given")
+    landing, database = tmp_path / "landing" / "west", tmp_path / "store.db"
+    landing.mkdir(parents=True, mode=0o755)
+    database.touch(0o644)
+    said: list[str] = []
+    with open_refresh(site, lhn.settings, notice=said.append):
+        assert [oct(stat.S_IMODE(each.stat().st_mode)) for each in (database, landing)] == ["0o600", "0o700"]
+    assert said == []
+    for path, mode in ((database, 0o644), (landing, 0o755)):
+        path.chmod(mode)
+
+    def refused(path: Path, mode: int) -> None:
+        raise PermissionError(1, "not yours")
+
+    monkeypatch.setattr(Path, "chmod", refused)
+    with open_refresh(site, lhn.settings, notice=said.append):
+        pass
+    assert any(sentence.endswith(f"chmod 600 {database}") for sentence in said)
+    assert any(sentence.endswith(f"chmod 700 {landing}") for sentence in said)
 
 
 @pytest.fixture

@@ -126,7 +126,8 @@ def test_each_principal_may_do_its_own_work_and_nothing_else(guarded: Guarded) -
         done = CliRunner().invoke(app, ["topics", "allow", *words], env=environment)
         assert done.exit_code == 0, done.exception
         assert f"{words[0]} may DESCRIBE TOPIC {outcome}" in done.output
-    assert set(require_topics(user("publisher"), "lhn")) == {outcome, "lhn.load.v1", "lhn.site.v1"}
+    published = {outcome, "lhn.load.v1", "lhn.subject.v1", "lhn.site.v1"}
+    assert set(require_topics(user("publisher"), "lhn")) == published
     shown = CliRunner().invoke(app, ["topics", "acls", "--json"], env=environment)
     who = {(row["principal"], row["operation"], row["resource"]) for row in json.loads(shown.stdout)}
     assert ("User:publisher", "WRITE", f"TOPIC {outcome}") in who
@@ -139,6 +140,8 @@ def test_each_principal_may_do_its_own_work_and_nothing_else(guarded: Guarded) -
     assert not may_read(user("registry"), outcome, "another")
     assert not may_write(user("registry"), outcome)
     assert may_write(user("registry"), letters)
+    assert may_write(user("registry"), "lhn.erasure.v1")
+    assert not may_write(user("registry"), "lhn.subject.v1")
     results = user("results")
     assert "lhn.site.v1" in require_topics(
         results, "lhn", ["lhn.outcome.v1", "lhn.load.v1", "lhn.feedback.v1", "lhn.site.v1"]
@@ -242,12 +245,16 @@ def test_the_compose_file_gives_each_service_its_own_login() -> None:
     assert re.search(r"^ARG PYTHON=python:\d+\.\d+\.\d+-", image, flags=re.MULTILINE)
 
 
-def test_a_publisher_reads_its_own_mark_a_consumer_writes_dead_letters_who_fetches_results_reads_those() -> None:
+def test_a_publisher_reads_marks_and_subjects_a_consumer_writes_letters_and_erasures_who_fetches_results_reads_those() -> (
+    None
+):
     """By the rights themselves, where Apache Kafka is not here."""
     publisher = {str(right) for right in rights("lhn", "publisher", "registry")}
-    assert [right for right in publisher if right.startswith("READ")] == ["READ TOPIC lhn.site.v1"]
+    read = {right.removeprefix("READ TOPIC ") for right in publisher if right.startswith("READ")}
+    assert read == {"lhn.site.v1", "lhn.subject.v1", "lhn.erasure.v1"}
     consumer = {str(right) for right in rights("lhn", "consumer", "registry")}
-    assert [right for right in consumer if right.startswith("WRITE")] == ["WRITE TOPIC lhn.dlq.registry"]
+    written = {right.removeprefix("WRITE TOPIC ") for right in consumer if right.startswith("WRITE")}
+    assert written == {"lhn.dlq.registry", "lhn.erasure.v1"}
     results = {str(right) for right in rights("lhn", "results", "registry")}
     assert results == {f"{may} TOPIC lhn.feedback.v1" for may in ("READ", "DESCRIBE", "DESCRIBE_CONFIGS")}
     keeper = {str(right) for right in rights("lhn", "keeper", "feedback")}
