@@ -10,12 +10,11 @@ from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
 from services.access.viewers import Role
 from services.charts.pictures import svg
-from services.charts.trajectory import specification
 from services.pages.patient_records import kept_of
 from services.pages.patient_state import age, diseases, overdue, standing_out
 from services.pages.patients import brought_by, own_site
 from services.pages.person import held_of, history_of, states_of
-from services.pages.print.plan import curves_of
+from services.pages.print.plan import drawn_of
 from services.pages.site import PageSite
 from services.people.contests import Reason, contests, raise_contest
 from services.registry.database import writing
@@ -59,7 +58,7 @@ def _patient(router: APIRouter, site: PageSite) -> None:
             late=list(overdue(kept, today)),
             states=states,
             held=held,
-            curves=[(curve.name, curve.caption, chart.description) for curve, chart in curves_of(kept)],
+            curves=[(each.name, each.caption, each.said) for each in drawn_of(kept)],
         )
 
     @router.get("/curves/{curve}.svg")
@@ -69,10 +68,10 @@ def _patient(router: APIRouter, site: PageSite) -> None:
         own_site(viewer, name)
         with site.registry() as connection:
             kept = kept_of(connection, name, [subject]).get(subject)
-        drawn = {each.name: chart for each, chart in curves_of(kept)} if kept else {}
+        drawn = {each.name: each for each in drawn_of(kept)} if kept else {}
         if curve not in drawn:
             raise HTTPException(404, "There is nothing to draw.")
-        return Response(svg(specification(drawn[curve])), media_type="image/svg+xml")
+        return Response(svg(drawn[curve].specification()), media_type="image/svg+xml")
 
 
 def _record(router: APIRouter, site: PageSite) -> None:

@@ -12,6 +12,10 @@ from services.registry.tables import RECORD_TABLES
 
 PERSON, ENCOUNTER, CONDITION = (RECORD_TABLES[name] for name in ("person", "encounter", "condition"))
 DERIVED, MEDICATION, ISSUE = (RECORD_TABLES[name] for name in ("derived_observation", "medication", "issue"))
+OBSERVATION = RECORD_TABLES["observation"]
+MEASURED = {"8302-2": ("height", "cm"), "29463-7": ("weight", "kg")}
+"""By LOINC code; in another unit a reading is left out, as those are that do not stand."""
+STANDS = ("final", "amended", "corrected")
 NOT_COMING = ("cancelled", "noshow", "entered-in-error")
 DOUBTED = ("refuted", "entered-in-error")
 ENDED = ("completed", "cancelled", "rejected", "failed", "entered-in-error")
@@ -70,6 +74,7 @@ def _booked(site: str) -> ColumnElement[bool]:
 
 def kept_of(connection: Connection, site: str, subjects: Sequence[str]) -> dict[str, Kept]:
     """By subject, of each that the site has."""
+    measured = _measured(connection, site, subjects)
     people = {row["subject"]: row for row in _rows(connection, PERSON, site, subjects)}
     diagnoses, treatments, raised = defaultdict(list), defaultdict(list), defaultdict(list)
     values: dict[str, list[tuple[str, Value]]] = defaultdict(list)
@@ -94,9 +99,30 @@ def kept_of(connection: Connection, site: str, subjects: Sequence[str]) -> dict[
             in_order(values[subject]),
             tuple(sorted(set(treatments[subject]))),
             tuple(raised[subject]),
+            measured[subject],
         )
         for subject, person in people.items()
     }
+
+
+def _measured(
+    connection: Connection, site: str, subjects: Sequence[str]
+) -> Mapping[str, dict[str, list[tuple[date, float]]]]:
+    """By subject, what is drawn among percentiles."""
+    row = OBSERVATION.c
+    query = select(row.subject, row.code, row.value, row.unit, row.effective_date).where(
+        row.site == site,
+        row.subject.in_(subjects),
+        row.code.in_(MEASURED),
+        row.value.is_not(None),
+        row.status.in_(STANDS),
+    )
+    found: dict[str, dict[str, list[tuple[date, float]]]] = defaultdict(lambda: defaultdict(list))
+    for each in connection.execute(query.order_by(row.effective_date, row.id)).mappings():
+        name, unit = MEASURED[each["code"]]
+        if each["unit"] == unit and (when := _day(each["effective_date"])):
+            found[each["subject"]][name].append((when, float(each["value"])))
+    return found
 
 
 def _rows(connection: Connection, table: Table, site: str, subjects: Sequence[str]) -> Iterator[Mapping[str, Any]]:

@@ -1,7 +1,7 @@
 """What is known of one patient before a visit: last states, what is overdue, what stands out. Pure: records in, words out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 Value = tuple[date, float, str | None]
@@ -22,6 +22,8 @@ class Kept:
     treatments: tuple[str, ...] = ()
     raised: tuple[tuple[str, date | None], ...] = ()
     """Open issues of patient and family: topic and when."""
+    measured: Mapping[str, Sequence[tuple[date, float]]] = field(default_factory=dict)
+    """Height in cm and weight in kg as they were measured, in the order of time."""
 
 
 @dataclass(frozen=True, slots=True)

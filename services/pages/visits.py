@@ -18,7 +18,7 @@ from services.pages.patient_state import Kept, overdue, standing_out
 from services.pages.patients import brought_by, own_site
 from services.pages.person import Stated, states_of
 from services.pages.print.making import as_of
-from services.pages.print.plan import Plans, curves_of, raised_of, who_of
+from services.pages.print.plan import Plans, drawn_of, raised_of, who_of
 from services.pages.site import PageSite
 
 ENTRY = Entry("Visits", "/visits", 12, (Role.CLINICIAN,))
@@ -117,5 +117,5 @@ def _planned(kept: Kept, time: str, day: date, states: list[Stated]) -> Planned:
         tuple(overdue(kept, day)),
         tuple(raised_of(kept)),
         tuple(states),
-        tuple((curve.name, curve.caption, chart.description) for curve, chart in curves_of(kept)),
+        tuple((each.name, each.caption, each.said) for each in drawn_of(kept)),
     )

@@ -46,8 +46,9 @@ def test_page_tells_last_states_growth_and_lungs(plans: Plans) -> None:
         "Height percentile",
         "Weight percentile",
     ]
-    assert [drawing.picture.split("-")[0] for drawing in lungs.pictures] == ["growth", "lungs"]
+    assert [drawing.picture.split("-")[0] for drawing in lungs.pictures] == ["height", "weight", "lungs"]
     assert all("last: " in drawing.alternative for drawing in lungs.pictures)
+    assert "percentiles" in lungs.pictures[0].alternative
     bowel = of["Crohn's disease"]
     assert {"Disease state", "Days on steroids, of 90"} <= {row[0] for row in bowel.states}
     assert "now on infliximab" in bowel.who

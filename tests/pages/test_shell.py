@@ -26,7 +26,7 @@ from services.pages.navigation import entries_for
 ADA = subject_id("west-1")
 DEEPER = {
     Role.COORDINATOR: ("/measures/cf2",),
-    Role.SITE_TEAM: ("/contested/west",),
+    Role.SITE_TEAM: ("/contested/west", "/sites/west", "/sites/west/cf2"),
     Role.CLINICIAN: (
         "/visits/west/2026-11-21",
         f"/patients/west/{ADA}",
@@ -35,6 +35,12 @@ DEEPER = {
     Role.RESEARCHER: ("/measures",),
 }
 """Pages that the navigation does not lead to at once."""
+
+
+CUT_OFF = """() => [...document.querySelectorAll(".drawing svg")].flatMap(svg =>
+    [...svg.querySelectorAll("text")].filter(each => each.getBoundingClientRect().right > svg.getBoundingClientRect().right + 0.5)
+        .map(each => each.textContent))"""
+"""Words that a drawn chart has no room for."""
 
 
 def app_for(engine: Engine, folder: Path, role: Role) -> FastAPI:
@@ -98,12 +104,14 @@ def test_no_page_has_a_barrier(role: Role, filled: Engine, tmp_path: Path) -> No
     with serving(app_for(filled, tmp_path, role)) as address, browser() as opened:
         for width in (1280, 390):
             tab = opened.new_page(viewport={"width": width, "height": 844})
+            tab.set_default_navigation_timeout(150_000)  # the first page counts every measure
             tab.on("console", lambda message: said.append(message.text))
             tab.on("request", lambda request: said.append(request.url) if address not in request.url else None)
             for page in addresses(role):
                 tab.goto(address + page)
                 tab.wait_for_load_state("networkidle")
                 assert violations(tab) == [], (page, width)
+                assert tab.evaluate(CUT_OFF) == [], (page, width)
                 assert tab.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (page, width)
     assert [each for each in said if not each.startswith("data:")] == []
 

@@ -1,14 +1,18 @@
 """A day's pre-visit plans of a site, from the registry: who is booked, what is known of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from schemas.errors import OperatorError
 from services.charts import pictures
+from services.charts.growth import growth
 from services.charts.trajectory import Guide, Line, Trajectory, specification
+from services.pages.growth import growth_charts
 from services.pages.patient_records import appointments, kept_of
 from services.pages.patient_state import Kept, age, diseases, flags, in_words, states
 from services.pages.print.pre_visit import TEMPLATE, Drawing, PatientPlan, PreVisitPlan
@@ -16,6 +20,7 @@ from services.pages.print.setting import pdf, png
 from services.pages.wording import title_of
 
 GROWN = 18
+GROWTH = "growth"
 SHOWN = 8
 """Characters of a pseudonym: enough to tell patients of one day apart."""
 
@@ -35,7 +40,7 @@ class Curve:
 
 CURVES = (
     Curve(
-        "growth",
+        GROWTH,
         (("height-percentile", "height"), ("weight-percentile", "weight"), ("bmi-percentile", "BMI")),
         tuple((at, str(at)) for at in (3, 25, 50, 75, 97)),
         (0, 100),
@@ -107,12 +112,30 @@ class Plans:
         )
 
     def _drawings(self, number: int, kept: Kept) -> Iterator[Drawing]:
-        for curve, chart in curves_of(kept):
-            yield self._drawing(f"{curve.name}-{number}", chart, curve.caption)
+        for drawn in drawn_of(kept):
+            name = f"{drawn.name}-{number}"
+            self.pictures[name] = pictures.svg(drawn.specification())
+            yield Drawing(name, drawn.caption, drawn.said)
 
-    def _drawing(self, name: str, chart: Trajectory, caption: str) -> Drawing:
-        self.pictures[name] = pictures.svg(specification(chart))
-        return Drawing(name, caption, chart.description)
+
+class Drawn(NamedTuple):
+    """A patient's curve, as the care team sees it."""
+
+    name: str
+    caption: str
+    said: str
+    """What it shows in words, for who does not see it."""
+    specification: Callable[[], dict[str, Any]]
+
+
+def drawn_of(kept: Kept) -> Iterator[Drawn]:
+    """Growth among percentiles, or, where nothing was measured at an age they are for, the percentiles that are known; then the others."""
+    charts = list(growth_charts(kept))
+    for name, caption, grown in charts:
+        yield Drawn(name, caption, grown.description, partial(growth, grown))
+    for curve, chart in curves_of(kept):
+        if not (charts and curve.name == GROWTH):
+            yield Drawn(curve.name, curve.caption, chart.description, partial(specification, chart))
 
 
 def curves_of(kept: Kept) -> Iterator[tuple[Curve, Trajectory]]:
