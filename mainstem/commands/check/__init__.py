@@ -31,10 +31,11 @@ def check(
     from mainstem.check import check_site
     from mainstem.check.finding import exit_code
     from mainstem.config.logs import configure_once
-    from mainstem.config.site_files import file_secrets, read_site
+    from mainstem.config.site_files import file_secrets, read_site, require_own_key
 
     configure_once()
     file = read_site(site)
+    require_own_key(file)
     source = Source(site=file.site, folder=file.folder, secrets=file_secrets(file.folder))
     findings = check_site(source, closer=True)
     if html is not None:
