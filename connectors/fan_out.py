@@ -151,9 +151,9 @@ def read_one(client: FhirClient, resource_type: str, see: Callable[[bytes], None
     return f"{len(page.resources)} read{counted}{stamped}" + (f"; by {way}, the plain search is refused" if way else "")
 
 
-def read_some(client: FhirClient, resource_type: str, count: int) -> list[bytes]:
-    """Resources of the type's first page, of about as many as asked for. For the preflight."""
-    return _first_page(client, resource_type, count)[0].resources
+def read_some(client: FhirClient, resource_type: str, count: int) -> Page:
+    """The type's first page, of about as many resources as asked for. For the preflight."""
+    return _first_page(client, resource_type, count)[0]
 
 
 def _first_page(client: FhirClient, resource_type: str, count: int) -> tuple[Page, str]:

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from kafka import KafkaProducer
@@ -90,7 +91,10 @@ def night(lhn: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call
         xcom_pull=lambda task_ids, key="return_value": values.get(task_ids) if isinstance(task_ids, str) else [],
     )
     params = {"mode": "incremental", "types": [], "since": None, "dry_run": False}
-    monkeypatch.setattr(site_dag, "get_current_context", lambda: {"ti": task, "params": params, "names": ""})
+    announced = SimpleNamespace(add=lambda asset, extra: left.append(f"{asset} {extra}"))
+    outlets = MagicMock(__getitem__=lambda _self, _alias: announced)
+    context = {"ti": task, "params": params, "names": "", "outlet_events": outlets}
+    monkeypatch.setattr(site_dag, "get_current_context", lambda: context)
 
     def run(site: Path) -> list[str]:
         monkeypatch.setattr(site_dag, "sites_folder", lambda: site.parent)

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hospital_with_faults import FaultyHospital
@@ -11,6 +12,51 @@ from hospital_with_faults import FaultyHospital
 from mainstem.commands import main
 
 Said = Callable[..., tuple[int, str, str]]
+
+
+def sound_child(number: int = 1) -> list[dict[str, Any]]:
+    """A patient, a diagnosis and a reading with all that FHIR and US Core ask for."""
+    meta = {"lastUpdated": "2026-03-01T00:00:00Z"}
+    subject = {"reference": f"Patient/{number}"}
+    identified: dict[str, Any] = {"id": str(number), "meta": meta}
+    asthma = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "J45.40"}]}
+    weight = {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]}
+    kilograms = {"value": 31.5, "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"}
+    return [
+        {
+            "resourceType": "Patient",
+            **identified,
+            "identifier": [{"system": "urn:oid:1.2.3", "value": f"M{number}"}],
+            "name": [{"family": "Example"}],
+            "gender": "female",
+            "birthDate": "2014-05-06",
+        },
+        {
+            "resourceType": "Condition",
+            **identified,
+            "subject": subject,
+            "code": asthma,
+            "category": [_category("condition-category", "problem-list-item")],
+            "clinicalStatus": {"coding": [{"system": f"{HL7}/condition-clinical", "code": "active"}]},
+        },
+        {
+            "resourceType": "Observation",
+            **identified,
+            "status": "final",
+            "subject": subject,
+            "code": weight,
+            "category": [_category("observation-category", "vital-signs")],
+            "effectiveDateTime": "2026-03-01T10:30:00Z",
+            "valueQuantity": kilograms,
+        },
+    ]
+
+
+def _category(system: str, code: str) -> dict[str, Any]:
+    return {"coding": [{"system": f"{HL7}/{system}", "code": code}]}
+
+
+HL7 = "http://terminology.hl7.org/CodeSystem"
 
 
 @pytest.fixture
@@ -42,8 +88,7 @@ def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 @pytest.fixture
 def north(tmp_path: Path, faulty: FaultyHospital) -> FaultyHospital:
     """A hospital of three types, and its site file."""
-    for name in ("Patient", "Condition", "Observation"):
-        faulty.resources[name] = [{"resourceType": name, "id": "1", "meta": {"lastUpdated": "2026-03-01T00:00:00Z"}}]
+    faulty.put(*sound_child())
     sites = tmp_path / "sites"
     sites.mkdir()
     (sites / "north.subject-key").write_text("0123456789abcdef" * 4)

@@ -154,6 +154,7 @@ def test_a_rare_unit_is_converted_and_its_writing_withheld() -> None:
     [
         ("2708-6", 0.94, "1", 94),
         ("19926-5", 0.79, "ratio", 79),
+        ("97510-2", 0.72, "1", 72),
         ("4544-3", 0.41, "L/L", 41),
         ("4544-3", 0.41, "{fraction}", 41),
     ],

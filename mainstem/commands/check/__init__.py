@@ -1,0 +1,64 @@
+"""`mainstem check`: a site before its first run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mainstem.commands.terminal import AsJson, SitePath, print_json, stdout, styled
+
+if TYPE_CHECKING:
+    from mainstem.check import Finding
+
+group = typer.Typer()
+
+
+@group.command(epilog="Example: mainstem check north --html north-check.html")
+def check(
+    site: SitePath,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page to mail here.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that a site can be read before its first run, and say what will come: server, log-in, a page of each type, a sample mapped.
+
+    Each finding says what to do and who can do it. No patient data. Exit code 78 or 75 where a run would stop, 3 where
+    something would be missing.
+    """
+    from dataclasses import asdict
+
+    from connectors.pulling import Source
+    from mainstem.check import check_site
+    from mainstem.check.finding import exit_code
+    from mainstem.config.logs import configure_once
+    from mainstem.config.site_files import file_secrets, read_site, require_own_key
+
+    configure_once()
+    file = read_site(site)
+    require_own_key(file)
+    source = Source(site=file.site, folder=file.folder, secrets=file_secrets(file.folder))
+    findings = check_site(source, closer=True)
+    if html is not None:
+        from mainstem.commands.check.page import write_page
+
+        write_page(html, file.site, findings)
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    elif html is None:
+        print_findings(findings)
+    if code := exit_code(findings):
+        raise typer.Exit(code)
+
+
+def print_findings(findings: "Sequence[Finding]") -> None:
+    """A line a finding, what is told alike once."""
+    from mainstem.check.finding import alike
+
+    console = stdout()
+    for names, told in alike(findings):
+        mark = ("ok  ", "green") if told.ok else ("fail", "red")
+        console.print(styled(mark, f" {', '.join(names)}: {told.what}"), soft_wrap=not console.is_terminal)
+        if not told.ok:
+            console.print(
+                styled(("     fix:", "bold green"), f" {told.fix} ({told.who})"), soft_wrap=not console.is_terminal
+            )

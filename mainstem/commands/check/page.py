@@ -1,0 +1,28 @@
+"""What a check found as a page to mail: one file, no patient data."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mainstem.check import Finding
+from mainstem.check.finding import alike
+from mainstem.commands.quality.page import document, text
+from mainstem.commands.terminal import write_file
+from schemas.sites import Site
+
+
+def write_page(path: Path, site: Site, findings: Sequence[Finding]) -> None:
+    """Raises OperatorError where the file cannot be written."""
+    failed = sum(not finding.ok for finding in findings)
+    summary = (
+        f"{failed} of {len(findings)} findings need somebody" if failed else f"All {len(findings)} findings are well"
+    )
+    made = f"checked {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    title = f"Can {site.name} be read?"
+    write_file(path, document(title, f"{summary}; {made}", "".join(map(_section, *zip(*alike(findings), strict=True)))))
+
+
+def _section(names: list[str], told: Finding) -> str:
+    mark, word = ("passed", "well") if told.ok else ("failed", "to do")
+    done = f"<p><strong>What to do</strong> ({text(told.who)}): {text(told.fix)}</p>" if not told.ok else ""
+    return f'<section class="{mark}"><h2>{text(", ".join(names))}: {word}</h2><p>{text(told.what)}</p>{done}</section>'
