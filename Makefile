@@ -7,7 +7,7 @@ QUICK ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-day-two test check licences sbom image audit format bench kafka browser pictures medplum oidc axe lock generated docs clean
+.PHONY: help setup setup-dev demo demo-day-two test check licences sbom image audit format bench faults kafka browser pictures medplum oidc axe lock generated docs clean
 
 help: ## What can be made
 	@grep -hE '^[a-z][a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -71,6 +71,9 @@ format: setup-dev ## Format and fix what can be fixed
 
 bench: setup-dev kafka ## Speed and memory, as ratios within one run (ARGS="map --against ../before": some figures, an older checkout beside)
 	@$(BIN)/python tests/bench $(ARGS)
+
+faults: setup-dev kafka ## Every fault that is promised to be survived, on Apache Kafka and PostgreSQL, by the seeds that are kept
+	@$(BIN)/python tests/faults
 
 kafka: setup-dev ## Fetch Apache Kafka's jars by Maven, for the tests marked kafka
 	@command -v mvn >/dev/null && command -v java >/dev/null || { echo "Apache Kafka needs Java 17 and Maven; the tests marked kafka will be skipped"; exit 0; }; \

@@ -352,7 +352,7 @@ class _TypeSearch:
             return
         params = self.branches[self.cursor.branch]
         count = counted(self.client, self.type, params)
-        if count is not None:
+        if count is not None and count >= crawl.distinct:
             crawl.total = max(count, crawl.total or 0)
         elif crawl.total is None and self.size is not None and came > 1:
             smaller = asked(self.client, self.type, (*params, ("_count", str(came // 2))))
@@ -398,7 +398,8 @@ class _TypeSearch:
             return
         begin, end = crawl.windows.pop()
         full = self._may_be_full(len(page.ids))
-        short = full if crawl.window_total is None else crawl.window_matches < crawl.window_total
+        counts = crawl.window_total is not None and crawl.window_total >= crawl.window_matches  # else something else
+        short = crawl.window_matches < (crawl.window_total or 0) if counts else full
         if short and end - begin > SMALLEST:
             crawl.windows += _halves(begin, end)
         elif short:

@@ -25,6 +25,7 @@ from services.access.viewers import Viewer
 from services.access.views import Views
 from services.charts.pictures import svg
 from services.charts.trajectory import specification
+from services.home import raising
 from services.home.assets import STYLE
 from services.home.knowledge import known_of
 from services.home.reading import goals_of, looked, visits_of
@@ -123,7 +124,7 @@ def make_home(home: Home, *, per_minute: int = PER_MINUTE) -> FastAPI:
         return link
 
     mine = Depends(own)
-    for router in (_entering(home, mine), _home(home, mine), _saying(home, mine)):
+    for router in (_entering(home, mine), _home(home, mine), _saying(home, mine), raising.routes(home, mine)):
         app.include_router(router)
     _answer_in_words(app, home)
 

@@ -338,3 +338,41 @@ family_answer = Table(
     comment="What families say before and after visits. Said here; numbers and topics become records of the centre's.",
     info=SAID,
 )
+
+issue_raised = Table(
+    "issue_raised",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("about", Text, nullable=False, comment="care, data, measure or network."),
+    Column("site", Text, nullable=False, comment="Whose it is; empty for the network's."),
+    Column("measure", Text, nullable=False, comment="The measure's id; empty where it is about none."),
+    Column(
+        "words",
+        Text,
+        nullable=False,
+        comment="What should be different, in their words; these never leave this database.",
+    ),
+    Column("role", Text, nullable=False, comment="Role of who raised it."),
+    Column("by", Text, nullable=False, comment="Who raised it: never shown."),
+    Column("at", instant(), nullable=False, comment="UTC."),
+    Column("assigned", Text, nullable=False, comment="The role that is to answer; empty where nobody's."),
+    Column(
+        "merged_into", Text, nullable=False, comment="The issue it is the same as; empty where it stands on its own."
+    ),
+    Column("answer", Text, nullable=False, comment="What becomes of it."),
+    Column("answered_role", Text, nullable=False),
+    Column("answered_by", Text, nullable=False, comment="Never shown."),
+    Column("answered", instant(), comment="UTC; null while it waits."),
+    Index("issue_raised_site", "site", "at"),
+    comment="What people of any role raised. Said here, not in the stream: a rebuild keeps it.",
+    info=SAID,
+)
+
+issue_follow = Table(
+    "issue_follow",
+    metadata,
+    Column("issue", Text, primary_key=True),
+    Column("by", Text, primary_key=True),
+    comment="Who follows which issue.",
+    info=SAID,
+)

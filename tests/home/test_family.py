@@ -222,6 +222,28 @@ def test_what_is_said_reaches_the_care_team_and_its_words_nobody_else(clinic: Cl
     assert words["told"] is None
 
 
+def test_a_family_raises_an_issue_and_reads_the_answer_in_its_language(clinic: Clinic) -> None:
+    """The clinic sees it, no other family does; the answer comes back; what is about the network is everybody's."""
+    device, other = clinic.inside("ada"), clinic.inside("ben", Who.GUARDIAN)
+    said = {"about": "care", "words": "Visits end without a plan"}
+    assert "Thank you" in device.post("/raise", data=token(device) | said).text
+    assert device.post("/raise", data=token(device) | {"about": "care", "words": " "}).status_code == 422
+    assert "without a plan" not in other.get("/raise").text
+    staff = clinic.staff(Role.SITE_TEAM)
+    (ident,) = re.findall(r"/issues/([0-9a-f]{32})", staff.get("/issues").text)[:1]
+    assert "Patient or family" in staff.get(f"/issues/{ident}").text
+    assert (
+        staff.post(f"/issues/{ident}/answer", data=FORM | {"words": "Each visit now ends with a card"}).status_code
+        == 200
+    )
+    device.get("/language/es?to=/raise")
+    page = device.get("/raise").text
+    assert "Each visit now ends with a card" in page
+    assert "Contestado a los 0 días" in page
+    other.post("/raise", data=token(other) | {"about": "network", "words": "Tell us more often"})
+    assert "Tell us more often" in device.get("/raise").text
+
+
 def test_who_looked_is_told_in_words_from_the_chain(clinic: Clinic) -> None:
     clinic.staff().get(f"/patients/{SITE}/{subject_id('ada')}")
     clinic.staff().get(f"/patients/{SITE}/{subject_id('ben')}")
@@ -340,7 +362,7 @@ def test_no_page_has_a_barrier(clinic: Clinic) -> None:
             assert violations(tab) == []
             tab.fill("#code", clinic.code("ada"))
             tab.press("#code", "Enter")
-            for page in ("/", "/say/before", "/say/after", "/looked", "/nowhere"):
+            for page in ("/", "/say/before", "/say/after", "/raise", "/looked", "/nowhere"):
                 tab.goto(address + page)
                 assert violations(tab) == [], (page, language)
                 assert tab.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (page, language)
@@ -350,7 +372,7 @@ def test_no_page_has_a_barrier(clinic: Clinic) -> None:
     assert all(each.startswith((address, "data:")) for each in asked)
 
 
-@pytest.mark.parametrize("path", ["/", "/looked", "/say/before", "/say/after", "/pictures/hba1c.svg"])
+@pytest.mark.parametrize("path", ["/", "/looked", "/say/before", "/say/after", "/raise", "/pictures/hba1c.svg"])
 def test_nobody_sees_anything_without_a_way_in(clinic: Clinic, path: str) -> None:
     """And no address of the staff's is here at all."""
     device = clinic.device()

@@ -2,13 +2,14 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.pofile import read_po
 
-from services.home import knowledge, reading, showing, words
+from services.home import knowledge, raising, reading, showing, words
 from services.home.words import language_of, languages
 from services.people.voices import forms
 
@@ -28,7 +29,17 @@ def texts() -> Iterator[str]:
             called = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "say"
             if called and isinstance(node.args[0], ast.Constant):  # type: ignore[attr-defined]
                 yield str(node.args[0].value)  # type: ignore[attr-defined]
-    for table in (showing.TITLES, showing.DIRECTIONS, showing.LINES, showing.EXPECTED, reading.ROLES, reading.NO_ROLE):
+    tables: tuple[Mapping[Any, str], ...] = (
+        showing.TITLES,
+        showing.DIRECTIONS,
+        showing.LINES,
+        showing.EXPECTED,
+        reading.ROLES,
+        reading.NO_ROLE,
+        raising.ABOUTS,
+        raising.WHO,
+    )
+    for table in tables:
         yield from table.values()
     for told in knowledge.TOLD.values():
         yield from (told.met, told.unknown)

@@ -173,6 +173,21 @@ def test_a_total_that_counts_the_page_is_no_proof(faulty: FaultyHospital, north:
     assert [each.cause for each in pull_unit(north, "Patient").short] == [GapCause.SHORT_OF_COUNT]
 
 
+@pytest.mark.parametrize("understands", [set(), {"_offset"}, {"_lastUpdated"}])
+def test_a_count_of_fewer_than_came_counts_nothing(
+    understands: set[str], faulty: FaultyHospital, north: Site, pull_unit: Any, ids: Any
+) -> None:
+    """Some servers say 0 in every answer, asked for a count alone, too."""
+    faulty.links, faulty.understands = False, {"_count", "_summary"} | understands
+    faulty.said_total, faulty.cap = lambda _total: 0, 10
+    zero = Answered({"resourceType": "Bundle", "type": "searchset", "total": 0})
+    faulty.faults.append(lambda asked: zero if asked.value("_summary") else None)
+    pulled = pull_unit(north, "Patient")
+    whole = len(set(ids("Patient"))) == COUNT
+    assert whole == bool(understands)
+    assert [each.cause for each in pulled.short] == ([] if whole else [GapCause.END_NOT_PROVEN])
+
+
 def test_overlapping_pages_that_hide_nothing_are_whole(
     faulty: FaultyHospital, north: Site, pull_unit: Any, ids: Any
 ) -> None:

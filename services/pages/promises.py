@@ -1,0 +1,28 @@
+"""The accountability page: what is open and for how long, what is missing, how soon people are answered. Everybody's to see."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from services.access.declared import seen_by
+from services.access.viewers import EVERYBODY
+from services.pages.issues import ROLES
+from services.pages.navigation import Entry
+from services.pages.site import PageSite
+from services.people.accountability import owed
+
+ENTRY = Entry("Accountability", "/accountability", 70, EVERYBODY)
+
+
+def routes(site: PageSite) -> APIRouter:
+    """`/accountability`."""
+    router = APIRouter(prefix="/accountability")
+
+    @router.get("")
+    @seen_by(*EVERYBODY)
+    def page(request: Request) -> HTMLResponse:
+        """How the network stands by its people."""
+        with site.registry() as connection:
+            found = owed(connection, site.clock())
+        return site.render("accountability.html", request, now=site.clock(), owed=found, roles=ROLES)
+
+    return router
