@@ -354,7 +354,7 @@ class FhirClient:
         if status == 401 and not self._client_id:
             return Refused(
                 f"{what}: {place} wants a log-in (401), and the site file has none",
-                "Fill in [fhir.auth] as the EHR's administrator gives it.",
+                "Fill in [fhir.auth]; `mainstem sites packet` writes what the EHR's administrator needs to register it.",
             )
         if status == 401:
             return Refused(

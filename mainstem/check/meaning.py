@@ -15,7 +15,7 @@ MOSTLY = 0.8
 """Of the codes, below which somebody should fill in the site's code map before the first load."""
 HALF = 0.5
 """Of a type's resources, above which a missing element is not chance."""
-NAMED = 8
+ENOUGH, NAMED = 3, 8
 
 
 def _look(visit: Visit) -> list[Finding]:
@@ -85,7 +85,7 @@ def _elements(visit: Visit) -> list[Finding]:
     if not shares:
         return []
     told = ", ".join(f"{path} in {100 * share:.0f} %" for path, share in list(shares.items())[:NAMED])
-    if max(shares.values()) <= HALF:
+    if not any(share > HALF and read[path.partition(".")[0]] >= ENOUGH for path, share in shares.items()):
         return [Finding("elements", True, f"must-haves of US Core that are missing: {told}")]
     fault = IncompleteError(
         f"must-haves of US Core that are missing: {told}",

@@ -11,7 +11,7 @@ from mainstem.check.probe import Probe, Visit
 from schemas.errors import IncompleteError, MainstemError, OperatorError
 from schemas.outcomes import RECORD_TYPES
 
-FILE = "variables.csv"
+FILE, NOT = "variables.csv", "; not "
 COLUMNS = ("variable", "record", "system", "code", "field")
 
 
@@ -45,6 +45,12 @@ def declared(folder: Path) -> list[Variable]:
     return [variable for _, variable in found]
 
 
+def not_filled(names: list[str], finding: Finding) -> list[str]:
+    """Those that a finding of this probe names as not filled."""
+    told = finding.what.partition(NOT)[2].split(", ")
+    return [name for name in names if name in told]
+
+
 def filled(variables: list[Variable], records: Iterator[tuple[str, dict[str, object]]]) -> set[str]:
     """The names of those that some record fills."""
     found: set[str] = set()
@@ -76,7 +82,7 @@ def _share(visit: Visit, variables: list[Variable]) -> str:
     what = f"{100 * len(found) / len(names):.0f} % of the network's {len(names)} variables are filled in a sample"
     if missing := [name for name in names if name not in found]:
         raise IncompleteError(
-            f"{what}; not {', '.join(missing)}",
+            f"{what}{NOT}{', '.join(missing)}",
             "See whether this EHR keeps them, under other codes perhaps (code_map); a sample may miss what is rare.",
             who="site IT",
         )

@@ -5,6 +5,8 @@ import os
 import re
 import secrets
 from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import available_timezones
 
 from schemas.errors import OperatorError
 from schemas.sites import PATTERN_WORDS, SITE_PATTERN, parse_site
@@ -12,7 +14,7 @@ from schemas.sites import PATTERN_WORDS, SITE_PATTERN, parse_site
 SERVER = """
 [fhir]
 base_url = {base_url}
-
+{more}
 # SMART Backend Services: `mainstem keys new` makes the pair and says where its public half goes.
 # [fhir.auth]
 # method = "smart-backend"
@@ -25,32 +27,64 @@ folder = {folder}
 """
 TEMPLATE = """# {site}: one site of the network. `mainstem sites keys` lists every key.
 site = "{site}"
-name = "{site}"
+name = {hospital}
 time_zone = {time_zone}
 subject_key = "file:keys/{site}.subject-key"   # pseudonyms; keep it secret, keep it safe, never change it
 """
 
 
-def write_site(name: str, to: Path, *, base_url: str | None, folder: Path | None, time_zone: str) -> Path:
+class Wanted(NamedTuple):
+    """What a site file is written from; empty where nobody said."""
+
+    name: str
+    hospital: str = ""
+    base_url: str = ""
+    folder: Path | None = None
+    vendor: str = ""
+    group: str = ""
+    time_zone: str = ""
+
+
+def machine_zone() -> str:
+    """This machine's IANA time zone; empty where it does not say."""
+    named = os.environ.get("TZ", "").lstrip(":") or str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
+    return named if named in available_timezones() and "/" in named else ""
+
+
+def require_name(name: str) -> str:
+    """The name, where it can be a site's. Raises OperatorError."""
+    if re.fullmatch(SITE_PATTERN, name) is None:
+        raise OperatorError(f"'{name}' cannot be the name of a site", f"{PATTERN_WORDS[SITE_PATTERN].capitalize()}.")
+    return name
+
+
+def require_folder(folder: Path) -> Path:
+    """The folder, where there is one. Raises OperatorError."""
+    if not folder.is_dir():
+        raise OperatorError(
+            f"{folder}: no such folder",
+            "Correct it, or make it: the site's files are delivered there.",
+            who="site IT",
+        )
+    return folder
+
+
+def write_site(wanted: Wanted, to: Path) -> Path:
     """Writes `<to>/<name>.toml` and `<to>/keys/<name>.subject-key`. Overwrites neither; raises OperatorError instead."""
-    if (base_url is None) == (folder is None):
+    name = require_name(wanted.name)
+    if bool(wanted.base_url) == (wanted.folder is not None):
         raise OperatorError(
             "a site is read from a server or from a folder", "Give --base-url or --folder, one of them."
         )
-    if re.fullmatch(SITE_PATTERN, name) is None:
-        raise OperatorError(f"'{name}' cannot be the name of a site", f"{PATTERN_WORDS[SITE_PATTERN].capitalize()}.")
-    if folder is not None and not folder.is_dir():
-        raise OperatorError(
-            f"{folder}: no such folder",
-            "Correct --folder, or make it: the site's files are delivered there.",
-            who="site IT",
-        )
-    text = TEMPLATE.format(site=name, time_zone=_quoted(time_zone))
-    text += (
-        SERVER.format(site=name, base_url=_quoted(base_url))
-        if base_url
-        else FOLDER.format(folder=_quoted(_absolute(folder)))
-    )
+    if not (zone := wanted.time_zone or machine_zone()):
+        raise OperatorError("this machine names no time zone", "Give the hospital's: --time-zone America/New_York.")
+    text = TEMPLATE.format(site=name, hospital=_quoted(wanted.hospital or name), time_zone=_quoted(zone))
+    if wanted.folder is not None:
+        text += FOLDER.format(folder=_quoted(_absolute(require_folder(wanted.folder))))
+    else:
+        more = {"vendor": wanted.vendor, "group": wanted.group}
+        lines = "".join(f"{key} = {_quoted(value)}\n" for key, value in more.items() if value)
+        text += SERVER.format(site=name, base_url=_quoted(wanted.base_url), more=lines)
     path = to / f"{name}.toml"
     parse_site(text, str(path))
     if path.exists():

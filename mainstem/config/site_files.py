@@ -40,19 +40,48 @@ def read_site(path: Path) -> SiteFile:
     """The site of a TOML file. Raises OperatorError naming file, line and key, and a file beside it that has the same `site`."""
     file = _read(path)
     for other in sorted(file.folder.glob("*.toml")):
-        if other != file.path and _name_in(other) == file.site.site:
+        if other != file.path and _said_in(other).get("site") == file.site.site:
             raise _twins(file.site.site, file.path, other)
     return file
 
 
+def try_site(path: Path) -> dict[str, str]:
+    """A site file in a few words, or what is wrong with it."""
+    try:
+        site = read_site(path).site
+    except OperatorError as exc:
+        return {"site": path.stem, "name": "", "road": "", "source": "", "schedule": "", "fault": exc.cause}
+    source = str(site.fhir.base_url) if site.fhir else site.files.folder if site.files else ""
+    told = {"site": site.site, "name": site.name, "road": site.road, "source": source, "schedule": site.schedule}
+    return {**told, "fault": ""}
+
+
+def require_own_key(file: SiteFile) -> None:
+    """Raises OperatorError naming both files where another of the folder has the same subject key."""
+    for other in sorted(file.folder.glob("*.toml")):
+        reference = _said_in(other).get("subject_key")
+        if other != file.path and isinstance(reference, str) and _same_secret(file, reference):
+            raise OperatorError(
+                f"{file.path} and {other} have one subject key: two sites would give one patient's pseudonym to two",
+                "Give each its own; `mainstem sites new` makes one. A site that was loaded keeps the key it has.",
+            )
+
+
+def _same_secret(file: SiteFile, reference: str) -> bool:
+    """By their places; of two files, by what stands in them."""
+    own = file.site.subject_key
+    if not (own.startswith("file:") and reference.startswith("file:")):
+        return own == reference
+    one, other = (file.resolve(each.removeprefix("file:")) for each in (own, reference))
+    try:
+        return one == other or one.read_bytes().strip() == other.read_bytes().strip() != b""
+    except OSError:
+        return False
+
+
 def read_sites(folder: Path) -> list[SiteFile]:
     """Every site of a folder, in the order of the files' names. Raises OperatorError as `read_site` does."""
-    files = [_read(path) for path in site_paths(folder)]
-    seen: dict[str, Path] = {}
-    for file in files:
-        if (other := seen.setdefault(file.site.site, file.path)) != file.path:
-            raise _twins(file.site.site, other, file.path)
-    return files
+    return [read_site(path) for path in site_paths(folder)]
 
 
 def site_paths(folder: Path) -> list[Path]:
@@ -75,12 +104,12 @@ def _read(path: Path) -> SiteFile:
     return SiteFile(parse_site(text, str(path)), path.resolve())
 
 
-def _name_in(path: Path) -> object:
-    """The `site` of a file that may be broken; its own reading says what is wrong with it."""
+def _said_in(path: Path) -> dict[str, object]:
+    """What stands in a file that may be broken; its own reading says what is wrong with it."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")).get("site")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
+        return {}
 
 
 def _twins(site: str, one: Path, other: Path) -> OperatorError:

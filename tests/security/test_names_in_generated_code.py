@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from mainstem.commands import app
 from mainstem.config.dag_stubs import faults, stubs, write_stubs
-from mainstem.config.new_site import write_site
+from mainstem.config.new_site import Wanted, write_site
 from mainstem.config.site_files import read_site
 from schemas.errors import OperatorError
 from schemas.sites import parse_site
@@ -111,7 +111,7 @@ def test_a_file_whose_name_would_be_code_has_no_stub_and_is_said(tmp_path: Path)
 def test_a_new_site_has_a_key_for_a_name(name: str, tmp_path: Path) -> None:
     """What `sites new` is called with is a file's name and stands in it."""
     with pytest.raises(OperatorError, match="cannot be the name of a site"):
-        write_site(name, tmp_path / "sites", base_url=None, folder=tmp_path, time_zone="UTC")
+        write_site(Wanted(name, folder=tmp_path, time_zone="UTC"), tmp_path / "sites")
     assert not (tmp_path / "sites").exists()
     assert list(tmp_path.iterdir()) == []
 
@@ -120,10 +120,10 @@ def test_a_folder_with_quotes_and_backslashes_is_written_as_it_is(tmp_path: Path
     """A value given to `sites new` is one value of the file, whatever stands in it."""
     folder = tmp_path / 'de"liv\\u0065ries'
     folder.mkdir()
-    path = write_site("north", tmp_path / "sites", base_url=None, folder=folder, time_zone="UTC")
+    path = write_site(Wanted("north", folder=folder, time_zone="UTC"), tmp_path / "sites")
     assert read_site(path).resolve(read_site(path).site.files.folder) == folder.resolve()  # type: ignore[union-attr]
     with pytest.raises(OperatorError, match=r"not valid TOML|printable|IANA"):
-        write_site("south", tmp_path / "sites", base_url=None, folder=folder, time_zone='UTC"\nroad = "bulk')
+        write_site(Wanted("south", folder=folder, time_zone='UTC"\nroad = "bulk'), tmp_path / "sites")
 
 
 def test_committed_stubs_are_those_of_the_committed_sites() -> None:

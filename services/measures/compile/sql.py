@@ -297,8 +297,8 @@ class InSql(Staged):
             return SqlKnown(
                 func.coalesce(first, times.EVER),
                 func.coalesce(last, times.FOREVER_),
-                func.coalesce(earliest, times.EVER),
-                func.coalesce(latest, times.FOREVER_),
+                func.coalesce(earliest, times.EVER + times.DAY_START),
+                func.coalesce(latest, times.FOREVER_ + times.DAY_END),
             )
 
         return Ends(known("start"), known("end"), known("latest"))

@@ -33,17 +33,22 @@ class SqlKnown:
 
 
 def of_days(first: Sql, last: Sql) -> SqlKnown:
-    """Known to the day."""
-    return SqlKnown(first, last, first + DAY_START, last + DAY_END)
+    """Known to the day. Before all and after all are one instant each, not a day long."""
+    earliest = case((first == FOREVER_, literal(FOREVER_ + DAY_END)), else_=first + DAY_START)
+    latest = case((last == EVER, literal(EVER + DAY_START)), else_=last + DAY_END)
+    return SqlKnown(first, last, earliest, latest)
 
 
-ALWAYS, FOREVER = of_days(literal(EVER), literal(EVER)), of_days(literal(FOREVER_), literal(FOREVER_))
-UNKNOWN = of_days(literal(EVER), literal(FOREVER_))
+_EVER, _FOREVER = (literal(EVER), literal(EVER + DAY_START)), (literal(FOREVER_), literal(FOREVER_ + DAY_END))
+ALWAYS = SqlKnown(_EVER[0], _EVER[0], _EVER[1], _EVER[1])
+FOREVER = SqlKnown(_FOREVER[0], _FOREVER[0], _FOREVER[1], _FOREVER[1])
+UNKNOWN = SqlKnown(_EVER[0], _FOREVER[0], _EVER[1], _FOREVER[1])
 
 
 def on(day: date) -> SqlKnown:
     """A whole day."""
-    return of_days(literal(day.isoformat()), literal(day.isoformat()))
+    text = day.isoformat()
+    return SqlKnown(literal(text), literal(text), literal(text + DAY_START), literal(text + DAY_END))
 
 
 def moment(local_date: Sql, instant: Sql | None) -> SqlKnown:

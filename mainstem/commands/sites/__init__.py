@@ -1,0 +1,134 @@
+"""`mainstem sites`: site files and what is made from them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mainstem.commands.terminal import AsJson, SitePath, plain_table, print_json, read_settings, say, stdout
+from schemas.errors import OperatorError
+
+SitesFolder = Annotated[
+    Path | None,
+    typer.Argument(help="Folder of the site files; MAINSTEM_SITES or sites where absent.", show_default=False),
+]
+group = typer.Typer(name="sites", help="Site files and what is made from them.", no_args_is_help=True)
+
+
+@group.command("new")
+def new(
+    name: Annotated[
+        str, typer.Argument(help="Short name of the site: lower case, digits, hyphens; asked where absent.")
+    ] = "",
+    base_url: Annotated[str | None, typer.Option(help="FHIR base URL of the site's server.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of NDJSON files, where there is no server to read.")
+    ] = None,
+    hospital: Annotated[str, typer.Option(help="The hospital's name.")] = "",
+    vendor: Annotated[
+        str, typer.Option(help="The EHR's vendor, as `fhir.vendor`; told by the server where absent.")
+    ] = "",
+    cohort: Annotated[
+        str, typer.Option("--group", help="id of the FHIR Group that is read; all patients where absent.")
+    ] = "",
+    time_zone: Annotated[str, typer.Option(help="IANA time zone of the site; this machine's where absent.")] = "",
+    to: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("sites"),
+) -> None:
+    """Write a site file, its pseudonym key, its DAG stubs and a page for the EHR's administrator.
+
+    On a terminal what was not given is asked for; the server is looked at before anything is written.
+    """
+    from mainstem.commands.sites.wizard import asked, finish
+    from mainstem.config.new_site import Wanted
+
+    wanted = Wanted(name, hospital, base_url or "", folder, vendor, cohort, time_zone)
+    finish(asked(wanted, to), to)
+
+
+@group.command("list", epilog="Example: mainstem sites list --json")
+def list_sites(folder: SitesFolder = None, as_json: AsJson = False) -> None:
+    """List the sites: name, hospital, road, where they are read from, schedule; and what is wrong with a file."""
+    from mainstem.config.site_files import site_paths, try_site
+
+    rows = [try_site(path) for path in site_paths(folder or _folder())]
+    if as_json:
+        print_json(rows)
+        return
+    table = plain_table("site", "hospital", "road", "read from", "schedule")
+    for row in rows:
+        table.add_row(row["site"], row["name"] or row["fault"], row["road"], row["source"], row["schedule"])
+    stdout().print(table)
+
+
+@group.command("validate", epilog="Example: mainstem sites validate && git commit")
+def validate(folder: SitesFolder = None) -> None:
+    """Prove every site file: keys, names, no two with one `site` or one subject key. Exit code 78 with what is wrong."""
+    from mainstem.config.dag_stubs import faults
+    from mainstem.config.site_files import read_sites, require_own_key
+
+    where = folder or _folder()
+    if broken := faults(where):
+        raise OperatorError(broken, "Correct the files; `mainstem sites keys` lists every key.")
+    found = read_sites(where)
+    for file in found:
+        require_own_key(file)
+    say(f"{len(found)} site files are valid")
+
+
+@group.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of a site file, for an editor that completes and checks TOML."""
+    from schemas.sites import Site
+
+    print_json(Site.model_json_schema())
+
+
+@group.command("packet", epilog="Example: mainstem sites packet north --to north-packet")
+def packet(
+    site: SitePath,
+    to: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("packet"),
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Read the site first, for what it fills.")] = True,
+) -> None:
+    """Write what goes to whom: the EHR's administrator, the firewall team, the privacy officer, the clinical lead.
+
+    From the site file, the field policy and the check; text and HTML; no secret, no patient data.
+    """
+    from connectors.pulling import Source
+    from mainstem.check import check_site
+    from mainstem.commands.sites.packet import write_packet
+    from mainstem.config.site_files import file_secrets, read_site
+
+    settings, file = read_settings(), read_site(site)
+    source = Source(site=file.site, folder=file.folder, secrets=file_secrets(file.folder))
+    write_packet(file, settings, check_site(source, closer=True) if check else [], to)
+
+
+def _folder() -> Path:
+    from mainstem.config.settings import load_settings
+
+    return load_settings().sites
+
+
+@group.command("keys")
+def keys() -> None:
+    """List every key a site file can have."""
+    from schemas.sites import site_keys
+
+    table = plain_table("Key", "Default", "Meaning")
+    for row in site_keys():
+        table.add_row(*row)
+    stdout().print(table)
+
+
+@group.command("dags")
+def dags(
+    folder: Annotated[Path, typer.Argument(help="Folder of the site files.")] = Path("sites"),
+    to: Annotated[Path, typer.Option(help="Airflow's DAG folder.")] = Path("dags"),
+) -> None:
+    """Write each site's DAG stubs, and remove those of sites that are gone."""
+    from mainstem.config.dag_stubs import faults, write_stubs
+
+    for line in write_stubs(folder, to):
+        say(line)
+    if broken := faults(folder):
+        raise OperatorError(broken, "Correct the file; until then its DAG fails at once and says so.")

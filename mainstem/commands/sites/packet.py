@@ -1,0 +1,243 @@
+"""What goes to whom when a hospital joins: a page each for the EHR's administrator, the firewall team, the privacy officer and
+the clinical lead, as text and as HTML. From the site file, the field policy and the check; no secret stands in it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from connectors.vendors import Evidence, told_by, vendor
+from mainstem.check import Finding
+from mainstem.check.variables import declared, not_filled
+from mainstem.commands.quality.page import document, text
+from mainstem.commands.terminal import write_file
+from mainstem.config.settings import Settings
+from mainstem.config.site_files import SiteFile, file_secrets
+from mainstem.config.site_keys import where_to_register
+from schemas.errors import MainstemError
+from schemas.outcomes import record_type_of
+from transforms.privacy.field_policy import FieldPolicy
+
+NEVER = "names, addresses below ZIP, telephone numbers, e-mail, record numbers, serial numbers of devices, free text, the EHR's own ids"
+
+
+@dataclass
+class Page:
+    """One page for one reader: paragraphs and lists under headings."""
+
+    name: str
+    """Of its files."""
+    title: str
+    summary: str
+    parts: list[tuple[str, list[str]]] = field(default_factory=list)
+    """Heading → its lines."""
+
+    def put(self, heading: str, lines: Sequence[str]) -> None:
+        """A part, where there is something to say."""
+        if lines:
+            self.parts.append((heading, list(lines)))
+
+    def as_text(self) -> str:
+        """For a mail or a ticket."""
+        parts = ("\n".join([heading, *(f"  - {line}" for line in lines)]) for heading, lines in self.parts)
+        return "\n\n".join([f"{self.title}\n{self.summary}.", *parts]) + "\n"
+
+    def as_html(self) -> str:
+        """One file that needs nothing beside it."""
+        return document(self.title, self.summary, "".join(_part(*part) for part in self.parts))
+
+
+def _part(heading: str, lines: list[str]) -> str:
+    return f"<section><h2>{text(heading)}</h2><ul>{''.join(f'<li>{text(line)}</li>' for line in lines)}</ul></section>"
+
+
+def write_packet(file: SiteFile, settings: Settings, findings: Sequence[Finding], to: Path) -> list[Path]:
+    """Every page, twice. Raises OperatorError where the folder cannot be written."""
+    to.mkdir(parents=True, exist_ok=True)
+    written = []
+    for page in pages(file, settings, findings):
+        for ending, words in (("txt", page.as_text()), ("html", page.as_html())):
+            written.append(to / f"{file.site.site}-{page.name}.{ending}")
+            write_file(written[-1], words)
+    return written
+
+
+def pages(file: SiteFile, settings: Settings, findings: Sequence[Finding]) -> list[Page]:
+    """One for each reader."""
+    return [
+        _administrator(file, findings),
+        _firewall(file, settings),
+        _privacy(file, settings),
+        _clinical_lead(file, findings),
+    ]
+
+
+def _found(findings: Sequence[Finding], name: str) -> list[str]:
+    return [finding.what for finding in findings if finding.name == name]
+
+
+def _administrator(file: SiteFile, findings: Sequence[Finding]) -> Page:
+    site, fhir = file.site, file.site.fhir
+    page = Page(
+        "administrator",
+        f"{site.name}: for the EHR's administrator",
+        "What Mainstem needs to read, and how much it asks",
+    )
+    if fhir is None:
+        folder = site.files.folder if site.files else ""
+        page.put("What is delivered", [f"FHIR R4 as NDJSON into {folder}, a file a type, every night.", *_types(file)])
+        return page
+    client = fhir.auth.client_id or "to be given by you"
+    page.put(
+        "The client", [f"FHIR server: {fhir.base_url}", f"Log-in: {fhir.auth.method}, client id {client}", *_key(file)]
+    )
+    page.put("Scopes asked for, and why", [f"system/{name}.read: {_why(name)}" for name in site.types])
+    named = fhir.vendor or told_by(Evidence(base_url=str(fhir.base_url)))[0]
+    cohort = [f"FHIR Group {group}: these patients alone are read." for group in fhir.groups]
+    page.put("Whose data", cohort or (["A list of patients, kept at the site."] if site.cohort else ["All patients."]))
+    page.put("Exports", _bulk(file, vendor(named).advice if named else ""))
+    page.put("Load and hours", [*_hours(file), *_found(findings, "first load")])
+    page.put(
+        "What the check found for you",
+        [f"{each.name}: {each.what} {each.fix}" for each in _to_do(findings, "site IT", "EHR vendor")],
+    )
+    return page
+
+
+def _types(file: SiteFile) -> list[str]:
+    return [f"{name}: {_why(name)}" for name in file.site.types]
+
+
+def _why(name: str) -> str:
+    kind = record_type_of(name)
+    return f"becomes the network's record {kind}" if kind else "is looked up by other types"
+
+
+def _key(file: SiteFile) -> list[str]:
+    """Where the public key goes; the key itself where the site has one. The private half never leaves the machine."""
+    if file.site.fhir is None or file.site.fhir.auth.method != "smart-backend":
+        return []
+    try:
+        from connectors.client.keys import public_jwks
+        from mainstem.config.site_keys import keys_in_use
+
+        jwks = public_jwks(keys_in_use(file, file_secrets(file.folder)))
+    except MainstemError:
+        jwks = ""
+    told = [f"Where the public key is registered: {place}" for place in where_to_register(file)]
+    return [
+        *told,
+        f"Public key (JWKS): {jwks}"
+        if jwks
+        else "Public key: `mainstem keys new` makes it, `mainstem keys jwks` shows it.",
+    ]
+
+
+def _bulk(file: SiteFile, advice: str) -> list[str]:
+    site, fhir = file.site, file.site.fhir
+    if fhir is None or site.road not in ("auto", "bulk"):
+        return []
+    waits = f"An export may take {fhir.bulk_wait_minutes:g} minutes; then it is asked for again, not begun anew."
+    return [*([advice] if advice else []), waits, "One export a night, of what changed since where the server can."]
+
+
+def _hours(file: SiteFile) -> list[str]:
+    site, fhir = file.site, file.site.fhir
+    rate = f"at most {fhir.requests_per_second:g} requests a second of each of {site.parallel} readers" if fhir else ""
+    return [f"By the schedule {site.schedule} ({site.time_zone}); {rate}."]
+
+
+def _to_do(findings: Sequence[Finding], *who: str) -> Iterator[Finding]:
+    return (finding for finding in findings if not finding.ok and finding.who in who)
+
+
+def _firewall(file: SiteFile, settings: Settings) -> Page:
+    site, fhir = file.site, file.site.fhir
+    page = Page(
+        "firewall", f"{site.name}: for the firewall team", "Connections this machine opens; none is opened to it"
+    )
+    lines = [_way("the EHR", str(fhir.base_url))] if fhir else []
+    if fhir and fhir.auth.token_url:
+        lines.append(_way("the EHR's log-in", str(fhir.auth.token_url)))
+    lines += [_way("the EHR's other addresses", origin) for origin in (fhir.allowed_origins if fhir else [])]
+    lines += [_way("the network's Kafka", f"kafka://{broker.strip()}") for broker in settings.kafka.split(",")]
+    if settings.database_url.startswith("postgres"):
+        lines.append(_way("the state's PostgreSQL", settings.database_url))
+    page.put("Outgoing connections, TCP", lines)
+    ca = [f"The EHR's certificate authority: {fhir.ca_file}"] if fhir and fhir.ca_file else []
+    secured = settings.kafka_security in ("SSL", "SASL_SSL")
+    kafka = f"Kafka: {settings.kafka_security}{'' if secured else ', not encrypted'}"
+    ehr = ["The EHR: TLS, checked against the system's authorities."] if fhir else []
+    page.put("Certificates", [*ehr, *ca, kafka])
+    page.put("Proxy", [str(fhir.proxy)] if fhir and fhir.proxy else [])
+    return page
+
+
+def _way(what: str, url: str) -> str:
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80, "kafka": 9092}.get(parts.scheme, 5432)
+    return f"to {what}: {parts.hostname or 'a file on this machine'}, port {port}, from this machine outwards"
+
+
+def _privacy(file: SiteFile, settings: Settings) -> Page:
+    site = file.site
+    page = Page(
+        "privacy",
+        f"{site.name}: for the privacy officer",
+        "What leaves the hospital, what never does, and where raw data lie",
+    )
+    policy = FieldPolicy.load()
+    leaving = ["every record: its type, a keyed hash that names it, the patient's pseudonym, the site's short name"]
+    for kind in sorted({kind for name in site.types if (kind := record_type_of(name))}):
+        fields = [name for name in policy.listed(kind) if policy.leaves(kind, name)]
+        if fields:
+            leaving.append(f"{in_words(kind)}: {in_words(', '.join(fields))}")
+    page.put("Leaves to the registry (tier 1: a limited data set under a data use agreement)", leaving)
+    page.put("Tiers 2 and 3 (research extracts, published tables)", ["Nothing leaves at these tiers yet."])
+    page.put("Never leaves", [NEVER])
+    page.put(
+        "Pseudonyms",
+        [
+            "Patients are named by a keyed hash (HMAC-SHA-256); the key stays on this machine, readable by its owner alone."
+        ],
+    )
+    page.put(
+        "Raw data",
+        [
+            f"In {settings.landing} on this machine, of the last {settings.keep_loads} loads; older ones are removed after each load."
+        ],
+    )
+    page.put(
+        "Who saw what",
+        [
+            "`mainstem views list` tells who saw which person on the network's pages; `mainstem views verify` proves it whole."
+        ],
+    )
+    return page
+
+
+def in_words(name: str) -> str:
+    """Names of fields without the signs of programs."""
+    return name.replace("_", " ")
+
+
+def _clinical_lead(file: SiteFile, findings: Sequence[Finding]) -> Page:
+    site = file.site
+    page = Page(
+        "clinical-lead",
+        f"{site.name}: for the clinical lead",
+        "Which of the network's variables this EHR fills, as a sample shows",
+    )
+    variables = [each.variable for each in declared(file.folder)]
+    told = next((finding for finding in findings if finding.name == "variables"), None)
+    missing = not_filled(variables, told) if told else variables
+    page.put("Filled", [name for name in variables if name not in missing])
+    page.put("Not filled in a sample", missing if told else [])
+    if not variables:
+        page.put("Variables", ["The network lists none yet (variables.csv beside the site files)."])
+    elif told is None:
+        page.put("Variables", ["The EHR could not be read: run the check again when it can."])
+    shown = ("sample", "codes", "units", "elements")
+    page.put("What comes", [f"{finding.name}: {finding.what}" for finding in findings if finding.name in shown])
+    return page

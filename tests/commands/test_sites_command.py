@@ -1,0 +1,134 @@
+"""A hospital joins: the questions at a terminal, what is written, what goes to whom."""
+
+import json
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+from hospital_with_faults import FaultyHospital
+from screens import Said
+from scripted_terminal import played
+
+from mainstem.config.site_files import read_site
+
+SECRET = "0123456789abcdef" * 4
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Of a new user's machine."""
+    ours = {"MAINSTEM_DATABASE_URL": f"sqlite:///{tmp_path}/state.db", "TZ": "America/Chicago", "NO_COLOR": "1"}
+    return {**os.environ, **ours}
+
+
+def test_the_wizard_asks_the_few_questions_and_takes_mistakes(
+    faulty: FaultyHospital, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """A wrong name, address, zone and vendor on the way are answered in words and asked again."""
+    code, screen = played(
+        ["sites", "new"],
+        [
+            ("Short name", "North General"),
+            ("Short name", "north"),
+            ("hospital's name", "North General"),
+            ("Address of its FHIR server", "ftp://north.example"),
+            ("Address of its FHIR server", faulty.base_url),
+            ("time zone [America/Chicago]", "New York"),
+            ("time zone [America/Chicago]", ""),
+            ("EHR's vendor", "epik"),
+            ("EHR's vendor", "epic"),
+            ("FHIR Group", "cf"),
+        ],
+        folder=tmp_path,
+        environment=environment,
+    )
+    assert code == 0, screen
+    for told in (
+        "lower case letters",
+        "neither http nor https",
+        "did you mean America/New_York?",
+        "epik: no such vendor",
+    ):
+        assert told in " ".join(screen.split()), screen
+    assert "the server answers: FHIR 4.0.1" in screen
+    site = read_site(tmp_path / "sites/north.toml").site
+    assert (site.name, site.time_zone, site.fhir.vendor, site.fhir.group) == (  # type: ignore[union-attr]
+        "North General",
+        "America/Chicago",
+        "epic",
+        "cf",
+    )
+    assert oct((tmp_path / "sites/keys/north.subject-key").stat().st_mode)[-3:] == "600"
+
+
+def test_a_folder_is_two_answers_and_all_of_it_goes_by_flags(
+    screen: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    monkeypatch.setenv("TZ", "America/Denver")
+    code, out, _ = screen("sites", "new", "south", "--folder", "in", "--hospital", 'South "S" Clinic')
+    assert (code, "next: mainstem check south" in out) == (0, True)
+    written = tomllib.loads((tmp_path / "sites/south.toml").read_text())
+    assert (written["name"], written["time_zone"]) == ('South "S" Clinic', "America/Denver")
+
+
+def test_where_nobody_can_be_asked_flags_are_named(screen: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", open(os.devnull))  # noqa: SIM115, PTH123 - a pipe's end
+    code, _, err = screen("sites", "new", "north")
+    assert (code, "--base-url or --folder" in err) == (78, True)
+
+
+def test_sites_are_listed_and_judged(screen: Said, north: FaultyHospital, tmp_path: Path) -> None:
+    assert screen("sites", "validate")[:2] == (0, "1 site files are valid\n")
+    (row,) = json.loads(screen("sites", "list", "--json")[1])
+    assert (row["site"], row["road"], row["source"]) == ("north", "search", north.base_url)
+    (tmp_path / "sites/south.toml").write_text("site = ")
+    assert "not valid TOML" in screen("sites", "list")[1]
+    code, _, err = screen("sites", "validate")
+    assert (code, "south.toml" in err) == (78, True)
+    assert "subject_key" in json.loads(screen("sites", "schema")[1])["properties"]
+
+
+@pytest.mark.parametrize("key", ["file:north.subject-key", "file:other.key"])
+def test_two_sites_with_one_subject_key_are_refused_by_both_names(
+    screen: Said, north: FaultyHospital, tmp_path: Path, key: str
+) -> None:
+    """By its place, and by what stands there: a copied key file."""
+    sites = tmp_path / "sites"
+    (sites / "other.key").write_text(f"{SECRET}\n")
+    (sites / "south.toml").write_text(
+        (sites / "north.toml").read_text().replace('"north"', '"south"').replace("file:north.subject-key", key)
+    )
+    for words in (("sites", "validate"), ("check", "north"), ("check", "south")):
+        code, _, err = screen(*words)
+        assert code == 78
+        assert "one subject key" in err
+        assert "north.toml" in err
+        assert "south.toml" in err
+    (sites / "other.key").write_text("another key of thirty-two bytes, no less")
+    assert (screen("sites", "validate")[0] == 0) == (key == "file:other.key")
+
+
+def test_the_packet_says_to_each_what_concerns_them(screen: Said, north: FaultyHospital, tmp_path: Path) -> None:
+    """From the site file, the policy and the check; no secret, no patient."""
+    (tmp_path / "sites/variables.csv").write_text(
+        "variable,record,system,code\nweight,observation,http://loinc.org,29463-7\nFEV1,observation,http://loinc.org,20150-9\n"
+    )
+    code, _, err = screen("sites", "packet", "north", "--to", "out")
+    assert (code, err.count("wrote")) == (0, 8)
+    pages = {path.stem.removeprefix("north-"): path.read_text() for path in (tmp_path / "out").glob("*.txt")}
+    assert "system/Observation.read: becomes the network's record observation" in pages["administrator"]
+    assert "about 3 resources" in pages["administrator"]
+    assert (
+        f"127.0.0.1, port {north.base_url.split(':')[2].split('/')[0]}, from this machine outwards" in pages["firewall"]
+    )
+    assert "person: " in pages["privacy"]
+    assert "birth date" in pages["privacy"]
+    assert "gender identity" not in pages["privacy"]
+    assert "names, addresses below ZIP" in pages["privacy"]
+    assert "Filled\n  - weight" in pages["clinical-lead"]
+    assert "Not filled in a sample\n  - FEV1" in pages["clinical-lead"]
+    for path in (tmp_path / "out").iterdir():
+        for word in (SECRET, "Example", "M1", "<script", "src="):
+            assert word not in path.read_text(), (path, word)
