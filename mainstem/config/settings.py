@@ -41,6 +41,14 @@ class Settings(BaseSettings):
         default=None, description="Where the SASL password is: `env:NAME` or `file:PATH`."
     )
     kafka_ca_file: str | None = Field(default=None, description="Certificate authorities (PEM) of the brokers.")
+    kafka_certificate_file: str | None = Field(
+        default=None, description="Our own certificate (PEM), where brokers let clients in by one."
+    )
+    kafka_key_file: str | None = Field(default=None, description="Its private key (PEM).")
+    kafka_token_url: str | None = Field(
+        default=None,
+        description="Where OAUTHBEARER's tokens come from; user name and password are the client's id and secret.",
+    )
     kafka_allow_plaintext: bool = Field(
         default=False, description="Allow a connection without TLS to a broker elsewhere; said on every run."
     )
@@ -126,6 +134,9 @@ class Settings(BaseSettings):
             username=self.kafka_username,
             password=file_secrets(Path.cwd())(self.kafka_password).decode() if self.kafka_password else None,
             ca_file=self.kafka_ca_file,
+            certificate_file=self.kafka_certificate_file,
+            key_file=self.kafka_key_file,
+            token_url=self.kafka_token_url,
             allow_plaintext=self.kafka_allow_plaintext,
             allow_one_copy=self.kafka_allow_one_copy,
             compression=self.kafka_compression,

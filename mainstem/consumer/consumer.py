@@ -266,7 +266,7 @@ class Consumer:
             return 0
         self._told_at = time.monotonic()
         self._say_how_far(client, places)
-        if self._told_at - self._looked_at >= LOOK_SECONDS and self._look_for_replays(client):
+        if self._told_at - self._looked_at >= LOOK_SECONDS and self._look_for_topics(client):
             self.close()
             return 0
         self._commit_advisory(client, places)
@@ -315,14 +315,13 @@ class Consumer:
                 self._ledger.adopt(self._start.group, self._reports.subjects.adopt)
             self._client = client = KafkaConsumer(**self._settings.client_options() | self._options)
             settle(client)
-            self._add_subject_topic(client)
             for topic in self._topics:
                 if topic != self._replays and not client.partitions_for_topic(topic):
                     raise OperatorError(
                         f"Kafka at {self._settings.name} has no topic {topic}",
                         "Create it: `mainstem topics create`.",
                     )
-            self._look_for_replays(client)
+            self._look_for_topics(client)
             rebalances = Rebalances()
             if self._share:
                 client.subscribe(self._topics, listener=rebalances)
@@ -338,24 +337,18 @@ class Consumer:
         except OperatorError as exc:
             log.error("erasures are not reported", group=self._group, cause=exc.cause, fix=exc.fix)
 
-    def _add_subject_topic(self, client: KafkaConsumer) -> None:
-        """Where the network has one: one from before had none, and could withdraw nothing."""
-        topic = subject_topic(self._network)
-        if topic not in self._topics and topic in client.topics():
-            self._topics.append(topic)
-
     @property
     def _replays(self) -> str:
         return replay_topic(self._network, self._group)
 
-    def _look_for_replays(self, client: KafkaConsumer) -> bool:
-        """Whether the group's own topic of replays came or went since the last look."""
+    def _look_for_topics(self, client: KafkaConsumer) -> bool:
+        """Whether the group's own topic of replays came or went since the last look, or that of subjects came, which an older network lacks."""
         self._looked_at = time.monotonic()
         others = [topic for topic in self._topics if topic != self._replays]
-        there = [self._replays] if self._replays in client.topics() else []
-        changed = [*others, *there] != self._topics
-        self._topics = [*others, *there]
-        return changed
+        wanted = [topic for topic in (subject_topic(self._network), self._replays) if topic not in others]
+        there = client.topics()
+        before, self._topics = self._topics, [*others, *(topic for topic in wanted if topic in there)]
+        return self._topics != before
 
     def _ends(self) -> dict[TopicPartition, int]:
         with kafka_errors(self._settings):

@@ -42,6 +42,11 @@ class KafkaSettings:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
+    certificate_file: str | None = None
+    """Our own certificate (PEM), where brokers let clients in by one (mutual TLS)."""
+    key_file: str | None = None
+    token_url: str | None = None
+    """Where OAUTHBEARER's tokens come from, by client credentials: user name and password are the client's."""
     allow_plaintext: bool = False
     """Allow a connection without TLS to a broker that is not on loopback, with SASL or without."""
     allow_one_copy: bool = False
@@ -72,13 +77,21 @@ class KafkaSettings:
             "reconnect_backoff_max_ms": 2000,
         }
         if self.security_protocol.endswith("SSL"):
-            options["ssl_cafile"] = self.ca_file
+            options |= {
+                "ssl_cafile": self.ca_file,
+                "ssl_certfile": self.certificate_file,
+                "ssl_keyfile": self.key_file,
+            }
         if self.security_protocol.startswith("SASL"):
             options |= {
                 "sasl_mechanism": self.sasl_mechanism,
                 "sasl_plain_username": self.username,
                 "sasl_plain_password": self.password,
             }
+        if self.sasl_mechanism == "OAUTHBEARER":
+            from mainstem.kafka.tokens import Tokens
+
+            options["sasl_oauth_token_provider"] = Tokens(self.token_url, self.username, self.password, self.ca_file)
         return options
 
     @property
@@ -103,6 +116,13 @@ class KafkaSettings:
             raise OperatorError(
                 f"{self.security_protocol} needs a mechanism, a user name and a password",
                 "Set MAINSTEM_KAFKA_SASL_MECHANISM, MAINSTEM_KAFKA_USERNAME and MAINSTEM_KAFKA_PASSWORD.",
+            )
+        if self.sasl_mechanism == "OAUTHBEARER" and not self.token_url:
+            raise OperatorError("OAUTHBEARER needs to know where tokens come from", "Set MAINSTEM_KAFKA_TOKEN_URL.")
+        if bool(self.certificate_file) != bool(self.key_file):
+            raise OperatorError(
+                "a client's certificate and its key go together",
+                "Set MAINSTEM_KAFKA_CERTIFICATE_FILE and MAINSTEM_KAFKA_KEY_FILE.",
             )
         if self.compression not in COMPRESSIONS:
             raise OperatorError(
@@ -227,6 +247,8 @@ def _probe_one(settings: KafkaSettings, server: str) -> Probe:
             return Probe(server, *_first_word(connection))
         try:
             context = ssl.create_default_context(cafile=settings.ca_file)
+            if settings.certificate_file:
+                context.load_cert_chain(settings.certificate_file, settings.key_file)
             with context.wrap_socket(connection, server_hostname=split_address(server)[0]) as secured:
                 return Probe(server, *_first_word(secured))
         except TimeoutError:

@@ -14,6 +14,7 @@ from kafka.errors import (
     InvalidReplicationFactorError,
     KafkaError,
     TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
 
@@ -368,9 +369,15 @@ def _copies(described: Mapping[str, Any]) -> int:
 
 def _describe(admin: KafkaAdminClient, name: str) -> dict[str, Any] | None:
     try:
-        found = [topic for topic in admin.describe_topics([name]) if topic["name"] == name and not topic["error_code"]]
+        told = [topic for topic in admin.describe_topics([name]) if topic["name"] == name]
     except UnknownTopicOrPartitionError:
         return None
+    if any(topic["error_code"] == TopicAuthorizationFailedError.errno for topic in told):
+        raise OperatorError(
+            f"Kafka does not permit us to look at {name}, whether it is there or not",
+            "Grant the rights: `mainstem topics allow` with our principal, by an administrator.",
+        )
+    found = [topic for topic in told if not topic["error_code"]]
     return dict(found[0]) if found and found[0]["partitions"] else None
 
 

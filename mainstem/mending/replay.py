@@ -141,10 +141,9 @@ def _tell_subjects(state: State, site: str, publisher: Publisher, notice: Notice
 
 
 def _rebuilt(state: State, site: str, publisher: Publisher, notice: Notice) -> int:
-    """All records are there again: then the loads, how it stands with subjects, and that this state is the one that published last."""
+    """All records are there again: then the loads, and that this state is the one that published last."""
     now = datetime.now(UTC)
     told = state.loads.retell(site, now - timedelta(days=LOAD.days or 0))
-    state.consents.tell_again(site, now)
     with patiently(publisher, notice):
         publisher.tell_mark()
     publisher.publish()

@@ -34,8 +34,10 @@ log = structlog.get_logger()
 
 BATCH = 8_000
 """Records a transaction: larger ones gain little, and a batch is what memory is spent on."""
-BLOCKS = 32
-"""Blocks of a landing file taken at once: a question to the database costs much the same for few lines as for many."""
+BLOCKS = 24
+"""Blocks of a landing file taken at once: a question to the database costs much the same for few lines as for many.
+
+What two of them give fills a batch; were they larger, half as much again would be held before it is saved."""
 Lines = tuple[int, list[bytes] | Problem]
 """(number of the first line in its file, lines or why one could not be read)."""
 KEPT = "kept"

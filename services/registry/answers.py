@@ -82,6 +82,7 @@ class Schemas(BaseModel):
     """The JSON Schemas that are served."""
 
     current: list[str] = Field(description="Addresses of this version's schemas.")
+    released: dict[str, list[str]] = Field(description="By released version the addresses of what it promised.")
 
 
 class WindowCompleteness(BaseModel):

@@ -7,6 +7,7 @@ database is asked in `asking`.
 """
 
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -17,13 +18,13 @@ from mainstem import __version__
 from schemas.errors import MainstemError
 from services.registry.answers import Schemas, answer, refusals
 from services.registry.database import reading
-from services.registry.parameters import SchemaName, in_words
+from services.registry.parameters import Released, SchemaName, in_words
 from services.registry.reading_records import one_record, records
 from services.registry.reading_sites import sites
 from services.serving import HeadAnswered, Secured
 
 SCHEMA = "application/schema+json"
-GENERATED = files("schemas") / "generated"
+GENERATED, RELEASED = files("schemas") / "generated", files("schemas") / "released"
 
 
 def make_app(engine: Engine) -> FastAPI:
@@ -59,9 +60,10 @@ def _contract(engine: Engine) -> APIRouter:
 
     @router.get("/schemas", responses={200: {"model": Schemas}})
     def schemas() -> Response:
-        """The JSON Schemas that are served."""
-        names = sorted(each.name for each in GENERATED.iterdir() if each.name.endswith(".v1.json"))
-        return answer({"current": [f"/schemas/{name}" for name in names]})
+        """The JSON Schemas that are served: of this version, and as each released one promised them."""
+        versions = sorted(each.name for each in RELEASED.iterdir() if each.is_dir())
+        released = {version: _named(RELEASED / version, f"/schemas/released/{version}") for version in versions}
+        return answer({"current": _named(GENERATED, "/schemas"), "released": released})
 
     @router.get(
         "/schemas/asyncapi.yaml", response_class=Response, responses={200: {"content": {"application/yaml": {}}}}
@@ -73,9 +75,23 @@ def _contract(engine: Engine) -> APIRouter:
     @router.get("/schemas/{name}.v1.json", responses=refusals(404))
     def schema(name: SchemaName) -> Response:
         """The JSON Schema `ce_dataschema` of an event points to."""
-        resource = GENERATED / f"{name}.v1.json"
-        if not resource.is_file():
-            raise HTTPException(404, f"No schema {name}.v1.")
-        return Response(resource.read_bytes(), media_type=SCHEMA)
+        return _schema(GENERATED, name)
+
+    @router.get("/schemas/released/{version}/{name}.v1.json", responses=refusals(404))
+    def released_schema(version: Released, name: SchemaName) -> Response:
+        """A JSON Schema as a released version promised it; later ones only add to it."""
+        return _schema(RELEASED / version, name)
 
     return router
+
+
+def _named(folder: Traversable, address: str) -> list[str]:
+    names = sorted(each.name for each in folder.iterdir() if each.name.endswith(".v1.json"))
+    return [f"{address}/{name}" for name in names]
+
+
+def _schema(folder: Traversable, name: str) -> Response:
+    resource = folder / f"{name}.v1.json"
+    if not resource.is_file():
+        raise HTTPException(404, f"No schema {name}.v1.")
+    return Response(resource.read_bytes(), media_type=SCHEMA)

@@ -22,6 +22,7 @@ Name = Annotated[str, Path(pattern=r"^[a-z][a-z_]{0,40}$", description=f"The rec
 SchemaName = Annotated[
     str, Path(pattern=r"^[a-z][a-z_]{0,40}$", description="The last part of an event's `ce_dataschema`.")
 ]
+Released = Annotated[str, Path(pattern=r"^\d{1,4}(\.\d{1,4}){2}$", description="A released version: 0.1.0.")]
 SiteName = Annotated[str | None, Query(pattern=SITE_PATTERN, description="Only of this site; of all by default.")]
 Subject = Annotated[
     str | None, Query(pattern=r"^s-[0-9a-f]{32}$", description="Only of this subject, a pseudonym: `s-` and 32 digits.")

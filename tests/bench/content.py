@@ -126,13 +126,13 @@ def _kind(line: bytes) -> bytes:
     return found[1] if found else b"Unknown"
 
 
-def site_file(delivery: Path) -> Path:
-    """A files site for a delivery, beside it."""
+def site_file(delivery: Path, *, sample: float = 0) -> Path:
+    """A files site for a delivery, beside it. What judging a sample of it costs is measured by itself."""
     folder, name = delivery.parent, delivery.name
     (folder / f"{name}.key").write_text(SUBJECT_KEY + name)
     path = folder / f"{name}.toml"
     path.write_text(
         f'site = "{name}"\nname = "Bench"\ntime_zone = "America/New_York"\n'
-        f'subject_key = "file:{name}.key"\nroad = "files"\n[files]\nfolder = "{delivery}"\n'
+        f'subject_key = "file:{name}.key"\nroad = "files"\nvalidate_sample = {sample}\n[files]\nfolder = "{delivery}"\n'
     )
     return path

@@ -166,6 +166,7 @@ def test_file_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
         ("i", ["x,y", '1,"2'], "is not CSV"),
         ("t", ["x,y", "1,-1"], "line 2, column y: the cell is below 0"),
         ("xbar", ["x,y", ",1"], "line 2, column x: the cell is empty"),
+        ("run", ["x,y", "a,1", ",2"], "line 3, column x: the cell is empty"),
         ("given", ["x,y,centre,sigma", "1,2,3,-1"], "line 2, column sigma: the cell is below 0"),
         ("given", ["x,y,centre,sigma", "1,2,,1"], "line 2, column centre: the cell is empty where y is not"),
         ("pie", ["x,y", "1,2"], "--chart pie: there is no such"),

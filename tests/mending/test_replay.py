@@ -5,10 +5,13 @@ from datetime import timedelta
 
 import pytest
 from typer.testing import CliRunner
+from waiting import wait_until
 
 from mainstem.commands import app
+from mainstem.kafka import topics
 from mainstem.kafka.topics import replay_topic
 from mainstem.mending import replay as replaying
+from mainstem.mending.reconcile import reconcile
 from mainstem.mending.replay import replay
 from mainstem.publisher import Publisher
 from mainstem.state import Wanted
@@ -219,3 +222,38 @@ def test_who_withdrew_is_told_before_records_when_brokers_were_made_anew(lived, 
     of_child = [each for each in repeated if each.key.startswith(b"s-" + child.hex().encode())]
     assert all(each.value is None for each in of_child)
     assert told[0].timestamp <= min(each.timestamp for each in repeated)
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_lost_topics_are_rebuilt_from_the_state_on_apache_kafka(
+    kafka_stream, site_on, of, sqlite_engine, latest_of, postgres_url
+):
+    """A new consumer holds afterwards what the old one held, from a state in PostgreSQL; nothing differs."""
+    north = site_on(kafka_stream, postgres_url)
+    north.night(*(of(number, f"{100 + number}.0") for number in range(40)))
+    north.night(of(3, "104.4"), gone=(5,))
+    before = {name: id_ for name, (id_, value) in north.latest().items() if value is not None}
+    names = [topic.name for topic in topics.topics(kafka_stream.network)]
+    with topics.administration(kafka_stream.bootstrap) as admin:
+        admin.delete_topics(names)
+    made: list[str] = []
+    wait_until(
+        lambda: (
+            made.extend(topics.create(kafka_stream.bootstrap, kafka_stream.network, replication=1))
+            or len(made) >= len(names)
+        )
+    )
+    with pytest.raises(OperatorError, match="made anew"):
+        north.night(of(4, "99.0"))
+    done = again(north)
+    assert (done.rebuilt, done.waiting) == (True, 0)  # what waited was published behind it
+    north.night(of(50, "1.0"))
+    now = {name: id_ for name, (id_, value) in north.latest().items() if value is not None}
+    assert {name for name in before if now.get(name) != before[name]} == {f"r-{of(4, '1').id.hex()}"}
+    handler = latest_of(sqlite_engine)
+    with kafka_stream.consumer(sqlite_engine, handler) as consumer:
+        consumer.run_until_caught_up(timeout=60)
+    assert set(handler.state()) == set(now)
+    [found] = reconcile(north.state, north.settings, ["north"])
+    assert found.same

@@ -84,13 +84,8 @@ def test_state_that_was_lost_and_begun_anew_is_refused_too(stream, restored, tmp
         night(stream, tmp_path / "new.db", weight(1, "20.9"))
 
 
-def test_restore_says_what_it_does_and_then_consumers_follow(
-    stream, restored, tmp_path, monkeypatch, latest_of, sqlite_engine
-):
-    """Nothing without --yes; then the epoch has risen, no id is used twice, and what comes is newer than what was."""
-    latest = latest_of(sqlite_engine)
-    with stream.consumer(sqlite_engine, latest) as consumer:
-        consumer.run_until_caught_up(timeout=40)
+def restoring(stream, restored, tmp_path, monkeypatch) -> list[str]:
+    """The command, in a network of its own."""
     (tmp_path / "north.toml").write_text(
         'site = "north"\nname = "North"\ntime_zone = "UTC"\nsubject_key = "env:KEY"\n[files]\nfolder = "."\n'
     )
@@ -101,7 +96,37 @@ def test_restore_says_what_it_does_and_then_consumers_follow(
         "KEY": "k" * 64,
     }.items():
         monkeypatch.setenv(name, value)
-    command = ["restore", str(tmp_path / "north.toml")]
+    return ["restore", str(tmp_path / "north.toml")]
+
+
+def test_restore_forgets_again_whom_the_network_was_told_to_forget(stream, tmp_path, monkeypatch):
+    """The backup holds the records; after the restore the state does not, and whatever comes of the child is not taken."""
+    path, backup, child = tmp_path / "mainstem.db", tmp_path / "backup.db", weight(1, "0").subject
+    night(stream, path, weight(1, "20.1"), weight(2, "31.5"))
+    shutil.copy(path, backup)
+    with opened(path) as state:
+        state.consents.decide("north", [Decision(child, "qi", False, AT, True)], AT)
+        stream.publish(state.outbox)
+    shutil.copy(backup, path)
+
+    done = CliRunner().invoke(app, [*restoring(stream, path, tmp_path, monkeypatch), "--yes"])
+    assert "1 subjects taken over, 1 records forgotten" in done.output
+    night(stream, path, weight(1, "20.9"), weight(2, "31.7"))
+    last = {record.key: record.value for record in stream.records()}
+    assert [key.startswith(f"s-{child.hex()}".encode()) for key, value in last.items() if value] == [False]
+    with opened(path) as state:
+        (standing,) = state.consents.of("north")
+        assert (standing.erase, standing.sequence) == (True, 2)
+
+
+def test_restore_says_what_it_does_and_then_consumers_follow(
+    stream, restored, tmp_path, monkeypatch, latest_of, sqlite_engine
+):
+    """Nothing without --yes; then the epoch has risen, no id is used twice, and what comes is newer than what was."""
+    latest = latest_of(sqlite_engine)
+    with stream.consumer(sqlite_engine, latest) as consumer:
+        consumer.run_until_caught_up(timeout=40)
+    command = restoring(stream, restored, tmp_path, monkeypatch)
 
     said = CliRunner().invoke(app, command)
     assert said.exit_code == 0, said.exception or said.output

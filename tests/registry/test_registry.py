@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from services_cases import event_of, received, record_id, subject_id
 from sqlalchemy import Engine, MetaData, Table, select, text
 
+import schemas
 from mainstem.consumer import PoisonError, Received
 from schemas.errors import OperatorError, TemporaryError
 from schemas.loads import Gap, LoadEvent, LoadEventType, TypeCounts
@@ -321,6 +322,19 @@ def test_schema_of_every_record_type_is_served(small_registry: Engine) -> None:
     client = TestClient(make_app(small_registry))
     for name in RECORD_TYPES:
         assert client.get(f"/schemas/{name}.v1.json").json()["required"] == ["record", "change", "provenance"]
+
+
+def test_what_a_released_version_promised_is_served_too(small_registry: Engine) -> None:
+    """Whoever was written against it finds it, whatever was added since."""
+    client = TestClient(make_app(small_registry))
+    served = client.get("/schemas").json()
+    assert set(served["released"]) == {each.name for each in (Path(schemas.__file__).parent / "released").iterdir()}
+    for address in [*served["current"], *(each for some in served["released"].values() for each in some)]:
+        assert client.get(address).json()["$schema"], address
+    assert "/schemas/released/0.1.0/observation.v1.json" in served["released"]["0.1.0"]
+    assert client.get("/schemas/released/0.1.0/nothing.v1.json").status_code == 404
+    assert client.get("/schemas/released/9.9.9/observation.v1.json").status_code == 404
+    assert client.get("/schemas/released/..%2f0/observation.v1.json").status_code in (404, 422)
 
 
 def test_opening_again_changes_nothing(registry: Engine) -> None:

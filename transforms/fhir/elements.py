@@ -181,7 +181,10 @@ def plain(number: str | Decimal) -> Raw:
     return Raw(b"0" if text == "-0" else text.encode("ascii"))
 
 
-NOTHING_WRITTEN = r"(?i:undefined|null|none|nil|nan|unknown|na|tbd|-1|0{8}-0{4}-0{4}-0{4}-0{12})"
+NOTHING_WRITTEN = (
+    r"(?i:undefined|null|none|nil|nan|unknown|na|tbd|-1|[-._]+|xxx+|placeholder|(?:unknown|no|null)-?patient"
+    r"|0{8}-0{4}-0{4}-0{4}-0{12}|f{8}-f{4}-f{4}-f{4}-f{12})"
+)
 """What programs write for an id that they do not have."""
 ZEROS = r"0+"
 """An id that stands for a missing one in some databases and is somebody's in others."""

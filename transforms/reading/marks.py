@@ -24,6 +24,16 @@ class Meta(Struct, gc=False):
     security: Any = None
     extension: Any = None
     deleted: Any = None
+    isDeleted: Any = None
+    deletedAt: Any = None
+    deletedOn: Any = None
+    status: Any = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether a field of no FHIR version says that the resource is deleted."""
+        said = (self.deleted, self.isDeleted, self.deletedAt, self.deletedOn)
+        return any(each not in _NOT_SO for each in said) or _GONE.fullmatch(_text(self.status)) is not None
 
 
 _GONE = re.compile(r"(?i)(soft-?|is-?)?deleted?|tombstone|removed|nullified|entered-in-error")
@@ -36,7 +46,7 @@ _NOT_SO = (None, False, "", "false", "no", "0", "active")
 def marked(meta: Meta) -> Note | None:
     """What the marks in `meta` say of the resource: gone, given in part, of a test patient."""
     labels = [*_labels(meta.tag), *_labels(meta.security)]
-    if meta.deleted not in _NOT_SO or _is_gone(labels) or any(map(_says_gone, _objects(meta.extension))):
+    if meta.gone or _is_gone(labels) or any(map(_says_gone, _objects(meta.extension))):
         return Note(withdrawn=True)
     codes = {code.lower() for _, code in labels}
     if codes & _PARTIAL:
@@ -47,7 +57,10 @@ def marked(meta: Meta) -> Note | None:
 
 
 def _labels(codings: Any) -> list[tuple[str, str]]:
-    return [(_text(each.get("system")), _text(each.get("code"))) for each in _objects(codings)]
+    """System and code; where there is none, what it is shown as."""
+    return [
+        (_text(each.get("system")), _text(each.get("code")) or _text(each.get("display"))) for each in _objects(codings)
+    ]
 
 
 def _is_gone(labels: Sequence[tuple[str, str]]) -> bool:

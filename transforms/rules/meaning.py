@@ -121,7 +121,7 @@ _DENIES = re.compile(
 )
 _TESTS = re.compile(r"(?i)(test-?patient|is-?test|patient-?test)$")
 _ABOUT = re.compile(r"(?i)/(observation-focus-?code|questionnaireresponse-isSubject)$")
-_GONE = re.compile(r"(?i)/[^/]*(is-?deleted|soft-?delete|tombstone|deleted-?state)[^/]*$")
+_GONE = re.compile(r"(?i)/(deleted|[^/]*(is-?deleted|soft-?delete|tombstone|deleted-?state)[^/]*)$")
 _FALSE = frozenset({b"false", b'"false"'})
 
 

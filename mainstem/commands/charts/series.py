@@ -53,6 +53,9 @@ def read_series(path: Path, kind: str) -> Series:
     _known(kind, kinds(), "--chart")
     takes = kinds()[kind].takes
     rows = read_rows(path, COLUMNS[takes], f"--chart {kind}")
+    for row in rows:
+        if not row.text("x"):
+            raise row.fault("x", "is empty", "Say in each row when it was, or which: points are told apart by it.")
     if takes is Takes.READINGS:
         return _grouped(path, rows)
     return Series(path, tuple(row.text("x") for row in rows), tuple(READERS[takes](row) for row in rows))
@@ -146,8 +149,6 @@ def _grouped(path: Path, rows: Iterable[Row]) -> Series:
     """Rows of the same x as one subgroup, in the order in which each x comes first."""
     readings: dict[str, list[float]] = {}
     for row in rows:
-        if not row.text("x"):
-            raise row.fault("x", "is empty", "Give each reading the x of its subgroup.")
         ours = readings.setdefault(row.text("x"), [])
         value = row.number("y")
         if value is not None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import tracemalloc
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -397,6 +398,24 @@ def test_a_record_that_another_replaces_does_not_count() -> None:
         weight(41, "2024-03-02", replaces=["r-" + b"old".ljust(16, b"\0").hex()]),
     )
     assert len(of(derive(girl(), old, new), "weight-z")) == 1
+
+
+def test_what_a_persons_readings_say_alike_is_held_once() -> None:
+    """Their type, code, unit, status and codings: of somebody with very many, less than a kilobyte each is held."""
+    codings = [{"system": "http://loinc.org", "code": "29463-7"}]
+    many = [
+        weight(20 + number % 9, f"2024-{1 + number % 12:02}-{1 + number % 28:02}", status="final", codings=codings)
+        for number in range(3_000)
+    ]
+    deriver("weight-z").derive([girl(), *many[:9]])
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in deriver("weight-z").derive([girl(), *many]))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 3_000
+    assert most < 3_000 * 1_000
 
 
 def test_a_version_stands_beside_another() -> None:
