@@ -77,28 +77,13 @@ def _settings() -> Iterator[str]:
 
 
 def _problems() -> Iterator[str]:
+    from schemas.errors import ExitCode
     from schemas.gaps import GapCause
     from schemas.problems import Reason
 
     yield "# Gaps, reasons, exit codes\n"
     yield "## Exit codes\n"
-    yield from _table(
-        ("code", "meaning", "what to do"),
-        (
-            ("0", "done, whole", ""),
-            ("1", "refused: what was asked cannot be done, or a check found something", "read the cause and the fix"),
-            ("2", "the command line is wrong", "`--help`"),
-            ("3", "done, but not whole: gaps, refused changes, findings", "`mainstem gaps list`, `mainstem status`"),
-            (
-                "65",
-                "what came is not whole; the watermark stays",
-                "run it again; where it stays so, whoever delivers it",
-            ),
-            ("75", "temporary: EHR, network, broker or database did not answer", "run it again; always safe"),
-            ("78", "somebody must act first", "the message says who and what"),
-            ("130, 141, 143", "interrupted, or its reader went away", "run it again"),
-        ),
-    )
+    yield from _table(("code", "meaning"), ((str(code.value), code.meaning) for code in ExitCode))
     yield "\n## Gaps: why a type of a site is not whole\n"
     yield from _table(
         ("cause", "meaning", "what to do", "who"),
