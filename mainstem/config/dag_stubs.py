@@ -1,4 +1,5 @@
-"""What Airflow needs of each site, written from the site files: a DAG stub that reads it, and one that maps its landing again."""
+"""What Airflow needs of each site, written from the site files: a DAG stub that reads it, and one that maps its landing again; and one that
+looks after all of them."""
 
 import re
 from pathlib import Path
@@ -21,6 +22,12 @@ from dags.site_dag import replay_dag
 
 dag = replay_dag("{stem}")
 '''
+NETWORK_STUB = '''"""Airflow DAG that looks after every site's freshness. Written by `mainstem sites dags`."""
+
+from dags.freshness_dag import freshness_dag
+
+dag = freshness_dag()
+'''
 
 
 STEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -33,7 +40,7 @@ def stubs(sites: Path) -> dict[str, str]:
     Files of its own for each site: a broken site file takes no other site's DAG offline. Named after the site file, which can be told
     whatever stands in it.
     """
-    return {
+    return {"network_freshness.py": NETWORK_STUB} | {
         f"{prefix}{path.stem}.py": stub.format(stem=path.stem)
         for path in site_paths(sites)
         if STEM.fullmatch(path.stem)

@@ -10,9 +10,9 @@ import pytest
 from hospital_with_faults import Answered, FaultyHospital
 from screens import Said
 
-from mainstem.commands.status.gathering import gather
 from mainstem.config.settings import Settings
 from mainstem.state import Plan, State
+from mainstem.state.site_status import gather
 from schemas.errors import ExitCode, TemporaryError
 
 NIGHT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)

@@ -38,10 +38,16 @@ def test_a_broken_site_file_takes_no_other_sites_stub_away(folder: Path) -> None
     (folder / "north.toml").write_text("site = north\n")
     assert read_site(folder / "east.toml").site.name == "east"
     written = stubs(folder)
-    names = ["ehr_pull__east.py", "ehr_pull__north.py", "ehr_replay__east.py", "ehr_replay__north.py"]
+    names = [
+        "ehr_pull__east.py",
+        "ehr_pull__north.py",
+        "ehr_replay__east.py",
+        "ehr_replay__north.py",
+        "network_freshness.py",
+    ]
     assert sorted(written) == names
     assert 'site_dag("north")' in written["ehr_pull__north.py"]
-    assert len(write_stubs(folder, folder / "dags")) == 4
+    assert len(write_stubs(folder, folder / "dags")) == 5
     (fault,) = faults(folder)
     assert "north.toml" in fault
 

@@ -283,6 +283,7 @@ def test_a_landing_is_mapped_again_by_its_own_dag(lhn: Network, airflow_home: Pa
 def test_the_stubs_are_in_step_with_the_site_files() -> None:
     """`make generated` was run after the last site was added."""
     committed = {path.name: path.read_text() for path in (REPOSITORY / "dags").glob("ehr_*__*.py")}
+    committed["network_freshness.py"] = (REPOSITORY / "dags" / "network_freshness.py").read_text()
     assert stubs(REPOSITORY / "sites") == committed
 
 
@@ -291,6 +292,39 @@ def test_every_stub_is_a_dag_airflow_can_load(airflow_home: Path) -> None:
     found = loaded(airflow_home, REPOSITORY / "dags")
     assert found["errors"] == {}
     assert found["dags"] == [name.removesuffix(".py") for name in sorted(stubs(REPOSITORY / "sites"))]
+
+
+@pytest.mark.slow
+def test_freshness_is_a_task_a_site_and_red_where_somebody_must_look(
+    lhn: Network, airflow_home: Path, tmp_path: Path
+) -> None:
+    """West was loaded, north never yet, east's file is broken: east alone is red, and its last line says what to do."""
+    deliver(children(1), tmp_path / "west")
+    assert lhn.mainstem("run", lhn.files_site("west", tmp_path / "west")).returncode == 0
+    lhn.files_site("north", tmp_path / "west")
+    broken = lhn.files_site("east", tmp_path / "west")
+    broken.write_text(broken.read_text().replace("road = ", "raod = "))
+    stub = airflow_home / "dags" / "network_freshness.py"
+    stub.parent.mkdir(exist_ok=True)
+    stub.write_text(stubs(lhn.folder)[stub.name])
+    program = RUN_DAG.replace(
+        '"tries": {',
+        '"sites": {str(t.rendered_map_index): str(t.state) for t in tasks if t.task_id == "fresh"}, "tries": {',
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, stub, "{}"],
+        env={**lhn.environment, **airflow_environment(airflow_home), "MAINSTEM_SITES": str(lhn.folder)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    (result,) = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    found = json.loads(result.removeprefix("RESULT "))
+    assert found["state"] == "failed"
+    assert found["sites"] == {"east": "failed", "north": "success", "west": "success"}
+    assert "east is broken file" in done.stdout + done.stderr
+    assert "raod" in done.stdout + done.stderr
 
 
 def loaded(home: Path, folder: Path, **environment: str) -> dict[str, Any]:

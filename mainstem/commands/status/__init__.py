@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from mainstem.commands.status.gathering import SiteStatus
     from mainstem.state import SiteType
+    from mainstem.state.site_status import SiteStatus
 
 group = typer.Typer()
 SITE_HEADS = ("site", "state", "last attempt (UTC)", "last whole load", "next load (UTC)")
@@ -51,8 +51,8 @@ def status(
 
     Exit code 3 where something needs attention: an attempt that failed or was interrupted, a site that is late, gaps, refused changes.
     """
-    from mainstem.commands.status.gathering import gather
     from mainstem.state import State
+    from mainstem.state.site_status import gather
 
     settings = read_settings()
     store = State.open(settings.database_url)

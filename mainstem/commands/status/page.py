@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mainstem.commands.quality.page import document, text
 from mainstem.commands.status import REFUSED, ago, told_attempt
-from mainstem.commands.status.gathering import SiteStatus
 from mainstem.commands.terminal import write_file
+from mainstem.state.site_status import SiteStatus
 from schemas.loads import Gap, by_words
 
 HEADS = ("type", "fresh until (UTC)", "records", "waiting", "refused", "gaps", "quarantine")
