@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from sqlalchemy import Text, cast, select
+
 from mainstem.database.chained import Chained, first_broken
 from services.access.database import AccessDatabase, view
 from services.access.viewers import Viewer
@@ -39,6 +41,13 @@ class Views:
         """Every row, the oldest first."""
         with self._database.read() as connection:
             return _CHAIN.rows(connection)
+
+    def about(self, subject: str) -> list[dict[str, Any]]:
+        """Every row that names a person, the oldest first."""
+        named = cast(view.c.subjects, Text).contains(subject, autoescape=True)
+        with self._database.read() as connection:
+            rows = connection.execute(select(view).where(named).order_by(view.c.number)).mappings()
+            return [dict(row) for row in rows]
 
     def first_broken(self) -> int | None:
         """The number of the first row that is not as it was written; none where all are."""

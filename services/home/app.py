@@ -228,7 +228,9 @@ def _home(home: Home, mine: Any) -> APIRouter:
     @router.get("/looked")
     def who_looked(request: Request, link: Annotated[Link, mine]) -> HTMLResponse:
         """Who saw this patient's data."""
-        return home.render("looked.html", request, looks=looked(home.views.rows(), link.subject, _language(request)))
+        return home.render(
+            "looked.html", request, looks=looked(home.views.about(link.subject), link.subject, _language(request))
+        )
 
     return router
 

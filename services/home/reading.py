@@ -53,7 +53,7 @@ def looked(rows: Iterable[dict[str, Any]], subject: str, language: Language) -> 
     """Who saw this patient's data: day, who, how often; the newest first. From the chain of views."""
     counted: Counter[tuple[str, str]] = Counter()
     for row in rows:
-        if subject in row["subjects"] and row["what"] in ("asked", "shown"):
+        if subject in row["subjects"] and row["what"] in ("asked", "shown", "told"):
             counted[row["at"][:10], _who(row)] += 1
     shown = sorted(counted.items(), reverse=True)[:DAYS_SHOWN]
     return [(language.day(date.fromisoformat(day)), language.say(who), often) for (day, who), often in shown]

@@ -263,4 +263,4 @@ def test_what_leaves_is_shown_by_tier_and_adds_up(tmp_path: Path) -> None:
 )
 def test_days_leave_by_their_year_wherever_they_stand(value: Any, told: Any) -> None:
     """A year that tells an age over 89 does not leave, nor an instant; a code of digits is no day."""
-    assert tiers._years(value, since=1937) == told
+    assert tiers.years(value, since=1937) == told

@@ -54,8 +54,8 @@ class AtTier:
     """Records as they leave at a tier; those of which nothing does are counted."""
 
     def __init__(self, number: int, born: Births) -> None:
-        year = partial(_years, since=datetime.now(UTC).year - _OLDEST)
-        forms = {"year": year, "recode": partial(_surrogate, key=token_bytes(32))}
+        year = partial(years, since=datetime.now(UTC).year - _OLDEST)
+        forms = {"year": year, "recode": partial(surrogate, key=token_bytes(32))}
         self._tier = Tier(number, forms=forms, public=known_systems()) if number != REGISTRY_TIER else None
         self._born = born
         self.leaving: Counter[str] = Counter()
@@ -74,19 +74,19 @@ class AtTier:
                 yield b'{"record":%b}\n' % _encode(content)
 
 
-def _years(value: Any, *, since: int) -> Any:
+def years(value: Any, *, since: int) -> Any:
     """Dates cut to their year, inner ones too; none that tells an age over 89, and no instant."""
     if isinstance(value, list):
-        return [told for each in value if (told := _years(each, since=since)) not in (None, {}, "")]
+        return [told for each in value if (told := years(each, since=since)) not in (None, {}, "")]
     if isinstance(value, dict):
-        return {name: told for name, each in value.items() if (told := _years(each, since=since)) not in (None, {}, [])}
+        return {name: told for name, each in value.items() if (told := years(each, since=since)) not in (None, {}, [])}
     if not isinstance(value, str) or (found := _TIME.fullmatch(value)) is None:
         return value
     return found[1] if not found[2] and int(found[1]) >= since else None
 
 
-def _surrogate(value: Any, *, key: bytes) -> Any:
+def surrogate(value: Any, *, key: bytes) -> Any:
     """The same for the same id within one run, and another in the next."""
     if isinstance(value, list):
-        return [_surrogate(each, key=key) for each in value]
+        return [surrogate(each, key=key) for each in value]
     return f"x-{hmac.digest(key, str(value).encode(), 'sha256')[:16].hex()}"
