@@ -56,7 +56,6 @@ def _configure(
 
 def main() -> None:
     """Runs the command; an error of ours is printed as its cause and its fix, without a traceback; of others the kind alone."""
-    sys.excepthook = print_defect
     gc.set_threshold(NEW_OBJECTS)
     os.umask(
         os.umask(0o077) | 0o022
@@ -69,3 +68,6 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(ExitCode.PIPE_CLOSED)
+    except Exception as exc:  # noqa: BLE001 - the edge: its text may hold a patient's data; no excepthook, typer sets its own
+        print_defect(exc)
+        sys.exit(ExitCode.DEFECT)

@@ -1,5 +1,6 @@
 """`mainstem consumers`: how far each consumer group of a database is."""
 
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,7 +37,7 @@ def consumers(
         more = {"contract": CONTRACT_MAJOR}
         print_json([each._asdict() | {"fresh_seconds": _fresh(each, now)} | more for each in found])
     elif metrics:
-        stdout().out(as_metrics(found, now), highlight=False, end="")
+        sys.stdout.write(as_metrics(found, now))
     elif not found:
         say("no consumer has run on this database yet")
     else:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -72,11 +71,11 @@ def told_to(who: str) -> str:
     return "" if who == "network" else f" ({who})"
 
 
-def print_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def print_defect(error: BaseException) -> None:
     """Where an error that is not one of ours arose, and its kind. Its text may hold what it worked on."""
-    for line in traceback.format_tb(trace):
+    for line in traceback.format_tb(error.__traceback__):
         sys.stderr.write(line)
-    say(f"{kind.__name__}: a defect of Mainstem; please report it with the lines above", err=True)
+    say(f"{type(error).__name__}: a defect of Mainstem; please report it with the lines above", err=True)
 
 
 def stderr() -> "Console":

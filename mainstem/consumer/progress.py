@@ -13,6 +13,7 @@ from kafka import TopicPartition
 from sqlalchemy import BigInteger, Column, Connection, Engine, Integer, String, Table, and_, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mainstem.config.metrics import gauge
 from mainstem.consumer.ledger import metadata
 from mainstem.consumer.letterbox import OPEN, consumer_letter
 
@@ -154,11 +155,10 @@ METRICS: dict[str, tuple[str, Callable[[Standing, datetime], float]]] = {
 
 def as_metrics(found: Sequence[Standing], now: datetime) -> str:
     """In Prometheus's text format."""
-    lines = []
-    for name, (meaning, value) in METRICS.items():
-        lines += [f"# HELP {name} {meaning}", f"# TYPE {name} gauge"]
-        lines += [f'{name}{{group="{each.group}",topic="{each.topic}"}} {value(each, now):.3f}' for each in found]
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(
+        gauge(name, meaning, (({"group": each.group, "topic": each.topic}, value(each, now)) for each in found))
+        for name, (meaning, value) in METRICS.items()
+    )
 
 
 def standing(engine: Engine, group: str | None = None) -> list[Standing]:

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mainstem.commands import app
+from mainstem.consumer.progress import METRICS
 from schemas.events import outcome_topic
 from transforms.privacy.pseudonyms import Pseudonyms
 
@@ -88,6 +89,7 @@ def test_consumers_are_told_with_their_contract_and_as_metrics(environment, nort
     told = json.loads(CliRunner().invoke(app, ["consumers", "--json"], env=environment).stdout)
     assert {(each["group"], each["contract"], each["letters"]) for each in told} == {("tables", 1, 0)}
     metrics = CliRunner().invoke(app, ["consumers", "--metrics"], env=environment).stdout
+    assert {line.split("{")[0].split(" ")[0] for line in metrics.splitlines()} == {"#", *METRICS}
     topic = outcome_topic(north.stream.network)
     assert f'mainstem_consumer_lag{{group="tables",topic="{topic}"}} 0.000' in metrics
     assert "# TYPE mainstem_consumer_freshness_seconds gauge" in metrics

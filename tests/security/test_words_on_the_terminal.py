@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from mainstem.config.logs import configure
 from mainstem.consumer.tail import Seen, _seen_load
 from mainstem.kafka.topics import TopicFinding
 from mainstem.state import SiteType
-from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+from schemas.errors import ExitCode, IncompleteError, MainstemError, OperatorError, TemporaryError
 from schemas.loads import Gap, LoadReport, TypeCounts
 from schemas.showing import LONGEST, shown
 
@@ -274,17 +275,30 @@ def test_records_on_a_terminal_stay_json_and_steer_nothing(monkeypatch: pytest.M
     assert json.loads(screen.getvalue()) == json.loads(line)
 
 
-def test_a_defect_shows_its_place_and_not_what_it_worked_on(capsys: pytest.CaptureFixture[str]) -> None:
-    """The text of a library's error may hold a patient's data, a password or an escape sequence."""
-    try:
-        raise ValueError("Jane Doe \x1b[2J")
-    except ValueError as exc:
-        terminal.print_defect(type(exc), exc, exc.__traceback__)
-    said = capsys.readouterr().err
-    assert "ValueError" in said
-    assert __file__ in said
-    assert "Doe" not in said.replace('raise ValueError("Jane Doe', "")
-    assert "\x1b" not in said
+BROKEN = """
+import sys
+from mainstem import commands
+from mainstem.commands import terminal
+text = open(sys.argv.pop()).read()
+def broken():
+    raise ValueError(text)
+terminal.read_settings = broken
+commands.main()
+"""
+
+
+def test_a_defect_shows_its_place_and_not_what_it_worked_on(tmp_path: Path) -> None:
+    """The text of a library's error may hold a patient's data, a password or an escape sequence; by the command as it is run."""
+    text = tmp_path / "text"
+    text.write_text("Jane Doe \x1b[2J")
+    said = subprocess.run(
+        [sys.executable, "-c", BROKEN, "settings", text], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert said.returncode == ExitCode.DEFECT
+    assert "ValueError: a defect of Mainstem" in said.stderr
+    assert "settings.py" in said.stderr
+    assert "Doe" not in said.stderr + said.stdout
+    assert "\x1b" not in said.stderr
 
 
 def test_commands_print_by_the_functions_that_escape_alone() -> None:

@@ -1,0 +1,98 @@
+"""`mainstem metrics`: what a monitor asks of sites and consumers."""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from mainstem.commands.terminal import read_settings, tell
+from schemas.errors import ExitCode, MainstemError, OperatorError
+
+group = typer.Typer()
+
+
+@group.command(
+    epilog="Examples: mainstem metrics --serve --port 9464; mainstem metrics > /var/lib/node_exporter/mainstem.prom"
+)
+def metrics(
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Answer GET /metrics until stopped, instead of printing once.")
+    ] = False,
+    host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to bind.")] = 9464,
+    database: Annotated[
+        str | None, typer.Option(help="The consumers' database; the registry's if not given.", show_default=False)
+    ] = None,
+) -> None:
+    """Tell sites and consumers as figures in Prometheus's text format: states, watermarks, what waits, gaps, lag, dead letters.
+
+    docker/monitoring holds alert rules and a dashboard for them.
+    """
+    asked = _asking(database)
+    if not serve:
+        sys.stdout.write(asked())
+        return
+    _serve(asked, host, port)
+
+
+def _asking(database: str | None) -> Callable[[], str]:
+    from mainstem.consumer.ledger import open_database
+    from mainstem.consumer.progress import as_metrics, standing
+    from mainstem.state import State
+    from mainstem.state.metrics import site_metrics
+    from mainstem.state.site_status import gather
+
+    settings = read_settings()
+
+    def asked() -> str:
+        now, store = datetime.now(UTC), State.open(settings.database_url)
+        try:
+            store.migrate()
+            sites = site_metrics(gather(store, settings, now), now)
+        finally:
+            store.close()
+        try:
+            with open_database(database or settings.registry_url, setting="--database") as engine:
+                return sites + as_metrics(standing(engine), now)
+        except OperatorError:
+            if database is not None:
+                raise
+            return sites  # no consumer runs here: at a site that is as it should be
+
+    return asked
+
+
+def _serve(asked: Callable[[], str], host: str, port: int) -> None:
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path != "/metrics":
+                self.send_error(404, "There is /metrics")
+                return
+            try:
+                body = asked().encode()
+            except MainstemError as exc:
+                self.send_error(503, exc.cause.replace("\n", "; ")[:200])
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """A monitor asks every few seconds."""
+
+    try:
+        server = ThreadingHTTPServer((host, port), Answer)
+    except OSError as exc:
+        raise OperatorError(f"{host}:{port} cannot be bound ({exc.strerror})", "Choose another --port.") from exc
+    with server:
+        tell(f"metrics of sites and consumers at http://{host}:{server.server_port}/metrics; Ctrl-C ends it")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            raise typer.Exit(ExitCode.INTERRUPTED) from None

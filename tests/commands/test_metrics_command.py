@@ -1,0 +1,95 @@
+"""What a monitor is told: the state's and the consumers' figures; rules and dashboard ask for nothing that is not told."""
+
+import json
+import re
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+from network_under_test import MAINSTEM, Network
+from synthetic_children import RECORDS_A_CHILD, children, deliver
+from waiting import wait_until
+
+from mainstem.config.metrics import gauge
+from mainstem.consumer.progress import METRICS
+from mainstem.state.metrics import OF_SITES, OF_TYPES, STATE
+
+REPOSITORY = Path(__file__).parents[2]
+MONITORING = REPOSITORY / "docker" / "monitoring"
+TOLD = {*OF_SITES, *OF_TYPES, *METRICS, STATE}
+
+
+def figures(text: str) -> dict[str, float]:
+    """Name and labels → value."""
+    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line[0] != "#"}
+
+
+def test_sites_are_told_as_figures(lhn: Network, tmp_path: Path) -> None:
+    """One that was loaded, one that never was, one whose file is broken; served, too, until stopped."""
+    deliver(children(2), tmp_path / "west")
+    assert lhn.mainstem("run", lhn.files_site("west", tmp_path / "west")).returncode == 0
+    lhn.files_site("north", tmp_path / "west")
+    broken = lhn.files_site("east", tmp_path / "west")
+    broken.write_text(broken.read_text().replace("road = ", "raod = "))
+    environment = {
+        **lhn.environment,
+        "MAINSTEM_SITES": str(lhn.folder),
+        "MAINSTEM_REGISTRY_URL": f"sqlite:///{tmp_path}/r.db",
+    }
+    command = [str(MAINSTEM), "metrics"]
+    once = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    told = figures(once.stdout)
+    assert told, once.stdout
+    assert told['mainstem_site_state{site="west",state="ok"}'] == 1
+    assert told['mainstem_site_state{site="north",state="never loaded"}'] == 1
+    assert told['mainstem_site_needs_attention{site="east"}'] == 1
+    records = sum(value for name, value in told.items() if name.startswith("mainstem_type_records{"))
+    assert records == 2 * RECORDS_A_CHILD
+    assert all(0 <= value < 600 for name, value in told.items() if name.startswith("mainstem_type_oldest"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen([*command, "--serve", "--port", str(port)], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_until(lambda: _answer(f"{address}/metrics") is not None, 30)
+        assert figures(_answer(f"{address}/metrics") or "").keys() == told.keys()
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{address}/other", timeout=10)
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def _answer(address: str) -> str | None:
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return str(answer.read().decode())
+    except urllib.error.URLError:
+        return None
+
+
+def test_rules_and_dashboard_ask_for_what_is_told() -> None:
+    """Every figure is on the dashboard or in a rule but for those that only say when; every runbook's section is there."""
+    rules = yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"][0]["rules"]
+    dashboard = json.loads((MONITORING / "dashboard.json").read_text())
+    asked = " ".join(
+        [rule["expr"] for rule in rules] + [each["expr"] for panel in dashboard["panels"] for each in panel["targets"]]
+    )
+    named = set(re.findall(r"mainstem_\w+", asked))
+    assert named <= TOLD
+    assert {name for name in TOLD - named if "timestamp" not in name} == set()
+    for rule in rules:
+        page, _, section = rule["annotations"]["runbook"].partition("#")
+        headings = re.findall(r"^## (.+)$", (REPOSITORY / page).read_text(), re.MULTILINE)
+        assert section in {heading.lower().replace(" ", "-") for heading in headings}, rule["alert"]
+        assert rule["annotations"]["summary"]
+
+
+def test_a_label_is_one_line_whatever_stands_in_it() -> None:
+    text = gauge("x", "What it is.", [({"site": 'a"b\\c\nd'}, 1.0)])
+    assert text.splitlines()[2] == 'x{site="a\\"b\\\\c d"} 1.000'
