@@ -56,6 +56,7 @@ def test_settings_and_targets_that_are_named_exist(page: Path) -> None:
     assert set(re.findall(r"`((?:fhir|files|cohort|limits)\.[a-z_.]+)`", text)) <= keys | {"fhir.resources"}
 
 
+@pytest.mark.slow
 def test_the_site_builds_and_no_link_leads_nowhere(tmp_path: Path) -> None:
     """Strictly: a warning fails it. Every page of the reference, made from the declarations, holds what it is for."""
     pytest.importorskip("mkdocs", reason="`make docs` installs MkDocs")

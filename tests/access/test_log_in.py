@@ -129,6 +129,7 @@ def come_in(browser: TestClient, issuer: Issuer, to: str = "/measures") -> Any:
     return browser.get("/login/back", params=issuer.visited(away.headers["location"]))
 
 
+@pytest.mark.slow
 def test_the_way_there_and_back(either_issuer: Issuer, opened: Opened, database: AccessDatabase) -> None:
     """Code with PKCE, state and nonce; then the page that was asked for, as who it is, noted; and out again."""
     either_issuer.knows(**RUTH)
@@ -148,6 +149,7 @@ def test_the_way_there_and_back(either_issuer: Issuer, opened: Opened, database:
     assert [row["what"] for row in Views(database).rows()] == ["entered", "left"]
 
 
+@pytest.mark.slow
 def test_cookies_are_for_the_browser_and_this_site_alone(issuer: Issuer, opened: Opened) -> None:
     """HttpOnly, Secure, SameSite, bound to the host; the key is new at each log-in, and stands nowhere but in the browser."""
     issuer.knows(**RUTH)
@@ -168,6 +170,7 @@ def test_cookies_are_for_the_browser_and_this_site_alone(issuer: Issuer, opened:
     assert browser.get("/measures").headers["strict-transport-security"]
 
 
+@pytest.mark.slow
 def test_the_database_holds_no_key(issuer: Issuer, opened: Opened, database: AccessDatabase) -> None:
     """Who reads it is nobody's session."""
     issuer.knows(**RUTH)
@@ -179,6 +182,7 @@ def test_the_database_holds_no_key(issuer: Issuer, opened: Opened, database: Acc
 
 
 @pytest.mark.parametrize("step", [IDLE_SECONDS + 1, IDLE_SECONDS - 60])
+@pytest.mark.slow
 def test_a_session_ends(step: float, issuer: Issuer, opened: Opened) -> None:
     """After an hour unused, and after ten hours however much it is used."""
     issuer.knows(**RUTH)
@@ -225,6 +229,7 @@ def test_a_log_in_begun_elsewhere_is_refused(issuer: Issuer, opened: Opened) -> 
         ({"roles": "site-team researcher-x", "sites": ""}, "names no site of yours"),
     ],
 )
+@pytest.mark.slow
 def test_who_has_no_role_or_no_site_is_told_so(
     claims: dict[str, Any], words: str, issuer: Issuer, opened: Opened
 ) -> None:

@@ -83,6 +83,7 @@ def forbidden(who: str) -> list[str]:
 
 @pytest.mark.parametrize("who", VIEWERS)
 @pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_nothing_of_others_is_seen(who: str, filled: Engine, tmp_path: Path) -> None:
     """Neither another site's name nor a figure of it, nor anybody's records but by their clinician; and no address fails."""
     app = make_app(filled, network="lhn", gate=gate(tmp_path, VIEWERS[who]), clock=lambda: NOW, per_minute=1_000_000)

@@ -58,6 +58,7 @@ def site(lhn: Network) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_what_has_no_meaning_is_listed_by_need_then_by_frequency(lhn: Network, site: Path) -> None:
     """Records' codes as the hospital writes them, refused texts and units too."""
     found = json.loads(lhn.mainstem("codes", "unmapped", "--site", site, "--json").stdout)["codes"]
@@ -70,6 +71,7 @@ def test_what_has_no_meaning_is_listed_by_need_then_by_frequency(lhn: Network, s
     ]
 
 
+@pytest.mark.slow
 def test_what_measures_ask_for_is_named_value_sets_too(lhn: Network, site: Path) -> None:
     """Of single codes what the site lacks; the codes of value sets where their folder is given."""
     said = lhn.mainstem("codes", "unmapped", "--site", site).stdout
@@ -87,6 +89,7 @@ def test_what_measures_ask_for_is_named_value_sets_too(lhn: Network, site: Path)
     assert lhn.mainstem("codes", "unmapped", "--site", site, "--value-sets", sets).returncode == 78
 
 
+@pytest.mark.slow
 def test_a_question_is_a_code_of_its_questionnaire(lhn: Network) -> None:
     """Its canonical URL and linkId: called by its words, mapped by a row, known then."""
     folder = lhn.folder / "delivery"
@@ -112,6 +115,7 @@ def test_a_question_is_a_code_of_its_questionnaire(lhn: Network) -> None:
     assert "everything that is stored has a meaning" in lhn.mainstem("codes", "unmapped", "--site", path).stdout
 
 
+@pytest.mark.slow
 def test_the_file_goes_back_as_the_code_map(lhn: Network, site: Path) -> None:
     """Written, filled in by people, checked, used: nothing is without a meaning then."""
     lhn.mainstem("codes", "unmapped", "--site", site, "--csv", "open.csv")
@@ -134,6 +138,7 @@ def test_the_file_goes_back_as_the_code_map(lhn: Network, site: Path) -> None:
     assert "everything that is stored has a meaning" in lhn.mainstem("codes", "unmapped", "--site", site).stdout
 
 
+@pytest.mark.slow
 def test_suggestions_come_from_words_and_know_units(lhn: Network, site: Path) -> None:
     """A table that ships; a height cannot be in kilograms."""
     lhn.mainstem("codes", "suggest", "--site", site, "--csv", "suggested.csv")
@@ -217,6 +222,7 @@ def test_every_record_type_with_a_code_says_in_which_system(lhn: Network) -> Non
         assert target_of(name)
 
 
+@pytest.mark.slow
 def test_a_visits_class_and_an_answer_without_a_meaning_are_listed_until_they_have_one(lhn: Network) -> None:
     """Though no record carries them as its own code; a row of the code map, and they are gone."""
     folder, wards = lhn.folder / "delivery", "https://ward.example/classes"
@@ -254,6 +260,7 @@ def test_a_visits_class_and_an_answer_without_a_meaning_are_listed_until_they_ha
     assert not {"day-unit", "often"} & {code for _, code, _ in unmapped()}
 
 
+@pytest.mark.slow
 def test_words_of_the_networks_own_are_asked_for_and_checked(lhn: Network) -> None:
     """A registry that is named in words alone, a purpose that nobody knows: each has a row to be filled in, which is right."""
     folder = lhn.folder / "delivery"

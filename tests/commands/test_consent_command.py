@@ -60,6 +60,7 @@ def run(lhn: Network, site: Path) -> Run:
     return go
 
 
+@pytest.mark.slow
 def test_a_child_is_forgotten_everywhere_and_everybody_says_so(lhn: Network, run: Run) -> None:
     """Registry too, which was a day behind; the second time there is nothing to do; and the id stands nowhere."""
     done = json.loads(run("consent", "withdraw", "--patient", "-", "--mode", "erase", "--json", said="kid-1\n").stdout)
@@ -82,6 +83,7 @@ def test_a_child_is_forgotten_everywhere_and_everybody_says_so(lhn: Network, run
     assert "kid-1" not in run("consent", "status").output + run("audit", "show").output
 
 
+@pytest.mark.slow
 def test_a_list_is_taken_whole_or_not_at_all(run: Run, site: Path, tmp_path: Path) -> None:
     """CSV with the EHR's ids or with pseudonyms; a mistake names its line and nobody; FHIR Consents by the site's mapping."""
     listed = tmp_path / "withdrawn.csv"
@@ -122,6 +124,7 @@ def test_a_list_is_taken_whole_or_not_at_all(run: Run, site: Path, tmp_path: Pat
     assert json.loads(heard.stdout)["records_forgotten"] == 2
 
 
+@pytest.mark.slow
 def test_erasing_what_research_alone_forbids_is_refused(run: Run) -> None:
     refused = run("consent", "withdraw", "--subject", SUBJECTS[0], "--scope", "research", "--mode", "erase", fails=True)
     assert "goes on being cared for" in str(refused.exception)
@@ -129,6 +132,7 @@ def test_erasing_what_research_alone_forbids_is_refused(run: Run) -> None:
     assert "is to be named" in str(nobody.exception)
 
 
+@pytest.mark.slow
 def test_what_was_done_is_audited_and_a_change_of_the_log_shows(lhn: Network, run: Run, site: Path) -> None:
     """Pulls, what was published, who was resolved and forgotten; each a FHIR AuditEvent, chained; no id of the EHR in any."""
     assert run("resolve", SUBJECTS[1], "--for", "data-quality").stdout.strip() == f"{SUBJECTS[1]} is Patient/kid-2"
@@ -155,6 +159,7 @@ def test_what_was_done_is_audited_and_a_change_of_the_log_shows(lhn: Network, ru
     assert (broken.exit_code, json.loads(broken.stdout)["broken"]) == (3, 2)
 
 
+@pytest.mark.slow
 def test_who_withdrew_while_the_broker_was_away_is_told_when_it_is_back(lhn: Network, site: Path) -> None:
     """It is kept at once; the command fails so that it is tried again, and says what is so."""
     words = ["consent", "withdraw", "--site", str(site), "--subject", SUBJECTS[0], "--mode", "erase"]

@@ -43,6 +43,7 @@ def gaps(lhn: Network) -> list[dict[str, str]]:
 
 
 @pytest.mark.usefixtures("site")
+@pytest.mark.slow
 def test_a_gap_is_listed_with_cause_fix_and_who(lhn: Network) -> None:
     """The same in the list, at the exit code and in the status; the load is partial in each."""
     (gap,) = gaps(lhn)
@@ -59,6 +60,7 @@ def test_a_gap_is_listed_with_cause_fix_and_who(lhn: Network) -> None:
     assert {row["load_status"] for row in json.loads(lhn.mainstem("status", "--json").stdout)} == {"partial"}
 
 
+@pytest.mark.slow
 def test_an_accepted_gap_makes_no_load_partial_until_the_type_comes_again(
     lhn: Network, site: Path, delivery: Path
 ) -> None:
@@ -80,6 +82,7 @@ def test_an_accepted_gap_makes_no_load_partial_until_the_type_comes_again(
     assert lhn.mainstem("run", site).returncode == 3
 
 
+@pytest.mark.slow
 def test_retry_reads_the_types_with_gaps_alone(lhn: Network, site: Path, delivery: Path) -> None:
     """Once the type is delivered the gap closes at once, without reading the others."""
     still = lhn.mainstem("gaps", "retry", site, "--json")
@@ -92,6 +95,7 @@ def test_retry_reads_the_types_with_gaps_alone(lhn: Network, site: Path, deliver
     assert "no gaps" in lhn.mainstem("gaps", "retry", site).stdout
 
 
+@pytest.mark.slow
 def test_types_without_a_gap_are_refused_naming_those_with_one(lhn: Network, site: Path) -> None:
     """A misspelt type neither passes nor is guessed."""
     for words in (("accept", site, "Patient", "--reason", "so"), ("retry", site, "--types", "Patient")):

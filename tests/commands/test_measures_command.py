@@ -160,6 +160,7 @@ def test_run_counts_the_registry_by_site_and_those_in_doubt(filled: Network, set
 
 
 @pytest.mark.parametrize("kind", ["summary", "subject-list", "individual"])
+@pytest.mark.slow
 def test_results_are_measure_reports(filled: Network, sets: Path, kind: str) -> None:
     """One with counts alone, one that lists subjects, one for each who is in or may be."""
     done = filled.mainstem("measures", "run", "CMS122", "--valuesets", sets, "--report", kind)
@@ -191,6 +192,7 @@ OF_2026 = {
 
 @pytest.mark.parametrize("slug", OF_2026)
 @pytest.mark.parametrize("kind", ["summary", "subject-list", "individual"])
+@pytest.mark.slow
 def test_results_of_the_networks_measures_are_measure_reports(lhn: Network, slug: str, kind: str) -> None:
     """Two with type 1 diabetes, one at 6.5 % and one at 8 %: a share of one half, a level of 7.25."""
     _, readings, score = OF_2026[slug]
@@ -221,6 +223,7 @@ def test_results_of_the_networks_measures_are_measure_reports(lhn: Network, slug
     assert listed == ({"s-0", "s-1"} if kind == "subject-list" else set())
 
 
+@pytest.mark.slow
 def test_explain_a_subject_of_the_registry(filled: Network, sets: Path) -> None:
     done = filled.mainstem("measures", "explain", "CMS122", "--subject", "s-3", "--valuesets", sets)
     assert "unknown: 18 to 75 years old with diabetes and a visit" in done.stdout

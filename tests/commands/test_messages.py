@@ -54,6 +54,7 @@ def test_a_command_named_in_a_message_exists(command: str) -> None:
         assert option in said.output, f"mainstem {command}"
 
 
+@pytest.mark.slow
 def test_messages_were_found() -> None:
     """The search itself works."""
     assert len(commands()) > 10
@@ -102,6 +103,7 @@ def test_who_follows_the_cause(words: str, who: str, exit_code: int) -> None:
 OURS = ("TemporaryError", "OperatorError", "IncompleteError", "MainstemError", "ValueError")
 
 
+@pytest.mark.slow
 def test_no_message_is_a_python_value() -> None:
     """Words, not what `repr` makes of them."""
     calls = [node for room in ROOMS for path in (REPOSITORY / room).rglob("*.py") for node in _raised(path)]

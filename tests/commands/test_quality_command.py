@@ -39,6 +39,7 @@ def told(lhn: Network, site: str = "west") -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("site")
+@pytest.mark.slow
 def test_a_fault_is_told_with_what_to_do_and_who(lhn: Network, tmp_path: Path) -> None:
     """In JSON, to people, on a page; exit code 3."""
     checks = told(lhn)

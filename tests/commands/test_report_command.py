@@ -79,6 +79,7 @@ def test_the_spreadsheet_holds_words_only(lhn: Network, site: Path) -> None:
     assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
 
 
+@pytest.mark.slow
 def test_the_terminal_says_what_to_do_and_how_it_goes(lhn: Network, site: Path) -> None:
     said = lhn.mainstem("report", "--site", site).stdout
     assert "resources without a record: 2; parts of others: 1" in said
@@ -87,6 +88,7 @@ def test_the_terminal_says_what_to_do_and_how_it_goes(lhn: Network, site: Path) 
     assert "Map the local unit in the site's code map." in said
 
 
+@pytest.mark.slow
 def test_contested_records_lead_to_the_hospitals_own_references(lhn: Network, site: Path) -> None:
     """Those that wait first; what is not kept, was computed, or is no record is said; on the terminal and the page."""
     kept = lhn.mainstem("map", "--site", site, lhn.folder / "delivery" / "Observation.ndjson").stdout.splitlines()
@@ -125,6 +127,7 @@ def test_contested_records_lead_to_the_hospitals_own_references(lhn: Network, si
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: make browser")
+@pytest.mark.slow
 def test_the_page_stands_alone_and_is_read_by_everybody(lhn: Network, site: Path) -> None:
     """No script, nothing fetched, one heading of the first rank, a caption and heads in every table; words stay words."""
     from playwright.sync_api import sync_playwright
@@ -147,6 +150,7 @@ def test_the_page_stands_alone_and_is_read_by_everybody(lhn: Network, site: Path
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
 
 
+@pytest.mark.slow
 def test_what_breaks_fhirs_own_rules_is_told_must_haves_first(lhn: Network) -> None:
     """Of a sample and of what was refused: by path and kind, without a value; of a site that asks for it."""
     folder = lhn.folder / "delivery"

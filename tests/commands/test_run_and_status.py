@@ -36,6 +36,7 @@ def deliver(folder: Path, *resources: dict[str, Any]) -> None:
     (folder / "Observation.ndjson").write_text("".join(json.dumps(each) + "\n" for each in resources))
 
 
+@pytest.mark.slow
 def test_what_is_noticed_says_of_which_lines(lhn: Network, folder: Path) -> None:
     """On the second night only what changed is mapped, so what was noticed is of the lines that changed, and says so."""
     site = lhn.files_site("west", folder, types=["Observation"])
@@ -56,6 +57,7 @@ def test_what_is_noticed_says_of_which_lines(lhn: Network, folder: Path) -> None
     assert total["flags"] == {"implausible-high": 1}
 
 
+@pytest.mark.slow
 def test_a_refused_change_is_shown_and_heals_with_the_next_change(
     lhn: Network, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +94,7 @@ def local(number: int, code: str) -> dict[str, Any]:
     return weight(number, 30) | {"code": {"coding": [{"system": LOCAL, "code": code}]}}
 
 
+@pytest.mark.slow
 def test_flags_are_counted_as_reasons_are_and_unmapped_codes_are_rows(lhn: Network, folder: Path) -> None:
     """`map` and `run` say how often and how many; the rows go back as the site's code map, and then nothing is said."""
     deliver(folder, local(1, "WT"), local(2, "WT"), local(3, "WT"), local(4, 'W,"T'), weight(5, 30))

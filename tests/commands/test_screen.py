@@ -105,6 +105,7 @@ def test_mistake_at_the_first_step_is_told_in_words(
         (refusing("metadata", by=BUSY), 75),
     ],
 )
+@pytest.mark.slow
 def test_check_ends_as_a_run_would(
     screen: Said, north: FaultyHospital, fault: Callable[[Asked], Answered | None], code: int
 ) -> None:

@@ -178,6 +178,7 @@ def test_handler_that_asks_for_patience_is_called_again_after_growing_pauses(
 
 
 @pytest.mark.kafka
+@pytest.mark.slow
 def test_slow_handler_keeps_its_partitions(kafka_stream, outbox, observe, postgres_engine, latest_of):
     """Three times Kafka's patience in one transaction: no other member gets the work, and the effect comes once."""
     latest, said = latest_of(postgres_engine), []
@@ -201,6 +202,7 @@ def test_slow_handler_keeps_its_partitions(kafka_stream, outbox, observe, postgr
 
 
 @pytest.mark.kafka
+@pytest.mark.slow
 def test_successor_of_a_killed_member_says_what_it_waits_for(kafka_stream, outbox, observe, sqlite_engine, latest_of):
     """The group gives it nothing until the session of the killed one is over: a line, not silence."""
     observe(outbox, 1)

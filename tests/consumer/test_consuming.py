@@ -64,6 +64,7 @@ def test_same_event_twice_has_one_effect(stream, outbox, fill, latest_of, engine
     assert sorted(latest.effects()) == sorted(latest.given)
 
 
+@pytest.mark.slow
 def test_value_that_goes_back_to_an_earlier_one_is_a_change(stream, outbox, observe, latest_of, sqlite_engine):
     """A → B → A are three events; the state is A, not B."""
     latest = latest_of(sqlite_engine)
@@ -130,6 +131,7 @@ def test_stale_consumer_is_refused(stream, outbox, observe, latest_of, engine):
     assert len(latest.effects()) == 3
 
 
+@pytest.mark.slow
 def test_handler_that_fails_moves_nothing(stream, outbox, fill, latest_of, engine):
     """An error in the handler takes its writes and the offset back; the next run has the effect once."""
     latest = latest_of(engine)
@@ -221,6 +223,7 @@ def test_load_events_reach_their_handler(stream, outbox, latest_of, sqlite_engin
     assert loads == [event]
 
 
+@pytest.mark.slow
 def test_dead_broker_is_named(sqlite_engine, latest_of):
     """A consumer of a broker that is not there says so instead of waiting for ever."""
     with (
@@ -232,6 +235,7 @@ def test_dead_broker_is_named(sqlite_engine, latest_of):
         gone.run_until_caught_up()
 
 
+@pytest.mark.slow
 def test_example_in_the_documentation_works(stream, outbox, observe, tmp_path, monkeypatch):
     """The consumer that the module's text shows, word for word but for the address and the network."""
     observe(outbox, 1, "7.1")

@@ -41,6 +41,7 @@ def test_handler_of_the_example_keeps_the_contract(promise, engine):
 
 
 @pytest.mark.parametrize("promise", Contract.promises)
+@pytest.mark.slow
 def test_handler_of_the_registry_keeps_the_contract(promise, registry):
     """As any stranger's would have to."""
     table = RECORD_TABLES["observation"]

@@ -68,6 +68,7 @@ def places(engine, *, state: str = "waiting"):
     return [noted.place for noted in Letterbox(engine, "test").noted() if noted.state == state]
 
 
+@pytest.mark.slow
 def test_later_event_of_the_record_supersedes_its_letter(stream, engine, journal_of):
     """The default: each event carries the whole record, so nothing is lost by going on; the letter is done with."""
     journal = journal_of(engine, 2.0)
@@ -128,6 +129,7 @@ def test_retry_of_what_still_cannot_be_used_holds_on(stream, engine, journal_of)
     assert states(engine) == ["waiting", "held"]
 
 
+@pytest.mark.slow
 def test_retry_of_what_was_overtaken_does_not_turn_the_record_back(stream, engine, journal_of):
     """A letter retried after a newer change was handled elsewhere has no effect."""
     journal = journal_of(engine, 2.0)

@@ -209,6 +209,7 @@ def test_poisoned_load_is_known_before_any_handler(fault):
     assert read_load(KafkaRecord(b"north", json.dumps(LOAD).encode(), [])).site == "north"
 
 
+@pytest.mark.slow
 def test_load_that_the_database_refuses_is_put_aside(stream, postgres_url):
     """A NUL in a load's name: a dead letter; the loads around it are in the registry."""
     engine = open_registry(postgres_url)

@@ -171,6 +171,7 @@ def test_member_that_lost_its_partition_is_refused(ledger):
 
 @pytest.mark.kafka
 @pytest.mark.timeout(240)
+@pytest.mark.slow
 def test_members_joining_and_leaving_all_the_time_leave_no_gap(kafka_stream, outbox, fill, latest_of, postgres_engine):
     """One member stays, others come and go while events flow; every event has its effect once, and no member fails."""
     latest = latest_of(postgres_engine)

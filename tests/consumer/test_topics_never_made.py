@@ -24,6 +24,7 @@ def named(bootstrap: str, network: str) -> list[str]:
         return sorted(topic["name"] for topic in admin.describe_topics() if topic["name"].startswith(network))
 
 
+@pytest.mark.slow
 def test_settled_client_asks_for_a_topic_without_making_it(creating_broker, network):
     """kafka-python takes the option and forgets it: a producer that is not settled makes the topic."""
     servers = creating_broker.split(",")
@@ -46,6 +47,7 @@ def test_settled_client_asks_for_a_topic_without_making_it(creating_broker, netw
     assert named(creating_broker, network) == [f"{network}.1"]
 
 
+@pytest.mark.slow
 def test_consumer_of_an_absent_topic_says_so_and_makes_none(creating_broker, network, sqlite_engine):
     with (
         Consumer(creating_broker, network=network, group="g", engine=sqlite_engine, handler=lambda *_: None) as early,
@@ -55,6 +57,7 @@ def test_consumer_of_an_absent_topic_says_so_and_makes_none(creating_broker, net
     assert named(creating_broker, network) == []
 
 
+@pytest.mark.slow
 def test_dead_letter_topic_that_was_deleted_is_made_anew_by_us(creating_broker, network):
     """Proven before each letter: its settings are the contract's, whenever it went."""
     letters = DeadLetters(KafkaSettings(creating_broker), network, "g")

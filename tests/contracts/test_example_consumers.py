@@ -40,6 +40,7 @@ def run(*command: str, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_consumer_on_the_kit(stream, outbox, observe, tmp_path):
     """Thirty lines, run twice: the second time there is nothing left to do."""
     expected = published(stream, outbox, observe)
@@ -69,6 +70,7 @@ def test_consumer_by_the_contract_alone(stream, outbox, observe):
 
 
 @pytest.mark.kafka
+@pytest.mark.slow
 def test_consumer_in_javascript(kafka_stream, outbox, observe):
     """By the usual client, which reads gzip."""
     reason = (

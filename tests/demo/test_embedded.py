@@ -121,6 +121,7 @@ def start_parent(state: Path) -> tuple["subprocess.Popen[str]", list[int]]:
     return parent, [member for pid in pids for member in session_members(pid)]
 
 
+@pytest.mark.slow
 def test_killed_parent_leaves_no_process_behind(tmp_path: Path) -> None:
     """kill -9 of the parent ends the broker, the database and a command that ignores SIGTERM, within seconds."""
     parent, family = start_parent(tmp_path)
@@ -130,6 +131,7 @@ def test_killed_parent_leaves_no_process_behind(tmp_path: Path) -> None:
     assert gone(family)
 
 
+@pytest.mark.slow
 def test_next_start_ends_what_parent_and_watchman_left(tmp_path: Path) -> None:
     """With the watchman killed too, the pid files of the state folder lead to the leftovers."""
     parent, family = start_parent(tmp_path)

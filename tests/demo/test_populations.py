@@ -37,6 +37,7 @@ def codes(resource: dict[str, Any]) -> set[str]:
     return {coding["code"] for coding in resource.get("code", {}).get("coding", [])}
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_bytes_whatever_the_processes(made: Populations, tmp_path: Path) -> None:
     """A second population of the same seed and day, made by one process instead of two, is the same byte for byte."""
     again = populations(tmp_path, today=TODAY, hospitals=[SMALL], processes=1)

@@ -106,6 +106,7 @@ def contents(lhn: Network, site: str) -> list[tuple[str, str]]:
     )
 
 
+@pytest.mark.slow
 def test_airflow_and_the_command_line_publish_the_same_events(lhn: Network, airflow_home: Path, tmp_path: Path) -> None:
     """One site, refreshed by its DAG in one network and by `mainstem run` in another."""
     deliver(children(3), tmp_path / "west")
@@ -143,6 +144,7 @@ def test_airflow_and_the_command_line_publish_the_same_events(lhn: Network, airf
         assert not any(planted.decode() in value for value in xcoms)
 
 
+@pytest.mark.slow
 def test_a_site_that_cannot_be_read_fails_its_run_at_once_and_says_why(
     lhn: Network, airflow_home: Path, tmp_path: Path
 ) -> None:
@@ -155,6 +157,7 @@ def test_a_site_that_cannot_be_read_fails_its_run_at_once_and_says_why(
     assert told(result, "Where", "Cause", "Fix", "Who", "Retry", "Watermark")["Cause"].count("nowhere")
 
 
+@pytest.mark.slow
 def test_a_broken_site_file_is_a_dag_whose_first_task_fails_with_the_sentence(
     lhn: Network, airflow_home: Path, tmp_path: Path
 ) -> None:
@@ -175,6 +178,7 @@ def test_a_broken_site_file_is_a_dag_whose_first_task_fails_with_the_sentence(
 @pytest.mark.parametrize(
     ("was", "written"), [("[files]", "[files"), ("[files]", 'schedule = "0 25 * * *"\n[files]'), ("west", "\0")]
 )
+@pytest.mark.slow
 def test_whatever_stands_in_a_site_file_its_stub_gives_a_dag(
     lhn: Network, airflow_home: Path, tmp_path: Path, was: str, written: str
 ) -> None:
@@ -188,6 +192,7 @@ def test_whatever_stands_in_a_site_file_its_stub_gives_a_dag(
     assert found == {"errors": {}, "dags": ["ehr_pull__west"], "said": [True]}
 
 
+@pytest.mark.slow
 def test_one_missing_file_is_a_gap_and_the_rest_is_loaded(lhn: Network, airflow_home: Path, tmp_path: Path) -> None:
     """As on the command line: the run goes on, and its note names the type, the cause and how far the site is read."""
     deliver(children(2), tmp_path / "west")
@@ -207,6 +212,7 @@ def test_one_missing_file_is_a_gap_and_the_rest_is_loaded(lhn: Network, airflow_
     assert "Watermark: complete up to " in result["note"]
 
 
+@pytest.mark.slow
 def test_an_ehr_that_is_down_is_tried_again_and_only_then_is_the_run_red(
     lhn: Network, airflow_home: Path, tmp_path: Path
 ) -> None:
@@ -218,6 +224,7 @@ def test_an_ehr_that_is_down_is_tried_again_and_only_then_is_the_run_red(
     assert "may succeed by itself" in told(result, "Retry")["Retry"]
 
 
+@pytest.mark.slow
 def test_a_dry_run_proves_the_site_and_loads_nothing(lhn: Network, airflow_home: Path, tmp_path: Path) -> None:
     """`dry_run` ends after the check."""
     deliver(children(1), tmp_path / "west")
@@ -247,6 +254,7 @@ except BusyError:
 """
 
 
+@pytest.mark.slow
 def test_a_unit_that_somebody_else_is_at_is_no_gap_however_often_it_was_tried(airflow_home: Path) -> None:
     """The task fails as busy; told as missing, it would send an engineer to look for a delivery that is there."""
     done = subprocess.run(
@@ -260,6 +268,7 @@ def test_a_unit_that_somebody_else_is_at_is_no_gap_however_often_it_was_tried(ai
     assert done.stdout.strip().endswith("busy []"), done.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_a_landing_is_mapped_again_by_its_own_dag(lhn: Network, airflow_home: Path, tmp_path: Path) -> None:
     """The run's note says what was done; with nothing landed, why not; what a code map leaves as it is is not published again."""
     deliver(children(1), tmp_path / "west")
@@ -287,6 +296,7 @@ def test_the_stubs_are_in_step_with_the_site_files() -> None:
     assert stubs(REPOSITORY / "sites") == committed
 
 
+@pytest.mark.slow
 def test_every_stub_is_a_dag_airflow_can_load(airflow_home: Path) -> None:
     """No import error, one DAG a site, a schedule in the site's time zone."""
     found = loaded(airflow_home, REPOSITORY / "dags")
@@ -353,6 +363,7 @@ SHOUTED, WHISPERED = "\x1b]0;zx-planted\x07[bold]zx-planted", "Zx-Whispered"
 """What steers a terminal, and what is a patient's; both stand wherever the hospital writes."""
 
 
+@pytest.mark.slow
 def test_hostile_words_reach_neither_xcom_nor_the_logs_of_a_real_run(
     lhn: Network, airflow_home: Path, faulty: FaultyHospital
 ) -> None:
@@ -392,6 +403,7 @@ def _logged(home: Path) -> list[str]:
     return [path.read_text(errors="replace") for path in (home / "logs").rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_nothing_planted_in_a_delivery_stands_in_what_a_real_run_leaves(
     lhn: Network, airflow_home: Path, tmp_path: Path
 ) -> None:

@@ -34,6 +34,7 @@ def refused(done: "subprocess.CompletedProcess[str]", *, says: str) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 def test_a_wrong_key_is_told_with_what_to_do_and_nothing_moves(
     lhn: Network, hospital: Callable[..., Hospital], tmp_path: Path
 ) -> None:
@@ -48,6 +49,7 @@ def test_a_wrong_key_is_told_with_what_to_do_and_nothing_moves(
     assert lhn.events() == []
 
 
+@pytest.mark.slow
 def test_a_dead_ehr_is_named_and_the_next_run_brings_everything(lhn: Network, tmp_path: Path) -> None:
     """Nobody listens at the port."""
     site = lhn.site("north", f'[fhir]\nbase_url = "http://127.0.0.1:{free_port()}/fhir"\n', road="search")
@@ -55,6 +57,7 @@ def test_a_dead_ehr_is_named_and_the_next_run_brings_everything(lhn: Network, tm
     assert watermarks(lhn, "north") == {}
 
 
+@pytest.mark.slow
 def test_a_dead_broker_loses_nothing(lhn: Network, tmp_path: Path) -> None:
     """The pull and the mapping are kept; once a broker answers, the same run goes on and publishes all."""
     deliver(children(2), tmp_path / "west")
@@ -71,6 +74,7 @@ def test_a_dead_broker_loses_nothing(lhn: Network, tmp_path: Path) -> None:
     assert len(watermarks(lhn, "west")) == 7
 
 
+@pytest.mark.slow
 def test_half_a_file_leaves_a_gap_and_the_other_types_go_on(lhn: Network, tmp_path: Path) -> None:
     """A copy that was cut off: its good lines count, its type's watermark stays until it is delivered whole."""
     deliver(children(3), tmp_path / "west")
@@ -96,6 +100,7 @@ def test_half_a_file_leaves_a_gap_and_the_other_types_go_on(lhn: Network, tmp_pa
     assert lhn.registry("select count(*) from observation")[0][0] == 3 * 2 * 4
 
 
+@pytest.mark.slow
 def test_unusable_lines_are_counted_by_reason_and_kept_while_the_run_goes_on(lhn: Network, tmp_path: Path) -> None:
     """Broken JSON, another FHIR version, a missing id: each with its reason; read = mapped + skipped, per type."""
     deliver(child(1), tmp_path / "west")

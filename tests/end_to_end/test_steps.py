@@ -44,6 +44,7 @@ def test_a_type_whose_mapping_failed_is_a_gap_that_says_so(lhn: Network, tmp_pat
         assert "Procedure" not in refresh.store.watermarks.of("west")
 
 
+@pytest.mark.slow
 def test_since_reaches_back_and_never_lets_a_watermark_pass_what_was_not_read(lhn: Network, tmp_path: Path) -> None:
     """An instant after the watermark changes nothing; one before it reads more; a type never read is read whole."""
     deliver(child(1), tmp_path / "west")

@@ -41,6 +41,7 @@ def nights(world, count):
 
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.slow
 def test_row_1_publisher_killed_at_every_commit_point_loses_and_invents_nothing(
     world_of, seed, killed, monkeypatch, after
 ):
@@ -57,6 +58,7 @@ def test_row_1_publisher_killed_at_every_commit_point_loses_and_invents_nothing(
 
 
 @pytest.mark.timeout(200)
+@pytest.mark.slow
 def test_row_1_consumer_killed_before_and_after_its_commit_makes_each_effect_once(world_of, seed, killed, monkeypatch):
     world = world_of(seed)
     for _ in range(3):
@@ -70,6 +72,7 @@ def test_row_1_consumer_killed_before_and_after_its_commit_makes_each_effect_onc
     assert world.wrong() == []
 
 
+@pytest.mark.slow
 def test_row_5_zombie_publisher_is_turned_away_while_another_has_the_site(world_of, seed):
     world = world_of(seed)
     world.night()
@@ -149,6 +152,7 @@ def test_row_4_lost_topic_is_refused_and_replay_rebuilds_it(world_of, seed):
 
 
 @pytest.mark.timeout(200)
+@pytest.mark.slow
 def test_replays_between_nights_turn_nothing_back_and_reconcile_finds_nothing(world_of, seed):
     world = world_of(seed)
     for _ in range(3):

@@ -63,6 +63,7 @@ def test_topic_equals_one_filled_by_hand_through_plain_send(any_stream, outbox, 
 
 
 @ROADS
+@pytest.mark.slow
 def test_what_the_broker_refuses_is_heard_of_on_either_road(stream, plain):
     """A batch for a partition that is not there fails with Kafka's own error, and the producer can be abandoned."""
     chosen = road(plain=plain)

@@ -104,6 +104,7 @@ def test_tail_from_now_on_leaves_out_what_was_there(stream, outbox, fill):
     assert list(tail(stream.bootstrap, f"{stream.network}.outcome.v1", follow=False)) == []
 
 
+@pytest.mark.slow
 def test_tail_of_a_dead_broker_says_so():
     """No traceback of kafka-python's for a broker that is down."""
     with pytest.raises(TemporaryError, match=r"127\.0\.0\.1:1 is not reachable"):
@@ -134,6 +135,7 @@ def test_probe_tells_an_unknown_host_a_closed_port_and_a_missing_tls_apart(broke
     assert [result.stage for result in probe(broker)] == [""]
 
 
+@pytest.mark.slow
 def test_probe_tells_a_broker_that_hangs_from_one_that_answers(silent_broker):
     """It takes connections and says nothing, with TLS and without: that may pass, whatever the certificate."""
     for protocol, stage in (("PLAINTEXT", "Kafka"), ("SSL", "TLS")):

@@ -172,6 +172,7 @@ def content_of(name: str, kind: str, day: str | None, value: float | None) -> di
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=30))
+@pytest.mark.slow
 def test_incremental_is_everything_anew(steps: Sequence[Any], tmp_path_factory: pytest.TempPathFactory) -> None:
     """Random histories: said, amended, withdrawn, gone over to another person, evaluated in between at random."""
     engine = open_registry(f"sqlite:///{tmp_path_factory.mktemp('kept') / 'registry.db'}")
@@ -213,6 +214,7 @@ def anew(network: Network) -> tuple[set[Any], set[Any]]:
     return outcome(network)
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_the_networks_measures_is_what_the_pages_count(small_registry: Engine) -> None:
     """Of every measure, by month, site and network: person by person and by one statement; told as it is counted."""
     fill(small_registry, population(), load_events())

@@ -54,6 +54,7 @@ def test_every_file_of_the_library_is_a_measure() -> None:
 
 @settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(lives=_lives())
+@pytest.mark.slow
 def test_every_measure_gives_one_answer(registry: Engine, lives: list[list[Record]]) -> None:
     """Who counts in which period, in each population, with which number; and the counts that are drawn."""
     _fill(registry, lives)

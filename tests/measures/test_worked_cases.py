@@ -30,6 +30,7 @@ def test_every_measure_has_eight_worked_cases_and_more() -> None:
 
 
 @pytest.mark.parametrize("path", worked_files(), ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_each_case_comes_to_what_its_table_says(registry: Engine, path: Path) -> None:
     worked = read(path)
     measure, wanted = measures()[worked.slug], {case.name: case.outcome for case in worked.cases}

@@ -128,6 +128,7 @@ def test_records_that_never_came_to_the_topic_are_sent_as_they_were(lived, of):
     assert compared(lived).same
 
 
+@pytest.mark.slow
 def test_many_records_that_the_site_does_not_hold_are_not_withdrawn_unasked(lived, of, monkeypatch):
     """It may be the state that lacks them."""
     monkeypatch.setattr(reconciling, "EXTRA_COUNT", 2)

@@ -80,6 +80,7 @@ def test_source_tells_every_record_it_gave(environment, north, tmp_path):
 
 
 @pytest.mark.parametrize("words", [[], ["r-1"], ["--source", "Observation/1"], ["--source", "x", "--site", "north"]])
+@pytest.mark.slow
 def test_what_cannot_be_followed_says_how_to_ask(environment, words):
     refused = CliRunner().invoke(app, ["trace", *words], env=environment)
     assert getattr(refused.exception, "fix", "")

@@ -30,6 +30,7 @@ def results(engine: Engine, slug: str, found: dict[str, Results]) -> Results:
 
 
 @pytest.mark.parametrize("slug", QUICKLY + THE_REST)
+@pytest.mark.slow
 def test_pages_tell_exactly_the_seeded_signals(known_network: Engine, found: dict[str, Results], slug: str) -> None:
     """Of each measure at each site. Across the network only what its sites bring about, and the same way; that made-up noise of
     eight sites is evener together than chance is told as unusual, and is neither better nor worse.

@@ -30,6 +30,7 @@ def html_of(registry: Engine, folder: Path) -> str:
     return answer.text
 
 
+@pytest.mark.slow
 def test_the_page_says_whom_to_call_and_whom_to_learn_from(small_registry: Engine, tmp_path: Path) -> None:
     """A failed load, a feed that broke, a site that got better: each with what to do."""
     *events, last = load_events()
@@ -47,6 +48,7 @@ def test_the_page_says_whom_to_call_and_whom_to_learn_from(small_registry: Engin
     assert "Data as of 20 November 2026" in html
 
 
+@pytest.mark.slow
 def test_who_got_better_is_told_with_what_they_tried(small_registry: Engine, tmp_path: Path) -> None:
     """Where they noted it; where not, that it is to be asked."""
     fill(small_registry, population(), load_events())
@@ -58,6 +60,7 @@ def test_who_got_better_is_told_with_what_they_tried(small_registry: Engine, tmp
     assert "They tried: A dietitian at every visit" in html
 
 
+@pytest.mark.slow
 def test_what_is_not_known_is_no_zero(small_registry: Engine, tmp_path: Path) -> None:
     """A site that never brought its observations has no share; what it never loaded is named."""
     fill(small_registry, population(), load_events())

@@ -73,6 +73,7 @@ class Tables(HTMLParser):
             self._target[-1] += data
 
 
+@pytest.mark.slow
 def test_page_says_the_result_in_plain_words_and_as_a_table(page: TestClient) -> None:
     """The sentence's numbers are the table's."""
     html = page.get("/measures/cf2").text
@@ -126,6 +127,7 @@ def test_network_without_such_patients_says_so(small_registry: Engine, tmp_path:
     assert "Encounter, Condition, Observation" in html
 
 
+@pytest.mark.slow
 def test_charts_come_as_pictures_too(page: TestClient) -> None:
     """For who has no script, and for a slide."""
     svg = page.get("/measures/cf2/chart.svg")
@@ -135,6 +137,7 @@ def test_charts_come_as_pictures_too(page: TestClient) -> None:
     assert page.get("/measures/cf2/chart.png", params={"site": "west"}).content.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_figures_of_each_chart_come_by_link(page: TestClient) -> None:
     """The links stand under the chart; the figures are the table's, with the limits each point is judged by."""
     html = page.get("/measures/cf2").text
@@ -169,6 +172,7 @@ def test_page_that_is_posted_to_says_that_it_is_only_read(page: TestClient) -> N
     assert (answer.status_code, "only read" in answer.text) == (405, True)
 
 
+@pytest.mark.slow
 def test_database_that_is_away_is_told_in_words(page: TestClient, tmp_path: Path) -> None:
     """Cause and fix instead of "Internal Server Error"; the library's text goes no further."""
     (tmp_path / "broken.db").write_text("this is no database, whatever its name says")
@@ -183,6 +187,7 @@ def test_database_that_is_away_is_told_in_words(page: TestClient, tmp_path: Path
     assert "sqlalche" not in answer.text
 
 
+@pytest.mark.slow
 def test_every_address_answers_head_as_get(page: TestClient) -> None:
     """A monitor asks HEAD: same status and headers, no body, at every route and at a wrong address."""
     patterns = {route.path for route in page.app.routes if "GET" in (getattr(route, "methods", None) or ())}
@@ -244,6 +249,7 @@ def address(page: TestClient) -> Iterator[str]:
 
 @pytest.mark.browser
 @pytest.mark.parametrize(("name", "width", "height"), [("desk", 1280, 900), ("phone", 390, 844)])
+@pytest.mark.slow
 def test_browser_draws_the_charts_and_asks_no_other_server(
     address: str, tmp_path: Path, name: str, width: int, height: int
 ) -> None:

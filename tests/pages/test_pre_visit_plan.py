@@ -24,6 +24,7 @@ def plans(known_network: Engine) -> Plans:
         return Plans(connection, network="Riverbend", site="cedar-hill", day=TOMORROW, made=AS_OF)
 
 
+@pytest.mark.slow
 def test_everybody_who_is_booked_has_a_page(plans: Plans, known_network: Engine) -> None:
     """Nobody else, and no name: the site alone can tell whose pseudonym it is."""
     visit = RECORD_TABLES["encounter"].c

@@ -62,6 +62,7 @@ def filled(small_registry: Engine) -> Engine:
 
 
 @pytest.mark.parametrize("role", Role)
+@pytest.mark.slow
 def test_every_page_has_its_parts(role: Role, filled: Engine, tmp_path: Path) -> None:
     """A heading, what to do next, the date of its data; its words explained; the way it came marked in the navigation."""
     client = TestClient(app_for(filled, tmp_path, role))
@@ -98,6 +99,7 @@ def test_every_word_has_a_meaning_in_plain_words() -> None:
 @pytest.mark.browser
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("role", Role)
+@pytest.mark.slow
 def test_no_page_has_a_barrier(role: Role, filled: Engine, tmp_path: Path) -> None:
     """By axe, on a desk and a phone; nothing wider than the screen, nothing said on the console, nothing asked elsewhere."""
     said: list[str] = []
@@ -118,6 +120,7 @@ def test_no_page_has_a_barrier(role: Role, filled: Engine, tmp_path: Path) -> No
 
 @pytest.mark.browser
 @pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_a_chart_without_anybody_unmeasured_has_no_barrier(small_registry: Engine, tmp_path: Path) -> None:
     """A layer of a chart that has no marks is nameless: it is no symbol."""
     days = [f"2026-{month:02}-10" for month in range(1, 11)]
@@ -133,6 +136,7 @@ def test_a_chart_without_anybody_unmeasured_has_no_barrier(small_registry: Engin
 
 @pytest.mark.browser
 @pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_pages_are_read_by_keyboard_on_paper_and_without_scripts(filled: Engine, tmp_path: Path) -> None:
     """The first key leads past the navigation; on paper there is none; without scripts the chart follows its words at once."""
     with serving(app_for(filled, tmp_path, Role.COORDINATOR)) as address, browser() as opened:
@@ -167,6 +171,7 @@ def _reached_by_tab(tab: Any, keys: int) -> set[str]:
 
 @pytest.mark.browser
 @pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_a_browser_sends_the_pages_forms(filled: Engine, tmp_path: Path) -> None:
     """In the demo, by a real browser and without scripts: another role, a record contested, answered by the site, and seen."""
     views = Views(AccessDatabase.open(f"sqlite:///{tmp_path}/access.db"))

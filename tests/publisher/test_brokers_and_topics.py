@@ -39,6 +39,7 @@ def publisher(bootstrap: str | KafkaSettings, network: str, outbox: Any, **optio
     return Publisher(bootstrap, network=network, store=outbox, site="north", software="0.1.0", **options)
 
 
+@pytest.mark.slow
 def test_broker_that_is_down_is_said_before_it_is_tried(outbox, observe):
     """Not after the client's whole time."""
     observe(outbox, 1)
@@ -53,6 +54,7 @@ def test_broker_that_is_down_is_said_before_it_is_tried(outbox, observe):
     assert onlooker.first_after < 2
 
 
+@pytest.mark.slow
 def test_broker_that_goes_while_events_are_on_their_way_is_said_within_seconds(parts_folder, network, outbox, observe):
     """Long before the events are given up; nothing is marked."""
     onlooker = Onlooker()
@@ -72,6 +74,7 @@ def test_broker_that_goes_while_events_are_on_their_way_is_said_within_seconds(p
     assert len(outbox.published) == 1
 
 
+@pytest.mark.slow
 def test_load_event_that_waits_for_a_broker_that_went_is_said_within_seconds(parts_folder, network, outbox, observe):
     """Events about the load wait like changes do, and no more in silence than they."""
     onlooker = Onlooker()
@@ -92,6 +95,7 @@ def test_load_event_that_waits_for_a_broker_that_went_is_said_within_seconds(par
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["whole-batches", "plain-send"])
+@pytest.mark.slow
 def test_broker_that_stays_away_is_given_up_when_its_batch_is(
     parts_folder, network, outbox, observe, monkeypatch, plain
 ):
@@ -113,6 +117,7 @@ def test_broker_that_stays_away_is_given_up_when_its_batch_is(
     assert len(outbox.published) == 1
 
 
+@pytest.mark.slow
 def test_broker_that_never_answers_is_said_within_seconds_and_given_up(silent_broker, outbox, observe):
     """It takes connections, so nothing but an answer shows that it lives."""
     observe(outbox, 1)
@@ -129,6 +134,7 @@ def test_broker_that_never_answers_is_said_within_seconds_and_given_up(silent_br
     assert time.monotonic() - onlooker.began < 20
 
 
+@pytest.mark.slow
 def test_broker_that_falls_silent_is_given_up_when_its_batch_is(parts_folder, network, outbox, observe, monkeypatch):
     """A broker that hangs still takes connections: it was tried six times over, for minutes."""
     monkeypatch.setattr(patience, "GIVE_UP_SECONDS", 3.0)
@@ -154,6 +160,7 @@ def test_broker_that_falls_silent_is_given_up_when_its_batch_is(parts_folder, ne
     assert len(outbox.published) == 1
 
 
+@pytest.mark.slow
 def test_absent_topic_is_refused_and_not_made_by_asking(creating_broker, network, outbox, observe):
     """`run` before `topics create` let the broker make it, with its own partition count and without compaction, for good."""
     observe(outbox, 1)
@@ -170,6 +177,7 @@ def test_absent_topic_is_refused_and_not_made_by_asking(creating_broker, network
     assert outbox.published == {}
 
 
+@pytest.mark.slow
 def test_absent_load_topic_is_refused_and_not_made_by_asking(creating_broker, network, outbox, observe):
     """The producer's own question made it, whatever its options said."""
     outcome, load, *_ = topics.topics(network, replication=1)
@@ -201,6 +209,7 @@ def test_load_topic_that_is_compacted_is_refused(broker, network, outbox, observ
     assert outbox.published == {}
 
 
+@pytest.mark.slow
 def test_topic_the_broker_made_by_itself_is_refused(creating_broker, network, outbox, observe):
     """It is there, but forgets records by their age."""
     observe(outbox, 1)
@@ -256,6 +265,7 @@ def test_one_copy_is_taken_on_loopback_and_where_somebody_said_so():
 
 
 @pytest.mark.kafka
+@pytest.mark.slow
 def test_topic_whose_acknowledgements_were_weakened_is_refused_before_anything_is_sent(
     three_brokers, network, outbox, observe
 ):

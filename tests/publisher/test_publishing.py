@@ -149,6 +149,7 @@ def test_follower_publishes_while_others_store_and_drains_at_the_end(stream, out
     assert results[0].events == len({record.key for record in stream.records()}) == 30
 
 
+@pytest.mark.slow
 def test_dead_broker_is_named_within_ten_seconds(outbox, observe):
     """With nothing listening, the error says which address failed and how, and nothing is marked published."""
     observe(outbox, 1)

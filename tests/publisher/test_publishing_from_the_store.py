@@ -114,6 +114,7 @@ def test_a_reading_filed_under_the_wrong_patient_is_withdrawn_there_and_recorded
     assert json.loads(last[f"s-{right.subject.hex()}/{key}"])["record"]["subject"] == f"s-{right.subject.hex()}"
 
 
+@pytest.mark.slow
 def test_second_publisher_of_a_site_is_turned_away(stream, state):
     """While one publishes a site, another is told so and may try again."""
     with state.outbox.publishing("north"), pytest.raises(TemporaryError):

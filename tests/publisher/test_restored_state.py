@@ -119,6 +119,7 @@ def test_restore_forgets_again_whom_the_network_was_told_to_forget(stream, tmp_p
         assert (standing.erase, standing.sequence) == (True, 2)
 
 
+@pytest.mark.slow
 def test_restore_says_what_it_does_and_then_consumers_follow(
     stream, restored, tmp_path, monkeypatch, latest_of, sqlite_engine
 ):

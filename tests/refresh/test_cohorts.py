@@ -119,6 +119,7 @@ def test_who_leaves_is_told_and_not_erased(lhn: Network, clinic: FaultyHospital,
     assert (fourth.notes, fourth.total.unchanged) == ([], 4)  # read from the beginning: nothing twice
 
 
+@pytest.mark.slow
 def test_a_merged_patient_is_read_from_the_beginning_with_the_one_it_was_merged_into(
     lhn: Network, clinic: FaultyHospital, site: Any
 ) -> None:
@@ -287,6 +288,7 @@ def test_who_joins_an_exported_group_is_exported_from_the_beginning(
     assert night(1, 2, 7) != [""]
 
 
+@pytest.mark.slow
 def test_a_patient_of_the_list_that_was_deleted_is_withdrawn(lhn: Network, clinic: FaultyHospital, site: Any) -> None:
     """No search says so, a read does: 410. It is no patient that left, and none that the EHR does not know."""
     assert lhn.refresh(site(listed="kid-1\nkid-2\nkid-3\n")).total.recorded == 6
@@ -320,6 +322,7 @@ def test_a_combined_patient_that_comes_by_read_alone_is_the_surviving_one(
     assert (third.status, third.types["Patient"].unmerged) == ("completed", 1)
 
 
+@pytest.mark.slow
 def test_what_a_full_read_of_the_cohort_lacks_is_withdrawn_of_the_cohort_alone(
     lhn: Network, clinic: FaultyHospital, site: Any
 ) -> None:
@@ -398,6 +401,7 @@ def test_a_list_of_identifiers_is_looked_up_in_the_delivery(lhn: Network, tmp_pa
 
 
 @pytest.mark.parametrize("mode", ["full", "incremental"])
+@pytest.mark.slow
 def test_where_everybody_is_read_a_combined_patient_is_asked_for_by_id(
     mode: str, lhn: Network, clinic: FaultyHospital, site: Any
 ) -> None:

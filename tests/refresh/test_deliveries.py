@@ -125,6 +125,7 @@ def test_an_empty_folder_fails_the_first_night_and_every_other(site: Site) -> No
     assert (site.night().status, site.gaps()) == ("completed", [])
 
 
+@pytest.mark.slow
 def test_a_gap_is_told_in_the_same_words_everywhere(site: Site) -> None:
     """By `run`, `status`, `gaps list`, the DAG's last line and the load event: why, what to do, who can."""
     whole(site)

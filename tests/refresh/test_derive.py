@@ -226,6 +226,7 @@ def test_a_killed_derive_step_is_run_again(lhn: Network, site: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.slow
 def test_night_by_night_is_what_all_at_once_would_be(seed: int, lhn: Network, site: Path, tmp_path: Path) -> None:
     """Random nights of readings that come, change, go and come back, of two children whose birth dates change."""
     chance, folder = random.Random(seed), tmp_path / "west"

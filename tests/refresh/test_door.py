@@ -102,6 +102,7 @@ def map_and_die(refresh: Refresh, load: str, monkeypatch: pytest.MonkeyPatch) ->
             steps.map_types(refresh, load, ["Patient"])
 
 
+@pytest.mark.slow
 def test_a_type_mapped_in_part_moves_no_watermark(refresh: Refresh, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody marks a killed map task as done: what it left would be passed over for ever."""
     small_batches(monkeypatch)

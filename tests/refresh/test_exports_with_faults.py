@@ -96,6 +96,7 @@ def _file(exports: Exports, answer: Answered | bytes) -> Callable[[], None]:
     return lambda: exports.files.update(Condition=answer)
 
 
+@pytest.mark.slow
 def test_a_file_that_fails_costs_its_type_and_every_other_is_published(
     lhn: Network, exports: Exports, faulty: FaultyHospital, night: Callable[[int], Any]
 ) -> None:
@@ -123,6 +124,7 @@ def test_a_file_that_fails_costs_its_type_and_every_other_is_published(
     assert exports.jobs == {}
 
 
+@pytest.mark.slow
 def test_the_command_says_what_is_missing_and_the_registry_holds_the_rest(
     lhn: Network, exports: Exports, faulty: FaultyHospital, site: Path
 ) -> None:
@@ -169,6 +171,7 @@ def test_a_night_of_no_change_but_one_bad_file_is_no_failure(
     assert {str(moment)[:10] for moment in report.watermarks.values()} == {"2026-03-02"}
 
 
+@pytest.mark.slow
 def test_messages_cost_the_types_they_name_and_all_where_they_name_none(
     exports: Exports, faulty: FaultyHospital, night: Callable[[int], Any]
 ) -> None:
@@ -229,6 +232,7 @@ def test_a_type_without_a_file_in_a_whole_manifest_is_none_of_it(
         assert (report.status, report.gaps, sorted(report.watermarks)) == ("completed", [], ["Encounter", "Patient"])
 
 
+@pytest.mark.slow
 def test_what_the_export_says_is_deleted_is_withdrawn(
     lhn: Network, exports: Exports, faulty: FaultyHospital, night: Callable[[int], Any], site: Path
 ) -> None:
@@ -246,6 +250,7 @@ def test_what_the_export_says_is_deleted_is_withdrawn(
     assert (again.status, again.published, again.total.withdrawn) == ("completed", 0, 0)
 
 
+@pytest.mark.slow
 def test_five_runs_that_fail_begin_one_job_and_the_sixth_ends_it(
     lhn: Network, exports: Exports, faulty: FaultyHospital
 ) -> None:
@@ -313,6 +318,7 @@ def test_a_sharp_fall_of_an_export_is_a_gap_of_its_type(
     assert lhn.refresh(site, mode="full").status == "completed"
 
 
+@pytest.mark.slow
 def test_a_roster_in_several_groups_is_exported_one_by_one(
     lhn: Network, faulty: FaultyHospital, exports: Exports, site: Path
 ) -> None:

@@ -45,6 +45,7 @@ def in_inches(*children: int) -> list[Resource]:
     return times(CHILDREN, HEIGHT, 1 / 2.54, lambda each: each["id"].startswith(names))
 
 
+@pytest.mark.slow
 def test_flags_come_stay_and_go_with_what_is_found(lhn: Network, site: Path) -> None:
     """From the first load on; a night that brings the same sends nothing; a correction takes the flag away."""
     found, sent = night(lhn, site, in_inches(1, 2))
@@ -59,6 +60,7 @@ def test_flags_come_stay_and_go_with_what_is_found(lhn: Network, site: Path) -> 
     assert not any(FALLING in flags for flags in gone.values())
 
 
+@pytest.mark.slow
 def test_night_by_night_is_what_all_at_once_would_be(lhn: Network, site: Path) -> None:
     """Faults that come and go; then everything judged anew."""
     pounds = times(in_inches(1, 3), WEIGHT, 2.20462, lambda each: each["id"].startswith("kid-2-visit-3-"))

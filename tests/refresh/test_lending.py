@@ -233,6 +233,7 @@ def test_what_belongs_to_a_merged_patient_stays_linked_and_goes_back(site: Site)
     assert (linked(record), record["subject"]) == ((1, 0), "s-" + subject.hex())
 
 
+@pytest.mark.slow
 def test_contained_results_are_the_reports_own_over_the_nights(site: Site) -> None:
     """One that changes is amended, one that is gone withdrawn, and all with the report; an older report changes nothing."""
 
@@ -259,6 +260,7 @@ def test_contained_results_are_the_reports_own_over_the_nights(site: Site) -> No
     assert list(map(linked, site.records)) == [(0, 0)]
 
 
+@pytest.mark.slow
 def test_an_assessment_stands_beside_its_observation_through_the_nights(site: Site) -> None:
     """A report that comes later takes nothing from it; the same again changes nothing; another code takes it away."""
     code = {"coding": [{"system": "urn:clinic", "code": "PUCAI"}]}

@@ -101,6 +101,7 @@ def test_a_merged_patients_facts_go_over_and_come_back_when_the_link_goes(
     assert whose() == {"ann": OWN, "bob": OWN}
 
 
+@pytest.mark.slow
 def test_merges_of_merges_end_at_the_last_and_may_be_corrected(
     lhn: Network, faulty: FaultyHospital, site: SITE, whose: WHOSE
 ) -> None:
@@ -147,6 +148,7 @@ def test_a_survivor_that_has_not_come_is_waited_for(
 
 
 @pytest.mark.parametrize("active", [False, None])
+@pytest.mark.slow
 def test_the_survivors_word_counts_where_the_merged_one_does_not_come(
     lhn: Network, faulty: FaultyHospital, site: SITE, whose: WHOSE, active: bool | None
 ) -> None:
@@ -165,6 +167,7 @@ def test_the_survivors_word_counts_where_the_merged_one_does_not_come(
     assert whose() == {"ann": OWN, "bob": OWN}
 
 
+@pytest.mark.slow
 def test_an_operators_word_stands_above_the_ehrs(
     lhn: Network, faulty: FaultyHospital, site: SITE, whose: WHOSE
 ) -> None:

@@ -40,6 +40,7 @@ def site(lhn: Network, faulty: FaultyHospital) -> Callable[..., Path]:
     return write
 
 
+@pytest.mark.slow
 def test_an_error_in_the_second_night_moves_no_watermark_and_costs_no_row(
     lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
 ) -> None:
@@ -155,6 +156,7 @@ def test_a_first_night_of_nothing_sets_no_watermark(
 
 
 @pytest.mark.parametrize("vendor", ["epic", "generic"])
+@pytest.mark.slow
 def test_a_full_read_that_gives_nothing_is_a_gap_until_it_is_accepted(
     lhn: Network, faulty: FaultyHospital, site: Callable[..., Path], vendor: str
 ) -> None:
@@ -198,6 +200,7 @@ def test_a_server_that_heeds_the_window_and_has_nothing_new_is_no_gap(
     assert lhn.refresh(site()).status == "completed"
 
 
+@pytest.mark.slow
 def test_what_a_counted_full_read_lacks_is_withdrawn(
     lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
 ) -> None:
@@ -226,6 +229,7 @@ def test_absence_proves_nothing_without_a_count_or_a_full_read(
     assert lhn.refresh(path).total.withdrawn == 0
 
 
+@pytest.mark.slow
 def test_the_brake_stops_a_mass_withdrawal_until_it_is_released(
     lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
 ) -> None:
@@ -254,6 +258,7 @@ def condition(number: int, updated: str = "2026-03-01T00:00:00Z") -> dict[str, A
     return {**head, "subject": {"reference": f"Patient/kid-{number}"}, "code": {"coding": [coding]}}
 
 
+@pytest.mark.slow
 def test_a_type_that_fails_three_nights_and_then_works_lacks_nothing(
     lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
 ) -> None:
@@ -346,6 +351,7 @@ def test_absence_is_judged_where_each_patient_is_named_and_not_where_categories_
 
 
 @pytest.mark.parametrize("counts", [True, False])
+@pytest.mark.slow
 def test_a_server_that_finds_nothing_by_any_time_is_read_in_full(
     lhn: Network, faulty: FaultyHospital, site: Callable[..., Path], counts: bool
 ) -> None:

@@ -50,6 +50,7 @@ def last_event(lhn: Network) -> Seen:
     return lhn.events(load_topic)[-1]
 
 
+@pytest.mark.slow
 def test_a_night_tells_what_is_implausible_of_those_it_touched(lhn: Network, site: Path, delivery: Path) -> None:
     """Two heights in inches: in the report, in its one line, in the event; each check that looked says at how many."""
     corrected(delivery, HEIGHT, 1 / 2.54, of_visit_5(3, 4))

@@ -77,6 +77,7 @@ def west(lhn: Network) -> Hospital:
     return Hospital(lhn)
 
 
+@pytest.mark.slow
 def test_a_code_map_publishes_only_what_it_changes(west: Hospital) -> None:
     """Three nights of the same, one of which changed something: each resource once, by its newest line."""
     for weight in (30, 31, 31):
@@ -123,6 +124,7 @@ def test_what_a_later_load_withdrew_stays_withdrawn(west: Hospital) -> None:
     assert west.values() == [("29463-7", 30)]
 
 
+@pytest.mark.slow
 def test_what_the_landing_holds_no_more_is_counted_and_named(west: Hospital) -> None:
     """It stays as it was mapped, and the command says so."""
     west.night(reading(1), reading(2))
@@ -175,6 +177,7 @@ def test_an_unfinished_replay_stands_in_no_nights_way(west: Hospital, monkeypatc
             remap(refresh)
 
 
+@pytest.mark.slow
 def test_what_was_refused_is_tried_again_and_what_stays_is_named(west: Hospital) -> None:
     """After the code map; a line without a name, or still unusable, stays in quarantine."""
     west.night(
@@ -197,6 +200,7 @@ def test_what_was_refused_is_tried_again_and_what_stays_is_named(west: Hospital)
         assert last.report.total.skipped == {"missing-time": 1}
 
 
+@pytest.mark.slow
 def test_refused_resources_whose_lines_are_gone_are_named(west: Hospital) -> None:
     """A retry does not pass over them in silence."""
     west.night(reading(1, 4, code="29463-7", unit="stone weights"))
@@ -220,6 +224,7 @@ def test_a_refused_resource_that_comes_right_is_in_quarantine_no_more(west: Hosp
         retry(refresh)
 
 
+@pytest.mark.slow
 def test_the_lines_of_a_quarantine_are_shown_by_the_hospitals_own_reference(west: Hospital) -> None:
     """At the site: reference, field, reason, what to do, who; a person's data on demand alone."""
     west.night(reading(1, 4321, code="29463-7", unit="stone weights"))
@@ -241,6 +246,7 @@ def test_the_lines_of_a_quarantine_are_shown_by_the_hospitals_own_reference(west
     assert (absent.returncode, "no such resource is in quarantine" in absent.stderr) == (78, True)
 
 
+@pytest.mark.slow
 def test_a_load_that_maps_again_takes_no_landings_place(west: Hospital) -> None:
     """However often, what was landed stays as long as it would."""
     west.night(reading(1), reading(2, effectiveDateTime=None))

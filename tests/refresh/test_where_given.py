@@ -87,6 +87,7 @@ def test_a_type_that_the_site_file_names_is_missed(lhn: Network, hospital: Fault
     assert (report.status, [gap.resource_type for gap in report.gaps]) == ("partial", ["Appointment"])
 
 
+@pytest.mark.slow
 def test_a_type_that_was_given_once_is_missed_when_it_is_refused(lhn: Network, hospital: FaultyHospital) -> None:
     """Silence would let what is held look current."""
     hospital.put(appointment())

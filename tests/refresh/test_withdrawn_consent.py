@@ -150,6 +150,7 @@ def test_what_was_landed_before_the_withdrawal_is_not_mapped_after_it(at: Callab
     assert (place.standing(), "ann" in place.landed()) == (["bob", "bob"], False)
 
 
+@pytest.mark.slow
 def test_the_ehrs_own_consent_stops_the_load_that_brings_it_and_starts_again(at: Callable[[str], Place]) -> None:
     """A refusal stops what comes after it; a later permit is read though nothing else of the patient is."""
     place = at("search")
@@ -168,6 +169,7 @@ def test_the_ehrs_own_consent_stops_the_load_that_brings_it_and_starts_again(at:
     ]
 
 
+@pytest.mark.slow
 def test_who_is_merged_into_somebody_after_withdrawing_does_not_come_back_as_them(at: Callable[[str], Place]) -> None:
     """Of the Patient only the merge is read; apart again, the other is collected as before."""
     place = at("search")

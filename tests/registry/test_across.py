@@ -142,6 +142,7 @@ def test_each_check_says_who_does_what() -> None:
         assert all((check.what, check.source, check.fix, check.who))
 
 
+@pytest.mark.slow
 def test_the_command_tells_it_in_words_json_and_on_a_page(lhn: Network, tmp_path: Path) -> None:
     """Exit code 0 where nothing can be compared, which it says; a site and --across exclude one another."""
     open_registry(lhn.settings.registry_url).dispose()

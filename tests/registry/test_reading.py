@@ -159,6 +159,7 @@ def test_what_changed_since_is_told_with_what_went(registry: Engine, receive: Re
     )
 
 
+@pytest.mark.slow
 def test_the_history_has_what_comes_late(registry: Engine, receive: Receive) -> None:
     """A new registry reads partitions one after another: a record's older days come behind, for the history alone."""
     receive(event_of(result("c", 3, subject="bea"), sequence=3))

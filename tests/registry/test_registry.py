@@ -131,6 +131,7 @@ def test_same_event_twice_leaves_the_same_state(registry: Engine, receive: Recei
     assert changes(registry) == [(1, "recorded", True)]
 
 
+@pytest.mark.slow
 def test_amended_value_replaces_the_first_and_both_stay_in_history(registry: Engine, receive: Receive) -> None:
     """The last of several changes in one batch is the current state."""
     receive(event_of(bmi("48.25")), event_of(bmi("52.50", effective_date=None), sequence=2))
@@ -201,6 +202,7 @@ def test_event_the_database_refuses_is_found_among_good_ones(postgres_url: str, 
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_what_this_version_does_not_know_is_kept_and_ignored(registry: Engine, receive: Receive) -> None:
     """An unknown record type is in the history alone; an unknown field in its event; neither stops what comes with it."""
     genome = b'{"record": {"type": "genome", "id": "x"}, "change": {}, "provenance": {}}'

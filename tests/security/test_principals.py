@@ -103,6 +103,7 @@ def may_read(reach: KafkaSettings, topic: str, group: str) -> bool:
 
 @pytest.mark.kafka
 @pytest.mark.timeout(280)
+@pytest.mark.slow
 def test_each_principal_may_do_its_own_work_and_nothing_else(guarded: Guarded) -> None:
     """A site's publisher writes and reads nothing; the registry reads and writes its dead letters alone."""
     admin, user = guarded

@@ -35,6 +35,7 @@ def started(network: Network, *arguments: str, **environment: str) -> Iterator[P
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.slow
 def test_registry_says_that_it_starts_has_caught_up_and_stops(lhn: Network, tmp_path: Path) -> None:
     """A line each on the terminal: from where to where, up to when with how many, and again after news."""
     deliver(children(2), tmp_path / "delivery")
@@ -61,6 +62,7 @@ def test_registry_says_that_it_starts_has_caught_up_and_stops(lhn: Network, tmp_
     ("command", "what"), [(("feedback",), "Feedback pages of network "), (("registry", "serve"), "Registry's API")]
 )
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 def test_server_says_its_address_once_it_answers(lhn: Network, command: tuple[str, ...], what: str) -> None:
     """The address said is the one that answers; the log tells each answer by its route."""
     with started(lhn, *command, "--port", "0", MAINSTEM_LOG="json", MAINSTEM_DEMO_ROLES="north") as said:
@@ -73,6 +75,7 @@ def test_server_says_its_address_once_it_answers(lhn: Network, command: tuple[st
     assert '"route":"/health"' in said.read_text().replace('": "', '":"')
 
 
+@pytest.mark.slow
 def test_taken_port_is_an_operators_error(lhn: Network) -> None:
     """Which address, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

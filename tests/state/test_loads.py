@@ -304,6 +304,7 @@ def test_quarantine_holds_each_resource_once(state: State, at: datetime) -> None
     assert list(state.quarantine.of("north")) == []
 
 
+@pytest.mark.slow
 def test_status_shows_every_site_and_type(state: State, record: Make, at: datetime) -> None:
     """Watermark, records, pending, gaps and quarantine, by the FHIR type people know."""
     load = started(state, at)

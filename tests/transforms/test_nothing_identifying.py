@@ -188,6 +188,7 @@ def planted(name: str, texts: tuple[str, ...] = PLANTED) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("name", sorted(mappings()))
+@pytest.mark.slow
 def test_nothing_planted_leaves_a_mapping(name: str) -> None:
     """Searched: records, provenance, problems, flags, what is counted as unmapped."""
     mapper = site()
@@ -225,6 +226,7 @@ TIMES = re.compile(
 
 
 @pytest.mark.parametrize("name", sorted(mappings()))
+@pytest.mark.slow
 def test_a_day_planted_anywhere_leaves_in_no_field_but_a_time(name: str) -> None:
     """Written as a code, a unit, a reference, a text, a system; none in what is noticed, either."""
     mapper = site()

@@ -45,6 +45,7 @@ def patient(resource: Resource) -> str:
     return str(resource.get("subject", {}).get("reference", "")).removeprefix("Patient/")
 
 
+@pytest.mark.slow
 def test_a_clean_population_passes_and_what_is_not_there_is_no_pass(clean: Population) -> None:
     """Nothing is found; checks that had nothing to look at say so."""
     clinic_judged = judged(clean)

@@ -153,6 +153,7 @@ def test_an_identity_is_what_decides_a_record(copy: Path, change: Callable[[Path
     assert min(before["seconds"], after["seconds"]) < 1  # seconds of the processor; a fifth of it on an idle machine
 
 
+@pytest.mark.slow
 def test_what_was_read_of_the_code_is_kept_for_the_next_process(copy: Path) -> None:
     """For as long as no byte of it changes; what is kept and unreadable is read anew."""
 

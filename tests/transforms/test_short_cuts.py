@@ -186,6 +186,7 @@ def _as_read(rule: Rule, raw: bytes, companion: bytes | None) -> tuple[bytes, Fo
 @pytest.mark.parametrize("rule", SHORT_CUT)
 @settings(max_examples=400, deadline=None)
 @given(_mutated(USUAL), COMPANIONS)
+@pytest.mark.slow
 def test_a_short_cut_gives_what_its_rule_gives(rule: Rule, raw: bytes, companion: bytes | None) -> None:
     """And nothing was noticed there: what was is the rule's to say."""
     if not _is_json(raw):
@@ -198,6 +199,7 @@ def test_a_short_cut_gives_what_its_rule_gives(rule: Rule, raw: bytes, companion
 
 @settings(max_examples=2_000, deadline=None)
 @given(_mutated(METAS))
+@pytest.mark.slow
 def test_meta_is_cut_to_what_it_is_read_as(raw: bytes) -> None:
     """The version, the instant, and whether the profile is another FHIR version's."""
     if _is_json(raw):

@@ -72,6 +72,7 @@ def another(measure: Measure, sex: Sex, months: float, value: float) -> tuple[fl
     return z, 100 * norm.cdf(z)
 
 
+@pytest.mark.slow
 def test_a_thousand_random_children_by_another_computation() -> None:
     """Any age with fractions from 24 to 240 months, both sexes, thin to very obese: equal to 1e-6."""
     chance = random.Random(14)
