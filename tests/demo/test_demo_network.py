@@ -27,7 +27,7 @@ def test_second_demo_is_refused_with_the_addresses_of_the_first(tmp_path: Path, 
     with only_one(tmp_path):
         Demo(str(tmp_path), False, dict(PORTS), {}).save()
         with pytest.raises(OperatorError) as caught:
-            run(quick=True, state=tmp_path, console=quiet)
+            run(quick=True, state=tmp_path, console=quiet, ports={})
         assert f"http://127.0.0.1:{PORTS['airflow']}" in caught.value.cause
         assert f"http://127.0.0.1:{PORTS['page']}" in caught.value.cause
         assert (tmp_path / "running.json").exists()
@@ -44,7 +44,7 @@ def test_busy_port_is_named_before_anything_starts(
             port = other.getsockname()[1]
             monkeypatch.setenv("MAINSTEM_DEMO_HARBOR_PORT", str(port))
             with pytest.raises(OperatorError) as caught:
-                run(quick=False, state=tmp_path, console=quiet)
+                run(quick=False, state=tmp_path, console=quiet, ports={})
         if str(port) in caught.value.cause:
             break  # else a test beside this one took another of the ports in between
     assert str(port) in caught.value.cause

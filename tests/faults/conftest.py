@@ -103,6 +103,7 @@ def killed() -> type[Killed]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`seed`: those of the quick runs, or one a line of the file that MAINSTEM_FAULT_SEEDS names."""
-    if "seed" in metafunc.fixturenames:
+    own = any("seed" in str(mark.args[0]) for mark in metafunc.definition.iter_markers("parametrize"))
+    if "seed" in metafunc.fixturenames and not own:
         named = os.environ.get("MAINSTEM_FAULT_SEEDS")
         metafunc.parametrize("seed", [int(line) for line in Path(named).read_text().split()] if named else SEEDS)

@@ -2,9 +2,11 @@
 
 import sys
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -42,6 +44,10 @@ def test_the_headers_of_a_dead_letter_are_a_reason_and_a_place(given: dict[str, 
     assert dict(headers)["reason"].decode() == reason.value
 
 
+NOTHING = MagicMock()
+"""A refresh whose steps are not taken."""
+
+
 @pytest.fixture
 def site_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """The module of the sites' DAGs, and what its tasks leave as XCom."""
@@ -61,9 +67,7 @@ def test_a_defect_leaves_its_kind_in_xcom_and_in_the_log(
     site_dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A library's error often repeats what it could not use."""
-    from contextlib import nullcontext
-
-    monkeypatch.setattr(site_dag.module, "_opened", lambda _: nullcontext(None))
+    monkeypatch.setattr(site_dag.module, "_opened", lambda _: nullcontext(NOTHING))
     with pytest.raises(MainstemError) as caught, site_dag.module._context(site_dag.module.Declared(tmp_path, None)):
         raise ValueError(WORD)
     shown = "".join(traceback.format_exception(caught.value))
@@ -81,9 +85,7 @@ def test_an_error_of_ours_is_raised_without_what_caused_it(
     site_dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """XCom is bounded, and the chain that Airflow would print is cut."""
-    from contextlib import nullcontext
-
-    monkeypatch.setattr(site_dag.module, "_opened", lambda _: nullcontext(None))
+    monkeypatch.setattr(site_dag.module, "_opened", lambda _: nullcontext(NOTHING))
 
     def broken() -> None:
         try:

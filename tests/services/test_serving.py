@@ -91,7 +91,7 @@ def test_api_answers_head_as_get_everywhere(small_registry: object) -> None:
     from fastapi.testclient import TestClient
 
     client = TestClient(make_app(small_registry))  # type: ignore[arg-type]
-    given = {"name": "observation", "record_type": "observation", "record_id": "r-none"}
+    given = {"name": "observation", "record_type": "observation", "record_id": "r-none", "version": "0.1.0"}
     patterns = {route.path for route in client.app.routes if "GET" in (getattr(route, "methods", None) or ())}
     for address in sorted(pattern.format(**given) for pattern in patterns):
         get, head = client.get(address), client.head(address)

@@ -165,11 +165,18 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
+class _Quiet(ThreadingHTTPServer):
+    """A client that goes away in the middle is no news: the screen is the test's."""
+
+    def handle_error(self, *_: object) -> None:
+        """Says nothing."""
+
+
 @contextmanager
 def serving(hospital: FaultyHospital) -> Iterator[FaultyHospital]:
     """The hospital's server, until the context ends."""
     handler = type("Handler", (_Handler,), {"hospital": hospital})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = _Quiet(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     hospital.base_url = f"http://127.0.0.1:{server.server_port}/fhir"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

@@ -9,7 +9,7 @@ from schemas.outcomes import DiseaseAssessment
 from transforms import Mapper
 from transforms.codes.code_map import CodeMapRow
 from transforms.codes.systems import INSTRUMENT, known_systems
-from transforms.derive.history import History, fact_of
+from transforms.derive.history import Facts, History
 from transforms.derive.kinds import states
 from transforms.mapped import Outcome
 from transforms.rules.assessments import STATES
@@ -127,7 +127,7 @@ def test_an_answer_and_a_component_are_assessments_too() -> None:
 def test_a_state_is_derived_once_whichever_way_the_instrument_is_known() -> None:
     """Of an observation by name the value hangs on the observation, as before; by code map on the assessment."""
     for code, rows, kind in (("PUCAI", [], "observation"), ("30411", ROWS, "disease_assessment")):
-        history = History([fact_of(each.content) for each in mapped(scored(code), rows).records])
+        history = History([Facts().of(each.content) for each in mapped(scored(code), rows).records])
         name = "PUCAI" if code == "PUCAI" else "sPCDAI"
         assert [(each.score, each.state, each.fact.type) for each in states.assessments(history, (name,))] == [
             (25, "mild", kind)

@@ -147,7 +147,7 @@ def told_attempt(found: "SiteStatus") -> str:
     attempt = found.attempt
     if attempt is None:
         return "–"
-    how = {None: found.state, 0: "completed", 3: "with gaps"}.get(attempt.exit_code, f"failed ({attempt.exit_code})")
+    how = {None: found.state, 0: "completed", 3: "partial"}.get(attempt.exit_code, f"failed ({attempt.exit_code})")
     return f"{attempt.began:%Y-%m-%d %H:%M}, {how}"
 
 
