@@ -1,7 +1,7 @@
 """What is kept of each attempt at a site: most that fail do so before there is a load."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from mainstem.refresh.door import BusyError
 from mainstem.refresh.opening import Refresh
@@ -33,19 +33,25 @@ def failing(refresh: Refresh) -> Iterator[None]:
     except BusyError:
         raise  # the attempt is another's, and goes on
     except MainstemError as exc:
-        _end(refresh, exc.exit_code, exc)
+        _keep(refresh, exc.exit_code, exc)
         raise
     except KeyboardInterrupt:
-        _end(refresh, ExitCode.INTERRUPTED, STOPPED)
+        _keep(refresh, ExitCode.INTERRUPTED, STOPPED)
         raise
     except Exception:
-        _end(refresh, ExitCode.DEFECT, DEFECT)
+        _keep(refresh, ExitCode.DEFECT, DEFECT)
         raise
 
 
 def succeeded(refresh: Refresh, report: LoadReport) -> None:
     """A load ended; what is missing of it stands in its gaps."""
     _end(refresh, ExitCode.ATTENTION if report.status == "partial" else ExitCode.DONE)
+
+
+def _keep(refresh: Refresh, code: ExitCode, error: MainstemError) -> None:
+    """Where the state itself is away, that is not what the attempt failed of: its own error goes on."""
+    with suppress(MainstemError):
+        _end(refresh, code, error)
 
 
 def _end(refresh: Refresh, code: ExitCode, error: MainstemError | None = None) -> None:

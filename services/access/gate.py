@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from services.access.declared import Declared, declaration
@@ -91,6 +92,14 @@ def visiting(request: Request) -> Visit:
     if not isinstance(visit, Visit):
         raise NobodyError
     return visit
+
+
+async def _form(request: Request) -> FormData:
+    return await request.form()
+
+
+Filled = Annotated[FormData, Depends(_form)]
+"""An endpoint's argument: all that was filled in, where a field may stand several times."""
 
 
 def _viewer(request: Request) -> Viewer:

@@ -12,14 +12,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import Engine
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from schemas.errors import MainstemError, OperatorError
 from services.access.database import AccessDatabase
 from services.access.entrance import Visit
 from services.access.families import IDLE_SECONDS, FamilyDoor, form_token
-from services.access.gate import FORM_TOKEN, own_form
+from services.access.gate import FORM_TOKEN, Filled, own_form
 from services.access.limits import PER_MINUTE, Limited
 from services.access.viewers import Viewer
 from services.access.views import Views
@@ -251,9 +250,7 @@ def _saying(home: Home, mine: Any) -> APIRouter:
         )
 
     @router.post("/{name}")
-    def answer(
-        request: Request, name: str, link: Annotated[Link, mine], given: Annotated[FormData, Depends(_filled)]
-    ) -> HTMLResponse:
+    def answer(request: Request, name: str, link: Annotated[Link, mine], given: Filled) -> HTMLResponse:
         """Keeps what was said; the care team sees it before the visit."""
         if name not in forms():
             raise HTTPException(404)
@@ -298,10 +295,6 @@ def _answer_in_words(app: FastAPI, home: Home) -> None:
     app.add_exception_handler(StarletteHTTPException, lambda request, exc: answer(request, exc.status_code))
     app.add_exception_handler(RequestValidationError, lambda request, _exc: answer(request, 404))
     app.add_exception_handler(MainstemError, lambda request, _exc: answer(request, 503))
-
-
-async def _filled(request: Request) -> FormData:
-    return await request.form()
 
 
 def _language(request: Request) -> Language:

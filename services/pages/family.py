@@ -3,13 +3,12 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Path, Request
+from fastapi import APIRouter, Form, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
-from starlette.datastructures import FormData
 
 from schemas.errors import OperatorError
 from services.access.declared import seen_by
-from services.access.gate import CurrentViewer
+from services.access.gate import CurrentViewer, Filled
 from services.access.viewers import Role, Viewer
 from services.pages.patient import NO_PATIENT, SiteName, Subject
 from services.pages.patient_records import kept_of
@@ -76,7 +75,7 @@ def _from_paper(router: APIRouter, site: PageSite) -> None:
         name: SiteName,
         subject: Subject,
         who: Annotated[Who, Form()],
-        given: Annotated[FormData, Depends(_filled)],
+        given: Filled,
     ) -> RedirectResponse:
         """What a family wrote on paper before a visit."""
         _kept(site, viewer, name, subject)
@@ -89,10 +88,6 @@ def _from_paper(router: APIRouter, site: PageSite) -> None:
         with site.saying() as connection:
             keep_answers(connection, (name, subject), asked, said, who=who, by=viewer.name, at=site.clock())
         return RedirectResponse(f"/patients/{name}/{subject}/family", 303)
-
-
-async def _filled(request: Request) -> FormData:
-    return await request.form()
 
 
 def _kept(site: PageSite, viewer: Viewer, name: str, subject: str) -> Kept:
