@@ -92,6 +92,13 @@ def _is_token(text: str) -> bool:
     return 0 < len(text) <= LONGEST_TOKEN and all("!" <= sign <= "~" for sign in text)
 
 
+UNSURE = (
+    f"{BUSY} Where it answers so each time: some servers do to a client or key that they do not know; have the EHR's administrator "
+    "look fhir.auth.client_id and the registered key up."
+)
+"""For a token endpoint that fails: whether it passes cannot be told."""
+
+
 class BearerAuth(httpx2.Auth):
     """A token that somebody else renews."""
 
@@ -276,7 +283,7 @@ class TokenAuth(httpx2.Auth, ABC):
         error = said(refused.error, str, "")
         if status == 429 or status >= 500 or (status == 400 and not error):
             # Epic answers a bare 400 now and then to a request that it grants a second later.
-            return TemporaryError(f"{where} answered {status}", BUSY, who="site IT")
+            return TemporaryError(f"{where} answered {status}", UNSURE, who="site IT")
         if error == "invalid_scope":
             return OperatorError(
                 f"{where} refuses the scope for client {self._section.client_id}",

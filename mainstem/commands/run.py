@@ -51,11 +51,15 @@ def finish_run(
     from mainstem.refresh import open_refresh
     from mainstem.refresh import run as run_refresh
 
-    with (
-        progress_bars(quiet=as_json) as progress,
-        open_refresh(site, read_settings(), progress=progress, notice=tell) as refresh,
-    ):
-        report = run_refresh(refresh, mode=mode, types=types, fresh=fresh)
+    try:
+        with (
+            progress_bars(quiet=as_json) as progress,
+            open_refresh(site, read_settings(), progress=progress, notice=tell) as refresh,
+        ):
+            report = run_refresh(refresh, mode=mode, types=types, fresh=fresh)
+    except KeyboardInterrupt:
+        tell("stopped; run it again: it takes up where it was")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
