@@ -133,6 +133,10 @@ class Centre:
         records = [self._record(kind, each) for each in born]
         return self._state.records.save(load.id, kind, Batch(records, figures=figures), self._clock())
 
+    def forget(self, subjects: Sequence[bytes]) -> int:
+        """Of these nothing is kept any more, as their sites said; its withdrawals are told by `send`. Returns how many records."""
+        return self._state.consents.forget(SITE, subjects, self._clock())
+
     def send(self, sender: Sender) -> None:
         """Publishes what is kept and completes its load; called again after a crash it does what is left."""
         sender.publish()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mainstem.config.settings import Settings
-    from services.home.telling import Fact, Keep
+    from services.home.running import Centre as Acts
+    from services.home.telling import Fact
 
 KEY_BYTES = 32
 
@@ -30,22 +31,23 @@ def home(
     """Serve the families' own page: how things go, what is due, what matters to them; by a code from the clinic.
 
     A clinician makes the code on the patient's page of `mainstem feedback`. What families say becomes records and events of the
-    centre's where MAINSTEM_CENTRE_KEY is set; their words stay here.
+    centre's where MAINSTEM_CENTRE_KEY is set; their words stay here. What they ask about consent goes to their site, which decides it.
     """
     from services.home.running import Place, run
 
     current = read_settings()
-    with _keeping(current) if current.centre_key else nullcontext() as keep:
-        run(current, Place(host, port), keep, tell)
+    with _centre(current) if current.centre_key else nullcontext() as centre:
+        run(current, Place(host, port), centre, tell)
 
 
 @contextmanager
-def _keeping(settings: "Settings") -> Iterator["Keep"]:
+def _centre(settings: "Settings") -> Iterator["Acts"]:
     """By the centre's key, state and publisher."""
     from mainstem.centre import SITE, Born, Centre
     from mainstem.config.site_files import file_secrets
     from mainstem.publisher import publisher_of
     from mainstem.state import State
+    from services.home.running import Centre as Acts
 
     key = file_secrets(Path.cwd())(settings.centre_key or "")
     if len(key) < KEY_BYTES:
@@ -63,6 +65,11 @@ def _keeping(settings: "Settings") -> Iterator["Keep"]:
                     centre.keep(kind, [Born(*each) for each in born])
                 centre.send(sender)
 
-        yield keep
+        def forget(subjects: "Sequence[bytes]") -> None:
+            with centre.holding(), publisher_of(SITE, settings, state.outbox) as sender:
+                if centre.forget(subjects):
+                    centre.send(sender)
+
+        yield Acts(keep, forget)
     finally:
         state.close()

@@ -5,9 +5,7 @@ back by what is late, replayed, read again from the beginning, or sent by a site
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from uuid import NAMESPACE_URL, uuid5
 
-from kafka import KafkaProducer
 from pydantic import ValidationError
 from sqlalchemy import (
     BigInteger,
@@ -26,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from mainstem.consumer.erasures import report
 from mainstem.consumer.ledger import LOOKUP, metadata
 from mainstem.consumer.received import (
     ID,
@@ -40,12 +39,9 @@ from mainstem.consumer.received import (
     refuse_repeated,
     site_of,
 )
-from mainstem.kafka.record_batches import settle
-from mainstem.kafka.settings import KafkaSettings, kafka_errors
-from mainstem.kafka.topics import partitions_of
-from schemas.errors import OperatorError
-from schemas.events import CONTENT_TYPE, CONTRACT_MAJOR, SPEC_VERSION, Header, data_schema
-from schemas.subjects import ErasureReport, SubjectEvent, erasure_topic, erasure_type
+from mainstem.kafka.settings import KafkaSettings
+from schemas.events import CONTRACT_MAJOR, Header
+from schemas.subjects import ErasureReport, SubjectEvent
 
 Erase = Callable[[Connection, Sequence[str]], int]
 """Deletes all that a handler keeps of subjects (`s-…`), by the connection given; returns how many rows went. It neither commits nor
@@ -217,48 +213,10 @@ class Reports:
             reports = self.subjects.unreported(connection)
         if not reports:
             return 0
-        topic = erasure_topic(self._network)
-        if not partitions_of(self._settings, topic):
-            raise OperatorError(
-                f"there is no topic {topic}: nobody is told that subjects were erased", "`mainstem topics create`."
-            )
-        with kafka_errors(self._settings):
-            producer = KafkaProducer(
-                **self._settings.client_options(), acks="all", allow_auto_create_topics=False, metrics_enabled=False
-            )
-            settle(producer)
-            try:
-                sent = [producer.send(topic, **_as_sent(self._network, each)) for each in reports]
-                for future in sent:
-                    future.get(timeout=40)
-            finally:
-                producer.close(timeout=5)
+        report(self._settings, self._network, reports)
         with self._engine.begin() as connection:
             self.subjects.reported(connection, reports)
         return len(reports)
-
-
-NAMESPACE = uuid5(NAMESPACE_URL, "urn:mainstem:erasure")
-"""`ce_id` of a report = uuid5 of this and `group/subject/epoch.sequence`."""
-
-
-def _as_sent(network: str, report: ErasureReport) -> dict[str, Any]:
-    named = f"{report.group}/{report.subject}/{report.epoch}.{report.sequence}"
-    headers = {
-        Header.SPEC_VERSION: SPEC_VERSION,
-        Header.ID: str(uuid5(NAMESPACE, named)),
-        Header.SOURCE: f"/consumer/{report.group}",
-        Header.TYPE: erasure_type(network),
-        Header.TIME: report.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        Header.SUBJECT: report.subject,
-        Header.DATA_SCHEMA: data_schema("erasure"),
-        Header.CONTENT_TYPE: CONTENT_TYPE,
-    }
-    return {
-        "key": report.site.encode(),
-        "value": report.model_dump_json().encode(),
-        "headers": [(str(name), text.encode()) for name, text in headers.items()],
-    }
 
 
 def _portions(items: Iterable[str]) -> Iterable[list[str]]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select, update
 from mainstem.database import Database
 from mainstem.state import tables
 from mainstem.state.moments import moment_of
-from mainstem.state.standings import CONSENT, Standing, closed_to, of_subjects, settle, stopped, tell_standing
+from mainstem.state.standings import CONSENT, Standing, closed_to, forget, of_subjects, settle, stopped, tell_standing
 from mainstem.state.subjects import index_subjects
 from mainstem.state.survivors import family
 from schemas.subjects import SCOPES, Scope, SubjectEvent, SubjectEventType
@@ -106,6 +106,26 @@ class Consents:
                 connection.execute(
                     update(row).where(row.c.site == site, row.c.subject == subject, row.c.erase).values(purged=at)
                 )
+
+    def heeds(self, site: str, decision: Decision) -> bool:
+        """Whether it stands as this decision wants it, or somebody decided later on the same."""
+        row = tables.withdrawal.c
+        wanted = select(row.since, row.ended, row.erase).where(
+            row.site == site, row.subject == decision.subject, row.scope == decision.scope
+        )
+        with self._database.read() as connection:
+            found = list(connection.execute(wanted))
+        if any((each.ended or each.since) > decision.at for each in found):
+            return True
+        standing = [each for each in found if each.ended is None]
+        if decision.permit:
+            return not standing
+        return any(each.erase or not decision.erase for each in standing)
+
+    def forget(self, site: str, subjects: Collection[bytes], at: datetime) -> int:
+        """Forgets what a state that decides nothing itself keeps of subjects; returns how many records. Nobody's standing changes."""
+        with self._database.write() as connection:
+            return forget(connection, site, subjects, at)
 
     def family(self, site: str, subject: bytes) -> set[bytes]:
         """All who are the same person, the subject itself, too."""

@@ -1,16 +1,20 @@
 """Starts the families' page, and beside it the telling of what they say."""
 
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mainstem.config.settings import Settings
+from mainstem.consumer import erasures
 from mainstem.database import name_of
 from schemas.errors import OperatorError
 from services.access.database import AccessDatabase
 from services.access.provider import LOOPBACK
 from services.home.app import Home, make_home
-from services.home.telling import Keep, tell, telling
+from services.home.telling import Ask, Forgetting, Keep, Reported, ask_sites, tell, telling
 from services.people.age_policy import AgePolicy
 from services.registry.database import open_registry
 from services.serving import Say, serve
@@ -24,8 +28,15 @@ class Place:
     port: int = 8072
 
 
-def run(settings: Settings, place: Place, keep: Keep | None, say: Say) -> None:
-    """Serves until interrupted; what families say is told by `keep`, where there is one. Raises OperatorError where codes would travel in the open."""
+class Centre(NamedTuple):
+    """The network as a site of its own."""
+
+    keep: Keep
+    forget: Callable[[Sequence[bytes]], None]
+
+
+def run(settings: Settings, place: Place, centre: Centre | None, say: Say) -> None:
+    """Serves until interrupted; what families say is told by the centre, where there is one. Raises OperatorError where codes would travel in the open."""
     address = urlsplit(settings.home_address)
     if settings.home_address and address.scheme != "https" and address.hostname not in LOOPBACK:
         raise OperatorError(
@@ -40,14 +51,26 @@ def run(settings: Settings, place: Place, keep: Keep | None, say: Say) -> None:
     policy, access = AgePolicy.load(settings.age_policy), AccessDatabase.open(settings.access_url)
     engine = open_registry(settings.registry_url)
     try:
-        home = Home(engine, access, settings.network, policy, secure=address.scheme == "https")
-        told = telling(lambda: tell(engine, keep, at=home.clock())) if keep else nullcontext()
-        if keep is None:
+        kafka, network = settings.kafka_settings(), settings.network
+        reports = Reported(partial(erasures.said, kafka, network))
+        secure = address.scheme == "https"
+        home = Home(engine, access, network, policy, secure=secure, reports=reports)
+        if centre is None:
             say("what families say stays on these pages: MAINSTEM_CENTRE_KEY is not set, so no record is made of it")
-        what = f"Families' page of network {settings.network}, from {name_of(engine.url)},"
+        what = f"Families' page of network {network}, from {name_of(engine.url)},"
         names = [*settings.host_names, address.hostname or ""]
-        with told:
+        with ExitStack() as beside:
+            for once in _beside(home, centre, partial(erasures.ask, kafka, network)):
+                beside.enter_context(telling(once))
             serve(make_home(home), what, host=place.host, port=place.port, names=names, say=say)
     finally:
         engine.dispose()
         access.close()
+
+
+def _beside(home: Home, centre: Centre | None, ask: Ask) -> Iterator[Callable[[], object]]:
+    """What is done again and again while the page is served, each for itself."""
+    yield lambda: ask_sites(home.engine, ask, at=home.clock())
+    if centre is not None:
+        yield lambda: tell(home.engine, centre.keep, at=home.clock())
+        yield Forgetting(home.engine, centre.forget)
