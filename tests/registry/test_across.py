@@ -61,10 +61,21 @@ def visit_of(site: str, at_fault: bool, name: str, dice: random.Random) -> Itera
         )
 
 
-@pytest.fixture(params=[True, False], ids=["faults", "clean"])
+NETWORKS = [
+    *(pytest.param((faulty, 20), id=name) for faulty, name in ((True, "faults"), (False, "clean"))),
+    *(
+        pytest.param((faulty, seed), id=f"{name}-{seed}", marks=pytest.mark.slow)
+        for seed in range(30, 34)
+        for faulty, name in ((True, "faults"), (False, "clean"))
+    ),
+]
+
+
+@pytest.fixture(params=NETWORKS)
 def across(request: pytest.FixtureRequest, registry: Engine) -> tuple[bool, Across]:
     """Six sites, with and without their faults, compared, on each database."""
-    faulty, dice = bool(request.param), random.Random(20)
+    faulty, seed = request.param
+    dice = random.Random(seed)
     for site in SITES:
         records: list[Person | Encounter | Observation] = []
         for number in range(PERSONS):
