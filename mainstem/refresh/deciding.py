@@ -165,7 +165,7 @@ def decision_on(asked: ConsentAsked) -> Decision:
 
 def _said(refresh: Refresh) -> Iterator[Told]:
     told = said(refresh.settings.kafka_settings(), refresh.settings.network)
-    yield from (each for _, each in told if each.site == refresh.site.site)
+    yield from (each for each in told if each.site == refresh.site.site)
 
 
 def consumers(refresh: Refresh) -> list[str]:

@@ -1,10 +1,9 @@
 """Starts the families' page, and beside it the telling of what they say."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mainstem.config.settings import Settings
@@ -14,7 +13,7 @@ from schemas.errors import OperatorError
 from services.access.database import AccessDatabase
 from services.access.provider import LOOPBACK
 from services.home.app import Home, make_home
-from services.home.telling import Ask, Forgetting, Keep, Reported, ask_sites, tell, telling
+from services.home.telling import Ask, Keep, Reported, ask_sites, tell, telling
 from services.people.age_policy import AgePolicy
 from services.registry.database import open_registry
 from services.serving import Say, serve
@@ -28,15 +27,8 @@ class Place:
     port: int = 8072
 
 
-class Centre(NamedTuple):
-    """The network as a site of its own."""
-
-    keep: Keep
-    forget: Callable[[Sequence[bytes]], None]
-
-
-def run(settings: Settings, place: Place, centre: Centre | None, say: Say) -> None:
-    """Serves until interrupted; what families say is told by the centre, where there is one. Raises OperatorError where codes would travel in the open."""
+def run(settings: Settings, place: Place, keep: Keep | None, say: Say) -> None:
+    """Serves until interrupted; what families say is told by `keep`, where there is one. Raises OperatorError where codes would travel in the open."""
     address = urlsplit(settings.home_address)
     if settings.home_address and address.scheme != "https" and address.hostname not in LOOPBACK:
         raise OperatorError(
@@ -55,12 +47,12 @@ def run(settings: Settings, place: Place, centre: Centre | None, say: Say) -> No
         reports = Reported(partial(erasures.said, kafka, network))
         secure = address.scheme == "https"
         home = Home(engine, access, network, policy, secure=secure, reports=reports)
-        if centre is None:
+        if keep is None:
             say("what families say stays on these pages: MAINSTEM_CENTRE_KEY is not set, so no record is made of it")
         what = f"Families' page of network {network}, from {name_of(engine.url)},"
         names = [*settings.host_names, address.hostname or ""]
         with ExitStack() as beside:
-            for once in _beside(home, centre, partial(erasures.ask, kafka, network)):
+            for once in _beside(home, keep, partial(erasures.ask, kafka, network)):
                 beside.enter_context(telling(once))
             serve(make_home(home), what, host=place.host, port=place.port, names=names, say=say)
     finally:
@@ -68,9 +60,8 @@ def run(settings: Settings, place: Place, centre: Centre | None, say: Say) -> No
         access.close()
 
 
-def _beside(home: Home, centre: Centre | None, ask: Ask) -> Iterator[Callable[[], object]]:
+def _beside(home: Home, keep: Keep | None, ask: Ask) -> Iterator[Callable[[], object]]:
     """What is done again and again while the page is served, each for itself."""
     yield lambda: ask_sites(home.engine, ask, at=home.clock())
-    if centre is not None:
-        yield lambda: tell(home.engine, centre.keep, at=home.clock())
-        yield Forgetting(home.engine, centre.forget)
+    if keep is not None:
+        yield lambda: tell(home.engine, keep, at=home.clock())

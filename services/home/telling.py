@@ -1,13 +1,13 @@
 """What families said becomes records of the centre's: numbers as answers, topics as issues. Their words never leave."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Event, Lock, Thread
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from mainstem.consumer.erasures import Told
 from schemas.errors import MainstemError
@@ -18,7 +18,7 @@ from services.people import consent_requests
 from services.people.families import Who
 from services.people.voices import SYSTEM, TOPIC, Said, mark_answers_told, untold
 from services.registry.database import reading, writing
-from services.registry.tables import erased
+from services.registry.erasure import forgotten
 
 log = structlog.get_logger(__name__)
 EVERY_SECONDS = 15.0
@@ -37,14 +37,28 @@ class Fact(NamedTuple):
     at: datetime
 
 
-Keep = Callable[[Mapping[str, Sequence[Fact]]], None]
-"""Records facts by their FHIR type and publishes them; the same again is no change."""
+class Keep(Protocol):
+    """The centre, as far as what families say goes there."""
+
+    def __call__(self, facts: Mapping[str, Sequence[Fact]]) -> None:
+        """Records facts by their FHIR type and publishes them; the same again is no change."""
+        ...
+
+    def forget(self, subjects: Collection[str]) -> None:
+        """Nothing of these is kept at the centre, and the network is told so; again is no change."""
+        ...
 
 
 def tell(registry: Engine, keep: Keep, *, at: datetime) -> int:
-    """Hands on what was said and not told yet; returns how many. Killed at any moment, the next call tells the same once."""
+    """Hands on what was said and not told yet; returns how many. Killed at any moment, the next call tells the same once.
+
+    Whose site says that all is to be forgotten is forgotten at the centre as well, whenever that is heard of.
+    """
     with reading(registry) as connection:
-        waiting = untold(connection, AT_ONCE)
+        gone = forgotten(connection)
+        waiting = [each for each in untold(connection, AT_ONCE) if each[0] not in gone]
+    if gone:
+        keep.forget(gone)
     if waiting:
         answers = [_born(*each) for each in waiting if each[1].kind != TOPIC]
         keep(
@@ -75,35 +89,19 @@ def ask_sites(registry: Engine, ask: Ask, *, at: datetime) -> int:
     return len(waiting)
 
 
-class Forgetting:
-    """Whom the registry was told to forget, the centre forgets too: what they said had become records of its own."""
-
-    def __init__(self, registry: Engine, forget: Callable[[Sequence[bytes]], None]) -> None:
-        self._registry, self._forget = registry, forget
-        self._done: set[str] = set()
-
-    def __call__(self) -> None:
-        """Those that are new; the same again, after a restart, forgets nothing twice."""
-        with reading(self._registry) as connection:
-            gone = set(connection.scalars(select(erased.c.subject))) - self._done
-        if gone:
-            self._forget([bytes.fromhex(subject.removeprefix("s-")) for subject in sorted(gone)])
-            self._done |= gone
-
-
 class Reported:
     """What consumers say that they erased, read on from where it was read last."""
 
-    def __init__(self, said: Callable[[int], Iterable[tuple[int, Told]]]) -> None:
-        self._said, self._next, self._lock = said, 0, Lock()
+    def __init__(self, said: Callable[[dict[int, int]], Iterable[Told]]) -> None:
+        self._said, self._lock = said, Lock()
+        self._places: dict[int, int] = {}
         self._found: list[ErasureReport] = []
 
     def __call__(self) -> Sequence[ErasureReport]:
         """All; what is known where the broker is away."""
         with self._lock:
             try:
-                for offset, told in self._said(self._next):
-                    self._next = offset + 1
+                for told in self._said(self._places):
                     if isinstance(told, ErasureReport):
                         self._found.append(told)
             except MainstemError as exc:

@@ -1,8 +1,6 @@
 """What a family decides about its data: asked on its page, told to its clinic, done there, and followed to every consumer."""
 
 import re
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,7 @@ from schemas.subjects import ConsentAsked, ErasureReport
 from services.access.database import AccessDatabase
 from services.access.families import form_token
 from services.home.app import COOKIE, Home, make_home
-from services.home.telling import Forgetting, Reported, ask_sites
+from services.home.telling import Reported, ask_sites
 from services.people.accountability import owed
 from services.people.age_policy import AgePolicy
 from services.people.families import Who, make_link
@@ -132,7 +130,7 @@ def test_erasure_is_asked_twice_and_followed_by_its_receipt_when_the_page_is_gon
         ErasureReport(group="spreadsheet", erased=False, **names),
         ErasureReport(group="other", erased=True, **names | {"subject": subject_id("ben")}),
     ]
-    home.reports = Reported(lambda start: list(enumerate(reports))[start:])
+    home.reports = Reported(lambda _: reports)
     assert device.get("/consent").status_code == 303
     follow = TestClient(make_home(home))
     page = follow.post("/receipt", data={"code": receipt}).text
@@ -140,23 +138,6 @@ def test_erasure_is_asked_twice_and_followed_by_its_receipt_when_the_page_is_gon
     assert "spreadsheet: cannot do it alone" in page
     assert "other" not in re.findall(r"<li>(\w+):", page)
     assert follow.post("/receipt", data={"code": "AAAA-BBBB-CCCC"}).status_code == 403
-
-
-def test_what_was_said_is_forgotten_at_the_centre_once_its_site_says_so(home: Home) -> None:
-    """Before that nothing; a second look forgets nobody twice."""
-    forgotten: list[bytes] = []
-
-    def forget(subjects: Sequence[bytes]) -> None:
-        forgotten.extend(subjects)
-
-    look = Forgetting(home.engine, forget)
-    look()
-    assert forgotten == []
-    with writing(home.engine) as connection:
-        erase(connection, [ADA], datetime.now(UTC))
-    look()
-    look()
-    assert forgotten == [bytes.fromhex(ADA[2:])]
 
 
 def test_another_family_neither_asks_nor_reads_for_it(home: Home, device: TestClient) -> None:
