@@ -12,6 +12,8 @@ from kafka import TopicPartition
 
 from connectors.formats.ndjson import read_batches
 from mainstem.config.site_mapper import site_mapper
+from mainstem.consumer import LetterReason
+from mainstem.consumer.subjects import read_report
 from mainstem.kafka.groups import readers_of
 from mainstem.kafka.reading import reading
 from mainstem.kafka.topics import group_in_kafka, partitions_of
@@ -140,15 +142,20 @@ def heard(refresh: Refresh, path: Path, at: datetime, *, erase: bool) -> Heard:
 
 
 def reports(refresh: Refresh) -> Iterator[ErasureReport]:
-    """What consumers told of erasures at this site, in their order."""
+    """What consumers told of erasures at this site, in their order; what is no report is counted, and stops nobody."""
     settings, site = refresh.settings.kafka_settings(), refresh.site.site
     topic = erasure_topic(refresh.settings.network)
-    if not partitions_of(settings, topic):
-        return
-    with reading(settings, TopicPartition(topic, 0)) as records:
-        for record in records:
-            if record.key == site.encode() and record.value:
-                yield ErasureReport.model_validate_json(record.value)
+    unreadable = 0
+    for number in range(partitions_of(settings, topic)):
+        with reading(settings, TopicPartition(topic, number)) as records:
+            for record in records:
+                report = read_report(record)
+                if isinstance(report, LetterReason):
+                    unreadable += 1
+                elif report.site == site:
+                    yield report
+    if unreadable:
+        log.error("no reports of an erasure", topic=topic, count=unreadable)
 
 
 def consumers(refresh: Refresh) -> list[str]:

@@ -37,6 +37,7 @@ from services.people.age_policy import AgePolicy
 from services.people.families import Link, standing_link, take_link
 from services.people.voices import WORDS, forms, keep_answers, read_answers, said_of
 from services.registry.database import reading, writing
+from services.registry.erasure import hand_of
 from services.serving import HEADERS, HeadAnswered, Secured
 
 COOKIE, LANGUAGE = "mainstem-home", "mainstem-language"
@@ -267,7 +268,7 @@ def _saying(home: Home, mine: Any) -> APIRouter:
                     asked,
                     said,
                     who=link.who,
-                    by=f"family/{link.id}",
+                    by=hand_of(link.id),
                     at=home.clock(),
                 )
         except OperatorError as exc:

@@ -1,10 +1,10 @@
 """What families said becomes records of the centre's: numbers as answers, topics as issues. Their words never leave."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Event, Thread
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
 from sqlalchemy import Engine
@@ -15,6 +15,7 @@ from schemas.outcomes.record import Coding
 from services.people.families import Who
 from services.people.voices import SYSTEM, TOPIC, Said, mark_answers_told, untold
 from services.registry.database import reading, writing
+from services.registry.erasure import forgotten
 
 log = structlog.get_logger(__name__)
 EVERY_SECONDS = 15.0
@@ -33,14 +34,28 @@ class Fact(NamedTuple):
     at: datetime
 
 
-Keep = Callable[[Mapping[str, Sequence[Fact]]], None]
-"""Records facts by their FHIR type and publishes them; the same again is no change."""
+class Keep(Protocol):
+    """The centre, as far as what families say goes there."""
+
+    def __call__(self, facts: Mapping[str, Sequence[Fact]]) -> None:
+        """Records facts by their FHIR type and publishes them; the same again is no change."""
+        ...
+
+    def forget(self, subjects: Collection[str]) -> None:
+        """Nothing of these is kept at the centre, and the network is told so; again is no change."""
+        ...
 
 
 def tell(registry: Engine, keep: Keep, *, at: datetime) -> int:
-    """Hands on what was said and not told yet; returns how many. Killed at any moment, the next call tells the same once."""
+    """Hands on what was said and not told yet; returns how many. Killed at any moment, the next call tells the same once.
+
+    Whose site says that all is to be forgotten is forgotten at the centre as well, whenever that is heard of.
+    """
     with reading(registry) as connection:
-        waiting = untold(connection, AT_ONCE)
+        gone = forgotten(connection)
+        waiting = [each for each in untold(connection, AT_ONCE) if each[0] not in gone]
+    if gone:
+        keep.forget(gone)
     if waiting:
         answers = [_born(*each) for each in waiting if each[1].kind != TOPIC]
         keep(
