@@ -7,7 +7,6 @@ Much of what is printed was written by others: a server's software name, a gap's
 import os
 import re
 import sys
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from schemas.errors import MainstemError, OperatorError
+from schemas.errors import ExitCode, MainstemError, OperatorError
 from schemas.showing import shown
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 LABEL = 60
 """Characters of a bar's label."""
-_UTC = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
+_UTC = r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)"
 UNCUT = 2_000
 """Columns of a pipe: only what others wrote is longer, and goes on below."""
 
@@ -57,6 +56,18 @@ SiteOption = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
 
 
+def ended_by(error: Exception) -> ExitCode:
+    """Says what ended a command; the code that it ends with."""
+    if isinstance(error, MainstemError):
+        print_error(error)
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
+        sys.stderr.close()
+        return ExitCode.PIPE_CLOSED
+    print_defect(error)
+    return ExitCode.DEFECT
+
+
 def print_error(exc: MainstemError) -> None:
     """Cause and fix, on standard error."""
     console = stderr()
@@ -73,6 +84,8 @@ def told_to(who: str) -> str:
 
 def print_defect(error: BaseException) -> None:
     """Where an error that is not one of ours arose, and its kind. Its text may hold what it worked on."""
+    import traceback
+
     for line in traceback.format_tb(error.__traceback__):
         sys.stderr.write(line)
     say(f"{type(error).__name__}: a defect of Mainstem; please report it with the lines above", err=True)
@@ -180,7 +193,7 @@ def _with_one_time(value: Any) -> Any:
     """The same, its times as `2026-03-02T05:00:00Z`: libraries have a form each."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    if isinstance(value, str) and (found := _UTC.fullmatch(value)):
+    if isinstance(value, str) and (found := re.fullmatch(_UTC, value)):
         return f"{found[1]}T{found[2]}Z"
     if isinstance(value, Mapping):
         return {key: _with_one_time(each) for key, each in value.items()}
