@@ -1,6 +1,8 @@
 """Commands by name, each imported and made when it is asked for: a start pays for one of them, `--help` for none."""
 
 import inspect
+import os
+import sys
 from collections.abc import Iterator, MutableMapping
 from functools import cache
 from importlib import import_module
@@ -12,6 +14,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_command_name, solve_typer_info_help
 from typer.models import TyperInfo
 
+from schemas.errors import ExitCode
+
 
 class Late(TyperGroup):
     """What the files of a folder give: the commands of each file's `group`, below its name where it has one."""
@@ -19,6 +23,19 @@ class Late(TyperGroup):
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.commands = _Commands(__package__)
+
+    def invoke(self, ctx: Any) -> Any:
+        """The command that is asked for. How it was stopped by others is told by the code of that alone; typer's are 1."""
+        try:
+            found = super().invoke(ctx)
+            sys.stdout.flush()
+        except typer.Abort:
+            typer.echo("stopped before all was answered; nothing was written", err=True)
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written goes nowhere
+            raise typer.Exit(ExitCode.PIPE_CLOSED) from None
+        return found
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Their names, in the order of the files."""
