@@ -4,7 +4,7 @@ There is nothing to pull and no watermark: a load is what was kept since the las
 and keeps itself (results of measures) waits where it became true, and goes by the same publisher (`Results`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -132,6 +132,18 @@ class Centre:
         figures = TypeCounts(read=len(born), mapped=len(born), records=len(born))
         records = [self._record(kind, each) for each in born]
         return self._state.records.save(load.id, kind, Batch(records, figures=figures), self._clock())
+
+    def has_to_forget(self, subjects: Collection[str]) -> bool:
+        """Whether something of these subjects (`s-…`) is kept here, or a withdrawal waits to be sent."""
+        held = self._state.consents.holding(SITE, [bytes.fromhex(each[2:]) for each in subjects])
+        return bool(held) or bool(self._state.outbox.pending(SITE, limit=1))
+
+    def forget(self, subjects: Collection[str]) -> int:
+        """Nothing of these subjects is kept here any more; their records' withdrawals go out by `send`. Returns how many records went.
+
+        Their sites have told the network of it: the centre, which holds what was born here, tells of its own records alone.
+        """
+        return self._state.consents.forget(SITE, [bytes.fromhex(each[2:]) for each in subjects], self._clock())
 
     def send(self, sender: Sender) -> None:
         """Publishes what is kept and completes its load; called again after a crash it does what is left."""

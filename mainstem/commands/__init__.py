@@ -62,6 +62,6 @@ def main() -> None:
     try:
         app()
     except Exception as exc:  # noqa: BLE001 - the edge: its text may hold a patient's data; no excepthook, typer sets its own
-        from mainstem.commands.terminal import ended_by
+        from mainstem.commands.endings import ended_by
 
         sys.exit(ended_by(exc))

@@ -12,9 +12,11 @@ from mainstem.commands.terminal import read_settings, tell
 from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from mainstem.centre import Centre
     from mainstem.config.settings import Settings
+    from mainstem.state import State
     from services.home.telling import Fact, Keep
 
 KEY_BYTES = 32
@@ -30,21 +32,20 @@ def home(
     """Serve the families' own page: how things go, what is due, what matters to them; by a code from the clinic.
 
     A clinician makes the code on the patient's page of `mainstem feedback`. What families say becomes records and events of the
-    centre's where MAINSTEM_CENTRE_KEY is set; their words stay here.
+    centre's where MAINSTEM_CENTRE_KEY is set; their words stay here. What they ask about consent goes to their site, which decides it.
     """
     from services.home.running import Place, run
 
     current = read_settings()
-    with _keeping(current) if current.centre_key else nullcontext() as keep:
+    with at_the_centre(current) if current.centre_key else nullcontext() as keep:
         run(current, Place(host, port), keep, tell)
 
 
 @contextmanager
-def _keeping(settings: "Settings") -> Iterator["Keep"]:
+def at_the_centre(settings: "Settings") -> Iterator["Keep"]:
     """By the centre's key, state and publisher."""
-    from mainstem.centre import SITE, Born, Centre
+    from mainstem.centre import Centre
     from mainstem.config.site_files import file_secrets
-    from mainstem.publisher import publisher_of
     from mainstem.state import State
 
     key = file_secrets(Path.cwd())(settings.centre_key or "")
@@ -55,14 +56,34 @@ def _keeping(settings: "Settings") -> Iterator["Keep"]:
     state = State.open(settings.database_url)
     try:
         state.migrate()
-        centre = Centre(state, key, lambda: datetime.now(UTC))
-
-        def keep(facts: "Mapping[str, Sequence[Fact]]") -> None:
-            with centre.holding(), publisher_of(SITE, settings, state.outbox) as sender:
-                for kind, born in facts.items():
-                    centre.keep(kind, [Born(*each) for each in born])
-                centre.send(sender)
-
-        yield keep
+        yield _AtTheCentre(settings, state, Centre(state, key, lambda: datetime.now(UTC)))
     finally:
         state.close()
+
+
+class _AtTheCentre:
+    """What families say, kept and forgotten by the centre, and told by its publisher."""
+
+    def __init__(self, settings: "Settings", state: "State", centre: "Centre") -> None:
+        self._settings, self._state, self._centre = settings, state, centre
+
+    def __call__(self, facts: "Mapping[str, Sequence[Fact]]") -> None:
+        from mainstem.centre import Born
+
+        with self._sending():
+            for kind, born in facts.items():
+                self._centre.keep(kind, [Born(*each) for each in born])
+
+    def forget(self, subjects: "Collection[str]") -> None:
+        if self._centre.has_to_forget(subjects):
+            with self._sending():
+                self._centre.forget(subjects)
+
+    @contextmanager
+    def _sending(self) -> Iterator[None]:
+        from mainstem.centre import SITE
+        from mainstem.publisher import publisher_of
+
+        with self._centre.holding(), publisher_of(SITE, self._settings, self._state.outbox) as sender:
+            yield
+            self._centre.send(sender)

@@ -4,6 +4,8 @@ What the files give stands in `listed.tsv`, written by `make generated`; a file 
 """
 
 import inspect
+import os
+import sys
 from collections.abc import Iterator, MutableMapping
 from functools import cache
 from importlib import import_module
@@ -26,6 +28,23 @@ class Late(TyperGroup):
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.commands = _Commands()
+
+    def invoke(self, ctx: Any) -> Any:
+        """The command that is asked for. How it was stopped by others is told by the code of that alone; typer's are 1."""
+        try:
+            found = super().invoke(ctx)
+            sys.stdout.flush()
+        except typer.Abort:
+            from schemas.errors import ExitCode
+
+            typer.echo("stopped before all was answered; nothing was written", err=True)
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except BrokenPipeError:
+            from schemas.errors import ExitCode
+
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written goes nowhere
+            raise typer.Exit(ExitCode.PIPE_CLOSED) from None
+        return found
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Their names, in the order of the files."""

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from schemas.errors import ExitCode, MainstemError, OperatorError
+from schemas.errors import MainstemError, OperatorError
 from schemas.showing import shown
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from mainstem.state import State
     from schemas.loads import Gap
 
-LABEL = 60
-"""Characters of a bar's label."""
 _UTC = r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)"
 UNCUT = 2_000
 """Columns of a pipe: only what others wrote is longer, and goes on below."""
@@ -54,18 +52,6 @@ SiteOption = Annotated[
     typer.Option("--site", help="The site's TOML file, or its name in the folder of site files.", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
-
-
-def ended_by(error: Exception) -> ExitCode:
-    """Says what ended a command; the code that it ends with."""
-    if isinstance(error, MainstemError):
-        print_error(error)
-        return error.exit_code
-    if isinstance(error, BrokenPipeError):
-        sys.stderr.close()
-        return ExitCode.PIPE_CLOSED
-    print_defect(error)
-    return ExitCode.DEFECT
 
 
 def print_error(exc: MainstemError) -> None:
@@ -109,6 +95,10 @@ def _console(*, to_stderr: bool) -> "Console":
     class WordsOnly(Console):
         def render_str(self, text: str, **how: Any) -> Text:
             return super().render_str(shown(text), **how)
+
+        def on_broken_pipe(self) -> None:
+            """Whoever read it stopped: rich would end with a code that is a defect's."""
+            raise BrokenPipeError
 
     return WordsOnly(stderr=to_stderr, markup=False, emoji=False, highlight=False, width=_width(to_stderr=to_stderr))
 
@@ -260,27 +250,16 @@ def open_site(site: str, *, quiet: bool) -> Iterator["Refresh"]:
 def progress_bars(*, quiet: bool) -> Iterator["Progress"]:
     """Bars for people: one line a step and type, on standard error, only where somebody looks."""
     if quiet or not sys.stderr.isatty():
-        yield lambda _step, _unit, _count: None
+        yield _unseen
         return
-    from rich.progress import Progress as Bars
-    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+    from mainstem.commands.progress import bars
 
-    tasks: dict[str, Any] = {}
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description:<34}", markup=False),
-        TextColumn("{task.completed:>12,}", markup=False),
-        TimeElapsedColumn(),
-    )
-    with Bars(*columns, console=stderr(), transient=True) as bars:
-
-        def show(step: str, unit: str, count: int) -> None:
-            label = shown(f"{step:<8} {unit}", LABEL)
-            if label not in tasks:
-                tasks[label] = bars.add_task(label, total=None)
-            bars.update(tasks[label], completed=count)
-
+    with bars(stderr()) as show:
         yield show
+
+
+def _unseen(_step: str, _unit: str, _count: int, _of: int | None = None, /) -> None:
+    """Nobody looks."""
 
 
 def write_file(path: Path, words: str) -> None:

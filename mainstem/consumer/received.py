@@ -5,7 +5,6 @@ Headers, key and value say the same things twice; where they disagree, one of th
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
@@ -13,47 +12,37 @@ from typing import Any, TypeVar
 import msgspec
 from pydantic import ValidationError
 
-from schemas.events import (
-    CONTENT_TYPE,
-    CONTRACT_MAJOR,
-    SPEC_VERSION,
-    Header,
-    Operation,
-    OutcomeEvent,
-    WithdrawnBecause,
+from mainstem.kafka.envelopes import (
+    DATA_SCHEMA,
+    EVENT_ID,
+    ID,
+    MAJOR,
+    MAX_SEQUENCE,
+    SCHEMA,
+    SEQUENCE,
+    SOURCE,
+    SUBJECT,
+    TIME,
+    TYPE,
+    Fault,
+    UnsoundError,
+    check_form,
+    envelope_of,
+    event_version,
+    instant,
+    matched,
+    refuse_repeated,
+    site_of,
+    within_time,
 )
+from schemas.events import Header, Operation, OutcomeEvent, WithdrawnBecause
 from schemas.loads import LoadEvent
 from schemas.outcomes import RECORD_TYPES
 
 T = TypeVar("T")
 
-TYPE, SEQUENCE, TIME, SOURCE, DATA_SCHEMA, ID, SUBJECT, REPLAY, FORM, CONTENT = (
-    header.value
-    for header in (
-        Header.TYPE,
-        Header.SEQUENCE,
-        Header.TIME,
-        Header.SOURCE,
-        Header.DATA_SCHEMA,
-        Header.ID,
-        Header.SUBJECT,
-        Header.REPLAY,
-        Header.SPEC_VERSION,
-        Header.CONTENT_TYPE,
-    )
-)
-FORM_BYTES, CONTENT_BYTES = SPEC_VERSION.encode(), CONTENT_TYPE.encode()
-MAJOR = f"v{CONTRACT_MAJOR}".encode()
-MAX_EPOCH, MAX_SEQUENCE = 2**31 - 1, 2**63 - 1
-"""What the ledger's columns hold."""
-EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
-"""Times outside cannot be true, and some are beyond what a database gives back."""
-
+REPLAY = Header.REPLAY.value
 KEY = re.compile(rb"(s-[0-9a-f]{32})/(r-[0-9a-f]{32})")
-EVENT_ID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-VERSION = re.compile(rb"([1-9][0-9]{0,9})\.([1-9][0-9]{0,18})")
-SITE = re.compile(rb"/site/([a-z][a-z0-9-]{0,30})")
-SCHEMA = re.compile(rb"/schemas/([a-z][a-z0-9_]{0,62})\.(v[0-9]{1,4})\.json")
 
 FREE_OF_SITE = {name for name, model in RECORD_TYPES.items() if not model.model_fields["site"].is_required()}
 """Record types that may tell of another site than their source, or of none."""
@@ -114,12 +103,12 @@ class Received:
         self.site = site_of(headers[SOURCE])
         self.record_type = _record_type(headers[DATA_SCHEMA])
         """The record type, `observation`; a withdrawal has it too. It may be one this version does not know."""
-        self.event_id = _matched(EVENT_ID, headers[ID])[0].decode()
+        self.event_id = matched(EVENT_ID, headers[ID])[0].decode()
         """`ce_id`; a duplicate has the same."""
         self.key: bytes = record.key
-        subject, record_id = _matched(KEY, self.key).groups()
+        subject, record_id = matched(KEY, self.key).groups()
         if record_id != headers[SUBJECT]:
-            raise UnusableError(LetterReason.CONTRADICTION)
+            raise UnsoundError(Fault.CONTRADICTION)
         self.subject: str = subject.decode()
         """`s-…`"""
         self.record_id: str = record_id.decode()
@@ -169,22 +158,14 @@ def record_named(record: Any) -> bytes | None:
     return bytes.fromhex(found[2][2:].decode()) if found else None
 
 
-class UnusableError(Exception):
-    """What was handed to us is no event that we can use."""
-
-    def __init__(self, reason: LetterReason) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
-
-
 def read_event(record: Any) -> Received | LetterReason:
     """A Kafka record of the outcome topic as an event, or why it is none."""
     try:
         event = Received(record)
     except KeyError:
         return LetterReason.MISSING_HEADER
-    except UnusableError as exc:
-        return exc.reason
+    except UnsoundError as exc:
+        return LetterReason(exc.fault)
     except (ValueError, TypeError, AttributeError, OverflowError):
         return LetterReason.INVALID_HEADER
     return _disagreement(event) or event
@@ -193,13 +174,17 @@ def read_event(record: Any) -> Received | LetterReason:
 def read_load(record: Any) -> LoadEvent | LetterReason:
     """A Kafka record of the load topic, or why it is none."""
     try:
+        told = envelope_of(record, "load")
         event = LoadEvent.model_validate_json(record.value or b"")
+    except UnsoundError as exc:
+        return LetterReason(exc.fault)
     except ValidationError:
         return LetterReason.INVALID_RECORD
-    if record.key != event.site.encode():
+    named = (event.site.encode(), event.site, event.event.value, event.load.encode())
+    if named != (record.key, told.origin, told.event, told.about):
         return LetterReason.CONTRADICTION
     times = [time for time in (event.started, event.ended) if time is not None]
-    if not all(map(_within_time, times)) or not 0 <= event.published <= MAX_SEQUENCE:
+    if not all(map(within_time, times)) or not 0 <= event.published <= MAX_SEQUENCE:
         return LetterReason.INVALID_RECORD
     return event
 
@@ -260,28 +245,6 @@ def _disagreement(event: Received) -> LetterReason | None:
     return None if agree else LetterReason.CONTRADICTION
 
 
-def refuse_repeated(headers: list[tuple[str, bytes]]) -> None:
-    """One of our names twice: readers would take one or the other."""
-    names = [name for name, _ in headers]
-    if any(names.count(name) > 1 for name in Header):
-        raise ValueError
-
-
-def check_form(headers: dict[str, bytes]) -> None:
-    """CloudEvents' own headers, which a producer may leave out."""
-    if headers.get(FORM, FORM_BYTES) != FORM_BYTES:
-        raise UnusableError(LetterReason.UNKNOWN_VERSION)
-    if headers.get(CONTENT, CONTENT_BYTES) != CONTENT_BYTES:
-        raise UnusableError(LetterReason.INVALID_HEADER)
-
-
-def _matched(pattern: re.Pattern[bytes], text: bytes) -> re.Match[bytes]:
-    found = pattern.fullmatch(text)
-    if found is None:
-        raise ValueError
-    return found
-
-
 # What few values stand in many events' headers is read once.
 
 
@@ -289,44 +252,15 @@ def _matched(pattern: re.Pattern[bytes], text: bytes) -> re.Match[bytes]:
 def _operation(event_type: bytes) -> Operation:
     _, kind, operation, major = event_type.rsplit(b".", 3)
     if major != MAJOR:
-        raise UnusableError(LetterReason.UNKNOWN_VERSION)
+        raise UnsoundError(Fault.UNKNOWN_VERSION)
     if kind != b"outcome":
         raise ValueError
     return Operation(operation.decode())
 
 
-@lru_cache(1024)
-def event_version(sequence: bytes) -> tuple[int, int]:
-    """Epoch and sequence. Raises ValueError where it is none, or too high to keep."""
-    epoch, number = (int(part) for part in _matched(VERSION, sequence).groups())
-    if epoch > MAX_EPOCH or number > MAX_SEQUENCE:
-        raise ValueError
-    return epoch, number
-
-
-@lru_cache(1024)
-def instant(text: bytes) -> datetime:
-    """A header's time, UTC. Raises ValueError where it is none, or cannot be true."""
-    time = datetime.fromisoformat(text.decode())
-    if not _within_time(time):
-        raise ValueError
-    return time.astimezone(UTC)
-
-
-@lru_cache(1024)
-def site_of(source: bytes) -> str:
-    """The site of a `ce_source`. Raises ValueError where it names none."""
-    return _matched(SITE, source)[1].decode()
-
-
 @lru_cache(256)
 def _record_type(schema: bytes) -> str:
-    name, major = _matched(SCHEMA, schema).groups()
+    name, major = matched(SCHEMA, schema).groups()
     if major != MAJOR:
-        raise UnusableError(LetterReason.UNKNOWN_VERSION)
+        raise UnsoundError(Fault.UNKNOWN_VERSION)
     return str(name.decode())
-
-
-def _within_time(time: datetime) -> bool:
-    """Whether a time has a zone and can be true."""
-    return time.tzinfo is not None and EARLIEST <= time < LATEST

@@ -27,25 +27,14 @@ from sqlalchemy import (
 )
 
 from mainstem.consumer.ledger import LOOKUP, metadata
-from mainstem.consumer.received import (
-    ID,
-    SEQUENCE,
-    SOURCE,
-    TYPE,
-    LetterReason,
-    Received,
-    UnusableError,
-    check_form,
-    event_version,
-    refuse_repeated,
-    site_of,
-)
+from mainstem.consumer.received import LetterReason, Received
+from mainstem.kafka.envelopes import GROUP, MAX_EPOCH, MAX_SEQUENCE, UnsoundError, envelope_of, within_time
 from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import KafkaSettings, kafka_errors
 from mainstem.kafka.topics import partitions_of
 from schemas.errors import OperatorError
-from schemas.events import CONTENT_TYPE, CONTRACT_MAJOR, SPEC_VERSION, Header, data_schema
-from schemas.subjects import ErasureReport, SubjectEvent, erasure_topic, erasure_type
+from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema
+from schemas.subjects import ConsentAsked, ErasureReport, SubjectEvent, erasure_topic, erasure_type
 
 Erase = Callable[[Connection, Sequence[str]], int]
 """Deletes all that a handler keeps of subjects (`s-…`), by the connection given; returns how many rows went. It neither commits nor
@@ -90,30 +79,22 @@ class FoundSubject(NamedTuple):
 def read_subject(record: Any) -> FoundSubject | LetterReason:
     """A Kafka record of the subject topic, or why it is none."""
     try:
-        refuse_repeated(record.headers)
-        headers: dict[str, bytes] = dict(record.headers)
-        told, site = headers[TYPE], site_of(headers[SOURCE])
-        epoch, sequence = event_version(headers[SEQUENCE])
-        check_form(headers)
+        told = envelope_of(record, "subject")
         event = SubjectEvent.model_validate_json(record.value or b"")
-    except KeyError:
-        return LetterReason.MISSING_HEADER
-    except UnusableError as exc:
-        return exc.reason
+    except UnsoundError as exc:
+        return LetterReason(exc.fault)
     except ValidationError:
         return LetterReason.INVALID_RECORD
-    except (ValueError, TypeError, AttributeError):
-        return LetterReason.INVALID_HEADER
-    if not told.endswith(f".v{CONTRACT_MAJOR}".encode()):
-        return LetterReason.UNKNOWN_VERSION
-    agree = (
-        record.key == event.subject.encode()
-        and headers.get(Header.SUBJECT) == record.key
-        and (event.site, event.sequence) == (site, sequence)
-        and told.endswith(f".subject.{event.event}.v{CONTRACT_MAJOR}".encode())
-        and headers.get(ID)
-    )
-    return FoundSubject(event, epoch, record) if agree else LetterReason.CONTRADICTION
+    if told.version is None:
+        return LetterReason.MISSING_HEADER
+    epoch, sequence = told.version
+    said = (event.subject.encode(), event.subject.encode(), event.site, event.event.value, event.sequence)
+    if said != (record.key, told.about, told.origin, told.event, sequence):
+        return LetterReason.CONTRADICTION
+    unfounded = event.erase and "qi" not in event.withdrawn
+    if unfounded or event.superseded_by == event.subject or not within_time(event.at):
+        return LetterReason.INVALID_RECORD
+    return FoundSubject(event, epoch, record)
 
 
 class Subjects:
@@ -217,46 +198,74 @@ class Reports:
             reports = self.subjects.unreported(connection)
         if not reports:
             return 0
-        topic = erasure_topic(self._network)
-        if not partitions_of(self._settings, topic):
-            raise OperatorError(
-                f"there is no topic {topic}: nobody is told that subjects were erased", "`mainstem topics create`."
-            )
-        with kafka_errors(self._settings):
-            producer = KafkaProducer(
-                **self._settings.client_options(), acks="all", allow_auto_create_topics=False, metrics_enabled=False
-            )
-            settle(producer)
-            try:
-                sent = [producer.send(topic, **_as_sent(self._network, each)) for each in reports]
-                for future in sent:
-                    future.get(timeout=40)
-            finally:
-                producer.close(timeout=5)
+        send(self._settings, self._network, [as_sent(self._network, each) for each in reports])
         with self._engine.begin() as connection:
             self.subjects.reported(connection, reports)
         return len(reports)
 
 
+def send(settings: KafkaSettings, network: str, messages: Sequence[dict[str, Any]]) -> None:
+    """To the erasure topic, until the broker has all. Raises OperatorError where there is none, TemporaryError where it is away."""
+    topic = erasure_topic(network)
+    if not partitions_of(settings, topic):
+        raise OperatorError(
+            f"there is no topic {topic}: nobody is told what is to be forgotten, or was", "`mainstem topics create`."
+        )
+    with kafka_errors(settings):
+        producer = KafkaProducer(
+            **settings.client_options(), acks="all", allow_auto_create_topics=False, metrics_enabled=False
+        )
+        settle(producer)
+        try:
+            sent = [producer.send(topic, **message) for message in messages]
+            for future in sent:
+                future.get(timeout=40)
+        finally:
+            producer.close(timeout=5)
+
+
+_WORD = "reported"
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:mainstem:erasure")
 """`ce_id` of a report = uuid5 of this and `group/subject/epoch.sequence`."""
 
 
-def _as_sent(network: str, report: ErasureReport) -> dict[str, Any]:
+def read_report(record: Any) -> ErasureReport | LetterReason:
+    """A Kafka record of the erasure topic, or why it is none."""
+    try:
+        told = envelope_of(record, "erasure", origin=GROUP)
+        report = ErasureReport.model_validate_json(record.value or b"")
+    except UnsoundError as exc:
+        return LetterReason(exc.fault)
+    except ValidationError:
+        return LetterReason.INVALID_RECORD
+    said = (report.site.encode(), report.group, report.subject.encode(), _WORD)
+    if said != (record.key, told.origin, told.about, told.event):
+        return LetterReason.CONTRADICTION
+    sound = within_time(report.at) and report.epoch <= MAX_EPOCH and max(report.sequence, report.rows) <= MAX_SEQUENCE
+    return report if sound else LetterReason.INVALID_RECORD
+
+
+def as_sent(network: str, report: ErasureReport) -> dict[str, Any]:
+    """A report as `KafkaProducer.send` takes it, but for the topic."""
     named = f"{report.group}/{report.subject}/{report.epoch}.{report.sequence}"
+    return message(report, named, f"/consumer/{report.group}", erasure_type(network), "erasure")
+
+
+def message(told: ErasureReport | ConsentAsked, named: str, source: str, type_: str, schema: str) -> dict[str, Any]:
+    """What `KafkaProducer.send` takes, but for the topic; `named`: by what its id is known again."""
     headers = {
         Header.SPEC_VERSION: SPEC_VERSION,
         Header.ID: str(uuid5(NAMESPACE, named)),
-        Header.SOURCE: f"/consumer/{report.group}",
-        Header.TYPE: erasure_type(network),
-        Header.TIME: report.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        Header.SUBJECT: report.subject,
-        Header.DATA_SCHEMA: data_schema("erasure"),
+        Header.SOURCE: source,
+        Header.TYPE: type_,
+        Header.TIME: told.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        Header.SUBJECT: told.subject,
+        Header.DATA_SCHEMA: data_schema(schema),
         Header.CONTENT_TYPE: CONTENT_TYPE,
     }
     return {
-        "key": report.site.encode(),
-        "value": report.model_dump_json().encode(),
+        "key": told.site.encode(),
+        "value": told.model_dump_json().encode(),
         "headers": [(str(name), text.encode()) for name, text in headers.items()],
     }
 

@@ -11,8 +11,9 @@ from kafka import KafkaConsumer, TopicPartition
 from rich.console import Console
 from rich.text import Text
 
-from mainstem.consumer.received import LetterReason, Received, instant, read_event, read_load
+from mainstem.consumer.received import LetterReason, Received, read_event, read_load
 from mainstem.consumer.subjects import read_subject
+from mainstem.kafka.envelopes import instant
 from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import Reach, as_settings, kafka_errors
 from schemas.errors import OperatorError

@@ -8,8 +8,11 @@ state's mark is never behind the topic's, whenever either was killed, unless it 
 from typing import Any
 from uuid import uuid5
 
+import structlog
 from kafka import TopicPartition
+from pydantic import ValidationError
 
+from mainstem.kafka.envelopes import MAX_EPOCH, MAX_SEQUENCE, UnsoundError, envelope_of
 from mainstem.kafka.reading import reading
 from mainstem.kafka.settings import KafkaSettings
 from mainstem.outbox import Outbox
@@ -18,17 +21,37 @@ from schemas.errors import OperatorError
 from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, source_of
 from schemas.published import Mark, SitePublished, site_topic, site_type
 
+log = structlog.get_logger(__name__)
 NOTHING = Mark(0, 0)
+_WORD = "published"
 
 
 def mark_in_topic(settings: KafkaSettings, network: str, site: str) -> Mark:
-    """How far the site has published, as the network was told; `NOTHING` where it was told nothing."""
-    found = NOTHING
+    """How far the site has published, as the network was told; `NOTHING` where it was told nothing.
+
+    What is no mark of this site stops nobody, and is said.
+    """
+    found, unreadable = NOTHING, 0
     with reading(settings, TopicPartition(site_topic(network), 0)) as records:
         for record in records:
-            if record.key == site.encode() and record.value:
-                found = max(found, SitePublished.model_validate_json(record.value).mark)
+            if record.key == site.encode():
+                mark = read_mark(record, site)
+                found, unreadable = max(found, mark or NOTHING), unreadable + (mark is None)
+    if unreadable:
+        log.error("no marks of this site's publisher", topic=site_topic(network), site=site, count=unreadable)
     return found
+
+
+def read_mark(record: Any, site: str) -> Mark | None:
+    """A Kafka record of the topic of the sites, as a mark of this one; None where it is none."""
+    try:
+        told = envelope_of(record, "site", schema="site_published", timed=False)
+        published = SitePublished.model_validate_json(record.value or b"")
+    except (UnsoundError, ValidationError):
+        return None
+    said = (published.site, published.site, published.site.encode())
+    agree = said == (site, told.origin, told.about) and told.event == _WORD
+    return published.mark if agree and published.epoch <= MAX_EPOCH and published.number <= MAX_SEQUENCE else None
 
 
 def prove_latest(settings: KafkaSettings, network: str, site: str, store: Outbox) -> None:

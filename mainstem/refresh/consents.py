@@ -4,7 +4,9 @@ Two things are read of them all the same: their Consent, by which they may give 
 for who is the same person is left out as well.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -80,22 +82,74 @@ def purge(refresh: Refresh, *, but: str = "") -> int:
     site = refresh.site.site
     if not (gone := refresh.store.consents.unpurged(site)):
         return 0
-    is_one, cap = _is_one_of(refresh, gone), refresh.site.limits.line_bytes
-    loads = refresh.landing_zone.loads()
-
-    def without(resource_type: str, line: bytes) -> bytes | None:
-        return None if is_one(resource_type, line) else line
-
+    loads, cap = refresh.landing_zone.loads(), refresh.site.limits.line_bytes
+    forgetting = _Forgetting(refresh, gone)
     lines = 0
     for load, landing in loads:
         if load != but:
-            lines += sift_landed(landing, {path.name for path in landing.files("*")}, without, cap=cap)
-            lines += sum(_rewrite(landing, path, name, without, cap) for name, path in landing.quarantined())
+            lines += sift_landed(landing, {path.name for path in landing.files("*")}, forgetting, cap=cap)
+            lines += sum(_rewrite(landing, path, name, forgetting, cap) for name, path in landing.quarantined())
             _forget_members(refresh, landing, gone)
+    refresh.store.quarantine.forget(site, forgetting.refs)
     if but not in {load for load, _ in loads}:
         refresh.store.consents.purged(site, gone, refresh.clock())
     log.info("landing purged", site=site, subjects=len(gone), lines=lines)
     return lines
+
+
+class _Forgetting:
+    """What is left of a landed line when nobody of some subjects may be in it; collects the refs of what goes."""
+
+    def __init__(self, refresh: Refresh, gone: Collection[bytes]) -> None:
+        pseudonyms = Pseudonyms(refresh.secrets(refresh.site.subject_key))
+        self._subject_of, self._ref_of = lru_cache(100_000)(pseudonyms.subject), pseudonyms.ref
+        self._gone = gone
+        self.refs: set[bytes] = set()
+
+    def __call__(self, resource_type: str, line: bytes) -> bytes | None:
+        patient = whose(resource_type, line)
+        if patient and self._subject_of(patient) in self._gone:
+            self._note(line)
+            return None
+        if resource_type == PATIENT:
+            return line  # who is the same person is forgotten, too
+        mentioned = {match[1].decode() for match in _MENTIONED.finditer(line)}
+        theirs = {each for each in mentioned if self._subject_of(each) in self._gone}
+        if not theirs:
+            return line
+        try:
+            members = decoded(line, _MEMBERS)
+        except Unreadable:
+            return None  # nobody can use it, and it speaks of somebody who is forgotten
+        return msgspec.json.encode({name: _without(raw, theirs) for name, raw in members.items()})
+
+    def _note(self, line: bytes) -> None:
+        with suppress(Unreadable):
+            said = decoded(line, _NAMED)
+            if said.type and said.id:
+                self.refs.add(self._ref_of(said.type, said.id))
+
+
+class _Named(msgspec.Struct, rename={"type": "resourceType"}):
+    type: str | None = None
+    id: str | None = None
+
+
+_NAMED = msgspec.json.Decoder(_Named)
+_ENTRIES = msgspec.json.Decoder(list[msgspec.Raw])
+_MENTIONED = re.compile(rb"Patient/([A-Za-z0-9.-]{1,64})")
+
+
+def _without(raw: msgspec.Raw, patients: Collection[str]) -> msgspec.Raw:
+    """A list (of members, of those who take part) without the entries that name one of these."""
+    if not bytes(raw).lstrip().startswith(b"["):
+        return raw
+    kept = [
+        each
+        for each in decoded(raw, _ENTRIES)
+        if not any(match[1].decode() in patients for match in _MENTIONED.finditer(bytes(each)))
+    ]
+    return msgspec.Raw(msgspec.json.encode(kept))
 
 
 def _is_one_of(refresh: Refresh, subjects: Collection[bytes]) -> Callable[[str, bytes], bool]:

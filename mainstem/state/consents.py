@@ -13,7 +13,16 @@ from sqlalchemy import Connection, insert, select, update
 from mainstem.database import Database
 from mainstem.state import tables
 from mainstem.state.moments import moment_of
-from mainstem.state.standings import CONSENT, Standing, closed_to, of_subjects, settle, stopped, tell_standing
+from mainstem.state.standings import (
+    CONSENT,
+    Standing,
+    closed_to,
+    forget,
+    of_subjects,
+    settle,
+    stopped,
+    tell_standing,
+)
 from mainstem.state.subjects import index_subjects
 from mainstem.state.survivors import family
 from schemas.subjects import SCOPES, Scope, SubjectEvent, SubjectEventType
@@ -91,6 +100,23 @@ class Consents:
         with self._database.read() as connection:
             return frozenset(connection.scalars(select(tables.standing.c.subject).where(stopped(site))))
 
+    def forget(self, site: str, subjects: Collection[bytes], at: datetime) -> int:
+        """Forgets what is held of subjects, and tells nothing of them but that their records are withdrawn; returns how many records."""
+        held = self.holding(site, subjects)
+        if not held:
+            return 0
+        with self._database.write() as connection:
+            return forget(connection, site, held, at)
+
+    def holding(self, site: str, subjects: Collection[bytes]) -> set[bytes]:
+        """Those of the subjects of whom a record stands."""
+        row, found, left = tables.record.c, set[bytes](), sorted(subjects)
+        stands = (row.site == site, row.content.is_not(None))
+        with self._database.read() as connection:
+            while some := [left.pop() for _ in range(min(500, len(left)))]:
+                found.update(connection.scalars(select(row.subject).where(*stands, row.subject.in_(some)).distinct()))
+        return found
+
     def unpurged(self, site: str) -> frozenset[bytes]:
         """Subjects to be forgotten of whom the landing may hold something."""
         row = tables.standing.c
@@ -106,6 +132,21 @@ class Consents:
                 connection.execute(
                     update(row).where(row.c.site == site, row.c.subject == subject, row.c.erase).values(purged=at)
                 )
+
+    def heeds(self, site: str, decision: Decision) -> bool:
+        """Whether it stands as this decision wants it, or somebody decided later on the same."""
+        row = tables.withdrawal.c
+        wanted = select(row.since, row.ended, row.erase).where(
+            row.site == site, row.subject == decision.subject, row.scope == decision.scope
+        )
+        with self._database.read() as connection:
+            found = list(connection.execute(wanted))
+        if any((each.ended or each.since) > decision.at for each in found):
+            return True
+        standing = [each for each in found if each.ended is None]
+        if decision.permit:
+            return not standing
+        return any(each.erase or not decision.erase for each in standing)
 
     def family(self, site: str, subject: bytes) -> set[bytes]:
         """All who are the same person, the subject itself, too."""

@@ -39,6 +39,11 @@ class Quarantine:
         with self._database.read() as connection:
             return [(found[0], Quarantined(*found[1:])) for found in connection.execute(wanted)]
 
+    def forget(self, site: str, refs: Collection[bytes]) -> None:
+        """Nothing is noted of these resources any more."""
+        with self._database.write() as connection:
+            heal(connection, site, refs)
+
     def named(self, site: str, resource_type: str, reason: str = "") -> list[tuple[str, bytes]]:
         """(load, ref) of the resources of a type that have an id, of one reason or of all."""
         row = tables.quarantine.c

@@ -10,6 +10,7 @@ from services.access.viewers import Role
 from services.people.families import Link
 from services.people.issues import FAMILY, About, heard, issues_seen, raise_issue
 from services.registry.database import reading, writing
+from services.registry.erasure import hand_of
 
 ABOUTS = {
     About.CARE: "Care at my clinic",
@@ -74,4 +75,4 @@ def routes(home: Any, mine: Any) -> APIRouter:
 
 
 def _who(link: Link) -> str:
-    return f"family/{link.id}"
+    return hand_of(link.id)

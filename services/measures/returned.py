@@ -4,13 +4,17 @@ A FHIR R4 MeasureReport (summary) holds a measure, version and period, a group a
 loaded there are no counts, and none are made up: the report is `pending` and names the type. http://hl7.org/fhir/R4/measurereport.html
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from math import isfinite
 from typing import Any, NamedTuple
 
 from kafka import TopicPartition
 from pydantic import ValidationError
 
+from mainstem.consumer.completeness import State
+from mainstem.kafka.envelopes import UnsoundError, envelope_of, within_time
 from mainstem.kafka.reading import reading
 from mainstem.kafka.settings import KafkaSettings
 from mainstem.kafka.topics import require_topics
@@ -20,6 +24,7 @@ from services.measures.evaluate.sentences import YEAR_DAYS
 from services.measures.library import measures
 from services.measures.report import NOTATION, OURS, POPULATION
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 COMPLETENESS = "urn:mainstem:completeness"
 """Extension of a report: a record type that the measure reads and that is not whole, and how it stands."""
 
@@ -37,26 +42,49 @@ def returned(kafka: KafkaSettings, network: str, site: str) -> Returned:
     """Reads the topic from its beginning. Raises OperatorError or TemporaryError where it cannot be read."""
     topic = feedback_topic(network)
     partitions = require_topics(kafka, network, [topic])[topic].partitions
-    values: list[bytes | None] = []
+    found: list[Any] = []
     for number in range(partitions):
         with reading(kafka, TopicPartition(topic, number), name="mainstem-feedback-pull") as records:
-            values += [record.value for record in records]
-    return standing_of(values, site)
+            found += records
+    return standing_of(found, site)
 
 
-def standing_of(values: Iterable[bytes | None], site: str) -> Returned:
-    """Of the topic's values in their order: a later one of the same replaces an earlier one."""
+def standing_of(records: Iterable[Any], site: str) -> Returned:
+    """Of the topic's records in their order: a later one of the same replaces an earlier one."""
     found: dict[tuple[str, str, str, int], FeedbackEvent] = {}
     unreadable = 0
-    for value in values:
-        try:
-            told = FeedbackEvent.model_validate_json(value or b"")
-        except ValidationError:
+    for record in records:
+        told = read_feedback(record)
+        if told is None:
             unreadable += 1
-            continue
-        if told.site == site:
+        elif told.site == site:
             found[told.measure, told.version, told.period.name, told.rate] = told
     return Returned([found[key] for key in sorted(found)], unreadable)
+
+
+def read_feedback(record: Any) -> FeedbackEvent | None:
+    """A Kafka record of the feedback topic; None where it is no result."""
+    try:
+        envelope = envelope_of(record, "feedback")
+        told = FeedbackEvent.model_validate_json(record.value or b"")
+    except (UnsoundError, ValidationError):
+        return None
+    agree = (record.key, envelope.event) == (told.site.encode(), told.event.value)
+    return told if agree and _can_be(told) else None
+
+
+def _can_be(told: FeedbackEvent) -> bool:
+    """Whether its names are names, its numbers numbers and its times times."""
+    counts = told.populations or {}
+    names = (told.measure, told.version, told.period.name, *counts, *told.completeness)
+    return (
+        all(NAME.fullmatch(name) for name in names)
+        and {*told.completeness.values()} <= {*State}
+        and all(count >= 0 for count in (*counts.values(), told.events or 0, told.days or 0))
+        and isfinite(told.mean or 0)
+        and within_time(told.computed)
+        and told.period.first <= told.period.last
+    )
 
 
 def measure_reports(results: Sequence[FeedbackEvent]) -> Iterator[dict[str, Any]]:
@@ -111,7 +139,8 @@ def _score(told: FeedbackEvent, populations: dict[str, int]) -> dict[str, Any] |
     left = ("denominator-exclusion", "denominator-exception")
     scored = populations.get("denominator", 0) - sum(populations.get(code, 0) for code in left)
     level = declared is not None and declared.kind == "level"
-    return {"value": round(populations["numerator"] / scored, 6)} if scored > 0 and not level else None
+    met = populations.get("numerator")
+    return {"value": round(met / scored, 6)} if scored > 0 and met is not None and not level else None
 
 
 def _checked(report: dict[str, Any]) -> dict[str, Any]:

@@ -106,10 +106,31 @@ def test_csv_and_json_say_the_same(tmp_path: Path) -> None:
     assert (said["height_z"], row["height_z"]) == ("", None)
 
 
+def test_a_file_of_another_country_is_read(tmp_path: Path) -> None:
+    """Semicolons with decimal commas, tabs, a byte order mark, either end of a line; a comma among commas is no number."""
+    (row,) = table(tmp_path, "growth", "sex,age_months,bmi\nM,50.5,22.6\n")
+    for text in ("sex;age_months;bmi\r\nM;50,5;22,6\r\n", "sex\tage_months\tbmi\nM\t50.5\t22.6\n\n"):
+        assert table(tmp_path, "growth", text, "utf-8-sig") == [row]
+    assert (
+        table(tmp_path, "growth", 'sex,age_months,bmi\nM,"50,5",22.6\n')[0]["why_empty"] == "age_months is not a number"
+    )
+    assert table(tmp_path, "growth", "sex;age_months;bmi\nM;1.050,5;22,6\n")[0]["bmi_z"] is None
+
+
+def test_groups_are_read_as_gli_names_them(tmp_path: Path) -> None:
+    """In full and in short, whatever the case and the blanks; what names none of them is asked for."""
+    said = ["ne-asian", "North East Asian", "SE_ASIAN", "south-east asian", "Other/Mixed", "other", "White", "unknown"]
+    rows = table(tmp_path, "gli", GLI + "".join(f"F,30,160,{each},2.9,3.4\n" for each in said))
+    z = [row["fev1_z_gli2012"] for row in rows]
+    assert z[0] == z[1] != z[2] == z[3] != z[4] == z[5]
+    assert z[6:] == [None, None]
+    assert all(row["why_empty"].startswith("gli2012: ethnicity is none of") for row in rows[6:])
+
+
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     """With what is wrong and what is wanted."""
     assert "no column age_months" in str(refused(tmp_path, "growth", b"sex,age,bmi\nM,50,16\n"))
-    assert "no column" in str(refused(tmp_path, "growth", b"sex;age_months;bmi\nM;50;16\n"))
+    assert "no column" in str(refused(tmp_path, "growth", b"sex|age_months|bmi\nM|50|16\n"))
     assert "none of the columns" in str(refused(tmp_path, "growth", b"sex,age_months\nM,50\n"))
     assert "named twice" in str(refused(tmp_path, "growth", b"sex,age_months,bmi,bmi\nM,50,16,16\n"))
     assert "no row" in str(refused(tmp_path, "gli", GLI.encode()))

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from mainstem.consumer.received import LetterReason, read_event, read_load
 from schemas.events import outcome_topic
-from schemas.loads import load_topic
+from schemas.loads import LoadEvent, load_topic
 from schemas.outcomes import RECORD_TYPES
 from services.registry.database import open_registry
 from services.registry.handler import apply, apply_loads
@@ -190,23 +190,74 @@ def letter_facts(letter) -> dict[str, str]:
 
 
 LOAD = {"load": "north/1", "site": "north", "event": "completed", "mode": "full", "started": "2026-03-02T05:00:00Z"}
-LOAD_POISONS = {
-    "bytes": (b"north", b"\xff"),
-    "nothing": (b"north", None),
-    "another site's": (b"west", json.dumps(LOAD).encode()),
-    "without key": (None, json.dumps(LOAD).encode()),
-    "a time before time": (b"north", json.dumps(LOAD | {"started": "0001-01-01T00:00:00+14:00"}).encode()),
-    "a time without zone": (b"north", json.dumps(LOAD | {"ended": "2026-03-02T05:00:00"}).encode()),
-    "figures beyond 64 bits": (b"north", json.dumps(LOAD | {"published": 2**70}).encode()),
+LOAD_HEADERS = HEADERS | {
+    "ce_type": b"lhn.load.completed.v1",
+    "ce_subject": b"north/1",
+    "ce_dataschema": b"/schemas/load.v1.json",
+    "ce_sequence": None,
+}
+
+
+def load_record(changed: dict) -> KafkaRecord:
+    """A load that is sound, but for what is changed: headers by their name, `key`, `value`, fields of the load."""
+    load = LOAD | {name: field for name, field in changed.items() if name in LoadEvent.model_fields}
+    headers = LOAD_HEADERS | {"ce_subject": load["load"].encode()}
+    headers |= {name: text for name, text in changed.items() if name in HEADERS}
+    given = [(name, text) for name, text in headers.items() if text is not None] + changed.get("more", [])
+    return KafkaRecord(changed.get("key", b"north"), changed.get("value", json.dumps(load).encode()), given)
+
+
+LOAD_POISONS: dict[str, tuple[str, dict]] = {
+    "bytes": ("invalid-record", {"value": b"\xff"}),
+    "nothing": ("invalid-record", {"value": None}),
+    "a list": ("invalid-record", {"value": b"[]"}),
+    "deep": ("invalid-record", {"value": b"[" * 100_000}),
+    "a surrogate alone": (
+        "invalid-record",
+        {"value": json.dumps(LOAD).encode().replace(b"north/1", b"north/\\ud800")},
+    ),
+    "another's key": ("contradiction", {"key": b"west"}),
+    "no key": ("contradiction", {"key": None}),
+    "another's source": ("contradiction", {"ce_source": b"/site/west"}),
+    "another event": ("contradiction", {"ce_type": b"lhn.load.failed.v1"}),
+    "another load": ("contradiction", {"ce_subject": b"north/2"}),
+    "no type": ("missing-header", {"ce_type": None}),
+    "no source": ("missing-header", {"ce_source": None}),
+    "no id": ("missing-header", {"ce_id": None}),
+    "no time": ("missing-header", {"ce_time": None}),
+    "no subject": ("missing-header", {"ce_subject": None}),
+    "no schema": ("missing-header", {"ce_dataschema": None}),
+    "no word": ("invalid-header", {"ce_type": b"lhn.load.v1"}),
+    "type of an outcome": ("invalid-header", {"ce_type": b"lhn.outcome.completed.v1"}),
+    "type not UTF-8": ("invalid-header", {"ce_type": b"lhn.load.\xff.v1"}),
+    "time in words": ("invalid-header", {"ce_time": b"today"}),
+    "time without zone": ("invalid-header", {"ce_time": b"2026-03-02T05:00:00"}),
+    "id of another form": ("invalid-header", {"ce_id": b"1"}),
+    "source with a path": ("invalid-header", {"ce_source": b"/site/../north"}),
+    "source of a group": ("invalid-header", {"ce_source": b"/consumer/north"}),
+    "schema of another topic": ("invalid-header", {"ce_dataschema": b"/schemas/subject.v1.json"}),
+    "subject of nothing": ("invalid-header", {"ce_subject": b""}),
+    "a load of a megabyte": ("invalid-header", {"load": "north/" + "1" * 1_000_000}),
+    "sequence in words": ("invalid-header", {"ce_sequence": b"first"}),
+    "two sources": ("invalid-header", {"more": [("ce_source", b"/site/west")]}),
+    "XML": ("invalid-header", {"content-type": b"application/xml"}),
+    "CloudEvents 2": ("unknown-version", {"ce_specversion": b"2.0"}),
+    "type of the next major": ("unknown-version", {"ce_type": b"lhn.load.completed.v2"}),
+    "schema of the next major": ("unknown-version", {"ce_dataschema": b"/schemas/load.v2.json"}),
+    "a time before time": ("invalid-record", {"started": "0001-01-01T00:00:00+14:00"}),
+    "a time without zone": ("invalid-record", {"ended": "2026-03-02T05:00:00"}),
+    "figures beyond 64 bits": ("invalid-record", {"published": 2**70}),
+    "fewer than none": ("invalid-record", {"published": -1}),
+    "a word for a list": ("invalid-record", {"gaps": "none"}),
 }
 
 
 @pytest.mark.parametrize("fault", LOAD_POISONS)
 def test_poisoned_load_is_known_before_any_handler(fault):
     """The same for the sites' loads."""
-    key, content = LOAD_POISONS[fault]
-    assert isinstance(read_load(KafkaRecord(key, content, [])), LetterReason)
-    assert read_load(KafkaRecord(b"north", json.dumps(LOAD).encode(), [])).site == "north"
+    reason, changed = LOAD_POISONS[fault]
+    assert read_load(load_record(changed)) == LetterReason(reason)
+    assert read_load(load_record({})).site == "north"
 
 
 @pytest.mark.slow
@@ -214,7 +265,8 @@ def test_load_that_the_database_refuses_is_put_aside(stream, postgres_url):
     """A NUL in a load's name: a dead letter; the loads around it are in the registry."""
     engine = open_registry(postgres_url)
     loads = [LOAD, LOAD | {"load": "north/\0"}, LOAD | {"load": "north/2"}]
-    stream.send_all([(b"north", json.dumps(load).encode(), []) for load in loads], topic="load.v1")
+    sent = [load_record(load) for load in loads]
+    stream.send_all([(record.key, record.value, record.headers) for record in sent], topic="load.v1")
 
     with stream.consumer(engine, apply, load_handler=apply_loads) as consumer:
         consumer.run_until_caught_up(timeout=60)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from streams import Latest, MemoryOutbox, Stream, name
 
 from mainstem.consumer import LetterReason
-from mainstem.consumer.subjects import read_subject
+from mainstem.consumer.subjects import as_sent, read_report, read_subject
 from mainstem.consumer.testing import Message
 from mainstem.outbox import Told
 from schemas.events import Header
@@ -152,6 +152,23 @@ def message(event: SubjectEvent, **changed: Any) -> Message:
         ({"value": None}, LetterReason.INVALID_RECORD),
         ({"value": b"{"}, LetterReason.INVALID_RECORD),
         ({"value": json.dumps({"event": "exploded"}).encode()}, LetterReason.INVALID_RECORD),
+        ({"ce_id": None}, LetterReason.MISSING_HEADER),
+        ({"ce_id": "1"}, LetterReason.INVALID_HEADER),
+        ({"ce_time": None}, LetterReason.MISSING_HEADER),
+        ({"ce_time": "2026-03-02"}, LetterReason.INVALID_HEADER),
+        ({"ce_subject": None}, LetterReason.MISSING_HEADER),
+        ({"ce_dataschema": None}, LetterReason.MISSING_HEADER),
+        ({"ce_dataschema": "/schemas/subject.v2.json"}, LetterReason.UNKNOWN_VERSION),
+        ({"ce_dataschema": "/schemas/load.v1.json"}, LetterReason.INVALID_HEADER),
+        ({"ce_type": "lhn.outcome.withdrawn.v1"}, LetterReason.INVALID_HEADER),
+        ({"ce_source": "/consumer/north"}, LetterReason.INVALID_HEADER),
+        ({"ce_specversion": "0.3"}, LetterReason.UNKNOWN_VERSION),
+        ({"value": said(3, withdrawn=["research"]).model_dump_json().encode()}, LetterReason.INVALID_RECORD),
+        ({"value": said(3, withdrawn=[]).model_dump_json().encode()}, LetterReason.INVALID_RECORD),
+        ({"value": said(3, superseded_by=CHILD).model_dump_json().encode()}, LetterReason.INVALID_RECORD),
+        ({"value": said(3, at="2026-03-02T05:00:00").model_dump_json().encode()}, LetterReason.INVALID_RECORD),
+        ({"value": said(3, at="0001-01-01T00:00:00+14:00").model_dump_json().encode()}, LetterReason.INVALID_RECORD),
+        ({"value": said(3).model_dump_json().replace("qi", "q\\ud800i").encode()}, LetterReason.INVALID_RECORD),
     ],
     ids=str,
 )
@@ -159,3 +176,34 @@ def test_what_is_no_subject_event_forgets_nobody(changed: dict[str, Any], reason
     """Headers, key and value speak of the same subject, site and change, or it is a dead letter."""
     assert read_subject(message(said(3))).event == said(3)  # type: ignore[union-attr]
     assert read_subject(message(said(3), **changed)) is reason
+
+
+REPORT = ErasureReport(group="test", site="north", subject=CHILD, epoch=1, sequence=3, erased=True, rows=2, at=AT)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"key": b"west"},
+        {"ce_source": b"/consumer/other"},
+        {"ce_source": b"/site/north"},
+        {"ce_subject": f"s-{'0' * 32}".encode()},
+        {"ce_type": b"lhn.erasure.reported.v2"},
+        {"ce_type": b"lhn.erasure.denied.v1"},
+        {"ce_id": None},
+        {"value": None},
+        {"value": b"{"},
+        {"value": REPORT.model_copy(update={"rows": 2**70}).model_dump_json().encode()},
+        {"value": REPORT.model_copy(update={"epoch": 2**40}).model_dump_json().encode()},
+        {"value": REPORT.model_copy(update={"at": datetime(2026, 3, 2)}).model_dump_json().encode()},
+    ],
+    ids=str,
+)
+def test_what_is_no_report_tells_nobody_that_something_was_erased(changed: dict[str, Any]) -> None:
+    """Who asks how far an erasure is goes on, and does not take it for done."""
+    sent = as_sent("lhn", REPORT)
+    headers = [(name, changed.get(name, text)) for name, text in sent["headers"]]
+    given = [(name, text) for name, text in headers if text is not None]
+    assert read_report(Message(sent["key"], sent["value"], sent["headers"])) == REPORT
+    other = Message(changed.get("key", sent["key"]), changed.get("value", sent["value"]), given)
+    assert isinstance(read_report(other), LetterReason)

@@ -2,9 +2,11 @@
 
 import os
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from sqlite3 import connect
 
 import pytest
 from browser import browser, violations
@@ -12,9 +14,12 @@ from fastapi.testclient import TestClient
 from pages_served import serving
 from services_cases import record_id, subject_id
 from services_story import NOW, fibrosis, fill, load_events, person, population, visit
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, insert, select
+from streams import Stream
 from viewers import FORM, gate_for
 
+from mainstem.commands.home import at_the_centre
+from mainstem.config.settings import Settings
 from schemas.outcomes import Condition, DerivedObservation, Goal
 from services.access.database import AccessDatabase
 from services.access.families import form_token
@@ -23,11 +28,13 @@ from services.home.app import COOKIE, TRIES_PER_MINUTE, Home, make_home
 from services.home.telling import Fact, tell
 from services.pages.app import make_app
 from services.people.age_policy import AgePolicy
+from services.people.contests import Reason, raise_contest
 from services.people.families import GOOD_FOR, Who, make_link
+from services.people.issues import follow_issue, merge_issue
 from services.people.voices import forms
 from services.registry.database import reading, writing
 from services.registry.erasure import erase
-from services.registry.tables import family_answer, family_link
+from services.registry.tables import contest, family_answer, family_link, issue_follow, issue_raised
 
 SITE = "west"
 PLANTED = "My name is Quilla Planted, call 555-0123"
@@ -339,14 +346,71 @@ def test_what_the_network_knows_is_told_in_whole_numbers(clinic: Clinic) -> None
 
 
 def test_what_a_family_said_is_forgotten_with_them(clinic: Clinic) -> None:
-    device = clinic.inside("ada")
+    """Answers, issues, ways in, and what clinicians said of their records; of others nothing."""
+    device, other = clinic.inside("ada"), clinic.inside("ben", Who.GUARDIAN)
     device.post("/say/before", data=token(device) | {"overall": "4", "words": PLANTED})
+    device.post("/raise", data=token(device) | {"about": "network", "words": PLANTED})
+    other.post("/raise", data=token(other) | {"about": "network", "words": "Tell us more often"})
     with writing(clinic.registry) as connection:
+        for name in ("cada", "cben"):
+            raise_contest(connection, SITE, ("condition", record_id(name)), Reason.NOT_SO, by="Ruth", at=NOW)
+        hers, ours = (
+            connection.execute(select(issue_raised.c.id).where(issue_raised.c.words == words)).scalar_one()
+            for words in (PLANTED, "Tell us more often")
+        )
+        merge_issue(connection, ours, hers)
+        follow_issue(connection, hers, "somebody of the staff")
         erase(connection, [subject_id("ada")], NOW)
     with reading(clinic.registry) as connection:
-        for table in (family_answer, family_link):
-            assert connection.execute(select(table)).all() == []
+        assert connection.execute(select(family_answer)).all() == []
+        assert {row.subject for row in connection.execute(select(family_link))} == {subject_id("ben")}
+        assert [(row.words, row.merged_into) for row in connection.execute(select(issue_raised))] == [
+            ("Tell us more often", "")
+        ]
+        assert {row.by for row in connection.execute(select(issue_follow))} <= {
+            f"family/{row.id}" for row in connection.execute(select(family_link))
+        }
+        assert {row.record for row in connection.execute(select(contest))} == {record_id("cben")}
     assert device.get("/").headers["location"] == "/enter"
+
+
+def test_the_centre_forgets_whom_the_registry_was_told_to_forget(
+    clinic: Clinic, stream: Stream, tmp_path: Path
+) -> None:
+    """Its records of what a family said are withdrawn and hold nothing; what was not told yet never is; of others nothing goes. Of the
+    subject it says nothing: that is the site's to tell."""
+    settings = Settings(
+        network=stream.network,
+        kafka=stream.bootstrap,
+        database_url=f"sqlite:///{tmp_path}/centre.db",
+        centre_key=f"file:{tmp_path}/key",
+    )
+    (tmp_path / "key").write_bytes(b"k" * 32)
+    (tmp_path / "key").chmod(0o600)
+    ada, ben = clinic.inside("ada"), clinic.inside("ben", Who.GUARDIAN)
+    with at_the_centre(settings) as keep:
+        for device in (ada, ben):
+            device.post("/say/before", data=token(device) | {"overall": "4", "topic": ["food"]})
+        assert tell(clinic.registry, keep, at=NOW) == 4
+        with writing(clinic.registry) as connection:
+            erase(connection, [subject_id("ada")], NOW)
+            answer = {"site": SITE, "subject": subject_id("ada"), "form": "before", "who": "self", "by": "paper"}
+            late = answer | {"id": "late", "item": "overall", "kind": "number", "number": 2, "at": NOW}
+            connection.execute(insert(family_answer).values(late))
+        for _ in range(2):
+            assert tell(clinic.registry, keep, at=NOW) == 0
+
+    last = {record.key.decode(): record.value for record in stream.records()}
+    live = {key.partition("/")[0] for key, value in last.items() if value is not None}
+    assert (len(last), live) == (4, {subject_id("ben")})
+    assert len(stream.records()) == 6
+    assert stream.records("subject.v1") == []
+    with closing(connect(tmp_path / "centre.db")) as state:
+        held = state.execute("select hex(subject), content is null, length(provenance) from record").fetchall()
+    assert {subject: (gone, bool(left)) for subject, gone, left in held} == {
+        subject_id("ada")[2:].upper(): (1, False),
+        subject_id("ben")[2:].upper(): (0, True),
+    }
 
 
 @pytest.mark.slow

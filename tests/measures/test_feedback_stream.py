@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 from kept_results import NOW, PLAN, WHOLE, Network, diabetes, person, reading, visit
+from services_cases import load_record
 from sqlalchemy import select
 from waiting import wait_until
 
@@ -21,7 +22,7 @@ from mainstem.kafka.topics import require_topics
 from mainstem.publisher import Publisher
 from schemas.events import Header, feedback_topic, outcome_topic
 from schemas.feedback import ALL_SITES, FeedbackEvent
-from schemas.loads import LoadEvent, LoadEventType, load_topic
+from schemas.loads import LoadEvent, LoadEventType
 from services.measures.keeping.keeper import Keeper
 from services.measures.keeping.noting import note_events, note_loads
 from services.measures.keeping.running import GROUP as FEEDBACK
@@ -41,7 +42,8 @@ def put(stream: Any, *events: Received) -> None:
     producer = KafkaProducer(bootstrap_servers=stream.bootstrap, acks="all")
     outcomes = outcome_topic(stream.network)
     sent = [producer.send(outcomes, key=e.key, value=e.value, headers=e.source.headers) for e in events]
-    sent.append(producer.send(load_topic(stream.network), key=b"north", value=load.model_dump_json().encode()))
+    told = load_record(load, stream.network)
+    sent.append(producer.send(told.topic, told.value, told.key, told.headers))
     for future in sent:
         future.get(timeout=20)
     producer.close()

@@ -16,13 +16,16 @@ from sqlalchemy import Engine, select
 
 from mainstem.consumer import Received
 from mainstem.consumer.ledger import metadata as ledger
+from mainstem.consumer.subjects import FoundSubject, Subjects, metadata
 from schemas.feedback import ALL_SITES, FeedbackEvent
+from schemas.subjects import SubjectEvent
 from services.measures.evaluate.counts import Counts, evaluate
 from services.measures.evaluate.periods import periods
 from services.measures.keeping.counted import kept_counts
 from services.measures.keeping.keeper import Keeper
 from services.measures.keeping.noting import note, note_person
 from services.measures.keeping.plans import network_plan
+from services.measures.keeping.running import GROUP as FEEDBACK
 from services.measures.keeping.standing import Plan, official
 from services.measures.keeping.tables import due, result
 from services.measures.library import measures
@@ -133,6 +136,39 @@ def test_whoever_changes_what_is_no_event_notes_it(north: Network) -> None:
         note(connection, "subject", [subject_id("nobody")])
     assert north.keeper.work_off() == 3
     assert north.told() == []
+
+
+def test_who_is_to_be_forgotten_stands_nowhere_though_the_registry_holds_them_still(north: Network) -> None:
+    """The feedback service is told first, and again by a word about the person; results are counted without them, and the network's."""
+    people = [north.event(of(name)) for name in ("ada", "bea") for of in (person, visit, diabetes)]
+    north.brings(*people)
+    north.keeper.work_off()
+    north.keeper.sent([each.number for each in north.keeper.waiting(9)])
+    ada, said = subject_id("ada"), {"withdrawn": ["qi", "research"], "erase": True}
+    told = {"event": "withdrawn", "subject": ada, "site": "north", "sequence": 1, "at": NOW} | said
+    group = Subjects(FEEDBACK, north.keeper.erase)
+
+    with north.engine.begin() as connection:
+        metadata.create_all(connection)
+        assert group.take(connection, [FoundSubject(SubjectEvent.model_validate(told), 1, None)]) == 1
+    assert ada not in {row[4] for row in north.standings()}
+    north.keeper.work_off()
+    assert {row[4] for row in north.standings()} == {subject_id("bea")}
+    assert counts(north.told()) == [("north", 2, {"in": 1, "met": 1})]
+    assert [each.populations and each.populations["denominator"] for each in north.told(ALL_SITES)] == [1]
+
+    with north.engine.begin() as connection:
+        note_person(connection, ada)
+    north.brings(north.event(reading("ada", 7)))
+    north.keeper.work_off()
+    assert {row[4] for row in north.standings()} == {subject_id("bea")}
+
+    with north.engine.begin() as connection:
+        given = told | {"event": "given", "sequence": 2, "withdrawn": [], "erase": False}
+        group.take(connection, [FoundSubject(SubjectEvent.model_validate(given), 1, None)])
+    north.brings(north.event(reading("ada", 7.5)))
+    north.keeper.work_off()
+    assert {row[4] for row in north.standings()} == {ada, subject_id("bea")}
 
 
 def test_a_registry_without_kept_results_has_nobody_to_note(small_registry: Engine) -> None:

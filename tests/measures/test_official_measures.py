@@ -443,6 +443,16 @@ def test_depression_remission(records: list[Any], outcome: str) -> None:
     assert _outcome("CMS159", 2026, *records) == outcome
 
 
+def test_until_2025_palliative_care_is_compared_to_the_instant() -> None:
+    """The last day of the second assessment is over as it begins; from 2026 on it counts as a whole."""
+    for year, within in ((2025, IN), (2026, EXCLUDED)):
+        first = [visit(cms159.CONTACT, f"{year - 1}-02-10"), result(cms159.PHQ9, f"{year - 1}-02-10", 15)]
+        last_day = visit(c.PALLIATIVE_VISIT, f"{year}-04-11T10:00:00Z", f"{year}-04-11T11:00:00Z")
+        day_before = visit(c.PALLIATIVE_VISIT, f"{year}-04-10T10:00:00Z", f"{year}-04-10T11:00:00Z")
+        assert _outcome("CMS159", year, ADULT, DEPRESSED, first, last_day) == within
+        assert _outcome("CMS159", year, ADULT, DEPRESSED, first, day_before) == EXCLUDED
+
+
 def test_until_2025_a_reading_counts_at_a_visit_alone() -> None:
     """The published logic of 2025 asks for the visit's class; that of 2026 takes a reading that names no visit too."""
     for year, alone in ((2025, IN), (2026, MET)):

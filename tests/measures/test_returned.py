@@ -5,7 +5,9 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import pytest
 from kafka import KafkaProducer
+from services_cases import KafkaRecord
 from typer.testing import CliRunner
 
 from mainstem.commands import app
@@ -38,8 +40,27 @@ def told(site: str = "north", **other: Any) -> bytes:
     return json.dumps(content | other).encode()
 
 
+def sent(value: bytes, **changed: Any) -> KafkaRecord:
+    """As the centre's publisher sends it, but for what is changed: `key`, or a header by its name."""
+    site = json.loads(value)["site"] if value.startswith(b'{"') else "north"
+    headers = {
+        "ce_specversion": b"1.0",
+        "ce_id": b"3b958ce3-ad02-5106-b70b-b15bd9e8ef6e",
+        "ce_source": b"/site/centre",
+        "ce_type": b"lhn.feedback.measured.v1",
+        "ce_time": b"2026-11-02T05:00:00Z",
+        "ce_subject": b"IBD-1/1/2026-10/1/north/1",
+        "ce_dataschema": b"/schemas/feedback.v1.json",
+        "content-type": b"application/json",
+    }
+    given = headers | {name: text for name, text in changed.items() if name in headers}
+    return KafkaRecord(
+        changed.get("key", site.encode()), value, [each for each in given.items() if each[1] is not None]
+    )
+
+
 def report_of(*values: bytes) -> dict[str, Any]:
-    (report,) = measure_reports(standing_of(values, "north").results)
+    (report,) = measure_reports(standing_of(map(sent, values), "north").results)
     return report
 
 
@@ -102,17 +123,58 @@ def test_rates_of_a_published_measure_are_groups_of_one_report() -> None:
 
 def test_the_last_one_told_stands_and_what_cannot_be_read_is_counted() -> None:
     """In the order of the topic, whatever the numbers say: a registry that was made anew counts from one again."""
-    found = standing_of([told(sequence=9), told("west"), b"{", None, told(sequence=1, populations=None)], "north")
+    values = (told(sequence=9), told("west"), b"{", b"", told(sequence=1, populations=None))
+    found = standing_of(map(sent, values), "north")
 
     assert [(each.sequence, each.populations) for each in found.results] == [(1, None)]
     assert found.unreadable == 2
 
 
+HOSTILE: dict[str, KafkaRecord] = {
+    "nothing": KafkaRecord(b"north", None, []),
+    "no headers": KafkaRecord(b"north", told(), []),
+    "of the next major": sent(told(), ce_type=b"lhn.feedback.measured.v2"),
+    "another kind": sent(told(), ce_type=b"lhn.load.measured.v1"),
+    "another event": sent(told(), ce_type=b"lhn.feedback.signalled.v1"),
+    "no time": sent(told(), ce_time=None),
+    "under another's key": sent(told(), key=b"west"),
+    "computed without a zone": sent(told(computed="2026-11-02T05:00:00")),
+    "computed beyond time": sent(told(computed="9999-12-31T23:59:59-14:00")),
+    "a period that ends before it begins": sent(
+        told(period={"name": "2026-10", "first": "2026-10-31", "last": "2026-10-01"})
+    ),
+    "fewer than nobody": sent(told(populations=SEEN | {"denominator": -3})),
+    "no number": sent(told(measure="CF-1").replace(b'"completeness"', b'"mean": NaN, "completeness"')),
+    "a mean without end": sent(told(measure="CF-1").replace(b'"completeness"', b'"mean": Infinity, "completeness"')),
+    "a name with line breaks": sent(told(measure="IBD-1\n\x1b[2J")),
+    "a code with blanks": sent(told(populations={" \t": 1})),
+    "a state of words": sent(told(completeness={"encounter": "loaded\nall of it"})),
+    "a rate of words": sent(told(rate="one")),
+    "another site's words": sent(told(site="north/../west"), key=b"north"),
+}
+"""What may stand in the topic without being a result."""
+
+
+@pytest.mark.parametrize("fault", HOSTILE)
+def test_what_is_no_result_is_counted_and_replaces_none(fault: str) -> None:
+    """Whoever fetches goes on, and has what was told before."""
+    found = standing_of([sent(told()), HOSTILE[fault]], "north")
+
+    assert [each.populations for each in found.results] == [SEEN]
+    assert found.unreadable == 1
+    assert len(list(measure_reports(found.results))) == 1
+
+
+def test_a_result_without_a_numerator_has_no_score() -> None:
+    (group,) = report_of(told(populations={"denominator": 5}))["group"]
+    assert "measureScore" not in group
+
+
 def test_a_site_pulls_its_results_from_the_stream(stream: Any, tmp_path: Path) -> None:
     """Into a file of its owner alone; as events on standard output; a site of which nothing was told is told so."""
     producer = KafkaProducer(bootstrap_servers=stream.bootstrap, acks="all")
-    for value in (told(), told("west"), told(sequence=2, populations=SEEN | {"numerator": 7})):
-        producer.send(feedback_topic(stream.network), key=b"any", value=value).get(timeout=20)
+    for record in map(sent, (told(), told("west"), told(sequence=2, populations=SEEN | {"numerator": 7}))):
+        producer.send(feedback_topic(stream.network), record.value, record.key, record.headers).get(timeout=20)
     producer.close()
     to = tmp_path / "results.ndjson"
 

@@ -103,6 +103,13 @@ def test_an_active_diagnosis_goes_on_and_another_without_an_end_is_unknown() -> 
         assert no_later(day, ends.end, exactly=False) is answer
 
 
+def test_a_diagnosis_overlaps_the_day_it_began_on_whenever_it_ended() -> None:
+    """Nobody knows when it was over: not before it began."""
+    during = diagnoses(OFFICE).where(THIS.prevalence.overlaps(PERIOD)).exist()
+    for onset, answer in (("2026-03-01", True), ("2026-12-31", True), ("2025-12-31", False), ("2027-01-01", False)):
+        assert _answer(during, diagnosis(OFFICE, onset, clinical_status="resolved")) is answer
+
+
 def test_an_age_at_onset_is_the_birthday_and_one_at_abatement_lasts_its_year() -> None:
     person = Person([born("2000-06-15")])
     told = diagnosis(OFFICE, onset_age=10, onset_age_unit="a", abatement_age=12, abatement_age_unit="a")
@@ -117,6 +124,12 @@ def test_an_age_at_onset_is_the_birthday_and_one_at_abatement_lasts_its_year() -
         ({"days_supply": 30, "refills": 2}, "2026-05-29"),
         ({"quantity": 60, "steps": [{"dose": 1, "frequency": 2, "period": 1, "period_unit": "d"}]}, "2026-03-30"),
         ({"quantity": 4, "steps": [{"dose": 1, "frequency": 1, "period": 1, "period_unit": "wk"}]}, "2026-03-28"),
+        ({"days_supply": "30.5"}, "2026-03-30"),
+        ({"days_supply": "0.5"}, "2026-03-01"),
+        ({"quantity": 10, "steps": [{"dose": 1, "frequency": 3, "period": 1, "period_unit": "d"}]}, "2026-03-03"),
+        ({"quantity": 90, "steps": [{"dose": 1, "frequency": 1, "period": 8, "period_unit": "h"}]}, "2026-03-30"),
+        ({"quantity": 2, "steps": [{"dose": 1, "frequency": 1, "period": 1, "period_unit": "mo"}]}, "2026-04-29"),
+        ({"quantity": 1, "steps": [{"dose": 1, "frequency": 1, "period": 1, "period_unit": "a"}]}, "2027-02-28"),
         ({"steps": [{"start_date": "2026-04-01", "end_date": "2026-04-10"}]}, "2026-04-10"),
     ],
 )

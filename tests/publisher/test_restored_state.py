@@ -1,5 +1,6 @@
 """A state that came back from a backup knows of less than the network was told: it sends nothing until somebody says that it goes on."""
 
+import json
 import shutil
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -7,23 +8,31 @@ from hashlib import blake2b
 from pathlib import Path
 
 import pytest
+from services_cases import KafkaRecord
+from sqlalchemy import create_engine, make_url
 from states import save
 from typer.testing import CliRunner
 
 from mainstem.commands import app
 from mainstem.kafka import topics
 from mainstem.publisher import Publisher
+from mainstem.publisher.marking import as_sent, read_mark
 from mainstem.state import Decision, State
 from schemas.errors import OperatorError
-from schemas.published import site_topic
+from schemas.published import Mark, site_topic
 from transforms.mapped import Mapped
 
 AT = datetime(2026, 3, 2, 5, tzinfo=UTC)
 
 
+def url_of(place: Path | str) -> str:
+    """Of a SQLite file; a URL is one."""
+    return place if isinstance(place, str) else f"sqlite:///{place}"
+
+
 @contextmanager
-def opened(path: Path):
-    state = State.open(f"sqlite:///{path}")
+def opened(place: Path | str):
+    state = State.open(url_of(place))
     state.migrate()
     yield state
     state.close()
@@ -37,9 +46,9 @@ def weight(number: int, value: str) -> Mapped:
     return Mapped(record, "observation", subject, content, b'"source":[],"mapping":"observation@1"', None)
 
 
-def night(stream, path: Path, *changes: Mapped) -> int:
+def night(stream, place: Path | str, *changes: Mapped) -> int:
     """Stores what came and publishes it."""
-    with opened(path) as state:
+    with opened(place) as state:
         save(state, "north", list(changes), [], AT)
         return stream.publish(state.outbox).events
 
@@ -92,31 +101,117 @@ def restoring(stream, restored, tmp_path, monkeypatch) -> list[str]:
     for name, value in {
         "MAINSTEM_KAFKA": stream.bootstrap,
         "MAINSTEM_NETWORK": stream.network,
-        "MAINSTEM_DATABASE_URL": f"sqlite:///{restored}",
+        "MAINSTEM_DATABASE_URL": url_of(restored),
         "KEY": "k" * 64,
     }.items():
         monkeypatch.setenv(name, value)
     return ["restore", str(tmp_path / "north.toml")]
 
 
-def test_restore_forgets_again_whom_the_network_was_told_to_forget(stream, tmp_path, monkeypatch):
-    """The backup holds the records; after the restore the state does not, and whatever comes of the child is not taken."""
-    path, backup, child = tmp_path / "mainstem.db", tmp_path / "backup.db", weight(1, "0").subject
-    night(stream, path, weight(1, "20.1"), weight(2, "31.5"))
-    shutil.copy(path, backup)
-    with opened(path) as state:
+class SqliteState:
+    """A state in a file, and its backup."""
+
+    def __init__(self, folder: Path) -> None:
+        self.place, self._backup = folder / "mainstem.db", folder / "backup.db"
+
+    def back_up(self) -> None:
+        shutil.copy(self.place, self._backup)
+
+    def restore(self) -> None:
+        shutil.copy(self._backup, self.place)
+
+
+class PostgresState:
+    """A state in PostgreSQL, and its backup: a database made from it as a template."""
+
+    def __init__(self, server, name: str) -> None:
+        self._server, self._names = server, (name, f"{name}_backup")
+        self.place = server.create_database(name)
+
+    def back_up(self) -> None:
+        self._copy(*self._names)
+
+    def restore(self) -> None:
+        self._copy(*reversed(self._names))
+
+    def _copy(self, source: str, target: str) -> None:
+        other = make_url(self._server.create_database("elsewhere")).set(drivername="postgresql+psycopg")
+        engine = create_engine(other, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f'drop database if exists "{target}" with (force)')
+            connection.exec_driver_sql(f'create database "{target}" template "{source}"')
+        engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backed_up(request, tmp_path, network) -> SqliteState | PostgresState:
+    if request.param == "sqlite":
+        return SqliteState(tmp_path)
+    return PostgresState(request.getfixturevalue("postgres_server"), f"state_{network.replace('-', '_')}")
+
+
+RUBBISH = [
+    (b"north", b"{", []),
+    (b"north", None, []),
+    (b"north", b'{"site":"north","epoch":99,"number":99}', [("ce_source", b"/site/west")]),
+    (f"s-{weight(2, '0').subject.hex()}".encode(), b'{"event":"withdrawn","erase":true}', []),
+    (None, b"\xff", [("ce_type", b"\xff")]),
+]
+"""What a stranger, a mistake or a later version may leave in the topics of sites, subjects and erasures."""
+
+
+def test_restore_forgets_again_whom_the_network_was_told_to_forget(stream, backed_up, tmp_path, monkeypatch):
+    """The backup holds the records; after the restore the state does not, and whatever comes of the child is not taken. Nothing that is no
+    word of this site stops it."""
+    place, child = backed_up.place, weight(1, "0").subject
+    night(stream, place, weight(1, "20.1"), weight(2, "31.5"))
+    backed_up.back_up()
+    with opened(place) as state:
         state.consents.decide("north", [Decision(child, "qi", False, AT, True)], AT)
         stream.publish(state.outbox)
-    shutil.copy(backup, path)
+    backed_up.restore()
+    for topic in ("site.v1", "subject.v1", "erasure.v1"):
+        stream.send_all(RUBBISH, topic=topic)
 
-    done = CliRunner().invoke(app, [*restoring(stream, path, tmp_path, monkeypatch), "--yes"])
-    assert "1 subjects taken over, 1 records forgotten" in done.output
-    night(stream, path, weight(1, "20.9"), weight(2, "31.7"))
+    command = restoring(stream, place, tmp_path, monkeypatch)
+    with pytest.raises(OperatorError, match="restored from a backup"):
+        night(stream, place, weight(1, "20.9"))
+    done = CliRunner().invoke(app, [*command, "--yes"])
+    assert "1 subjects taken over, 1 records forgotten" in done.output, done.exception
+    night(stream, place, weight(1, "20.9"), weight(2, "31.7"))
     last = {record.key: record.value for record in stream.records()}
     assert [key.startswith(f"s-{child.hex()}".encode()) for key, value in last.items() if value] == [False]
-    with opened(path) as state:
+    with opened(place) as state:
         (standing,) = state.consents.of("north")
         assert (standing.erase, standing.sequence) == (True, 2)
+    status = CliRunner().invoke(app, ["consent", "status", "--site", command[1], "--json"])
+    (row,) = json.loads(status.stdout)
+    assert (row["subject"], row["mode"], row["told"]) == (f"s-{child.hex()}", "erase", True), status.exception
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "changed"),
+    [
+        (b"north", {"site": "west"}, {}),
+        (b"north", {}, {"ce_source": b"/site/west"}),
+        (b"north", {}, {"ce_subject": b"west"}),
+        (b"north", {}, {"ce_type": b"lhn.site.published.v2"}),
+        (b"north", {}, {"ce_type": b"lhn.site.guessed.v1"}),
+        (b"north", {}, {"ce_dataschema": b"/schemas/load.v1.json"}),
+        (b"north", {}, {"ce_id": None}),
+        (b"north", {"epoch": 0}, {}),
+        (b"north", {"epoch": 2**40}, {}),
+        (b"north", {"number": 2**70}, {}),
+        (b"north", {"number": -1}, {}),
+    ],
+)
+def test_what_is_no_mark_of_this_site_says_nothing_of_it(key, value, changed):
+    """Its publisher goes on by the marks that are."""
+    sound = as_sent("lhn", "north", Mark(3, 17))
+    headers = [(name, changed.get(name, text)) for name, text in sound["headers"]]
+    other = json.dumps(json.loads(sound["value"]) | value).encode()
+    assert read_mark(KafkaRecord(key, sound["value"], sound["headers"]), "north") == Mark(3, 17)
+    assert read_mark(KafkaRecord(key, other, [each for each in headers if each[1] is not None]), "north") is None
 
 
 @pytest.mark.slow

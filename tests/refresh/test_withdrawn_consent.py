@@ -189,4 +189,41 @@ def test_who_is_merged_into_somebody_after_withdrawing_does_not_come_back_as_the
     assert by == {"ann": ["withdrawn", "superseded", "separated"], "bob": ["withdrawn", "given"]}
 
 
+def test_what_was_never_a_record_is_forgotten_too(lhn: Network, tmp_path: Path) -> None:
+    """Lines in quarantine and the notes of them, half a line, a Group's members, who else takes part: of the one alone."""
+    folder = tmp_path / "delivery"
+    folder.mkdir()
+    taking = [{"actor": {"reference": f"Patient/{who}"}, "status": "accepted"} for who in ("bob", "ann")]
+    together = {"resourceType": "Appointment", "id": "both", "status": "booked", "start": "2026-04-01T10:00:00Z"}
+    group = {"resourceType": "Group", "id": "cf", "type": "person", "actual": True}
+    members = [{"entity": {"reference": f"Patient/{who}"}} for who in ("ann", "bob")]
+    unusable = [{**condition(who), "id": f"odd-{who}", "code": {}} for who in ("ann", "bob")]
+    half = [json.dumps(condition(who)).replace("}}", "}", 1)[:-3] for who in ("ann", "bob")]
+    for name, lines in {
+        "Patient": [json.dumps(patient(who)) for who in ("ann", "bob")],
+        "Condition": [*map(json.dumps, [condition("ann"), condition("bob"), *unusable]), *half],
+        "Group": [json.dumps({**group, "member": members})],
+        "Appointment": [json.dumps({**together, "participant": taking})],
+    }.items():
+        (folder / f"{name}.ndjson").write_text("".join(f"{line}\n" for line in lines))
+    site = lhn.files_site("west", folder, types=["Patient", "Condition", "Group", "Appointment"])
+    place = Place.__new__(Place)
+    place.lhn, place.site = lhn, site
+    lhn.refresh(site)
+
+    def noted() -> list[bytes]:
+        with open_refresh(site, lhn.settings) as refresh:
+            return sorted(each.ref for each in refresh.store.quarantine.of("west"))
+
+    refs = Pseudonyms(SUBJECT_KEY.encode()).ref
+    assert {refs("Condition", "odd-ann"), refs("Condition", "odd-bob")} <= set(noted())
+    assert place.landed().count("ann") > 6
+    before = place.landed().count("Patient/bob")
+    assert place.decide(ANN, erase=True).purged
+    assert "ann" not in place.landed()
+    assert place.landed().count("Patient/bob") == before
+    assert refs("Condition", "odd-ann") not in noted()
+    assert refs("Condition", "odd-bob") in noted()
+
+
 NAMES = (("ann", ANN), ("bob", BOB))

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from kafka import KafkaProducer
-from services_cases import event_of, record_id, subject_id
+from services_cases import event_of, load_record, record_id, subject_id
 from services_story import load_events
 from sqlalchemy import Engine, select
 from waiting import wait_until
@@ -13,7 +13,7 @@ from mainstem.consumer import Received
 from mainstem.kafka import topics
 from mainstem.kafka.settings import KafkaSettings, as_settings
 from schemas.events import outcome_topic
-from schemas.loads import LoadEvent, load_topic
+from schemas.loads import LoadEvent
 from schemas.outcomes import Observation
 from services.registry.completeness import completeness
 from services.registry.database import connect, open_registry
@@ -32,10 +32,8 @@ def send(broker: str, network: str, events: list[Received], loads: list[LoadEven
     """Puts events on the network's topics, as they are."""
     producer = KafkaProducer(bootstrap_servers=broker, acks="all")
     sent = [producer.send(outcome_topic(network), key=e.key, value=e.value, headers=e.source.headers) for e in events]
-    sent += [
-        producer.send(load_topic(network), key=load.site.encode(), value=load.model_dump_json().encode())
-        for load in loads
-    ]
+    told = [load_record(load, network) for load in loads]
+    sent += [producer.send(each.topic, each.value, each.key, each.headers) for each in told]
     for future in sent:
         future.get(timeout=20)
     producer.close()

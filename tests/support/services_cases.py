@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from mainstem.consumer import Received
 from schemas.events import Header, Operation, data_schema, outcome_type, source_of
+from schemas.loads import LoadEvent, load_topic, load_type
 
 
 class KafkaRecord(NamedTuple):
@@ -37,6 +38,20 @@ def received(
     }
     encoded = [(str(name), text.encode()) for name, text in headers.items()]
     return Received(KafkaRecord(f"{subject}/{record}".encode(), value, encoded))
+
+
+def load_record(event: LoadEvent, network: str = "test") -> KafkaRecord:
+    """A load's event as its site's publisher sends it."""
+    headers = {
+        Header.ID: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{event.load}/{event.event}")),
+        Header.TYPE: load_type(network, event.event),
+        Header.SUBJECT: event.load,
+        Header.SOURCE: source_of(event.site),
+        Header.DATA_SCHEMA: data_schema("load"),
+        Header.TIME: "2026-11-02T06:00:00Z",
+    }
+    encoded = [(str(name), text.encode()) for name, text in headers.items()]
+    return KafkaRecord(event.site.encode(), event.model_dump_json().encode(), encoded, topic=load_topic(network))
 
 
 def record_id(name: str) -> str:

@@ -1,8 +1,9 @@
 """Numbers of a code that jump from one month on: another unit, another assay, another field."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import floor, log2
+from typing import NamedTuple
 
 from transforms.quality import NOTHING, About, Check, Found, Line
 from transforms.quality.facts import Person
@@ -47,18 +48,46 @@ class _Switches:
     def lines(self, profile: Profile) -> Iterator[Line]:
         """By code: months from which on the middle half of the numbers lies wholly apart from that before."""
         for (code, unit), months in sorted(self._counted.items()):
-            looked = 0
-            jumps: list[tuple[int, float]] = []
-            for month in sorted(months)[1:]:
-                before, after = _around(months, month)
-                if min(before.total(), after.total()) < _LEAST:
-                    continue
-                looked += 1
-                ratio = _ratio(before, after)
-                if ratio is not None and (not jumps or month - jumps[-1][0] > _WINDOW):
-                    jumps.append((month, ratio))
+            splits = [_Split(month, *_around(months, month)) for month in sorted(months)[1:]]
+            enough = [each for each in splits if min(each.before.total(), each.after.total()) >= _LEAST]
+            jumps = list(_jumps(enough))
             said = "; ".join(f"from {named(month)} × {ratio:.2g}{_factor(ratio)}" for month, ratio in jumps)
-            yield Line(f"{code} {unit}".strip(), looked, len(jumps), said=said)
+            yield Line(f"{code} {unit}".strip(), len(enough), len(jumps), said=said)
+
+
+class _Split(NamedTuple):
+    """The numbers before a month, and from it on."""
+
+    month: int
+    before: Classes
+    after: Classes
+
+    @property
+    def astray(self) -> int:
+        """How many lie nearer to the others' median: fewest where it is the month of the change."""
+        (_, old, _), (_, new, _) = _quartiles(self.before), _quartiles(self.after)
+        middle, up = (old + new) / 2, new > old
+        before = (count for each, count in self.before.items() if (each > middle) == up)
+        return sum(before) + sum(count for each, count in self.after.items() if (each < middle) == up)
+
+
+def _jumps(splits: Iterable[_Split]) -> Iterator[tuple[int, float]]:
+    """The month and ratio of each change: of splits near one another that tell of the same, the cleanest."""
+    near: list[tuple[_Split, float]] = []
+    for split in splits:
+        if (ratio := _ratio(split.before, split.after)) is None:
+            continue
+        if near and (split.month - near[0][0].month > _WINDOW or (ratio > 1) != (near[0][1] > 1)):
+            yield _cleanest(near)
+            near = []
+        near.append((split, ratio))
+    if near:
+        yield _cleanest(near)
+
+
+def _cleanest(near: Iterable[tuple[_Split, float]]) -> tuple[int, float]:
+    split, ratio = min(near, key=lambda each: each[0].astray)
+    return split.month, ratio
 
 
 def _around(months: dict[int, Classes], month: int) -> tuple[Classes, Classes]:

@@ -28,7 +28,7 @@ def answers(reference: Reference, path: Path, tell: Callable[[str], None]) -> It
 
 
 def _check(reference: Reference, path: Path, header: list[str]) -> None:
-    fix = f"The first line names the columns, separated by commas: {', '.join(reference.reads)}."
+    fix = f"The first line names the columns, parted by commas, semicolons or tabs: {', '.join(reference.reads)}."
     if missing := [name for name in reference.must if name not in header]:
         raise OperatorError(f"{path}: no column {', '.join(missing)}", fix)
     if not set(header) & set(reference.measured):
@@ -49,9 +49,14 @@ def _rows(path: Path) -> Iterator[list[str]]:
 
 
 def _parsed(file: IO[str], path: Path) -> Iterator[list[str]]:
-    reader = csv.reader(file, strict=True)
+    """Separated by what separates the names of the columns; where that is a semicolon, a comma is the decimal point."""
+    first = file.readline()
+    separator = max(",;\t", key=first.count)
+    reader = csv.reader(chain([first], file), delimiter=separator, strict=True)
     try:
-        yield from (cells for cells in reader if cells)
+        for cells in reader:
+            if cells:
+                yield [cell.replace(",", ".") for cell in cells] if separator == ";" else cells
     except csv.Error as exc:
         raise OperatorError(f"{path}, line {reader.line_num}: not CSV", "Correct its quotes.") from exc
 

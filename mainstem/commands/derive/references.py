@@ -1,5 +1,6 @@
 """The references that can be tried on a file: what each reads, what it gives, how it is computed."""
 
+import re
 from abc import ABC, abstractmethod
 from typing import ClassVar, get_args
 
@@ -64,7 +65,8 @@ class Growth(Reference):
         "Below 24 months WHO 2006 (stature is length; weeks to the twelfth and months, L, M, S linear in age between them; "
         "weight and BMI beyond 3 SD in steps of the outermost SD, as WHO computes them).",
         "From 24 to 240 months CDC 2000 by LMS, L, M, S linear in age between the published rows; head to 36 months.",
-        "BMI at and above CDC's P95: 90 + 10·Φ((BMI − P95)/σ), σ by sex and age in years (CDC 2022); z from it.",
+        "BMI at and above CDC's P95: 90 + 10·Φ((BMI − P95)/σ), σ by sex and age in years (CDC 2022); z from it, 8.21 at most, "
+        "as CDC's programs tell it.",
         "BMI from height and weight where its cell is empty; head_cm may be left out, and with it what is told of it.",
     )
     sources = (
@@ -160,7 +162,7 @@ class Lungs(Reference):
         years, height = cells.number("age_years", 0, 130), cells.number("height_cm", 20, 280)
         if years is None or height is None:
             return
-        group = cells.text("ethnicity").lower().replace("_", "-").replace(" ", "-")
+        group = _group(cells.text("ethnicity"))
         values = {"fev1": cells.number("fev1_l", 0.01, 20), "fvc": cells.number("fvc_l", 0.01, 20)}
         values["fev1fvc"] = _ratio(cells, values["fev1"], values["fvc"])
         for measure in get_args(gli.Lungs):
@@ -168,6 +170,19 @@ class Lungs(Reference):
             _expect(row, methods, cells, measure, "gli2012", by_group, values[measure])
             by_all = gli.gli_2022(measure, sex, years, height)
             _expect(row, methods, cells, measure, "gli2022", by_all, values[measure])
+
+
+def _group(text: str) -> str:
+    """As the column calls it, or as GLI does."""
+    said = re.sub(r"[\s_/-]+", "-", text.lower())
+    return _CALLED.get(said, said)
+
+
+_CALLED = {
+    **dict.fromkeys(("north-east-asian", "northeast-asian"), "ne-asian"),
+    **dict.fromkeys(("south-east-asian", "southeast-asian"), "se-asian"),
+    **dict.fromkeys(("other-mixed", "mixed"), "other"),
+}
 
 
 def _ratio(cells: Cells, fev1: float | None, fvc: float | None) -> float | None:

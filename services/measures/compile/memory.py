@@ -1,6 +1,7 @@
 """A declaration as a function of one person's records, in memory: yes, no or unknown (`None`)."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import singledispatchmethod
@@ -8,7 +9,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from services.measures.compile.people import Person, Record
-from services.measures.compile.relations import RELATIONS, all_of, any_of, compared, negated
+from services.measures.compile.relations import RELATIONS, all_of, compared, negated
 from services.measures.compile.spans import Ends, ends_of
 from services.measures.compile.times import FOREVER, full_years, no_later, on, shifted
 from services.measures.compile.times import Known as When
@@ -44,6 +45,7 @@ from services.measures.language.moments import (
     SpanOf,
     WithinDays,
 )
+from services.measures.language.nodes import Alike, Periodic
 from services.measures.language.truths import AllOf, AnyOf, Named, Not, Surely, Truth
 from services.measures.language.vocabulary import AgeAt, Died, PersonIs
 from services.measures.valuesets import NONE, ValueSets
@@ -86,9 +88,15 @@ class Period(NamedTuple):
 class InMemory:
     """Compiles declarations for one measurement period and the value sets given."""
 
-    def __init__(self, period: Period, valuesets: ValueSets = NONE) -> None:
+    def __init__(self, period: Period, valuesets: ValueSets = NONE, steady: "InMemory | None" = None) -> None:
+        """`steady`: of another period, with the same value sets; what no period changes is found by it once for both."""
         self._bounds = {"start": on(period.first), "end": on(period.last), "known": on(period.known)}
         self._valuesets = valuesets
+        self._steady = steady or self
+        self._alike: Alike = Alike() if steady is None else steady._alike
+        self._periodic: Periodic = Periodic() if steady is None else steady._periodic
+        self._compiled: dict[int, Events] = {}
+        self._named: dict[int, Answer] = {}
 
     def of_person(self, truth: Truth) -> Callable[[Person], bool | None]:
         """The function of a person that a declaration is. Raises `OperatorError` where a value set is missing."""
@@ -101,8 +109,15 @@ class InMemory:
         return lambda person, event: answer(Scope(person, event))
 
     def events(self, series: Series | Pick) -> Events:
-        """The function from a person to a series' events."""
-        return self._pick(series) if isinstance(series, Pick) else self._series(series)
+        """The function from a person to a series' events; one for all series that are alike."""
+        one = self._alike(series)
+        if self._steady is not self and not self._periodic(one):
+            return self._steady.events(one)
+        known = self._compiled.get(id(one))
+        if known is None:
+            known = self._pick(one) if isinstance(one, Pick) else self._series(one)
+            self._compiled[id(one)] = known
+        return known
 
     def number(self, field: Field) -> Callable[[Person], Decimal | None]:
         """The function from a person to a number."""
@@ -126,19 +141,28 @@ class InMemory:
         return days
 
     def _series(self, series: Series) -> Events:
-        such = self._truth(series.such)
-        record, key = series.record, object()
+        """What the period changes is asked of those alone for which the rest holds."""
+        steady, changing = self._split(series)
+        among = self.events(steady) if steady is not None else _all_of(series.record)
+        such, key = self._truth(changing), object()
 
         def events(person: Person) -> Sequence[Record]:
             if key not in person.found:
-                person.found[key] = [each for each in person.of[record] if such(Scope(person, each))]
+                person.found[key] = [each for each in among(person) if such(Scope(person, each))]
             found: Sequence[Record] = person.found[key]
             return found
 
         return events
 
+    def _split(self, series: Series) -> tuple[Series | None, Truth]:
+        of = series.such.of if isinstance(series.such, AllOf) else (series.such,)
+        steady = tuple(each for each in of if not self._periodic(each))
+        if not steady or len(steady) == len(of):
+            return None, series.such
+        return replace(series, such=AllOf(steady)), AllOf(tuple(each for each in of if self._periodic(each)))
+
     def _pick(self, pick: Pick) -> Events:
-        events, key = self._series(pick.series), object()
+        events, key = self.events(pick.series), object()
         order = self._order(pick.by)
         chosen = min if pick.which == "first" else max
 
@@ -163,7 +187,7 @@ class InMemory:
             return lambda scope: scope.this
         if row.which == "other":
             return lambda scope: scope.other
-        picked = self._pick(row.which)
+        picked = self.events(row.which)
         return lambda scope: next(iter(picked(scope.person)), None)
 
     # Times
@@ -219,7 +243,16 @@ class InMemory:
     @_span.register
     def _(self, span: SpanOf) -> Times:
         row, name = self._row(span.row), span.name
-        return lambda scope: ends_of(scope.person, row(scope), name)
+
+        def ends(scope: Scope) -> Ends:
+            record = row(scope)
+            key, found = (id(record), name), scope.person.found
+            if key not in found:
+                found[key] = ends_of(scope.person, record, name)
+            known: Ends = found[key]
+            return known
+
+        return ends
 
     # Truths
 
@@ -229,13 +262,11 @@ class InMemory:
 
     @_truth.register
     def _(self, truth: AllOf) -> Answer:
-        answers = [self._truth(each) for each in truth.of]
-        return lambda scope: all_of(answer(scope) for answer in answers)
+        return _all([self._truth(each) for each in truth.of])
 
     @_truth.register
     def _(self, truth: AnyOf) -> Answer:
-        answers = [self._truth(each) for each in truth.of]
-        return lambda scope: any_of(answer(scope) for answer in answers)
+        return _any([self._truth(each) for each in truth.of])
 
     @_truth.register
     def _(self, truth: Not) -> Answer:
@@ -249,7 +280,14 @@ class InMemory:
 
     @_truth.register
     def _(self, truth: Named) -> Answer:
-        return self._truth(truth.of)
+        """Asked of the same events again and again: answered once."""
+        one = self._alike(truth)
+        if self._steady is not self and not self._periodic(one):
+            return self._steady._truth(one)
+        known = self._named.get(id(one))
+        if known is None:
+            known = self._named[id(one)] = _once(self._truth(one.of))
+        return known
 
     @_truth.register
     def _(self, truth: Lies) -> Answer:
@@ -409,6 +447,54 @@ class InMemory:
             return Decimal(str(record[name])), record.get("comparator"), record.get("unit")
 
         return number
+
+
+def _all(answers: Sequence[Answer]) -> Answer:
+    """As `all_of`, asking no further than need be; written out, since most of the time goes here."""
+
+    def answer(scope: Scope) -> bool | None:
+        unknown = False
+        for each in answers:
+            found = each(scope)
+            if found is False:
+                return False
+            unknown = unknown or found is None
+        return None if unknown else True
+
+    return answer
+
+
+def _any(answers: Sequence[Answer]) -> Answer:
+    """As `any_of`."""
+
+    def answer(scope: Scope) -> bool | None:
+        unknown = False
+        for each in answers:
+            found = each(scope)
+            if found is True:
+                return True
+            unknown = unknown or found is None
+        return None if unknown else False
+
+    return answer
+
+
+def _once(answer: Answer) -> Answer:
+    """The answer, kept with the person."""
+    own = object()
+
+    def kept(scope: Scope) -> bool | None:
+        key, found = (own, id(scope.this), id(scope.other)), scope.person.found
+        if key not in found:
+            found[key] = answer(scope)
+        known: bool | None = found[key]
+        return known
+
+    return kept
+
+
+def _all_of(record: str) -> Events:
+    return lambda person: person.of[record]
 
 
 def _wanted(codes: CodeSet) -> dict[str, tuple[frozenset[str], tuple[str, ...]]]:

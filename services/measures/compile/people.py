@@ -19,7 +19,7 @@ class Person:
         for record in sorted(records, key=lambda record: str(record["id"])):
             self.of[record["type"]].append(record)
         self.found: dict[object, Any] = {}
-        """What was evaluated already, by series or pick."""
+        """What was evaluated already: by series or pick, and by record and name when it is."""
 
     @cached_property
     def birth(self) -> Known:

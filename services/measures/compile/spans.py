@@ -1,7 +1,7 @@
 """When the events of a person were, for evaluation in memory."""
 
 from decimal import Decimal
-from math import ceil
+from math import inf
 from typing import NamedTuple
 
 from services.measures.compile.people import Person, Record
@@ -49,8 +49,13 @@ def _prevalence(person: Person, record: Record) -> Ends:
     """From onset, or ever; to abatement, or on and on while active. An age is counted from birth, to the end of its year."""
     start = _dated(person, record, "onset", end=False) or ALWAYS
     abated = _dated(person, record, "abatement", end=True)
-    goes_on = FOREVER if record.get("clinical_status") in ACTIVE else UNKNOWN
+    goes_on = FOREVER if record.get("clinical_status") in ACTIVE else _not_before(start)
     return Ends(start, abated or goes_on, abated or start)
+
+
+def _not_before(start: Known) -> Known:
+    """An end that nobody knows is not before the start."""
+    return Known(start.first_day, inf, start.earliest, inf)
 
 
 def _dated(person: Person, record: Record, what: str, *, end: bool) -> Known | None:
@@ -67,14 +72,15 @@ def _dated(person: Person, record: Record, what: str, *, end: bool) -> Known | N
 def _supply(record: Record) -> Ends:
     """The days an order supplies, refills included: from the start of its schedule, else from when it was written.
 
-    Days of supply as given, else quantity by dose and doses a day; a dosage of several steps says neither.
+    Days of supply as given, else quantity by dose and doses a day; of a part of a day nothing is left for it. A dosage of
+    several steps says neither.
     """
     steps: list[Record] = record.get("steps") or [{"dose": record.get("dose")}]
     step = steps[0] if len(steps) == 1 else {}
     start = moment(step.get("start_date") or record.get("start_date"), None)
     days = _days_supplied(record, step)
     if days is not None:
-        end = shifted(start, 0, max(ceil(days) - 1, 0))
+        end = shifted(start, 0, max(int(days) - 1, 0))
     elif "end_date" in step:
         end = moment(step["end_date"], None)
     else:
@@ -90,7 +96,7 @@ def _taking(record: Record) -> Ends:
     elif (supply := _supply(record)) is not NOTHING:
         end = supply.end
     else:
-        end = FOREVER if record.get("status") in ("active", "in-progress") else UNKNOWN
+        end = FOREVER if record.get("status") in ("active", "in-progress") else _not_before(start)
     return Ends(start, end, end)
 
 
@@ -102,10 +108,20 @@ def _days_supplied(record: Record, step: Record) -> Decimal | None:
     a_day = _doses_a_day(step)
     if quantity is None or not dose or not a_day:
         return None
-    return Decimal(str(quantity)) / (Decimal(str(dose)) * a_day) * fills
+    return round(Decimal(str(quantity)) / (Decimal(str(dose)) * a_day) * fills, PLACES)
 
 
-PERIODS = {"h": Decimal(1) / 24, "d": Decimal(1), "wk": Decimal(7), "min": Decimal(1) / 1440}
+PLACES = 6
+"""Decimal places of days of supply that are told apart: what is a fraction of a day by rounding alone is a whole one."""
+PERIODS = {
+    "s": Decimal(1) / 86_400,
+    "min": Decimal(1) / 1440,
+    "h": Decimal(1) / 24,
+    "d": Decimal(1),
+    "wk": Decimal(7),
+    "mo": Decimal(30),
+    "a": Decimal(365),
+}
 """Days in a unit of a schedule's period."""
 
 

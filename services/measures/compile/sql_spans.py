@@ -6,13 +6,12 @@ from sqlalchemy import ColumnElement, FromClause, Integer, Numeric, Select, and_
 
 from services.measures.compile import sql_times as times
 from services.measures.compile.dialects import entries, step_number, step_text
-from services.measures.compile.sql_times import FOREVER, UNKNOWN, SqlKnown
+from services.measures.compile.spans import PERIODS, PLACES
+from services.measures.compile.sql_times import FOREVER, SqlKnown
 from services.measures.language.columns import ACTIVE
 from services.registry.tables import RECORD_TABLES
 
 Sql = ColumnElement[Any]
-PLACES = 6
-"""Decimal places of days of supply that are told apart: what is a fraction of a day by rounding alone is a whole one."""
 SIDES = ("first_day", "last_day", "earliest", "latest")
 ENDS = tuple(f"{end}_{side}" for end in ("start", "end", "latest") for side in SIDES)
 
@@ -52,8 +51,13 @@ def _prevalence(people: FromClause) -> Select[Any]:
         times.moment(one.c.abatement_date, one.c.abatement),
         times.of_days(one.c.off_first, one.c.off_last),
     )
-    goes_on = times.either(func.coalesce(one.c.clinical_status, "").in_(ACTIVE), FOREVER, UNKNOWN)
+    goes_on = times.either(func.coalesce(one.c.clinical_status, "").in_(ACTIVE), FOREVER, _not_before(start))
     return _told(one, start, times.either(ended, end, goes_on), times.either(ended, end, start))
+
+
+def _not_before(start: SqlKnown) -> SqlKnown:
+    """An end that nobody knows is not before the start."""
+    return SqlKnown(start.first_day, FOREVER.last_day, start.earliest, FOREVER.latest)
 
 
 def _reached(row: FromClause, people: FromClause, what: str, age: Sql, *, end: bool) -> tuple[Sql, Sql]:
@@ -73,8 +77,7 @@ def _supply() -> Select[Any]:
     days = _days_supplied()
     start = times.moment(days.c.start_date, None)
     whole = _whole(days.c.days)
-    until = case((whole < days.c.days, whole), else_=whole - 1)
-    by_days = times.shifted(start, 0, case((until > 0, until), else_=literal(0)))
+    by_days = times.shifted(start, 0, case((whole > 1, whole - 1), else_=literal(0)))
     end = times.either(days.c.days.is_not(None), by_days, times.moment(days.c.end_date, None))
     return _told(days, start, end, end).where(or_(days.c.days.is_not(None), days.c.end_date.is_not(None)))
 
@@ -84,7 +87,7 @@ def _taking() -> Select[Any]:
     row, supply = RECORD_TABLES["medication"].alias(), _supply().subquery()
     start = times.moment(row.c.start_date, row.c.start)
     supplied = SqlKnown(*(supply.c[f"end_{side}"] for side in SIDES))
-    goes_on = times.either(func.coalesce(row.c.status, "").in_(("active", "in-progress")), FOREVER, UNKNOWN)
+    goes_on = times.either(func.coalesce(row.c.status, "").in_(("active", "in-progress")), FOREVER, _not_before(start))
     end = times.either(
         row.c.end_date.is_not(None),
         times.moment(row.c.end_date, row.c.end),
@@ -105,12 +108,7 @@ def _days_supplied() -> FromClause:
     texts = [case((steps == 1, step_text(listed, key))).label(f"step_{key}") for key in ("start_date", "end_date")]
     keys = ("dose_high", "dose", "frequency_max", "frequency", "period", "times_of_day")
     unit = case((steps == 1, step_text(listed, "period_unit")))
-    in_days = case(
-        (unit == "d", literal(1.0)),
-        (unit == "wk", literal(7.0)),
-        (unit == "h", literal(1.0 / 24)),
-        (unit == "min", literal(1.0 / 1440)),
-    )
+    in_days = case(*((unit == name, literal(float(days))) for name, days in PERIODS.items()))
     own = (row.c.id, row.c.start_date, row.c.days_supply, row.c.quantity, row.c.refills)
     alone = case((steps == 0, row.c.dose)).label("dose_alone")
     one = select(*own, *texts, *map(number, keys), alone, in_days.label("in_days")).subquery()

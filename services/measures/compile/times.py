@@ -6,6 +6,7 @@ A date of 2025-03 can be any day of that March. Comparisons are so, not so, or u
 import math
 from calendar import monthrange
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 DAY = 86_400.0
@@ -32,6 +33,7 @@ def on(day: date) -> Known:
     return _of_days(ordinal, ordinal)
 
 
+@lru_cache(16_384)
 def moment(local_date: str | None, instant: str | datetime | None) -> Known:
     """What a record's two fields say: a partial date (`2025`, `2025-03`, `2025-03-07`), and an instant where known."""
     if local_date is None:

@@ -58,10 +58,11 @@ class Standings:
         *,
         why: bool = False,
     ) -> None:
+        evaluators: dict[str, InMemory] = {}
+        for name, period in periods.items():
+            evaluators[name] = InMemory(period, valuesets, next(iter(evaluators.values()), None))
         self._compiled = [
-            Compiled(measure, name, InMemory(period, valuesets), why)
-            for measure in measures
-            for name, period in periods.items()
+            Compiled(measure, name, evaluator, why) for measure in measures for name, evaluator in evaluators.items()
         ]
 
     def of(self, person: Person) -> Iterator[Standing]:

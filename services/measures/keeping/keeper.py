@@ -22,6 +22,7 @@ from services.measures.keeping.summing import Key, columns, keep_counts, kept_an
 from services.measures.keeping.tables import KEY, POPULATIONS, metadata, plan, result, standing
 from services.registry.completeness import extents
 from services.registry.database import in_words, reading
+from services.registry.erasure import forgotten
 from services.registry.write import write
 
 AT_ONCE = 200
@@ -94,7 +95,8 @@ class Keeper:
         """Reads without holding anybody up; writes what is still true."""
         subjects = [each.name for each in some if each.kind == SUBJECT]
         with reading(self._engine) as connection:
-            rows = dict(map(self._rows, persons_of(connection, subjects)))
+            gone = forgotten(connection, subjects)  # the registry may hold them still: it reads at its own pace
+            rows = dict(map(self._rows, persons_of(connection, [each for each in subjects if each not in gone])))
         with self._writing() as connection:
             taken = take(connection, some)
             _mark_sites(connection, [each.name for each in taken if each.kind == SITE])

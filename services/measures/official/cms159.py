@@ -5,7 +5,7 @@ from services.measures.language.codes import ValueSet
 from services.measures.language.columns import ACTIVE
 from services.measures.language.events import OTHER, THIS, Series
 from services.measures.language.moments import PERIOD, Between, Span
-from services.measures.language.truths import Named, any_of, named, not_
+from services.measures.language.truths import Named, Truth, any_of, named, not_
 from services.measures.language.vocabulary import (
     age_at,
     diagnoses,
@@ -100,7 +100,7 @@ def definition(edition: Edition) -> Definition:
                 ),
                 exclusions=named(
                     "Exclusions",
-                    any_of(_hospice(WHOLE), _palliative(WHOLE), named("Died", died(YEAR_LATER)), _other_disorder()),
+                    any_of(_hospice(WHOLE), _palliative(edition), named("Died", died(YEAR_LATER)), _other_disorder()),
                 ),
                 numerator=named("Last PHQ-9 a year later below 5", last.event.field("value").compare("<", "5")),
             ),
@@ -122,30 +122,33 @@ def _hospice(when: Span) -> Named:
     seen = visits(HOSPICE_VISIT).where(
         THIS.period.overlaps(when), not_(THIS.field("status").one_of("cancelled", "entered-in-error", "unknown"))
     )
-    said = _answers(when, results(HOSPICE_ASKED)).where(THIS.field("value_codings").coded(YES))
+    said = results(HOSPICE_ASKED).where(
+        THIS.field("status").one_of(*FINAL), THIS.effective.overlaps(when), THIS.field("value_codings").coded(YES)
+    )
     ordered = services_ordered(HOSPICE_CARE).where(
         THIS.authored.during(when),
         THIS.field("status").one_of("active", "completed"),
         THIS.field("intent").one_of(*ORDERS),
     )
-    done = _done(when, procedures(HOSPICE_CARE))
+    done = procedures(HOSPICE_CARE).where(THIS.performed.overlaps(when), _perhaps_done())
     diagnosed = _confirmed(HOSPICE_DIAGNOSIS).where(THIS.prevalence.overlaps(when))
     series = (stays, seen, said, ordered, done, diagnosed)
     return named("Hospice care up to the second assessment", any_of(*(each.exist() for each in series)))
 
 
-def _palliative(when: Span) -> Named:
-    said = _answers(when, results(PALLIATIVE_ASKED))
-    diagnosed = _confirmed(PALLIATIVE_DIAGNOSIS).where(THIS.prevalence.overlaps(when))
-    seen = visits(PALLIATIVE_VISIT).where(THIS.period.overlaps(when), THIS.field("status").one_of("finished"))
-    series = (said, diagnosed, seen, _done(when, procedures(PALLIATIVE_CARE)))
+def _palliative(edition: Edition) -> Named:
+    """Until 2025 compared to the instant: what begins within the last day is too late."""
+
+    def in_time(span: Span) -> Truth:
+        return span.overlaps_exactly(WHOLE) if edition.year == 2025 else span.overlaps(WHOLE)
+
+    said = results(PALLIATIVE_ASKED).where(THIS.field("status").one_of(*FINAL), in_time(THIS.effective))
+    diagnosed = _confirmed(PALLIATIVE_DIAGNOSIS).where(in_time(THIS.prevalence))
+    seen = visits(PALLIATIVE_VISIT).where(in_time(THIS.period), THIS.field("status").one_of("finished"))
+    done = procedures(PALLIATIVE_CARE).where(in_time(THIS.performed), _perhaps_done())
+    series = (said, diagnosed, seen, done)
     return named("Palliative care up to the second assessment", any_of(*(each.exist() for each in series)))
 
 
-def _answers(when: Span, asked: Series) -> Series:
-    return asked.where(THIS.field("status").one_of(*FINAL), THIS.effective.overlaps(when))
-
-
-def _done(when: Span, procedure: Series) -> Series:
-    not_so = not_(THIS.field("status").one_of("not-done", "entered-in-error", "unknown"))
-    return procedure.where(THIS.performed.overlaps(when), not_so)
+def _perhaps_done() -> Truth:
+    return not_(THIS.field("status").one_of("not-done", "entered-in-error", "unknown"))

@@ -137,9 +137,16 @@ def test_the_reference_changes_at_24_months() -> None:
 
 def test_far_from_the_reference_stays_ordered() -> None:
     """BMI rises, so do z-score and percentile: through P95, past 99.99 %, where the percentile has no digits left."""
-    places = [found("bmi", "F", 60.0, bmi / 10) for bmi in range(100, 700)]
+    places = [found("bmi", "F", 60.0, bmi / 10) for bmi in range(100, 4000)]
     zs = [place.z for place in places]
     assert zs == sorted(zs)
-    assert len(set(zs)) == len(zs)
+    told = [z for z in zs if z < 8.21]
+    assert len(set(told)) == len(told) > 240
     assert all(math.isfinite(z) for z in zs)
     assert places[-1].percentile <= 100
+
+
+def test_no_bmi_is_further_out_than_cdcs_programs_tell() -> None:
+    """8.21 is their highest z-score above P95, whatever the BMI."""
+    assert found("bmi", "M", 60.0, 66).z == found("bmi", "F", 30.5, 300).z == 8.21
+    assert found("bmi", "M", 60.0, 30).z == pytest.approx(another("bmi", "M", 60.0, 30)[0], abs=1e-6)

@@ -25,6 +25,8 @@ _FAR = 3.0
 """SD beyond which WHO's weight and BMI are counted otherwise."""
 _SIGMA = {"M": (0.3728, 0.5196, -0.0091), "F": (0.8334, 0.3712, -0.0011)}
 """CDC 2022: sigma of the half-normal distribution above P95, by age in years, its square."""
+_HIGHEST = 8.21
+"""CDC's programs tell no higher z-score of a BMI above P95."""
 
 
 class Grown(NamedTuple):
@@ -84,4 +86,5 @@ def _bmi(sex: Sex, months: float, row: LMS, value: float) -> Grown:
     age = months / 12
     sigma = one + years * age + squared * age * age
     above = 0.05 * math.erfc((value - p95) / sigma / math.sqrt(2))  # the share of children above, exact far out too
-    return Grown(-NormalDist().inv_cdf(above), 100 * (1 - above), "cdc-2022-extended", percent)
+    z = min(-NormalDist().inv_cdf(above), _HIGHEST) if above else _HIGHEST
+    return Grown(z, 100 * (1 - above), "cdc-2022-extended", percent)
