@@ -16,8 +16,8 @@ from connectors.landing import Landing
 from schemas.errors import OperatorError
 from schemas.sites import Fhir, Site
 
-Progress = Callable[[str, int], None]
-"""(unit, resources so far)."""
+Progress = Callable[[str, int, int | None], None]
+"""(unit, resources so far, how many there will be, as far as that can be told)."""
 Sift = Callable[[str, bytes], bytes | None]
 """(resource type, line) → what may be landed of it; None: nothing."""
 
@@ -27,7 +27,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def no_progress(_unit: str, _resources: int) -> None:
+def no_progress(_unit: str, _resources: int, _of: int | None) -> None:
     """Shows nothing."""
 
 

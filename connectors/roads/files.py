@@ -42,6 +42,8 @@ from schemas.problems import Reason
 
 SAVED_EVERY = 1.0
 """Seconds: a crash loses at most the files of so long. Else many small files would cost more to note than to copy."""
+TOLD_EVERY = 8 << 20
+"""Bytes of one file between two words on how far it is."""
 SMALL, SMALL_UNPACKED = 256 << 10, 1 << 20
 """Bytes up to which a file is landed together with others."""
 
@@ -104,6 +106,7 @@ class _Copying:
         self.first = self.type == self.types[0]
         self.cursor = self.landing.cursor(self.type, FilesCursor) or FilesCursor(began=source.clock())
         self.lines: dict[Path, int] = {}
+        self.read, self.told, self.whole = 0, 0, 0
         self.together: Together | None = None
         if self.cursor.together is not None and not self.cursor.done:
             last = self.landing.folder / self.cursor.files[-1]
@@ -138,13 +141,16 @@ class _Copying:
         cursor.late = self._late(delivery)
         self.sorted = set(found.get(SORTED, []))
         parts = [*own, *(unknown if self.first else []), *found.get(SORTED, [])]
+        self.whole = sum(part.size for part in parts)
         being_written = self._growing(parts)
         for part in parts:
             if part.path in being_written:
                 cursor.growing.append(shown(part.path, self.folder))
             elif part.key(self.folder) not in cursor.taken:
                 self._take(part)
-                self.progress(self.type, cursor.resources)
+                self._tell(cursor.resources)
+            else:
+                self.read += part.size
         self._compare(told_of(delivery), delivery)
 
     def _late(self, delivery: Delivery) -> datetime | None:
@@ -170,7 +176,7 @@ class _Copying:
     def _take(self, part: Part) -> None:
         cursor, meter = self.cursor, Meter(cap=self.limits.line_bytes, most=self.limits.file_bytes)
         before, small, target = _looks(part.path), None, None
-        self.sum = 0
+        self.sum, self.meter = 0, meter
         try:
             with share(part.path):
                 head, rest = self._opened(part, meter)
@@ -249,7 +255,7 @@ class _Copying:
             cursor.written = newest(cursor.written, _written(part.path))
 
     def _unpacked(self, part: Part, meter: Meter) -> Iterator[bytes]:
-        source = self._own(part, meter) if part in self.sorted else part.blocks(self.folder)
+        source = self._own(part, meter) if part in self.sorted else self._blocks(part)
         return self._summed(meter.through(source, not_after=self.cursor.began))
 
     def _copy(self, part: Part, target: Path, meter: Meter, head: list[bytes], rest: Iterator[bytes] | None) -> None:
@@ -261,7 +267,7 @@ class _Copying:
         if part in self.sorted:
             self.landing.write(target, self._unpacked(part, meter))
             return
-        packed = part.blocks(self.folder)
+        packed = self._blocks(part)
         first = next(packed, b"")
         whole = chain([first], packed)
         if first.startswith(MAGIC):
@@ -274,10 +280,23 @@ class _Copying:
             self.sum = isal_zlib.crc32(block, self.sum)
             yield block
 
+    def _blocks(self, part: Part) -> Iterator[bytes]:
+        """Its bytes; of a large one it is told on the way how far it is."""
+        for block in part.blocks(self.folder):
+            self.read += len(block)
+            yield block
+            if self.read - self.told > TOLD_EVERY:
+                self._tell(self.cursor.resources + self.meter.lines)
+
+    def _tell(self, came: int) -> None:
+        """How many came, and how many there will be by the share of the delivery's bytes."""
+        self.told = self.read
+        self.progress(self.type, came, max(came, came * self.whole // self.read) if self.read else None)
+
     def _own(self, part: Part, meter: Meter) -> Iterator[bytes]:
         """The resources of this type; a line that is none comes with the first type."""
         cursor = self.cursor
-        for found in text_batches(part.blocks(self.folder), cap=self.limits.line_bytes, name=part.name):
+        for found in text_batches(self._blocks(part), cap=self.limits.line_bytes, name=part.name):
             if isinstance(found, Reason):
                 self._judge(found, meter)
                 continue

@@ -188,7 +188,14 @@ class _TypeSearch:
             if not self._pass_over():
                 raise
         self._save()
-        self.progress(self.type, cursor.resources)
+        self.progress(self.type, cursor.resources, self._expected())
+
+    def _expected(self) -> int | None:
+        """How many there will be: what the server counts, of several searches as the first of them let expect."""
+        cursor, searches = self.cursor, len(self.branches)
+        counted_so_far = cursor.distinct + (cursor.crawl.total or 0)
+        looked_at = cursor.branch + (cursor.crawl.total is not None)
+        return max(cursor.resources, counted_so_far * searches // looked_at) if looked_at else None
 
     def _pass_over(self) -> bool:
         """Whether what was refused can do without: several patients at once, or a category that this server does not know."""

@@ -60,6 +60,8 @@ class Vendor:
     """Search parameters that a bulk export's `_typeFilter` must not hold."""
     group_most: int = 0
     """Patients a Group should have at most, where its exports are to succeed; 0 where nothing is known."""
+    tries_exports: bool = False
+    """Whether an export that is kicked off and deleted at once is known to cost nothing: no daily number, no waiting."""
     one_filter_a_type: bool = False
     """Whether a bulk export takes one `_typeFilter` of each type at most."""
     key_goes: str = "with the client's registration at the authorization server: the JWKS, or its URL"

@@ -2,4 +2,4 @@
 
 from connectors.vendors import Vendor
 
-VENDOR = Vendor(title="FHIR R4 server")
+VENDOR = Vendor(title="FHIR R4 server", tries_exports=True)

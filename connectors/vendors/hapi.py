@@ -11,5 +11,6 @@ VENDOR = Vendor(
     names=r"\bhapi\b|smile ?cdr",
     addresses=r"^https?://hapi\.fhir\.org/",
     builds_for_others=True,
+    tries_exports=True,
     key_goes="the authorization server in front of it; HAPI itself keeps no clients",
 )

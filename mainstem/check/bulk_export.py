@@ -1,4 +1,4 @@
-"""Probe: is the export there that the site is read by? Not kicked off: some servers allow one a day."""
+"""Probe: is the export there that the site is read by? Asked of the statement alone: each night's check costs no export."""
 
 from connectors.client.capabilities import Capabilities
 from connectors.pulling import road_of

@@ -2,28 +2,49 @@
 
 from math import ceil
 
+from connectors.pulling import road_of
 from mainstem.check.finding import Finding
-from mainstem.check.probe import Probe, Visit
+from mainstem.check.probe import Probe, Sample, Visit
+from schemas.sites import Fhir
 
-HOUR, MINUTE = 3600, 60
+HOUR, MINUTE, MEGABYTE = 3600, 60, 1_000_000
+A_SECOND = 5_000
+"""Resources that a slow machine takes from files onto the stream in a second."""
+PACKED = (".gz", ".zip")
 
 
 def _look(visit: Visit) -> list[Finding]:
     sample, fhir = visit.sampled(), visit.site.fhir
-    if fhir is None or not sample.size or not sample.totals:
+    if not sample.size:
         return []
+    what = _of_folder(visit, sample) if visit.reads_files or fhir is None else _of_server(visit, sample, fhir)
+    return [Finding("first load", True, what)]
+
+
+def _of_server(visit: Visit, sample: Sample, fhir: Fhir) -> str:
+    if not sample.totals:
+        return "how much there is cannot be told before it is read: the server counts no type"
     total = sum(sample.totals.values())
-    requests = sum(ceil(count / fhir.page_size) or 1 for count in sample.totals.values())
-    seconds = max(requests / fhir.requests_per_second, sample.seconds / sample.size * total / visit.site.parallel)
     untold = sorted(set(sample.lines) - set(sample.totals))
     beside = f"; not counted by the server: {', '.join(untold)}" if untold else ""
-    return [
-        Finding(
-            "first load",
-            True,
-            f"about {total:,} resources in {requests:,} requests of {fhir.page_size}, {_in_words(seconds)} as fast as this sample{beside}",
-        )
-    ]
+    whose = "; of all patients, the cohort's are fewer" if visit.site.reads_some else ""
+    if road_of(visit.site, visit.capabilities) == "bulk":
+        return f"about {total:,} resources by one export, as long as the server takes to make it{beside}{whose}"
+    requests = sum(ceil(count / fhir.page_size) or 1 for count in sample.totals.values())
+    seconds = max(requests / fhir.requests_per_second, sample.seconds / sample.size * total / visit.site.parallel)
+    many = f"about {total:,} resources in {requests:,} requests of {fhir.page_size}"
+    return f"{many}, {_in_words(seconds)} as fast as this sample{beside}{whose}"
+
+
+def _of_folder(visit: Visit, sample: Sample) -> str:
+    parts = {part for found in (visit.delivered or {}).values() for part in found}
+    size = sum(part.size for part in parts)
+    held = f"{len(parts)} file{'s' if len(parts) != 1 else ''}, {size / MEGABYTE:,.1f} MB"
+    if any(part.path.suffix in PACKED for part in parts if part.member is None):
+        return f"{held}, packed: how much is in them cannot be told before they are read"
+    lines = [len(line) + 1 for found in sample.lines.values() for line in found]
+    total = max(len(lines), round(size * len(lines) / sum(lines)))
+    return f"about {total:,} resources in {held}; {_in_words(total / A_SECOND)} at {A_SECOND:,} a second"
 
 
 def _in_words(seconds: float) -> str:

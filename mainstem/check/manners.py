@@ -14,7 +14,8 @@ def _look(visit: Visit) -> list[Finding]:
     given = visit.source.fhir.bulk_parameters.get("_typeFilter", [])
     if faults := client.vendor.filter_faults([given] if isinstance(given, str) else given):
         error = IncompleteError(
-            "; ".join(faults), f"Change _typeFilter in fhir.bulk_parameters: {client.vendor.title} refuses the export."
+            f"an export does not take the filters asked for: {'; '.join(faults)}",
+            f"Change _typeFilter in fhir.bulk_parameters: {client.vendor.title} refuses the export.",
         )
         findings.append(failed("type filter", error))
     return findings

@@ -6,6 +6,7 @@ from collections import Counter
 from mainstem.check.finding import Finding, failed
 from mainstem.check.probe import Probe, Visit
 from schemas.errors import IncompleteError, MainstemError
+from schemas.gaps import Who
 from schemas.problems import Reason, who_acts
 from transforms.fhir.us_core import missing
 
@@ -37,11 +38,11 @@ def _look(visit: Visit) -> list[Finding]:
 def _mapped(read: int, records: int, refused: Counter[Reason]) -> Finding:
     worst = next((reason for reason, _ in refused.most_common() if not reason.expected), None)
     told = ", ".join(f"{count} × {reason.value}" for reason, count in refused.most_common())
-    what = f"{read} resources gave {records} records{f'; {told}' if told else ''}"
     if worst is None:
-        return Finding("sample", True, what)
-    who = "EHR vendor" if who_acts(worst) == "EHR vendor" else "site IT"
-    return failed("sample", IncompleteError(what, f"{worst.meaning} {worst.fix}", who=who))  # type: ignore[arg-type] # two of them
+        return Finding("sample", True, f"{read} resources gave {records} records{f'; {told}' if told else ''}")
+    who: Who = "EHR vendor" if who_acts(worst) == "EHR vendor" else "site IT"
+    fault = IncompleteError(f"{read} resources gave {records} records; {told}", f"{worst.meaning} {worst.fix}", who=who)
+    return failed("sample", fault)
 
 
 def _codes(records: int, without: int, kinds: int) -> list[Finding]:

@@ -11,7 +11,8 @@ from mainstem.check.probe import Probe, Visit
 from schemas.errors import IncompleteError, MainstemError, OperatorError
 from schemas.outcomes import RECORD_TYPES
 
-FILE, NOT = "variables.csv", "; not "
+FILE = "variables.csv"
+NOT = "; not "
 COLUMNS = ("variable", "record", "system", "code", "field")
 
 

@@ -1,8 +1,8 @@
 """The `mainstem` command: a file a group, found by its name. The one file to add is `mainstem/commands/<name>.py`.
 
 A file gives `group`: with a name its commands stand below it (`mainstem topics create`), without one at the top
-(`mainstem run`). `--help` imports all of these files, so they import rooms inside the commands. On top of everything:
-nobody imports this room.
+(`mainstem run`); `make generated` lists it for `--help`. Rooms are imported inside the commands, so that each starts at
+once. On top of everything: nobody imports this room.
 """
 
 import gc
@@ -10,15 +10,14 @@ import os
 import sys
 from typing import Annotated
 
-import typer
-
-from mainstem.commands.late import Late
-from mainstem.commands.terminal import print_defect, print_error, say
-from schemas.errors import ExitCode, MainstemError
-
 NEW_OBJECTS = 20_000
 """Before unreachable cycles are looked for among them: Python's own 700 costs a quarter of a start, and a tenth of a mapping,
 where thousands of rows live for a moment and none is in a cycle."""
+gc.set_threshold(NEW_OBJECTS)
+
+import typer  # noqa: E402 - a start is these imports
+
+from mainstem.commands.late import Late  # noqa: E402
 
 app = typer.Typer(
     name="mainstem",
@@ -36,6 +35,7 @@ app = typer.Typer(
 def _version(wanted: bool) -> None:
     if wanted:
         from mainstem import __version__
+        from mainstem.commands.terminal import say
 
         say(f"mainstem {__version__}")
         raise typer.Exit
@@ -56,18 +56,12 @@ def _configure(
 
 def main() -> None:
     """Runs the command; an error of ours is printed as its cause and its fix, without a traceback; of others the kind alone."""
-    gc.set_threshold(NEW_OBJECTS)
     os.umask(
         os.umask(0o077) | 0o022
     )  # a stub runs with Airflow's rights, a site file says where a key is: nobody else's
     try:
         app()
-    except MainstemError as exc:
-        print_error(exc)
-        sys.exit(exc.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(ExitCode.PIPE_CLOSED)
     except Exception as exc:  # noqa: BLE001 - the edge: its text may hold a patient's data; no excepthook, typer sets its own
-        print_defect(exc)
-        sys.exit(ExitCode.DEFECT)
+        from mainstem.commands.endings import ended_by
+
+        sys.exit(ended_by(exc))

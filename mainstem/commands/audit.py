@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainstem.commands.terminal import AsJson, print_json, read_settings, say, stdout
+from schemas.errors import ExitCode
 
 if TYPE_CHECKING:
     from mainstem.state.audit import Audit, Audited
@@ -66,7 +67,7 @@ def verify(as_json: AsJson = False) -> None:
     else:
         say(f"{count} entries, each as it was written" + (f"; the last has the digest {digest}" if count else ""))
     if broken is not None or unfit is not None:
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.ATTENTION)
 
 
 def _wanted(each: "Audited", site: str, what: str, subject: str, since: str) -> bool:

@@ -6,6 +6,7 @@ import typer
 
 from mainstem.commands.replay import counted, opened_state, sites_meant
 from mainstem.commands.terminal import AsJson, print_json, progress_bars, read_settings, say, tell
+from schemas.errors import ExitCode
 
 if TYPE_CHECKING:
     from mainstem.mending.reconcile import Reconciled
@@ -30,7 +31,7 @@ def reconcile(
 ) -> None:
     """Compare what the topic says of each record with what the state published: missing, stale, extra, foreign.
 
-    May run beside a site's night. Exit code 1 where something differs and is not mended.
+    May run beside a site's night. Exit code 3 where something differs and is not mended.
     """
     from mainstem.mending.reconcile import reconcile as compare
 
@@ -51,7 +52,7 @@ def reconcile(
         for each in done:
             _say(each)
     if not all(each.same for each in done):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.ATTENTION)
 
 
 def _say(done: "Reconciled") -> None:

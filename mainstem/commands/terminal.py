@@ -7,7 +7,6 @@ Much of what is printed was written by others: a server's software name, a gap's
 import os
 import re
 import sys
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -30,9 +29,7 @@ if TYPE_CHECKING:
     from mainstem.state import State
     from schemas.loads import Gap
 
-LABEL = 60
-"""Characters of a bar's label."""
-_UTC = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
+_UTC = r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)"
 UNCUT = 2_000
 """Columns of a pipe: only what others wrote is longer, and goes on below."""
 
@@ -73,6 +70,8 @@ def told_to(who: str) -> str:
 
 def print_defect(error: BaseException) -> None:
     """Where an error that is not one of ours arose, and its kind. Its text may hold what it worked on."""
+    import traceback
+
     for line in traceback.format_tb(error.__traceback__):
         sys.stderr.write(line)
     say(f"{type(error).__name__}: a defect of Mainstem; please report it with the lines above", err=True)
@@ -96,6 +95,10 @@ def _console(*, to_stderr: bool) -> "Console":
     class WordsOnly(Console):
         def render_str(self, text: str, **how: Any) -> Text:
             return super().render_str(shown(text), **how)
+
+        def on_broken_pipe(self) -> None:
+            """Whoever read it stopped: rich would end with a code that is a defect's."""
+            raise BrokenPipeError
 
     return WordsOnly(stderr=to_stderr, markup=False, emoji=False, highlight=False, width=_width(to_stderr=to_stderr))
 
@@ -180,7 +183,7 @@ def _with_one_time(value: Any) -> Any:
     """The same, its times as `2026-03-02T05:00:00Z`: libraries have a form each."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    if isinstance(value, str) and (found := _UTC.fullmatch(value)):
+    if isinstance(value, str) and (found := re.fullmatch(_UTC, value)):
         return f"{found[1]}T{found[2]}Z"
     if isinstance(value, Mapping):
         return {key: _with_one_time(each) for key, each in value.items()}
@@ -247,27 +250,16 @@ def open_site(site: str, *, quiet: bool) -> Iterator["Refresh"]:
 def progress_bars(*, quiet: bool) -> Iterator["Progress"]:
     """Bars for people: one line a step and type, on standard error, only where somebody looks."""
     if quiet or not sys.stderr.isatty():
-        yield lambda _step, _unit, _count: None
+        yield _unseen
         return
-    from rich.progress import Progress as Bars
-    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+    from mainstem.commands.progress import bars
 
-    tasks: dict[str, Any] = {}
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description:<34}", markup=False),
-        TextColumn("{task.completed:>12,}", markup=False),
-        TimeElapsedColumn(),
-    )
-    with Bars(*columns, console=stderr(), transient=True) as bars:
-
-        def show(step: str, unit: str, count: int) -> None:
-            label = shown(f"{step:<8} {unit}", LABEL)
-            if label not in tasks:
-                tasks[label] = bars.add_task(label, total=None)
-            bars.update(tasks[label], completed=count)
-
+    with bars(stderr()) as show:
         yield show
+
+
+def _unseen(_step: str, _unit: str, _count: int, _of: int | None = None, /) -> None:
+    """Nobody looks."""
 
 
 def write_file(path: Path, words: str) -> None:

@@ -40,13 +40,14 @@ def trace(
 ) -> None:
     """Where a record came from and whom it went to: source, version, load, mapping, software, events, deliveries by group.
 
-    From a resource at the site: every record it gave, and each one's events. Exit code 1 where there is none.
+    From a resource at the site: every record it gave, and each one's events. Exit code 78 where there is none.
     """
+    from mainstem.database.urls import name_of
     from mainstem.mending.trace import trace as follow
 
     settings = read_settings()
     with opened_state(settings.database_url) as state, _consumers(settings) as consumers:
-        held = _held(state, settings, record, source, site)
+        held, where = _held(state, settings, record, source, site), name_of(state.database.engine.url)
         kafka = settings.kafka_settings() if topic else None
         found = list(follow(state, held, kafka=kafka, network=settings.network, consumers=consumers))
     if as_json:
@@ -54,8 +55,10 @@ def trace(
     for each in [] if as_json else found:
         _say(each, topic=topic)
     if not found:
-        say("the state holds no such record", err=True)
-        raise typer.Exit(1)
+        raise OperatorError(
+            f"{where} holds no such record",
+            "Give its id as an event or the registry has it; MAINSTEM_DATABASE_URL says where to look.",
+        )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 looks after all of them."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from mainstem.config.site_files import read_site, site_paths
@@ -41,10 +42,17 @@ def stubs(sites: Path) -> dict[str, str]:
     whatever stands in it.
     """
     return {"network_freshness.py": NETWORK_STUB} | {
-        f"{prefix}{path.stem}.py": stub.format(stem=path.stem)
+        name: text
         for path in site_paths(sites)
         if STEM.fullmatch(path.stem)
-        for prefix, stub in ((PREFIX, STUB), (REPLAY_PREFIX, REPLAY_STUB))
+        for name, text in stubs_of(path.stem).items()
+    }
+
+
+def stubs_of(stem: str) -> dict[str, str]:
+    """Those of one site, by its file's name."""
+    return {
+        f"{prefix}{stem}.py": stub.format(stem=stem) for prefix, stub in ((PREFIX, STUB), (REPLAY_PREFIX, REPLAY_STUB))
     }
 
 
@@ -70,9 +78,16 @@ def write_stubs(sites: Path, to: Path) -> list[str]:
         if path.name not in wanted:
             path.unlink()
             changes.append(f"removed {path}")
+    changes += write_each(wanted, to)
+    return changes or [f"{len(wanted)} stubs in {to} are up to date"]
+
+
+def write_each(wanted: Mapping[str, str], to: Path) -> list[str]:
+    """Writes those that are not there or differ. Returns a line a change."""
+    changes = []
     for name, text in wanted.items():
         path = to / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
             changes.append(f"wrote {path}")
-    return changes or [f"{len(wanted)} stubs in {to} are up to date"]
+    return changes

@@ -14,7 +14,10 @@ from schemas.sites import PATTERN_WORDS, SITE_PATTERN, parse_site
 SERVER = """
 [fhir]
 base_url = {base_url}
-{more}
+{more}# page_size = 200               # resources a page; the server may give fewer
+# requests_per_second = 20      # of each reader, where the EHR is to be spared
+# ca_file = "keys/ca.pem"       # where the hospital's certificates are of its own authority
+
 # SMART Backend Services: `mainstem keys new` makes the pair and says where its public half goes.
 # [fhir.auth]
 # method = "smart-backend"
@@ -24,12 +27,21 @@ base_url = {base_url}
 FOLDER = """
 [files]
 folder = {folder}
+# end_marker = "_SUCCESS"       # the file that is written last, where there is one: nothing is read without it
+# every_hours = 24              # how often it is delivered: older files are read, and told as late
+"""
+COHORT = """
+[cohort]                        # only these patients' data is read
+{key} = {value}
 """
 TEMPLATE = """# {site}: one site of the network. `mainstem sites keys` lists every key.
 site = "{site}"
 name = {hospital}
 time_zone = {time_zone}
 subject_key = "file:keys/{site}.subject-key"   # pseudonyms; keep it secret, keep it safe, never change it
+# schedule = "0 2 * * *"        # when it is read: cron, by the site's own clock
+# types = ["Patient", "Condition", "Observation"]   # all that are mapped where absent
+# code_map = "{site}-codes.csv" # what the site's own codes mean; `mainstem codes suggest` writes a first one
 """
 
 
@@ -43,6 +55,16 @@ class Wanted(NamedTuple):
     vendor: str = ""
     group: str = ""
     time_zone: str = ""
+    patients: Path | None = None
+    """The file of a list of patients."""
+    search: str = ""
+    """The search that finds them."""
+
+    @property
+    def cohort(self) -> list[str]:
+        """How whose data is read was said; nothing for all patients."""
+        said = {"--group": self.group, "--patients": self.patients, "--search": self.search}
+        return [name for name, value in said.items() if value]
 
 
 def machine_zone() -> str:
@@ -69,6 +91,13 @@ def require_folder(folder: Path) -> Path:
     return folder
 
 
+def require_list(path: Path) -> Path:
+    """The file of a list of patients, where there is one. Raises OperatorError."""
+    if not path.is_file():
+        raise OperatorError(f"{path}: no such file", "Write one patient a line: the FHIR id, or system|value.")
+    return path
+
+
 def write_site(wanted: Wanted, to: Path) -> Path:
     """Writes `<to>/<name>.toml` and `<to>/keys/<name>.subject-key`. Overwrites neither; raises OperatorError instead."""
     name = require_name(wanted.name)
@@ -76,6 +105,8 @@ def write_site(wanted: Wanted, to: Path) -> Path:
         raise OperatorError(
             "a site is read from a server or from a folder", "Give --base-url or --folder, one of them."
         )
+    if len(wanted.cohort) > 1:
+        raise OperatorError(f"{' and '.join(wanted.cohort)} are given together", "Say whose data is read in one way.")
     if not (zone := wanted.time_zone or machine_zone()):
         raise OperatorError("this machine names no time zone", "Give the hospital's: --time-zone America/New_York.")
     text = TEMPLATE.format(site=name, hospital=_quoted(wanted.hospital or name), time_zone=_quoted(zone))
@@ -86,6 +117,7 @@ def write_site(wanted: Wanted, to: Path) -> Path:
         lines = "".join(f"{key} = {_quoted(value)}\n" for key, value in more.items() if value)
         text += SERVER.format(site=name, base_url=_quoted(wanted.base_url), more=lines)
     path = to / f"{name}.toml"
+    text += _cohort(wanted)
     parse_site(text, str(path))
     if path.exists():
         raise OperatorError(f"{path} exists", "Edit it, or choose another name.")
@@ -97,6 +129,15 @@ def write_site(wanted: Wanted, to: Path) -> Path:
             file.write(secrets.token_hex(32) + "\n")
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _cohort(wanted: Wanted) -> str:
+    """Its section; empty where all patients are read, or those of a Group, which stands with the server."""
+    if wanted.group and wanted.folder is not None:
+        raise OperatorError("a folder has no Group of a server", "Give the list of its patients: --patients FILE.")
+    if wanted.patients is not None:
+        return COHORT.format(key="patients", value=_quoted(f"file:{_absolute(require_list(wanted.patients))}"))
+    return COHORT.format(key="search", value=_quoted(wanted.search)) if wanted.search else ""
 
 
 def _quoted(text: str) -> str:

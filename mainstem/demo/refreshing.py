@@ -32,7 +32,7 @@ def _refresh(demo: Demo, plan: HospitalPlan, step: Step) -> None:
     from mainstem.refresh import open_refresh
     from mainstem.refresh import run as refresh
 
-    def progress(name: str, unit: str, count: int) -> None:
+    def progress(name: str, unit: str, count: int, _of: int | None = None, /) -> None:
         step.say(f"{name} {unit} {count:,}")
 
     with open_refresh(SiteFiles(demo.folder).path(plan.site), demo.settings, progress=progress) as opened:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
@@ -23,14 +24,19 @@ from schemas.sites import Site
 
 log = structlog.get_logger()
 
-Progress = Callable[[str, str, int], None]
-"""(step, unit or type, how many so far): for progress bars; called now and then."""
+
+class Progress(Protocol):
+    """For progress bars; called now and then."""
+
+    def __call__(self, step: str, unit: str, count: int, of: int | None = None, /) -> None:
+        """How many so far of a unit or type; `of`: how many there will be, where that can be told."""
+
 
 Notice = Callable[[str], None]
 """One sentence for whoever looks on: why it takes long."""
 
 
-def no_progress(_step: str, _unit: str, _count: int) -> None:
+def no_progress(_step: str, _unit: str, _count: int, _of: int | None = None, /) -> None:
     """Shows nothing."""
 
 

@@ -132,7 +132,7 @@ def _pull_unit(refresh: Refresh, load: Load, name: str, narrowed: Collection[str
         new=joined,
         since=since,
         sift=sift,
-        progress=lambda unit, count: refresh.progress("pull", unit, count),
+        progress=lambda unit, count, of: refresh.progress("pull", unit, count, of),
     )
     pulled = pull(refresh.source(load.plan.types, load.plan.vendor), wanted)
     if sift is not None:

@@ -1,8 +1,12 @@
 """What the screen says to somebody at a keyboard: names that do not exist, exit codes, whole words, one form of time."""
 
+import ast
+import errno
 import json
+import os
 import re
 import socket
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,14 +15,17 @@ from typing import Any
 import pytest
 from hospital_with_faults import Answered, Asked, FaultyHospital
 from screens import Said
+from scripted_terminal import MAINSTEM, played
 
+import mainstem.commands
 from mainstem.commands import app
 from mainstem.commands.terminal import plain_table, print_json, stdout
 from mainstem.demo.embedded import Hospital, free_port
 from mainstem.demo.running_demo import PORTS, chosen_ports
 from mainstem.state import State
-from schemas.errors import OperatorError, TemporaryError
+from schemas.errors import ExitCode, OperatorError, TemporaryError
 
+REPOSITORY = Path(__file__).parents[2]
 REFUSED = Answered({"resourceType": "OperationOutcome"}, 403)
 BUSY = Answered({"resourceType": "OperationOutcome"}, 503)
 
@@ -209,6 +216,64 @@ def test_busy_port_ends_as_what_somebody_must_act_on(screen: Said) -> None:
         code, _, err = screen("registry", "serve", "--port", str(other.getsockname()[1]))
     assert code == 78
     assert "cannot be listened at" in err
+
+
+COMMANDS = Path(mainstem.commands.__file__).parent
+
+
+@pytest.mark.parametrize("path", sorted(COMMANDS.rglob("*.py")), ids=lambda path: str(path.relative_to(COMMANDS)))
+def test_a_code_is_one_of_those_that_have_a_meaning(path: Path) -> None:
+    """No command ends with a number of its own, and none promises one that is a defect's or nobody's."""
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    for call in (each for each in ast.walk(tree) if isinstance(each, ast.Call)):
+        if ast.unparse(call.func) in ("typer.Exit", "sys.exit", "SystemExit") and call.args:
+            assert not isinstance(call.args[0], ast.Constant), ast.unparse(call)
+    for code in re.findall(r"[Ee]xit code (\d+)", text):
+        assert ExitCode(int(code)) not in (ExitCode.DONE, ExitCode.DEFECT)
+
+
+def test_readme_and_tutorial_list_every_code() -> None:
+    """With the words of the code."""
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    listed = next(line for line in readme.splitlines() if "Exit codes:" in line).partition("Exit codes:")[2]
+    assert [int(code) for code in re.findall(r"(?:^|·) ?(\d+) ", listed)] == [int(code) for code in ExitCode]
+    tutorial = (REPOSITORY / "docs/tutorial.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (\d+) \| (.+) \|$", tutorial, re.MULTILINE))
+    assert rows == {str(int(code)): code.meaning for code in ExitCode}
+
+
+def test_input_that_ends_and_a_reader_that_stops_have_codes_of_their_own(tmp_path: Path) -> None:
+    """Ctrl-C or Ctrl-D at a question is no defect, nor is `| head`."""
+    code, screen = played(["sites", "new"], [("Short name", "\x03")], folder=tmp_path, environment=dict(os.environ))
+    assert code == ExitCode.INTERRUPTED, screen
+    assert "stopped before all was answered" in screen
+    assert not (tmp_path / "sites").exists()
+    many = subprocess.run(
+        ["bash", "-c", f"{MAINSTEM} sites keys | true; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (many.stdout, many.stderr) == ("141\n", "")
+
+
+@pytest.mark.parametrize(
+    ("number", "fix"),
+    [(errno.ENOSPC, "Make room"), (errno.EROFS, "Give this user the right"), (errno.EMFILE, "ulimit -n")],
+)
+def test_what_the_machine_refuses_is_no_defect_of_ours(
+    screen: Said, monkeypatch: pytest.MonkeyPatch, number: int, fix: str
+) -> None:
+    """Wherever it is met; the file's own name is not told, which may be of others."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "/data/Jane Roe.ndjson")
+
+    monkeypatch.setattr("mainstem.commands.terminal.print_json", refuse)
+    monkeypatch.setattr("mainstem.commands.sites.print_json", refuse)
+    code, _, err = screen("sites", "schema")
+    assert (code, fix in err, "in /data:" in err, "Jane" in err) == (78, True, True, False)
 
 
 def test_every_command_says_what_it_is_for() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tomllib
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from scripted_terminal import played
 from mainstem.config.site_files import read_site
 
 SECRET = "0123456789abcdef" * 4
+DEAD = "http://127.0.0.1:1/fhir"
 
 
 @pytest.fixture
@@ -39,7 +41,10 @@ def test_the_wizard_asks_the_few_questions_and_takes_mistakes(
             ("time zone [America/Chicago]", ""),
             ("EHR's vendor", "epik"),
             ("EHR's vendor", "epic"),
-            ("FHIR Group", "cf"),
+            ("Whose data", "a/b"),
+            ("Whose data", "file:nowhere.txt"),
+            ("Whose data", "Condition?="),
+            ("Whose data", "cf"),
         ],
         folder=tmp_path,
         environment=environment,
@@ -50,6 +55,9 @@ def test_the_wizard_asks_the_few_questions_and_takes_mistakes(
         "neither http nor https",
         "did you mean America/New_York?",
         "epik: no such vendor",
+        "a/b: no Group's id",
+        "nowhere.txt: no such file",
+        "must be a search that finds some patients",
     ):
         assert told in " ".join(screen.split()), screen
     assert "the server answers: FHIR 4.0.1" in screen
@@ -61,6 +69,49 @@ def test_the_wizard_asks_the_few_questions_and_takes_mistakes(
         "cf",
     )
     assert oct((tmp_path / "sites/keys/north.subject-key").stat().st_mode)[-3:] == "600"
+
+
+@pytest.mark.parametrize(
+    ("flags", "section", "told"),
+    [
+        (["--group", "cf"], "fhir", {"group": "cf"}),
+        (["--search", "Condition?code=x"], "cohort", {"search": "Condition?code=x"}),
+        (["--patients", "our list.txt"], "cohort", {"patients": "file:{here}/our list.txt"}),
+    ],
+)
+def test_whose_data_is_read_goes_by_flags_too(
+    screen: Said, tmp_path: Path, flags: list[str], section: str, told: dict[str, str]
+) -> None:
+    """Each way writes what a run reads; two of them at once are refused, and nothing is written."""
+    (tmp_path / "our list.txt").write_text("p1\n")
+    code, _, err = screen("sites", "new", "both", "--base-url", DEAD, *flags, "--search", "Patient?a=b", "--group", "x")
+    assert (code, "given together" in err, (tmp_path / "sites").exists()) == (78, True, False)
+    assert screen("sites", "new", "south", "--base-url", DEAD, *flags)[0] == 0
+    written = tomllib.loads((tmp_path / "sites/south.toml").read_text())
+    assert {key: written[section][key] for key in told} == {
+        key: value.format(here=tmp_path) for key, value in told.items()
+    }
+
+
+def test_all_that_a_hospital_needs_is_written_at_once(screen: Said, tmp_path: Path) -> None:
+    """Site file with what else may stand in it, key, the page for the EHR's administrator, its own stubs and nobody else's."""
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags/ehr_pull__another.py").write_text("of another folder of site files")
+    code, out, err = screen("sites", "new", "south", "--base-url", DEAD, "--time-zone", "America/Denver")
+    assert code == 0
+    assert "mainstem sites packet south" in out
+    text = (tmp_path / "sites/south.toml").read_text()
+    assert {"# schedule", "# types", "# code_map", "# page_size", "# [fhir.auth]"} <= set(
+        re.findall("# [\\w.\\[\\]]+", text)
+    )
+    page = (tmp_path / "packet/south-administrator.txt").read_text()
+    assert "Scopes asked for, and why" in page
+    assert "south-administrator.html" in err
+    assert {path.name for path in (tmp_path / "dags").iterdir()} == {
+        "ehr_pull__south.py",
+        "ehr_replay__south.py",
+        "ehr_pull__another.py",
+    }
 
 
 def test_a_folder_is_two_answers_and_all_of_it_goes_by_flags(
@@ -128,6 +179,10 @@ def test_the_packet_says_to_each_what_concerns_them(screen: Said, north: FaultyH
     assert "birth date" in pages["privacy"]
     assert "gender identity" not in pages["privacy"]
     assert "names, addresses below ZIP" in pages["privacy"]
+    registry, extract = re.split("May leave|May stand", pages["privacy"])[:2]
+    assert re.search(r"person: as it is: .*birth date", registry)
+    assert re.search(r"person: as it is: .*; as years: birth date.*; first three digits.*: zip5", extract)
+    assert "mainstem audit show" in pages["privacy"]
     assert "Filled\n  - weight" in pages["clinical-lead"]
     assert "Not filled in a sample\n  - FEV1" in pages["clinical-lead"]
     for path in (tmp_path / "out").iterdir():

@@ -151,7 +151,7 @@ def test_crash_goes_on_at_the_next_file(site: Site, delivered: Path, pull_unit: 
     for number in range(3):
         (delivered / f"Patient.{number}.ndjson").write_bytes(ndjson("Patient", number))
 
-    def crash(_unit: str, count: int) -> None:
+    def crash(_unit: str, count: int, _of: int | None) -> None:
         if count == 2:
             raise KeyboardInterrupt
 
@@ -180,7 +180,7 @@ def test_small_files_landed_together_survive_a_kill(
         (delivered / f"Patient.{number:02d}.ndjson").write_bytes(ndjson("Patient", number * 2, number * 2 + 1))
     at_the_kill = tmp_path / "as-it-was"
 
-    def see(_unit: str, count: int) -> None:
+    def see(_unit: str, count: int, _of: int | None) -> None:
         if count == 2 * killed_at:
             shutil.copytree(landing.folder, at_the_kill)
 

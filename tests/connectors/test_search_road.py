@@ -35,13 +35,13 @@ def test_all_pages_of_a_real_server_are_landed(
     }
     site = make_site(fhir={"base_url": server.base_url, "page_size": 5, "auth": auth}, types=["Patient", "Observation"])
     clock = lambda: datetime.now(UTC)  # noqa: E731 - the real server's tokens need the real time
-    seen: list[tuple[str, int]] = []
+    seen: list[tuple[str, int, int | None]] = []
 
-    pulled = pull_unit(site, "Patient", clock=clock, progress=lambda unit, count: seen.append((unit, count)))
+    pulled = pull_unit(site, "Patient", clock=clock, progress=lambda *told: seen.append(told))
 
     assert sorted(ids("Patient")) == sorted(f"p{n}" for n in range(23))
     assert (pulled.resources, pulled.pages, pulled.complete) == (23, 5, True)
-    assert seen[-1] == ("Patient", 23)
+    assert [(count, of) for _, count, of in seen] == [(5, 23), (10, 23), (15, 23), (20, 23), (23, 23)]
     assert abs(pulled.as_of - clock()) < timedelta(minutes=1)
     assert pulled.newest is not None
     # the server sets its Date header once a second at best, so it may lag behind the stamps

@@ -162,7 +162,7 @@ def test_command_names_what_differs_and_how_to_mend_it(lived, of):
     }
     send(lived, forged(lived, of, 9, "1.0", sequence=7))
     said = CliRunner().invoke(app, ["reconcile", "north"], env=environment)
-    assert said.exit_code == 1
+    assert said.exit_code == 3
     assert "stale: 1" in said.output
     assert "--repair" in said.output
     mended = CliRunner().invoke(app, ["reconcile", "--all-sites", "--repair", "--json"], env=environment)

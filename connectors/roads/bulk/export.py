@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
@@ -214,7 +214,7 @@ class _Export:
         if time.monotonic() - self._saved > SAVE_AFTER:
             self._save()
         self._landed += sum(part.types.values())
-        self.progress(EXPORT, self._landed)
+        self.progress(EXPORT, self._landed, _expected(self.cursor.parts or (), self._landed))
 
     def _require_server(self, error: MainstemError, job: Job) -> None:
         """Raises TemporaryError where the whole server does not answer, Gone where it forgot a job of an earlier attempt."""
@@ -262,6 +262,15 @@ class _Export:
             newest=newest(*(part.newest for part in parts if part.use is Use.DATA)),
             as_of=cursor.as_of or cursor.began,
         )
+
+
+def _expected(parts: Collection[Part], landed: int) -> int | None:
+    """How many there will be: as the manifest counts, else as the files that came let expect."""
+    data = [part for part in parts if part.use is Use.DATA]
+    if data and all(part.count is not None for part in data):
+        return max(landed, sum(part.count or 0 for part in data))
+    taken = sum(part.taken for part in data)
+    return landed * len(data) // taken if taken else None
 
 
 def _sum_types(parts: Iterable[Part]) -> dict[str, int]:

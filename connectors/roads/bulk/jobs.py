@@ -14,7 +14,7 @@ from connectors.outside.times import pause_after
 from connectors.roads.bulk.kick_off import Accepted, KickOff
 from connectors.roads.bulk.messages import issues
 from connectors.source import Source
-from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+from schemas.errors import MainstemError, OperatorError, TemporaryError
 
 JOBS = "exports"
 """The cursor's name."""
@@ -74,6 +74,11 @@ def give_up_jobs(source: Source, landing: Landing) -> None:
         Jobs(client, source, landing, None).give_up()
 
 
+def delete_job(client: FhirClient, url: str) -> None:
+    """Tells the server that nobody waits for it. Raises MainstemError."""
+    client.ask("DELETE", url, what="deleting the export", accepted=_DELETED, headers={"Accept": "application/json"})
+
+
 class JobFailed(Exception):
     """The server has given the export up."""
 
@@ -100,14 +105,9 @@ class Jobs:
         self._spare_the_server()
         began = self.client.clock()
         accepted = self._accepted()
-        if not accepted.place:
-            raise IncompleteError(
-                "the server accepts the export but does not say where to wait for it",
-                "Answer the kick-off with Content-Location, as FHIR's asynchronous requests ask for.",
-                who="EHR vendor",
-            )
-        place = str(self.client.origins.trusted(accepted.place))
-        kept.job = Job(place, began, min(began, accepted.date or began), self._asked, accepted.refused)
+        kept.job = Job(
+            accepted.status_url(self.client), began, min(began, accepted.date or began), self._asked, accepted.refused
+        )
         self._save()
         return kept.job
 
@@ -241,9 +241,7 @@ class Jobs:
         self._save()
 
     def _delete(self, url: str) -> None:
-        self.client.ask(
-            "DELETE", url, what="deleting the export", accepted=_DELETED, headers={"Accept": "application/json"}
-        )
+        delete_job(self.client, url)
 
     def _save(self) -> None:
         self._folder.save_cursor(JOBS, self._kept)

@@ -17,7 +17,7 @@ from connectors.client.fhir_client import FHIR_JSON, Answer, FhirClient
 from connectors.outside.times import pause_after, zulu
 from connectors.roads.bulk.messages import Issue, issues
 from connectors.source import Source
-from schemas.errors import MainstemError, OperatorError, TemporaryError
+from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
 from schemas.outcomes import CORE_TYPES, REFERRED_TYPES
 
 POST_ONLY = 4
@@ -49,12 +49,24 @@ class Accepted(NamedTuple):
     date: datetime | None
     """The server's own time."""
 
+    def status_url(self, client: FhirClient) -> str:
+        """The place, where it is one. Raises IncompleteError where none is said, OperatorError where it leads elsewhere."""
+        if not self.place:
+            raise IncompleteError(
+                "the server accepts the export but does not say where to wait for it",
+                "Answer the kick-off with Content-Location, as FHIR's asynchronous requests ask for.",
+                who="EHR vendor",
+            )
+        return str(client.origins.trusted(self.place))
+
 
 class KickOff:
     """Asks for one export, the best that the server does not refuse."""
 
-    def __init__(self, client: FhirClient, source: Source, since: datetime | None) -> None:
-        self.client, self.since = client, since
+    def __init__(
+        self, client: FhirClient, source: Source, since: datetime | None, *, throttled: int = THROTTLED
+    ) -> None:
+        self.client, self.since, self._throttled = client, since, throttled
         self.group = next(iter(source.fhir.groups), "")
         self.more = [
             (name, value)
@@ -124,7 +136,7 @@ class KickOff:
 
     def _asked(self, level: str, types: Sequence[str], form: Form) -> Answer:
         """An answer that is no plea for patience. Raises TemporaryError where it is one, again and again."""
-        for _ in range(THROTTLED):
+        for _ in range(self._throttled):
             answer = self._send(level, types, form)
             if answer.status not in (409, 429):
                 return answer

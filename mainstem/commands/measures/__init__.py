@@ -117,7 +117,7 @@ def verify(
     year: Year = NEWEST,
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate published cases, mapped by our own mapping, and compare with the published counts. Exit code 1 where any differs."""
+    """Evaluate published cases, mapped by our own mapping, and compare with the published counts. Exit code 3 where any differs."""
     from services.measures.verify import Verified, read_cases
     from services.measures.verify import verify as compare
 

@@ -31,18 +31,30 @@ def new(
     cohort: Annotated[
         str, typer.Option("--group", help="id of the FHIR Group that is read; all patients where absent.")
     ] = "",
+    patients: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the patients that are read: a line each, FHIR id or system|value.", show_default=False
+        ),
+    ] = None,
+    search: Annotated[
+        str, typer.Option(help="Search that finds the patients that are read: Condition?code=system|code.")
+    ] = "",
     time_zone: Annotated[str, typer.Option(help="IANA time zone of the site; this machine's where absent.")] = "",
     to: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("sites"),
+    dags: Annotated[Path, typer.Option(help="Airflow's DAG folder; stubs are written where it is there.")] = Path(
+        "dags"
+    ),
 ) -> None:
-    """Write a site file, its pseudonym key, its DAG stubs and a page for the EHR's administrator.
+    """Write a site file, its pseudonym key, its DAG stubs where there is a dags folder, and a page for the EHR's administrator.
 
     On a terminal what was not given is asked for; the server is looked at before anything is written.
     """
     from mainstem.commands.sites.wizard import asked, finish
     from mainstem.config.new_site import Wanted
 
-    wanted = Wanted(name, hospital, base_url or "", folder, vendor, cohort, time_zone)
-    finish(asked(wanted, to), to)
+    wanted = Wanted(name, hospital, base_url or "", folder, vendor, cohort, time_zone, patients, search)
+    finish(asked(wanted, to), to, dags)
 
 
 @group.command("list", epilog="Example: mainstem sites list --json")

@@ -19,7 +19,28 @@ from schemas.errors import MainstemError
 from schemas.outcomes import record_type_of
 from transforms.privacy.field_policy import FieldPolicy
 
+PACKET = Path("packet")
+"""The folder where none is named."""
+ADMINISTRATOR = "administrator"
 NEVER = "names, addresses below ZIP, telephone numbers, e-mail, record numbers, serial numbers of devices, free text, the EHR's own ids"
+
+
+TIERS_IN_WORDS = {
+    1: "Leaves to the registry (tier 1: a HIPAA limited data set, under a data use agreement)",
+    2: "May leave the registry for a research extract (tier 2: de-identified by Safe Harbor, from cohorts of eleven and more)",
+    3: "May stand in published tables (tier 3: counts, cells of 1 to 10 patients suppressed)",
+}
+FORMS_IN_WORDS = {
+    "keep": "as it is",
+    "year": "as years",
+    "age90": "ages over 89 as 90",
+    "zip3": "first three digits, where more than 20,000 people live there",
+    "known": "codes of public systems alone",
+    "recode": "as a random surrogate, another in each extract",
+    "count": "as a class that patients are counted by",
+    "summary": "as a mean or quantile over more than ten patients",
+}
+"""Each form of the field policy by which something leaves; what it withholds stands on no list."""
 
 
 @dataclass
@@ -52,11 +73,13 @@ def _part(heading: str, lines: list[str]) -> str:
     return f"<section><h2>{text(heading)}</h2><ul>{''.join(f'<li>{text(line)}</li>' for line in lines)}</ul></section>"
 
 
-def write_packet(file: SiteFile, settings: Settings, findings: Sequence[Finding], to: Path) -> list[Path]:
-    """Every page, twice. Raises OperatorError where the folder cannot be written."""
+def write_packet(
+    file: SiteFile, settings: Settings, findings: Sequence[Finding], to: Path, *, only: str = ""
+) -> list[Path]:
+    """Every page, or the one of that name, twice. Raises OperatorError where the folder cannot be written."""
     to.mkdir(parents=True, exist_ok=True)
     written = []
-    for page in pages(file, settings, findings):
+    for page in (each for each in pages(file, settings, findings) if only in ("", each.name)):
         for ending, words in (("txt", page.as_text()), ("html", page.as_html())):
             written.append(to / f"{file.site.site}-{page.name}.{ending}")
             write_file(written[-1], words)
@@ -80,7 +103,7 @@ def _found(findings: Sequence[Finding], name: str) -> list[str]:
 def _administrator(file: SiteFile, findings: Sequence[Finding]) -> Page:
     site, fhir = file.site, file.site.fhir
     page = Page(
-        "administrator",
+        ADMINISTRATOR,
         f"{site.name}: for the EHR's administrator",
         "What Mainstem needs to read, and how much it asks",
     )
@@ -188,13 +211,9 @@ def _privacy(file: SiteFile, settings: Settings) -> Page:
         "What leaves the hospital, what never does, and where raw data lie",
     )
     policy = FieldPolicy.load()
-    leaving = ["every record: its type, a keyed hash that names it, the patient's pseudonym, the site's short name"]
-    for kind in sorted({kind for name in site.types if (kind := record_type_of(name))}):
-        fields = [name for name in policy.listed(kind) if policy.leaves(kind, name)]
-        if fields:
-            leaving.append(f"{in_words(kind)}: {in_words(', '.join(fields))}")
-    page.put("Leaves to the registry (tier 1: a limited data set under a data use agreement)", leaving)
-    page.put("Tiers 2 and 3 (research extracts, published tables)", ["Nothing leaves at these tiers yet."])
+    kinds = ["every_record", *sorted({kind for name in site.types if (kind := record_type_of(name))})]
+    for tier, what in TIERS_IN_WORDS.items():
+        page.put(what, [line for kind in kinds if (line := _leaving(policy, kind, tier))])
     page.put("Never leaves", [NEVER])
     page.put(
         "Pseudonyms",
@@ -211,10 +230,21 @@ def _privacy(file: SiteFile, settings: Settings) -> Page:
     page.put(
         "Who saw what",
         [
-            "`mainstem views list` tells who saw which person on the network's pages; `mainstem views verify` proves it whole."
+            "`mainstem audit show` tells what was done with patients' data at the site: pulled, disclosed, resolved, forgotten; "
+            "`mainstem audit verify` proves the log whole.",
+            "`mainstem views list` tells who saw which person on the network's pages; `mainstem views verify` proves it whole.",
         ],
     )
     return page
+
+
+def _leaving(policy: FieldPolicy, kind: str, tier: int) -> str:
+    """What a tier lets leave of a record type, by the form in which; empty where nothing does."""
+    forms: dict[str, list[str]] = {}
+    for name in policy.listed(kind):
+        forms.setdefault(policy.applies(tier, kind, name), []).append(in_words(name))
+    told = [f"{words}: {', '.join(forms[form])}" for form, words in FORMS_IN_WORDS.items() if form in forms]
+    return f"{in_words(kind)}: {'; '.join(told)}" if told else ""
 
 
 def in_words(name: str) -> str:

@@ -1,5 +1,7 @@
 """`mainstem sites new` on a terminal: the few questions, the server looked at, and what is written."""
 
+import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,17 +11,19 @@ import typer
 from connectors.client.capabilities import meet
 from connectors.pulling import Source
 from connectors.vendors import vendor_names
-from mainstem.commands.terminal import print_error, say, tell
-from mainstem.config.dag_stubs import write_stubs
-from mainstem.config.new_site import Wanted, machine_zone, require_folder, require_name, write_site
+from mainstem.commands.sites.packet import ADMINISTRATOR, PACKET, write_packet
+from mainstem.commands.terminal import print_error, read_settings, say, tell
+from mainstem.config.dag_stubs import stubs_of, write_each
+from mainstem.config.new_site import Wanted, machine_zone, require_folder, require_list, require_name, write_site
 from mainstem.config.site_files import file_secrets, read_site
 from schemas.errors import MainstemError, OperatorError
 from schemas.sites import parse_site
 
 ANY = 'site = "any"\nname = "any"\ntime_zone = "UTC"\nsubject_key = "env:ANY"\n[fhir]\nbase_url = "{base_url}"\n'
 """A site file by which an answer is judged as the file would be."""
-STUBS = Path("dags")
-"""Where Airflow reads; stubs are written where it is there."""
+FILE = "file:"
+LIST = "file:PATH of a list"
+ASKED = f"a FHIR Group's id, {LIST}, or a search as Condition?code=system|code"
 
 
 def asked(wanted: Wanted, to: Path) -> Wanted:
@@ -35,13 +39,24 @@ def asked(wanted: Wanted, to: Path) -> Wanted:
     place = wanted.base_url or (str(wanted.folder) if wanted.folder else "")
     place = place or _ask("Address of its FHIR server, or a folder of NDJSON files", _source)
     zone = wanted.time_zone or _ask("Its time zone", _zone, default=machine_zone() or "America/New_York")
+    named = wanted._replace(name=name, hospital=hospital, time_zone=zone)
     if not place.startswith(("http://", "https://")):
-        return wanted._replace(name=name, hospital=hospital, folder=Path(place), time_zone=zone)
+        told = "" if wanted.cohort else _ask(f"Whose data (empty: all patients; {LIST})", _listed, default="")
+        return _read_for(named._replace(folder=Path(place)), told)
     vendor = wanted.vendor or _ask(
         f"The EHR's vendor ({', '.join(vendor_names())}; empty: told by the server)", _vendor, default=""
     )
-    group = wanted.group or _ask("id of the FHIR Group that is read (empty: all patients)", str, default="")
-    return wanted._replace(name=name, hospital=hospital, base_url=place, vendor=vendor, group=group, time_zone=zone)
+    told = "" if wanted.cohort else _ask(f"Whose data (empty: all patients; {ASKED})", _whose, default="")
+    return _read_for(named._replace(base_url=place, vendor=vendor), told)
+
+
+def _read_for(wanted: Wanted, told: str) -> Wanted:
+    """By how an answer looks: a file's name, a search, a Group's id."""
+    if not told:
+        return wanted
+    if told.startswith(FILE):
+        return wanted._replace(patients=Path(told.removeprefix(FILE)))
+    return wanted._replace(search=told) if "?" in told else wanted._replace(group=told)
 
 
 def _ask(question: str, check: Callable[[str], str], default: str | None = None) -> str:
@@ -88,6 +103,27 @@ def _judged(text: str, fix: str) -> None:
         raise OperatorError(exc.causes[0].split(": ", 2)[-1], fix) from None
 
 
+def _listed(told: str) -> str:
+    """Raises OperatorError where a list is meant that is not there."""
+    if told and not told.startswith(FILE):
+        raise OperatorError(f"{told}: not understood", f"Write {LIST}, or nothing for all patients.")
+    if told:
+        require_list(Path(told.removeprefix(FILE)))
+    return told
+
+
+def _whose(told: str) -> str:
+    if told.startswith(FILE):
+        return _listed(told)
+    if "?" in told:
+        _judged(
+            ANY.format(base_url="https://ehr.example") + f"[cohort]\nsearch = {json.dumps(told)}\n", "Write it as that."
+        )
+    elif re.fullmatch(r"[A-Za-z0-9.\-]{0,255}", told) is None:
+        raise OperatorError(f"{told}: no Group's id", f"Write {ASKED}, or nothing for all patients.")
+    return told
+
+
 def _vendor(name: str) -> str:
     if name and name not in vendor_names():
         raise OperatorError(
@@ -96,18 +132,18 @@ def _vendor(name: str) -> str:
     return name
 
 
-def finish(wanted: Wanted, to: Path) -> None:
+def finish(wanted: Wanted, to: Path, dags: Path) -> None:
     """Writes all, and says what comes next."""
     path = write_site(wanted, to)
     say(f"wrote {path} and {to / 'keys' / f'{wanted.name}.subject-key'} (keep it: another key gives other pseudonyms)")
     _look_at_server(path)
-    if STUBS.is_dir() and list(STUBS.glob("ehr_pull__*.py")):
-        for line in write_stubs(to, STUBS):
-            say(line)
+    for line in write_each(stubs_of(wanted.name), dags) if dags.is_dir() else ():
+        say(line)
+    write_packet(read_site(path), read_settings(), [], to.parent / PACKET, only=ADMINISTRATOR)
     say(f"next: fill in [fhir.auth] in {path}" if wanted.base_url else f"next: mainstem check {wanted.name}")
     if wanted.base_url:
         say(f"then: mainstem check {wanted.name}")
-        say(f"for the EHR's administrator, firewall, privacy: mainstem sites packet {wanted.name}")
+    say(f"for firewall team, privacy officer and clinical lead: mainstem sites packet {wanted.name}")
 
 
 def _look_at_server(path: Path) -> None:
