@@ -11,6 +11,7 @@ from transforms.rules import (
     choice,
     coded,
     codings,
+    done_yet_not,
     extensions,
     fact,
     instant,
@@ -35,6 +36,7 @@ RESOURCE = Resource(
     record="procedure",
     version=1,
     subject={"subject": patient()},
+    contradictions=(done_yet_not(),),
     fields={
         "code": required(
             fact(coded(code=(SNOMED, CPT, ICD10PCS), every="codings", text_is=Reason.MISSING_CODE)),
@@ -43,7 +45,10 @@ RESOURCE = Resource(
         "performed[x]": choice(
             performedDateTime=instant("performed", "performed_date"),
             performedPeriod=period(
-                start=("performed", "performed_date"), end=("performed_end", "performed_end_date"), past=True
+                start=("performed", "performed_date"),
+                end=("performed_end", "performed_end_date"),
+                ongoing="performed_ongoing",
+                past=True,
             ),
             performedAge=age(PERFORMED),
             performedRange=age_range(PERFORMED),

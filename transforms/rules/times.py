@@ -12,7 +12,7 @@ from transforms.fhir.elements import (
     Unusable,
     decode,
 )
-from transforms.fhir.times import FILLERS, calendar_date, moment
+from transforms.fhir.times import FILLERS, FIRST_YEAR, calendar_date, is_doubtful, moment
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
 from transforms.rules.short_cuts import date_cut, instant_cut, period_cut
@@ -42,21 +42,26 @@ def period(
     *,
     start: tuple[str, str] | None = None,
     end: tuple[str, ...] | None = None,
+    ongoing: str | None = None,
     past: bool = False,
     or_end: bool = False,
 ) -> Rule:
     """Period → for its start and its end the instant in UTC and the local date: `period(start=("start", "start_date"))`.
 
     Where what is `past` starts in the future it is flagged. `or_end`: the end stands for a start that is not known, flagged.
+    `ongoing`: the field that says that there is a start and no end; a point in time has none either.
     """
-    gives = (*(start or ()), *(end or ()))
+    gives = (*(start or ()), *(end or ()), *((ongoing,) if ongoing else ()))
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         source = decode(raw, Period | None) or Period()
         if or_end and source.end and not source.start:
             found = period_found(Period(start=source.end), start, None, setting, past=past)
             return replace(found, flags=(*found.flags, "time-end"))
-        return period_found(source, start, end, setting, past=past)
+        found = period_found(source, start, end, setting, past=past)
+        if ongoing and source.start and not source.end and found.values:
+            return replace(found, values=found.values | {ongoing: True})
+        return found
 
     return Rule(gives, read, usual=period_cut(len(start or ()), len(end or ())))
 
@@ -143,7 +148,7 @@ def birth_date(name: str) -> Rule:
             date = calendar_date(known) if known else ""
         except ValueError:
             raise Unusable(Reason.INVALID_FIELD) from None
-        if date and not _FIRST_YEAR <= date[:4] <= _LAST_YEAR:
+        if date and not FIRST_YEAR <= date[:4] <= _LAST_YEAR:
             return Found(flags=("birth-date-placeholder",))
         flags = ("future",) * (date > setting.latest) + ("birth-date-doubtful",) * (date in _EPOCHS)
         return Found({name: date}, flags, repaired=known != day) if date else NOTHING
@@ -155,8 +160,8 @@ _ZEROED = re.compile(r"(-00)?-00$")
 """Month or day not known, as systems write it that have no shorter date."""
 _EPOCHS = frozenset({"1899-12-30", "1899-12-31", "1900-01-01", "1901-01-01", "1904-01-01", "1970-01-01"})
 """Days that programs count from: what they write where nothing was entered; few were born on one."""
-_FIRST_YEAR, _LAST_YEAR = "1890", "2099"
-"""Nobody younger than the oldest of mankind was born before; 0001, 1753 and 9999 are what databases put for no date."""
+_LAST_YEAR = "2099"
+"""0001, 1753 and 9999 are what databases put for no date."""
 
 
 def moment_found(text: str, utc: str, date: str, setting: Setting, *, past: bool = True) -> Found:
@@ -170,6 +175,8 @@ def moment_found(text: str, utc: str, date: str, setting: Setting, *, past: bool
     except ValueError:
         raise Unusable(Reason.INVALID_FIELD) from None
     flags = (*found.flags, "future") if past and found.date > setting.latest else found.flags
+    if is_doubtful(text):
+        flags = (*flags, "time-doubtful")
     return Found({utc: found.utc, date: found.date}, flags)
 
 
