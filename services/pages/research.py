@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from schemas.errors import OperatorError
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
-from services.access.viewers import EVERYBODY, Role
+from services.access.viewers import EVERYBODY, Role, Viewer
 from services.pages.navigation import Entry
 from services.pages.site import PageSite
 from services.pages.wording import title_of
@@ -27,33 +27,42 @@ Codes = Annotated[str, Form(max_length=500)]
 def routes(site: PageSite) -> APIRouter:
     """`/research`, and what is done there."""
     router = APIRouter(prefix="/research")
+    _page(router, site)
+    _asking(router, site)
+    _answering(router, site)
+    return router
 
-    def shown(request: Request, viewer: CurrentViewer, found: Answer | None = None, codes: str = "") -> HTMLResponse:
-        with site.registry() as connection:
-            asked = requests(connection)
-        mine = sorted(viewer.sites) if Role.SITE_TEAM in viewer.roles else []
-        return site.render(
-            "research.html",
-            request,
-            found=found,
-            codes=codes,
-            asked=[(each, dict(each.answers)) for each in asked],
-            mine=[(name, title_of(name)) for name in mine],
-            may_ask=bool(viewer.roles & set(ASKING)),
-            me=viewer.id,
-            forms=FORMS,
-            tiers=TIERS,
-            longest=LONGEST,
-            budget=BUDGET,
-            days=WINDOW.days,
-            now=site.clock(),
-        )
 
+def _shown(
+    site: PageSite, request: Request, viewer: Viewer, found: Answer | None = None, codes: str = ""
+) -> HTMLResponse:
+    with site.registry() as connection:
+        asked = requests(connection)
+    mine = sorted(viewer.sites) if Role.SITE_TEAM in viewer.roles else []
+    return site.render(
+        "research.html",
+        request,
+        found=found,
+        codes=codes,
+        asked=[(each, dict(each.answers)) for each in asked],
+        mine=[(name, title_of(name)) for name in mine],
+        may_ask=bool(viewer.roles & set(ASKING)),
+        me=viewer.id,
+        forms=FORMS,
+        tiers=TIERS,
+        longest=LONGEST,
+        budget=BUDGET,
+        days=WINDOW.days,
+        now=site.clock(),
+    )
+
+
+def _page(router: APIRouter, site: PageSite) -> None:
     @router.get("")
     @seen_by(*EVERYBODY)
     def page(request: Request, viewer: CurrentViewer) -> HTMLResponse:
         """What is asked for, by whom it is approved, what came of it."""
-        return shown(request, viewer)
+        return _shown(site, request, viewer)
 
     @router.post("/count")
     @seen_by(*ASKING)
@@ -61,8 +70,10 @@ def routes(site: PageSite) -> APIRouter:
         """How many persons a cohort has."""
         with _in_words(), site.saying() as connection:
             found = count(connection, codes.split(), by=viewer.id, at=site.clock())
-        return shown(request, viewer, found, codes)
+        return _shown(site, request, viewer, found, codes)
 
+
+def _asking(router: APIRouter, site: PageSite) -> None:
     @router.post("")
     @seen_by(*ASKING)
     def request_one(
@@ -77,6 +88,16 @@ def routes(site: PageSite) -> APIRouter:
             ask(connection, form, tier, codes.split(), purpose, by=viewer.id, at=site.clock())
         return RedirectResponse("/research#asked", 303)
 
+    @router.post("/{ident}/result")
+    @seen_by(*ASKING)
+    def result(viewer: CurrentViewer, ident: Ident, words: Words) -> RedirectResponse:
+        """What came of it, for those whose data it was."""
+        with _in_words(), site.saying() as connection:
+            tell_result(connection, ident, words, by=viewer.id)
+        return RedirectResponse("/research#asked", 303)
+
+
+def _answering(router: APIRouter, site: PageSite) -> None:
     @router.post("/{ident}/answer")
     @seen_by(Role.SITE_TEAM)
     def decide(
@@ -88,16 +109,6 @@ def routes(site: PageSite) -> APIRouter:
         with _in_words(), site.saying() as connection:
             answer(connection, ident, where, yes=yes, by=viewer.name, at=site.clock())
         return RedirectResponse("/research#asked", 303)
-
-    @router.post("/{ident}/result")
-    @seen_by(*ASKING)
-    def result(viewer: CurrentViewer, ident: Ident, words: Words) -> RedirectResponse:
-        """What came of it, for those whose data it was."""
-        with _in_words(), site.saying() as connection:
-            tell_result(connection, ident, words, by=viewer.id)
-        return RedirectResponse("/research#asked", 303)
-
-    return router
 
 
 @contextmanager
