@@ -32,7 +32,9 @@ LOAD = Channel("load", "site", "the sites' loads", False, 90)
 SUBJECT = Channel("subject", "subject", "consent, erasure, merged subjects", True, None)
 SITE = Channel("site", "site", "how far each site has published", False, None)
 FEEDBACK = Channel("feedback", "site", "results and signals, back to sites", False, 365)
-ERASURE = Channel("erasure", "site", "what consumers did about subjects to be erased", False, 365)
+ERASURE = Channel(
+    "erasure", "site", "what families ask of their site, what consumers did about subjects to be erased", False, 365
+)
 CHANNELS = (OUTCOME, LOAD, SUBJECT, SITE, FEEDBACK, ERASURE)
 DEAD_LETTER_DAYS = 14
 REPLAY_DAYS = 7

@@ -8,6 +8,8 @@ FLAGS: dict[str, str] = {
     "birth-date-placeholder": "The year of Patient.birthDate is before 1890 or after 2099: `birth_date` is left out.",
     "birth-date-doubtful": "`birth_date` is a day that programs count from and write where none was entered: 1899-12-30, 1899-12-31, "
     "1900-01-01, 1901-01-01, 1904-01-01, 1970-01-01. It stands.",
+    "patient-declined": "Appointment.participant.status of the patient is declined, whatever the appointment's own says. The record stands.",
+    "id-unusual": "The resource's id holds a blank or a sign of an address, so that no reference can name it. The record stands.",
     "died-before-birth": "`death_date` is before `birth_date`, as far as both are known. Both stand.",
     "zip-of-work": "`zip5` is of an address of work or billing, as no address of a home is told.",
     # -------------------------------------------------------------------- codes
@@ -20,6 +22,9 @@ FLAGS: dict[str, str] = {
     "loinc-spreadsheet-date": "Beside `code-withheld`: a spreadsheet turned the LOINC code into a date.",
     "snomed-check-digit": "Beside `code-withheld`: the SNOMED CT code's check digit is wrong.",
     "snomed-form": "Beside `code-withheld`: the code is not of the form of a SNOMED CT concept.",
+    "denied-in-words": "The words beside the code say that it is not so or was not done (ruled out, refused, cancelled …). The record stands.",
+    "doubted-in-words": "The words beside the code say that it is not certain (rule out, possible, suspected …). The record stands.",
+    "family-in-words": "The words beside the code say that it is the family's (family history, mother's …). The record stands.",
     "certainty-not-understood": "An extension on the code says how certain it is, in a word that is not understood. The record stands as "
     "without it.",
     "diagnosis-suspected": "The code bears the mark V of ICD-10-GM (Diagnosesicherheit: suspected). The record stands, its "
@@ -46,12 +51,14 @@ FLAGS: dict[str, str] = {
     "text-withheld": "Said in free text alone, which stays at the site: the field is left out; of a value `absent` is OT.",
     "reference-several": "Of several reference ranges none or more than one holds for everybody (without `appliesTo` and `age`): "
     "`reference_low`, `reference_high` are left out.",
+    "range-contradictory": "The lower end of a range is above its upper end. Both stand.",
     "reference-withheld": "The reference range has an end that is no number, or in a unit that is not known or does not fit the code: "
     "`reference_low`, `reference_high` are left out.",
     "implausible-high": "By mapping: the value is above what a living person has, by its code and unit; an age above 130 years. It stands.",
     "implausible-low": "By mapping: the value is below what a living person has, by its code and unit; an age below zero. It stands.",
     # -------------------------------------------------------------------- times
     "time-filler": "The time's year is 0001, 1753, 1899, 1900 or 9999, which systems write where there is none: the time is left out.",
+    "time-doubtful": "The time is before 1890, or 1970-01-01T00:00:00, which programs write where there is none. It stands.",
     "time-repaired": "The time was not of FHIR's form (blanks, no seconds, an offset without a colon, 24:00, a leap second) and was understood.",
     "time-zone-assumed": "The time had no offset: it is read in the site's time zone.",
     "time-ambiguous": "Beside `time-zone-assumed`: the local time occurs twice, as clocks were set back. The first is taken.",
@@ -65,15 +72,23 @@ FLAGS: dict[str, str] = {
     "it, its own effective time or else when it was issued.",
     "timing-withheld": "A time that recurs, for which the model has no field (effectiveTiming, occurrenceTiming, timingTiming without "
     "boundsPeriod): it is left out.",
-    "updated-unreadable": "meta.lastUpdated cannot be read: the source's `updated` is left out.",
+    "updated-unreadable": "meta.lastUpdated cannot be read, is before 1970 or to come, which would stand above all that does come: the source's `updated` is left out.",
     "ends-before-start": "An end is before its start, as far as both are known. Both stand.",
     "occurs-before-onset": "`last_occurrence_date` is before `onset_date`, as far as both are known. Both stand.",
     "active-and-abated": "The condition has an abatement, and a clinical status by which it goes on: active, recurrence, relapse. Both stand.",
-    "active-and-over": "An episode of care or the use of a device is active, and its period has an end that has passed. Both stand.",
+    "active-and-over": "An episode of care, the use of a device or a reported medicine is active, and its period has an end that has passed. Both stand.",
     # -------------------------------------------------------------------- medicines
     "mixture-without-code": "The Medication that is named has no code that can be used, but ingredients that have: `code` and `codings` are "
     "left out, `ingredients` and `strengths` tell it.",
     "negative-amount": "`dose`, `quantity` or `days_supply` is below zero. It stands.",
+    "done-yet-not": "What is completed has a reason why it was not done: Immunization, Procedure, MedicationAdministration or "
+    "MedicationDispense.statusReason. Both stand.",
+    "nothing-given": "A dose or a quantity is zero. It stands.",
+    "dose-unknown": "The dose of a vaccine is 999, HL7 v2's number for one that is not known: `dose` is left out.",
+    "dose-beyond-series": "`dose_number` is above `series_doses`. Both stand.",
+    "dosage-contradictory": "A step of the dosage contradicts itself: a lower end above its upper end, a schedule by name and one by figures. "
+    "Both stand.",
+    "timing-repaired": "The unit of a step's period was written as a word or in another case, and was understood.",
     "several-doses": "A step names several doses (of those it calls ordered, if any) that are not the same: none is told.",
     "several-rates": "A step names several rates (of those it calls ordered, if any) that are not the same: none is told.",
     "dose-unit-unknown": "An amount of a medicine or vaccine (a dose, a rate, a maximum, a quantity) is in a unit that is of no closed list and "
@@ -99,7 +114,8 @@ FLAGS: dict[str, str] = {
     "and is left out. The rest of the record stands.",
     "repaired:<field>": "The FHIR element that is named was written otherwise than FHIR has it (other case, a known other word, words in "
     "place of a code, 00 for a month or day) and was understood.",
-    "several:<field>": "Of a choice that is named (`value[x]` …) several stand, where FHIR allows one. One is taken: a dataAbsentReason before "
+    "several:<field>": "Of a choice that is named (`value[x]` …) several stand, where FHIR allows one; or several codes of a field of the record of which "
+    "one alone can be so (`clinical_status`, `interpretation`, `birth_sex` …). One is taken: a dataAbsentReason before "
     "a value, deceasedDateTime before deceasedBoolean, else the first that the mapping names.",
     "several:policy": "Consent.policy has several addresses: `policy` is of the first of them by the alphabet.",
     "several:report-time": "Beside `time-report`: the reports that list the result give several times. The earliest is taken.",

@@ -1,4 +1,5 @@
-"""What the subject topic carries: how it stands with one subject, whole in each event; and what consumers report of an erasure."""
+"""What the subject topic carries: how it stands with one subject, whole in each event; and what the erasure topic carries: what families
+ask of their site, what consumers report of an erasure."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -46,8 +47,13 @@ def erasure_type(network: str) -> str:
     return f"{network}.erasure.reported.v{CONTRACT_MAJOR}"
 
 
+def asked_type(network: str) -> str:
+    """`ce_type` of what a family asks."""
+    return f"{network}.erasure.asked.v{CONTRACT_MAJOR}"
+
+
 def erasure_topic(network: str) -> str:
-    """The topic of what consumers did about erasures."""
+    """The topic of what families ask of their site, and of what consumers did about erasures."""
     return f"{network}.erasure.v{CONTRACT_MAJOR}"
 
 
@@ -92,4 +98,29 @@ class ErasureReport(BaseModel):
         description="Whether it is done; false: this consumer has no way to erase, and somebody has to do it by hand."
     )
     rows: int = Field(default=0, ge=0, description="How many rows of the subject it deleted.")
+    at: datetime = Field(description="When, UTC.")
+
+
+class Wish(StrEnum):
+    """What a family asks."""
+
+    WITHDRAW = "withdraw"
+    """Nothing more from now on."""
+    ERASE = "erase"
+    """What was collected is to be forgotten as well."""
+    GIVE = "give"
+    """Again what was withdrawn."""
+
+
+class ConsentAsked(BaseModel):
+    """The value of what a family asks of its site, by the network's page: the site decides it; nobody else acts on it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str = Field(pattern="^[0-9a-f]{32}$", description="Of this asking.")
+    site: str = Field(pattern="^[a-z][a-z0-9-]{0,30}$", description="The site that is asked; the key, too.")
+    subject: str = Field(pattern="^s-[0-9a-f]{32}$", description="Whose consent it is, by pseudonym.")
+    scope: Scope = Field(description="What the consent is for.")
+    wish: Wish = Field(description="withdraw, erase or give.")
+    by: Literal["self", "guardian"] = Field(description="Who asks: the patient, or a guardian of theirs.")
     at: datetime = Field(description="When, UTC.")

@@ -16,7 +16,7 @@ from schemas.problems import Problem, Reason
 from transforms.codes.code_map import CodeMapRow, csv_line
 from transforms.codes.code_map import code_map as meanings
 from transforms.codes.systems import repaired_system
-from transforms.fhir.elements import Quantity, Scalar, Unusable, decode, path_of, text_of
+from transforms.fhir.elements import Quantity, Scalar, Unusable, bare_id, decode, path_of, text_of
 from transforms.fhir.type_names import OTHER_VERSIONS_TYPES, R4_TYPES
 from transforms.identity import identity_of
 from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Mapped, Outcome, Outcomes, joined
@@ -39,7 +39,7 @@ _OPENING = b'{"resourceType":"'
 _NAME_ENDS = len(_OPENING) + 64
 _AT_ONCE = 200
 """Lines read field by field: enough to spread what a batch costs, few enough to stay in a processor's cache."""
-_IDENTIFIED = rb'\{\s*"resourceType"\s*:\s*"%b"\s*,\s*"id"\s*:\s*"([^"\\]{1,64})"'
+_IDENTIFIED = rb'\{\s*"resourceType"\s*:\s*"%b"\s*,\s*"id"\s*:\s*"([^"\\/:]{1,64})"'
 _IDENT_OPENS = re.compile(_IDENTIFIED % rb"[A-Za-z]+")
 _NO_ID = bytes(ID_BYTES)
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
@@ -279,7 +279,7 @@ def _identified(resource_type: str, line: bytes) -> bytes:
         return b""
     if found.resourceType != resource_type:
         return b""
-    return found.id.encode() if isinstance(found.id, str) else text_of(found.id).encode()
+    return bare_id(found.id if isinstance(found.id, str) else text_of(found.id), resource_type).encode()
 
 
 def _not_mapped(name: bytes) -> Outcome:

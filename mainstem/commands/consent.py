@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mainstem.state import Decision, Standing
     from schemas.subjects import ErasureReport
 
-group = typer.Typer(name="consent", help="Consent: withdraw, give, import, status.", no_args_is_help=True)
+group = typer.Typer(name="consent", help="Consent: withdraw, give, import, asked, status.", no_args_is_help=True)
 
 
 class _Scope(StrEnum):
@@ -110,6 +110,33 @@ def status(site: SiteOption, subject: Subject = "", patient: Patient = "", as_js
         return
     for row in rows:
         _say_row(row)
+
+
+@group.command(epilog="Example: mainstem consent asked --site north, then the same with --decide")
+def asked(
+    site: SiteOption,
+    decide: Annotated[bool, typer.Option("--decide", help="Decide all that waits as families ask it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What families ask of this site by the network's page, and whether it is done. Nothing is done before you decide."""
+    from mainstem.refresh.deciding import asked as found
+    from mainstem.refresh.deciding import decision_on
+
+    with open_site(site, quiet=True) as refresh:
+        rows = found(refresh)
+        if decide:
+            _done(refresh, [decision_on(each.asked) for each in rows if each.waiting], as_json)
+            return
+    told = [{**each.asked.model_dump(mode="json"), "waiting": each.waiting} for each in rows]
+    if as_json:
+        print_json(told)
+        return
+    if not told:
+        say("no family has asked anything")
+    for row in told:
+        who = "the patient" if row["by"] == "self" else "a guardian"
+        state = "waits for you" if row["waiting"] else "done"
+        say(f"{row['subject']}: {who} asks to {row['wish']} consent to {row['scope']}, {row['at'][:10]}: {state}")
 
 
 @group.command(epilog="Example: mainstem consent tell --site north, after the broker's disk was lost")

@@ -32,7 +32,7 @@ def home(
     """Serve the families' own page: how things go, what is due, what matters to them; by a code from the clinic.
 
     A clinician makes the code on the patient's page of `mainstem feedback`. What families say becomes records and events of the
-    centre's where MAINSTEM_CENTRE_KEY is set; their words stay here.
+    centre's where MAINSTEM_CENTRE_KEY is set; their words stay here. What they ask about consent goes to their site, which decides it.
     """
     from services.home.running import Place, run
 

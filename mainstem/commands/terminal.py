@@ -7,7 +7,6 @@ Much of what is printed was written by others: a server's software name, a gap's
 import os
 import re
 import sys
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from mainstem.state import State
     from schemas.loads import Gap
 
-_UTC = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
+_UTC = r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)"
 UNCUT = 2_000
 """Columns of a pipe: only what others wrote is longer, and goes on below."""
 
@@ -71,6 +70,8 @@ def told_to(who: str) -> str:
 
 def print_defect(error: BaseException) -> None:
     """Where an error that is not one of ours arose, and its kind. Its text may hold what it worked on."""
+    import traceback
+
     for line in traceback.format_tb(error.__traceback__):
         sys.stderr.write(line)
     say(f"{type(error).__name__}: a defect of Mainstem; please report it with the lines above", err=True)
@@ -182,7 +183,7 @@ def _with_one_time(value: Any) -> Any:
     """The same, its times as `2026-03-02T05:00:00Z`: libraries have a form each."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    if isinstance(value, str) and (found := _UTC.fullmatch(value)):
+    if isinstance(value, str) and (found := re.fullmatch(_UTC, value)):
         return f"{found[1]}T{found[2]}Z"
     if isinstance(value, Mapping):
         return {key: _with_one_time(each) for key, each in value.items()}

@@ -71,13 +71,17 @@ def allow(
             "--keeper", help="What `mainstem feedback run` needs: the consumer `feedback`, and to tell results."
         ),
     ] = False,
+    families: Annotated[
+        bool,
+        typer.Option("--families", help="What `mainstem home` needs: to publish for the centre, and to ask sites."),
+    ] = False,
     group: Annotated[str, typer.Option(help="The consumer's group.")] = "registry",
 ) -> None:
-    """Give a principal the ACLs of a site's publisher, of a consumer, or of who keeps or fetches results: one principal a site, one a group."""
+    """Give a principal the ACLs of a site's publisher, of a consumer, of who keeps or fetches results, or of the families' page: one principal a site, one a group."""
     from mainstem.kafka.acls import allow
 
     current = read_settings()
-    asked: dict[Role, bool] = {"consumer": consumer, "results": results, "keeper": keeper}
+    asked: dict[Role, bool] = {"consumer": consumer, "results": results, "keeper": keeper, "families": families}
     chosen = [name for name, wanted in asked.items() if wanted]
     if len(chosen) > 1:
         together = " and ".join(f"--{name}" for name in chosen)

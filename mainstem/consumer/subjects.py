@@ -34,7 +34,7 @@ from mainstem.kafka.settings import KafkaSettings, kafka_errors
 from mainstem.kafka.topics import partitions_of
 from schemas.errors import OperatorError
 from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema
-from schemas.subjects import ErasureReport, SubjectEvent, erasure_topic, erasure_type
+from schemas.subjects import ConsentAsked, ErasureReport, SubjectEvent, erasure_topic, erasure_type
 
 Erase = Callable[[Connection, Sequence[str]], int]
 """Deletes all that a handler keeps of subjects (`s-…`), by the connection given; returns how many rows went. It neither commits nor
@@ -198,25 +198,30 @@ class Reports:
             reports = self.subjects.unreported(connection)
         if not reports:
             return 0
-        topic = erasure_topic(self._network)
-        if not partitions_of(self._settings, topic):
-            raise OperatorError(
-                f"there is no topic {topic}: nobody is told that subjects were erased", "`mainstem topics create`."
-            )
-        with kafka_errors(self._settings):
-            producer = KafkaProducer(
-                **self._settings.client_options(), acks="all", allow_auto_create_topics=False, metrics_enabled=False
-            )
-            settle(producer)
-            try:
-                sent = [producer.send(topic, **as_sent(self._network, each)) for each in reports]
-                for future in sent:
-                    future.get(timeout=40)
-            finally:
-                producer.close(timeout=5)
+        send(self._settings, self._network, [as_sent(self._network, each) for each in reports])
         with self._engine.begin() as connection:
             self.subjects.reported(connection, reports)
         return len(reports)
+
+
+def send(settings: KafkaSettings, network: str, messages: Sequence[dict[str, Any]]) -> None:
+    """To the erasure topic, until the broker has all. Raises OperatorError where there is none, TemporaryError where it is away."""
+    topic = erasure_topic(network)
+    if not partitions_of(settings, topic):
+        raise OperatorError(
+            f"there is no topic {topic}: nobody is told what is to be forgotten, or was", "`mainstem topics create`."
+        )
+    with kafka_errors(settings):
+        producer = KafkaProducer(
+            **settings.client_options(), acks="all", allow_auto_create_topics=False, metrics_enabled=False
+        )
+        settle(producer)
+        try:
+            sent = [producer.send(topic, **message) for message in messages]
+            for future in sent:
+                future.get(timeout=40)
+        finally:
+            producer.close(timeout=5)
 
 
 _WORD = "reported"
@@ -243,19 +248,24 @@ def read_report(record: Any) -> ErasureReport | LetterReason:
 def as_sent(network: str, report: ErasureReport) -> dict[str, Any]:
     """A report as `KafkaProducer.send` takes it, but for the topic."""
     named = f"{report.group}/{report.subject}/{report.epoch}.{report.sequence}"
+    return message(report, named, f"/consumer/{report.group}", erasure_type(network), "erasure")
+
+
+def message(told: ErasureReport | ConsentAsked, named: str, source: str, type_: str, schema: str) -> dict[str, Any]:
+    """What `KafkaProducer.send` takes, but for the topic; `named`: by what its id is known again."""
     headers = {
         Header.SPEC_VERSION: SPEC_VERSION,
         Header.ID: str(uuid5(NAMESPACE, named)),
-        Header.SOURCE: f"/consumer/{report.group}",
-        Header.TYPE: erasure_type(network),
-        Header.TIME: report.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        Header.SUBJECT: report.subject,
-        Header.DATA_SCHEMA: data_schema("erasure"),
+        Header.SOURCE: source,
+        Header.TYPE: type_,
+        Header.TIME: told.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        Header.SUBJECT: told.subject,
+        Header.DATA_SCHEMA: data_schema(schema),
         Header.CONTENT_TYPE: CONTENT_TYPE,
     }
     return {
-        "key": report.site.encode(),
-        "value": report.model_dump_json().encode(),
+        "key": told.site.encode(),
+        "value": told.model_dump_json().encode(),
         "headers": [(str(name), text.encode()) for name, text in headers.items()],
     }
 

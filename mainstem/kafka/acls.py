@@ -26,7 +26,7 @@ from schemas.loads import load_topic
 from schemas.published import site_topic
 from schemas.subjects import erasure_topic, subject_topic
 
-Role = Literal["publisher", "consumer", "results", "keeper"]
+Role = Literal["publisher", "consumer", "results", "keeper", "families"]
 Resource = tuple[ResourceType, str]
 
 
@@ -43,7 +43,7 @@ class Right(NamedTuple):
 def rights(network: str, role: Role, group: str) -> list[Right]:
     """All that the role needs and nothing else: a publisher reads what it told of how far it has come and of subjects, a consumer writes
     dead letters, which it reads back, and what it erased; who fetches results reads every site's counts, and nothing of a person; who
-    keeps them is a consumer that tells them."""
+    keeps them is a consumer that tells them; the families' page publishes as a site does, and asks sites."""
     if role == "results":
         return [
             Right((ResourceType.TOPIC, feedback_topic(network)), operation)
@@ -51,6 +51,8 @@ def rights(network: str, role: Role, group: str) -> list[Right]:
         ]
     if role == "keeper":
         return [*_consumer(network, group), *_teller(network)]
+    if role == "families":
+        return [*_publisher(network, group), Right((ResourceType.TOPIC, erasure_topic(network)), ACLOperation.WRITE)]
     return list(_publisher(network, group) if role == "publisher" else _consumer(network, group))
 
 

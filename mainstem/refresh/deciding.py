@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import structlog
-from kafka import TopicPartition
 
 from connectors.formats.ndjson import read_batches
 from mainstem.config.site_mapper import site_mapper
-from mainstem.consumer import LetterReason
-from mainstem.consumer.subjects import read_report
+from mainstem.consumer.erasures import Told, said
 from mainstem.kafka.groups import readers_of
-from mainstem.kafka.reading import reading
-from mainstem.kafka.topics import group_in_kafka, partitions_of
+from mainstem.kafka.topics import group_in_kafka
 from mainstem.refresh.consents import purge
 from mainstem.refresh.door import BusyError, locked
 from mainstem.refresh.opening import Refresh
@@ -25,7 +22,7 @@ from mainstem.state.consents import decisions_of
 from schemas.errors import OperatorError
 from schemas.events import outcome_topic
 from schemas.problems import Problem
-from schemas.subjects import SCOPES, ErasureReport, erasure_topic
+from schemas.subjects import SCOPES, ConsentAsked, ErasureReport, Wish
 from transforms.privacy.pseudonyms import Pseudonyms
 
 log = structlog.get_logger()
@@ -142,20 +139,33 @@ def heard(refresh: Refresh, path: Path, at: datetime, *, erase: bool) -> Heard:
 
 
 def reports(refresh: Refresh) -> Iterator[ErasureReport]:
-    """What consumers told of erasures at this site, in their order; what is no report is counted, and stops nobody."""
-    settings, site = refresh.settings.kafka_settings(), refresh.site.site
-    topic = erasure_topic(refresh.settings.network)
-    unreadable = 0
-    for number in range(partitions_of(settings, topic)):
-        with reading(settings, TopicPartition(topic, number)) as records:
-            for record in records:
-                report = read_report(record)
-                if isinstance(report, LetterReason):
-                    unreadable += 1
-                elif report.site == site:
-                    yield report
-    if unreadable:
-        log.error("no reports of an erasure", topic=topic, count=unreadable)
+    """What consumers told of erasures at this site, in their order."""
+    yield from (each for each in _said(refresh) if isinstance(each, ErasureReport))
+
+
+class Asked(NamedTuple):
+    """What a family asks, and where it stands."""
+
+    asked: ConsentAsked
+    waiting: bool
+
+
+def asked(refresh: Refresh) -> list[Asked]:
+    """What families of this site ask, the last of each person and scope, in the order of time."""
+    last = {(each.subject, each.scope): each for each in _said(refresh) if isinstance(each, ConsentAsked)}
+    found = sorted(last.values(), key=lambda each: (each.at, each.id))
+    return [Asked(each, not refresh.store.consents.heeds(refresh.site.site, decision_on(each))) for each in found]
+
+
+def decision_on(asked: ConsentAsked) -> Decision:
+    """What is decided where a family is followed."""
+    subject = parsed(asked.subject)
+    return Decision(subject, asked.scope, asked.wish is Wish.GIVE, asked.at, asked.wish is Wish.ERASE)
+
+
+def _said(refresh: Refresh) -> Iterator[Told]:
+    told = said(refresh.settings.kafka_settings(), refresh.settings.network)
+    yield from (each for each in told if each.site == refresh.site.site)
 
 
 def consumers(refresh: Refresh) -> list[str]:

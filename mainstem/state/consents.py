@@ -133,6 +133,21 @@ class Consents:
                     update(row).where(row.c.site == site, row.c.subject == subject, row.c.erase).values(purged=at)
                 )
 
+    def heeds(self, site: str, decision: Decision) -> bool:
+        """Whether it stands as this decision wants it, or somebody decided later on the same."""
+        row = tables.withdrawal.c
+        wanted = select(row.since, row.ended, row.erase).where(
+            row.site == site, row.subject == decision.subject, row.scope == decision.scope
+        )
+        with self._database.read() as connection:
+            found = list(connection.execute(wanted))
+        if any((each.ended or each.since) > decision.at for each in found):
+            return True
+        standing = [each for each in found if each.ended is None]
+        if decision.permit:
+            return not standing
+        return any(each.erase or not decision.erase for each in standing)
+
     def family(self, site: str, subject: bytes) -> set[bytes]:
         """All who are the same person, the subject itself, too."""
         with self._database.read() as connection:

@@ -24,7 +24,7 @@ from services.access.viewers import Viewer
 from services.access.views import Views
 from services.charts.pictures import svg
 from services.charts.trajectory import specification
-from services.home import raising
+from services.home import consenting, raising
 from services.home.assets import STYLE
 from services.home.knowledge import known_of
 from services.home.reading import goals_of, looked, visits_of
@@ -60,6 +60,7 @@ class Home:
     secure: bool
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     memory: Memory = field(default_factory=Memory)
+    reports: consenting.Reports = lambda: ()
 
     def __post_init__(self) -> None:
         self.door, self.views = FamilyDoor(self.access), Views(self.access, self.clock)
@@ -126,12 +127,19 @@ def make_home(home: Home, *, per_minute: int = PER_MINUTE) -> FastAPI:
     mine = Depends(own)
     for router in (_entering(home, mine), _home(home, mine), _saying(home, mine), raising.routes(home, mine)):
         app.include_router(router)
+    app.include_router(consenting.routes(home, mine))
+    app.include_router(consenting.open_routes(home))
     _answer_in_words(app, home)
 
     def sorry(request: Request, status: int, _words: str) -> Response:
         return home.render("sorry.html", request, status=status, code=status)
 
-    app.add_middleware(Limited, per_minute=per_minute, few={ENTER: TRIES_PER_MINUTE}, answer=sorry)
+    app.add_middleware(
+        Limited,
+        per_minute=per_minute,
+        few={ENTER: TRIES_PER_MINUTE, consenting.RECEIPT: TRIES_PER_MINUTE},
+        answer=sorry,
+    )
     headers = HEADERS | {"Content-Security-Policy": OWN}
     if home.secure:
         headers |= {"Strict-Transport-Security": "max-age=31536000"}

@@ -1,16 +1,19 @@
 """Starts the families' page, and beside it the telling of what they say."""
 
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from mainstem.config.settings import Settings
+from mainstem.consumer import erasures
 from mainstem.database import name_of
 from schemas.errors import OperatorError
 from services.access.database import AccessDatabase
 from services.access.provider import LOOPBACK
 from services.home.app import Home, make_home
-from services.home.telling import Keep, tell, telling
+from services.home.telling import Ask, Keep, Reported, ask_sites, tell, telling
 from services.people.age_policy import AgePolicy
 from services.registry.database import open_registry
 from services.serving import Say, serve
@@ -40,14 +43,25 @@ def run(settings: Settings, place: Place, keep: Keep | None, say: Say) -> None:
     policy, access = AgePolicy.load(settings.age_policy), AccessDatabase.open(settings.access_url)
     engine = open_registry(settings.registry_url)
     try:
-        home = Home(engine, access, settings.network, policy, secure=address.scheme == "https")
-        told = telling(lambda: tell(engine, keep, at=home.clock())) if keep else nullcontext()
+        kafka, network = settings.kafka_settings(), settings.network
+        reports = Reported(partial(erasures.said, kafka, network))
+        secure = address.scheme == "https"
+        home = Home(engine, access, network, policy, secure=secure, reports=reports)
         if keep is None:
             say("what families say stays on these pages: MAINSTEM_CENTRE_KEY is not set, so no record is made of it")
-        what = f"Families' page of network {settings.network}, from {name_of(engine.url)},"
+        what = f"Families' page of network {network}, from {name_of(engine.url)},"
         names = [*settings.host_names, address.hostname or ""]
-        with told:
+        with ExitStack() as beside:
+            for once in _beside(home, keep, partial(erasures.ask, kafka, network)):
+                beside.enter_context(telling(once))
             serve(make_home(home), what, host=place.host, port=place.port, names=names, say=say)
     finally:
         engine.dispose()
         access.close()
+
+
+def _beside(home: Home, keep: Keep | None, ask: Ask) -> Iterator[Callable[[], object]]:
+    """What is done again and again while the page is served, each for itself."""
+    yield lambda: ask_sites(home.engine, ask, at=home.clock())
+    if keep is not None:
+        yield lambda: tell(home.engine, keep, at=home.clock())

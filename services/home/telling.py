@@ -1,17 +1,20 @@
 """What families said becomes records of the centre's: numbers as answers, topics as issues. Their words never leave."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import NamedTuple, Protocol
 
 import structlog
 from sqlalchemy import Engine
 
+from mainstem.consumer.erasures import Told
 from schemas.errors import MainstemError
 from schemas.outcomes import Issue, ProResponse
 from schemas.outcomes.record import Coding
+from schemas.subjects import ConsentAsked, ErasureReport
+from services.people import consent_requests
 from services.people.families import Who
 from services.people.voices import SYSTEM, TOPIC, Said, mark_answers_told, untold
 from services.registry.database import reading, writing
@@ -67,6 +70,43 @@ def tell(registry: Engine, keep: Keep, *, at: datetime) -> int:
         with writing(registry) as connection:
             mark_answers_told(connection, [said.id for _, said in waiting], at=at)
     return len(waiting)
+
+
+Ask = Callable[[Sequence[ConsentAsked]], None]
+"""Tells sites what families ask of them."""
+
+
+def ask_sites(registry: Engine, ask: Ask, *, at: datetime) -> int:
+    """Tells what was asked and not told yet, and marks what sites have done since; returns how many were told. The same told twice
+    goes under the same id."""
+    with reading(registry) as connection:
+        waiting = consent_requests.untold(connection, AT_ONCE)
+    if waiting:
+        ask(waiting)
+    with writing(registry) as connection:
+        consent_requests.mark_told(connection, [each.id for each in waiting], at=at)
+        consent_requests.mark_done(connection, at=at)
+    return len(waiting)
+
+
+class Reported:
+    """What consumers say that they erased, read on from where it was read last."""
+
+    def __init__(self, said: Callable[[dict[int, int]], Iterable[Told]]) -> None:
+        self._said, self._lock = said, Lock()
+        self._places: dict[int, int] = {}
+        self._found: list[ErasureReport] = []
+
+    def __call__(self) -> Sequence[ErasureReport]:
+        """All; what is known where the broker is away."""
+        with self._lock:
+            try:
+                for told in self._said(self._places):
+                    if isinstance(told, ErasureReport):
+                        self._found.append(told)
+            except MainstemError as exc:
+                log.warning("reports of erasures are not read", cause=exc.cause, fix=exc.fix)
+            return tuple(self._found)
 
 
 def _born(subject: str, said: Said) -> Fact:

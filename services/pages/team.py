@@ -19,6 +19,7 @@ from services.measures.library import measures
 from services.pages.actions import next_action
 from services.pages.charting import chart_of
 from services.pages.comparing import compared, funnel_chart_of
+from services.pages.effect import effect_of
 from services.pages.measure import Slug, measure_named
 from services.pages.navigation import Entry
 from services.pages.overview import doubts_of
@@ -30,7 +31,7 @@ from services.pages.strata import kind_of
 from services.pages.wording import title_of
 from services.people.contests import contests
 from services.people.phases import Begun, begin, take_back
-from services.people.tests_of_change import Tried, note
+from services.people.tests_of_change import Cycle, Decision, Plan, Tried, note, study
 from services.registry.completeness import completeness
 
 TEAM = (Role.SITE_TEAM, Role.CLINICIAN, Role.COORDINATOR)
@@ -41,12 +42,57 @@ Words = Annotated[str, Form(min_length=1, max_length=500)]
 
 
 def routes(site: PageSite) -> APIRouter:
-    """`/sites`, `/sites/<site>`, `/sites/<site>/<measure>` with `funnel.svg`, `tried`, `lines` and `lines/back` below it."""
+    """`/sites`, `/sites/<site>`, `/sites/<site>/<measure>` with `funnel.svg`, `tried`, `tried/<id>`, `lines` and `lines/back` below it."""
     router = APIRouter(prefix="/sites")
     _lists(router, site)
     _one_measure(router, site)
+    _tests_of_change(router, site)
     _said(router, site)
     return router
+
+
+def _tests_of_change(router: APIRouter, site: PageSite) -> None:
+    @router.post("/{site}/{slug}/tried")
+    @seen_by(*SAYING)
+    def tried(
+        name: Site,
+        slug: Slug,
+        viewer: CurrentViewer,
+        since: Annotated[date, Form()],
+        what: Words,
+        aim: Annotated[float, Form(allow_inf_nan=False)],
+        due: Annotated[date, Form()],
+        prediction: Words,
+        start: Words,
+    ) -> RedirectResponse:
+        """Notes a test of change, with the whole of its plan."""
+        _demand(viewer, name)
+        measure, now = measure_named(slug), site.clock().astimezone(UTC)
+        with site.saying() as connection, _in_words():
+            plan = Plan(aim, due, prediction, start)
+            note(connection, Tried(name, measure.id, since, what, viewer.name, now, plan))
+        return RedirectResponse(f"/sites/{name}/{slug}#tried", 303)
+
+    @router.post("/{site}/{slug}/tried/{ident}")
+    @seen_by(*SAYING)
+    def round_over(
+        name: Site,
+        slug: Slug,
+        ident: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")],
+        viewer: CurrentViewer,
+        seen: Words,
+        as_predicted: Annotated[bool, Form()],
+        decision: Annotated[Decision, Form()],
+        then: Words,
+        due: Annotated[str, Form(pattern=r"^(\d{4}-\d\d-\d\d)?$")] = "",
+    ) -> RedirectResponse:
+        """What a round taught, and what is decided."""
+        _demand(viewer, name)
+        measure_named(slug)
+        with site.saying() as connection, _in_words():
+            look = date.fromisoformat(due) if due and decision is Decision.ADAPT else None
+            study(connection, name, ident, Cycle(seen, as_predicted, decision, then, look, viewer.name, site.clock()))
+        return RedirectResponse(f"/sites/{name}/{slug}#tried", 303)
 
 
 def _lists(router: APIRouter, site: PageSite) -> None:
@@ -136,6 +182,8 @@ def _one_measure(router: APIRouter, site: PageSite) -> None:
             found=compared(results, name),
             action=next_action(series, measure),
             may_say=bool(viewer.roles & set(SAYING)),
+            effects=[effect_of(series, each.since) for each in series.tried],
+            decisions=list(Decision),
             as_of=results.as_of,
             today=site.clock().date(),
             small=SMALL,
@@ -156,18 +204,6 @@ def _one_measure(router: APIRouter, site: PageSite) -> None:
 
 
 def _said(router: APIRouter, site: PageSite) -> None:
-    @router.post("/{site}/{slug}/tried")
-    @seen_by(*SAYING)
-    def tried(
-        name: Site, slug: Slug, viewer: CurrentViewer, since: Annotated[date, Form()], what: Words
-    ) -> RedirectResponse:
-        """Notes a test of change."""
-        _demand(viewer, name)
-        measure = measure_named(slug)
-        with site.saying() as connection, _in_words():
-            note(connection, Tried(name, measure.id, since, what, viewer.name, site.clock().astimezone(UTC)))
-        return RedirectResponse(f"/sites/{name}/{slug}#tried", 303)
-
     @router.post("/{site}/{slug}/lines")
     @seen_by(*SAYING)
     def lines(

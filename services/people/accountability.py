@@ -7,9 +7,11 @@ from statistics import median
 
 from sqlalchemy import Connection, func, select
 
-from services.people.issues import Answered, Raised, heard, issues_seen
+from services.people.consent_requests import open_requests
+from services.people.issues import Answered, heard, issues_seen
+from services.people.tests_of_change import noted_since, overdue
 from services.registry.completeness import SiteCompleteness, completeness
-from services.registry.tables import contest, test_of_change
+from services.registry.tables import contest
 
 AGES = ((7, "up to a week"), (30, "up to a month"), (90, "up to three months"), (10**6, "longer"))
 YEAR = timedelta(days=365)
@@ -31,8 +33,12 @@ class Owed:
     heard: tuple[Answered, ...]
     tried: int
     """Tests of change noted within a year."""
+    overdue: int
+    """Tests of change that are under way and whose day to be looked at is past: promises."""
     contested: int
     """Records that clinicians contest and nobody answered yet."""
+    consents: tuple[tuple[str, int], ...]
+    """What families ask about consent and no site has done yet, by how long it waits."""
 
     @property
     def open(self) -> int:
@@ -44,10 +50,6 @@ def owed(connection: Connection, now: datetime) -> Owed:
     """From the registry, and from what people say."""
     sites, raised = list(completeness(connection)), issues_seen(connection, None)
     behind = [(now - site.last_completed).days for site in sites if site.last_completed]
-    since = (now - YEAR).date().isoformat()
-    tried = connection.scalar(
-        select(func.count()).select_from(test_of_change).where(test_of_change.c.since_date >= since)
-    )
     waiting = connection.scalar(select(func.count()).select_from(contest).where(contest.c.answer.is_(None)))
     return Owed(
         len(sites),
@@ -55,10 +57,12 @@ def owed(connection: Connection, now: datetime) -> Owed:
         sum(map(_gaps, sites)),
         max(behind, default=None),
         median(behind) if behind else None,
-        tuple(_by_age(raised, now)),
+        tuple(_by_age([each.days(now) for each in raised if each.open])),
         tuple(heard(raised, now)),
-        int(tried or 0),
+        noted_since(connection, (now - YEAR).date()),
+        overdue(connection, now.date()),
         int(waiting or 0),
+        tuple(_by_age([(now - each.at).days for each in open_requests(connection)])),
     )
 
 
@@ -66,8 +70,7 @@ def _gaps(site: SiteCompleteness) -> int:
     return sum(1 for known in site.types.values() if known.gaps)
 
 
-def _by_age(raised: Sequence[Raised], now: datetime) -> list[tuple[str, int]]:
-    waits = [each.days(now) for each in raised if each.open]
+def _by_age(waits: Sequence[int]) -> list[tuple[str, int]]:
     found, least = [], -1
     for most, words in AGES:
         found.append((words, sum(least < days <= most for days in waits)))

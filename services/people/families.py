@@ -3,8 +3,6 @@
 Kept are a hash of the code and the pseudonym it stands for; no name and no address of anybody.
 """
 
-import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -12,12 +10,9 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, insert, or_, select, update
 
+from services.people.printed_codes import kept, new_code
 from services.registry.tables import family_link
 
-LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's: none is mistaken for another."""
-LENGTH, GROUP = 12, 4
-"""60 bits: nobody guesses one."""
 GOOD_FOR = timedelta(days=14)
 """So long may a printed code lie about."""
 
@@ -60,22 +55,22 @@ def make_link(
     connection: Connection, site: str, subject: str, who: Who, *, by: str, at: datetime, ends: date | None
 ) -> str:
     """A new code, in groups, to be printed and shown once; kept is its hash alone."""
-    code = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
-    row = {"id": uuid4().hex, "code": _kept(code), "site": site, "subject": subject, "who": str(who), "by": by}
+    code = new_code()
+    row = {"id": uuid4().hex, "code": kept(code), "site": site, "subject": subject, "who": str(who), "by": by}
     now = at.astimezone(UTC)
     connection.execute(insert(family_link).values(**row, made=now, expires=now + GOOD_FOR, ends=ends and str(ends)))
-    return "-".join(code[place : place + GROUP] for place in range(0, LENGTH, GROUP))
+    return code
 
 
 def take_link(connection: Connection, code: str, *, at: datetime) -> Link | None:
     """What a code opens: once, while it is good. None for any other, without a word why."""
     now = at.astimezone(UTC)
     link = family_link.c
-    good = (link.code == _kept(code), link.used.is_(None), link.revoked.is_(None), link.expires > now, _lasting(now))
+    good = (link.code == kept(code), link.used.is_(None), link.revoked.is_(None), link.expires > now, _lasting(now))
     done = connection.execute(update(family_link).where(*good).values(used=now))
     if done.rowcount != 1:
         return None
-    return _link(connection.execute(select(family_link).where(link.code == _kept(code))).mappings().one())
+    return _link(connection.execute(select(family_link).where(link.code == kept(code))).mappings().one())
 
 
 def standing_link(connection: Connection, ident: str, *, at: datetime) -> Link | None:
@@ -105,15 +100,9 @@ def _lasting(now: datetime) -> ColumnElement[bool]:
     return or_(family_link.c.ends.is_(None), family_link.c.ends > now.date().isoformat())
 
 
-def _kept(code: str) -> str:
-    """However it was typed: O for 0, I and L for 1, with or without its dashes."""
-    plain = "".join(letter for letter in code.upper() if letter.isalnum())[: 4 * LENGTH]
-    return hashlib.sha256(plain.translate(str.maketrans("OIL", "011")).encode()).hexdigest()
-
-
 def _link(row: RowMapping) -> Link:
     content = dict(row)
     names = Link.__dataclass_fields__
     ends = content["ends"]
-    kept = {name: content[name] for name in names if name in content}
-    return Link(**{**kept, "who": Who(content["who"]), "ends": date.fromisoformat(ends) if ends else None})
+    given = {name: content[name] for name in names if name in content}
+    return Link(**{**given, "who": Who(content["who"]), "ends": date.fromisoformat(ends) if ends else None})

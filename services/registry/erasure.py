@@ -9,9 +9,11 @@ from sqlalchemy import Connection, delete, exists, inspect, or_, select, update
 from mainstem.consumer import Received
 from mainstem.consumer.subjects import consumer_subject, given_again, no_extract
 from schemas.errors import OperatorError
+from schemas.subjects import Wish
 from services.registry.tables import (
     RECORD_TABLES,
     SAID,
+    consent_request,
     contest,
     erased,
     family_link,
@@ -74,10 +76,19 @@ def erase_told(connection: Connection, subjects: Sequence[str]) -> int:
 
 
 def not_extracted(connection: Connection) -> frozenset[str]:
-    """Subjects of whom nothing goes into an extract: consent to research is withdrawn."""
+    """Subjects of whom nothing goes into an extract: consent to research is withdrawn, or their family asked for that today."""
+    asked = _asked_to_stop(connection)
     if not inspect(connection).has_table(consumer_subject.name):
-        return frozenset()
-    return frozenset(connection.scalars(select(consumer_subject.c.subject).where(no_extract(GROUP))))
+        return asked
+    return asked | frozenset(connection.scalars(select(consumer_subject.c.subject).where(no_extract(GROUP))))
+
+
+def _asked_to_stop(connection: Connection) -> frozenset[str]:
+    """Whose family's last word on a scope is to withdraw, which their site has not decided yet: nobody waits for that here."""
+    row = consent_request.c
+    rows = connection.execute(select(row.whom, row.scope, row.wish, row.done).order_by(row.at, row.id))
+    last = {(each.whom, each.scope): each for each in rows}
+    return frozenset(each.whom for each in last.values() if each.done is None and each.wish != Wish.GIVE)
 
 
 def proven(subjects: Sequence[str]) -> Sequence[str]:

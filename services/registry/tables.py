@@ -260,8 +260,49 @@ test_of_change = Table(
     Column("what", Text, nullable=False, comment="What was done, in the team's words."),
     Column("by", Text, nullable=False, comment="Who says so."),
     Column("noted", instant(), nullable=False, comment="UTC."),
+    Column(
+        "aim", Double, comment="What the measure shall reach; a share in per cent. Null in what an older version wrote."
+    ),
+    Column("due_date", Text, comment="Local date until which; null in what an older version wrote."),
+    Column("prediction", Text, comment="What the team believed would happen."),
+    Column("start", Text, comment="How small it starts."),
+    Column("idea", Text, comment="The idea of the library that it is; empty where it is the team's own."),
     Index("test_of_change_measure", "measure", "site"),
     comment="What teams tried. Said here, not in the stream: a rebuild keeps it.",
+    info=SAID,
+)
+
+test_cycle = Table(
+    "test_cycle",
+    metadata,
+    Column("test", Text, primary_key=True, comment="The test of change."),
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="1, 2, 3 …"),
+    Column("seen", Text, nullable=False, comment="What happened, in the team's words."),
+    Column("as_predicted", Boolean, nullable=False),
+    Column("decision", Text, nullable=False, comment="adopt, adapt or abandon."),
+    Column("next", Text, nullable=False, comment="What is next; of one that ended, what others should know."),
+    Column("due_date", Text, comment="Local date of the next look; null where it ended."),
+    Column("by", Text, nullable=False),
+    Column("noted", instant(), nullable=False, comment="UTC."),
+    comment="Rounds of tests of change, and what was decided. Said here, not in the stream: a rebuild keeps it.",
+    info=SAID,
+)
+
+idea = Table(
+    "idea",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("measure", Text, nullable=False, comment="The id of the measure it is meant for."),
+    Column("what", Text, nullable=False, comment="What is to be done."),
+    Column("aim", Double, nullable=False, comment="What the measure shall reach; a share in per cent."),
+    Column("weeks", Integer, nullable=False, comment="Until the aim is to be reached."),
+    Column("prediction", Text, nullable=False),
+    Column("start", Text, nullable=False, comment="How small it starts."),
+    Column("issue", Text, nullable=False, comment="The issue it answers; empty where none."),
+    Column("role", Text, nullable=False, comment="Role of who proposed it."),
+    Column("by", Text, nullable=False, comment="Who proposed it: never shown."),
+    Column("at", instant(), nullable=False, comment="UTC."),
+    comment="What is proposed to be tried. Said here, not in the stream: a rebuild keeps it.",
     info=SAID,
 )
 
@@ -336,6 +377,26 @@ family_answer = Table(
     Column("told", instant(), comment="UTC; when its record was at the broker."),
     Index("family_answer_subject", "site", "subject"),
     comment="What families say before and after visits. Said here; numbers and topics become records of the centre's.",
+    info=SAID,
+)
+
+consent_request = Table(
+    "consent_request",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column(
+        "receipt", Text, nullable=False, unique=True, comment="SHA-256 of what the family was given to follow it by."
+    ),
+    Column("site", Text, nullable=False),
+    Column("whom", Text, nullable=False, comment="The subject, of whom nothing else may be kept any more."),
+    Column("scope", Text, nullable=False, comment="qi or research."),
+    Column("wish", Text, nullable=False, comment="withdraw, erase or give."),
+    Column("who", Text, nullable=False, comment="self or guardian."),
+    Column("at", instant(), nullable=False, comment="UTC."),
+    Column("told", instant(), comment="UTC; when the site was told."),
+    Column("done", instant(), comment="UTC; when the site's word was heard here."),
+    Index("consent_request_whom", "whom", "scope"),
+    comment="What families ask of their site about consent. Said here, not in the stream: a rebuild keeps it, and so does an erasure.",
     info=SAID,
 )
 

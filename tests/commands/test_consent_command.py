@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from network_under_test import SUBJECT_KEY, Network
 from typer.testing import CliRunner, Result
 
 from mainstem.commands import app
+from mainstem.consumer.erasures import ask
 from mainstem.database import Database
 from mainstem.refresh import open_refresh
 from schemas.errors import MainstemError
+from schemas.subjects import ConsentAsked
 from transforms.privacy.pseudonyms import Pseudonyms
 
 KIDS = ("kid-1", "kid-2", "kid-3")
@@ -81,6 +84,38 @@ def test_a_child_is_forgotten_everywhere_and_everybody_says_so(lhn: Network, run
     again = json.loads(run("consent", "withdraw", "--subject", SUBJECTS[0], "--mode", "erase", "--json").stdout)
     assert (again["changed"], again["records_forgotten"]) == (0, 0)
     assert "kid-1" not in run("consent", "status").output + run("audit", "show").output
+
+
+def asked(number: int, subject: str, scope: str, wish: str, day: int) -> ConsentAsked:
+    said = {"id": f"{number:032x}", "site": "west", "subject": subject, "scope": scope, "wish": wish, "by": "self"}
+    return ConsentAsked.model_validate({**said, "at": datetime(2026, 3, day, 9, tzinfo=UTC)})
+
+
+@pytest.mark.slow
+def test_what_families_ask_waits_until_the_site_decides_it(lhn: Network, run: Run) -> None:
+    """The last word of each person and scope; of another site nothing; told again it is the same; decided it reaches the registry."""
+    settings, network = lhn.settings.kafka_settings(), lhn.settings.network
+    first = [asked(1, SUBJECTS[0], "research", "withdraw", 2), asked(2, SUBJECTS[1], "qi", "withdraw", 2)]
+    ask(settings, network, [*first, asked(3, SUBJECTS[1], "qi", "erase", 3)])
+    ask(settings, network, [first[0], asked(4, SUBJECTS[2], "qi", "erase", 2).model_copy(update={"site": "east"})])
+    rows = json.loads(run("consent", "asked", "--json").stdout)
+    assert [(each["subject"], each["scope"], each["wish"], each["waiting"]) for each in rows] == [
+        (SUBJECTS[0], "research", "withdraw", True),
+        (SUBJECTS[1], "qi", "erase", True),
+    ]
+    assert "the patient asks to erase consent to qi, 2026-03-03: waits for you" in run("consent", "asked").stdout
+    assert json.loads(run("consent", "status", "--json").stdout) == []
+
+    done = json.loads(run("consent", "asked", "--decide", "--json").stdout)
+    assert (done["decisions"], done["changed"], done["records_forgotten"]) == (2, 2, 2)
+    assert [each["waiting"] for each in json.loads(run("consent", "asked", "--json").stdout)] == [False, False]
+    lhn.consume()
+    assert lhn.registry(f"select 1 from person where subject = '{SUBJECTS[1]}'") == []
+    assert len(lhn.registry(f"select 1 from person where subject = '{SUBJECTS[0]}'")) == 1
+    run("consent", "give", "--subject", SUBJECTS[0], "--scope", "research")
+    assert [each["waiting"] for each in json.loads(run("consent", "asked", "--json").stdout)] == [False, False]
+    ask(settings, network, [asked(5, SUBJECTS[0], "research", "give", 4)])
+    assert [each["waiting"] for each in json.loads(run("consent", "asked", "--json").stdout)] == [False, False]
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from babel.messages.pofile import read_po
 
-from services.home import knowledge, raising, reading, showing, words
+from services.home import consenting, knowledge, raising, reading, showing, words
 from services.home.words import language_of, languages
 from services.people.voices import forms
 
@@ -38,6 +38,10 @@ def texts() -> Iterator[str]:
         reading.NO_ROLE,
         raising.ABOUTS,
         raising.WHO,
+        consenting.TITLES,
+        consenting.GIVEN,
+        consenting.CHANGES,
+        consenting.WISHES,
     )
     for table in tables:
         yield from table.values()

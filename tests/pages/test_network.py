@@ -18,7 +18,7 @@ from services.pages.app import make_app
 from services.pages.grid import grid_of
 from services.pages.remembered import LONGEST, SECONDS, Remembered
 from services.pages.results import results_of
-from services.people.tests_of_change import Tried, note
+from services.people.tests_of_change import Plan, Tried, note
 from services.registry.completeness import completeness
 from services.registry.database import reading
 
@@ -54,7 +54,9 @@ def test_who_got_better_is_told_with_what_they_tried(small_registry: Engine, tmp
     fill(small_registry, population(), load_events())
     assert "What they did is not noted: ask them." in html_of(small_registry, tmp_path)
     with small_registry.begin() as connection:
-        note(connection, Tried("northside", "CF-2", date(2025, 11, 1), "A dietitian at every visit", "Team North", NOW))
+        plan = Plan(70, date(2026, 11, 1), "More is eaten", "Three visits")
+        what, since = "A dietitian at every visit", date(2025, 11, 1)
+        note(connection, Tried("northside", "CF-2", since, what, "Team North", NOW, plan))
     html = html_of(small_registry, tmp_path)
     assert "Tried since 1 November 2025: A dietitian at every visit" in html
     assert "They tried: A dietitian at every visit" in html

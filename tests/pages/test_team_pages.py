@@ -202,7 +202,11 @@ def test_clinician_sees_and_does_not_approve(visit: Visit) -> None:
 
 def test_what_was_tried_stands_on_the_chart(visit: Visit, clean: None) -> None:
     """As a letter, with who says so; of the site that tried it alone."""
-    given = {"since": "2025-10-20", "what": "Dietitian joins <every> visit"}
+    plan = {"aim": "70", "due": "2026-12-31", "prediction": "More is eaten", "start": "Three visits"}
+    given = {"since": "2025-10-20", "what": "Dietitian joins <every> visit"} | plan
+    for left_out in plan:
+        without = {name: said for name, said in given.items() if name != left_out}
+        assert visit().post("/sites/northside/cf2/tried", data=FORM | without).status_code == 422, left_out
     assert visit().post("/sites/northside/cf2/tried", data=FORM | given).status_code == 303
     html = visit().get("/sites/northside/cf2").text
     assert "<b>A</b>, 20 October 2025: Dietitian joins &lt;every&gt; visit" in html
@@ -210,6 +214,18 @@ def test_what_was_tried_stands_on_the_chart(visit: Visit, clean: None) -> None:
     assert ">A</text>" in svg
     assert "Dietitian" not in visit(site="west").get("/sites/west/cf2").text
     assert visit().post("/sites/west/cf2/tried", data=FORM | given).status_code == 404
+    (ident,) = re.findall(r'action="/sites/northside/cf2/tried/([0-9a-f]{32})"', html)
+    seen = {"seen": "Two of three ate more", "as_predicted": "true", "decision": "adapt", "then": "Ten visits"}
+    address = f"/sites/northside/cf2/tried/{ident}"
+    assert visit().post(address, data=FORM | seen).status_code == 422
+    assert visit().post(address, data=FORM | seen | {"due": "2027-01-31"}).status_code == 303
+    html = visit().get("/sites/northside/cf2").text
+    assert "Round 1, 20 November 2026: Two of three ate more (as predicted)" in html
+    assert "looked at by 31 January 2027; better than chance gives since then" in html
+    end = seen | {"decision": "adopt", "then": "At every visit"}
+    assert visit(site="west").post(f"/sites/west/cf2/tried/{ident}", data=FORM | end).status_code == 422
+    assert visit().post(address, data=FORM | end).status_code == 303
+    assert address not in visit().get("/sites/northside/cf2").text
 
 
 def test_comparators_are_own_past_and_others_together(visit: Visit) -> None:

@@ -9,12 +9,27 @@ from sqlalchemy import Engine, inspect
 from schemas.errors import OperatorError
 from services.charts.rebasing import Cause
 from services.people.phases import Begun, begin, begun, take_back
-from services.people.tests_of_change import NETWORK, Tried, note, tried
+from services.people.tests_of_change import (
+    NETWORK,
+    Cycle,
+    Decision,
+    Plan,
+    Tried,
+    note,
+    one_tried,
+    overdue,
+    study,
+    tried,
+)
 from services.registry.database import connect, open_registry
 from services.registry.tables import chart_phase, test_of_change
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
-PLANNED = Tried("north", "CF-2", date(2026, 3, 2), "Dietitian joins every visit", "R. Adler", NOW)
+PLAN = Plan(70, date(2026, 9, 1), "Weight is spoken of, so it rises", "Three visits on Monday")
+PLANNED = Tried("north", "CF-2", date(2026, 3, 2), "Dietitian joins every visit", "R. Adler", NOW, PLAN)
+SEEN = Cycle(
+    "Two of three families spoke of food", True, Decision.ADAPT, "Ten visits", date(2026, 12, 1), "R. Adler", NOW
+)
 BETTER = Begun("CF-2", "north", date(2026, 3, 1), Cause.IMPROVEMENT, "R. Adler", "The new way of work stays", NOW)
 PROPOSED = [(BETTER.since, BETTER.cause)]
 
@@ -58,11 +73,64 @@ def test_lines_that_no_rule_proposes_are_refused(small_registry: Engine) -> None
         assert begun(connection, "CF-2") == []
 
 
-@pytest.mark.parametrize("left_out", [{"by": ""}, {"what": " "}, {"what": "x" * 501}])
-def test_test_of_change_says_what_and_who(small_registry: Engine, left_out: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        {"by": ""},
+        {"what": " "},
+        {"what": "x" * 501},
+        {"plan": None},
+        {"plan": replace(PLAN, prediction=" ")},
+        {"plan": replace(PLAN, start="")},
+        {"plan": replace(PLAN, due=PLANNED.since)},
+    ],
+)
+def test_nothing_of_a_test_of_change_can_be_left_out(small_registry: Engine, left_out: dict[str, str]) -> None:
     """And briefly: it stands on a chart."""
     with small_registry.begin() as connection, pytest.raises(OperatorError):
         note(connection, replace(PLANNED, **left_out))
+
+
+def test_rounds_follow_until_it_is_adopted_or_abandoned(registry: Engine) -> None:
+    """Each says what was seen, whether as predicted, and what is next; one that is adapted says when it is looked at again."""
+    with registry.begin() as connection:
+        ident = note(connection, PLANNED)
+        assert overdue(connection, date(2026, 9, 2)) == 1
+        study(connection, "north", ident, SEEN)
+        assert overdue(connection, date(2026, 12, 1)) == 0
+        assert overdue(connection, date(2026, 12, 2)) == 1
+        end = replace(
+            SEEN, decision=Decision.ADOPT, next="Every visit; others should ask the dietitian early", due=None
+        )
+        study(connection, "north", ident, end)
+        (found,) = tried(connection, "CF-2")
+        assert (found.cycles, found.ended, found.due) == ((SEEN, end), Decision.ADOPT, None)
+        assert overdue(connection, date(2030, 1, 1)) == 0
+        with pytest.raises(OperatorError, match="not under way"):
+            study(connection, "north", ident, SEEN)
+        with pytest.raises(OperatorError, match="not under way"):
+            study(connection, "south", note(connection, PLANNED), SEEN)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"seen": " "}, {"next": ""}, {"due": None}, {"due": date(2026, 11, 2)}, {"decision": Decision.ABANDON}]
+)
+def test_a_round_that_leaves_something_out_is_refused(small_registry: Engine, wrong: dict[str, object]) -> None:
+    with small_registry.begin() as connection:
+        ident = note(connection, PLANNED)
+        with pytest.raises(OperatorError):
+            study(connection, "north", ident, replace(SEEN, **wrong))
+        found = one_tried(connection, "north", ident)
+        assert found is not None
+        assert found.cycles == ()
+
+
+def test_what_an_older_version_noted_is_read_without_a_plan(registry: Engine) -> None:
+    with registry.begin() as connection:
+        old = {"id": "1", "site": "north", "measure": "CF-2", "since_date": "2025-01-02", "what": "x", "by": "y"}
+        connection.execute(test_of_change.insert().values(**old, noted=NOW))
+        (found,) = tried(connection, "CF-2")
+        assert (found.plan, found.due, found.ended, found.idea) == (None, None, None, "")
 
 
 def test_registry_of_an_older_version_gets_the_tables(postgres_url: str) -> None:

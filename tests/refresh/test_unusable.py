@@ -166,6 +166,41 @@ def test_a_diagnosis_that_is_refuted_later_is_withdrawn(
     assert standing(tmp_path) == {}
 
 
+def test_a_clock_that_was_ahead_leaves_no_value_standing_for_ever(make_refresh: Make, tmp_path: Path) -> None:
+    """A time of update that is to come guards against nothing: what comes next is believed."""
+    refresh = make_refresh(types=["Observation"])
+    ahead = {"versionId": "1", "lastUpdated": "2097-01-01T00:00:00Z"}
+    night(refresh, tmp_path, line(weight(meta=ahead)), "")
+    assert standing(tmp_path) == {"29463-7": 24.5}
+
+    now = {"versionId": "2", "lastUpdated": "2026-05-12T09:00:00Z"}
+    counts = night(refresh, tmp_path, line(weight(26, meta=now)), "")
+
+    assert counts.amended == 1
+    assert standing(tmp_path) == {"29463-7": 26}
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        {"valueQuantity": {"unit": "kg", "_value": {"extension": [{"valueCode": "masked"}]}}},
+        {"valueQuantity": ..., "_valueString": {"extension": [{"valueCode": "masked"}]}},
+        {"effectiveDateTime": ..., "_effectiveDateTime": {"extension": [{"valueCode": "masked"}]}},
+        {"code": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": "MSK"}]}},
+    ],
+    ids=["a number", "a value", "a time", "a code"],
+)
+def test_what_a_server_hides_does_not_take_away_what_it_showed(
+    make_refresh: Make, tmp_path: Path, hidden: dict[str, Any]
+) -> None:
+    """Masked is a partial answer, which tells nothing of what the source holds."""
+    refresh = make_refresh(types=["Observation"])
+    night(refresh, tmp_path, line(weight()), "")
+    counts = night(refresh, tmp_path, line(weight(**hidden)), "")
+    assert counts.skipped == {"partial-answer": 1}
+    assert standing(tmp_path) == {"29463-7": 24.5}
+
+
 def bundle(*entries: dict[str, Any]) -> str:
     return line({"resourceType": "Bundle", "type": "transaction", "entry": list(entries)})
 

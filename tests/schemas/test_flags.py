@@ -21,7 +21,7 @@ TAKING = {"flag", "flags", "fault", "elsewhere"}
 """Parameters and fields that take flags …"""
 OTHERS = {"died", "verified"}
 """… but for those of functions that name a field of the record so."""
-HOLDING = {"flags", "future", "several", "own", "_CERTAINTY", "SAYS_NOTHING"}
+HOLDING = {"flags", "future", "several", "own", "_AGAINST", "_CERTAINTY", "SAYS_NOTHING"}
 """Variables whose texts are flags."""
 GIVING = {"_implausible", "code_fault", "loinc_fault", "snomed_fault"}
 """Functions that return flags."""

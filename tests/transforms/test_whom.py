@@ -91,3 +91,15 @@ def test_a_uuid_names_only_who_is_here() -> None:
         0,
         0,
     ]
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["kid-7", "Patient/kid-7", "Patient/kid-7/_history/3", "https://ehr.example.org/r4/Patient/kid-7"],
+)
+def test_a_patient_is_who_is_named_however_its_own_id_is_written(written: str) -> None:
+    """With its type, a version or the server's address before or behind it, an id is the one by which facts name it."""
+    line = json.dumps({"resourceType": "Patient", "id": written, "gender": "female"}).encode()
+    (person,) = SITE.map_line(line).records
+    assert json.loads(person.content)["subject"] == subject_of("Patient/kid-7")
+    assert SITE.record_ids("Patient", [line]) == [person.id]

@@ -83,9 +83,13 @@ def is_oid(system: str) -> bool:
 
 
 def normal_code(system: str, code: str) -> str:
-    """A code as its system writes it: `e1065` is ICD-10-CM's E10.65."""
+    """A code as its system writes it: `e1065` is ICD-10-CM's E10.65, `3` CVX's 03."""
     known = known_systems().get(system)
-    if known is None or not known.dot:
+    if known is None:
+        return code
+    if known.digits:
+        return code.lstrip("0").rjust(known.digits, "0")
+    if not known.dot:
         return code
     bare = code.upper().replace(".", "")
     return f"{bare[: known.dot]}.{bare[known.dot :]}" if len(bare) > known.dot else bare

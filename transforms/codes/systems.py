@@ -41,6 +41,8 @@ class CodeSystem:
     """All its codes, where it is closed."""
     dot: int = 0
     """After how many characters its codes have a dot."""
+    digits: int = 0
+    """How many its codes have at least: zeros before them, which spreadsheets and numbers lose, make them up."""
 
     def has(self, code: str) -> bool:
         """Whether a text may be one of its codes."""
@@ -60,6 +62,7 @@ def known_systems() -> dict[str, CodeSystem]:
             re.compile(row["form"]) if "form" in row else None,
             frozenset(row.get("codes", "").split()),
             row.get("dot", 0),
+            row.get("digits", 0),
         )
         for uri, row in _listed().items()
     }

@@ -181,6 +181,11 @@ def plain(number: str | Decimal) -> Raw:
     return Raw(b"0" if text == "-0" else text.encode("ascii"))
 
 
+def falls(low: Raw | None, high: Raw | None) -> bool:
+    """Whether a number is above the one that it must not be above."""
+    return low is not None and high is not None and float(bytes(low)) > float(bytes(high))
+
+
 NOTHING_WRITTEN = (
     r"(?i:undefined|null|none|nil|nan|unknown|na|tbd|-1|[-._]+|xxx+|placeholder|(?:unknown|no|null)-?patient"
     r"|0{8}-0{4}-0{4}-0{4}-0{12}|f{8}-f{4}-f{4}-f{4}-f{12})"
@@ -188,12 +193,29 @@ NOTHING_WRITTEN = (
 """What programs write for an id that they do not have."""
 ZEROS = r"0+"
 """An id that stands for a missing one in some databases and is somebody's in others."""
-_ID = re.compile(rf"(?!{NOTHING_WRITTEN}$)[^/?#:\s{{}}\[\]<>$%]{{1,128}}")
+_ID = re.compile(rf"(?!{NOTHING_WRITTEN}$)[^/?#:\s{{}}\[\]<>$%|&;,]{{1,128}}")
 _NOBODY = re.compile(rf"{NOTHING_WRITTEN}|#.*|(?:urn:)?resource:[0-9]+|.*[{{}}\[\]<>$].*")
 _UUID = re.compile(r"urn:uuid:([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})")
 _OID = re.compile(r"urn:oid:([0-2](?:\.(?:0|[1-9][0-9]*)){5,40})")
 _FEWEST_DIGITS = 8
 """Different digits of a UUID that was drawn: one in a thousand million has fewer. Those that count up do."""
+
+
+def bare_id(ident: str, resource_type: str) -> str:
+    """An id without what is none of it, so that it is the one by which others name the resource.
+
+    Of `Patient/7`, `https://…/Patient/7/_history/2`, `urn:uuid:…`; any other is as it is.
+    """
+    text = ident.partition("/_history/")[0]
+    if (drawn := _UUID.fullmatch(text)) is not None:
+        return drawn[1]
+    path, _, name = text.rpartition("/")
+    return name if path.rpartition("/")[2] == resource_type else text
+
+
+def can_be_named(ident: str) -> bool:
+    """Whether a Reference can name a resource by an id: none can whose id holds a blank or a sign of an address."""
+    return _ID.fullmatch(ident) is not None
 
 
 def names_nobody(ident: str) -> bool:

@@ -14,8 +14,20 @@ _USUAL = re.compile(rf"\d{{4}}-\d{{2}}-\d{{2}}T\d{{2}}:\d{{2}}:\d{{2}}(\.\d+)?(Z
 _MIDNIGHT_UTC = re.compile(r"(.{10})T00:00:00(\.0+)?(Z|[+-]00:00)")
 FILLERS = frozenset({"0001", "1753", "1899", "1900", "9999"})
 """Years that databases and spreadsheets put where there is no time; nobody lives who was born in them."""
+FIRST_YEAR = "1890"
+"""Nobody younger than the oldest of mankind was born before."""
 _APART = re.compile(r"\s*(\d{4}-\d{2}-\d{2})\s+(?=\d{2}:)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FARTHEST = timedelta(hours=14)
+
+
+def is_doubtful(text: str) -> bool:
+    """Whether a time is one that is written where there is none, or of a year in which nobody lived who lives now."""
+    return text[:4] < FIRST_YEAR or text[:4] in FILLERS or text.startswith(_ZERO)
+
+
+_ZERO = "1970-01-01T00:00:00"
+"""What comes of a zero where programs count seconds."""
 
 
 class Moment(NamedTuple):
@@ -78,6 +90,8 @@ def instant(text: str, zone: tzinfo) -> tuple[str, int]:
         when = _repaired(text)
     if when.tzinfo is None:
         when = when.replace(tzinfo=zone)
+    elif when.tzinfo is not UTC and abs(when.utcoffset() or timedelta()) > _FARTHEST:
+        raise ValueError("no offset on earth")
     since = when - _EPOCH
     return utc_text(when), (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 

@@ -8,11 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.problems import Reason
-from transforms.fhir.elements import (
-    Unusable,
-    decode,
-    text_of,
-)
+from transforms.fhir.elements import Unusable, bare_id, can_be_named, decode, names_nobody, text_of
 from transforms.fhir.keys import has_key_twice
 from transforms.fhir.times import instant
 from transforms.reading.columns import Columns
@@ -36,6 +32,14 @@ class Origin(Struct, gc=False):
 
 
 UNNAMED = Note(Reason.MISSING_ID, "id")
+_REPAIRED, _ODD = Note(flags=("repaired:id",)), Note(flags=("id-unusual",))
+_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._"
+_NOTHING = frozenset(
+    each
+    for word in ("undefined", "null", "none", "nil", "nan", "unknown", "tbd", "placeholder", "-1", "-", "_", ".", "xxx")
+    for each in (word, word.upper(), word.capitalize())
+) | {"NaN", *(f"{sign * 8}-{sign * 4}-{sign * 4}-{sign * 4}-{sign * 12}" for sign in "0fF")}
+"""What programs write for an id that they do not have, as they usually do."""
 NO_ORIGIN = Origin()
 
 
@@ -91,15 +95,22 @@ class Origins(dict[bytes, Origin]):
         version = text_of(meta.versionId)
         utc, updated, note = None, None, marked(meta)
         if said := text_of(meta.lastUpdated):
-            try:
-                utc, updated = instant(said, self._setting.zone)
-            except ValueError:
+            utc, updated = self._moment(said)
+            if utc is None:
                 note = note or Note(flags=("updated-unreadable",))
         return Origin(
             b'"' + members([("version", self._setting.version(version)), ("updated", utc)]),
             updated,
             note,
         )
+
+    def _moment(self, said: str) -> tuple[str | None, int | None]:
+        """When it was updated; none of a time that cannot be: one to come would stand above all that does come."""
+        try:
+            utc, updated = instant(said, self._setting.zone)
+        except ValueError:
+            return None, None
+        return (utc, updated) if 0 < updated <= self._setting.last_moment else (None, None)
 
 
 class Known(dict[bytes, bytes]):
@@ -119,6 +130,7 @@ class HeadReader:
     """Reads what every resource of one type has."""
 
     def __init__(self, resource: Resource, *, site: str, setting: Setting, leaves: Leaves) -> None:
+        self._type = resource.source
         self._ref = setting.pseudonyms.refs(resource.source.encode() + b"/")
         self._subject = Table(resource.subject, setting, lambda _field: True)
         self._is_patient = "id" in self._subject.names
@@ -132,9 +144,13 @@ class HeadReader:
     def read(self, source: Columns, notes: Notes) -> Heads:
         """Who the resources are and whom they are about; what is wrong with that is added to `notes`."""
         idents = [ident if type(ident) is str else text_of(ident) for ident in source.values("id")]
+        encoded = list(map(str.encode, idents))
+        if b"".join(encoded).translate(None, _PLAIN) or not _NOTHING.isdisjoint(idents):
+            idents = [self._as_named(place, ident, notes) for place, ident in enumerate(idents)]
+            encoded = list(map(str.encode, idents))
         if "" in idents:
             _note_where(idents, "", UNNAMED, notes)
-        refs = list(map(self._ref, map(str.encode, idents)))
+        refs = list(map(self._ref, encoded))
         if self._is_patient:
             source.put("id", [_encode(ident) if ident else None for ident in idents])
         found = self._subject.texts(source, notes)
@@ -147,6 +163,17 @@ class HeadReader:
             origins = [met(raw) or meet(raw) if raw is not None else NO_ORIGIN for raw in contents]
             noted = [(place, origin.note) for place, origin in enumerate(origins) if origin.note is not None]
         return Heads(refs, subjects, list(map(self._named.__getitem__, named)), origins, noted)
+
+    def _as_named(self, place: int, ident: str, notes: Notes) -> str:
+        """An id as others name the resource by it; none where many bear it."""
+        bare = bare_id(ident, self._type)
+        if names_nobody(bare):
+            return ""
+        if bare != ident:
+            notes[place].append(_REPAIRED)
+        elif not can_be_named(bare):
+            notes[place].append(_ODD)
+        return bare
 
 
 def _pseudonym(text: bytes) -> bytes:

@@ -48,7 +48,7 @@ def marked(meta: Meta) -> Note | None:
     labels = [*_labels(meta.tag), *_labels(meta.security)]
     if meta.gone or _is_gone(labels) or any(map(_says_gone, _objects(meta.extension))):
         return Note(withdrawn=True)
-    codes = {code.lower() for _, code in labels}
+    codes = {re.sub(r"[\s_]+", "-", code.lower()) for _, code in labels}
     if codes & _PARTIAL:
         return Note(Reason.PARTIAL_ANSWER, "meta.tag")
     if codes & _TEST:
@@ -70,6 +70,8 @@ def _is_gone(labels: Sequence[tuple[str, str]]) -> bool:
 
 def _says_gone(extension: dict[str, Any]) -> bool:
     values = [value for name, value in extension.items() if name.startswith("value")]
+    if _end(_text(extension.get("url"))) == "fhir-request-method":
+        return "DELETE" in values
     if not _GONE_URL.fullmatch(_end(_text(extension.get("url")))):
         return False
     return not values or any(value not in _NOT_SO for value in values)

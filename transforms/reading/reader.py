@@ -18,8 +18,8 @@ from transforms.reading.parts import Elements, PartReader
 from transforms.reading.references import CONTAINED, References, Target
 from transforms.reading.stubs import stub
 from transforms.reading.twice import Whole
-from transforms.rules import deletion_marks, extensions, modifiers
-from transforms.rules.declaring import Resource
+from transforms.rules import deletion_marks, extensions, modifiers, unless_masked
+from transforms.rules.declaring import Choice, Resource
 from transforms.rules.setting import Setting
 
 _PRECEDENCE = {
@@ -32,6 +32,7 @@ _PRECEDENCE = {
     Reason.MODIFIER_NOT_UNDERSTOOD: 5,
 }
 _LEAST = len(_PRECEDENCE)
+_PRIMITIVE = ("DateTime", "Date", "Instant", "String", "Boolean", "Integer", "Time", "On", "issued", "sent", "status")
 _PARTS_FATAL = frozenset({Reason.PARTIAL_ANSWER, Reason.DUPLICATE_KEY})
 _WHOLE_HEX = hexlify(WHOLE)
 _WHOLE_END = _WHOLE_HEX + b'"'
@@ -61,6 +62,7 @@ class Reader:
         self._heads = HeadReader(resource, site=site, setting=setting, leaves=leaves)
         common = {"extension": extensions(), **modifiers(), **deletion_marks()}
         fields = {**resource.fields, **{name: rule for name, rule in common.items() if name not in resource.fields}}
+        fields |= {f"_{name}": unless_masked() for name in _primitives(resource) if f"_{name}" not in fields}
         self._shared = Table(fields, setting, leaves)
         inner = modifiers("modifierExtension") if resource.parts else {}
         self._repeated = Table({**resource.repeated, **inner}, setting, leaves)
@@ -323,6 +325,14 @@ class Reader:
         path = f"{self._type}.{note.path}" if note.path else self._type
         ref, updated = (b"", None) if record is None else (record.id[:REF_BYTES], record.updated)
         return Outcome(self._type, ref, [], False, updated, Problem(note.reason, self._type, path))
+
+
+def _primitives(resource: Resource) -> list[str]:
+    """The fields that say when, and what was found, as primitives: beside them stands why they are missing."""
+    found: list[str] = []
+    for name, rule in (*resource.fields.items(), *resource.repeated.items()):
+        found += rule.fields if isinstance(rule, Choice) else [name]
+    return [name for name in found if name.endswith(_PRIMITIVE)]
 
 
 def _inner(notes: Iterable[Note], path: str, *, alike: bool) -> list[Note]:

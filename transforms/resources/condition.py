@@ -26,6 +26,7 @@ from transforms.rules import (
     replaced,
     required,
     together,
+    unless_of_family,
     verification_status,
 )
 
@@ -51,7 +52,7 @@ RESOURCE = Resource(
             fact(coded(code=SNOMED, icd10cm=ICD10CM, every="codings", text_is=Reason.MISSING_CODE)),
             Reason.MISSING_CODE,
         ),
-        "category": each_of("category", CATEGORY),
+        "category": unless_of_family(each_of("category", CATEGORY)),
         "clinicalStatus": clinical_status(CLINICAL),
         "verificationStatus": verification_status(VERIFICATION),
         "onset[x]": choice(

@@ -9,6 +9,7 @@ from transforms.rules import (
     choice,
     coded,
     codings,
+    done_yet_not,
     extensions,
     fact,
     instant,
@@ -33,6 +34,7 @@ RESOURCE = Resource(
     record="immunization",
     version=1,
     subject={"patient": patient()},
+    contradictions=(done_yet_not(),),
     fields={
         "vaccineCode": required(
             fact(coded(code=CVX, every="codings", text_is=Reason.MISSING_CODE)), Reason.MISSING_CODE
@@ -56,7 +58,7 @@ RESOURCE = Resource(
         "reportOrigin": codings("report_origin"),
         "protocolApplied": protocol(number="dose_number", doses="series_doses", diseases="target_diseases"),
         "reaction": vaccine_reactions(dates="reaction_dates", records="reaction_records"),
-        "doseQuantity": amount_of("dose", "dose_unit"),
+        "doseQuantity": amount_of("dose", "dose_unit", unknown="999"),  # HL7 v2, RXA-6
         "route": codings("route"),
         "site": codings("body_sites"),
         "reasonCode": codings("reasons"),

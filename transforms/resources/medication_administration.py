@@ -5,6 +5,7 @@ from transforms.rules import (
     Resource,
     choice,
     codings,
+    done_yet_not,
     drug,
     each_of,
     given_dosage,
@@ -25,7 +26,7 @@ RESOURCE = Resource(
     record="medication",
     version=1,
     subject={"subject": patient()},
-    contradictions=DRUG_CONTRADICTIONS,
+    contradictions=(*DRUG_CONTRADICTIONS, done_yet_not()),
     constants={"kind": "given"},
     fields={
         "medication[x]": drug(),

@@ -7,6 +7,7 @@ from transforms.rules import (
     choice,
     codings,
     codings_of_contained,
+    done_yet_not,
     dosage,
     drug,
     each_of,
@@ -28,7 +29,7 @@ RESOURCE = Resource(
     record="medication",
     version=1,
     subject={"subject": patient()},
-    contradictions=DRUG_CONTRADICTIONS,
+    contradictions=(*DRUG_CONTRADICTIONS, done_yet_not()),
     constants={"kind": "dispensed"},
     fields={
         "medication[x]": drug(),

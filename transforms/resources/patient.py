@@ -15,6 +15,7 @@ from transforms.rules import (
     other_version,
     out_of_order,
     preferred_language,
+    test_name,
     the_patient,
     unless_masked,
     us_core,
@@ -34,6 +35,7 @@ RESOURCE = Resource(
         "gender": one_of("sex", ("male", "female", "other", "unknown"), spellings=SEX_SPELT),
         "active": noted_if_false("patient-inactive"),
         "link": noted_links("patient-linked"),
+        "name": test_name(),
         "extension": extensions(
             us_core(race="race", ethnicity="ethnicity", birth_sex="birth_sex", gender_identity="gender_identity")
         ),

@@ -11,6 +11,7 @@ from transforms.rules import (
     choice,
     coded,
     codings,
+    done_yet_not,
     extensions,
     fact,
     instant,
@@ -35,6 +36,7 @@ RESOURCE = Resource(
     record="procedure",
     version=1,
     subject={"subject": patient()},
+    contradictions=(done_yet_not(),),
     fields={
         "code": required(
             fact(coded(code=(SNOMED, CPT, ICD10PCS), every="codings", text_is=Reason.MISSING_CODE)),

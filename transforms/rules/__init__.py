@@ -36,7 +36,7 @@ from transforms.rules.codes import (
     words_of,
 )
 from transforms.rules.consents import consent_decisions, consent_scope, policy, verified
-from transforms.rules.contradictions import negative, of_itself, out_of_order, together
+from transforms.rules.contradictions import done_yet_not, negative, of_itself, out_of_order, together
 from transforms.rules.declaring import LENT, Contains, Kept, Lender, Members, Parts, Resource, all_of, choice, required
 from transforms.rules.devices import device, device_asked, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
@@ -71,7 +71,7 @@ from transforms.rules.meaning import (
     modifiers,
     noted_if_false,
     noted_links,
-    unless_masked,
+    unless_of_family,
 )
 from transforms.rules.medicines import (
     amount_of,
@@ -85,13 +85,22 @@ from transforms.rules.medicines import (
 )
 from transforms.rules.not_done import why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
-from transforms.rules.people import home_zip, patient, patient_among, preferred_language, the_patient, us_core
+from transforms.rules.people import (
+    home_zip,
+    patient,
+    patient_among,
+    preferred_language,
+    test_name,
+    the_patient,
+    us_core,
+)
 from transforms.rules.plans import activities
 from transforms.rules.refusals import (
     not_a_fact_if_true,
     other_version,
     unless_beside,
     unless_listed,
+    unless_masked,
     unless_shaped,
     unless_within,
     unusable_if_given,
@@ -173,6 +182,7 @@ __all__ = [
     "diagnoses",
     "died",
     "dispense",
+    "done_yet_not",
     "dosage",
     "drug",
     "due",
@@ -246,6 +256,7 @@ __all__ = [
     "status_history",
     "supply",
     "telling_state",
+    "test_name",
     "the_patient",
     "time_of_day",
     "time_of_report",
@@ -259,6 +270,7 @@ __all__ = [
     "unless_false",
     "unless_listed",
     "unless_masked",
+    "unless_of_family",
     "unless_shaped",
     "unless_within",
     "unusable_if_given",

@@ -32,6 +32,7 @@ def clinical_status(values: Iterable[str]) -> Rule:
         not_a_fact=("refuted",),
         spellings=REFUTED,
         unclear="NI",
+        within={"recurrence": "active", "relapse": "active", "remission": "inactive", "resolved": "inactive"},
     )
     return unless_shaped(rule, "string")
 
@@ -50,5 +51,6 @@ def verification_status(values: Iterable[str]) -> Rule:
         not_a_fact=("refuted",),
         spellings={word: code if code in (*allowed, "refuted") else least for word, code in _SPELT.items()},
         modifier=True,
+        within={"provisional": "unconfirmed", "differential": "unconfirmed"},
     )
     return unless_shaped(rule, "string")

@@ -29,7 +29,7 @@ from transforms.rules.concepts import (
     usable_codings,
 )
 from transforms.rules.declaring import NOTHING, Found, Rule
-from transforms.rules.refusals import understood
+from transforms.rules.refusals import MASKED, is_masked, understood
 from transforms.rules.setting import Setting
 from transforms.rules.texts import word_code
 
@@ -44,7 +44,12 @@ def coded(*, every: str | None = None, text_is: Reason | None = None, **targets:
     wanted = {name: (systems,) if isinstance(systems, str) else systems for name, systems in targets.items()}
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        return coded_found(concept_of(raw), wanted, every, text_is, setting)
+        try:
+            return coded_found(concept_of(raw), wanted, every, text_is, setting)
+        except Unusable as fault:
+            if fault.reason is text_is and is_masked(raw):
+                raise Unusable(Reason.PARTIAL_ANSWER) from None
+            raise
 
     return Rule((*wanted, *((every,) if every else ())), read)
 
@@ -68,6 +73,8 @@ def coded_value(
         reasons = [text_of(c.code) for c in concept.codings if repaired_system(c.system) in NOT_A_CODE]
         found = rule.read(raw, companion, setting)
         if not found.values.get(every):
+            if not MASKED.isdisjoint(reasons):
+                raise Unusable(Reason.PARTIAL_ANSWER)
             return Found({absent: "OT" if found.flags else null_flavour_of(reasons)}, found.flags)
         return found if listed else replace(found, unmapped=())
 
@@ -115,12 +122,14 @@ def one_of(
     spellings: Mapping[str, str] | None = None,
     modifier: bool = False,
     unclear: str | None = None,
+    within: Mapping[str, str] | None = None,
 ) -> Rule:
     """A code of a closed value set (FHIR's required bindings), as `code` or CodeableConcept → the code.
 
     White space, case and known `spellings` are repaired; a concept without a code is read by its words, of the same
     closed list. `withdrawn` codes withdraw what the resource gave before; with `not_a_fact` codes it says that something
     was not done or is not so. Words that say either count beside a code that does not. What is not understood is left out, with `unclear` in its place, or, of a `modifier` element, refused.
+    Several codes of which one alone can be so are flagged; one that is a kind of another, `within` it, can.
     """
     allowed, undone, withdrawing = tuple(values), frozenset(not_a_fact), frozenset(withdrawn)
     own = (*allowed, *undone, *withdrawing)
@@ -140,7 +149,11 @@ def one_of(
             if unclear is None:
                 raise Unusable(Reason.INVALID_FIELD)
             return Found({name: unclear}, dropped=("",))
-        return Found({name: code}, repaired=in_words or code not in given) if code else NOTHING
+        if code is None:
+            return NOTHING
+        apart = {(within or {}).get(each, each) for each in (*said, denied) if each in own}
+        flags = (f"several:{name}",) if len(apart) > 1 else ()
+        return Found({name: code}, flags, repaired=in_words or code not in given)
 
     return understood(Rule((name,), read)) if modifier else Rule((name,), read)
 
@@ -271,11 +284,16 @@ def first_of(name: str, system: str) -> Rule:
     """List of CodeableConcept → the first code of one system, in the alphabet's order."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        given = [usable_codings(concept, setting) for concept in concepts_of(raw)]
-        codes = [code for each in given for found, code in each.found if found == system]
-        return Found(
-            {name: min(codes, default=None)}, tuple(dict.fromkeys(flag for each in given for flag in each.flags))
-        )
+        concepts = concepts_of(raw)
+        given = [usable_codings(concept, setting) for concept in concepts]
+        codes = {code for each in given for found, code in each.found if found == system}
+        flags = [flag for each in given for flag in each.flags]
+        if not codes:
+            said = [text_of(concept.text) for concept in concepts]
+            flags += ["code-unmapped"] * any(each.found for each in given) + ["text-withheld"] * any(said)
+        elif len(codes) > 1:
+            flags.append(f"several:{name}")
+        return Found({name: min(codes, default=None)}, tuple(dict.fromkeys(flags)))
 
     return Rule((name,), read)
 
@@ -285,7 +303,7 @@ def null_flavour(name: str) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         reasons = [text_of(coding.code) for coding in concept_of(raw).codings]
-        if "masked" in reasons:
+        if not MASKED.isdisjoint(reasons):
             raise Unusable(Reason.PARTIAL_ANSWER)
         return Found({name: null_flavour_of(reasons)})
 

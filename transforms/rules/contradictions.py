@@ -28,6 +28,11 @@ def together(flag: str, first: str, field: str, values: tuple[str, ...]) -> Cont
     return Contradiction(flag, b',"%b' % first.encode(), holds, (first,))
 
 
+def done_yet_not(status: str = "completed") -> Contradiction:
+    """Something done, beside a reason why it was not, as FHIR's statusReason of what is done or given is."""
+    return together("done-yet-not", "status_reasons", "status", (status,))
+
+
 def out_of_order(flag: str, earlier: str, later: str) -> Contradiction:
     """A date that stands before the one it must follow, as far as both are known: `out_of_order("…", "onset_date", "abatement_date")`."""
     first, last = (b',"%b":"' % name.encode() for name in (earlier, later))

@@ -17,6 +17,7 @@ from transforms.fhir.elements import (
     Scalar,
     Unusable,
     decode,
+    falls,
     number_of,
     plain,
     text_of,
@@ -24,13 +25,13 @@ from transforms.fhir.elements import (
 )
 from transforms.rules.concepts import shared_codings, usable_codings
 from transforms.rules.declaring import Found, Rule
+from transforms.rules.schedules import PERIOD_UNITS, SCHEDULES, SPOKEN, TIMES, as_often
 from transforms.rules.setting import Setting
 from transforms.rules.times import period_found
 from transforms.rules.units import Given, given_unit, meant_unit, number_in
 
 _ABSENT: Any = None
 
-PERIOD_UNITS = frozenset({"s", "min", "h", "d", "wk", "mo", "a"})
 DAYS_OF_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WHEN = frozenset(
     [
@@ -63,51 +64,6 @@ WHEN = frozenset(
         "PCV",
     ]
 )
-_TIMES = {
-    spelling: unit
-    for unit, spellings in {"h": "hour hours hr hrs", "d": "day days", "wk": "week weeks", "mo": "month months"}.items()
-    for spelling in spellings.split()
-}
-SCHEDULES = {
-    "QD": (1, 1, "d"),
-    "BID": (2, 1, "d"),
-    "TID": (3, 1, "d"),
-    "QID": (4, 1, "d"),
-    "QOD": (1, 2, "d"),
-    "AM": (1, 1, "d"),
-    "PM": (1, 1, "d"),
-    "BED": (1, 1, "d"),
-    "WK": (1, 1, "wk"),
-    "MO": (1, 1, "mo"),
-    **{f"Q{hours}H": (1, hours, "h") for hours in (1, 2, 3, 4, 6, 8, 12)},
-}
-"""v3-GTSAbbreviation and its kin → frequency, period and its unit."""
-
-
-_SPOKEN = {
-    "once daily": "QD",
-    "once a day": "QD",
-    "daily": "QD",
-    "every day": "QD",
-    "twice daily": "BID",
-    "twice a day": "BID",
-    "two times daily": "BID",
-    "two times a day": "BID",
-    "three times daily": "TID",
-    "three times a day": "TID",
-    "four times daily": "QID",
-    "four times a day": "QID",
-    "every other day": "QOD",
-    "once weekly": "WK",
-    "once a week": "WK",
-    "weekly": "WK",
-    "monthly": "MO",
-    "nightly": "BED",
-    "at bedtime": "BED",
-    **{f"every {hours} hours": f"Q{hours}H" for hours in (2, 3, 4, 6, 8, 12)},
-    **{name.lower(): name for name in SCHEDULES},
-}
-"""The same in words: a closed list."""
 _DIGITS = Context(prec=10)
 
 
@@ -156,6 +112,7 @@ class _Timing(Struct, gc=False):
 
 class _Dosage(Struct, gc=False):
     sequence: Raw = _ABSENT
+    text: Raw = _ABSENT
     timing: Raw = _ABSENT
     asNeededBoolean: Scalar = None
     asNeededCodeableConcept: Raw = _ABSENT
@@ -273,6 +230,8 @@ def _step(raw: bytes, setting: Setting) -> _Step:
     _as_needed(step, source)
     step.values["route"] = _codings(step, step.read(source.route, CodeableConcept | None, "route-unreadable"))
     step.values = {name: value for name, value in step.values.items() if value not in (None, "", [])}
+    if source.text is not None and step.values.keys() <= {"sequence", "as_needed"} and not step.flags:
+        step.flags.append("text-withheld")
     return step
 
 
@@ -337,6 +296,8 @@ def _range(step: _Step, source: _Range, what: str) -> None:
         return
     step.add(low)
     step.add(high)
+    if falls(*(step.values.get(name) for name, _ in ends)):
+        step.flags.append("dosage-contradictory")
 
 
 def _most(step: _Step, source: _Dosage) -> None:
@@ -366,7 +327,7 @@ def amount_per(source: Ratio | None, value: str, unit: str, setting: Setting) ->
 def _denominator(source: Quantity, setting: Setting) -> tuple[Decimal, str] | None:
     """The number and the unit of a ratio's lower part; one where it says none; None where it cannot be read."""
     written = (text_of(source.code) or text_of(source.unit)).lower()
-    if time := written if written in PERIOD_UNITS else _TIMES.get(written):
+    if time := written if written in PERIOD_UNITS else TIMES.get(written):
         source = Quantity(source.value, unit=time, comparator=source.comparator)
     found = amount(
         Quantity(source.value or Raw(b"1"), source.unit, source.system, source.code, source.comparator),
@@ -391,6 +352,8 @@ def amount(source: Quantity | None, value: str, unit: str, setting: Setting) -> 
     given = _unit_of(source, setting)
     if given.fault is not None or not (given.mapped or not given.unit or is_listed(given.unit)):
         return Found({}, (*flags, "dose-unit-unknown"))
+    if not float(written) and value in ("dose", "quantity"):
+        flags = (*flags, "nothing-given")
     return Found({value: plain(written), unit: given.unit}, (*flags, *given.flags))
 
 
@@ -426,7 +389,7 @@ def days_of(source: Quantity | None, name: str, setting: Setting) -> Found:
 
 def _time_unit(source: Quantity, setting: Setting) -> str:
     written = (text_of(source.code) or text_of(source.unit)).lower()
-    return _TIMES.get(written) or given_unit(source, setting)[0]
+    return TIMES.get(written) or given_unit(source, setting)[0]
 
 
 # ---------------------------------------------------------------- how often, from when to when
@@ -446,20 +409,28 @@ def _timing(step: _Step, source: _Timing | None) -> None:
     step.number("period", repeat.period)
     step.number("period_max", repeat.periodMax)
     if "period" in step.values:
-        step.values["period_unit"] = _one_of(step, text_of(repeat.periodUnit), PERIOD_UNITS)
+        step.values["period_unit"] = _period_unit(step, text_of(repeat.periodUnit))
         step.values.setdefault("frequency", Raw(b"1"))  # FHIR's default
     step.values["times_of_day"] = len(repeat.timeOfDay or ()) or None
     step.values["days_of_week"] = [day for day in DAYS_OF_WEEK if day in map(text_of, repeat.dayOfWeek or ())]
     step.values["when"] = sorted(WHEN.intersection(map(text_of, repeat.when or ())))
+    for name in ("frequency", "count", "period"):
+        if falls(step.values.get(name), step.values.get(f"{name}_max")):
+            step.flags.append("dosage-contradictory")
     _schedule(step, source.code)
     _events(step, source.event or [])
     _bounds(step, repeat)
 
 
-def _one_of(step: _Step, said: str, allowed: frozenset[str]) -> str | None:
-    if said and said not in allowed:
+def _period_unit(step: _Step, said: str) -> str | None:
+    """The unit of a period, in any case and as a word; another one, or none, is flagged: nobody knows how often."""
+    unit = said if said in PERIOD_UNITS else TIMES.get(said.lower(), said.lower())
+    if unit not in PERIOD_UNITS:
         step.flags.append("timing-unreadable")
-    return said if said in allowed else None
+        return None
+    if unit != said:
+        step.flags.append("timing-repaired")
+    return unit
 
 
 def _schedule(step: _Step, concept: CodeableConcept | None) -> None:
@@ -467,9 +438,11 @@ def _schedule(step: _Step, concept: CodeableConcept | None) -> None:
     named = [text_of(coding.code).upper() for coding in concept.codings] if concept else []
     code = next((code for code in named if code in SCHEDULES), None)
     if code is None and concept is not None and (text := " ".join(text_of(concept.text).lower().split())):
-        code = _SPOKEN.get(text.replace("-", " "))
+        code = SPOKEN.get(text.replace("-", " "))
         step.flags.append("text-withheld" if code is None else "from-text")
     step.values["timing_code"] = code
+    if code is not None and "period_unit" in step.values and not as_often(step.values, SCHEDULES[code]):
+        step.flags.append("dosage-contradictory")
     if code is not None and "frequency" not in step.values:
         frequency, period, unit = SCHEDULES[code]
         step.values |= {"frequency": frequency, "period": period, "period_unit": unit}

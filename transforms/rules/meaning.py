@@ -96,17 +96,6 @@ def gone_if_wrong() -> Rule:
     return Rule((), read)
 
 
-def unless_masked() -> Rule:
-    """What stands beside a primitive (`_birthDate`): masked, it is hidden from us and not gone, so the answer is a partial one."""
-
-    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        if b'"masked"' in raw:
-            raise Unusable(Reason.PARTIAL_ANSWER)
-        return NOTHING
-
-    return Rule((), read)
-
-
 class _Extension(Struct, gc=False):
     url: Scalar = None
     valueBoolean: Raw = None  # type: ignore[assignment]
@@ -145,6 +134,8 @@ def extensions(of: Rule | None = None) -> Rule:
     """Extensions that change what a resource means though they are none of FHIR's modifiers; `of` reads the others."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        if b'"no-known-reaction-risk"' in raw:  # FHIR's allergyintolerance-substanceExposureRisk
+            raise Unusable(Reason.NOT_A_FACT)
         for each in _listed(raw):
             if (mark := _decoded(each)) is not None and not _is_false(mark):
                 _refuse_by(text_of(mark.url))
@@ -189,6 +180,7 @@ def fact(rule: Rule) -> Rule:
             raise Unusable(Reason.NOT_A_FACT)
         found = rule.read(raw, companion, setting)
         flags = sorted({_CERTAINTY.get(doubt, "certainty-not-understood") for doubt in doubts} - {""})
+        flags += _said_against(raw)
         return replace(found, flags=(*found.flags, *flags)) if flags else found
 
     return replace(rule, read=read)
@@ -200,6 +192,56 @@ _SPOKEN = re.compile(rb'"(?:display|text|code)"\s*:\s*("(?:[^"\\]|\\.){1,128}")'
 def _none_in_words(raw: bytes) -> bool:
     """Whether a concept says "no known problems" by a text of its own, or by a code that is one."""
     return any(says_none_in_words(decode(said, str)) for said in _SPOKEN.findall(raw))
+
+
+class _Shown(Struct, gc=False):
+    display: Scalar = None
+
+
+class _Said(Struct, gc=False):
+    text: Scalar = None
+    coding: list[_Shown | None] | None = None
+
+
+_AGAINST = {
+    "denied-in-words": re.compile(
+        r"\b(?:ruled out|no (?:evidence|signs?) of|negative for|den(?:ies|ied)|declined|refused|cancell?ed|absence of"
+        r"|not (?:given|administered|done|performed|taken|present|confirmed))\b"
+    ),
+    "doubted-in-words": re.compile(
+        r"\b(?:rule out|r/o|possibl[ey]|probabl[ey]|suspected|suspicion of|query|questionable|presumed|concern for)\b|\?"
+    ),
+    "family-in-words": re.compile(
+        r"\b(?:family (?:history|hx)|fhx?\b:?|(?:mother|father|brother|sister|parent|sibling)(?:'s| has| had| with|:))"
+    ),
+}
+"""What somebody adds to a code in the words beside it, and means the other way round."""
+
+
+def _said_against(raw: bytes) -> list[str]:
+    """What a concept's own text says against its codes, in words that are not theirs."""
+    try:
+        said: _Said = decode(raw, _Said | None) or _Said()
+    except Unusable:
+        return []
+    text = text_of(said.text).lower()
+    if not text or text in {text_of(each.display).lower() for each in said.coding or [] if each is not None}:
+        return []
+    return [flag for flag, words in _AGAINST.items() if words.search(text)]
+
+
+_OF_FAMILY = re.compile(rb'(?i)"family[ _-]?(?:history|hx)"')
+
+
+def unless_of_family(rule: Rule) -> Rule:
+    """A category; one by which it is the family's history is about somebody else."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        if _OF_FAMILY.search(raw):
+            raise Unusable(Reason.ABOUT_SOMEBODY_ELSE)
+        return rule.read(raw, companion, setting)
+
+    return replace(rule, read=read)
 
 
 _CERTAINTY: Mapping[str, str] = {"G": "", "V": "diagnosis-suspected", "Z": "diagnosis-status-post"}

@@ -66,17 +66,22 @@ class _Medication(Struct, gc=False, omit_defaults=True):
 def kept_medication(raw: bytes) -> bytes | None:
     """A Medication → its code and the codes of its ingredients, as a Medication of these alone. Raises Unusable."""
     source: _Medication = decode(raw, _Medication)
-    status = text_of(source.status).lower()
-    if status == "entered-in-error":
+    if _is_error(source):
         return None
-    if status not in ("active", "inactive", ""):
-        raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD, "status")
     _refuse_modified(source)
     kept = sorted(
         encode({"itemCodeableConcept": _kept(part), **({"strength": strength} if strength else {})})
         for part, strength in source.mixture()
     )
     return encode({"code": _kept(source.code), "ingredient": list(map(Raw, kept))})
+
+
+def _is_error(source: _Medication) -> bool:
+    """Whether a Medication is said to be one. Raises Unusable."""
+    status = "-".join(text_of(source.status).lower().split())
+    if status not in ("active", "inactive", "entered-in-error", ""):
+        raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD, "status")
+    return status == "entered-in-error"
 
 
 def _refuse_modified(source: _Medication) -> None:
@@ -114,7 +119,7 @@ def medication(
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         named = ((decode(raw, Reference | None) or Reference()).reference or "").strip()
         source = _contained(named[1:], companion) if named.startswith("#") else _looked_up(companion)
-        if source is None:
+        if source is None or _is_error(source):
             raise Unusable(Reason.UNKNOWN_MEDICATION, "reference")
         _refuse_modified(source)
         parts = source.mixture(_all_contained(companion) if named.startswith("#") else None)
@@ -223,11 +228,14 @@ def supply(name: str) -> Rule:
     return Rule((name,), read)
 
 
-def amount_of(value: str, unit: str) -> Rule:
-    """Quantity of a medicine → the amount, in UCUM or a countable form."""
+def amount_of(value: str, unit: str, *, unknown: str = "") -> Rule:
+    """Quantity of a medicine → the amount, in UCUM or a countable form; a number that says it is not known is none."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        return amount(decode(raw, Quantity | None), value, unit, setting)
+        found = amount(decode(raw, Quantity | None), value, unit, setting)
+        if unknown and bytes(found.values.get(value, b"")).decode() == unknown:
+            return Found(flags=("dose-unknown",))
+        return found
 
     return Rule((value, unit), read)
 

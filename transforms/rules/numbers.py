@@ -12,12 +12,13 @@ from transforms.fhir.elements import (
     Scalar,
     Unusable,
     decode,
+    falls,
     number_of,
     plain,
     text_of,
 )
 from transforms.rules.declaring import NOTHING, Found, Rule
-from transforms.rules.refusals import understood
+from transforms.rules.refusals import not_masked, understood
 from transforms.rules.setting import Setting
 from transforms.rules.short_cuts import quantity_cut, reference_range_cut
 from transforms.rules.units import Manner, in_unit, manner_of, meant_unit, number_in, unit_row
@@ -42,10 +43,10 @@ def quantity(
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         source = decode(raw, Quantity | None)
         if source is None or source.value is None or bytes(source.value) == b"null":
-            return Found({absent: "NI"})
+            return not_masked(raw, {absent: "NI"})
         source = _bounded(source)
         written, flags = number_in(source, bounded=True)
-        bound = None if source.comparator is None else _comparator(source.comparator)
+        bound = _comparator(source.comparator)
         manner = manner_of(source, companion, setting)
         if manner.fault is not None:
             raise Unusable(manner.fault, "code" if source.code is not None else "unit")
@@ -101,7 +102,7 @@ def reference_range(*, low: str, high: str, unit: str, unit_of: str) -> Rule:
             found = _ends(chosen[0], (low, high, unit), companion, setting)
         except Unusable:
             return Found(flags=("reference-withheld",))
-        return Found(found.values)
+        return Found(found.values, tuple([flag for flag in found.flags if flag == "range-contradictory"]))
 
     return Rule((low, high, unit), read, needs=unit_of, usual=reference_range_cut)
 
@@ -122,6 +123,8 @@ def _ends(source: _Range, names: tuple[str, str, str], companion: bytes | None, 
             raise Unusable(Reason.UNIT_CONTRADICTED, path)
         values |= {name: number, names[2]: manner.unit}
         flags += (*noticed, *more)
+    if falls(values.get(names[0]), values.get(names[1])):
+        flags.append("range-contradictory")
     return Found(values, tuple(dict.fromkeys(flags)))
 
 
@@ -145,7 +148,7 @@ def ratio(*, numerator: str, denominator: str, unit: str, comparator: str, absen
         top, bottom = ("" if each.unit == "1" else each.unit for each in given)
         said = f"{top}/{bottom}" if bottom else top
         values = {numerator: plain(first), denominator: plain(second), unit: said}
-        bound = None if over.comparator is None else _comparator(over.comparator)
+        bound = _comparator(over.comparator)
         return Found(
             values | {comparator: bound}, tuple(dict.fromkeys((*noticed, *more, *given[0].flags, *given[1].flags)))
         )
@@ -183,8 +186,12 @@ _COMPARATORS = frozenset({"<", "<=", ">=", ">"})
 _SIGNS = {"≤": "<=", "≥": ">="}
 
 
-def _comparator(text: str) -> str:
-    said = _SIGNS.get(text.strip(), text.strip())
+def _comparator(written: str | None) -> str | None:
+    """The bound; none for a sign of equality, and for an empty one."""
+    text = (written or "").strip()
+    said = _SIGNS.get(text, text)
+    if said in ("", "="):
+        return None
     if said not in _COMPARATORS:
         raise Unusable(Reason.INVALID_FIELD, "comparator")
     return said

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from msgspec import Raw, Struct
@@ -66,8 +67,42 @@ def _borne(reference: Reference | None, setting: Setting) -> str | None:
     return named if setting.bears(setting.pseudonyms.ref("Patient", named)) else None
 
 
+class _Name(Struct, gc=False):
+    family: Scalar = None
+    given: list[Scalar] | Scalar = None
+    text: Scalar = None
+
+
+_OF_TESTS = re.compile(
+    r"z+|(?:z{2,})?test(?:er|ing|patient|pt|case)?[0-9]*|patient|pt|dummy|fake|do|not|use|[a-z]|[0-9]+"
+)
+_TEST = re.compile(r"(?:z{2,})?test(?:er|ing|patient|pt|case)?[0-9]*|z{3,}|dummy")
+
+
+def test_name() -> Rule:
+    """HumanName → nothing: but one made of the words that hospitals call their test patients by is none's, `ZZTEST, PATIENT`."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        names = decode(raw, list[_Name | None] | _Name | None) or []
+        for name in names if isinstance(names, list) else [names]:
+            if name is not None and _is_of_tests(name):
+                raise Unusable(Reason.TEST_DATA)
+        return NOTHING
+
+    return Rule((), read)
+
+
+def _is_of_tests(name: _Name) -> bool:
+    given = name.given if isinstance(name.given, list) else [name.given]
+    parts = [text_of(each) for each in (name.family, *given)]
+    said = " ".join(parts).strip() or text_of(name.text)
+    words = re.findall(r"[a-z0-9]+", said.lower())
+    return any(map(_TEST.fullmatch, words)) and all(map(_OF_TESTS.fullmatch, words))
+
+
 class _Participant(Struct, gc=False):
     actor: Reference | None = None
+    status: Scalar = None
 
 
 def patient_among() -> Rule:
@@ -78,11 +113,13 @@ def patient_among() -> Rule:
             found = decode(raw, list[_Participant | None] | _Participant | None) or []
         except Unusable:
             found = []
-        actors = [each.actor for each in (found if isinstance(found, list) else [found]) if each is not None]
-        named = {_borne(actor, setting) for actor in actors} - {None}
+        listed = [each for each in (found if isinstance(found, list) else [found]) if each is not None]
+        named = {name: each for each in listed if (name := _borne(each.actor, setting)) is not None}
         if len(named) != 1:
             raise Unusable(Reason.MISSING_SUBJECT)
-        return _subject(named.pop() or "", setting)
+        ((name, patient),) = named.items()
+        told = _subject(name, setting)
+        return replace(told, flags=("patient-declined",)) if text_of(patient.status).lower() == "declined" else told
 
     return Rule(("subject",), read, missing=Reason.MISSING_SUBJECT, fatal=True)
 
@@ -150,13 +187,16 @@ def us_core(*, race: str, ethnicity: str, birth_sex: str, gender_identity: str) 
                 dropped.append(_url(extension).rpartition("/")[2])
         single = {name: min(found[name], default=None) for name in (ethnicity, birth_sex)}
         several = {race: sorted(found[race]), gender_identity: found[gender_identity]}
-        return Found({**single, **several}, dropped=tuple(dict.fromkeys(dropped)))
+        flags = tuple([f"several:{name}" for name in single if len(found[name]) > 1])
+        return Found({**single, **several}, flags, dropped=tuple(dict.fromkeys(dropped)))
 
     return Rule((race, ethnicity, birth_sex, gender_identity), read)
 
 
 def _categories(extension: _Extension, setting: Setting) -> list[Any]:
     parts = [part for part in extension.inner("ombCategory") if part.valueCoding is not None]
+    if not parts and extension.extension is not None:
+        raise Unusable(Reason.INVALID_FIELD)  # words, or a finer category, alone
     return [_category(decode(bytes(part.valueCoding), Coding)) for part in parts]
 
 

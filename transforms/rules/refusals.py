@@ -27,6 +27,26 @@ def other_version() -> Rule:
     return Rule((), read)
 
 
+def not_masked(raw: bytes, values: dict[str, str]) -> Found:
+    """What is found where nothing stands; masked, it is hidden from us and not gone, so the answer is a partial one."""
+    if is_masked(raw):
+        raise Unusable(Reason.PARTIAL_ANSWER)
+    return Found(dict(values))
+
+
+MASKED = frozenset({"masked", "MSK"})
+
+
+def is_masked(raw: bytes) -> bool:
+    """Whether it says so, by FHIR's word or v3's."""
+    return any(b'"%b"' % word.encode() in raw for word in MASKED)
+
+
+def unless_masked() -> Rule:
+    """What stands beside a primitive (`_birthDate`): masked, the answer is a partial one."""
+    return Rule((), lambda raw, _companion, _setting: not_masked(raw, {}))
+
+
 def unusable_if_given(reason: Reason) -> Rule:
     """A field that says in a way we cannot follow what has to be known: the resource is unusable for that reason."""
 

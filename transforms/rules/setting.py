@@ -3,7 +3,7 @@
 from binascii import hexlify
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +28,12 @@ class Setting:
     """Whether a Patient here has an id, by its ref; asked where a reference could hold elsewhere. None: nobody knows."""
     manners: dict[Any, Any] = field(default_factory=dict)
     """How the numbers of one code and unit are treated: remembered, bounded."""
+
+    @cached_property
+    def last_moment(self) -> int:
+        """The end of the last date that is not in the future, in microseconds since 1970."""
+        day = datetime.fromisoformat(self.latest).replace(tzinfo=UTC)
+        return (day - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) + 86_400_000_000
 
     @cached_property
     def declared(self) -> frozenset[str]:

@@ -15,7 +15,7 @@ from msgspec.json import encode
 
 from transforms.codes.units import UnitRow
 from transforms.fhir.elements import NOTHING_WRITTEN, ZEROS
-from transforms.fhir.times import FILLERS, OFFSET, instant, utc_text
+from transforms.fhir.times import OFFSET, instant, is_doubtful, utc_text
 from transforms.mapped import WHOLE
 from transforms.rules.setting import Setting
 from transforms.rules.units import LONGEST_COMPANION, MANNERS, plain_manner
@@ -92,7 +92,7 @@ class UsualMoments:
         return known
 
     def _midnight(self, day: bytes) -> tuple[bytes, bytes, bytes] | None:
-        if not _DAY.fullmatch(day) or day[:4].decode() in FILLERS:
+        if not _DAY.fullmatch(day) or is_doubtful(day.decode()):
             return None
         try:
             first = datetime.fromisoformat(f"{day.decode()}T00:00:00+00:00")
@@ -112,7 +112,7 @@ def _with_offset(raw: bytes) -> tuple[bytes, bytes] | None:
     if not _OFFSET.fullmatch(raw):
         return None
     text = raw[1:-1].decode()
-    if text[:4] in FILLERS:
+    if is_doubtful(text):
         return None
     try:
         return b'"%b"' % utc_text(datetime.fromisoformat(text)).encode(), raw[:11] + b'"'
@@ -261,6 +261,8 @@ def reference_range_cut(setting: Setting, openings: Openings) -> Usual:
             return None
         one, other = (_plainly(number) for number, _ in (first, second))
         low, high = (one, other) if match[1] == b"low" else (other, one)
+        if float(low) > float(high):
+            return None
         return _members(openings, (low, high, first[1].meant))
 
     return cut
@@ -332,6 +334,8 @@ def meta_cut(raw: bytes, setting: Setting, is_silent: Callable[[bytes], bool]) -
     try:
         utc, updated = instant(match[2].decode(), setting.zone)
     except ValueError:
+        return None
+    if not 0 < updated <= setting.last_moment:
         return None
     version = setting.version(match[1].decode()) or ""
     return b'","version":"%b","updated":"%b"' % (version.encode(), utc.encode()), updated

@@ -12,7 +12,7 @@ from transforms.fhir.elements import (
     Unusable,
     decode,
 )
-from transforms.fhir.times import FILLERS, calendar_date, moment
+from transforms.fhir.times import FILLERS, FIRST_YEAR, calendar_date, is_doubtful, moment
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
 from transforms.rules.short_cuts import date_cut, instant_cut, period_cut
@@ -143,7 +143,7 @@ def birth_date(name: str) -> Rule:
             date = calendar_date(known) if known else ""
         except ValueError:
             raise Unusable(Reason.INVALID_FIELD) from None
-        if date and not _FIRST_YEAR <= date[:4] <= _LAST_YEAR:
+        if date and not FIRST_YEAR <= date[:4] <= _LAST_YEAR:
             return Found(flags=("birth-date-placeholder",))
         flags = ("future",) * (date > setting.latest) + ("birth-date-doubtful",) * (date in _EPOCHS)
         return Found({name: date}, flags, repaired=known != day) if date else NOTHING
@@ -155,8 +155,8 @@ _ZEROED = re.compile(r"(-00)?-00$")
 """Month or day not known, as systems write it that have no shorter date."""
 _EPOCHS = frozenset({"1899-12-30", "1899-12-31", "1900-01-01", "1901-01-01", "1904-01-01", "1970-01-01"})
 """Days that programs count from: what they write where nothing was entered; few were born on one."""
-_FIRST_YEAR, _LAST_YEAR = "1890", "2099"
-"""Nobody younger than the oldest of mankind was born before; 0001, 1753 and 9999 are what databases put for no date."""
+_LAST_YEAR = "2099"
+"""0001, 1753 and 9999 are what databases put for no date."""
 
 
 def moment_found(text: str, utc: str, date: str, setting: Setting, *, past: bool = True) -> Found:
@@ -170,6 +170,8 @@ def moment_found(text: str, utc: str, date: str, setting: Setting, *, past: bool
     except ValueError:
         raise Unusable(Reason.INVALID_FIELD) from None
     flags = (*found.flags, "future") if past and found.date > setting.latest else found.flags
+    if is_doubtful(text):
+        flags = (*flags, "time-doubtful")
     return Found({utc: found.utc, date: found.date}, flags)
 
 

@@ -37,7 +37,7 @@ LONGEST_COMPANION = 1024
 
 def number_in(source: Quantity, *, bounded: bool = False) -> tuple[str, tuple[str, ...]]:
     """The number as written, and a flag where it stood in quotation marks. Raises Unusable; also for a bound where none is told apart."""
-    if source.comparator is not None and not bounded:
+    if source.comparator and not bounded:
         raise Unusable(Reason.INVALID_FIELD, "comparator")
     try:
         written, quoted = number_of(bytes(source.value))

@@ -245,10 +245,14 @@ def protocol(*, number: str, doses: str, diseases: str) -> Rule:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         listed = [each for each in decode(raw, list[_Protocol | None] | None) or [] if each is not None]
         flags: list[str] = []
-        numbers = {_dose(each.doseNumberPositiveInt, each.doseNumberString, flags) for each in listed} - {None}
-        series = {_dose(each.seriesDosesPositiveInt, each.seriesDosesString, flags) for each in listed} - {None}
+        told = [_dose(each.doseNumberPositiveInt, each.doseNumberString, flags) for each in listed]
+        numbers = {each for each in told if each is not None}
+        told = [_dose(each.seriesDosesPositiveInt, each.seriesDosesString, flags) for each in listed]
+        series = {each for each in told if each is not None}
         if len(numbers) > 1 or len(series) > 1:
             flags.append("several-protocols")
+        elif numbers and series and max(numbers) > max(series):
+            flags.append("dose-beyond-series")
         targets = [each.targetDisease for each in listed]
         concepts = [one for some in targets for one in (some if isinstance(some, list) else [some]) if one is not None]
         codings, withheld = gathered(concepts, setting)

@@ -20,7 +20,7 @@ from mainstem.publisher.encoding import event_id_of, instant
 from schemas.errors import OperatorError
 from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, Operation, data_schema, outcome_type, source_of
 from schemas.loads import Gap, LoadEvent, LoadEventType, TypeCounts
-from services.people.tests_of_change import Tried, note
+from services.people.tests_of_change import Plan, Tried, note
 from services.registry.handler import apply, apply_loads
 from services.registry.tables import history
 from transforms import Mapper
@@ -72,10 +72,12 @@ def feed(engine: Engine, known: Known = KNOWN) -> Iterator[Fed]:
     with engine.begin() as connection:
         for test in known.tests_of_change:
             noted = datetime.combine(test.since + timedelta(days=3), time(16), UTC)
-            note(connection, Tried(test.site, MEASURE_OF[test.clinic], test.since, test.what, test.by, noted))
+            plan = Plan(test.aim, test.since + YEAR, test.prediction, test.start)
+            note(connection, Tried(test.site, MEASURE_OF[test.clinic], test.since, test.what, test.by, noted, plan))
     yield from (_feed_site(engine, known, site) for site in known.sites)
 
 
+YEAR = timedelta(days=365)
 MEASURE_OF = {"ibd": "IBD-1", "cf": "CF-2", "t1d": "T1D-1", "asthma": "AST-1"}
 """The measure that tells a clinic's outcome."""
 

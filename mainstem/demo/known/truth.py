@@ -66,6 +66,9 @@ class TestOfChange:
     since: date
     what: str
     by: str
+    aim: float = 80
+    prediction: str = "Visits are planned with what is known, so more children reach remission"
+    start: str = "The next five visits of one doctor"
 
 
 @dataclass(frozen=True, slots=True)
