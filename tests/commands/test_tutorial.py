@@ -107,6 +107,7 @@ def test_from_a_folder_to_events(play: Player, home: Path) -> None:
     assert "ok" in play("mainstem status")
 
 
+@pytest.mark.slow
 def test_from_a_fhir_server_to_events(play: Player, home: Path, hospital: Callable[..., Hospital]) -> None:
     """The demo's kind of server, which lets in whoever signs with its client's key."""
     server = hospital(sound_child(), name="lakeside", smart=True)
@@ -165,6 +166,7 @@ def answering(path: str, body: Any, status: int) -> Fault:
     return lambda asked: Answered(body, status) if path in asked.path else None
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_be_reached_or_is_another(east: East) -> None:
     dead = east.good.replace(east.faulty.base_url, f"http://127.0.0.1:{free_port()}/fhir")
     east.mistaken("dead-server", dead, code=75)
@@ -172,6 +174,7 @@ def test_a_server_that_cannot_be_reached_or_is_another(east: East) -> None:
     east.mistaken("wrong-address", east.good.replace("/fhir", "/wrong"), fault=nothing)
 
 
+@pytest.mark.slow
 def test_a_secret_that_is_wrong_and_rights_that_are_missing(east: East) -> None:
     auth = (
         '[fhir.auth]\nmethod = "client-credentials"\nclient_id = "mainstem"\nsecret = "env:SECRET_OF_EAST"\n'
@@ -185,6 +188,7 @@ def test_a_secret_that_is_wrong_and_rights_that_are_missing(east: East) -> None:
     east.mistaken("no-rights", fault=refuse)
 
 
+@pytest.mark.slow
 def test_a_group_of_nobody_and_a_server_of_nothing(east: East) -> None:
     grouped = east.good.replace("[fhir]", '[fhir]\ngroup = "cf"')
     empty = answering("Group/cf", {"resourceType": "Group", "id": "cf", "member": []}, 200)
@@ -197,6 +201,7 @@ def test_a_group_of_nobody_and_a_server_of_nothing(east: East) -> None:
     east.mistaken("nothing-there", fault=hide)
 
 
+@pytest.mark.slow
 def test_a_time_zone_that_is_anothers(east: East) -> None:
     for number in range(4):
         east.faulty.put({**sound_child()[2], "id": f"o{number}", "effectiveDateTime": "2026-03-01T10:30:00-05:00"})
@@ -220,6 +225,7 @@ def full_disk(folder: Path) -> Iterator[Callable[[], None]]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "setting"), [("full-disk", "MAINSTEM_LANDING"), ("full-state", "MAINSTEM_DATABASE_URL")]
 )
