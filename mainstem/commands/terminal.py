@@ -34,8 +34,9 @@ UNCUT = 2_000
 """Columns of a pipe: only what others wrote is longer, and goes on below."""
 
 
-def _named(site: Path) -> Path:
-    return _site_file(str(site), Path(os.environ.get("MAINSTEM_SITES") or "sites"))
+def named_site(site: Path | None) -> Path | None:
+    """Its file, where a site is named by either; nothing where none is."""
+    return None if site is None else _site_file(str(site), Path(os.environ.get("MAINSTEM_SITES") or "sites"))
 
 
 SitePath = Annotated[
@@ -44,7 +45,7 @@ SitePath = Annotated[
         metavar="SITE",
         help="The site's TOML file, or its name in the folder of site files.",
         show_default=False,
-        callback=_named,
+        callback=named_site,
     ),
 ]
 SiteOption = Annotated[
@@ -231,6 +232,13 @@ def require_known(site: str | None, store: "State", settings: "Settings") -> Non
         f"{site}: there is no such site in {name_of(store.database.engine.url)}, nor a file {settings.sites / f'{site}.toml'}",
         f"Sites that were loaded: {', '.join(loaded) or 'none'}. MAINSTEM_DATABASE_URL and MAINSTEM_SITES say where to look.",
     )
+
+
+def require_day(given: str) -> str:
+    """A day that is asked for, as times begin by it; empty for none. Raises OperatorError for what is no day."""
+    if given and re.fullmatch(r"\d{4}-\d\d-\d\d(T.*)?", given) is None:
+        raise OperatorError(f"{given}: no day", "Write it as year, month and day: 2026-11-03.")
+    return given
 
 
 @contextmanager
