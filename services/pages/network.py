@@ -43,6 +43,7 @@ def routes(site: PageSite) -> APIRouter:
             together = {by: coproduced(connection, site.clock() - YEAR, by=by) for by in ALSO_BY}
         grid = grid_of(found, brought)
         shown = overview_of(grid, brought, site.across(), site.clock())
+        named = WORDS | {"site": {line.site: line.title for line in grid.lines}}
         return site.render(
             "network.html",
             request,
@@ -51,7 +52,7 @@ def routes(site: PageSite) -> APIRouter:
             tried=_by_site(done),
             together=together,
             titles=ALSO_BY,
-            words_of=WORDS,
+            words_of=named,
         )
 
     return router
