@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
 from services.people.voices import forms
 from services.registry.tables import RECORD_TABLES, family_answer
@@ -46,7 +46,7 @@ def coproduced(connection: Connection, since: datetime, *, by: By = "site") -> l
     said = list(_forms(connection, since))
     if not said:
         return []
-    known = {} if by == "site" else _groups(connection, by)
+    known = {} if by == "site" else _groups(connection, since, by)
     found: dict[str | None, list[Mapping[str, int]]] = defaultdict(list)
     for site, subject, marks in said:
         found[site if by == "site" else known.get((site, subject))].append(marks)
@@ -67,10 +67,13 @@ def _forms(connection: Connection, since: datetime) -> Iterator[tuple[str, str, 
         yield site, subject, marks
 
 
-def _groups(connection: Connection, by: By) -> dict[tuple[str, str], str]:
-    """By site and subject what their own record says; several races are a group of their own."""
-    person = RECORD_TABLES["person"].c
-    said = connection.execute(select(person.site, person.subject, person[by]).where(person[by].is_not(None)))
+def _groups(connection: Connection, since: datetime, by: By) -> dict[tuple[str, str], str]:
+    """By site and subject of those who answered what their own record says; several races are a group of their own."""
+    person, row = RECORD_TABLES["person"].c, family_answer.c
+    who = select(row.site, row.subject).where(row.form == FORM, row.at >= since.astimezone(UTC)).distinct().subquery()
+    source = RECORD_TABLES["person"].join(who, and_(person.subject == who.c.subject, person.site == who.c.site))
+    query = select(person.site, person.subject, person[by]).select_from(source).where(person[by].is_not(None))
+    said = connection.execute(query)
     return {
         (site, subject): value if isinstance(value, str) else value[0] if len(value) == 1 else "several"
         for site, subject, value in said
