@@ -79,9 +79,10 @@ kafka: setup-dev ## Fetch Apache Kafka's jars by Maven, for the tests marked kaf
 	@command -v mvn >/dev/null && command -v java >/dev/null || { echo "Apache Kafka needs Java 17 and Maven; the tests marked kafka will be skipped"; exit 0; }; \
 	test -d docker/kafka/jars || mvn -q -f docker/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=jars
 
-generated: setup-dev ## Write schemas/generated, docs/events.md and the DAG stubs again
+generated: setup-dev ## Write schemas/generated, docs/events.md, the DAG stubs and the list of commands again
 	$(BIN)/mainstem schemas --to schemas/generated --catalogue docs/events.md
 	$(BIN)/mainstem sites dags sites --to dags
+	$(BIN)/python -c 'from mainstem.commands.late import write_listing; write_listing()'
 
 pictures: setup-dev browser ## Draw docs/*.png again, from the known network
 	@MAINSTEM_SCREENSHOTS=docs $(BIN)/pytest -m large tests/pages/test_pictures.py

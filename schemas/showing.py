@@ -9,13 +9,14 @@ HIDDEN = "…"
 
 _SCHEME = r"(?:https?|postgres(?:ql)?(?:\+[a-z0-9]{1,20})?|sqlite(?:\+[a-z0-9]{1,20})?)"
 _HOST = r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])"
-_ADDRESS = re.compile(
+_ADDRESS = (
     rf"(?:(?P<scheme>{_SCHEME})://)?"
     rf"(?:[^/?#@\s]*@)?"
     rf"(?P<place>{_HOST}(?::[0-9]{{1,5}})?)?"
     rf"(?P<path>/[A-Za-z0-9._~/-]{{0,200}})?"
     rf"(?P<rest>[;?#][^@]*)?"
 )
+"""Compiled when it is asked for: it would be a tenth of what a start imports of ours."""
 
 
 def shown(text: object, longest: int = LONGEST) -> str:
@@ -48,7 +49,7 @@ def is_one_line(text: str, longest: int = LONGEST) -> bool:
 
 
 def _one_address(text: str) -> str:
-    found = _ADDRESS.fullmatch(text)
+    found = re.fullmatch(_ADDRESS, text)
     if found is None or not (found["place"] or found["path"]):
         known = re.match(f"{_SCHEME}://", text)
         return f"{known[0] if known else ''}{HIDDEN}"

@@ -1,8 +1,10 @@
 """What mapping one FHIR resource gives: the hand-over from transforms/ to the store."""
 
-from collections.abc import Iterable, Sequence
-from functools import partial
-from typing import NamedTuple
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, partial
+from typing import NamedTuple, overload
 
 from schemas.problems import Problem
 
@@ -53,6 +55,75 @@ new_record = partial(tuple.__new__, Mapped)
 """From a sequence of all fields; a named tuple's own constructor takes twice the time."""
 
 
+class Shape(NamedTuple):
+    """What records of one resource have alike that differ in their part and in whom they are of."""
+
+    before: bytes
+    """The content up to the part of the id, in hex."""
+    between: bytes
+    """From there to the subject, in hex."""
+    after: bytes
+    provenance: bytes
+    type: str
+    updated: int | None
+
+
+class Alike(Sequence[Mapped]):
+    """Very many records of one resource, each made when it is asked for: what they have alike is held once."""
+
+    def __init__(
+        self, ref: bytes, shapes: Sequence[Shape], which: "array[int]", parts: bytes, subjects: bytes, line: bytes
+    ) -> None:
+        """`which`: the shape of each; `parts`, `subjects`: theirs, joined; `line`: the digest of their line."""
+        self.ref = ref
+        self._given = ref, shapes, which, parts, subjects
+        self._shapes, self._which, self._parts, self._subjects, self._line = shapes, which, parts, subjects, line
+
+    def signed(self, line: bytes) -> "Alike":
+        """The same with the digest of their line."""
+        return Alike(*self._given, line)
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self._which)
+
+    @overload
+    def __getitem__(self, at: int) -> Mapped: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Mapped]: ...
+    def __getitem__(self, at: int | slice) -> Mapped | list[Mapped]:
+        """One, or some."""
+        places = range(len(self._which))[at]
+        return self._made(places) if isinstance(places, int) else list(map(self._made, places))
+
+    def __iter__(self) -> Iterator[Mapped]:
+        """One after the other."""
+        return map(self._made, range(len(self._which)))
+
+    def has(self, record_id: bytes) -> bool:
+        """Whether it is one of their ids."""
+        number = int.from_bytes(record_id[REF_BYTES:])
+        place = bisect_left(self._numbers, number)
+        return record_id[:REF_BYTES] == self.ref and self._numbers[place : place + 1] == array("I", [number])
+
+    @cached_property
+    def _numbers(self) -> "array[int]":
+        width = len(WHOLE)
+        return array(
+            "I", sorted(int.from_bytes(self._parts[at : at + width]) for at in range(0, len(self._parts), width))
+        )
+
+    def _made(self, place: int) -> Mapped:
+        shape = self._shapes[self._which[place]]
+        part = self._parts[place * len(WHOLE) : (place + 1) * len(WHOLE)]
+        subject = self._subjects[place * ID_BYTES : (place + 1) * ID_BYTES]
+        content = b"%b%b%b%b%b" % (
+            *(shape.before, part.hex().encode(), shape.between),
+            *(subject.hex().encode(), shape.after),
+        )
+        return Mapped(self.ref + part, shape.type, subject, content, shape.provenance, shape.updated, self._line)
+
+
 class Outcome(NamedTuple):
     """What became of one line: records, a withdrawal, or a problem (and then neither)."""
 
@@ -60,7 +131,8 @@ class Outcome(NamedTuple):
     """FHIR resource type; `?` where the line does not say."""
     ref: bytes
     """12 bytes; `h-` + hex outside; empty where the resource has no id."""
-    records: list[Mapped]
+    records: Sequence[Mapped]
+    """A list, or `Alike` where they are very many."""
     withdrawn: bool = False
     """The source says it was entered in error: all records of `ref` are to be withdrawn."""
     updated: int | None = None
@@ -93,13 +165,26 @@ class Outcomes(NamedTuple):
     @property
     def records(self) -> list[Mapped]:
         """All records, in the order of the lines."""
+        return self._some(with_alike=True)
+
+    @property
+    def listed(self) -> list[Mapped]:
+        """All but those that are `alike`."""
+        return self._some(with_alike=False)
+
+    @property
+    def alike(self) -> list[Alike]:
+        """Those that are made when they are asked for."""
+        return [found.records for found in self.unusual.values() if isinstance(found.records, Alike)]
+
+    def _some(self, *, with_alike: bool) -> list[Mapped]:
         if not self.unusual:
             return self.usual  # type: ignore[return-value] # none is None
         found: list[Mapped] = []
         for place, record in enumerate(self.usual):
             if record is not None:
                 found.append(record)
-            else:
+            elif with_alike or not isinstance(self.unusual[place].records, Alike):
                 found += self.unusual[place].records
         return found
 
@@ -110,8 +195,7 @@ class Outcomes(NamedTuple):
                 self.usual[place] = new_record((*record[:-1], digests[place]))
         for place, outcome in self.unusual.items():
             if outcome.records and not (outcome.in_part or outcome.beside):  # known again, they could not be counted
-                signed = [new_record((*record[:-1], digests[place])) for record in outcome.records]
-                self.unusual[place] = outcome._replace(records=signed)
+                self.unusual[place] = outcome._replace(records=_signed(outcome.records, digests[place]))
 
     def put_one(self, place: int, outcome: Outcome | Mapped) -> None:
         """What became of one line."""
@@ -133,6 +217,12 @@ class Outcomes(NamedTuple):
             self.usual[place] = record
         for number, outcome in outcomes.unusual.items():
             self.put_one(places[number], outcome)
+
+
+def _signed(records: Sequence[Mapped], digest: bytes) -> Sequence[Mapped]:
+    if isinstance(records, Alike):
+        return records.signed(digest)
+    return [new_record((*record[:-1], digest)) for record in records]
 
 
 def joined(batches: Iterable[Outcomes]) -> Outcomes:

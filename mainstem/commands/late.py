@@ -1,4 +1,7 @@
-"""Commands by name, each imported and made when it is asked for: a start pays for one of them, `--help` for none."""
+"""Commands by name, each imported and made when it is asked for: a start pays for one of them, `--help` for none.
+
+What the files give stands in `listed.tsv`, written by `make generated`; a file that is not in it is imported.
+"""
 
 import inspect
 import os
@@ -6,7 +9,7 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -14,7 +17,9 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_command_name, solve_typer_info_help
 from typer.models import TyperInfo
 
-from schemas.errors import ExitCode
+FOLDER = Path(__file__).parent
+LISTED = FOLDER / "listed.tsv"
+"""A line a command: its file, its name, what it is for; and one for a file that gives none."""
 
 
 class Late(TyperGroup):
@@ -22,7 +27,7 @@ class Late(TyperGroup):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        self.commands = _Commands(__package__)
+        self.commands = _Commands()
 
     def invoke(self, ctx: Any) -> Any:
         """The command that is asked for. How it was stopped by others is told by the code of that alone; typer's are 1."""
@@ -30,9 +35,13 @@ class Late(TyperGroup):
             found = super().invoke(ctx)
             sys.stdout.flush()
         except typer.Abort:
+            from schemas.errors import ExitCode
+
             typer.echo("stopped before all was answered; nothing was written", err=True)
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except BrokenPipeError:
+            from schemas.errors import ExitCode
+
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written goes nowhere
             raise typer.Exit(ExitCode.PIPE_CLOSED) from None
         return found
@@ -43,30 +52,23 @@ class Late(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Their names and what each is for."""
-        told = {name: TyperCommand(name, help=text) for group in _groups(__package__) for name, text in _told(group)}
-        TyperGroup(commands=dict(told)).format_commands(ctx, formatter)
+        shown = {name: TyperCommand(name, help=text) for told in given().values() for name, text in told.items()}
+        TyperGroup(commands=dict(shown)).format_commands(ctx, formatter)
 
 
 class _Commands(MutableMapping[str, Any]):
     """Name → command."""
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
         self._made: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
-            self._made |= _made(self._giving(name))
+            file = next((file for file, told in given().items() if name in told), None)
+            if file is None:
+                raise KeyError(name)
+            self._made |= _made(file)
         return self._made[name]
-
-    def _giving(self, name: str) -> typer.Typer:
-        """The group that gives a command: nearly always that of the file of its name, the one that is imported then."""
-        if name in _files(self._folder) and (group := _group(self._folder, name)) and name in dict(_told(group)):
-            return group
-        for group in _groups(self._folder):
-            if name in dict(_told(group)):
-                return group
-        raise KeyError(name)
 
     def __setitem__(self, name: str, command: Any) -> None:
         self._made[name] = command
@@ -75,40 +77,65 @@ class _Commands(MutableMapping[str, Any]):
         del self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        return (name for group in _groups(self._folder) for name, _ in _told(group))
+        return (name for told in given().values() for name in told)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
 
+def listing() -> str:
+    """What stands in `listed.tsv`."""
+    lines = []
+    for file in _files():
+        lines += [(file, name, " ".join(text.split())) for name, text in _told(file).items()] or [(file, "", "")]
+    return "".join("\t".join(line) + "\n" for line in lines)
+
+
+def write_listing() -> None:
+    """For `make generated`."""
+    LISTED.write_text(listing(), encoding="utf-8")
+
+
 @cache
-def _files(folder: str) -> tuple[str, ...]:
-    return tuple(found.name for found in iter_modules(import_module(folder).__path__))
+def given() -> dict[str, dict[str, str]]:
+    """File → the commands that it gives, and what each is for."""
+    listed: dict[str, dict[str, str]] = {}
+    for line in LISTED.read_text(encoding="utf-8").splitlines():
+        file, name, text = line.split("\t")
+        listed.setdefault(file, {}).update({name: text} if name else {})
+    return {file: listed[file] if file in listed else _told(file) for file in _files()}
 
 
-def _group(folder: str, file: str) -> typer.Typer | None:
-    group: typer.Typer | None = getattr(import_module(f"{folder}.{file}"), "group", None)
+def _files() -> list[str]:
+    folder = sorted(FOLDER.iterdir())
+    files = (each.stem for each in folder if each.suffix == ".py" and each.stem != "__init__")
+    return sorted([*files, *(each.name for each in folder if (each / "__init__.py").is_file())])
+
+
+def _group(file: str) -> typer.Typer | None:
+    group: typer.Typer | None = getattr(import_module(f"{__package__}.{file}"), "group", None)
     return group
 
 
-def _groups(folder: str) -> Iterator[typer.Typer]:
-    return (group for file in _files(folder) if (group := _group(folder, file)) is not None)
-
-
-def _told(group: typer.Typer) -> list[tuple[str, str]]:
+def _told(file: str) -> dict[str, str]:
     """The commands that a file gives, and what each is for."""
+    group = _group(file)
+    if group is None:
+        return {}
     if isinstance(group.info.name, str):
-        return [(group.info.name, solve_typer_info_help(TyperInfo(group)))]
-    return [
-        (each.name or get_command_name(each.callback.__name__), each.help or inspect.getdoc(each.callback) or "")
+        return {group.info.name: solve_typer_info_help(TyperInfo(group))}
+    return {
+        each.name or get_command_name(each.callback.__name__): each.help or inspect.getdoc(each.callback) or ""
         for each in group.registered_commands
         if each.callback is not None
-    ]
+    }
 
 
-def _made(group: typer.Typer) -> dict[str, Any]:
+def _made(file: str) -> dict[str, Any]:
     """A file's commands, as if they had been added to a group of many."""
     around = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    group = _group(file)
+    assert group is not None
     around.add_typer(group)
     made = get_command(around)
     assert isinstance(made, TyperGroup)

@@ -7,7 +7,6 @@ Much of what is printed was written by others: a server's software name, a gap's
 import os
 import re
 import sys
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,13 +30,14 @@ if TYPE_CHECKING:
     from mainstem.state import State
     from schemas.loads import Gap
 
-_UTC = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
+_UTC = r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)"
 UNCUT = 2_000
 """Columns of a pipe: only what others wrote is longer, and goes on below."""
 
 
-def _named(site: Path) -> Path:
-    return _site_file(str(site), Path(os.environ.get("MAINSTEM_SITES") or "sites"))
+def named_site(site: Path | None) -> Path | None:
+    """Its file, where a site is named by either; nothing where none is."""
+    return None if site is None else _site_file(str(site), Path(os.environ.get("MAINSTEM_SITES") or "sites"))
 
 
 SitePath = Annotated[
@@ -46,7 +46,7 @@ SitePath = Annotated[
         metavar="SITE",
         help="The site's TOML file, or its name in the folder of site files.",
         show_default=False,
-        callback=_named,
+        callback=named_site,
     ),
 ]
 SiteOption = Annotated[
@@ -72,6 +72,8 @@ def told_to(who: str) -> str:
 
 def print_defect(error: BaseException) -> None:
     """Where an error that is not one of ours arose, and its kind. Its text may hold what it worked on."""
+    import traceback
+
     for line in traceback.format_tb(error.__traceback__):
         sys.stderr.write(line)
     say(f"{type(error).__name__}: a defect of Mainstem; please report it with the lines above", err=True)
@@ -183,7 +185,7 @@ def _with_one_time(value: Any) -> Any:
     """The same, its times as `2026-03-02T05:00:00Z`: libraries have a form each."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    if isinstance(value, str) and (found := _UTC.fullmatch(value)):
+    if isinstance(value, str) and (found := re.fullmatch(_UTC, value)):
         return f"{found[1]}T{found[2]}Z"
     if isinstance(value, Mapping):
         return {key: _with_one_time(each) for key, each in value.items()}
@@ -231,6 +233,13 @@ def require_known(site: str | None, store: "State", settings: "Settings") -> Non
         f"{site}: there is no such site in {name_of(store.database.engine.url)}, nor a file {settings.sites / f'{site}.toml'}",
         f"Sites that were loaded: {', '.join(loaded) or 'none'}. MAINSTEM_DATABASE_URL and MAINSTEM_SITES say where to look.",
     )
+
+
+def require_day(given: str) -> str:
+    """A day that is asked for, as times begin by it; empty for none. Raises OperatorError for what is no day."""
+    if given and re.fullmatch(r"\d{4}-\d\d-\d\d(T.*)?", given) is None:
+        raise OperatorError(f"{given}: no day", "Write it as year, month and day: 2026-11-03.")
+    return given
 
 
 @contextmanager

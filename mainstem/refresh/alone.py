@@ -1,6 +1,6 @@
 """Resources that give records of many patients and none of the whole: of several versions in a batch, one counts."""
 
-from transforms.mapped import REF_BYTES, Mapped, Outcomes
+from transforms.mapped import REF_BYTES, Alike, Mapped, Outcomes
 
 
 class Alone:
@@ -9,7 +9,7 @@ class Alone:
     def __init__(self) -> None:
         self._known: dict[bytes, int | None] = {}
 
-    def settle(self, outcomes: Outcomes, collected: list[Mapped]) -> None:
+    def settle(self, outcomes: Outcomes, collected: list[Mapped], alike: list[Alike]) -> None:
         """Takes the records of other versions out of some outcomes, and of what was collected before them."""
         here: dict[bytes, int] = {}
         for place in [place for place in sorted(outcomes.unusual) if outcomes.unusual[place].alone]:
@@ -22,6 +22,7 @@ class Alone:
                     outcomes.unusual[before] = outcomes.unusual[before]._replace(records=[])
                 else:
                     collected[:] = [record for record in collected if record.id[:REF_BYTES] != outcome.ref]
+                    alike[:] = [each for each in alike if each.ref != outcome.ref]
             here[outcome.ref] = place
             self._known[outcome.ref] = outcome.updated
 

@@ -16,6 +16,8 @@ JUDGED_AT_MOST = 100
 SECONDS = 10.0
 """That the sample of a type takes at most, and as long again what is quarantined; what is left then is not judged, and not
 counted as judged."""
+LONGEST = 250_000
+"""Bytes of a line that is judged: one of ten megabytes would take more than all the time there is, and a quarter of a gibibyte."""
 _PLACE = re.compile(r"\[\d+\]")
 _OURS = frozenset({"left out", *(reason.value for reason in Reason)})
 """What the mapping says itself: it is told by line, with what to do."""
@@ -38,7 +40,7 @@ class Judge:
             return
         sample = lines[-self._seen % self._every :: self._every]
         self._seen += len(lines)
-        for line in sample:
+        for line in (each for each in sample if len(each) <= LONGEST):
             if self._left <= 0 or self._sampled == self._at_most:
                 return
             findings, took = self._judged(line)
@@ -49,7 +51,7 @@ class Judge:
 
     def see_refused(self, line: bytes) -> None:
         """A line that is quarantined; where all lines are judged it is among them."""
-        if self._every > 1 and self._left_for_refused > 0:
+        if self._every > 1 and self._left_for_refused > 0 and len(line) <= LONGEST:
             _, took = self._judged(line)
             self._left_for_refused -= took
             self._figures.refused_judged += 1

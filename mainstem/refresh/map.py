@@ -27,7 +27,7 @@ from schemas.loads import TypeCounts, add_up
 from schemas.outcomes import families
 from schemas.problems import NOT_LOADED, Problem, Reason
 from transforms import Mapped, Mapper
-from transforms.mapped import REF_BYTES, WHOLE, Depends, Lent, Outcome, Outcomes, Referred
+from transforms.mapped import REF_BYTES, WHOLE, Alike, Depends, Lent, Outcome, Outcomes, Referred
 
 log = structlog.get_logger()
 
@@ -165,6 +165,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._refresh, self._load, self._name, self._beside = refresh, load_id, name, beside
         self._asked: _Asked | None = None
         self._records: list[Mapped] = []
+        self._alike: list[Alike] = []
         self._withdrawn: list[tuple[bytes, int | None]] = []
         self._unusable: dict[bytes, int | None] = {}
         self._in_part: set[bytes] = set()
@@ -240,15 +241,16 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._recognised += self._mapper.record_count(self._name, [lines[place] for place in known])
         outcomes = self._mapper.map_lines([lines[place] for place in places])
         outcomes.sign([digests[place] for place in places])
-        self._alone.settle(outcomes, self._records)
-        records = outcomes.records
+        self._alone.settle(outcomes, self._records, self._alike)
+        records, alike = outcomes.listed, outcomes.alike
         self._records += records
+        self._alike += alike
         self._referred += outcomes.referred
         self._depends += outcomes.depends
         self._lent += outcomes.lent
         self._recogniser.mapped(record.id for record in records)
         if self._unusable:  # what came usable after that is as it is now
-            for record in records:
+            for record in chain(records, (each[0] for each in alike)):
                 ref = record.id[:REF_BYTES]
                 if ref in self._unusable and not is_older(record.updated, self._unusable[ref]):
                     del self._unusable[ref]
@@ -274,7 +276,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
     def _flush_if_full(self) -> None:
         if (
             max(
-                len(self._records),
+                len(self._records) + sum(map(len, self._alike)),
                 len(self._withdrawn),
                 len(self._unusable),
                 len(self._quarantined),
@@ -315,7 +317,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         figures = TypeCounts(read=self._read, skipped=dict(self._skipped), unchanged=self._recognised)
         figures.mapped, figures.retracted = self._read - self._skipped.total(), self._retracted
         figures.dropped, figures.parts, figures.parts_skipped = self._mapper.noticed.take()
-        figures.records = len(self._records) + self._recognised
+        figures.records = len(self._records) + sum(map(len, self._alike)) + self._recognised
         figures.recognised, figures.flags = self._known, self._mapper.take_flags()
         figures.unmapped = self._mapper.take_unmapped()
         self._judge.take(figures)
@@ -326,6 +328,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         batch = Batch(
             self._records,
             self._withdrawn,
+            alike=self._alike,
             quarantined=self._quarantined,
             referred=self._referred,
             depends=self._depends,
@@ -343,7 +346,8 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
             self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
         self._read = self._recognised = self._known = self._unkept = self._retracted = 0
         self._unusable, self._in_part = {}, set()
-        self._records, self._withdrawn, self._quarantined, self._skipped = [], [], [], Counter()
+        self._records, self._alike, self._withdrawn = [], [], []
+        self._quarantined, self._skipped = [], Counter()
         self._referred, self._depends, self._lent = [], [], []
         self._recogniser.saved()
 

@@ -1,10 +1,13 @@
 """What a step gives the state to save, and what became of it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from schemas.loads import TypeCounts
-from transforms.mapped import Depends, Lent, Mapped, Referred
+from transforms.mapped import Alike, Depends, Lent, Mapped, Referred
+
+_PORTION = 4_000
+"""Of very many records so many are made at once."""
 
 
 class Place(NamedTuple):
@@ -48,6 +51,8 @@ class Batch(NamedTuple):
     """Refs of which a part could not be used: what that part gave before is withdrawn for that reason, too."""
     alone: Sequence[tuple[bytes, int | None]] = ()
     """Refs without a record of the whole, with their time: what else is stored of them is withdrawn."""
+    alike: Sequence[Alike] = ()
+    """Records besides, very many of each resource; it is one of `alone`."""
     quarantined: Sequence[Quarantined] = ()
     referred: Sequence[Referred] = ()
     depends: Sequence[Depends] = ()
@@ -62,6 +67,12 @@ class Batch(NamedTuple):
     """What was read for this batch; what became of the records is added by the state."""
     place: Place | None = None
     """From here the part goes on after a crash."""
+
+    def portions(self) -> Iterator[Sequence[Mapped]]:
+        """All records, some at a time."""
+        yield self.records
+        for each in self.alike:
+            yield from (each[start : start + _PORTION] for start in range(0, len(each), _PORTION))
 
 
 class Saved(NamedTuple):

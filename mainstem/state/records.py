@@ -1,6 +1,6 @@
 """Every record's state: batches saved, lines recognised."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -32,22 +32,16 @@ class Records:
         """
         with self._database.write() as connection:
             load = hold_open(connection, load_id)
-            standing = _standing(connection, batch)
+            standing = _standing(connection, batch.records, batch.outdated_by)
             consents.heed(connection, load.site, standing, at)
             saving = self._saving(connection, load.site, load_id, at)
-            renamed = aliases.apply(connection, load.site, standing)
-            admitted = consents.admitted(connection, load.site, renamed.records)
-            withdrawn = [*batch.withdrawn, *renamed.withdrawn]
-            saved = saving.save(admitted, withdrawn, batch.unusable, batch.in_part, batch.alone)
-            outdated = len(batch.records) - len(standing) + len(renamed.records) - len(admitted)
-            saved = saved._replace(unchanged=saved.unchanged + len(renamed.withdrawn), stale=saved.stale + outdated)
-            move(connection, load.site, [each._replace(own=renamed.own.get(each.id)) for each in saving.moves])
-            note_own(connection, renamed.noted)
+            saved = _saved(connection, load.site, batch, saving)
             self._close(connection, load.site, saving)
             told = lending.save(connection, load.site, batch, saving)
             references.save(connection, load.site, batch, saving, told)
             if batch.mapped_again:
-                usable = {*(record.id[:REF_BYTES] for record in batch.records), *(ref for ref, _ in batch.withdrawn)}
+                listed = (record.id[:REF_BYTES] for record in batch.records)
+                usable = {*listed, *(each.ref for each in batch.alike), *(ref for ref, _ in batch.withdrawn)}
                 quarantine.heal(connection, load.site, usable)
             quarantine.note(connection, load_id, load.site, batch.quarantined)
             figures.add(connection, load_id, part, batch, saved)
@@ -78,14 +72,41 @@ class Records:
             add_to_tally(connection, site, saving.added)
 
 
-def _standing(connection: Connection, batch: Batch) -> Sequence[Mapped]:
-    """A batch's records without those that a later load withdrew."""
-    if not batch.outdated_by:
-        return batch.records
+def _saved(connection: Connection, site: str, batch: Batch, saving: Saving) -> Saved:
+    """Stores what a batch brings, some of it at a time, each record under the subject that survives, and withdraws what goes."""
+    saving.begin(batch)
+    withdrawn, left_out, outdated = [*batch.withdrawn], set[bytes](), 0
+    own, noted = dict[bytes, bytes | None](), list[tuple[bytes, bytes | None]]()
+    for given in batch.portions():
+        standing = _standing(connection, given, batch.outdated_by)
+        renamed = aliases.apply(connection, site, standing)
+        admitted = consents.admitted(connection, site, renamed.records)
+        saving.store(admitted)
+        withdrawn += renamed.withdrawn
+        own |= renamed.own
+        noted += renamed.noted
+        if missing := len(given) - len(standing) + len(renamed.records) - len(admitted):
+            left_out |= _left_out(given, standing) | _left_out(renamed.records, admitted)
+            outdated += missing
+    saved = saving.end(batch, withdrawn, left_out)
+    move(connection, site, [each._replace(own=own.get(each.id)) for each in saving.moves])
+    note_own(connection, noted)
+    gone = len(withdrawn) - len(batch.withdrawn)
+    return saved._replace(unchanged=saved.unchanged + gone, stale=saved.stale + outdated)
+
+
+def _left_out(before: Sequence[Mapped], after: Sequence[Mapped]) -> set[bytes]:
+    return {record.id for record in before} - {record.id for record in after}
+
+
+def _standing(connection: Connection, records: Sequence[Mapped], outdated_by: Collection[str]) -> Sequence[Mapped]:
+    """Records without those that a later load withdrew."""
+    if not outdated_by:
+        return records
     row, withdrawn = tables.record.c, set[bytes]()
-    ids = [record.id for record in batch.records]
+    ids = [record.id for record in records]
     for start in range(0, len(ids), _AT_ONCE):
         some = row.id.in_(ids[start : start + _AT_ONCE])
-        wanted = select(row.id).where(some, row.content.is_(None), row.load.in_(batch.outdated_by))
+        wanted = select(row.id).where(some, row.content.is_(None), row.load.in_(outdated_by))
         withdrawn.update(connection.scalars(wanted))
-    return [record for record in batch.records if record.id not in withdrawn]
+    return [record for record in records if record.id not in withdrawn]

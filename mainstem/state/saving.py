@@ -1,11 +1,11 @@
 """What a batch of records does to the state: compared with what is stored, numbered, written where it differs."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from mainstem.outbox import SOURCE_UNUSABLE
-from mainstem.state.batch import Saved
+from mainstem.state.batch import Batch, Saved
 from mainstem.state.batches import Batches, Changed, Difference, Digested
 from mainstem.state.digests import EMPTY_DIGEST, digest_of
 from mainstem.state.keys import Move
@@ -13,6 +13,10 @@ from schemas.errors import OperatorError
 from transforms.mapped import NO_LINE, REF_BYTES, SAYS_NOTHING, Mapped
 
 _SAYS_NOTHING = b'"%b"' % SAYS_NOTHING.encode()
+
+
+def _none(_id: bytes) -> bool:
+    return False
 
 
 class Saving:
@@ -32,22 +36,22 @@ class Saving:
         self.added: Counter[str] = Counter()
         """Records more or fewer, by type."""
         self._unusable: set[bytes] = set()
-        self._recorded = self._amended = self._withdrawn = self._source_unusable = 0
+        self._alone: set[bytes] = set()
+        self._old: set[bytes] = set()
+        self._recorded = self._amended = self._withdrawn = self._source_unusable = self._unchanged = self._stale = 0
 
-    def save(
-        self,
-        records: Sequence[Mapped],
-        withdrawn: Sequence[tuple[bytes, int | None]],
-        unusable: Sequence[tuple[bytes, int | None]] = (),
-        in_part: Collection[bytes] = (),
-        alone: Sequence[tuple[bytes, int | None]] = (),
-    ) -> Saved:
-        given = len(records)
-        self._unusable = {*in_part, *(ref for ref, _ in unusable)}
-        if old := self._outdated(alone):
-            records = [record for record in records if record.id[:REF_BYTES] not in old]
+    def begin(self, batch: Batch) -> None:
+        """What is to be known of a batch before its records are stored."""
+        self._unusable = {*batch.in_part, *(ref for ref, _ in batch.unusable)}
+        self._alone = {ref for ref, _ in batch.alone}
+        self._old = self._outdated(batch.alone)
+
+    def store(self, given: Sequence[Mapped]) -> None:
+        """A batch's records, or a portion of them in which none of `alone` stands twice."""
+        records = given
+        if self._old:
+            records = [record for record in given if record.id[:REF_BYTES] not in self._old]
         records, doubles = _newest_versions(records)
-        stale = unchanged = 0
         if records:
             digests = [digest_of(record.content) for record in records]
             if not self._batches.any_known(self._cursor, records):
@@ -55,18 +59,31 @@ class Saving:
             else:
                 differences = self._batches.differences(self._cursor, self._site, records, digests)
                 stale, same = self._store(records, digests, differences)
-                unchanged = len(records) - len(differences) + same
-        if alone:
-            self._withdraw([each for each in alone if each[0] not in old], {record.id for record in records})
-        if withdrawn:
-            self.read_again.update(ref for ref, _ in withdrawn)
-            self._withdraw(withdrawn)
-        if unusable:
-            self.read_again.update(ref for ref, _ in unusable)
-            self._withdraw(unusable)
-        unchanged += doubles
-        stale += given - len(records) - doubles
-        return Saved(self._recorded, self._amended, unchanged, self._withdrawn, stale, self._source_unusable)
+                self._stale += stale
+                self._unchanged += len(records) - len(differences) + same
+        self._unchanged += doubles
+        self._stale += len(given) - len(records) - doubles
+
+    def end(
+        self, batch: Batch, withdrawn: Sequence[tuple[bytes, int | None]], left_out: Collection[bytes] = ()
+    ) -> Saved:
+        """What goes, once all that came is stored but for what was left out of it."""
+        if batch.alone:
+            listed = {record.id for record in batch.records if record.id[:REF_BYTES] in self._alone}.difference(
+                left_out
+            )
+            gone = [each for each in batch.alone if each[0] not in self._old]
+            alike = [each for each in batch.alike if each.ref not in self._old]
+            self._withdraw(
+                gone, lambda id_: id_ in listed or (id_ not in left_out and any(each.has(id_) for each in alike))
+            )
+        for refs in (withdrawn, batch.unusable):
+            if refs:
+                self.read_again.update(ref for ref, _ in refs)
+                self._withdraw(refs)
+        return Saved(
+            *(self._recorded, self._amended, self._unchanged, self._withdrawn, self._stale, self._source_unusable)
+        )
 
     def _outdated(self, alone: Sequence[tuple[bytes, int | None]]) -> set[bytes]:
         """Those of which records of a newer version are stored: no record stands for the whole to tell it."""
@@ -130,9 +147,7 @@ class Saving:
     def _touch(self, newer: Sequence[Mapped], given: Collection[bytes]) -> None:
         """The same content from another line: a part it had may be gone, where the whole does not name its parts."""
         self._batches.touch(self._cursor, newer)
-        times = {record.id[:REF_BYTES]: record.updated for record in newer}
-        self.read_again.update(times)
-        self._withdraw(list(times.items()), given)
+        self._withdraw_others({record.id[:REF_BYTES]: record.updated for record in newer}, given)
 
     def _amend(
         self,
@@ -159,11 +174,15 @@ class Saving:
             else:
                 self._amended += 1
         self._batches.change(self._cursor, self._load, self._at, changes)
-        self.read_again.update(times)
-        self._withdraw(list(times.items()), given)
+        self._withdraw_others(times, given)
 
-    def _withdraw(self, refs: Sequence[tuple[bytes, int | None]], keep: Collection[bytes] = ()) -> None:
-        """All records of some source resources, but for `keep` and those that are newer."""
+    def _withdraw_others(self, times: dict[bytes, int | None], given: Collection[bytes]) -> None:
+        """What resources had that came again; of those alone that is told at the end."""
+        self.read_again.update(times)
+        self._withdraw([each for each in times.items() if each[0] not in self._alone], given.__contains__)
+
+    def _withdraw(self, refs: Sequence[tuple[bytes, int | None]], keep: Callable[[bytes], bool] = _none) -> None:
+        """All records of some source resources, but for those to `keep` and those that are newer."""
         times: dict[bytes, int | None] = {}
         for ref, updated in refs:
             if ref not in times or not _older(updated, times[ref]):
@@ -171,7 +190,7 @@ class Saving:
         changes = []
         for part in self._batches.parts(self._cursor, self._site, list(times)):
             updated = times[part.id[:REF_BYTES]]
-            if part.id in keep or _older(updated, part.updated):
+            if keep(part.id) or _older(updated, part.updated):
                 continue
             self.number += 1
             changes.append(

@@ -27,7 +27,7 @@ from services.charts.trajectory import specification
 from services.home import consenting, raising
 from services.home.assets import STYLE
 from services.home.knowledge import known_of
-from services.home.reading import goals_of, looked, visits_of
+from services.home.reading import goals_of, looked, studies, visits_of
 from services.home.showing import Sees, curves, dues, sees
 from services.home.words import Language, language_of, languages
 from services.pages.counted import Memory
@@ -38,6 +38,7 @@ from services.people.families import Link, standing_link, take_link
 from services.people.voices import WORDS, forms, keep_answers, read_answers, said_of
 from services.registry.database import reading, writing
 from services.registry.erasure import hand_of
+from services.research.requests import requests
 from services.serving import HEADERS, HeadAnswered, Secured
 
 COOKIE, LANGUAGE = "mainstem-home", "mainstem-language"
@@ -237,9 +238,10 @@ def _home(home: Home, mine: Any) -> APIRouter:
     @router.get("/looked")
     def who_looked(request: Request, link: Annotated[Link, mine]) -> HTMLResponse:
         """Who saw this patient's data."""
-        return home.render(
-            "looked.html", request, looks=looked(home.views.about(link.subject), link.subject, _language(request))
-        )
+        language, rows = _language(request), home.views.about(link.subject)
+        with reading(home.engine) as connection:
+            asked = studies(requests(connection), rows)
+        return home.render("looked.html", request, looks=looked(rows, link.subject, language), studies=asked)
 
     return router
 

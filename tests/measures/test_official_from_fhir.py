@@ -308,7 +308,45 @@ def test_glycemic_status(resources: list[dict[str, Any]], outcome: str, tmp_path
     assert outcomes("CMS122", 2026, [ADULT, OFFICE, DIABETIC, *resources], tmp_path) == [outcome]
 
 
+SINCE_2024 = {"start": "2024-05-01"}
+
+
+@pytest.mark.parametrize(
+    ("resources", "outcome"),
+    [
+        pytest.param(
+            [told(c.PALLIATIVE_ASKED, None, c.YES, effectivePeriod=SINCE_2024)], EXCLUDED, id="assessed since"
+        ),
+        pytest.param([told(c.PALLIATIVE_ASKED, "2024-05-01", c.YES)], IN, id="assessed then"),
+        pytest.param(
+            [done(c.PALLIATIVE_CARE, "", performedDateTime=None, performedPeriod=SINCE_2024)],
+            EXCLUDED,
+            id="given since",
+        ),
+        pytest.param([done(c.PALLIATIVE_CARE, "2024-05-01")], IN, id="given then"),
+        pytest.param(
+            [
+                FRAIL,
+                told(c.EQUIPMENT_ASKED, None, c.FRAILTY_DEVICE, effectivePeriod={"start": "2026-05-01"}),
+                told(c.HOUSING_ASKED, None, c.NURSING_HOME, effectivePeriod={"start": "2026-05-01"}),
+            ],
+            IN,
+            id="lives there still: it does not end by the end of the year",
+        ),
+    ],
+)
+def test_what_began_and_has_no_end_goes_on(resources: list[dict[str, Any]], outcome: str, tmp_path: Path) -> None:
+    assert outcomes("CMS165", 2026, [OLD, OFFICE, HYPERTENSIVE, *resources], tmp_path) == [outcome]
+
+
+def test_of_a_test_without_an_end_the_start_is_its_last_moment(tmp_path: Path) -> None:
+    begun = percent(cms122.HBA1C, "", 8, effectiveDateTime=None, effectivePeriod={"start": "2026-03-01"})
+    assert outcomes("CMS122", 2026, [ADULT, OFFICE, DIABETIC, begun], tmp_path) == [IN]
+
+
 def test_counselling_is_known_by_its_day(tmp_path: Path) -> None:
     child = patient("2018-05-01")
     counselled = done(cms155.NUTRITION, "2026-03-01")
     assert outcomes("CMS155", 2026, [child, OFFICE, counselled], tmp_path) == [IN, MET, IN]
+    going_on = done(cms155.NUTRITION, "", performedDateTime=None, performedPeriod={"start": "2026-03-01"})
+    assert outcomes("CMS155", 2026, [child, OFFICE, going_on], tmp_path) == [IN, IN, IN]

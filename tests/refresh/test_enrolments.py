@@ -48,8 +48,12 @@ def standing(tmp_path: Path) -> list[str]:
     return sorted(json.loads(content)["status"] for (content,) in rows)
 
 
-@pytest.fixture
-def refresh(make_refresh: Make) -> Refresh:
+@pytest.fixture(params=["few", "many"])
+def refresh(make_refresh: Make, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Refresh:
+    """A site; its Groups are of a few members, or as if they were of very many: their records are made some at a time."""
+    if request.param == "many":
+        monkeypatch.setattr("transforms.reading.members._FEW", 1)
+        monkeypatch.setattr("mainstem.state.batch._PORTION", 2)
     return make_refresh(types=["Group"])
 
 

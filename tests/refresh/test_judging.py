@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mainstem.refresh.judging import JUDGED_AT_MOST, SECONDS, Judge
+from mainstem.refresh.judging import JUDGED_AT_MOST, LONGEST, SECONDS, Judge
 from schemas.loads import TypeCounts
 from transforms import Mapper
 from transforms.fhir.us_core import is_must_have, missing
@@ -45,6 +45,17 @@ def test_a_sample_is_bounded_and_what_is_refused_is_judged_beside_it() -> None:
     assert (found.sampled, found.refused_judged) == (JUDGED_AT_MOST, JUDGED_AT_MOST + 3)
     assert found.broken["Patient.name: us-core-missing"] == 2 * JUDGED_AT_MOST + 3
     assert not any("Quux" in rule for rule in found.broken)
+
+
+def test_a_line_that_would_take_all_the_time_there_is_is_not_judged() -> None:
+    """A Group of very many members, in the sample or refused: it is not counted as judged; those beside it are."""
+    long = LINE[:-1] + b',"note":"' + b"x" * LONGEST + b'"}'
+    asked = judge(1)
+    asked.see([LINE, long, LINE])
+    sampled = judge(0.5)
+    sampled.see_refused(long)
+    sampled.see_refused(LINE)
+    assert (figures(asked).sampled, figures(sampled).refused_judged) == (2, 1)
 
 
 def test_the_first_line_and_then_each_so_manieth_are_the_sample() -> None:

@@ -272,16 +272,19 @@ def test_a_large_group_is_read_some_at_a_time() -> None:
     assert len({record.id for record in found}) == len({record.subject for record in found}) == 20_000
 
 
-def test_what_a_large_group_gives_is_held_once() -> None:
-    """Its records are numbered in the place of what was found of the members."""
+def test_what_the_records_of_a_large_group_have_alike_is_held_once() -> None:
+    """They are made when they are asked for, the same each time, and as those of a small one are."""
     site = Mapper(site="north", time_zone="UTC", subject_key=KEY)
-    few, many = (json.dumps(group(*[member(f"p{number}") for number in range(size)])).encode() for size in (300, 2_000))
+    members = [member(f"p{number}", period={"start": f"20{10 + number % 9}-04-07"}) for number in range(4_000)]
+    few, many = (json.dumps(group(*some)).encode() for some in (members[:300], members))
     site.map_line(few)
     tracemalloc.start()
     try:
-        found = site.map_line(many)
+        found = site.map_line(many).records
         held, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert len(found.records) == 2_000
-    assert most < 2 * held
+    assert held < 4_000 * 250
+    assert most < 4_000 * 1_000
+    assert list(found) == [found[place] for place in range(len(found))] == found[:] == [*found[:1_999], *found[1_999:]]
+    assert {record.id for record in site.map_line(few).records} < {record.id for record in found}

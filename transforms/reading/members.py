@@ -1,6 +1,7 @@
 """One FHIR resource type that names many patients: each of its members becomes a record of that patient's."""
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -10,7 +11,7 @@ from msgspec import Raw
 from schemas.problems import Problem, Reason
 from transforms.fhir.elements import Reference, decode, reference_id
 from transforms.fhir.keys import has_key_twice
-from transforms.mapped import REF_BYTES, WHOLE, Mapped, Outcome, Outcomes, new_record
+from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, WHOLE, Alike, Mapped, Outcome, Outcomes, Shape
 from transforms.reading.noticed import Noticed
 from transforms.reading.reader import Reader
 from transforms.reading.stubs import stub
@@ -18,8 +19,12 @@ from transforms.rules.declaring import Resource
 from transforms.rules.setting import Setting
 
 _AT_ONCE = 200
+_FEW = 1_000
+"""Records up to so many are listed; of more, what they have alike is held once."""
 _EMPTY = frozenset({b"null", b"[]", b"{}", b""})
 _OPENING = b',"id":"r-'
+_SUBJECT = b'","subject":"s-'
+"""Between the id of a record and the subject."""
 _MODIFIERS = ("modifierExtension",)
 _NOBODY = Raw(b'{"reference":"Patient/anybody"}')
 _COUNT = frozenset(b"0123456789")
@@ -27,7 +32,60 @@ _LONGEST_COUNT = 9
 _encode = msgspec.json.Encoder().encode
 _fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _listed = msgspec.json.Decoder(list[Raw] | dict[str, Raw] | None).decode
-Labelled = tuple[str, Mapped]
+
+
+class Found:
+    """The records of one resource's members, as they are found: what they have alike is held once."""
+
+    def __init__(self, keyed: Callable[[bytes], bytes]) -> None:
+        self._keyed = keyed
+        self._ref, self._opening = b"", 0
+        self._shapes: dict[Shape, int] = {}
+        self._labels: list[str] = []
+        self._which, self._subjects = array("I"), bytearray()
+
+    def add(self, label: str, record: Mapped) -> None:
+        """A member's record; the label names the member within its resource."""
+        content = record.content
+        if not self._ref:
+            self._ref = record.id[:REF_BYTES]
+            self._opening = content.index(_OPENING) + len(_OPENING) + 2 * REF_BYTES
+        numbered = self._opening + 2 * len(WHOLE)
+        subject = numbered + len(_SUBJECT)
+        shape = Shape(
+            content[: self._opening],
+            content[numbered:subject],
+            content[subject + 2 * len(record.subject) :],
+            *(record.provenance, record.type, record.updated),
+        )
+        self._labels.append(label)
+        self._which.append(self._shapes.setdefault(shape, len(self._shapes)))
+        self._subjects += record.subject
+
+    def numbered(self) -> Sequence[Mapped]:
+        """Each record with an id of its own, whatever the order of members; one that stands twice as it is stands once."""
+        shapes, labels, which = list(self._shapes), self._labels, self._which
+        order = sorted(range(len(labels)), key=lambda at: (labels[at], shapes[which[at]]))
+        chosen, subjects, parts = array("I"), bytearray(), bytearray()
+        taken, last = {WHOLE}, None
+        for at in order:
+            each = labels[at], which[at]
+            if each != last:
+                last = each
+                parts += self._part(labels[at], taken)
+                chosen.append(which[at])
+                subjects += self._subjects[at * ID_BYTES : (at + 1) * ID_BYTES]
+        records = Alike(self._ref, shapes, chosen, bytes(parts), bytes(subjects), NO_LINE)
+        return records if len(records) > _FEW else list(records)
+
+    def _part(self, label: str, taken: set[bytes]) -> bytes:
+        """What tells the member from all others of its resource."""
+        number, attempt = self._keyed(label.encode())[: len(WHOLE)], 1
+        while number in taken:
+            attempt += 1
+            number = self._keyed(f"{attempt}/{label}".encode())[: len(WHOLE)]
+        taken.add(number)
+        return number
 
 
 class MemberReader:
@@ -90,9 +148,7 @@ class MemberReader:
         return 0 < len(said) <= _LONGEST_COUNT and _COUNT.issuperset(said) and int(said) > listed
 
     def _of_members(self, whole: Outcome, shared: dict[str, Raw], members: Sequence[Raw]) -> Outcome:
-        found: list[Labelled] = []
-        unusable: list[Problem] = []
-        read, same = 0, dict[Any, Any]()  # what all members share is held once
+        found, unusable, read = Found(self._keyed), list[Problem](), 0
         for place, member in self._some(shared, members):
             read += len(place)
             outcomes = self._reader.read(member)
@@ -100,11 +156,9 @@ class MemberReader:
                 if record is None:
                     unusable.append(self._renamed(outcomes.unusual[index - place[0]].problem, index))
                 else:
-                    held = (same.setdefault(part, part) for part in record[4:])
-                    found.append((self._label(each), new_record((*record[:4], *held))))
+                    found.add(self._label(each), record)
         self._count(read, unusable)
-        if found:
-            records = self._numbered(found)
+        if records := found.numbered():
             told = Outcome(self._type, whole.ref, records, False, whole.updated, alone=True)
             return told._replace(in_part=bool(unusable), left_out=tuple(unusable))
         return whole._replace(problem=unusable[0]) if unusable else whole._replace(withdrawn=True)
@@ -142,30 +196,6 @@ class MemberReader:
         """What names a member within its resource: the patient's id, as the source has it."""
         raw = bytes(_fields(member)[self._declared.known_by])
         return f"Patient/{reference_id(decode(raw, Reference), 'Patient')}"
-
-    def _numbered(self, found: list[Labelled]) -> list[Mapped]:
-        """Each record with an id of its own, whatever the order of members; one that stands twice as it is stands once.
-
-        What is found is taken out as it is numbered, so that a hundred thousand are not held twice.
-        """
-        opening = found[0][1].content.index(_OPENING) + len(_OPENING) + 2 * REF_BYTES
-        found.sort(key=lambda each: (each[0], each[1].content, each[1].provenance), reverse=True)
-        records: list[Mapped] = []
-        taken, last = {WHOLE}, None
-        while found:
-            label, record = each = found.pop()
-            if each == last:
-                continue
-            last, number, attempt = each, self._keyed(label.encode())[: len(WHOLE)], 1
-            while number in taken:
-                attempt += 1
-                number = self._keyed(f"{attempt}/{label}".encode())[: len(WHOLE)]
-            taken.add(number)
-            content = record.content[:opening] + number.hex().encode() + record.content[opening + 2 * len(WHOLE) :]
-            records.append(
-                new_record((record.id[:REF_BYTES] + number, record.type, record.subject, content, *record[4:]))
-            )
-        return records
 
     def _problem(self, whole: Outcome, reason: Reason, path: str = "") -> Outcome:
         problem = Problem(reason, self._type, ".".join(filter(None, (self._type, path))))

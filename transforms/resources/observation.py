@@ -102,6 +102,7 @@ RESOURCE = Resource(
             effectivePeriod=period(
                 start=("effective", "effective_date"),
                 end=("effective_end", "effective_end_date"),
+                ongoing="effective_ongoing",
                 past=True,
                 or_end=True,
             ),

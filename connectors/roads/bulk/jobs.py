@@ -29,7 +29,7 @@ KEPT_FOR = timedelta(days=30)
 FAILURES, WITHIN = 3, timedelta(days=1)
 """Failed exports after which no other is begun, until the first of them is that old."""
 OWED = 20
-_STATUSES = (200, 202, 400, 408, 409, 422, 429, *range(500, 600))
+STATUSES = (200, 202, 400, 408, 409, 422, 429, *range(500, 600))
 _AWAY = frozenset({502, 503, 504})
 """What is said in front of a server that is not there."""
 _DELETED = (200, 202, 204, 404, 410)
@@ -165,7 +165,7 @@ class Jobs:
 
     def _status(self, url: str) -> Answer:
         return self.client.ask(
-            "GET", url, what="the export's status", accepted=_STATUSES, headers={"Accept": "application/json"}
+            "GET", url, what="the export's status", accepted=STATUSES, headers={"Accept": "application/json"}
         )
 
     def _require_alive(self, answer: Answer, job: Job, troubles: int) -> None:

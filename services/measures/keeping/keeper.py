@@ -96,7 +96,8 @@ class Keeper:
         subjects = [each.name for each in some if each.kind == SUBJECT]
         with reading(self._engine) as connection:
             gone = forgotten(connection, subjects)  # the registry may hold them still: it reads at its own pace
-            rows = dict(map(self._rows, persons_of(connection, [each for each in subjects if each not in gone])))
+            wanted = [each for each in subjects if each not in gone]
+            rows = dict(map(self._rows, persons_of(connection, wanted, sorted(self._plan.reads))))
         with self._writing() as connection:
             taken = take(connection, some)
             _mark_sites(connection, [each.name for each in taken if each.kind == SITE])
