@@ -23,6 +23,7 @@ pytest_plugins = [
     "exporting",
     "known_network",
     "networks",
+    "quirky_hospitals",
     "registries",
     "screens",
     "sources",
