@@ -330,7 +330,7 @@ def _context(file: Declared) -> Iterator[tuple["Refresh", Any]]:
         with _opened(file.path, _leave_the_worker) as refresh, steps.failing(refresh):
             yield refresh, steps
     except WaitsElsewhere as wait:
-        raise AirflowRescheduleException(wait.until) from None
+        raise AirflowRescheduleException(wait.until) from None  # type: ignore[no-untyped-call] # Airflow has it without types
     except MainstemError as exc:
         _leave(FAILURE, [_where()], [exc])
         raise exc.with_traceback(None) from None

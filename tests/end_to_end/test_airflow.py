@@ -425,3 +425,17 @@ def test_nothing_planted_in_a_delivery_stands_in_what_a_real_run_leaves(
     left = [database, *map(str.encode, (output, more, str(first), str(second), *_logged(airflow_home)))]
     everything = b"\n".join(left).lower()
     assert [secret for secret in planted["SECRETS"] if secret in everything] == []
+
+
+@pytest.mark.slow
+def test_an_export_that_takes_its_time_holds_no_worker_and_is_taken_up(
+    lhn: Network, airflow_home: Path, exports: Exports
+) -> None:
+    """In a run of Airflow's own: rescheduled, one job, the run whole."""
+    exports.hospital.put(*sound_child())
+    exports.status = [Answered({}, 202, {"Retry-After": "1"})] * 2
+    lhn.fhir_site("slow", exports.hospital.base_url, road="bulk")
+    result, output = run_dag(lhn, airflow_home, "slow")
+    assert result["state"] == "success", output[-4000:]
+    assert (len(exports.begun), exports.deleted) == (1, ["jobs/1"])
+    assert result["tries"]["pull"] == 1
