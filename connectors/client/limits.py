@@ -5,7 +5,8 @@ requests a second       fhir.requests_per_second, each reader's
 requests a day          the vendor's quota, by fhir.quota_header or the headers its file names; the last RESERVE are left
 seconds an answer       fhir.timeout_seconds between bytes; bodies.ANSWER_SECONDS for all of one held in memory
 bytes a second          bodies.SLOWEST of a download, over bodies.WINDOW_SECONDS
-seconds a pause         outside.times.LONGEST_PAUSE, whatever Retry-After says; fhir_client.RETRY_SECONDS for all of a request
+seconds a pause         outside.times.LONGEST_PAUSE, whatever Retry-After says; THROTTLED where it says nothing;
+                        fhir_client.RETRY_SECONDS for all of a request
 bytes an answer         bodies.PAGE_BYTES, STATEMENT_BYTES, SMALL_BYTES, unpacked
 bytes a file            limits.file_bytes, unpacked; formats.gzip.RATIO times its packed size beyond FREE_BYTES
 bytes a line            limits.line_bytes
@@ -25,6 +26,9 @@ from connectors.vendors import Vendor
 from schemas.errors import TemporaryError
 from schemas.gaps import GapCause
 
+THROTTLED = (1.0, 5.0, 30.0, 60.0)
+"""Seconds to wait where a server has enough of us and does not say for how long, one after the other: some take nothing more
+for the rest of a second, eClinicalWorks for the rest of the minute."""
 RESERVE = 20
 """Requests of a day's quota that are left: to end what was begun at the server."""
 WORTH_SAYING = 5.0

@@ -138,15 +138,15 @@ class _Export:
         cursor, now = self.cursor, self.client.clock()
         parts: dict[str, Part] = {}
         left: Counter[str] = Counter()
-        for number, page in enumerate(self._pages(job)):
+        for number, (at, page) in enumerate(self._pages(job)):
             if number == 0:
                 cursor.log_in = page.log_in
                 cursor.as_of = believed(page.time, now) or job.as_of
-            for found in page.parts(self.types):
+            for found in page.parts(self.types, at):
                 if isinstance(found, Shortfall):
                     cursor.short.append(found)
-                else:
-                    parts.setdefault(found.url, found)
+                elif parts.setdefault(found.url, found).type != found.type:
+                    parts[found.url] = Part(found.url, or_at=found.or_at, use=found.use)  # of several types
             left.update(page.left(self.types))
             if len(parts) > MOST_FILES:
                 raise IncompleteError(
@@ -161,24 +161,24 @@ class _Export:
         cursor.parts = sorted(parts.values(), key=lambda part: part.use is Use.DELETIONS)
         self._save()
 
-    def _pages(self, job: Job) -> Iterator[Manifest]:
-        """The manifest and those it leads on to. What cannot be read on holds every watermark."""
+    def _pages(self, job: Job) -> Iterator[tuple[str, Manifest]]:
+        """The manifest and those it leads on to, with their addresses. What cannot be read on holds every watermark."""
         page = self._page(job.status_url, job)
-        yield page
+        yield job.status_url, page
         seen = {job.status_url}
         while page.next:
             if page.next in seen or len(seen) >= MANIFESTS:
                 self._cut_short(GapCause.PAGING, "the pages of the export's manifest do not end", "")
                 return
-            seen.add(page.next)
+            seen.add(at := page.next)
             try:
-                page = self._page(page.next, job)
+                page = self._page(at, job)
             except TemporaryError:
                 raise
             except MainstemError as exc:
                 self._cut_short(GapCause.FILE_NOT_READ, f"a page of the export's manifest: {exc.cause}", exc.fix)
                 return
-            yield page
+            yield at, page
 
     def _page(self, url: str, job: Job) -> Manifest:
         what, place = "the export's manifest", self.client.origins.place(url)
@@ -188,9 +188,10 @@ class _Export:
                 page = decode(answer, _MANIFEST, what=what, place=place)
                 if page.says_nothing:
                     raise error_answer(what, errors_of(answer.content), "in its place")
-            except IncompleteError:
+            except (IncompleteError, WebPage):
                 if attempt + 1 == ATTEMPTS:
                     raise
+                self.jobs.rest()
             else:
                 return page
         raise AssertionError("the last attempt raises")
