@@ -461,3 +461,16 @@ def test_every_question_can_be_answered_and_refused() -> None:
     assert set(forms()) == {"before", "after"}
     codes = [each.code for form in forms().values() for each in form.questions]
     assert len(codes) == len(set(codes))
+
+
+@pytest.mark.parametrize("sign", ["\0", "\x1b[2J", "\u202e"], ids=["NUL", "escape", "turned"])
+def test_what_nobody_types_is_kept_nowhere(clinic: Clinic, sign: str) -> None:
+    """No form of the page takes it, nor does the one where a code is typed; PostgreSQL could not, a terminal would obey."""
+    device = clinic.inside("ada")
+    words = f"Please {sign} call"
+    assert device.post("/raise", data=token(device) | {"about": "care", "words": words}).status_code == 422
+    assert device.post(f"/say/{next(iter(forms()))}", data=token(device) | {"words": words}).status_code == 422
+    with reading(clinic.registry) as connection:
+        assert not connection.scalars(select(issue_raised.c.words)).all()
+        assert not connection.scalars(select(family_answer.c.words)).all()
+    assert clinic.device().post("/enter", data={"code": words}).status_code == 403
