@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -272,13 +273,32 @@ def _unseen(_step: str, _unit: str, _count: int, _of: int | None = None, /) -> N
 
 def write_file(path: Path, words: str) -> None:
     """A page or a text, for its owner alone. Raises OperatorError where it cannot be written."""
+    with private_file(path) as file:
+        file.write(words.encode())
+    say(f"wrote {path}", err=True)
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that its owner alone reads, whoever could read it before. Raises OperatorError where it cannot be written."""
     try:
         number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(words)
+        with os.fdopen(number, "wb") as file:
+            if S_ISREG(os.fstat(number).st_mode):
+                os.fchmod(number, 0o600)
+            yield file
     except OSError as exc:
         raise OperatorError(f"{path}: cannot be written ({exc.strerror})", "Give another place.") from exc
-    say(f"wrote {path}", err=True)
+
+
+@contextmanager
+def private_csv(path: Path) -> Iterator[Any]:
+    """A writer of the rows of such a file."""
+    import csv
+    from io import TextIOWrapper
+
+    with private_file(path) as file, TextIOWrapper(file, encoding="utf-8", newline="", write_through=True) as text:
+        yield csv.writer(text)
 
 
 def reason_fix(reason: str) -> str:
