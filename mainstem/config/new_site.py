@@ -9,7 +9,7 @@ from typing import NamedTuple
 from zoneinfo import available_timezones
 
 from schemas.errors import OperatorError
-from schemas.sites import PATTERN_WORDS, SITE_PATTERN, parse_site
+from schemas.sites import PATTERN_WORDS, SITE_PATTERN, parse_site, start_of
 
 SERVER = """
 [fhir]
@@ -47,7 +47,7 @@ site = "{site}"
 name = {hospital}
 time_zone = {time_zone}
 subject_key = "file:keys/{site}.subject-key"   # pseudonyms; keep it secret, keep it safe, never change it
-# schedule = "0 2 * * *"        # when it is read: cron, by the site's own clock
+# schedule = "{start}"        # when it is read: cron, by the site's own clock; this where nothing is said
 # types = ["Patient", "Condition", "Observation"]   # all that are mapped where absent
 # code_map = "{site}-codes.csv" # what the site's own codes mean; `mainstem codes suggest` writes a first one
 """
@@ -134,7 +134,9 @@ def write_site(wanted: Wanted, to: Path) -> Path:
         raise OperatorError(f"{' and '.join(wanted.cohort)} are given together", "Say whose data is read in one way.")
     if not (zone := wanted.time_zone or machine_zone()):
         raise OperatorError("this machine names no time zone", "Give the hospital's: --time-zone America/New_York.")
-    text = TEMPLATE.format(site=name, hospital=_quoted(wanted.hospital or name), time_zone=_quoted(zone))
+    text = TEMPLATE.format(
+        site=name, hospital=_quoted(wanted.hospital or name), time_zone=_quoted(zone), start=start_of(name)
+    )
     if wanted.folder is not None:
         text += FOLDER.format(folder=_quoted(_absolute(require_folder(wanted.folder))))
     else:

@@ -208,7 +208,7 @@ class Jobs:
         usual = USUAL_POLL * 2 ** max(0, troubles - 1)
         pause = min(max(usual if asked is None else asked, SHORTEST_POLL), LONGEST_POLL)
         self.client.patience.waits("the server has not made its export yet", pause)
-        self.client.sleep(pause)
+        (self.source.export_wait or self.client.sleep)(pause)
 
     # ------------------------------------------------------------ giving back
 
