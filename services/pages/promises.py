@@ -8,6 +8,7 @@ from services.access.viewers import EVERYBODY
 from services.pages.issues import ROLES
 from services.pages.navigation import Entry
 from services.pages.site import PageSite
+from services.pages.strata import title_of_group
 from services.people.accountability import owed
 
 ENTRY = Entry("Accountability", "/accountability", 70, EVERYBODY)
@@ -23,6 +24,8 @@ def routes(site: PageSite) -> APIRouter:
         """How the network stands by its people."""
         with site.registry() as connection:
             found = owed(connection, site.clock())
-        return site.render("accountability.html", request, now=site.clock(), owed=found, roles=ROLES)
+        return site.render(
+            "accountability.html", request, now=site.clock(), owed=found, roles=ROLES, group=title_of_group
+        )
 
     return router

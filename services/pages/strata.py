@@ -111,9 +111,9 @@ def _judged(name: str, sums: Mapping[str | None, Sequence[int]], measure: Measur
         if measured >= SMALLEST and others[1] and _beyond_chance((met, measured), others):
             better = (met * others[1] > others[0] * measured) == measure.higher_is_better
             said = f"{'better' if better else 'worse'} than chance gives: ask why, and with them"
-            yield Group(_title(name, code), met, measured, "better" if better else "worse", said)
+            yield Group(title_of_group(name, code), met, measured, "better" if better else "worse", said)
         else:
-            yield Group(_title(name, code), met, measured, "", "within what chance gives")
+            yield Group(title_of_group(name, code), met, measured, "", "within what chance gives")
 
 
 def _beyond_chance(one: tuple[int, int], other: tuple[int, int]) -> bool:
@@ -123,7 +123,8 @@ def _beyond_chance(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return abs(one[0] / one[1] - other[0] / other[1]) > FAR * error
 
 
-def _title(name: str, code: str | None) -> str:
+def title_of_group(name: str, code: str | None) -> str:
+    """A group's code in words."""
     if code is None:
         return "Not told"
     return WORDS.get(name, {}).get(code) or UNKNOWN.get(code) or code

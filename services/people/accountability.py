@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from services.people.consent_requests import open_requests
 from services.people.coproduction import Scored, coproduced
+from services.people.equality import GROUPS, heard_by
 from services.people.issues import Answered, heard, issues_seen
 from services.people.tests_of_change import noted_since, overdue
 from services.registry.completeness import SiteCompleteness, completeness
@@ -38,6 +39,8 @@ class Owed:
     """Tests of change that are under way and whose day to be looked at is past: promises."""
     contested: int
     """Records that clinicians contest and nobody answered yet."""
+    alike: tuple[tuple[str, tuple[Answered, ...]], ...]
+    """How families are heard, by each way of telling them apart."""
     consents: tuple[tuple[str, int], ...]
     """What families ask about consent and no site has done yet, by how long it waits."""
     coproduced: Scored | None
@@ -65,6 +68,7 @@ def owed(connection: Connection, now: datetime) -> Owed:
         noted_since(connection, (now - YEAR).date()),
         overdue(connection, now.date()),
         int(waiting or 0),
+        tuple((group, tuple(heard_by(connection, raised, now, group))) for group in GROUPS),
         tuple(_by_age([(now - each.at).days for each in open_requests(connection)])),
         next((each for each in coproduced(connection, now - YEAR) if each.enough), None),
     )
