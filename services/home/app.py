@@ -26,6 +26,7 @@ from services.charts.pictures import svg
 from services.charts.trajectory import specification
 from services.home import consenting, raising
 from services.home.assets import STYLE
+from services.home.goals import drawn, own_goals
 from services.home.knowledge import known_of
 from services.home.reading import goals_of, looked, studies, visits_of
 from services.home.showing import Sees, curves, dues, sees
@@ -210,13 +211,14 @@ def _home(home: Home, mine: Any) -> APIRouter:
         kept, who = home.of(link)
         with reading(home.engine) as connection:
             goals = goals_of(connection, link.site, link.subject)
+            own = own_goals(connection, link.site, link.subject)
             visits = visits_of(connection, link.site, link.subject, today) if who.may("visits") else []
             known = known_of(connection, diseases(kept), home.memory, home.clock(), language)
         return home.render(
             "home.html",
             request,
             link=link,
-            curves=list(curves(kept, who, goals, language)),
+            curves=[*curves(kept, who, goals, language), *drawn(own, who, language)],
             dues=list(dues(kept, who, today, language)),
             visits=[language.day(day) for day in visits],
             known=known,
@@ -229,10 +231,13 @@ def _home(home: Home, mine: Any) -> APIRouter:
         kept, who = home.of(link)
         with reading(home.engine) as connection:
             goals = goals_of(connection, link.site, link.subject)
-        drawn = {each.name: each.chart for each in curves(kept, who, goals, _language(request))}
-        if name not in drawn:
+            own = own_goals(connection, link.site, link.subject)
+        language = _language(request)
+        shown = [*curves(kept, who, goals, language), *drawn(own, who, language)]
+        charts = {each.name: each.chart for each in shown}
+        if name not in charts:
             raise HTTPException(404)
-        spec = specification(drawn[name], width=220, height=150) | {"padding": ROOM}
+        spec = specification(charts[name], width=220, height=150) | {"padding": ROOM}
         return Response(svg(spec), media_type="image/svg+xml")
 
     @router.get("/looked")
