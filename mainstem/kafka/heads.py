@@ -13,6 +13,8 @@ SEQUENCE, SOURCE, SCHEMA = (header_start(name, 0)[:-1] for name in WANTED)
 """A header's name as it stands in a record, behind its length."""
 LONG = 64
 """A length from here on takes two bytes; none of these headers' values does."""
+LONGEST_NUMBER = 63
+"""Bits; what has more is no number, and would cost more with each byte."""
 _NAMES = tuple((name, len(name)) for name in (SEQUENCE, SOURCE, SCHEMA))
 
 
@@ -86,5 +88,7 @@ def _number(encoded: bytes, at: int) -> tuple[int, int]:
         zigzag |= (byte & 127) << shift
         shift += 7
         at += 1
+        if shift > LONGEST_NUMBER:
+            raise ValueError
     zigzag |= byte << shift
     return (zigzag >> 1) ^ -(zigzag & 1), at + 1

@@ -10,17 +10,20 @@ import pyarrow.parquet as pq
 import pytest
 from services_cases import record_id, subject_id
 from services_story import NOW, fibrosis, fill, load_events, percentile, person, visit
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from typer.testing import CliRunner, Result
 
 from mainstem.commands import app
+from mainstem.consumer.subjects import FoundSubject, Subjects, metadata
 from schemas.errors import OperatorError
+from schemas.subjects import SubjectEvent
 from services.access.database import AccessDatabase
 from services.access.views import Views
 from services.home.reading import looked, studies
 from services.home.words import languages
-from services.registry.database import writing
-from services.registry.erasure import erase
+from services.registry.database import reading, writing
+from services.registry.erasure import GROUP, erase
+from services.registry.tables import RECORD_TABLES
 from services.research.cells import suppressed
 from services.research.counting import BUDGET, count
 from services.research.omop import KINDS, tables
@@ -99,6 +102,42 @@ def test_of_a_few_nothing_leaves_and_of_who_is_forgotten_neither(registry: Engin
     assert not (tmp_path / "out").exists()
     assert extract(registry, tmp_path, asked(registry, "190905008", tier=1)).exit_code == 0
     assert pq.read_table(tmp_path / "out" / "person.parquet").num_rows == len(PEOPLE) - 4
+
+
+def test_who_withdrew_from_research_alone_is_in_no_extract_and_in_all_else(registry: Engine, tmp_path: Path) -> None:
+    """By the site's word on the stream; the registry holds them, and counts them, as before; who permits it again is in the next one."""
+    left = Subjects(GROUP)
+
+    def said(sequence: int, *withdrawn: str) -> None:
+        with registry.begin() as connection:
+            metadata.create_all(connection)
+            for name in PEOPLE[:2]:
+                event = SubjectEvent.model_validate(
+                    {
+                        "event": "withdrawn" if withdrawn else "given",
+                        "subject": subject_id(name),
+                        "site": "west",
+                        "sequence": sequence,
+                        "at": NOW,
+                        "withdrawn": list(withdrawn),
+                    }
+                )
+                left.take(connection, [FoundSubject(event, 1, None)])
+
+    def extracted(name: str) -> set[str]:
+        folder = tmp_path / name
+        folder.mkdir()
+        assert extract(registry, folder, asked(registry, "190905008", tier=1)).exit_code == 0
+        return set(pq.read_table(folder / "out" / "person.parquet").column("subject").to_pylist())
+
+    assert len(extracted("before")) == len(PEOPLE)
+    said(1, "research")
+    assert len(extracted("without")) == len(PEOPLE) - 2
+    with reading(registry) as connection:
+        held = set(connection.scalars(select(RECORD_TABLES["person"].c.subject)))
+    assert {subject_id(name) for name in PEOPLE} <= held
+    said(2)
+    assert len(extracted("again")) == len(PEOPLE)
 
 
 def test_the_disclosure_is_in_the_chain_and_families_read_of_it(registry: Engine, tmp_path: Path) -> None:
