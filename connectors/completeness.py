@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import msgspec
 
@@ -18,6 +19,10 @@ from schemas.problems import Problem
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FAR_AHEAD = timedelta(days=3650)
 """Nothing was updated then."""
+ROUND, BINARY = 5, 16
+"""A page of round size, or of a power of two from `BINARY` on, may be full whatever was asked for: servers cap it in silence."""
+A_SECOND = timedelta(seconds=1)
+"""What is finer than a second some servers do not compare."""
 _SEEN = (
     "INSERT INTO seen VALUES (?, ?, ?)"
     " ON CONFLICT (id) DO UPDATE SET branch = excluded.branch, crawl = excluded.crawl"
@@ -97,10 +102,35 @@ class DistinctIds:
         self._rows.execute("DELETE FROM seen")
 
 
+def may_be_full(came: int, size: int | None) -> bool:
+    """Whether a page may hold less than there is, by how many came and how many were asked for."""
+    is_round = came % ROUND == 0 or (came >= BINARY and came.bit_count() == 1)
+    return came >= (size or 1) or (came > 0 and is_round)
+
+
 def counted(client: FhirClient, resource_type: str, params: Parameters) -> int | None:
-    """How many the server says there are, asked for nothing else; None where it does not say."""
-    page = asked(client, resource_type, (*params, ("_summary", "count")))
-    return None if page is None else page.total
+    """How many the server says there are, asked for nothing else; None where it does not say.
+
+    Some say it where `_summary=count` is asked for, others where an accurate total is.
+    """
+    for more in ((("_summary", "count"),), (("_total", "accurate"), ("_count", "1"))):
+        try:
+            page = asked(client, resource_type, (*params, *more))
+        except TemporaryError:
+            return None
+        if page is not None and page.total is not None:
+            return page.total
+    return None
+
+
+def plain(params: Parameters) -> Parameters:
+    """A search without its window."""
+    return tuple(each for each in params if each[0] != "_lastUpdated")
+
+
+def counts_all(client: FhirClient, resource_type: str, params: Parameters) -> bool:
+    """Whether a server counts what is in no window, too, though it gives what is in one."""
+    return bool(counted(client, resource_type, (*params, far_ahead(client))))
 
 
 def asked(client: FhirClient, resource_type: str, params: Parameters) -> Page | None:
@@ -119,22 +149,55 @@ def honours_last_updated(client: FhirClient, resource_type: str, params: Paramet
 
     None where the question is refused or not answered: that proves neither.
     """
-    ahead = ("_lastUpdated", f"ge{zulu(client.clock() + FAR_AHEAD)}")
     try:
-        page = asked(client, resource_type, (*params, ahead))
+        page = asked(client, resource_type, (*params, far_ahead(client)))
     except TemporaryError:
         return None
     return None if page is None else not page.resources and not page.total
 
 
-def finds_by_time(client: FhirClient, resource_type: str, params: Parameters) -> bool:
-    """Whether a search since ever gives something, where one without a time does: some servers give nothing for any time."""
+def far_ahead(client: FhirClient) -> tuple[str, str]:
+    """A window in which nothing was updated."""
+    return "_lastUpdated", f"ge{zulu(client.clock() + FAR_AHEAD)}"
+
+
+def finds_since(client: FhirClient, resource_type: str, params: Parameters, updated: datetime) -> bool:
+    """Whether a search since a moment finds what was updated then: some servers compare it with their own local time.
+
+    Only a search that gives nothing proves that it does not.
+    """
     try:
-        ever = asked(client, resource_type, (*params, ("_lastUpdated", f"ge{zulu(EPOCH)}")))
-        plain = asked(client, resource_type, params) if ever is not None and not _gives(ever) else None
+        page = asked(client, resource_type, (*params, ("_lastUpdated", f"ge{zulu(updated - A_SECOND)}")))
     except TemporaryError:
         return True
-    return plain is None or not _gives(plain)
+    return page is None or _gives(page)
+
+
+class Came(Protocol):
+    """What came of a window."""
+
+    resources: int
+    first: datetime | None
+
+
+def misses_by_time(client: FhirClient, resource_type: str, params: Parameters, came: Came) -> bool:
+    """Whether a window is proven to leave out what is in it. `params`: the first of the searches, for one resource, without it."""
+    if came.first is not None:
+        return not finds_since(client, resource_type, params, came.first)
+    return not came.resources and not finds_by_time(client, resource_type, params)
+
+
+def finds_by_time(client: FhirClient, resource_type: str, params: Parameters) -> bool:
+    """Whether a search since ever gives something, where one without a time does, and one since a moment what was updated then:
+    some servers give nothing for any time, some read times as their own."""
+    try:
+        ever = asked(client, resource_type, (*params, ("_lastUpdated", f"ge{zulu(EPOCH)}")))
+        timeless = asked(client, resource_type, params) if ever is not None and not _gives(ever) else None
+    except TemporaryError:
+        return True
+    if ever is not None and ever.newest is not None:
+        return finds_since(client, resource_type, params, ever.newest)
+    return timeless is None or not _gives(timeless)
 
 
 def _gives(page: Page) -> bool:
@@ -146,3 +209,10 @@ def landed_ids(landing: Landing, resource_type: str, cap: int) -> Iterator[str]:
     for path in landing.files(resource_type):
         for line in read_lines(path, cap=cap):
             yield "" if isinstance(line, Problem) else id_of(line)
+
+
+def halves(begin: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """A window's later half and its earlier one."""
+    middle = begin + (end - begin) / 2
+    middle -= timedelta(microseconds=middle.microsecond % 1000)  # a search says milliseconds
+    return [(middle, end), (begin, middle)]

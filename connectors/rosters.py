@@ -195,7 +195,9 @@ class _Asking:
         if not ids:
             raise OperatorError(
                 "the cohort is empty: the Group lists no patient as a member",
-                'Some EHRs keep Groups for exports only: read it by `road = "bulk"`, or list the patients in [cohort].',
+                "Have its patients entered in it; where the EHR keeps Groups for exports only, read it by "
+                '`road = "bulk"`, or list the patients in [cohort].',
+                who="site IT",
             )
         if len(ids) < len(present):
             self.notes.append(

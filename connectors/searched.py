@@ -20,6 +20,10 @@ class SearchCursor(msgspec.Struct, kw_only=True):
     """What the type is asked for by, where the server takes no plain search."""
     singly: bool = False
     """Whether patients are asked for one at a time: not every server takes several."""
+    uncounted: bool = False
+    """Whether the server was asked for a count and gave none."""
+    sizeless: bool = False
+    """Whether no size of a page is asked for: not every server takes one."""
     not_taken: list[str] = []
     """Categories the server does not take."""
     branch: int = 0
@@ -54,7 +58,15 @@ class SearchCursor(msgspec.Struct, kw_only=True):
     pages: int = 0
     bytes: int = 0
     newest: datetime | None = None
+    first: datetime | None = None
+    """The same of the first of the searches alone."""
     done: bool = False
+
+    def anew(self) -> "SearchCursor":
+        """From the beginning, with what was learnt of how to ask."""
+        return SearchCursor(
+            began=self.began, way=self.way, singly=self.singly, timeless=self.timeless, sizeless=self.sizeless
+        )
 
     def short(self, resource_type: str) -> list[Shortfall]:
         """What of the type did not come, or may not have."""

@@ -45,6 +45,8 @@ class Source:
     """What carries the requests, where it is not the network."""
     notice: Notice = no_notice
     """Told why nothing comes, while the server makes us wait."""
+    export_wait: Sleep | None = None
+    """How the seconds are spent until an export's status is asked for again; asleep where nothing else is said."""
     attempts: int = ATTEMPTS
     """Requests made before an error that may pass is raised."""
 
@@ -74,6 +76,7 @@ class Source:
             sleep=self.sleep,
             attempts=self.attempts,
             notice=self.notice,
+            readers=self.site.parallel,
         )
 
 

@@ -4,16 +4,17 @@ A task calls one function of `mainstem.refresh`, the same that `mainstem run` ca
 One cause is one red task: what cannot be read leaves a gap, what stops a task stops the run there, and `report`, which runs
 whatever happened, colours nothing. A site file that cannot be read gives a DAG too, whose first task says what is wrong
 with it: without a DAG, Airflow would start its running tasks again for ever.
+While an EHR makes its export the pulling task leaves its worker and comes back to the same job.
 The load on an EHR is bounded by `max_active_runs` and `max_active_tis_per_dagrun`: a pool that nobody created would
 hang its tasks in silence.
 """
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,14 +30,14 @@ from airflow.sdk import (
     get_current_context,
     task,
 )
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 from croniter import croniter
 
 from dags.run_notes import FAILURE, MISSING, PULLS, REPLAYS, SAFE, Trouble, note
 from mainstem.config.site_files import read_site
-from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError, WaitsElsewhere
 from schemas.events import outcome_topic
-from schemas.sites import Site
+from schemas.sites import Site, start_of
 
 if TYPE_CHECKING:
     from mainstem.refresh import Refresh
@@ -129,7 +130,7 @@ def site_dag(name: str) -> DAG:
     file = declared(sites_folder() / f"{name}.toml")
     with DAG(
         dag_id=PULLS + re.sub(r"[^\w.-]", "_", name),
-        schedule=_schedule(file.site),
+        schedule=_schedule(file),
         catchup=False,
         max_active_runs=1,
         default_args=DEFAULTS,
@@ -186,11 +187,11 @@ def _replay_tasks(file: Declared) -> None:
     replayed >> report().as_teardown()
 
 
-def _schedule(site: Site | None) -> CronTriggerTimetable:
+def _schedule(file: Declared) -> CronTriggerTimetable:
     """The site's own, or the usual one where its file cannot be read, so that somebody hears of it."""
-    if site is None:
-        return CronTriggerTimetable(str(Site.model_fields["schedule"].default), timezone="UTC")
-    return CronTriggerTimetable(site.schedule, timezone=site.time_zone)
+    if file.site is None:
+        return CronTriggerTimetable(start_of(file.path.stem), timezone="UTC")
+    return CronTriggerTimetable(file.site.schedule, timezone=file.site.time_zone)
 
 
 def _faces(site: Site, path: Path) -> dict[str, Any]:
@@ -326,8 +327,10 @@ def _context(file: Declared) -> Iterator[tuple["Refresh", Any]]:
     try:
         if file.fault is not None:
             raise file.fault
-        with _opened(file.path) as refresh, steps.failing(refresh):
+        with _opened(file.path, _leave_the_worker) as refresh, steps.failing(refresh):
             yield refresh, steps
+    except WaitsElsewhere as wait:
+        raise AirflowRescheduleException(wait.until) from None  # type: ignore[no-untyped-call] # Airflow has it without types
     except MainstemError as exc:
         _leave(FAILURE, [_where()], [exc])
         raise exc.with_traceback(None) from None
@@ -337,8 +340,18 @@ def _context(file: Declared) -> Iterator[tuple["Refresh", Any]]:
         raise defect.with_traceback(exc.__traceback__) from None  # its text stays out of the task's log too
 
 
+AWAY = timedelta(minutes=2)
+"""For how long a task leaves its worker at least: to begin again costs some seconds."""
+
+
+def _leave_the_worker(seconds: float) -> None:
+    """An export is not ready: the task ends, holds no worker, and comes back to the same job. No trigger is needed, so an
+    edge worker does it too."""
+    raise WaitsElsewhere(datetime.now(UTC) + max(timedelta(seconds=seconds), AWAY))
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator["Refresh"]:
+def _opened(path: Path, export_wait: Callable[[float], None] | None = None) -> Iterator["Refresh"]:
     from mainstem.config.settings import load_settings
     from mainstem.config.site_files import file_secrets
     from mainstem.refresh import open_refresh
@@ -351,7 +364,7 @@ def _opened(path: Path) -> Iterator["Refresh"]:
             return (Connection.get(connection_id).password or "").encode()
         return file_secrets(path.parent)(reference)
 
-    with open_refresh(path, load_settings(), secrets=secrets) as refresh:
+    with open_refresh(path, load_settings(), secrets=secrets, export_wait=export_wait) as refresh:
         yield refresh
 
 

@@ -1,6 +1,7 @@
 """Errors by what the operator does: try again, act first, or have the rest delivered; and what each exit code means."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import IntEnum
 
 from schemas.gaps import GapCause, Who
@@ -57,6 +58,14 @@ class MainstemError(Exception):
 
     def __str__(self) -> str:
         return self.cause
+
+
+class WaitsElsewhere(BaseException):
+    """A long wait is spent without this process: what was asked for stands at the EHR, and is asked for again then."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(until)
+        self.until = until
 
 
 class TemporaryError(MainstemError):

@@ -4,6 +4,7 @@ import re
 import tomllib
 from datetime import timedelta
 from typing import Annotated, Any, Literal
+from zlib import crc32
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -13,6 +14,7 @@ from pydantic import (
     Field,
     HttpUrl,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -21,6 +23,10 @@ from schemas.errors import OperatorError
 from schemas.outcomes import LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
 from schemas.showing import is_one_line
 
+OWN = "of its own"
+"""What a site file that names no schedule has."""
+EARLIEST, SPREAD = 3, 120
+"""The hour from which sites begin that name none, and the minutes over which they are spread."""
 SITE_PATTERN = r"^[a-z][a-z0-9-]{0,30}$"
 ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?")
 PATTERN_WORDS = {
@@ -270,6 +276,12 @@ class Limits(_Section):
     )
 
 
+def start_of(site: str) -> str:
+    """When a site begins that says nothing else: always the same for one name, and at no hour that clocks leave out or repeat."""
+    minute = crc32(site.encode()) % SPREAD
+    return f"{minute % 60} {EARLIEST + minute // 60} * * *"
+
+
 class Site(_Section):
     """One site of the network."""
 
@@ -289,7 +301,12 @@ class Site(_Section):
     types: list[str] = Field(
         default_factory=lambda: list(MAPPED_TYPES), min_length=1, description="FHIR resource types to read."
     )
-    schedule: str = Field(default="0 2 * * *", description="Cron expression of the DAG, in the site's time zone.")
+    schedule: str = Field(
+        default=OWN,
+        validate_default=True,
+        description="Cron expression of the DAG, in the site's time zone; where absent a minute of its own, by its name, from 3 to 5 at "
+        "night, so that many sites do not begin at once.",
+    )
     parallel: int = Field(
         default=4, ge=1, le=20, description="How many groups of types are pulled and mapped side by side."
     )
@@ -312,6 +329,11 @@ class Site(_Section):
     files: Files | None = None
     cohort: Cohort | None = None
     limits: Limits = Limits()
+
+    @field_validator("schedule")
+    @classmethod
+    def _own_start(cls, value: str, known: ValidationInfo) -> str:
+        return start_of(str(known.data.get("site", ""))) if value == OWN else value
 
     @field_validator("time_zone")
     @classmethod

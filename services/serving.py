@@ -90,13 +90,14 @@ class TrustedHosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands on what is asked by a known name."""
-        if scope["type"] != "http" or self._known(Headers(scope=scope).getlist("host")):
+        if scope["type"] != "http" or self.knows(Headers(scope=scope).getlist("host")):
             await self.app(scope, receive, send)
             return
         words = "This server does not go by that name. MAINSTEM_TRUSTED_HOSTS lists the names it answers to.\n"
         await Secured(PlainTextResponse(words, status_code=400))(scope, receive, send)
 
-    def _known(self, said: Sequence[str]) -> bool:
+    def knows(self, said: Sequence[str]) -> bool:
+        """Whether a request's Host header is one, and names the server."""
         found = HOST.fullmatch(said[0]) if len(said) == 1 else None
         return found is not None and (found[1] or found[2]).rstrip(".").lower() in self.names
 

@@ -23,6 +23,7 @@ pytest_plugins = [
     "exporting",
     "known_network",
     "networks",
+    "quirky_hospitals",
     "registries",
     "screens",
     "sources",
@@ -52,6 +53,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests, root = Counter(item.path for item in items), Path(__file__).parent
     first = {root / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: (first.get(item.path, len(first)), -tests[item.path], str(item.path)))
+
+
+SEEDS = (11,)
+"""Of the quick runs; `make faults` runs those of faults/seeds.txt."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`seed`: those of the quick runs, or one a line of the file that MAINSTEM_FAULT_SEEDS names."""
+    own = any("seed" in str(mark.args[0]) for mark in metafunc.definition.iter_markers("parametrize"))
+    if "seed" in metafunc.fixturenames and not own:
+        named = os.environ.get("MAINSTEM_FAULT_SEEDS")
+        metafunc.parametrize("seed", [int(line) for line in Path(named).read_text().split()] if named else SEEDS)
 
 
 def pytest_xdist_auto_num_workers() -> int:

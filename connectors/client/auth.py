@@ -193,6 +193,8 @@ class TokenAuth(httpx2.Auth, ABC):
         if not self._token_url:
             self._token_url = yield from self._discover()
         response, content = yield from self._ask_for_token()
+        if content.lstrip()[:1] == b"<":  # a page for people may pass in a moment
+            response, content = yield from self._ask_for_token()
         if _is_no_client(response, content) and self.other_proof():
             response, content = yield from self._ask_for_token()
         if _is_no_scope(response, content) and self._ask_for_less():
@@ -301,18 +303,29 @@ class TokenAuth(httpx2.Auth, ABC):
 
 
 class ClientCredentials(TokenAuth):
-    """A client with a shared secret, sent as HTTP basic authentication (RFC 6749, 2.3.1)."""
+    """A client with a shared secret, sent as HTTP basic authentication; in the form where only that is taken (RFC 6749, 2.3.1)."""
 
     def __init__(self, fhir: Fhir, *, types: Sequence[str], clock: Clock, secret: str) -> None:
         super().__init__(fhir, types=types, clock=clock)
         self._secret = secret
+        self._in_form = self._other_tried = False
 
     def form(self, token_url: str) -> dict[str, str]:
-        """Nothing: the proof stands in the header."""
-        return {}
+        """Nothing while the proof stands in the header."""
+        return {"client_id": self._section.client_id or "", "client_secret": self._secret} if self._in_form else {}
+
+    def other_proof(self) -> bool:
+        """The form, which is kept where it is taken."""
+        if self._other_tried:
+            self._in_form = False
+            return False
+        self._in_form = self._other_tried = True
+        return True
 
     def token_headers(self) -> dict[str, str]:
         """Client id and secret."""
+        if self._in_form:
+            return {}
         basic = httpx2.BasicAuth(self._section.client_id or "", self._secret)
         request = next(basic.auth_flow(httpx2.Request("POST", self._base)))
         return {"Authorization": request.headers["Authorization"]}
@@ -415,7 +428,7 @@ def _refused(content: bytes) -> _Refused:
 def _is_no_client(response: httpx2.Response, content: bytes) -> bool:
     """Whether the client's proof is what is refused."""
     error = said(_refused(content).error, str, "")
-    return (response.status_code in (400, 401) and error == "invalid_client") or (
+    return (response.status_code in (400, 401) and error in ("invalid_client", "invalid_request")) or (
         response.status_code == 401 and not error
     )
 

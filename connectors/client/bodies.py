@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import httpx2
 
+from connectors.formats.gzip import Bomb, TruncatedGzip, plain
 from schemas.errors import IncompleteError, TemporaryError
 
 SMALL_BYTES = 1 << 20
@@ -17,14 +18,17 @@ ANSWER_SECONDS = 600.0
 """Longest an answer may take: a byte a minute would keep every single wait short, and the load for ever."""
 WINDOW_SECONDS, SLOWEST = 60.0, 1024
 """A download that brings fewer bytes a second over such a time is given up: it would bring a file of a megabyte in a night."""
-ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
+GZIP = frozenset({"gzip", "x-gzip"})
+ENCODINGS = frozenset({"", "identity", "deflate", *GZIP})
 """What we ask for. Others unpack a few bytes into gigabytes at once, before they could be counted."""
+ONE_BYTE = frozenset({"iso-8859-1", "latin1", "latin-1", "windows-1252", "cp1252", "us-ascii"})
+"""Character sets that JSON does not know, and some gateways write."""
 ACCEPT_ENCODING = "gzip, deflate"
 
 
 def require_encoding(response: httpx2.Response, *, what: str) -> None:
     """Raises IncompleteError where the answer is packed by a method nobody asked for, or more than once."""
-    if response.headers.get("Content-Encoding", "").strip().lower() not in ENCODINGS:
+    if _encoding(response) not in ENCODINGS:
         raise IncompleteError(
             f"{what}: {_place(response)} packs its answer by a method that was not asked for",
             "Have the proxy or server answer unpacked, or packed by gzip.",
@@ -33,29 +37,34 @@ def require_encoding(response: httpx2.Response, *, what: str) -> None:
 
 
 def body(response: httpx2.Response, *, cap: int, what: str) -> bytes:
-    """The bytes, unpacked. Raises IncompleteError for more than `cap` of them, TemporaryError where they take for ever."""
+    """The bytes, unpacked, as UTF-8. Raises IncompleteError for more than `cap` of them, TemporaryError where they take for ever."""
     require_encoding(response, what=what)
     content, began = bytearray(), time.monotonic()
-    for block in response.iter_bytes():
-        content += block
-        if time.monotonic() - began > ANSWER_SECONDS:
-            raise TemporaryError(
-                f"{what}: the answer of {_place(response)} has no end after {ANSWER_SECONDS:g} s",
-                "Find what slows the server down; a lower fhir.page_size may help.",
-                who="site IT",
-            )
-        if len(content) > cap:
-            raise IncompleteError(
-                f"{what}: {_place(response)} answers with more than {cap >> 20} MiB",
-                "Lower fhir.page_size where it is a page of resources; else tell the EHR vendor.",
-            )
-    return bytes(content)
+    too_much = IncompleteError(
+        f"{what}: {_place(response)} answers with more than {cap >> 20} MiB",
+        "Lower fhir.page_size where it is a page of resources; else tell the EHR vendor.",
+    )
+    try:
+        for block in _unpacked(response, what):
+            content += block
+            if time.monotonic() - began > ANSWER_SECONDS:
+                raise TemporaryError(
+                    f"{what}: the answer of {_place(response)} has no end after {ANSWER_SECONDS:g} s",
+                    "Find what slows the server down; a lower fhir.page_size may help.",
+                    who="site IT",
+                )
+            if len(content) > cap:
+                raise too_much
+    except Bomb:
+        raise too_much from None
+    return _utf8(response, bytes(content))
 
 
 def flowing(response: httpx2.Response, *, what: str) -> Iterator[bytes]:
-    """The blocks of a file, unpacked. Raises TemporaryError where they only drip: none of the waits in between is too long."""
+    """The blocks of a file, unpacked. Raises TemporaryError where they only drip: none of the waits in between is too long; Bomb
+    where they unpack without end."""
     began, come = time.monotonic(), 0
-    for block in response.iter_bytes():
+    for block in _unpacked(response, what):
         come += len(block)
         passed = time.monotonic() - began
         if passed > WINDOW_SECONDS:
@@ -67,6 +76,39 @@ def flowing(response: httpx2.Response, *, what: str) -> Iterator[bytes]:
                 )
             began, come = time.monotonic(), 0
         yield block
+
+
+def _unpacked(response: httpx2.Response, what: str) -> Iterator[bytes]:
+    """The bytes as they were before they were packed for the way. Raises IncompleteError where packed ones end too early:
+    httpx2 takes what came for all there is. What is called packed and is not comes as it is."""
+    if response.is_stream_consumed or _encoding(response) == "deflate":  # held already, or for httpx2 to unpack
+        yield from response.iter_bytes()
+        return
+    if _encoding(response) not in GZIP:
+        yield from response.iter_raw()
+        return
+    try:
+        yield from plain(response.iter_raw())
+    except Bomb:
+        raise
+    except TruncatedGzip:
+        raise IncompleteError(f"{what}: {_place(response)} sent damaged compressed data", "Run it again.") from None
+
+
+def _utf8(response: httpx2.Response, content: bytes) -> bytes:
+    """Of an answer that says it is in letters of one byte, and is: many say so and send UTF-8."""
+    if (response.charset_encoding or "").lower() not in ONE_BYTE:
+        return content
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace").encode()
+    return content
+
+
+def _encoding(response: httpx2.Response) -> str:
+    encoding: str = response.headers.get("Content-Encoding", "")
+    return encoding.strip().lower()
 
 
 def _place(response: httpx2.Response) -> str:

@@ -18,9 +18,9 @@ import stamina
 from connectors.client.auth import Clock, Secrets, auth_for
 from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, require_encoding
 from connectors.client.connections import open_connections, refused_handshake
-from connectors.client.limits import Notice, Patience, Quota, QuotaSpent, log_retry, no_notice
+from connectors.client.limits import THROTTLED, Notice, Pace, Patience, Quota, QuotaSpent, log_retry, no_notice
 from connectors.client.origins import Origins
-from connectors.formats.outcome import parameter_wanted, wants_parameter
+from connectors.formats.outcome import FORBIDDING, errors_of, parameter_wanted, wants_parameter
 from connectors.formats.utf8 import BOM
 from connectors.outside.decoding import Form, TooDeep, Unreadable, decoded
 from connectors.outside.times import http_date, pause_after
@@ -37,6 +37,8 @@ stamina.instrumentation.set_on_retry_hooks([log_retry])
 FHIR_JSON = "application/fhir+json"
 RETRY_SECONDS = 600.0
 ATTEMPTS, REDIRECTS = 5, 5
+LOOKED_AT = 1024
+"""Bytes of an answer's beginning by which it is told from a page for people."""
 PROXY_LOG_IN, NOT_IMPLEMENTED = 407, 501
 WANTING = frozenset({400, 412, 422})
 """Statuses by which servers refuse a search for what it does not say."""
@@ -68,7 +70,7 @@ class Answer:
 class FhirClient:
     """One FHIR server. A context manager; not shared between threads.
 
-    `attempts` requests are made before an error that may pass is raised.
+    `attempts` requests are made before an error that may pass is raised; `readers` share what the vendor permits.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class FhirClient:
         sleep: Sleep = time.sleep,
         attempts: int = ATTEMPTS,
         notice: Notice = no_notice,
+        readers: int = 1,
     ) -> None:
         self._named_vendor = fhir.vendor or ""
         self.vendor: Vendor = vendor(fhir.vendor or told_by(Evidence(base_url=str(fhir.base_url)))[0] or GENERIC)
@@ -95,8 +98,7 @@ class FhirClient:
         self._client_id = fhir.auth.client_id or fhir.auth.username or fhir.auth.method.replace("none", "")
         self._registered_id = fhir.auth.client_id or ""
         self._auth = auth_for(fhir, types=types, secrets=secrets, clock=clock)
-        self._pause = 1 / fhir.requests_per_second
-        self._next_at = 0.0
+        self._pace = Pace(fhir.requests_per_second, readers, sleep)
         self._attempts = attempts
         self._timeout = fhir.timeout_seconds
         self._http = open_connections(fhir, folder, secrets, transport)
@@ -175,8 +177,9 @@ class FhirClient:
 
     def again_and_again(self, once: Callable[[], T]) -> T:
         """What `once` gives, tried again with growing, jittered pauses while its error may pass."""
+        pauses = iter(THROTTLED)
         for attempt in stamina.retry_context(
-            on=self._may_pass,
+            on=lambda exc: self._may_pass(exc, pauses),
             attempts=self._attempts,
             timeout=RETRY_SECONDS,
             wait_initial=0.5,
@@ -187,15 +190,17 @@ class FhirClient:
                 return once()
         raise AssertionError("the last attempt raises")
 
-    def _may_pass(self, exc: Exception) -> bool | float:
+    def _may_pass(self, exc: Exception, pauses: Iterator[float]) -> bool | float:
+        """Whether another attempt may do, or after how many seconds; `pauses`: where a server that has enough says none."""
         if isinstance(exc, QuotaSpent):
             return False
-        if isinstance(exc, TemporaryError):
-            if exc.retry_after is None:
-                return True
-            self.patience.waits(exc.cause, exc.retry_after)
-            return exc.retry_after
-        return isinstance(exc, IncompleteError | WebPage)
+        if not isinstance(exc, TemporaryError):
+            return isinstance(exc, IncompleteError | WebPage)
+        pause = exc.retry_after or (next(pauses, THROTTLED[-1]) if isinstance(exc, Throttled) else None)
+        if pause is None:
+            return True
+        self.patience.waits(exc.cause, pause)
+        return pause
 
     @contextmanager
     def download(self, url: str, *, what: str, log_in: bool) -> Iterator[Iterator[bytes]]:
@@ -204,15 +209,13 @@ class FhirClient:
         with self._stream(
             "GET", url, what=what, params=(), log_in=log_in, accepted=(200,), headers=headers
         ) as response:
-            if _is_html(response.headers):
-                raise html_page(self.origins.place(url), what)
             require_encoding(response, what=what)
-            yield self._no_page(flowing(response, what=what), url, what)
+            yield self._no_page(flowing(response, what=what), response.headers, url, what)
 
-    def _no_page(self, blocks: Iterator[bytes], url: str, what: str) -> Iterator[bytes]:
-        """The blocks. Raises WebPage for a page that calls itself something else."""
+    def _no_page(self, blocks: Iterator[bytes], headers: httpx2.Headers, url: str, what: str) -> Iterator[bytes]:
+        """The blocks. Raises WebPage for a page, whatever it calls itself."""
         for first in blocks:
-            if first.lstrip()[:1] == b"<":
+            if _is_page(headers, first):
                 raise html_page(self.origins.place(url), what)
             yield first
             break
@@ -231,7 +234,7 @@ class FhirClient:
         cap: int,
         content: bytes = b"",
     ) -> Answer:
-        merged = {"Accept": FHIR_JSON, **headers}
+        merged = {"Accept": FHIR_JSON, "Cache-Control": "no-cache", **headers}
         with self._stream(
             method, url, what=what, params=params, log_in=log_in, accepted=accepted, headers=merged, content=content
         ) as response:
@@ -297,7 +300,7 @@ class FhirClient:
     def _send(
         self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes, *, log_in: bool
     ) -> httpx2.Response:
-        self._keep_pace()
+        self._pace.keep(self.vendor)
         own = self.origins.own(url)
         merged = {**headers, **(self._vendor_headers() if own else {})}
         request = self._http.build_request(method, url, headers=merged, content=content or None)
@@ -323,12 +326,6 @@ class FhirClient:
                     raise
                 response.close()
 
-    def _keep_pace(self) -> None:
-        now = time.monotonic()
-        if now < self._next_at:
-            self.sleep(self._next_at - now)
-        self._next_at = max(now, self._next_at) + self._pause
-
     def _wanting(self, response: httpx2.Response, what: str) -> MainstemError | None:
         """Whether a request is refused for what it does not say."""
         if response.status_code not in WANTING or response.is_closed:
@@ -337,15 +334,19 @@ class FhirClient:
             told = body(response, cap=SMALL_BYTES, what=what)
         except IncompleteError:
             return None
-        return parameter_wanted(what) if wants_parameter(told) else None
+        if wants_parameter(told):
+            return parameter_wanted(what)
+        forbidden = any(error.startswith(FORBIDDING) for error in errors_of(told))
+        return self._not_taken(response, what, OperatorError) if forbidden else None
 
     def _refusal(self, response: httpx2.Response, what: str) -> MainstemError:
         """What to do about a status; the server's own words stay out, they may hold anything."""
         status = response.status_code
         place = self.origins.place(str(response.url))
-        if status in self.vendor.retried or (status >= 500 and status != NOT_IMPLEMENTED):
-            pause = pause_after(response.headers.get("Retry-After", ""), self.clock())
-            return TemporaryError(
+        pause = pause_after(response.headers.get("Retry-After", ""), self.clock())
+        enough = status == 429 or (status == 403 and pause is not None)
+        if enough or status in self.vendor.retried or (status >= 500 and status != NOT_IMPLEMENTED):
+            return (Throttled if enough else TemporaryError)(
                 f"{what}: {place} answered {status}",
                 GapCause.NOT_ANSWERED.fix,
                 retry_after=pause,
@@ -377,10 +378,11 @@ class FhirClient:
             return Gone(
                 f"{what}: {place} does not have it ({status})", "Check fhir.base_url, and types in the site file."
             )
-        return (BadRequest if status in WANTING else OperatorError)(
-            f"{what}: {place} answered {status}",
-            "Check fhir.vendor and fhir.base_url; `mainstem check` tries each type.",
-        )
+        return self._not_taken(response, what, BadRequest if status in WANTING else OperatorError)
+
+    def _not_taken(self, response: httpx2.Response, what: str, kind: type[OperatorError]) -> OperatorError:
+        cause = f"{what}: {self.origins.place(str(response.url))} answered {response.status_code}"
+        return kind(cause, "Check fhir.vendor and fhir.base_url; `mainstem check` tries each type.")
 
     def _broken(self, exc: httpx2.HTTPError, url: httpx2.URL) -> MainstemError:
         """A failure below HTTP, naming host and port of the request that failed (it may be the token's)."""
@@ -418,6 +420,10 @@ class FhirClient:
         return TemporaryError(f"{server} broke off its answer", "Run it again; it goes on where it stopped.")
 
 
+class Throttled(TemporaryError):
+    """The server has enough of our requests for now."""
+
+
 class Gone(OperatorError):
     """The server does not, or no longer, have what the URL names."""
 
@@ -447,7 +453,7 @@ def decode(answer: Answer, form: Form[T], *, what: str, place: str) -> T:
 
 def require_no_page(answer: Answer, *, what: str, place: str) -> None:
     """Raises WebPage for a page for people."""
-    if _is_html(answer.headers) or answer.content.lstrip()[:1] == b"<":
+    if _is_page(answer.headers, answer.content):
         raise html_page(place, what)
 
 
@@ -472,9 +478,13 @@ def html_page(place: str, what: str) -> WebPage:
     )
 
 
-def _is_html(headers: httpx2.Headers) -> bool:
+def _is_page(headers: httpx2.Headers, content: bytes) -> bool:
+    """Whether a page for people came, by how it begins: some servers call a page JSON, and JSON a page."""
     content_type: str = headers.get("Content-Type", "")
-    return content_type.lower().startswith(("text/html", "application/xhtml"))
+    begins = content[:LOOKED_AT].removeprefix(BOM).lstrip()[:1]
+    return begins == b"<" or (
+        content_type.lower().startswith(("text/html", "application/xhtml")) and begins not in b"{["
+    )
 
 
 def _causes(exc: BaseException | None) -> Iterator[BaseException]:

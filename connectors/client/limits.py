@@ -1,11 +1,12 @@
 """What bounds the talk with a server, and what is said of it while it lasts.
 
 requests at once        one a reader; `parallel` readers (site file)
-requests a second       fhir.requests_per_second, each reader's
+requests a second       fhir.requests_per_second, each reader's; the vendor's of a minute, of all readers together
 requests a day          the vendor's quota, by fhir.quota_header or the headers its file names; the last RESERVE are left
 seconds an answer       fhir.timeout_seconds between bytes; bodies.ANSWER_SECONDS for all of one held in memory
 bytes a second          bodies.SLOWEST of a download, over bodies.WINDOW_SECONDS
-seconds a pause         outside.times.LONGEST_PAUSE, whatever Retry-After says; fhir_client.RETRY_SECONDS for all of a request
+seconds a pause         outside.times.LONGEST_PAUSE, whatever Retry-After says; THROTTLED where it says nothing;
+                        fhir_client.RETRY_SECONDS for all of a request
 bytes an answer         bodies.PAGE_BYTES, STATEMENT_BYTES, SMALL_BYTES, unpacked
 bytes a file            limits.file_bytes, unpacked; formats.gzip.RATIO times its packed size beyond FREE_BYTES
 bytes a line            limits.line_bytes
@@ -17,6 +18,7 @@ patients a request      cohort.PATIENTS, and cohort.LETTERS of their ids
 lines kept aside        limits.quarantine_lines, limits.quarantine_bytes
 """
 
+import time
 from collections.abc import Callable, Mapping
 
 from stamina.instrumentation import RetryDetails
@@ -25,6 +27,9 @@ from connectors.vendors import Vendor
 from schemas.errors import TemporaryError
 from schemas.gaps import GapCause
 
+THROTTLED = (1.0, 5.0, 30.0, 60.0)
+"""Seconds to wait where a server has enough of us and does not say for how long, one after the other: some take nothing more
+for the rest of a second, eClinicalWorks for the rest of the minute."""
 RESERVE = 20
 """Requests of a day's quota that are left: to end what was begun at the server."""
 WORTH_SAYING = 5.0
@@ -35,6 +40,22 @@ Notice = Callable[[str], None]
 
 def no_notice(_sentence: str) -> None:
     """Tells nobody."""
+
+
+class Pace:
+    """The time between two requests of a reader: by the site's rate, and by the vendor's of a minute, which all readers share."""
+
+    def __init__(self, a_second: float, readers: int, sleep: Callable[[float], None]) -> None:
+        self._pause, self._readers, self._sleep = 1 / a_second, readers, sleep
+        self._next_at = 0.0
+
+    def keep(self, vendor: Vendor) -> None:
+        """Waits for the moment of the next request."""
+        now = time.monotonic()
+        if now < self._next_at:
+            self._sleep(self._next_at - now)
+        most = vendor.requests_a_minute
+        self._next_at = max(now, self._next_at) + max(self._pause, 60 * self._readers / most if most else 0)
 
 
 class QuotaSpent(TemporaryError):

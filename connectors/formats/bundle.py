@@ -4,7 +4,6 @@ An entry that cannot be read costs itself: its bytes are a line like any other, 
 What does not say where the next page is costs the page.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,19 +13,19 @@ import msgspec
 
 from connectors.formats.outcome import (
     ANOTHER_TYPE,
+    NAMED_ALONE,
     error_answer,
     errors_in,
     errors_of,
     parameter_wanted,
     parameter_wanted_in,
 )
-from connectors.outside.decoding import ABSENT, TooDeep, Unreadable, decoded, said, without_unreadable
+from connectors.outside.decoding import ABSENT, TooDeep, Unreadable, count, decoded, said, without_unreadable
 from connectors.outside.times import instant, newest
 from schemas.errors import IncompleteError
 from schemas.gaps import GapCause
 
 _LIKENESS = "#"
-_COUNT = re.compile(r"([0-9]{1,15})(\.0+)?")
 MOST = 1 << 53
 """Largest count believed; more is no count of anything."""
 
@@ -46,6 +45,7 @@ class _Response(msgspec.Struct):
 
 class _Entry(msgspec.Struct):
     resource: msgspec.Raw = ABSENT
+    fullUrl: msgspec.Raw = ABSENT
     search: _Search | None = None
     response: _Response | None = None
 
@@ -73,6 +73,7 @@ class _Loose(msgspec.Struct):
 
 class _LooseEntry(msgspec.Struct):
     resource: msgspec.Raw = ABSENT
+    fullUrl: msgspec.Raw = ABSENT
     search: msgspec.Raw = ABSENT
     response: msgspec.Raw = ABSENT
 
@@ -127,17 +128,11 @@ BUNDLE = BundleForm()
 def _loosely(loose: _Loose) -> Bundle:
     return Bundle(
         resourceType=said(loose.resourceType, str, ""),
-        total=_count(loose.total),
+        total=count(loose.total),
         link=[_link(raw) for raw in _raws(loose.link)],
         entry=[_entry(raw) for raw in _raws(loose.entry)],
         issue=loose.issue,
     )
-
-
-def _count(raw: msgspec.Raw) -> int | None:
-    """A number, be it written with a fraction or as text."""
-    text = str(said(raw, int | float | str, "")).strip()  # type: ignore[arg-type]  # a union is a form too
-    return int(found[1]) if (found := _COUNT.fullmatch(text)) else None
 
 
 def _raws(raw: msgspec.Raw) -> list[msgspec.Raw]:
@@ -160,7 +155,12 @@ def _entry(raw: msgspec.Raw) -> _Entry:
         entry = decoded(raw, _LOOSE_ENTRY)
     except Unreadable:
         return _Entry(raw)
-    return _Entry(entry.resource, said(entry.search, _Search, _Search()), said(entry.response, _Response, _Response()))
+    return _Entry(
+        entry.resource,
+        entry.fullUrl,
+        said(entry.search, _Search, _Search()),
+        said(entry.response, _Response, _Response()),
+    )
 
 
 class Page:
@@ -191,10 +191,12 @@ class Page:
         if outcome:
             self._hear(outcome)
         line = one_line(bytes(entry.resource))
+        mode = entry.search.mode if entry.search else "match"
         if line in (b"", b"null"):
+            if mode == "match" and not outcome and bytes(entry.fullUrl) not in (b"", b"null"):
+                self.errors.append(NAMED_ALONE)
             return
         kind, id_, updated = _head(line)
-        mode = entry.search.mode if entry.search else "match"
         if mode == "outcome" or kind == "OperationOutcome":
             self._hear(line)
             return
@@ -205,7 +207,7 @@ class Page:
             self._others += 1
         elif mode != "include":
             self.ids.append(id_ or _likeness(line))
-        if updated is not None and updated <= not_after:
+        if mode != "include" and updated is not None and updated <= not_after:
             self.newest = newest(self.newest, updated)
 
     def _hear(self, outcome: bytes) -> None:
@@ -230,7 +232,8 @@ def require_bundle(bundle: Bundle, what: str) -> None:
 
 
 def _linked(bundle: Bundle, relation: str) -> str:
-    return next((link.url for link in bundle.link if _word(link.relation) == relation), "")
+    """An address; some servers write it as for a web page."""
+    return next((link.url.replace("&amp;", "&") for link in bundle.link if _word(link.relation) == relation), "")
 
 
 def _word(relation: str) -> str:

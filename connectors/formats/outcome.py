@@ -46,6 +46,8 @@ ISSUE_TYPES = frozenset(
     ]
 )
 """FHIR's issue types; whatever else stands there may be anything."""
+FORBIDDING = ("security", "login", "forbidden", "expired")
+"""Issue types of what may not be asked for, however it is asked."""
 LOOKED_AT = 2_000
 """Characters of a text that are looked at."""
 HARMLESS = frozenset({"warning", "information", "success"})
@@ -144,14 +146,16 @@ def _named(issue: _Issue) -> str:
 
 ANOTHER_TYPE = "resources of another type"
 """In the place of an error's code: nothing that was asked for came, but something else."""
+NAMED_ALONE = "entries that name a resource and come without it"
+"""The same of what a server, or a gateway before it, took out of a page that was made."""
 
 
 def among_results(what: str, errors: Sequence[str]) -> IncompleteError:
     """What stands among a search's results says that they are not all, or none."""
-    if set(errors) != {ANOTHER_TYPE}:
+    if not {ANOTHER_TYPE, NAMED_ALONE}.issuperset(errors):
         return error_answer(what, errors, "among the results")
     fix = "Check fhir.base_url and the gateway in front of it, and tell the EHR vendor."
-    return IncompleteError(f"{what}: the server answers with {ANOTHER_TYPE}", fix, gap=GapCause.ERROR_ANSWER)
+    return IncompleteError(f"{what}: the server answers with {'; '.join(errors)}", fix, gap=GapCause.ERROR_ANSWER)
 
 
 def error_answer(what: str, errors: Sequence[str], where: str = "instead of data") -> IncompleteError:

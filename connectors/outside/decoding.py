@@ -25,6 +25,7 @@ _BETWEEN = re.compile(rb"(?:[\s,:]|true|false|null|-?(?:NaN|Infinity)|[-+0-9.eE]
 """What stands between them where quotation marks come in pairs; two numbers JSON does not know, but some servers."""
 MENDED_BYTES = 32 << 20
 """Longest text whose brackets are counted: seconds of work, for what is a page of resources as a rule far below it."""
+_COUNT = re.compile(r"([0-9]{1,15})(\.0+)?")
 _LIST, _ELEMENT = 2, 3
 """Brackets that are open inside a list of the outermost object, and inside an object of that list."""
 
@@ -89,6 +90,13 @@ def elements(raw: msgspec.Raw, form: type[T]) -> tuple[list[T], int]:
 def each(raw: msgspec.Raw, form: type[T]) -> list[T]:
     """The elements of a list that are of that type; the others are worth no word."""
     return elements(raw, form)[0]
+
+
+def count(raw: msgspec.Raw) -> int | None:
+    """A number of things, be it written with a fraction or as text; None where it is none, or more than of anything."""
+    text = str(said(raw, int | float | str, "")).strip()  # type: ignore[arg-type]  # a union is a form too
+    found = _COUNT.fullmatch(text)
+    return int(found[1]) if found else None
 
 
 def is_whole(content: bytes) -> bool:

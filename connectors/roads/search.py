@@ -12,9 +12,13 @@ from connectors.completeness import (
     DistinctIds,
     asked,
     counted,
-    finds_by_time,
+    counts_all,
+    halves,
     honours_last_updated,
     landed_ids,
+    may_be_full,
+    misses_by_time,
+    plain,
 )
 from connectors.fan_out import BOTH, CATEGORY, PATIENT, everybody, parts, wants, ways
 from connectors.formats.bundle import BUNDLE, Bundle, Page, lines, require_bundle
@@ -33,8 +37,6 @@ CRAWLS = 3
 OFFSETS = ("_offset", "_getpagesoffset")
 LARGER, WINDOWS = "_count", "_lastUpdated"
 """Parameters by which a search goes on that names no next page: from a number on, by a larger page, by smaller windows."""
-ROUND, BINARY = 5, 16
-"""A page of round size, or of a power of two from `BINARY` on, may be full whatever was asked for: servers cap it in silence."""
 BARREN = 20
 """Pages in a row that bring only what came before: links that are new each time may lead nowhere, too."""
 COUNTED = 100
@@ -97,7 +99,8 @@ class _TypeSearch:
         )
         if self.cursor.singly:
             self.branches = [((name, each), *more) for (name, some), *more in self.branches for each in some.split(",")]
-        self.size = self.client.vendor.page_size(self.type, self.asked_size, self.branches[0])
+        size = self.client.vendor.page_size(self.type, self.asked_size, self.branches[0])
+        self.size = None if self.cursor.sizeless else size
 
     def _fan_out(self, refused: ParameterWanted) -> None:
         """The next way, from its beginning. Raises the refusal where there is none left."""
@@ -106,8 +109,7 @@ class _TypeSearch:
         if not after:
             raise refused
         self.cursor.way = after[0]
-        self.begin_again()
-        self._take_way()
+        self._begin_otherwise()
         self._save()
 
     def _remember(self, cap: int) -> None:
@@ -135,14 +137,10 @@ class _TypeSearch:
             self.begin_again()
         while not self.cursor.done:
             self._read_page()
-        if (
-            self.windowed
-            and not self.cursor.resources
-            and not finds_by_time(self.client, self.type, self._timeless()[0])
-        ):
+        one = (*self._timeless()[0], *self._page_size(1))
+        if self.windowed and self.cursor.heeds is None and misses_by_time(self.client, self.type, one, self.cursor):
             self.cursor.timeless = True
-            self.begin_again()
-            self._take_way()
+            self._begin_otherwise()
             return self._run()
         if self.windowed and self.cursor.resources and self.cursor.heeds is None:
             branches = self._timeless()
@@ -153,7 +151,7 @@ class _TypeSearch:
         return self._pulled()
 
     def _timeless(self) -> list[Parameters]:
-        return [tuple(each for each in branch if each[0] != WINDOWS) for branch in self.branches]
+        return [plain(branch) for branch in self.branches]
 
     def _count(self, branches: Sequence[Parameters]) -> int | None:
         """How many the server says there are by some searches together; None where it does not say of each."""
@@ -163,16 +161,22 @@ class _TypeSearch:
     def begin_again(self) -> None:
         """Forget what was read; the cursor does before the files go that it counts."""
         old = self.cursor
-        self.cursor = SearchCursor(began=old.began, way=old.way, singly=old.singly, timeless=old.timeless)
+        self.cursor = old.anew()
         self.seen.clear()
         self.ids.forget()
         self._save()
         self.kept.settle()
         self.kept.discard([*(self.landing.folder / name for name in old.files), self.messages_path])
 
+    def _begin_otherwise(self) -> None:
+        self.begin_again()
+        self._take_way()
+
     def _read_page(self) -> None:
         cursor = self.cursor
-        self._guard_loop()
+        if self._leads_back():
+            self._save()
+            return
         try:
             read = self._ask()
             if read is None:
@@ -204,8 +208,9 @@ class _TypeSearch:
             return False
         if any(name in ("patient", "_id") and "," in value for name, value in branch[:1]):
             cursor.singly = True
-            self.begin_again()
-            self._take_way()
+            self._begin_otherwise()
+            return True
+        if self._do_without():
             return True
         category = next((value for name, value in branch if name == "category"), "")
         if cursor.way not in (CATEGORY, BOTH) or not category:
@@ -216,6 +221,19 @@ class _TypeSearch:
         else:
             self._next_branch()
         return True
+
+    def _do_without(self) -> bool:
+        """Whether what was refused is taken without a time, or without a size, by each of which every search does."""
+        cursor, branch = self.cursor, self.branches[self.cursor.branch]
+        size = self._page_size()
+        less = [(plain(branch), size, True, False), (branch, (), False, True), (plain(branch), (), True, True)]
+        for params, count, timeless, sizeless in less:
+            fewer = (*params, *count)
+            if len(fewer) < len(branch) + len(size) and asked(self.client, self.type, fewer) is not None:
+                cursor.timeless, cursor.sizeless = cursor.timeless or timeless, cursor.sizeless or sizeless
+                self._begin_otherwise()
+                return True
+        return False
 
     def _take(self, bundle: Bundle, answer: Answer) -> None:
         cursor, now = self.cursor, self.client.clock()
@@ -270,12 +288,16 @@ class _TypeSearch:
     def _page_size(self, size: int = 0) -> Parameters:
         return () if self.size is None else (("_count", str(size or self.size)),)
 
-    def _guard_loop(self) -> None:
-        """Links lead onwards, and not for ever. What a loop brought twice is thrown away with it."""
+    def _leads_back(self) -> bool:
+        """Links lead onwards, and not for ever: whether the last page named another, and all came. What any other loop brought
+        twice is thrown away with it."""
         cursor, crawl = self.cursor, self.cursor.crawl
         at = cursor.url or (crawl.matches, *crawl.windows[-1:])
         place = (cursor.way, cursor.singly, cursor.branch, crawl.number, crawl.way, crawl.size, at)
         mark = blake2b(repr(place).encode(), digest_size=8).digest()
+        if mark in self.seen and crawl.total is not None and not (crawl.way or crawl.short):
+            self._end_crawl()
+            return True
         if mark in self.seen or crawl.barren > BARREN:
             self.begin_again()
             raise IncompleteError(
@@ -291,6 +313,7 @@ class _TypeSearch:
                 gap=GapCause.PAGING,
             )
         self.seen.add(mark)
+        return False
 
     def _land(self, page: Page) -> None:
         """The page's bytes onto the disk, before the cursor counts them."""
@@ -316,6 +339,7 @@ class _TypeSearch:
         cursor.errors = list(dict.fromkeys([*cursor.errors, *page.errors]))
         cursor.bytes += sum(map(len, page.resources)) + len(page.resources)
         cursor.newest = newest(cursor.newest, page.newest)
+        cursor.first = newest(cursor.first, page.newest) if cursor.branch == 0 else cursor.first
         cursor.url = f"{self.client.url(self.type)}{page.next}" if page.next.startswith("?") else page.next
         new = self.ids.see(page.ids, cursor.branch, crawl.number)
         crawl.distinct += new
@@ -351,23 +375,30 @@ class _TypeSearch:
     def _ask_how_many(self, page: Page) -> None:
         """Proves the end of a search: by the server's count, else by whether it tells of more where there is more."""
         crawl, came = self.cursor.crawl, len(page.ids)
-        full = self._may_be_full(came)
+        full = may_be_full(came, self.size)
         if crawl.total is not None and crawl.total < crawl.distinct:
             crawl.total = None  # it counts something else
-        if not full or (crawl.total is not None and crawl.total != came):
-            crawl.proven = not full
+        crawl.proven = not full
+        if crawl.total is not None and (not full or crawl.total != came):
+            return
+        if not full and (not came or self.cursor.uncounted or self.cursor.branch >= COUNTED):
             return
         params = self.branches[self.cursor.branch]
         count = counted(self.client, self.type, params)
+        self.cursor.uncounted |= count is None
+        if (
+            count is not None
+            and count > crawl.distinct
+            and not full
+            and self.windowed
+            and counts_all(self.client, self.type, plain(params))
+        ):
+            return
         if count is not None and count >= crawl.distinct:
             crawl.total = max(count, crawl.total or 0)
-        elif crawl.total is None and self.size is not None and came > 1:
+        elif full and crawl.total is None and self.size is not None and came > 1:
             smaller = asked(self.client, self.type, (*params, ("_count", str(came // 2))))
             crawl.proven = smaller is not None and bool(smaller.next) and len(smaller.ids) < came
-
-    def _may_be_full(self, came: int) -> bool:
-        is_round = came % ROUND == 0 or (came >= BINARY and came.bit_count() == 1)
-        return came >= (self.size or 1) or (came > 0 and is_round)
 
     def _next_way(self) -> None:
         """Where the present way brings nothing, another one; where none is left, the crawl ends."""
@@ -391,9 +422,9 @@ class _TypeSearch:
     def _open_windows(self) -> bool:
         """The whole window in halves, where the server heeds them."""
         crawl = self.cursor.crawl
-        branch = tuple(each for each in self.branches[self.cursor.branch] if each[0] != WINDOWS)
+        branch = plain(self.branches[self.cursor.branch])
         if honours_last_updated(self.client, self.type, branch):
-            crawl.windows = _halves(self.since, self._latest())
+            crawl.windows = halves(self.since, self._latest())
         return bool(crawl.windows)
 
     def _advance_window(self, page: Page) -> None:
@@ -404,11 +435,11 @@ class _TypeSearch:
         if page.next:
             return
         begin, end = crawl.windows.pop()
-        full = self._may_be_full(len(page.ids))
+        full = may_be_full(len(page.ids), self.size)
         counts = crawl.window_total is not None and crawl.window_total >= crawl.window_matches  # else something else
         short = crawl.window_matches < (crawl.window_total or 0) if counts else full
         if short and end - begin > SMALLEST:
-            crawl.windows += _halves(begin, end)
+            crawl.windows += halves(begin, end)
         elif short:
             crawl.stuck = True
         crawl.window_total, crawl.window_matches = None, 0
@@ -463,9 +494,3 @@ class _TypeSearch:
             newest=cursor.newest,
             as_of=cursor.as_of or cursor.began,
         )
-
-
-def _halves(begin: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-    middle = begin + (end - begin) / 2
-    middle -= timedelta(microseconds=middle.microsecond % 1000)  # a search says milliseconds
-    return [(middle, end), (begin, middle)]

@@ -15,12 +15,11 @@ def _look(visit: Visit) -> list[Finding]:
     if not client.vendor.tries_exports:
         return [Finding(name, True, f"none was: {client.vendor.title} may count exports, and the first run needs one")]
     try:
-        try_export(visit.source, client)
+        return [Finding(name, True, try_export(visit.source, client))]
     except TemporaryError as exc:
         return [Finding(name, True, f"it is not known whether one is taken: {exc.cause}")]
     except MainstemError as exc:
         return [failed(name, exc)]
-    return [Finding(name, True, "one was taken, and deleted at once")]
 
 
 PROBE = Probe(_look, after="bulk_export", closer=True)

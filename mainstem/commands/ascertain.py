@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, SitePath, print_json, read_settings, say
+from mainstem.commands.terminal import AsJson, SitePath, print_json, private_csv, read_settings, say
 from schemas.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ def ascertain(
 
     The list is read and not kept; counts and pseudonyms are told.
     """
-    import csv
-
     from mainstem.refresh import open_refresh
     from mainstem.refresh.ascertain import ascertain as found_out
     from mainstem.refresh.ascertain import read_list, rows
@@ -48,8 +46,8 @@ def ascertain(
         name = refresh.site.site
         found = found_out(refresh, read_list(listed), _at_registry(settings.registry_url, name) if registry else None)
     if subjects is not None:
-        with subjects.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows(rows(found))
+        with private_csv(subjects) as file:
+            file.writerows(rows(found))
     told = _told(name, found)
     if as_json:
         print_json(told)

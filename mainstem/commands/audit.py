@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, read_settings, say, stdout
-from schemas.errors import ExitCode
+from mainstem.commands.terminal import AsJson, plain_table, print_json, read_settings, require_day, say, stdout
+from schemas.errors import ExitCode, OperatorError
 
 if TYPE_CHECKING:
     from mainstem.state.audit import Audit, Audited
@@ -28,14 +28,23 @@ Since = Annotated[str, typer.Option("--since", help="From that day on: 2026-11-0
 @group.command("show", epilog="Example: mainstem audit show --what resolve --since 2026-11-01 --json")
 def show(site: Site = "", what: Deeds = "", subject: Subject = "", since: Since = "", as_json: AsJson = False) -> None:
     """Each entry, the oldest first; with --json as FHIR AuditEvents. Who saw which page is in `mainstem views`."""
-    from rich.table import Table
+    from mainstem.state.audit import Deed
 
+    deeds, day = [deed.word for deed in Deed], require_day(since)
+    if what and what not in deeds:
+        raise OperatorError(f"nothing is done that is called {what}", f"There are {', '.join(deeds)}.")
     with _audit() as audit:
-        found = [each for each in audit.entries() if _wanted(each, site, what, subject, since)]
+        entries = audit.entries()
+    sites = sorted({each.site for each in entries})
+    if site and site not in sites:
+        raise OperatorError(
+            f"{site}: nothing was done at such a site", f"There are entries of: {', '.join(sites) or 'none'}."
+        )
+    found = [each for each in entries if _wanted(each, site, what, subject, day)]
     if as_json:
         print_json([each.event for each in found])
         return
-    table = Table("number", "when (UTC)", "site", "what", "who", "in words", "subjects", box=None, pad_edge=False)
+    table = plain_table("number", "when (UTC)", "site", "what", "who", "in words", "subjects")
     for each in found:
         cells = (str(each.number), each.at[:19], each.site, each.deed, each.who, each.what, ", ".join(each.subjects))
         table.add_row(*cells)

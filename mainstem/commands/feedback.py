@@ -1,7 +1,6 @@
 """`mainstem feedback`: the pages; and what is printed from them."""
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import read_settings, say, tell
+from mainstem.commands.terminal import private_file, read_settings, say, tell
 from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -205,11 +204,8 @@ def _day(text: str) -> date:
 
 def _write(path: Path, content: bytes) -> None:
     """It tells of patients: its owner alone reads it."""
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-    except OSError as exc:
-        raise OperatorError(f"{path} cannot be written ({exc.strerror})", "Choose another place.") from exc
+    with private_file(path) as file:
+        file.write(content)
 
 
 def _login(current: "Settings") -> "Login | None":

@@ -35,9 +35,10 @@ class Late(TyperGroup):
             found = super().invoke(ctx)
             sys.stdout.flush()
         except typer.Abort:
+            from mainstem.commands.terminal import say
             from schemas.errors import ExitCode
 
-            typer.echo("stopped before all was answered; nothing was written", err=True)
+            say("stopped before all was answered; nothing was written", err=True)
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except BrokenPipeError:
             from schemas.errors import ExitCode

@@ -9,6 +9,7 @@ import typer
 
 from mainstem.commands.terminal import read_settings, tell
 from schemas.errors import ExitCode, MainstemError, OperatorError
+from schemas.showing import shown
 
 group = typer.Typer()
 
@@ -64,22 +65,43 @@ def _asking(database: str | None) -> Callable[[], str]:
     return asked
 
 
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def _answered(path: str, asked: Callable[[], str]) -> tuple[int, str]:
+    """Status and words; of an error of ours the cause as one line, of a defect nothing but that it is one."""
+    if path != "/metrics":
+        return 404, "There is /metrics.\n"
+    try:
+        return 200, asked()
+    except MainstemError as exc:
+        return 503, f"{shown(exc.cause)}\n"
+    except Exception as exc:  # noqa: BLE001 - the edge: its text may hold what it worked on
+        tell(f"{type(exc).__name__}: a defect of Mainstem")
+        return 500, "This is a defect of Mainstem.\n"
+
+
 def _serve(asked: Callable[[], str], host: str, port: int) -> None:
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+    from starlette.responses import PlainTextResponse
+
+    from services.serving import HEADERS, TrustedHosts
+
+    known = TrustedHosts(PlainTextResponse(""), [*read_settings().host_names, host]).knows
+
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path != "/metrics":
-                self.send_error(404, "There is /metrics")
-                return
-            try:
-                body = asked().encode()
-            except MainstemError as exc:
-                self.send_error(503, exc.cause.replace("\n", "; ")[:200])
-                return
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
+            if known(self.headers.get_all("Host") or []):
+                self._answer(*_answered(self.path, asked))
+            else:
+                self._answer(400, "This server does not go by that name: MAINSTEM_TRUSTED_HOSTS.\n")
+
+        def _answer(self, status: int, words: str) -> None:
+            body = words.encode()
+            self.send_response(status)
+            for name, value in {**HEADERS, "Content-Type": TEXT, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 

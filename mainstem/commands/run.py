@@ -24,11 +24,15 @@ from mainstem.commands.terminal import (
 from schemas.errors import ExitCode
 
 if TYPE_CHECKING:
+    from rich.table import Table
     from rich.text import Text
 
-    from schemas.loads import LoadReport, Mode
+    from schemas.loads import LoadReport, Mode, TypeCounts
 
 group = typer.Typer()
+FIGURES = ("read", "mapped", "skipped", "records", "recorded", "amended", "withdrawn", "unchanged")
+ALWAYS = ("read", "records")
+"""Columns that stand there whatever they hold."""
 
 
 @group.command(epilog="Example: mainstem run sites/north.toml --types Observation --full")
@@ -86,23 +90,40 @@ def print_report(report: "LoadReport") -> None:
     """A load's figures by type, what was skipped, what is missing."""
 
     console = stdout()
-    table = plain_table()
-    table.add_column("type")
-    names = ("read", "mapped", "skipped", "records", "recorded", "amended", "withdrawn", "unchanged")
-    for name in names:
-        table.add_column(name, justify="right")
-    for label, counts in [*report.types.items(), ("all", report.total)]:
-        figures = {**counts.model_dump(), "skipped": sum(counts.skipped.values())}
-        table.add_row(label, *(f"{figures[name]:,}" for name in names), style="bold" if label == "all" else None)
-    console.print(table)
+    console.print(_figures(report))
+    if silent := [name for name, counts in report.types.items() if not any(_counted(counts).values())]:
+        console.print(f"  nothing came of {', '.join(silent)}", soft_wrap=True)
     for line in _noticed(report):
         console.print(line, soft_wrap=True)
     taken_up = ", an unfinished load taken up" if report.resumed else ""
     again = f" by {report.replay}" if report.replay else ""
     console.print(
         f"{report.site}: {report.published:,} events published{again}, {report.status} in {report.seconds:.1f} s "
-        f"(load {report.load}{taken_up})"
+        f"(load {report.load}{taken_up})",
+        soft_wrap=True,
     )
+
+
+def _counted(counts: "TypeCounts") -> dict[str, int]:
+    """A type's figures, by their names."""
+    figures = {**counts.model_dump(), "skipped": sum(counts.skipped.values())}
+    return {name: figures[name] for name in FIGURES}
+
+
+def _figures(report: "LoadReport") -> "Table":
+    """A line a type of which something came; a column that holds nothing is left out, so that a terminal has room."""
+    total = _counted(report.total)
+    names = [name for name in FIGURES if total[name] or name in ALWAYS]
+    table = plain_table()
+    table.add_column("type")
+    for name in names:
+        table.add_column(name, justify="right")
+    for label, counts in report.types.items():
+        figures = _counted(counts)
+        if any(figures.values()):
+            table.add_row(label, *(f"{figures[name]:,}" for name in names))
+    table.add_row("all", *(f"{total[name]:,}" for name in names), style="bold")
+    return table
 
 
 def _noticed(report: "LoadReport") -> "Iterator[Text]":

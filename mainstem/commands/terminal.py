@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,8 +35,9 @@ UNCUT = 2_000
 """Columns of a pipe: only what others wrote is longer, and goes on below."""
 
 
-def _named(site: Path) -> Path:
-    return _site_file(str(site), Path(os.environ.get("MAINSTEM_SITES") or "sites"))
+def named_site(site: Path | None) -> Path | None:
+    """Its file, where a site is named by either; nothing where none is."""
+    return None if site is None else _site_file(str(site), Path(os.environ.get("MAINSTEM_SITES") or "sites"))
 
 
 SitePath = Annotated[
@@ -44,7 +46,7 @@ SitePath = Annotated[
         metavar="SITE",
         help="The site's TOML file, or its name in the folder of site files.",
         show_default=False,
-        callback=_named,
+        callback=named_site,
     ),
 ]
 SiteOption = Annotated[
@@ -233,6 +235,13 @@ def require_known(site: str | None, store: "State", settings: "Settings") -> Non
     )
 
 
+def require_day(given: str) -> str:
+    """A day that is asked for, as times begin by it; empty for none. Raises OperatorError for what is no day."""
+    if given and re.fullmatch(r"\d{4}-\d\d-\d\d(T.*)?", given) is None:
+        raise OperatorError(f"{given}: no day", "Write it as year, month and day: 2026-11-03.")
+    return given
+
+
 @contextmanager
 def open_site(site: str, *, quiet: bool) -> Iterator["Refresh"]:
     """A site on the configured parts, by its file or its name, with bars for people unless `quiet`."""
@@ -264,13 +273,32 @@ def _unseen(_step: str, _unit: str, _count: int, _of: int | None = None, /) -> N
 
 def write_file(path: Path, words: str) -> None:
     """A page or a text, for its owner alone. Raises OperatorError where it cannot be written."""
+    with private_file(path) as file:
+        file.write(words.encode())
+    say(f"wrote {path}", err=True)
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that its owner alone reads, whoever could read it before. Raises OperatorError where it cannot be written."""
     try:
         number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(words)
+        with os.fdopen(number, "wb") as file:
+            if S_ISREG(os.fstat(number).st_mode):
+                os.fchmod(number, 0o600)
+            yield file
     except OSError as exc:
         raise OperatorError(f"{path}: cannot be written ({exc.strerror})", "Give another place.") from exc
-    say(f"wrote {path}", err=True)
+
+
+@contextmanager
+def private_csv(path: Path) -> Iterator[Any]:
+    """A writer of the rows of such a file."""
+    import csv
+    from io import TextIOWrapper
+
+    with private_file(path) as file, TextIOWrapper(file, encoding="utf-8", newline="", write_through=True) as text:
+        yield csv.writer(text)
 
 
 def reason_fix(reason: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainstem.commands.terminal import AsJson, plain_table, print_json, read_settings, say, stdout
+from mainstem.commands.terminal import AsJson, plain_table, print_json, read_settings, require_day, say, stdout
 from schemas.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ Since = Annotated[str, typer.Option(help="From that day on: 2026-11-03.", show_d
 def list_views(subject: Subject = "", viewer: Viewer = "", since: Since = "", as_json: AsJson = False) -> None:
     """Each view, the oldest first: when, who, in which role, what, whom."""
 
+    day = require_day(since)
     with _views() as views:
-        found = [row for row in views.rows() if _wanted(row, subject, viewer, since)]
+        found = [row for row in views.rows() if _wanted(row, subject, viewer, day)]
     if as_json:
         print_json(found)
         return

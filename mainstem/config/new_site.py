@@ -9,7 +9,7 @@ from typing import NamedTuple
 from zoneinfo import available_timezones
 
 from schemas.errors import OperatorError
-from schemas.sites import PATTERN_WORDS, SITE_PATTERN, parse_site
+from schemas.sites import PATTERN_WORDS, SITE_PATTERN, parse_site, start_of
 
 SERVER = """
 [fhir]
@@ -17,13 +17,21 @@ base_url = {base_url}
 {more}# page_size = 200               # resources a page; the server may give fewer
 # requests_per_second = 20      # of each reader, where the EHR is to be spared
 # ca_file = "keys/ca.pem"       # where the hospital's certificates are of its own authority
-
+{auth}"""
+NO_LOG_IN = """
 # SMART Backend Services: `mainstem keys new` makes the pair and says where its public half goes.
 # [fhir.auth]
 # method = "smart-backend"
 # client_id = "from the vendor"
-# private_key = "file:keys/{site}.jwks"
+# private_key = "{place}"
 """
+SCOPE = '# scope = "system/*.read"      # system/<type>.read of each type where absent; exports often want this\n'
+LOG_IN = """
+[fhir.auth]
+method = "{method}"
+client_id = {client_id}
+{key} = {place}
+{scope}"""
 FOLDER = """
 [files]
 folder = {folder}
@@ -39,7 +47,7 @@ site = "{site}"
 name = {hospital}
 time_zone = {time_zone}
 subject_key = "file:keys/{site}.subject-key"   # pseudonyms; keep it secret, keep it safe, never change it
-# schedule = "0 2 * * *"        # when it is read: cron, by the site's own clock
+# schedule = "{start}"        # when it is read: cron, by the site's own clock; this where nothing is said
 # types = ["Patient", "Condition", "Observation"]   # all that are mapped where absent
 # code_map = "{site}-codes.csv" # what the site's own codes mean; `mainstem codes suggest` writes a first one
 """
@@ -59,6 +67,14 @@ class Wanted(NamedTuple):
     """The file of a list of patients."""
     search: str = ""
     """The search that finds them."""
+    client_id: str = ""
+    """As the EHR's vendor gave it."""
+    private_key: Path | None = None
+    """Its file; that of `mainstem keys new` where neither it nor a secret is named."""
+    scope: str = ""
+    """What the client asks for; of each type where nobody said."""
+    secret: str = ""
+    """Its place, `env:NAME` or `file:PATH`, where the client has one in a key's stead."""
 
     @property
     def cohort(self) -> list[str]:
@@ -98,6 +114,15 @@ def require_list(path: Path) -> Path:
     return path
 
 
+def require_key(path: Path) -> Path:
+    """The file of a private key, where there is one. Raises OperatorError."""
+    if not path.is_file():
+        raise OperatorError(
+            f"{path}: no such file", "Name the private key's file, or let `mainstem keys new` make one."
+        )
+    return path
+
+
 def write_site(wanted: Wanted, to: Path) -> Path:
     """Writes `<to>/<name>.toml` and `<to>/keys/<name>.subject-key`. Overwrites neither; raises OperatorError instead."""
     name = require_name(wanted.name)
@@ -109,13 +134,15 @@ def write_site(wanted: Wanted, to: Path) -> Path:
         raise OperatorError(f"{' and '.join(wanted.cohort)} are given together", "Say whose data is read in one way.")
     if not (zone := wanted.time_zone or machine_zone()):
         raise OperatorError("this machine names no time zone", "Give the hospital's: --time-zone America/New_York.")
-    text = TEMPLATE.format(site=name, hospital=_quoted(wanted.hospital or name), time_zone=_quoted(zone))
+    text = TEMPLATE.format(
+        site=name, hospital=_quoted(wanted.hospital or name), time_zone=_quoted(zone), start=start_of(name)
+    )
     if wanted.folder is not None:
         text += FOLDER.format(folder=_quoted(_absolute(require_folder(wanted.folder))))
     else:
         more = {"vendor": wanted.vendor, "group": wanted.group}
         lines = "".join(f"{key} = {_quoted(value)}\n" for key, value in more.items() if value)
-        text += SERVER.format(site=name, base_url=_quoted(wanted.base_url), more=lines)
+        text += SERVER.format(base_url=_quoted(wanted.base_url), more=lines, auth=_log_in(wanted))
     path = to / f"{name}.toml"
     text += _cohort(wanted)
     parse_site(text, str(path))
@@ -138,6 +165,28 @@ def _cohort(wanted: Wanted) -> str:
     if wanted.patients is not None:
         return COHORT.format(key="patients", value=_quoted(f"file:{_absolute(require_list(wanted.patients))}"))
     return COHORT.format(key="search", value=_quoted(wanted.search)) if wanted.search else ""
+
+
+def own_key(name: str) -> str:
+    """Where `mainstem keys new` puts a site's private key, from the site file's folder."""
+    return f"file:keys/{name}.jwks"
+
+
+def _log_in(wanted: Wanted) -> str:
+    """Its section; a comment where no client is known yet."""
+    if not wanted.client_id and (wanted.private_key is not None or wanted.secret):
+        raise OperatorError("a key or a secret is given, and no client", "Give the client id, too: --client-id.")
+    if wanted.private_key is not None and wanted.secret:
+        raise OperatorError("a private key and a secret are given together", "Give --private-key or --secret.")
+    if not wanted.client_id:
+        return NO_LOG_IN.format(place=own_key(wanted.name))
+    key = f"file:{_absolute(require_key(wanted.private_key))}" if wanted.private_key else own_key(wanted.name)
+    how = ("client-credentials", "secret", wanted.secret) if wanted.secret else ("smart-backend", "private_key", key)
+    method, name, place = how
+    scope = f"scope = {_quoted(wanted.scope)}\n" if wanted.scope else SCOPE
+    return LOG_IN.format(
+        method=method, client_id=_quoted(wanted.client_id), key=name, place=_quoted(place), scope=scope
+    )
 
 
 def _quoted(text: str) -> str:

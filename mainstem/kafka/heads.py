@@ -13,6 +13,9 @@ SEQUENCE, SOURCE, SCHEMA = (header_start(name, 0)[:-1] for name in WANTED)
 """A header's name as it stands in a record, behind its length."""
 LONG = 64
 """A length from here on takes two bytes; none of these headers' values does."""
+LONGEST_NUMBER = 63
+"""Bits; what has more is no number, and would cost more with each byte."""
+_NAMES = tuple((name, len(name)) for name in (SEQUENCE, SOURCE, SCHEMA))
 
 
 class Head(NamedTuple):
@@ -30,20 +33,28 @@ class Head(NamedTuple):
 
 def heads_in(encoded: bytes, at: int, count: int) -> list[Head]:
     """The heads of so many records that stand one after the other. Raises IndexError or ValueError where they do not."""
-    heads = []
+    heads: list[Head] = []
+    find, append = encoded.find, heads.append
     for _ in range(count):
         length, at = _number(encoded, at)
         end = at + length
         at += 1
         while encoded[at] > 127:  # how much later than the batch it was written
             at += 1
-        _, at = _number(encoded, at + 1)
-        length, at = _number(encoded, at)
-        key, at = encoded[at : at + max(length, 0)], at + max(length, 0)
-        length, at = _number(encoded, at)
-        live = length >= 0
-        value_end = at + max(length, 0)
-        heads.append(_head(key, encoded[value_end:end], _digest(encoded, at, value_end) if live else b"", live))
+        at += 1
+        while encoded[at] > 127:  # its place in the batch
+            at += 1
+        length, at = _number(encoded, at + 1)
+        key_end = at + length if length > 0 else at
+        length, value = _number(encoded, key_end)
+        behind = value + length if length > 0 else value
+        said = [encoded[at:key_end]]
+        for name, size in _NAMES:
+            place = find(name, behind, end) + size
+            held = encoded[place] >> 1 if place >= size else LONG
+            said.append(encoded[place + 1 : place + 1 + held] if held < LONG else b"")
+        said.append(_digest(encoded, value, behind) if length >= 0 else b"")
+        append(Head._make((*said, length >= 0)))
         at = end
     return heads
 
@@ -57,19 +68,6 @@ def head_of(record: Any) -> Head:
     return Head(record.key or b"", sequence, source, schema, digest, value is not None)
 
 
-def _head(key: bytes, headers: bytes, digest: bytes, live: bool) -> Head:
-    return Head(key, _value(headers, SEQUENCE), _value(headers, SOURCE), _value(headers, SCHEMA), digest, live)
-
-
-def _value(headers: bytes, name: bytes) -> bytes:
-    place = headers.find(name)
-    if place < 0:
-        return b""
-    place += len(name)
-    length = headers[place] >> 1
-    return headers[place + 1 : place + 1 + length] if length < LONG else b""
-
-
 def _digest(value: bytes, start: int, end: int) -> bytes:
     first = value.rfind(DIGEST, start, end) + len(DIGEST)
     last = first + DIGITS
@@ -81,10 +79,16 @@ def _number(encoded: bytes, at: int) -> tuple[int, int]:
     byte = encoded[at]
     if byte < 128:
         return (byte >> 1) ^ -(byte & 1), at + 1
-    zigzag, shift, at = byte & 127, 7, at + 1
+    after = encoded[at + 1]
+    if after < 128:
+        zigzag = byte & 127 | after << 7
+        return (zigzag >> 1) ^ -(zigzag & 1), at + 2
+    zigzag, shift, at = byte & 127 | (after & 127) << 7, 14, at + 2
     while (byte := encoded[at]) > 127:
         zigzag |= (byte & 127) << shift
         shift += 7
         at += 1
+        if shift > LONGEST_NUMBER:
+            raise ValueError
     zigzag |= byte << shift
     return (zigzag >> 1) ^ -(zigzag & 1), at + 1

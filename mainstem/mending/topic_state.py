@@ -27,6 +27,8 @@ BUFFERED = 32 * 1024
 """Bytes of a share before they are written."""
 FETCH_BYTES = 8 * 1024 * 1024
 _LINE = Struct(">32sIQ16sHHB")
+_VERSION, _SAID = Struct(">IQ"), Struct(">HHB")
+REMEMBERED = 10_000
 KEY_BYTES = 34 + 1 + 34
 NOTHING = bytes(16)
 
@@ -53,6 +55,8 @@ class TopicState:
         self._files = [(folder / f"{share:02x}").open("w+b") for share in range(SHARES)]
         self._buffers = [bytearray() for _ in range(SHARES)]
         self._numbers: tuple[dict[bytes, int], dict[bytes, int]] = ({}, {})
+        self._versions: dict[bytes, bytes] = {}
+        self._said: dict[tuple[bytes, bytes, bool], bytes] = {}
         self.events = 0
         self.unreadable = 0
         """Records that are no event of the contract; consumers make dead letters of them."""
@@ -69,32 +73,38 @@ class TopicState:
 
     def add(self, heads: Sequence[Head]) -> None:
         """Sets down records of one partition, in their order."""
-        buffers, (sources, schemas) = self._buffers, self._numbers
+        buffers, versions, said = self._buffers, self._versions, self._said
         for key, version, source, schema, digest, live in heads:
             try:
-                epoch, sequence = version.split(b".")
-                id_ = unhexlify(key[37:])
-                line = _LINE.pack(
-                    id_ + unhexlify(key[2:34]),
-                    int(epoch),
-                    int(sequence),
-                    unhexlify(digest) if live else NOTHING,
-                    sources.setdefault(source, len(sources)),
-                    schemas.setdefault(schema, len(schemas)),
-                    live,
-                )
+                both = unhexlify(key[37:] + key[2:34])
+                content = unhexlify(digest) if live else NOTHING
+                order = versions.get(version) or self._version(version)
             except (ValueError, PackError):
                 self.unreadable += 1
                 continue
-            if len(key) != KEY_BYTES or (live and not digest):
+            if len(key) != KEY_BYTES or len(content) != len(NOTHING):
                 self.unreadable += 1
                 continue
-            buffer = buffers[id_[0]]
-            buffer += line
+            share = both[0]
+            buffer = buffers[share]
+            buffer += both + order + content + (said.get((source, schema, live)) or self._place(source, schema, live))
             if len(buffer) >= BUFFERED:
-                self._files[id_[0]].write(buffer)
+                self._files[share].write(buffer)
                 buffer.clear()
         self.events += len(heads)
+
+    def _version(self, text: bytes) -> bytes:
+        epoch, sequence = text.split(b".")
+        if len(self._versions) > REMEMBERED:
+            self._versions.clear()
+        self._versions[text] = packed = _VERSION.pack(int(epoch), int(sequence))
+        return packed
+
+    def _place(self, source: bytes, schema: bytes, live: bool) -> bytes:
+        sources, schemas = self._numbers
+        numbers = sources.setdefault(source, len(sources)), schemas.setdefault(schema, len(schemas))
+        self._said[source, schema, live] = packed = _SAID.pack(*numbers, live)
+        return packed
 
     def share(self, number: int) -> dict[bytes, tuple[Any, ...]]:
         """The last word on each key of a share, by the key: what `Told` holds, as a plain tuple."""

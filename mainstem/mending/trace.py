@@ -116,16 +116,17 @@ def _events(kafka: KafkaSettings, network: str, state: State, held: Held) -> lis
     wanted = f"/r-{held.id.hex()}".encode()
     for number in sorted({partition_of_subject(b"s-" + subject.hex().encode(), count) for subject in subjects}):
         with reading(kafka, TopicPartition(topic, number)) as records:
-            found += [_event(each) for each in records if (each.key or b"").endswith(wanted)]
+            found += [traced(each) for each in records if (each.key or b"").endswith(wanted)]
     return found
 
 
-def _event(record: Any) -> TracedEvent:
+def traced(record: Any) -> TracedEvent:
+    """What a Kafka record says, whatever it is."""
     headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
     value = record.value
     try:
-        origin = json.loads(value)["provenance"] if value else {}
-    except (ValueError, KeyError, TypeError):
+        origin = dict(json.loads(value)["provenance"]) if value else {}
+    except (ValueError, KeyError, TypeError, RecursionError):  # whatever stands there under the record's key
         origin = {}
     return TracedEvent(
         id=headers.get(Header.ID, ""),

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 
 from mainstem.refresh.door import BusyError
 from mainstem.refresh.opening import Refresh
-from schemas.errors import ExitCode, MainstemError
+from schemas.errors import ExitCode, MainstemError, WaitsElsewhere
 from schemas.loads import LoadReport
 
 DEFECT = MainstemError("it ended by a defect of Mainstem", "Report what the screen or the log said.")
@@ -27,11 +27,18 @@ def begun(refresh: Refresh) -> None:
 
 @contextmanager
 def failing(refresh: Refresh) -> Iterator[None]:
-    """Keeps why the attempt failed, where it does."""
+    """Keeps why the attempt failed, where it does; or what it waits for, until it goes on."""
     try:
         yield
+        if refresh.export_wait is not None:
+            refresh.store.attempts.waits(refresh.site.site, "")
     except BusyError:
         raise  # the attempt is another's, and goes on
+    except WaitsElsewhere as wait:
+        refresh.store.attempts.waits(
+            refresh.site.site, f"waits for the EHR's export until {wait.until:%Y-%m-%d %H:%M} UTC"
+        )
+        raise
     except MainstemError as exc:
         _keep(refresh, exc.exit_code, exc)
         raise

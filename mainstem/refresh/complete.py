@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import structlog
 
@@ -18,8 +18,8 @@ from mainstem.refresh.quality import judge_touched
 from mainstem.refresh.report import report_of
 from mainstem.refresh.telling import tell, try_to_tell
 from mainstem.state import Load
-from schemas.errors import OperatorError
-from schemas.gaps import GapCause
+from schemas.errors import OperatorError, TemporaryError
+from schemas.gaps import GapCause, Who
 from schemas.loads import Gap, LoadReport, TypeCounts
 from schemas.outcomes import REFERRED_TYPES
 
@@ -169,13 +169,16 @@ def _gap(load: Load, name: str, short: Sequence[Shortfall], now: datetime) -> Ga
 
 
 def _fail(refresh: Refresh, load: Load, gaps: list[Gap]) -> None:
-    """Ends a load of which nothing could be read, tells the network, and raises."""
+    """Ends a load of which nothing could be read, tells the network, and raises: of the kind, and with the fix, of what kept it."""
     causes = list(dict.fromkeys(gap.reason for gap in gaps))
+    fixes = list(dict.fromkeys(gap.fix for gap in gaps if gap.fix))
+    who = next((each for each in get_args(Who) for gap in gaps if gap.fix and gap.who == each), None)
+    passes = all(gap.cause == GapCause.NOT_ANSWERED for gap in gaps)
     refresh.store.loads.fail(load.id, refresh.clock(), causes[0], missing=gaps)
     try_to_tell(refresh)
-    raise OperatorError(
-        f"{load.site}: nothing could be read: {'; '.join(causes[:3])}", "See `mainstem status`; then run it again."
-    )
+    cause = f"{load.site}: nothing could be read: {'; '.join(causes[:3])}"
+    fix = " ".join(fixes[:3]) or "See `mainstem status`; then run it again."
+    raise TemporaryError(cause, fix, who=who) if passes else OperatorError(cause, fix, who=who)
 
 
 def _tidy_landing(refresh: Refresh) -> None:

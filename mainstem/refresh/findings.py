@@ -34,7 +34,7 @@ def flag_findings(refresh: Refresh, load_id: str) -> int:
         return 0
     store.loads.begin_part(load_id, PART, made_by)
     index_subjects(store.database)
-    subjects = store.quality.subjects(site) if anew else store.subjects.changed(load_id)
+    subjects = store.subjects.all(site) if anew else store.subjects.changed(load_id)
     return _flag(refresh, load_id, subjects, None if none else _flagger(refresh))
 
 

@@ -55,6 +55,8 @@ class Refresh:
     clock: Callable[[], datetime] = utc_now
     progress: Progress = no_progress
     notice: Notice = no_notice
+    export_wait: Callable[[float], None] | None = None
+    """How the seconds are spent while an EHR makes its export; asleep where nothing else is said."""
 
     @property
     def site(self) -> Site:
@@ -69,7 +71,12 @@ class Refresh:
         if vendor and site.fhir is not None and site.fhir.vendor is None:
             site = site.model_copy(update={"fhir": site.fhir.model_copy(update={"vendor": vendor})})
         return Source(
-            site=site, folder=self.file.folder, secrets=self.secrets, clock=self.clock, notice=self._wait_for_server
+            site=site,
+            folder=self.file.folder,
+            secrets=self.secrets,
+            clock=self.clock,
+            notice=self._wait_for_server,
+            export_wait=self.export_wait,
         )
 
     def _wait_for_server(self, sentence: str) -> None:
@@ -127,12 +134,15 @@ def open_refresh(
     secrets: Secrets | None = None,
     progress: Progress = no_progress,
     notice: Notice = no_notice,
+    export_wait: Callable[[float], None] | None = None,
 ) -> Iterator[Refresh]:
     """A site's refresh on the configured parts; closes the store at the end."""
     file = read_site(site_path)
     store = State.open(settings.database_url)
     secrets = secrets or file_secrets(file.folder)
-    with closing(Refresh(file, settings, store, secrets, progress=progress, notice=notice)) as refresh:
+    with closing(
+        Refresh(file, settings, store, secrets, progress=progress, notice=notice, export_wait=export_wait)
+    ) as refresh:
         store.migrate()
         for sentence in _in_the_open(file.site, store):
             log.warning("not encrypted", site=file.site.site, what=sentence)

@@ -122,8 +122,11 @@ def _same_asked(refresh: Refresh, load: Load, mode: Mode, types: Sequence[str], 
 
 
 def _starts(refresh: Refresh, types: Sequence[str], since: datetime | None) -> dict[str, datetime]:
-    """Where each type's pull begins: its watermark less the overlap, or further back; types never read have none."""
-    watermarks = refresh.store.watermarks.of(refresh.site.site)
+    """Where each type's pull begins: its watermark less the overlap, or further back; types never read have none.
+
+    Raises OperatorError for a watermark that lies in the future: there nothing would be found, night after night.
+    """
+    watermarks = refresh.store.watermarks.of(refresh.site.site, now=refresh.clock())
     starts = {name: watermarks[name] - refresh.site.overlap for name in types if name in watermarks}
     return starts if since is None else {name: min(start, since) for name, start in starts.items()}
 

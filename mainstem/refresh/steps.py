@@ -12,7 +12,7 @@ from mainstem.refresh.opening import Refresh
 from mainstem.refresh.plan import Planned
 from mainstem.refresh.publish import note_published, publish
 from mainstem.refresh.pull import pull_each
-from schemas.errors import MainstemError, OperatorError
+from schemas.errors import MainstemError, OperatorError, TemporaryError
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def _end_unread(night: Night, failed: MainstemError) -> None:
     """Nothing came: end the load as failed and raise the cause itself, which knows best what to do."""
     try:
         complete(night.refresh, night.load)
-    except OperatorError:
+    except (OperatorError, TemporaryError):
         raise failed from None
 
 

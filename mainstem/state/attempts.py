@@ -18,6 +18,7 @@ class Attempt(NamedTuple):
     """None while somebody is at it, and for ever where it was interrupted."""
     exit_code: int | None
     cause: str
+    """Of one that did not end: what it waits for, while nobody is at it."""
     fix: str
     who: str
 
@@ -42,6 +43,12 @@ class Attempts:
         with self._database.write() as connection:
             connection.execute(delete(row).where(row.c.site == site))
             connection.execute(insert(row).values(site=site, began=at, cause="", fix="", who=""))
+
+    def waits(self, site: str, cause: str) -> None:
+        """Nobody is at it, and it is not over: it goes on by itself."""
+        row = tables.attempt
+        with self._database.write() as connection:
+            connection.execute(update(row).where(row.c.site == site).values(cause=cause))
 
     def end(self, site: str, at: datetime, exit_code: ExitCode, error: MainstemError | None = None) -> None:
         """How it ended, and why where it failed."""

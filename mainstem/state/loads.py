@@ -334,7 +334,7 @@ class Loads:
         error: str | None,
     ) -> None:
         for name, value in moved.items():
-            watermarks.move(connection, load.site, name, value, load.id)
+            watermarks.move(connection, load.site, name, value, load.id, now=ended)
             still = {gap.cause for gap in missing.accepted if gap.resource_type == name}
             gaps.end_acceptances(connection, load.site, name, still)
         gaps.close(connection, load.site, {*moved, *missing.whole}, ended)

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, insert, select
+from sqlalchemy import ColumnElement, and_, delete, func, insert, select
 
 from mainstem.database import Database
 from mainstem.state import quarantine, tables
-from mainstem.state.subjects import index_subjects
+from mainstem.state.subjects import Subjects, index_subjects
 from schemas.loads import LoadReport, TypeCounts
 from schemas.outcomes import record_type_of
 from transforms.mapped import DERIVED
@@ -47,35 +47,24 @@ class Quality:
     def rows(self, site: str) -> "Iterator[Row]":
         """The current records, by subject, a few hundred subjects at a time: no transaction stays open, memory stays flat."""
         index_subjects(self._database)
-        subjects = self.subjects(site)
+        subjects = Subjects(self._database).all(site)
         while some := list(islice(subjects, _AT_ONCE)):
             yield from self.rows_of(site, some)
-
-    def subjects(self, site: str) -> Iterator[bytes]:
-        """All that have, or had, a record, ascending."""
-        after = b""
-        while subjects := self._subjects(site, after):
-            yield from subjects
-            after = subjects[-1]
 
     def rows_of(self, site: str, subjects: Sequence[bytes]) -> "Iterator[Row]":
         """The current records of some subjects, by subject, the person's own first; but for what is computed, which is judged by what it is computed from."""
         from transforms.quality.facts import Row  # loaded only where somebody is judged
 
         row = tables.record.c
-        wanted = select(row.subject, row.content, row.provenance).where(
-            _of_site(site), row.content.is_not(None), row.type != DERIVED
-        )
+        judged = and_(_of_site(site), row.content.is_not(None), row.type != DERIVED, row.subject.in_(subjects))
+        in_order = select(row.id).where(judged).order_by(row.subject, row.type != PERSON, row.id)
         with self._database.read() as connection:
-            some = wanted.where(row.subject.in_(subjects)).order_by(row.subject, row.type != PERSON, row.id)
-            for each in connection.execution_options(yield_per=2000).execute(some):
-                yield Row(*each)
-
-    def _subjects(self, site: str, after: bytes) -> Sequence[bytes]:
-        row = tables.record.c
-        wanted = select(row.subject).distinct().where(_of_site(site), row.subject > after).order_by(row.subject)
-        with self._database.read() as connection:
-            return connection.scalars(wanted.limit(_AT_ONCE)).all()
+            # SQLite sorts in memory: ids alone, so that of somebody with very many records not all contents are held
+            ids = connection.execution_options(yield_per=2000).scalars(in_order)
+            while some := list(islice(ids, _AT_ONCE)):
+                wanted = select(row.id, row.subject, row.content, row.provenance).where(row.id.in_(some))
+                found = {id_: told for id_, *told in connection.execute(wanted)}
+                yield from (Row(*found[id_]) for id_ in some)
 
     def held(self, site: str) -> Held:
         """By the counts that are kept."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from mainstem.config.schedule import late_since, next_load
@@ -14,6 +14,7 @@ from schemas.sites import Site
 
 Word = Literal["ok", "running", "never loaded", "gaps", "late", "failed", "interrupted", "broken file"]
 WENT_WELL = (ExitCode.DONE, ExitCode.ATTENTION)
+LONGEST_WAIT = timedelta(days=1)
 RUN = "`mainstem run` takes it up where it was."
 
 
@@ -26,6 +27,7 @@ class SiteStatus:
     attempt: Attempt | None
     whole_from: datetime | None
     """When the last load began that completed."""
+    now: datetime
     late_since: datetime | None = None
     """The time of its schedule that it missed."""
     next_load: datetime | None = None
@@ -44,13 +46,25 @@ class SiteStatus:
     @property
     def interrupted(self) -> bool:
         """Something was begun and nobody is at it."""
-        return (self.open_load or (self.attempt is not None and self.attempt.ended is None)) and not self.at_work
+        begun = self.open_load or (self.attempt is not None and self.attempt.ended is None)
+        return begun and not self.at_work and not self.waiting
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the attempt goes on by itself: it waits for an export, and not for days."""
+        attempt = self.attempt
+        return (
+            attempt is not None
+            and attempt.ended is None
+            and bool(attempt.cause)
+            and self.now - attempt.began < LONGEST_WAIT
+        )
 
     @property
     def state(self) -> Word:
         """In a word: the worst that is known."""
         states: dict[Word, bool] = {
-            "running": self.at_work,
+            "running": self.at_work or self.waiting,
             "broken file": self.fault is not None,
             "failed": self.failed,
             "interrupted": self.interrupted,
@@ -93,6 +107,7 @@ def _of(
         rows=store.status(name) if loaded else [],
         attempt=store.attempts.of(name),
         whole_from=whole,
+        now=now,
         late_since=late_since(site, whole, now) if site and whole else None,
         next_load=next_load(site, now) if site else None,
         at_work=store.at_work(name),

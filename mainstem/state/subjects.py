@@ -1,7 +1,7 @@
 """Records by subject: who changed in a load, and what of them is current.
 
 The index it takes is made when somebody first asks for some subjects: kept from the beginning, it would cost each first
-load on SQLite a seventh of what saving takes. All subjects are read without it, in one pass.
+load on SQLite a seventh of what saving takes. PostgreSQL, which sorts on disk, reads all subjects without it, in one pass.
 """
 
 import re
@@ -90,20 +90,34 @@ class Subjects:
         """Records of some subjects, or of all, by subject; those that are asked for, or all. As they are wanted."""
         row = tables.record.c
         # By an index of the site SQLite, which cannot know better, would read all of it for each portion.
-        of_site = row.site == site if subjects is None else func.coalesce(row.site, "") == site
+        all_at_once = subjects is None and not self._database.is_sqlite
+        of_site = row.site == site if all_at_once else func.coalesce(row.site, "") == site
         wanted = select(row.id, row.type, row.subject, row.content).where(of_site, row.content.is_not(None))
         if reads is not None:
             wanted = wanted.where(self._asked(reads))
-        wanted = wanted.order_by(row.subject, row.id)
-        if subjects is None:
+        wanted = wanted.order_by(row.subject)  # and by nothing else: what no index orders SQLite sorts in memory
+        if all_at_once:
             yield from self._read(wanted)
             return
-        left = iter(subjects)
+        if not self._indexed:
+            index_subjects(self._database)
+            self._indexed = True
+        left = self.all(site) if subjects is None else iter(subjects)
         while some := list(islice(left, _AT_ONCE)):
-            if not self._indexed:
-                index_subjects(self._database)
-                self._indexed = True
             yield from self._read(wanted.where(row.subject.in_(some)))
+
+    def all(self, site: str) -> Iterator[bytes]:
+        """All that have, or had, a record, ascending."""
+        row, after = tables.record.c, b""
+        of_site = func.coalesce(row.site, "") == site
+        wanted = select(row.subject).distinct().where(of_site).order_by(row.subject).limit(_AT_ONCE)
+        while True:
+            with self._database.read() as connection:
+                found = connection.scalars(wanted.where(row.subject > after)).all()
+            if not found:
+                return
+            yield from found
+            after = found[-1]
 
     def _read(self, wanted: "Select[Any]") -> Iterator[Current]:
         with self._database.read() as connection:

@@ -40,14 +40,16 @@ def of_site(connection: Connection, site: str) -> dict[str, datetime]:
     return dict(iter(found))
 
 
-def move(connection: Connection, site: str, resource_type: str, value: datetime, load_id: str) -> None:
-    """Never back."""
+def move(
+    connection: Connection, site: str, resource_type: str, value: datetime, load_id: str, *, now: datetime
+) -> None:
+    """Never back; but for one that lies in the future, which is nobody's word."""
     row = tables.watermark
     this = (row.c.site == site, row.c.resource_type == resource_type)
     stored = connection.execute(select(row.c.value).where(*this)).scalar()
     if stored is None:
         connection.execute(insert(row).values(site=site, resource_type=resource_type, value=value, load=load_id))
-    elif value > stored:
+    elif value > stored or stored > now:
         connection.execute(update(row).where(*this).values(value=value, load=load_id))
 
 

@@ -95,6 +95,9 @@ class Observation(Record):
     effective_end_date: PartialDate | None = fact(
         "Local date when it stopped being true.", source="Observation.effectivePeriod.end"
     )
+    effective_ongoing: bool | None = fact(
+        "True of what began and has no end: it went on when it was written.", source="Observation.effectivePeriod"
+    )
     status: str | None = fact(
         "Whether the result is final: preliminary, final, amended, corrected, cancelled …",
         source="Observation.status",

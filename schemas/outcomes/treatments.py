@@ -279,6 +279,9 @@ class Procedure(Record):
     performed_date: PartialDate | None = fact("Local date it was done, or began.", source="Procedure.performed[x]")
     performed_end: datetime | None = fact("When it ended, UTC.", source="Procedure.performedPeriod.end")
     performed_end_date: PartialDate | None = fact("Local date of the end.", source="Procedure.performedPeriod.end")
+    performed_ongoing: bool | None = fact(
+        "True of what began and has no end: it went on when it was written.", source="Procedure.performedPeriod"
+    )
     performed_age: Number | None = fact(
         "Age when it was performed, or the lower end of a range.",
         source="Procedure.performedAge, performedRange.low, performedString",

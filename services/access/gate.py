@@ -1,6 +1,7 @@
 """The gate every request passes: who it is, whether the route is theirs, whether a form is theirs, and a line in the log of views."""
 
 import hmac
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -69,13 +70,20 @@ async def own_form(request: Request, visit: Visit | None) -> None:
         raise HTTPException(
             403, "This form was sent from another page than ours. Open the page again and send it from there."
         )
-    given = (await request.form()).get(FORM_TOKEN)
+    form = await request.form()
+    given = form.get(FORM_TOKEN)
     if (
         visit is None
         or not isinstance(given, str)
         or not hmac.compare_digest(given.encode(), visit.form_token.encode())
     ):
         raise HTTPException(403, "This form is no longer valid. Open the page again and send it from there.")
+    if any(_UNWRITTEN.search(value) for _, value in form.multi_items() if isinstance(value, str)):
+        raise HTTPException(422, "A field holds signs that nobody types. Open the page again and write it anew.")
+
+
+_UNWRITTEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What steers a terminal or turns writing round; PostgreSQL takes no NUL in a text."""
 
 
 def _from_our_page(request: Request) -> bool:

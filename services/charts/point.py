@@ -54,7 +54,9 @@ class Point:
         return -1 if self.lower is not None and self._beside(self.lower) < 0 else 0
 
     def further(self, sigmas: float) -> int:
-        """1 more than so many sigmas above the centre, -1 below, else 0."""
+        """1 more than so many sigmas above the centre, -1 below, else 0. Where there is no spread, all beside the centre is."""
+        if self.sigma == 0:
+            return self.side
         if self.z is None or abs(self.z) <= sigmas + self._noise():
             return 0
         return 1 if self.z > 0 else -1

@@ -1,6 +1,6 @@
 """The families' page as one application: in by a code, then one page, one form, and who looked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -26,8 +26,9 @@ from services.charts.pictures import svg
 from services.charts.trajectory import specification
 from services.home import consenting, raising
 from services.home.assets import STYLE
+from services.home.goals import drawn, own_goals
 from services.home.knowledge import known_of
-from services.home.reading import goals_of, looked, visits_of
+from services.home.reading import goals_of, looked, studies, visits_of
 from services.home.showing import Sees, curves, dues, sees
 from services.home.words import Language, language_of, languages
 from services.pages.counted import Memory
@@ -36,8 +37,10 @@ from services.pages.patient_state import Kept, diseases
 from services.people.age_policy import AgePolicy
 from services.people.families import Link, standing_link, take_link
 from services.people.voices import WORDS, forms, keep_answers, read_answers, said_of
+from services.people.voices import Form as Questions
 from services.registry.database import reading, writing
 from services.registry.erasure import hand_of
+from services.research.requests import requests
 from services.serving import HEADERS, HeadAnswered, Secured
 
 COOKIE, LANGUAGE = "mainstem-home", "mainstem-language"
@@ -61,10 +64,17 @@ class Home:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     memory: Memory = field(default_factory=Memory)
     reports: consenting.Reports = lambda: ()
+    own_form: Questions | None = None
+    """A form of the network's own, beside those that ship."""
 
     def __post_init__(self) -> None:
         self.door, self.views = FamilyDoor(self.access), Views(self.access, self.clock)
         self.cookie = f"__Host-{COOKIE}" if self.secure else COOKIE
+
+    @property
+    def forms(self) -> Mapping[str, Questions]:
+        """What families are asked, by name."""
+        return forms() if self.own_form is None else {**forms(), self.own_form.name: self.own_form}
 
     def render(self, template: str, request: Request, *, status: int = 200, **shown: object) -> HTMLResponse:
         """A page in whoever's language."""
@@ -76,6 +86,7 @@ class Home:
             "say": language.say,
             "say_number": language.say_number,
             "here": request.url.path,
+            "own_form": self.own_form,
             "inside": bool(getattr(request.state, "link", None)),
             "form_token": FORM_TOKEN,
             "token": form_token(request.cookies.get(self.cookie, "")),
@@ -209,13 +220,14 @@ def _home(home: Home, mine: Any) -> APIRouter:
         kept, who = home.of(link)
         with reading(home.engine) as connection:
             goals = goals_of(connection, link.site, link.subject)
+            own = own_goals(connection, link.site, link.subject)
             visits = visits_of(connection, link.site, link.subject, today) if who.may("visits") else []
             known = known_of(connection, diseases(kept), home.memory, home.clock(), language)
         return home.render(
             "home.html",
             request,
             link=link,
-            curves=list(curves(kept, who, goals, language)),
+            curves=[*curves(kept, who, goals, language), *drawn(own, who, language)],
             dues=list(dues(kept, who, today, language)),
             visits=[language.day(day) for day in visits],
             known=known,
@@ -228,18 +240,22 @@ def _home(home: Home, mine: Any) -> APIRouter:
         kept, who = home.of(link)
         with reading(home.engine) as connection:
             goals = goals_of(connection, link.site, link.subject)
-        drawn = {each.name: each.chart for each in curves(kept, who, goals, _language(request))}
-        if name not in drawn:
+            own = own_goals(connection, link.site, link.subject)
+        language = _language(request)
+        shown = [*curves(kept, who, goals, language), *drawn(own, who, language)]
+        charts = {each.name: each.chart for each in shown}
+        if name not in charts:
             raise HTTPException(404)
-        spec = specification(drawn[name], width=220, height=150) | {"padding": ROOM}
+        spec = specification(charts[name], width=220, height=150) | {"padding": ROOM}
         return Response(svg(spec), media_type="image/svg+xml")
 
     @router.get("/looked")
     def who_looked(request: Request, link: Annotated[Link, mine]) -> HTMLResponse:
         """Who saw this patient's data."""
-        return home.render(
-            "looked.html", request, looks=looked(home.views.about(link.subject), link.subject, _language(request))
-        )
+        language, rows = _language(request), home.views.about(link.subject)
+        with reading(home.engine) as connection:
+            asked = studies(requests(connection), rows)
+        return home.render("looked.html", request, looks=looked(rows, link.subject, language), studies=asked)
 
     return router
 
@@ -250,21 +266,19 @@ def _saying(home: Home, mine: Any) -> APIRouter:
     @router.get("/{name}")
     def ask(request: Request, name: str, link: Annotated[Link, mine]) -> HTMLResponse:
         """What is asked before or after a visit; on paper too."""
-        if name not in forms():
+        if name not in home.forms:
             raise HTTPException(404)
         _, who = home.of(link)
         with reading(home.engine) as connection:
             said = said_of(connection, link.site, link.subject) if who.may("answers") else []
-        return home.render(
-            "say.html", request, asked=forms()[name], said=said, wrong="", kept=False, words=WORDS, forms=forms()
-        )
+        return home.render("say.html", request, asked=home.forms[name], said=said, wrong="", kept=False, words=WORDS)
 
     @router.post("/{name}")
     def answer(request: Request, name: str, link: Annotated[Link, mine], given: Filled) -> HTMLResponse:
         """Keeps what was said; the care team sees it before the visit."""
-        if name not in forms():
+        if name not in home.forms:
             raise HTTPException(404)
-        asked, wrong = forms()[name], ""
+        asked, wrong = home.forms[name], ""
         texts = {key: value for key, value in given.items() if isinstance(value, str)}
         topics = [str(value) for value in given.getlist("topic")]
         try:
@@ -290,7 +304,6 @@ def _saying(home: Home, mine: Any) -> APIRouter:
             wrong=wrong,
             kept=bool(said),
             words=WORDS,
-            forms=forms(),
         )
 
     return router

@@ -1,14 +1,22 @@
 """What a family raises, what others raised for everybody, and how soon people of each role are answered."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse
+from sqlalchemy import Connection
 
 from schemas.errors import OperatorError
 from services.access.viewers import Role
+from services.measures.library import measures
+from services.pages.effect import Moved, effect_of
+from services.pages.results import results_of
 from services.people.families import Link
+from services.people.ideas import ideas
 from services.people.issues import FAMILY, About, heard, issues_seen, raise_issue
+from services.people.tests_of_change import tried_of
 from services.registry.database import reading, writing
 from services.registry.erasure import hand_of
 
@@ -38,6 +46,7 @@ def routes(home: Any, mine: Any) -> APIRouter:
         with reading(home.engine) as connection:
             found = [each for each in issues_seen(connection, (), _who(link)) if not each.merged_into]
             everybodys = issues_seen(connection, None)
+            answering = _tried_for(home, connection, {each.id for each in found})
         return home.render(  # type: ignore[no-any-return]
             "raise.html",
             request,
@@ -45,7 +54,7 @@ def routes(home: Any, mine: Any) -> APIRouter:
             kept=kept,
             wrong=wrong,
             abouts=list(ABOUTS.items()),
-            found=[(each, each.days(now)) for each in found],
+            found=[(each, each.days(now), answering.get(each.id, [])) for each in found],
             heard=heard(everybodys, now),
             roles=WHO,
         )
@@ -72,6 +81,32 @@ def routes(home: Any, mine: Any) -> APIRouter:
         return shown(request, link, kept=True)
 
     return router
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What is tried because of an issue."""
+
+    what: str
+    clinics: int
+    better: int
+    """At how many of them the charts found an improvement."""
+
+
+def _tried_for(home: Any, connection: Connection, issues: Collection[str]) -> dict[str, list[Tried]]:
+    """By issue, each idea that answers it."""
+    found: dict[str, list[Tried]] = {}
+    known = {each.id: each for each in measures().values()}
+    for idea in ideas(connection):
+        if idea.issue in issues and idea.measure in known:
+            rows = tried_of(connection, idea.id)
+            better = 0
+            if rows:
+                results = results_of(connection, known[idea.measure], home.network, home.clock(), memory=home.memory)
+                series = [(each, results.of(each.site)) for each in rows]
+                better = sum(effect_of(one, each.since).moved is Moved.BETTER for each, one in series if one)
+            found.setdefault(idea.issue, []).append(Tried(idea.what, len({each.site for each in rows}), better))
+    return found
 
 
 def _who(link: Link) -> str:

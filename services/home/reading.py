@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -12,6 +13,7 @@ from services.home.showing import GOALS
 from services.home.words import Language
 from services.pages.patient_records import ENCOUNTER, NOT_COMING
 from services.registry.tables import RECORD_TABLES
+from services.research.requests import VIEWER, Request
 
 GOAL = RECORD_TABLES["goal"]
 OVER = ("completed", "cancelled", "rejected", "entered-in-error")
@@ -57,6 +59,26 @@ def looked(rows: Iterable[dict[str, Any]], subject: str, language: Language) -> 
             counted[row["at"][:10], _who(row)] += 1
     shown = sorted(counted.items(), reverse=True)[:DAYS_SHOWN]
     return [(language.day(date.fromisoformat(day)), language.say(who), often) for (day, who), often in shown]
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What researchers asked for, and whether this patient's data were in it."""
+
+    purpose: str
+    result: str
+    approved: int
+    """Sites that gave their data."""
+    given: date | None
+    """When this patient's were among them; None where they never were."""
+
+
+def studies(found: Iterable[Request], rows: Iterable[dict[str, Any]]) -> list[Study]:
+    """All that was asked for, the newest first, each with whether this patient was in it. From the chain of views."""
+    given = {
+        row["viewer"].removeprefix(VIEWER): date.fromisoformat(row["at"][:10]) for row in rows if row["what"] == "told"
+    }
+    return [Study(each.purpose, each.result, len(each.approved), given.get(each.id)) for each in found]
 
 
 def _who(row: dict[str, Any]) -> str:

@@ -153,6 +153,8 @@ def _read(path: Path, system: Callable[[str], str]) -> Iterator[Expanded]:
         read: _ValueSet | _Bundle = msgspec.json.decode(path.read_bytes(), type=_ValueSet | _Bundle)
     except OSError:
         raise _Unusable("cannot be read") from None
+    except RecursionError:
+        raise _Unusable("is no FHIR ValueSet: brackets in brackets without end") from None
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise _Unusable(f"is no FHIR ValueSet, nor a Bundle of them ({_where(exc)})") from None
     resources = [read] if isinstance(read, _ValueSet) else [entry.resource for entry in read.entry if entry.resource]

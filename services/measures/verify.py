@@ -68,7 +68,7 @@ def read_cases(folder: Path) -> list[Case]:
     path = folder / "expected.json"
     try:
         expected = json.loads(path.read_bytes())
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise OperatorError(
             f"{path}: not readable as JSON", "Give the folder that holds the cases and their expected.json."
         ) from problem
@@ -79,7 +79,8 @@ def read_cases(folder: Path) -> list[Case]:
 
 def _case(folder: Path, name: str, groups: Any) -> Case:
     resources = folder / name / "bundle.ndjson"
-    if Path(name).name != name or not resources.is_file():
+    inside = Path(name).name == name and resources.resolve().is_relative_to(folder.resolve())
+    if not inside or not resources.is_file():
         raise OperatorError(f"{resources}: not there", "Each case of expected.json is a folder with a bundle.ndjson.")
     listed = groups if isinstance(groups, list) else [groups]
     if not all(isinstance(group, dict) and all(isinstance(n, int) for n in group.values()) for group in listed):

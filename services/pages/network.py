@@ -12,9 +12,19 @@ from services.pages.grid import grid_of
 from services.pages.navigation import Entry
 from services.pages.overview import overview_of
 from services.pages.site import PageSite
+from services.pages.strata import WORDS
+from services.people.accountability import YEAR
+from services.people.coproduction import By, coproduced
 from services.people.tests_of_change import Tried, tried
 from services.registry.completeness import completeness
 
+ALSO_BY: dict[By, str] = {
+    "site": "Site",
+    "sex": "Sex",
+    "race": "Race",
+    "ethnicity": "Ethnicity",
+    "language": "Language",
+}
 ENTRY = Entry("Network", "/network", 10, (Role.COORDINATOR,))
 
 
@@ -30,9 +40,20 @@ def routes(site: PageSite) -> APIRouter:
             found = [site.results(connection, measure) for measure in measures().values()]
             brought = completeness(connection)
             done = {slug: tried(connection, measure.id) for slug, measure in measures().items()}
+            together = {by: coproduced(connection, site.clock() - YEAR, by=by) for by in ALSO_BY}
         grid = grid_of(found, brought)
         shown = overview_of(grid, brought, site.across(), site.clock())
-        return site.render("network.html", request, grid=grid, shown=shown, tried=_by_site(done))
+        named = WORDS | {"site": {line.site: line.title for line in grid.lines}}
+        return site.render(
+            "network.html",
+            request,
+            grid=grid,
+            shown=shown,
+            tried=_by_site(done),
+            together=together,
+            titles=ALSO_BY,
+            words_of=named,
+        )
 
     return router
 

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 
-from services.charts.funnel import Flag, Site, funnel
 from services.charts.ladder import SMALLEST
 from services.measures.declared import Measure
 from services.measures.evaluate.counts import Counts
@@ -33,6 +33,8 @@ WORDS = {
         "zh": "Chinese",
     },
 }
+FAR = 3
+"""Standard errors beyond which a difference is more than chance gives: the limits of the charts."""
 UNKNOWN = {"NI": "Not told", "UN": "Not known", "UNK": "Not known", "OT": "Another", "ASKU": "Did not want to say"}
 
 
@@ -66,6 +68,25 @@ class Kind:
     title: str
     groups: tuple[Group, ...]
 
+    @property
+    def gap(self) -> str:
+        """The widest gap between two groups of enough people, in a sentence; empty where there are no two."""
+        told = sorted((group for group in self.groups if group.enough), key=lambda group: group.share or 0)
+        if len(told) < 2:
+            return ""
+        least, most = told[0], told[-1]
+        points = round(100 * ((most.share or 0) - (least.share or 0)))
+        if not points:
+            return "The groups do not differ."
+        far = _beyond_chance((least.met, least.measured), (most.met, most.measured))
+        judged = "more than chance gives" if far else "which chance alone may give"
+        whom = f"{_counted(most)}, and {_counted(least)}"
+        return f"{whom}: {points} {'point' if points == 1 else 'points'} apart, {judged}."
+
+
+def _counted(group: Group) -> str:
+    return f"{group.met} of {group.measured} ({group.share:.0%}) of the group “{group.title}” reached it"
+
 
 def kind_of(name: str, counts: Iterable[Counts], measure: Measure, site: str) -> Kind:
     """The groups by one of the measure's strata, of a site or the network; `counts`: of twelve months."""
@@ -78,23 +99,28 @@ def kind_of(name: str, counts: Iterable[Counts], measure: Measure, site: str) ->
 
 
 def _judged(name: str, sums: Mapping[str | None, Sequence[int]], measure: Measure) -> Iterable[Group]:
-    """The largest first. Judged by the limits of chance around all of them together: beyond three standard errors is more."""
+    """The largest first. Each beside all others of enough people together; nothing is made wider for how much groups differ among
+    each other, for that is what is asked here."""
     ordered = sorted(sums.items(), key=lambda each: (-each[1][1], str(each[0])))
-    told = {code: Site(str(code), met, measured) for code, (met, measured) in ordered if measured >= SMALLEST}
-    drawn = funnel(list(told.values()))
-    places = {place.site.name: place for place in drawn.places}
+    told = [(met, measured) for _, (met, measured) in ordered if measured >= SMALLEST]
+    everybody = sum(met for met, _ in told), sum(measured for _, measured in told)
     for code, (met, measured) in ordered:
-        place = places.get(str(code))
-        far = place is not None and place.flag is Flag.ALARM and len(told) > 1
-        higher = bool(place and place.value is not None and drawn.centre is not None and place.value > drawn.centre)
         if not measured:
             continue
-        if far:
-            better = higher == measure.higher_is_better
+        others = everybody[0] - met, everybody[1] - measured
+        if measured >= SMALLEST and others[1] and _beyond_chance((met, measured), others):
+            better = (met * others[1] > others[0] * measured) == measure.higher_is_better
             said = f"{'better' if better else 'worse'} than chance gives: ask why, and with them"
             yield Group(_title(name, code), met, measured, "better" if better else "worse", said)
         else:
             yield Group(_title(name, code), met, measured, "", "within what chance gives")
+
+
+def _beyond_chance(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two shares (met, measured) differ by more than three standard errors of their difference."""
+    together = (one[0] + other[0]) / (one[1] + other[1])
+    error = sqrt(together * (1 - together) * (1 / one[1] + 1 / other[1]))
+    return abs(one[0] / one[1] - other[0] / other[1]) > FAR * error
 
 
 def _title(name: str, code: str | None) -> str:

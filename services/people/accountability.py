@@ -8,6 +8,7 @@ from statistics import median
 from sqlalchemy import Connection, func, select
 
 from services.people.consent_requests import open_requests
+from services.people.coproduction import Scored, coproduced
 from services.people.issues import Answered, heard, issues_seen
 from services.people.tests_of_change import noted_since, overdue
 from services.registry.completeness import SiteCompleteness, completeness
@@ -39,6 +40,8 @@ class Owed:
     """Records that clinicians contest and nobody answered yet."""
     consents: tuple[tuple[str, int], ...]
     """What families ask about consent and no site has done yet, by how long it waits."""
+    coproduced: Scored | None
+    """What families answered after visits within a year; none where too few did."""
 
     @property
     def open(self) -> int:
@@ -63,6 +66,7 @@ def owed(connection: Connection, now: datetime) -> Owed:
         overdue(connection, now.date()),
         int(waiting or 0),
         tuple(_by_age([(now - each.at).days for each in open_requests(connection)])),
+        next((each for each in coproduced(connection, now - YEAR) if each.enough), None),
     )
 
 

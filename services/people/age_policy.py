@@ -11,7 +11,7 @@ from schemas.errors import OperatorError
 from services.people.families import Who
 
 SHIPPED = Path(__file__).with_name("age_policy.toml")
-ITEMS = frozenset({"growth", "lungs", "hba1c", "act", "due", "mood", "visits", "answers"})
+ITEMS = frozenset({"growth", "lungs", "hba1c", "act", "due", "mood", "visits", "answers", "goals"})
 
 
 @dataclass(frozen=True, slots=True)

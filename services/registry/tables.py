@@ -400,6 +400,46 @@ consent_request = Table(
     info=SAID,
 )
 
+extract_request = Table(
+    "extract_request",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("form", Text, nullable=False, comment="ocdm or omop."),
+    Column("tier", Integer, nullable=False),
+    Column("cohort", Text, nullable=False, comment="Codes of conditions, with blanks between them; empty: everybody."),
+    Column("purpose", Text, nullable=False, comment="What it is for, in words for families."),
+    Column("by", Text, nullable=False, comment="Who asks: never shown."),
+    Column("at", instant(), nullable=False, comment="UTC."),
+    Column("result", Text, nullable=False, comment="What came of it, in words for families."),
+    comment="Extracts that researchers ask for. Said here, not in the stream: a rebuild keeps it.",
+    info=SAID,
+)
+
+extract_answer = Table(
+    "extract_answer",
+    metadata,
+    Column("request", Text, primary_key=True),
+    Column("site", Text, primary_key=True),
+    Column("approved", Boolean, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", instant(), nullable=False, comment="UTC."),
+    comment="What sites answered about their own patients' data.",
+    info=SAID,
+)
+
+count_asked = Table(
+    "count_asked",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("by", Text, nullable=False, comment="Who asked: never shown."),
+    Column("at", instant(), nullable=False, comment="UTC."),
+    Column("cohort", Text, nullable=False, comment="Codes of conditions, sorted, with blanks between them."),
+    Column("answer", Text, nullable=False, comment="What was answered, as JSON: given again where the same is asked."),
+    Index("count_asked_at", "at"),
+    comment="Counts of cohorts that were asked for: a budget, and nothing by the difference of two.",
+    info=SAID,
+)
+
 issue_raised = Table(
     "issue_raised",
     metadata,

@@ -154,3 +154,13 @@ def test_runs_of_one_point_and_of_none() -> None:
     assert (one.useful, one.longest_max, one.crossings_min, one.signal) == (1, 3, 0, False)
     assert (none.useful, none.longest, none.longest_max, none.crossings_min, none.signal) == (0, 0, None, None, False)
     assert runs_of([Point(1.0)]) is None
+
+
+def test_where_there_is_no_spread_all_beside_the_centre_is_beyond_every_line() -> None:
+    """Lines of a constant baseline: what is beyond 3 sigma is beyond 2 as well, and nothing is within the inner thirds."""
+    signals = rule_sets()["control"].signals(points(0.5, 0.6, 0.5, 0.7, *[0.5] * 15, sigma=0.0))
+    assert [(signal.rule, signal.places) for signal in signals] == [
+        (Rule.ONE_BEYOND_3_SIGMA, (1,)),
+        (Rule.ONE_BEYOND_3_SIGMA, (3,)),
+        (Rule.TWO_OF_THREE_OUTER_THIRD, (1, 3)),
+    ]

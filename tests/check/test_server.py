@@ -6,8 +6,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from exporting import Exports
+from hospital_with_faults import Answered, FaultyHospital
 
-from mainstem.check import Finding
+from mainstem.check import Finding, check_site
 from schemas.sites import Site
 
 BASE = "http://127.0.0.1:1/fhir"
@@ -264,3 +266,89 @@ def test_roster_is_tried_as_a_run_would_find_it(make_site: Any, findings: Any, s
     found = findings(epic, saying(answer))
     assert found["cohort"].what == "1001 patients"
     assert "Group cf has 1001 patients; Epic exports 1000 at a time well" in found["group"].what
+
+
+ADVERTISED = {"name": "export", "definition": "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "answers", "what", "ok", "deleted"),
+    [
+        (None, [], "one was taken, and deleted at once", True, ["jobs/1"]),
+        (
+            None,
+            [Answered({}, 429)],
+            "it is not known whether one is taken: the server takes no further export now",
+            True,
+            [],
+        ),
+        (None, [Answered({}, 403)] * 9, "does not permit anybody without a log-in to read it (403)", False, []),
+        ("epic", [], "none was: Epic may count exports, and the first run needs one", True, []),
+    ],
+)
+def test_an_export_is_tried_where_the_vendor_counts_none(
+    make_site: Any,
+    source_of: Any,
+    exports: Exports,
+    vendor: str | None,
+    answers: Any,
+    what: str,
+    ok: bool,
+    deleted: Any,
+) -> None:
+    """By a closer look alone, for what changes from now on; the job of another run that is in the way is left alone."""
+    hospital = exports.hospital
+    hospital.put({"resourceType": "Patient", "id": "p1"})
+    statement = {**STATEMENT, "rest": [{"resource": [{"type": "Patient", "operation": [ADVERTISED]}]}]}
+    hospital.faults.insert(0, lambda asked: Answered(statement) if asked.path == "metadata" else None)
+    exports.kick_off = list(answers)
+    fhir = {"base_url": hospital.base_url, "vendor": vendor}
+    source = source_of(make_site(road="bulk", fhir=fhir), secrets=lambda _: b"k" * 32)
+    assert "export tried" not in {finding.name for finding in check_site(source)}
+    found = {finding.name: finding for finding in check_site(source, closer=True)}["export tried"]
+    assert (found.ok, exports.deleted) == (ok, deleted)
+    assert what in found.what
+    assert all(asked.value("_since").startswith("2030-01-01T12:00") for asked in exports.begun)
+    assert len(exports.begun) == len(deleted)
+
+
+def test_an_export_that_cannot_be_deleted_is_told_and_is_no_fault(
+    make_site: Any, source_of: Any, exports: Exports
+) -> None:
+    hospital = exports.hospital
+    statement = {**STATEMENT, "rest": [{"resource": [{"type": "Patient", "operation": [ADVERTISED]}]}]}
+    hospital.faults.insert(0, lambda asked: Answered(statement) if asked.path == "metadata" else None)
+    hospital.faults.insert(0, lambda asked: Answered({}, 403) if asked.method == "DELETE" else None)
+    source = source_of(make_site(road="bulk", fhir={"base_url": hospital.base_url}), secrets=lambda _: b"k" * 32)
+    found = {finding.name: finding for finding in check_site(source, closer=True)}["export tried"]
+    assert found.ok
+    assert "ends by itself, as it could not be deleted" in found.what
+
+
+OFFSET = "2026-03-02T09:15:00{}"
+
+
+@pytest.mark.parametrize(
+    ("zone", "offset", "noticed"),
+    [
+        ("America/Los_Angeles", "-05:00", True),
+        ("America/New_York", "-05:00", False),
+        ("America/Los_Angeles", "Z", False),
+        ("America/Los_Angeles", "+00:00", False),
+        ("Asia/Kolkata", "+05:30", False),
+    ],
+)
+def test_a_time_zone_that_is_anothers_is_told_by_the_offsets_that_come(
+    faulty: FaultyHospital, make_site: Any, source_of: Any, zone: str, offset: str, noticed: bool
+) -> None:
+    """Z, and no offset, are of computers and say nothing of a place."""
+    reading = {"resourceType": "Observation", "status": "final", "issued": OFFSET.format("+09:00")}
+    faulty.put(*({**reading, "id": f"{n}", "effectiveDateTime": OFFSET.format(offset)} for n in range(9)))
+    site = make_site(fhir={"base_url": faulty.base_url}, types=["Observation"], road="search", time_zone=zone)
+    found = {each.name: each for each in check_site(source_of(site, secrets=lambda _: b"k" * 32), closer=True)}
+    assert ("time zone" in found) == noticed
+    if noticed:
+        assert found["time zone"].what.startswith(
+            "9 of 9 times in a sample have another offset (-05:00) than America/Los"
+        )
+        assert "time_zone" in found["time zone"].fix

@@ -6,7 +6,12 @@ import socket
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from http.client import HTTPConnection
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 import yaml
@@ -17,6 +22,8 @@ from waiting import wait_until
 from mainstem.config.metrics import gauge
 from mainstem.consumer.progress import METRICS
 from mainstem.state.metrics import OF_SITES, OF_TYPES, STATE
+from schemas.errors import OperatorError
+from services.serving import HEADERS
 
 REPOSITORY = Path(__file__).parents[2]
 MONITORING = REPOSITORY / "docker" / "monitoring"
@@ -93,3 +100,57 @@ def test_rules_and_dashboard_ask_for_what_is_told() -> None:
 def test_a_label_is_one_line_whatever_stands_in_it() -> None:
     text = gauge("x", "What it is.", [({"site": 'a"b\\c\nd'}, 1.0)])
     assert text.splitlines()[2] == 'x{site="a\\"b\\\\c d"} 1.000'
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, dict[str, str]]]:
+    """Asks a served endpoint for a path under a host name; what it is asked for fails as `monkeypatch` says."""
+    from mainstem.commands import metrics
+
+    servers: list[ThreadingHTTPServer] = []
+
+    class Noted(ThreadingHTTPServer):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            servers.append(self)
+
+    monkeypatch.setattr("http.server.ThreadingHTTPServer", Noted)
+
+    def ask(
+        path: str, host: str, asked: Callable[[], str] = lambda: "mainstem_x 1\n"
+    ) -> tuple[int, str, dict[str, str]]:
+        thread = Thread(target=metrics._serve, args=(asked, "127.0.0.1", 0), daemon=True)
+        thread.start()
+        wait_until(lambda: bool(servers), 10)
+        connection = HTTPConnection("127.0.0.1", servers[-1].server_port, timeout=10)
+        connection.request("GET", path, headers={"Host": host})
+        answer = connection.getresponse()
+        found = answer.status, answer.read().decode(), {name.lower(): value for name, value in answer.getheaders()}
+        connection.close()
+        servers.pop().shutdown()
+        thread.join(10)
+        return found
+
+    return ask
+
+
+def test_the_endpoint_is_as_strict_as_the_api(served: Any) -> None:
+    """Headers on every answer, an answer to its own names alone, and of an error a line, in whatever letters it is."""
+
+    def away() -> str:
+        raise OperatorError("datenbank «für Köln»\r\nX-Forged: 1 is away", "Start it.")
+
+    def broken() -> str:
+        raise KeyError("Quilla Planted")
+
+    status, text, headers = served("/metrics", "localhost")
+    assert (status, text) == (200, "mainstem_x 1\n")
+    assert headers.items() >= {name.lower(): value for name, value in HEADERS.items()}.items()
+    assert [served("/metrics", host)[0] for host in ("evil.example", "", "127.0.0.1.evil.example")] == [400, 400, 400]
+    assert served("/other", "127.0.0.1")[0] == 404
+    status, text, headers = served("/metrics", "127.0.0.1", away)
+    assert status == 503
+    assert "Köln" in text
+    assert "x-forged" not in headers
+    status, text, _ = served("/metrics", "127.0.0.1", broken)
+    assert (status, "Quilla" in text) == (500, False)

@@ -67,6 +67,30 @@ def test_site_that_does_not_exist_is_refused_with_those_there_are(
     assert "loaded: south" in err
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("audit", "show", "--site", "nosuch"), "There are entries of: none"),
+        (("audit", "show", "--what", "nosuch"), "There are pull, disclose"),
+        (("audit", "show", "--since", "nosuch"), "2026-11-03"),
+        (("views", "list", "--since", "nosuch"), "2026-11-03"),
+        (("quality", "--site", "nosuch"), "The state knows: none"),
+        (("map", "--site", "nosuch", "."), "mainstem sites new"),
+        (("replay", "--type", "nosuch"), "observation"),
+        (("registry", "tokens", "new", "--type", "nosuch", "x"), "observation"),
+        (("quarantine", "list", "--site", "north", "--reason", "nosuch"), "invalid-json"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_what_does(
+    screen: Said, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    """Not answered by an empty table and 0."""
+    for name in ("REGISTRY", "ACCESS"):
+        monkeypatch.setenv(f"MAINSTEM_{name}_URL", f"sqlite:///{tmp_path}/{name}.db")
+    code, _, err = screen(*words)
+    assert (code, told in err) == (78, True), err
+
+
 def test_site_is_named_by_its_name_everywhere(screen: Said, north: FaultyHospital) -> None:
     assert screen("check", "north")[0] == 0
     code, _, err = screen("check", "nroth")

@@ -45,6 +45,9 @@ def test_the_wizard_asks_the_few_questions_and_takes_mistakes(
             ("Whose data", "file:nowhere.txt"),
             ("Whose data", "Condition?="),
             ("Whose data", "cf"),
+            ("Client id", "mainstem"),
+            ("private key's file", "nowhere.pem"),
+            ("private key's file", "env:SECRET"),
         ],
         folder=tmp_path,
         environment=environment,
@@ -57,6 +60,7 @@ def test_the_wizard_asks_the_few_questions_and_takes_mistakes(
         "epik: no such vendor",
         "a/b: no Group's id",
         "nowhere.txt: no such file",
+        "nowhere.pem: no such file",
         "must be a search that finds some patients",
     ):
         assert told in " ".join(screen.split()), screen
@@ -213,3 +217,62 @@ def test_the_pages_read_well_in_a_browser(screen: Said, north: FaultyHospital, t
                 if folder := os.environ.get("MAINSTEM_SCREENSHOTS_SITES"):
                     tab.screenshot(path=f"{folder}/{path.stem}-{width}.png", full_page=True)
                 tab.close()
+
+
+@pytest.mark.parametrize(
+    ("flags", "auth", "told"),
+    [
+        ([], None, "next: fill in [fhir.auth]"),
+        (
+            ["--client-id", "c"],
+            {"method": "smart-backend", "private_key": "file:keys/south.jwks"},
+            "next: mainstem keys new south",
+        ),
+        (
+            ["--client-id", "c", "--private-key", "own.pem"],
+            {"private_key": "file:{here}/own.pem"},
+            "next: mainstem check south",
+        ),
+        (
+            ["--client-id", "c", "--secret", "env:S", "--scope", "system/*.read"],
+            {"method": "client-credentials", "secret": "env:S", "scope": "system/*.read"},
+            "next: mainstem check south",
+        ),
+    ],
+)
+def test_the_log_in_goes_by_flags_too(
+    screen: Said, tmp_path: Path, flags: list[str], auth: dict[str, str] | None, told: str
+) -> None:
+    """And what comes next is what is still missing; a secret itself is never written."""
+    (tmp_path / "own.pem").write_text("a key")
+    code, out, _ = screen("sites", "new", "south", "--base-url", DEAD, "--time-zone", "America/Denver", *flags)
+    written = tomllib.loads((tmp_path / "sites/south.toml").read_text())["fhir"].get("auth")
+    assert (code, told in out) == (0, True)
+    assert (written is None) == (auth is None)
+    if auth:
+        assert {key: written[key] for key in auth} == {key: each.format(here=tmp_path) for key, each in auth.items()}
+
+
+def test_the_key_that_is_to_be_made_is_made_where_the_site_file_has_it(screen: Said, tmp_path: Path) -> None:
+    """What comes next works, word by word: the key, then it is shown."""
+    assert screen("sites", "new", "south", "--base-url", DEAD, "--client-id", "c", "--time-zone", "UTC")[0] == 0
+    code, out, err = screen("keys", "new", "south")
+    assert (code, out.count('"kid"')) == (0, 1), err
+    assert (tmp_path / "sites/keys/south.jwks").is_file()
+    assert screen("keys", "jwks", "south")[:2] == (0, out)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--secret", "env:S"], "no client"),
+        (["--client-id", "c", "--private-key", "nowhere.pem"], "no such file"),
+        (["--client-id", "c", "--secret", "hunter2"], "never the secret"),
+    ],
+)
+def test_a_log_in_that_cannot_be_is_refused_and_nothing_written(
+    screen: Said, tmp_path: Path, flags: list[str], told: str
+) -> None:
+    code, _, err = screen("sites", "new", "south", "--base-url", DEAD, "--time-zone", "America/Denver", *flags)
+    assert (code, told in err, "hunter2" in err) == (78, True, False)
+    assert not list(tmp_path.rglob("*.toml"))

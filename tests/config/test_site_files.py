@@ -1,5 +1,6 @@
 """A folder of site files: each a site of its own, and a broken one nobody else's trouble."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from mainstem.config.dag_stubs import faults, stubs, write_stubs
 from mainstem.config.site_files import read_site, read_sites
 from schemas.errors import OperatorError
+from schemas.sites import parse_site, site_keys, start_of
 
 SITE = 'site = "{0}"\nname = "{0}"\ntime_zone = "UTC"\nsubject_key = "env:KEY"\n[files]\nfolder = "."\n'
 
@@ -65,3 +67,18 @@ def test_the_stubs_of_a_site_that_is_gone_go_too(folder: Path) -> None:
     assert [line for line in write_stubs(folder, folder / "dags") if line.startswith("removed")] == [
         f"removed {folder / 'dags' / name}" for name in ("ehr_pull__north.py", "ehr_replay__north.py")
     ]
+
+
+def test_sixty_sites_that_name_no_hour_do_not_begin_at_once(tmp_path: Path) -> None:
+    """Each at a minute of its own, always the same, at no hour that clocks leave out; what a file says is kept."""
+    starts = [start_of(f"site-{number}") for number in range(60)]
+    assert starts == [start_of(f"site-{number}") for number in range(60)]
+    assert {start.split()[1] for start in starts} == {"3", "4"}
+    assert max(Counter(starts).values()) <= 4
+    text = 'site = "north"\nname = "N"\ntime_zone = "UTC"\nsubject_key = "env:K"\n[files]\nfolder = "in"\n'
+    assert parse_site(text, "north.toml").schedule == start_of("north")
+    assert parse_site(f'schedule = "0 2 * * *"\n{text}', "north.toml").schedule == "0 2 * * *"
+    with pytest.raises(OperatorError) as broken:
+        parse_site(text.replace("UTC", "UCT+1"), "north.toml")
+    assert len(broken.value.causes) == 1  # a fault elsewhere is none of the schedule's
+    assert ("schedule", "of its own") in {key[:2] for key in site_keys()}

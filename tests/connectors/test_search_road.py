@@ -115,7 +115,8 @@ def test_crash_in_mid_search_loses_no_page_and_repeats_none(
     transport = saying(fhir.bundle(fhir.patient(4)))
     pulled = pull_unit(site, "Patient", transport=transport)
 
-    assert [str(request.url) for request in transport.requests] == [third]
+    counts = [f"{fhir.base}/Patient?_summary=count", f"{fhir.base}/Patient?_total=accurate&_count=1"]
+    assert [str(request.url) for request in transport.requests] == [third, *counts]
     assert ids("Patient") == ["p1", "p2", "p3", "p4"]
     assert (pulled.resources, pulled.pages) == (4, 3)
 
@@ -207,7 +208,7 @@ def test_token_that_ends_in_mid_run_is_renewed_once(
         fhir.bundle(fhir.patient(1), next_url=f"{fhir.base}?page=2"),
         httpx2.Response(401),
         {"access_token": "second", "expires_in": 3600},
-        fhir.bundle(fhir.patient(2)),
+        fhir.bundle(fhir.patient(2), total=2),
     )
     assert pull_unit(site, "Patient", transport=transport).resources == 2
     tokens = [request.headers.get("Authorization", "")[7:] for request in transport.requests if request.method == "GET"]

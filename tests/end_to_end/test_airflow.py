@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exporting import Exports
 from hospital_with_faults import Answered, FaultyHospital
 from network_under_test import Network
+from screens import sound_child
 from synthetic_children import PLANTED, RECORDS_A_CHILD, children, deliver
 
 from mainstem.config.dag_stubs import stubs
@@ -19,6 +21,7 @@ from transforms.resources import mappings
 
 REPOSITORY = Path(__file__).parents[2]
 pytestmark = pytest.mark.airflow
+TYPES = ["Patient", "Condition", "Observation"]
 
 RUN_DAG = """
 import json, runpy, sys
@@ -29,6 +32,7 @@ from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from dags import site_dag
 site_dag.DEFAULTS.update(retries=2, retry_delay=timedelta(seconds=1), retry_exponential_backoff=0.0)
+site_dag.AWAY = timedelta(seconds=1)
 dag = runpy.run_path(sys.argv[1])["dag"]
 ended = dag.test(run_conf=json.loads(sys.argv[2]))
 with create_session() as session:
@@ -425,3 +429,17 @@ def test_nothing_planted_in_a_delivery_stands_in_what_a_real_run_leaves(
     left = [database, *map(str.encode, (output, more, str(first), str(second), *_logged(airflow_home)))]
     everything = b"\n".join(left).lower()
     assert [secret for secret in planted["SECRETS"] if secret in everything] == []
+
+
+@pytest.mark.slow
+def test_an_export_that_takes_its_time_holds_no_worker_and_is_taken_up(
+    lhn: Network, airflow_home: Path, exports: Exports
+) -> None:
+    """In a run of Airflow's own: rescheduled, one job, the run whole."""
+    exports.hospital.put(*sound_child())
+    exports.status = [Answered({}, 202, {"Retry-After": "1"})] * 2
+    lhn.site("slow", f'[fhir]\nbase_url = "{exports.hospital.base_url}"\n', road="bulk", types=TYPES)
+    result, output = run_dag(lhn, airflow_home, "slow")
+    assert result["state"] == "success", output[-4000:]
+    assert (len(exports.begun), exports.deleted) == (1, ["jobs/1"])
+    assert result["tries"]["pull"] == 1

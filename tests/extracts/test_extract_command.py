@@ -1,23 +1,33 @@
-"""A research extract: who is in it, what leaves at which tier, what is told beside it, and that families read of it."""
+"""A research extract: asked and approved, who is in it, what leaves at which tier and in which form, and that families read of it."""
 
 import csv
 import json
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from services_cases import subject_id
+from services_cases import record_id, subject_id
 from services_story import NOW, fibrosis, fill, load_events, percentile, person, visit
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from typer.testing import CliRunner, Result
 
 from mainstem.commands import app
+from mainstem.consumer.subjects import FoundSubject, Subjects, metadata
+from schemas.errors import OperatorError
+from schemas.subjects import SubjectEvent
 from services.access.database import AccessDatabase
 from services.access.views import Views
-from services.home.reading import looked
+from services.home.reading import looked, studies
 from services.home.words import languages
-from services.registry.database import writing
-from services.registry.erasure import erase
+from services.registry.database import reading, writing
+from services.registry.erasure import GROUP, erase
+from services.registry.tables import RECORD_TABLES
+from services.research.cells import suppressed
+from services.research.counting import BUDGET, count
+from services.research.omop import KINDS, tables
+from services.research.requests import answer, ask, requests, tell_result
 
 PEOPLE = [f"child-{number}" for number in range(14)]
 
@@ -35,18 +45,27 @@ def registry(small_registry: Engine) -> Engine:
     return small_registry
 
 
-def extract(registry: Engine, folder: Path, *arguments: str) -> Result:
+def asked(registry: Engine, *cohort: str, tier: int = 2, form: str = "ocdm", sites: tuple[str, ...] = ("west",)) -> str:
+    """A request that these sites approved."""
+    with writing(registry) as connection:
+        ident = ask(connection, form, tier, cohort, "Do children with fibrosis grow?", by="r", at=NOW)
+        for site in sites:
+            answer(connection, ident, site, yes=True, by="t", at=NOW)
+    return ident
+
+
+def extract(registry: Engine, folder: Path, request: str, *arguments: str, form: str = "ocdm") -> Result:
     environment = {
         "MAINSTEM_REGISTRY_URL": str(registry.url),
         "MAINSTEM_ACCESS_URL": f"sqlite:///{folder}/access.db",
     }
-    words = ["extract", "--asked", "growth in fibrosis", "--to", str(folder / "out"), *arguments]
+    words = ["extract", form, "--request", request, "--to", str(folder / "out"), *arguments]
     return CliRunner().invoke(app, words, env=environment)
 
 
 def test_a_cohort_leaves_by_safe_harbour_with_its_dictionary_and_manifest(registry: Engine, tmp_path: Path) -> None:
     """Years alone, none that tells an age of ninety; ids that hold within the extract; others are not in it."""
-    done = extract(registry, tmp_path, "--tier", "2", "--cohort", "190905008")
+    done = extract(registry, tmp_path, asked(registry, "190905008"))
     assert done.exit_code == 0, done.output
     out = tmp_path / "out"
     persons, seen = (
@@ -77,33 +96,207 @@ def test_a_cohort_leaves_by_safe_harbour_with_its_dictionary_and_manifest(regist
 def test_of_a_few_nothing_leaves_and_of_who_is_forgotten_neither(registry: Engine, tmp_path: Path) -> None:
     with writing(registry) as connection:
         erase(connection, [subject_id(name) for name in PEOPLE[:4]], NOW)
-    done = extract(registry, tmp_path, "--tier", "2", "--cohort", "190905008")
+    done = extract(registry, tmp_path, asked(registry, "190905008"))
     assert done.exit_code != 0
     assert "fewer than 11 people" in str(done.exception)
     assert not (tmp_path / "out").exists()
-    assert extract(registry, tmp_path, "--tier", "1", "--cohort", "190905008").exit_code == 0
+    assert extract(registry, tmp_path, asked(registry, "190905008", tier=1)).exit_code == 0
     assert pq.read_table(tmp_path / "out" / "person.parquet").num_rows == len(PEOPLE) - 4
 
 
+def test_who_withdrew_from_research_alone_is_in_no_extract_and_in_all_else(registry: Engine, tmp_path: Path) -> None:
+    """By the site's word on the stream; the registry holds them, and counts them, as before; who permits it again is in the next one."""
+    left = Subjects(GROUP)
+
+    def said(sequence: int, *withdrawn: str) -> None:
+        with registry.begin() as connection:
+            metadata.create_all(connection)
+            for name in PEOPLE[:2]:
+                event = SubjectEvent.model_validate(
+                    {
+                        "event": "withdrawn" if withdrawn else "given",
+                        "subject": subject_id(name),
+                        "site": "west",
+                        "sequence": sequence,
+                        "at": NOW,
+                        "withdrawn": list(withdrawn),
+                    }
+                )
+                left.take(connection, [FoundSubject(event, 1, None)])
+
+    def extracted(name: str) -> set[str]:
+        folder = tmp_path / name
+        folder.mkdir()
+        assert extract(registry, folder, asked(registry, "190905008", tier=1)).exit_code == 0
+        return set(pq.read_table(folder / "out" / "person.parquet").column("subject").to_pylist())
+
+    assert len(extracted("before")) == len(PEOPLE)
+    said(1, "research")
+    assert len(extracted("without")) == len(PEOPLE) - 2
+    with reading(registry) as connection:
+        held = set(connection.scalars(select(RECORD_TABLES["person"].c.subject)))
+    assert {subject_id(name) for name in PEOPLE} <= held
+    said(2)
+    assert len(extracted("again")) == len(PEOPLE)
+
+
 def test_the_disclosure_is_in_the_chain_and_families_read_of_it(registry: Engine, tmp_path: Path) -> None:
-    assert extract(registry, tmp_path, "--cohort", "190905008").exit_code == 0
+    request = asked(registry, "190905008")
+    assert extract(registry, tmp_path, request).exit_code == 0
     access = AccessDatabase.open(f"sqlite:///{tmp_path}/access.db")
     views = Views(access)
     assert views.first_broken() is None
     told = looked(views.about(subject_id(PEOPLE[3])), subject_id(PEOPLE[3]), languages()["en"])
     assert [who for _, who, _ in told] == ["A researcher of the network"]
     assert views.about(subject_id("well")) == []
+    with writing(registry) as connection:
+        with pytest.raises(OperatorError, match="somebody else"):
+            tell_result(connection, request, "They do", by="another")
+        tell_result(connection, request, "They do, when they eat more", by="r")
+        (study,) = studies(requests(connection), views.about(subject_id(PEOPLE[3])))
+        (other,) = studies(requests(connection), views.about(subject_id("well")))
+    assert (study.purpose, study.result) == ("Do children with fibrosis grow?", "They do, when they eat more")
+    assert study.given is not None
+    assert other.given is None
     access.close()
 
 
 def test_what_cannot_be_is_said_and_nothing_is_written(registry: Engine, tmp_path: Path) -> None:
-    assert "no record type weights" in str(extract(registry, tmp_path, "--types", "weights").exception)
+    request = asked(registry, "190905008")
+    assert "no record type weights" in str(extract(registry, tmp_path, request, "--types", "weights").exception)
+    assert "no such request" in str(extract(registry, tmp_path, "f" * 32).exception)
+    assert "no site has approved" in str(extract(registry, tmp_path, asked(registry, sites=())).exception)
+    for other in (["--tier", "1"], ["--cohort", "K50"]):
+        assert "the request is for ocdm at tier 2, cohort 190905008" in str(
+            extract(registry, tmp_path, request, *other).exception
+        )
+    assert "the request is for ocdm" in str(extract(registry, tmp_path, request, form="omop").exception)
+    omop = asked(registry, form="omop")
+    assert "whole dates" in str(extract(registry, tmp_path, omop, form="omop").exception)
+    assert not (tmp_path / "out").exists()
     (tmp_path / "out").mkdir()
-    assert "is there already" in str(extract(registry, tmp_path).exception)
+    assert "is there already" in str(extract(registry, tmp_path, request).exception)
+
+
+def test_nothing_leaves_of_a_site_that_did_not_approve(registry: Engine, tmp_path: Path) -> None:
+    """Nor where it took its word back."""
+    fill(registry, [person(f"east-{number}", site="east") for number in range(12)])
+    request = asked(registry, tier=1)
+    assert extract(registry, tmp_path, request, "--types", "person").exit_code == 0
+    rows = pq.read_table(tmp_path / "out" / "person.parquet").to_pylist()
+    assert {row["site"] for row in rows} == {"west"}
+    with writing(registry) as connection:
+        answer(connection, request, "west", yes=False, by="t", at=NOW)
+    assert "no site has approved" in str(extract(registry, tmp_path / "again", request).exception)
+
+
+def test_dates_are_moved_by_as_many_days_for_all_of_a_person(registry: Engine, tmp_path: Path) -> None:
+    """Spans hold, days do not; of somebody older than eighty-nine the birth does not leave."""
+    request = asked(registry, "190905008")
+    assert extract(registry, tmp_path, request, "--dates", "shift", "--duckdb").exit_code == 0
+    born = {row["subject"]: row["birth_date"] for row in pq.read_table(tmp_path / "out" / "person.parquet").to_pylist()}
+    seen = pq.read_table(tmp_path / "out" / "observation.parquet").to_pylist()
+    visits = pq.read_table(tmp_path / "out" / "encounter.parquet").to_pylist()
+    days = {row["subject"]: date.fromisoformat(row["effective_date"]) for row in seen}
+    assert {row["subject"]: date.fromisoformat(row["start_date"]) for row in visits} == days
+    moves = {(date(2026, 3, 2) - day).days for day in days.values()}
+    assert all(1 <= move <= 365 for move in moves)
+    assert len(moves) > len(PEOPLE) // 2
+    assert list(born.values()).count(None) == 1
+    ages = {(days[subject] - date.fromisoformat(day)).days for subject, day in born.items() if day}
+    assert ages == {(date(2026, 3, 2) - date(2010 + year, 5, 20)).days for year in range(8)}
+    import duckdb
+
+    with duckdb.connect(str(tmp_path / "out" / "extract.duckdb"), read_only=True) as database:
+        assert database.execute("select count(*) from observation").fetchone() == (len(PEOPLE),)
+
+
+@pytest.mark.parametrize("tier", [1, 2])
+def test_omop_has_the_structure_that_ohdsi_asks_for(registry: Engine, tmp_path: Path, tier: int) -> None:
+    """Every field in its place, none empty that is required, no text too long, every person known, no span backwards."""
+    request = asked(registry, "190905008", tier=tier, form="omop")
+    done = extract(registry, tmp_path, request, "--dates", "shift", form="omop")
+    assert done.exit_code == 0, done.output
+    found = {name: pq.read_table(tmp_path / "out" / f"{name}.parquet") for name in tables()}
+    persons = set(found["person"].column("person_id").to_pylist())
+    for name, fields in tables().items():
+        table = found[name]
+        assert table.column_names == [each.name for each in fields], name
+        for each in fields:
+            values = table.column(each.name).to_pylist()
+            assert not (each.required and None in values), (name, each.name)
+            assert each.longest is None or all(len(value) <= each.longest for value in values if value is not None)
+            assert table.schema.field(each.name).type == KINDS.get(each.type, pa.string())
+        if "person_id" in table.column_names:
+            assert set(table.column("person_id").to_pylist()) <= persons, name
+        if f"{name}_id" in table.column_names:
+            assert table.column(f"{name}_id").to_pylist() == list(range(1, table.num_rows + 1)), name
+    rows = {name: table.num_rows for name, table in found.items()}
+    assert (
+        rows["person"] == rows["condition_occurrence"] == rows["measurement"] == rows["visit_occurrence"] == len(PEOPLE)
+    )
+    (condition,) = {row["condition_source_value"] for row in found["condition_occurrence"].to_pylist()}
+    assert condition == "190905008"
+    assert found["measurement"].to_pylist()[0]["unit_source_value"] == "%"
+    for row in found["observation_period"].to_pylist():
+        assert row["observation_period_start_date"] <= row["observation_period_end_date"]
+    years = sorted(found["person"].column("year_of_birth").to_pylist())
+    assert years[0] == (1931 if tier == 1 else datetime.now(UTC).year - 90)
+    names = found["person"].column("person_source_value").to_pylist()
+    assert (subject_id(PEOPLE[1]) in names) is (tier == 1)
+
+
+def test_tier_three_holds_counts_alone_and_none_of_a_few(registry: Engine, tmp_path: Path) -> None:
+    girls = [person(name, site="west").model_copy(update={"sex": "female"}) for name in PEOPLE[:12]]
+    fill(registry, [each.model_copy(update={"id": record_id(f"girl{n}")}) for n, each in enumerate(girls)])
+    request = asked(registry, "190905008", tier=3)
+    assert extract(registry, tmp_path, request).exit_code == 0
+    rows = pq.read_table(tmp_path / "out" / "counts.parquet").to_pylist()
+    assert {row["persons"] for row in rows if row["persons"] is not None} <= set(range(11, len(PEOPLE) + 1)) | {0}
+    assert {row["field"] for row in rows if row["type"] == "condition"} >= {"code"}
+    sexes = {row["value"]: row["persons"] for row in rows if row["field"] == "sex"}
+    assert sexes == {"female": None, "(not told)": None}, "two without it would be told by the twelve that have it"
+    everything = b"".join(path.read_bytes() for path in (tmp_path / "out").iterdir())
+    assert not [name for name in PEOPLE if subject_id(name).encode() in everything]
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ({"a": 40, "b": 3, "c": 12}, {"a": 40, "b": None, "c": None}),
+        ({"a": 40, "b": 3, "c": 9}, {"a": 40, "b": None, "c": None}),
+        ({"a": 40, "b": 3, "c": 2, "d": 30}, {"a": 40, "b": None, "c": None, "d": None}),
+        ({"a": 40, "b": 0, "c": 11}, {"a": 40, "b": 0, "c": 11}),
+        ({"a": 3}, {"a": None}),
+    ],
+)
+def test_small_cells_are_hidden_and_another_with_one(cells: dict[str, int], told: dict[str, int | None]) -> None:
+    assert suppressed(cells) == told
+
+
+def test_counts_of_cohorts_stay_within_a_budget_and_tell_of_nobody(registry: Engine) -> None:
+    """The same again is the same and costs nothing; what differs from another by a few is refused, whoever asked that one."""
+    extra = [fibrosis("well", site="west", code="233604007"), fibrosis("too", site="west", code="233604007")]
+    fill(registry, [each.model_copy(update={"id": record_id(f"e{n}")}) for n, each in enumerate(extra)])
+    with writing(registry) as connection:
+        first = count(connection, ["190905008"], by="one", at=NOW)
+        assert (first.persons, first.left) == (len(PEOPLE), BUDGET - 1)
+        assert count(connection, ["190905008", "190905008"], by="one", at=NOW) == first
+        assert count(connection, ["233604007"], by="one", at=NOW).persons is None
+        for by in ("one", "two"):
+            with pytest.raises(OperatorError, match="would tell of a few"):
+                count(connection, ["190905008", "233604007"], by=by, at=NOW)
+            with pytest.raises(OperatorError, match="would tell of a few"):
+                count(connection, [], by=by, at=NOW)
+        for number in range(BUDGET - 2):
+            count(connection, [str(10_000 + number)], by="one", at=NOW)
+        with pytest.raises(OperatorError, match="questions were asked"):
+            count(connection, ["99999"], by="one", at=NOW)
+        assert count(connection, ["99999"], by="one", at=NOW + timedelta(days=31)).left == BUDGET - 1
 
 
 def test_tier_one_is_the_registry_s_own(registry: Engine, tmp_path: Path) -> None:
-    assert extract(registry, tmp_path, "--tier", "1", "--types", "person,observation").exit_code == 0
+    assert extract(registry, tmp_path, asked(registry, tier=1), "--types", "person,observation").exit_code == 0
     assert sorted(path.name for path in (tmp_path / "out").glob("*.parquet")) == [
         "observation.parquet",
         "person.parquet",

@@ -1,10 +1,9 @@
 """Fixtures: a site, its topic and a consumer, on the embedded parts and on Apache Kafka with PostgreSQL."""
 
-import os
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +14,6 @@ from states import save
 from mainstem.config.settings import Settings
 from mainstem.state import State
 from transforms.mapped import Mapped
-
-SEEDS = (11,)
-"""Of the quick runs; `make faults` runs those of seeds.txt."""
 
 
 class Killed(BaseException):
@@ -36,36 +32,52 @@ class World:
         self.url = url
         self._turn = 0
 
-    def night(self) -> None:
-        """Some records come, change, or are withdrawn."""
+    def at(self) -> datetime:
+        """The present night."""
+        return datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=self._turn)
+
+    def night(self, chance: random.Random | None = None) -> None:
+        """Some records come, change, or are withdrawn; by the world's own chance, or another's."""
         self._turn += 1
-        at = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=self._turn)
-        came = {number: self._record(number) for number in self.chance.sample(range(60), self.chance.randrange(1, 25))}
-        gone = [(self._id(number)[:12], None) for number in self.chance.sample(range(60), 3) if number not in came]
-        save(self.state, "north", list(came.values()), gone, at)
+        pick = chance or self.chance
+        came = {number: self._record(number, pick) for number in pick.sample(range(60), pick.randrange(1, 25))}
+        gone = [(self._id(number)[:12], None) for number in pick.sample(range(60), 3) if number not in came]
+        save(self.state, "north", list(came.values()), gone, self.at())
 
-    def publish(self) -> None:
-        self.stream.publish(self.state.outbox, page=self.chance.choice((3, 7, 8000)))
+    def put(self, sizes: dict[int, int]) -> None:
+        """Records of these numbers, of about so many bytes each."""
+        self._turn += 1
+        records = [self._record(number, self.chance, "x" * size) for number, size in sizes.items()]
+        save(self.state, "north", records, [], self.at())
 
-    def consume(self, **options: Any) -> None:
-        with self.stream.consumer(
-            self.engine, self.latest, poll_records=self.chance.choice((5, 5000)), **options
-        ) as consumer:
+    def publish(self, **options: Any) -> Any:
+        return self.stream.publish(self.state.outbox, page=self.chance.choice((3, 7, 8000)), **options)
+
+    def consume(self, *, handler: Any = None, rebuild: bool = False, **options: Any) -> None:
+        given = {"poll_records": self.chance.choice((5, 5000)), **options}
+        with self.stream.consumer(self.engine, handler or self.latest, **given) as consumer:
+            if rebuild:
+                consumer.rebuild()
             consumer.run_until_caught_up(timeout=60)
 
-    def wrong(self, *, consumed: bool = True) -> list[str]:
-        """What the judge finds."""
-        tables, effects = (self.latest.state(), effects_of(self.engine)) if consumed else (None, None)
-        return judge(self.state, self.stream.records(), effects, tables)
+    def wrong(self, *, effects: bool = True, only: Callable[[Any], bool] = lambda record: True) -> list[str]:
+        """What the judge finds; `only` of these of the topic's records, `effects` too."""
+        had = effects_of(self.engine) if effects else None
+        return judge(self.state, list(filter(only, self.stream.records())), had, self.latest.state())
 
     def _id(self, number: int) -> bytes:
         return blake2b(b"fault%d" % number, digest_size=12).digest() + bytes(4)
 
-    def _record(self, number: int) -> Mapped:
-        record, subject = self._id(number), blake2b(b"who%d" % (number % 9), digest_size=16).digest()
+    def subject(self, number: int) -> bytes:
+        """One of nine children."""
+        return blake2b(b"who%d" % (number % 9), digest_size=16).digest()
+
+    def _record(self, number: int, chance: random.Random, said: str = "") -> Mapped:
+        record, subject = self._id(number), self.subject(number)
         content = (
             f'{{"type":"observation","id":"r-{record.hex()}","subject":"s-{subject.hex()}","site":"north","code":"8302-2",'
-            f'"status":"final","value":{self.chance.randrange(900)},"unit":"cm","effective":"2026-03-02T09:10:00Z","category":["vital-signs"]}}'
+            f'"status":"final","value":{chance.randrange(900)},"unit":"cm","effective":"2026-03-02T09:10:00Z","category":["vital-signs"],'
+            f'"raw_value":"{said}"}}'
         )
         return Mapped(record, "observation", subject, content.encode(), b'"source":[],"mapping":"observation@1"', None)
 
@@ -99,11 +111,3 @@ def world_of(request: pytest.FixtureRequest, tmp_path: Any, latest_of: Any) -> A
 def killed() -> type[Killed]:
     """What a kill raises."""
     return Killed
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`seed`: those of the quick runs, or one a line of the file that MAINSTEM_FAULT_SEEDS names."""
-    own = any("seed" in str(mark.args[0]) for mark in metafunc.definition.iter_markers("parametrize"))
-    if "seed" in metafunc.fixturenames and not own:
-        named = os.environ.get("MAINSTEM_FAULT_SEEDS")
-        metafunc.parametrize("seed", [int(line) for line in Path(named).read_text().split()] if named else SEEDS)

@@ -20,7 +20,7 @@ from viewers import FORM, gate_for
 
 from mainstem.commands.home import at_the_centre
 from mainstem.config.settings import Settings
-from schemas.outcomes import Condition, DerivedObservation, Goal
+from schemas.outcomes import Condition, DerivedObservation, Goal, Observation
 from services.access.database import AccessDatabase
 from services.access.families import form_token
 from services.access.viewers import Role
@@ -138,6 +138,55 @@ def test_a_code_opens_one_page_once_and_shows_how_things_go(clinic: Clinic) -> N
     assert device.get("/pictures/growth.svg").status_code == 404
     assert clinic.device().post("/enter", data={"code": code}).status_code == 403
     assert subject_id("ada") not in page
+
+
+def test_any_goal_of_theirs_is_drawn_in_the_series_of_its_measure(clinic: Clinic) -> None:
+    """Which way is meant, whether it is reached; in its unit alone; not a guardian's of a teenager, nor of what is over."""
+
+    def one(code: str, number: int, **given: object) -> Goal:
+        names = {"id": record_id(f"own{number}"), "subject": subject_id("ada"), "site": SITE, "measure": code}
+        return Goal.model_validate(names | {"kind": "goal", "lifecycle_status": "active"} | given)
+
+    def seen(code: str, value: float, unit: str, day: str) -> Observation:
+        names = {"id": record_id(f"v{code}{day}{unit}"), "subject": subject_id("ada"), "site": SITE, "code": code}
+        return Observation.model_validate(
+            names | {"value": value, "unit": unit, "effective_date": day, "status": "final"}
+        )
+
+    fill(
+        clinic.registry,
+        [
+            one("97510-2", 1, value_low=70, unit="%"),
+            one("8480-6", 2, value=120, comparator="<=", unit="mm[Hg]"),
+            one("29463-7", 3, value_low=50, value_high=55, unit="kg"),
+            one("55423-8", 4, value=8000, unit="{steps}", lifecycle_status="cancelled"),
+            one("44261-6", 5, value_high=5, unit="{score}"),
+            seen("97510-2", 61, "%", "2026-05-05"),
+            seen("97510-2", 72.5, "%", "2026-11-05"),
+            seen("8480-6", 125, "mm[Hg]", "2026-11-05"),
+            seen("29463-7", 52, "kg", "2026-11-05"),
+            seen("29463-7", 114, "[lb_av]", "2026-11-06"),
+            seen("55423-8", 4000, "{steps}", "2026-11-05"),
+            seen("44261-6", 4, "{score}", "2026-11-05"),
+        ],
+    )
+    own, guardian = clinic.inside("ada"), clinic.inside("ada", Who.GUARDIAN, date(2029, 3, 1))
+    page = own.get("/").text
+    for said in (
+        "Glucose sensor: time in range: 72.5 % on November 5, 2026",
+        "Higher is better: my goal is 70 % or more. The goal is reached.",
+        "Lower is better: my goal is 120 mm[Hg] or less. The goal is not reached yet.",
+        "Weight: 52 kg on November 5, 2026",
+        "My goal is from 50 kg to 55 kg. The goal is reached.",
+        "Mood (PHQ-9)",
+    ):
+        assert said in page
+    assert "Steps" not in page
+    picture = own.get("/pictures/goal-97510-2.svg")
+    assert (picture.status_code, "my goal" in picture.text) == (200, True)
+    theirs = guardian.get("/").text
+    assert not [name for name in ("Mood (PHQ-9)", "time in range", "Weight: 52") if name in theirs]
+    assert guardian.get("/pictures/goal-97510-2.svg").status_code == 404
 
 
 def test_it_is_in_the_language_that_was_chosen(clinic: Clinic) -> None:
@@ -426,7 +475,7 @@ def test_no_page_has_a_barrier(clinic: Clinic) -> None:
             assert violations(tab) == []
             tab.fill("#code", clinic.code("ada"))
             tab.press("#code", "Enter")
-            for page in ("/", "/say/before", "/say/after", "/raise", "/looked", "/nowhere"):
+            for page in ("/", "/say/before", "/say/after", "/raise", "/looked", "/consent", "/receipt", "/nowhere"):
                 tab.goto(address + page)
                 assert violations(tab) == [], (page, language)
                 assert tab.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (page, language)
@@ -436,7 +485,9 @@ def test_no_page_has_a_barrier(clinic: Clinic) -> None:
     assert all(each.startswith((address, "data:")) for each in asked)
 
 
-@pytest.mark.parametrize("path", ["/", "/looked", "/say/before", "/say/after", "/raise", "/pictures/hba1c.svg"])
+@pytest.mark.parametrize(
+    "path", ["/", "/looked", "/consent", "/say/before", "/say/after", "/raise", "/pictures/hba1c.svg"]
+)
 def test_nobody_sees_anything_without_a_way_in(clinic: Clinic, path: str) -> None:
     """And no address of the staff's is here at all."""
     device = clinic.device()
@@ -461,3 +512,16 @@ def test_every_question_can_be_answered_and_refused() -> None:
     assert set(forms()) == {"before", "after"}
     codes = [each.code for form in forms().values() for each in form.questions]
     assert len(codes) == len(set(codes))
+
+
+@pytest.mark.parametrize("sign", ["\0", "\x1b[2J", "\u202e"], ids=["NUL", "escape", "turned"])
+def test_what_nobody_types_is_kept_nowhere(clinic: Clinic, sign: str) -> None:
+    """No form of the page takes it, nor does the one where a code is typed; PostgreSQL could not, a terminal would obey."""
+    device = clinic.inside("ada")
+    words = f"Please {sign} call"
+    assert device.post("/raise", data=token(device) | {"about": "care", "words": words}).status_code == 422
+    assert device.post(f"/say/{next(iter(forms()))}", data=token(device) | {"words": words}).status_code == 422
+    with reading(clinic.registry) as connection:
+        assert not connection.scalars(select(issue_raised.c.words)).all()
+        assert not connection.scalars(select(family_answer.c.words)).all()
+    assert clinic.device().post("/enter", data={"code": words}).status_code == 403

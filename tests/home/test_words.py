@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from babel.messages.pofile import read_po
 
-from services.home import consenting, knowledge, raising, reading, showing, words
+from services.home import consenting, goals, knowledge, raising, reading, showing, words
 from services.home.words import language_of, languages
 from services.people.voices import forms
 
@@ -38,6 +38,7 @@ def texts() -> Iterator[str]:
         reading.NO_ROLE,
         raising.ABOUTS,
         raising.WHO,
+        goals.NAMES,
         consenting.TITLES,
         consenting.GIVEN,
         consenting.CHANGES,

@@ -55,3 +55,9 @@ def test_both_read_the_same(seed: int) -> None:
     records = [some_record(chance) for _ in range(chance.randrange(1, 200))]
     batch = b"head" + b"".join(encoded(place, record) for place, record in enumerate(records))
     assert heads_in(batch, 4, len(records)) == [head_of(AsRead(record)) for record in records]
+
+
+def test_a_number_without_end_is_none():
+    """A megabyte of it would be worked on for minutes."""
+    with pytest.raises((IndexError, ValueError)):
+        heads_in(b"\xff" * 1_000_000, 0, 1)

@@ -28,6 +28,7 @@ from services.measures.keeping.plans import network_plan
 from services.measures.keeping.running import GROUP as FEEDBACK
 from services.measures.keeping.standing import Plan, official
 from services.measures.keeping.tables import due, result
+from services.measures.keeping.tables import standing as table
 from services.measures.library import measures
 from services.measures.official import definition
 from services.registry.database import open_registry
@@ -77,6 +78,16 @@ def test_a_result_follows_the_events_and_each_is_told_once(north: Network) -> No
     assert then(*gone) == [("north", 6, {"in": 1, "met": 1})]
     gone = [north.event(of("ada"), withdrawn=True) for of in (person, visit, diabetes)]
     assert then(*gone) == [("north", 7, {"in": 0, "met": 0})]
+
+
+def test_what_another_site_says_of_somebody_is_not_their_sites(north: Network) -> None:
+    """A family's answers are the centre's: by the first id of all they would have moved the person there."""
+    north.brings(*(north.event(of("ada")) for of in (person, visit, diabetes)), north.event(reading("ada", 7)))
+    north.brings(north.event(reading("ada", 12, "2026-05-01", site="centre") | {"id": "r-" + "0" * 32}))
+    north.keeper.work_off()
+    (standing,) = north.standings()
+    columns = dict(zip(table.c.keys(), standing, strict=True))
+    assert (columns["site"], columns["numerator"]) == ("north", 0)
 
 
 def test_nobody_is_evaluated_before_the_registry_has_what_was_said(north: Network) -> None:

@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from mainstem.commands import app
 from mainstem.consumer.progress import METRICS
+from mainstem.consumer.testing import message
+from mainstem.mending.trace import traced
 from schemas.events import outcome_topic
 from transforms.privacy.pseudonyms import Pseudonyms
 
@@ -77,6 +79,18 @@ def test_source_tells_every_record_it_gave(environment, north, tmp_path):
     assert "weight-17" not in said.stdout
     none = CliRunner().invoke(app, [*command[:2], "Observation/another", *command[3:]], env=environment)
     assert getattr(none.exception, "exit_code", 0) == 78
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"[]", b"{}", b'{"provenance":"x"}', b'{"provenance":[1]}', b"[" * 100_000, b"\xff", None],
+    ids=lambda value: str(value)[:20],
+)
+def test_what_stands_under_the_records_key_is_told_whatever_it_is(value):
+    """A stranger's record, or half of one, is one line of the trace, and stops it not."""
+    sound = message("a", 1)
+    for headers in (sound.headers, [("ce_type", b"x"), ("ce_source", b"\xff")], []):
+        assert traced(sound._replace(value=value, headers=headers)).software == ""
 
 
 @pytest.mark.parametrize("words", [[], ["r-1"], ["--source", "Observation/1"], ["--source", "x", "--site", "north"]])

@@ -6,140 +6,20 @@ with a weight has come. A quirk that costs something costs it by name, and a lat
 
 import ast
 import gzip
-import json
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from exporting import Exports, ndjson
-from hospital_with_faults import Answered, Asked, Fault, FaultyHospital, serving
-from network_under_test import Network
+from exporting import ndjson
+from hospital_with_faults import Answered, Asked, FaultyHospital, serving
+from quirky_hospitals import FIRST, TYPES, Json, Nights, Place, Quirk, both, child, on, refused, says, two_nights
 
-from schemas.loads import LoadReport
-
-Json = dict[str, Any]
-TYPES = ("Patient", "Observation")
-FIRST, SECOND = "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z"
 TESTS = Path(__file__).parents[1]
 
 
-def child(number: int, updated: str, born: str, **values: Any) -> Json:
-    name = values.pop("name", f"kid-{number}")
-    return {"resourceType": "Patient", "id": name, "meta": {"lastUpdated": updated}, "birthDate": born, **values}
-
-
-def weight(number: int, updated: str, value: float, **values: Any) -> Json:
-    of = values.pop("name", f"kid-{number}")
-    return {
-        "resourceType": "Observation",
-        "id": f"w-{number}",
-        "meta": {"lastUpdated": updated},
-        "status": "final",
-        "category": [{"coding": [{"code": "vital-signs"}]}],
-        "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]},
-        "subject": {"reference": f"Patient/{of}"},
-        "effectiveDateTime": "2026-02-01T08:00:00Z",
-        "valueQuantity": {"value": value, "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"},
-        **values,
-    }
-
-
-def first_night(named: Callable[[int], str]) -> list[Json]:
-    found = [child(n, FIRST, f"2014-01-{n + 1:02}", name=named(n)) for n in range(12)]
-    return found + [weight(n, FIRST, 20 + n, name=named(n)) for n in range(12)]
-
-
-def second_night(named: Callable[[int], str]) -> list[Json]:
-    changed = [child(3, SECOND, "2015-01-04", name=named(3)), weight(3, SECOND, 23.5, name=named(3))]
-    return [*changed, child(12, SECOND, "2014-01-13", name=named(12)), weight(12, SECOND, 32, name=named(12))]
-
-
-ALL = {*(f"2014-01-{n + 1:02}" for n in range(13)), "2015-01-04", 23.5, *(20 + n for n in range(13))} - {
-    "2014-01-04",
-    23,
-}
-
-
-@dataclass
-class Place:
-    """A hospital, its exports, and where files of its own may stand."""
-
-    server: FaultyHospital
-    exports: Exports
-    folder: Path
-    night: int = 1
-    heal: "Callable[[Place], Any]" = lambda place: None
-    """What is done before the second night."""
-    beside: ExitStack = field(default_factory=ExitStack)
-    """Servers of other origins."""
-
-    def fault(self, fault: Fault) -> None:
-        """Comes before what the hospital would answer."""
-        self.server.faults.insert(0, fault)
-
-
-@dataclass(frozen=True)
-class Quirk:
-    """What is odd at a hospital, and what comes of it."""
-
-    arrange: Callable[[Place], Any]
-    road: str = "search"
-    fhir: str = ""
-    """More of the site file's section."""
-    types: tuple[str, ...] = TYPES
-    statuses: tuple[str, str] = ("completed", "completed")
-    words: tuple[str, str] = ("", "")
-    """What stands in the night's report."""
-    lacks: frozenset[Any] = frozenset()
-    """What of all is not held after two nights."""
-    more: frozenset[Any] = frozenset()
-    """What is held beside."""
-    stays: frozenset[str] = frozenset()
-    """Types whose watermark does not move on the second night."""
-    named: Callable[[int], str] = field(default=lambda number: f"kid-{number}")
-    stamped: bool = True
-    """Whether resources say when they were updated."""
-    gone: frozenset[str] = frozenset()
-    """Ids that the hospital has no more on the second night."""
-
-
 # ---------------------------------------------------------------- what hospitals do
-
-
-def on(kind: str, answer: Callable[[Asked], Answered | None]) -> Fault:
-    """A fault of what is asked of one type, or at one path."""
-    return lambda asked: answer(asked) if asked.path == kind else None
-
-
-def refused(code: str = "required", status: int = 400, severity: str = "error") -> Answered:
-    issue = [{"severity": severity, "code": code, "diagnostics": "Roe, Jane"}]
-    return Answered({"resourceType": "OperationOutcome", "issue": issue}, status)
-
-
-def says(software: str, *, types: bool = True) -> Callable[[Place], None]:
-    """The statement names its software, and its types or none."""
-
-    def arrange(place: Place) -> None:
-        def statement(asked: Asked) -> Answered:
-            told = place.server._statement() | {"software": {"name": software}}
-            return Answered(told if types else told | {"rest": [{"mode": "server"}]})
-
-        place.fault(on("metadata", statement))
-
-    return arrange
-
-
-def both(*steps: Callable[[Place], Any]) -> Callable[[Place], None]:
-    def arrange(place: Place) -> None:
-        for step in steps:
-            step(place)
-
-    return arrange
 
 
 def without_last_updated(place: Place) -> None:
@@ -674,74 +554,6 @@ def test_what_is_tried_elsewhere_stands_there() -> None:
             assert name in defined, (quirk, story)
 
 
-@pytest.fixture
-def quirky(lhn: Network, faulty: FaultyHospital, exports: Exports) -> Iterator[Callable[[Quirk], tuple[Place, Path]]]:
-    """A hospital with a quirk, and its site file."""
-    place = Place(faulty, exports, lhn.folder)
-
-    def make(quirk: Quirk) -> tuple[Place, Path]:
-        (lhn.folder / "secret").write_text("s3cret")
-        head = f'[fhir]\nbase_url = "{faulty.base_url}"\nrequests_per_second = 1000\n'
-        source = head + ("page_size = 10\n" if "page_size" not in quirk.fhir else "")
-        source += quirk.fhir.replace("BASE", faulty.base_url)
-        path = lhn.site("west", source, road=quirk.road, types=[*quirk.types], overlap_minutes=0)
-        return place, path
-
-    with place.beside:
-        yield make
-
-
-def held(lhn: Network) -> tuple[set[Any], dict[str, int]]:
-    """What stands in the topic: birth dates and values; how often each record was told as new."""
-    standing, new = dict[str, Any](), Counter[str]()
-    for event in lhn.events():
-        value = json.loads(event.raw) if event.raw else None
-        standing[event.record] = value and (
-            value.get("record", value).get("birth_date") or value.get("record", value).get("value")
-        )
-        new[event.record] += event.operation == "recorded"
-    return {value for value in standing.values() if value is not None}, new
-
-
-def stands(resources: list[Json], quirk: Quirk) -> list[Json]:
-    return [each if quirk.stamped else {k: v for k, v in each.items() if k != "meta"} for each in resources]
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("name", QUIRKS)
-def test_two_nights_at_a_hospital_with_a_quirk(
-    name: str, lhn: Network, quirky: Callable[[Quirk], tuple[Place, Path]]
-) -> None:
-    quirk = QUIRKS[name]
-    place, path = quirky(quirk)
-    place.server.put(*stands(first_night(quirk.named), quirk))
-    quirk.arrange(place)
-    place.exports.transaction_time = "2026-03-01T02:00:00Z"
-    first = lhn.refresh(path)
-    judge(first, quirk.statuses[0], quirk.words[0])
-
-    place.night = 2
-    place.heal(place)
-    for kind, rows in place.server.resources.items():
-        place.server.resources[kind] = [each for each in rows if each["id"] not in quirk.gone]
-    place.server.put(*stands(second_night(quirk.named), quirk))
-    place.exports.transaction_time = "2026-03-02T02:00:00Z"
-    second = lhn.refresh(path)
-    judge(second, quirk.statuses[1], quirk.words[1])
-
-    found, new = held(lhn)
-    assert found == (ALL - quirk.lacks) | quirk.more
-    assert set(new.values()) <= {0, 1}, "a record is new once"
-    for kind in quirk.types:
-        before, after = first.watermarks.get(kind), second.watermarks.get(kind)
-        moved = after is not None and (before is None or after > before) and after < datetime.now(UTC)
-        assert moved == (kind not in quirk.stays), kind
-
-
-def judge(report: LoadReport, status: str, words: str) -> None:
-    """Its status; gaps say so, in words for somebody; no word of the server's own is repeated."""
-    said = report.model_dump_json()
-    assert (report.status, words in said) == (status, True), said
-    assert (status == "partial") == bool(report.gaps)
-    assert all(gap.fix and gap.who for gap in report.gaps)
-    assert "Roe" not in said
+def test_two_nights_at_a_hospital_with_a_quirk(name: str, quirky: Callable[[Quirk], tuple[Place, Nights]]) -> None:
+    two_nights(QUIRKS[name], *quirky(QUIRKS[name]))

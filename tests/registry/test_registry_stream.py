@@ -1,6 +1,8 @@
 """The registry on a real broker and PostgreSQL: the stream's state, once, whatever comes twice or late."""
 
 import threading
+from pathlib import Path
+from random import Random
 
 import pytest
 from kafka import KafkaProducer
@@ -9,12 +11,12 @@ from services_story import load_events
 from sqlalchemy import Engine, select
 from waiting import wait_until
 
-from mainstem.consumer import Received
+from mainstem.consumer import Consumer, Received
 from mainstem.kafka import topics
 from mainstem.kafka.settings import KafkaSettings, as_settings
 from schemas.events import outcome_topic
 from schemas.loads import LoadEvent
-from schemas.outcomes import Observation
+from schemas.outcomes import Condition, Observation
 from services.registry.completeness import completeness
 from services.registry.database import connect, open_registry
 from services.registry.handler import apply, apply_loads, clear
@@ -26,6 +28,12 @@ def bmi(name: str, value: float) -> Observation:
     """A BMI percentile."""
     content = {"id": record_id(name), "subject": subject_id("ada"), "site": "north", "code": "59576-9", "value": value}
     return Observation.model_validate(content)
+
+
+def illness(name: str) -> Condition:
+    """A diagnosis."""
+    content = {"id": record_id(name), "subject": subject_id("bea"), "site": "north", "code": "190905008"}
+    return Condition.model_validate(content)
 
 
 def send(broker: str, network: str, events: list[Received], loads: list[LoadEvent]) -> None:
@@ -93,6 +101,54 @@ def test_running_registry_tells_the_operator_what_it_cannot_read(stream, outbox,
         running.join(30)
     assert "1 event since the start; kept unread, of types this version does not know: genome 1 (a newer" in said[-2]
     assert said[-1].startswith("Registry: stopped: 1 event handled; kept unread")
+
+
+def holdings(url: str) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of the current state and of the history, but when it arrived here."""
+    engine = connect(url)
+    with engine.connect() as connection:
+        found = {
+            table.name: sorted(
+                map(tuple, connection.execute(select(*(c for c in table.c if c.name != "arrived")))), key=repr
+            )
+            for table in (*RECORD_TABLES.values(), history)
+        }
+    engine.dispose()
+    return found
+
+
+def chances(seed: int) -> list[list[Received]]:
+    """Nights of a made-up history: results and diagnoses recorded, amended, withdrawn and recorded again; some twice, some late."""
+    chance, sequences = Random(seed), dict[str, int]()
+    nights: list[list[Received]] = []
+    for _ in range(4):
+        night: list[Received] = []
+        for _ in range(25):
+            name = f"{chance.choice(('o', 'c'))}{chance.randrange(12)}"
+            sequences[name] = sequence = sequences.get(name, 0) + 1
+            model = bmi(name, chance.randrange(100)) if name[0] == "o" else illness(name)
+            night.append(event_of(model, sequence=sequence, withdrawn=sequence > 1 and chance.random() < 0.3))
+        late = [chance.choice(chance.choice([*nights, night])) for _ in range(8)]
+        nights.append([*night, *late])
+    return nights
+
+
+@pytest.mark.slow
+def test_registry_made_from_the_topic_alone_is_the_live_one(broker: str, network: str, tmp_path: Path) -> None:
+    """The live one read night by night what the broker had by then; the other reads the whole topic, once, from its start."""
+    topics.create(broker, network, partitions=2, replication=1, min_in_sync=1)
+    live, anew = (f"sqlite:///{tmp_path / name}.db" for name in ("live", "anew"))
+    for group, url, nights in (("live", live, chances(1)), ("anew", anew, [[]])):
+        engine = open_registry(url)
+        with Consumer(
+            broker, network=network, group=group, engine=engine, handler=apply, load_handler=apply_loads
+        ) as consumer:
+            for number, night in enumerate(nights):
+                send(broker, network, night, load_events() if night and not number else [])
+                consumer.run_until_caught_up()
+        engine.dispose()
+    assert holdings(anew) == holdings(live)
+    assert all(holdings(live)[name] for name in ("observation", "condition", "history"))
 
 
 def test_rebuilt_registry_is_the_one_that_was(stream, outbox, observe, tmp_path):

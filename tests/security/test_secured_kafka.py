@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -162,6 +163,29 @@ def test_each_fault_is_told_as_itself_within_seconds(secured: Secured, tmp_path:
         said, fix, seconds = first_fault(reach)
         assert name in said, (name, said)
         assert fix
+        assert seconds < 20
+
+
+@pytest.mark.slow
+def test_of_several_faults_the_first_is_told_whatever_they_are(secured: Secured, tmp_path: Path, seed: int) -> None:
+    """By chance: what stands in the way first is what somebody has to mend first."""
+    chance = random.Random(seed)
+    port = secured.scram().bootstrap.rpartition(":")[2]
+    other = tls.Authority(tmp_path, "another-ca")
+    in_order: dict[str, dict[str, Any]] = {
+        "TCP": {"address": f"127.0.0.1:{free_port()}"},
+        "TLS: authority": {"ca_file": str(other.file)},
+        "TLS: host name": {"address": f"localhost:{port}"},
+        "SASL": {"password": "".join(chance.choices("abc 123äß%@/", k=chance.randrange(1, 40)))},
+        "ACL": {"user": "stranger"},
+    }
+    for _ in range(3):
+        some = sorted(chance.sample(list(in_order), chance.randrange(1, 4)), key=list(in_order).index)
+        wrong = {name: value for each in reversed(some) for name, value in in_order[each].items()}
+        said, fix, seconds = first_fault(secured.scram(**wrong))
+        assert some[0] in said, (some, said)
+        assert fix
+        assert wrong.get("password", "no password") not in said + fix or len(wrong["password"]) < 8
         assert seconds < 20
 
 

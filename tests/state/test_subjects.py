@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
+import pytest
+from sqlalchemy import event
 from states import save
 
 from mainstem.state import State
@@ -86,3 +89,26 @@ def test_an_observation_without_a_code_of_its_own_is_asked_for_by_any_local_one(
     own = own._replace(content=own.content.replace(b"29463-7", b"PUCAI"))
     save(state, "north", [named, other, own], [], at)
     assert told(state, Reads({"observation"}, {"PUCAI", "29463-7"})) == [ANNA]
+
+
+def test_contents_are_never_sorted_by_sqlite(state: State, record: Make, at: datetime) -> None:
+    """It would hold all of them in memory: of a site, or of somebody with very many records."""
+    if not state.database.is_sqlite:
+        pytest.skip("PostgreSQL sorts on disk")
+    save(state, "north", [coded(record(name, subject=ANNA), "29463-7") for name in "vwx"], [], at)
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, given: Any, *_: Any) -> None:
+        asked.append((statement, given))
+
+    event.listen(state.database.engine, "before_cursor_execute", note)
+    for subjects in (None, [ANNA]):
+        assert len(list(state.subjects.histories("north", subjects, WEIGHTS))) == 3
+    assert len(list(state.quality.rows("north"))) == 3
+    event.remove(state.database.engine, "before_cursor_execute", note)
+    contents = [(sql, given) for sql, given in asked if "record.content" in sql.partition("FROM")[0]]
+    assert len(contents) == 3
+    with state.database.read() as connection:
+        for sql, given in contents:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", given).all()
+            assert "TEMP B-TREE" not in str(plan)

@@ -23,7 +23,7 @@ def judge(
     held = [each for each in state.mending.held(*EVERY) if each.sequence == each.published_sequence]
     found = list(_lost(state, held, heads))
     found += [f"never committed: {id_}" for id_ in sorted({head["ce_id"] for head in heads} - _possible(state, heads))]
-    found += list(_out_of_order(heads))
+    found += _out_of_order(heads, [each.partition for each in records])
     found += list(_topic_differs(state, held, records))
     if effects is not None:
         twice = [id_ for id_, count in Counter(effects).items() if count > 1]
@@ -59,19 +59,21 @@ def _possible(state: State, heads: Sequence[dict[str, str]]) -> set[str]:
     }
 
 
-def _out_of_order(heads: Sequence[dict[str, str]]) -> list[str]:
-    """First deliveries; what comes again may be older."""
-    last: dict[str, tuple[int, int]] = {}
+def _out_of_order(heads: Sequence[dict[str, str]], partitions: Sequence[int]) -> list[str]:
+    """First deliveries, of a record within a partition: one that goes over to another subject may go to another; what comes again
+    may be older."""
+    last: dict[tuple[str, int], tuple[int, int]] = {}
     seen: set[str] = set()
     wrong = []
-    for head in heads:
+    for head, partition in zip(heads, partitions, strict=True):
         if head["ce_id"] in seen:
             continue
         seen.add(head["ce_id"])
         epoch, sequence = map(int, head["ce_sequence"].split("."))
-        if (epoch, sequence) < last.get(head["ce_subject"], (0, 0)):
+        place = head["ce_subject"], partition
+        if (epoch, sequence) < last.get(place, (0, 0)):
             wrong.append(f"out of order: {head['ce_subject']} {head['ce_sequence']}")
-        last[head["ce_subject"]] = (epoch, sequence)
+        last[place] = (epoch, sequence)
     return wrong
 
 

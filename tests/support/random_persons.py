@@ -97,6 +97,7 @@ def _records(draw: st.DrawFn, record: str) -> Record:
     elif record == "observation":
         given_ = {"codings": codes, **when("effective_date", "effective"), **when("issued_date", "issued")}
         given_ |= {"effective_end_date": draw(_one("2025-01-01", "2026-12-31")), "unit": draw(_one("%", "mm[Hg]"))}
+        given_["effective_ongoing"] = draw(_one(True))
         given_ |= {
             "status": draw(_one("final", "corrected", "cancelled")),
             "category": draw(_one(["survey"], ["laboratory"])),
@@ -111,14 +112,14 @@ def _records(draw: st.DrawFn, record: str) -> Record:
             **when("performed_date", "performed"),
             **when("performed_end_date", "performed_end"),
         }
-        given_["status"] = draw(_one("completed", "stopped"))
+        given_ |= {"status": draw(_one("completed", "stopped")), "performed_ongoing": draw(_one(True))}
     elif record == "medication":
         given_ = {"codings": codes, "kind": "ordered", **when("start_date", "start")}
         given_ |= {"status": draw(_one("active", "completed")), "intent": draw(_one("order", "plan"))}
-        given_ |= {"days_supply": draw(_one(1, 30, 90)), "refills": draw(_one(1)), "quantity": draw(_one(7, 60))}
+        given_ |= {"days_supply": draw(_one(1, 30, 30.5, 90)), "refills": draw(_one(1)), "quantity": draw(_one(7, 60))}
         given_["drug_by_reference"] = draw(_one(True))
         step = {"dose": draw(_one(1, 2)), "frequency": draw(_one(1, 3)), "period": draw(_one(1, 2))}
-        step |= {"period_unit": draw(_one("d", "wk", "h")), "end_date": draw(_one("2026-03-20"))}
+        step |= {"period_unit": draw(_one("d", "wk", "h", "mo", "s")), "end_date": draw(_one("2026-03-20"))}
         filled = {name: value for name, value in step.items() if value is not None}
         given_["steps"] = draw(st.sampled_from([None, [filled], [filled, filled]])) if filled else None
     else:

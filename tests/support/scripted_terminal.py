@@ -47,4 +47,22 @@ def played(
     _, status = os.waitpid(process, 0)
     os.close(screen)
     assert not waiting, f"never asked {waiting[0][0]!r}; the screen: {seen.decode()}"
-    return os.waitstatus_to_exitcode(status), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode()).replace("\r\n", "\n")
+    return os.waitstatus_to_exitcode(status), stands_there(seen.decode())
+
+
+def stands_there(written: str) -> str:
+    """What a person reads at the end: what was drawn over is gone, as bars are that were moved and erased."""
+    lines, row, column = [""], 0, 0
+    for piece in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", written):
+        if piece == "\n":
+            row, lines = row + 1, lines if row + 1 < len(lines) else [*lines, ""]
+        elif piece == "\r":
+            column = 0
+        elif not piece.startswith("\x1b"):
+            line = lines[row].ljust(column)
+            lines[row], column = line[:column] + piece + line[column + len(piece) :], column + len(piece)
+        elif piece.endswith("A"):
+            row = max(0, row - int(piece[2:-1] or 1))
+        elif piece.endswith("K"):
+            lines[row] = "" if piece == "\x1b[2K" else lines[row][:column]
+    return "\n".join(lines)

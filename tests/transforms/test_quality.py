@@ -1,8 +1,10 @@
 """Faults put into a clean population: each is found by the checks that are for it, and by no other."""
 
+import csv
 import random
 from collections.abc import Callable
 from datetime import date
+from importlib.resources import files
 from itertools import groupby
 from operator import attrgetter
 from typing import get_args
@@ -26,6 +28,7 @@ from judged_children import (
 from synthetic_children import LOINC, Resource, concept, quantity
 
 from schemas.loads import TypeCounts
+from transforms.codes import units
 from transforms.derive.references.gli import Predicted, gli_2022
 from transforms.derive.references.growth import Sex
 from transforms.quality import About, Check, Flagger, Found, Line, flag_of, judge, shipped, status_of
@@ -361,6 +364,19 @@ def test_flags_of_a_person_with_many_records_are_those_of_one_with_few(
     assert {"duplicates", flag_of("height-falling"), flag_of("weight-unit"), flag_of("before-birth")} <= {
         flag for told in whole.values() for flag in told
     }
+
+
+def test_each_limit_of_plausibility_says_where_it_is_from() -> None:
+    """Of both tables, by a source that is told in full, or as judgement that is to be approved."""
+    plausible = files("transforms.quality") / "tables" / "plausible.csv"
+    for text, limits in (
+        (plausible.read_text("utf-8"), rows("plausible")),
+        (units.__doc__ or "", csv.DictReader((files("transforms.codes") / "units.csv").open())),
+    ):
+        named = {limit[column] for limit in limits for column in ("low_source", "high_source")}
+        assert "judgement" in named
+        assert "judgement: of the network's makers, to be approved by its clinicians" in text.replace("`", "")
+        assert {name for name in named if name not in text} == set()
 
 
 def test_the_most_that_lungs_hold_is_what_the_published_reference_leaves() -> None:

@@ -2,6 +2,10 @@
 
 `units.csv` says, for each LOINC code, in which unit its values leave and which values are plausible; `scales.csv` how
 ratios of one code turn into each other. A code not in the table keeps its unit, if that is of the closed list.
+
+Where a limit of plausibility is from: `definition` (no percentage of a whole is above 100, no count below 0); harutyunyan-2019
+(valid ranges of Harutyunyan H et al. Sci Data 2019;6:96, doi:10.1038/s41597-019-0103-9, by clinical experts); growthcleanr
+(adults, step 1); `judgement`: of the network's makers, to be approved by its clinicians.
 """
 
 import csv

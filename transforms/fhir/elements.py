@@ -195,6 +195,7 @@ ZEROS = r"0+"
 """An id that stands for a missing one in some databases and is somebody's in others."""
 _ID = re.compile(rf"(?!{NOTHING_WRITTEN}$)[^/?#:\s{{}}\[\]<>$%|&;,]{{1,128}}")
 _NOBODY = re.compile(rf"{NOTHING_WRITTEN}|#.*|(?:urn:)?resource:[0-9]+|.*[{{}}\[\]<>$].*")
+_NOTHING = re.compile(rf"{NOTHING_WRITTEN}|#.*|(?:urn:)?resource:[0-9]+|\$?\{{+[^{{}}]*\}}+|<[^<>]*>|\[object.*")
 _UUID = re.compile(r"urn:uuid:([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})")
 _OID = re.compile(r"urn:oid:([0-2](?:\.(?:0|[1-9][0-9]*)){5,40})")
 _FEWEST_DIGITS = 8
@@ -216,6 +217,11 @@ def bare_id(ident: str, resource_type: str) -> str:
 def can_be_named(ident: str) -> bool:
     """Whether a Reference can name a resource by an id: none can whose id holds a blank or a sign of an address."""
     return _ID.fullmatch(ident) is not None
+
+
+def names_nothing(ident: str) -> bool:
+    """Whether an id of a resource is what a program writes where it has none: `undefined`, `${id}`, a place in one Bundle."""
+    return _NOTHING.fullmatch(ident) is not None
 
 
 def names_nobody(ident: str) -> bool:

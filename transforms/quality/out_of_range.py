@@ -51,7 +51,8 @@ CHECK = Check(
     kind="plausibility",
     what="values outside what their code and the person's age allow",
     tolerated=SLIP,
-    source=f"tables/plausible.csv and the mapping's table of units; {SLIP_SOURCE}",
+    source="tables/plausible.csv and the mapping's units.csv, each limit with its source; `judgement` is the network's, to be "
+    f"approved by its clinicians; {SLIP_SOURCE}",
     fix="Look at some of the records in the chart: a wrong unit, a wrong patient or a slip of the keyboard; correct it there.",
     who="site IT",
     alone=True,

@@ -131,7 +131,7 @@ CHECK = Check(
     kind="plausibility",
     what="codes whose numbers are others from one month on",
     tolerated=0,
-    source="ours: the middle halves of the numbers of half a year before and after do not meet, 20 numbers or more on either side, "
+    source="judgement, to be approved: the middle halves of the numbers of half a year before and after do not meet, 20 numbers or more on either side, "
     "and the median is 1.5 times the other",
     fix="Ask the laboratory or clinic what changed in that month; have it send its unit, and load again what came since.",
     who="site IT",

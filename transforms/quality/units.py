@@ -39,7 +39,7 @@ CHECK = Check(
     what="numbers of a code in another unit than most, or without one",
     tolerated=0.01,
     least=20,
-    source="ours: one in a hundred; unit conflicts within a code are what N3C found at most sites (Pfaff ER et al. J Am Med Inform Assoc "
+    source="judgement, to be approved: one in a hundred; unit conflicts within a code are what N3C found at most sites (Pfaff ER et al. J Am Med Inform Assoc "
     "2022;29:609-18, doi:10.1093/jamia/ocab217)",
     fix="Find the laboratory, device or flowsheet row that sends the other unit; have it send UCUM, or map it in the site's code map.",
     who="site IT",

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.problems import Reason
-from transforms.fhir.elements import Unusable, bare_id, can_be_named, decode, names_nobody, text_of
+from transforms.fhir.elements import Unusable, bare_id, can_be_named, decode, names_nothing, text_of
 from transforms.fhir.keys import has_key_twice
 from transforms.fhir.times import instant
 from transforms.reading.columns import Columns
@@ -167,7 +167,7 @@ class HeadReader:
     def _as_named(self, place: int, ident: str, notes: Notes) -> str:
         """An id as others name the resource by it; none where many bear it."""
         bare = bare_id(ident, self._type)
-        if names_nobody(bare):
+        if names_nothing(bare):
             return ""
         if bare != ident:
             notes[place].append(_REPAIRED)

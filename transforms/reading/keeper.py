@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from schemas.problems import Problem, Reason
-from transforms.fhir.elements import Unusable, bare_id, names_nobody, text_of
+from transforms.fhir.elements import Unusable, bare_id, names_nothing, text_of
 from transforms.fhir.keys import has_key_twice
 from transforms.mapped import REF_BYTES, Lent, Outcome, Outcomes, Referred
 from transforms.reading.columns import narrow
@@ -43,7 +43,7 @@ class Keeper:
     def _outcome(self, head: Any, line: bytes, outcomes: Outcomes) -> Outcome:
         found = dict(zip(self._names, msgspec.structs.astuple(head), strict=True))
         ident, meta = found["id"], found["meta"]
-        if not (named := bare_id(text_of(ident), self._kept.source)) or names_nobody(named):
+        if not (named := bare_id(text_of(ident), self._kept.source)) or names_nothing(named):
             return self._problem(b"", NO_ORIGIN, Reason.MISSING_ID, "id")
         ref = self._ref(named.encode())[:REF_BYTES]
         origin = self._origins.of(bytes(meta)) if meta is not None else NO_ORIGIN

@@ -45,7 +45,10 @@ RESOURCE = Resource(
         "performed[x]": choice(
             performedDateTime=instant("performed", "performed_date"),
             performedPeriod=period(
-                start=("performed", "performed_date"), end=("performed_end", "performed_end_date"), past=True
+                start=("performed", "performed_date"),
+                end=("performed_end", "performed_end_date"),
+                ongoing="performed_ongoing",
+                past=True,
             ),
             performedAge=age(PERFORMED),
             performedRange=age_range(PERFORMED),

@@ -151,7 +151,7 @@ def date_cut(setting: Setting, openings: Openings) -> Usual:
 
 
 def period_cut(starts: int, ends: int) -> Callable[[Setting, Openings], Usual]:
-    """A Period → the first `starts` fields of its start, the first `ends` of its end."""
+    """A Period with both ends → the first `starts` fields of its start, the first `ends` of its end."""
 
     def usual(setting: Setting, openings: Openings) -> Usual:
         moments, latest = usual_moments(setting.zone), setting.latest.encode()
@@ -163,7 +163,7 @@ def period_cut(starts: int, ends: int) -> Callable[[Setting, Openings], Usual]:
             first, last = map(moments, cut_apart)
             if first is None or last is None or last[0].rstrip(b'Z"') < first[0].rstrip(b'Z"'):
                 return None
-            return _members(openings, (*first[:starts], *last[:ends]))
+            return _members(openings[: starts + ends], (*first[:starts], *last[:ends]))
 
         return cut
 

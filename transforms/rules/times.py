@@ -42,21 +42,28 @@ def period(
     *,
     start: tuple[str, str] | None = None,
     end: tuple[str, ...] | None = None,
+    ongoing: str | None = None,
     past: bool = False,
     or_end: bool = False,
 ) -> Rule:
     """Period → for its start and its end the instant in UTC and the local date: `period(start=("start", "start_date"))`.
 
     Where what is `past` starts in the future it is flagged. `or_end`: the end stands for a start that is not known, flagged.
+    `ongoing`: the field that says that there is a start and no end; a point in time has none either.
     """
-    gives = (*(start or ()), *(end or ()))
+    gives = (*(start or ()), *(end or ()), *((ongoing,) if ongoing else ()))
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         source = decode(raw, Period | None) or Period()
         if or_end and source.end and not source.start:
             found = period_found(Period(start=source.end), start, None, setting, past=past)
             return replace(found, flags=(*found.flags, "time-end"))
-        return period_found(source, start, end, setting, past=past)
+        found = period_found(source, start, end, setting, past=past)
+        if ongoing and source.start and not source.end and found.values:
+            return replace(found, values=found.values | {ongoing: True})
+        if not (found.values or found.flags or found.dropped) and (source.start or source.end):
+            return Found(dropped=("start" if source.start else "end",))
+        return found
 
     return Rule(gives, read, usual=period_cut(len(start or ()), len(end or ())))
 

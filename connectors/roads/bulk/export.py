@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from connectors.client.fhir_client import FhirClient, Gone, WebPage, decode
+from connectors.completeness import counted
 from connectors.formats.outcome import error_answer, errors_of
 from connectors.landing import DiskError
 from connectors.outside.times import believed, newest
@@ -19,6 +20,7 @@ from connectors.roads.bulk.manifest import Manifest, Part, Use
 from connectors.source import Source, Wanted
 from schemas.errors import IncompleteError, MainstemError, TemporaryError
 from schemas.gaps import GapCause
+from schemas.outcomes import REFERRED_TYPES
 
 MANIFESTS, MOST_FILES = 1000, 100_000
 """Most pages of a manifest, and most files they name together."""
@@ -66,6 +68,7 @@ class _Export:
     ) -> None:
         self.client, self.types, self.key = client, source.site.types, key
         self.landing, self.progress = wanted.landing, wanted.progress
+        self.everything = wanted.since is None and not source.fhir.groups
         self.jobs = Jobs(client, source, wanted.landing, wanted.since)
         self.cursor = self.landing.cursor(key, ExportCursor) or ExportCursor(
             began=client.clock(), numbers=dict(numbers)
@@ -138,15 +141,15 @@ class _Export:
         cursor, now = self.cursor, self.client.clock()
         parts: dict[str, Part] = {}
         left: Counter[str] = Counter()
-        for number, page in enumerate(self._pages(job)):
+        for number, (at, page) in enumerate(self._pages(job)):
             if number == 0:
                 cursor.log_in = page.log_in
                 cursor.as_of = believed(page.time, now) or job.as_of
-            for found in page.parts(self.types):
+            for found in page.parts(self.types, at):
                 if isinstance(found, Shortfall):
                     cursor.short.append(found)
-                else:
-                    parts.setdefault(found.url, found)
+                elif parts.setdefault(found.url, found).type != found.type:
+                    parts[found.url] = Part(found.url, or_at=found.or_at, use=found.use)  # of several types
             left.update(page.left(self.types))
             if len(parts) > MOST_FILES:
                 raise IncompleteError(
@@ -161,24 +164,24 @@ class _Export:
         cursor.parts = sorted(parts.values(), key=lambda part: part.use is Use.DELETIONS)
         self._save()
 
-    def _pages(self, job: Job) -> Iterator[Manifest]:
-        """The manifest and those it leads on to. What cannot be read on holds every watermark."""
+    def _pages(self, job: Job) -> Iterator[tuple[str, Manifest]]:
+        """The manifest and those it leads on to, with their addresses. What cannot be read on holds every watermark."""
         page = self._page(job.status_url, job)
-        yield page
+        yield job.status_url, page
         seen = {job.status_url}
         while page.next:
             if page.next in seen or len(seen) >= MANIFESTS:
                 self._cut_short(GapCause.PAGING, "the pages of the export's manifest do not end", "")
                 return
-            seen.add(page.next)
+            seen.add(at := page.next)
             try:
-                page = self._page(page.next, job)
+                page = self._page(at, job)
             except TemporaryError:
                 raise
             except MainstemError as exc:
                 self._cut_short(GapCause.FILE_NOT_READ, f"a page of the export's manifest: {exc.cause}", exc.fix)
                 return
-            yield page
+            yield at, page
 
     def _page(self, url: str, job: Job) -> Manifest:
         what, place = "the export's manifest", self.client.origins.place(url)
@@ -188,9 +191,10 @@ class _Export:
                 page = decode(answer, _MANIFEST, what=what, place=place)
                 if page.says_nothing:
                     raise error_answer(what, errors_of(answer.content), "in its place")
-            except IncompleteError:
+            except (IncompleteError, WebPage):
                 if attempt + 1 == ATTEMPTS:
                     raise
+                self.jobs.rest()
             else:
                 return page
         raise AssertionError("the last attempt raises")
@@ -244,7 +248,16 @@ class _Export:
 
     def _not_exported(self) -> list[str]:
         refused = self.cursor.job.refused if self.cursor.job else []
-        return [name for name in self.types if name in {*refused, *self.client.vendor.not_exported}]
+        without = {*refused, *self.client.vendor.not_exported}
+        return [name for name in self.types if name in without or (self.everything and self._is_left_out(name))]
+
+    def _is_left_out(self, name: str) -> bool:
+        """Whether an export of everything brought nothing of a type, said nothing of it, and the server counts some."""
+        cursor, parts = self.cursor, self.cursor.parts or []
+        if name in REFERRED_TYPES or _sum_types(parts).get(name):
+            return False
+        short = [*cursor.short, *(short for part in parts for short in part.short)]
+        return not any(each.type in (name, EVERY_TYPE) for each in short) and bool(counted(self.client, name, ()))
 
     def _pulled(self) -> Pulled:
         cursor, parts = self.cursor, self.cursor.parts or []

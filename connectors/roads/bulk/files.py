@@ -1,13 +1,13 @@
 """One file of an export → the landing, whole or not at all, each resource under its own type."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from connectors.client.fhir_client import FhirClient
+from connectors.client.fhir_client import FhirClient, Gone
 from connectors.formats.meter import Meter, TooLarge
 from connectors.formats.ndjson import read_lines
 from connectors.formats.utf8 import NotUtf8
@@ -59,7 +59,7 @@ class Files:
             return meter
 
         try:
-            meter = self.client.again_and_again(once)
+            meter = self._found(part, once)
         except TooLarge as exc:
             part.short.append(_short(part, GapCause.FILE_NOT_READ, f"a file of the export {exc}; not taken"))
             return
@@ -74,6 +74,16 @@ class Files:
             reason = f"a file of the export holds {meter.lines} of {part.count} resources"
             part.short.append(_short(part, GapCause.SHORT_OF_COUNT, reason))
         self._take(part, path, meter, alike=meter.alike >= meter.lines)
+
+    def _found(self, part: Part, once: Callable[[], Meter]) -> Meter:
+        """A file from where it is, of the places it may be at."""
+        try:
+            return self.client.again_and_again(once)
+        except Gone:
+            if not part.or_at:
+                raise
+        part.url, part.or_at = part.or_at, ""
+        return self.client.again_and_again(once)
 
     def _take(self, part: Part, path: Path, meter: Meter, *, alike: bool) -> None:
         part.files.append(path.name)

@@ -29,7 +29,7 @@ KEPT_FOR = timedelta(days=30)
 FAILURES, WITHIN = 3, timedelta(days=1)
 """Failed exports after which no other is begun, until the first of them is that old."""
 OWED = 20
-_STATUSES = (200, 202, 400, 408, 409, 422, 429, *range(500, 600))
+STATUSES = (200, 202, 400, 408, 409, 422, 429, *range(500, 600))
 _AWAY = frozenset({502, 503, 504})
 """What is said in front of a server that is not there."""
 _DELETED = (200, 202, 204, 404, 410)
@@ -92,6 +92,8 @@ class Jobs:
         self._folder = landing.of_site()
         self._kept = self._folder.cursor(JOBS, Kept) or Kept()
         more: dict[str, str | list[str]] = {str(name): value for name, value in source.fhir.bulk_parameters.items()}
+        self._unknown = ""
+        """Status URL of a job that was begun just now: not all of the server may know it yet."""
         self._asked = Asked(sorted(source.site.types), since, next(iter(source.fhir.groups), None), more)
 
     def current(self) -> Job:
@@ -109,6 +111,7 @@ class Jobs:
             accepted.status_url(self.client), began, min(began, accepted.date or began), self._asked, accepted.refused
         )
         self._save()
+        self._unknown = kept.job.status_url
         return kept.job
 
     def _serves(self, job: Job) -> bool:
@@ -141,7 +144,15 @@ class Jobs:
         """The answer of status 200. Raises JobFailed, Gone, and TemporaryError while it does not come: the job is kept."""
         began, troubles = self.client.clock(), 0
         while True:
-            answer = self._status(url)
+            try:
+                answer = self._status(url)
+            except Gone:
+                troubles += 1
+                if job.status_url != self._unknown or troubles >= TROUBLES:
+                    raise
+                self.rest()
+                continue
+            self._unknown = ""
             if answer.status == 200:
                 return answer
             if answer.status in (202, 429):
@@ -150,6 +161,10 @@ class Jobs:
                 troubles += 1
                 self._require_alive(answer, job, troubles)
             self._pause(answer, began, troubles)
+
+    def rest(self) -> None:
+        """A moment, after which what was wrong may have passed."""
+        self.client.sleep(USUAL_POLL)
 
     def is_known(self, job: Job) -> bool:
         """Whether the server still knows the job. Raises TemporaryError where it does not answer at all."""
@@ -165,7 +180,7 @@ class Jobs:
 
     def _status(self, url: str) -> Answer:
         return self.client.ask(
-            "GET", url, what="the export's status", accepted=_STATUSES, headers={"Accept": "application/json"}
+            "GET", url, what="the export's status", accepted=STATUSES, headers={"Accept": "application/json"}
         )
 
     def _require_alive(self, answer: Answer, job: Job, troubles: int) -> None:
@@ -193,7 +208,7 @@ class Jobs:
         usual = USUAL_POLL * 2 ** max(0, troubles - 1)
         pause = min(max(usual if asked is None else asked, SHORTEST_POLL), LONGEST_POLL)
         self.client.patience.waits("the server has not made its export yet", pause)
-        self.client.sleep(pause)
+        (self.source.export_wait or self.client.sleep)(pause)
 
     # ------------------------------------------------------------ giving back
 

@@ -25,7 +25,9 @@ POST_ONLY = 4
 THROTTLED, USUAL_PAUSE = 5, 30.0
 """How often a kick-off that is throttled is asked for, and the seconds between where the server says none."""
 _YES_OR_NO = frozenset({"allowPartialManifests"})
-_ANSWERS = (202, 400, 405, 409, 415, 422, 429)
+_TAKEN = (202, 200, 201, 204)
+"""Beside 202, statuses by which gateways say that it was taken, where they say where to wait."""
+_ANSWERS = (*_TAKEN, 400, 405, 409, 415, 422, 429)
 _URL = re.compile(r"https?://[^\s\"'<>]+")
 
 
@@ -122,8 +124,8 @@ class KickOff:
         while True:
             form = forms[0]
             answer = self._asked(level, left, form)
-            if answer.status == 202:
-                place = answer.headers.get("Content-Location", "") or answer.headers.get("Location", "")
+            place = answer.headers.get("Content-Location", "") or answer.headers.get("Location", "")
+            if answer.status == 202 or (answer.status in _TAKEN and place):
                 return Accepted(place, refused, answer.date)
             told = issues(answer.content)
             if answer.status in (400, 422) and (named := _named(told, left)):

@@ -9,18 +9,18 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urljoin
 
 import msgspec
 
-from connectors.outside.decoding import ABSENT, each, elements, said
+from connectors.outside.decoding import ABSENT, count, each, elements, said
 from connectors.outside.times import instant
 from connectors.pulled import EVERY_TYPE, Shortfall
 from schemas.gaps import GapCause
 
 MESSAGES = "OperationOutcome"
-MOST = 1 << 53
-"""Largest count believed."""
 _GRAVE = ("error", "fatal")
+_NOWHERE = re.compile(r"(?![A-Za-z][A-Za-z0-9+.-]*:|/)")
 _NAME = re.compile("[A-Z][A-Za-z]{2,}")
 _ENDINGS = re.compile(r"\.(ndjson|jsonl?)(\.gz)?$")
 
@@ -37,6 +37,8 @@ class Part(msgspec.Struct, omit_defaults=True):
     """One file of an export: what the manifest says of it, and what came of it."""
 
     url: str
+    or_at: str = ""
+    """Where it is if not there: of an address that begins nowhere no server says below what it stands."""
     type: str = EVERY_TYPE
     """EVERY_TYPE: of several types, or of one that is not said."""
     use: Use = Use.DATA
@@ -100,8 +102,15 @@ class Manifest(msgspec.Struct):
         """Whether files want the token."""
         return said(self.requiresAccessToken, bool, True)
 
-    def parts(self, wanted: Collection[str]) -> Iterator[Part | Shortfall]:
-        """The files to fetch, and what of them cannot be. What was not asked for is left there: a server may ignore `_type`."""
+    def parts(self, wanted: Collection[str], at: str) -> Iterator[Part | Shortfall]:
+        """The files to fetch, and what of them cannot be. What was not asked for is left there: a server may ignore `_type`.
+
+        `at`: the manifest's own address.
+        """
+        for found in self._parts(wanted):
+            yield found if isinstance(found, Shortfall) else _placed(found, at)
+
+    def _parts(self, wanted: Collection[str]) -> Iterator[Part | Shortfall]:
         organized = bool(said(self.outputOrganizedBy, str, ""))
         for entry in self._entries(self.output):
             if isinstance(entry, Shortfall):
@@ -149,12 +158,25 @@ def _type_of(entry: _Entry, wanted: Collection[str]) -> str:
 
 
 def _part(entry: _Entry, resource_type: str, use: Use) -> Iterator[Part | Shortfall]:
-    url, count = said(entry.url, str, ""), said(entry.count, int, -1)
+    url = said(entry.url, str, "").strip()
     if not url:
         yield _unreadable(resource_type)
         return
-    counted = min(count, MOST) if count >= 0 and use is Use.DATA else None
-    yield Part(url, resource_type, use, counted, harmless=use is Use.MESSAGES and _is_harmless(entry.countSeverity))
+    counted = count(entry.count) if use is Use.DATA else None
+    yield Part(
+        url,
+        type=resource_type,
+        use=use,
+        count=counted,
+        harmless=use is Use.MESSAGES and _is_harmless(entry.countSeverity),
+    )
+
+
+def _placed(part: Part, at: str) -> Part:
+    """With a whole address: what begins nowhere stands below what names it (RFC 3986), at some servers below their base URL."""
+    if not _NOWHERE.match(part.url):
+        return part
+    return msgspec.structs.replace(part, url=urljoin(at, part.url), or_at=part.url)
 
 
 def _is_harmless(raw: msgspec.Raw) -> bool:

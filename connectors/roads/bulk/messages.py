@@ -108,7 +108,7 @@ def weighed(lines: Iterable[bytes | Problem], of: str, wanted: Collection[str]) 
     elsewhere = 0
     for line in lines:
         told = None if isinstance(line, Problem) else _raw_issues(line)
-        if told is None:
+        if not told:  # no outcome, or one that does not say how grave it is
             grave[of] += 1
         for raw in told or ():
             if not (errors := errors_in(raw)):

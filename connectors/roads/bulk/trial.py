@@ -1,27 +1,25 @@
-"""An export tried before the first run: kicked off for what changes from now on, which is nothing, and deleted at once."""
+"""An export tried before the first run: kicked off for what changes from now on, which is nothing, its status asked once, and deleted."""
 
 from dataclasses import replace
 
 from connectors.client.fhir_client import FhirClient
-from connectors.roads.bulk.jobs import delete_job
+from connectors.roads.bulk.jobs import STATUSES, delete_job
 from connectors.roads.bulk.kick_off import KickOff
 from connectors.source import Source
-from schemas.errors import IncompleteError, MainstemError
+from schemas.errors import MainstemError
 
 
-def try_export(source: Source, client: FhirClient) -> None:
-    """Raises OperatorError where every form of asking is refused, TemporaryError where none is taken now, IncompleteError
-    where one was taken and cannot be deleted. To be called where the vendor is known to count no exports.
+def try_export(source: Source, client: FhirClient) -> str:
+    """What came of it, in words. Raises OperatorError where asking or waiting is refused, TemporaryError where none is
+    taken now, IncompleteError where nothing says where to wait for it. To be called where the vendor counts no exports.
 
     Of one type, which is asked for first: a type that the server does not know is the run's to find, and costs that type.
     """
     one = source.site.model_copy(update={"types": source.site.types[:1]})
-    accepted = KickOff(client, replace(source, site=one), client.clock(), throttled=1).ask()
+    url = KickOff(client, replace(source, site=one), client.clock(), throttled=1).ask().status_url(client)
+    client.ask("GET", url, what="the export's status", accepted=STATUSES, headers={"Accept": "application/json"})
     try:
-        delete_job(client, accepted.status_url(client))
+        delete_job(client, url)
     except MainstemError as exc:
-        raise IncompleteError(
-            f"an export that was tried was taken, and could not be deleted: {exc.cause}",
-            "Let DELETE of an export's status URL end it; until then the first run may find this one in its way.",
-            who="EHR vendor",
-        ) from exc
+        return f"one was taken; it holds nothing, and ends by itself, as it could not be deleted ({exc.cause})"
+    return "one was taken, and deleted at once"

@@ -62,8 +62,8 @@ class Growth(Reference):
         *("bmi_z", "bmi_percentile", "bmi_percent_of_p95", "head_z", "head_percentile"),
     )
     method = (
-        "Below 24 months WHO 2006 (stature is length; weeks to the twelfth and months, L, M, S linear in age between them; "
-        "weight and BMI beyond 3 SD in steps of the outermost SD, as WHO computes them).",
+        "Below 24 months WHO 2006 (stature is length; weeks to the twelfth and months, L, M, S linear in age between them, "
+        "at most 0.03 SD from WHO's tables by day; weight and BMI beyond 3 SD in steps of the outermost SD, as WHO computes them).",
         "From 24 to 240 months CDC 2000 by LMS, L, M, S linear in age between the published rows; head to 36 months.",
         "BMI at and above CDC's P95: 90 + 10·Φ((BMI − P95)/σ), σ by sex and age in years (CDC 2022); z from it, 8.21 at most, "
         "as CDC's programs tell it.",

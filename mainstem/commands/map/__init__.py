@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainstem.commands.noticed import noticed
-from mainstem.commands.terminal import json_lines, progress_bars, reason_fix, say
+from mainstem.commands.terminal import json_lines, named_site, progress_bars, reason_fix, say
 from schemas.errors import IncompleteError
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ def map_files(
     site: Annotated[
         Path | None,
         typer.Option(
-            "--site", help="The site's TOML file: its key, time zone and code map. Without: a throwaway key and UTC."
+            "--site",
+            help="The site, by its TOML file or name: its key, time zone and code map. Without: a throwaway key and UTC.",
+            callback=named_site,
         ),
     ] = None,
     problems: Annotated[

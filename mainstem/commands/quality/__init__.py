@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, progress_bars, read_settings, say, stdout, styled
+from mainstem.commands.terminal import AsJson, print_json, progress_bars, read_settings, say, stdout, styled, write_file
 from schemas.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def quality(
     if html is not None:
         from mainstem.commands.quality.page import page_of
 
-        html.write_text(page_of(told), encoding="utf-8")
+        write_file(html, page_of(told))
     if as_json:
         print_json(told)
     else:

@@ -7,7 +7,7 @@ import typer
 
 from mainstem.commands.quality.page import document, text
 from mainstem.commands.quality.told import Told
-from mainstem.commands.terminal import print_json, read_settings, say, stdout, styled
+from mainstem.commands.terminal import print_json, read_settings, say, stdout, styled, write_file
 from schemas.errors import ExitCode
 from services.registry.across import Across, Finding, Result, compare, shipped
 from services.registry.across.counting.tables import counted
@@ -29,7 +29,7 @@ def tell_across(*, as_json: bool, html: Path | None, every: bool) -> None:
         engine.dispose()
     told = told_of(across)
     if html is not None:
-        html.write_text(page_of(told), encoding="utf-8")
+        write_file(html, page_of(told))
     if as_json:
         print_json(told)
     else:

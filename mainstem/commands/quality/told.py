@@ -1,6 +1,5 @@
 """What was judged, as plain values: for JSON, the terminal and the page. No patient data: counts, codes, ids of records."""
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mainstem.commands.terminal import private_csv
 from transforms.quality import WORST, Found, Judged, Line, Result, Status
 
 Told = dict[str, Any]
@@ -72,8 +72,7 @@ def findings_to(path: Path | None) -> Iterator[Callable[[str, Found], None] | No
     if path is None:
         yield None
         return
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
+    with private_csv(path) as rows:
         rows.writerow(("check", "of", "record"))
         yield lambda check, found: rows.writerow((check, *found))
 

@@ -1,13 +1,11 @@
 """`mainstem report`: what is told to a site, on the terminal, as a page, as a spreadsheet."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainstem.commands.terminal import AsJson, SiteOption, open_site, plain_table, print_json, say, stdout
-from schemas.errors import OperatorError
+from mainstem.commands.terminal import AsJson, SiteOption, open_site, plain_table, print_json, say, stdout, write_file
 
 if TYPE_CHECKING:
     from mainstem.commands.report.gathering import Report
@@ -45,29 +43,13 @@ def report(
     if html is not None:
         from mainstem.commands.report.page import page
 
-        _write(html, page(told))
+        write_file(html, page(told))
     if csv is not None:
         _write_rows(csv, told)
     if as_json:
         print_json(_as_json(told))
     elif html is None and csv is None:
         _print(told)
-
-
-def _private(path: Path) -> int:
-    """For its owner alone, a file that was there before, too."""
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    os.fchmod(number, 0o600)
-    return number
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        with os.fdopen(_private(path), "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as exc:
-        raise OperatorError(f"{path}: cannot be written ({exc.strerror})", "Give another place.") from exc
-    say(f"wrote {path}", err=True)
 
 
 def _write_rows(path: Path, told: "Report") -> None:
@@ -81,7 +63,7 @@ def _write_rows(path: Path, told: "Report") -> None:
     writer.writeheader()
     for line in told.lines:
         writer.writerow({name: _as_words(value) for name, value in line.as_row().items()})
-    _write(path, out.getvalue())
+    write_file(path, out.getvalue())
 
 
 def _as_words(value: Any) -> Any:

@@ -41,6 +41,17 @@ def new(
         str, typer.Option(help="Search that finds the patients that are read: Condition?code=system|code.")
     ] = "",
     time_zone: Annotated[str, typer.Option(help="IANA time zone of the site; this machine's where absent.")] = "",
+    client_id: Annotated[str, typer.Option(help="Client id that the EHR's vendor gave; none: no log-in yet.")] = "",
+    private_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of the client's private key; that of `mainstem keys new` where absent.", show_default=False
+        ),
+    ] = None,
+    scope: Annotated[
+        str, typer.Option(help="OAuth scopes; of each type where absent. Exports often want system/*.read.")
+    ] = "",
+    secret: Annotated[str, typer.Option(help="Place of the client's secret, where it has no key: env:NAME.")] = "",
     to: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("sites"),
     dags: Annotated[Path, typer.Option(help="Airflow's DAG folder; stubs are written where it is there.")] = Path(
         "dags"
@@ -53,7 +64,8 @@ def new(
     from mainstem.commands.sites.wizard import asked, finish
     from mainstem.config.new_site import Wanted
 
-    wanted = Wanted(name, hospital, base_url or "", folder, vendor, cohort, time_zone, patients, search)
+    whose = (cohort, time_zone, patients, search)
+    wanted = Wanted(name, hospital, base_url or "", folder, vendor, *whose, client_id, private_key, scope, secret)
     finish(asked(wanted, to), to, dags)
 
 

@@ -17,11 +17,14 @@ from mainstem.config.site_files import SiteFile, file_secrets
 from mainstem.config.site_keys import where_to_register
 from schemas.errors import MainstemError
 from schemas.outcomes import record_type_of
+from schemas.showing import shown
 from transforms.privacy.field_policy import FieldPolicy
 
 PACKET = Path("packet")
 """The folder where none is named."""
 ADMINISTRATOR = "administrator"
+LONGEST = 4_000
+"""Characters of a line: a public key is one."""
 NEVER = "names, addresses below ZIP, telephone numbers, e-mail, record numbers, serial numbers of devices, free text, the EHR's own ids"
 
 
@@ -61,8 +64,10 @@ class Page:
 
     def as_text(self) -> str:
         """For a mail or a ticket."""
-        parts = ("\n".join([heading, *(f"  - {line}" for line in lines)]) for heading, lines in self.parts)
-        return "\n\n".join([f"{self.title}\n{self.summary}.", *parts]) + "\n"
+        parts = (
+            "\n".join([heading, *(f"  - {shown(line, LONGEST)}" for line in lines)]) for heading, lines in self.parts
+        )
+        return "\n\n".join([f"{shown(self.title)}\n{self.summary}.", *parts]) + "\n"
 
     def as_html(self) -> str:
         """One file that needs nothing beside it."""

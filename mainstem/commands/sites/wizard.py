@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import typer
@@ -14,14 +14,23 @@ from connectors.vendors import vendor_names
 from mainstem.commands.sites.packet import ADMINISTRATOR, PACKET, write_packet
 from mainstem.commands.terminal import print_error, read_settings, say, tell
 from mainstem.config.dag_stubs import stubs_of, write_each
-from mainstem.config.new_site import Wanted, machine_zone, require_folder, require_list, require_name, write_site
+from mainstem.config.new_site import (
+    Wanted,
+    machine_zone,
+    require_folder,
+    require_key,
+    require_list,
+    require_name,
+    write_site,
+)
 from mainstem.config.site_files import file_secrets, read_site
 from schemas.errors import MainstemError, OperatorError
-from schemas.sites import parse_site
+from schemas.sites import Auth, parse_site
 
 ANY = 'site = "any"\nname = "any"\ntime_zone = "UTC"\nsubject_key = "env:ANY"\n[fhir]\nbase_url = "{base_url}"\n'
 """A site file by which an answer is judged as the file would be."""
 FILE = "file:"
+PLACE = "env:NAME"
 LIST = "file:PATH of a list"
 ASKED = f"a FHIR Group's id, {LIST}, or a search as Condition?code=system|code"
 
@@ -47,7 +56,18 @@ def asked(wanted: Wanted, to: Path) -> Wanted:
         f"The EHR's vendor ({', '.join(vendor_names())}; empty: told by the server)", _vendor, default=""
     )
     told = "" if wanted.cohort else _ask(f"Whose data (empty: all patients; {ASKED})", _whose, default="")
-    return _read_for(named._replace(base_url=place, vendor=vendor), told)
+    return _with_log_in(_read_for(named._replace(base_url=place, vendor=vendor), told))
+
+
+def _with_log_in(wanted: Wanted) -> Wanted:
+    """Which client, and by which key or secret; nothing where the vendor gave none yet."""
+    client = wanted.client_id or _ask("Client id that the EHR's vendor gave (empty: not yet)", str, default="")
+    if not client or wanted.private_key is not None or wanted.secret:
+        return wanted._replace(client_id=client)
+    told = _ask(f"Its private key's file, or its secret as {PLACE} (empty: a key is to be made)", _key, default="")
+    if told.startswith(("env:", "airflow:")):
+        return wanted._replace(client_id=client, secret=told)
+    return wanted._replace(client_id=client, private_key=Path(told.removeprefix(FILE)) if told else None)
 
 
 def _read_for(wanted: Wanted, told: str) -> Wanted:
@@ -124,6 +144,12 @@ def _whose(told: str) -> str:
     return told
 
 
+def _key(told: str) -> str:
+    if told and not told.startswith(("env:", "airflow:")):
+        require_key(Path(told.removeprefix(FILE)))
+    return told
+
+
 def _vendor(name: str) -> str:
     if name and name not in vendor_names():
         raise OperatorError(
@@ -140,10 +166,18 @@ def finish(wanted: Wanted, to: Path, dags: Path) -> None:
     for line in write_each(stubs_of(wanted.name), dags) if dags.is_dir() else ():
         say(line)
     write_packet(read_site(path), read_settings(), [], to.parent / PACKET, only=ADMINISTRATOR)
-    say(f"next: fill in [fhir.auth] in {path}" if wanted.base_url else f"next: mainstem check {wanted.name}")
-    if wanted.base_url:
-        say(f"then: mainstem check {wanted.name}")
+    for line in _next(wanted, path):
+        say(line)
     say(f"for firewall team, privacy officer and clinical lead: mainstem sites packet {wanted.name}")
+
+
+def _next(wanted: Wanted, path: Path) -> Iterator[str]:
+    """What comes next: the key where one is to be made, the log-in where none is known."""
+    if wanted.base_url and not wanted.client_id:
+        yield f"next: fill in [fhir.auth] in {path}, where the server wants a log-in"
+    elif wanted.client_id and not wanted.secret and wanted.private_key is None:
+        yield f"next: mainstem keys new {wanted.name}"
+    yield f"next: mainstem check {wanted.name}"
 
 
 def _look_at_server(path: Path) -> None:
@@ -151,9 +185,10 @@ def _look_at_server(path: Path) -> None:
     file = read_site(path)
     if file.site.fhir is None:
         return
+    open_to_all = file.site.model_copy(update={"fhir": file.site.fhir.model_copy(update={"auth": Auth()})})
     try:
         with Source(
-            site=file.site, folder=file.folder, secrets=file_secrets(file.folder), attempts=1
+            site=open_to_all, folder=file.folder, secrets=file_secrets(file.folder), attempts=1
         ).client() as client:
             said = meet(client)
     except MainstemError as exc:

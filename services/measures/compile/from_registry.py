@@ -22,7 +22,10 @@ def person_of(connection: Connection, subject: str) -> Person | None:
 def persons_of(
     connection: Connection, subjects: Iterable[str], record_types: Iterable[str] = (*RECORD_TABLES, "set_aside")
 ) -> Iterator[Person]:
-    """The persons of some subjects, those the registry knows; with records of these types alone, where they are named."""
+    """The persons of some subjects, those the registry knows; with records of these types alone, where they are named.
+
+    A subject is of one site. What another says of it, such as the centre of a family's answers, is a person beside, who comes after.
+    """
     wanted = list(dict.fromkeys(record_types))
     waiting: list[str] = []
     for subject in subjects:
@@ -35,17 +38,22 @@ def persons_of(
 
 
 def _persons(connection: Connection, subjects: list[str], record_types: list[str]) -> Iterator[Person]:
-    found: dict[str, list[Record]] = defaultdict(list)
+    found: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for name in record_types:
         query = _all_of(name)
         if query is None:
             continue
         source = query.selected_columns
         for row in connection.execute(query.where(source.subject.in_(subjects))).mappings():
-            found[row["subject"]].append({"type": name, **_known(row)})
+            found[row["subject"]][row["site"] or ""].append({"type": name, **_known(row)})
     for subject in subjects:
-        if subject in found:
-            yield Person(found[subject])
+        for _, records in sorted(found.get(subject, {}).items(), key=_home_first):
+            yield Person(records)
+
+
+def _home_first(of_site: tuple[str, list[Record]]) -> tuple[bool, str]:
+    site, records = of_site
+    return not any(each["type"] == "person" for each in records), site
 
 
 def _all_of(name: str) -> Select[Any] | None:

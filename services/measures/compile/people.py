@@ -35,12 +35,12 @@ class Person:
         """What the person's own records say: of several the first by id that knows."""
         return next((str(each[field]) for each in self.of["person"] if each.get(field) is not None), None)
 
-    @property
+    @cached_property
     def site(self) -> str:
         """The site whose person it is."""
         return next((str(each["site"]) for records in self.of.values() for each in records if "site" in each), "")
 
-    @property
+    @cached_property
     def subject(self) -> str:
         """The pseudonym."""
         return next((str(each["subject"]) for records in self.of.values() for each in records if "subject" in each), "")

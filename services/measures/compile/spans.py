@@ -42,7 +42,8 @@ def _as_given(record: Record, columns: Columns) -> Ends:
     if given:
         end = moment(record.get(str(columns.end_date)), record.get(columns.end or ""))
         return Ends(start, end, end)
-    return Ends(start, FOREVER if columns.without_end == "goes on" else start, start)
+    goes_on = columns.without_end == "goes on" or record.get(columns.ongoing or "") is True
+    return Ends(start, FOREVER if goes_on else start, start)
 
 
 def _prevalence(person: Person, record: Record) -> Ends:

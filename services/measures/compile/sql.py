@@ -281,6 +281,8 @@ class InSql(Staged):
         end = moment(columns.end_date, columns.end)
         there = self._column(row, "id", scope).is_not(None)
         without = times.either(there, FOREVER, UNKNOWN) if columns.without_end == "goes on" else start
+        if columns.ongoing is not None:
+            without = times.either(self._column(row, columns.ongoing, scope).is_(True), FOREVER, start)
         known = end_date.is_not(None)
         return Ends(start, times.either(known, end, without), times.either(known, end, start))
 

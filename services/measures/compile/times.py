@@ -106,6 +106,7 @@ FIRST_YEAR, LAST_YEAR = 100, 9899
 """What is moved from beyond these years is before or after all: 0001 and 9999 stand for no day."""
 
 
+@lru_cache(65_536)
 def _moved(ordinal: float, months: int, days: int) -> float:
     if math.isinf(ordinal):
         return ordinal

@@ -96,22 +96,23 @@ class Keeper:
         subjects = [each.name for each in some if each.kind == SUBJECT]
         with reading(self._engine) as connection:
             gone = forgotten(connection, subjects)  # the registry may hold them still: it reads at its own pace
-            rows = dict(map(self._rows, persons_of(connection, [each for each in subjects if each not in gone])))
+            wanted = [each for each in subjects if each not in gone]
+            rows: dict[str, list[tuple[Any, ...]]] = {}
+            for person in persons_of(connection, wanted, sorted(self._plan.reads)):
+                rows.setdefault(person.subject, self._rows(person))
         with self._writing() as connection:
             taken = take(connection, some)
             _mark_sites(connection, [each.name for each in taken if each.kind == SITE])
             ours = sorted(each.name for each in taken if each.kind == SUBJECT)
             _replace(connection, ours, [row for subject in ours for row in rows.get(subject, ())])
 
-    def _rows(self, person: Person) -> tuple[str, list[tuple[Any, ...]]]:
-        """The person's pseudonym, and the standings in the order of the columns."""
-        record = next(record for records in person.of.values() for record in records if record.get("site"))
-        subject, site = str(record["subject"]), str(record["site"])
+    def _rows(self, person: Person) -> list[tuple[Any, ...]]:
+        """The person's standings in the order of the columns."""
         rows: list[tuple[Any, ...]] = []
         for each in self._plan.evaluate(person):
-            key = (each.measure, each.version, each.period, each.rate, subject, each.event, site)
+            key = (each.measure, each.version, each.period, each.rate, person.subject, each.event, person.site)
             rows.append((*key, *each.columns(), each.value, each.events, each.days))
-        return subject, rows
+        return rows
 
     def _count(self) -> int:
         """Counts the results that may be others. One that is of no measure of ours any more stays as it was told."""

@@ -58,6 +58,10 @@ class Counted:
     """How many rates it has."""
 
 
+_ALWAYS = frozenset(["person", "encounter", "observation", "set_aside"])
+"""Who it is, the visit that a record names, the parts of a panel, and what the site said: no measure names them itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is kept: these measures and periods, by these functions."""
@@ -69,6 +73,11 @@ class Plan:
     def checksum(self) -> str:
         """Of all of it."""
         return sha256(repr(sorted(map(repr, self.counted))).encode()).hexdigest()
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The record types that decide; of others nothing need be read."""
+        return _ALWAYS.union(*(each.record_types for each in self.counted))
 
     def evaluate(self, person: Person) -> Iterator[Stands]:
         """Everything that the person stands in."""

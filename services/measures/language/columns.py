@@ -15,13 +15,19 @@ class Columns:
     end_date: str | None = None
     end: str | None = None
     without_end: Literal["a point", "goes on"] = "a point"
+    ongoing: str | None = None
+    """The field that says of one without an end that it goes on."""
 
 
 SPANS: dict[tuple[str, str], Columns] = {
     ("encounter", "period"): Columns("start_date", "start", "end_date", "end", "goes on"),
-    ("observation", "effective"): Columns("effective_date", "effective", "effective_end_date", "effective_end"),
+    ("observation", "effective"): Columns(
+        "effective_date", "effective", "effective_end_date", "effective_end", ongoing="effective_ongoing"
+    ),
     ("observation", "issued"): Columns("issued_date", "issued"),
-    ("procedure", "performed"): Columns("performed_date", "performed", "performed_end_date", "performed_end"),
+    ("procedure", "performed"): Columns(
+        "performed_date", "performed", "performed_end_date", "performed_end", ongoing="performed_ongoing"
+    ),
     ("medication", "authored"): Columns("start_date", "start"),
     ("service_request", "authored"): Columns("authored_date", "authored"),
     ("derived_observation", "effective"): Columns("effective_date", "effective"),

@@ -55,7 +55,7 @@ CHECK = Check(
     harm=3,
     tolerated=0.25,
     least=30,
-    source="ours, by judgement: medians of clinics differ by ages and illness; nine tenths of one clinic's own standard deviation lie far apart",
+    source="judgement, to be approved: medians of clinics differ by ages and illness; nine tenths of one clinic's own standard deviation lie far apart",
     fix="Compare some charts with the registry: the unit the interface names may not be that of its numbers.",
     figures=_figures,
 )

@@ -21,7 +21,7 @@ CHECK = Check(
     harm=2,
     tolerated=0.08,
     least=50,
-    source="ours, by judgement: none and 8 %, or 10 % and 35 %, lie far apart",
+    source="judgement, to be approved: none and 8 %, or 10 % and 35 %, lie far apart",
     fix="Ask whether the EHR fills the field and the interface sends it; `mainstem quality` at the site says how it was before.",
     figures=_figures,
 )

@@ -27,7 +27,7 @@ CHECK = Check(
     harm=2,
     tolerated=0.1,
     least=50,
-    source="ours, by judgement: clinics see different children; 50 % and 82 %, or 90 % and 61 %, lie far apart",
+    source="judgement, to be approved: clinics see different children; 50 % and 82 %, or 90 % and 61 %, lie far apart",
     fix="Ask whether the department delivers, and under which code: `mainstem gaps list` and `mainstem codes unmapped` at the site.",
     figures=_figures,
 )

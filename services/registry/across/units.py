@@ -27,7 +27,7 @@ CHECK = Check(
     harm=3,
     tolerated=0.05,
     least=20,
-    source="ours, by judgement: 100 % and 97 % lie far apart, one unit a code is what mapping gives",
+    source="judgement, to be approved: 100 % and 97 % lie far apart, one unit a code is what mapping gives",
     fix="Have the interface send the unit, or name it in the site's code map: `mainstem codes unmapped` lists it.",
     figures=_figures,
 )

@@ -26,7 +26,7 @@ CHECK = Check(
     harm=1,
     tolerated=0.06,
     least=100,
-    source="ours, by judgement: 3 % and 14 %, or 20 % and 39 %, lie far apart; that weekdays tell shifted dates: Appl Clin Inform 2023, doi:10.1055/a-2130-2197",
+    source="judgement, to be approved: 3 % and 14 %, or 20 % and 39 %, lie far apart; that weekdays tell shifted dates: Appl Clin Inform 2023, doi:10.1055/a-2130-2197",
     fix="Ask for the time zone of the interface's times (`timezone`, `dates_as_midnight_utc` in the site file), and whether dates are shifted or rounded.",
     figures=_figures,
 )

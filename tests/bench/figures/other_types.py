@@ -34,6 +34,32 @@ for path in sorted(Path(sys.argv[1]).glob("*.ndjson")):
 print(json.dumps(told))
 """
 
+MEMBERS = 100_000
+_GROUP = """
+import json, resource, sys
+from pathlib import Path
+from mainstem import refresh as steps
+from mainstem.config.settings import Settings
+folder, members = Path(sys.argv[1]), int(sys.argv[2])
+(folder / "delivery").mkdir(parents=True)
+with (folder / "delivery" / "Group.ndjson").open("w") as file:
+    file.write('{"resourceType":"Group","id":"g","type":"person","actual":true,"code":{"coding":[{"system":"http://snomed.info/sct",'
+               '"code":"190905008"}]},"member":[{"entity":{"reference":"Patient/first"}}')
+    for place in range(members):
+        file.write(',{"entity":{"reference":"Patient/kid-%d"},"period":{"start":"20%d-04-07"}}' % (place, 10 + place % 15))
+    file.write("]}\\n")
+(folder / "key").write_text("0123456789abcdef0123456789abcdef")
+(folder / "west.toml").write_text('site = "west"\\nname = "West"\\ntime_zone = "UTC"\\nsubject_key = "file:key"\\nroad = "files"\\n'
+    'types = ["Group"]\\n[files]\\nfolder = "delivery"\\ndelivers = "changes"\\nsettle_seconds = 0\\n')
+made = Settings(database_url=f"sqlite:///{folder / 'state.db'}", landing=folder / "landing", derive="none")
+with steps.open_refresh(folder / "west.toml", made) as refresh:
+    load = steps.plan(refresh).load
+    steps.pull_units(refresh, load, steps.planned(refresh, load).units)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    steps.map_types(refresh, load, steps.planned(refresh, load).types)
+print(json.dumps((before / 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)))
+"""
+
 
 def figures(bench: Bench) -> Iterator[Figure]:
     """Resources a second without the start, by the difference of many lines and few; then each type by itself, in one process."""
@@ -47,6 +73,10 @@ def figures(bench: Bench) -> Iterator[Figure]:
     for name, (rate, left) in json.loads(ran.out.splitlines()[-1]).items():
         note = f"by processor time, varied lines; {left:,} gave no record"
         yield Figure(f"map alone, {name}", rate, "resources/s", "now", rate, "", note)
+    before, after = json.loads(bench.checkouts[0].python(_GROUP, bench.folder / "group", MEMBERS).out.splitlines()[-1])
+    note = f"mapped and saved, on {before:.0f} MiB of the steps before, which hold its line"
+    what = f"map, memory added by a Group of {MEMBERS:,} members"
+    yield Figure(what, after - before, "MiB", "now", None, "flat", note, lower_is_better=True)
 
 
 def _times(many: Ran, few: Ran) -> tuple[tuple[float, float], tuple[float, float]]:

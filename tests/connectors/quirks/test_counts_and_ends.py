@@ -148,11 +148,11 @@ def test_a_full_page_with_neither_count_nor_next_is_not_the_end(
 def test_a_full_page_that_is_the_end_is_proven_by_a_smaller_one(
     faulty: FaultyHospital, north: Site, pull_unit: Any
 ) -> None:
-    """The server links where there is more, so where it does not there is none: two requests more, if it counts for nobody."""
+    """The server links where there is more, so where it does not there is none: three requests more, if it counts for nobody."""
     faulty.counts, faulty.understands = False, {"_count"}
     del faulty.resources["Patient"][10:]
     assert pull_unit(north, "Patient").complete
-    assert [asked.value("_count") for asked in faulty.searches("Patient")] == ["10", "", "5"]
+    assert [asked.value("_count") for asked in faulty.searches("Patient")] == ["10", "", "1", "5"]
 
 
 @pytest.mark.parametrize("cap", [5, 16, 20, 25, 32])

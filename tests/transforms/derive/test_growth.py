@@ -118,6 +118,20 @@ def test_whos_own_program(
             assert place.method == "who-2006"
 
 
+@pytest.mark.parametrize(
+    ("day", "median", "spread"),
+    [
+        *((3, 34.7625, 0.03595), (10, 35.464, 0.0338), (45, 38.2459, 0.03058), (80, 40.0365, 0.02943)),
+        *((106, 41.0805, 0.02891), (137, 42.1168, 0.02851), (168, 42.9762, 0.02825), (213, 43.9791, 0.02804)),
+        *((260, 44.7935, 0.02794), (320, 45.5919, 0.02789), (440, 46.688, 0.02791), (520, 47.2114, 0.02797)),
+    ],
+)
+def test_whos_table_by_day(day: int, median: float, spread: float) -> None:
+    """Boys' head circumference of some days: between two published rows we are at most 0.03 SD from it."""
+    for z in (-2, 0, 2):
+        assert found("head", "M", day / 30.4375, median * (1 + z * spread)).z == pytest.approx(z, abs=0.03)
+
+
 def test_a_whole_month_is_whos_printed_row() -> None:
     """LMS as printed: boys' weight at 12 months, girls' length at 6, and both at birth."""
     assert found("weight", "M", 12, 9.6479).z == 0

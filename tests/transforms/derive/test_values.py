@@ -93,6 +93,15 @@ def test_growth_of_a_girl() -> None:
     )
 
 
+def test_who_was_measured_lying_is_longer_for_it_than_standing() -> None:
+    """By 0.7 cm, from the age on at which the reference is of standing children; before it is of lying ones, as are most readings."""
+    for day, months, less in (("2016-03-02", 731 / 30.4375, 0.7), ("2016-03-01", 730 / 30.4375, 0.0)):
+        (z,) = of(derive(girl("2014-03-02"), observed("8306-3", 90, "cm", day)), "height-z")
+        expected = grown("stature", "F", months, 90 - less)
+        assert isinstance(expected, Grown)
+        assert z == pytest.approx(expected.z, abs=1e-6)
+
+
 def test_what_growth_cannot_be_told_of() -> None:
     """No sex, no full birth date, before birth, above 20 years, an estimated height, another unit, a bound."""
     ours = (weight(40, "2024-03-02"), height(140, "2024-03-02"))

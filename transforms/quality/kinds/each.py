@@ -9,7 +9,7 @@ from transforms.quality.facts import Person
 from transforms.quality.facts.profile import Profile
 
 SLIP = 0.001
-SLIP_SOURCE = "ours: one in a thousand is a slip, more is a fault of the feed; stricter than the 1 % of OHDSI's Data Quality Dashboard"
+SLIP_SOURCE = "judgement, to be approved: one in a thousand is a slip, more is a fault of the feed; stricter than the 1 % of OHDSI's Data Quality Dashboard"
 
 
 class Seen(NamedTuple):

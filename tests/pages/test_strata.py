@@ -1,0 +1,52 @@
+"""Groups beside each other: the widest gap is named in a sentence, with whole counts, and whether chance may give it."""
+
+import pytest
+
+from services.measures.evaluate.counts import NETWORK, Counts
+from services.measures.library import measures
+from services.pages.strata import kind_of
+
+
+def counts(**groups: tuple[int, int]) -> list[Counts]:
+    """Met and measured by language; and another site's, which count for nothing here."""
+    ours = [Counts(NETWORK, "2026", measured, measured, met, stratum=name) for name, (met, measured) in groups.items()]
+    return [*ours, Counts("west", "2026", 50, 50, 0, stratum="fr")]
+
+
+@pytest.mark.parametrize(
+    ("groups", "tones"),
+    [
+        ({"en": (300, 400), "es": (40, 100)}, ["better", "worse"]),
+        ({"en": (300, 400), "es": (70, 100)}, ["", ""]),
+        ({"en": (300, 400), "es": (40, 100), "ar": (41, 55), "fr": (2, 4)}, ["better", "worse", "", ""]),
+        ({"en": (0, 40), "es": (0, 20)}, ["", ""]),
+    ],
+)
+def test_two_groups_that_differ_much_are_told_as_such(groups: dict[str, tuple[int, int]], tones: list[str]) -> None:
+    """However few groups there are: how they differ among each other is the question, not noise to be allowed for."""
+    found = kind_of("language", counts(**groups), measures()["cf2"], NETWORK)
+    assert [group.tone for group in found.groups] == tones
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        (
+            {"en": (300, 400), "es": (40, 100)},
+            "300 of 400 (75%) of the group “English” reached it, and 40 of 100 (40%) of the group “Spanish” reached it: 35 points "
+            "apart, more than chance gives.",
+        ),
+        (
+            {"en": (30, 40), "es": (7, 10)},
+            "30 of 40 (75%) of the group “English” reached it, and 7 of 10 (70%) of the group “Spanish” reached it: 5 points apart, "
+            "which chance alone may give.",
+        ),
+        ({"en": (30, 40), "es": (6, 8)}, "The groups do not differ."),
+        ({"en": (30, 40), "es": (0, 4)}, ""),
+        ({"en": (30, 40)}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_widest_gap_is_named(groups: dict[str, tuple[int, int]], said: str) -> None:
+    """Only between groups of enough people."""
+    assert kind_of("language", counts(**groups), measures()["cf2"], NETWORK).gap == said
