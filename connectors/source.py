@@ -76,6 +76,7 @@ class Source:
             sleep=self.sleep,
             attempts=self.attempts,
             notice=self.notice,
+            readers=self.site.parallel,
         )
 
 

@@ -22,7 +22,7 @@ FLAGS: dict[str, str] = {
     "loinc-spreadsheet-date": "Beside `code-withheld`: a spreadsheet turned the LOINC code into a date.",
     "snomed-check-digit": "Beside `code-withheld`: the SNOMED CT code's check digit is wrong.",
     "snomed-form": "Beside `code-withheld`: the code is not of the form of a SNOMED CT concept.",
-    "denied-in-words": "The words beside the code say that it is not so or was not done (ruled out, refused, cancelled …). The record stands.",
+    "denied-in-words": "The words beside the code say that it is not so or was not done (ruled out, refused, cancelled, tolerated …). The record stands.",
     "doubted-in-words": "The words beside the code say that it is not certain (rule out, possible, suspected …). The record stands.",
     "family-in-words": "The words beside the code say that it is the family's (family history, mother's …). The record stands.",
     "certainty-not-understood": "An extension on the code says how certain it is, in a word that is not understood. The record stands as "
@@ -65,8 +65,8 @@ FLAGS: dict[str, str] = {
     "time-in-gap": "Beside `time-zone-assumed`: the local time does not occur, as clocks were put forward. It is read by the clock that was not.",
     "midnight-utc": "The time is midnight of UTC, which is the day before at the site: perhaps a date that a system wrote as a time. The "
     "instant stands, and the local date is the day before.",
-    "future": "A time of what is past, or the birth date, is more than a day after the day (UTC) of mapping. It stands.",
-    "time-end": "Observation.effectivePeriod has no start: `effective`, `effective_date` hold its end.",
+    "future": "A time of what is past, the birth date, or the start of an appointment to which somebody came, is more than a day after the day (UTC) of mapping. It stands.",
+    "time-end": "Observation.effectivePeriod or an onsetPeriod has no start: `effective`, `effective_date` (`onset`, `onset_date`) hold its end.",
     "time-issued": "Observation.effective[x] gives no time: `effective`, `effective_date` hold Observation.issued, when it was made available.",
     "time-report": "Observation.effective[x] and issued give no time: `effective`, `effective_date` hold that of the DiagnosticReport that lists "
     "it, its own effective time or else when it was issued.",
@@ -76,7 +76,7 @@ FLAGS: dict[str, str] = {
     "ends-before-start": "An end is before its start, as far as both are known. Both stand.",
     "occurs-before-onset": "`last_occurrence_date` is before `onset_date`, as far as both are known. Both stand.",
     "active-and-abated": "The condition has an abatement, and a clinical status by which it goes on: active, recurrence, relapse. Both stand.",
-    "active-and-over": "An episode of care, the use of a device or a reported medicine is active, and its period has an end that has passed. Both stand.",
+    "active-and-over": "An episode of care, a care plan, the use of a device or a reported medicine is active, and its period has an end that has passed. Both stand.",
     # -------------------------------------------------------------------- medicines
     "mixture-without-code": "The Medication that is named has no code that can be used, but ingredients that have: `code` and `codings` are "
     "left out, `ingredients` and `strengths` tell it.",

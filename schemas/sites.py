@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     HttpUrl,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -22,6 +23,8 @@ from schemas.errors import OperatorError
 from schemas.outcomes import LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
 from schemas.showing import is_one_line
 
+OWN = "of its own"
+"""What a site file that names no schedule has."""
 EARLIEST, SPREAD = 3, 120
 """The hour from which sites begin that name none, and the minutes over which they are spread."""
 SITE_PATTERN = r"^[a-z][a-z0-9-]{0,30}$"
@@ -299,7 +302,8 @@ class Site(_Section):
         default_factory=lambda: list(MAPPED_TYPES), min_length=1, description="FHIR resource types to read."
     )
     schedule: str = Field(
-        default_factory=lambda given: start_of(str(given.get("site", ""))),
+        default=OWN,
+        validate_default=True,
         description="Cron expression of the DAG, in the site's time zone; where absent a minute of its own, by its name, from 3 to 5 at "
         "night, so that many sites do not begin at once.",
     )
@@ -325,6 +329,11 @@ class Site(_Section):
     files: Files | None = None
     cohort: Cohort | None = None
     limits: Limits = Limits()
+
+    @field_validator("schedule")
+    @classmethod
+    def _own_start(cls, value: str, known: ValidationInfo) -> str:
+        return start_of(str(known.data.get("site", ""))) if value == OWN else value
 
     @field_validator("time_zone")
     @classmethod
@@ -417,9 +426,7 @@ def _keys(section: type[BaseModel], prefix: str) -> Any:
         if inner is not None:
             yield from _keys(inner, f"{prefix}{name}.")
         else:
-            own = info.default_factory_takes_validated_data  # told by what else stands in the file
-            default = "of its own" if own else str(info.get_default(call_default_factory=True))
-            default = "required" if info.is_required() else default
+            default = "required" if info.is_required() else str(info.get_default(call_default_factory=True))
             yield f"{prefix}{name}", default, info.description or ""
 
 

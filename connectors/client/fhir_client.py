@@ -18,7 +18,7 @@ import stamina
 from connectors.client.auth import Clock, Secrets, auth_for
 from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, require_encoding
 from connectors.client.connections import open_connections, refused_handshake
-from connectors.client.limits import THROTTLED, Notice, Patience, Quota, QuotaSpent, log_retry, no_notice
+from connectors.client.limits import THROTTLED, Notice, Pace, Patience, Quota, QuotaSpent, log_retry, no_notice
 from connectors.client.origins import Origins
 from connectors.formats.outcome import FORBIDDING, errors_of, parameter_wanted, wants_parameter
 from connectors.formats.utf8 import BOM
@@ -70,7 +70,7 @@ class Answer:
 class FhirClient:
     """One FHIR server. A context manager; not shared between threads.
 
-    `attempts` requests are made before an error that may pass is raised.
+    `attempts` requests are made before an error that may pass is raised; `readers` share what the vendor permits.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class FhirClient:
         sleep: Sleep = time.sleep,
         attempts: int = ATTEMPTS,
         notice: Notice = no_notice,
+        readers: int = 1,
     ) -> None:
         self._named_vendor = fhir.vendor or ""
         self.vendor: Vendor = vendor(fhir.vendor or told_by(Evidence(base_url=str(fhir.base_url)))[0] or GENERIC)
@@ -97,8 +98,7 @@ class FhirClient:
         self._client_id = fhir.auth.client_id or fhir.auth.username or fhir.auth.method.replace("none", "")
         self._registered_id = fhir.auth.client_id or ""
         self._auth = auth_for(fhir, types=types, secrets=secrets, clock=clock)
-        self._pause = 1 / fhir.requests_per_second
-        self._next_at = 0.0
+        self._pace = Pace(fhir.requests_per_second, readers, sleep)
         self._attempts = attempts
         self._timeout = fhir.timeout_seconds
         self._http = open_connections(fhir, folder, secrets, transport)
@@ -300,7 +300,7 @@ class FhirClient:
     def _send(
         self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes, *, log_in: bool
     ) -> httpx2.Response:
-        self._keep_pace()
+        self._pace.keep(self.vendor)
         own = self.origins.own(url)
         merged = {**headers, **(self._vendor_headers() if own else {})}
         request = self._http.build_request(method, url, headers=merged, content=content or None)
@@ -325,12 +325,6 @@ class FhirClient:
                     response.close()
                     raise
                 response.close()
-
-    def _keep_pace(self) -> None:
-        now = time.monotonic()
-        if now < self._next_at:
-            self.sleep(self._next_at - now)
-        self._next_at = max(now, self._next_at) + self._pause
 
     def _wanting(self, response: httpx2.Response, what: str) -> MainstemError | None:
         """Whether a request is refused for what it does not say."""

@@ -1,7 +1,7 @@
 """What bounds the talk with a server, and what is said of it while it lasts.
 
 requests at once        one a reader; `parallel` readers (site file)
-requests a second       fhir.requests_per_second, each reader's
+requests a second       fhir.requests_per_second, each reader's; the vendor's of a minute, of all readers together
 requests a day          the vendor's quota, by fhir.quota_header or the headers its file names; the last RESERVE are left
 seconds an answer       fhir.timeout_seconds between bytes; bodies.ANSWER_SECONDS for all of one held in memory
 bytes a second          bodies.SLOWEST of a download, over bodies.WINDOW_SECONDS
@@ -18,6 +18,7 @@ patients a request      cohort.PATIENTS, and cohort.LETTERS of their ids
 lines kept aside        limits.quarantine_lines, limits.quarantine_bytes
 """
 
+import time
 from collections.abc import Callable, Mapping
 
 from stamina.instrumentation import RetryDetails
@@ -39,6 +40,22 @@ Notice = Callable[[str], None]
 
 def no_notice(_sentence: str) -> None:
     """Tells nobody."""
+
+
+class Pace:
+    """The time between two requests of a reader: by the site's rate, and by the vendor's of a minute, which all readers share."""
+
+    def __init__(self, a_second: float, readers: int, sleep: Callable[[float], None]) -> None:
+        self._pause, self._readers, self._sleep = 1 / a_second, readers, sleep
+        self._next_at = 0.0
+
+    def keep(self, vendor: Vendor) -> None:
+        """Waits for the moment of the next request."""
+        now = time.monotonic()
+        if now < self._next_at:
+            self._sleep(self._next_at - now)
+        most = vendor.requests_a_minute
+        self._next_at = max(now, self._next_at) + max(self._pause, 60 * self._readers / most if most else 0)
 
 
 class QuotaSpent(TemporaryError):

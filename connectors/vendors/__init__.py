@@ -48,6 +48,8 @@ class Vendor:
     """Categories of the US Core profiles that a search must not name."""
     retried: frozenset[int] = ALWAYS_RETRIED
     """Statuses after which the same request may succeed."""
+    requests_a_minute: int = 0
+    """Most requests in a minute at one base URL; 0 where nothing is known."""
     quota_left: tuple[str, ...] = ()
     """Headers of an answer that say how many requests are left of the day's."""
     quota_used: tuple[tuple[str, str], ...] = ()

@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     age_policy: Path | None = Field(
         default=None, description="What guardians see by age, and until when (TOML); what ships is strict."
     )
+    questionnaire: Path | None = Field(
+        default=None, description="A form of the network's own for families: a FHIR R4 Questionnaire (JSON)."
+    )
     centre_key: str | None = Field(
         default=None,
         description="Where the centre's own key is: `env:NAME` or `file:PATH`; what families say becomes records by it.",

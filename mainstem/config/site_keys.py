@@ -28,7 +28,7 @@ class NewKeys:
 
 def write_keys(file: SiteFile, secrets: Secrets, *, algorithm: Algorithm, to: Path | None, now: datetime) -> NewKeys:
     """A new key, the one in use beside it; overwrites no file but the one that holds the key in use."""
-    in_use = keys_in_use(file, secrets)
+    in_use = [] if _is_to_be_made(file) else keys_in_use(file, secrets)
     keys = [new_key(algorithm, now), *in_use[:1]]
     private = to or _target(file)
     if private.exists() and private != _place(file):
@@ -65,6 +65,12 @@ def _place(file: SiteFile) -> Path | None:
     """The file that holds the key in use."""
     reference = _auth(file).private_key or ""
     return file.resolve(reference.removeprefix("file:")) if reference.startswith("file:") else None
+
+
+def _is_to_be_made(file: SiteFile) -> bool:
+    """Whether the site file names the place where a new key goes, and none is there yet."""
+    place = _place(file)
+    return place == file.resolve(f"keys/{file.site.site}.jwks") and not place.exists()
 
 
 def _target(file: SiteFile) -> Path:

@@ -1,6 +1,6 @@
 """The families' page as one application: in by a code, then one page, one form, and who looked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -37,6 +37,7 @@ from services.pages.patient_state import Kept, diseases
 from services.people.age_policy import AgePolicy
 from services.people.families import Link, standing_link, take_link
 from services.people.voices import WORDS, forms, keep_answers, read_answers, said_of
+from services.people.voices import Form as Questions
 from services.registry.database import reading, writing
 from services.registry.erasure import hand_of
 from services.research.requests import requests
@@ -63,10 +64,17 @@ class Home:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     memory: Memory = field(default_factory=Memory)
     reports: consenting.Reports = lambda: ()
+    own_form: Questions | None = None
+    """A form of the network's own, beside those that ship."""
 
     def __post_init__(self) -> None:
         self.door, self.views = FamilyDoor(self.access), Views(self.access, self.clock)
         self.cookie = f"__Host-{COOKIE}" if self.secure else COOKIE
+
+    @property
+    def forms(self) -> Mapping[str, Questions]:
+        """What families are asked, by name."""
+        return forms() if self.own_form is None else {**forms(), self.own_form.name: self.own_form}
 
     def render(self, template: str, request: Request, *, status: int = 200, **shown: object) -> HTMLResponse:
         """A page in whoever's language."""
@@ -78,6 +86,7 @@ class Home:
             "say": language.say,
             "say_number": language.say_number,
             "here": request.url.path,
+            "own_form": self.own_form,
             "inside": bool(getattr(request.state, "link", None)),
             "form_token": FORM_TOKEN,
             "token": form_token(request.cookies.get(self.cookie, "")),
@@ -257,21 +266,19 @@ def _saying(home: Home, mine: Any) -> APIRouter:
     @router.get("/{name}")
     def ask(request: Request, name: str, link: Annotated[Link, mine]) -> HTMLResponse:
         """What is asked before or after a visit; on paper too."""
-        if name not in forms():
+        if name not in home.forms:
             raise HTTPException(404)
         _, who = home.of(link)
         with reading(home.engine) as connection:
             said = said_of(connection, link.site, link.subject) if who.may("answers") else []
-        return home.render(
-            "say.html", request, asked=forms()[name], said=said, wrong="", kept=False, words=WORDS, forms=forms()
-        )
+        return home.render("say.html", request, asked=home.forms[name], said=said, wrong="", kept=False, words=WORDS)
 
     @router.post("/{name}")
     def answer(request: Request, name: str, link: Annotated[Link, mine], given: Filled) -> HTMLResponse:
         """Keeps what was said; the care team sees it before the visit."""
-        if name not in forms():
+        if name not in home.forms:
             raise HTTPException(404)
-        asked, wrong = forms()[name], ""
+        asked, wrong = home.forms[name], ""
         texts = {key: value for key, value in given.items() if isinstance(value, str)}
         topics = [str(value) for value in given.getlist("topic")]
         try:
@@ -297,7 +304,6 @@ def _saying(home: Home, mine: Any) -> APIRouter:
             wrong=wrong,
             kept=bool(said),
             words=WORDS,
-            forms=forms(),
         )
 
     return router

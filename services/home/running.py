@@ -15,6 +15,7 @@ from services.access.provider import LOOPBACK
 from services.home.app import Home, make_home
 from services.home.telling import Ask, Keep, Reported, ask_sites, tell, telling
 from services.people.age_policy import AgePolicy
+from services.people.questionnaires import load
 from services.registry.database import open_registry
 from services.serving import Say, serve
 
@@ -46,7 +47,8 @@ def run(settings: Settings, place: Place, keep: Keep | None, say: Say) -> None:
         kafka, network = settings.kafka_settings(), settings.network
         reports = Reported(partial(erasures.said, kafka, network))
         secure = address.scheme == "https"
-        home = Home(engine, access, network, policy, secure=secure, reports=reports)
+        own = load(settings.questionnaire) if settings.questionnaire else None
+        home = Home(engine, access, network, policy, secure=secure, reports=reports, own_form=own)
         if keep is None:
             say("what families say stays on these pages: MAINSTEM_CENTRE_KEY is not set, so no record is made of it")
         what = f"Families' page of network {network}, from {name_of(engine.url)},"

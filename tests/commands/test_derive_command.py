@@ -117,6 +117,17 @@ def test_a_file_of_another_country_is_read(tmp_path: Path) -> None:
     assert table(tmp_path, "growth", "sex;age_months;bmi\nM;1.050,5;22,6\n")[0]["bmi_z"] is None
 
 
+def test_a_sex_is_read_in_words_and_never_guessed_of_a_number(tmp_path: Path) -> None:
+    """1 is a boy's in one data set, a girl's in another."""
+    rows = table(tmp_path, "growth", "sex,age_months,bmi\n" + "".join(f"{each},50,16\n" for each in SEXES))
+    assert len({row["bmi_z"] for row in rows[:4]}) == len({row["bmi_z"] for row in rows[4:8]}) == 1
+    assert {row["why_empty"] for row in rows[8:]} >= {"sex is neither M nor F"}
+    assert {row["bmi_z"] for row in rows[8:]} == {None}
+
+
+SEXES = ("M", "male", " Male", "boy", "F", "FEMALE", "f", "Girl", "1", "2", "0", "", "X", "woman?")
+
+
 def test_groups_are_read_as_gli_names_them(tmp_path: Path) -> None:
     """In full and in short, whatever the case and the blanks; what names none of them is asked for."""
     said = ["ne-asian", "North East Asian", "SE_ASIAN", "south-east asian", "Other/Mixed", "other", "White", "unknown"]

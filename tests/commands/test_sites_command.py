@@ -253,6 +253,15 @@ def test_the_log_in_goes_by_flags_too(
         assert {key: written[key] for key in auth} == {key: each.format(here=tmp_path) for key, each in auth.items()}
 
 
+def test_the_key_that_is_to_be_made_is_made_where_the_site_file_has_it(screen: Said, tmp_path: Path) -> None:
+    """What comes next works, word by word: the key, then it is shown."""
+    assert screen("sites", "new", "south", "--base-url", DEAD, "--client-id", "c", "--time-zone", "UTC")[0] == 0
+    code, out, err = screen("keys", "new", "south")
+    assert (code, out.count('"kid"')) == (0, 1), err
+    assert (tmp_path / "sites/keys/south.jwks").is_file()
+    assert screen("keys", "jwks", "south")[:2] == (0, out)
+
+
 @pytest.mark.parametrize(
     ("flags", "told"),
     [

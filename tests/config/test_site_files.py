@@ -78,4 +78,7 @@ def test_sixty_sites_that_name_no_hour_do_not_begin_at_once(tmp_path: Path) -> N
     text = 'site = "north"\nname = "N"\ntime_zone = "UTC"\nsubject_key = "env:K"\n[files]\nfolder = "in"\n'
     assert parse_site(text, "north.toml").schedule == start_of("north")
     assert parse_site(f'schedule = "0 2 * * *"\n{text}', "north.toml").schedule == "0 2 * * *"
+    with pytest.raises(OperatorError) as broken:
+        parse_site(text.replace("UTC", "UCT+1"), "north.toml")
+    assert len(broken.value.causes) == 1  # a fault elsewhere is none of the schedule's
     assert ("schedule", "of its own") in {key[:2] for key in site_keys()}

@@ -9,9 +9,11 @@ from typing import Any
 
 import httpx2
 import pytest
+import stamina
 
 from connectors.client.capabilities import Capabilities, ask_capabilities
 from connectors.client.fhir_client import FhirClient
+from connectors.client.limits import THROTTLED
 from connectors.outside.times import LONGEST_PAUSE, pause_after
 from connectors.pulling import Source
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
@@ -275,3 +277,28 @@ def test_requests_keep_their_pace(make_site: Callable[..., Site], source_of: Any
     for _ in range(3):
         client.ask("GET", client.url("Patient"), what="Patient", accepted=(200,))
     assert [round(seconds, 1) for seconds in slept] == [0.5, 1.0]
+
+
+def test_readers_share_what_a_vendor_takes_in_a_minute(
+    make_site: Callable[..., Site], source_of: Any, saying: Any
+) -> None:
+    """eClinicalWorks: 250, beyond which it answers nothing more for the rest of the minute."""
+    slept: list[float] = []
+    site = make_site(fhir={"base_url": "http://127.0.0.1:1/fhir", "vendor": "eclinicalworks"}, parallel=5)
+    client = source_of(site, transport=saying({}), sleep=slept.append).client()
+    for _ in range(2):
+        client.ask("GET", client.url("Patient"), what="Patient", accepted=(200,))
+    assert [round(seconds, 1) for seconds in slept] == [1.2]
+
+
+def test_a_server_that_has_enough_is_given_a_minute(
+    make_site: Callable[..., Site], source_of: Any, saying: Any
+) -> None:
+    """It does not say for how long; the first pauses are short, as some count by the second."""
+    waits: list[str] = []
+    answers = [httpx2.Response(429), httpx2.Response(403, headers={"Retry-After": "0"}), httpx2.Response(429), {}]
+    client = source_of(make_site(), transport=saying(*answers), notice=waits.append, attempts=5).client()
+    with stamina.set_testing(True, attempts=5):
+        client.ask("GET", client.url("Patient"), what="Patient", accepted=(200,))
+    assert sum(THROTTLED) > 60
+    assert waits == ["Patient: http://127.0.0.1:1 answered 403; waiting 5 s at a time"]

@@ -475,7 +475,7 @@ def test_no_page_has_a_barrier(clinic: Clinic) -> None:
             assert violations(tab) == []
             tab.fill("#code", clinic.code("ada"))
             tab.press("#code", "Enter")
-            for page in ("/", "/say/before", "/say/after", "/raise", "/looked", "/nowhere"):
+            for page in ("/", "/say/before", "/say/after", "/raise", "/looked", "/consent", "/receipt", "/nowhere"):
                 tab.goto(address + page)
                 assert violations(tab) == [], (page, language)
                 assert tab.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (page, language)
@@ -485,7 +485,9 @@ def test_no_page_has_a_barrier(clinic: Clinic) -> None:
     assert all(each.startswith((address, "data:")) for each in asked)
 
 
-@pytest.mark.parametrize("path", ["/", "/looked", "/say/before", "/say/after", "/raise", "/pictures/hba1c.svg"])
+@pytest.mark.parametrize(
+    "path", ["/", "/looked", "/consent", "/say/before", "/say/after", "/raise", "/pictures/hba1c.svg"]
+)
 def test_nobody_sees_anything_without_a_way_in(clinic: Clinic, path: str) -> None:
     """And no address of the staff's is here at all."""
     device = clinic.device()

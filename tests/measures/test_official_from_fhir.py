@@ -205,6 +205,37 @@ def test_depression_screening(resources: list[dict[str, Any]], outcome: str, tmp
     assert outcomes("CMS2", 2026, [ADULT, SEEN, *resources], tmp_path) == [outcome]
 
 
+IN_2025 = [seen(cms2.KINDS[0], "2025-03-15")]
+POSITIVE_2025 = told(ADULTS.screening, "2025-03-15T10:00:00.000Z", cms2.POSITIVE)
+
+
+@pytest.mark.parametrize(
+    ("resources", "outcome"),
+    [
+        pytest.param([cancelled("2025-03-15T10:30:00.000Z", cms2.DECLINED)], EXCEPTED, id="declined at the visit"),
+        pytest.param([cancelled("2025-03-15T09:30:00.000Z", cms2.DECLINED)], IN, id="declined before it, that day"),
+        pytest.param([told(ADULTS.screening, "2025-03-15", cms2.NEGATIVE)], MET, id="negative"),
+        pytest.param([told(ADULTS.screening, "2025-03-15", cms2.NEGATIVE, status="corrected")], IN, id="corrected"),
+        pytest.param(
+            [POSITIVE_2025, ordered("MedicationRequest", ADULTS.drugs, "2025-03-17")], MET, id="drugs two days later"
+        ),
+        pytest.param(
+            [POSITIVE_2025, ordered("MedicationRequest", ADULTS.drugs, "2025-03-18")], IN, id="drugs three days later"
+        ),
+        pytest.param(
+            [POSITIVE_2025, ordered("MedicationRequest", ADULTS.drugs, "2025-03-15", intent="filler-order")],
+            IN,
+            id="drugs by a filler's order",
+        ),
+        pytest.param([problem(cms2.BIPOLAR, "2025-03-15T09:00:00.000Z")], EXCLUDED, id="bipolar an hour before"),
+        pytest.param([problem(cms2.BIPOLAR, "2025-03-15T10:00:00.000Z")], IN, id="bipolar as the visit begins"),
+    ],
+)
+def test_depression_screening_of_2025(resources: list[dict[str, Any]], outcome: str, tmp_path: Path) -> None:
+    """To the instant where the later year compares days; only final screenings and plain orders; no drug need be taken on."""
+    assert outcomes("CMS2", 2025, [ADULT, *IN_2025, *resources], tmp_path) == [outcome]
+
+
 DEPRESSED = problem(cms159.DEPRESSION[0], "2020-01-01")
 CONTACT, HIGH = seen(cms159.CONTACT, "2025-02-10"), told(cms159.PHQ9, "2025-02-10T10:30:00.000Z", valueInteger=15)
 
@@ -233,6 +264,24 @@ CONTACT, HIGH = seen(cms159.CONTACT, "2025-02-10"), told(cms159.PHQ9, "2025-02-1
 )
 def test_depression_remission(resources: list[dict[str, Any]], outcome: str, tmp_path: Path) -> None:
     assert outcomes("CMS159", 2026, [ADULT, DEPRESSED, CONTACT, HIGH, *resources], tmp_path) == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("visit", "score", "outcome"),
+    [
+        pytest.param("2024-11-01", "2024-11-01", IN, id="the first day"),
+        pytest.param("2024-10-31", "2024-10-31", OUT, id="the day before it"),
+        pytest.param("2025-10-31", "2025-10-31", IN, id="the last day"),
+        pytest.param("2025-11-01", "2025-11-01", OUT, id="the day after it"),
+        pytest.param("2024-11-01", "2024-10-25", IN, id="asked a week before the first day"),
+        pytest.param("2024-11-01", "2024-10-24", OUT, id="asked eight days before"),
+        pytest.param("2024-11-01", "2024-11-02", OUT, id="asked the day after the visit"),
+    ],
+)
+def test_when_the_first_assessment_counts(visit: str, score: str, outcome: str, tmp_path: Path) -> None:
+    """From fourteen to two months before the measurement period, by the visit; asked at it or in the week before."""
+    resources = [seen(cms159.CONTACT, visit), told(cms159.PHQ9, f"{score}T10:30:00.000Z", valueInteger=10)]
+    assert outcomes("CMS159", 2026, [ADULT, DEPRESSED, *resources], tmp_path) == [outcome]
 
 
 OLD = patient("1955-01-01")

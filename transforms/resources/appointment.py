@@ -26,7 +26,9 @@ RESOURCE = Resource(
     subject={"participant": patient_among()},
     contradictions=(out_of_order("ends-before-start", "start_date", "end_date"),),
     fields={
-        "status[x]": choice(status=appointment_status("status", "appointment_status"), otherwise={"status": "planned"}),
+        "status[x]": choice(
+            status=appointment_status("status", "appointment_status", start="start"), otherwise={"status": "planned"}
+        ),
         "cancelationReason": codings("status_reasons"),
         "appointmentType": codings("types"),
         "serviceType": unless_within("concept", rule=codings("service_type")),  # R5: CodeableReferences

@@ -10,6 +10,7 @@ from transforms.rules import (
     codings,
     extensions,
     fact,
+    flagged_if_over,
     link,
     links,
     links_in,
@@ -39,8 +40,10 @@ RESOURCE = Resource(
     contradictions=(out_of_order("ends-before-start", "start_date", "end_date"),),
     constants={"kind": "plan"},
     fields={
-        "status": one_of(
-            "lifecycle_status", STATUS, withdrawn=("entered-in-error",), spellings=SPELLINGS, modifier=True
+        "status": flagged_if_over(
+            one_of("lifecycle_status", STATUS, withdrawn=("entered-in-error",), spellings=SPELLINGS, modifier=True),
+            "lifecycle_status",
+            period="period",
         ),
         "intent": one_of("intent", INTENT, modifier=True),
         "category": codings("category"),

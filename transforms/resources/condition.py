@@ -57,7 +57,7 @@ RESOURCE = Resource(
         "verificationStatus": verification_status(VERIFICATION),
         "onset[x]": choice(
             onsetDateTime=instant("onset", "onset_date"),
-            onsetPeriod=period(start=("onset", "onset_date"), past=True),
+            onsetPeriod=period(start=("onset", "onset_date"), past=True, or_end=True),
             onsetAge=age(ONSET),
             onsetRange=age_range(ONSET),
             onsetString=age_or_date_in_words(ONSET, "onset", "onset_date"),

@@ -163,6 +163,18 @@ RESOURCE = Resource(
             valueTime=time_of_day("value_time"),
             valueDateTime=event_time("value_instant", "value_date"),
             valuePeriod=withheld("value-type-withheld", absent="OT"),
+            # Types that FHIR's value[x] has elsewhere, or in R5
+            valueDecimal=integer(value="value", raw_value="raw_value", unit_of="code"),
+            valueDate=event_time("value_instant", "value_date"),
+            valueInstant=event_time("value_instant", "value_date"),
+            valueCoding=telling_state(
+                coded_value(value_code=(SNOMED, LOINC), every="value_codings", absent="absent", word_to="value_code")
+            ),
+            value=withheld("value-type-withheld", absent="OT"),
+            valueCode=withheld("value-type-withheld", absent="OT"),
+            valueUri=withheld("value-type-withheld", absent="OT"),
+            valueAttachment=withheld("value-type-withheld", absent="OT"),
+            valueReference=withheld("value-type-withheld", absent="OT"),
             dataAbsentReason=null_flavour("absent"),
             wins="dataAbsentReason",
             fatal=True,

@@ -75,6 +75,12 @@ RESOURCE = Resource(
             valueTime=time_of_day("value_time"),
             valueString=telling_state(spoken_answer("value", "absent")),
             valueUri=withheld("text-withheld", absent="OT"),
+            # Types that FHIR's answer has not
+            value=withheld("value-type-withheld", absent="OT"),
+            valueCode=withheld("value-type-withheld", absent="OT"),
+            valueCodeableConcept=telling_state(
+                coded_value(value_code=(LOINC, SNOMED), every="value_codings", absent="absent", listed=True)
+            ),
             valueAttachment=withheld("value-type-withheld", absent="OT"),
             valueReference=withheld("value-type-withheld", absent="OT"),
             valueCoding=telling_state(

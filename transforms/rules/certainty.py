@@ -23,6 +23,10 @@ _SPELT = {
 }
 
 
+_OF_PROBLEMS = REFUTED | {"55561003": "active", "73425007": "inactive", "413322009": "resolved"}
+"""SNOMED CT's codes, as C-CDA's problem status has them."""
+
+
 def clinical_status(values: Iterable[str]) -> Rule:
     """clinicalStatus, a CodeableConcept (a code in STU3 and DSTU2) → the code; a local one is left out, flagged."""
     rule = one_of(
@@ -30,7 +34,7 @@ def clinical_status(values: Iterable[str]) -> Rule:
         values,
         withdrawn=("entered-in-error",),
         not_a_fact=("refuted",),
-        spellings=REFUTED,
+        spellings=_OF_PROBLEMS,
         unclear="NI",
         within={"recurrence": "active", "relapse": "active", "remission": "inactive", "resolved": "inactive"},
     )

@@ -31,7 +31,7 @@ from transforms.rules.concepts import (
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.refusals import MASKED, is_masked, understood
 from transforms.rules.setting import Setting
-from transforms.rules.texts import word_code
+from transforms.rules.texts import word_code, words_among
 
 
 def coded(*, every: str | None = None, text_is: Reason | None = None, **targets: str | tuple[str, ...]) -> Rule:
@@ -76,6 +76,8 @@ def coded_value(
             if not MASKED.isdisjoint(reasons):
                 raise Unusable(Reason.PARTIAL_ANSWER)
             return Found({absent: "OT" if found.flags else null_flavour_of(reasons)}, found.flags)
+        if len(words_among(concept.text, [text_of(coding.code) for coding in concept.codings])) > 1:
+            found = replace(found, flags=(*found.flags, f"several:{next(iter(targets))}"))
         return found if listed else replace(found, unmapped=())
 
     return Rule((*rule.gives, absent), read)

@@ -113,6 +113,7 @@ class _Timing(Struct, gc=False):
 class _Dosage(Struct, gc=False):
     sequence: Raw = _ABSENT
     text: Raw = _ABSENT
+    patientInstruction: Raw = _ABSENT
     timing: Raw = _ABSENT
     asNeededBoolean: Scalar = None
     asNeededCodeableConcept: Raw = _ABSENT
@@ -230,7 +231,8 @@ def _step(raw: bytes, setting: Setting) -> _Step:
     _as_needed(step, source)
     step.values["route"] = _codings(step, step.read(source.route, CodeableConcept | None, "route-unreadable"))
     step.values = {name: value for name, value in step.values.items() if value not in (None, "", [])}
-    if source.text is not None and step.values.keys() <= {"sequence", "as_needed"} and not step.flags:
+    in_words = source.text is not None or source.patientInstruction is not None
+    if in_words and step.values.keys() <= {"sequence", "as_needed"} and not step.flags:
         step.flags.append("text-withheld")
     return step
 
@@ -412,8 +414,12 @@ def _timing(step: _Step, source: _Timing | None) -> None:
         step.values["period_unit"] = _period_unit(step, text_of(repeat.periodUnit))
         step.values.setdefault("frequency", Raw(b"1"))  # FHIR's default
     step.values["times_of_day"] = len(repeat.timeOfDay or ()) or None
-    step.values["days_of_week"] = [day for day in DAYS_OF_WEEK if day in map(text_of, repeat.dayOfWeek or ())]
-    step.values["when"] = sorted(WHEN.intersection(map(text_of, repeat.when or ())))
+    days = {text_of(each).lower()[:3] for each in repeat.dayOfWeek or ()}
+    times = {text_of(each) for each in repeat.when or ()}
+    step.values["days_of_week"] = [day for day in DAYS_OF_WEEK if day in days]
+    step.values["when"] = sorted(WHEN & times)
+    if not (days <= {*DAYS_OF_WEEK} and times <= WHEN):
+        step.flags.append("timing-unreadable")
     for name in ("frequency", "count", "period"):
         if falls(step.values.get(name), step.values.get(f"{name}_max")):
             step.flags.append("dosage-contradictory")

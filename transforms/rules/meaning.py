@@ -205,7 +205,7 @@ class _Said(Struct, gc=False):
 
 _AGAINST = {
     "denied-in-words": re.compile(
-        r"\b(?:ruled out|no (?:evidence|signs?) of|negative for|den(?:ies|ied)|declined|refused|cancell?ed|absence of"
+        r"\b(?:ruled out|no (?:evidence|signs?) of|negative for|den(?:ies|ied)|tolerat(?:es|ed)|declined|refused|cancell?ed|absence of"
         r"|not (?:given|administered|done|performed|taken|present|confirmed))\b"
     ),
     "doubted-in-words": re.compile(

@@ -195,7 +195,7 @@ def us_core(*, race: str, ethnicity: str, birth_sex: str, gender_identity: str) 
 
 def _categories(extension: _Extension, setting: Setting) -> list[Any]:
     parts = [part for part in extension.inner("ombCategory") if part.valueCoding is not None]
-    if not parts and extension.extension is not None:
+    if not parts:
         raise Unusable(Reason.INVALID_FIELD)  # words, or a finer category, alone
     return [_category(decode(bytes(part.valueCoding), Coding)) for part in parts]
 
@@ -388,9 +388,15 @@ def home_zip(name: str) -> Rule:
         match = _ZIP.fullmatch(written)
         if match is None or home.elsewhere:
             return Found(dropped=("postalCode",)) if written else NOTHING
-        return Found({name: match[1]}, ("zip-of-work",) if home.use in ("work", "billing") else ())
+        others = {each[1] for address in standing if address.use == home.use and (each := _zip(address))}
+        flags = ("zip-of-work",) if home.use in ("work", "billing") else ()
+        return Found({name: match[1]}, (*flags, *[f"several:{name}"] * (len(others) > 1)))
 
     return Rule((name,), read)
+
+
+def _zip(address: _Address) -> re.Match[str] | None:
+    return None if address.foreign else _ZIP.fullmatch(text_of(address.postalCode))
 
 
 class _Communication(Struct, gc=False):

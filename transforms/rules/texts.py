@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -11,6 +12,7 @@ from msgspec import Raw
 
 from transforms.fhir.elements import (
     Quantity,
+    Scalar,
     Unusable,
     decode,
     text_of,
@@ -96,6 +98,17 @@ def _number(text: str, names: ValueNames, companion: bytes | None, setting: Sett
 def word_code(text: str) -> str | None:
     """The SNOMED CT code of a qualitative word of the closed list, `words.csv`."""
     return _words().get(" ".join(text.casefold().split())) if len(text) <= _LONGEST else None
+
+
+def words_among(text: Scalar, codes: Iterable[str]) -> set[str]:
+    """The qualitative words that codes and a text say, as SNOMED CT codes: of several one alone can be so."""
+    said = word_code(text_of(text))
+    return {code for code in (*codes, said or "") if code in _codes()}
+
+
+@cache
+def _codes() -> frozenset[str]:
+    return frozenset(_words().values())
 
 
 @cache

@@ -61,6 +61,8 @@ def period(
         found = period_found(source, start, end, setting, past=past)
         if ongoing and source.start and not source.end and found.values:
             return replace(found, values=found.values | {ongoing: True})
+        if not (found.values or found.flags or found.dropped) and (source.start or source.end):
+            return Found(dropped=("start" if source.start else "end",))
         return found
 
     return Rule(gives, read, usual=period_cut(len(start or ()), len(end or ())))

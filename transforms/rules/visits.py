@@ -24,7 +24,8 @@ from transforms.rules.concepts import concept_of, concepts_of, gathered, usable_
 from transforms.rules.declaring import Found, Rule
 from transforms.rules.links import KINDS, kind_of, named_by, named_of, record_ids, references_in
 from transforms.rules.setting import Setting
-from transforms.rules.times import period_found
+from transforms.rules.texts import string_of
+from transforms.rules.times import moment_found, period_found
 
 _ABSENT: Any = None
 USES = ("AD", "DD", "CC", "CM", "pre-op", "post-op", "billing")
@@ -281,6 +282,7 @@ APPOINTMENT_STATUS = (
     *("proposed", "pending", "booked", "waitlist", "arrived", "checked-in", "fulfilled"),
     *("cancelled", "noshow"),
 )
+_CAME = frozenset({"arrived", "checked-in", "fulfilled", "noshow"})
 _OFF = frozenset({"cancelled", "noshow"})
 _SPELT = {
     "canceled": "cancelled",
@@ -293,13 +295,27 @@ _SPELT = {
 }
 
 
-def appointment_status(status: str, became: str) -> Rule:
-    """Appointment.status → what became of it, beside the status of a visit: planned, or cancelled where nobody came."""
+def _to_come(start: bytes, setting: Setting) -> bool:
+    """Whether a time is after the last day that may be today; one that cannot be read says nothing."""
+    try:
+        found = moment_found(string_of(start), "utc", "date", setting)
+        return str(found.values.get("date", "")) > setting.latest
+    except Unusable:
+        return False
+
+
+def appointment_status(status: str, became: str, *, start: str) -> Rule:
+    """Appointment.status → what became of it, beside the status of a visit: planned, or cancelled where nobody came.
+
+    One to which somebody came, and that is to `start` yet, is flagged.
+    """
     known = one_of(became, APPOINTMENT_STATUS, withdrawn=("entered-in-error",), spellings=_SPELT, modifier=True)
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         found = known.read(raw, companion, setting)
         said = found.values.get(became)
+        if said in _CAME and companion is not None and _to_come(companion, setting):
+            found = replace(found, flags=(*found.flags, "future"))
         return replace(found, values={status: "cancelled" if said in _OFF else "planned", became: said})
 
-    return Rule((status, became), read)
+    return Rule((status, became), read, needs=start)

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from connectors.client.fhir_client import FhirClient, Gone, WebPage, decode
+from connectors.completeness import counted
 from connectors.formats.outcome import error_answer, errors_of
 from connectors.landing import DiskError
 from connectors.outside.times import believed, newest
@@ -19,6 +20,7 @@ from connectors.roads.bulk.manifest import Manifest, Part, Use
 from connectors.source import Source, Wanted
 from schemas.errors import IncompleteError, MainstemError, TemporaryError
 from schemas.gaps import GapCause
+from schemas.outcomes import REFERRED_TYPES
 
 MANIFESTS, MOST_FILES = 1000, 100_000
 """Most pages of a manifest, and most files they name together."""
@@ -66,6 +68,7 @@ class _Export:
     ) -> None:
         self.client, self.types, self.key = client, source.site.types, key
         self.landing, self.progress = wanted.landing, wanted.progress
+        self.everything = wanted.since is None and not source.fhir.groups
         self.jobs = Jobs(client, source, wanted.landing, wanted.since)
         self.cursor = self.landing.cursor(key, ExportCursor) or ExportCursor(
             began=client.clock(), numbers=dict(numbers)
@@ -245,7 +248,16 @@ class _Export:
 
     def _not_exported(self) -> list[str]:
         refused = self.cursor.job.refused if self.cursor.job else []
-        return [name for name in self.types if name in {*refused, *self.client.vendor.not_exported}]
+        without = {*refused, *self.client.vendor.not_exported}
+        return [name for name in self.types if name in without or (self.everything and self._is_left_out(name))]
+
+    def _is_left_out(self, name: str) -> bool:
+        """Whether an export of everything brought nothing of a type, said nothing of it, and the server counts some."""
+        cursor, parts = self.cursor, self.cursor.parts or []
+        if name in REFERRED_TYPES or _sum_types(parts).get(name):
+            return False
+        short = [*cursor.short, *(short for part in parts for short in part.short)]
+        return not any(each.type in (name, EVERY_TYPE) for each in short) and bool(counted(self.client, name, ()))
 
     def _pulled(self) -> Pulled:
         cursor, parts = self.cursor, self.cursor.parts or []

@@ -7,7 +7,8 @@ from transforms.derive.references.growth import Sex
 Row = dict[str, float | str | int | None]
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 """No thousands' separators, no infinity; a decimal comma only where columns are parted by semicolons."""
-_SEXES: dict[str, Sex] = {"m": "M", "male": "M", "f": "F", "female": "F"}
+_SEXES: dict[str, Sex] = {"m": "M", "male": "M", "boy": "M", "f": "F", "female": "F", "girl": "F"}
+"""No numbers: 1 and 2, 0 and 1 are both in use."""
 
 
 class Cells:

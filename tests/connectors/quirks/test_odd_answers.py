@@ -49,9 +49,10 @@ def test_a_file_whose_type_is_written_otherwise_is_not_passed_over(
 def test_a_file_of_a_type_that_was_not_asked_for_stays_where_it_is(
     exports: Exports, west: Site, pull_unit: Any
 ) -> None:
+    """What was asked for, and is counted, is read by search."""
     exports.manifest["output"] = [{"type": "Practitioner", "url": exports.url("files/Practitioner")}]
     pulled = pull_unit(west, "export")
-    assert (pulled.complete, pulled.types) == (True, {})
+    assert (pulled.complete, pulled.types) == (True, {"Patient": 7})
     assert not [asked for asked in exports.hospital.asked if asked.path.startswith("files/")]
 
 
