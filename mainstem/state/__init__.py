@@ -108,7 +108,7 @@ class State:
 
     def migrate(self) -> None:
         """Brings the database to this version's tables; one look where it is there already. Two may do it at once."""
-        if self._revision() == tables.HEAD:
+        if self.revision() == tables.HEAD:
             return
         from mainstem.state.migrations.upgrade import upgrade
 
@@ -140,7 +140,8 @@ class State:
         names = [site] if site is not None else self.sites()
         return [line for name in names for line in status_of(self.database, name)]
 
-    def _revision(self) -> str | None:
+    def revision(self) -> str | None:
+        """Of its tables; None where there are none."""
         with self.database.read() as connection:
             if not connection.dialect.has_table(connection, "alembic_version"):
                 return None
