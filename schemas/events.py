@@ -115,7 +115,7 @@ class Source(BaseModel):
 class Provenance(BaseModel):
     """Where a record came from and what made it."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     site: str = Field(description="The site whose EHR the record comes from.")
     source: list[Source] = Field(description="The FHIR resources that the record was made from.")
@@ -132,7 +132,7 @@ class Provenance(BaseModel):
 class OutcomeEvent(BaseModel):
     """The value of an outcome event that is not a withdrawal."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     record: AnyRecord
     change: Change

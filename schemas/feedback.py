@@ -34,7 +34,7 @@ class MeasuredPeriod(BaseModel):
 class FeedbackEvent(BaseModel):
     """The value of a feedback event: one site's counts, or all sites', in one measure and period. Names nobody; the last one told stands."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     event: FeedbackEventType = Field(description="What happened: a result, or another than was told before.")
     site: str = Field(description="Whose result it is; `*`: of the network as a whole, the sum of its sites'.")

@@ -163,7 +163,7 @@ REPLAY = (
 class LoadEvent(BaseModel):
     """The value of a load event."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     load: str = Field(description="The load's id: the site and when it began; `ce_subject`, too.")
     site: str = Field(description="The site; the key, too.")

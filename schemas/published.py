@@ -17,7 +17,7 @@ class Mark(NamedTuple):
 class SitePublished(BaseModel):
     """The value of a site's mark. Its publisher alone reads it."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     site: str = Field(description="The site; the key, too.")
     epoch: int = Field(ge=1, description="The state's epoch; it rises with `mainstem restore`.")

@@ -60,7 +60,7 @@ def erasure_topic(network: str) -> str:
 class SubjectEvent(BaseModel):
     """The value of a subject event: how it stands with one subject. The last one of a subject says all: it replaces those before."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     event: SubjectEventType = Field(description="What happened.")
     subject: str = Field(pattern="^s-[0-9a-f]{32}$", description="Whom it is about, by pseudonym; the key, too.")
@@ -87,7 +87,7 @@ class SubjectEvent(BaseModel):
 class ErasureReport(BaseModel):
     """The value of an erasure report, by consumers on the kit: what one group did about a subject event that says `erase`."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     group: str = Field(min_length=1, max_length=100, description="The consumer group.")
     site: str = Field(pattern="^[a-z][a-z0-9-]{0,30}$", description="The subject's site; the key, too.")
@@ -115,7 +115,7 @@ class Wish(StrEnum):
 class ConsentAsked(BaseModel):
     """The value of what a family asks of its site, by the network's page: the site decides it; nobody else acts on it."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     id: str = Field(pattern="^[0-9a-f]{32}$", description="Of this asking.")
     site: str = Field(pattern="^[a-z][a-z0-9-]{0,30}$", description="The site that is asked; the key, too.")

@@ -37,7 +37,7 @@ ALL_TYPES = (*MAPPED_TYPES, *LENDING_TYPES, *REFERRED_TYPES)
 """FHIR resource types that are read, records or not."""
 _OPENING = b'{"resourceType":"'
 _NAME_ENDS = len(_OPENING) + 64
-_AT_ONCE = 200
+_AT_ONCE = 250
 """Lines read field by field: enough to spread what a batch costs, few enough to stay in a processor's cache."""
 _IDENTIFIED = rb'\{\s*"resourceType"\s*:\s*"%b"\s*,\s*"id"\s*:\s*"([^"\\/:]{1,64})"'
 _IDENT_OPENS = re.compile(_IDENTIFIED % rb"[A-Za-z]+")

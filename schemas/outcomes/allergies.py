@@ -11,7 +11,7 @@ from schemas.outcomes.record import Codings, Number, PartialDate, Record, Record
 class AllergyReaction(BaseModel):
     """What happened when the patient met the substance (FHIR AllergyIntolerance.reaction)."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     substance: Codings = fact(
         "The substance of this event, where it is told more exactly.",

@@ -62,7 +62,7 @@ class Person(Record):
 class ConsentDecision(BaseModel):
     """What is decided for one scope (FHIR Consent.provision)."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     scope: Literal["qi", "research", "recontact", "pro"] = fact(
         "For what it is decided: quality improvement (qi), research, contact about studies (recontact), reported outcomes (pro).",
@@ -119,7 +119,7 @@ class Consent(Record):
 class EnrolmentStatus(BaseModel):
     """A status that an enrolment had for some time (FHIR EpisodeOfCare.statusHistory)."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     status: str = Field(
         description="The status it had then: FHIR episode-of-care-status; transferred transitioned lost died."

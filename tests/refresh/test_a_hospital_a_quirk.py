@@ -554,6 +554,7 @@ def test_what_is_tried_elsewhere_stands_there() -> None:
             assert name in defined, (quirk, story)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUIRKS)
 def test_two_nights_at_a_hospital_with_a_quirk(name: str, quirky: Callable[[Quirk], tuple[Place, Nights]]) -> None:
     two_nights(QUIRKS[name], *quirky(QUIRKS[name]))

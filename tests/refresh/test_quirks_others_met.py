@@ -419,6 +419,7 @@ QUIRKS: dict[str, Quirk] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUIRKS)
 def test_two_nights_at_a_hospital_that_others_met(name: str, quirky: Callable[[Quirk], tuple[Place, Nights]]) -> None:
     two_nights(QUIRKS[name], *quirky(QUIRKS[name]))

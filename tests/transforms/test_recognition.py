@@ -141,7 +141,7 @@ ALL = {"Patient", "Observation", "MedicationRequest"}
             ),
             ALL,
         ),
-        (_in("transforms/mapper.py", "_AT_ONCE = 200", "_AT_ONCE = 100"), ALL),
+        (_in("transforms/mapper.py", "_AT_ONCE = 250", "_AT_ONCE = 100"), ALL),
     ],
 )
 def test_an_identity_is_what_decides_a_record(copy: Path, change: Callable[[Path], None], concerned: set[str]) -> None:

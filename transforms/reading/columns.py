@@ -1,6 +1,6 @@
 """The narrow decode of a batch: only the fields that are read, field by field rather than line by line."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from itertools import repeat
 from operator import is_not
@@ -80,6 +80,11 @@ class Columns:
         """What stands beside a field's contents: what was lent, else another field."""
         lent = self._companions.get(name)
         return self.beside(field) if lent is None else lent
+
+    @property
+    def names(self) -> Collection[str]:
+        """The fields that stand somewhere."""
+        return self._standing.keys()
 
     def standing(self, name: str) -> list[int]:
         """The places where a field stands."""

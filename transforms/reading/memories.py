@@ -48,6 +48,10 @@ _ODD = 8
 """Elements of a list that are left out of it because they cannot be used; of a field with more, all is."""
 
 
+_SPARSE = 4
+"""A field that stands in one of so many, or fewer, is asked for there alone: a pair for each resource is what it costs."""
+
+
 _EMPTY = frozenset({b"null", b'""', b"{}", b"[]"})
 _encode = msgspec.json.Encoder().encode
 
@@ -304,11 +308,12 @@ class Table:
     def texts(self, source: Columns, notes: Notes) -> list[Texts]:
         """What the fields of a batch give, field after field in the record's order; adds to `notes`."""
         found: list[Texts] = []
+        standing = source.names
         for name, rule in self._fields.items():
             if isinstance(rule, Choice):
                 found += self._choice(name, rule, source, notes)
                 continue
-            if name in source:
+            if name in standing:
                 found.append(self._field(name, source, notes))
             if rule.missing is not None:
                 for place in source.without([name]):
@@ -318,8 +323,25 @@ class Table:
     def _field(self, name: str, source: Columns, notes: Notes) -> Texts:
         contents: Sequence[Any] = source.contents(name)
         if companion := self.needs.get(name):
-            contents = list(zip(source.companions(name, companion), contents, strict=True))
+            companions, places = source.companions(name, companion), source.standing(name)
+            if len(places) * _SPARSE <= source.count:
+                pairs = [(companions[place], contents[place]) for place in places]
+                return self._here_and_there(name, places, pairs, source.count, notes)
+            contents = list(zip(companions, contents, strict=True))
         return self.memories[name].texts(contents, notes)
+
+    def _here_and_there(
+        self, name: str, places: Sequence[int], contents: Sequence[Any], count: int, notes: Notes
+    ) -> Texts:
+        """What a field gives that stands at few places: elsewhere it gives nothing, whatever stands beside."""
+        noted = Notes(list)
+        found = self.memories[name].texts(contents, noted)
+        for number, seen in noted.items():
+            notes[places[number]] += seen
+        texts = [b""] * count
+        for place, text in zip(places, found, strict=True):
+            texts[place] = text
+        return texts
 
     def _in_place(self, choice: int, name: str, places: Sequence[int], source: Columns, notes: Notes) -> Texts:
         """What another field gives at the places where none of a choice stands."""
@@ -332,7 +354,8 @@ class Table:
         return memory.texts(list(zip(source.beside(memory.needs), contents, strict=True)), notes)
 
     def _choice(self, name: str, rule: Choice, source: Columns, notes: Notes) -> list[Texts]:
-        names = [field for field in rule.fields if field in source]
+        standing = source.names
+        names = [field for field in rule.fields if field in standing]
         found = [self._field(field, source, notes) for field in names]
         if several := source.with_several(names):
             found = _one_of_several(name, rule, names, found, several, source, notes)

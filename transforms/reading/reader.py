@@ -210,6 +210,8 @@ class Reader:
         """
         first, last = bisect_left(parts.owners, place), bisect_right(parts.owners, place)
         numbers, alike = self._parts.numbers(parts.known_by[first:last], parts.contents.get(place))
+        if first < last and not (alike or shared or seen or parts.notes or place in parts.faults):
+            return self._plain_parts(whole, numbers, first, before, parts)
         usable: list[tuple[int, list[Note]]] = []
         unusable: list[Note] = [parts.faults[place]] if place in parts.faults else []
         for index in range(last - first):
@@ -244,6 +246,15 @@ class Reader:
         ref, is_in_part = whole.id[:REF_BYTES], bool(unusable)
         outcome = Outcome(self._type, ref, records, False, whole.updated, None, is_in_part, tuple(left_out))
         return outcome._replace(beside=True) if len(records) > own else outcome
+
+    def _plain_parts(
+        self, whole: Mapped, numbers: Sequence[bytes], first: int, before: list[bytes], parts: Elements
+    ) -> Outcome:
+        """What becomes of a resource where nothing was noticed, in it or in its parts, as is usual."""
+        self._noticed.parts[self._type, ""] += len(numbers)
+        usable: list[tuple[int, list[Note]]] = [(index, []) for index in range(len(numbers))]
+        records = self._part_records(whole, numbers, first, usable, before, [], parts)
+        return Outcome(self._type, whole.id[:REF_BYTES], records, False, whole.updated)
 
     def _part_records(
         self,

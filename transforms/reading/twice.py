@@ -16,6 +16,8 @@ _MOST = 64
 _LONGEST_NAME = 64
 _NAMING = 4
 """Quotation marks of `"resourceType":"…"`, where that is not written again."""
+_WRITTEN_AT_ONCE = 40
+"""Resources written again at once: they are in the processor's nearest cache still."""
 _encode, _encode_into = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_into
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -71,10 +73,14 @@ class Whole:
 
     def _decoded(self, lines: Sequence[bytes], names: tuple[str, ...], *, strict: bool = True) -> Decoded:
         """`strict`: a field that is not of these is an error; else it is passed over."""
-        found = list(map(_decoder(self._type, names, strict), lines))
+        decode, found = _decoder(self._type, names, strict), list[Struct]()
         beside = 0 if strict else len(b'"resourceType":"",') + len(self._type)
-        _encode_into(found, self._written)
-        lost = sum(map(len, lines)) - len(self._written) + len(found) + 1 - beside * len(found)
+        lost = sum(map(len, lines)) - beside * len(lines)
+        for first in range(0, len(lines), _WRITTEN_AT_ONCE):
+            some = list(map(decode, lines[first : first + _WRITTEN_AT_ONCE]))
+            _encode_into(some, self._written)
+            lost -= len(self._written) - len(some) - 1
+            found += some
         twice = self._twice_inside(names, found)
         if lost:
             twice = sorted({*twice, *_twice(found, lines, beside, 0 if strict else _NAMING)})

@@ -1,4 +1,4 @@
-"""The stream: publishing beside a bare producer of the same bytes, the kit into PostgreSQL, replay, reconcile, one change's way to a row."""
+"""The stream: publishing beside bare producers of the same bytes, the kit into PostgreSQL, replay, reconcile, one change's way to a row."""
 
 import json
 from collections.abc import Iterator
@@ -63,6 +63,16 @@ def bare():
 from mainstem.kafka.topics import create_replay
 create_replay(kafka, "stream", "bare")
 timed("bare", bare)
+def by_librdkafka():
+    from confluent_kafka import Producer
+    producer = Producer({"bootstrap.servers": kafka, "acks": "all", "enable.idempotence": True, "compression.type": "lz4", "linger.ms": 20,
+        "batch.size": 512 * 1024})
+    for each in few:
+        while True:
+            try: producer.produce("stream.replay.bare", each.value, each.key, each.partition, headers=each.headers); break
+            except BufferError: producer.poll(0.05)
+    assert producer.flush(60) == 0
+timed("librdkafka", by_librdkafka)
 few = None
 engine = create_engine(make_url(tables_url).set(drivername="postgresql+psycopg"))
 with engine.begin() as db: db.execute(text("create table latest (record text primary key, value bytea, at double precision)"))
@@ -116,5 +126,8 @@ def figures(bench: Bench) -> Iterator[Figure]:
     ours = told["said"]["publish"][0]
     note = f"bare kafka-python: {EVENTS / 5 / bare:,.0f} events/s, {EVENTS / 5 / cpu:,.0f} by CPU"
     yield Figure("publish beside a bare producer", (bare * 5) / ours, "times", now.name, None, "≥ 0.9", note)
+    native, cpu = told["said"]["librdkafka"]
+    note = f"librdkafka: {EVENTS / 5 / native:,.0f} events/s, {EVENTS / 5 / cpu:,.0f} by CPU"
+    yield Figure("publish beside librdkafka", (native * 5) / ours, "times", now.name, None, "", note)
     what = "one change from save to a consumer's row, p95"
     yield Figure(what, told["p95"], "s", now.name, None, "≤ 2 s", "", lower_is_better=True)
