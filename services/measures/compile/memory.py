@@ -8,6 +8,7 @@ from functools import singledispatchmethod
 from math import inf
 from typing import Any, NamedTuple
 
+from services.measures.compile.answers import Answer, Scope, all_answers, any_answer, once
 from services.measures.compile.people import Person, Record
 from services.measures.compile.relations import RELATIONS, all_of, compared, negated
 from services.measures.compile.spans import Ends, ends_of
@@ -50,16 +51,6 @@ from services.measures.language.truths import AllOf, AnyOf, Named, Not, Surely, 
 from services.measures.language.vocabulary import AgeAt, Died, PersonIs
 from services.measures.valuesets import NONE, ValueSets
 
-
-class Scope(NamedTuple):
-    """Of whom, and of which events, something is asked."""
-
-    person: Person
-    this: Record | None = None
-    other: Record | None = None
-
-
-Answer = Callable[[Scope], bool | None]
 Events = Callable[[Person], Sequence[Record]]
 Time = Callable[[Scope], When]
 Times = Callable[[Scope], Ends]
@@ -262,11 +253,11 @@ class InMemory:
 
     @_truth.register
     def _(self, truth: AllOf) -> Answer:
-        return _all([self._truth(each) for each in truth.of])
+        return all_answers([self._truth(each) for each in truth.of])
 
     @_truth.register
     def _(self, truth: AnyOf) -> Answer:
-        return _any([self._truth(each) for each in truth.of])
+        return any_answer([self._truth(each) for each in truth.of])
 
     @_truth.register
     def _(self, truth: Not) -> Answer:
@@ -286,7 +277,7 @@ class InMemory:
             return self._steady._truth(one)
         known = self._named.get(id(one))
         if known is None:
-            known = self._named[id(one)] = _once(self._truth(one.of))
+            known = self._named[id(one)] = once(self._truth(one.of))
         return known
 
     @_truth.register
@@ -447,50 +438,6 @@ class InMemory:
             return Decimal(str(record[name])), record.get("comparator"), record.get("unit")
 
         return number
-
-
-def _all(answers: Sequence[Answer]) -> Answer:
-    """As `all_of`, asking no further than need be; written out, since most of the time goes here."""
-
-    def answer(scope: Scope) -> bool | None:
-        unknown = False
-        for each in answers:
-            found = each(scope)
-            if found is False:
-                return False
-            unknown = unknown or found is None
-        return None if unknown else True
-
-    return answer
-
-
-def _any(answers: Sequence[Answer]) -> Answer:
-    """As `any_of`."""
-
-    def answer(scope: Scope) -> bool | None:
-        unknown = False
-        for each in answers:
-            found = each(scope)
-            if found is True:
-                return True
-            unknown = unknown or found is None
-        return None if unknown else False
-
-    return answer
-
-
-def _once(answer: Answer) -> Answer:
-    """The answer, kept with the person."""
-    own = object()
-
-    def kept(scope: Scope) -> bool | None:
-        key, found = (own, id(scope.this), id(scope.other)), scope.person.found
-        if key not in found:
-            found[key] = answer(scope)
-        known: bool | None = found[key]
-        return known
-
-    return kept
 
 
 def _all_of(record: str) -> Events:
