@@ -9,6 +9,7 @@ from typing import NamedTuple
 from mainstem.check.finding import Finding, failed, tried
 from mainstem.check.probe import Probe, Visit
 from schemas.errors import IncompleteError, MainstemError, OperatorError
+from schemas.given_files import given_table
 from schemas.outcomes import RECORD_TYPES
 
 FILE = "variables.csv"
@@ -31,7 +32,7 @@ def declared(folder: Path) -> list[Variable]:
     path = folder / FILE
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with given_table(path) as file:
         rows = csv.DictReader(file)
         if missing := [name for name in COLUMNS[:2] if name not in (rows.fieldnames or [])]:
             raise OperatorError(

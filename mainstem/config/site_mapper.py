@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mainstem.config.site_files import Secrets, SiteFile
 from schemas.errors import OperatorError
+from schemas.given_files import given_table
 from transforms import ALL_TYPES, CodeMapRow, Mapper, parse_code_map
 from transforms.reading.references import LookUp, LookUpLent
 
@@ -54,11 +55,5 @@ def own_map(file: SiteFile) -> list[CodeMapRow]:
 
 def read_code_map(path: Path) -> list[CodeMapRow]:
     """The rows of a file. Raises OperatorError for a broken one."""
-    try:
-        return list(parse_code_map(path.read_text(encoding="utf-8-sig"), str(path)))
-    except OSError as exc:
-        raise OperatorError(
-            f"{path}: the code map cannot be read ({exc.strerror})", "Check code_map in the site file."
-        ) from exc
-    except UnicodeDecodeError as exc:
-        raise OperatorError(f"{path}: not UTF-8 text", "Save it as `CSV UTF-8`.") from exc
+    with given_table(path) as file:
+        return list(parse_code_map(file.read(), str(path)))

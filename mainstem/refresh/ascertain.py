@@ -14,6 +14,7 @@ from typing import NamedTuple
 from mainstem.refresh.opening import Refresh
 from mainstem.state.presence import Held
 from schemas.errors import OperatorError
+from schemas.given_files import given_table
 from transforms.mapped import WHOLE
 from transforms.privacy import Pseudonyms
 
@@ -77,14 +78,11 @@ def read_list(path: Path) -> list[Listed]:
 
     Raises OperatorError naming the line, never its content.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, strict=True)
-            if "patient" not in (rows.fieldnames or ()):
-                raise OperatorError(f"{path}: no column patient", "The first line must be patient,month")
-            listed = [_listed(path, rows.line_num, row) for row in rows]
-    except (OSError, UnicodeError, csv.Error) as exc:
-        raise OperatorError(f"{path}: cannot be read: {type(exc).__name__}", "Write it as CSV in UTF-8.") from None
+    with given_table(path) as file:
+        rows = csv.DictReader(file, strict=True)
+        if "patient" not in (rows.fieldnames or ()):
+            raise OperatorError(f"{path}: no column patient", "The first line must be patient,month")
+        listed = [_listed(path, rows.line_num, row) for row in rows]
     return list({each.patient: each for each in reversed(listed)}.values())[::-1]
 
 

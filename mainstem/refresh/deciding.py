@@ -21,6 +21,7 @@ from mainstem.state import Decision, Done
 from mainstem.state.consents import decisions_of
 from schemas.errors import OperatorError
 from schemas.events import outcome_topic
+from schemas.given_files import given_table
 from schemas.problems import Problem
 from schemas.subjects import SCOPES, ConsentAsked, ErasureReport, Wish
 from transforms.privacy.pseudonyms import Pseudonyms
@@ -80,18 +81,15 @@ def decide(refresh: Refresh, decisions: Sequence[Decision]) -> Decided:
 def listed(refresh: Refresh, path: Path, at: datetime) -> list[Decision]:
     """The decisions of a CSV file: `patient` or `subject`, and `scope`, `decision`, `mode` where they are not the usual ones."""
     pseudonym = Pseudonyms(refresh.secrets(refresh.site.subject_key)).subject
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file, strict=True)
-            unknown = set(rows.fieldnames or ()) - set(COLUMNS)
-            if unknown or not {"patient", "subject"} & set(rows.fieldnames or ()):
-                raise OperatorError(
-                    f"{path.name}: the first line does not name the columns",
-                    f"Name patient or subject there, and of {', '.join(COLUMNS[2:])} those that are given; no others.",
-                )
-            return [_row(number, row, pseudonym, at) for number, row in enumerate(rows, 2)]
-    except (OSError, UnicodeDecodeError, csv.Error) as exc:
-        raise OperatorError(f"{path.name} cannot be read as CSV in UTF-8", "Look at the file.") from exc
+    with given_table(path) as file:
+        rows = csv.DictReader(file, strict=True)
+        unknown = set(rows.fieldnames or ()) - set(COLUMNS)
+        if unknown or not {"patient", "subject"} & set(rows.fieldnames or ()):
+            raise OperatorError(
+                f"{path.name}: the first line does not name the columns",
+                f"Name patient or subject there, and of {', '.join(COLUMNS[2:])} those that are given; no others.",
+            )
+        return [_row(number, row, pseudonym, at) for number, row in enumerate(rows, 2)]
 
 
 def _row(number: int, row: dict[str, str | None], pseudonym: Callable[[str], bytes], at: datetime) -> Decision:

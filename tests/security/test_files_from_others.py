@@ -2,7 +2,6 @@
 
 import json
 import stat
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,16 +10,18 @@ import pytest
 from mainstem.check import Finding
 from mainstem.commands.charts.columns import read_rows
 from mainstem.commands.check.page import write_page
+from mainstem.commands.codes.checking import check_file
 from mainstem.commands.derive.files import answers
 from mainstem.commands.derive.references import REFERENCES
 from mainstem.commands.quality.told import findings_to
 from mainstem.commands.sites.packet import Page
 from mainstem.commands.terminal import write_file
+from mainstem.config.site_mapper import read_code_map
 from mainstem.refresh.ascertain import read_list
 from schemas.errors import OperatorError
+from schemas.given_files import MOST_BYTES
 from services.measures.valuesets import load_value_sets
 from services.measures.verify import read_cases
-from transforms.codes.code_map import parse_code_map
 from transforms.quality import Found
 
 DEEP = b"[" * 200_000
@@ -50,14 +51,22 @@ def test_a_table_is_read_or_refused_with_what_to_do(table: Path) -> None:
         lambda: [row.number("value") for row in read_rows(table, ["site", "value"], "a chart")],
         *(lambda made=made: list(answers(made, table, lambda _line: None)) for made in REFERENCES.values()),
         lambda: read_list(table),
-        lambda: list(parse_code_map(table.read_bytes().decode("latin-1"), table.name)),
+        lambda: read_code_map(table),
+        lambda: check_file(table),
     ]
-    for read in readers[:-1]:
+    for read in readers:
         with pytest.raises(OperatorError) as refused:
             read()
         assert refused.value.fix
-    with suppress(OperatorError):
-        readers[-1]()
+
+
+def test_a_table_that_is_held_whole_is_of_a_bounded_size(tmp_path: Path) -> None:
+    path = tmp_path / "given.csv"
+    with path.open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    for read in (lambda: read_rows(path, ["y"], "a chart"), lambda: read_list(path), lambda: read_code_map(path)):
+        with pytest.raises(OperatorError, match="larger than 64 MiB"):
+            read()
 
 
 @pytest.mark.parametrize("content", [DEEP, b'{"a":' * 100_000, b"null", b"[]", b"\0", b'{"../out": {"numerator": 1}}'])

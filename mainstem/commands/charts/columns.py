@@ -7,6 +7,7 @@ from math import isfinite
 from pathlib import Path
 
 from schemas.errors import OperatorError
+from schemas.given_files import given_table
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 """How files say that there is no value; in any case of letters."""
@@ -49,14 +50,8 @@ class Row:
 
 def read_rows(path: Path, columns: Sequence[str], why: str) -> list[Row]:
     """The lines of the file with these columns; others are not read, blank lines passed over. `why`: what needs them."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise OperatorError(f"{path}: cannot be read as UTF-8 text", "Check the path and its encoding.") from exc
-    try:
-        rows = list(_rows(path, text, columns, why))
-    except csv.Error as exc:
-        raise OperatorError(f"{path}: is not CSV", "Save it as CSV with commas and closed quotation marks.") from exc
+    with given_table(path, fix="Save it as CSV in UTF-8, with closed quotation marks.") as file:
+        rows = list(_rows(path, file.read(), columns, why))
     if not rows:
         raise OperatorError(f"{path}: there is no row below the header", f"Give rows of {', '.join(columns)}.")
     return rows

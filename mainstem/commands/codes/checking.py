@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mainstem.config.site_mapper import read_code_map
-from schemas.errors import OperatorError
+from schemas.given_files import given_table
 from transforms import CodeMapRow
 from transforms.codes.code_map import raw_rows
 from transforms.codes.forms import code_fault
@@ -51,12 +51,8 @@ def check_file(path: Path) -> tuple[list[CodeMapRow], list[Finding]]:
 
 
 def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as exc:
-        raise OperatorError(f"{path}: cannot be read ({exc.strerror})", "Give the code map's CSV file.") from exc
-    except UnicodeDecodeError as exc:
-        raise OperatorError(f"{path}: not UTF-8 text", "Save it as `CSV UTF-8`.") from exc
+    with given_table(path) as file:
+        return file.read()
 
 
 def _row_findings(line: int, row: CodeMapRow) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import IO
 from mainstem.commands.derive.cells import Cells, Row
 from mainstem.commands.derive.references import Reference
 from schemas.errors import OperatorError
+from schemas.given_files import given_table
 
 
 def answers(reference: Reference, path: Path, tell: Callable[[str], None]) -> Iterator[Row]:
@@ -39,13 +40,8 @@ def _check(reference: Reference, path: Path, header: list[str]) -> None:
 
 def _rows(path: Path) -> Iterator[list[str]]:
     """The lines that hold anything, as they are wanted."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _parsed(file, path)
-    except OSError as exc:
-        raise OperatorError(f"{path}: {exc.strerror}", "Name a CSV file that can be read.") from exc
-    except UnicodeDecodeError as exc:
-        raise OperatorError(f"{path}: not text in UTF-8", "Save it as CSV in UTF-8.") from exc
+    with given_table(path, most=None) as file:
+        yield from _parsed(file, path)
 
 
 def _parsed(file: IO[str], path: Path) -> Iterator[list[str]]:

@@ -15,12 +15,14 @@ from mainstem.config.site_mapper import site_mapper
 from mainstem.refresh import Refresh
 from mainstem.refresh.refused import ident_of
 from schemas.errors import OperatorError
+from schemas.given_files import given_table
 from schemas.outcomes import RECORD_TYPES, fhir_types_of
 from schemas.problems import Problem
 from services.people.contests import Answer, Reason
 from transforms.mapped import REF_BYTES
 
 COLUMNS = ("type", "record", "reason", "at", "answer")
+TAKEN = "Take it from the pages: Contested, All lines as CSV."
 NOT_KEPT = "not among the lines that are kept"
 COMPUTED = "computed by Mainstem: its page names the records it was computed from"
 
@@ -55,18 +57,11 @@ def contested(refresh: Refresh, path: Path) -> list[Contested]:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns, rows = reader.fieldnames or (), list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as exc:
-        raise OperatorError(
-            f"{path}: cannot be read as CSV", "Take it from the pages: Contested, All lines as CSV."
-        ) from exc
+    with given_table(path, fix=TAKEN) as file:
+        reader = csv.DictReader(file)
+        columns, rows = reader.fieldnames or (), list(reader)
     if missing := [name for name in COLUMNS if name not in columns]:
-        raise OperatorError(
-            f"{path}, line 1: no column {', '.join(missing)}", "Take it from the pages: Contested, All lines as CSV."
-        )
+        raise OperatorError(f"{path}, line 1: no column {', '.join(missing)}", TAKEN)
     return [{name: row[name] or "" for name in COLUMNS} for row in rows]
 
 

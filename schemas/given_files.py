@@ -1,0 +1,33 @@
+"""Tables that people hand over, as CSV in UTF-8: of a bounded size; what is wrong with one is told by file, never by its text."""
+
+import csv
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from schemas.errors import OperatorError
+
+MOST_BYTES = 64 << 20
+"""Of a table that is held whole: a roster of some million patients."""
+
+
+@contextmanager
+def given_table(
+    path: Path, *, most: int | None = MOST_BYTES, fix: str = "Save it as CSV in UTF-8."
+) -> Iterator[IO[str]]:
+    """The file, open for a `csv` reader; `most` bytes of it, any size where none is given.
+
+    Raises OperatorError with this fix where it cannot be read, is larger, or (while it is read) is no UTF-8 or no CSV.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            if most is not None and os.fstat(file.fileno()).st_size > most:
+                raise OperatorError(f"{path}: larger than {most >> 20} MiB", "Give the rows that are wanted alone.")
+            yield file
+    except OSError as exc:
+        raise OperatorError(f"{path}: cannot be read: {exc.strerror}", "Name a CSV file that can be read.") from exc
+    except (UnicodeDecodeError, csv.Error) as exc:
+        why = "is not text in UTF-8" if isinstance(exc, UnicodeDecodeError) else "is not CSV"
+        raise OperatorError(f"{path}: {why}", fix) from exc
