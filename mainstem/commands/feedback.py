@@ -1,7 +1,6 @@
 """`mainstem feedback`: the pages; and what is printed from them."""
 
 import json
-import sys
 from collections.abc import Sequence
 from datetime import date, timedelta
 from enum import StrEnum
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import private_file, read_settings, say, tell
+from mainstem.commands.terminal import json_lines, private_file, read_settings, say, tell
 from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ def pull(
     )
     content = "".join(f"{line}\n" for line in lines)
     if to is None:
-        sys.stdout.write(content)
+        json_lines().write(content.encode())
         return
     _write(to, content.encode())
     say(f"{to}: {len(lines):,} of {site}, of measures {', '.join(sorted({each.measure for each in found.results}))}")

@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-HEAD = "0014"
+HEAD = "0015"
 """The migration these tables are at; a test keeps it in step with mainstem/state/migrations."""
 
 

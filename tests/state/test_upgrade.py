@@ -108,3 +108,19 @@ def test_an_upgrade_keeps_loads_and_amends_nothing(old: State, at: datetime, rec
     assert old.watermarks.of("north") == {"Observation": at - timedelta(days=1)}
     assert list(old.subjects.changed(LOAD)) == [SUBJECT]
     assert [line.records for line in old.status() if line.resource_type == "Observation"] == [2]
+
+
+def test_a_time_to_come_that_was_believed_stops_no_later_version(
+    old: State, at: datetime, record: Callable[..., Mapped]
+) -> None:
+    """Two are held under such a time; what comes next of one of them is told."""
+    to_come = int((at + timedelta(days=40_000)).timestamp() * 1_000_000)
+    with old.database.write() as connection:
+        connection.execute(text("UPDATE record SET updated = :at WHERE number < 3"), {"at": to_come})
+    old.migrate()
+    now = int(at.timestamp() * 1_000_000)
+    later = record("any")._replace(
+        id=(2).to_bytes(12, "big") + bytes(4), content=PLAIN.replace(b"5.0", b"6.0"), updated=now
+    )
+    save(old, "north", [later], [], at)
+    assert PLAIN.replace(b"5.0", b"6.0") in [row.content for row in old.outbox.pending("north", limit=10)]
