@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hospital_with_faults import Answered, Asked, FaultyHospital
 from screens import Said
-from scripted_terminal import MAINSTEM, played
+from scripted_terminal import MAINSTEM, played, wrote
 
 import mainstem.commands
 from mainstem.commands import app
@@ -307,3 +307,16 @@ def test_every_command_says_what_it_is_for() -> None:
     group: Any = typer.main.get_command(app)
     for name in group.commands:
         assert re.match(r"[A-Z]", group.commands[name].get_short_help_str(200)), name
+
+
+def test_a_terminal_that_wants_no_colour_gets_none(tmp_path: Path) -> None:
+    """An error is red, its fix green; the words alone say which is which."""
+    colour = re.compile(r"\x1b\[[0-9;]*[349][0-9][;m]")
+    plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    words = ("run", "nosuch.toml")
+    (_, coloured), (_, without) = (
+        wrote(words, [], folder=tmp_path, environment=chosen) for chosen in (plain, plain | {"NO_COLOR": "1"})
+    )
+    assert colour.search(coloured)
+    assert not colour.search(without)
+    assert "nosuch.toml" in without

@@ -24,6 +24,19 @@ def played(
     seconds: float = 90,
 ) -> tuple[int, str]:
     """Exit code and all that stood on the screen; each answer is typed when the question stands there whole."""
+    code, written = wrote(words, answers, folder=folder, environment=environment, seconds=seconds)
+    return code, stands_there(written)
+
+
+def wrote(
+    words: Sequence[str],
+    answers: Sequence[tuple[str, str]],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    seconds: float = 90,
+) -> tuple[int, str]:
+    """The same, with all that steers a terminal."""
     process, screen = pty.fork()
     if process == 0:
         os.chdir(folder)
@@ -47,7 +60,7 @@ def played(
     _, status = os.waitpid(process, 0)
     os.close(screen)
     assert not waiting, f"never asked {waiting[0][0]!r}; the screen: {seen.decode()}"
-    return os.waitstatus_to_exitcode(status), stands_there(seen.decode())
+    return os.waitstatus_to_exitcode(status), seen.decode()
 
 
 def stands_there(written: str) -> str:
