@@ -156,7 +156,7 @@ def serve(app: ASGIApp, what: str, *, host: str, port: int, names: Sequence[str]
 
     It answers to `names`, to `host` and to loopback's names.
     """
-    listening = _bound(host, port)
+    listening = bound(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
     guarded = RequestsLogged(TrustedHosts(app, [host, *names]))
     config = uvicorn.Config(guarded, log_level="warning", server_header=False)
@@ -183,14 +183,15 @@ class _Announcing(uvicorn.Server):
             self._announce()
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
+    """A socket at an address; OperatorError where that is taken, another machine's, or none at all: no name, a port above 65535."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
-    except OSError as exc:
-        raise OperatorError(
-            f"{host}:{port} cannot be listened at: {exc.strerror}", "Choose another --port, or end what listens there."
-        ) from exc
+    except (OSError, UnicodeError, OverflowError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "it is no address"
+        fix = "Choose another --port or --host, or end what listens there."
+        raise OperatorError(f"{host}:{port} cannot be listened at: {why}", fix) from exc
     return listening

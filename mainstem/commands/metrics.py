@@ -86,7 +86,7 @@ def _serve(asked: Callable[[], str], host: str, port: int) -> None:
 
     from starlette.responses import PlainTextResponse
 
-    from services.serving import HEADERS, TrustedHosts
+    from services.serving import HEADERS, TrustedHosts, bound
 
     known = TrustedHosts(PlainTextResponse(""), [*read_settings().host_names, host]).knows
 
@@ -108,12 +108,11 @@ def _serve(asked: Callable[[], str], host: str, port: int) -> None:
         def log_message(self, format: str, *args: object) -> None:
             """A monitor asks every few seconds."""
 
-    try:
-        server = ThreadingHTTPServer((host, port), Answer)
-    except OSError as exc:
-        raise OperatorError(f"{host}:{port} cannot be bound ({exc.strerror})", "Choose another --port.") from exc
-    with server:
-        tell(f"metrics of sites and consumers at http://{host}:{server.server_port}/metrics; Ctrl-C ends it")
+    with bound(host, port) as listening, ThreadingHTTPServer((host, port), Answer, bind_and_activate=False) as server:
+        server.socket.close()
+        server.socket = listening
+        server.server_activate()
+        tell(f"metrics of sites and consumers at http://{host}:{listening.getsockname()[1]}/metrics; Ctrl-C ends it")
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -110,8 +110,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, dic
     servers: list[ThreadingHTTPServer] = []
 
     class Noted(ThreadingHTTPServer):
-        def __init__(self, *given: Any) -> None:
-            super().__init__(*given)
+        def server_activate(self) -> None:
+            super().server_activate()
             servers.append(self)
 
     monkeypatch.setattr("http.server.ThreadingHTTPServer", Noted)
@@ -122,7 +122,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, dic
         thread = Thread(target=metrics._serve, args=(asked, "127.0.0.1", 0), daemon=True)
         thread.start()
         wait_until(lambda: bool(servers), 10)
-        connection = HTTPConnection("127.0.0.1", servers[-1].server_port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", servers[-1].socket.getsockname()[1], timeout=10)
         connection.request("GET", path, headers={"Host": host})
         answer = connection.getresponse()
         found = answer.status, answer.read().decode(), {name.lower(): value for name, value in answer.getheaders()}
