@@ -5,6 +5,7 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 
 import structlog
 import uvicorn
@@ -187,9 +188,11 @@ def bound(host: str, port: int) -> socket.socket:
     """A socket at an address; OperatorError where that is taken, another machine's, or none at all: no name, a port above 65535."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
+        with ExitStack() as held:
+            listening = held.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((host, port))
+            held.pop_all()
     except (OSError, UnicodeError, OverflowError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "it is no address"
         fix = "Choose another --port or --host, or end what listens there."

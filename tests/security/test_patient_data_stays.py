@@ -67,7 +67,7 @@ def test_a_defect_leaves_its_kind_in_xcom_and_in_the_log(
     site_dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A library's error often repeats what it could not use."""
-    monkeypatch.setattr(site_dag.module, "_opened", lambda _: nullcontext(NOTHING))
+    monkeypatch.setattr(site_dag.module, "_opened", lambda *_: nullcontext(NOTHING))
     with pytest.raises(MainstemError) as caught, site_dag.module._context(site_dag.module.Declared(tmp_path, None)):
         raise ValueError(WORD)
     shown = "".join(traceback.format_exception(caught.value))
@@ -85,7 +85,7 @@ def test_an_error_of_ours_is_raised_without_what_caused_it(
     site_dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """XCom is bounded, and the chain that Airflow would print is cut."""
-    monkeypatch.setattr(site_dag.module, "_opened", lambda _: nullcontext(NOTHING))
+    monkeypatch.setattr(site_dag.module, "_opened", lambda *_: nullcontext(NOTHING))
 
     def broken() -> None:
         try:

@@ -82,7 +82,7 @@ def write_packet(
     file: SiteFile, settings: Settings, findings: Sequence[Finding], to: Path, *, only: str = ""
 ) -> list[Path]:
     """Every page, or the one of that name, twice. Raises OperatorError where the folder cannot be written."""
-    to.mkdir(parents=True, exist_ok=True)
+    to.mkdir(mode=0o700, parents=True, exist_ok=True)
     written = []
     for page in (each for each in pages(file, settings, findings) if only in ("", each.name)):
         for ending, words in (("txt", page.as_text()), ("html", page.as_html())):
