@@ -192,7 +192,6 @@ def pull_files(tmp_path: Path) -> Callable[..., Any]:
     return run
 
 
-@pytest.mark.slow
 def test_file_that_unpacks_without_end_is_refused_and_its_neighbours_are_read(
     delivery: Path, pull_files: Any, tmp_path: Path
 ) -> None:

@@ -157,7 +157,6 @@ def generous() -> Iterator[None]:
 
 @pytest.mark.usefixtures("generous")
 @pytest.mark.timeout(280)
-@pytest.mark.slow
 def test_every_file_of_a_whole_run_is_its_owners(lhn: Network, tmp_path: Path) -> None:
     """A new site, two loads (one as a command, one as a task of Airflow's would), `map`, stubs, schemas: every mode is looked at."""
     deliver(children(2), tmp_path / "given")

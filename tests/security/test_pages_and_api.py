@@ -63,7 +63,6 @@ def made(kind: str, tmp_path: Path) -> Any:
     return (lambda engine: pages(engine, tmp_path)) if kind == "pages" else make_api
 
 
-@pytest.mark.slow
 def test_every_answer_carries_the_headers(made: Any, small_registry: Engine) -> None:
     """What is found, what is not, what is refused, what is wrong; HEAD too."""
     fill(small_registry, population(), load_events())
@@ -152,7 +151,6 @@ NASTY = [
 
 
 @pytest.mark.parametrize("nasty", NASTY)
-@pytest.mark.slow
 def test_no_parameter_breaks_the_api(nasty: str, registry: Engine) -> None:
     """PostgreSQL takes no NUL in a text; what has not the form of a name or an id is in no database."""
     client = TestClient(make_api(registry))
@@ -216,7 +214,6 @@ def test_only_known_names_are_answered(host: str, status: int, small_registry: E
 
 @pytest.mark.parametrize("command", [("feedback",), ("registry", "serve")], ids=["pages", "api"])
 @pytest.mark.timeout(120)
-@pytest.mark.slow
 def test_a_started_server_answers_to_its_names_alone(command: tuple[str, ...], tmp_path: Path) -> None:
     """As people start it: loopback's names, and those that a setting lists."""
     environment = os.environ | {
@@ -306,7 +303,6 @@ def test_a_hostile_name_is_text_on_the_page(hostile_registry: Engine, tmp_path: 
 
 
 @pytest.mark.parametrize("word", HOSTILE)
-@pytest.mark.slow
 def test_a_hostile_name_is_text_in_a_picture_and_in_an_answer(
     word: str, hostile_registry: Engine, tmp_path: Path
 ) -> None:
@@ -325,7 +321,6 @@ def test_a_hostile_name_is_text_in_a_picture_and_in_an_answer(
 
 @pytest.mark.browser
 @pytest.mark.timeout(120)
-@pytest.mark.slow
 def test_a_hostile_name_runs_in_no_browser(hostile_registry: Engine, tmp_path: Path) -> None:
     """The page and the picture on its own, in a real one: the title stays, no error, no request elsewhere."""
     if CHROMIUM is None:

@@ -373,7 +373,6 @@ ANY_TEXT = st.one_of(
 
 @given(ANY_TEXT)
 @settings(max_examples=200, deadline=None)
-@pytest.mark.slow
 def test_time_that_is_taken_can_be_reckoned_with(text: str) -> None:
     for stamp in (instant(text), http_date(text)):
         if stamp is not None:
@@ -396,7 +395,6 @@ def test_lifetime_of_a_token_is_sound_whatever_is_said(value: object) -> None:
 
 @given(st.binary(max_size=200), st.integers(0, 10), st.sampled_from(sorted(HOSTILE)))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@pytest.mark.slow
 def test_page_of_any_bytes_gives_lines_or_unreadable(noise: bytes, at: int, word: str) -> None:
     page = b'{"resourceType":"Bundle","entry":[{"resource":%b},{"resource":{"resourceType":"Patient"}}]}'
     for content in (noise, page % noise, (page % b"7")[: at * 10] + noise, page % HOSTILE[word] + noise):

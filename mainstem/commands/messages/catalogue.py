@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeGuard
 
 from schemas.errors import ExitCode
 from schemas.flags import FLAGS
@@ -104,7 +105,7 @@ def _kinds() -> dict[str, str]:
     """Each class of our errors → the one of CODES that it is."""
     below: dict[str, list[str]] = {}
     for path in _files():
-        for node in ast.walk(_tree(path)):
+        for node in _nodes(path):
             if isinstance(node, ast.ClassDef) and node.bases:
                 below.setdefault(ast.unparse(node.bases[0]), []).append(node.name)
     kinds: dict[str, str] = {}
@@ -118,23 +119,24 @@ def _kinds() -> dict[str, str]:
 
 
 @cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def _nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All that stands in a file, gone through once for every question."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 class _Reader:
     """The messages of one file."""
 
     def __init__(self, path: Path, kinds: Mapping[str, str]) -> None:
-        self._kinds, self._tree = kinds, _tree(path)
+        self._kinds, self._nodes = kinds, _nodes(path)
         room = next(room for room in ROOMS if path.is_relative_to(_root(room)))
         self._where = str(path.relative_to(_root(room).parent))
-        self._nodes = list(ast.walk(self._tree))
         self._named = dict(_imported(self._nodes)) | _constants(path)
         self._chosen = dict(_choices(self._nodes))
         self._given: dict[str, str] = {}
         """What stands for the parameters of a function, while its message is told."""
-        makers = [node for node in self._nodes if isinstance(node, ast.FunctionDef)]
+        gives = any(isinstance(node, ast.Return) and self._is_error(node.value) for node in self._nodes)
+        makers = [node for node in self._nodes if gives and isinstance(node, ast.FunctionDef)]
         self._makers = {made.name: (made, handed) for made in makers if (handed := self._handed(made)) is not None}
 
     def messages(self) -> Iterator[Message]:
@@ -179,7 +181,10 @@ class _Reader:
         """The error that a function gives, where it gives nothing else."""
         returned = [each.value for each in ast.walk(maker) if isinstance(each, ast.Return)]
         one = returned[0] if len(returned) == 1 else None
-        return one if isinstance(one, ast.Call) and self._classes(one.func) else None
+        return one if self._is_error(one) else None
+
+    def _is_error(self, node: ast.expr | None) -> TypeGuard[ast.Call]:
+        return isinstance(node, ast.Call) and bool(self._classes(node.func))
 
     def _listed(self, row: ast.Tuple) -> Iterator[Message]:
         """Of a table: class, what is said behind the name of what it concerns, what to do."""
@@ -245,7 +250,7 @@ def _place(module: str) -> Path:
 def _constants(path: Path) -> dict[str, str]:
     """Names that stand for a text, at the top or in a function."""
     found = dict[str, str]()
-    for node in ast.walk(_tree(path)):
+    for node in _nodes(path):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             found |= {target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)}
     return found
