@@ -314,9 +314,7 @@ def test_a_terminal_that_wants_no_colour_gets_none(tmp_path: Path) -> None:
     colour = re.compile(r"\x1b\[[0-9;]*[349][0-9][;m]")
     plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     words = ("run", "nosuch.toml")
-    (_, coloured), (_, without) = (
-        wrote(words, [], folder=tmp_path, environment=chosen) for chosen in (plain, plain | {"NO_COLOR": "1"})
-    )
+    (_, coloured), (_, without) = (wrote(words, [], tmp_path, chosen) for chosen in (plain, plain | {"NO_COLOR": "1"}))
     assert colour.search(coloured)
     assert not colour.search(without)
     assert "nosuch.toml" in without

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import sys
 import termios
@@ -15,26 +16,20 @@ from pathlib import Path
 MAINSTEM = Path(sys.executable).with_name("mainstem")
 
 
+SECONDS = 90
+"""Whatever takes longer is killed."""
+
+
 def played(
-    words: Sequence[str],
-    answers: Sequence[tuple[str, str]],
-    *,
-    folder: Path,
-    environment: Mapping[str, str],
-    seconds: float = 90,
+    words: Sequence[str], answers: Sequence[tuple[str, str]], *, folder: Path, environment: Mapping[str, str]
 ) -> tuple[int, str]:
     """Exit code and all that stood on the screen; each answer is typed when the question stands there whole."""
-    code, written = wrote(words, answers, folder=folder, environment=environment, seconds=seconds)
+    code, written = wrote(words, answers, folder, environment)
     return code, stands_there(written)
 
 
 def wrote(
-    words: Sequence[str],
-    answers: Sequence[tuple[str, str]],
-    *,
-    folder: Path,
-    environment: Mapping[str, str],
-    seconds: float = 90,
+    words: Sequence[str], answers: Sequence[tuple[str, str]], folder: Path, environment: Mapping[str, str]
 ) -> tuple[int, str]:
     """The same, with all that steers a terminal."""
     process, screen = pty.fork()
@@ -42,7 +37,7 @@ def wrote(
         os.chdir(folder)
         os.execve(MAINSTEM, [str(MAINSTEM), *words], {**environment, "TERM": "xterm"})
     ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
-    seen, waiting, ends = b"", list(answers), time.monotonic() + seconds
+    seen, waiting, ends = b"", list(answers), time.monotonic() + SECONDS
     answered = 0
     while time.monotonic() < ends:
         if waiting and waiting[0][0].encode() in seen[answered:] and seen.endswith(b": "):
@@ -57,6 +52,8 @@ def wrote(
         if not block:
             break
         seen += block
+    if time.monotonic() >= ends:
+        os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
     os.close(screen)
     assert not waiting, f"never asked {waiting[0][0]!r}; the screen: {seen.decode()}"
