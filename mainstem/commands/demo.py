@@ -47,9 +47,9 @@ def day_two(state: State = Path("var/demo")) -> None:
     """While the demo is up: one value corrected, one observation in error, one new patient; then nothing."""
     from rich.console import Console
 
-    from mainstem.demo import day_two as change_hospitals
+    from mainstem.demo import run_day_two
 
-    change_hospitals(state=state, console=Console())
+    run_day_two(state=state, console=Console())
 
 
 @group.command("network", epilog="Example: mainstem demo network --registry sqlite:///var/known.db")

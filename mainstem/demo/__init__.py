@@ -23,11 +23,11 @@ def run(*, quick: bool, state: Path, console: "Console", ports: Mapping[str, int
     run_network(quick=quick, state=state, console=console, ports=ports)
 
 
-def day_two(*, state: Path, console: "Console") -> None:
+def run_day_two(*, state: Path, console: "Console") -> None:
     """Change three things at the hospitals of the running demo, refresh them, show what travelled; then once more."""
-    from mainstem.demo.second_day import day_two as run_day_two
+    from mainstem.demo.second_day import day_two
 
-    run_day_two(state=state, console=console)
+    day_two(state=state, console=console)
 
 
 def known_network(registry: str) -> Iterator["Fed"]:

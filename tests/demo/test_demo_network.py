@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from mainstem.config.site_files import read_site
-from mainstem.demo import day_two, run
+from mainstem.demo import run, run_day_two
 from mainstem.demo.cohorts import HOSPITALS
 from mainstem.demo.embedded import Hospital, free_port
 from mainstem.demo.hospitals import SiteFiles
@@ -56,7 +56,7 @@ def test_day_two_without_a_demo_says_how_to_start_one(tmp_path: Path, quiet: Con
     """Also when a killed demo left its notes behind."""
     Demo(str(tmp_path), False, dict(PORTS), {}).save()
     with pytest.raises(OperatorError) as caught:
-        day_two(state=tmp_path, console=quiet)
+        run_day_two(state=tmp_path, console=quiet)
     assert "make demo" in caught.value.fix
 
 
