@@ -1,8 +1,7 @@
 """The library of ideas: anybody proposes what is to be tried, a site takes it over with one click, all see who tried and what moved."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Annotated
@@ -11,13 +10,13 @@ from fastapi import APIRouter, Form, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import Connection
 
-from schemas.errors import OperatorError
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
 from services.access.viewers import EVERYBODY, Role, Viewer
 from services.measures.declared import Measure
 from services.measures.library import measures
 from services.pages.effect import Effect, Moved, effect_of
+from services.pages.forms import in_words
 from services.pages.issues import ROLES
 from services.pages.navigation import Entry
 from services.pages.site import PageSite
@@ -87,7 +86,7 @@ def _list(router: APIRouter, site: PageSite) -> None:
         if measure not in _known():
             raise HTTPException(422, "There is no such measure.")
         role = next(str(each) for each in Role if each in viewer.roles)
-        with _in_words(), site.saying() as connection:
+        with in_words(), site.saying() as connection:
             answers = issue_of(connection, issue)
             linked = issue if answers and _sees_issue(viewer, answers.site) else ""
             said = (measure, what, aim, weeks, prediction, start, linked, role, viewer.id, site.clock().astimezone(UTC))
@@ -125,7 +124,7 @@ def _one(router: APIRouter, site: PageSite) -> None:
         """A site tries it from today on; its chart bears the mark."""
         if where not in viewer.sites or not viewer.sees(where):
             raise HTTPException(404, "There is no such site of yours.")
-        with _in_words(), site.saying() as connection:
+        with in_words(), site.saying() as connection:
             found = _named(connection, ident)
             adopt(connection, found, where, by=viewer.name, at=site.clock())
         return RedirectResponse(f"/sites/{where}/{_known()[found.measure].slug}#tried", 303)
@@ -170,12 +169,3 @@ def _named(connection: Connection, ident: str) -> Idea:
 
 def _sees_issue(viewer: Viewer, where: str) -> bool:
     return not where or viewer.sees(where)
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """An error of ours answers the form."""
-    try:
-        yield
-    except OperatorError as exc:
-        raise HTTPException(422, f"{exc.cause.capitalize()}. {exc.fix}") from None

@@ -1,17 +1,15 @@
 """Issues: anybody raises one, answers one, sees how long answers take, by role; what is about a site stays among its people."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Form, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from schemas.errors import OperatorError
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
 from services.access.viewers import EVERYBODY, Role, Viewer
 from services.measures.library import measures
+from services.pages.forms import in_words
 from services.pages.navigation import Entry
 from services.pages.site import PageSite
 from services.people.issues import (
@@ -84,7 +82,7 @@ def _raising(router: APIRouter, site: PageSite) -> None:
             raise HTTPException(404, "There is no such site of yours.")
         known = measure if measure in {each.id for each in measures().values()} else ""
         role = next(str(each) for each in Role if each in viewer.roles)
-        with _in_words(), site.saying() as connection:
+        with in_words(), site.saying() as connection:
             ident = raise_issue(
                 connection, about, words, site=where, measure=known, role=role, by=viewer.id, at=site.clock()
             )
@@ -120,7 +118,7 @@ def _doing(router: APIRouter, site: PageSite) -> None:
         if found.by == viewer.id:
             raise HTTPException(403, "Somebody else answers what you raised.")
         role = next(str(each) for each in Role if each in viewer.roles)
-        with _in_words(), site.saying() as connection:
+        with in_words(), site.saying() as connection:
             answer_issue(connection, ident, words, role=role, by=viewer.id, at=site.clock())
         return RedirectResponse(f"/issues/{ident}", 303)
 
@@ -144,7 +142,7 @@ def _doing(router: APIRouter, site: PageSite) -> None:
             raise HTTPException(403, "It is for whoever runs the site or the network.")
         if into:
             _theirs(site, viewer, into)
-        with _in_words(), site.saying() as connection:
+        with in_words(), site.saying() as connection:
             if into:
                 merge_issue(connection, ident, into)
             elif role in ROLES:
@@ -162,12 +160,3 @@ def _theirs(site: PageSite, viewer: Viewer, ident: str) -> Raised:
     if found is None or not (not found.site or viewer.sees(found.site) or found.by == viewer.id):
         raise HTTPException(404, "There is no such issue of yours.")
     return found
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """An error of ours answers the form."""
-    try:
-        yield
-    except OperatorError as exc:
-        raise HTTPException(422, f"{exc.cause.capitalize()}. {exc.fix}") from None

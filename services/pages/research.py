@@ -1,16 +1,14 @@
 """Researchers: how many a cohort would have; extracts asked for, approved by each site for its own, their results told. All see all."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Form, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from schemas.errors import OperatorError
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
 from services.access.viewers import EVERYBODY, Role, Viewer
+from services.pages.forms import in_words
 from services.pages.navigation import Entry
 from services.pages.site import PageSite
 from services.pages.wording import title_of
@@ -68,7 +66,7 @@ def _page(router: APIRouter, site: PageSite) -> None:
     @seen_by(*ASKING)
     def how_many(request: Request, viewer: CurrentViewer, codes: Codes) -> HTMLResponse:
         """How many persons a cohort has."""
-        with _in_words(), site.saying() as connection:
+        with in_words(), site.saying() as connection:
             found = count(connection, codes.split(), by=viewer.id, at=site.clock())
         return _shown(site, request, viewer, found, codes)
 
@@ -84,7 +82,7 @@ def _asking(router: APIRouter, site: PageSite) -> None:
         codes: Codes = "",
     ) -> RedirectResponse:
         """Asks for an extract."""
-        with _in_words(), site.saying() as connection:
+        with in_words(), site.saying() as connection:
             ask(connection, form, tier, codes.split(), purpose, by=viewer.id, at=site.clock())
         return RedirectResponse("/research#asked", 303)
 
@@ -92,7 +90,7 @@ def _asking(router: APIRouter, site: PageSite) -> None:
     @seen_by(*ASKING)
     def result(viewer: CurrentViewer, ident: Ident, words: Words) -> RedirectResponse:
         """What came of it, for those whose data it was."""
-        with _in_words(), site.saying() as connection:
+        with in_words(), site.saying() as connection:
             tell_result(connection, ident, words, by=viewer.id)
         return RedirectResponse("/research#asked", 303)
 
@@ -106,15 +104,6 @@ def _answering(router: APIRouter, site: PageSite) -> None:
         """A site's answer for its own patients."""
         if where not in viewer.sites:
             raise HTTPException(404, "There is no such site of yours.")
-        with _in_words(), site.saying() as connection:
+        with in_words(), site.saying() as connection:
             answer(connection, ident, where, yes=yes, by=viewer.name, at=site.clock())
         return RedirectResponse("/research#asked", 303)
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """An error of ours answers the form."""
-    try:
-        yield
-    except OperatorError as exc:
-        raise HTTPException(422, f"{exc.cause.capitalize()}. {exc.fix}") from None

@@ -1,7 +1,5 @@
 """A site team's pages: its measures on one page; each with its chart, what was tried, its place beside others, and new lines to approve."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date
 from typing import Annotated
 
@@ -9,7 +7,6 @@ from fastapi import APIRouter, Form, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import Connection
 
-from schemas.errors import OperatorError
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
 from services.access.viewers import Role, Viewer
@@ -20,6 +17,7 @@ from services.pages.actions import next_action
 from services.pages.charting import chart_of
 from services.pages.comparing import compared, funnel_chart_of
 from services.pages.effect import effect_of
+from services.pages.forms import in_words
 from services.pages.measure import Slug, measure_named
 from services.pages.navigation import Entry
 from services.pages.overview import doubts_of
@@ -68,7 +66,7 @@ def _tests_of_change(router: APIRouter, site: PageSite) -> None:
         """Notes a test of change, with the whole of its plan."""
         _demand(viewer, name)
         measure, now = measure_named(slug), site.clock().astimezone(UTC)
-        with site.saying() as connection, _in_words():
+        with site.saying() as connection, in_words():
             plan = Plan(aim, due, prediction, start)
             note(connection, Tried(name, measure.id, since, what, viewer.name, now, plan))
         return RedirectResponse(f"/sites/{name}/{slug}#tried", 303)
@@ -89,7 +87,7 @@ def _tests_of_change(router: APIRouter, site: PageSite) -> None:
         """What a round taught, and what is decided."""
         _demand(viewer, name)
         measure_named(slug)
-        with site.saying() as connection, _in_words():
+        with site.saying() as connection, in_words():
             look = date.fromisoformat(due) if due and decision is Decision.ADAPT else None
             study(connection, name, ident, Cycle(seen, as_predicted, decision, then, look, viewer.name, site.clock()))
         return RedirectResponse(f"/sites/{name}/{slug}#tried", 303)
@@ -221,7 +219,7 @@ def _said(router: APIRouter, site: PageSite) -> None:
             series = _series(site.results(connection, measure), name)
         proposed = [(each.since, each.cause) for each in series.proposed]
         now = site.clock().astimezone(UTC)
-        with site.saying() as connection, _in_words():
+        with site.saying() as connection, in_words():
             begin(connection, Begun(measure.id, name, since, cause, viewer.name, reason, now), proposed=proposed)
         return RedirectResponse(f"/sites/{name}/{slug}#lines", 303)
 
@@ -238,18 +236,9 @@ def _said(router: APIRouter, site: PageSite) -> None:
         held = next((each.begun for each in series.stretches if each.begun and each.since == since), None)
         if held is None:
             raise HTTPException(404, "No new lines begin there.")
-        with site.saying() as connection, _in_words():
+        with site.saying() as connection, in_words():
             take_back(connection, held, by=viewer.name, reason=reason, at=site.clock())
         return RedirectResponse(f"/sites/{name}/{slug}#lines", 303)
-
-
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """What people said wrongly is told to them as a page, not as a fault of ours."""
-    try:
-        yield
-    except OperatorError as exc:
-        raise HTTPException(422, f"{exc.cause}. {exc.fix}") from None
 
 
 def _demand(viewer: Viewer, name: str) -> None:

@@ -18,31 +18,27 @@ Answer = Callable[[Scope], bool | None]
 
 
 def all_answers(answers: Sequence[Answer]) -> Answer:
-    """As `all_of`, asking no further than need be; written out, since most of the time goes here."""
-
-    def answer(scope: Scope) -> bool | None:
-        unknown = False
-        for each in answers:
-            found = each(scope)
-            if found is False:
-                return False
-            unknown = unknown or found is None
-        return None if unknown else True
-
-    return answer
+    """As `all_of`, asking no further than need be."""
+    return _unless(False, answers)
 
 
 def any_answer(answers: Sequence[Answer]) -> Answer:
-    """As `any_of`."""
+    """As `any_of`, likewise."""
+    return _unless(True, answers)
+
+
+def _unless(decides: bool, answers: Sequence[Answer]) -> Answer:
+    """The opposite, unless one answer decides; written out, since most of the time goes here."""
+    opposite = not decides
 
     def answer(scope: Scope) -> bool | None:
         unknown = False
         for each in answers:
             found = each(scope)
-            if found is True:
-                return True
+            if found is decides:
+                return decides
             unknown = unknown or found is None
-        return None if unknown else False
+        return None if unknown else opposite
 
     return answer
 
