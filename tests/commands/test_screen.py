@@ -78,6 +78,8 @@ def test_site_that_does_not_exist_is_refused_with_those_there_are(
         (("map", "--site", "nosuch", "."), "mainstem sites new"),
         (("replay", "--type", "nosuch"), "observation"),
         (("registry", "tokens", "new", "--type", "nosuch", "x"), "observation"),
+        (("registry", "tokens", "new", "--site", "nosuch", "x"), "It knows: none yet"),
+        (("dlq", "drop", "--reason", "nosuch"), "invalid-json"),
         (("quarantine", "list", "--site", "north", "--reason", "nosuch"), "invalid-json"),
     ],
 )
