@@ -34,7 +34,8 @@ class Reached:
 
 def arrived(connection: Connection) -> datetime | None:
     """When the last change came: to be asked before counting, for what comes meanwhile may be missing in the count."""
-    return connection.scalar(select(func.max(history.c.arrived)))
+    last: datetime | None = connection.scalar(select(func.max(history.c.arrived)))
+    return last
 
 
 def note_counted(connection: Connection, until: datetime, *, at: datetime) -> int:
@@ -80,5 +81,5 @@ def _rounded(seconds: float) -> int:
     whole = max(0, -int(-seconds // 1))
     if whole < EXACT:
         return whole
-    step = 10 ** (len(str(whole)) - 2)
+    step: int = 10 ** (len(str(whole)) - 2)
     return -(-whole // step) * step
