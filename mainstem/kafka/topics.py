@@ -3,6 +3,7 @@
 A partition count is never altered: it decides which partition a subject's records are in.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -36,6 +37,7 @@ from schemas.published import site_topic
 from schemas.subjects import subject_topic
 
 DAY_MS = 24 * 60 * 60 * 1000
+GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 STORED = "compression.type"
 AS_READ = ("lz4", "gzip", "uncompressed")
 """Of a topic, what every reader of ours unpacks; brokers pack anew what comes otherwise. Their own word, `producer`, takes all."""
@@ -93,7 +95,10 @@ def topics(
         )
         for channel in CHANNELS
     ]
-    return wanted + [dead_letters(network, group, replication=replication, min_in_sync=in_sync) for group in groups]
+    letters = (
+        dead_letters(network, require_group(group), replication=replication, min_in_sync=in_sync) for group in groups
+    )
+    return [*wanted, *letters]
 
 
 def _compacted(in_sync: int, stored: str) -> dict[str, str]:
@@ -128,6 +133,16 @@ def dead_letters(network: str, group: str, *, replication: int, min_in_sync: int
     return Topic(name, 1, replication, settings, "as it came", f"what {group} could not use")
 
 
+def require_group(group: str) -> str:
+    """The name, where a topic can be called by it. Raises OperatorError."""
+    if GROUP.fullmatch(group) is None:
+        raise OperatorError(
+            f"'{group}' is no name of a consumer group",
+            "Write letters, digits, dots, hyphens and underscores, 100 at most.",
+        )
+    return group
+
+
 def group_in_kafka(network: str, group: str) -> str:
     """A consumer group's name among the brokers: networks on one cluster have groups of the same name."""
     return f"{network}.{group}"
@@ -143,7 +158,7 @@ def create_replay(reach: Reach, network: str, group: str) -> str:
 
     Raises OperatorError where there is one of other partitions: a subject's records would lie elsewhere.
     """
-    outcome, name = outcome_topic(network), replay_topic(network, group)
+    outcome, name = outcome_topic(network), replay_topic(network, require_group(group))
     with administration(reach) as admin:
         model, found = _describe(admin, outcome), _describe(admin, name)
         if model is None:
