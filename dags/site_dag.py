@@ -153,12 +153,6 @@ def _tasks(file: Declared, dag_id: str) -> None:
             types = _named(steps.planned(refresh, load).types_of(part, parts))
             return dict(steps.map_undivided(refresh, load, types, workers).model_dump(include=MAPPED))
 
-    @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=workers)
-    def map_divided(load: str, part: int) -> dict[str, int]:
-        with _context(file) as (refresh, steps):
-            _named([f"part {part + 1} of {workers}"])
-            return dict(steps.map_divided(refresh, load, part, workers).model_dump(include=MAPPED))
-
     @task
     def derive(load: str) -> int:
         with _context(file) as (refresh, steps):
@@ -184,11 +178,23 @@ def _tasks(file: Declared, dag_id: str) -> None:
     checked, load = preflight(), plan()
     pulled = pull.partial(load=load).expand(part=list(range(pulls)))
     mapped = map_types.partial(load=load).expand(part=list(range(parts)))
-    divided = [map_divided.partial(load=load).expand(part=list(range(workers)))] if workers > 1 else []
+    divided = _divided(file, load, workers)
     derived, published, completed = derive(load), publish(load), complete(load)  # type: ignore[arg-type] # Airflow resolves the load
     tasks = [checked, load, pulled, mapped, *divided, derived, published, completed]
     chain(*tasks)
     tasks >> report().as_teardown()  # it runs whatever happened, and the run's state is that of `complete`
+
+
+def _divided(file: Declared, load: Any, workers: int) -> list[Any]:
+    """The tasks that map slices of large types; none where one process maps a type."""
+
+    @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=workers)
+    def map_divided(load: str, part: int) -> dict[str, int]:
+        with _context(file) as (refresh, steps):
+            _named([f"part {part + 1} of {workers}"])
+            return dict(steps.map_divided(refresh, load, part, workers).model_dump(include=MAPPED))
+
+    return [map_divided.partial(load=load).expand(part=list(range(workers)))] if workers > 1 else []
 
 
 def _completed(refresh: "Refresh", steps: Any, load: str, dag_id: str) -> "LoadReport":
