@@ -158,12 +158,16 @@ def extensions(of: Rule | None = None) -> Rule:
     return Rule(of.gives if of else (), read)
 
 
+_WHY_NOT = b"/qicore-notDoneReason"
+"""Of the whole alone, which reads it itself."""
+
+
 def extensions_of_part() -> Rule:
     """Extensions of a part that say that it is not so, that it is deleted, or that it is about somebody else."""
     whole = extensions()
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        if whole.read(raw, companion, setting).withdrawn:
+        if _WHY_NOT not in raw and whole.read(raw, companion, setting).withdrawn:
             raise Unusable(Reason.NOT_A_FACT)
         return NOTHING
 
