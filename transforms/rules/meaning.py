@@ -279,7 +279,8 @@ def _certainty_flags(doubts: set[str]) -> list[str]:
     """What is noticed of how sure a concept is. Raises Unusable for one that is excluded."""
     if "A" in doubts:
         raise Unusable(Reason.NOT_A_FACT)
-    return sorted({_CERTAINTY.get(doubt, "certainty-not-understood") for doubt in doubts} - {""})
+    flags = {_CERTAINTY.get(doubt, "certainty-not-understood") for doubt in doubts} - {""}
+    return sorted(flags)
 
 
 class _MarkedCoding(Struct, gc=False):
