@@ -1,7 +1,7 @@
 """The step map: landed lines into the state, by the batch."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import chain
 from pathlib import Path
@@ -166,7 +166,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._asked: _Asked | None = None
         self._records: list[Mapped] = []
         self._alike: list[Alike] = []
-        self._withdrawn: list[tuple[bytes, int | None]] = []
+        self._withdrawn: dict[bytes, int | None] = {}
         self._unusable: dict[bytes, int | None] = {}
         self._in_part: set[bytes] = set()
         self._alone = Alone()
@@ -249,21 +249,20 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._depends += outcomes.depends
         self._lent += outcomes.lent
         self._recogniser.mapped(record.id for record in records)
-        if self._unusable:  # what came usable after that is as it is now
-            for record in chain(records, (each[0] for each in alike)):
-                ref = record.id[:REF_BYTES]
-                if ref in self._unusable and not is_older(record.updated, self._unusable[ref]):
-                    del self._unusable[ref]
+        if self._unusable or self._withdrawn:
+            self._believe(chain(records, (each[0] for each in alike)))
+        came = _Came(outcomes)
         for index, outcome in sorted(outcomes.unusual.items()):
             problem, place = outcome.problem, places[index]
             if outcome.in_part:
                 self._in_part.add(outcome.ref)
             if outcome.withdrawn or (problem is not None and problem.reason is Reason.NOT_A_FACT):
                 self._retracted += outcome.withdrawn
-                self._withdrawn.append((outcome.ref, outcome.updated))
+                if not came.later(outcome, index, _is_as_old):
+                    self._withdraw(outcome)
                 self._recogniser.mapped([outcome.ref + WHOLE])
             elif problem is not None and outcome.ref and problem.reason not in NOT_LOADED:
-                if not _came_later(outcome, index, outcomes):
+                if not came.later(outcome, index, is_older):
                     self._unusable[outcome.ref] = outcome.updated
                 self._recogniser.mapped([outcome.ref + WHOLE])
             if problem is not None:
@@ -272,6 +271,20 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._done += len(lines)
         self._place = Place(path.name, asked.last)
         self._refresh.progress("map", self._name, self._done)
+
+    def _believe(self, records: Iterable[Mapped]) -> None:
+        """What came usable behind a line that was unusable, or by which it was gone, is as it is now."""
+        for record in records:
+            ref = record.id[:REF_BYTES]
+            if ref in self._unusable and not is_older(record.updated, self._unusable[ref]):
+                del self._unusable[ref]
+            if ref in self._withdrawn and not _is_as_old(record.updated, self._withdrawn[ref]):
+                del self._withdrawn[ref]
+
+    def _withdraw(self, outcome: Outcome) -> None:
+        """What the resource gave is gone, as of the latest time that is said."""
+        said = [when for when in (outcome.updated, self._withdrawn.get(outcome.ref)) if when is not None]
+        self._withdrawn[outcome.ref] = max(said, default=None)
 
     def _flush_if_full(self) -> None:
         if (
@@ -327,7 +340,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         place = self._place or Place("", 0)
         batch = Batch(
             self._records,
-            self._withdrawn,
+            list(self._withdrawn.items()),
             alike=self._alike,
             quarantined=self._quarantined,
             referred=self._referred,
@@ -346,23 +359,32 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
             self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
         self._read = self._recognised = self._known = self._unkept = self._retracted = 0
         self._unusable, self._in_part = {}, set()
-        self._records, self._alike, self._withdrawn = [], [], []
+        self._records, self._alike, self._withdrawn = [], [], {}
         self._quarantined, self._skipped = [], Counter()
         self._referred, self._depends, self._lent = [], [], []
         self._recogniser.saved()
 
 
-def _came_later(outcome: Outcome, index: int, outcomes: Outcomes) -> bool:
-    """Whether records of an unusable line's resource, not of an older version, stand behind it in its batch."""
-    behind = [*outcomes.usual[index + 1 :], *_records_behind(index, outcomes)]
-    of_it = [record for record in behind if record is not None and record.id[:REF_BYTES] == outcome.ref]
-    return any(not is_older(record.updated, outcome.updated) for record in of_it)
+class _Came:
+    """The records of a batch's lines of which some gave none: whether one came usable behind them."""
+
+    def __init__(self, outcomes: Outcomes) -> None:
+        gone = {each.ref for each in outcomes.unusual.values() if each.withdrawn or each.problem is not None}
+        self._found: dict[bytes, list[tuple[int, int | None]]] = {}
+        for place, record in enumerate(outcomes.usual if gone else ()):
+            for each in outcomes.unusual[place].records if record is None else (record,):
+                if (ref := each.id[:REF_BYTES]) in gone:
+                    self._found.setdefault(ref, []).append((place, each.updated))
+
+    def later(self, outcome: Outcome, index: int, is_before: Callable[[int | None, int | None], bool]) -> bool:
+        """Whether records of a line's resource stand behind it, and are by their time not before it."""
+        found = self._found.get(outcome.ref, ())
+        return any(place > index and not is_before(updated, outcome.updated) for place, updated in found)
 
 
-def _records_behind(index: int, outcomes: Outcomes) -> Iterator[Mapped]:
-    for place, each in outcomes.unusual.items():
-        if place > index:
-            yield from each.records
+def _is_as_old(updated: int | None, known: int | None) -> bool:
+    """Whether a version is no newer than a withdrawal, which wins over one of the same time; where a time is not said, order tells."""
+    return updated is not None and known is not None and updated <= known
 
 
 def _kept_of(begun: Place | None) -> Kept:
