@@ -402,11 +402,8 @@ class FhirClient:
                 f"the host name {url.host} cannot be resolved", "Check fhir.base_url and DNS or the VPN."
             )
         for cause in causes:
-            if (
-                isinstance(cause, ssl.SSLError)
-                and (refused := connections.refused_handshake(cause, server)) is not None
-            ):
-                return refused
+            if isinstance(cause, ssl.SSLError) and (told := connections.refused_handshake(cause, server)):
+                return told
         if isinstance(exc, httpx2.ProxyError):
             return OperatorError(
                 f"the proxy on the way to {server} refuses to pass the request on",
