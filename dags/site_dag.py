@@ -5,15 +5,11 @@ One cause is one red task: what cannot be read leaves a gap, what stops a task s
 whatever happened, colours nothing. A site file that cannot be read gives a DAG too, whose first task says what is wrong
 with it: without a DAG, Airflow would start its running tasks again for ever.
 While an EHR makes its export the pulling task leaves its worker and comes back to the same job.
-The load on an EHR is bounded by `max_active_runs` and `max_active_tis_per_dagrun`: a pool that nobody created would
-hang its tasks in silence.
+The load on an EHR is bounded by `max_active_runs` and the site's pool (`dags.pools`), in which all that is done side by side waits.
 """
 
-import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -31,13 +27,13 @@ from airflow.sdk import (
     task,
 )
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
-from croniter import croniter
 
-from dags.run_notes import FAILURE, MISSING, PULLS, REPLAYS, SAFE, Trouble, note
-from mainstem.config.site_files import read_site
+from dags.declared import Declared, declared, faces, replay_faces, sites_folder
+from dags.run_notes import FAILURE, MISSING, SAFE, Trouble, note, runbook
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError, WaitsElsewhere
 from schemas.events import outcome_topic
-from schemas.sites import Site, start_of
+from schemas.runbooks import of_exit_code, of_gap
+from schemas.sites import start_of
 
 if TYPE_CHECKING:
     from mainstem.refresh import Refresh
@@ -61,65 +57,6 @@ DEFAULTS: dict[str, Any] = {
     "retry_policy": RETRY_POLICY,
     "show_return_value_in_logs": False,
 }
-RUNBOOK = """\
-### {name}
-
-Reads {types} by **{road}** into the outcome stream.
-
-| asked at night | answer |
-|---|---|
-| Which type, which error, how far, is a retry safe? | the last log line of the failed task |
-| Is a retry safe? | always: every step does only what is left |
-| It fails at once, without retries | configuration or log-in: `mainstem check {path}` |
-| Records waiting, gaps, quarantine | `mainstem status --site {site}` |
-"""
-REPLAY_RUNBOOK = """\
-### {name}, mapped again
-
-Maps what the landing holds again, without asking the EHR, and publishes what differs: after a new version, a code map, a
-setting. `retry` takes what could not be used alone.
-
-| asked | answer |
-|---|---|
-| What stays as it was? | the run's note and `mainstem report --site {site}` |
-| Is a retry safe? | always: it goes on where it was; a refresh that comes in between gives it up, and says so |
-"""
-
-
-def sites_folder() -> Path:
-    """Where the site files are: MAINSTEM_SITES, else `sites/` beside the DAG folder."""
-    return Path(os.environ.get("MAINSTEM_SITES") or Path(__file__).parent.parent / "sites")
-
-
-@dataclass(frozen=True)
-class Declared:
-    """What a site's DAG is drawn from: its site, or what is wrong with its file."""
-
-    path: Path
-    site: Site | None
-    fault: MainstemError | None = None
-
-    @property
-    def parts(self) -> int:
-        """Tasks side by side."""
-        return min(self.site.parallel, len(self.site.types)) if self.site else 1
-
-    @property
-    def pulls(self) -> int:
-        """Pulling tasks side by side: a bulk export is one."""
-        return 1 if self.site and self.site.road == "bulk" else self.parts
-
-
-def declared(path: Path) -> Declared:
-    """What a site file declares. Never raises for what stands in it: a DAG that is not there hides the reason."""
-    try:
-        site = read_site(path).site
-    except MainstemError as exc:
-        return Declared(path, None, exc)
-    if not croniter.is_valid(site.schedule):
-        fault = OperatorError(f"{path}: schedule: not a cron expression", 'Write one such as "0 2 * * *".')
-        return Declared(path, None, fault)
-    return Declared(path, site)
 
 
 def site_dag(name: str) -> DAG:
@@ -129,12 +66,12 @@ def site_dag(name: str) -> DAG:
     """
     file = declared(sites_folder() / f"{name}.toml")
     with DAG(
-        dag_id=PULLS + re.sub(r"[^\w.-]", "_", name),
+        dag_id=file.dag_id,
         schedule=_schedule(file),
         catchup=False,
         max_active_runs=1,
-        default_args=DEFAULTS,
-        **(_faces(file.site, file.path) if file.site else _broken(file)),
+        default_args={**DEFAULTS, "pool": file.pool},
+        **faces(file),
     ) as dag:
         _tasks(file, dag.dag_id)
     return dag
@@ -143,24 +80,16 @@ def site_dag(name: str) -> DAG:
 def replay_dag(name: str) -> DAG:
     """The DAG that maps a site's landing again, started by people: after a new version, a code map, a setting."""
     file = declared(sites_folder() / f"{name}.toml")
-    faces = _faces(file.site, file.path) if file.site else _broken(file)
-    if file.site:
-        again = REPLAY_RUNBOOK.format(name=_as_words(file.site.name), site=file.site.site)
-        faces |= {
-            "dag_display_name": f"{file.site.name}, mapped again",
-            "description": f"Map the landing of {file.site.name} again",
-            "doc_md": again,
-        }
     what = Param(
         "remap", enum=["remap", "retry"], description="remap: all that was landed; retry: what could not be used."
     )
     with DAG(
-        dag_id=REPLAYS + re.sub(r"[^\w.-]", "_", name),
+        dag_id=file.replay_id,
         schedule=None,
         catchup=False,
         max_active_runs=1,
-        default_args=DEFAULTS,
-        **{**faces, "params": {"what": what}},
+        default_args={**DEFAULTS, "pool": file.pool},
+        **{**replay_faces(file), "params": {"what": what}},
     ) as dag:
         _replay_tasks(file)
     return dag
@@ -194,53 +123,6 @@ def _schedule(file: Declared) -> CronTriggerTimetable:
     return CronTriggerTimetable(file.site.schedule, timezone=file.site.time_zone)
 
 
-def _faces(site: Site, path: Path) -> dict[str, Any]:
-    return {
-        "dag_display_name": site.name,
-        "description": f"Refresh {site.name}",
-        "tags": [f"site:{site.site}", f"vendor:{site.fhir.vendor or 'told by the server' if site.fhir else 'files'}"],
-        "doc_md": RUNBOOK.format(
-            name=_as_words(site.name), types=", ".join(site.types), road=site.road, path=path, site=site.site
-        ),
-        "params": _params(site.types),
-    }
-
-
-def _broken(file: Declared) -> dict[str, Any]:
-    """A site file that cannot be read shows what is wrong with it."""
-    assert file.fault is not None
-    return {
-        "description": f"Broken site file {file.path.name}",
-        "tags": [f"site:{file.path.stem}", "broken"],
-        "doc_md": f"### {file.path.name} cannot be read\n\n{_as_words(file.fault.cause)}\n\n{_as_words(file.fault.fix)}\n",
-        "params": _params([]),
-    }
-
-
-def _as_words(text: str) -> str:
-    """Text that Markdown shows as it is: what stands in a site file is no link, picture or heading."""
-    return re.sub(r"([\\`*_\[\]()#|<>&!~])", r"\\\1", text)
-
-
-def _params(types: Sequence[str]) -> dict[str, Param]:
-    return {
-        "mode": Param("incremental", enum=["incremental", "full"], description="full reads everything again."),
-        "types": Param(
-            list(types),
-            type="array",
-            items={"enum": list(types)} if types else {},
-            description="Only these resource types.",
-        ),
-        "since": Param(
-            None,
-            type=["null", "string"],
-            format="date-time",
-            description="Read again from then, where that is before the watermark.",
-        ),
-        "dry_run": Param(False, type="boolean", description="Only prove that the site can be read."),
-    }
-
-
 def _tasks(file: Declared, dag_id: str) -> None:
     path, parts, pulls = file.path, file.parts, file.pulls
 
@@ -255,7 +137,7 @@ def _tasks(file: Declared, dag_id: str) -> None:
         if params["dry_run"]:
             raise AirflowSkipException("dry run: the site can be read")
         with _context(file) as (refresh, steps):
-            planned = steps.plan(refresh, mode=params["mode"], types=params["types"], since=_instant(params["since"]))
+            planned = steps.plan(refresh, mode=params["mode"], types=params["types"], since=_since())
         return str(planned.load)
 
     @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=pulls)
@@ -405,7 +287,10 @@ def _leave(key: str, where: Sequence[str], errors: Sequence[MainstemError]) -> N
         who = errors[0].gap.who
     causes = "; ".join(dict.fromkeys(error.cause for error in errors))
     fix = next((error.fix for error in errors if error.fix), "See the task's log.")
-    trouble = Trouble(where=", ".join(where)[:150], cause=causes[:350], fix=fix[:200], who=who, retry=retry)
+    answered = runbook(of_gap(errors[0].gap) if key == MISSING else of_exit_code(errors[0].exit_code))
+    trouble = Trouble(
+        where=", ".join(where)[:150], cause=causes[:350], fix=fix[:200], who=who, retry=retry, page=answered[:150]
+    )
     get_current_context()["ti"].xcom_push(key=key, value=dict(trouble))
 
 
@@ -486,5 +371,10 @@ def shown_names(names: Sequence[str]) -> str:
     return f"{len(names)} parts" if names else "nothing"
 
 
-def _instant(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value)
+def _since() -> datetime | None:
+    """From when on is read again: what the run was told, else the night that a backfill is for."""
+    context: Any = get_current_context()
+    if (told := context["params"]["since"]) is not None:
+        return datetime.fromisoformat(told)
+    run = context["dag_run"]
+    return cast(datetime, run.logical_date) if run.run_type == "backfill" else None

@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     questionnaire: Path | None = Field(
         default=None, description="A form of the network's own for families: a FHIR R4 Questionnaire (JSON)."
     )
+    docs_address: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s\"'<>()]+)?$",
+        description="Where the documentation (`make docs`) is served: what names a code links to its page there.",
+    )
     centre_key: str | None = Field(
         default=None,
         description="Where the centre's own key is: `env:NAME` or `file:PATH`; what families say becomes records by it.",
@@ -151,6 +156,7 @@ _WORDS = {
     "network": "write lower case letters, digits and hyphens, a letter first",
     "trusted_hosts": "write host names, separated by commas",
     "demo_roles": PATTERN_WORDS[SITE_PATTERN],
+    "docs_address": "write an address that begins with https://",
     "derive": "write all, none, or names separated by commas",
 }
 """What a value of another form is told, in words."""

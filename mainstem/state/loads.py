@@ -143,10 +143,9 @@ class Loads:
             ).first()
         return None if row is None else _as_load(row)
 
-    def last_whole(self, site: str) -> datetime | None:
-        """When the last load of the site began that read its EHR and completed, with gaps or without."""
-        whole = (load.started for load in self.of(site) if load.status == "completed" and not load.plan.replay)
-        return next(whole, None)
+    def whole(self, site: str) -> list[Load]:
+        """The last loads of the site that read its EHR and completed, with gaps or without; the newest first."""
+        return [load for load in self.of(site) if load.status == "completed" and not load.plan.replay]
 
     def of(self, site: str, limit: int = _LOOKED_BACK) -> list[Load]:
         """The site's loads, the newest first."""

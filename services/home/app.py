@@ -24,8 +24,9 @@ from services.access.viewers import Viewer
 from services.access.views import Views
 from services.charts.pictures import svg
 from services.charts.trajectory import specification
-from services.home import consenting, raising
+from services.home import consenting, proposing, raising
 from services.home.assets import STYLE
+from services.home.counting import counted_in, last_load
 from services.home.goals import drawn, own_goals
 from services.home.knowledge import known_of
 from services.home.reading import goals_of, looked, studies, visits_of
@@ -40,6 +41,7 @@ from services.people.voices import WORDS, forms, keep_answers, read_answers, sai
 from services.people.voices import Form as Questions
 from services.registry.database import reading, writing
 from services.registry.erasure import hand_of
+from services.research.counting import asked_about
 from services.research.requests import requests
 from services.serving import HEADERS, HeadAnswered, Secured
 
@@ -84,7 +86,6 @@ class Home:
             "language": language,
             "languages": languages(),
             "say": language.say,
-            "say_number": language.say_number,
             "here": request.url.path,
             "own_form": self.own_form,
             "inside": bool(getattr(request.state, "link", None)),
@@ -138,6 +139,7 @@ def make_home(home: Home, *, per_minute: int = PER_MINUTE) -> FastAPI:
     mine = Depends(own)
     for router in (_entering(home, mine), _home(home, mine), _saying(home, mine), raising.routes(home, mine)):
         app.include_router(router)
+    app.include_router(proposing.routes(home, mine))
     app.include_router(consenting.routes(home, mine))
     app.include_router(consenting.open_routes(home))
     _answer_in_words(app, home)
@@ -173,7 +175,7 @@ def _entering(home: Home, mine: Any) -> APIRouter:
         return Response(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
     @router.get("/language/{code}")
-    def choose(request: Request, code: str, to: Annotated[str, Query(pattern="^/[a-z/]*$")] = "/") -> Response:
+    def choose(request: Request, code: str, to: Annotated[str, Query(pattern="^/[a-z0-9/]*$")] = "/") -> Response:
         """In another language."""
         if code not in languages():
             raise HTTPException(404)
@@ -253,9 +255,20 @@ def _home(home: Home, mine: Any) -> APIRouter:
     def who_looked(request: Request, link: Annotated[Link, mine]) -> HTMLResponse:
         """Who saw this patient's data."""
         language, rows = _language(request), home.views.about(link.subject)
+        _, who = home.of(link)
         with reading(home.engine) as connection:
-            asked = studies(requests(connection), rows)
-        return home.render("looked.html", request, looks=looked(rows, link.subject, language), studies=asked)
+            asked, now = studies(requests(connection), rows), home.clock()
+            counted = counted_in(connection, link.site, link.subject, who, now.date(), language)
+            questions, loaded = asked_about(connection, link.subject, now), last_load(connection, link.site)
+        return home.render(
+            "looked.html",
+            request,
+            looks=looked(rows, link.subject, language),
+            studies=asked,
+            counted=counted,
+            questions=questions,
+            loaded=loaded,
+        )
 
     return router
 

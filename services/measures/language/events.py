@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from schemas.events import IMPLAUSIBLE_FLAGS
 from schemas.outcomes import RECORD_TYPES
+from schemas.outcomes.observations import NO_RESULT
 from services.measures.language.codes import Codes, CodeSet
 from services.measures.language.moments import PERIOD, Moment, Span, SpanOf
 from services.measures.language.truths import AllOf, AnyOf, Named, Not, Surely, Truth, all_of, any_of, named, not_
@@ -31,8 +32,6 @@ OF_THE_REGISTRY = frozenset({"flags", "arrived", "arrived_date"})
 """What the registry says of any record."""
 SET_ASIDE = frozenset({"id", "site", "subject", "measure", "reason", "since_date", "until_date", "by"})
 How = Literal["<", "<=", ">", ">="]
-NO_RESULT = ("registered", "cancelled", "entered-in-error", "unknown", "in-progress", "stopped")
-"""Statuses of results and of answered questionnaires that carry no result."""
 
 
 @dataclass(frozen=True, slots=True)

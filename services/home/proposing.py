@@ -1,0 +1,89 @@
+"""What is proposed about measures, for families: what anybody proposes, what people say to it, what was decided, since when it counts."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, HTTPException, Path, Request
+from fastapi.responses import HTMLResponse
+
+from schemas.errors import OperatorError
+from services.access.viewers import Role
+from services.measures.declared import Measure
+from services.measures.library import measures
+from services.people.amendments import Amendment, amendment_of, amendments, say, version_of, voices
+from services.people.families import Link
+from services.people.issues import FAMILY
+from services.registry.database import reading, writing
+from services.registry.erasure import hand_of
+
+Ident = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+SPEAKERS = {
+    FAMILY: "A patient or family",
+    Role.CLINICIAN: "A clinician",
+    Role.SITE_TEAM: "An improvement team",
+    Role.COORDINATOR: "A coordinator",
+    Role.RESEARCHER: "A researcher",
+}
+
+
+def routes(home: Any, mine: Any) -> APIRouter:
+    """`/proposals`, and `/proposals/<id>`."""
+    router = APIRouter(prefix="/proposals")
+
+    def shown(request: Request, ident: str, *, kept: bool = False, wrong: bool = False) -> HTMLResponse:
+        with reading(home.engine) as connection:
+            found, said = amendment_of(connection, ident), voices(connection, ident)
+        if found is None:
+            raise HTTPException(404)
+        return home.render(  # type: ignore[no-any-return]
+            "proposal.html",
+            request,
+            status=422 if wrong else 200,
+            each=found,
+            measure=known_measures().get(found.measure),
+            said=said,
+            since=since,
+            speakers=SPEAKERS,
+            kept=kept,
+            wrong=wrong,
+        )
+
+    @router.get("")
+    def page(request: Request, link: Annotated[Link, mine]) -> HTMLResponse:
+        """All, those that are discussed first."""
+        with reading(home.engine) as connection:
+            found = amendments(connection)
+        named = known_measures()
+        shown = [(each, named.get(each.measure)) for each in found]
+        return home.render("proposals.html", request, found=shown, since=since)  # type: ignore[no-any-return]
+
+    @router.get("/{ident}")
+    def one(request: Request, link: Annotated[Link, mine], ident: Ident) -> HTMLResponse:
+        """One of them."""
+        return shown(request, ident)
+
+    @router.post("/{ident}")
+    def speak(
+        request: Request, link: Annotated[Link, mine], ident: Ident, words: Annotated[str, Form()] = ""
+    ) -> HTMLResponse:
+        """What a family thinks of it."""
+        try:
+            with writing(home.engine) as connection:
+                say(connection, ident, words, role=FAMILY, by=hand_of(link.id), at=home.clock())
+        except OperatorError:
+            return shown(request, ident, wrong=True)
+        return shown(request, ident, kept=True)
+
+    return router
+
+
+def known_measures() -> dict[str, Measure]:
+    """By id."""
+    return {each.id: each for each in measures().values()}
+
+
+def since(found: Amendment) -> date | None:
+    """From which month on a measure counts as was proposed; none where it does not yet."""
+    measure = known_measures().get(found.measure)
+    change = version_of(found, measure) if measure else None
+    return date.fromisoformat(f"{change.since}-01") if change else None
