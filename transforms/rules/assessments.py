@@ -75,7 +75,7 @@ def telling_state(rule: Rule) -> Rule:
 
 
 def _words_of(raw: bytes) -> list[str]:
-    if raw[:1] == b'"':
+    if raw[:1] not in b"{[":
         return [text_of(decode(raw, Scalar)).strip().lower()]
     concept = concept_of(raw)
     return [text_of(each).strip().lower() for each in (*(coding.code for coding in concept.codings), concept.text)]
