@@ -76,7 +76,13 @@ def during(one: Interval, other: Interval) -> bool | None:
 
 def moved(time: Time, *, months: int = 0, days: int = 0) -> Time:
     """By calendar time; of a month that lacks the day its last one."""
-    return tuple(each if abs(each) == inf else _moved(each, months, days) for each in time)  # type: ignore[return-value]
+    first, last = (each if abs(each) == inf else _moved(each, months, days) for each in time)
+    return first, last
+
+
+def just_before(time: Time) -> Time:
+    """A millisecond earlier: the end of an interval that is open there."""
+    return time[0] - 1, time[0] - 1
 
 
 def _moved(at: float, months: int, days: int) -> float:
@@ -331,11 +337,11 @@ OUTPATIENT = ("office", "wellness", "established adult", "initial adult", "home 
 
 def cms165(one: Patient) -> list[dict[str, bool]]:
     """Controlling high blood pressure."""
-    half = one.period[0], (moved(one.period[0], months=6)[0] - 1,) * 2
+    half = one.period[0], just_before(moved(one.period[0], months=6))
     hypertensive = [one.prevalence(each) for each in one.conditions("hypertension")]
     initial = (
         18 <= one.age(one.period[1]) <= 85
-        and any(overlaps(each, half) is True for each in hypertensive)  # type: ignore[arg-type]
+        and any(overlaps(each, half) is True for each in hypertensive)
         and one.seen(*OUTPATIENT)
     )
     sick = [one.prevalence(each) for each in one.conditions("pregnancy", "esrd", "transplanted", "ckd5")]
@@ -539,13 +545,13 @@ def _not_done(one: Patient, visits: Sequence[Interval], kind: str) -> bool:
 
 def cms159(one: Patient) -> list[dict[str, bool]]:
     """Depression remission at twelve months."""
-    identified = moved(one.period[0], months=-14), (moved(one.period[0], months=-2)[0] - 1,) * 2
+    identified = moved(one.period[0], months=-14), just_before(moved(one.period[0], months=-2))
     depressed = [one.prevalence(each) for each in _sure(one, "depression", "dysthymia")]
     visits = [_span(one, each) for each in one.all_of("Encounter", "type", "contact") if each["status"] == "finished"]
     visits = [
         each
         for each in visits
-        if within(days(each[1]), by_day(identified)) is True  # type: ignore[arg-type]
+        if within(days(each[1]), by_day(identified)) is True
         and any(overlaps(each, other) is True for other in depressed)
     ]
     scores = [(span, each) for each in one.results("phq-9") if (span := one.span(each, "effective"))]

@@ -367,8 +367,9 @@ def _cms165(make: Maker) -> list[Resource]:
         return make.answer("blood pressure", told, category="vital-signs")
 
     others = [
-        *(lambda name=name: make.problem(name) for name in ("pregnancy", "esrd", "transplanted", "ckd5")),  # type: ignore[misc]
-        *(lambda name=name: make.done(name) for name in ("transplant", "dialysis")),  # type: ignore[misc]
+        lambda: make.problem(rng.choice(["pregnancy", "esrd", "transplanted", "ckd5"])),
+        lambda: make.problem(rng.choice(["pregnancy", "esrd", "transplanted", "ckd5"])),
+        lambda: make.done(rng.choice(["transplant", "dialysis"])),
         lambda: make.visit("esrd visit"),
     ]
     return [
