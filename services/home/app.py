@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -29,10 +29,11 @@ from services.home.assets import STYLE
 from services.home.counting import counted_in, last_load
 from services.home.goals import drawn, own_goals
 from services.home.knowledge import known_of
-from services.home.reading import goals_of, looked, studies, visits_of
+from services.home.reading import born_of, goals_of, looked, studies, visits_of
 from services.home.showing import Sees, curves, dues, sees
 from services.home.words import Language, language_of, languages
 from services.pages.counted import Memory
+from services.pages.parts import WHOLE, Number, part_of
 from services.pages.patient_records import kept_of
 from services.pages.patient_state import Kept, diseases
 from services.people.age_policy import AgePolicy
@@ -109,12 +110,18 @@ class Home:
         ident = self.door.link_of(request.cookies.get(self.cookie))
         with reading(self.engine) as connection:
             link = standing_link(connection, ident, at=self.clock()) if ident else None
-        if link is None:
+            born = born_of(connection, link.site, link.subject) if link else None
+        if link is None or self._of_age(link, born):
             raise HTTPException(401)
         request.state.link = link
         viewer = Viewer(f"family/{link.id}", "", frozenset())
         self.views.note("asked", viewer, request.scope["route"].path, site=link.site, subjects=[link.subject])
         return link
+
+    def _of_age(self, link: Link, born: date | None) -> bool:
+        """Whether a guardian's way is over by what is known today: a birth date may have come, or been put right, since it was made."""
+        ends = self.policy.of(link.site).ends(link.who, born)
+        return ends is not None and ends <= self.clock().date()
 
     def of(self, link: Link) -> tuple[Kept, Sees]:
         """What is kept of the patient, and what of it is whoever's to see. Raises 404 where nothing is kept any more."""
@@ -252,7 +259,7 @@ def _home(home: Home, mine: Any) -> APIRouter:
         return Response(svg(spec), media_type="image/svg+xml")
 
     @router.get("/looked")
-    def who_looked(request: Request, link: Annotated[Link, mine]) -> HTMLResponse:
+    def who_looked(request: Request, link: Annotated[Link, mine], number: Number = 1) -> HTMLResponse:
         """Who saw this patient's data."""
         language, rows = _language(request), home.views.about(link.subject)
         _, who = home.of(link)
@@ -264,7 +271,7 @@ def _home(home: Home, mine: Any) -> APIRouter:
             "looked.html",
             request,
             looks=looked(rows, link.subject, language),
-            studies=asked,
+            part=part_of(asked, number, at_once=WHOLE),
             counted=counted,
             questions=questions,
             loaded=loaded,

@@ -10,6 +10,7 @@ from schemas.errors import OperatorError
 from services.access.viewers import Role
 from services.measures.declared import Measure
 from services.measures.library import measures
+from services.pages.parts import WHOLE, Number, part_of
 from services.people.amendments import Amendment, amendment_of, amendments, say, version_of, voices
 from services.people.families import Link
 from services.people.issues import FAMILY
@@ -30,7 +31,9 @@ def routes(home: Any, mine: Any) -> APIRouter:
     """`/proposals`, and `/proposals/<id>`."""
     router = APIRouter(prefix="/proposals")
 
-    def shown(request: Request, ident: str, *, kept: bool = False, wrong: bool = False) -> HTMLResponse:
+    def shown(
+        request: Request, ident: str, *, kept: bool = False, wrong: bool = False, number: int = 1
+    ) -> HTMLResponse:
         with reading(home.engine) as connection:
             found, said = amendment_of(connection, ident), voices(connection, ident)
         if found is None:
@@ -41,7 +44,7 @@ def routes(home: Any, mine: Any) -> APIRouter:
             status=422 if wrong else 200,
             each=found,
             measure=known_measures().get(found.measure),
-            said=said,
+            part=part_of(said[::-1], number, at_once=WHOLE),
             since=since,
             speakers=SPEAKERS,
             kept=kept,
@@ -49,18 +52,18 @@ def routes(home: Any, mine: Any) -> APIRouter:
         )
 
     @router.get("")
-    def page(request: Request, link: Annotated[Link, mine]) -> HTMLResponse:
+    def page(request: Request, link: Annotated[Link, mine], number: Number = 1) -> HTMLResponse:
         """All, those that are discussed first."""
         with reading(home.engine) as connection:
             found = amendments(connection)
         named = known_measures()
-        shown = [(each, named.get(each.measure)) for each in found]
-        return home.render("proposals.html", request, found=shown, since=since)  # type: ignore[no-any-return]
+        part = part_of([(each, named.get(each.measure)) for each in found], number, at_once=WHOLE)
+        return home.render("proposals.html", request, part=part, since=since)  # type: ignore[no-any-return]
 
     @router.get("/{ident}")
-    def one(request: Request, link: Annotated[Link, mine], ident: Ident) -> HTMLResponse:
-        """One of them."""
-        return shown(request, ident)
+    def one(request: Request, link: Annotated[Link, mine], ident: Ident, number: Number = 1) -> HTMLResponse:
+        """One of them; the newest voice first."""
+        return shown(request, ident, number=number)
 
     @router.post("/{ident}")
     def speak(

@@ -12,6 +12,7 @@ from schemas.errors import OperatorError
 from services.access.viewers import Role
 from services.home.proposing import known_measures, since
 from services.pages.effect import Moved, effect_of
+from services.pages.parts import WHOLE, Number, part_of
 from services.pages.results import results_of
 from services.people.amendments import answering
 from services.people.families import Link, ways_of
@@ -42,11 +43,13 @@ def routes(home: Any, mine: Any) -> APIRouter:
     """`/raise`."""
     router = APIRouter(prefix="/raise")
 
-    def shown(request: Request, link: Link, *, kept: bool = False, wrong: bool = False) -> HTMLResponse:
+    def shown(
+        request: Request, link: Link, *, kept: bool = False, wrong: bool = False, number: int = 1
+    ) -> HTMLResponse:
         now = home.clock()
         with reading(home.engine) as connection:
-            found, everybodys = _seen(connection, link), issues_seen(connection, None)
-            idents = {each.id for each in found}
+            part, everybodys = part_of(_seen(connection, link), number, at_once=WHOLE), issues_seen(connection, None)
+            idents = {each.id for each in part.shown}
             tried, proposed = _tried_for(home, connection, idents), answering(connection, idents)
         return home.render(  # type: ignore[no-any-return]
             "raise.html",
@@ -55,7 +58,8 @@ def routes(home: Any, mine: Any) -> APIRouter:
             kept=kept,
             wrong=wrong,
             abouts=list(ABOUTS.items()),
-            found=[(each, each.days(now), tried.get(each.id, []), proposed.get(each.id, [])) for each in found],
+            found=[(each, each.days(now), tried.get(each.id, []), proposed.get(each.id, [])) for each in part.shown],
+            part=part,
             measures=list(known_measures().values()),
             since=since,
             heard=heard(everybodys, now),
@@ -63,9 +67,9 @@ def routes(home: Any, mine: Any) -> APIRouter:
         )
 
     @router.get("")
-    def page(request: Request, link: Annotated[Link, mine]) -> HTMLResponse:
+    def page(request: Request, link: Annotated[Link, mine], number: Number = 1) -> HTMLResponse:
         """One's own, and the network's."""
-        return shown(request, link)
+        return shown(request, link, number=number)
 
     @router.post("")
     def say(
@@ -117,10 +121,12 @@ def _tried_for(home: Any, connection: Connection, issues: Collection[str]) -> di
 
 
 def _seen(connection: Connection, link: Link) -> list[Raised]:
-    """The network's and one's own; one's own that was merged into another bears that one's answer."""
+    """One's own, the newest first, then the network's; one's own that was merged into another bears that one's answer."""
     hands = [hand_of(way) for way in ways_of(connection, link)]
     found = issues_seen(connection, (), *hands)
-    return [as_answered(connection, each) for each in found if not each.merged_into or each.by in hands]
+    own = [as_answered(connection, each) for each in found if each.by in hands]
+    own.sort(key=lambda each: each.at, reverse=True)
+    return own + [each for each in found if each.by not in hands and not each.merged_into]
 
 
 def _who(link: Link) -> str:

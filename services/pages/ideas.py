@@ -19,11 +19,12 @@ from services.pages.effect import Effect, Moved, effect_of
 from services.pages.forms import in_words
 from services.pages.issues import ROLES, sees
 from services.pages.navigation import Entry
+from services.pages.parts import SHORT, Number, part_of
 from services.pages.site import PageSite
 from services.pages.wording import title_of
 from services.people.ideas import WEEKS, Idea, adopt, idea_of, ideas, new_id, propose
 from services.people.issues import issue_of
-from services.people.tests_of_change import LONGEST, Decision, Tried, tried_of
+from services.people.tests_of_change import LONGEST, Decision, Tried, tried_ideas, tried_of
 
 ENTRY = Entry("Ideas", "/ideas", 50, EVERYBODY)
 ADOPTING = (Role.SITE_TEAM, Role.COORDINATOR)
@@ -52,17 +53,22 @@ def routes(site: PageSite) -> APIRouter:
 def _list(router: APIRouter, site: PageSite) -> None:
     @router.get("")
     @seen_by(*EVERYBODY)
-    def page(request: Request, viewer: CurrentViewer, issue: Linked = "") -> HTMLResponse:
+    def page(request: Request, viewer: CurrentViewer, issue: Linked = "", number: Number = 1) -> HTMLResponse:
         """All, the newest first; and a form in which nothing of the plan can be left out."""
         known = _known()
         with site.registry() as connection:
             found = [each for each in ideas(connection) if each.measure in known]
-            told = [(each, known[each.measure], _told(site, connection, viewer, each)) for each in found]
+            part = part_of(found, number, at_once=SHORT)
+            told = [(each, known[each.measure], _told(site, connection, viewer, each)) for each in part.shown]
+            tried = tried_ideas(connection)
             answers = issue_of(connection, issue) if issue else None
         return site.render(
             "ideas.html",
             request,
             found=[(each, measure, moved(rows), decided(rows), len(rows)) for each, measure, rows in told],
+            part=part,
+            proposed=len(found),
+            tried=sum(each.id in tried for each in found),
             measures=list(known.values()),
             roles=ROLES,
             issue=answers.id if answers and sees(viewer, answers) else "",

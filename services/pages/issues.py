@@ -11,6 +11,7 @@ from services.access.viewers import EVERYBODY, Role, Viewer
 from services.measures.library import measures
 from services.pages.forms import in_words
 from services.pages.navigation import Entry
+from services.pages.parts import SHORT, Number, part_of
 from services.pages.site import PageSite
 from services.people.amendments import answering
 from services.people.issues import (
@@ -49,17 +50,20 @@ def routes(site: PageSite) -> APIRouter:
 def _list(router: APIRouter, site: PageSite) -> None:
     @router.get("")
     @seen_by(*EVERYBODY)
-    def page(request: Request, viewer: CurrentViewer) -> HTMLResponse:
+    def page(request: Request, viewer: CurrentViewer, number: Number = 1) -> HTMLResponse:
         """All that are theirs to see, the oldest open first."""
         now = site.clock()
         with site.registry() as connection:
-            found = issues_seen(connection, None if viewer.network_wide else viewer.sites, viewer.id)
+            seen = issues_seen(connection, None if viewer.network_wide else viewer.sites, viewer.id)
             everybodys = issues_seen(connection, None)
+        found = [each for each in seen if not each.merged_into]
         return site.render(
             "issues.html",
             request,
             now=now,
-            found=[(each, each.days(now)) for each in found if not each.merged_into],
+            part=part_of([(each, each.days(now)) for each in found], number, at_once=SHORT),
+            raised=len(found),
+            oldest=found[0] if found else None,
             waiting=sum(each.open for each in found),
             heard=heard(everybodys, now),
             roles=ROLES,

@@ -15,6 +15,7 @@ from services.measures.library import measures
 from services.pages.forms import in_words
 from services.pages.issues import ROLES, sees
 from services.pages.navigation import Entry
+from services.pages.parts import SHORT, WHOLE, Number, part_of
 from services.pages.site import PageSite
 from services.people.amendments import (
     LONGEST,
@@ -50,7 +51,9 @@ def routes(site: PageSite) -> APIRouter:
 def _list(router: APIRouter, site: PageSite) -> None:
     @router.get("")
     @seen_by(*EVERYBODY)
-    def page(request: Request, viewer: CurrentViewer, measure: str = "", issue: Linked = "") -> HTMLResponse:
+    def page(
+        request: Request, viewer: CurrentViewer, measure: str = "", issue: Linked = "", number: Number = 1
+    ) -> HTMLResponse:
         """All, those that are discussed first; and a form."""
         known = _known()
         with site.registry() as connection:
@@ -59,7 +62,8 @@ def _list(router: APIRouter, site: PageSite) -> None:
         return site.render(
             "proposals.html",
             request,
-            found=[(each, known.get(each.measure), _version(each)) for each in found],
+            part=part_of([(each, known.get(each.measure), _version(each)) for each in found], number, at_once=SHORT),
+            newest=found[0] if found else None,
             waiting=sum(each.decision is None for each in found),
             promised=len(promised(found, known)),
             measures=list(known.values()),
@@ -92,8 +96,8 @@ def _list(router: APIRouter, site: PageSite) -> None:
 def _one(router: APIRouter, site: PageSite) -> None:
     @router.get("/{ident}")
     @seen_by(*EVERYBODY)
-    def page(request: Request, viewer: CurrentViewer, ident: Ident) -> HTMLResponse:
-        """One of them, what people say to it, what was decided, and in which version it is."""
+    def page(request: Request, viewer: CurrentViewer, ident: Ident, number: Number = 1) -> HTMLResponse:
+        """One of them, what people say to it, the newest first, what was decided, and in which version it is."""
         with site.registry() as connection:
             found, said = _named(connection, ident), voices(connection, ident)
             answers = _issue(connection, viewer, found.issue)
@@ -105,7 +109,7 @@ def _one(router: APIRouter, site: PageSite) -> None:
             measure=_known().get(found.measure),
             version=_version(found),
             issue=answers,
-            voices=said,
+            part=part_of(said[::-1], number, at_once=WHOLE),
             unheard=[words for role, words in ROLES.items() if role not in heard],
             roles=ROLES,
             may_decide=Role.COORDINATOR in viewer.roles and found.by != viewer.id,
@@ -122,7 +126,7 @@ def _saying(router: APIRouter, site: PageSite) -> None:
         with in_words(), site.saying() as connection:
             _named(connection, ident)
             say(connection, ident, words, role=_role(viewer), by=viewer.id, at=site.clock())
-        return RedirectResponse(f"/proposals/{ident}#said", 303)
+        return RedirectResponse(f"/proposals/{ident}#list", 303)
 
     @router.post("/{ident}/decide")
     @seen_by(Role.COORDINATOR)

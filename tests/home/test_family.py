@@ -12,7 +12,7 @@ import pytest
 from browser import browser, violations
 from fastapi.testclient import TestClient
 from pages_served import serving
-from services_cases import record_id, subject_id
+from services_cases import event_of, record_id, subject_id
 from services_story import NOW, fibrosis, fill, load_events, person, population, visit
 from sqlalchemy import Engine, insert, select
 from streams import Stream
@@ -34,6 +34,7 @@ from services.people.issues import follow_issue, merge_issue
 from services.people.voices import forms
 from services.registry.database import reading, writing
 from services.registry.erasure import erase
+from services.registry.handler import apply
 from services.registry.tables import contest, family_answer, family_link, issue_follow, issue_raised
 from services.research.counting import count
 
@@ -374,6 +375,26 @@ def test_who_looked_is_told_in_words_from_the_chain(clinic: Clinic) -> None:
     assert clinic.home.views.first_broken() is None
 
 
+def test_a_guardian_s_way_ends_by_what_is_known_today(clinic: Clinic, tmp_path: Path) -> None:
+    """Of a birth date that came, or was put right, after the code was printed; and by the policy as it is now."""
+    fill(clinic.registry, [person("dora", site=SITE, born=None)], [])
+    device = clinic.inside("dora", Who.GUARDIAN)
+    assert device.get("/").status_code == 200
+    known = {"2009-01-01": 200, "2008-11-20": 303, "2009": 200, "2008": 303, "2008-12": 200, "2008-11": 303}
+    for number, (born, status) in enumerate(known.items(), start=2):
+        with writing(clinic.registry) as connection:
+            apply(connection, [event_of(person("dora", site=SITE, born=born), sequence=number)])
+        assert device.get("/").status_code == status, born
+        assert device.get("/raise").status_code == status, born
+    cleo = clinic.inside("cleo", Who.GUARDIAN)
+    assert cleo.get("/").status_code == 303, "she was of age when it was printed"
+    clinic.home.policy = AgePolicy(
+        {"default": {"teenager_from": 13, "majority": 21, "withheld_from_guardian": []}, "state": {}, "site": {}}
+    )
+    assert cleo.get("/").status_code == 200
+    assert clinic.inside("dora").get("/").status_code == 200
+
+
 @pytest.mark.parametrize("end", ["revoked", "majority", "left", "erased"])
 def test_a_way_in_ends(clinic: Clinic, end: str) -> None:
     """Taken back by the clinic, at majority, by leaving; and where nothing is kept of the patient any more."""
@@ -423,6 +444,13 @@ def test_answers_on_paper_are_entered_by_the_clinic(clinic: Clinic) -> None:
     said = {"who": "guardian", "overall": "6", "topic": "plan", "words": "A plan, please"}
     assert staff.post(f"{address}/paper", data=FORM | said).status_code == 200
     assert "A plan, please" in staff.get(address).text
+    after = {"who": "guardian", "form": "after", "understood": "9", "heard": "8", "words": "More time"}
+    assert staff.post(f"{address}/paper", data=FORM | after).status_code == 200
+    page = staff.get(address).text
+    assert "How well did we listen to what matters to you? <b>8</b>" in page
+    assert "More time" in page
+    assert staff.post(f"{address}/paper", data=FORM | after | {"form": "nothing"}).status_code == 422
+    assert staff.post(f"{address}/paper", data=FORM | after | {"heard": "10"}).status_code == 422
     assert staff.post(f"{address}/paper", data=FORM | {"who": "guardian", "overall": "many"}).status_code == 422
 
 
