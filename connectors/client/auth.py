@@ -260,7 +260,7 @@ class TokenAuth(httpx2.Auth, ABC):
                 f"the server names a token endpoint at another place, {self._origins.place(found)}",
                 "If that is right, set fhir.auth.token_url to it.",
             )
-        return str(httpx2.URL(f"{self._base}/").join(found))
+        return str(self._origins.trusted(found))
 
     def _by_smart(self, response: httpx2.Response) -> str:
         """The token endpoint of a SMART configuration; empty where it is none, or names none."""

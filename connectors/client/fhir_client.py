@@ -42,6 +42,8 @@ LOOKED_AT = 1024
 PROXY_LOG_IN, NOT_IMPLEMENTED = 407, 501
 WANTING = frozenset({400, 412, 422})
 """Statuses by which servers refuse a search for what it does not say."""
+TOO_LONG = frozenset({413, 414, 431})
+"""Statuses by which they, or a gateway before them, refuse an address for its length."""
 _SEE_OTHER = frozenset({301, 302, 303})
 _LOG_IN = re.compile(r"log-?[io]n|sign-?[io]n|\bauth|sso|saml|adfs|oauth|openid", re.IGNORECASE)
 """Words in the addresses of log-in pages."""
@@ -117,6 +119,10 @@ class FhirClient:
     def url(self, path: str) -> str:
         """A URL below the base URL."""
         return f"{self._base}/{path}"
+
+    def onward(self, path: str, link: str) -> str:
+        """Where a page of a search at a path leads to; a link that is nothing but parameters is of the same search."""
+        return f"{self.url(path)}{link}" if link.startswith("?") else link
 
     def read(
         self,
@@ -378,7 +384,7 @@ class FhirClient:
             return Gone(
                 f"{what}: {place} does not have it ({status})", "Check fhir.base_url, and types in the site file."
             )
-        return self._not_taken(response, what, BadRequest if status in WANTING else OperatorError)
+        return self._not_taken(response, what, BadRequest if status in WANTING | TOO_LONG else OperatorError)
 
     def _not_taken(self, response: httpx2.Response, what: str, kind: type[OperatorError]) -> OperatorError:
         cause = f"{what}: {self.origins.place(str(response.url))} answered {response.status_code}"
