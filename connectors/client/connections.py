@@ -11,13 +11,11 @@ from pathlib import Path
 
 import httpx2
 
-from connectors.client.bodies import ACCEPT_ENCODING
+from connectors.client.bodies import ACCEPT_ENCODING, READ_BYTES
 from schemas.encryption import on_loopback
 from schemas.errors import OperatorError
 from schemas.sites import Auth, Fhir
 
-READ_BYTES = 1 << 18
-"""Most that is taken from a connection at once. With httpcore2's 64 KiB a download spends a fifth of its time between two."""
 _OUT_OF_DATE, _OTHER_NAME = {9, 10}, {62, 64}
 """OpenSSL's X509_V_ERR_*: not yet valid, has expired; host name, IP address mismatch."""
 _NOT_TLS = {

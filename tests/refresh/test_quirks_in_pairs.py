@@ -154,6 +154,10 @@ def gives_tokens(place: Place) -> None:
     place.fault(on("token", lambda asked: token))
 
 
+def on_token(answered: Answered) -> Callable[[Place], None]:
+    return lambda place: place.fault(on("token", lambda asked: answered))
+
+
 def wants_tokens(place: Place) -> None:
     """Whoever shows none is asked to log in, but where the statement stands."""
     gives_tokens(place)
@@ -556,6 +560,14 @@ QUIRKS: dict[str, Quirk] = {
             lambda place, asked: Answered(ndjson(*place.server.resources["Observation"]), cut=100),
         ),
         road="bulk",
+    ),
+    "a file is empty for a moment": Quirk(once("files/Observation", always(Answered(b"")), times=2), road="bulk"),
+    "a token is created, says its endpoint": Quirk(
+        both(
+            wants_tokens,
+            on_token(Answered({"access_token": "t", "expires_in": 600, "token_type": "bearer"}, 201)),
+        ),
+        fhir=TOKEN,
     ),
     "a file is busy until a date": Quirk(once("files/*", always(Answered({}, 429, LATE))), road="bulk"),
     "files were put together, each with its mark": Quirk(file_of(marked_in_the_middle), road="bulk"),
