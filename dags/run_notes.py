@@ -2,15 +2,19 @@
 
 A task cannot write its run's note. So a task that fails leaves what it knows as XCom, `report` makes the note of it, and
 this plugin (entry point `airflow.plugins`), which Airflow's scheduler calls when a run ends, writes it onto the run.
-Nothing of Mainstem is imported here: the scheduler stays light.
+Nothing of Mainstem but names is imported here: the scheduler stays light.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
+
+from dags import pools
+from schemas.runbooks import NIGHT, found_at
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -26,6 +30,11 @@ LONGEST = 1_000
 SAFE = "safe: every step does only what is left"
 
 
+def runbook(place: str) -> str:
+    """Where the network's people find a page of the documentation."""
+    return found_at(place, os.environ.get("MAINSTEM_DOCS_ADDRESS", ""))
+
+
 class Trouble(TypedDict):
     """What an engineer must know of an error. Free of patient data, and below 1 KB."""
 
@@ -34,6 +43,8 @@ class Trouble(TypedDict):
     fix: str
     who: str
     retry: str
+    page: str
+    """Where the documentation answers it."""
 
 
 SILENT = Trouble(
@@ -42,6 +53,7 @@ SILENT = Trouble(
     fix="Read the end of its log.",
     who="whoever runs this Airflow",
     retry=SAFE,
+    page=runbook(NIGHT),
 )
 
 
@@ -51,7 +63,7 @@ def note(headline: str, troubles: Sequence[Trouble], watermark: str) -> str:
     if troubles:
         first = troubles[0]
         lines += [f"Where: {first['where']}", f"Cause: {first['cause']}", f"Fix: {first['fix']}"]
-        lines += [f"Who: {first['who']}", f"Retry: {first['retry']}"]
+        lines += [f"Who: {first['who']}", f"Retry: {first['retry']}", f"Runbook: {first['page']}"]
     else:
         lines += [f"Cause: none. Retry: {SAFE}"]
     lines.append(f"Watermark: {watermark}")
@@ -119,7 +131,7 @@ def _left_behind(run: "DagRun", session: "Session") -> dict[tuple[str, str, int]
 
 
 class RunNotes(AirflowPlugin):
-    """Registered as `airflow.plugins`; Airflow calls this module when a run ends."""
+    """Registered as `airflow.plugins`; Airflow calls this module when a run ends, and `dags.pools` when one begins."""
 
     name = "mainstem_run_notes"
-    listeners = [sys.modules[__name__]]  # noqa: RUF012 - Airflow's plugins are declared so
+    listeners = [sys.modules[__name__], pools]  # noqa: RUF012 - Airflow's plugins are declared so

@@ -5,15 +5,11 @@ One cause is one red task: what cannot be read leaves a gap, what stops a task s
 whatever happened, colours nothing. A site file that cannot be read gives a DAG too, whose first task says what is wrong
 with it: without a DAG, Airflow would start its running tasks again for ever.
 While an EHR makes its export the pulling task leaves its worker and comes back to the same job.
-The load on an EHR is bounded by `max_active_runs` and `max_active_tis_per_dagrun`: a pool that nobody created would
-hang its tasks in silence.
+The load on an EHR is bounded by `max_active_runs` and the site's pool (`dags.pools`), in which all that is done side by side waits.
 """
 
-import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -27,17 +23,19 @@ from airflow.sdk import (
     Param,
     RetryAction,
     RetryRule,
+    chain,
     get_current_context,
     task,
 )
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
-from croniter import croniter
 
-from dags.run_notes import FAILURE, MISSING, PULLS, REPLAYS, SAFE, Trouble, note
-from mainstem.config.site_files import read_site
+from dags.declared import Declared, declared, faces, replay_faces, sites_folder
+from dags.run_notes import FAILURE, MISSING, SAFE, Trouble, note, runbook
+from mainstem import telemetry
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError, WaitsElsewhere
 from schemas.events import outcome_topic
-from schemas.sites import Site, start_of
+from schemas.runbooks import of_exit_code, of_gap
+from schemas.sites import start_of
 
 if TYPE_CHECKING:
     from mainstem.refresh import Refresh
@@ -61,65 +59,7 @@ DEFAULTS: dict[str, Any] = {
     "retry_policy": RETRY_POLICY,
     "show_return_value_in_logs": False,
 }
-RUNBOOK = """\
-### {name}
-
-Reads {types} by **{road}** into the outcome stream.
-
-| asked at night | answer |
-|---|---|
-| Which type, which error, how far, is a retry safe? | the last log line of the failed task |
-| Is a retry safe? | always: every step does only what is left |
-| It fails at once, without retries | configuration or log-in: `mainstem check {path}` |
-| Records waiting, gaps, quarantine | `mainstem status --site {site}` |
-"""
-REPLAY_RUNBOOK = """\
-### {name}, mapped again
-
-Maps what the landing holds again, without asking the EHR, and publishes what differs: after a new version, a code map, a
-setting. `retry` takes what could not be used alone.
-
-| asked | answer |
-|---|---|
-| What stays as it was? | the run's note and `mainstem report --site {site}` |
-| Is a retry safe? | always: it goes on where it was; a refresh that comes in between gives it up, and says so |
-"""
-
-
-def sites_folder() -> Path:
-    """Where the site files are: MAINSTEM_SITES, else `sites/` beside the DAG folder."""
-    return Path(os.environ.get("MAINSTEM_SITES") or Path(__file__).parent.parent / "sites")
-
-
-@dataclass(frozen=True)
-class Declared:
-    """What a site's DAG is drawn from: its site, or what is wrong with its file."""
-
-    path: Path
-    site: Site | None
-    fault: MainstemError | None = None
-
-    @property
-    def parts(self) -> int:
-        """Tasks side by side."""
-        return min(self.site.parallel, len(self.site.types)) if self.site else 1
-
-    @property
-    def pulls(self) -> int:
-        """Pulling tasks side by side: a bulk export is one."""
-        return 1 if self.site and self.site.road == "bulk" else self.parts
-
-
-def declared(path: Path) -> Declared:
-    """What a site file declares. Never raises for what stands in it: a DAG that is not there hides the reason."""
-    try:
-        site = read_site(path).site
-    except MainstemError as exc:
-        return Declared(path, None, exc)
-    if not croniter.is_valid(site.schedule):
-        fault = OperatorError(f"{path}: schedule: not a cron expression", 'Write one such as "0 2 * * *".')
-        return Declared(path, None, fault)
-    return Declared(path, site)
+MAPPED = {"read", "mapped", "records"}
 
 
 def site_dag(name: str) -> DAG:
@@ -129,12 +69,12 @@ def site_dag(name: str) -> DAG:
     """
     file = declared(sites_folder() / f"{name}.toml")
     with DAG(
-        dag_id=PULLS + re.sub(r"[^\w.-]", "_", name),
+        dag_id=file.dag_id,
         schedule=_schedule(file),
         catchup=False,
         max_active_runs=1,
-        default_args=DEFAULTS,
-        **(_faces(file.site, file.path) if file.site else _broken(file)),
+        default_args={**DEFAULTS, "pool": file.pool},
+        **faces(file),
     ) as dag:
         _tasks(file, dag.dag_id)
     return dag
@@ -143,24 +83,16 @@ def site_dag(name: str) -> DAG:
 def replay_dag(name: str) -> DAG:
     """The DAG that maps a site's landing again, started by people: after a new version, a code map, a setting."""
     file = declared(sites_folder() / f"{name}.toml")
-    faces = _faces(file.site, file.path) if file.site else _broken(file)
-    if file.site:
-        again = REPLAY_RUNBOOK.format(name=_as_words(file.site.name), site=file.site.site)
-        faces |= {
-            "dag_display_name": f"{file.site.name}, mapped again",
-            "description": f"Map the landing of {file.site.name} again",
-            "doc_md": again,
-        }
     what = Param(
         "remap", enum=["remap", "retry"], description="remap: all that was landed; retry: what could not be used."
     )
     with DAG(
-        dag_id=REPLAYS + re.sub(r"[^\w.-]", "_", name),
+        dag_id=file.replay_id,
         schedule=None,
         catchup=False,
         max_active_runs=1,
-        default_args=DEFAULTS,
-        **{**faces, "params": {"what": what}},
+        default_args={**DEFAULTS, "pool": file.pool},
+        **{**replay_faces(file), "params": {"what": what}},
     ) as dag:
         _replay_tasks(file)
     return dag
@@ -194,55 +126,8 @@ def _schedule(file: Declared) -> CronTriggerTimetable:
     return CronTriggerTimetable(file.site.schedule, timezone=file.site.time_zone)
 
 
-def _faces(site: Site, path: Path) -> dict[str, Any]:
-    return {
-        "dag_display_name": site.name,
-        "description": f"Refresh {site.name}",
-        "tags": [f"site:{site.site}", f"vendor:{site.fhir.vendor or 'told by the server' if site.fhir else 'files'}"],
-        "doc_md": RUNBOOK.format(
-            name=_as_words(site.name), types=", ".join(site.types), road=site.road, path=path, site=site.site
-        ),
-        "params": _params(site.types),
-    }
-
-
-def _broken(file: Declared) -> dict[str, Any]:
-    """A site file that cannot be read shows what is wrong with it."""
-    assert file.fault is not None
-    return {
-        "description": f"Broken site file {file.path.name}",
-        "tags": [f"site:{file.path.stem}", "broken"],
-        "doc_md": f"### {file.path.name} cannot be read\n\n{_as_words(file.fault.cause)}\n\n{_as_words(file.fault.fix)}\n",
-        "params": _params([]),
-    }
-
-
-def _as_words(text: str) -> str:
-    """Text that Markdown shows as it is: what stands in a site file is no link, picture or heading."""
-    return re.sub(r"([\\`*_\[\]()#|<>&!~])", r"\\\1", text)
-
-
-def _params(types: Sequence[str]) -> dict[str, Param]:
-    return {
-        "mode": Param("incremental", enum=["incremental", "full"], description="full reads everything again."),
-        "types": Param(
-            list(types),
-            type="array",
-            items={"enum": list(types)} if types else {},
-            description="Only these resource types.",
-        ),
-        "since": Param(
-            None,
-            type=["null", "string"],
-            format="date-time",
-            description="Read again from then, where that is before the watermark.",
-        ),
-        "dry_run": Param(False, type="boolean", description="Only prove that the site can be read."),
-    }
-
-
 def _tasks(file: Declared, dag_id: str) -> None:
-    path, parts, pulls = file.path, file.parts, file.pulls
+    path, parts, pulls, workers = file.path, file.parts, file.pulls, file.site.workers if file.site else 1
 
     @task
     def preflight() -> int:
@@ -255,7 +140,7 @@ def _tasks(file: Declared, dag_id: str) -> None:
         if params["dry_run"]:
             raise AirflowSkipException("dry run: the site can be read")
         with _context(file) as (refresh, steps):
-            planned = steps.plan(refresh, mode=params["mode"], types=params["types"], since=_instant(params["since"]))
+            planned = steps.plan(refresh, mode=params["mode"], types=params["types"], since=_since())
         return str(planned.load)
 
     @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=pulls)
@@ -267,8 +152,7 @@ def _tasks(file: Declared, dag_id: str) -> None:
     def map_types(load: str, part: int) -> dict[str, int]:
         with _context(file) as (refresh, steps):
             types = _named(steps.planned(refresh, load).types_of(part, parts))
-            counts = steps.map_types(refresh, load, types)
-        return {"read": counts.read, "mapped": counts.mapped, "records": counts.records}
+            return dict(steps.map_undivided(refresh, load, types, workers).model_dump(include=MAPPED))
 
     @task
     def derive(load: str) -> int:
@@ -295,10 +179,23 @@ def _tasks(file: Declared, dag_id: str) -> None:
     checked, load = preflight(), plan()
     pulled = pull.partial(load=load).expand(part=list(range(pulls)))
     mapped = map_types.partial(load=load).expand(part=list(range(parts)))
+    divided = _divided(file, load, workers)
     derived, published, completed = derive(load), publish(load), complete(load)  # type: ignore[arg-type] # Airflow resolves the load
-    checked >> load >> pulled >> mapped >> derived >> published >> completed
-    # A teardown runs whatever happened, and the run's state is that of `complete`.
-    [checked, load, pulled, mapped, derived, published, completed] >> report().as_teardown()
+    tasks = [checked, load, pulled, mapped, *divided, derived, published, completed]
+    chain(*tasks)
+    tasks >> report().as_teardown()  # it runs whatever happened, and the run's state is that of `complete`
+
+
+def _divided(file: Declared, load: Any, workers: int) -> list[Any]:
+    """The tasks that map slices of large types; none where one process maps a type."""
+
+    @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=workers)
+    def map_divided(load: str, part: int) -> dict[str, int]:
+        with _context(file) as (refresh, steps):
+            _named([f"part {part + 1} of {workers}"])
+            return dict(steps.map_divided(refresh, load, part, workers).model_dump(include=MAPPED))
+
+    return [map_divided.partial(load=load).expand(part=list(range(workers)))] if workers > 1 else []
 
 
 def _completed(refresh: "Refresh", steps: Any, load: str, dag_id: str) -> "LoadReport":
@@ -338,6 +235,8 @@ def _context(file: Declared) -> Iterator[tuple["Refresh", Any]]:
         defect = _defect(exc)
         _leave(FAILURE, [_where()], [defect])
         raise defect.with_traceback(exc.__traceback__) from None  # its text stays out of the task's log too
+    finally:
+        telemetry.flush()  # a task's process ends without a word
 
 
 AWAY = timedelta(minutes=2)
@@ -405,7 +304,10 @@ def _leave(key: str, where: Sequence[str], errors: Sequence[MainstemError]) -> N
         who = errors[0].gap.who
     causes = "; ".join(dict.fromkeys(error.cause for error in errors))
     fix = next((error.fix for error in errors if error.fix), "See the task's log.")
-    trouble = Trouble(where=", ".join(where)[:150], cause=causes[:350], fix=fix[:200], who=who, retry=retry)
+    answered = runbook(of_gap(errors[0].gap) if key == MISSING else of_exit_code(errors[0].exit_code))
+    trouble = Trouble(
+        where=", ".join(where)[:150], cause=causes[:350], fix=fix[:200], who=who, retry=retry, page=answered[:150]
+    )
     get_current_context()["ti"].xcom_push(key=key, value=dict(trouble))
 
 
@@ -446,7 +348,8 @@ def _troubles(task_instance: Any) -> list[Trouble]:
     """What stopped tasks and what is missing, the nearest to the cause first: `complete` only repeats what `pull` met."""
     earlier = task_instance.xcom_pull(task_ids=["preflight", "plan"], key=FAILURE)
     missing = task_instance.xcom_pull(task_ids=["pull"], key=MISSING)
-    later = task_instance.xcom_pull(task_ids=["pull", "map_types", "derive", "publish", "complete"], key=FAILURE)
+    mapping = ["map_types", "map_divided"]
+    later = task_instance.xcom_pull(task_ids=["pull", *mapping, "derive", "publish", "complete"], key=FAILURE)
     return [cast(Trouble, found) for found in (*earlier, *missing, *later) if found]
 
 
@@ -486,5 +389,10 @@ def shown_names(names: Sequence[str]) -> str:
     return f"{len(names)} parts" if names else "nothing"
 
 
-def _instant(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value)
+def _since() -> datetime | None:
+    """From when on is read again: what the run was told, else the night that a backfill is for."""
+    context: Any = get_current_context()
+    if (told := context["params"]["since"]) is not None:
+        return datetime.fromisoformat(told)
+    run = context["dag_run"]
+    return cast(datetime, run.logical_date) if run.run_type == "backfill" else None

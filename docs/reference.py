@@ -80,20 +80,26 @@ def _problems() -> Iterator[str]:
     from schemas.errors import ExitCode
     from schemas.gaps import GapCause
     from schemas.problems import Reason
+    from schemas.runbooks import of_exit_code, of_gap, of_reason
 
-    yield "# Gaps, reasons, exit codes\n"
-    yield "## Exit codes\n"
-    yield from _table(("code", "meaning"), ((str(code.value), code.meaning) for code in ExitCode))
-    yield "\n## Gaps: why a type of a site is not whole\n"
-    yield from _table(
-        ("cause", "meaning", "what to do", "who"),
-        ((f"`{each.value}`", each.meaning, each.fix, each.who) for each in GapCause),
-    )
-    yield "\n## Reasons: why a resource gave no record\n"
-    yield from _table(
-        ("reason", "meaning", "what to do"), ((f"`{each.value}`", each.meaning, each.fix) for each in Reason)
-    )
+    yield "# Gaps, reasons, exit codes\n\nEach code has a section: status, reports and the notes of runs lead here."
+    yield "\n## Exit codes"
+    for code in ExitCode:
+        yield from _section(str(code.value), of_exit_code(code), code.meaning)
+    yield "\n## Gaps: why a type of a site is not whole\n\n`mainstem gaps retry` reads it again; that is always safe."
+    for gap in GapCause:
+        yield from _section(f"`{gap.value}`", of_gap(gap), gap.meaning, gap.fix, gap.who)
+    yield "\n## Reasons: why a resource gave no record"
+    for reason in Reason:
+        who = "nobody" if reason.expected else "whoever looks after the site's data"
+        yield from _section(f"`{reason.value}`", of_reason(reason), reason.meaning, reason.fix, who)
     yield "\nFlags stand in the [catalogue of events](../events.md)."
+
+
+def _section(title: str, place: str, meaning: str, fix: str = "", who: str = "") -> Iterator[str]:
+    yield f"\n### {title} {{ #{place.partition('#')[2]} }}\n\n{_text(meaning)}"
+    if fix:
+        yield f"\n**What to do** ({who}): {_text(fix)}"
 
 
 def _quality() -> Iterator[str]:

@@ -33,7 +33,11 @@ SUBJECT = Channel("subject", "subject", "consent, erasure, merged subjects", Tru
 SITE = Channel("site", "site", "how far each site has published", False, None)
 FEEDBACK = Channel("feedback", "site", "results and signals, back to sites", False, 365)
 ERASURE = Channel(
-    "erasure", "site", "what families ask of their site, what consumers did about subjects to be erased", False, 365
+    "erasure",
+    "site",
+    "what families ask of their site, what consumers did about erasures and know of consents",
+    False,
+    365,
 )
 CHANNELS = (OUTCOME, LOAD, SUBJECT, SITE, FEEDBACK, ERASURE)
 DEAD_LETTER_DAYS = 14

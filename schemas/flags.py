@@ -36,14 +36,16 @@ FLAGS: dict[str, str] = {
     # -------------------------------------------------------------------- values and units
     "unit-converted": "The value was converted to the one unit of its code, which `unit` names. The number and the unit as written stand in "
     "`raw_value`, `raw_unit`; those of a range's ends are not kept.",
+    "moles-to-mass": "The code is of a mass and the unit of an amount of substance (mmol/L of glucose, creatinine, lipids): beside "
+    "`unit-converted`, the value was converted by the molar mass. Only numbers that are of that unit and of no mass are; others are refused.",
     "unit-repaired": "The unit was written in another spelling than UCUM's. `unit` has UCUM's; `raw_unit`, where the type has it, the source's.",
     "unit-missing": "The source gives no unit: `value` is the number as written and has no `unit`. Where its code has a unit of its own, "
     "`implausible-low` and `implausible-high` are judged as if it were in that.",
     "unit-withheld": "The unit as written is UCUM, but of no closed list, and may hold words of somebody: `raw_unit` is left out. `value` and "
     "`unit` stand.",
     "number-as-text": "A number stood in quotation marks. It is read as the number.",
-    "number-withheld": "An answer is a number beyond 99,999 without a unit, which may be a telephone's or a record's: it is left out, `absent` "
-    "is OT.",
+    "number-withheld": "An answer is a number beyond 99,999 without a unit, or a result one beyond 9,999,999, which may be a telephone's or a "
+    "record's: it is left out, `absent` is OT.",
     "value-type-withheld": "The value is of a type that the model has no field for (valueSampledData, valuePeriod, valueAttachment, "
     "valueReference; a valueRatio in units of no closed list): it is left out, `absent` is OT.",
     "from-text": "Read from free text, as no code or number says it: a word of a closed list, a number, a titre, an age, a date, a schedule. "
@@ -51,6 +53,7 @@ FLAGS: dict[str, str] = {
     "text-withheld": "Said in free text alone, which stays at the site: the field is left out; of a value `absent` is OT.",
     "reference-several": "Of several reference ranges none or more than one holds for everybody (without `appliesTo` and `age`): "
     "`reference_low`, `reference_high` are left out.",
+    "ratio-of-nothing": "The lower number of a valueRatio is zero: it is left out, `absent` is OT.",
     "range-contradictory": "The lower end of a range is above its upper end. Both stand.",
     "reference-withheld": "The reference range has an end that is no number, or in a unit that is not known or does not fit the code: "
     "`reference_low`, `reference_high` are left out.",
@@ -65,7 +68,7 @@ FLAGS: dict[str, str] = {
     "time-in-gap": "Beside `time-zone-assumed`: the local time does not occur, as clocks were put forward. It is read by the clock that was not.",
     "midnight-utc": "The time is midnight of UTC, which is the day before at the site: perhaps a date that a system wrote as a time. The "
     "instant stands, and the local date is the day before.",
-    "future": "A time of what is past, the birth date, or the start of an appointment to which somebody came, is more than a day after the day (UTC) of mapping. It stands.",
+    "future": "A time of what is past, the birth date, or the start of an appointment to which somebody came or of a visit that began, is more than a day after the day (UTC) of mapping. It stands.",
     "time-end": "Observation.effectivePeriod or an onsetPeriod has no start: `effective`, `effective_date` (`onset`, `onset_date`) hold its end.",
     "time-issued": "Observation.effective[x] gives no time: `effective`, `effective_date` hold Observation.issued, when it was made available.",
     "time-report": "Observation.effective[x] and issued give no time: `effective`, `effective_date` hold that of the DiagnosticReport that lists "
@@ -76,11 +79,16 @@ FLAGS: dict[str, str] = {
     "ends-before-start": "An end is before its start, as far as both are known. Both stand.",
     "occurs-before-onset": "`last_occurrence_date` is before `onset_date`, as far as both are known. Both stand.",
     "active-and-abated": "The condition has an abatement, and a clinical status by which it goes on: active, recurrence, relapse. Both stand.",
-    "active-and-over": "An episode of care, a care plan, the use of a device or a reported medicine is active, and its period has an end that has passed. Both stand.",
+    "recorded-before-onset": "`recorded_date` is before `onset_date`, as far as both are known. Both stand.",
+    "recorded-before-given": "`recorded_date` of an immunization is before `occurrence_date`, as far as both are known. Both stand.",
+    "issued-before-observed": "`issued_date` is before `effective_date`, as far as both are known: no result is told before it is found. Both "
+    "stand.",
+    "active-and-over": "An episode of care, a care plan, the use of a device or a reported medicine is active, a visit, a procedure or the giving of a medicine is "
+    "in progress, and its period has an end that has passed. Both stand.",
     # -------------------------------------------------------------------- medicines
     "mixture-without-code": "The Medication that is named has no code that can be used, but ingredients that have: `code` and `codings` are "
     "left out, `ingredients` and `strengths` tell it.",
-    "negative-amount": "`dose`, `quantity` or `days_supply` is below zero. It stands.",
+    "negative-amount": "A dose, a rate, a quantity, `days_supply` or the days of a step are below zero. They stand.",
     "done-yet-not": "What is completed has a reason why it was not done: Immunization, Procedure, MedicationAdministration or "
     "MedicationDispense.statusReason. Both stand.",
     "nothing-given": "A dose or a quantity is zero. It stands.",
@@ -96,8 +104,10 @@ FLAGS: dict[str, str] = {
     "rate-unit-unknown": "The ends of a range of rates are in two units: `rate_low`, `rate_high` are left out.",
     "supply-unit-unknown": "A duration (`days_supply`, the `days` of a step, `due_days` of a goal) is in a unit that is none of time: it is left out.",
     "dosage-unreadable": "A step of the dosage is of another shape than FHIR's: that step is left out.",
-    "dose-unreadable": "The doses, or a maximum, of a step are of another shape than FHIR's, or the dose is no number or a bound (<, >): left out.",
-    "timing-unreadable": "A part of a step's timing (a count, a unit, a period, a date) is not as FHIR has it: that part is left out.",
+    "dose-unreadable": "The doses, or a maximum, of a step are of another shape than FHIR's, or the dose is no number, a bound (<, >), or beyond 99,999 "
+    "without a unit: left out.",
+    "timing-unreadable": "A part of a step's timing (a count, a unit, a period, a date) is not as FHIR has it, none (no times, every nought days), "
+    "or beyond 99,999: that part is left out.",
     "route-unreadable": "The route of a step is of another shape than FHIR's: it is left out.",
     "as-needed-unreadable": "Dosage.asNeededCodeableConcept is of another shape than FHIR's: `as_needed_for` is left out; `as_needed` is what "
     "asNeededBoolean says.",
@@ -115,13 +125,14 @@ FLAGS: dict[str, str] = {
     "repaired:<field>": "The FHIR element that is named was written otherwise than FHIR has it (other case, a known other word, words in "
     "place of a code, 00 for a month or day) and was understood.",
     "several:<field>": "Of a choice that is named (`value[x]` …) several stand, where FHIR allows one; or several codes of a field of the record of which "
-    "one alone can be so (`clinical_status`, `interpretation`, `birth_sex` …). One is taken: a dataAbsentReason before "
-    "a value, deceasedDateTime before deceasedBoolean, else the first that the mapping names.",
+    "one alone can be so (`clinical_status`, `interpretation`, `birth_sex` …), or which fit alike (`code`: two RxNorm codes of one order). One "
+    "is taken: a dataAbsentReason before a value, deceasedDateTime before deceasedBoolean, of codes that fit alike the smallest, else the "
+    "first that the mapping names.",
     "several:policy": "Consent.policy has several addresses: `policy` is of the first of them by the alphabet.",
     "several:report-time": "Beside `time-report`: the reports that list the result give several times. The earliest is taken.",
     "parts-alike": "Several parts of the resource (components, answers, targets, activities) are known by the same code. Each is a record; "
     "which has which id follows from their contents, so an id may come to stand for another when these change.",
-    "part-of-itself": "Encounter.partOf names the visit itself: `part_of` is its own id.",
+    "part-of-itself": "A link names the record that it stands in (`part_of`, `members`, `derived_from`, `prior`): it is its own id. It stands.",
     "replaced": "An extension of the resource says that another has replaced it. The record stands; the other names it in `replaces`, where "
     "the source says so there too.",
     "says-nothing": "The resource came with nothing but its id, whether it is in use, and links: the record has no facts. What stood of it "

@@ -16,13 +16,13 @@ from schemas.outcomes import RECORD_TYPES
 from schemas.problems import Reason
 from schemas.published import SitePublished
 from schemas.sites import Site
-from schemas.subjects import ConsentAsked, ErasureReport, SubjectEvent
+from schemas.subjects import ConsentAsked, ConsentHeeded, ErasureReport, SubjectEvent
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def generated() -> dict[str, str]:
-    """Every generated file by its name: one schema an event of a record type, the load, the subject and the feedback event, an erasure report, what a family asks, a site's mark, the site file, the reasons; and
+    """Every generated file by its name: one schema an event of a record type, the load, the subject and the feedback event, an erasure report, a consent that is heeded, what a family asks, a site's mark, the site file, the reasons; and
     the AsyncAPI document."""
     schemas: dict[str, Any] = {
         f"{name}.v{CONTRACT_MAJOR}.json": _schema(_event_of(name, model)) for name, model in RECORD_TYPES.items()
@@ -33,6 +33,7 @@ def generated() -> dict[str, str]:
     schemas[f"feedback.v{CONTRACT_MAJOR}.json"] = _schema(FeedbackEvent)
     schemas[f"subject.v{CONTRACT_MAJOR}.json"] = _schema(SubjectEvent)
     schemas[f"erasure.v{CONTRACT_MAJOR}.json"] = _schema(ErasureReport)
+    schemas[f"consent_heeded.v{CONTRACT_MAJOR}.json"] = _schema(ConsentHeeded)
     schemas[f"consent_asked.v{CONTRACT_MAJOR}.json"] = _schema(ConsentAsked)
     schemas["site.json"] = _schema(Site)
     schemas["reasons.json"] = {

@@ -310,6 +310,12 @@ class Site(_Section):
     parallel: int = Field(
         default=4, ge=1, le=20, description="How many groups of types are pulled and mapped side by side."
     )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="How many processes map a large type together, each a task of the DAG; more than one needs PostgreSQL.",
+    )
     overlap_minutes: int = Field(default=60, ge=0, description="How far each pull reaches back before the watermark.")
     shared_code_map: str | None = Field(
         default=None,

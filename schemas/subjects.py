@@ -1,5 +1,5 @@
 """What the subject topic carries: how it stands with one subject, whole in each event; and what the erasure topic carries: what families
-ask of their site, what consumers report of an erasure."""
+ask of their site, what consumers report of an erasure, and that they know of a consent."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -47,13 +47,18 @@ def erasure_type(network: str) -> str:
     return f"{network}.erasure.reported.v{CONTRACT_MAJOR}"
 
 
+def heeded_type(network: str) -> str:
+    """`ce_type` of what a consumer says that it knows."""
+    return f"{network}.erasure.heeded.v{CONTRACT_MAJOR}"
+
+
 def asked_type(network: str) -> str:
     """`ce_type` of what a family asks."""
     return f"{network}.erasure.asked.v{CONTRACT_MAJOR}"
 
 
 def erasure_topic(network: str) -> str:
-    """The topic of what families ask of their site, and of what consumers did about erasures."""
+    """The topic of what families ask of their site, of what consumers did about erasures, and what they know of consents."""
     return f"{network}.erasure.v{CONTRACT_MAJOR}"
 
 
@@ -98,6 +103,22 @@ class ErasureReport(BaseModel):
         description="Whether it is done; false: this consumer has no way to erase, and somebody has to do it by hand."
     )
     rows: int = Field(default=0, ge=0, description="How many rows of the subject it deleted.")
+    at: datetime = Field(description="When, UTC.")
+
+
+class ConsentHeeded(BaseModel):
+    """The value of what consumers on the kit say of a subject event of consent that does not say `erase`: one group goes by it from now on."""
+
+    model_config = ConfigDict(extra="ignore", defer_build=True)
+
+    group: str = Field(min_length=1, max_length=100, description="The consumer group.")
+    site: str = Field(pattern="^[a-z][a-z0-9-]{0,30}$", description="The subject's site; the key, too.")
+    subject: str = Field(pattern="^s-[0-9a-f]{32}$", description="Whose consent it is, by pseudonym.")
+    epoch: int = Field(ge=1, description="Of the subject event that this answers.")
+    sequence: int = Field(ge=1, description="Of the subject event that this answers.")
+    withdrawn: list[Scope] = Field(
+        description="For what the group goes by a withdrawal now; with `qi` for `research` too. Empty: for nothing."
+    )
     at: datetime = Field(description="When, UTC.")
 
 

@@ -1,7 +1,7 @@
 """The environment: where the parts are (`MAINSTEM_*`)."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -84,6 +84,15 @@ class Settings(BaseSettings):
     questionnaire: Path | None = Field(
         default=None, description="A form of the network's own for families: a FHIR R4 Questionnaire (JSON)."
     )
+    telemetry: Literal["none", "otlp"] = Field(
+        default="none",
+        description="otlp: traces and figures to where OTEL_EXPORTER_OTLP_ENDPOINT says (`pip install 'mainstem[telemetry]'`).",
+    )
+    docs_address: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s\"'<>()]+)?$",
+        description="Where the documentation (`make docs`) is served: what names a code links to its page there.",
+    )
     centre_key: str | None = Field(
         default=None,
         description="Where the centre's own key is: `env:NAME` or `file:PATH`; what families say becomes records by it.",
@@ -151,6 +160,7 @@ _WORDS = {
     "network": "write lower case letters, digits and hyphens, a letter first",
     "trusted_hosts": "write host names, separated by commas",
     "demo_roles": PATTERN_WORDS[SITE_PATTERN],
+    "docs_address": "write an address that begins with https://",
     "derive": "write all, none, or names separated by commas",
 }
 """What a value of another form is told, in words."""

@@ -45,6 +45,14 @@ def read_site(path: Path) -> SiteFile:
     return file
 
 
+def try_read(path: Path) -> Site | None:
+    """The site of a file; none where it cannot be read."""
+    try:
+        return read_site(path).site
+    except OperatorError:
+        return None
+
+
 def try_site(path: Path) -> dict[str, str]:
     """A site file in a few words, or what is wrong with it."""
     try:

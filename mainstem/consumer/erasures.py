@@ -1,4 +1,4 @@
-"""The erasure topic as a whole: what families ask of their site, and what consumers report. Both are keyed by the site."""
+"""The erasure topic as a whole: what families ask of their site, and what consumers report. All is keyed by the site."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,15 +9,15 @@ from kafka import TopicPartition
 from pydantic import ValidationError
 
 from mainstem.consumer.received import LetterReason
-from mainstem.consumer.subjects import message, read_report, send
+from mainstem.consumer.subjects import message, read_heeded, read_report, send
 from mainstem.kafka.envelopes import TYPE, UnsoundError, envelope_of, within_time
 from mainstem.kafka.reading import reading
 from mainstem.kafka.settings import KafkaSettings
 from mainstem.kafka.topics import partitions_of
-from schemas.subjects import ConsentAsked, ErasureReport, asked_type, erasure_topic
+from schemas.subjects import ConsentAsked, ConsentHeeded, ErasureReport, asked_type, erasure_topic
 
 log = structlog.get_logger()
-Told = ErasureReport | ConsentAsked
+Told = ErasureReport | ConsentHeeded | ConsentAsked
 FAMILIES = re.compile(rb"/(families)")
 """`ce_source` of what families ask."""
 _WORD = "asked"
@@ -42,8 +42,10 @@ def said(settings: KafkaSettings, network: str, places: dict[int, int] | None = 
 
 def read_told(record: Any) -> Told | LetterReason:
     """A Kafka record of the erasure topic, or why it is none."""
-    types = [value for name, value in record.headers or () if name == TYPE]
-    return read_asked(record) if types and f".{_WORD}.".encode() in (types[0] or b"") else read_report(record)
+    said = next((value or b"" for name, value in record.headers or () if name == TYPE), b"")
+    if f".{_WORD}.".encode() in said:
+        return read_asked(record)
+    return read_heeded(record) if b".heeded." in said else read_report(record)
 
 
 def read_asked(record: Any) -> ConsentAsked | LetterReason:

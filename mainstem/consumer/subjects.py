@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Integer,
+    Row,
     String,
     Table,
     and_,
@@ -34,7 +35,17 @@ from mainstem.kafka.settings import KafkaSettings, kafka_errors
 from mainstem.kafka.topics import partitions_of
 from schemas.errors import OperatorError
 from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema
-from schemas.subjects import ConsentAsked, ErasureReport, SubjectEvent, erasure_topic, erasure_type
+from schemas.subjects import (
+    SCOPES,
+    ConsentAsked,
+    ConsentHeeded,
+    ErasureReport,
+    SubjectEvent,
+    SubjectEventType,
+    erasure_topic,
+    erasure_type,
+    heeded_type,
+)
 
 Erase = Callable[[Connection, Sequence[str]], int]
 """Deletes all that a handler keeps of subjects (`s-…`), by the connection given; returns how many rows went. It neither commits nor
@@ -56,6 +67,9 @@ consumer_subject = Table(
     Column("unreported", Boolean, nullable=False),
 )
 c = consumer_subject.c
+OF_CONSENT = (SubjectEventType.WITHDRAWN, SubjectEventType.GIVEN)
+Report = ErasureReport | ConsentHeeded
+"""What a group says of a subject event."""
 
 
 def given_again(group: str) -> ColumnElement[bool]:
@@ -138,25 +152,19 @@ class Subjects:
         if rows:
             connection.execute(insert(consumer_subject), [{**row, "consumer_group": self._group} for row in rows])
 
-    def unreported(self, connection: Connection) -> list[ErasureReport]:
-        """What was done and nobody was told of."""
+    def unreported(self, connection: Connection) -> list[Report]:
+        """What was done, or is gone by, and nobody was told of."""
         now = datetime.now(UTC).replace(microsecond=0)
         rows = connection.execute(select(consumer_subject).where(self._mine, c.unreported).limit(LOOKUP))
-        return [
-            ErasureReport(
-                group=self._group,
-                site=row.site,
-                subject=row.subject,
-                epoch=row.epoch,
-                sequence=row.sequence,
-                erased=self._erase is not None,
-                rows=row.rows,
-                at=now,
-            )
-            for row in rows
-        ]
+        return [self._answer(row, now) for row in rows]
 
-    def reported(self, connection: Connection, reports: Iterable[ErasureReport]) -> None:
+    def _answer(self, row: Row[Any], now: datetime) -> Report:
+        named = {name: getattr(row, name) for name in ("site", "subject", "epoch", "sequence")}
+        if row.erase:
+            return ErasureReport(group=self._group, **named, erased=self._erase is not None, rows=row.rows, at=now)
+        return ConsentHeeded(group=self._group, **named, withdrawn=[s for s in SCOPES if getattr(row, s)], at=now)
+
+    def reported(self, connection: Connection, reports: Iterable[Report]) -> None:
         """The broker has these."""
         for each in reports:
             this = and_(c.subject == each.subject, c.epoch == each.epoch, c.sequence == each.sequence)
@@ -175,7 +183,7 @@ class Subjects:
             "erase": event.erase,
             "superseded_by": event.superseded_by,
             "rows": rows.get(event.subject, 0),
-            "unreported": event.erase,
+            "unreported": event.erase or event.event in OF_CONSENT,
         }
 
     def _versions(self, connection: Connection, subjects: Collection[str]) -> dict[str, tuple[int, int]]:
@@ -187,7 +195,7 @@ class Subjects:
 
 
 class Reports:
-    """Tells the sites what became of erasures: sent after it is kept, and again after a crash, under the same id."""
+    """Tells the sites what became of erasures, and what is gone by: sent after it is kept, and again after a crash, under the same id."""
 
     def __init__(self, settings: KafkaSettings, network: str, engine: Engine, subjects: Subjects) -> None:
         self._settings, self._network, self._engine, self.subjects = settings, network, engine, subjects
@@ -224,7 +232,7 @@ def send(settings: KafkaSettings, network: str, messages: Sequence[dict[str, Any
             producer.close(timeout=5)
 
 
-_WORD = "reported"
+_WORD, HEEDED = "reported", "consent_heeded"
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:mainstem:erasure")
 """`ce_id` of a report = uuid5 of this and `group/subject/epoch.sequence`."""
 
@@ -245,13 +253,31 @@ def read_report(record: Any) -> ErasureReport | LetterReason:
     return report if sound else LetterReason.INVALID_RECORD
 
 
-def as_sent(network: str, report: ErasureReport) -> dict[str, Any]:
+def read_heeded(record: Any) -> ConsentHeeded | LetterReason:
+    """A Kafka record of the erasure topic that says what a group goes by, or why it is none."""
+    try:
+        told = envelope_of(record, "erasure", origin=GROUP, schema=HEEDED)
+        heeded = ConsentHeeded.model_validate_json(record.value or b"")
+    except UnsoundError as exc:
+        return LetterReason(exc.fault)
+    except ValidationError:
+        return LetterReason.INVALID_RECORD
+    said = (heeded.site.encode(), heeded.group, heeded.subject.encode(), "heeded")
+    if said != (record.key, told.origin, told.about, told.event):
+        return LetterReason.CONTRADICTION
+    sound = within_time(heeded.at) and heeded.epoch <= MAX_EPOCH and heeded.sequence <= MAX_SEQUENCE
+    return heeded if sound else LetterReason.INVALID_RECORD
+
+
+def as_sent(network: str, report: Report) -> dict[str, Any]:
     """A report as `KafkaProducer.send` takes it, but for the topic."""
-    named = f"{report.group}/{report.subject}/{report.epoch}.{report.sequence}"
-    return message(report, named, f"/consumer/{report.group}", erasure_type(network), "erasure")
+    named, source = f"{report.group}/{report.subject}/{report.epoch}.{report.sequence}", f"/consumer/{report.group}"
+    if isinstance(report, ConsentHeeded):
+        return message(report, f"heeded/{named}", source, heeded_type(network), HEEDED)
+    return message(report, named, source, erasure_type(network), "erasure")
 
 
-def message(told: ErasureReport | ConsentAsked, named: str, source: str, type_: str, schema: str) -> dict[str, Any]:
+def message(told: Report | ConsentAsked, named: str, source: str, type_: str, schema: str) -> dict[str, Any]:
     """What `KafkaProducer.send` takes, but for the topic; `named`: by what its id is known again."""
     headers = {
         Header.SPEC_VERSION: SPEC_VERSION,

@@ -1,17 +1,16 @@
 """The step map: landed lines into the state, by the batch."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
 
 from connectors.formats.ndjson import read_batches
 from connectors.landing import Kept
-from mainstem.publisher.beside import PublisherBeside
 from mainstem.refresh.absent import unjudged, withdraw_absent
 from mainstem.refresh.alone import Alone, is_older
 from mainstem.refresh.cohort import roster_of
@@ -22,7 +21,7 @@ from mainstem.refresh.judging import Judge
 from mainstem.refresh.merged import PATIENT, follow_merges
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.recognition import Question, Recogniser
-from mainstem.state import Batch, Place, Quarantined
+from mainstem.state import Batch, Place, Quarantined, Slice
 from schemas.loads import TypeCounts, add_up
 from schemas.outcomes import families
 from schemas.problems import NOT_LOADED, Problem, Reason
@@ -40,25 +39,86 @@ BLOCKS = 24
 What two of them give fills a batch; were they larger, half as much again would be held before it is saved."""
 Lines = tuple[int, list[bytes] | Problem]
 """(number of the first line in its file, lines or why one could not be read)."""
+SPLIT_FROM = 1 << 20
+"""Bytes a type's landing files have at least for its lines to be split: below, processes cost more than they save."""
 KEPT = "kept"
 """Where the quarantined lines of a part end, in the place from which it goes on."""
 
 
+class Notices(Protocol):
+    """Is told of changes that wait to be published."""
+
+    def notice(self, changes: int, /) -> None:
+        """So many more."""
+
+
+class Helpers(Protocol):
+    """Processes that map slices of a type for this one."""
+
+    size: int
+    """How many there may be."""
+
+    def map(self, slices: Sequence[Slice]) -> None:
+        """Maps them; they are whole afterwards."""
+
+
 def map_types(
-    refresh: Refresh, load_id: str, types: Sequence[str], *, beside: PublisherBeside | None = None
+    refresh: Refresh,
+    load_id: str,
+    types: Sequence[str],
+    *,
+    beside: Notices | None = None,
+    helpers: Helpers | None = None,
 ) -> TypeCounts:
     """Maps the landed resources of some types and saves what changed. Returns the figures added up."""
     mapper, figures = mapper_of(refresh, load_id), []
-    nothing = _nothing_came(refresh, load_id, types)
+    nothing, begun = _nothing_came(refresh, load_id, types), refresh.store.slices.of(load_id)
     refresh.store.loads.nothing_came(load_id, nothing)
     for name in chain.from_iterable(families(name for name in types if name not in nothing)):
         with holding(refresh, load_id, "map", name) as load:
-            own = _own(refresh, load_id, name)
             if name == PATIENT:
-                follow_merges(refresh, load, own)
-            figures.append(_map_type(refresh, load_id, name, mapper, beside, own))
+                follow_merges(refresh, load, _own(refresh, load_id, name))
+            if slices := begun.get(name) or (split(refresh, load_id, name, helpers.size) if helpers else []):
+                _map_slices(refresh, load_id, slices, mapper, beside, helpers)
+            else:
+                _map_lines(refresh, load_id, name, mapper, beside, None)
             withdraw_absent(refresh, load, name, mapper)
+            figures.append(_mapped(refresh, load_id, name))
     return add_up(figures)
+
+
+def split(refresh: Refresh, load_id: str, name: str, wanted: int) -> list[Slice]:
+    """The slices of a type's lines: as many as wanted where there is enough to be mapped, but for what was begun otherwise."""
+    enough = not refresh.store.database.is_sqlite and refresh.landing(load_id).size(name) >= SPLIT_FROM
+    return refresh.store.slices.split(load_id, name, wanted) if enough and wanted > 1 else []
+
+
+def _map_slices(
+    refresh: Refresh,
+    load_id: str,
+    slices: Sequence[Slice],
+    mapper: Mapper,
+    beside: Notices | None,
+    helpers: Helpers | None,
+) -> None:
+    if helpers is not None:
+        helpers.map(slices)
+    else:
+        for each in slices:
+            map_slice(refresh, load_id, each, mapper, beside)
+    refresh.store.loads.nothing_came(load_id, [slices[0].name])  # nothing of it is left beside its slices
+
+
+def map_slice(refresh: Refresh, load_id: str, each: Slice, mapper: Mapper, beside: Notices | None = None) -> None:
+    """Maps one slice of a type, or what of it is left."""
+    with holding(refresh, load_id, "map", each.part):
+        _map_lines(refresh, load_id, each.name, mapper, beside, each)
+
+
+def _mapped(refresh: Refresh, load_id: str, name: str) -> TypeCounts:
+    counts = refresh.store.loads.figures(load_id, name)[name]
+    log.info("mapped", site=refresh.site.site, load=load_id, type=name, **_brief(counts))
+    return counts
 
 
 def _nothing_came(refresh: Refresh, load_id: str, types: Sequence[str]) -> list[str]:
@@ -76,27 +136,45 @@ def _own(refresh: Refresh, load_id: str, name: str) -> Callable[[bytes], bool] |
     return roster.belongs(name) if roster and not roster.by_export else None
 
 
-def _map_type(
-    refresh: Refresh,
-    load_id: str,
-    name: str,
-    mapper: Mapper,
-    beside: PublisherBeside | None,
-    own: Callable[[bytes], bool] | None,
-) -> TypeCounts:
-    roster = roster_of(refresh, load_id) if own is not None else None
-    share = Share(name, name, own, open_lines(refresh, name), narrowed=roster.narrowed(name) if roster else None)
+def _map_lines(
+    refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: Notices | None, some: Slice | None
+) -> None:
+    """The lines of a type, or those of one of its slices."""
+    share, of = _share(refresh, load_id, name, some), some.of if some else 1
     with TypeLoad(refresh, load_id, name, mapper, beside, share) as part:
         for path in refresh.landing(load_id).files(name):
-            for number, lines in part.left(path, read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS)):
-                if isinstance(lines, Problem):
+            batches = read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS * of)
+            for number, lines in part.left(path, batches):
+                if not isinstance(lines, Problem):
+                    _take(part, lines, path, number, name, mapper, some)
+                elif some is None or some.number == 1:
                     part.skip(lines, path, number)
-                else:
-                    part.take(lines, path, range(number, number + len(lines)))
         part.finish()
-    counts = refresh.store.loads.figures(load_id, name)[name]
-    log.info("mapped", site=refresh.site.site, load=load_id, type=name, **_brief(counts))
-    return counts
+
+
+def _take(
+    part: "TypeLoad", lines: list[bytes], path: Path, number: int, name: str, mapper: Mapper, some: Slice | None
+) -> None:
+    if some is None:
+        part.take(lines, path, range(number, number + len(lines)))
+        return
+    numbers = mapper.slices_of(name, lines, some.of)
+    places = [place for place, each in enumerate(numbers, number) if each == some.number]
+    if places:
+        part.take([lines[place - number] for place in places], path, places)
+
+
+def _share(refresh: Refresh, load_id: str, name: str, some: Slice | None) -> "Share":
+    own = _own(refresh, load_id, name)
+    roster = roster_of(refresh, load_id) if own is not None else None
+    return Share(
+        part=some.part if some else name,
+        kept_as=f"{name}.{some.number}-of-{some.of}" if some else name,
+        own=own,
+        open=open_lines(refresh, name),
+        narrowed=roster.narrowed(name) if roster else None,
+        among=some.of if some else 1,
+    )
 
 
 def _brief(counts: TypeCounts) -> dict[str, int]:
@@ -138,6 +216,8 @@ class Share(NamedTuple):
     """The folder of an earlier load, with `/`, where the lines were landed by one."""
     outdated_by: Collection[str] = ()
     """Loads after that one: what they withdrew stays withdrawn."""
+    among: int = 1
+    """How many shares of the type there are: what is kept of one is bounded for all together."""
 
 
 class TypeLoad(AbstractContextManager["TypeLoad"]):
@@ -152,7 +232,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         load_id: str,
         name: str,
         mapper: Mapper,
-        beside: PublisherBeside | None,
+        beside: Notices | None,
         share: Share,
     ) -> None:
         self._share, self._narrowed = share, share.narrowed
@@ -166,7 +246,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._asked: _Asked | None = None
         self._records: list[Mapped] = []
         self._alike: list[Alike] = []
-        self._withdrawn: list[tuple[bytes, int | None]] = []
+        self._withdrawn: dict[bytes, int | None] = {}
         self._unusable: dict[bytes, int | None] = {}
         self._in_part: set[bytes] = set()
         self._alone = Alone()
@@ -181,7 +261,9 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._unkept = 0
         limits = refresh.site.limits
         kept = refresh.landing(load_id).quarantine(
-            share.kept_as, at=self._kept_upto, most=Kept(limits.quarantine_bytes, limits.quarantine_lines)
+            share.kept_as,
+            at=self._kept_upto,
+            most=Kept(limits.quarantine_bytes // share.among, limits.quarantine_lines // share.among),
         )
         self._kept = self._closing.enter_context(kept)
         recogniser = Recogniser(refresh.store, refresh.site.site, name, mapper)
@@ -249,21 +331,20 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._depends += outcomes.depends
         self._lent += outcomes.lent
         self._recogniser.mapped(record.id for record in records)
-        if self._unusable:  # what came usable after that is as it is now
-            for record in chain(records, (each[0] for each in alike)):
-                ref = record.id[:REF_BYTES]
-                if ref in self._unusable and not is_older(record.updated, self._unusable[ref]):
-                    del self._unusable[ref]
+        if self._unusable or self._withdrawn:
+            self._believe(chain(records, (each[0] for each in alike)))
+        came = _Came(outcomes)
         for index, outcome in sorted(outcomes.unusual.items()):
             problem, place = outcome.problem, places[index]
             if outcome.in_part:
                 self._in_part.add(outcome.ref)
             if outcome.withdrawn or (problem is not None and problem.reason is Reason.NOT_A_FACT):
                 self._retracted += outcome.withdrawn
-                self._withdrawn.append((outcome.ref, outcome.updated))
+                if not came.later(outcome, index, _is_as_old):
+                    self._withdraw(outcome)
                 self._recogniser.mapped([outcome.ref + WHOLE])
             elif problem is not None and outcome.ref and problem.reason not in NOT_LOADED:
-                if not _came_later(outcome, index, outcomes):
+                if not came.later(outcome, index, is_older):
                     self._unusable[outcome.ref] = outcome.updated
                 self._recogniser.mapped([outcome.ref + WHOLE])
             if problem is not None:
@@ -272,6 +353,20 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._done += len(lines)
         self._place = Place(path.name, asked.last)
         self._refresh.progress("map", self._name, self._done)
+
+    def _believe(self, records: Iterable[Mapped]) -> None:
+        """What came usable behind a line that was unusable, or by which it was gone, is as it is now."""
+        for record in records:
+            ref = record.id[:REF_BYTES]
+            if ref in self._unusable and not is_older(record.updated, self._unusable[ref]):
+                del self._unusable[ref]
+            if ref in self._withdrawn and not _is_as_old(record.updated, self._withdrawn[ref]):
+                del self._withdrawn[ref]
+
+    def _withdraw(self, outcome: Outcome) -> None:
+        """What the resource gave is gone, as of the latest time that is said."""
+        said = [when for when in (outcome.updated, self._withdrawn.get(outcome.ref)) if when is not None]
+        self._withdrawn[outcome.ref] = max(said, default=None)
 
     def _flush_if_full(self) -> None:
         if (
@@ -327,7 +422,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         place = self._place or Place("", 0)
         batch = Batch(
             self._records,
-            self._withdrawn,
+            list(self._withdrawn.items()),
             alike=self._alike,
             quarantined=self._quarantined,
             referred=self._referred,
@@ -346,23 +441,32 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
             self._beside.notice(saved.recorded + saved.amended + saved.withdrawn)
         self._read = self._recognised = self._known = self._unkept = self._retracted = 0
         self._unusable, self._in_part = {}, set()
-        self._records, self._alike, self._withdrawn = [], [], []
+        self._records, self._alike, self._withdrawn = [], [], {}
         self._quarantined, self._skipped = [], Counter()
         self._referred, self._depends, self._lent = [], [], []
         self._recogniser.saved()
 
 
-def _came_later(outcome: Outcome, index: int, outcomes: Outcomes) -> bool:
-    """Whether records of an unusable line's resource, not of an older version, stand behind it in its batch."""
-    behind = [*outcomes.usual[index + 1 :], *_records_behind(index, outcomes)]
-    of_it = [record for record in behind if record is not None and record.id[:REF_BYTES] == outcome.ref]
-    return any(not is_older(record.updated, outcome.updated) for record in of_it)
+class _Came:
+    """The records of a batch's lines of which some gave none: whether one came usable behind them."""
+
+    def __init__(self, outcomes: Outcomes) -> None:
+        gone = {each.ref for each in outcomes.unusual.values() if each.withdrawn or each.problem is not None}
+        self._found: dict[bytes, list[tuple[int, int | None]]] = {}
+        for place, record in enumerate(outcomes.usual if gone else ()):
+            for each in outcomes.unusual[place].records if record is None else (record,):
+                if (ref := each.id[:REF_BYTES]) in gone:
+                    self._found.setdefault(ref, []).append((place, each.updated))
+
+    def later(self, outcome: Outcome, index: int, is_before: Callable[[int | None, int | None], bool]) -> bool:
+        """Whether records of a line's resource stand behind it, and are by their time not before it."""
+        found = self._found.get(outcome.ref, ())
+        return any(place > index and not is_before(updated, outcome.updated) for place, updated in found)
 
 
-def _records_behind(index: int, outcomes: Outcomes) -> Iterator[Mapped]:
-    for place, each in outcomes.unusual.items():
-        if place > index:
-            yield from each.records
+def _is_as_old(updated: int | None, known: int | None) -> bool:
+    """Whether a version is no newer than a withdrawal, which wins over one of the same time; where a time is not said, order tells."""
+    return updated is not None and known is not None and updated <= known
 
 
 def _kept_of(begun: Place | None) -> Kept:

@@ -25,6 +25,14 @@ OF_SITES: Mapping[str, tuple[str, Callable[[SiteStatus, datetime], float | None]
         "How the last attempt ended; 0 and 3 went well.",
         lambda each, now: each.attempt.exit_code if each.attempt else None,
     ),
+    "mainstem_site_last_load_duration_seconds": (
+        "How long the last load took that completed.",
+        lambda each, now: each.pace.took.total_seconds() if each.pace else None,
+    ),
+    "mainstem_site_usual_load_duration_seconds": (
+        "How long one of its kind usually takes: the median of those before.",
+        lambda each, now: each.pace.usual.total_seconds() if each.pace and each.pace.usual is not None else None,
+    ),
 }
 OF_TYPES: Mapping[str, tuple[str, Callable[[SiteType, datetime], float | None]]] = {
     "mainstem_type_watermark_age_seconds": (

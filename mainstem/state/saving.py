@@ -1,5 +1,6 @@
 """What a batch of records does to the state: compared with what is stored, numbered, written where it differs."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -216,7 +217,10 @@ def _older(updated: int | None, known: int | None) -> bool:
 
 
 def _newest_versions(records: Sequence[Mapped]) -> tuple[Sequence[Mapped], int]:
-    """The batch with one version of each resource, the newest, of equals the last; and how many left out have the kept content."""
+    """The batch with one version of each resource, the newest; and how many left out have the kept content.
+
+    Of those of one time the one whose version is the greater number; where that is not told, the last.
+    """
     if len({record.id for record in records}) == len(records):
         return records, 0
     versions: dict[bytes, list[Mapped]] = {}
@@ -231,9 +235,20 @@ def _newest_versions(records: Sequence[Mapped]) -> tuple[Sequence[Mapped], int]:
         ids.add(record.id)
         kept = versions.get(ref)
         says_nothing = _SAYS_NOTHING in record.provenance
-        if kept is None or not (says_nothing or _older(record.updated, kept[0].updated)):
+        if kept is None or not (says_nothing or _supersedes(kept[0], record)):
             versions[ref] = version
     newest = [record for version in versions.values() for record in version]
     contents = {record.id: record.content for record in newest}
     alike = sum(contents.get(record.id) == record.content for record in records) - len(newest)
     return newest, alike
+
+
+_VERSION = re.compile(rb'"version":"([0-9]+)"')
+
+
+def _supersedes(kept: Mapped, other: Mapped) -> bool:
+    """Whether what is kept of a resource is a newer version than another."""
+    if kept.updated != other.updated:
+        return _older(other.updated, kept.updated)
+    ours, theirs = (_VERSION.search(record.provenance) for record in (kept, other))
+    return ours is not None and theirs is not None and int(ours[1]) > int(theirs[1])

@@ -1,14 +1,15 @@
 """What is known of each site: of those in the state, and of those that have a site file only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from statistics import median
+from typing import Literal, NamedTuple
 
 from mainstem.config.schedule import late_since, next_load
 from mainstem.config.settings import Settings
 from mainstem.config.site_files import read_site
-from mainstem.state import Attempt, SiteType, State
+from mainstem.state import Attempt, Load, SiteType, State
 from schemas.errors import ExitCode, MainstemError
 from schemas.sites import Site
 
@@ -16,6 +17,19 @@ Word = Literal["ok", "running", "never loaded", "gaps", "late", "failed", "inter
 WENT_WELL = (ExitCode.DONE, ExitCode.ATTENTION)
 LONGEST_WAIT = timedelta(days=1)
 RUN = "`mainstem run` takes it up where it was."
+
+
+class Pace(NamedTuple):
+    """How long the last whole load took, and one of its kind usually does."""
+
+    took: timedelta
+    usual: timedelta | None
+    """The median of those before; None where there are fewer than three."""
+
+    @property
+    def slow(self) -> bool:
+        """Whether it took far longer than usual, and long enough to be noticed."""
+        return self.usual is not None and self.took > max(2 * self.usual, self.usual + timedelta(minutes=5))
 
 
 @dataclass
@@ -28,6 +42,7 @@ class SiteStatus:
     whole_from: datetime | None
     """When the last load began that completed."""
     now: datetime
+    pace: Pace | None = None
     late_since: datetime | None = None
     """The time of its schedule that it missed."""
     next_load: datetime | None = None
@@ -101,13 +116,15 @@ def gather(store: State, settings: Settings, now: datetime, wanted: str | None =
 def _of(
     store: State, name: str, site: Site | None, fault: MainstemError | None, now: datetime, *, loaded: bool
 ) -> SiteStatus:
-    whole = store.loads.last_whole(name)
+    loads = store.loads.whole(name)
+    whole = loads[0].started if loads else None
     found = SiteStatus(
         site=name,
         rows=store.status(name) if loaded else [],
         attempt=store.attempts.of(name),
         whole_from=whole,
         now=now,
+        pace=_pace(loads),
         late_since=late_since(site, whole, now) if site and whole else None,
         next_load=next_load(site, now) if site else None,
         at_work=store.at_work(name),
@@ -123,6 +140,19 @@ def _of(
         found.late_since = None
     found.troubles = list(_troubles(found))
     return found
+
+
+FEWEST = 3
+"""Loads of one kind that make a habit."""
+
+
+def _pace(loads: Sequence[Load]) -> Pace | None:
+    """Of the newest; a full read is compared with full reads alone."""
+    took = [load.ended - load.started for load in loads if load.ended is not None and load.mode == loads[0].mode]
+    if not took:
+        return None
+    usual = median(each.total_seconds() for each in took[1:]) if len(took) > FEWEST else None
+    return Pace(took[0], None if usual is None else timedelta(seconds=usual))
 
 
 def _troubles(found: SiteStatus) -> Iterator[tuple[str, str, str]]:

@@ -65,6 +65,9 @@ def asyncapi() -> dict[str, Any]:
                     "How it stands with a subject's consent, and who it is.", "subject", "subject", _about_subject()
                 ),
                 "erasureReport": _message("What a consumer did about an erasure.", "erasure", "site", _about_site()),
+                "consentHeeded": _message(
+                    "That a consumer goes by a consent.", "consent_heeded", "site", _about_site()
+                ),
                 "consentAsked": _message("What a family asks of its site.", "consent_asked", "site", _about_site()),
                 "feedbackEvent": _message("A site's result of a measure.", "feedback", "site", _about_site()),
                 "sitePublished": _message("How far a site has published.", "site_published", "site", _about_site()),
@@ -79,7 +82,7 @@ MESSAGES = {
     "subject": ("subjectEvent",),
     "site": ("sitePublished",),
     "feedback": ("feedbackEvent",),
-    "erasure": ("erasureReport", "consentAsked"),
+    "erasure": ("erasureReport", "consentHeeded", "consentAsked"),
 }
 SENDERS = {"feedback": "By the network's services.", "erasure": "By any consumer, and by the families' page."}
 

@@ -83,6 +83,7 @@ def _others(schemas: Mapping[str, Schema]) -> Iterator[str]:
         ("A subject event", "subject"),
         ("A result of a measure", "feedback"),
         ("A report of an erasure", "erasure"),
+        ("That a consent is heeded", "consent_heeded"),
         ("What a family asks", "consent_asked"),
         ("A site's mark", "site_published"),
     ):

@@ -23,7 +23,7 @@ HEADERS: dict[Header, HeaderMeaning] = {
     Header.SOURCE: HeaderMeaning("The site whose publisher sent it.", "/site/north"),
     Header.TYPE: HeaderMeaning(
         "What happened: <network>.outcome.recorded, .amended or .withdrawn; <network>.load.started, .completed or .failed; "
-        "<network>.subject.withdrawn, .given, .superseded or .separated; <network>.feedback.measured; <network>.erasure.reported or .asked; the "
+        "<network>.subject.withdrawn, .given, .superseded or .separated; <network>.feedback.measured; <network>.erasure.reported, .heeded or .asked; the "
         "contract's major stands at its end.",
         "lhn.outcome.recorded.v1",
     ),
@@ -32,7 +32,7 @@ HEADERS: dict[Header, HeaderMeaning] = {
     ),
     Header.SUBJECT: HeaderMeaning(
         "What it is about: the record's id; of a load, the load's; of a mark, the site's; of a subject event and of a report of an "
-        "erasure or of what a family asks, the subject.",
+        "erasure, of a consent that is heeded or of what a family asks, the subject.",
         "r-7f3a00000000000000000000000000aa",
     ),
     Header.DATA_SCHEMA: HeaderMeaning(

@@ -36,8 +36,9 @@ tombstone), so that compaction removes the record; its headers and key are those
   says all, and stays for ever. Read it from its beginning as well. On `erase`, delete what you have of the subject, take nothing of it
   again until an event says otherwise, whatever comes late, is replayed or comes from a site's backup, and say so by a report of an
   erasure on the erasure topic. The records are withdrawn one by one on the outcome topic, too. With `research` among `withdrawn`, leave
-  the subject out of every extract. Our kit does this: give it `erase`. What a family asks (`.erasure.asked`) is for its site alone, whose
-  word on the subject topic follows.
+  the subject out of every extract. Our kit does this: give it `erase`; of a consent without `erase` it says on the erasure topic that its
+  group goes by it (`.erasure.heeded`), so that a family sees whom its word has reached. What a family asks (`.erasure.asked`) is for its
+  site alone, whose word on the subject topic follows.
 - **Dead letters.** A letter's key is the event's; its value is JSON with `headers` and `value` as they came (text, or `{"base64": …}`); its
   headers say `reason`, `stage`, `topic`, `partition`, `offset`, and nothing of the event. `mainstem dlq` lists, shows, retries and drops them.
 """

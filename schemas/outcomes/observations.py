@@ -5,6 +5,9 @@ from typing import Literal
 
 from schemas.outcomes.record import Codings, NullFlavour, Number, PartialDate, Record, RecordId, fact
 
+NO_RESULT = ("registered", "cancelled", "entered-in-error", "unknown", "in-progress", "stopped")
+"""Statuses of results and of answered questionnaires that carry no result."""
+
 
 class Observation(Record):
     """A measurement or finding; each component is a record of its own (OMOP measurement, observation; PCORnet VITAL, LAB_RESULT_CM)."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -24,14 +24,16 @@ from services.access.viewers import Viewer
 from services.access.views import Views
 from services.charts.pictures import svg
 from services.charts.trajectory import specification
-from services.home import consenting, raising
+from services.home import consenting, proposing, raising
 from services.home.assets import STYLE
+from services.home.counting import counted_in, last_load
 from services.home.goals import drawn, own_goals
 from services.home.knowledge import known_of
-from services.home.reading import goals_of, looked, studies, visits_of
+from services.home.reading import born_of, goals_of, looked, studies, visits_of
 from services.home.showing import Sees, curves, dues, sees
 from services.home.words import Language, language_of, languages
 from services.pages.counted import Memory
+from services.pages.parts import WHOLE, Number, part_of
 from services.pages.patient_records import kept_of
 from services.pages.patient_state import Kept, diseases
 from services.people.age_policy import AgePolicy
@@ -40,6 +42,7 @@ from services.people.voices import WORDS, forms, keep_answers, read_answers, sai
 from services.people.voices import Form as Questions
 from services.registry.database import reading, writing
 from services.registry.erasure import hand_of
+from services.research.counting import asked_about
 from services.research.requests import requests
 from services.serving import HEADERS, HeadAnswered, Secured
 
@@ -84,7 +87,6 @@ class Home:
             "language": language,
             "languages": languages(),
             "say": language.say,
-            "say_number": language.say_number,
             "here": request.url.path,
             "own_form": self.own_form,
             "inside": bool(getattr(request.state, "link", None)),
@@ -108,12 +110,18 @@ class Home:
         ident = self.door.link_of(request.cookies.get(self.cookie))
         with reading(self.engine) as connection:
             link = standing_link(connection, ident, at=self.clock()) if ident else None
-        if link is None:
+            born = born_of(connection, link.site, link.subject) if link else None
+        if link is None or self._of_age(link, born):
             raise HTTPException(401)
         request.state.link = link
         viewer = Viewer(f"family/{link.id}", "", frozenset())
         self.views.note("asked", viewer, request.scope["route"].path, site=link.site, subjects=[link.subject])
         return link
+
+    def _of_age(self, link: Link, born: date | None) -> bool:
+        """Whether a guardian's way is over by what is known today: a birth date may have come, or been put right, since it was made."""
+        ends = self.policy.of(link.site).ends(link.who, born)
+        return ends is not None and ends <= self.clock().date()
 
     def of(self, link: Link) -> tuple[Kept, Sees]:
         """What is kept of the patient, and what of it is whoever's to see. Raises 404 where nothing is kept any more."""
@@ -138,6 +146,7 @@ def make_home(home: Home, *, per_minute: int = PER_MINUTE) -> FastAPI:
     mine = Depends(own)
     for router in (_entering(home, mine), _home(home, mine), _saying(home, mine), raising.routes(home, mine)):
         app.include_router(router)
+    app.include_router(proposing.routes(home, mine))
     app.include_router(consenting.routes(home, mine))
     app.include_router(consenting.open_routes(home))
     _answer_in_words(app, home)
@@ -173,7 +182,7 @@ def _entering(home: Home, mine: Any) -> APIRouter:
         return Response(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
     @router.get("/language/{code}")
-    def choose(request: Request, code: str, to: Annotated[str, Query(pattern="^/[a-z/]*$")] = "/") -> Response:
+    def choose(request: Request, code: str, to: Annotated[str, Query(pattern="^/[a-z0-9/]*$")] = "/") -> Response:
         """In another language."""
         if code not in languages():
             raise HTTPException(404)
@@ -250,12 +259,23 @@ def _home(home: Home, mine: Any) -> APIRouter:
         return Response(svg(spec), media_type="image/svg+xml")
 
     @router.get("/looked")
-    def who_looked(request: Request, link: Annotated[Link, mine]) -> HTMLResponse:
+    def who_looked(request: Request, link: Annotated[Link, mine], number: Number = 1) -> HTMLResponse:
         """Who saw this patient's data."""
         language, rows = _language(request), home.views.about(link.subject)
+        _, who = home.of(link)
         with reading(home.engine) as connection:
-            asked = studies(requests(connection), rows)
-        return home.render("looked.html", request, looks=looked(rows, link.subject, language), studies=asked)
+            asked, now = studies(requests(connection), rows), home.clock()
+            counted = counted_in(connection, link.site, link.subject, who, now.date(), language)
+            questions, loaded = asked_about(connection, link.subject, now), last_load(connection, link.site)
+        return home.render(
+            "looked.html",
+            request,
+            looks=looked(rows, link.subject, language),
+            part=part_of(asked, number, at_once=WHOLE),
+            counted=counted,
+            questions=questions,
+            loaded=loaded,
+        )
 
     return router
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse
 
-from schemas.subjects import SCOPES, ErasureReport, Scope, Wish
+from schemas.subjects import SCOPES, ConsentHeeded, ErasureReport, Scope, Wish
 from services.people.consent_requests import Request as Asked
 from services.people.consent_requests import Standing, ask, by_receipt, latest, standing
 from services.people.families import Link
@@ -28,8 +28,8 @@ WISHES = {
 }
 MAY: dict[Scope, tuple[Wish, ...]] = {"qi": (Wish.WITHDRAW, Wish.ERASE), "research": (Wish.WITHDRAW,)}
 RECEIPT = "/receipt"
-Reports = Callable[[], Iterable[ErasureReport]]
-"""What consumers say that they erased."""
+Reports = Callable[[], Iterable[ErasureReport | ConsentHeeded]]
+"""What consumers say that they erased, or go by."""
 
 
 def routes(home: Any, mine: Any) -> APIRouter:
@@ -39,6 +39,7 @@ def routes(home: Any, mine: Any) -> APIRouter:
     def shown(request: Request, link: Link, *, receipt: str = "", wrong: bool = False) -> HTMLResponse:
         with reading(home.engine) as connection:
             now, asked = standing(connection, link.subject), latest(connection, link.subject)
+        reached = {scope: _reached(each, home.reports) for scope, each in asked.items() if each.done}
         return home.render(  # type: ignore[no-any-return]
             "consent.html",
             request,
@@ -49,6 +50,7 @@ def routes(home: Any, mine: Any) -> APIRouter:
             changes=CHANGES,
             wishes=WISHES,
             receipt=receipt,
+            reached=reached,
             wrong=wrong,
         )
 
@@ -110,6 +112,15 @@ def _offered(scope: Scope, now: Standing) -> tuple[Wish, ...]:
 
 
 def _reached(asked: Asked, reports: Reports) -> list[tuple[str, bool]]:
-    """Each consumer that said what it did about this person since, and whether it has erased."""
-    told = {each.group: each.erased for each in reports() if each.subject == asked.whom and each.at >= asked.at}
-    return sorted(told.items()) if asked.wish is Wish.ERASE else []
+    """Each consumer that said what it did about this person since, and whether it has erased, or goes by what was asked."""
+    ours = (each for each in reports() if each.subject == asked.whom and each.at >= asked.at.replace(microsecond=0))
+    return sorted({each.group: _does(each, asked) for each in ours}.items())
+
+
+def _does(told: ErasureReport | ConsentHeeded, asked: Asked) -> bool:
+    """By its last word. Whoever erases gives nothing to researchers either; whoever goes by a withdrawal has not erased."""
+    if isinstance(told, ErasureReport):
+        return told.erased if asked.wish is Wish.ERASE else asked.wish is Wish.WITHDRAW
+    if asked.wish is Wish.ERASE:
+        return False
+    return (asked.scope in told.withdrawn) == (asked.wish is Wish.WITHDRAW)

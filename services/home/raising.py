@@ -10,12 +10,14 @@ from sqlalchemy import Connection
 
 from schemas.errors import OperatorError
 from services.access.viewers import Role
-from services.measures.library import measures
+from services.home.proposing import known_measures, since
 from services.pages.effect import Moved, effect_of
+from services.pages.parts import WHOLE, Number, part_of
 from services.pages.results import results_of
-from services.people.families import Link
+from services.people.amendments import answering
+from services.people.families import Link, ways_of
 from services.people.ideas import ideas
-from services.people.issues import FAMILY, About, heard, issues_seen, raise_issue
+from services.people.issues import FAMILY, About, Raised, as_answered, heard, issues_seen, raise_issue
 from services.people.tests_of_change import tried_of
 from services.registry.database import reading, writing
 from services.registry.erasure import hand_of
@@ -41,12 +43,14 @@ def routes(home: Any, mine: Any) -> APIRouter:
     """`/raise`."""
     router = APIRouter(prefix="/raise")
 
-    def shown(request: Request, link: Link, *, kept: bool = False, wrong: bool = False) -> HTMLResponse:
+    def shown(
+        request: Request, link: Link, *, kept: bool = False, wrong: bool = False, number: int = 1
+    ) -> HTMLResponse:
         now = home.clock()
         with reading(home.engine) as connection:
-            found = [each for each in issues_seen(connection, (), _who(link)) if not each.merged_into]
-            everybodys = issues_seen(connection, None)
-            answering = _tried_for(home, connection, {each.id for each in found})
+            part, everybodys = part_of(_seen(connection, link), number, at_once=WHOLE), issues_seen(connection, None)
+            idents = {each.id for each in part.shown}
+            tried, proposed = _tried_for(home, connection, idents), answering(connection, idents)
         return home.render(  # type: ignore[no-any-return]
             "raise.html",
             request,
@@ -54,15 +58,18 @@ def routes(home: Any, mine: Any) -> APIRouter:
             kept=kept,
             wrong=wrong,
             abouts=list(ABOUTS.items()),
-            found=[(each, each.days(now), answering.get(each.id, [])) for each in found],
+            found=[(each, each.days(now), tried.get(each.id, []), proposed.get(each.id, [])) for each in part.shown],
+            part=part,
+            measures=list(known_measures().values()),
+            since=since,
             heard=heard(everybodys, now),
             roles=WHO,
         )
 
     @router.get("")
-    def page(request: Request, link: Annotated[Link, mine]) -> HTMLResponse:
+    def page(request: Request, link: Annotated[Link, mine], number: Number = 1) -> HTMLResponse:
         """One's own, and the network's."""
-        return shown(request, link)
+        return shown(request, link, number=number)
 
     @router.post("")
     def say(
@@ -70,12 +77,16 @@ def routes(home: Any, mine: Any) -> APIRouter:
         link: Annotated[Link, mine],
         about: Annotated[About, Form()] = About.CARE,
         words: Annotated[str, Form()] = "",
+        measure: Annotated[str, Form()] = "",
     ) -> HTMLResponse:
-        """Raises one."""
+        """Raises one; about a measure, where that is known."""
         try:
             with writing(home.engine) as connection:
                 where = link.site if about in OURS else ""
-                raise_issue(connection, about, words, site=where, role=FAMILY, by=_who(link), at=home.clock())
+                which = measure if about is About.MEASURE and measure in known_measures() else ""
+                raise_issue(
+                    connection, about, words, site=where, measure=which, role=FAMILY, by=_who(link), at=home.clock()
+                )
         except OperatorError:
             return shown(request, link, wrong=True)
         return shown(request, link, kept=True)
@@ -96,7 +107,7 @@ class Tried:
 def _tried_for(home: Any, connection: Connection, issues: Collection[str]) -> dict[str, list[Tried]]:
     """By issue, each idea that answers it."""
     found: dict[str, list[Tried]] = {}
-    known = {each.id: each for each in measures().values()}
+    known = known_measures()
     for idea in ideas(connection):
         if idea.issue in issues and idea.measure in known:
             rows = tried_of(connection, idea.id)
@@ -107,6 +118,15 @@ def _tried_for(home: Any, connection: Connection, issues: Collection[str]) -> di
                 better = sum(effect_of(one, each.since).moved is Moved.BETTER for each, one in series if one)
             found.setdefault(idea.issue, []).append(Tried(idea.what, len({each.site for each in rows}), better))
     return found
+
+
+def _seen(connection: Connection, link: Link) -> list[Raised]:
+    """One's own, the newest first, then the network's; one's own that was merged into another bears that one's answer."""
+    hands = [hand_of(way) for way in ways_of(connection, link)]
+    found = issues_seen(connection, (), *hands)
+    own = [as_answered(connection, each) for each in found if each.by in hands]
+    own.sort(key=lambda each: each.at, reverse=True)
+    return own + [each for each in found if each.by not in hands and not each.merged_into]
 
 
 def _who(link: Link) -> str:

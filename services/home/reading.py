@@ -15,7 +15,7 @@ from services.pages.patient_records import ENCOUNTER, NOT_COMING
 from services.registry.tables import RECORD_TABLES
 from services.research.requests import VIEWER, Request
 
-GOAL = RECORD_TABLES["goal"]
+GOAL, PERSON = RECORD_TABLES["goal"], RECORD_TABLES["person"]
 OVER = ("completed", "cancelled", "rejected", "entered-in-error")
 ROLES = {
     Role.CLINICIAN: "Your care team",
@@ -35,6 +35,13 @@ def visits_of(connection: Connection, site: str, subject: str, today: date) -> l
     found = connection.execute(select(row.start_date, row.appointment_status).where(*coming).order_by(row.start_date))
     days = [each.start_date for each in found if (each.appointment_status or "") not in NOT_COMING]
     return [date.fromisoformat(day) for day in dict.fromkeys(days) if len(day) == len("2026-10-05")][:3]
+
+
+def born_of(connection: Connection, site: str, subject: str) -> date | None:
+    """The earliest day on which the patient can have been born; none where nothing of it is known."""
+    row = PERSON.c
+    born = connection.scalar(select(row.birth_date).where(row.site == site, row.subject == subject))
+    return date.fromisoformat(born + "-01-01"[len(born) - len("2010") :]) if born else None
 
 
 def goals_of(connection: Connection, site: str, subject: str) -> dict[str, float]:

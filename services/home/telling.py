@@ -13,7 +13,7 @@ from mainstem.consumer.erasures import Told
 from schemas.errors import MainstemError
 from schemas.outcomes import Issue, ProResponse
 from schemas.outcomes.record import Coding
-from schemas.subjects import ConsentAsked, ErasureReport
+from schemas.subjects import ConsentAsked, ConsentHeeded, ErasureReport
 from services.people import consent_requests
 from services.people.families import Who
 from services.people.voices import SYSTEM, TOPIC, Said, mark_answers_told, untold
@@ -90,19 +90,19 @@ def ask_sites(registry: Engine, ask: Ask, *, at: datetime) -> int:
 
 
 class Reported:
-    """What consumers say that they erased, read on from where it was read last."""
+    """What consumers say that they erased or go by, read on from where it was read last."""
 
     def __init__(self, said: Callable[[dict[int, int]], Iterable[Told]]) -> None:
         self._said, self._lock = said, Lock()
         self._places: dict[int, int] = {}
-        self._found: list[ErasureReport] = []
+        self._found: list[ErasureReport | ConsentHeeded] = []
 
-    def __call__(self) -> Sequence[ErasureReport]:
+    def __call__(self) -> Sequence[ErasureReport | ConsentHeeded]:
         """All; what is known where the broker is away."""
         with self._lock:
             try:
                 for told in self._said(self._places):
-                    if isinstance(told, ErasureReport):
+                    if not isinstance(told, ConsentAsked):
                         self._found.append(told)
             except MainstemError as exc:
                 log.warning("reports of erasures are not read", cause=exc.cause, fix=exc.fix)

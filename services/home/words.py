@@ -35,10 +35,6 @@ class Language:
         said = self.translations.gettext(text)
         return said.format(**filled) if filled else said
 
-    def say_number(self, one: str, many: str, number: int, **filled: object) -> str:
-        """A sentence about so many."""
-        return self.translations.ngettext(one, many, number).format(number=self.number(number), **filled)
-
     def day(self, day: date) -> str:
         """3 November 2026."""
         return format_date(day, "long", locale=self.code)

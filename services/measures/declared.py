@@ -1,5 +1,6 @@
 """What a measure declares: who is in, who is left out, who met it; what it is for and how it is shown; and how the counts follow."""
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -14,6 +15,7 @@ from services.measures.language.truths import AnyOf, Named, Surely, Truth, all_o
 from services.measures.language.vocabulary import set_aside
 
 NOBODY = Named("Nobody", AnyOf(()))
+PROPOSAL = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class Change:
     since: str
     """The month from which it counts: `2026-10`."""
     what: str
+    proposal: str = ""
+    """The id of the proposal that it follows, as its page names it; empty where it follows none."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,8 @@ class Measure:
             raise ValueError(f"{self.id}: a rate needs `events` and `time`")
         if not self.changes:
             raise ValueError(f"{self.id}: it has no version: give `changes`")
+        if wrong := [each.version for each in self.changes if each.proposal and not PROPOSAL.fullmatch(each.proposal)]:
+            raise ValueError(f"{self.id}: version {wrong[0]} names a proposal by no id: give the 32 digits of its page")
         if not Periodic()(self.among):
             raise ValueError(f"{self.id}: `among` must ask for the period: in_period()")
 

@@ -13,6 +13,7 @@ from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
 from services.access.viewers import Role, Viewer
 from services.pages.navigation import Entry
+from services.pages.parts import SHORT, Number, part_of
 from services.pages.patients import brought_by
 from services.pages.site import PageSite
 from services.people.contests import Answer, Contest, answer_contest, contests
@@ -43,14 +44,17 @@ def routes(site: PageSite) -> APIRouter:
 
     @router.get("/{site}")
     @seen_by(Role.SITE_TEAM)
-    def page(request: Request, viewer: CurrentViewer, name: SiteName) -> HTMLResponse:
+    def page(request: Request, viewer: CurrentViewer, name: SiteName, number: Number = 1) -> HTMLResponse:
         """The list."""
+        contested = found(viewer, name)
         return site.render(
             "contested.html",
             request,
             site=name,
             brought=brought_by(site, name),
-            found=found(viewer, name),
+            contested=len(contested),
+            waiting=sum(each.answer is None for each in contested),
+            part=part_of(contested, number, at_once=SHORT),
             answers=list(Answer),
             sites=sorted(viewer.sites),
         )

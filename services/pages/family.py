@@ -76,10 +76,12 @@ def _from_paper(router: APIRouter, site: PageSite) -> None:
         subject: Subject,
         who: Annotated[Who, Form()],
         given: Filled,
+        form: Annotated[str, Form()] = "before",
     ) -> RedirectResponse:
-        """What a family wrote on paper before a visit."""
+        """What a family wrote on paper before or after a visit."""
         _kept(site, viewer, name, subject)
-        asked = forms()["before"]
+        if (asked := forms().get(form)) is None:
+            raise HTTPException(422, "There is no such form.")
         try:
             texts = {key: value for key, value in given.items() if isinstance(value, str)}
             said = read_answers(asked, texts, [str(value) for value in given.getlist("topic")])
@@ -108,6 +110,7 @@ def _shown(
         links, said = links_of(connection, name, subject), said_of(connection, name, subject)
     years = age(kept, now.date())
     texts = {question.code: question.text for form in forms().values() for question in form.questions}
+    topics = {code: words for form in forms().values() for code, words in form.topics.items()}
     return site.render(
         "family.html",
         request,
@@ -120,8 +123,8 @@ def _shown(
         may=[(who, WHOSE[who]) for who in Who if rule.may_have(who, years)],
         majority=rule.ends(Who.GUARDIAN, kept.born) or date.max,
         said=said,
-        texts=texts | dict(forms()["before"].topics),
-        asked=forms()["before"],
+        texts=texts | topics,
+        papers=forms(),
         whose=WHOSE,
         words_field=WORDS,
         home=site.home_address,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Annotated
 
-from fastapi import APIRouter, Form, HTTPException, Path, Request
+from fastapi import APIRouter, Form, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import Connection
 
@@ -17,17 +17,19 @@ from services.measures.declared import Measure
 from services.measures.library import measures
 from services.pages.effect import Effect, Moved, effect_of
 from services.pages.forms import in_words
-from services.pages.issues import ROLES
+from services.pages.issues import ROLES, sees
 from services.pages.navigation import Entry
+from services.pages.parts import SHORT, Number, part_of
 from services.pages.site import PageSite
 from services.pages.wording import title_of
 from services.people.ideas import WEEKS, Idea, adopt, idea_of, ideas, new_id, propose
 from services.people.issues import issue_of
-from services.people.tests_of_change import LONGEST, Decision, Tried, tried_of
+from services.people.tests_of_change import LONGEST, Decision, Tried, tried_ideas, tried_of
 
 ENTRY = Entry("Ideas", "/ideas", 50, EVERYBODY)
 ADOPTING = (Role.SITE_TEAM, Role.COORDINATOR)
 Ident = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+Linked = Annotated[str, Query(pattern=r"^([0-9a-f]{32})?$")]
 Words = Annotated[str, Form(min_length=1, max_length=LONGEST)]
 
 
@@ -51,20 +53,25 @@ def routes(site: PageSite) -> APIRouter:
 def _list(router: APIRouter, site: PageSite) -> None:
     @router.get("")
     @seen_by(*EVERYBODY)
-    def page(request: Request, viewer: CurrentViewer, issue: str = "") -> HTMLResponse:
+    def page(request: Request, viewer: CurrentViewer, issue: Linked = "", number: Number = 1) -> HTMLResponse:
         """All, the newest first; and a form in which nothing of the plan can be left out."""
         known = _known()
         with site.registry() as connection:
             found = [each for each in ideas(connection) if each.measure in known]
-            told = [(each, known[each.measure], _told(site, connection, viewer, each)) for each in found]
+            part = part_of(found, number, at_once=SHORT)
+            told = [(each, known[each.measure], _told(site, connection, viewer, each)) for each in part.shown]
+            tried = tried_ideas(connection)
             answers = issue_of(connection, issue) if issue else None
         return site.render(
             "ideas.html",
             request,
             found=[(each, measure, moved(rows), decided(rows), len(rows)) for each, measure, rows in told],
+            part=part,
+            proposed=len(found),
+            tried=sum(each.id in tried for each in found),
             measures=list(known.values()),
             roles=ROLES,
-            issue=answers.id if answers and _sees_issue(viewer, answers.site) else "",
+            issue=answers.id if answers and sees(viewer, answers) else "",
             weeks=WEEKS,
             longest=LONGEST,
             now=site.clock(),
@@ -88,7 +95,7 @@ def _list(router: APIRouter, site: PageSite) -> None:
         role = next(str(each) for each in Role if each in viewer.roles)
         with in_words(), site.saying() as connection:
             answers = issue_of(connection, issue)
-            linked = issue if answers and _sees_issue(viewer, answers.site) else ""
+            linked = issue if answers and sees(viewer, answers) else ""
             said = (measure, what, aim, weeks, prediction, start, linked, role, viewer.id, site.clock().astimezone(UTC))
             ident = propose(connection, Idea(new_id(), *said))
         return RedirectResponse(f"/ideas/{ident}", 303)
@@ -102,12 +109,14 @@ def _one(router: APIRouter, site: PageSite) -> None:
         with site.registry() as connection:
             found = _named(connection, ident)
             rows = _told(site, connection, viewer, found)
+            answers = issue_of(connection, found.issue) if found.issue else None
         trying = {each.tried.site for each in rows if not each.tried.ended}
         may = bool(viewer.roles & set(ADOPTING))
         return site.render(
             "idea.html",
             request,
             idea=found,
+            issue=answers is not None and sees(viewer, answers),
             measure=_known()[found.measure],
             rows=rows if viewer.sees_few else [],
             moved=moved(rows),
@@ -165,7 +174,3 @@ def _named(connection: Connection, ident: str) -> Idea:
     if found is None or found.measure not in _known():
         raise HTTPException(404, "There is no such idea.")
     return found
-
-
-def _sees_issue(viewer: Viewer, where: str) -> bool:
-    return not where or viewer.sees(where)

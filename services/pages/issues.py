@@ -11,7 +11,9 @@ from services.access.viewers import EVERYBODY, Role, Viewer
 from services.measures.library import measures
 from services.pages.forms import in_words
 from services.pages.navigation import Entry
+from services.pages.parts import SHORT, Number, part_of
 from services.pages.site import PageSite
+from services.people.amendments import answering
 from services.people.issues import (
     FAMILY,
     LONGEST,
@@ -24,6 +26,7 @@ from services.people.issues import (
     heard,
     issue_of,
     issues_seen,
+    link_issue,
     merge_issue,
     raise_issue,
 )
@@ -47,17 +50,20 @@ def routes(site: PageSite) -> APIRouter:
 def _list(router: APIRouter, site: PageSite) -> None:
     @router.get("")
     @seen_by(*EVERYBODY)
-    def page(request: Request, viewer: CurrentViewer) -> HTMLResponse:
+    def page(request: Request, viewer: CurrentViewer, number: Number = 1) -> HTMLResponse:
         """All that are theirs to see, the oldest open first."""
         now = site.clock()
         with site.registry() as connection:
-            found = issues_seen(connection, None if viewer.network_wide else viewer.sites, viewer.id)
+            seen = issues_seen(connection, None if viewer.network_wide else viewer.sites, viewer.id)
             everybodys = issues_seen(connection, None)
+        found = [each for each in seen if not each.merged_into]
         return site.render(
             "issues.html",
             request,
             now=now,
-            found=[(each, each.days(now)) for each in found if not each.merged_into],
+            part=part_of([(each, each.days(now)) for each in found], number, at_once=SHORT),
+            raised=len(found),
+            oldest=found[0] if found else None,
             waiting=sum(each.open for each in found),
             heard=heard(everybodys, now),
             roles=ROLES,
@@ -96,7 +102,7 @@ def _one(router: APIRouter, site: PageSite) -> None:
         """One of them, and what can be done."""
         found = _theirs(site, viewer, ident)
         with site.registry() as connection:
-            follow = followers(connection, ident)
+            follow, proposed = followers(connection, ident), answering(connection, [ident]).get(ident, [])
         return site.render(
             "issue.html",
             request,
@@ -104,7 +110,9 @@ def _one(router: APIRouter, site: PageSite) -> None:
             each=found,
             days=found.days(site.clock()),
             followers=follow,
+            proposed=proposed,
             roles=ROLES,
+            measures=[(each.id, each.title) for each in measures().values()],
             may_lead=_leads(viewer, found),
         )
 
@@ -134,9 +142,13 @@ def _doing(router: APIRouter, site: PageSite) -> None:
     @router.post("/{ident}/lead")
     @seen_by(Role.COORDINATOR, Role.SITE_TEAM)
     def lead(
-        viewer: CurrentViewer, ident: Ident, role: Annotated[str, Form()] = "", into: Annotated[str, Form()] = ""
+        viewer: CurrentViewer,
+        ident: Ident,
+        role: Annotated[str, Form()] = "",
+        into: Annotated[str, Form()] = "",
+        measure: Annotated[str, Form()] = "",
     ) -> RedirectResponse:
-        """Assigns it to a role, or says that it is the same as another."""
+        """Assigns it to a role, says which measure it is about, or that it is the same as another."""
         found = _theirs(site, viewer, ident)
         if not _leads(viewer, found):
             raise HTTPException(403, "It is for whoever runs the site or the network.")
@@ -145,6 +157,8 @@ def _doing(router: APIRouter, site: PageSite) -> None:
         with in_words(), site.saying() as connection:
             if into:
                 merge_issue(connection, ident, into)
+            elif measure in {each.id for each in measures().values()}:
+                link_issue(connection, ident, measure)
             elif role in ROLES:
                 assign_issue(connection, ident, role)
         return RedirectResponse(f"/issues/{ident}", 303)
@@ -157,6 +171,11 @@ def _leads(viewer: Viewer, found: Raised) -> bool:
 def _theirs(site: PageSite, viewer: Viewer, ident: str) -> Raised:
     with site.registry() as connection:
         found = issue_of(connection, ident)
-    if found is None or not (not found.site or viewer.sees(found.site) or found.by == viewer.id):
+    if found is None or not sees(viewer, found):
         raise HTTPException(404, "There is no such issue of yours.")
     return found
+
+
+def sees(viewer: Viewer, found: Raised) -> bool:
+    """Whether an issue is theirs to see: the network's, one of a site of theirs, their own."""
+    return not found.site or viewer.sees(found.site) or found.by == viewer.id

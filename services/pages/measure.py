@@ -20,6 +20,7 @@ from services.pages.results import Results, Series
 from services.pages.seeing import seen_by_viewer
 from services.pages.site import PageSite
 from services.pages.strata import Kind, kind_of
+from services.people.amendments import amendments, version_of
 
 MANY = 16
 """Of more sites no page draws each: they stand in a table that leads to them."""
@@ -43,6 +44,8 @@ def routes(site: PageSite) -> APIRouter:
     def page(slug: Slug, request: Request, viewer: CurrentViewer) -> HTMLResponse:
         """The measure's page."""
         found, groups = results(slug, viewer), _strata(site, measure_named(slug))
+        with site.registry() as connection:
+            proposed = amendments(connection, measure=found.measure.id)
         shown = found.sites if len(found.sites) <= MANY else ()
         drawn = [series for series in (found.network, *shown) if series.drawn]
         charts = {series.name: chart_of(series, found.measure, compact=bool(series.name)) for series in drawn}
@@ -55,6 +58,7 @@ def routes(site: PageSite) -> APIRouter:
             small=SMALL,
             many=MANY,
             groups=groups,
+            proposed=[each for each in proposed if version_of(each, found.measure) is None],
             definition=definition_of(found.measure),
             convention=kinds()[found.measure.chart],
         )

@@ -10,6 +10,7 @@ from services.access.gate import CurrentViewer
 from services.access.viewers import EVERYBODY, Role, Viewer
 from services.pages.forms import in_words
 from services.pages.navigation import Entry
+from services.pages.parts import WHOLE, Number, part_of
 from services.pages.site import PageSite
 from services.pages.wording import title_of
 from services.research.counting import BUDGET, WINDOW, Answer, count
@@ -32,7 +33,7 @@ def routes(site: PageSite) -> APIRouter:
 
 
 def _shown(
-    site: PageSite, request: Request, viewer: Viewer, found: Answer | None = None, codes: str = ""
+    site: PageSite, request: Request, viewer: Viewer, found: Answer | None = None, codes: str = "", number: int = 1
 ) -> HTMLResponse:
     with site.registry() as connection:
         asked = requests(connection)
@@ -42,7 +43,8 @@ def _shown(
         request,
         found=found,
         codes=codes,
-        asked=[(each, dict(each.answers)) for each in asked],
+        asked=len(asked),
+        part=part_of([(each, dict(each.answers)) for each in asked], number, at_once=WHOLE),
         mine=[(name, title_of(name)) for name in mine],
         may_ask=bool(viewer.roles & set(ASKING)),
         me=viewer.id,
@@ -58,9 +60,9 @@ def _shown(
 def _page(router: APIRouter, site: PageSite) -> None:
     @router.get("")
     @seen_by(*EVERYBODY)
-    def page(request: Request, viewer: CurrentViewer) -> HTMLResponse:
+    def page(request: Request, viewer: CurrentViewer, number: Number = 1) -> HTMLResponse:
         """What is asked for, by whom it is approved, what came of it."""
-        return _shown(site, request, viewer)
+        return _shown(site, request, viewer, number=number)
 
     @router.post("/count")
     @seen_by(*ASKING)
@@ -84,7 +86,7 @@ def _asking(router: APIRouter, site: PageSite) -> None:
         """Asks for an extract."""
         with in_words(), site.saying() as connection:
             ask(connection, form, tier, codes.split(), purpose, by=viewer.id, at=site.clock())
-        return RedirectResponse("/research#asked", 303)
+        return RedirectResponse("/research#list", 303)
 
     @router.post("/{ident}/result")
     @seen_by(*ASKING)
@@ -92,7 +94,7 @@ def _asking(router: APIRouter, site: PageSite) -> None:
         """What came of it, for those whose data it was."""
         with in_words(), site.saying() as connection:
             tell_result(connection, ident, words, by=viewer.id)
-        return RedirectResponse("/research#asked", 303)
+        return RedirectResponse("/research#list", 303)
 
 
 def _answering(router: APIRouter, site: PageSite) -> None:
@@ -106,4 +108,4 @@ def _answering(router: APIRouter, site: PageSite) -> None:
             raise HTTPException(404, "There is no such site of yours.")
         with in_words(), site.saying() as connection:
             answer(connection, ident, where, yes=yes, by=viewer.name, at=site.clock())
-        return RedirectResponse("/research#asked", 303)
+        return RedirectResponse("/research#list", 303)

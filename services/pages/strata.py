@@ -36,6 +36,8 @@ WORDS = {
 FAR = 3
 """Standard errors beyond which a difference is more than chance gives: the limits of the charts."""
 UNKNOWN = {"NI": "Not told", "UN": "Not known", "UNK": "Not known", "OT": "Another", "ASKU": "Did not want to say"}
+NOT_TOLD = (UNKNOWN.keys() - {"OT"}) | {"unknown"}
+"""Codes of no group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Group:
     title: str
     met: int
     measured: int
+    known: bool = True
+    """Whether it is a group; false of those of whom it is not told."""
     tone: str = ""
     """better or worse, where the difference is more than chance gives."""
     said: str = ""
@@ -69,11 +73,18 @@ class Kind:
     groups: tuple[Group, ...]
 
     @property
+    def untold(self) -> str:
+        """Of how many it is not known which group they are of; empty of none or of a few."""
+        without = sum(each.measured for each in self.groups if not each.known)
+        everybody = sum(each.measured for each in self.groups)
+        return f"Of {without} of {everybody} it is not known." if without >= SMALLEST else ""
+
+    @property
     def gap(self) -> str:
-        """The widest gap between two groups of enough people, in a sentence; empty where there are no two."""
-        told = sorted((group for group in self.groups if group.enough), key=lambda group: group.share or 0)
+        """The widest gap between two groups of enough people, in a sentence; that there are no two; empty where nobody was measured."""
+        told = sorted((each for each in self.groups if each.enough and each.known), key=lambda group: group.share or 0)
         if len(told) < 2:
-            return ""
+            return "There are no two groups of enough people to compare." if self.groups else ""
         least, most = told[0], told[-1]
         points = round(100 * ((most.share or 0) - (least.share or 0)))
         if not points:
@@ -108,12 +119,13 @@ def _judged(name: str, sums: Mapping[str | None, Sequence[int]], measure: Measur
         if not measured:
             continue
         others = everybody[0] - met, everybody[1] - measured
+        known = code is not None and code not in NOT_TOLD
         if measured >= SMALLEST and others[1] and _beyond_chance((met, measured), others):
             better = (met * others[1] > others[0] * measured) == measure.higher_is_better
             said = f"{'better' if better else 'worse'} than chance gives: ask why, and with them"
-            yield Group(title_of_group(name, code), met, measured, "better" if better else "worse", said)
+            yield Group(title_of_group(name, code), met, measured, known, "better" if better else "worse", said)
         else:
-            yield Group(title_of_group(name, code), met, measured, "", "within what chance gives")
+            yield Group(title_of_group(name, code), met, measured, known, "", "within what chance gives")
 
 
 def _beyond_chance(one: tuple[int, int], other: tuple[int, int]) -> bool:

@@ -10,6 +10,7 @@ from schemas.errors import MainstemError
 from services.measures.library import measures
 from services.pages.counted import LONGEST_SECONDS, state_of
 from services.pages.site import PageSite
+from services.people.reaching import arrived, note_counted
 
 log = structlog.get_logger(__name__)
 EVERY_SECONDS = 10.0
@@ -51,10 +52,15 @@ def _keep_warm(site: PageSite, stop: Event) -> None:
 
 
 def _count(site: PageSite, stop: Event) -> None:
-    """Every measure, with all that its page shows; and how the sites' data lie beside each other."""
+    """Every measure, with all that its page shows, and how the sites' data lie beside each other; then it is noted up to what they are."""
+    with site.registry() as connection:
+        until = arrived(connection)
     for measure in measures().values():
         if not stop.is_set():
             with site.registry() as connection:
                 site.results(connection, measure)
     if not stop.is_set():
         site.across()
+        if until is not None:
+            with site.saying() as connection:
+                note_counted(connection, until, at=site.clock())

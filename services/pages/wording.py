@@ -1,7 +1,8 @@
 """What charts, signals and figures are called on the pages, in plain words."""
 
 from collections.abc import Sequence
-from datetime import UTC, date
+from datetime import UTC, date, timedelta
+from math import ceil
 
 from schemas.loads import LoadEventType
 from services.charts.control_chart import Labels
@@ -68,6 +69,17 @@ def headline(measure: Measure, where: str, rows: Sequence[Row], since: str) -> s
 def day(moment: date) -> str:
     """A date, or the date of an instant, for people."""
     return f"{moment:%-d %B %Y}"
+
+
+STEPS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
+def lasting(span: timedelta) -> str:
+    """A length of time for people, in its largest unit of which it is two at least, rounded up."""
+    seconds = max(1, ceil(span.total_seconds()))
+    step, unit = next((each for each in STEPS if seconds >= 2 * each[0]), STEPS[-1])
+    count = ceil(seconds / step)
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 VARIATIONS = {

@@ -7,10 +7,13 @@ from statistics import median
 
 from sqlalchemy import Connection, func, select
 
+from services.measures.library import measures
+from services.people.amendments import amendments, promised
 from services.people.consent_requests import open_requests
 from services.people.coproduction import Scored, coproduced
 from services.people.equality import GROUPS, heard_by
 from services.people.issues import Answered, heard, issues_seen
+from services.people.reaching import Reached, reached
 from services.people.tests_of_change import noted_since, overdue
 from services.registry.completeness import SiteCompleteness, completeness
 from services.registry.tables import contest
@@ -45,6 +48,12 @@ class Owed:
     """What families ask about consent and no site has done yet, by how long it waits."""
     coproduced: Scored | None
     """What families answered after visits within a year; none where too few did."""
+    discussed: int
+    """What is proposed about measures and not decided yet."""
+    promised: tuple[tuple[str, int], ...]
+    """What of it was accepted and is in no version yet, by how long ago: promises."""
+    reached: Reached | None
+    """How long it takes from a site to these pages; none where nothing came."""
 
     @property
     def open(self) -> int:
@@ -57,6 +66,9 @@ def owed(connection: Connection, now: datetime) -> Owed:
     sites, raised = list(completeness(connection)), issues_seen(connection, None)
     behind = [(now - site.last_completed).days for site in sites if site.last_completed]
     waiting = connection.scalar(select(func.count()).select_from(contest).where(contest.c.answer.is_(None)))
+    proposed = amendments(connection)
+    known = {each.id: each for each in measures().values()}
+    since = [each.decided or each.at for each in promised(proposed, known)]
     return Owed(
         len(sites),
         sum(1 for site in sites if _gaps(site)),
@@ -71,6 +83,9 @@ def owed(connection: Connection, now: datetime) -> Owed:
         tuple((group, tuple(heard_by(connection, raised, now, group))) for group in GROUPS),
         tuple(_by_age([(now - each.at).days for each in open_requests(connection)])),
         next((each for each in coproduced(connection, now - YEAR) if each.enough), None),
+        sum(each.decision is None for each in proposed),
+        tuple(_by_age([(now - each).days for each in since])),
+        reached(connection, now),
     )
 
 

@@ -88,6 +88,14 @@ def links_of(connection: Connection, site: str, subject: str) -> list[Link]:
     return [_link(row) for row in connection.execute(query).mappings()]
 
 
+def ways_of(connection: Connection, link: Link) -> list[str]:
+    """The ids of the ways in by which this person came: a patient's own are all theirs, whatever code was printed anew; which guardian a
+    code was given to is not known, so a guardian's is one."""
+    if link.who is not Who.SELF:
+        return [link.id]
+    return [each.id for each in links_of(connection, link.site, link.subject) if each.who is Who.SELF]
+
+
 def revoke_link(connection: Connection, site: str, subject: str, ident: str, *, by: str, at: datetime) -> bool:
     """Takes one back: the code and what it opened. Whether there was one that stood."""
     link = family_link.c

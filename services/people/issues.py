@@ -4,7 +4,7 @@ The words stay in this database. What is about a site is that site's and the coo
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from statistics import median
@@ -129,11 +129,29 @@ def merge_issue(connection: Connection, ident: str, into: str) -> None:
     if found is None or found.merged_into or into == ident:
         raise OperatorError("there is no such issue to be merged into", "Give the id of one that stands on its own.")
     here = issue_of(connection, ident)
-    if here is not None and here.site not in ("", found.site):
-        raise OperatorError("one is a site's and the other is not", "Merge issues of one site.")
+    if here is not None and here.site != found.site:
+        raise OperatorError("they are not of the same site", "Merge issues of one site, or of the network.")
     _change(connection, ident, {"merged_into": into})
     for by in connection.scalars(select(issue_follow.c.by).where(issue_follow.c.issue == ident)).all():
         follow_issue(connection, into, by)
+
+
+def link_issue(connection: Connection, ident: str, measure: str) -> None:
+    """Which measure it is about, by the measure's id; an answered one too. Raises OperatorError where there is none."""
+    here = update(issue_raised).where(issue_raised.c.id == ident).values(measure=measure)
+    if connection.execute(here).rowcount != 1:
+        raise STALE
+
+
+def as_answered(connection: Connection, raised: Raised) -> Raised:
+    """In the words of who raised it, with the answer to the issue that it was merged into, whose id it bears then."""
+    stands: Raised | None = raised
+    while stands is not None and stands.merged_into:
+        stands = issue_of(connection, stands.merged_into)
+    if stands is None or stands is raised:
+        return raised
+    told = {"answer": stands.answer, "answered_role": stands.answered_role, "answered": stands.answered}
+    return replace(raised, id=stands.id, assigned=stands.assigned, merged_into="", **told)  # type: ignore[arg-type]
 
 
 def _change(connection: Connection, ident: str, values: dict[str, object]) -> None:
@@ -149,12 +167,12 @@ def issue_of(connection: Connection, ident: str) -> Raised | None:
     return None if row is None else _raised(row)
 
 
-def issues_seen(connection: Connection, sites: Iterable[str] | None, by: str = "") -> list[Raised]:
-    """Those of these sites (None: of all), the network's, and one's own; the open first, the oldest first."""
+def issues_seen(connection: Connection, sites: Iterable[str] | None, *by: str) -> list[Raised]:
+    """Those of these sites (None: of all), the network's, and one's own (`by`); the open first, the oldest first."""
     row = issue_raised.c
     seen: list[ColumnElement[bool]] = [row.site == ""]
     if sites is not None:
-        seen += [row.site.in_(sorted(sites)), and_(row.by == by, row.by != "")]
+        seen += [row.site.in_(sorted(sites)), and_(row.by.in_(by), row.by != "")]
     query = select(issue_raised).where(or_(*seen)) if sites is not None else select(issue_raised)
     found = [_raised(each) for each in connection.execute(query.order_by(row.at, row.id)).mappings()]
     return sorted(found, key=lambda each: not each.open)

@@ -168,6 +168,11 @@ def tried_of(connection: Connection, idea: str) -> list[Tried]:
     return _found(connection, test_of_change.c.idea == idea)
 
 
+def tried_ideas(connection: Connection) -> set[str]:
+    """The ideas of the library that anybody has tried."""
+    return set(connection.scalars(select(test_of_change.c.idea).where(test_of_change.c.idea.is_not(None)).distinct()))
+
+
 def overdue(connection: Connection, today: date) -> int:
     """Of how many tests that are under way the day is past at which the team said it would look."""
     return sum(1 for each in _found(connection) if each.due is not None and each.due < today)

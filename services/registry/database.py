@@ -24,7 +24,8 @@ from mainstem.database.engine import READS
 from mainstem.database.urls import make_private
 from schemas.errors import MainstemError, OperatorError
 from services.registry import filling
-from services.registry.tables import RECORD_TABLES, metadata
+from services.registry.said import metadata
+from services.registry.tables import RECORD_TABLES
 
 SETTING = "MAINSTEM_REGISTRY_URL"
 WAIT_SECONDS = 10.0

@@ -10,6 +10,7 @@ from mainstem.consumer import Received
 from mainstem.consumer.subjects import consumer_subject, given_again, no_extract
 from schemas.errors import OperatorError
 from schemas.subjects import Wish
+from services.registry.said import amendment, amendment_voice
 from services.registry.tables import (
     RECORD_TABLES,
     SAID,
@@ -18,6 +19,7 @@ from services.registry.tables import (
     erased,
     family_link,
     history,
+    idea,
     issue_follow,
     issue_raised,
     metadata,
@@ -60,6 +62,10 @@ def _forget_said(connection: Connection, subject: str) -> None:
     connection.execute(update(issue_raised).where(same).values(merged_into=""))
     follows = or_(issue_follow.c.by.in_(hands), issue_follow.c.issue.in_(raised))
     connection.execute(delete(issue_follow).where(follows))
+    for table in (idea, amendment):
+        answers = table.c.issue.in_(raised.scalar_subquery())
+        connection.execute(update(table).where(answers).values(issue=""))
+    connection.execute(delete(amendment_voice).where(amendment_voice.c.by.in_(hands)))
     connection.execute(delete(issue_raised).where(issue_raised.c.by.in_(hands)))
     theirs, others = (
         select(history.c.record).where(of) for of in (history.c.subject == subject, history.c.subject != subject)

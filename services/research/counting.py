@@ -63,6 +63,16 @@ def count(connection: Connection, codes: Sequence[str], *, by: str, at: datetime
     return Answer(**answer, left=BUDGET - used - 1)
 
 
+def asked_about(connection: Connection, subject: str, at: datetime) -> int:
+    """How many questions of the last thirty days were answered by a number in which a person was."""
+    if subject in not_extracted(connection):
+        return 0
+    row = count_asked.c
+    found = connection.execute(select(row.cohort, row.answer).where(row.at >= at.astimezone(UTC) - WINDOW)).all()
+    answered = [each.cohort.split() for each in found if json.loads(each.answer)["persons"] is not None]
+    return sum(cohort_of(connection, codes, among=subject) != frozenset() for codes in answered)
+
+
 def _people(connection: Connection, cohort: str, closed: Iterable[str]) -> frozenset[str]:
     found = cohort_of(connection, cohort.split())
     if found is None:

@@ -83,14 +83,17 @@ class People:
         return sum(1 for subject in self.born if self.has(subject))
 
 
-def cohort_of(connection: Connection, codes: Sequence[str]) -> frozenset[str] | None:
-    """Persons with a condition that is one of these codes (SNOMED CT, or an ICD-10-CM category); everybody where there is none."""
+def cohort_of(connection: Connection, codes: Sequence[str], *, among: str = "") -> frozenset[str] | None:
+    """Persons with a condition that is one of these codes (SNOMED CT, or an ICD-10-CM category); everybody where there is none. `among`: of
+    this subject alone."""
     if not codes:
         return None
     row = RECORD_TABLES["condition"].c
     asked = [or_(row.code == code, row.icd10cm == code, row.icd10cm.startswith(f"{code}.")) for code in codes]
     doubted = row.verification_status.in_(("refuted", "entered-in-error"))
     query = select(row.subject).where(or_(*asked), or_(row.verification_status.is_(None), ~doubted))
+    if among:
+        query = query.where(row.subject == among)
     return frozenset(connection.scalars(query.distinct()))
 
 

@@ -1,7 +1,8 @@
 """An extract as OMOP CDM 5.4: each fact carried over with its source code and unit. Concepts are given where they are few and fixed (sex,
 race, ethnicity, kinds of visit, provenance); all others are 0, to be mapped with the vocabularies of whoever analyses, which do not ship.
 
-`omop_fields.csv` holds what OHDSI's field-level table (OMOP_CDMv5.4_Field_Level.csv, OHDSI/CommonDataModel, Apache-2.0) says of each field.
+`omop_fields.csv` holds what OHDSI's field-level table (OMOP_CDMv5.4_Field_Level.csv, OHDSI/CommonDataModel, Apache-2.0) says of each field
+that we write; it was compared with theirs, name by name.
 """
 
 import csv

@@ -19,6 +19,8 @@ from checkouts import HERE, Checkout
 from figure import Figure, Results
 from rich.console import Console
 
+from mainstem.commands.terminal import stdout
+
 FIGURES = sorted(module.name for module in iter_modules([str(Path(__file__).parent / "figures")]))
 RESULTS = HERE / "var" / "bench" / "results.jsonl"
 
@@ -40,7 +42,7 @@ def main() -> None:
         for figure in results.figures:
             print(json.dumps(vars(figure), ensure_ascii=False))
     else:
-        Console().print(results.table())
+        stdout().print(results.table())
 
 
 def measured(names: list[str], checkouts: list[Checkout]) -> Results:

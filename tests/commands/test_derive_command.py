@@ -117,6 +117,13 @@ def test_a_file_of_another_country_is_read(tmp_path: Path) -> None:
     assert table(tmp_path, "growth", "sex;age_months;bmi\nM;1.050,5;22,6\n")[0]["bmi_z"] is None
 
 
+def test_what_a_spreadsheet_leaves_behind_is_no_column_and_no_cell(tmp_path: Path) -> None:
+    """Empty names at the end of the header, empty cells at the end of a row; a cell that says something has a column."""
+    rows = table(tmp_path, "growth", "sex,age_months,height_cm,,\nM,60,110,,\nM,60,110,,,,\nM,60,110,,,9\n")
+    assert rows[0]["height_z"] == rows[1]["height_z"] is not None
+    assert (rows[2]["height_z"], rows[2]["why_empty"]) == (None, "the row has more cells than there are columns")
+
+
 def test_a_sex_is_read_in_words_and_never_guessed_of_a_number(tmp_path: Path) -> None:
     """1 is a boy's in one data set, a girl's in another."""
     rows = table(tmp_path, "growth", "sex,age_months,bmi\n" + "".join(f"{each},50,16\n" for each in SEXES))

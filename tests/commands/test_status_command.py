@@ -14,6 +14,7 @@ from mainstem.config.settings import Settings
 from mainstem.state import Plan, State
 from mainstem.state.site_status import gather
 from schemas.errors import ExitCode, TemporaryError
+from schemas.loads import Gap
 
 NIGHT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 DOWN = TemporaryError("nothing answers at ehr.north.example:443", "See that the EHR is up.", who="site IT")
@@ -172,3 +173,46 @@ def test_schedule_is_kept_in_the_sites_own_time(store: State, tmp_path: Path, zo
         (found,) = gather(store, settings, due + timedelta(hours=hours))
         assert found.late_since == late
         assert found.next_load == due + timedelta(days=1)
+
+
+def test_a_load_is_told_against_the_sites_own_past(store: State, status: Any, tmp_path: Path) -> None:
+    """Full reads with full reads; without a habit nothing is called usual."""
+
+    def took(night: int, minutes: int, mode: Any = "incremental") -> None:
+        at = NIGHT - timedelta(days=10 - night)
+        begun = store.loads.start("north", mode=mode, started=at, plan=Plan(types=["Patient"], units=["Patient"]))
+        store.loads.begin_part(begun.id, "Patient", "mapping")
+        store.loads.complete(begun.id, {}, ended=at + timedelta(minutes=minutes))
+
+    took(0, 90, "full")
+    for night, minutes in ((1, 4), (2, 3), (3, 5)):
+        took(night, minutes)
+    row = json.loads(status("--all", "--json")[1])[0]
+    assert (row["took_seconds"], row["usually_seconds"]) == (300, None)
+    took(4, 40)
+    row = json.loads(status("--json")[1])[0]
+    assert (row["took_seconds"], row["usually_seconds"]) == (2400, 240)
+    assert "40 min (usually 4 min)" in status()[1]
+    page = tmp_path / "page.html"
+    status("--html", str(page))
+    assert "Last whole load took: 40 min (usually 4 min)" in page.read_text()
+    code, _, said = status("--all", "--site", "north")
+    assert code == 78
+    assert "Give one of them" in said
+
+
+def test_codes_on_the_page_lead_to_their_runbook_where_the_documentation_is_served(
+    store: State, status: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = store.loads.start("north", mode="full", started=NIGHT, plan=Plan(types=["Patient"], units=["Patient"]))
+    store.loads.begin_part(begun.id, "Patient", "mapping")
+    gap = Gap(
+        resource_type="Patient", reason="refused", cause="refused", fix="Ask.", who="site IT", since=None, until=NIGHT
+    )
+    store.loads.complete(begun.id, {}, ended=NIGHT, missing=[gap])
+    page = tmp_path / "page.html"
+    status("--html", str(page))
+    assert "<a " not in page.read_text()
+    monkeypatch.setenv("MAINSTEM_DOCS_ADDRESS", "https://docs.example")
+    status("--html", str(page))
+    assert '<a href="https://docs.example/reference/problems/#gap-refused">refused</a>' in page.read_text()

@@ -11,11 +11,12 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from streams import Latest, MemoryOutbox, Stream, name
 
 from mainstem.consumer import LetterReason
+from mainstem.consumer.erasures import read_told
 from mainstem.consumer.subjects import as_sent, read_report, read_subject
 from mainstem.consumer.testing import Message
 from mainstem.outbox import Told
 from schemas.events import Header
-from schemas.subjects import ErasureReport, SubjectEvent
+from schemas.subjects import ConsentHeeded, ErasureReport, SubjectEvent
 
 AT = datetime(2026, 3, 2, 5, tzinfo=UTC)
 CHILD = f"s-{name('subject', 0).hex()}"
@@ -56,7 +57,12 @@ def kept(engine: Engine) -> int:
 
 
 def reports(stream: Stream) -> list[ErasureReport]:
-    return [ErasureReport.model_validate_json(each.value) for each in stream.records("erasure.v1")]
+    return [each for each in answers(stream) if isinstance(each, ErasureReport)]
+
+
+def answers(stream: Stream) -> list[object]:
+    """All that stands on the erasure topic, as the sites and the families' page read it."""
+    return [read_told(each) for each in stream.records("erasure.v1")]
 
 
 def test_the_forgotten_do_not_come_back_and_the_site_is_told(
@@ -94,6 +100,30 @@ def test_the_forgotten_do_not_come_back_and_the_site_is_told(
         stream.publish(outbox)
         us.run_until_caught_up()
         assert kept(engine) == 1
+
+
+def test_every_consumer_says_that_it_goes_by_a_consent(
+    stream: Stream, outbox: MemoryOutbox, observe: Callable[..., bytes], engine: Engine
+) -> None:
+    """Research withdrawn and given again, once each, whether or not it can erase; that a subject is another's is no consent."""
+    observe(outbox, 1)
+    stream.publish(outbox)
+    handler = Latest(engine)
+    with stream.consumer(engine, handler) as us, stream.consumer(engine, handler, group="other") as other:
+        for each in (us, other):
+            each.run_until_caught_up()
+        tell(outbox, said(1, event="withdrawn", withdrawn=["research"], erase=False))
+        stream.publish(outbox)
+        for each in (us, other, us):
+            each.run_until_caught_up()
+        tell(outbox, said(2, event="given", withdrawn=[], erase=False))
+        tell(outbox, said(3, event="separated", withdrawn=[], erase=False))
+        stream.publish(outbox)
+        us.run_until_caught_up()
+    assert kept(engine) == 1
+    heard = [(each.group, each.subject, each.withdrawn) for each in answers(stream) if isinstance(each, ConsentHeeded)]
+    assert heard[:2] == [("test", CHILD, ["research"]), ("other", CHILD, ["research"])]
+    assert len(answers(stream)) == len(heard)
 
 
 def test_who_has_no_way_to_erase_says_so(
@@ -176,6 +206,33 @@ def test_what_is_no_subject_event_forgets_nobody(changed: dict[str, Any], reason
     """Headers, key and value speak of the same subject, site and change, or it is a dead letter."""
     assert read_subject(message(said(3))).event == said(3)  # type: ignore[union-attr]
     assert read_subject(message(said(3), **changed)) is reason
+
+
+HEEDED = ConsentHeeded(group="test", site="north", subject=CHILD, epoch=1, sequence=3, withdrawn=["research"], at=AT)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"key": b"west"},
+        {"ce_source": b"/consumer/other"},
+        {"ce_source": b"/site/north"},
+        {"ce_subject": f"s-{'0' * 32}".encode()},
+        {"ce_type": b"lhn.erasure.heeded.v2"},
+        {"ce_type": b"lhn.erasure.reported.v1"},
+        {"ce_dataschema": b"/schemas/erasure.v1.json"},
+        {"value": None},
+        {"value": HEEDED.model_dump_json().replace("research", "all").encode()},
+        {"value": HEEDED.model_copy(update={"epoch": 2**40}).model_dump_json().encode()},
+    ],
+    ids=str,
+)
+def test_what_is_no_word_of_a_consumer_s_tells_nobody_that_a_consent_is_heeded(changed: dict[str, Any]) -> None:
+    sent = as_sent("lhn", HEEDED)
+    given = [(name, changed.get(name, text)) for name, text in sent["headers"]]
+    assert read_told(Message(sent["key"], sent["value"], sent["headers"])) == HEEDED
+    other = Message(changed.get("key", sent["key"]), changed.get("value", sent["value"]), given)
+    assert isinstance(read_told(other), LetterReason)
 
 
 REPORT = ErasureReport(group="test", site="north", subject=CHILD, epoch=1, sequence=3, erased=True, rows=2, at=AT)

@@ -51,6 +51,7 @@ def test_asyncapi_documents_values_are_schemas_that_exist():
     found = re.findall(r"\./([a-z_]+\.v1\.json)", as_yaml(asyncapi()))
     assert sorted(set(found)) == [
         "consent_asked.v1.json",
+        "consent_heeded.v1.json",
         "erasure.v1.json",
         "feedback.v1.json",
         "load.v1.json",

@@ -1,6 +1,7 @@
 """What a family decides about its data: asked on its page, told to its clinic, done there, and followed to every consumer."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from viewers import FORM
 
 from mainstem.consumer.ledger import metadata as kit
 from mainstem.consumer.subjects import consumer_subject
-from schemas.subjects import ConsentAsked, ErasureReport
+from schemas.subjects import ConsentAsked, ConsentHeeded, ErasureReport
 from services.access.database import AccessDatabase
 from services.access.families import form_token
 from services.home.app import COOKIE, Home, make_home
@@ -138,6 +139,32 @@ def test_erasure_is_asked_twice_and_followed_by_its_receipt_when_the_page_is_gon
     assert "spreadsheet: cannot do it alone" in page
     assert "other" not in re.findall(r"<li>(\w+):", page)
     assert follow.post("/receipt", data={"code": "AAAA-BBBB-CCCC"}).status_code == 403
+
+
+def test_a_withdrawal_from_research_is_followed_to_every_consumer(home: Home, device: TestClient) -> None:
+    """On the consent page and by the receipt, once the clinic did it: each by its last word since; another's, and an earlier word, are none."""
+    receipt = ask(device, "research", "withdraw")
+    ask_sites(home.engine, lambda _: None, at=NOW)
+    names = {"site": SITE, "subject": ADA, "epoch": 1, "at": NOW}
+    heeded = [
+        ConsentHeeded(group="registry", sequence=2, withdrawn=["research"], **names),
+        ConsentHeeded(group="warehouse", sequence=1, withdrawn=["research"], **names),
+        ConsentHeeded(group="warehouse", sequence=2, withdrawn=[], **names),
+        ConsentHeeded(group="early", sequence=1, withdrawn=["research"], **names | {"at": NOW - timedelta(days=1)}),
+        ConsentHeeded(group="others", sequence=1, withdrawn=["research"], **names | {"subject": subject_id("ben")}),
+        ErasureReport(group="eraser", sequence=3, erased=True, **names),
+    ]
+    home.reports = Reported(lambda _: heeded)
+    assert "registry" not in device.get("/consent").text, "the clinic has not done it yet"
+    heard_at_the_registry(home.engine, qi=False, research=True)
+    ask_sites(home.engine, lambda _: None, at=NOW)
+    assert "Whom your word has reached: eraser, registry</p>" in device.get("/consent").text
+    page = TestClient(make_home(home)).post("/receipt", data={"code": receipt}).text
+    assert dict(re.findall(r"<li>(\w+): ([^<]+)</li>", page)) == {
+        "eraser": "knows it and does so",
+        "registry": "knows it and does so",
+        "warehouse": "does not know it yet",
+    }
 
 
 def test_another_family_neither_asks_nor_reads_for_it(home: Home, device: TestClient) -> None:

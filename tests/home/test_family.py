@@ -12,7 +12,7 @@ import pytest
 from browser import browser, violations
 from fastapi.testclient import TestClient
 from pages_served import serving
-from services_cases import record_id, subject_id
+from services_cases import event_of, record_id, subject_id
 from services_story import NOW, fibrosis, fill, load_events, person, population, visit
 from sqlalchemy import Engine, insert, select
 from streams import Stream
@@ -34,9 +34,12 @@ from services.people.issues import follow_issue, merge_issue
 from services.people.voices import forms
 from services.registry.database import reading, writing
 from services.registry.erasure import erase
+from services.registry.handler import apply
 from services.registry.tables import contest, family_answer, family_link, issue_follow, issue_raised
+from services.research.counting import count
 
 SITE = "west"
+PAGES = ("/", "/say/before", "/say/after", "/raise", "/proposals", "/looked", "/consent")
 PLANTED = "My name is Quilla Planted, call 555-0123"
 
 
@@ -300,6 +303,65 @@ def test_a_family_raises_an_issue_and_reads_the_answer_in_its_language(clinic: C
     assert "Tell us more often" in device.get("/raise").text
 
 
+def test_an_issue_that_is_merged_is_answered_to_whoever_raised_it(clinic: Clinic) -> None:
+    """In their own words, with the other's answer; another family's words at the clinic are not shown to them."""
+    first, second = clinic.inside("ada"), clinic.inside("cleo")
+    first.post("/raise", data=token(first) | {"about": "care", "words": "We wait for two hours"})
+    second.post("/raise", data=token(second) | {"about": "care", "words": "My visit began late"})
+    with writing(clinic.registry) as connection:
+        idents = {row.words: row.id for row in connection.execute(select(issue_raised))}
+        merge_issue(connection, idents["My visit began late"], idents["We wait for two hours"])
+    staff = clinic.staff(Role.SITE_TEAM)
+    staff.post(f"/issues/{idents['We wait for two hours']}/answer", data=FORM | {"words": "We begin earlier now"})
+    page = second.get("/raise").text
+    assert "My visit began late" in page
+    assert "We begin earlier now" in page
+    assert "two hours" not in page
+
+
+def test_what_was_raised_is_found_by_a_new_code_of_one_s_own(clinic: Clinic) -> None:
+    """A phone is lost and a code printed anew; a second guardian does not read what the first raised."""
+    old, guardian = clinic.inside("ada"), clinic.inside("ada", Who.GUARDIAN, date(2029, 3, 1))
+    old.post("/raise", data=token(old) | {"about": "care", "words": "Ask me first"})
+    guardian.post("/raise", data=token(guardian) | {"about": "care", "words": "Tell me more"})
+    new, second = clinic.inside("ada"), clinic.inside("ada", Who.GUARDIAN, date(2029, 3, 1))
+    assert "Ask me first" in new.get("/raise").text
+    for device, others in ((new, "Tell me more"), (guardian, "Ask me first"), (second, "Tell me more")):
+        assert others not in device.get("/raise").text
+
+
+def test_which_figures_count_somebody_is_told_by_measure(clinic: Clinic) -> None:
+    """And how often researchers' questions did; of mood not to a guardian from whom mood is withheld; of others nothing."""
+    seen = [visit("ada", f"2026-{month:02}-10", site=SITE) for month in (7, 8, 9)]
+    fill(clinic.registry, seen, [])
+    own, guardian = clinic.inside("ada"), clinic.inside("ada", Who.GUARDIAN, date(2029, 3, 1))
+    page = own.get("/looked").text
+    rows = dict(re.findall(r'<th scope="row">([^<]+)</th><td>(\d+)</td></tr>', page.partition('id="counted"')[2]))
+    assert rows["Timely data"] == "3"
+    assert rows["Screening for depression in type 1 diabetes"] == "3"
+    assert "Nutrition in cystic fibrosis" not in rows
+    assert "No question of a researcher counted you" in page
+    assert "They last came on" in page
+    theirs = guardian.get("/looked").text
+    assert "Timely data" in theirs
+    assert "depression" not in theirs
+    assert "No figure has counted you" in clinic.inside("ben", Who.GUARDIAN).get("/looked").text
+
+
+def test_a_question_of_a_researcher_is_told_to_whom_it_counted(clinic: Clinic) -> None:
+    """Not where the number was too small to be told, nor to whom it did not count or who is in no extract."""
+    fill(clinic.registry, population(), [])
+    with writing(clinic.registry) as connection:
+        count(connection, ["190905008"], by="r", at=NOW)
+        count(connection, ["46635009"], by="r", at=NOW)
+    assert "counted you: 1." in clinic.inside("cleo").get("/looked").text
+    ada = clinic.inside("ada")
+    assert "No question of a researcher" in ada.get("/looked").text
+    cleo = clinic.inside("cleo")
+    cleo.post("/consent", data=token(cleo) | {"scope": "research", "wish": "withdraw"})
+    assert "No question of a researcher" in cleo.get("/looked").text
+
+
 def test_who_looked_is_told_in_words_from_the_chain(clinic: Clinic) -> None:
     clinic.staff().get(f"/patients/{SITE}/{subject_id('ada')}")
     clinic.staff().get(f"/patients/{SITE}/{subject_id('ben')}")
@@ -311,6 +373,26 @@ def test_who_looked_is_told_in_words_from_the_chain(clinic: Clinic) -> None:
     assert ("You or your family", "2") in rows
     assert "Ruth" not in page
     assert clinic.home.views.first_broken() is None
+
+
+def test_a_guardian_s_way_ends_by_what_is_known_today(clinic: Clinic, tmp_path: Path) -> None:
+    """Of a birth date that came, or was put right, after the code was printed; and by the policy as it is now."""
+    fill(clinic.registry, [person("dora", site=SITE, born=None)], [])
+    device = clinic.inside("dora", Who.GUARDIAN)
+    assert device.get("/").status_code == 200
+    known = {"2009-01-01": 200, "2008-11-20": 303, "2009": 200, "2008": 303, "2008-12": 200, "2008-11": 303}
+    for number, (born, status) in enumerate(known.items(), start=2):
+        with writing(clinic.registry) as connection:
+            apply(connection, [event_of(person("dora", site=SITE, born=born), sequence=number)])
+        assert device.get("/").status_code == status, born
+        assert device.get("/raise").status_code == status, born
+    cleo = clinic.inside("cleo", Who.GUARDIAN)
+    assert cleo.get("/").status_code == 303, "she was of age when it was printed"
+    clinic.home.policy = AgePolicy(
+        {"default": {"teenager_from": 13, "majority": 21, "withheld_from_guardian": []}, "state": {}, "site": {}}
+    )
+    assert cleo.get("/").status_code == 200
+    assert clinic.inside("dora").get("/").status_code == 200
 
 
 @pytest.mark.parametrize("end", ["revoked", "majority", "left", "erased"])
@@ -362,6 +444,13 @@ def test_answers_on_paper_are_entered_by_the_clinic(clinic: Clinic) -> None:
     said = {"who": "guardian", "overall": "6", "topic": "plan", "words": "A plan, please"}
     assert staff.post(f"{address}/paper", data=FORM | said).status_code == 200
     assert "A plan, please" in staff.get(address).text
+    after = {"who": "guardian", "form": "after", "understood": "9", "heard": "8", "words": "More time"}
+    assert staff.post(f"{address}/paper", data=FORM | after).status_code == 200
+    page = staff.get(address).text
+    assert "How well did we listen to what matters to you? <b>8</b>" in page
+    assert "More time" in page
+    assert staff.post(f"{address}/paper", data=FORM | after | {"form": "nothing"}).status_code == 422
+    assert staff.post(f"{address}/paper", data=FORM | after | {"heard": "10"}).status_code == 422
     assert staff.post(f"{address}/paper", data=FORM | {"who": "guardian", "overall": "many"}).status_code == 422
 
 
@@ -475,7 +564,7 @@ def test_no_page_has_a_barrier(clinic: Clinic) -> None:
             assert violations(tab) == []
             tab.fill("#code", clinic.code("ada"))
             tab.press("#code", "Enter")
-            for page in ("/", "/say/before", "/say/after", "/raise", "/looked", "/consent", "/receipt", "/nowhere"):
+            for page in (*PAGES, "/receipt", "/nowhere"):
                 tab.goto(address + page)
                 assert violations(tab) == [], (page, language)
                 assert tab.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, (page, language)
@@ -485,9 +574,7 @@ def test_no_page_has_a_barrier(clinic: Clinic) -> None:
     assert all(each.startswith((address, "data:")) for each in asked)
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/looked", "/consent", "/say/before", "/say/after", "/raise", "/pictures/hba1c.svg"]
-)
+@pytest.mark.parametrize("path", [*PAGES, f"/proposals/{'0' * 32}", "/pictures/hba1c.svg"])
 def test_nobody_sees_anything_without_a_way_in(clinic: Clinic, path: str) -> None:
     """And no address of the staff's is here at all."""
     device = clinic.device()

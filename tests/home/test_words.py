@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from babel.messages.pofile import read_po
 
-from services.home import consenting, goals, knowledge, raising, reading, showing, words
+from services.home import consenting, goals, knowledge, proposing, raising, reading, showing, words
 from services.home.words import language_of, languages
+from services.measures.library import measures
 from services.people.voices import forms
 
 FOLDER = Path(words.__file__).parent
@@ -38,6 +39,7 @@ def texts() -> Iterator[str]:
         reading.NO_ROLE,
         raising.ABOUTS,
         raising.WHO,
+        proposing.SPEAKERS,
         goals.NAMES,
         consenting.TITLES,
         consenting.GIVEN,
@@ -53,6 +55,11 @@ def texts() -> Iterator[str]:
         yield from (text for each in form.questions for text in (each.text, each.low_words, each.high_words))
 
 
+def names() -> set[str]:
+    """Of measures: they are told as they are called."""
+    return {each.title for each in measures().values()}
+
+
 def spoken(text: str) -> str:
     return re.sub(r"\{[a-z]+\}", "12", text)
 
@@ -61,8 +68,8 @@ def spoken(text: str) -> str:
 def test_a_language_has_every_sentence_and_none_that_is_no_more(code: str) -> None:
     with (FOLDER / "words" / f"{code}.po").open("rb") as file:
         kept = {message.id: message.string for message in read_po(file, locale=code) if message.id}
-    assert set(texts()) - set(kept) == set()
-    assert set(kept) - set(texts()) == set()
+    assert (set(texts()) | names()) - set(kept) == set()
+    assert set(kept) - set(texts()) - names() == set()
     for english, other in kept.items():
         assert other, english
         assert sorted(re.findall(r"\{[a-z]+\}", english)) == sorted(re.findall(r"\{[a-z]+\}", other)), english

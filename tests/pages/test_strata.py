@@ -42,11 +42,20 @@ def test_two_groups_that_differ_much_are_told_as_such(groups: dict[str, tuple[in
             "which chance alone may give.",
         ),
         ({"en": (30, 40), "es": (6, 8)}, "The groups do not differ."),
-        ({"en": (30, 40), "es": (0, 4)}, ""),
-        ({"en": (30, 40)}, ""),
+        ({"en": (30, 40), "es": (0, 4)}, "There are no two groups of enough people to compare."),
+        ({"en": (30, 40)}, "There are no two groups of enough people to compare."),
+        ({"en": (30, 40), "UNK": (2, 40)}, "There are no two groups of enough people to compare."),
+        ({"en": (30, 40), "es": (6, 8), "UN": (2, 40)}, "The groups do not differ."),
         ({}, ""),
     ],
 )
 def test_the_widest_gap_is_named(groups: dict[str, tuple[int, int]], said: str) -> None:
-    """Only between groups of enough people."""
+    """Only between groups of enough people; those of whom it is not told are no group."""
     assert kind_of("language", counts(**groups), measures()["cf2"], NETWORK).gap == said
+
+
+def test_it_is_said_of_how_many_the_group_is_not_known() -> None:
+    """Not of a few."""
+    for unknown, said in ((40, "Of 40 of 80 it is not known."), (4, "")):
+        kind = kind_of("language", counts(en=(30, 40), UNK=(2, unknown)), measures()["cf2"], NETWORK)
+        assert kind.untold == said

@@ -10,6 +10,7 @@ from services_story import NOW, fibrosis, fill, load_events, person
 from sqlalchemy import Engine
 from viewers import FORM, gate, viewer
 
+from schemas.errors import OperatorError
 from services.access.viewers import Role, Viewer
 from services.pages.app import make_app
 from services.people.issues import FAMILY, About, answer_issue, heard, issues_seen, merge_issue, raise_issue
@@ -92,6 +93,16 @@ def test_the_same_is_merged_and_who_followed_it_follows_on(registry: Engine, tmp
     )
     with writing(registry) as connection, pytest.raises(Exception, match="no such issue"):
         merge_issue(connection, first, "0" * 32)
+
+
+def test_no_issue_is_merged_to_where_who_saw_it_does_not_see_it(registry: Engine) -> None:
+    """The network's into a site's would be lost to everybody else; a site's into another's, to that site."""
+    ours, theirs, everybodys = (
+        raised(registry, f"At {site}", site=site, by=f"f/{site}") for site in ("west", "lake", "")
+    )
+    for here, there in ((everybodys, ours), (ours, theirs), (ours, everybodys)):
+        with writing(registry) as connection, pytest.raises(OperatorError, match="not of the same site"):
+            merge_issue(connection, here, there)
 
 
 def test_who_is_heard_and_how_soon_is_counted_by_role(registry: Engine, tmp_path: Path) -> None:

@@ -290,6 +290,65 @@ def test_a_usable_version_behind_an_unusable_one_stands(make_refresh: Make, tmp_
     assert standing(tmp_path) == {}
 
 
+GONE = {"resourceType": "Observation", "id": "wt-7", "meta": {"deleted": True}}
+
+
+@pytest.mark.parametrize(
+    ("came", "stands"),
+    [
+        ([GONE, weight(26)], {"29463-7": 26}),
+        ([weight(26), GONE], {}),
+        ([GONE, weight(26), GONE], {}),
+        ([weight(26), GONE, weight(27)], {"29463-7": 27}),
+        ([GONE, weight()], {"29463-7": 24.5}),
+        ([GONE | {"meta": {"deleted": True, "lastUpdated": "2026-05-13T00:00:00Z"}}, weight(26)], {"29463-7": 26}),
+        (
+            [
+                GONE | {"meta": {"deleted": True, "lastUpdated": "2026-05-13T00:00:00Z"}},
+                weight(26, meta={"lastUpdated": "2026-05-12T00:00:00Z"}),
+            ],
+            {},
+        ),
+        (
+            [
+                GONE | {"meta": {"deleted": True, "lastUpdated": "2026-05-12T00:00:00Z"}},
+                weight(26, meta={"lastUpdated": "2026-05-13T00:00:00Z"}),
+            ],
+            {"29463-7": 26},
+        ),
+    ],
+    ids=[
+        "made again",
+        "gone",
+        "gone twice",
+        "made twice",
+        "made again alike",
+        "no time",
+        "an older one",
+        "a newer one",
+    ],
+)
+def test_of_a_deletion_and_what_was_made_again_in_one_delivery_the_last_counts(
+    make_refresh: Make, tmp_path: Path, came: list[dict[str, Any]], stands: dict[str, float]
+) -> None:
+    """By their times where both say one, else by their places."""
+    refresh = make_refresh(types=["Observation"])
+    night(refresh, tmp_path, line(weight()), "")
+    night(refresh, tmp_path, *map(line, came), "")
+    assert standing(tmp_path) == stands
+
+
+def test_of_two_versions_of_one_time_the_greater_number_stands(make_refresh: Make, tmp_path: Path) -> None:
+    """Servers update twice within the second that they write; files hold versions in any order."""
+    refresh = make_refresh(types=["Observation"])
+    third, second = (
+        weight(value, meta={"versionId": number, "lastUpdated": "2026-05-12T09:00:00Z"})
+        for value, number in ((27, "3"), (26, "2"))
+    )
+    night(refresh, tmp_path, line(third), line(second), "")
+    assert standing(tmp_path) == {"29463-7": 27}
+
+
 def test_what_a_server_deleted_is_withdrawn(make_refresh: Make, tmp_path: Path) -> None:
     """A stub, or a mark in `meta`."""
     refresh = make_refresh(types=["Observation"])

@@ -161,7 +161,7 @@ def test_what_vendors_write_becomes_the_same_kind_of_record(given: Json, expecte
 
 
 def test_a_text_among_the_reactions_is_withheld_and_said() -> None:
-    assert only(EPIC[0])[1] == ["text-withheld"]
+    assert only(EPIC[0])[1] == ["several:rxnorm", "text-withheld"]
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,23 @@ def test_an_answer_and_a_component_are_assessments_too() -> None:
     assert (assessed["instrument"], assessed["score"], assessed["effective_date"]) == ("sPCDAI", 15, "2026-02-11")
 
 
+@pytest.mark.parametrize("status", ["cancelled", "registered", "unknown"])
+def test_of_a_result_that_is_not_there_yet_or_no_longer_holds_there_is_no_assessment(status: str) -> None:
+    """Nor of a form that is still being filled in, or was given up."""
+    assert contents(mapped(scored("PUCAI") | {"status": status}), "disease_assessment") == []
+    form: Json = {
+        "resourceType": "QuestionnaireResponse",
+        "id": "form-2",
+        "questionnaire": "http://clinic.example/Questionnaire/ibd",
+        "subject": {"reference": "Patient/p7"},
+        "authored": "2026-02-11T09:20:00-06:00",
+        "item": [{"linkId": "PUCAI", "answer": [{"valueInteger": 40}]}],
+    }
+    assert len(contents(mapped(form | {"status": "completed"}), "disease_assessment")) == 1
+    for unfinished in ("in-progress", "stopped"):
+        assert contents(mapped(form | {"status": unfinished}), "disease_assessment") == []
+
+
 def test_a_state_is_derived_once_whichever_way_the_instrument_is_known() -> None:
     """Of an observation by name the value hangs on the observation, as before; by code map on the assessment."""
     for code, rows, kind in (("PUCAI", [], "observation"), ("30411", ROWS, "disease_assessment")):

@@ -17,10 +17,10 @@ _TOKEN = re.compile(r"[!-~]{1,64}")
 _SHORT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+#-]{0,23}")
 _NAME = re.compile(r"(?:^|[^A-Za-z])[A-Z][a-z]{2,}")
 _NUMBER = re.compile(
-    r"(?=.*[^0-9])(?:[0-9][^0-9]*){7}|[0-9]{10}|00|(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])$|mrn|ssn|dob|tel",
+    r"(?=.*[^0-9])(?:[0-9][^0-9]*){7}|[0-9]{9}|00|(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])$|mrn|ssn|dob|tel|urn:|https?:|mailto:",
     re.IGNORECASE,
 )
-"""How a telephone, a date, a record number begin. Cerner's own codes are plain numbers of seven and more digits."""
+"""How a telephone, a date, a record number, an address begin. Cerner's own codes are plain numbers of seven and eight digits."""
 _OID = re.compile(r"urn:oid:[0-2](\.(0|[1-9][0-9]{0,6}))+")
 
 _MULTIPLIED = [

@@ -65,6 +65,8 @@ class Conversion(NamedTuple):
 
     factor: Decimal
     offset: Decimal
+    holds: tuple[Decimal, Decimal] | None = None
+    """Between which numbers of the source, where the code and the unit say two kinds of quantity; None for all."""
 
     def of(self, value: Decimal) -> Decimal:
         """The value in the target unit, to ten significant digits (the factor has no more)."""
@@ -106,7 +108,8 @@ def _scales() -> defaultdict[str, dict[str, Conversion]]:
     """`scales.csv`: code → unit → how its values turn into the code's unit."""
     found: defaultdict[str, dict[str, Conversion]] = defaultdict(dict)
     for row in _rows("scales.csv"):
-        found[row["code"]][row["from"]] = Conversion(Decimal(row["factor"]), Decimal(row["offset"]))
+        holds = (Decimal(row["least"]), Decimal(row["most"])) if row["least"] else None
+        found[row["code"]][row["from"]] = Conversion(Decimal(row["factor"]), Decimal(row["offset"]), holds)
     return found
 
 

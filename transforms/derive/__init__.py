@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from itertools import chain
 from typing import Any, NamedTuple
 
 from msgspec import Raw
@@ -160,17 +161,10 @@ class Deriver:
         """What one person's current records give, whatever their order: records, and refs (12 bytes) of those among them
         that were derived and are no longer given.
         """
-        standing: set[bytes] = set()
-        facts: list[Fact] = []
-        reader, subject = Facts(), b""
-        for record in records:
-            subject = record.subject
-            if record.type == DERIVED:
-                if decode(record.content).get("method") in self._methods:
-                    standing.add(record.id)
-            elif self.inputs.reads(record):
-                facts.append(reader.of(record.content))
-        history = History(facts)
+        standing, left = set[bytes](), iter(records)
+        if (first := next(left, None)) is None:
+            return
+        subject, history = first.subject, History(self._facts(chain((first,), left), standing))
         for value, must in self._must:
             if must.isdisjoint(history.held):
                 continue
@@ -179,6 +173,16 @@ class Deriver:
                 standing.discard(mapped.id)
                 yield mapped
         yield from (id_[:REF_BYTES] for id_ in sorted(standing))
+
+    def _facts(self, records: Iterable[Current], standing: set[bytes]) -> Iterator[Fact]:
+        """What values read; the ids of what was derived go to `standing`."""
+        reader = Facts()
+        for record in records:
+            if record.type == DERIVED:
+                if decode(record.content).get("method") in self._methods:
+                    standing.add(record.id)
+            elif self.inputs.reads(record):
+                yield reader.of(record.content)
 
     def _record(self, value: Value, derived: Derived, subject: bytes) -> Mapped:
         """Its id hangs on the person too: of a reading that goes over to another the value is another's, and that of the first

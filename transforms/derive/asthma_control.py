@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from transforms.derive import Derived, Value
 from transforms.derive.history import History
-from transforms.derive.kinds.scores import band_of, scored
+from transforms.derive.kinds.scores import band_of, in_words, scored
 from transforms.derive.kinds.states import NEEDS, named, spelt
 
 _ACT = ((15, "very-poorly-controlled"), (19, "not-well-controlled"), (25, "well-controlled"))
@@ -14,7 +14,7 @@ _CHILD = ((12, "very-poorly-controlled"), (19, "not-well-controlled"), (27, "wel
 def _of_children(history: History) -> Iterator[Derived]:
     for fact in named(history, "C-ACT"):
         score = fact.score if fact.score is not None else fact.value
-        if score is not None and score >= 0 and (band := band_of(score, _CHILD)):
+        if score is not None and score >= 0 and score == int(score) and (band := band_of(score, _CHILD)):
             yield Derived(fact, score, (fact,), band)
 
 
@@ -33,7 +33,7 @@ VALUES = (
         needs=NEEDS,
         codes=spelt("C-ACT"),
         window="each answer",
-        method="; ".join(f"{name} up to {highest:g}" for highest, name in _CHILD),
+        method=in_words(_CHILD),
         sources=("Liu AH et al. J Allergy Clin Immunol 2007;119:817-25, doi:10.1016/j.jaci.2006.12.662",),
         derive=_of_children,
     ),

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from transforms.derive import Derived, Value
-from transforms.derive.history import History, last_before
-from transforms.derive.kinds.growth import HEIGHT, heights_by_day
+from transforms.derive.history import History
+from transforms.derive.kinds.growth import HEIGHT, heights
 from transforms.derive.references.kidney import bedside_schwartz, ckd_epi_2021
 
 _CREATININE = ("2160-0",)
@@ -15,18 +15,17 @@ _UNIT = "mL/min/{1.73_m2}"
 
 
 def _schwartz(history: History) -> Iterator[Derived]:
-    heights = heights_by_day(history)
-    ordered = [heights[day] for day in sorted(heights)]
-    for day, creatinine, fact in history.readings(_CREATININE, "mg/dL"):
-        years, height = history.birthdays(day), last_before(ordered, day, _HEIGHT_DAYS)
-        if history.person and height and creatinine > 0 and years is not None and _CHILD <= years < _ADULT:
+    tall = heights(history)
+    for day, creatinine, fact in history.readings(_CREATININE, "mg/dL", above=0):
+        years, height = history.birthdays(day), tall.last_before(day, _HEIGHT_DAYS)
+        if history.person and height and years is not None and _CHILD <= years < _ADULT:
             yield Derived(fact, bedside_schwartz(height.value, creatinine), (history.person, height.fact, fact))
 
 
 def _ckd_epi(history: History) -> Iterator[Derived]:
-    for day, creatinine, fact in history.readings(_CREATININE, "mg/dL"):
+    for day, creatinine, fact in history.readings(_CREATININE, "mg/dL", above=0):
         years = history.birthdays(day)
-        if history.person and history.sex and creatinine > 0 and years is not None and years >= _ADULT:
+        if history.person and history.sex and years is not None and years >= _ADULT:
             yield Derived(fact, ckd_epi_2021(history.sex, years, creatinine), (history.person, fact))
 
 

@@ -36,10 +36,12 @@ class Meta(Struct, gc=False):
         return any(each not in _NOT_SO for each in said) or _GONE.fullmatch(_text(self.status)) is not None
 
 
-_GONE = re.compile(r"(?i)(soft-?|is-?)?deleted?|tombstone|removed|nullified|entered-in-error")
-_GONE_URL = re.compile(r"(?i)(is-?)?(soft-?)?deleted?(-?(state|at|on|date|flag|status))?|tombstone")
+_GONE = re.compile(r"(?i)(soft-?|is-?)?deleted?|tombstone|removed|nullified|void(ed)?|purged|entered-in-error")
+_GONE_URL = re.compile(
+    r"(?i)((is|resource|record|row)-?)*(soft-?)?delet(ed?|ion)(-?(state|at|on|date|flag|status|mark(er)?))?|tombstone"
+)
 _TEST = frozenset({"htest", "test-patient", "testpatient", "test-data"})
-_PARTIAL = frozenset({"subsetted", "masked", "redacted"})
+_PARTIAL = frozenset({"subsetted", "masked", "redacted", "abstred", "aggred"})
 _NOT_SO = (None, False, "", "false", "no", "0", "active")
 
 

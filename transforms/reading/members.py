@@ -1,8 +1,9 @@
 """One FHIR resource type that names many patients: each of its members becomes a record of that patient's."""
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from transforms.rules.declaring import Resource
 from transforms.rules.setting import Setting
 
 _AT_ONCE = 200
+_WHOLE = int.from_bytes(WHOLE)
 _FEW = 1_000
 """Records up to so many are listed; of more, what they have alike is held once."""
 _EMPTY = frozenset({b"null", b"[]", b"{}", b""})
@@ -27,6 +29,7 @@ _SUBJECT = b'","subject":"s-'
 """Between the id of a record and the subject."""
 _MODIFIERS = ("modifierExtension",)
 _NOBODY = Raw(b'{"reference":"Patient/anybody"}')
+_NOTHING = Raw(b"null")
 _COUNT = frozenset(b"0123456789")
 _LONGEST_COUNT = 9
 _encode = msgspec.json.Encoder().encode
@@ -37,15 +40,15 @@ _listed = msgspec.json.Decoder(list[Raw] | dict[str, Raw] | None).decode
 class Found:
     """The records of one resource's members, as they are found: what they have alike is held once."""
 
-    def __init__(self, keyed: Callable[[bytes], bytes]) -> None:
-        self._keyed = keyed
+    def __init__(self, keyed: Callable[[bytes], bytes], label_of: Callable[[int], str]) -> None:
+        """`label_of`: what names the member of a place within its resource."""
+        self._keyed, self._label_of = keyed, label_of
         self._ref, self._opening = b"", 0
         self._shapes: dict[Shape, int] = {}
-        self._labels: list[str] = []
-        self._which, self._subjects = array("I"), bytearray()
+        self._places, self._numbers, self._which, self._subjects = array("I"), array("I"), array("I"), bytearray()
 
-    def add(self, label: str, record: Mapped) -> None:
-        """A member's record; the label names the member within its resource."""
+    def add(self, place: int, label: str, record: Mapped) -> None:
+        """The record of the member of a place, by what names it."""
         content = record.content
         if not self._ref:
             self._ref = record.id[:REF_BYTES]
@@ -58,34 +61,51 @@ class Found:
             content[subject + 2 * len(record.subject) :],
             *(record.provenance, record.type, record.updated),
         )
-        self._labels.append(label)
+        self._places.append(place)
+        self._numbers.append(self._number(label))
         self._which.append(self._shapes.setdefault(shape, len(self._shapes)))
         self._subjects += record.subject
 
     def numbered(self) -> Sequence[Mapped]:
         """Each record with an id of its own, whatever the order of members; one that stands twice as it is stands once."""
-        shapes, labels, which = list(self._shapes), self._labels, self._which
-        order = sorted(range(len(labels)), key=lambda at: (labels[at], shapes[which[at]]))
         chosen, subjects, parts = array("I"), bytearray(), bytearray()
-        taken, last = {WHOLE}, None
-        for at in order:
-            each = labels[at], which[at]
-            if each != last:
-                last = each
-                parts += self._part(labels[at], taken)
-                chosen.append(which[at])
-                subjects += self._subjects[at * ID_BYTES : (at + 1) * ID_BYTES]
-        records = Alike(self._ref, shapes, chosen, bytes(parts), bytes(subjects), NO_LINE)
+        for at, number in self._told_apart():
+            parts += number.to_bytes(len(WHOLE))
+            chosen.append(self._which[at])
+            subjects += self._subjects[at * ID_BYTES : (at + 1) * ID_BYTES]
+        records = Alike(self._ref, list(self._shapes), chosen, bytes(parts), bytes(subjects), NO_LINE)
         return records if len(records) > _FEW else list(records)
 
-    def _part(self, label: str, taken: set[bytes]) -> bytes:
-        """What tells the member from all others of its resource."""
-        number, attempt = self._keyed(label.encode())[: len(WHOLE)], 1
-        while number in taken:
-            attempt += 1
-            number = self._keyed(f"{attempt}/{label}".encode())[: len(WHOLE)]
-        taken.add(number)
-        return number
+    def _told_apart(self) -> Iterator[tuple[int, int]]:
+        """The records, each with what tells it from all others of its resource."""
+        alone, contested = array("I"), dict[tuple[str, Shape], int]()
+        shapes = list(self._shapes)
+        order = sorted(range(len(self._numbers)), key=self._numbers.__getitem__)
+        for number, group in groupby(order, self._numbers.__getitem__):
+            some = list(group)
+            if len(some) > 1 or number == _WHOLE:
+                ours = {(self._label_of(self._places[at]), shapes[self._which[at]]): at for at in some}
+                if len(ours) > 1 or number == _WHOLE:
+                    contested |= ours
+                    continue
+            alone.append(number)
+            yield some[0], number
+        taken = {_WHOLE}
+        for (label, _shape), at in sorted(contested.items()):
+            number, attempt = self._numbers[at], 1
+            while number in taken or (attempt > 1 and _has(alone, number)):
+                attempt += 1
+                number = self._number(f"{attempt}/{label}")
+            taken.add(number)
+            yield at, number
+
+    def _number(self, label: str) -> int:
+        return int.from_bytes(self._keyed(label.encode())[: len(WHOLE)])
+
+
+def _has(ascending: "array[int]", number: int) -> bool:
+    place = bisect_left(ascending, number)
+    return place < len(ascending) and ascending[place] == number
 
 
 class MemberReader:
@@ -111,12 +131,12 @@ class MemberReader:
         return outcomes
 
     def _outcome(self, fields: dict[str, Raw], line: bytes) -> Outcome:
-        content = bytes(fields.pop(self._declared.of, b""))
+        content = fields.pop(self._declared.of, _NOTHING)
         shared = {name: raw for name, raw in fields.items() if name not in self._own and bytes(raw) not in _EMPTY}
         whole = self._whole(shared)
         if whole.withdrawn or not whole.ref:
             return whole
-        if has_key_twice(line.replace(content, b"[]", 1) if content else line):
+        if has_key_twice(_without(line, content)):
             return self._problem(whole, Reason.DUPLICATE_KEY)
         if (said := stub(line)) is not None:
             return (
@@ -127,10 +147,10 @@ class MemberReader:
         if whole.problem is not None:
             return whole
         try:
-            listed = _listed(content or b"null") or []
+            listed = _listed(content) or []
         except msgspec.ValidationError:
             return self._problem(whole, Reason.INVALID_FIELD, self._declared.of)
-        members = listed if isinstance(listed, list) else [Raw(content)]
+        members = listed if isinstance(listed, list) else [content]
         if self._counts_more(fields, len(members)):
             return self._problem(whole, Reason.PARTIAL_ANSWER, self._declared.count)
         return self._of_members(whole, shared, members)
@@ -148,7 +168,8 @@ class MemberReader:
         return 0 < len(said) <= _LONGEST_COUNT and _COUNT.issuperset(said) and int(said) > listed
 
     def _of_members(self, whole: Outcome, shared: dict[str, Raw], members: Sequence[Raw]) -> Outcome:
-        found, unusable, read = Found(self._keyed), list[Problem](), 0
+        found = Found(self._keyed, lambda place: self._label(self._alone({}, bytes(members[place]))))
+        unusable, read = list[Problem](), 0
         for place, member in self._some(shared, members):
             read += len(place)
             outcomes = self._reader.read(member)
@@ -156,7 +177,7 @@ class MemberReader:
                 if record is None:
                     unusable.append(self._renamed(outcomes.unusual[index - place[0]].problem, index))
                 else:
-                    found.add(self._label(each), record)
+                    found.add(index, self._label(each), record)
         self._count(read, unusable)
         if records := found.numbered():
             told = Outcome(self._type, whole.ref, records, False, whole.updated, alone=True)
@@ -200,3 +221,9 @@ class MemberReader:
     def _problem(self, whole: Outcome, reason: Reason, path: str = "") -> Outcome:
         problem = Problem(reason, self._type, ".".join(filter(None, (self._type, path))))
         return Outcome(self._type, whole.ref, [], False, whole.updated, problem)
+
+
+def _without(line: bytes, members: Raw) -> bytes:
+    """A line with no members, without a copy of them."""
+    place = line.find(memoryview(members)) if members is not _NOTHING else -1
+    return line if place < 0 else line[:place] + b"[]" + line[place + len(memoryview(members)) :]

@@ -18,8 +18,9 @@ from transforms.reading.parts import Elements, PartReader
 from transforms.reading.references import CONTAINED, References, Target
 from transforms.reading.stubs import stub
 from transforms.reading.twice import Whole
-from transforms.rules import deletion_marks, extensions, modifiers, unless_masked
+from transforms.rules import deletion_marks, extensions, extensions_of_part, modifiers, unless_masked
 from transforms.rules.declaring import Choice, Resource
+from transforms.rules.refusals import masked_in
 from transforms.rules.setting import Setting
 
 _PRECEDENCE = {
@@ -36,6 +37,7 @@ _PRIMITIVE = ("DateTime", "Date", "Instant", "String", "Boolean", "Integer", "Ti
 _PARTS_FATAL = frozenset({Reason.PARTIAL_ANSWER, Reason.DUPLICATE_KEY})
 _WHOLE_HEX = hexlify(WHOLE)
 _WHOLE_END = _WHOLE_HEX + b'"'
+_MASKED = b'"masked"'
 TWICE = Note(Reason.DUPLICATE_KEY)
 _ALIKE = Note(flags=("parts-alike",))
 
@@ -64,8 +66,8 @@ class Reader:
         fields = {**resource.fields, **{name: rule for name, rule in common.items() if name not in resource.fields}}
         fields |= {f"_{name}": unless_masked() for name in _primitives(resource) if f"_{name}" not in fields}
         self._shared = Table(fields, setting, leaves)
-        inner = modifiers("modifierExtension") if resource.parts else {}
-        self._repeated = Table({**resource.repeated, **inner}, setting, leaves)
+        inner = {"extension": extensions_of_part(), **modifiers("modifierExtension")} if resource.parts else {}
+        self._repeated = Table({**inner, **resource.repeated}, setting, leaves)
         self._contradictions = [
             (each, [*self._shared.giving(each.of), *self._repeated.giving(each.of)]) for each in resource.contradictions
         ]
@@ -76,6 +78,7 @@ class Reader:
         names = [*own, *self._shared.names, *self._repeated.names]
         looked_into = [*self._heads.names, self._parts.field, *self._shared.memories, *self._repeated.memories]
         self._whole = Whole(self._type, names, read=looked_into)
+        self._latest = setting.latest.encode()
         self._head = b'{"type":"%b","id":"r-' % resource.record.encode()
         self._source = b'"source":[{"type":"%b","ref":"h-' % resource.source.encode()
         self._mapping = b'}],"mapping":"%b"' % resource.mapping.encode()
@@ -108,11 +111,15 @@ class Reader:
                 notes[place].append(said)
         for place in twice:
             notes[place].append(TWICE)
+        for place in [place for place, line in enumerate(lines) if _MASKED in line]:
+            if (hidden := masked_in(lines[place], self._whole.declared)) is not None:
+                notes[place].append(Note(Reason.PARTIAL_ANSWER, hidden))
         contents = self._contents(heads, [*shared, *own])
+        latest = self._latest
         for (flag, mark, holds, _), given_by in self._contradictions:
             for place in {place for name in given_by for place in source.standing(name)}:
                 content = contents[place]
-                if (found := content.rfind(mark)) >= 0 and holds(content, found):
+                if (found := content.rfind(mark)) >= 0 and holds(content, found, latest):
                     notes[place].append(Note(flags=(flag,)))
         passing = self._in_passing(notes, split) if notes else {}
         records = self._records(heads, contents, passing)

@@ -42,7 +42,10 @@ RESOURCE = Resource(
     record="allergy",
     version=1,
     subject={"patient": patient()},
-    contradictions=(out_of_order("occurs-before-onset", "onset_date", "last_occurrence_date"),),
+    contradictions=(
+        out_of_order("occurs-before-onset", "onset_date", "last_occurrence_date"),
+        out_of_order("recorded-before-onset", "onset_date", "recorded_date"),
+    ),
     fields={
         "code": required(
             fact(coded(code=SNOMED, rxnorm=RXNORM, unii=UNII, every="codings", text_is=Reason.MISSING_CODE)),

@@ -8,6 +8,7 @@ from transforms.rules import (
     age,
     age_or_date_in_words,
     age_range,
+    ages_out_of_order,
     choice,
     clinical_status,
     coded,
@@ -46,6 +47,8 @@ RESOURCE = Resource(
     contradictions=(
         together("active-and-abated", "abatement", "clinical_status", ("active", "recurrence", "relapse")),
         out_of_order("ends-before-start", "onset_date", "abatement_date"),
+        ages_out_of_order("ends-before-start", "onset_age", "abatement_age"),
+        out_of_order("recorded-before-onset", "onset_date", "recorded_date"),
     ),
     fields={
         "code": required(

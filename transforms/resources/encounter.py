@@ -12,12 +12,14 @@ from transforms.rules import (
     of_itself,
     one_of,
     other_version,
+    over,
     participants,
     patient,
     period,
     pseudonym_of,
     pseudonyms_in,
     replaced,
+    to_come,
     unless_shaped,
     visit_class,
 )
@@ -33,12 +35,18 @@ STATUS = (
     "unknown",
 )
 
+ONGOING = ("arrived", "triaged", "in-progress", "onleave")
+
 RESOURCE = Resource(
     source="Encounter",
     record="encounter",
     version=1,
     subject={"subject": patient()},
-    contradictions=(of_itself("part-of-itself", "part_of"),),
+    contradictions=(
+        of_itself("part-of-itself", "part_of"),
+        over("active-and-over", "status", ONGOING, end="end_date"),
+        to_come("status", (*ONGOING, "finished"), start="start_date", end="end_date"),
+    ),
     fields={
         "class": unless_shaped(visit_class("class_code"), "string", "array"),  # DSTU2: a code; R5: a list
         "type": codings("types"),

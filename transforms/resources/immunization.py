@@ -18,6 +18,7 @@ from transforms.rules import (
     local_date,
     one_of,
     other_version,
+    out_of_order,
     patient,
     protocol,
     replaced,
@@ -34,7 +35,10 @@ RESOURCE = Resource(
     record="immunization",
     version=1,
     subject={"patient": patient()},
-    contradictions=(done_yet_not(),),
+    contradictions=(
+        done_yet_not(),
+        out_of_order("recorded-before-given", "occurrence_date", "recorded_date"),
+    ),
     fields={
         "vaccineCode": required(
             fact(coded(code=CVX, every="codings", text_is=Reason.MISSING_CODE)), Reason.MISSING_CODE

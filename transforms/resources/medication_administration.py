@@ -14,6 +14,7 @@ from transforms.rules import (
     links,
     one_of,
     other_version,
+    over,
     patient,
     period,
 )
@@ -26,7 +27,11 @@ RESOURCE = Resource(
     record="medication",
     version=1,
     subject={"subject": patient()},
-    contradictions=(*DRUG_CONTRADICTIONS, done_yet_not()),
+    contradictions=(
+        *DRUG_CONTRADICTIONS,
+        done_yet_not(),
+        over("active-and-over", "status", ("in-progress",), end="end_date"),
+    ),
     constants={"kind": "given"},
     fields={
         "medication[x]": drug(),

@@ -17,8 +17,8 @@ from transforms.rules import (
     one_of,
     other_version,
     patient,
+    prepared,
     supply,
-    unless_beside,
 )
 
 STATUS = ("preparation", "in-progress", "on-hold", "completed", "stopped", "unknown")
@@ -35,7 +35,7 @@ RESOURCE = Resource(
         "medication[x]": drug(),
         "category": each_of("category", CATEGORY),
         "whenHandedOver": instant("start", "start_date"),
-        "whenPrepared": unless_beside("whenHandedOver", instant("start", "start_date")),
+        "whenPrepared": prepared("start", "start_date", before="whenHandedOver"),
         "dosageInstruction": dosage(),
         "quantity": amount_of("quantity", "quantity_unit"),
         "daysSupply": supply("days_supply"),

@@ -25,8 +25,10 @@ from transforms.rules import (
     link,
     links,
     null_flavour,
+    of_itself,
     one_of,
     other_version,
+    out_of_order,
     patient,
     period,
     pseudonym_of,
@@ -90,6 +92,11 @@ RESOURCE = Resource(
     record="observation",
     version=1,
     subject={"subject": patient()},
+    contradictions=(
+        out_of_order("issued-before-observed", "effective_date", "issued_date"),
+        of_itself("part-of-itself", "members"),
+        of_itself("part-of-itself", "derived_from"),
+    ),
     beside=ASSESSMENT,
     lends={"hasMember": "panels"},
     lent=("reports", "panels"),
@@ -148,7 +155,7 @@ RESOURCE = Resource(
             valueCodeableConcept=telling_state(
                 coded_value(value_code=(SNOMED, LOINC), every="value_codings", absent="absent", word_to="value_code")
             ),
-            valueInteger=integer(value="value", raw_value="raw_value", unit_of="code"),
+            valueInteger=integer(value="value", raw_value="raw_value", absent="absent", unit_of="code"),
             valueBoolean=boolean("value_code", as_code=True),
             valueString=telling_state(said(ValueNames(), unit_of="code")),
             valueRange=value_range(low="value_low", high="value_high", unit="unit", absent="absent", unit_of="code"),
@@ -164,7 +171,7 @@ RESOURCE = Resource(
             valueDateTime=event_time("value_instant", "value_date"),
             valuePeriod=withheld("value-type-withheld", absent="OT"),
             # Types that FHIR's value[x] has elsewhere, or in R5
-            valueDecimal=integer(value="value", raw_value="raw_value", unit_of="code"),
+            valueDecimal=integer(value="value", raw_value="raw_value", absent="absent", unit_of="code"),
             valueDate=event_time("value_instant", "value_date"),
             valueInstant=event_time("value_instant", "value_date"),
             valueCoding=telling_state(

@@ -18,8 +18,10 @@ from transforms.rules import (
     kinds_in,
     link,
     links,
+    of_itself,
     one_of,
     other_version,
+    over,
     patient,
     period,
     pseudonym_of,
@@ -36,7 +38,11 @@ RESOURCE = Resource(
     record="procedure",
     version=1,
     subject={"subject": patient()},
-    contradictions=(done_yet_not(),),
+    contradictions=(
+        done_yet_not(),
+        of_itself("part-of-itself", "part_of"),
+        over("active-and-over", "status", ("preparation", "in-progress"), end="performed_end_date"),
+    ),
     fields={
         "code": required(
             fact(coded(code=(SNOMED, CPT, ICD10PCS), every="codings", text_is=Reason.MISSING_CODE)),

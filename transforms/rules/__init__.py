@@ -36,7 +36,16 @@ from transforms.rules.codes import (
     words_of,
 )
 from transforms.rules.consents import consent_decisions, consent_scope, policy, verified
-from transforms.rules.contradictions import done_yet_not, negative, of_itself, out_of_order, together
+from transforms.rules.contradictions import (
+    ages_out_of_order,
+    done_yet_not,
+    negative,
+    of_itself,
+    out_of_order,
+    over,
+    to_come,
+    together,
+)
 from transforms.rules.declaring import LENT, Contains, Kept, Lender, Members, Parts, Resource, all_of, choice, required
 from transforms.rules.devices import device, device_asked, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
@@ -65,6 +74,7 @@ from transforms.rules.links import (
 from transforms.rules.meaning import (
     deletion_marks,
     extensions,
+    extensions_of_part,
     fact,
     focus,
     gone_if_wrong,
@@ -98,7 +108,6 @@ from transforms.rules.plans import activities
 from transforms.rules.refusals import (
     not_a_fact_if_true,
     other_version,
-    unless_beside,
     unless_listed,
     unless_masked,
     unless_shaped,
@@ -118,6 +127,7 @@ from transforms.rules.times import (
     instant,
     local_date,
     period,
+    prepared,
     time_of_day,
 )
 from transforms.rules.visits import (
@@ -155,6 +165,7 @@ __all__ = [
     "age",
     "age_or_date_in_words",
     "age_range",
+    "ages_out_of_order",
     "all_of",
     "amount_of",
     "answers",
@@ -189,6 +200,7 @@ __all__ = [
     "each_of",
     "event_time",
     "extensions",
+    "extensions_of_part",
     "fact",
     "first_of",
     "flagged",
@@ -226,6 +238,7 @@ __all__ = [
     "one_of",
     "other_version",
     "out_of_order",
+    "over",
     "participants",
     "patient",
     "patient_among",
@@ -233,6 +246,7 @@ __all__ = [
     "persons_only",
     "policy",
     "preferred_language",
+    "prepared",
     "programme",
     "programme_named",
     "protocol",
@@ -261,12 +275,12 @@ __all__ = [
     "time_of_day",
     "time_of_report",
     "timing_bounds",
+    "to_come",
     "together",
     "told_by_instrument",
     "true_if_given",
     "typed_links",
     "typed_pseudonym",
-    "unless_beside",
     "unless_false",
     "unless_listed",
     "unless_masked",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from schemas.problems import Reason
-from transforms.fhir.elements import Quantity, Unusable, decode, plain, text_of
+from transforms.fhir.elements import Quantity, Unusable, decode, falls, plain, text_of
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
 from transforms.rules.texts import string_of
@@ -91,7 +91,8 @@ def _spoken(text: str, names: Ages) -> Found | None:
     if unit is None:
         return None
     values = {names.age: plain(low), names.high: plain(high) if high else None, names.unit: unit}
-    return Found(values, ("from-text", *_implausible(unit, low, high)))
+    falling = ("range-contradictory",) if high and falls(plain(low), plain(high)) else ()
+    return Found(values, ("from-text", *falling, *_implausible(unit, low, high)))
 
 
 def _found(low: Quantity | None, high: Quantity | None, names: Ages) -> Found:
@@ -106,6 +107,8 @@ def _found(low: Quantity | None, high: Quantity | None, names: Ages) -> Found:
     written = [number_in(end) for _, end in ends]
     values = {name: plain(text) for (name, _), (text, _) in zip(ends, written, strict=True)}
     flags = dict.fromkeys(flag for _, noticed in written for flag in noticed)
+    if falls(values.get(names.age), values.get(names.high)):
+        flags["range-contradictory"] = None
     return Found({**values, names.unit: unit}, (*flags, *_implausible(unit, *(text for text, _ in written))))
 
 

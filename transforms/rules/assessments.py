@@ -10,6 +10,7 @@ from dataclasses import replace
 import msgspec
 from msgspec import Raw, Struct
 
+from schemas.outcomes.observations import NO_RESULT
 from transforms.codes.systems import INSTRUMENT, known_systems
 from transforms.fhir.elements import Scalar, decode, text_of
 from transforms.rules.concepts import concept_of, usable_codings
@@ -30,6 +31,7 @@ class _Told(Struct, gc=False):
     id: str
     value: Raw = Raw()
     comparator: str | None = None
+    status: str | None = None
     effective: str | None = None
     effective_date: str | None = None
 
@@ -73,7 +75,7 @@ def telling_state(rule: Rule) -> Rule:
 
 
 def _words_of(raw: bytes) -> list[str]:
-    if raw[:1] == b'"':
+    if raw[:1] not in b"{[":
         return [text_of(decode(raw, Scalar)).strip().lower()]
     concept = concept_of(raw)
     return [text_of(each).strip().lower() for each in (*(coding.code for coding in concept.codings), concept.text)]
@@ -84,10 +86,14 @@ def _names() -> Mapping[str, str]:
 
 
 def assessment(content: bytes, said: Mapping[str, str]) -> dict[str, object] | None:
-    """What an observation's or answer's own record, and what was said beside it, make of an assessment; None of another."""
+    """What an observation's or answer's own record, and what was said beside it, make of an assessment; None of another, and of
+    one without a result yet.
+    """
     if _BY_NAME not in said:
         return None
     told = _decode(content)
+    if told.status in NO_RESULT:
+        return None
     score = told.value if told.value and not told.comparator else None
     if score is None and _STATE not in said:
         return None

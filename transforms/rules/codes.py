@@ -19,9 +19,11 @@ from transforms.fhir.elements import (
     text_of,
 )
 from transforms.rules.concepts import (
+    absences_in,
     chosen_code,
     concept_of,
     concepts_of,
+    fit_alike,
     gathered,
     null_flavour_of,
     shared_coding,
@@ -73,11 +75,12 @@ def coded_value(
         reasons = [text_of(c.code) for c in concept.codings if repaired_system(c.system) in NOT_A_CODE]
         found = rule.read(raw, companion, setting)
         if not found.values.get(every):
+            reasons += absences_in(raw)
             if not MASKED.isdisjoint(reasons):
                 raise Unusable(Reason.PARTIAL_ANSWER)
             return Found({absent: "OT" if found.flags else null_flavour_of(reasons)}, found.flags)
         if len(words_among(concept.text, [text_of(coding.code) for coding in concept.codings])) > 1:
-            found = replace(found, flags=(*found.flags, f"several:{next(iter(targets))}"))
+            found = replace(found, flags=tuple(dict.fromkeys((*found.flags, f"several:{next(iter(targets))}"))))
         return found if listed else replace(found, unmapped=())
 
     return Rule((*rule.gives, absent), read)
@@ -140,8 +143,8 @@ def one_of(
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         given, in_words, text = _said(raw)
         said = {known.get(_word(each), "") for each in given}
-        if (denied := known.get(_word(text), "")) in undone | withdrawing:
-            said.add(denied)
+        denied = known.get(_word(text), "")
+        said |= {known.get(_word(each), "") for each in (text, *_shown_beside(raw, given))} & (undone | withdrawing)
         if not said.isdisjoint(withdrawing):
             return Found(withdrawn=True)
         if not said.isdisjoint(undone):
@@ -177,6 +180,11 @@ def _said(raw: bytes) -> tuple[list[str], bool, str]:
         return codes, False, text
     words = [text] if text else _displays(raw)
     return words or [""], True, text or " ".join(words)
+
+
+def _shown_beside(raw: bytes, given: Iterable[str]) -> list[str]:
+    """What codes are shown as, where that may be other words than theirs."""
+    return _displays(raw) if any(given) else []
 
 
 def _otherwise_said(raw: bytes) -> bool:
@@ -304,10 +312,11 @@ def null_flavour(name: str) -> Rule:
     """dataAbsentReason → NI, UN or OT."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        reasons = [text_of(coding.code) for coding in concept_of(raw).codings]
+        as_code = raw[:1] == b'"'
+        reasons = [text_of(decode(raw, str))] if as_code else [text_of(each.code) for each in concept_of(raw).codings]
         if not MASKED.isdisjoint(reasons):
             raise Unusable(Reason.PARTIAL_ANSWER)
-        return Found({name: null_flavour_of(reasons)})
+        return Found({name: null_flavour_of(reasons)}, repaired=as_code)
 
     return Rule((name,), read)
 
@@ -333,6 +342,8 @@ def coded_found(
     unmapped = () if any(chosen.values()) else tuple(shared_coding(*coding, setting) for coding in usable)
     if unmapped:
         flags.append("code-unmapped")
+    if len(usable) > 1:
+        flags += [f"several:{name}" for name, systems in wanted.items() if fit_alike(usable, systems)]
     values: dict[str, Any] = dict(chosen)
     if every:
         values[every] = shared_codings(usable, setting)

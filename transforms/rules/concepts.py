@@ -1,5 +1,6 @@
 """CodeableConcepts and codings: which code of several is meant, and what of them may leave."""
 
+import re
 from binascii import hexlify
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
@@ -126,12 +127,8 @@ def chosen_code(usable: Iterable[tuple[str | None, str]], systems: tuple[str, ..
     smallest: whatever their order.
     """
     listed = sorted(usable, key=_place)
-    for target in systems:
-        fitting = [normal_code(target, code) for system, code in listed if system == target]
-        if fitting:
-            return min(
-                fitting, key=lambda code: (code not in unit_table(), -len(code) if target in HIERARCHIES else 0, code)
-            )
+    if fitting := _fitting(listed, systems):
+        return fitting[0]
     for coding in listed:
         meant = codes.get((coding[0] or "", coding[1]))
         if meant:
@@ -139,6 +136,45 @@ def chosen_code(usable: Iterable[tuple[str | None, str]], systems: tuple[str, ..
                 if target in meant:
                     return meant[target]
     return None
+
+
+def fit_alike(usable: Iterable[tuple[str | None, str]], systems: tuple[str, ...]) -> bool:
+    """Whether several codes fit a target as well as the one that is chosen, and mean something else for all that can be told.
+
+    Codes whose values have the same unit and the same plausible range are names of one thing (oxygen saturation, by whatever
+    method); a code of a hierarchy that opens the chosen one says the same with less detail.
+    """
+    fitting = _fitting(usable, systems)
+    if len(fitting) < 2:
+        return False
+    first, *others = fitting
+    row = unit_table().get(first)
+    if row is not None:
+        rows = (unit_table().get(code) for code in others)
+        return any(other is not None and other[:3] != row[:3] for other in rows)
+    return not all(len(code) < len(first) and first.startswith(code) for code in others)
+
+
+def _fitting(usable: Iterable[tuple[str | None, str]], systems: tuple[str, ...]) -> list[str]:
+    """The codes of the first target system that any coding has, the one to choose first."""
+    listed = list(usable)
+    for target in systems:
+        fitting = {normal_code(target, code) for system, code in listed if system == target}
+        if fitting:
+            detail = target in HIERARCHIES
+            return sorted(fitting, key=lambda code: (code not in unit_table(), -len(code) if detail else 0, code))
+    return []
+
+
+_ABSENCE = re.compile(rb'"url"\s*:\s*"[^"]*/data-absent-reason"\s*,\s*"valueCode"\s*:\s*"([a-z-]+)"')
+_ABSENCE_FIRST = re.compile(rb'"valueCode"\s*:\s*"([a-z-]+)"\s*,\s*"url"\s*:\s*"[^"]*/data-absent-reason"')
+
+
+def absences_in(raw: bytes) -> list[str]:
+    """The reasons by which extensions of an element, or of a primitive in it, say that there is no value."""
+    if b"/data-absent-reason" not in raw:
+        return []
+    return [said.decode() for form in (_ABSENCE, _ABSENCE_FIRST) for said in form.findall(raw)]
 
 
 UNKNOWN = frozenset({"unknown", "asked-unknown", "temp-unknown", "UNK", "ASKU", "NAV", "NAVU"})

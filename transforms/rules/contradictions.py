@@ -11,8 +11,9 @@ class Contradiction(NamedTuple):
     flag: str
     mark: bytes
     """Stands in every record that may hold it; the others cost one search."""
-    holds: Callable[[bytes, int], bool]
-    """Whether it does, by the record and the mark's place in it: what belongs together stands close."""
+    holds: Callable[[bytes, int, bytes], bool]
+    """Whether it does, by the record, the mark's place in it (what belongs together stands close) and the last day that is no
+    day to come."""
     of: tuple[str, ...]
     """Beginnings of the record's fields: a resource without what gives one of them is not looked into."""
 
@@ -21,7 +22,7 @@ def together(flag: str, first: str, field: str, values: tuple[str, ...]) -> Cont
     """A field that begins with `first`, and `field` with one of these values: `together("active-and-abated", "abatement", …)`."""
     opening, ends = b',"%b":"' % field.encode(), tuple(b'%b"' % value.encode() for value in values)
 
-    def holds(content: bytes, mark: int) -> bool:
+    def holds(content: bytes, mark: int, latest: bytes) -> bool:
         place = _nearest(content, opening, mark)
         return place >= 0 and content.startswith(ends, place + len(opening))
 
@@ -37,7 +38,7 @@ def out_of_order(flag: str, earlier: str, later: str) -> Contradiction:
     """A date that stands before the one it must follow, as far as both are known: `out_of_order("…", "onset_date", "abatement_date")`."""
     first, last = (b',"%b":"' % name.encode() for name in (earlier, later))
 
-    def holds(content: bytes, mark: int) -> bool:
+    def holds(content: bytes, mark: int, latest: bytes) -> bool:
         one, other = _value(content, first, mark), _value(content, last, mark)
         known = min(len(one), len(other))
         return one[:known] > other[:known]
@@ -46,13 +47,58 @@ def out_of_order(flag: str, earlier: str, later: str) -> Contradiction:
 
 
 def of_itself(flag: str, field: str) -> Contradiction:
-    """A link to the record that it stands in."""
-    opening, ident = b',"%b":"' % field.encode(), b',"id":"'
+    """A link to the record that it stands in, alone or among others."""
+    opening, ident = b',"%b":' % field.encode(), b',"id":"'
 
-    def holds(content: bytes, mark: int) -> bool:
-        return _value(content, opening, mark) == _value(content, ident, 0)
+    def holds(content: bytes, mark: int, latest: bytes) -> bool:
+        start = mark + len(opening)
+        end = content.find(b"]" if content[start : start + 1] == b"[" else b",", start)
+        return b'"%b"' % _value(content, ident, 0) in content[start : end if end >= 0 else len(content)]
 
     return Contradiction(flag, opening, holds, (field,))
+
+
+def over(flag: str, field: str, values: tuple[str, ...], *, end: str) -> Contradiction:
+    """A status by which something goes on, beside an end that has passed."""
+    opening, status = b',"%b":"' % end.encode(), b',"%b":"' % field.encode()
+    ongoing = frozenset(value.encode() for value in values)
+
+    def holds(content: bytes, mark: int, latest: bytes) -> bool:
+        return _value(content, status, mark) in ongoing and _value(content, opening, mark) <= latest
+
+    return Contradiction(flag, opening, holds, (end,))
+
+
+def to_come(field: str, values: tuple[str, ...], *, start: str, end: str) -> Contradiction:
+    """A status by which something is or was, beside a start that is to come; or by which it is over, beside such an end."""
+    opening, status = b',"%b":"' % start.encode(), b',"%b":"' % field.encode()
+    ending, last = b',"%b":"' % end.encode(), values[-1].encode()
+    begun = frozenset(value.encode() for value in values)
+
+    def holds(content: bytes, mark: int, latest: bytes) -> bool:
+        said = _value(content, status, mark)
+        if said not in begun:
+            return False
+        return _value(content, opening, mark) > latest or (said == last and _value(content, ending, mark) > latest)
+
+    return Contradiction("future", opening, holds, (start,))
+
+
+_DAYS = {b"min": 1 / 1440, b"h": 1 / 24, b"d": 1, b"wk": 7, b"mo": 30.4375, b"a": 365.25}
+
+
+def ages_out_of_order(flag: str, earlier: str, later: str) -> Contradiction:
+    """An age that is below the one it must follow, each in its unit: `ages_out_of_order("…", "onset_age", "abatement_age")`."""
+    found = [
+        re.compile(rb',"%b":([0-9.]+)(?:,"%b_high":[0-9.]+)?,"%b_unit":"([a-z]+)"' % ((name.encode(),) * 3)).search
+        for name in (earlier, later)
+    ]
+
+    def holds(content: bytes, mark: int, latest: bytes) -> bool:
+        one, other = (match and float(match[1]) * _DAYS[match[2]] for match in (search(content) for search in found))
+        return one is not None and other is not None and one > other
+
+    return Contradiction(flag, b',"%b":' % later.encode(), holds, (later,))
 
 
 def _nearest(content: bytes, opening: bytes, mark: int) -> int:
@@ -71,5 +117,5 @@ def _value(content: bytes, opening: bytes, mark: int) -> bytes:
 
 def negative(flag: str, *fields: str) -> Contradiction:
     """An amount below nothing."""
-    found = re.compile(rb',"(?:%b)":-' % "|".join(fields).encode()).search
-    return Contradiction(flag, b'":-', lambda content, _mark: found(content) is not None, fields)
+    found = re.compile(rb'[,{]"(?:%b)":-' % "|".join(fields).encode()).search
+    return Contradiction(flag, b'":-', lambda content, _mark, _latest: found(content) is not None, fields)

@@ -7,6 +7,7 @@ from msgspec.json import encode
 
 from schemas.problems import Reason
 from transforms.codes.kinds import kind_of, target_of
+from transforms.codes.no_known import says_none, says_none_in_words
 from transforms.fhir.elements import (
     CodeableConcept,
     Coding,
@@ -85,6 +86,10 @@ def device(*, kind: str, every: str, **targets: str) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         source = _looked_up(raw, companion)
+        if any(says_none(system, code) for system, code in source.codings) or any(
+            map(says_none_in_words, source.names)
+        ):
+            raise Unusable(Reason.NOT_A_FACT, "reference")
         usable, flags, faulty = usable_codings(_concept(source), setting)
         sought = [*usable, *(("", name) for name in source.names)]
         word = kind_of("device", sought, setting.codes)

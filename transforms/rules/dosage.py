@@ -87,6 +87,12 @@ class _DoseAndRate(Struct, gc=False):
     rateRange: _Range | None = None
     rateRatio: Ratio | None = None
 
+    @property
+    def tells_twice(self) -> tuple[bool, bool]:
+        """Whether it says the dose, and the rate, in two ways of which FHIR allows one."""
+        rates = (self.rateQuantity, self.rateRange, self.rateRatio)
+        return bool(self.doseQuantity and self.doseRange), sum(each is not None for each in rates) > 1
+
 
 class _Repeat(Struct, gc=False):
     boundsPeriod: Period | None = None
@@ -99,9 +105,9 @@ class _Repeat(Struct, gc=False):
     period: Raw = _ABSENT
     periodMax: Raw = _ABSENT
     periodUnit: Scalar = None
-    dayOfWeek: list[Scalar] | None = None
-    timeOfDay: list[Scalar] | None = None
-    when: list[Scalar] | None = None
+    dayOfWeek: list[Scalar] | Scalar = None
+    timeOfDay: list[Scalar] | Scalar = None
+    when: list[Scalar] | Scalar = None
 
 
 class _Timing(Struct, gc=False):
@@ -151,7 +157,9 @@ class _Step:
             value = plain(number_of(bytes(raw))[0])
         except Unusable:
             value = Raw(b"-")
-        if bytes(value).startswith(b"-") or (whole and b"." in bytes(value)):
+        size = float(bytes(value).strip(b"-") or b"0")
+        none = (name in _ABOVE_NOTHING and not size) or size > LONGEST_BARE
+        if bytes(value).startswith(b"-") or none or (whole and b"." in bytes(value)):
             self.flags.append("timing-unreadable")
         else:
             self.values[name] = value
@@ -162,6 +170,10 @@ class _Step:
         self.flags += found.flags
 
 
+LONGEST_BARE = 99_999
+"""A number without a unit that is larger, or one of days, of tablets, may be a telephone's or a record's."""
+_ABOVE_NOTHING = frozenset({"frequency", "period", "count"})
+"""Nobody takes something no times, or every nought days."""
 FIRST = ("dose", "dose_low", "dose_high", "dose_unit", "route", "as_needed")
 """Fields of the first step that stand in the record, too."""
 DOSAGE = (*FIRST, "end", "end_date", "steps")
@@ -222,7 +234,8 @@ def _step(raw: bytes, setting: Setting) -> _Step:
     if source is None:  # or modified in a way nobody here knows
         return step
     step.number("sequence", source.sequence, whole=True)
-    listed = step.read(source.doseAndRate, list[_DoseAndRate | None] | None, "dose-unreadable")
+    listed = step.read(source.doseAndRate, list[_DoseAndRate | None] | _DoseAndRate | None, "dose-unreadable")
+    listed = [listed] if isinstance(listed, _DoseAndRate) else listed
     if source.doseAndRate is None and (source.doseQuantity or source.doseRange):
         listed = [_DoseAndRate(doseQuantity=source.doseQuantity, doseRange=source.doseRange)]
     _dose(step, listed)
@@ -238,7 +251,12 @@ def _step(raw: bytes, setting: Setting) -> _Step:
 
 
 def _as_needed(step: _Step, source: _Dosage) -> None:
-    said = {"true": True, "false": False}.get(text_of(source.asNeededBoolean).lower())
+    written = text_of(source.asNeededBoolean).lower()
+    said = {"true": True, "false": False}.get(written)
+    if written and said is None:
+        step.flags.append("as-needed-unreadable")
+    if said is False and source.asNeededCodeableConcept is not None:
+        step.flags.append("dosage-contradictory")
     concept = step.read(source.asNeededCodeableConcept, CodeableConcept | None, "as-needed-unreadable")
     step.values["as_needed"] = said if concept is None else True
     step.values["as_needed_for"] = _codings(step, concept)
@@ -262,14 +280,14 @@ def _dose(step: _Step, listed: list[_DoseAndRate | None] | None) -> None:
     given = [each for each in listed or [] if each is not None]
     doses = [each for each in given if each.doseQuantity or each.doseRange]
     rates = [each for each in given if each.rateQuantity or each.rateRange or each.rateRatio]
-    if (dose := _ordered(doses)) is not None:
+    if (dose := _ordered(doses)) is not None and not dose.tells_twice[0]:
         if dose.doseQuantity is not None:
             step.add(amount(dose.doseQuantity, "dose", "dose_unit", step.setting))
         elif dose.doseRange is not None:
             _range(step, dose.doseRange, "dose")
     elif doses:
         step.flags.append("several-doses")
-    if (rate := _ordered(rates)) is not None:
+    if (rate := _ordered(rates)) is not None and not rate.tells_twice[1]:
         if rate.rateRange is not None:
             _range(step, rate.rateRange, "rate")
         step.add(amount(rate.rateQuantity, "rate", "rate_unit", step.setting))
@@ -354,6 +372,8 @@ def amount(source: Quantity | None, value: str, unit: str, setting: Setting) -> 
     given = _unit_of(source, setting)
     if given.fault is not None or not (given.mapped or not given.unit or is_listed(given.unit)):
         return Found({}, (*flags, "dose-unit-unknown"))
+    if abs(float(written)) > LONGEST_BARE and (not given.unit or given.unit.startswith("{")) and given.unit != "{unit}":
+        return Found({}, (f"{value.replace('_', '-')}-unreadable",))
     if not float(written) and value in ("dose", "quantity"):
         flags = (*flags, "nothing-given")
     return Found({value: plain(written), unit: given.unit}, (*flags, *given.flags))
@@ -366,9 +386,11 @@ def _unit_of(source: Quantity, setting: Setting) -> Given:
         return given
     code, text = text_of(source.code), text_of(source.unit)
     form = None if code in COUNTED else dose_unit(code)
-    told = dose_unit(text) if form is None else None
-    if told is not None and code not in COUNTED and spelled(code) is not None:
+    told = dose_unit(text)
+    if told is not None and form is None and code not in COUNTED and spelled(code) is not None:
         return Given(fault=Reason.UNIT_CONTRADICTED)  # `2 mg` and `2 tablets` are two doses
+    if form is not None and (told not in (None, form) or (told is None and text not in COUNTED and spelled(text))):
+        return Given(fault=Reason.UNIT_CONTRADICTED)
     form = form or told
     if form is None:
         return given
@@ -385,6 +407,8 @@ def days_of(source: Quantity | None, name: str, setting: Setting) -> Found:
     except UnitFault:
         return Found({}, ("supply-unit-unknown",))
     except Unusable:
+        return Found({}, (f"{name.replace('_', '-')}-unreadable",))
+    if abs(float(written)) > LONGEST_BARE:
         return Found({}, (f"{name.replace('_', '-')}-unreadable",))
     return Found({name: plain(written) if turn is SAME else plain(turn.of(Decimal(written)))}, flags)
 
@@ -412,10 +436,13 @@ def _timing(step: _Step, source: _Timing | None) -> None:
     step.number("period_max", repeat.periodMax)
     if "period" in step.values:
         step.values["period_unit"] = _period_unit(step, text_of(repeat.periodUnit))
-        step.values.setdefault("frequency", Raw(b"1"))  # FHIR's default
-    step.values["times_of_day"] = len(repeat.timeOfDay or ()) or None
-    days = {text_of(each).lower()[:3] for each in repeat.dayOfWeek or ()}
-    times = {text_of(each) for each in repeat.when or ()}
+        if repeat.frequency is None:
+            step.values["frequency"] = Raw(b"1")  # FHIR's default
+    elif text_of(repeat.periodUnit):
+        step.flags.append("timing-unreadable")
+    step.values["times_of_day"] = len(_each(repeat.timeOfDay)) or None
+    days = {text_of(each).lower()[:3] for each in _each(repeat.dayOfWeek)}
+    times = {text_of(each) for each in _each(repeat.when)}
     step.values["days_of_week"] = [day for day in DAYS_OF_WEEK if day in days]
     step.values["when"] = sorted(WHEN & times)
     if not (days <= {*DAYS_OF_WEEK} and times <= WHEN):
@@ -426,6 +453,11 @@ def _timing(step: _Step, source: _Timing | None) -> None:
     _schedule(step, source.code)
     _events(step, source.event or [])
     _bounds(step, repeat)
+
+
+def _each(found: list[Scalar] | Scalar) -> list[Scalar]:
+    """A list, or one alone."""
+    return found if isinstance(found, list) else [] if found is None else [found]
 
 
 def _period_unit(step: _Step, said: str) -> str | None:

@@ -3,13 +3,26 @@
 from schemas.problems import Reason
 from transforms.codes.systems import RXNORM
 from transforms.rules.codes import coded
-from transforms.rules.contradictions import negative, out_of_order
+from transforms.rules.contradictions import negative, of_itself, out_of_order
 from transforms.rules.declaring import Choice, choice
 from transforms.rules.meaning import fact
 from transforms.rules.medicines import medication
 
 DRUG_CONTRADICTIONS = (
-    negative("negative-amount", "dose", "quantity", "days_supply", "refills"),
+    negative(
+        "negative-amount",
+        "dose",
+        "dose_low",
+        "quantity",
+        "days_supply",
+        "refills",
+        "days",
+        "days_low",
+        "rate",
+        "max_dose",
+    ),
+    of_itself("part-of-itself", "part_of"),
+    of_itself("part-of-itself", "prior"),
     out_of_order("ends-before-start", "start_date", "end_date"),
 )
 

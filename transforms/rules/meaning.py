@@ -80,9 +80,10 @@ def deletion_marks() -> dict[str, Rule]:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         return NOTHING if raw.lower() in _NOT_GONE else Found(withdrawn=True)
 
-    return {name: Rule((), read) for name in ("deleted", "isDeleted", "is_deleted", "_deleted", "softDeleted")}
+    return {name: Rule((), read) for name in _SAYS_GONE}
 
 
+_SAYS_GONE = ("deleted", "isDeleted", "is_deleted", "_deleted", "__deleted", "softDeleted", "voided")
 _NOT_GONE = frozenset({b"null", b"false", b'"false"', b"0", b'"0"', b'""', b'"no"', b'"n"', b"[]", b"{}"})
 
 
@@ -96,22 +97,27 @@ def gone_if_wrong() -> Rule:
     return Rule((), read)
 
 
+_ABSENT: Any = None
+
+
 class _Extension(Struct, gc=False):
     url: Scalar = None
-    valueBoolean: Raw = None  # type: ignore[assignment]
-    valueReference: Raw = None  # type: ignore[assignment]
-    valueCodeableConcept: Raw = None  # type: ignore[assignment]
+    valueBoolean: Raw = _ABSENT
+    valueString: Raw = _ABSENT
+    valueCode: Raw = _ABSENT
+    valueCoding: Any = None
+    valueCodeableConcept: Any = None
 
 
 _NAME = r"[^/\"]*\""
 # QI-Core's published cases write doNotPeform too.
 _DENIES = re.compile(
-    rf"(?i)/[^/\"]*(negation-?ind|negated|not-?done|do-?not-?per?form|not-?performed|not-?given){_NAME}"
+    rf"(?i)/[^/\"]*(negation-?ind|negated|verneinung|not-?done|do-?not-?per?form|not-?performed|not-?given){_NAME}"
 )
 _TESTS = re.compile(r"(?i)(test-?patient|is-?test|patient-?test)$")
 _ABOUT = re.compile(r"(?i)/(observation-focus-?code|questionnaireresponse-isSubject)$")
-_GONE = re.compile(r"(?i)/(deleted|[^/]*(is-?deleted|soft-?delete|tombstone|deleted-?state)[^/]*)$")
-_FALSE = frozenset({b"false", b'"false"'})
+_GONE = re.compile(r"(?i)/(deleted|[^/]*(is-?deleted|soft-?delete|tombstone|deleted-?state|-deleted)[^/]*)$")
+_FALSE = frozenset({b"false", b'"false"', b'"no"', b'"n"', b'"0"'})
 
 
 def _denials(raw: bytes) -> set[bool | None]:
@@ -127,7 +133,9 @@ def _denials(raw: bytes) -> set[bool | None]:
 
 
 def _is_false(mark: _Extension) -> bool:
-    return b"" + (mark.valueBoolean or b"") in _FALSE
+    """Whether it says that it is not so, as a boolean or in a word."""
+    said = (mark.valueBoolean, mark.valueString, mark.valueCode)
+    return any(bytes(each).lower() in _FALSE for each in said if each is not None)
 
 
 def extensions(of: Rule | None = None) -> Rule:
@@ -136,14 +144,34 @@ def extensions(of: Rule | None = None) -> Rule:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         if b'"no-known-reaction-risk"' in raw:  # FHIR's allergyintolerance-substanceExposureRisk
             raise Unusable(Reason.NOT_A_FACT)
+        flags: list[str] = []
         for each in _listed(raw):
             if (mark := _decoded(each)) is not None and not _is_false(mark):
                 _refuse_by(text_of(mark.url))
                 if _GONE.search(text_of(mark.url)):
                     return Found(withdrawn=True)
-        return of.read(raw, companion, setting) if of else NOTHING
+                if _MARKS.search(text_of(mark.url).rpartition("/")[2]):
+                    flags += _certainty_flags({_certainty(mark)})
+        found = of.read(raw, companion, setting) if of else NOTHING
+        return replace(found, flags=(*found.flags, *flags)) if flags else found
 
     return Rule(of.gives if of else (), read)
+
+
+_WHY_NOT = b"/qicore-notDoneReason"
+"""Of the whole alone, which reads it itself."""
+
+
+def extensions_of_part() -> Rule:
+    """Extensions of a part that say that it is not so, that it is deleted, or that it is about somebody else."""
+    whole = extensions()
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        if _WHY_NOT not in raw and whole.read(raw, companion, setting).withdrawn:
+            raise Unusable(Reason.NOT_A_FACT)
+        return NOTHING
+
+    return Rule((), read)
 
 
 def _listed(raw: bytes) -> list[Raw]:
@@ -175,11 +203,8 @@ def fact(rule: Rule) -> Rule:
         codings = concept_of(raw).codings
         if any(says_none(coding.system, text_of(coding.code)) for coding in codings) or _none_in_words(raw):
             raise Unusable(Reason.NOT_A_FACT)
-        doubts = _doubts(raw)
-        if "A" in doubts:
-            raise Unusable(Reason.NOT_A_FACT)
+        flags = _certainty_flags(_doubts(raw))
         found = rule.read(raw, companion, setting)
-        flags = sorted({_CERTAINTY.get(doubt, "certainty-not-understood") for doubt in doubts} - {""})
         flags += _said_against(raw)
         return replace(found, flags=(*found.flags, *flags)) if flags else found
 
@@ -246,23 +271,25 @@ def unless_of_family(rule: Rule) -> Rule:
 
 _CERTAINTY: Mapping[str, str] = {"G": "", "V": "diagnosis-suspected", "Z": "diagnosis-status-post"}
 """German practices' mark on an ICD-10-GM code (Diagnosesicherheit): certain, suspected, status post; A, excluded, is no fact."""
-_MARKS = re.compile(r"(?i)(sicherheit|certainty|negat|ruled-?out|suspect|doubt)")
+_MARKS = re.compile(r"(?i)(sicherheit|certainty|negat|vernein|ruled-?out|suspect|doubt)")
+_DENIED = re.compile(r"(?i)(negat|vernein|ruled-?out)")
 
 
-class _Mark(Struct, gc=False):
-    url: Scalar = None
-    valueCoding: Any = None
-    valueCode: Any = None
-    valueCodeableConcept: Any = None
+def _certainty_flags(doubts: set[str]) -> list[str]:
+    """What is noticed of how sure a concept is. Raises Unusable for one that is excluded."""
+    if "A" in doubts:
+        raise Unusable(Reason.NOT_A_FACT)
+    flags = {_CERTAINTY.get(doubt, "certainty-not-understood") for doubt in doubts} - {""}
+    return sorted(flags)
 
 
 class _MarkedCoding(Struct, gc=False):
-    extension: list[_Mark] | None = None
+    extension: list[_Extension] | None = None
 
 
 class _Marked(Struct, gc=False):
     coding: list[_MarkedCoding | None] | None = None
-    extension: list[_Mark] | None = None
+    extension: list[_Extension] | None = None
 
 
 def _doubts(raw: bytes) -> set[str]:
@@ -279,8 +306,14 @@ def _doubts(raw: bytes) -> set[str]:
     return {_certainty(mark) for mark in marks if _MARKS.search(text_of(mark.url).rpartition("/")[2])}
 
 
-def _certainty(mark: _Mark) -> str:
-    said = mark.valueCode or mark.valueCoding or mark.valueCodeableConcept
+def _certainty(mark: _Extension) -> str:
+    """`G`, `V`, `Z`, `A`; of a mark that is named for what it says and says yes or no, the one that it means."""
+    word = bytes(mark.valueBoolean or mark.valueString or mark.valueCode or b"")
+    if word.lower() in _FALSE:
+        return "G"
+    if word.lower() in (b"true", b'"true"'):
+        return "A" if _DENIED.search(text_of(mark.url)) else "V"
+    said: Any = word.decode("utf-8", "replace").strip('"') or mark.valueCoding or mark.valueCodeableConcept
     while isinstance(said, dict | list):
         said = (said.get("code") or said.get("coding")) if isinstance(said, dict) else said[0] if said else None
     return said.strip().upper() if isinstance(said, str) else "?"

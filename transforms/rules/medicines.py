@@ -1,11 +1,14 @@
 """Medicines: what was ordered, how much of it, for how long."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from msgspec import Raw, Struct
 from msgspec.json import encode
 
 from schemas.problems import Reason
+from transforms.codes.no_known import says_none, says_none_in_words
 from transforms.fhir.elements import (
     CodeableConcept,
     Period,
@@ -19,9 +22,9 @@ from transforms.fhir.elements import (
     text_of,
 )
 from transforms.rules.codes import coded_found
-from transforms.rules.concepts import chosen_code, shared_codings, usable_codings
+from transforms.rules.concepts import chosen_code, gathered, usable_codings
 from transforms.rules.declaring import Choice, Found, Rule, choice
-from transforms.rules.dosage import Ratio, amount, amount_per, days_of, ends
+from transforms.rules.dosage import LONGEST_BARE, Ratio, amount, amount_per, days_of, ends
 from transforms.rules.setting import Setting
 from transforms.rules.times import period_found
 
@@ -52,15 +55,32 @@ class _Medication(Struct, gc=False, omit_defaults=True):
 
     def mixture(self, beside: "list[_Medication] | None" = None) -> list[tuple[CodeableConcept, Ratio | None]]:
         """The active ingredients and their strengths; those named by reference are among the contained ones, or not known."""
-        known = {text_of(each.id).removeprefix("#"): each.code for each in (self.contained or beside or [])}
+        listed = self.contained or beside or []
         active = [part for part in self.ingredient or [] if text_of(part.isActive).lower() != "false"]
         named = (((part.itemReference and part.itemReference.reference) or "").strip() for part in active)
         found = [
-            part.itemCodeableConcept or (known.get(name[1:]) if name.startswith("#") else None)
+            part.itemCodeableConcept or (_code_of(name[1:], listed) if name.startswith("#") else None)
             for part, name in zip(active, named, strict=True)
         ]
         strengths = [part.strength for part in active]
         return [(concept, strength) for concept, strength in zip(found, strengths, strict=True) if concept is not None]
+
+
+def _code_of(name: str, listed: "list[_Medication]") -> CodeableConcept | None:
+    """The code of the contained Medication or Substance of a name; None for one that is an error. Raises Unusable."""
+    source = _named_among(name, listed)
+    if source is None or _is_error(source):
+        return None
+    _refuse_modified(source)
+    return source.code
+
+
+def _named_among(name: str, listed: "list[_Medication]") -> "_Medication | None":
+    """The one of a name. Raises Unusable where several bear it, and nobody can tell which is meant."""
+    found = [each for each in listed if text_of(each.id).removeprefix("#") == name]
+    if any(each != found[0] for each in found):
+        raise Unusable(Reason.UNKNOWN_MEDICATION, "reference")
+    return found[0] if found else None
 
 
 def kept_medication(raw: bytes) -> bytes | None:
@@ -95,6 +115,13 @@ def _refuse_modified(source: _Medication) -> None:
             raise Unusable(Reason.MODIFIER_NOT_UNDERSTOOD, name)
 
 
+def _refuse_none(concept: CodeableConcept) -> None:
+    """Raises Unusable for a code that says that there is no medicine."""
+    said = any(says_none(coding.system, text_of(coding.code)) for coding in concept.codings)
+    if said or says_none_in_words(text_of(concept.text)):
+        raise Unusable(Reason.NOT_A_FACT, "reference")
+
+
 def _kept(concept: CodeableConcept | None) -> dict[str, Any] | None:
     """Codings without display; the text serves the site's code map."""
     if concept is None:
@@ -122,6 +149,7 @@ def medication(
         if source is None or _is_error(source):
             raise Unusable(Reason.UNKNOWN_MEDICATION, "reference")
         _refuse_modified(source)
+        _refuse_none(source.code or CodeableConcept())
         parts = source.mixture(_all_contained(companion) if named.startswith("#") else None)
         coded = [
             (chosen_code(usable_codings(part, setting).found, (ingredient_system,), setting.codes), strength)
@@ -150,14 +178,14 @@ def _strength(code: str, source: Ratio, setting: Setting) -> dict[str, Any] | No
 
 
 def _contained(name: str, companion: bytes | None) -> _Medication:
-    listed = _all_contained(companion)
-    return next((each for each in listed if text_of(each.id).removeprefix("#") == name), _Medication())
+    return _named_among(name, _all_contained(companion)) or _Medication()
 
 
 def _all_contained(companion: bytes | None) -> list[_Medication]:
     """The Medications and Substances among what is contained; the others are not read."""
-    listed: list[Raw] = (decode(companion, list[Raw] | None) if companion else None) or []
+    listed: list[Raw] = (decode(companion, list[Raw] | None) if companion and companion[:1] != b"{" else None) or []
     told = [bytes(each) for each in listed if bytes(each) != b"null"]
+    told += [companion] if companion and companion[:1] == b"{" else []
     return [
         decode(each, _Medication) for each in told if decode(each, _Kind).resourceType in ("Medication", "Substance")
     ]
@@ -169,9 +197,9 @@ def _looked_up(companion: bytes | None) -> _Medication | None:
 
 
 class _Dispense(Struct, gc=False):
-    validityPeriod: Period | None = None
-    expectedSupplyDuration: Quantity | None = None
-    quantity: Quantity | None = None
+    validityPeriod: Raw = _ABSENT
+    expectedSupplyDuration: Raw = _ABSENT
+    quantity: Raw = _ABSENT
     numberOfRepeatsAllowed: Raw = _ABSENT
 
 
@@ -180,21 +208,37 @@ def dispense() -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         source = decode(raw, _Dispense | None) or _Dispense()
-        found = Found() if ends(companion, setting) else _validity(source, setting)
-        supply = days_of(source.expectedSupplyDuration, "days_supply", setting)
-        quantity = amount(source.quantity, "quantity", "quantity_unit", setting)
-        refills = _refills(source.numberOfRepeatsAllowed)
-        parts = (found, supply, quantity, refills)
-        values = {name: value for part in parts for name, value in part.values.items()}
-        dropped = tuple(f"validityPeriod.{path}" for path in found.dropped)
-        return Found(values, tuple(dict.fromkeys(flag for part in parts for flag in part.flags)), dropped=dropped)
+        parts = [
+            _part("expectedSupplyDuration", source, Quantity, lambda each: days_of(each, "days_supply", setting)),
+            _part("quantity", source, Quantity, lambda each: amount(each, "quantity", "quantity_unit", setting)),
+            _refills(source.numberOfRepeatsAllowed),
+        ]
+        if not ends(companion, setting):
+            parts.insert(0, _part("validityPeriod", source, Period, lambda each: _validity(each, setting)))
+        return _together(parts)
 
     gives = ("end", "end_date", "days_supply", "quantity", "quantity_unit", "refills")
     return Rule(gives, read, needs="dosageInstruction")
 
 
-def _validity(source: _Dispense, setting: Setting) -> Found:
-    return period_found(source.validityPeriod or Period(), None, ("end", "end_date"), setting)
+def _part(member: str, source: Struct, kind: Any, told: Callable[[Any], Found]) -> Found:
+    """What one member of an element gives; one of another shape than FHIR's takes out nothing but itself."""
+    raw = getattr(source, member)
+    try:
+        return Found() if raw is None else told(decode(bytes(raw), kind | None))
+    except Unusable as fault:
+        return Found(dropped=(".".join(filter(None, (member, fault.path))),))
+
+
+def _together(parts: Sequence[Found]) -> Found:
+    values = {name: value for part in parts for name, value in part.values.items()}
+    flags = tuple(dict.fromkeys(flag for part in parts for flag in part.flags))
+    return Found(values, flags, dropped=tuple(path for part in parts for path in part.dropped))
+
+
+def _validity(source: Period | None, setting: Setting) -> Found:
+    found = period_found(source or Period(), None, ("end", "end_date"), setting)
+    return replace(found, dropped=tuple(f"validityPeriod.{path}" for path in found.dropped))
 
 
 def _refills(raw: Any) -> Found:
@@ -204,7 +248,8 @@ def _refills(raw: Any) -> Found:
         value = plain(number_of(bytes(raw))[0])
     except Unusable:
         return Found({}, ("refills-unreadable",))
-    return Found({"refills": value}) if bytes(value).isdigit() else Found({}, ("refills-unreadable",))
+    readable = bytes(value).isdigit() and int(bytes(value)) <= LONGEST_BARE
+    return Found({"refills": value}) if readable else Found({}, ("refills-unreadable",))
 
 
 def statement_period(dosage_field: str) -> Rule:
@@ -241,10 +286,11 @@ def amount_of(value: str, unit: str, *, unknown: str = "") -> Rule:
 
 
 class _Given(Struct, gc=False):
-    route: CodeableConcept | None = None
-    dose: Quantity | None = None
-    rateQuantity: Quantity | None = None
-    rateRatio: Ratio | None = None
+    text: Raw = _ABSENT
+    route: Raw = _ABSENT
+    dose: Raw = _ABSENT
+    rateQuantity: Raw = _ABSENT
+    rateRatio: Raw = _ABSENT
 
 
 def given_dosage() -> Rule:
@@ -252,15 +298,27 @@ def given_dosage() -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         source = decode(raw, _Given | None) or _Given()
-        dose = amount(source.dose, "dose", "dose_unit", setting)
-        rate = amount(source.rateQuantity, "rate", "rate_unit", setting)
-        if source.rateQuantity is None:
-            rate = amount_per(source.rateRatio, "rate", "rate_unit", setting)
-        usable, withheld, _ = usable_codings(source.route or CodeableConcept(), setting)
-        values = dose.values | rate.values | {"route": shared_codings(usable, setting)}
-        return Found(values, tuple(dict.fromkeys((*dose.flags, *rate.flags, *withheld))))
+        several = source.rateQuantity is not None and source.rateRatio is not None
+        rates = [
+            _part("rateQuantity", source, Quantity, lambda each: amount(each, "rate", "rate_unit", setting)),
+            _part("rateRatio", source, Ratio, lambda each: amount_per(each, "rate", "rate_unit", setting)),
+        ]
+        found = _together(
+            [
+                _part("dose", source, Quantity, lambda each: amount(each, "dose", "dose_unit", setting)),
+                *([Found(flags=("several-rates",))] if several else rates),
+                _part("route", source, CodeableConcept, lambda each: _route(each, setting)),
+            ]
+        )
+        says_more = source.text is not None and not (found.values or found.flags or found.dropped)
+        return replace(found, flags=("text-withheld",)) if says_more else found
 
     return Rule(("dose", "dose_unit", "rate", "rate_unit", "route"), read)
+
+
+def _route(source: CodeableConcept | None, setting: Setting) -> Found:
+    codings, flags = gathered([source] if source else [], setting)
+    return Found({"route": codings} if codings else {}, tuple(flags))
 
 
 def reported(*, yes: str, no: str) -> Choice:

@@ -1,6 +1,7 @@
 """Numbers: a quantity in the one unit of its code, whole numbers, true and false."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from msgspec import Raw, Struct
@@ -17,6 +18,7 @@ from transforms.fhir.elements import (
     plain,
     text_of,
 )
+from transforms.rules.concepts import absences_in, null_flavour_of
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.refusals import not_masked, understood
 from transforms.rules.setting import Setting
@@ -42,20 +44,33 @@ def quantity(
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         source = decode(raw, Quantity | None)
+        reasons = absences_in(raw)
         if source is None or source.value is None or bytes(source.value) == b"null":
-            return not_masked(raw, {absent: "NI"})
+            return not_masked(raw, {absent: null_flavour_of(reasons)})
+        if reasons:
+            return replace(not_masked(raw, {absent: null_flavour_of(reasons)}), flags=("several:value[x]",))
         source = _bounded(source)
         written, flags = number_in(source, bounded=True)
         bound = _comparator(source.comparator)
         manner = manner_of(source, companion, setting)
         if manner.fault is not None:
             raise Unusable(manner.fault, "code" if source.code is not None else "unit")
+        if not manner.unit and is_long(written):
+            return Found({absent: "OT"}, ("number-withheld",))
         number, noticed = in_unit(written, manner)
         values = {value: number, unit: manner.unit, raw_value: written, raw_unit: manner.shown, comparator: bound}
         return Found(values, (*flags, *noticed))
 
     gives = (value, unit, raw_value, raw_unit, comparator, absent)
     return Rule(gives, read, needs=unit_of, usual=quantity_cut)
+
+
+_LONGEST_BARE = 9_999_999
+
+
+def is_long(written: str) -> bool:
+    """Whether a number that has no unit may be a telephone's, a day, a record's: longer than what is counted in bodies."""
+    return abs(float(written)) > _LONGEST_BARE
 
 
 _BOUND = re.compile(r"(<=|>=|<|>)\s*([0-9.]+)")
@@ -145,8 +160,10 @@ def ratio(*, numerator: str, denominator: str, unit: str, comparator: str, absen
         given = [meant_unit(each, setting) for each in (over, under)]
         if any(each.fault is not None or (each.unit and not is_listed(each.unit)) for each in given):
             return Found({absent: "OT"}, ("value-type-withheld",))
+        if not float(second):
+            return Found({absent: "OT"}, ("ratio-of-nothing",))
         top, bottom = ("" if each.unit == "1" else each.unit for each in given)
-        said = f"{top}/{bottom}" if bottom else top
+        said = f"{top}/{bottom}" if bottom != top and bottom else "" if bottom == top else top
         values = {numerator: plain(first), denominator: plain(second), unit: said}
         bound = _comparator(over.comparator)
         return Found(
@@ -156,18 +173,23 @@ def ratio(*, numerator: str, denominator: str, unit: str, comparator: str, absen
     return Rule((numerator, denominator, unit, comparator, absent), read)
 
 
-def integer(*, value: str, raw_value: str, unit_of: str | None = None) -> Rule:
-    """integer → the value and the value as written; where `unit_of` names the field with the code, judged as a Quantity is."""
+def integer(*, value: str, raw_value: str, absent: str = "", unit_of: str | None = None) -> Rule:
+    """integer → the value and the value as written; where `unit_of` names the field with the code, judged as a Quantity is.
+
+    With `absent`, a number that may be one of somebody's is withheld.
+    """
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         if raw == b"null":
             return NOTHING
         written, quoted = number_of(raw)
+        if absent and is_long(written):
+            return Found({absent: "OT"}, ("number-withheld",))
         row = unit_row(companion, setting)
         number, noticed = in_unit(written, Manner(row=row, flags=("unit-missing",) if row else ()))
         return Found({value: number, raw_value: written}, (*(("number-as-text",) if quoted else ()), *noticed))
 
-    return Rule((value, raw_value), read, needs=unit_of)
+    return Rule((value, raw_value, *((absent,) if absent else ())), read, needs=unit_of)
 
 
 def boolean(name: str, *, as_code: bool = False, modifier: bool = False) -> Rule:

@@ -68,25 +68,30 @@ def _borne(reference: Reference | None, setting: Setting) -> str | None:
 
 
 class _Name(Struct, gc=False):
+    use: Scalar = None
     family: Scalar = None
     given: list[Scalar] | Scalar = None
     text: Scalar = None
 
 
 _OF_TESTS = re.compile(
-    r"z+|(?:z{2,})?test(?:er|ing|patient|pt|case)?[0-9]*|patient|pt|dummy|fake|do|not|use|[a-z]|[0-9]+"
+    r"z+|(?:[xz]{2,})?test(?:er|ing|patient|pt|case)?[0-9]*|patient|pt|dummy|fake|do|not|use|[a-z]|[0-9]+"
+    r"|one|two|three|four|five|six|seven|eight|nine|ten"
 )
-_TEST = re.compile(r"(?:z{2,})?test(?:er|ing|patient|pt|case)?[0-9]*|z{3,}|dummy")
+_TEST = re.compile(r"(?:[xz]{2,})?test(?:er|ing|patient|pt|case)?[0-9]*|z{3,}|dummy")
+_BORNE_ONCE = frozenset({"old", "maiden"})
+"""Uses of a name that somebody bears no more: it says nothing of who they are."""
 
 
 def test_name() -> Rule:
     """HumanName → nothing: but one made of the words that hospitals call their test patients by is none's, `ZZTEST, PATIENT`."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        names = decode(raw, list[_Name | None] | _Name | None) or []
-        for name in names if isinstance(names, list) else [names]:
-            if name is not None and _is_of_tests(name):
-                raise Unusable(Reason.TEST_DATA)
+        found = decode(raw, list[_Name | None] | _Name | None) or []
+        names = [name for name in (found if isinstance(found, list) else [found]) if name is not None]
+        borne = [name for name in names if text_of(name.use).lower() not in _BORNE_ONCE]
+        if any(map(_is_of_tests, borne or names)):
+            raise Unusable(Reason.TEST_DATA)
         return NOTHING
 
     return Rule((), read)
@@ -202,6 +207,9 @@ def _categories(extension: _Extension, setting: Setting) -> list[Any]:
 
 def _birth_sex(extension: _Extension, setting: Setting) -> list[Any]:
     said = text_of(decode(bytes(extension.valueCode), Scalar)) if extension.valueCode is not None else ""
+    for each in (extension.valueCoding, extension.valueCodeableConcept):
+        codes = [text_of(coding.code) for coding in concept_of(bytes(each)).codings] if each is not None else []
+        said = said or next((code for code in codes if code.upper() in _SEXES), "?" if each is not None else "")
     if said and said.upper() not in _SEXES:
         raise Unusable(Reason.INVALID_FIELD)
     return [_SEXES[said.upper()]] if said else []
@@ -226,11 +234,22 @@ def _category(coding: Coding) -> str | None:
 
 
 class _Address(Struct, gc=False):
-    use: str | None = None
+    use: Scalar = None
+    type: Scalar = None
     state: Scalar = None
     country: Scalar = None
     postalCode: Scalar = None
     period: Period | None = None
+
+    @property
+    def used(self) -> str:
+        """As what."""
+        return text_of(self.use).lower()
+
+    @property
+    def started(self) -> str:
+        """Since when it is theirs; empty where that is not told."""
+        return ((self.period and self.period.start) or "").strip()
 
     @property
     def ended(self) -> str:
@@ -368,7 +387,7 @@ _STATES = frozenset(
     *("NORTHERN MARIANA ISLANDS", "VIRGIN ISLANDS", "US VIRGIN ISLANDS"),
 }
 """States, territories and the military's, by code and name."""
-_USES = ("home", None, "", "temp", "work", "billing")
+_USES = ("home", "", "temp", "work", "billing")
 """Whose ZIP code is asked first; an `old` one's never."""
 
 
@@ -378,21 +397,30 @@ def home_zip(name: str) -> Rule:
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         found = decode(raw, list[_Address | None] | _Address | None) or []
         listed = [address for address in (found if isinstance(found, list) else [found]) if address is not None]
-        told = [address for address in listed if address.use in _USES and (address.postalCode or address.country)]
+        told = [address for address in listed if address.used in _USES and (address.postalCode or address.country)]
         if not told:
             return NOTHING
-        last = max(told, key=lambda address: address.ended).ended
-        standing = [address for address in told if not address.ended] or [each for each in told if each.ended == last]
-        home = min(standing, key=lambda address: (_USES.index(address.use), not address.postalCode))
+        begun = [address for address in told if address.started[:10] <= setting.latest] or told
+        last = max(address.ended for address in begun)
+        standing = [each for each in begun if not each.ended or each.ended[:10] > setting.latest]
+        standing = standing or [each for each in begun if each.ended == last]
+        standing.sort(key=lambda each: text_of(each.postalCode))
+        home = min(sorted(standing, key=lambda each: each.started, reverse=True), key=_nearness)
         written = "" if home.foreign else text_of(home.postalCode)
         match = _ZIP.fullmatch(written)
         if match is None or home.elsewhere:
             return Found(dropped=("postalCode",)) if written else NOTHING
-        others = {each[1] for address in standing if address.use == home.use and (each := _zip(address))}
-        flags = ("zip-of-work",) if home.use in ("work", "billing") else ()
+        alike = [each for each in standing if _nearness(each) == _nearness(home)]
+        others = {each[1] for one in alike if one.started in ("", home.started) and (each := _zip(one))}
+        flags = ("zip-of-work",) if home.used in ("work", "billing") else ()
         return Found({name: match[1]}, (*flags, *[f"several:{name}"] * (len(others) > 1)))
 
     return Rule((name,), read)
+
+
+def _nearness(address: _Address) -> tuple[int, bool, bool]:
+    """How near an address is to where somebody lives: the least is. A postal one may be a box."""
+    return _USES.index(address.used), not address.postalCode, text_of(address.type).lower() == "postal"
 
 
 def _zip(address: _Address) -> re.Match[str] | None:

@@ -42,6 +42,28 @@ def is_masked(raw: bytes) -> bool:
     return any(b'"%b"' % word.encode() in raw for word in MASKED)
 
 
+_SEEN_ANYWAY = frozenset({"name", "contained"})
+"""Nothing that stands in a record is read of them; what is hidden of an address is the street, where its postcode is not."""
+
+
+def masked_in(line: bytes, read: frozenset[str]) -> str | None:
+    """The first of the fields that are read in which an extension says that something is hidden; None for none.
+
+    Hidden from us, it is not gone: were the resource read, what stood there would be taken away.
+    """
+    fields: dict[str, msgspec.Raw] = decode(line, dict[str, msgspec.Raw])
+    for name, raw in fields.items():
+        if name in read - _SEEN_ANYWAY and _HIDDEN.search(bytes(raw)) and b'"postalCode":"' not in bytes(raw):
+            return name
+    return None
+
+
+_HIDDEN = re.compile(
+    rb'"url"\s*:\s*"[^"]*/data-absent-reason"\s*,\s*"valueCode"\s*:\s*"masked"'
+    rb'|"valueCode"\s*:\s*"masked"\s*,\s*"url"\s*:\s*"[^"]*/data-absent-reason"'
+)
+
+
 def unless_masked() -> Rule:
     """What stands beside a primitive (`_birthDate`): masked, the answer is a partial one."""
     return Rule((), lambda raw, _companion, _setting: not_masked(raw, {}))
@@ -131,12 +153,3 @@ def not_a_fact_if_true() -> Rule:
         return NOTHING
 
     return understood(Rule((), read))
-
-
-def unless_beside(preferred: str, rule: Rule) -> Rule:
-    """A field that is read only where another one, which says it better, is missing."""
-
-    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        return NOTHING if companion not in (None, b"null") else rule.read(raw, companion, setting)
-
-    return Rule(rule.gives, read, needs=preferred)

@@ -53,9 +53,9 @@ def said(names: ValueNames, *, unit_of: str) -> Rule:
     """
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        if raw == b"null":
-            return NOTHING
-        text = string_of(raw)
+        text = raw.decode() if raw[:1] in b"-0123456789" else string_of(raw)
+        if not text:
+            return NOTHING if raw == b"null" else Found({names.absent: "NI"})
         if code := word_code(text):
             return Found({names.code: code}, ("from-text",))
         found = _titre(text, names) or _number(text, names, companion, setting)
@@ -86,18 +86,21 @@ def _number(text: str, names: ValueNames, companion: bytes | None, setting: Sett
         return None
     try:
         manner = manner_of(Quantity(value=Raw(written.encode()), unit=unit or None), companion, setting)
+        if manner.fault is not None or (unit and not manner.shown):
+            return None
+        number, noticed = in_unit(written, manner)
     except Unusable:
         return None
-    if manner.fault is not None or (unit and not manner.shown):
-        return None
-    number, noticed = in_unit(written, manner)
     values = {names.value: number, names.unit: manner.unit, names.raw_value: written, names.raw_unit: manner.shown}
     return Found(values | {names.comparator: _COMPARATORS.get(bound, bound)}, ("from-text", *noticed))
 
 
 def word_code(text: str) -> str | None:
     """The SNOMED CT code of a qualitative word of the closed list, `words.csv`."""
-    return _words().get(" ".join(text.casefold().split())) if len(text) <= _LONGEST else None
+    if len(text) > _LONGEST:
+        return None
+    said = " ".join(text.casefold().split())
+    return _words().get(said) or _words().get(said.removesuffix("."))
 
 
 def words_among(text: Scalar, codes: Iterable[str]) -> set[str]:

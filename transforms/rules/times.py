@@ -1,6 +1,7 @@
 """Times: the instant in UTC beside the local date, as precise as the source."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -59,6 +60,8 @@ def period(
             found = period_found(Period(start=source.end), start, None, setting, past=past)
             return replace(found, flags=(*found.flags, "time-end"))
         found = period_found(source, start, end, setting, past=past)
+        if not (start and end) and source.start and source.end:
+            found = replace(found, flags=tuple(dict.fromkeys((*found.flags, *_order(source, setting)))))
         if ongoing and source.start and not source.end and found.values:
             return replace(found, values=found.values | {ongoing: True})
         if not (found.values or found.flags or found.dropped) and (source.start or source.end):
@@ -66,6 +69,21 @@ def period(
         return found
 
     return Rule(gives, read, usual=period_cut(len(start or ()), len(end or ())))
+
+
+def prepared(utc: str, date: str, *, before: str) -> Rule:
+    """A time that is told where the one it comes `before` is missing; beside it, one that comes behind it is flagged."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        found = moment_found(string_of(raw), utc, date, setting)
+        if companion in (None, b"null"):
+            return found
+        done = moment_found(string_of(companion), utc, date, setting).values.get(date) or ""
+        own = found.values.get(date) or ""
+        known = min(len(own), len(done))
+        return Found(flags=("ends-before-start",)) if own[:known] > done[:known] else NOTHING
+
+    return Rule((utc, date), read, needs=before)
 
 
 def event_time(utc: str, date: str) -> Rule:
@@ -204,6 +222,12 @@ def period_found(
     if len(moments) == 2 and _ends_first(*moments):
         flags = (*flags, "ends-before-start")
     return Found(values, flags, dropped=dropped)
+
+
+def _order(source: Period, setting: Setting) -> Iterator[str]:
+    """That a Period ends before it starts, though one of its ends is told alone."""
+    both = period_found(source, ("start", "start_date"), ("end", "end_date"), setting)
+    yield from (flag for flag in both.flags if flag == "ends-before-start")
 
 
 def _ends_first(start: tuple[str | None, str], end: tuple[str | None, str]) -> bool:

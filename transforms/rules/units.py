@@ -28,7 +28,7 @@ from transforms.fhir.elements import (
     text_of,
 )
 from transforms.fhir.keys import has_key_twice
-from transforms.rules.concepts import chosen_code, concept_of, usable_codings
+from transforms.rules.concepts import absences_in, chosen_code, concept_of, usable_codings
 from transforms.rules.setting import Setting
 
 MANNERS = 4096
@@ -148,7 +148,7 @@ def _new_manner(source: Quantity, companion: bytes | None, setting: Setting) -> 
 
 def plain_manner(rest: bytes, companion: bytes | None, setting: Setting) -> Manner | None:
     """How numbers before this text are treated, where that is: as they stand. None for all else."""
-    if has_key_twice(b'{"value":0' + rest):
+    if has_key_twice(b'{"value":0' + rest) or absences_in(rest):
         return None
     try:
         source = decode(b'{"value":0' + rest, Quantity)
@@ -174,12 +174,20 @@ def unit_row(companion: bytes | None, setting: Setting) -> UnitRow | None:
 
 
 def in_unit(written: str, manner: Manner) -> tuple[Raw, tuple[str, ...]]:
-    """The value in its code's unit, and what was noticed. Without a unit it stands as written, and is judged no less."""
+    """The value in its code's unit, and what was noticed. Without a unit it stands as written, and is judged no less.
+
+    Raises Unusable for a number that can be none of its unit where the code is of another kind of quantity: `99 mmol/L` of a
+    glucose that is coded as a mass was measured in mg/dL.
+    """
     flags = manner.flags
     if manner.row is None:
         return plain(written), flags
     value = Decimal(written)
     if manner.turn is not SAME:
+        if (holds := manner.turn.holds) is not None:
+            if not holds[0] <= value <= holds[1]:
+                raise Unusable(Reason.UNIT_MISMATCH, "value")
+            flags = (*flags, "moles-to-mass")
         value = manner.turn.of(value)
         flags = (*flags, "unit-converted")
     if value > manner.row.high:

@@ -118,9 +118,9 @@ def pseudonyms_in(name: str, member: str, resource_type: str) -> Rule:
 
 
 class _Stay(Struct, gc=False):
-    admitSource: CodeableConcept | None = None
-    dischargeDisposition: CodeableConcept | None = None
-    reAdmission: CodeableConcept | None = None
+    admitSource: Raw = _ABSENT
+    dischargeDisposition: Raw = _ABSENT
+    reAdmission: Raw = _ABSENT
 
 
 def hospitalization(*, source: str, disposition: str, readmission: str) -> Rule:
@@ -128,12 +128,16 @@ def hospitalization(*, source: str, disposition: str, readmission: str) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         stay = decode(raw, _Stay | None) or _Stay()
-        concepts = {source: stay.admitSource, disposition: stay.dischargeDisposition, readmission: stay.reAdmission}
-        values, flags = {}, list[str]()
-        for name, concept in concepts.items():
-            values[name], noticed = gathered([concept] if concept else [], setting)
+        members = {source: "admitSource", disposition: "dischargeDisposition", readmission: "reAdmission"}
+        values, flags, dropped = dict[str, Any](), list[str](), list[str]()
+        for name, member in members.items():
+            try:
+                values[name], noticed = gathered(concepts_of(bytes(getattr(stay, member) or b"null")), setting)
+            except Unusable:
+                dropped.append(member)
+                continue
             flags += noticed
-        return Found(values, tuple(dict.fromkeys(flags)))
+        return Found(values, tuple(dict.fromkeys(flags)), dropped=tuple(dropped))
 
     return Rule((source, disposition, readmission), read)
 
@@ -149,11 +153,19 @@ def diagnoses(name: str) -> Rule:
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         found: dict[tuple[int, str], dict[str, Any]] = {}
-        for entry in decode(raw, list[_Diagnosis | None] | None) or []:
-            each = _diagnosis(entry, setting) if entry is not None else None
+        dropped: list[str] = []
+        listed = decode(raw, list[_Diagnosis | None] | _Diagnosis | None) or []
+        for place, entry in enumerate(listed if isinstance(listed, list) else [listed]):
+            if entry is None:
+                continue
+            each = _diagnosis(entry, setting)
             if each is not None:
                 found[int(bytes(each.get("rank", b"999"))), repr(each)] = each
-        return Found({name: [found[key] for key in sorted(found)]})
+            elif entry.condition is not None:
+                dropped.append(f"[{place}].condition")
+            if _has_value(entry.rank) and _rank(entry.rank) is None:
+                dropped.append(f"[{place}].rank")
+        return Found({name: [found[key] for key in sorted(found)]}, dropped=tuple(dropped))
 
     return Rule((name,), read)
 
@@ -173,12 +185,16 @@ def _diagnosis(source: _Diagnosis, setting: Setting) -> dict[str, Any] | None:
     return {field: value for field, value in values.items() if value is not None}
 
 
+def _has_value(raw: Any) -> bool:
+    return raw is not None and bytes(raw) != b"null"
+
+
 def _rank(raw: Any) -> Raw | None:
     try:
         value = plain(number_of(bytes(raw))[0]) if raw is not None else None
     except Unusable:
         return None
-    return value if value is not None and bytes(value).isdigit() else None
+    return value if value is not None and bytes(value).isdigit() and int(bytes(value)) > 0 else None
 
 
 class _Was(Struct, gc=False, rename={"visit_class": "class"}):
@@ -272,7 +288,7 @@ def _dose(raw: Any, text: Scalar, flags: list[str]) -> int | None:
     said = bytes(raw).decode("ascii", "replace").strip('" ') if raw is not None else text_of(text)
     if said in ("", "null"):
         return None
-    if said.isdigit() and 0 < len(said) <= 2:
+    if said.isdigit() and len(said) <= 2 and int(said) > 0:
         return int(said)
     flags.append("text-withheld")
     return None

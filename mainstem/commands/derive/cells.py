@@ -18,7 +18,7 @@ class Cells:
         self._named = dict(zip(header, cells, strict=False))
         self._columns = set(header)
         self.reasons: dict[str, None] = {}
-        self.unread = len(cells) > len(header)
+        self.unread = any(cell.strip() for cell in cells[len(header) :])
         """The row cannot be told by column."""
         if self.unread:
             self.because("the row has more cells than there are columns")

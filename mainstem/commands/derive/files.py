@@ -19,7 +19,7 @@ def answers(reference: Reference, path: Path, tell: Callable[[str], None]) -> It
     rows = _rows(path)
     header = [name.strip().lower() for name in next(rows, [])]
     _check(reference, path, header)
-    if unread := [name for name in header if name not in reference.reads]:
+    if unread := [name for name in header if name and name not in reference.reads]:
         tell(f"columns not read: {', '.join(unread)}")
     first = next(rows, None)
     if first is None:
@@ -34,7 +34,8 @@ def _check(reference: Reference, path: Path, header: list[str]) -> None:
         raise OperatorError(f"{path}: no column {', '.join(missing)}", fix)
     if not set(header) & set(reference.measured):
         raise OperatorError(f"{path}: none of the columns {', '.join(reference.measured)}", fix)
-    if len(set(header)) < len(header):
+    named = [name for name in header if name]  # spreadsheets leave empty columns behind
+    if len(set(named)) < len(named):
         raise OperatorError(f"{path}: a column is named twice", fix)
 
 

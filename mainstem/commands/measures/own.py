@@ -66,7 +66,8 @@ def shown(measure: "Measure") -> Iterator[str]:
     for each in measure.code_sets:
         yield f"code set: {each.id} version {each.version}, SHA-256 {each.checksum}"
     for change in measure.changes:
-        yield f"version {change.version}, since {change.since}: {change.what}"
+        follows = f" (proposal {change.proposal})" if change.proposal else ""
+        yield f"version {change.version}, since {change.since}: {change.what}{follows}"
     yield f"owner: {measure.owner}; definition SHA-256 {measure.checksum}"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from html import escape
 
 from mainstem.commands.quality.told import Told, figures, in_words
+from schemas.runbooks import found_at
 from schemas.showing import shown
 
 _STYLE = (
@@ -57,3 +58,8 @@ def _table(check: Told) -> Iterator[str]:
 def text(words: str) -> str:
     """Words that may stand in a page."""
     return escape(shown(words, 2_000))
+
+
+def linked(words: str, place: str, docs: str) -> str:
+    """A code with a link to the page that answers it, where the documentation is served somewhere."""
+    return f'<a href="{escape(found_at(place, docs))}">{text(words)}</a>' if docs else text(words)

@@ -39,11 +39,11 @@ def report(
     from mainstem.commands.report.gathering import gather
 
     with open_site(site, quiet=as_json) as refresh:
-        told = gather(refresh, loads=loads, contests=contested)
+        told, docs = gather(refresh, loads=loads, contests=contested), refresh.settings.docs_address
     if html is not None:
         from mainstem.commands.report.page import page
 
-        write_file(html, page(told))
+        write_file(html, page(told, docs))
     if csv is not None:
         _write_rows(csv, told)
     if as_json:

@@ -4,13 +4,14 @@ from importlib.resources import files
 
 from mainstem.commands.report.gathering import Report
 from schemas.errors import OperatorError
+from schemas.runbooks import found_at, of_gap, of_reason
 
 MOST = 2_000
 """Lines that the page shows; the CSV file holds all."""
 
 
-def page(report: Report) -> str:
-    """HTML. Raises OperatorError where the part of Mainstem that makes pages is not installed."""
+def page(report: Report, docs: str = "") -> str:
+    """HTML, its codes with links to what answers them where it is said where `docs` are served. Raises OperatorError where the part of Mainstem that makes pages is not installed."""
     try:
         import jinja2
     except ImportError as exc:
@@ -25,4 +26,10 @@ def page(report: Report) -> str:
         lstrip_blocks=True,
     )
     style = files("services.pages").joinpath("static/page.css").read_text("utf-8")
-    return environment.get_template("report.html").render(report=report, style=style, most=MOST)
+    return environment.get_template("report.html").render(
+        report=report,
+        style=style,
+        most=MOST,
+        gap_page=lambda cause: docs and cause and found_at(of_gap(cause), docs),
+        reason_page=lambda reason: docs and found_at(of_reason(reason), docs),
+    )

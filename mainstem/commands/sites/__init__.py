@@ -156,3 +156,29 @@ def dags(
         say(line)
     if broken := faults(folder):
         raise OperatorError(broken, "Correct the file; until then its DAG fails at once and says so.")
+
+
+@group.command("pools", epilog="Example: mainstem sites pools --to pools.json, then airflow pools import pools.json")
+def pools(
+    folder: SitesFolder = None,
+    at_once: Annotated[
+        int,
+        typer.Option(min=1, help="Tasks that Airflow runs at once, its core.parallelism; a site gets half at most."),
+    ] = 32,
+    to: Annotated[Path | None, typer.Option(help="File to write; printed where absent.", show_default=False)] = None,
+) -> None:
+    """Tell each site's Airflow pool, as Airflow imports them: how many tasks run at once that work for it.
+
+    A site's first run makes its pool, where there is none; this one brings them to what the site files say now.
+    """
+    import json
+
+    from mainstem.commands.terminal import write_file
+    from mainstem.config.pools import pools as declared
+
+    told = declared(folder or _folder(), at_once)
+    if to is None:
+        print_json(told)
+        return
+    write_file(to, json.dumps(told, indent=2) + "\n")
+    say(f"wrote {to}; next: airflow pools import {to}")

@@ -19,7 +19,7 @@ from mainstem.commands.terminal import (
     styled,
     told_to,
 )
-from schemas.errors import ExitCode
+from schemas.errors import ExitCode, OperatorError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mainstem.state.site_status import SiteStatus
 
 group = typer.Typer()
-SITE_HEADS = ("site", "state", "last attempt (UTC)", "last whole load", "next load (UTC)")
+SITE_HEADS = ("site", "state", "last attempt (UTC)", "last whole load", "took", "next load (UTC)")
 HEADS = ("site", "type", "fresh until (UTC)", "records", "waiting", "refused", "gaps", "quarantine")
 FIGURES = ("records", "waiting", "refused")
 COLOURS = {"ok": "green", "running": "green", "never loaded": ""}
@@ -44,16 +44,19 @@ REFUSED = (
 @group.command(epilog="Example: mainstem status --site north --html north.html")
 def status(
     site: Annotated[str | None, typer.Option(help="Only this site.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All sites, as without --site.")] = False,
     html: Annotated[Path | None, typer.Option("--html", help="Write a page here.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show each site: state, last attempt and its cause, next load; and each type: fresh until, records, gaps, what waits.
+    """Show each site: state, last attempt and its cause, how long it took against its own past, next load; and each type: fresh until, records, gaps, what waits.
 
     Exit code 3 where something needs attention: an attempt that failed or was interrupted, a site that is late, gaps, refused changes.
     """
     from mainstem.state import State
     from mainstem.state.site_status import gather
 
+    if every and site is not None:
+        raise OperatorError("--all and --site ask for different things", "Give one of them.")
     settings = read_settings()
     store = State.open(settings.database_url)
     try:
@@ -65,7 +68,7 @@ def status(
     if html is not None:
         from mainstem.commands.status.page import write_page
 
-        write_page(html, found)
+        write_page(html, found, settings.docs_address)
     if as_json:
         print_json(as_json_rows(found))
     elif html is None:
@@ -119,6 +122,8 @@ def as_json_rows(found: "Sequence[SiteStatus]") -> list[dict[str, Any]]:
             "state": each.state,
             "attempt": each.attempt._asdict() if each.attempt else None,
             "whole_load_began": each.whole_from,
+            "took_seconds": each.pace.took.total_seconds() if each.pace else None,
+            "usually_seconds": each.pace.usual.total_seconds() if each.pace and each.pace.usual is not None else None,
             "late_since": each.late_since,
             "next_load": each.next_load,
         }
@@ -137,9 +142,18 @@ def as_site_table(found: "Sequence[SiteStatus]", now: datetime) -> "Table":
             styled((each.state, COLOURS.get(each.state, "yellow"))),
             told_attempt(each),
             f"{ago(now - each.whole_from)} ago" if each.whole_from else "none",
+            styled((told_pace(each), "yellow")) if each.pace and each.pace.slow else told_pace(each),
             f"{each.next_load:%Y-%m-%d %H:%M}" if each.next_load else "–",
         )
     return table
+
+
+def told_pace(found: "SiteStatus") -> str:
+    """How long the last whole load took, against its own past."""
+    if found.pace is None:
+        return "–"
+    usual = f" (usually {ago(found.pace.usual)})" if found.pace.usual is not None else ""
+    return f"{ago(found.pace.took)}{usual}"
 
 
 def told_attempt(found: "SiteStatus") -> str:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from schemas.events import IMPLAUSIBLE_FLAGS
+from schemas.outcomes.observations import NO_RESULT
 from services.measures.language.codes import Codes, CodeSet
 from services.measures.language.moments import PERIOD, Moment, Span, SpanOf
 from services.measures.language.truths import AllOf, Not, Surely, Truth, all_of, any_of, named, not_
@@ -25,8 +26,6 @@ MAIN_SPAN = {
     "set_aside": "validity",
 }
 """When an event of a record type is, where nothing else is said."""
-NO_RESULT = ("registered", "cancelled", "entered-in-error", "unknown", "in-progress", "stopped")
-"""Statuses of results and of answered questionnaires that carry no result."""
 
 
 @dataclass(frozen=True, slots=True)

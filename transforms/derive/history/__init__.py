@@ -1,29 +1,21 @@
 """What one person's records say, as values need it: decoded once, by day, in an order that no reading changes."""
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from functools import cached_property
 from operator import attrgetter
-from typing import NamedTuple
 
+from schemas.outcomes.observations import NO_RESULT
 from transforms.derive.history.facts import Coded, Fact, Facts, Step
+from transforms.derive.history.numbers import Numbers, Reading, Readings
 from transforms.derive.references.growth import Sex
 
-__all__ = ["Coded", "Fact", "Facts", "History", "Reading", "Step", "day_of"]
+__all__ = ["Coded", "Fact", "Facts", "History", "Reading", "Readings", "Step", "day_of"]
 
 DAYS_A_MONTH = 365.25 / 12
 """As CDC and WHO count ages in months."""
 _SEXES: dict[str | None, Sex] = {"male": "M", "female": "F"}
-
-
-class Reading(NamedTuple):
-    """A number on a known day."""
-
-    day: int
-    """The local date, as Python's ordinal."""
-    value: float
-    fact: Fact
+_RESULTS = ("observation", "pro_response")
 
 
 def day_of(text: str | None) -> int | None:
@@ -40,25 +32,42 @@ class History:
     """One person's current records of the types that are read."""
 
     def __init__(self, facts: Iterable[Fact]) -> None:
-        """Without those that others of them replace."""
-        given = sorted(facts, key=attrgetter("id"))
-        replaced = {id_ for fact in given for id_ in fact.replaces}
-        self._by_type: dict[str, list[Fact]] = {}
-        self._asked: dict[tuple[tuple[str, ...], str | None], list[Reading]] = {}
-        for fact in given:
-            if fact.id not in replaced:
-                self._by_type.setdefault(fact.type, []).append(fact)
+        """Without those that others of them replace, and without results that are not yet there or no longer hold."""
+        self._numbers, self._others, self._replaced = Numbers(), list[Fact](), set[str]()
+        self._asked: dict[tuple[tuple[str, ...], str | None, float], Readings] = {}
+        for fact in facts:
+            if fact.type in _RESULTS and fact.status in NO_RESULT:
+                continue
+            self._replaced.update(fact.replaces)
+            if (day := _day_of_number(fact)) is not None:
+                self._numbers.add(fact, day)
+            else:
+                self._others.append(fact)
+
+    @cached_property
+    def _by_type(self) -> dict[str, list[Fact]]:
+        found: dict[str, list[Fact]] = {}
+        for fact in sorted(self._others, key=attrgetter("id")):
+            if fact.id not in self._replaced:
+                found.setdefault(fact.type, []).append(fact)
+        return found
 
     def of(self, *types: str) -> Iterator[Fact]:
-        """The records of some types."""
+        """The records of some types; of observations and answers those without a number of a known day."""
         for name in types:
             yield from self._by_type.get(name, ())
+
+    def coded(self, codes: Collection[str]) -> Iterator[Fact]:
+        """The observations and answers that have one of some codes, as their own or in a coding."""
+        for fact in self.of(*_RESULTS):
+            if fact.code in codes or any(each.code in codes for each in fact.codings):
+                yield fact
+        yield from self._numbers.of(codes, self._replaced)
 
     @property
     def person(self) -> Fact | None:
         """The person's own record."""
-        found = self._by_type.get("person", ())
-        return found[0] if found else None
+        return next(self.of("person"), None)
 
     @cached_property
     def born(self) -> int | None:
@@ -88,36 +97,21 @@ class History:
         return then.year - born.year - ((then.month, then.day) < (born.month, born.day))
 
     @cached_property
-    def _readings(self) -> dict[str, list[Reading]]:
-        found: dict[str, list[Reading]] = {}
-        for fact in self.of("observation", "pro_response"):
-            day = day_of(fact.effective_date)
-            if fact.code and fact.value is not None and fact.comparator is None and day is not None:
-                found.setdefault(fact.code, []).append(Reading(day, fact.value, fact))
-        return found
-
-    @cached_property
     def held(self) -> set[str]:
         """The record types there are, and the codes of observations and answers."""
-        coded = (each.code for fact in self.of("observation", "pro_response") for each in fact.codings)
-        return {*self._by_type, *self._readings, *coded}
+        coded = (each.code for fact in self.of(*_RESULTS) for each in fact.codings)
+        return {*self._by_type, *coded, *self._numbers.told()}
 
-    def readings(self, codes: tuple[str, ...], unit: str | None = None) -> list[Reading]:
-        """Exact numbers of some codes in one unit, on known days, by time."""
-        asked = codes, unit
+    def readings(self, codes: tuple[str, ...], unit: str | None = None, above: float = float("-inf")) -> Readings:
+        """Exact numbers of some codes in one unit, on known days, by time; those above a number."""
+        asked = codes, unit, above
         if asked not in self._asked:
-            found = [each for code in codes for each in self._readings.get(code, ())]
-            fitting = (each for each in found if unit is None or each.fact.unit == unit)
-            self._asked[asked] = sorted(fitting, key=_by_time)
+            self._asked[asked] = self._numbers.readings(*asked, self._replaced)
         return self._asked[asked]
 
 
-def _by_time(reading: Reading) -> tuple[int, str, str]:
-    return reading.day, reading.fact.effective or "", reading.fact.id
-
-
-def last_before(readings: list[Reading], day: int, within: int) -> Reading | None:
-    """The last reading on a day or at most so many days before it."""
-    place = bisect_right(readings, day, key=attrgetter("day"))
-    found = readings[place - 1] if place else None
-    return found if found is not None and day - found.day <= within else None
+def _day_of_number(fact: Fact) -> int | None:
+    """The day of what is an exact number of a code; none of all else."""
+    if fact.type not in _RESULTS or fact.value is None or not fact.code or fact.comparator is not None:
+        return None
+    return day_of(fact.effective_date)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from transforms.derive.history import History, last_before
-from transforms.derive.kinds.growth import BMI, HEIGHT, WEIGHT, Measured, heights_by_day
+from transforms.derive.history import History
+from transforms.derive.kinds.growth import BMI, HEIGHT, WEIGHT, Measured, heights
 
 CODES = frozenset({*HEIGHT, *WEIGHT})
 ALL_CODES = CODES | frozenset(BMI)
@@ -14,14 +14,13 @@ WINDOW = "each weight, with the last height of its day; from 20 years on with th
 
 def computed(history: History) -> Iterator[Measured]:
     """kg/m2, hanging on the weight."""
-    heights = heights_by_day(history)
-    ordered = [heights[day] for day in sorted(heights)]
-    for day, weight, fact in history.readings(WEIGHT, "kg"):
-        height = heights.get(day)
+    tall = heights(history)
+    for day, weight, fact in history.readings(WEIGHT, "kg", above=0):
+        height = tall.last_before(day, 0)
         years = history.years(day)
         if height is None and years is not None and years > GROWN_YEARS:
-            height = last_before(ordered, day, int((years - GROWN_YEARS) * 365.25))
-        if height is not None and weight > 0:
+            height = tall.last_before(day, int((years - GROWN_YEARS) * 365.25))
+        if height is not None:
             yield Measured(day, weight / (height.value / 100) ** 2, fact, (fact, height.fact))
 
 
@@ -31,6 +30,6 @@ def of_any_kind(history: History) -> Iterator[Measured]:
     for each in computed(history):
         days.add(each.day)
         yield each
-    for day, value, fact in history.readings(BMI, "kg/m2"):
-        if day not in days and value > 0:
+    for day, value, fact in history.readings(BMI, "kg/m2", above=0):
+        if day not in days:
             yield Measured(day, value, fact, (fact,))

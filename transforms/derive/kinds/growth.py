@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from transforms.derive import Derived, Value
-from transforms.derive.history import Fact, History, Reading
+from transforms.derive.history import Fact, History, Readings
 from transforms.derive.references.growth import Grown, Measure, grown
 
 HEIGHT = ("8302-2", "8306-3", "3137-7")
@@ -39,7 +39,7 @@ def measured(codes: Iterable[str], unit: str) -> Callable[[History], Iterator[Me
     wanted = tuple(codes)
 
     def read(history: History) -> Iterator[Measured]:
-        return (Measured(day, value, fact, (fact,)) for day, value, fact in history.readings(wanted, unit) if value > 0)
+        return (Measured(day, value, fact, (fact,)) for day, value, fact in history.readings(wanted, unit, above=0))
 
     return read
 
@@ -88,6 +88,6 @@ def among(
     return derive
 
 
-def heights_by_day(history: History) -> dict[int, Reading]:
-    """The last height of each day."""
-    return {reading.day: reading for reading in history.readings(HEIGHT, "cm") if reading.value > 0}
+def heights(history: History) -> Readings:
+    """All heights, by time."""
+    return history.readings(HEIGHT, "cm", above=0)

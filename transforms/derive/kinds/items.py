@@ -8,7 +8,6 @@ from transforms.derive.history import Fact, History, day_of
 _OFTEN = {"LA6568-5": 0.0, "LA6569-3": 1.0, "LA6570-1": 2.0, "LA6571-9": 3.0}
 """LOINC's answers to how often: not at all, several days, more than half the days, nearly every day → their scores."""
 _MOST = 3
-_UNFINISHED = "in-progress"
 _OF_ONE = 26
 """Of a record's id what the records of one resource share."""
 
@@ -31,9 +30,9 @@ class Score(NamedTuple):
 
 def totals(history: History, codes: tuple[str, ...], items: Items | None) -> Iterator[Score]:
     """Each total that is told, in whole points; of a day without one the sum of the items, where each is answered once."""
-    told = [each for each in history.readings(codes) if each.fact.status != _UNFINISHED]
+    told = history.readings(codes)
     yield from (Score(value, fact, (fact,)) for _day, value, fact in told if value == int(value))
-    days = {day for day, _value, _fact in told}
+    days = set(told.days)
     for answered in _answers(history, items) if items else ():
         if day_of(answered[0].effective_date) not in {None, *days}:
             points = [_points(fact) for fact in answered]
@@ -45,8 +44,8 @@ def _answers(history: History, items: Items) -> Iterator[list[Fact]]:
     """The answers to all of the items, in their order, of each response or panel, or of one moment."""
     groups: dict[tuple[str, str], dict[str, list[Fact]]] = {}
     asked = {*items.codes, *items.others}
-    for fact in history.of("observation", "pro_response"):
-        if fact.code in asked and fact.status != _UNFINISHED and fact.comparator is None:
+    for fact in history.coded(asked):
+        if fact.code in asked and fact.comparator is None:
             of_one = fact.type, fact.id[:_OF_ONE] if fact.type == "pro_response" else fact.effective or ""
             groups.setdefault(of_one, {}).setdefault(fact.code, []).append(fact)
     for (_type, place), group in groups.items():

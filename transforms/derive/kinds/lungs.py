@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from transforms.derive import Derived, Value
-from transforms.derive.history import Fact, History, Reading, last_before
-from transforms.derive.kinds.growth import HEIGHT, heights_by_day
+from transforms.derive.history import Fact, History
+from transforms.derive.kinds.growth import HEIGHT, heights
 from transforms.derive.references.gli import Lungs, Predicted, gli_2012, gli_2022
 from transforms.derive.references.growth import Sex, Ungiven
 
@@ -81,12 +81,11 @@ def _expected(
     def derive(history: History) -> Iterator[Derived]:
         if (sex := history.sex) is None or history.born is None or (person := history.person) is None:
             return
-        heights = heights_by_day(history)
-        ordered = [heights[day] for day in sorted(heights)]
+        tall = heights(history)
         for each in read(history):
             years = history.years(each.day) or 0.0
             grown = int((years - _GROWN_YEARS) * 365.25)
-            height = last_before(ordered, each.day, max(_HEIGHT_DAYS, grown))
+            height = tall.last_before(each.day, max(_HEIGHT_DAYS, grown))
             found = _predicted(edition, measure, sex, years, height.value, person) if height else None
             if height and isinstance(found, Predicted):
                 yield Derived(each.anchor, tell(found, each.value), (person, height.fact, *each.inputs))
@@ -107,7 +106,7 @@ def litres(codes: tuple[str, ...]) -> Callable[[History], Iterator[Blown]]:
     """All readings of some codes."""
 
     def read(history: History) -> Iterator[Blown]:
-        return (Blown(day, value, fact, (fact,)) for day, value, fact in history.readings(codes, "L") if value > 0)
+        return (Blown(day, value, fact, (fact,)) for day, value, fact in history.readings(codes, "L", above=0))
 
     return read
 
@@ -117,15 +116,11 @@ def ratios(history: History) -> Iterator[Blown]:
 
     Nobody breathes out more in the first second than in all: of such two there is no ratio.
     """
-    said = history.readings(RATIO, "%")
-    days = {reading.day for reading in said}
+    said, volumes = history.readings(RATIO, "%"), history.readings(FVC, "L", above=0)
+    days = set(said.days)
     yield from (Blown(day, value / 100, fact, (fact,)) for day, value, fact in said if 0 < value <= _WHOLE)
-    volumes: dict[int, list[Reading]] = {}
-    for volume in history.readings(FVC, "L"):
-        if volume.value > 0:
-            volumes.setdefault(volume.day, []).append(volume)
-    for day, value, fact in history.readings(FEV1, "L"):
-        same_day = volumes.get(day, [])
+    for day, value, fact in history.readings(FEV1, "L", above=0):
+        same_day = volumes.of_day(day)
         fitting = [each for each in same_day if each.fact.effective == fact.effective] or same_day
-        if day not in days and len(fitting) == 1 and 0 < value <= fitting[0].value:
+        if day not in days and len(fitting) == 1 and value <= fitting[0].value:
             yield Blown(day, value / fitting[0].value, fact, (fact, fitting[0].fact))

@@ -1,5 +1,6 @@
 """Scores of questionnaires and measurements that fall in published bands."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from transforms.derive import Derived, Value
@@ -8,6 +9,18 @@ from transforms.derive.kinds.items import Items, Score, totals
 
 Bands = Sequence[tuple[float, str]]
 """(highest value of the band, its name), ascending."""
+
+
+def below(limit: float) -> float:
+    """The highest value of a band that ends before a limit."""
+    return math.nextafter(limit, -math.inf)
+
+
+def in_words(bands: Bands) -> str:
+    """Which values fall in which."""
+    return "; ".join(
+        f"{name} {'up to' if highest == round(highest) else 'below'} {highest:g}" for highest, name in bands
+    )
 
 
 def band_of(value: float, bands: Bands) -> str | None:
@@ -31,7 +44,7 @@ def scored(
 
     A score is told in whole points or summed up from `items`; a measurement is in its unit, `from_unit`.
     """
-    wanted, method = tuple(codes), "; ".join(f"{name} up to {highest:g}" for highest, name in bands)
+    wanted, method = tuple(codes), in_words(bands)
 
     def found(history: History) -> Iterator[Score]:
         if from_unit is None:

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from transforms.derive import Derived, Value
 from transforms.derive.history import Fact, History
-from transforms.derive.kinds.scores import Bands, band_of
+from transforms.derive.kinds.scores import Bands, band_of, below, in_words
 
-PUCAI: Bands = ((9, "remission"), (34, "mild"), (64, "moderate"), (85, "severe"))
-"""Whole multiples of five; Turner D et al. Gastroenterology 2007;133:423-32."""
-SPCDAI: Bands = ((14.9, "remission"), (29.9, "mild"), (85, "moderate-to-severe"))
-"""Kappelman MD et al. Inflamm Bowel Dis 2011;17:112-7."""
+PUCAI: Bands = ((below(10), "remission"), (below(35), "mild"), (below(65), "moderate"), (85, "severe"))
+"""Turner D et al. Gastroenterology 2007;133:423-32."""
+SPCDAI: Bands = ((below(15), "remission"), (below(30), "mild"), (90, "moderate-to-severe"))
+"""Kappelman MD et al. Inflamm Bowel Dis 2011;17:112-7: pain, functioning and weight to 20 each, stools, abdomen and others to 10."""
 INSTRUMENTS: dict[str, Bands] = {"PUCAI": PUCAI, "sPCDAI": SPCDAI, "PGA": ()}
 """With the bands of their scores; the physician says the state itself."""
 NEEDS = frozenset({"disease_assessment", "observation", "pro_response"})
@@ -42,7 +42,7 @@ def spelt(name: str) -> frozenset[str]:
 def named(history: History, name: str) -> Iterator[Fact]:
     """What is told by an instrument; of a reading whose state is told by the assessment beside it alone, that one."""
     names, told = spelt(name), set()
-    for fact in history.of("observation", "pro_response"):
+    for fact in history.coded(names):
         if fact.comparator is None and not names.isdisjoint(each.code for each in fact.codings):
             if fact.value is None and _said(fact) is None:
                 continue
@@ -86,7 +86,7 @@ def scored(name: str, instrument: str, sources: tuple[str, ...]) -> Value:
         needs=NEEDS,
         codes=spelt(instrument),
         window="each assessment",
-        method="; ".join(f"{state} up to {highest:g}" for highest, state in INSTRUMENTS[instrument]),
+        method=in_words(INSTRUMENTS[instrument]),
         sources=sources,
         derive=derive,
     )

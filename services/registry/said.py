@@ -1,0 +1,56 @@
+"""More tables that the pages write: what is proposed about measures, what people say to it, and when the pages' figures held what came."""
+
+from sqlalchemy import Column, Index, Table, Text
+
+from services.registry.tables import SAID, instant, metadata
+
+__all__ = ["amendment", "amendment_voice", "metadata", "page_count"]
+
+amendment = Table(
+    "amendment",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("measure", Text, nullable=False, comment="The measure's id."),
+    Column("version", Text, nullable=False, comment="The measure's version that it is to change."),
+    Column("change", Text, nullable=False, comment="What is to be counted otherwise, and how."),
+    Column("why", Text, nullable=False),
+    Column("issue", Text, nullable=False, comment="The issue it answers; empty where none."),
+    Column("role", Text, nullable=False, comment="Role of who proposed it."),
+    Column("by", Text, nullable=False, comment="Who proposed it: never shown."),
+    Column("at", instant(), nullable=False, comment="UTC."),
+    Column("decision", Text, nullable=False, comment="accepted or declined; empty while it is discussed."),
+    Column("reason", Text, nullable=False, comment="Why it was so decided."),
+    Column("decided_name", Text, nullable=False, comment="The name of who decided: shown with the decision."),
+    Column("decided", instant(), comment="UTC; null while it is discussed."),
+    Index("amendment_measure", "measure"),
+    comment="What is proposed about measures, and what was decided. Said here, not in the stream: a rebuild keeps it.",
+    info=SAID,
+)
+
+amendment_voice = Table(
+    "amendment_voice",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("amendment", Text, nullable=False),
+    Column("words", Text, nullable=False, comment="In their own words; these never leave this database."),
+    Column("role", Text, nullable=False, comment="Role of who says it."),
+    Column("by", Text, nullable=False, comment="Who says it: never shown."),
+    Column("at", instant(), nullable=False, comment="UTC."),
+    Index("amendment_voice_amendment", "amendment"),
+    comment="What people say to what is proposed about measures. Said here, not in the stream: a rebuild keeps it.",
+    info=SAID,
+)
+
+page_count = Table(
+    "page_count",
+    metadata,
+    Column(
+        "arrived", instant(), primary_key=True, comment="UTC; what arrived here until then is in the pages' figures."
+    ),
+    Column("at", instant(), nullable=False, comment="UTC; when the figures were counted."),
+    Column(
+        "delays", Text, nullable=False, comment="JSON: by seconds since it was stored at its site, how many changes."
+    ),
+    comment="When the pages' figures held what had come, of any measure. Counted by the pages: a rebuild keeps it.",
+    info=SAID,
+)
