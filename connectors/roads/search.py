@@ -140,7 +140,7 @@ class _TypeSearch:
         one = (*self._timeless()[0], *self._page_size(1))
         if self.windowed and self.cursor.heeds is None and not self.cursor.silent:
             gives = gives_by_time(self.client, self.type, one, self.cursor)
-            self.cursor.silent = gives is Gives.NOTHING and len(self.branches) == 1
+            self.cursor.silent = gives is Gives.NOTHING and self.wanted.roster is None and len(self.branches) == 1
             if gives is Gives.BUT_BY_TIME:
                 self.cursor.timeless = True
                 self._begin_otherwise()

@@ -150,16 +150,17 @@ def test_nothing_at_all_of_what_was_there_is_a_gap_in_a_window_too(
     lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
 ) -> None:
     """No window, no time, no count: the server gives nothing of the type any more, and counts none."""
-    faulty.put(*(patient(number) for number in range(5)))
-    upto = lhn.refresh(site()).watermarks["Patient"]
+    both = site(["Patient", "Encounter"])
+    faulty.put(*(patient(number) for number in range(5)), visit(1))
+    upto = lhn.refresh(both).watermarks["Patient"]
     there = faulty.resources["Patient"]
     faulty.resources["Patient"] = []
-    silent = lhn.refresh(site(["Patient", "Encounter"]))
+    silent = lhn.refresh(both)
     assert [(gap.resource_type, gap.cause) for gap in silent.gaps] == [("Patient", "fell-silent")]
-    assert (silent.total.withdrawn, silent.watermarks.get("Patient")) == (0, None)
+    assert (silent.status, silent.total.withdrawn, silent.watermarks.get("Patient")) == ("partial", 0, None)
 
     faulty.resources["Patient"] = [*there, patient(9, "2026-03-01T12:00:00Z")]
-    back = lhn.refresh(site())
+    back = lhn.refresh(both)
     assert (back.status, back.total.recorded, back.watermarks["Patient"] > upto) == ("completed", 1, True)
 
 
