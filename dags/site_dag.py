@@ -31,6 +31,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 
 from dags.declared import Declared, declared, faces, replay_faces, sites_folder
 from dags.run_notes import FAILURE, MISSING, SAFE, Trouble, note, runbook
+from mainstem import telemetry
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError, WaitsElsewhere
 from schemas.events import outcome_topic
 from schemas.runbooks import of_exit_code, of_gap
@@ -234,6 +235,8 @@ def _context(file: Declared) -> Iterator[tuple["Refresh", Any]]:
         defect = _defect(exc)
         _leave(FAILURE, [_where()], [defect])
         raise defect.with_traceback(exc.__traceback__) from None  # its text stays out of the task's log too
+    finally:
+        telemetry.flush()  # a task's process ends without a word
 
 
 AWAY = timedelta(minutes=2)
