@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 
 from connectors.formats.gzip import Bomb, TruncatedGzip, plain
+from connectors.formats.utf8 import BOM
 from schemas.errors import IncompleteError, TemporaryError
 
 SMALL_BYTES = 1 << 20
@@ -23,6 +24,8 @@ READ_BYTES = 1 << 18
 """Most that is taken from a connection at once. With httpcore2's 64 KiB a download spends a fifth of its time between two."""
 LARGE_BYTES = 4 << 20
 """Size from which a body is worth a connection of its own."""
+LOOKED_AT = 1024
+"""Bytes of an answer's beginning by which it is told from a page for people."""
 GZIP = frozenset({"gzip", "x-gzip"})
 ENCODINGS = frozenset({"", "identity", "deflate", *GZIP})
 """What we ask for. Others unpack a few bytes into gigabytes at once, before they could be counted."""
@@ -137,6 +140,15 @@ def _read(stream: Any, most: int, seconds: float | None) -> bytes:
     except httpcore2.NetworkError as exc:
         raise httpx2.ReadError(str(exc)) from exc
     return block
+
+
+def is_page(headers: httpx2.Headers, content: bytes) -> bool:
+    """Whether a page for people came, by how it begins: some servers call a page JSON, and JSON a page."""
+    content_type: str = headers.get("Content-Type", "")
+    begins = content[:LOOKED_AT].removeprefix(BOM).lstrip()[:1]
+    return begins == b"<" or (
+        content_type.lower().startswith(("text/html", "application/xhtml")) and begins not in b"{["
+    )
 
 
 def _utf8(response: httpx2.Response, content: bytes) -> bytes:

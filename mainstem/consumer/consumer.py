@@ -39,6 +39,8 @@ TRACE_PARENT = Header.TRACE_PARENT.value
 POLL_RECORDS = 5000
 """Events in one transaction at most."""
 ATTEMPTS = 8
+FETCH_BYTES = 4 * 1024 * 1024
+"""Compressed, of all partitions at once; as much again is fetched while it is handled. Kafka's own is 50 MiB."""
 COMMIT_SECONDS = 5.0
 """Between two words on how far we are, to Kafka and into the database; and two looks for letters that are due."""
 LOOK_SECONDS = 30.0
@@ -426,5 +428,6 @@ def _options(group: str, share: bool, session_timeout: float, poll_records: int)
         "heartbeat_interval_ms": int(session_timeout * 1000 / 4),
         "max_poll_interval_ms": POLL_INTERVAL_MS,
         "max_poll_records": poll_records,
+        "fetch_max_bytes": FETCH_BYTES,
         "metrics_enabled": False,
     }
