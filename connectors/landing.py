@@ -111,6 +111,11 @@ class Landing:
         """The complete files holding that type, in order."""
         return sorted(self.folder.glob(f"{resource_type}-*.ndjson.gz"))
 
+    def size(self, resource_type: str) -> int:
+        """Bytes of those files."""
+        with _disk(self.folder):
+            return sum(path.stat().st_size for path in self.files(resource_type))
+
     def types(self) -> list[str]:
         """The resource types of which there are complete files."""
         with _disk(self.folder):

@@ -23,6 +23,7 @@ from airflow.sdk import (
     Param,
     RetryAction,
     RetryRule,
+    chain,
     get_current_context,
     task,
 )
@@ -30,6 +31,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 
 from dags.declared import Declared, declared, faces, replay_faces, sites_folder
 from dags.run_notes import FAILURE, MISSING, SAFE, Trouble, note, runbook
+from mainstem import telemetry
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError, WaitsElsewhere
 from schemas.events import outcome_topic
 from schemas.runbooks import of_exit_code, of_gap
@@ -57,6 +59,7 @@ DEFAULTS: dict[str, Any] = {
     "retry_policy": RETRY_POLICY,
     "show_return_value_in_logs": False,
 }
+MAPPED = {"read", "mapped", "records"}
 
 
 def site_dag(name: str) -> DAG:
@@ -124,7 +127,7 @@ def _schedule(file: Declared) -> CronTriggerTimetable:
 
 
 def _tasks(file: Declared, dag_id: str) -> None:
-    path, parts, pulls = file.path, file.parts, file.pulls
+    path, parts, pulls, workers = file.path, file.parts, file.pulls, file.site.workers if file.site else 1
 
     @task
     def preflight() -> int:
@@ -149,8 +152,7 @@ def _tasks(file: Declared, dag_id: str) -> None:
     def map_types(load: str, part: int) -> dict[str, int]:
         with _context(file) as (refresh, steps):
             types = _named(steps.planned(refresh, load).types_of(part, parts))
-            counts = steps.map_types(refresh, load, types)
-        return {"read": counts.read, "mapped": counts.mapped, "records": counts.records}
+            return dict(steps.map_undivided(refresh, load, types, workers).model_dump(include=MAPPED))
 
     @task
     def derive(load: str) -> int:
@@ -177,10 +179,23 @@ def _tasks(file: Declared, dag_id: str) -> None:
     checked, load = preflight(), plan()
     pulled = pull.partial(load=load).expand(part=list(range(pulls)))
     mapped = map_types.partial(load=load).expand(part=list(range(parts)))
+    divided = _divided(file, load, workers)
     derived, published, completed = derive(load), publish(load), complete(load)  # type: ignore[arg-type] # Airflow resolves the load
-    checked >> load >> pulled >> mapped >> derived >> published >> completed
-    # A teardown runs whatever happened, and the run's state is that of `complete`.
-    [checked, load, pulled, mapped, derived, published, completed] >> report().as_teardown()
+    tasks = [checked, load, pulled, mapped, *divided, derived, published, completed]
+    chain(*tasks)
+    tasks >> report().as_teardown()  # it runs whatever happened, and the run's state is that of `complete`
+
+
+def _divided(file: Declared, load: Any, workers: int) -> list[Any]:
+    """The tasks that map slices of large types; none where one process maps a type."""
+
+    @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=workers)
+    def map_divided(load: str, part: int) -> dict[str, int]:
+        with _context(file) as (refresh, steps):
+            _named([f"part {part + 1} of {workers}"])
+            return dict(steps.map_divided(refresh, load, part, workers).model_dump(include=MAPPED))
+
+    return [map_divided.partial(load=load).expand(part=list(range(workers)))] if workers > 1 else []
 
 
 def _completed(refresh: "Refresh", steps: Any, load: str, dag_id: str) -> "LoadReport":
@@ -220,6 +235,8 @@ def _context(file: Declared) -> Iterator[tuple["Refresh", Any]]:
         defect = _defect(exc)
         _leave(FAILURE, [_where()], [defect])
         raise defect.with_traceback(exc.__traceback__) from None  # its text stays out of the task's log too
+    finally:
+        telemetry.flush()  # a task's process ends without a word
 
 
 AWAY = timedelta(minutes=2)
@@ -331,7 +348,8 @@ def _troubles(task_instance: Any) -> list[Trouble]:
     """What stopped tasks and what is missing, the nearest to the cause first: `complete` only repeats what `pull` met."""
     earlier = task_instance.xcom_pull(task_ids=["preflight", "plan"], key=FAILURE)
     missing = task_instance.xcom_pull(task_ids=["pull"], key=MISSING)
-    later = task_instance.xcom_pull(task_ids=["pull", "map_types", "derive", "publish", "complete"], key=FAILURE)
+    mapping = ["map_types", "map_divided"]
+    later = task_instance.xcom_pull(task_ids=["pull", *mapping, "derive", "publish", "complete"], key=FAILURE)
     return [cast(Trouble, found) for found in (*earlier, *missing, *later) if found]
 
 

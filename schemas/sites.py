@@ -1,7 +1,6 @@
 """One site's configuration file (`sites/<site>.toml`): what a site IT team fills in."""
 
 import re
-import tomllib
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 from zlib import crc32
@@ -22,6 +21,7 @@ from pydantic import (
 from schemas.errors import OperatorError
 from schemas.outcomes import LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
 from schemas.showing import is_one_line
+from schemas.toml_words import in_words, read_toml
 
 OWN = "of its own"
 """What a site file that names no schedule has."""
@@ -310,6 +310,12 @@ class Site(_Section):
     parallel: int = Field(
         default=4, ge=1, le=20, description="How many groups of types are pulled and mapped side by side."
     )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="How many processes map a large type together, each a task of the DAG; more than one needs PostgreSQL.",
+    )
     overlap_minutes: int = Field(default=60, ge=0, description="How far each pull reaches back before the watermark.")
     shared_code_map: str | None = Field(
         default=None,
@@ -390,12 +396,7 @@ def parse_site(text: str, origin: str) -> Site:
 
     Raises OperatorError naming file, line, key and, for an unknown key, the nearest valid one; `origin` is the file's name.
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise OperatorError(
-            f"{origin}: not valid TOML: {exc}", "Correct the line; text values need quotation marks."
-        ) from exc
+    document = read_toml(text, origin)
     try:
         return Site.model_validate(document)
     except ValidationError as exc:
@@ -451,9 +452,7 @@ def _fault(text: str, error: Any) -> tuple[int | None, str]:
         )
     if error["type"] == "string_pattern_mismatch":
         return line, f"{name}: {PATTERN_WORDS.get(error['ctx']['pattern'], 'has another form than it needs')}"
-    if error["type"] == "missing":
-        return line, f"{name}: missing"
-    return line, f"{name}: {error['msg'].removeprefix('Value error, ')}"
+    return line, f"{name}: {in_words(error)}"
 
 
 def _valid_keys(path: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
 from operator import methodcaller
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -138,6 +139,18 @@ class Mapper:
             return ref(ident) + WHOLE if ident else _NO_ID
 
         return [ref(found[1]) + WHOLE if (found := match(line)) else sought(line) for line in lines]
+
+    def slices_of(self, resource_type: str, lines: Iterable[bytes], slices: int) -> list[int]:
+        """Which of so many slices, from 1, lines of one type fall to, by their id: all versions of a resource to the same.
+
+        A line of no such resource falls to the first.
+        """
+        match = re.compile(_IDENTIFIED % resource_type.encode()).match
+
+        def sought(line: bytes) -> bytes:
+            return _identified(resource_type, line.removeprefix(BOM_UTF8))
+
+        return [crc32(found[1] if (found := match(line)) else sought(line)) % slices + 1 for line in lines]
 
     def identity(self, resource_type: str) -> bytes:
         """What decides the records of a type, as one hash: settings, code map, declaration, rules, tables, libraries.

@@ -2,22 +2,28 @@
 failed handshake means."""
 
 import os
+import re
+import socket
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
 from connectors.client.bodies import ACCEPT_ENCODING
 from schemas.encryption import on_loopback
-from schemas.errors import OperatorError
+from schemas.errors import MainstemError, OperatorError, TemporaryError
 from schemas.sites import Auth, Fhir
 
 READ_BYTES = 1 << 18
 """Most that is taken from a connection at once. With httpcore2's 64 KiB a download spends a fifth of its time between two."""
+PROBED_SECONDS = 2.0
+WANTS_TLS = re.compile(rb"HTTPS (?:port|server)|requires TLS", re.IGNORECASE)
+"""What servers of TLS answer who does not speak it: nginx, Apache, Go, Tomcat."""
 _OUT_OF_DATE, _OTHER_NAME = {9, 10}, {62, 64}
 """OpenSSL's X509_V_ERR_*: not yet valid, has expired; host name, IP address mismatch."""
 _NOT_TLS = {
@@ -92,6 +98,30 @@ def _proxy(fhir: Fhir, secrets: Callable[[str], bytes]) -> httpx2.Proxy | None:
             f"fhir.proxy_login ({fhir.proxy_login}) is no log-in", "Put it there as user:password, one line."
         )
     return httpx2.Proxy(str(fhir.proxy), auth=(user, password))
+
+
+def proxy_for(fhir: Fhir, url: httpx2.URL, *, direct: bool = False) -> str:
+    """The proxy by which an address is asked, `host:port`; empty where it is asked without one."""
+    here = on_loopback(httpx2.URL(str(fhir.base_url)).host)
+    named = "" if fhir.proxy is None else str(fhir.proxy)
+    if direct:
+        return ""
+    if not named and not here and not proxy_bypass(url.host):
+        known = getproxies()
+        named = known.get(url.scheme) or known.get("all", "")
+    if not named:
+        return ""
+    proxy = httpx2.URL(named if "://" in named else f"http://{named}")
+    return "" if here and not on_loopback(proxy.host) else f"{proxy.host}:{proxy.port or 80}"
+
+
+def unreached(proxy: str, server: str) -> TemporaryError:
+    """Whoever asks by a proxy talks to the proxy alone: where no connection comes about, it is not the server that is away."""
+    return TemporaryError(
+        f"the proxy {proxy} on the way to {server} cannot be reached",
+        "Correct fhir.proxy, or HTTPS_PROXY and HTTP_PROXY where it has none; where they are right, see that the proxy is up.",
+        who="site IT",
+    )
 
 
 def _context(fhir: Fhir, folder: Path, secrets: Callable[[str], bytes]) -> ssl.SSLContext:
@@ -170,6 +200,34 @@ def refused_handshake(exc: ssl.SSLError, server: str) -> OperatorError | None:
         f"{server} {said}",
         "Set fhir.auth.client_certificate (and client_key) to the pair that was issued for this client.",
     )
+
+
+def broken_off(url: httpx2.URL, server: str) -> MainstemError:
+    """An answer that ended too soon, as one does that speaks TLS to somebody who does not."""
+    if url.scheme == "http" and _speaks_tls(url):
+        return wants_tls(server)
+    return TemporaryError(f"{server} broke off its answer", "Run it again; it goes on where it stopped.")
+
+
+def wants_tls(server: str) -> OperatorError:
+    """http was asked of a port of https."""
+    return OperatorError(
+        f"{server} speaks TLS: http is asked of a port that answers https", "Write https:// in fhir.base_url."
+    )
+
+
+def _speaks_tls(url: httpx2.URL) -> bool:
+    """Whether somebody there takes up TLS; nothing is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((url.host, url.port or 80), timeout=PROBED_SECONDS) as connection,
+            context.wrap_socket(connection, server_hostname=url.host),
+        ):
+            return True
+    except OSError:
+        return False
 
 
 def _bad_certificate(exc: ssl.SSLCertVerificationError, server: str) -> OperatorError:

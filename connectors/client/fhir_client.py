@@ -9,15 +9,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
 import httpx2
 import stamina
 
+from connectors.client import connections
 from connectors.client.auth import Clock, Secrets, auth_for
 from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, require_encoding
-from connectors.client.connections import open_connections, refused_handshake
 from connectors.client.limits import THROTTLED, Notice, Pace, Patience, Quota, QuotaSpent, log_retry, no_notice
 from connectors.client.origins import Origins
 from connectors.formats.outcome import FORBIDDING, errors_of, parameter_wanted, wants_parameter
@@ -101,7 +102,8 @@ class FhirClient:
         self._pace = Pace(fhir.requests_per_second, readers, sleep)
         self._attempts = attempts
         self._timeout = fhir.timeout_seconds
-        self._http = open_connections(fhir, folder, secrets, transport)
+        self._proxy_for = partial(connections.proxy_for, fhir, direct=transport is not None)
+        self._http = connections.open_connections(fhir, folder, secrets, transport)
 
     def __enter__(self) -> Self:
         return self
@@ -334,6 +336,8 @@ class FhirClient:
             told = body(response, cap=SMALL_BYTES, what=what)
         except IncompleteError:
             return None
+        if response.url.scheme == "http" and connections.WANTS_TLS.search(told):
+            return connections.wants_tls(self.origins.place(str(response.url)))
         if wants_parameter(told):
             return parameter_wanted(what)
         forbidden = any(error.startswith(FORBIDDING) for error in errors_of(told))
@@ -390,14 +394,16 @@ class FhirClient:
             url = exc.request.url
         port = url.port or {"http": 80, "https": 443}.get(url.scheme, 0)
         server = f"{url.host}:{port}"
+        if isinstance(exc, httpx2.ConnectTimeout | httpx2.ConnectError) and (proxy := self._proxy_for(url)):
+            return connections.unreached(proxy, server)
         causes = list(_causes(exc))
         if any(isinstance(cause, socket.gaierror) for cause in causes):
             return TemporaryError(
                 f"the host name {url.host} cannot be resolved", "Check fhir.base_url and DNS or the VPN."
             )
         for cause in causes:
-            if isinstance(cause, ssl.SSLError) and (refused := refused_handshake(cause, server)) is not None:
-                return refused
+            if isinstance(cause, ssl.SSLError) and (told := connections.refused_handshake(cause, server)):
+                return told
         if isinstance(exc, httpx2.ProxyError):
             return OperatorError(
                 f"the proxy on the way to {server} refuses to pass the request on",
@@ -417,7 +423,7 @@ class FhirClient:
             )
         if isinstance(exc, httpx2.DecodingError):
             return IncompleteError(f"{server} sent damaged compressed data", "Run it again.")
-        return TemporaryError(f"{server} broke off its answer", "Run it again; it goes on where it stopped.")
+        return connections.broken_off(url, server)
 
 
 class Throttled(TemporaryError):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainstem.commands.terminal import AsJson, plain_table, print_json, read_settings, say, stdout
+from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
     from mainstem.consumer import LetterState
@@ -107,6 +108,10 @@ def _ask(
 ) -> int:
     if (bool(places), reason is not None, everything).count(True) != 1:
         raise typer.BadParameter("say which: places, or --reason, or --all")
+    from mainstem.consumer import LetterReason
+
+    if reason is not None and reason not in list(LetterReason):
+        raise OperatorError(f"there is no reason {reason}", f"There are {', '.join(LetterReason)}.")
     with _box(group, database) as box:
         return box.ask(list(_meant(box, places, reason)), state)
 
@@ -118,7 +123,6 @@ def _meant(box: "Letterbox", places: list[str] | None, reason: str | None) -> It
 
 def _named(box: "Letterbox", places: list[str], network: str) -> "list[Noted]":
     """The letters at these places. Raises OperatorError naming one that is not there."""
-    from schemas.errors import OperatorError
     from schemas.events import outcome_topic
 
     known = {_shown(noted.place): noted for noted in box.noted(closed=True)}
@@ -135,10 +139,15 @@ def _named(box: "Letterbox", places: list[str], network: str) -> "list[Noted]":
 
 @contextmanager
 def _box(group: str, database: str | None) -> Iterator["Letterbox"]:
-    from mainstem.consumer.ledger import open_database
+    """The group's letters. Raises OperatorError for a group that never ran on the database, with those that did."""
+    from mainstem.consumer.ledger import groups, open_database
     from mainstem.consumer.letterbox import Letterbox
+    from mainstem.database.urls import name_of
 
     with open_database(database or read_settings().registry_url, setting="--database") as engine:
+        if group not in (known := groups(engine)):
+            told = f"There are: {', '.join(known)}." if known else "None has; --database names another."
+            raise OperatorError(f"no consumer group {group} ever ran on {name_of(engine.url)}", told)
         yield Letterbox(engine, group)
 
 

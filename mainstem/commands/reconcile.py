@@ -67,7 +67,9 @@ def _say(done: "Reconciled") -> None:
     if not done.differences:
         say("  no difference")
     elif not done.mended and not done.left:
-        say("  fix: mainstem reconcile --repair tells again what the site holds, and withdraws what it does not")
+        say(
+            f"  fix: `mainstem reconcile {done.site} --repair` tells again what the site holds, and withdraws what it does not"
+        )
     if done.unreadable:
         say(
             f"  {done.unreadable:,} records of the topic are no events; `mainstem dlq list` shows what consumers made of them"

@@ -32,14 +32,17 @@ def replay(
     types: Annotated[list[str], typer.Option("--type", help="Only this record type; several times for several.")] = [],  # noqa: B006 - typer copies it
     subject: Annotated[str, typer.Option(help="Only this subject: s- and 32 hexadecimal digits.")] = "",
     since: Annotated[
-        datetime | None, typer.Option(help="Only what changed then or later, UTC.", show_default=False)
+        str | None,
+        typer.Option(help="Only what changed then or later, UTC: 2026-11-03 or 2026-11-03T05:00.", show_default=False),
     ] = None,
     to_group: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--to-group", help="Tell this consumer group alone, by a topic of its own; it reads it by itself."
+            "--to-group",
+            help="Tell this consumer group alone, by a topic of its own; it reads it by itself.",
+            show_default=False,
         ),
-    ] = "",
+    ] = None,
     afresh: Annotated[bool, typer.Option("--afresh", help="From the start, though the same was begun before.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -47,22 +50,26 @@ def replay(
 
     May run beside a site's night. Killed and run again, it goes on from where it was.
     """
+    from mainstem.kafka.topics import require_group
     from mainstem.mending.replay import replay as tell_again
 
     settings = read_settings()
+    group = "" if to_group is None else require_group(to_group)
     with opened_state(settings.database_url) as state, progress_bars(quiet=as_json) as progress:
         wanted = _wanted(types, subject, since)
         done = []
         for name in sites_meant(state, site, all_sites):
             count = counted(progress, name, "replay")
             done.append(
-                tell_again(state, settings, name, wanted, group=to_group, afresh=afresh, progress=count, notice=tell)
+                tell_again(state, settings, name, wanted, group=group, afresh=afresh, progress=count, notice=tell)
             )
     if as_json:
         print_json([each._asdict() for each in done])
     else:
         for each in done:
             _say(each)
+    if subject and not any(each.events or each.waiting for each in done):
+        raise OperatorError("the state holds nothing of this subject", "Take it from an event: `mainstem tail`.")
 
 
 @contextmanager
@@ -90,7 +97,7 @@ def sites_meant(state: "State", site: str, all_sites: bool) -> list[str]:
     return [name]
 
 
-def _wanted(types: list[str], subject: str, since: datetime | None) -> "Wanted":
+def _wanted(types: list[str], subject: str, since: str | None) -> "Wanted":
     from mainstem.commands.subjects import subject_of
     from mainstem.state import Wanted
     from schemas.outcomes import RECORD_TYPES
@@ -100,8 +107,20 @@ def _wanted(types: list[str], subject: str, since: datetime | None) -> "Wanted":
     return Wanted(
         types=tuple(types),
         subject=subject_of(subject) if subject else None,
-        since=None if since is None else since.replace(tzinfo=UTC),
+        since=None if since is None else _moment(since),
     )
+
+
+def _moment(text: str) -> datetime:
+    """In UTC where it has no zone. Raises OperatorError for what is no time, or is yet to come: nothing would be told."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise OperatorError(f"--since {text}: no time", "Write it as 2026-11-03 or 2026-11-03T05:00, UTC.") from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment > datetime.now(UTC):
+        raise OperatorError(f"--since {text} is yet to come", "Write a time that has been, UTC.")
+    return moment
 
 
 def counted(progress: "Progress", name: str, step: str) -> "Callable[[int], None]":

@@ -41,15 +41,26 @@ def run(
     full: Annotated[bool, typer.Option("--full", help="Read everything again, not only what changed since.")] = False,
     types: Annotated[str, typer.Option(help="Only these resource types, separated by commas.")] = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Give up an unfinished load instead of taking it up.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes that map a large type together, on PostgreSQL.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Refresh one site: plan, pull, map, derive, publish, complete. Run it again after any failure."""
     wanted = [name.strip() for name in types.split(",") if name.strip()]
-    finish_run(site, mode="full" if full else "incremental", types=wanted, fresh=fresh, as_json=as_json)
+    finish_run(
+        site, mode="full" if full else "incremental", types=wanted, fresh=fresh, workers=workers, as_json=as_json
+    )
 
 
 def finish_run(
-    site: Path, *, types: Sequence[str], as_json: bool, mode: "Mode" = "incremental", fresh: bool = False
+    site: Path,
+    *,
+    types: Sequence[str],
+    as_json: bool,
+    mode: "Mode" = "incremental",
+    fresh: bool = False,
+    workers: int | None = None,
 ) -> None:
     """Runs all steps and prints the report; exit code 3 where something is missing."""
     from mainstem.refresh import open_refresh
@@ -60,7 +71,7 @@ def finish_run(
             progress_bars(quiet=as_json) as progress,
             open_refresh(site, read_settings(), progress=progress, notice=tell) as refresh,
         ):
-            report = run_refresh(refresh, mode=mode, types=types, fresh=fresh)
+            report = run_refresh(refresh, mode=mode, types=types, fresh=fresh, workers=workers)
     except KeyboardInterrupt:
         tell("stopped; run it again: it takes up where it was")
         raise typer.Exit(ExitCode.INTERRUPTED) from None

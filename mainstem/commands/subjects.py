@@ -58,6 +58,36 @@ def alias(
     say(f"{moved:,} records moved; next: mainstem publish {site}")
 
 
+@group.command(
+    epilog="Example: mainstem subjects moved sites/north.toml north-moved.csv; then mainstem run sites/north.toml --full"
+)
+def moved(
+    site: SitePath,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE.csv", help="Columns `old` and `new`: a patient's FHIR id at the EHR before, and now."
+        ),
+    ],
+    why: Annotated[str, typer.Option(help="A word for the reason; no patient data.")] = "new EHR",
+) -> None:
+    """Say of many patients at once that they have other ids now: a new EHR, or patients numbered anew.
+
+    Each old subject is the new one from then on, and its records go over. The file is read and not kept: it holds the hospital's own
+    ids. Killed and run again it goes on; nothing is published before the next run.
+    """
+    from mainstem.refresh import open_refresh
+    from mainstem.refresh.moved import pairs_of, record_moves
+
+    now = datetime.now(UTC)
+    with open_refresh(site, read_settings()) as refresh:
+        done = record_moves(refresh, pairs_of(file), why, now)
+    say(
+        f"{done.patients:,} patients have other ids, {done.known:,} of them said before; {done.records:,} records moved; "
+        f"next: mainstem run {site} --full"
+    )
+
+
 @group.command(epilog="Example: mainstem subjects tokens sites/north.toml --csv north-tokens.csv")
 def tokens(
     site: SitePath,

@@ -194,11 +194,14 @@ def _with_one_time(value: Any) -> Any:
 
 def read_settings(**given: object) -> "Settings":
     """The environment, for a command that reaches database or broker; such commands log, so logs are set up."""
+    from mainstem import __version__, telemetry
     from mainstem.config.logs import configure_once
     from mainstem.config.settings import load_settings
 
     configure_once()
-    return load_settings(**given)
+    settings = load_settings(**given)
+    telemetry.start(settings.telemetry, __version__)
+    return settings
 
 
 def site_path(site: str, settings: "Settings") -> Path:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from mainstem.config.settings import Settings
     from mainstem.mending.trace import Traced
-    from mainstem.state import Held, State
     from transforms.privacy.pseudonyms import Pseudonyms
 
 group = typer.Typer()
@@ -46,8 +45,9 @@ def trace(
     from mainstem.mending.trace import trace as follow
 
     settings = read_settings()
+    first, last = _meant(settings, record, source, site)
     with opened_state(settings.database_url) as state, _consumers(settings) as consumers:
-        held, where = _held(state, settings, record, source, site), name_of(state.database.engine.url)
+        held, where = state.mending.held(first, last), name_of(state.database.engine.url)
         kafka = settings.kafka_settings() if topic else None
         found = list(follow(state, held, kafka=kafka, network=settings.network, consumers=consumers))
     if as_json:
@@ -76,7 +76,8 @@ def _consumers(settings: "Settings") -> "Iterator[Engine | None]":
         yield engine
 
 
-def _held(state: "State", settings: "Settings", record: str, source: str, site: Path | None) -> "list[Held]":
+def _meant(settings: "Settings", record: str, source: str, site: Path | None) -> tuple[bytes, bytes]:
+    """Between which ids the records lie. Raises OperatorError before anything is opened."""
     if bool(record) == bool(source) or bool(source) != bool(site):
         raise OperatorError(
             "a record is named, or a source and its site", "Say r-…, or --source Observation/123 --site x."
@@ -85,11 +86,11 @@ def _held(state: "State", settings: "Settings", record: str, source: str, site: 
         if (named := RECORD.fullmatch(record)) is None:
             raise OperatorError("a record is r- and 32 hexadecimal digits", "Take it from an event: `mainstem tail`.")
         id_ = bytes.fromhex(named[1])
-        return state.mending.held(id_, id_)
+        return id_, id_
     if (of := SOURCE.fullmatch(source)) is None or site is None:
         raise OperatorError("a source is a type and an id", "Say it as in FHIR: Observation/123.")
     ref = _pseudonyms(site, settings).ref(of[1], of[2])
-    return state.mending.held(ref + bytes(4), ref + b"\xff" * 4)
+    return ref + bytes(4), ref + b"\xff" * 4
 
 
 def _pseudonyms(site: Path, settings: "Settings") -> "Pseudonyms":

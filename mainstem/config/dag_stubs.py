@@ -66,7 +66,7 @@ def faults(sites: Path) -> list[str]:
             read_site(path)
         except OperatorError as exc:
             found.extend(exc.causes)
-    return found
+    return list(dict.fromkeys(found))
 
 
 def write_stubs(sites: Path, to: Path) -> list[str]:

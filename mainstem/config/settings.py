@@ -1,7 +1,7 @@
 """The environment: where the parts are (`MAINSTEM_*`)."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     )
     questionnaire: Path | None = Field(
         default=None, description="A form of the network's own for families: a FHIR R4 Questionnaire (JSON)."
+    )
+    telemetry: Literal["none", "otlp"] = Field(
+        default="none",
+        description="otlp: traces and figures to where OTEL_EXPORTER_OTLP_ENDPOINT says (`pip install 'mainstem[telemetry]'`).",
     )
     docs_address: str = Field(
         default="",

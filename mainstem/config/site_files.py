@@ -56,9 +56,11 @@ def try_read(path: Path) -> Site | None:
 def try_site(path: Path) -> dict[str, str]:
     """A site file in a few words, or what is wrong with it."""
     try:
-        site = read_site(path).site
+        file = read_site(path)
+        require_own_key(file)
     except OperatorError as exc:
         return {"site": path.stem, "name": "", "road": "", "source": "", "schedule": "", "fault": exc.cause}
+    site = file.site
     source = str(site.fhir.base_url) if site.fhir else site.files.folder if site.files else ""
     told = {"site": site.site, "name": site.name, "road": site.road, "source": source, "schedule": site.schedule}
     return {**told, "fault": ""}
@@ -69,8 +71,9 @@ def require_own_key(file: SiteFile) -> None:
     for other in sorted(file.folder.glob("*.toml")):
         reference = _said_in(other).get("subject_key")
         if other != file.path and isinstance(reference, str) and _same_secret(file, reference):
+            first, second = sorted((file.path, other))
             raise OperatorError(
-                f"{file.path} and {other} have one subject key: two sites would give one patient's pseudonym to two",
+                f"{first} and {second} have one subject key: two sites would give one patient's pseudonym to two",
                 "Give each its own; `mainstem sites new` makes one. A site that was loaded keeps the key it has.",
             )
 
@@ -107,23 +110,28 @@ def _read(path: Path) -> SiteFile:
         raise OperatorError(
             f"{path}: no such site file", f"There are: {others}." if others else "`mainstem sites new NAME` writes one."
         ) from exc
-    except (OSError, UnicodeDecodeError) as exc:
-        raise OperatorError(f"{path}: cannot be read as UTF-8 text", "Check the path and its permissions.") from exc
+    except UnicodeDecodeError:
+        raise OperatorError(
+            f"{path}: is not UTF-8 text", "Save it as UTF-8; editors offer it beside the name."
+        ) from None
+    except OSError as exc:
+        raise OperatorError(f"{path}: cannot be read ({exc.strerror})", "Check the path and its permissions.") from exc
     return SiteFile(parse_site(text, str(path)), path.resolve())
 
 
 def _said_in(path: Path) -> dict[str, object]:
     """What stands in a file that may be broken; its own reading says what is wrong with it."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
         return {}
 
 
 def _twins(site: str, one: Path, other: Path) -> OperatorError:
     """They would share records, watermarks and locks, each undoing what the other reads."""
+    first, second = sorted((one, other))
     return OperatorError(
-        f"{one} and {other} both say site = '{site}'", "Give one of them a name of its own, or remove it."
+        f"{first} and {second} both say site = '{site}'", "Give one of them a name of its own, or remove it."
     )
 
 

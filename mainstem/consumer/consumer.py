@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, Protocol
 
@@ -12,6 +12,7 @@ from kafka.errors import IllegalStateError, KafkaError
 from kafka.structs import OffsetAndMetadata
 from sqlalchemy import Engine
 
+from mainstem import telemetry
 from mainstem.consumer.dead_letters import DeadLetters
 from mainstem.consumer.handling import Handler, Handling, LoadHandler
 from mainstem.consumer.ledger import ENGINE, Ledger, StaleError
@@ -28,15 +29,18 @@ from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
 from mainstem.kafka.topics import group_in_kafka, replay_topic
 from schemas.errors import OperatorError, TemporaryError
-from schemas.events import outcome_topic
+from schemas.events import Header, outcome_topic
 from schemas.loads import load_topic
 from schemas.subjects import subject_topic
 
 log = structlog.get_logger(__name__)
 
+TRACE_PARENT = Header.TRACE_PARENT.value
 POLL_RECORDS = 5000
 """Events in one transaction at most."""
 ATTEMPTS = 8
+FETCH_BYTES = 4 * 1024 * 1024
+"""Compressed, of all partitions at once; as much again is fetched while it is handled. Kafka's own is 50 MiB."""
 COMMIT_SECONDS = 5.0
 """Between two words on how far we are, to Kafka and into the database; and two looks for letters that are due."""
 LOOK_SECONDS = 30.0
@@ -251,8 +255,11 @@ class Consumer:
         handled = 0
         if polled:
             moves = places.moves(polled)
+            began = time.time_ns()
             with self._kept(client):
                 handled = self._handling.handle(moves, self._sieve.sort(polled))
+            if telemetry.is_on():
+                telemetry.consumed(_parents(polled), began, group=self._group, events=handled)
             places.moved(moves)
             self._progress.applied(polled)
         return handled + self._now_and_then(client, places)
@@ -397,6 +404,17 @@ class Consumer:
         return bool(position >= goal)
 
 
+def _parents(polled: Mapping[TopicPartition, Sequence[Any]]) -> set[bytes]:
+    """The traces that the events say they belong to."""
+    return {
+        value
+        for records in polled.values()
+        for record in records
+        for name, value in record.headers
+        if name == TRACE_PARENT
+    }
+
+
 def _options(group: str, share: bool, session_timeout: float, poll_records: int) -> dict[str, Any]:
     """How our consumers differ from kafka-python's."""
     return {
@@ -410,5 +428,6 @@ def _options(group: str, share: bool, session_timeout: float, poll_records: int)
         "heartbeat_interval_ms": int(session_timeout * 1000 / 4),
         "max_poll_interval_ms": POLL_INTERVAL_MS,
         "max_poll_records": poll_records,
+        "fetch_max_bytes": FETCH_BYTES,
         "metrics_enabled": False,
     }

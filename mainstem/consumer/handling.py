@@ -8,6 +8,7 @@ stays. No event is handed over more than some thirteen times.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+import structlog
 from kafka import TopicPartition
 from sqlalchemy import Connection
 
@@ -20,6 +21,8 @@ from mainstem.consumer.subjects import FoundSubject, Subjects, read_subject
 from schemas.errors import OperatorError
 from schemas.loads import LoadEvent, is_load_topic
 from schemas.subjects import is_subject_topic
+
+log = structlog.get_logger(__name__)
 
 Handler = Callable[[Connection, Sequence[Received]], Any]
 """Writes the effect of events, in their order, by the connection given; neither commits nor rolls back. It may be called several
@@ -164,7 +167,15 @@ class Handling:
                 self._noting.note(connection, put_aside.values(), batch.moved.keys(), events)
         if self._noting is not None:
             self._noting.committed(moves)
+        self._say(loads)
         return batch.handed_over
+
+    def _say(self, loads: Sequence[FoundLoad]) -> None:
+        """By the id under which the site's own lines stand."""
+        for told in loads:
+            log.info(
+                "load told", group=self._ledger.group, site=told.event.site, load=told.event.load, what=told.event.event
+            )
 
     def _batch(self, connection: Connection, events: Sequence[Received]) -> "_Batch":
         handled = self._ledger.handled(connection, {event.record_key for event in events})

@@ -186,6 +186,12 @@ def handled_by(engine: Engine, record: bytes) -> dict[str, str]:
         return {group: f"{epoch}.{sequence}" for group, epoch, sequence in found}
 
 
+def groups(engine: Engine) -> list[str]:
+    """The groups that ever read into a database."""
+    with engine.connect() as connection:
+        return list(connection.scalars(select(consumer_offset.c.consumer_group).distinct().order_by("consumer_group")))
+
+
 HANDLED_SQLITE = "select record, epoch, sequence from consumer_record where consumer_group = ? and record in "
 HANDLED_POSTGRESQL = text(
     "select record, epoch, sequence from consumer_record "

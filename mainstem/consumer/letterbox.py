@@ -6,7 +6,7 @@ The letters' contents lie in the group's topic; here stand their places, whose r
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from kafka import TopicPartition
 from sqlalchemy import (
@@ -34,6 +34,7 @@ from mainstem.consumer.dead_letters import Letter, Place
 from mainstem.consumer.ledger import metadata
 from mainstem.consumer.received import LetterReason
 
+T = TypeVar("T")
 AT_ONCE = 500
 """Letters tried again in one go."""
 
@@ -169,9 +170,7 @@ class Letterbox:
 
     def states(self, connection: Connection, places: Iterable[Place]) -> dict[Place, str]:
         """What is to be done with the letters of these places, as it is now: another member may have been faster."""
-        query = select(c.state).where(self._mine)
-        found = {place: connection.scalar(query.where(_at(place))) for place in places}
-        return {place: state for place, state in found.items() if state is not None}
+        return self._by_place(connection, places, c.state)
 
     def settle(
         self, connection: Connection, place: Place, state: LetterState, reason: LetterReason | None = None
@@ -189,13 +188,8 @@ class Letterbox:
 
     def known(self, places: Iterable[Place]) -> dict[Place, int]:
         """Those of the places whose letters are in the table, and where these lie."""
-        found: dict[Place, int] = {}
         with self._engine.connect() as connection:
-            for place in places:
-                offset = connection.scalar(select(c.letter_offset).where(self._mine, _at(place)))
-                if offset is not None:
-                    found[place] = offset
-        return found
+            return self._by_place(connection, places, c.letter_offset)
 
     def noted(self, *, closed: bool = False) -> list[Noted]:
         """The group's letters, those not done with alone or all."""
@@ -216,6 +210,19 @@ class Letterbox:
                 waits = and_(self._mine, _at(place), c.state.in_((LetterState.WAITING, LetterState.RETRY)))
                 changed += connection.execute(update(consumer_letter).where(waits).values(state=state)).rowcount
         return changed
+
+    def _by_place(self, connection: Connection, places: Iterable[Place], column: "Column[T]") -> dict[Place, T]:
+        """What stands in a column of the letters of these places; those without a letter are left out."""
+        offsets: dict[tuple[str, int], list[int]] = {}
+        for place in places:
+            offsets.setdefault((place.topic, place.partition), []).append(place.offset)
+        found: dict[Place, T] = {}
+        for (topic, partition), those in offsets.items():
+            query = select(c.offset, column).where(self._mine, c.topic == topic, c.partition == partition)
+            for some in _pieces(those):
+                rows = connection.execute(query.where(c.offset.in_(some)))
+                found |= {Place(topic, partition, offset): value for offset, value in rows}
+        return found
 
     def _found(self, query: Select[Any]) -> list[Noted]:
         with self._engine.connect() as connection:
@@ -241,5 +248,5 @@ def _now() -> int:
     return int(datetime.now(UTC).timestamp() * 1000)
 
 
-def _pieces(records: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
+def _pieces(records: Sequence[T]) -> Iterable[Sequence[T]]:
     return (records[start : start + 5000] for start in range(0, len(records), 5000))

@@ -9,10 +9,12 @@ import msgspec
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import NoSuchModuleError
 
+from mainstem import telemetry
 from mainstem.database.errors import translated
 from mainstem.database.locks import rights_of
 from mainstem.database.urls import make_private, name_of, parse_url
 from mainstem.database.wal import switch_to_wal
+from mainstem.database.watched import watch
 from schemas.errors import OperatorError
 
 READS = {"reads": True}
@@ -26,6 +28,13 @@ def connect(url: URL, *, wait_seconds: float) -> Engine:
         "json_deserializer": msgspec.json.decode,
         "hide_parameters": True,
     }
+    engine = _made(url, wait_seconds, options)
+    if telemetry.is_on():
+        watch(engine)
+    return engine
+
+
+def _made(url: URL, wait_seconds: float, options: dict[str, Any]) -> Engine:
     try:
         if url.get_backend_name() == "sqlite":
             return _sqlite(url, wait_seconds, options)

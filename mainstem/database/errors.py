@@ -37,7 +37,7 @@ OF_SQLITE: Known = {
     "SQLITE_READONLY": _NO_RIGHT,
     "SQLITE_PERM": _NO_RIGHT,
     "SQLITE_NOTADB": (OperatorError, "is not an SQLite database", "Name another file in {setting}."),
-    "SQLITE_CORRUPT": (OperatorError, "is damaged", "Restore it from a backup, then `mainstem` raises its epoch."),
+    "SQLITE_CORRUPT": (OperatorError, "is damaged", "Put a backup in its place, then `mainstem restore` its sites."),
 }
 
 OF_POSTGRESQL: Known = {

@@ -32,6 +32,7 @@ EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo
 """Times outside cannot be true, and some are beyond what a database gives back."""
 EVENT_ID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 VERSION = re.compile(rb"([1-9][0-9]{0,9})\.([1-9][0-9]{0,18})")
+EVENT_TYPE = re.compile(rb"[!-~]+\.([a-z-]+)\.([a-z-]+)\.(v[0-9]{1,4})")
 SITE = re.compile(rb"/site/([a-z][a-z0-9-]{0,30})")
 GROUP = re.compile(rb"/consumer/([\x21-\x7e]{1,100})")
 SCHEMA = re.compile(rb"/schemas/([a-z][a-z0-9_]{0,62})\.(v[0-9]{1,4})\.json")
@@ -153,9 +154,9 @@ def within_time(time: datetime) -> bool:
 
 
 def _word(event_type: bytes, kind: str) -> str:
-    _, found, event, major = event_type.rsplit(b".", 3)
+    found, event, major = matched(EVENT_TYPE, event_type).groups()
     if major != MAJOR:
         raise UnsoundError(Fault.UNKNOWN_VERSION)
     if found != kind.encode():
         raise ValueError
-    return event.decode()
+    return str(event.decode())

@@ -206,6 +206,13 @@ def explain(reach: Reach, exc: Exception) -> MainstemError:
         return OperatorError(
             f"Kafka at {settings.name} does not permit this ({kind})", "Grant the ACL to our principal."
         )
+    if kind == "UnsupportedCodecError":
+        packed = next((name for name in ("zstd", "snappy", "lz4") if name in str(exc)), "what is not known here")
+        return OperatorError(
+            f"Kafka at {settings.name} holds events that somebody compressed by {packed}, which cannot be unpacked here",
+            "Install Python's zstandard or python-snappy beside Mainstem, and run again; `mainstem topics check` tells how the "
+            "brokers store what everybody can read.",
+        )
     if settings.security_protocol.startswith("SASL"):
         return TemporaryError(
             f"Kafka at {settings.name} takes connections but did not let us in ({kind})",

@@ -3,6 +3,7 @@
 A partition count is never altered: it decides which partition a subject's records are in.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -36,6 +37,10 @@ from schemas.published import site_topic
 from schemas.subjects import subject_topic
 
 DAY_MS = 24 * 60 * 60 * 1000
+GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+STORED = "compression.type"
+AS_READ = ("lz4", "gzip", "uncompressed")
+"""Of a topic, what every reader of ours unpacks; brokers pack anew what comes otherwise. Their own word, `producer`, takes all."""
 FORGETS = {"compact": "records by their age", "delete": "each site's events but the last"}
 """What a topic loses that has another cleanup.policy than this one."""
 
@@ -73,34 +78,47 @@ def topics(
     partitions: int = PARTITIONS,
     replication: int = REPLICATION,
     min_in_sync: int | None = None,
+    compression: str = "lz4",
 ) -> list[Topic]:
-    """The network's topics, and a dead-letter topic for each consumer group. `min_in_sync` is 2, or 1 without replicas."""
+    """The network's topics, and a dead-letter topic for each consumer group. `min_in_sync` is 2, or 1 without replicas. `compression`: of
+    what is stored, whatever a producer sends: one who sends what our readers cannot unpack (zstd, snappy) would end their reading."""
+    stored = as_stored(compression)
     in_sync = min(MIN_IN_SYNC, replication) if min_in_sync is None else min_in_sync
     wanted = [
         Topic(
             channel.topic(network),
             partitions if channel.by_subject else 1,
             replication,
-            _compacted(in_sync) if channel.days is None else _kept(in_sync, channel.days),
+            _compacted(in_sync, stored) if channel.days is None else _kept(in_sync, channel.days, stored),
             channel.key,
             channel.carries,
         )
         for channel in CHANNELS
     ]
-    return wanted + [dead_letters(network, group, replication=replication, min_in_sync=in_sync) for group in groups]
+    letters = (
+        dead_letters(network, require_group(group), replication=replication, min_in_sync=in_sync) for group in groups
+    )
+    return [*wanted, *letters]
 
 
-def _compacted(in_sync: int) -> dict[str, str]:
+def _compacted(in_sync: int, stored: str) -> dict[str, str]:
     return {
         "min.insync.replicas": str(in_sync),
         "cleanup.policy": "compact",
         "min.compaction.lag.ms": str(COMPACTION_LAG_DAYS * DAY_MS),
         "delete.retention.ms": str(TOMBSTONE_DAYS * DAY_MS),
+        STORED: stored,
     }
 
 
-def _kept(in_sync: int, days: int) -> dict[str, str]:
-    return {"min.insync.replicas": str(in_sync), "cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
+def _kept(in_sync: int, days: int, stored: str) -> dict[str, str]:
+    kept = {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
+    return {"min.insync.replicas": str(in_sync), **kept, STORED: stored}
+
+
+def as_stored(compression: str) -> str:
+    """Kafka's word for our setting."""
+    return "uncompressed" if compression == "none" else compression
 
 
 def dead_letter_topic(network: str, group: str) -> str:
@@ -110,9 +128,19 @@ def dead_letter_topic(network: str, group: str) -> str:
 
 def dead_letters(network: str, group: str, *, replication: int, min_in_sync: int) -> Topic:
     """A consumer group's dead-letter topic."""
-    settings = _kept(min_in_sync, DEAD_LETTER_DAYS)
+    settings = _kept(min_in_sync, DEAD_LETTER_DAYS, "lz4")
     name = dead_letter_topic(network, group)
     return Topic(name, 1, replication, settings, "as it came", f"what {group} could not use")
+
+
+def require_group(group: str) -> str:
+    """The name, where a topic can be called by it. Raises OperatorError."""
+    if GROUP.fullmatch(group) is None:
+        raise OperatorError(
+            f"'{group}' is no name of a consumer group",
+            "Write letters, digits, dots, hyphens and underscores, 100 at most.",
+        )
+    return group
 
 
 def group_in_kafka(network: str, group: str) -> str:
@@ -130,14 +158,14 @@ def create_replay(reach: Reach, network: str, group: str) -> str:
 
     Raises OperatorError where there is one of other partitions: a subject's records would lie elsewhere.
     """
-    outcome, name = outcome_topic(network), replay_topic(network, group)
+    outcome, name = outcome_topic(network), replay_topic(network, require_group(group))
     with administration(reach) as admin:
         model, found = _describe(admin, outcome), _describe(admin, name)
         if model is None:
             raise OperatorError(f"there is no topic {outcome}", "Create it: `mainstem topics create`.")
         partitions, copies = len(model["partitions"]), _copies(model)
         if found is None:
-            kept = _kept(min(MIN_IN_SYNC, copies), REPLAY_DAYS)
+            kept = _kept(min(MIN_IN_SYNC, copies), REPLAY_DAYS, as_stored(as_settings(reach).compression))
             _create(admin, Topic(name, partitions, copies, kept))
             admin.wait_for_topics([name])
         elif len(found["partitions"]) != partitions:
@@ -158,7 +186,14 @@ def create(
     min_in_sync: int | None = None,
 ) -> list[str]:
     """Create the network's topics that are missing; returns their names. Existing ones stay as they are: see `check_topics`."""
-    wanted = topics(network, groups=groups, partitions=partitions, replication=replication, min_in_sync=min_in_sync)
+    wanted = topics(
+        network,
+        groups=groups,
+        partitions=partitions,
+        replication=replication,
+        min_in_sync=min_in_sync,
+        compression=as_settings(reach).compression,
+    )
     return create_missing(reach, wanted)
 
 
@@ -172,7 +207,14 @@ def check_topics(
     min_in_sync: int | None = None,
 ) -> list[TopicFinding]:
     """What differs between the cluster's topics and the network's; empty when nothing does."""
-    wanted = topics(network, groups=groups, partitions=partitions, replication=replication, min_in_sync=min_in_sync)
+    wanted = topics(
+        network,
+        groups=groups,
+        partitions=partitions,
+        replication=replication,
+        min_in_sync=min_in_sync,
+        compression=as_settings(reach).compression,
+    )
     with administration(reach) as admin:
         return [finding for topic in wanted for finding in _findings(admin, topic)]
 
@@ -354,7 +396,7 @@ def _findings(admin: KafkaAdminClient, topic: Topic) -> Iterator[TopicFinding]:
         yield TopicFinding(topic.name, "replication", str(topic.replication), str(replicas), fix)
     found = _settings(admin, topic.name)
     for setting, expected in topic.settings.items():
-        if found.get(setting) != expected:
+        if found.get(setting) not in (AS_READ if setting == STORED else (expected,)):
             fix = _alter(topic.name, setting, expected)
             yield TopicFinding(topic.name, setting, expected, found.get(setting) or "not set", fix)
 

@@ -25,7 +25,8 @@ POLLED = 64
 """Batches."""
 BUFFERED = 32 * 1024
 """Bytes of a share before they are written."""
-FETCH_BYTES = 8 * 1024 * 1024
+FETCH_BYTES = 2 * 1024 * 1024
+"""Compressed, of a partition; what is on its way and what waits to be read are a few times as much."""
 _LINE = Struct(">32sIQ16sHHB")
 _VERSION, _SAID = Struct(">IQ"), Struct(">HHB")
 REMEMBERED = 10_000

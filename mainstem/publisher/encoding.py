@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha1
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 from kafka import TopicPartition
@@ -14,6 +14,7 @@ from kafka.partitioner import murmur2
 from mainstem.kafka.record_batches import BATCH_BYTES, Batch
 from mainstem.kafka.record_format import NO_ATTRIBUTES_NO_DELAY, header, header_start, varint
 from mainstem.outbox import SOURCE_UNUSABLE, TOO_LARGE, Change, Refused
+from mainstem.telemetry import traceparent
 from schemas.events import (
     CONTENT_TYPE,
     SPEC_VERSION,
@@ -65,8 +66,9 @@ class Encoder:
         partitions: int,
         epoch: int,
         replay: bool = False,
+        more: int = 0,
     ) -> None:
-        """`replay`: the events were sent before, and say so."""
+        """`replay`: the events were sent before, and say so. `more` headers are added by whoever knows them."""
         self._network = network
         self._site = site
         self._software = software
@@ -87,7 +89,7 @@ class Encoder:
                 header_start(Header.ID, 36),
             )
         )
-        count = 9 + replay
+        count = 9 + replay + more
         self._head, self._head_with_reason = varint(count) + constant, varint(count + 1) + header(*_REASON) + constant
         self._subject_start = header_start(Header.SUBJECT, 34)
 
@@ -197,6 +199,21 @@ class Encoder:
         part = instant(changed).encode()
         self._instants[changed] = part
         return part
+
+
+class TracedEncoder(Encoder):
+    """The same, with the trace of the load that made each change."""
+
+    def __init__(self, *named: Any, **options: Any) -> None:
+        super().__init__(*named, **options, more=1)
+        self._traces: dict[str, bytes] = {}
+
+    def _record(self, row: Change) -> bytes:
+        return super()._record(row) + (self._traces.get(row.load) or self._trace(row.load))
+
+    def _trace(self, load: str) -> bytes:
+        self._traces = {load: header(Header.TRACE_PARENT, traceparent(load).encode())}
+        return self._traces[load]
 
 
 class _Filling:

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import uuid5
 
@@ -16,7 +17,7 @@ import structlog
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from mainstem import __version__
+from mainstem import __version__, telemetry
 from mainstem.config.settings import Settings
 from mainstem.kafka.record_batches import (
     BATCH_BYTES,
@@ -31,7 +32,7 @@ from mainstem.kafka.record_batches import (
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
 from mainstem.kafka.topics import FoundTopic, require_topics
 from mainstem.outbox import Change, OldKey, Outbox, Refused, Told
-from mainstem.publisher.encoding import EVENT_NAMESPACE, MAX_EVENT_BYTES, Encoder, instant
+from mainstem.publisher.encoding import EVENT_NAMESPACE, MAX_EVENT_BYTES, Encoder, TracedEncoder, instant
 from mainstem.publisher.marking import NOTHING, as_sent, made_anew, prove_latest
 from mainstem.publisher.patience import Patience
 from mainstem.publisher.published import Published
@@ -339,6 +340,9 @@ class Publisher:
         for sent in flight.sent:
             self._patience.wait_for(sent)
         self._store.mark_published(self._site, flight.rows, refused=flight.refused)
+        if telemetry.is_on():
+            waited = datetime.now(UTC) - min(row.changed for row in flight.rows)
+            telemetry.measured("publish.latency.seconds", waited.total_seconds(), site=self._site)
         tally.add(flight)
         self._progress(len(flight.rows) - len(flight.refused))
 
@@ -372,7 +376,7 @@ class Publisher:
                 )
                 settle(self._producer)
                 introduce(self._producer, found)  # batches are handed over behind its back: it must know their leaders
-            self._encoder = Encoder(
+            self._encoder = (TracedEncoder if telemetry.is_on() else Encoder)(
                 self._network,
                 self._site,
                 self._software,

@@ -17,6 +17,7 @@ from mainstem.refresh.pull import pull_units
 from mainstem.refresh.replay import remap, retry
 from mainstem.refresh.report import verdict
 from mainstem.refresh.run import run
+from mainstem.refresh.slices import map_divided, map_undivided
 from mainstem.refresh.steps import STEPS, Step
 
 __all__ = [
@@ -29,7 +30,9 @@ __all__ = [
     "complete",
     "derive",
     "failing",
+    "map_divided",
     "map_types",
+    "map_undivided",
     "open_refresh",
     "plan",
     "planned",

@@ -33,7 +33,8 @@ def withdraw_absent(refresh: Refresh, load: Load, name: str, mapper: Mapper) -> 
     Where patients were named, what is held of others is not judged. Of patients that the server says were deleted nothing
     stands, whatever was read.
     """
-    unit, roster = refresh.store.loads.pulled(load.id).get(name), roster_of(refresh, load.id)
+    pulled, roster = refresh.store.loads.pulled(load.id), roster_of(refresh, load.id)
+    unit = pulled.get(name) or (pulled.get(EXPORT) if _beforehand(refresh, name) else None)
     proven = unit is not None and not unjudged(refresh, name, unit)
     gone = _subjects(refresh, roster.gone if roster else ())
     if unit is None or not (proven or gone):
@@ -52,6 +53,8 @@ def withdraw_absent(refresh: Refresh, load: Load, name: str, mapper: Mapper) -> 
 
 def unjudged(refresh: Refresh, name: str, unit: Pulled) -> str:
     """Why what did not come of a type may be there all the same; empty where it is not there."""
+    if _beforehand(refresh, name) and unit.full and not unit.missing(name) and unit.way in ("", PATIENT):
+        return ""
     if unit.unit == EXPORT:
         return "an export counts what is in its files, not what the EHR holds"
     if reads_files(refresh.site):
@@ -63,6 +66,12 @@ def unjudged(refresh: Refresh, name: str, unit: Pulled) -> str:
     if unit.way not in ("", PATIENT):
         return f"it is asked for by {unit.way}, and what stands under none that is asked for does not come"
     return "" if unit.counted else "the EHR's own count does not prove that all came"
+
+
+def _beforehand(refresh: Refresh, name: str) -> bool:
+    """Whether somebody said that what the next whole read lacks of the type is gone: a new EHR has all of its history."""
+    waiting = refresh.store.absences.of(refresh.site.site)
+    return any(each.beforehand for each in waiting if each.resource_type == name)
 
 
 def _allowed(refresh: Refresh, name: str) -> set[str]:
@@ -88,7 +97,7 @@ def _withdraw(refresh: Refresh, load: Load, unit: Pulled, name: str, refs: "_Ref
     limits = refresh.site.limits
     most = max(limits.withdraw_count, held * limits.withdraw_percent / 100)
     released = [each.absent for each in absences.of(load.site) if each.resource_type == name and each.released]
-    if absent > most + sum(released):
+    if absent > most + sum(released) and not _beforehand(refresh, name):
         absences.hold(load.site, name, absent, held, refresh.clock())
         reason = (
             f"{name}: {absent} of {held} held are gone from the EHR; they are kept until somebody says that it is true"

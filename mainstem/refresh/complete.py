@@ -12,6 +12,7 @@ from mainstem.refresh.absent import unjudged
 from mainstem.refresh.consents import purge
 from mainstem.refresh.delivered import judge_delivery
 from mainstem.refresh.door import holding
+from mainstem.refresh.figures import tell_figures
 from mainstem.refresh.merged import PATIENT
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.quality import judge_touched
@@ -64,7 +65,9 @@ def _complete(refresh: Refresh, load: Load) -> None:
         quality=judge_touched(refresh, load),
     )
     cohort.settle(refresh, load, settled.watermarks)
-    report = report_of(store.loads.get(load.id))
+    ended = store.loads.get(load.id)
+    report = report_of(ended)
+    tell_figures(ended, report)
     log.info("load completed", site=load.site, load=load.id, status=report.status, published=report.published)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mainstem import telemetry
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Load
 from schemas.errors import OperatorError, TemporaryError
@@ -18,7 +19,8 @@ def holding(refresh: Refresh, load_id: str, step: str, part: str = "") -> Iterat
 
     Raises BusyError naming who has it, OperatorError naming the open load where this one is not.
     """
-    with locked(refresh, step, part):
+    doing = telemetry.span(step, load_id, site=refresh.site.site, part=part)
+    with doing, locked(refresh, step, part):
         yield refresh.store.loads.held(load_id)
 
 

@@ -5,13 +5,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
 
 from connectors.formats.ndjson import read_batches
 from connectors.landing import Kept
-from mainstem.publisher.beside import PublisherBeside
 from mainstem.refresh.absent import unjudged, withdraw_absent
 from mainstem.refresh.alone import Alone, is_older
 from mainstem.refresh.cohort import roster_of
@@ -22,7 +21,7 @@ from mainstem.refresh.judging import Judge
 from mainstem.refresh.merged import PATIENT, follow_merges
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.recognition import Question, Recogniser
-from mainstem.state import Batch, Place, Quarantined
+from mainstem.state import Batch, Place, Quarantined, Slice
 from schemas.loads import TypeCounts, add_up
 from schemas.outcomes import families
 from schemas.problems import NOT_LOADED, Problem, Reason
@@ -40,25 +39,86 @@ BLOCKS = 24
 What two of them give fills a batch; were they larger, half as much again would be held before it is saved."""
 Lines = tuple[int, list[bytes] | Problem]
 """(number of the first line in its file, lines or why one could not be read)."""
+SPLIT_FROM = 1 << 20
+"""Bytes a type's landing files have at least for its lines to be split: below, processes cost more than they save."""
 KEPT = "kept"
 """Where the quarantined lines of a part end, in the place from which it goes on."""
 
 
+class Notices(Protocol):
+    """Is told of changes that wait to be published."""
+
+    def notice(self, changes: int, /) -> None:
+        """So many more."""
+
+
+class Helpers(Protocol):
+    """Processes that map slices of a type for this one."""
+
+    size: int
+    """How many there may be."""
+
+    def map(self, slices: Sequence[Slice]) -> None:
+        """Maps them; they are whole afterwards."""
+
+
 def map_types(
-    refresh: Refresh, load_id: str, types: Sequence[str], *, beside: PublisherBeside | None = None
+    refresh: Refresh,
+    load_id: str,
+    types: Sequence[str],
+    *,
+    beside: Notices | None = None,
+    helpers: Helpers | None = None,
 ) -> TypeCounts:
     """Maps the landed resources of some types and saves what changed. Returns the figures added up."""
     mapper, figures = mapper_of(refresh, load_id), []
-    nothing = _nothing_came(refresh, load_id, types)
+    nothing, begun = _nothing_came(refresh, load_id, types), refresh.store.slices.of(load_id)
     refresh.store.loads.nothing_came(load_id, nothing)
     for name in chain.from_iterable(families(name for name in types if name not in nothing)):
         with holding(refresh, load_id, "map", name) as load:
-            own = _own(refresh, load_id, name)
             if name == PATIENT:
-                follow_merges(refresh, load, own)
-            figures.append(_map_type(refresh, load_id, name, mapper, beside, own))
+                follow_merges(refresh, load, _own(refresh, load_id, name))
+            if slices := begun.get(name) or (split(refresh, load_id, name, helpers.size) if helpers else []):
+                _map_slices(refresh, load_id, slices, mapper, beside, helpers)
+            else:
+                _map_lines(refresh, load_id, name, mapper, beside, None)
             withdraw_absent(refresh, load, name, mapper)
+            figures.append(_mapped(refresh, load_id, name))
     return add_up(figures)
+
+
+def split(refresh: Refresh, load_id: str, name: str, wanted: int) -> list[Slice]:
+    """The slices of a type's lines: as many as wanted where there is enough to be mapped, but for what was begun otherwise."""
+    enough = not refresh.store.database.is_sqlite and refresh.landing(load_id).size(name) >= SPLIT_FROM
+    return refresh.store.slices.split(load_id, name, wanted) if enough and wanted > 1 else []
+
+
+def _map_slices(
+    refresh: Refresh,
+    load_id: str,
+    slices: Sequence[Slice],
+    mapper: Mapper,
+    beside: Notices | None,
+    helpers: Helpers | None,
+) -> None:
+    if helpers is not None:
+        helpers.map(slices)
+    else:
+        for each in slices:
+            map_slice(refresh, load_id, each, mapper, beside)
+    refresh.store.loads.nothing_came(load_id, [slices[0].name])  # nothing of it is left beside its slices
+
+
+def map_slice(refresh: Refresh, load_id: str, each: Slice, mapper: Mapper, beside: Notices | None = None) -> None:
+    """Maps one slice of a type, or what of it is left."""
+    with holding(refresh, load_id, "map", each.part):
+        _map_lines(refresh, load_id, each.name, mapper, beside, each)
+
+
+def _mapped(refresh: Refresh, load_id: str, name: str) -> TypeCounts:
+    counts = refresh.store.loads.figures(load_id, name)[name]
+    log.info("mapped", site=refresh.site.site, load=load_id, type=name, **_brief(counts))
+    return counts
 
 
 def _nothing_came(refresh: Refresh, load_id: str, types: Sequence[str]) -> list[str]:
@@ -76,27 +136,45 @@ def _own(refresh: Refresh, load_id: str, name: str) -> Callable[[bytes], bool] |
     return roster.belongs(name) if roster and not roster.by_export else None
 
 
-def _map_type(
-    refresh: Refresh,
-    load_id: str,
-    name: str,
-    mapper: Mapper,
-    beside: PublisherBeside | None,
-    own: Callable[[bytes], bool] | None,
-) -> TypeCounts:
-    roster = roster_of(refresh, load_id) if own is not None else None
-    share = Share(name, name, own, open_lines(refresh, name), narrowed=roster.narrowed(name) if roster else None)
+def _map_lines(
+    refresh: Refresh, load_id: str, name: str, mapper: Mapper, beside: Notices | None, some: Slice | None
+) -> None:
+    """The lines of a type, or those of one of its slices."""
+    share, of = _share(refresh, load_id, name, some), some.of if some else 1
     with TypeLoad(refresh, load_id, name, mapper, beside, share) as part:
         for path in refresh.landing(load_id).files(name):
-            for number, lines in part.left(path, read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS)):
-                if isinstance(lines, Problem):
+            batches = read_batches(path, cap=refresh.site.limits.line_bytes, blocks=BLOCKS * of)
+            for number, lines in part.left(path, batches):
+                if not isinstance(lines, Problem):
+                    _take(part, lines, path, number, name, mapper, some)
+                elif some is None or some.number == 1:
                     part.skip(lines, path, number)
-                else:
-                    part.take(lines, path, range(number, number + len(lines)))
         part.finish()
-    counts = refresh.store.loads.figures(load_id, name)[name]
-    log.info("mapped", site=refresh.site.site, load=load_id, type=name, **_brief(counts))
-    return counts
+
+
+def _take(
+    part: "TypeLoad", lines: list[bytes], path: Path, number: int, name: str, mapper: Mapper, some: Slice | None
+) -> None:
+    if some is None:
+        part.take(lines, path, range(number, number + len(lines)))
+        return
+    numbers = mapper.slices_of(name, lines, some.of)
+    places = [place for place, each in enumerate(numbers, number) if each == some.number]
+    if places:
+        part.take([lines[place - number] for place in places], path, places)
+
+
+def _share(refresh: Refresh, load_id: str, name: str, some: Slice | None) -> "Share":
+    own = _own(refresh, load_id, name)
+    roster = roster_of(refresh, load_id) if own is not None else None
+    return Share(
+        part=some.part if some else name,
+        kept_as=f"{name}.{some.number}-of-{some.of}" if some else name,
+        own=own,
+        open=open_lines(refresh, name),
+        narrowed=roster.narrowed(name) if roster else None,
+        among=some.of if some else 1,
+    )
 
 
 def _brief(counts: TypeCounts) -> dict[str, int]:
@@ -138,6 +216,8 @@ class Share(NamedTuple):
     """The folder of an earlier load, with `/`, where the lines were landed by one."""
     outdated_by: Collection[str] = ()
     """Loads after that one: what they withdrew stays withdrawn."""
+    among: int = 1
+    """How many shares of the type there are: what is kept of one is bounded for all together."""
 
 
 class TypeLoad(AbstractContextManager["TypeLoad"]):
@@ -152,7 +232,7 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         load_id: str,
         name: str,
         mapper: Mapper,
-        beside: PublisherBeside | None,
+        beside: Notices | None,
         share: Share,
     ) -> None:
         self._share, self._narrowed = share, share.narrowed
@@ -181,7 +261,9 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._unkept = 0
         limits = refresh.site.limits
         kept = refresh.landing(load_id).quarantine(
-            share.kept_as, at=self._kept_upto, most=Kept(limits.quarantine_bytes, limits.quarantine_lines)
+            share.kept_as,
+            at=self._kept_upto,
+            most=Kept(limits.quarantine_bytes // share.among, limits.quarantine_lines // share.among),
         )
         self._kept = self._closing.enter_context(kept)
         recogniser = Recogniser(refresh.store, refresh.site.site, name, mapper)

@@ -13,6 +13,7 @@ import structlog
 from connectors.client.origins import Origins
 from connectors.landing import Landing, LandingZone
 from connectors.source import Source, utc_now
+from mainstem import __version__, telemetry
 from mainstem.config.settings import Settings
 from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
 from mainstem.database import in_the_open
@@ -137,6 +138,7 @@ def open_refresh(
     export_wait: Callable[[float], None] | None = None,
 ) -> Iterator[Refresh]:
     """A site's refresh on the configured parts; closes the store at the end."""
+    telemetry.start(settings.telemetry, __version__)
     file = read_site(site_path)
     store = State.open(settings.database_url)
     secrets = secrets or file_secrets(file.folder)

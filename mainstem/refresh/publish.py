@@ -2,6 +2,7 @@
 
 import structlog
 
+from mainstem import telemetry
 from mainstem.publisher import Published
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.telling import disclosed
@@ -11,7 +12,8 @@ log = structlog.get_logger()
 
 def publish(refresh: Refresh, load_id: str) -> int:
     """Publishes the site's pending changes until none is left. Returns how many events the broker acknowledged."""
-    with refresh.publisher() as publisher:
+    doing = telemetry.span("publish", load_id, site=refresh.site.site)
+    with doing, refresh.publisher() as publisher:
         published = publisher.publish()
     return note_published(refresh, load_id, published)
 

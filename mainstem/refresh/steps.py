@@ -7,7 +7,7 @@ from typing import NamedTuple
 from mainstem.publisher.beside import PublisherBeside
 from mainstem.refresh.complete import complete
 from mainstem.refresh.derive import derive
-from mainstem.refresh.map import map_types
+from mainstem.refresh.map import Helpers, map_types
 from mainstem.refresh.opening import Refresh
 from mainstem.refresh.plan import Planned
 from mainstem.refresh.publish import note_published, publish
@@ -17,11 +17,12 @@ from schemas.errors import MainstemError, OperatorError, TemporaryError
 
 @dataclass(frozen=True)
 class Night:
-    """A load on its way through the steps, in one process."""
+    """A load on its way through the steps, in one process and its helpers."""
 
     refresh: Refresh
     planned: Planned
     beside: PublisherBeside
+    helpers: Helpers | None = None
 
     @property
     def load(self) -> str:
@@ -44,7 +45,7 @@ def _end_unread(night: Night, failed: MainstemError) -> None:
 
 
 def _map(night: Night) -> None:
-    map_types(night.refresh, night.load, night.planned.plan.types, beside=night.beside)
+    map_types(night.refresh, night.load, night.planned.plan.types, beside=night.beside, helpers=night.helpers)
 
 
 def _derive(night: Night) -> None:

@@ -22,6 +22,7 @@ from mainstem.state.batches.sqlite import SqliteBatches
 from mainstem.state.cohorts import Cohorts
 from mainstem.state.consents import Consents, Decision, Done, Withdrawal
 from mainstem.state.contents import Contents
+from mainstem.state.figures import Slice
 from mainstem.state.findings import Findings
 from mainstem.state.gaps import Gaps
 from mainstem.state.lending import Lending
@@ -32,6 +33,7 @@ from mainstem.state.quality import Quality
 from mainstem.state.quarantine import Quarantine
 from mainstem.state.records import Records
 from mainstem.state.references import References
+from mainstem.state.slices import Slices
 from mainstem.state.standings import Standing
 from mainstem.state.status import SiteType, sites, status_of
 from mainstem.state.subjects import Subjects
@@ -64,6 +66,7 @@ __all__ = [
     "ReplayPlace",
     "Saved",
     "SiteType",
+    "Slice",
     "Standing",
     "State",
     "Wanted",
@@ -78,6 +81,7 @@ class State:
         batches: Batches = SqliteBatches() if database.is_sqlite else PostgresBatches()
         self.database = database
         self.loads = Loads(database)
+        self.slices = Slices(database)
         self.records = Records(database, batches)
         self.outbox = StoredOutbox(database, batches)
         self.mending = Mending(database, batches)
@@ -126,7 +130,9 @@ class State:
 
     def at_work(self, site: str) -> bool:
         """Whether any process is at a refresh of the site, on this machine or another."""
-        parts = ("", EXPORT, *MAPPED_TYPES, *REFERRED_TYPES, *LENDING_TYPES)
+        load = self.loads.open(site)
+        slices = [each.part for each in self.slices.left(load.id)] if load is not None else []
+        parts = ("", EXPORT, *MAPPED_TYPES, *REFERRED_TYPES, *LENDING_TYPES, *slices)
         return self.database.is_held(
             _right(site, step, part) for step in STEPS for part in (parts if step in PARTED else ("",))
         )

@@ -29,9 +29,14 @@ class Withheld(NamedTuple):
     absent: int
     """Resources that the full read lacked."""
     held: int
-    """Resources of the type that the state held then."""
+    """Resources of the type that the state held then; none: nothing was compared yet."""
     since: datetime
     released: datetime | None
+
+    @property
+    def beforehand(self) -> bool:
+        """Whether somebody said, before anything was compared, that what the next whole read lacks is gone."""
+        return self.released is not None and not self.held
 
 
 class Absences:
@@ -86,6 +91,13 @@ class Absences:
         row = tables.withheld
         with self._database.write() as connection:
             connection.execute(delete(row).where(row.c.site == site, row.c.resource_type == resource_type))
+
+    def release_beforehand(self, site: str, resource_type: str, at: datetime) -> None:
+        """The next full read that comes whole withdraws what it lacks of the type, however many."""
+        self.settle(site, resource_type)
+        values = {"site": site, "resource_type": resource_type, "absent": 0, "held": 0, "since": at, "released": at}
+        with self._database.write() as connection:
+            connection.execute(insert(tables.withheld).values(values))
 
     def release(self, site: str, resource_type: str, at: datetime) -> Withheld:
         """The next full read withdraws what it lacks. Raises OperatorError, naming what waits, where nothing of the type does."""

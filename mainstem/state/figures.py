@@ -1,8 +1,9 @@
 """A load's figures, by the part of its work; a part keeps with them how far it has got, so that none is counted twice."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert, or_, select, update
 
@@ -12,6 +13,28 @@ from schemas.loads import UNMAPPED_AT_MOST, TypeCounts, add_up
 
 DONE = ("recorded", "amended", "withdrawn", "source_unusable")
 """Figures of changes that were made; they stay when a part starts anew."""
+_SLICE = re.compile(r"(.+)/(\d+)-of-(\d+)")
+
+
+class Slice(NamedTuple):
+    """One of the slices that a type's lines are split into, each a part of the load's work."""
+
+    name: str
+    """The resource type."""
+    number: int
+    """From 1."""
+    of: int
+
+    @property
+    def part(self) -> str:
+        """What the part is called."""
+        return f"{self.name}/{self.number}-of-{self.of}"
+
+
+def slice_of(part: str) -> Slice | None:
+    """The slice that a part is; none where it is something else."""
+    found = _SLICE.fullmatch(part)
+    return Slice(found[1], int(found[2]), int(found[3])) if found else None
 
 
 def begin(connection: Connection, load_id: str, part: str, mapping: str) -> Place | None:
@@ -55,14 +78,14 @@ def keep(connection: Connection, load_id: str, part: str, counts: TypeCounts) ->
 def note_empty(connection: Connection, load_id: str, parts: Sequence[str]) -> None:
     """See Loads.nothing_came."""
     row = tables.load_part
-    begun = set(connection.scalars(select(row.c.part).where(row.c.load == load_id)))
+    known = begun(connection, load_id)
     empty = {
         "load": load_id,
         "mapping": "",
         "place": list(Place("", 0, whole=True)),
         "figures": TypeCounts().model_dump(),
     }
-    if new := [{**empty, "part": part} for part in parts if part not in begun]:
+    if new := [{**empty, "part": part} for part in parts if part not in known]:
         connection.execute(insert(row), new)
 
 
@@ -78,11 +101,23 @@ def of_load(connection: Connection, load_id: str, resource_type: str = "") -> di
     return {name: add_up(counts) for name, counts in by_type.items()}
 
 
+def of_part(connection: Connection, load_id: str, part: str) -> TypeCounts:
+    """Of one part."""
+    found = _stored(connection, load_id, part)
+    return TypeCounts(**found.figures) if found else TypeCounts()
+
+
 def unfinished(connection: Connection, load_id: str) -> set[str]:
     """Parts that were begun and of which something is left."""
     row = tables.load_part.c
     found = connection.execute(select(row.part, row.place).where(row.load == load_id))
     return {part for part, place in found if place is None or not Place(*place).whole}
+
+
+def begun(connection: Connection, load_id: str) -> set[str]:
+    """Those that were begun."""
+    row = tables.load_part.c
+    return set(connection.scalars(select(row.part).where(row.load == load_id)))
 
 
 def _stored(connection: Connection, load_id: str, part: str) -> Any:

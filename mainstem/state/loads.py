@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
 from connectors.pulled import EVERY_TYPE, EXPORT, Pulled
 from mainstem.database import Database
@@ -248,7 +248,8 @@ class Loads:
         row, load = tables.load_part.c, tables.load.c
         wanted = select(row.figures).join_from(tables.load_part, tables.load, row.load == load.id)
         with self._database.read() as connection:
-            found = connection.scalars(wanted.where(load.site == site, row.part == part, row.mapping == mapping))
+            this = or_(row.part == part, row.part.like(f"{part}/%-of-%"))
+            found = connection.scalars(wanted.where(load.site == site, this, row.mapping == mapping))
             return [TypeCounts(**each) for each in found]
 
     def figures(self, load_id: str, resource_type: str = "") -> dict[str, TypeCounts]:
@@ -257,9 +258,10 @@ class Loads:
             return figures.of_load(connection, load_id, resource_type)
 
     def unfinished(self, load_id: str) -> set[str]:
-        """Parts of the load's work that were begun and of which something is left."""
+        """Parts of the load's work that were begun and of which something is left; of one that is split, the type."""
         with self._database.read() as connection:
-            return figures.unfinished(connection, load_id)
+            left = figures.unfinished(connection, load_id)
+        return {found.name if (found := figures.slice_of(part)) else part for part in left}
 
     def complete(
         self,
@@ -406,9 +408,14 @@ def hold_open(connection: Connection, load_id: str, *, lock: bool = True) -> Hel
     return held
 
 
-def _held(connection: Connection, load_id: str) -> Load:
-    """A load that is about to end: waits until no step saves for it."""
+def keep_to_oneself(connection: Connection, load_id: str) -> None:
+    """Waits until no step saves for the load, and lets none before this transaction ends."""
     connection.execute(select(tables.load.c.id).where(tables.load.c.id == load_id).with_for_update())
+
+
+def _held(connection: Connection, load_id: str) -> Load:
+    """A load that is about to end."""
+    keep_to_oneself(connection, load_id)
     return load_of(connection, load_id)
 
 

@@ -102,9 +102,19 @@ def verify(
                 f"{case.name}: {len(case.expected)} groups are expected, {definition.id} has {len(definition.groups)}",
                 "Give the cases of this measure.",
             )
-        person = Person(mapped(case.resources))
+        person = person_of(mapped(case.resources))
         got = [{population: int(member(person) is True) for population, member in group.items()} for group in groups]
         yield case, list(_differences(case, got))
+
+
+def person_of(records: Iterable[Record]) -> Person:
+    """A case's person. Published cases are counted in UTC: a day is UTC's, whatever zone a time is written in."""
+    return Person(_by_utc(record) for record in records)
+
+
+def _by_utc(record: Record) -> Record:
+    dates = {f"{name}_date": value[:10] for name, value in record.items() if f"{name}_date" in record}
+    return record | dates
 
 
 def _differences(case: Case, got: list[Counted]) -> Iterator[Difference]:

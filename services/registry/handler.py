@@ -8,10 +8,11 @@ version does not know are in the history alone, from where a later version fills
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any
 
 import msgspec
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, bindparam, delete
 
 from mainstem.consumer import LetterReason, PoisonError, Received
@@ -42,6 +43,8 @@ class Envelope(msgspec.Struct):
 
 FIRST, LAST = datetime(1800, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 """Instants outside are no patient's, and a database may take what it cannot give back."""
+LARGEST = Decimal("1e300")
+"""Numbers from here on are no measurement, and more than SQLite's hold."""
 FIELD_TYPES: dict[object, object] = {
     list: msgspec.Raw,
     Decimal: Decimal,
@@ -75,8 +78,41 @@ def record_decoder(record_type: str) -> msgspec.json.Decoder[msgspec.Struct]:
 @cache
 def instants(record_type: str) -> list[int]:
     """At which places of a record's row stand instants."""
+    return _places(record_type, datetime)
+
+
+@cache
+def numbers(record_type: str) -> list[int]:
+    """The same of exact numbers."""
+    return _places(record_type, Decimal)
+
+
+@cache
+def lists(record_type: str) -> list[tuple[int, Callable[[str], bool]]]:
+    """The same of lists, each with what proves one: they are kept as their text, and who reads them takes them for what they are."""
+    annotations: list[Any] = [field.annotation for field in model_fields(record_type).values()]
+    return [(place, is_list(annotations[place])) for place in _places(record_type, list)]
+
+
+@cache
+def is_list(annotation: Any) -> Callable[[str], bool]:
+    """Whether a JSON text is a list of this kind; few different ones stand in many events."""
+    adapter = TypeAdapter[Any](annotation)
+
+    @lru_cache(4096)
+    def holds(text: str) -> bool:
+        try:
+            adapter.validate_json(text)
+        except ValidationError:
+            return False
+        return True
+
+    return holds
+
+
+def _places(record_type: str, kind: object) -> list[int]:
     kinds = [plain(field.annotation) for field in model_fields(record_type).values()]
-    return [place for place, kind in enumerate(kinds) if kind is datetime]
+    return [place for place, each in enumerate(kinds) if each is kind]
 
 
 def apply(connection: Connection, events: Sequence[Received]) -> None:
@@ -188,15 +224,14 @@ def row_of(record_type: str, value: bytes | str, sequence: int, time: datetime) 
         raise ValueError from None
     if not all(fields[place] is None or FIRST <= fields[place] < LAST for place in instants(record_type)):
         raise ValueError
+    if not all(fields[place] is None or abs(fields[place]) < LARGEST for place in numbers(record_type)):
+        raise ValueError
     origin = envelope.provenance
-    return (
-        *(str(memoryview(field), "utf-8") if type(field) is msgspec.Raw else field for field in fields),
-        sequence,
-        time,
-        origin.load,
-        origin.software,
-        str(memoryview(origin.flags), "utf-8"),
-    )
+    row = [str(memoryview(field), "utf-8") if type(field) is msgspec.Raw else field for field in fields]
+    flags = str(memoryview(origin.flags), "utf-8")
+    if not all(holds(row[place]) for place, holds in lists(record_type)) or not is_list(list[str])(flags):
+        raise ValueError
+    return (*row, sequence, time, origin.load, origin.software, flags)
 
 
 _envelope = msgspec.json.Decoder(Envelope)

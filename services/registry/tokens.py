@@ -13,12 +13,12 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, exists, func, select, update
+from sqlalchemy import Connection, exists, func, select, union, update
 
 from schemas.errors import OperatorError
 from schemas.outcomes import RECORD_TYPES
 from schemas.sites import SITE_PATTERN
-from services.registry.tables import token
+from services.registry.tables import RECORD_TABLES, load, token
 from services.registry.write import write
 
 PREFIX = "mst_"
@@ -82,7 +82,7 @@ class Token:
 
 def make(connection: Connection, name: str, scope: Scope, *, now: datetime, expires: datetime | None = None) -> str:
     """A new token, which is told here and never again. Raises OperatorError for names that are taken or are none."""
-    _prove(name, scope)
+    _prove(connection, name, scope)
     if connection.scalar(select(exists().where(token.c.name == name))):
         raise OperatorError(f"there is, or was, a token {name}", "Choose another name: what a name read stays clear.")
     secret = PREFIX + secrets.token_urlsafe(32)
@@ -91,7 +91,7 @@ def make(connection: Connection, name: str, scope: Scope, *, now: datetime, expi
     return secret
 
 
-def _prove(name: str, scope: Scope) -> None:
+def _prove(connection: Connection, name: str, scope: Scope) -> None:
     if not NAME.fullmatch(name):
         raise OperatorError("a token's name is of a-z, 0-9, dot, dash and underscore", "Choose such a name.")
     for kind, given, known in (("record type", scope.types, RECORD_TYPES), ("read", scope.reads, list(Read))):
@@ -99,6 +99,17 @@ def _prove(name: str, scope: Scope) -> None:
             raise OperatorError(f"there is no {kind} {unknown[0]}", f"There are {', '.join(known)}.")
     if wrong := [site for site in scope.sites if not re.fullmatch(SITE_PATTERN, site)]:
         raise OperatorError(f"'{wrong[0]}' is no site's name", "Give names as they stand in the events.")
+    if unknown := [site for site in scope.sites if not _brought(connection, site)]:
+        names = union(*(select(table.c.site) for table in (load, RECORD_TABLES["person"])))
+        there_are = ", ".join(sorted(filter(None, connection.scalars(names))))
+        told = there_are or "none yet; `mainstem registry run` reads what sites tell"
+        raise OperatorError(f"the registry knows no site {unknown[0]}", f"It knows: {told}.")
+
+
+def _brought(connection: Connection, site: str) -> bool:
+    """Whether anything came of a site."""
+    tables = (load, *(table for table in RECORD_TABLES.values() if "site" in table.c))
+    return any(connection.scalar(select(exists().where(table.c.site == site))) for table in tables)
 
 
 def revoke(connection: Connection, name: str, now: datetime) -> None:

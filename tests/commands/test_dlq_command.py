@@ -67,6 +67,21 @@ def test_place_that_is_none_is_named(command):
     assert len(json.loads(command("dlq", "list", "--json"))) == 2
 
 
+@pytest.mark.parametrize("words", [("list",), ("show", "3:1"), ("retry", "--all"), ("drop", "--reason", "held")])
+def test_group_that_never_ran_is_refused_with_those_that_did(command, words):
+    """Not answered by "no dead letter waits", which is what one wants to hear."""
+    failed = CliRunner().invoke(app, ["dlq", *words, "--group", "regsitry"])
+    assert "no consumer group regsitry ever ran on SQLite" in str(failed.exception)
+    assert "There are: registry." in failed.exception.fix
+
+
+def test_reason_that_is_none_is_refused_with_those_there_are(command):
+    """Not answered by "0 dropped"."""
+    failed = CliRunner().invoke(app, ["dlq", "drop", "--reason", "poison"])
+    assert "no reason poison" in str(failed.exception)
+    assert "invalid-json" in failed.exception.fix
+
+
 def test_consumers_are_listed_with_lag_and_letters(command):
     """One line a group and topic."""
     (outcome,) = [row for row in json.loads(command("consumers", "--json")) if "outcome" in row["topic"]]

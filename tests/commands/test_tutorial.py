@@ -5,15 +5,14 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from full_disk import FullDisk, mounted, refused
 from hospital_with_faults import Answered, Asked, Fault, FaultyHospital
 from screens import sound_child
 from scripted_terminal import played
@@ -208,33 +207,17 @@ def test_a_time_zone_that_is_anothers(east: East) -> None:
     east.mistaken("wrong-zone", east.good.replace("America/New_York", "America/Los_Angeles"), code=3)
 
 
-@contextmanager
-def full_disk(folder: Path) -> Iterator[Callable[[], None]]:
-    """A small disk without room; gives what makes room. Skips where this user may mount none."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no disk may be mounted here; tests/connectors/test_landing.py has the same at the write")
-    try:
-        filler = folder / "filler"
-        with suppress(OSError), filler.open("wb", buffering=0) as file:
-            while file.write(bytes(4096)):
-                pass
-        yield filler.unlink
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 @pytest.mark.slow
+@pytest.mark.parametrize("full", [mounted, refused], ids=["mounted", "played"])
 @pytest.mark.parametrize(
     ("name", "setting"), [("full-disk", "MAINSTEM_LANDING"), ("full-state", "MAINSTEM_DATABASE_URL")]
 )
-def test_a_disk_that_is_full(play: Player, home: Path, name: str, setting: str) -> None:
+def test_a_disk_that_is_full(play: Player, home: Path, name: str, setting: str, full: FullDisk) -> None:
     """Room is made, the same command goes on."""
     write_delivery(home / "export", sound_child())
     play("mainstem sites new north --folder export")
     play("mainstem topics create --replication 1")
-    with full_disk(home / "disk") as make_room:
+    with full(home / "disk", play.environment) as make_room:
         play.environment[setting] = "disk/landing" if name == "full-disk" else f"sqlite:///{home}/disk/mainstem.db"
         same(name, play("mainstem run north", code=78))
         make_room()

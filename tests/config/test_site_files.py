@@ -1,5 +1,6 @@
 """A folder of site files: each a site of its own, and a broken one nobody else's trouble."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -82,3 +83,67 @@ def test_sixty_sites_that_name_no_hour_do_not_begin_at_once(tmp_path: Path) -> N
         parse_site(text.replace("UTC", "UCT+1"), "north.toml")
     assert len(broken.value.causes) == 1  # a fault elsewhere is none of the schedule's
     assert ("schedule", "of its own") in {key[:2] for key in site_keys()}
+
+
+SOUND = 'site = "north"\nname = "North"\ntime_zone = "UTC"\nsubject_key = "file:k"\n[fhir]\nbase_url = "https://ehr.example/fhir"\n'
+MISTAKES = {
+    "a quotation mark forgotten": ('name = "North\n', "1: not valid TOML: a text is not closed"),
+    "three of them": ('name = """North\n', ": not valid TOML: a text is not closed"),
+    "none at all": (
+        "name = North\n",
+        "1: not valid TOML: what stands behind = is no value; a text needs quotation marks",
+    ),
+    "a key twice": (SOUND.replace("[fhir]", 'name = "South"\n[fhir]'), "5: not valid TOML: a key stands twice"),
+    "a section twice": (SOUND + "[fhir]\n", "7: not valid TOML: a section stands twice"),
+    "a colon": ("name: North\n", "1: not valid TOML: behind the key there is no ="),
+    "a sentence": ("= North\n", "1: not valid TOML: this is neither `key = value` nor a [section]"),
+    "a list without end": ('types = ["Patient"', ": not valid TOML: a bracket is not closed"),
+    "two on a line": ('name = "North" site = "n"\n', "1: not valid TOML: there is more on the line"),
+    "brackets without end": ("types = " + "[" * 5_000, ": not valid TOML: "),
+    "a number without end": (SOUND + "page_size = " + "9" * 5_000, ": not valid TOML: "),
+    "a number in quotation marks": (SOUND + 'page_size = "big"\n', "7: fhir.page_size: needs a whole number"),
+    "a part of one": (SOUND + "page_size = 1.5\n", "7: fhir.page_size: needs a whole number"),
+    "none": (SOUND + "page_size = 0\n", "7: fhir.page_size: must be 1 or more"),
+    "a word for yes": (SOUND + 'allow_plaintext = "maybe"\n', "7: fhir.allow_plaintext: needs true or false"),
+    "a text for a list": (
+        SOUND.replace("[fhir]", 'types = "Patient"\n[fhir]'),
+        '5: types: needs a list: ["one", "two"]',
+    ),
+    "a road that is none": (
+        SOUND.replace("[fhir]", 'road = "fast"\n[fhir]'),
+        "5: road: is one of 'auto', 'search', 'bulk' or 'files'",
+    ),
+    "a section as a text": (SOUND.split("[fhir]")[0] + 'fhir = "https://ehr.example"\n', "5: fhir: is a section: "),
+    "an address without https": (
+        SOUND.replace("https://ehr.example/fhir", "ehr.example"),
+        "6: fhir.base_url: needs a whole address",
+    ),
+    "an address of another kind": (SOUND.replace("https://", "ftp://"), "6: fhir.base_url: needs a whole address"),
+    "a number for an address": (
+        SOUND.replace('"https://ehr.example/fhir"', "3"),
+        "6: fhir.base_url: needs an address in",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_a_file_is_said_in_words_for_who_wrote_it(tmp_path: Path, mistake: str) -> None:
+    """With its line; not in a parser's words, and never as a defect of ours."""
+    text, words = MISTAKES[mistake]
+    path = tmp_path / "north.toml"
+    path.write_text(text)
+    with pytest.raises(OperatorError) as refused:
+        read_site(path)
+    assert any(words in cause for cause in refused.value.causes), refused.value.causes
+    assert not re.search(r"Input should|\\n|instance of|unable to|column", refused.value.cause)
+
+
+def test_file_of_a_windows_editor_is_read(tmp_path: Path) -> None:
+    """With a mark of byte order before it, and its own ends of lines; in another encoding it is refused as such."""
+    path = tmp_path / "north.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + SOUND.replace("\n", "\r\n").encode())
+    assert read_site(path).site.site == "north"
+    path.write_bytes(SOUND.encode("utf-16"))
+    with pytest.raises(OperatorError, match="is not UTF-8 text") as refused:
+        read_site(path)
+    assert "Save it as UTF-8" in refused.value.fix

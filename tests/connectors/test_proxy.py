@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connectors.source import Source
-from schemas.errors import OperatorError
+from schemas.errors import OperatorError, TemporaryError
 from schemas.sites import Site
 
 LOG_IN = "Basic " + base64.b64encode(b"user:pass:word").decode()
@@ -85,6 +85,26 @@ def test_log_in_that_is_none_is_named_and_never_shown(make_site: Any, source_of:
     with pytest.raises(OperatorError, match=r"fhir.proxy_login \(env:P\) is no log-in") as caught:
         ask(site, source_of, login)
     assert "S3CRET" not in repr(caught.value)
+
+
+@pytest.mark.parametrize("named", ["site file", "HTTPS_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("away", ["127.0.0.1:9", "proxy.nosuch.invalid:3128"])
+def test_proxy_that_cannot_be_reached_is_not_taken_for_the_hospital(
+    make_site: Any, source_of: Any, monkeypatch: pytest.MonkeyPatch, named: str, away: str
+) -> None:
+    """Neither for a server that is away, nor for a name of its own that nobody knows."""
+    for name in ("HTTPS_PROXY", "ALL_PROXY", "https_proxy", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    proxy: dict[str, Any] = {"proxy": f"http://{away}"} if named == "site file" else {}
+    if not proxy:
+        monkeypatch.setenv(named, f"http://user:S3CRET@{away}")
+    site = make_site(fhir={"base_url": "https://ehr.example/fhir", **proxy})
+    with pytest.raises(
+        TemporaryError, match=f"the proxy {away} on the way to ehr.example:443 cannot be reached"
+    ) as told:
+        ask(site, source_of)
+    assert "fhir.proxy" in told.value.fix
+    assert "S3CRET" not in str(told.value)
 
 
 def test_what_is_for_this_machine_goes_to_no_proxy_elsewhere(make_site: Any, source_of: Any, proxy: Any) -> None:

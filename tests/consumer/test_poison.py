@@ -1,8 +1,10 @@
 """Whatever is put on the topics, the consumer goes on: what cannot be used is a dead letter, and no handler sees it."""
 
+import gzip
 import json
 
 import pytest
+from fastapi.testclient import TestClient
 from services_cases import KafkaRecord, record_id, subject_id
 from sqlalchemy import select
 
@@ -10,6 +12,7 @@ from mainstem.consumer.received import LetterReason, read_event, read_load
 from schemas.events import outcome_topic
 from schemas.loads import LoadEvent, load_topic
 from schemas.outcomes import RECORD_TYPES
+from services.registry.api import make_app
 from services.registry.database import open_registry
 from services.registry.handler import apply, apply_loads
 from services.registry.tables import RECORD_TABLES
@@ -110,6 +113,87 @@ POISONS: dict[str, tuple[str, dict]] = {
     "two subjects": ("invalid-header", {"more": [("ce_subject", OTHER.encode())]}),
     "two sources": ("invalid-header", {"more": [("ce_source", b"/site/west")]}),
     "no origin": ("invalid-record", {"value": GOOD.replace(b'"site": "north", "source"', b'"source"')}),
+    "id in upper case": ("invalid-header", {"ce_id": HEADERS["ce_id"].upper()}),
+    "id with a NUL behind it": ("invalid-header", {"ce_id": HEADERS["ce_id"] + b"\0"}),
+    "id in UTF-16": ("invalid-header", {"ce_id": HEADERS["ce_id"].decode().encode("utf-16")}),
+    "sequence as a float": ("invalid-header", {"ce_sequence": b"1.1e0"}),
+    "sequence with a third part": ("invalid-header", {"ce_sequence": b"1.1.0"}),
+    "sequence behind a blank": ("invalid-header", {"ce_sequence": b" 1.1"}),
+    "sequence with a line end": ("invalid-header", {"ce_sequence": b"1.1\n"}),
+    "sequence with a NUL": ("invalid-header", {"ce_sequence": b"1.1\0"}),
+    "sequence with leading zeros": ("invalid-header", {"ce_sequence": b"1.001"}),
+    "epoch zero": ("invalid-header", {"ce_sequence": b"0.1"}),
+    "epoch below zero": ("invalid-header", {"ce_sequence": b"-1.1"}),
+    "time with its zone in letters": ("invalid-header", {"ce_time": b"2026-03-02T05:00:00 CET"}),
+    "time in seconds since 1970": ("invalid-header", {"ce_time": b"1772427600"}),
+    "time of a second that no clock shows": ("invalid-header", {"ce_time": b"2026-03-02T05:00:61Z"}),
+    "time of a day that is none": ("invalid-header", {"ce_time": b"2026-02-30T05:00:00Z"}),
+    "time in UTF-16": ("invalid-header", {"ce_time": "2026-03-02T05:00:00Z".encode("utf-16")}),
+    "a date for a time": ("invalid-header", {"ce_time": b"2026-03-02"}),
+    "type with a network that is no text": ("invalid-header", {"ce_type": b"\xff\x00.outcome.recorded.v1"}),
+    "type without a network": ("invalid-header", {"ce_type": b".outcome.recorded.v1"}),
+    "type with a blank": ("invalid-header", {"ce_type": b"lhn.outcome.recorded .v1"}),
+    "schema of major 0": ("unknown-version", {"ce_dataschema": b"/schemas/observation.v0.json"}),
+    "schema of a major of 100 digits": (
+        "invalid-header",
+        {"ce_dataschema": b"/schemas/observation.v" + b"9" * 100 + b".json"},
+    ),
+    "schema up a folder": ("invalid-header", {"ce_dataschema": b"/schemas/../observation.v1.json"}),
+    "source in upper case": ("invalid-header", {"ce_source": b"/site/NORTH"}),
+    "source with a line end": ("invalid-header", {"ce_source": b"/site/north\n"}),
+    "source with a NUL": ("invalid-header", {"ce_source": b"/site/north\0"}),
+    "another charset": ("invalid-header", {"content-type": b"application/json; charset=utf-16"}),
+    "two content types": ("invalid-header", {"more": [("content-type", b"application/json")]}),
+    "two times": ("invalid-header", {"more": [("ce_time", HEADERS["ce_time"])]}),
+    "header's name in upper case": ("missing-header", {"ce_source": None, "more": [("CE_SOURCE", b"/site/north")]}),
+    "key with a line end": ("invalid-header", {"key": KEY + b"\n"}),
+    "key of nothing but NULs": ("invalid-header", {"key": bytes(len(KEY))}),
+    "key with its parts turned": ("invalid-header", {"key": f"{MINE}/{SUBJECT}".encode()}),
+    "withdrawal of another record": (
+        "contradiction",
+        {"ce_type": b"lhn.outcome.withdrawn.v1", "key": f"{SUBJECT}/{OTHER}".encode(), "value": None},
+    ),
+    "withdrawal with an empty value": ("invalid-json", {"ce_type": b"lhn.outcome.withdrawn.v1", "value": b""}),
+    "amended without a value": ("contradiction", {"ce_type": b"lhn.outcome.amended.v1", "value": None}),
+    "unknown type whose value is of a known one": ("contradiction", {"ce_dataschema": b"/schemas/genome.v1.json"}),
+    "sequence as a text in the value": ("invalid-record", {"value": value(change={"sequence": "1"})}),
+    "sequence and a half in the value": ("invalid-record", {"value": value(change={"sequence": 1.5})}),
+    "sequence as yes in the value": ("invalid-record", {"value": value(change={"sequence": True})}),
+    "sequence below zero in the value": ("contradiction", {"value": value(change={"sequence": -1})}),
+    "a text": ("invalid-record", {"value": b'"observation"'}),
+    "a number": ("invalid-record", {"value": b"7.1"}),
+    "null in words": ("invalid-record", {"value": b"null"}),
+    "a list for a record": ("invalid-record", {"value": b'{"record":[],"change":{},"provenance":{}}'}),
+    "a list for an id": ("invalid-record", {"value": value(id=[MINE])}),
+    "no number for a value": ("invalid-json", {"value": GOOD.replace(b"7.1", b"NaN")}),
+    "infinity": ("invalid-json", {"value": GOOD.replace(b"7.1", b"Infinity")}),
+    "hexadecimal": ("invalid-json", {"value": GOOD.replace(b"7.1", b"0x7")}),
+    "a comma too many": ("invalid-json", {"value": GOOD.replace(b"7.1", b"7.1,")}),
+    "single quotes": ("invalid-json", {"value": GOOD.replace(b'"', b"'")}),
+    "two values": ("invalid-json", {"value": GOOD + GOOD}),
+    "a NUL behind": ("invalid-json", {"value": GOOD + b"\0"}),
+    "a mark of byte order": ("invalid-json", {"value": b"\xef\xbb\xbf" + GOOD}),
+    "UTF-16": ("invalid-json", {"value": GOOD.decode().encode("utf-16-le")}),
+    "framed by a schema registry": ("invalid-json", {"value": b"\0\0\0\0\x07" + GOOD}),
+    "compressed by hand": ("invalid-json", {"value": gzip.compress(GOOD)}),
+    "10,000 deep in objects": (
+        "invalid-json",
+        {"value": GOOD.replace(b'"code": ', b'"x": ' + b'{"a":' * 10_000 + b"1" + b"}" * 10_000 + b', "code": ')},
+    ),
+    "1,000 deep in a list": (
+        "invalid-json",
+        {"value": GOOD.replace(b'"code": ', b'"x": ' + b'["]", ' * 1_000 + b"1" + b"]" * 1_000 + b', "code": ')},
+    ),
+    "a number of 5,000 digits": ("invalid-json", {"value": GOOD.replace(b"7.1", b"7" * 5_000)}),
+    "a number of 100,000 digits in a field of later": (
+        "invalid-json",
+        {"value": GOOD.replace(b'"code": ', b'"later": -' + b"9" * 100_000 + b'.5, "code": ')},
+    ),
+    "a key twice, the last of another record": (
+        "contradiction",
+        {"value": GOOD.replace(b'"code": ', b'"id": "%b", "code": ' % OTHER.encode())},
+    ),
+    "a part twice, the last of another record": ("contradiction", {"value": GOOD[:-1] + b", " + value(id=OTHER)[1:]}),
 }
 """What the kit itself refuses: reason, and what differs from a good event."""
 
@@ -120,6 +204,17 @@ REFUSED_BY_THE_REGISTRY = {
     "a time after time": value(effective="9999-12-31T23:59:59-14:00"),
     "a time without zone": value(effective="2026-03-02T09:10:00"),
     "a list for a code": value(code=["4548-4"]),
+    "a number for a list": value(category=5),
+    "a text for a list": value(category="vital-signs"),
+    "an object for a list": value(category={"0": "vital-signs"}),
+    "nothing for a list": value(category=None),
+    "numbers for texts": value(category=[1, 2]),
+    "texts for codings": value(codings=["4548-4"]),
+    "a coding without a code": value(codings=[{"system": 5}]),
+    "a number for the flags": value(provenance={"flags": 5}),
+    "a text for the flags": value(provenance={"flags": "unit-converted"}),
+    "more than there is of anything": GOOD.replace(b"7.1", b"1e999"),
+    "less than there is of anything": GOOD.replace(b"7.1", b"-1e400"),
 }
 """Values that only their reader can judge."""
 
@@ -137,6 +232,14 @@ def test_poison_is_known_before_any_handler(fault):
     reason, changed = POISONS[fault]
     assert read_event(kafka_record(changed)) == LetterReason(reason)
     assert read_event(kafka_record({})).record_id == MINE
+
+
+def test_header_without_even_an_empty_value_is_poison():
+    """Other clients than ours write such ones. Of a name that is none of the contract's it does not matter."""
+    for name in HEADERS:
+        nothing = kafka_record({name: None, "more": [(name, None)]})
+        assert isinstance(read_event(nothing), LetterReason), name
+    assert read_event(kafka_record({"more": [("x-other", None)]})).record_id == MINE
 
 
 def test_largest_numbers_that_the_ledger_holds_are_taken():
@@ -177,6 +280,9 @@ def test_registry_goes_on_whatever_is_on_its_topics(stream, outbox, observe, tmp
     assert sorted(letter_facts(letter)["reason"] for letter in letters) == expected
     assert len(places) == len(letters)
     assert {letter_facts(letter)["topic"] for letter in letters} == {outcome_topic(stream.network)}
+    api = TestClient(make_app(engine))
+    for where in ("/records/observation", "/export/observation", f"/records/observation/{MINE}/history"):
+        assert api.get(where).status_code in (200, 404), where
     engine.dispose()
 
 
@@ -301,3 +407,22 @@ def test_table_covers_every_reason():
     others = {LetterReason.FOREIGN_SITE, LetterReason.HELD, LetterReason.GONE}  # not by what stands in an event alone
     assert {reason for reason, _ in POISONS.values()} == set(LetterReason) - others
     assert "genome" not in RECORD_TYPES
+
+
+@pytest.mark.parametrize("text", ["[" * 3_000, "9" * 1_999, '{"[' * 1_000 + '\\"[[['])
+def test_what_only_looks_deep_or_long_is_an_event(text):
+    """In a text, brackets nest nothing and digits are no number."""
+    found = read_event(kafka_record({"value": value(note=text)}))
+    assert found.outcome.record.id == MINE
+
+
+def test_a_key_that_stands_twice_means_one_record_to_all_who_read(postgres_url):
+    """The last counts, for the kit, its handlers and the registry: what was compared with the headers is what is kept."""
+    twice = GOOD.replace(b'"id": ', b'"id": "%b", "id": ' % OTHER.encode())
+    event = read_event(kafka_record({"value": value(id=OTHER)[:-1] + b", " + twice[1:]}))
+    assert event.outcome.record.id == MINE
+    engine = open_registry(postgres_url)
+    with engine.begin() as db:
+        apply(db, [event])
+        assert db.scalars(select(RECORD_TABLES["observation"].c.id)).all() == [MINE]
+    engine.dispose()

@@ -3,6 +3,8 @@
 import threading
 
 import pytest
+from confluent_kafka import Producer
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from mainstem.kafka import topics
 from mainstem.publisher import Publisher
@@ -172,3 +174,49 @@ def wait_for_topics_created_again(stream) -> None:
             return
         threading.Event().wait(0.2)
     raise AssertionError("the deleted topic is still there")
+
+
+def compressed_by_another(bootstrap, topic, packed):
+    """A hundred records that are no events, from a client that has more ways to compress than ours."""
+    producer = Producer({"bootstrap.servers": bootstrap, "compression.type": packed, "linger.ms": 50})
+    for _ in range(100):
+        producer.produce(topic, b"nonsense" * 100, b"key", 3)
+    assert producer.flush(20) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("packed", ["zstd", "snappy"])
+def test_what_another_producer_compressed_its_own_way_stops_no_reader(
+    kafka_stream, outbox, observe, latest_of, sqlite_engine, packed
+):
+    """The topics' setting has the brokers store it as everybody reads it."""
+    observe(outbox, 1)
+    kafka_stream.publish(outbox)
+    compressed_by_another(kafka_stream.bootstrap, f"{kafka_stream.network}.outcome.v1", packed)
+    observe(outbox, 2)
+    kafka_stream.publish(outbox)
+    with kafka_stream.consumer(sqlite_engine, latest_of(sqlite_engine)) as consumer:
+        assert consumer.run_until_caught_up(timeout=60) == 2
+    assert len(kafka_stream.records("dlq.test")) == 100
+
+
+@pytest.mark.slow
+def test_what_cannot_be_unpacked_here_is_said_with_what_reads_it(kafka_stream, latest_of, sqlite_engine):
+    """On a topic that takes whatever comes: not "did not answer as it should"; and the check has the setting that ends it."""
+    topic = f"{kafka_stream.network}.outcome.v1"
+    with topics.administration(kafka_stream.bootstrap) as admin:
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"compression.type": "producer"})])
+    [finding] = [
+        each
+        for each in topics.check_topics(kafka_stream.bootstrap, kafka_stream.network, replication=1)
+        if each.setting == "compression.type"
+    ]
+    assert (finding.found, finding.expected) == ("producer", "lz4")
+    assert "--add-config compression.type=lz4" in finding.fix
+    compressed_by_another(kafka_stream.bootstrap, topic, "zstd")
+    with (
+        kafka_stream.consumer(sqlite_engine, latest_of(sqlite_engine), attempts=1) as consumer,
+        pytest.raises(OperatorError, match="compressed by zstd, which cannot be unpacked here") as told,
+    ):
+        consumer.run_until_caught_up(timeout=60)
+    assert "zstandard" in told.value.fix

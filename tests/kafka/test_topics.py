@@ -22,6 +22,7 @@ def test_topics_are_declared_as_the_contract_says():
         "min.compaction.lag.ms": "604800000",
         "delete.retention.ms": "2592000000",
         "min.insync.replicas": "2",
+        "compression.type": "lz4",
     }
     assert (load.name, load.settings["retention.ms"]) == ("lhn.load.v1", "7776000000")
     assert (subject.name, subject.partitions, subject.settings) == ("lhn.subject.v1", 12, outcome.settings)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kept_results import DIABETES, NOW, WHOLE, YEAR, Network, diabetes, person, reading, visit
+from kept_results import DIABETES, NOW, PLAN, WHOLE, YEAR, Network, diabetes, person, reading, visit
 from persons import value_sets
 from services_cases import subject_id
 from services_story import fill, load_events, population
@@ -198,6 +198,13 @@ def test_other_measures_are_evaluated_for_everybody_and_what_was_told_stays(nort
     newer.work_off()
     told = [(each.version, each.populations and each.populations["denominator"]) for each in north.told()]
     assert told == [("2026", 1), ("2025", 1)]
+
+
+def test_an_evaluation_that_answers_otherwise_is_made_anew(north: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The declarations are the same, and so are the records: without it the old answers would stay for good."""
+    assert not Keeper(north.engine, PLAN, lambda: NOW).prepare()
+    monkeypatch.setattr("services.measures.keeping.standing.EVALUATION", 0)
+    assert Keeper(north.engine, PLAN, lambda: NOW).prepare()
 
 
 STEP = st.tuples(

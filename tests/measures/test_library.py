@@ -31,6 +31,19 @@ def _beside_cf2(tmp_path: Path, text: str) -> tuple[dict[str, Measure], str]:
             "broken.py:2: ValueError: no code set gout",
         ),
         (
+            "from services.measures.language.events import THIS\nfrom services.measures.library.shared import VISITS\n"
+            "MEASURE = VISITS.where(THIS.field('statuss').one_of('finished'))\n",
+            "broken.py:3: ValueError: a record of the type encounter has no field statuss",
+        ),
+        (
+            "from services.measures.library.shared import SEEN\n\nA = SEEN.event.field('clas').known\n",
+            "broken.py:3: ValueError: a record of the type encounter has no field clas",
+        ),
+        (
+            "from services.measures.library.cf2 import LAST\nA = LAST.event.value.compare('=>', '50')\n",
+            "broken.py:2: ValueError: numbers are compared by <, <=, >, >=, not by =>",
+        ),
+        (
             "from dataclasses import replace\nfrom services.measures.library.cf2 import MEASURE as CF2\n"
             "MEASURE = replace(\n    CF2, id='CF-9', chart='u'\n)\n",
             "broken.py:3: ValueError: CF-9: a share is drawn as p or pp, not as u",

@@ -12,12 +12,12 @@ from persons import value_sets
 
 from mainstem.commands.map.files import map_paths
 from services.measures.compile.memory import InMemory, Period
-from services.measures.compile.people import Person
-from services.measures.language.codes import SNOMED, Code, ValueSet
+from services.measures.language.codes import LOINC, SNOMED, Code, ValueSet
 from services.measures.official import cms2, cms122, cms155, cms159, cms165, definition
 from services.measures.official import common as c
 from services.measures.official.cms2 import ADULTS
 from services.measures.valuesets import Expanded, ValueSets
+from services.measures.verify import person_of
 from transforms.codes.forms import snomed_fault
 
 OUT, IN, EXCLUDED, MET, EXCEPTED = "out", "in", "excluded", "met", "excepted"
@@ -105,7 +105,8 @@ def outcomes(measure: str, year: int, resources: list[dict[str, Any]], folder: P
     lines.write_bytes(b"".join(orjson.dumps(each) + b"\n" for each in resources))
     with out.open("wb") as file:
         map_paths([lines], None, out=file)
-    person = Person(orjson.loads(line)["record"] for line in out.read_bytes().splitlines())
+    mapped = [orjson.loads(line) for line in out.read_bytes().splitlines()]
+    person = person_of(each["record"] | {"flags": each["provenance"].get("flags", [])} for each in mapped)
     evaluator = InMemory(Period(date(year, 1, 1), date(year, 12, 31)), ValueSets(folder, sets))
     names = {"denominator-exception": EXCEPTED, "numerator": MET, "denominator-exclusion": EXCLUDED, "denominator": IN}
     return [
@@ -399,3 +400,94 @@ def test_counselling_is_known_by_its_day(tmp_path: Path) -> None:
     assert outcomes("CMS155", 2026, [child, OFFICE, counselled], tmp_path) == [IN, MET, IN]
     going_on = done(cms155.NUTRITION, "", performedDateTime=None, performedPeriod={"start": "2026-03-01"})
     assert outcomes("CMS155", 2026, [child, OFFICE, going_on], tmp_path) == [IN, IN, IN]
+
+
+TABLET = {"value": 1, "unit": "{tbl}", "system": "http://unitsofmeasure.org", "code": "{tbl}"}
+THIRTY = {"quantity": TABLET | {"value": 30}}
+
+
+@pytest.mark.parametrize(
+    ("timing", "outcome"),
+    [
+        pytest.param({"frequency": 1, "period": 1, "periodUnit": "d"}, EXCLUDED, id="one a day: thirty days"),
+        pytest.param({"timeOfDay": ["08:00:00"]}, EXCLUDED, id="at eight each day: thirty days"),
+        pytest.param({"timeOfDay": ["08:00:00", "20:00:00"]}, IN, id="twice a day: fifteen"),
+        pytest.param(None, IN, id="nobody says how often"),
+    ],
+)
+def test_how_long_a_supply_lasts_is_known_where_it_is_said_how_often(
+    timing: dict[str, Any] | None, outcome: str, tmp_path: Path
+) -> None:
+    """As published: thirty tablets from 10 December 2024 reach the year before the period, or not, or nobody knows."""
+    dosage = {"doseAndRate": [{"doseQuantity": TABLET}]} | ({"timing": {"repeat": timing}} if timing else {})
+    drugs = ordered(
+        "MedicationRequest", c.DEMENTIA_DRUGS, "2024-12-10", dispenseRequest=THIRTY, dosageInstruction=[dosage]
+    )
+    assert outcomes("CMS165", 2026, [OLD, OFFICE, HYPERTENSIVE, FRAIL, drugs], tmp_path) == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("score", "outcome"),
+    [
+        pytest.param({"valueInteger": 15}, IN, id="a number"),
+        pytest.param({"valueQuantity": {"value": 15}}, OUT, id="an amount"),
+        pytest.param({"valueQuantity": {"value": 15, "code": "{score}", "unit": "{score}"}}, OUT, id="in a unit"),
+        pytest.param({"valueString": "severe"}, OUT, id="a word"),
+    ],
+)
+def test_a_score_is_a_whole_number(score: dict[str, Any], outcome: str, tmp_path: Path) -> None:
+    """As published: `value > 9` is asked of an integer."""
+    resources = [ADULT, DEPRESSED, CONTACT, told(cms159.PHQ9, "2025-02-10T10:30:00.000Z", **score)]
+    assert outcomes("CMS159", 2026, resources, tmp_path) == [outcome]
+
+
+def test_a_part_of_another_result_is_none_of_its_own(tmp_path: Path) -> None:
+    """As published, results are Observations: a score that is a component of one is not found."""
+    part = {"code": concept(cms159.PHQ9), "valueInteger": 15}
+    whole = told(Code(LOINC, "69730-0", "a panel"), "2025-02-10T10:30:00.000Z", component=[part])
+    assert outcomes("CMS159", 2026, [ADULT, DEPRESSED, CONTACT, whole], tmp_path) == [OUT]
+    assert outcomes("CMS159", 2026, [ADULT, DEPRESSED, CONTACT, HIGH], tmp_path) == [IN]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        pytest.param({"valueString": "8 to 10"}, id="in words"),
+        pytest.param(
+            {"valueRange": {"low": {"value": 8, "unit": "%"}, "high": {"value": 10, "unit": "%"}}}, id="range"
+        ),
+        pytest.param({"valueInteger": 12}, id="a number in no unit"),
+    ],
+)
+def test_a_result_that_is_no_amount_is_neither_missing_nor_above(result: dict[str, Any], tmp_path: Path) -> None:
+    test = told(cms122.HBA1C, "2026-03-01", category="laboratory", **result)
+    assert outcomes("CMS122", 2026, [ADULT, OFFICE, DIABETIC, test], tmp_path) == [IN]
+
+
+@pytest.mark.parametrize(
+    ("day", "outcome"),
+    [
+        pytest.param("2023-11-01", EXCLUDED, id="ends within the first day"),
+        pytest.param("2023-10-31", IN, id="the day before"),
+        pytest.param("2025-04-10", EXCLUDED, id="the last day but one"),
+        pytest.param("2025-04-11", IN, id="begins within the last day"),
+    ],
+)
+def test_palliative_care_of_2025_to_the_instant(day: str, outcome: str, tmp_path: Path) -> None:
+    """From the midnight that begins the first day to the midnight that begins the last."""
+    first = [seen(cms159.CONTACT, "2024-02-10"), told(cms159.PHQ9, "2024-02-10T10:30:00.000Z", valueInteger=15)]
+    resources = [ADULT, DEPRESSED, *first, seen(c.PALLIATIVE_VISIT, day)]
+    assert outcomes("CMS159", 2025, resources, tmp_path) == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("at", "outcome"),
+    [
+        pytest.param("2026-12-31T23:30:00-05:00", OUT, id="after the last day in UTC"),
+        pytest.param("2025-12-31T23:30:00-05:00", IN, id="on the first day in UTC"),
+        pytest.param("2026-01-01T05:00:00+09:00", OUT, id="before the first day in UTC"),
+    ],
+)
+def test_a_published_case_is_counted_in_utc(at: str, outcome: str, tmp_path: Path) -> None:
+    visit = seen(c.OFFICE, "2026-03-01", period={"start": at, "end": at})
+    assert outcomes("CMS165", 2026, [ADULT, HYPERTENSIVE, visit], tmp_path) == [outcome]

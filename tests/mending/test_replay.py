@@ -202,6 +202,7 @@ def test_command_says_what_it_told(lived, tmp_path):
         ([], "one site is named"),
         (["north", "--type", "weather"], "no record type weather"),
         (["north", "--subject", "s-1"], "32 hexadecimal"),
+        (["north", "--subject", "s-" + "0" * 32], "holds nothing of this subject"),
     ):
         refused = CliRunner().invoke(app, ["replay", *words], env=environment)
         assert expected in str(refused.exception)

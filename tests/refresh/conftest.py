@@ -18,18 +18,27 @@ FILES = '[files]\nfolder = "delivery"\nsettle_seconds = 0\n'
 
 @pytest.fixture
 def make_refresh(tmp_path: Path) -> Iterator[Callable[..., Refresh]]:
-    """`make_refresh(source, kafka=…, **values)`: a site with that source, its state in the test's folder, no broker unless given."""
+    """`make_refresh(source, kafka=…, **values)`: a site with that source, its state in the test's folder (or one below), no broker unless given."""
     with ExitStack() as stack:
 
-        def make(source: str = FILES, *, kafka: str = "", derive: str = "none", **values: Any) -> Refresh:
-            (tmp_path / "key").write_text(KEY)
-            (tmp_path / "delivery").mkdir(exist_ok=True)
-            path = tmp_path / "west.toml"
+        def make(
+            source: str = FILES,
+            *,
+            kafka: str = "",
+            derive: str = "none",
+            folder: str = "",
+            url: str = "",
+            **values: Any,
+        ) -> Refresh:
+            home = tmp_path / folder
+            (home / "delivery").mkdir(exist_ok=True, parents=True)
+            (home / "key").write_text(KEY)
+            path = home / "west.toml"
             path.write_text(HEAD + "".join(f"{key} = {value!r}\n" for key, value in values.items()) + source)
             settings = Settings(
                 kafka=kafka or f"127.0.0.1:{free_port()}",
-                database_url=f"sqlite:///{tmp_path / 'state.db'}",
-                landing=tmp_path / "landing",
+                database_url=url or f"sqlite:///{home / 'state.db'}",
+                landing=home / "landing",
                 derive=derive,
             )
             return stack.enter_context(open_refresh(path, settings))

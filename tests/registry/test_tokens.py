@@ -114,6 +114,7 @@ def test_no_token_breaks_the_api(nasty: str, people: TestClient, registry: Engin
     assert answer.status_code == 401
 
 
+@pytest.mark.usefixtures("people")
 def test_names_and_scopes_are_proven(registry: Engine) -> None:
     """A token nobody could use is not made; a name is given once."""
     made(registry, "warehouse")
@@ -123,8 +124,17 @@ def test_names_and_scopes_are_proven(registry: Engine) -> None:
         ("a", Scope(types=("genome",)), "no record type genome"),
         ("a", Scope(reads=("all",)), "no read all"),
         ("a", Scope(sites=("North!",)), "no site's name"),
+        ("a", Scope(sites=("north", "nosuch")), "knows no site nosuch"),
     ):
         with pytest.raises(OperatorError, match=words), registry.begin() as connection:
             make(connection, name, scope, now=NOW)
     with pytest.raises(OperatorError, match="no token x"), registry.begin() as connection:
         revoke(connection, "x", NOW)
+
+
+@pytest.mark.usefixtures("people")
+def test_site_that_never_told_anything_is_refused_with_those_that_did(registry: Engine) -> None:
+    """A slip of the finger would make a token that reads nothing, for ever."""
+    with pytest.raises(OperatorError) as refused, registry.begin() as connection:
+        make(connection, "a", Scope(sites=("nroth",)), now=NOW)
+    assert (refused.value.cause, refused.value.fix) == ("the registry knows no site nroth", "It knows: north, west.")

@@ -133,7 +133,15 @@ def serving() -> Iterator[Callable[..., tuple[int, list[str]]]]:
         server.server_close()
 
 
-def asked(port: int, folder: Path, ca_file: Path | None, secrets: dict[str, bytes] | None = None, **auth: str) -> str:
+def asked(
+    port: int,
+    folder: Path,
+    ca_file: Path | None,
+    secrets: dict[str, bytes] | None = None,
+    *,
+    scheme: str = "https",
+    **auth: str,
+) -> str:
     site = Site.model_validate(
         {
             "site": "north",
@@ -141,7 +149,7 @@ def asked(port: int, folder: Path, ca_file: Path | None, secrets: dict[str, byte
             "time_zone": "UTC",
             "subject_key": "env:K",
             "fhir": {
-                "base_url": f"https://localhost:{port}/fhir",
+                "base_url": f"{scheme}://localhost:{port}/fhir",
                 "ca_file": str(ca_file) if ca_file else None,
                 "auth": {"method": "bearer", "secret": "env:T", **auth},
             },
@@ -183,6 +191,15 @@ def test_bad_certificate_is_said_as_what_it_is_and_hears_no_secret(
     with pytest.raises(OperatorError, match=said) as refused:
         asked(port, tmp_path, authority.file if named else None)
     assert fix in refused.value.fix
+    assert heard == []
+
+
+def test_http_to_a_port_of_https_is_said_as_such(authority: Authority, serving: Any, tmp_path: Path) -> None:
+    """Not that the answer broke off, and not that the same may go well later."""
+    port, heard = serving(*authority.certificate(host="localhost", ends=TODAY + timedelta(days=1)))
+    with pytest.raises(OperatorError, match="http is asked of a port that answers https") as refused:
+        asked(port, tmp_path, None, scheme="http")
+    assert "https://" in refused.value.fix
     assert heard == []
 
 

@@ -16,7 +16,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 JARS = Path(__file__).parents[2] / "docker" / "kafka" / "jars"
-START_SECONDS = 60
+START_SECONDS = 180
 LOG4J = """\
 status = error
 appender.console.type = Console

@@ -260,7 +260,7 @@ class Latest:
             db.execute(text("insert into effect values (:event)"), {"event": event.event_id})
             db.execute(text("delete from latest where record = :record"), {"record": event.record_id})
             if event.outcome is not None:
-                row = {"record": event.record_id, "value": str(event.outcome.record.value)}
+                row = {"record": event.record_id, "value": str(getattr(event.outcome.record, "value", ""))}
                 db.execute(text("insert into latest values (:record, :value)"), row)
 
     def state(self) -> dict[str, str]:

@@ -20,7 +20,8 @@ from typing import Literal, NamedTuple, Protocol
 from schemas.events import IMPLAUSIBLE
 from schemas.gaps import Who
 from schemas.loads import TypeCounts
-from transforms.quality.facts import Fact, Person, Row, fact_of, lean, person_of
+from transforms.quality.facts import Person, Row, add_number, fact_of, lean, person_of
+from transforms.quality.facts.numbers import Numbers
 from transforms.quality.facts.profile import Profile, profile_of
 
 Kind = Literal["conformance", "completeness", "plausibility"]
@@ -155,12 +156,14 @@ class Flagger:
     def flags(self, records: Iterable[Row]) -> dict[str, set[str]]:
         """One person's records that are not as they should be, by id → their flags; the record of the person comes first."""
         found, person, left = dict[str, set[str]](), Person(()), iter(records)
-        beside: list[Fact] = []
+        beside = Numbers()
         while some := list(islice(left, PORTION)):
             person = Person(map(lean, map(fact_of, some)), person)
-            beside += (fact for fact in person.facts if fact.code in self._codes)
+            for fact in person.facts:
+                if fact.code in self._codes:
+                    add_number(beside, fact)
             _judged(person, self._each, found)
-        _judged(Person(beside, person), self._beside, found)
+        _judged(Person((), person, beside), self._beside, found)
         return found
 
 

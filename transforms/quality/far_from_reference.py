@@ -8,7 +8,8 @@ from statistics import median
 from typing import NamedTuple
 
 from transforms.quality import NOTHING, About, Check, Found, Line
-from transforms.quality.facts import Person, Reading
+from transforms.quality.facts import Person
+from transforms.quality.facts.numbers import Reading
 from transforms.quality.facts.profile import Profile
 from transforms.quality.kinds.growth import HEIGHT, WEIGHT
 from transforms.quality.kinds.tables import rows

@@ -3,7 +3,8 @@
 from functools import cache
 
 from transforms.quality import Check
-from transforms.quality.facts import Person, Reading
+from transforms.quality.facts import Person
+from transforms.quality.facts.numbers import Reading
 from transforms.quality.kinds.each import SLIP, SLIP_SOURCE, each
 from transforms.quality.kinds.growth import DAYMONT, ERROR, GROWN, HEIGHT, over_time
 from transforms.quality.kinds.tables import rows

@@ -1,7 +1,8 @@
 """A child's height that falls."""
 
 from transforms.quality import Check
-from transforms.quality.facts import Person, Reading
+from transforms.quality.facts import Person
+from transforms.quality.facts.numbers import Reading
 from transforms.quality.kinds.each import SLIP, SLIP_SOURCE, each
 from transforms.quality.kinds.growth import DAYMONT, ERROR, GROWN, HEIGHT, over_time
 

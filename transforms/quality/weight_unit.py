@@ -1,7 +1,8 @@
 """A weight that is 2.2 times another: pounds filed as kilograms, or the other way round."""
 
 from transforms.quality import Check
-from transforms.quality.facts import Person, Reading
+from transforms.quality.facts import Person
+from transforms.quality.facts.numbers import Reading
 from transforms.quality.kinds.each import SLIP, SLIP_SOURCE, each
 from transforms.quality.kinds.growth import DAYMONT, WEIGHT, over_time
 

@@ -11,6 +11,8 @@ from schemas.given_files import given_table
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 """How files say that there is no value; in any case of letters."""
+LARGEST = 1_000_000_000
+"""No patients, events or days are more: beyond it limits are not exact, or take for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,10 @@ class Row:
             raise self.fault(column, "is not a number", _spelling(text)) from None
         if not isfinite(value):
             raise self.fault(column, "is not finite", "Leave the cell empty where there is no value.")
+        if "_" in text:
+            raise self.fault(column, "is not a number", _spelling(text))
+        if abs(value) > LARGEST:
+            raise self.fault(column, f"is beyond {LARGEST:,}", "Count in larger units, such as thousands.")
         if least is not None and value < least:
             raise self.fault(column, f"is below {least:g}", f"Give a number of at least {least:g}, or leave it empty.")
         if whole and value != int(value):
@@ -92,7 +98,7 @@ def _check(path: Path, names: Sequence[str], columns: Sequence[str], why: str) -
 
 
 def _spelling(text: str) -> str:
-    if "," in text:
+    if "," in text or "_" in text:
         return "Write numbers with a point for decimals and without separators of thousands: 1234.5."
     if text.endswith("%"):
         return "Write numbers without a percent sign."

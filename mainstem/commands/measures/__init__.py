@@ -396,7 +396,8 @@ class _Mapping:
         out = BytesIO()
         self._skipped += map_paths([resources], None, out=out).skipped
         for line in out.getvalue().splitlines():
-            yield json.loads(line, parse_float=Decimal)["record"]
+            told = json.loads(line, parse_float=Decimal)
+            yield told["record"] | {"flags": told["provenance"].get("flags", [])}
 
     def say_what_was_left_out(self) -> None:
         """On standard error."""
@@ -411,15 +412,15 @@ def _print(
     evaluator: "InMemory",
     mapping: _Mapping,
 ) -> None:
-    from services.measures.compile.people import Person
     from services.measures.compile.reasons import reason
+    from services.measures.verify import person_of
 
     for case, differences in found:
         say(f"{'pass' if not differences else 'FAIL'}  {case.name}")
         if differences:
             first = differences[0]
             say(f"      {first.population} of rate {first.group}: expected {first.expected}, got {first.got}")
-            person = Person(_Mapping().records(case.resources))
+            person = person_of(_Mapping().records(case.resources))
             condition = definition.groups[first.group - 1].named()[first.population]
             for line in reason(evaluator, condition, person).lines(3):
                 stdout().print(line, soft_wrap=True)

@@ -74,9 +74,9 @@ def _supply(record: Record) -> Ends:
     """The days an order supplies, refills included: from the start of its schedule, else from when it was written.
 
     Days of supply as given, else quantity by dose and doses a day; of a part of a day nothing is left for it. A dosage of
-    several steps says neither.
+    several steps says neither, nor does one that does not say how often.
     """
-    steps: list[Record] = record.get("steps") or [{"dose": record.get("dose")}]
+    steps: list[Record] = record.get("steps") or []
     step = steps[0] if len(steps) == 1 else {}
     start = moment(step.get("start_date") or record.get("start_date"), None)
     days = _days_supplied(record, step)
@@ -127,9 +127,9 @@ PERIODS = {
 
 
 def _doses_a_day(step: Record) -> Decimal | None:
-    """By frequency and period, else by the times of day named, else one."""
+    """By frequency and period, else by the times of day named; of a dose without either nobody knows."""
     times, period = step.get("frequency_max", step.get("frequency")), step.get("period")
     if times is not None and period:
         unit = PERIODS.get(step.get("period_unit", ""))
         return None if unit is None else Decimal(times) / (Decimal(str(period)) * unit)
-    return Decimal(step.get("times_of_day") or 1)
+    return Decimal(named) if (named := step.get("times_of_day")) else None

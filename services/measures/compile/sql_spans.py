@@ -110,14 +110,13 @@ def _days_supplied() -> FromClause:
     unit = case((steps == 1, step_text(listed, "period_unit")))
     in_days = case(*((unit == name, literal(float(days))) for name, days in PERIODS.items()))
     own = (row.c.id, row.c.start_date, row.c.days_supply, row.c.quantity, row.c.refills)
-    alone = case((steps == 0, row.c.dose)).label("dose_alone")
-    one = select(*own, *texts, *map(number, keys), alone, in_days.label("in_days")).subquery()
+    one = select(*own, *texts, *map(number, keys), in_days.label("in_days")).subquery()
     often = func.coalesce(one.c.frequency_max, one.c.frequency)
     a_day = case(
         (and_(often.is_not(None), one.c.period > 0), often / (one.c.period * one.c.in_days)),
-        else_=func.coalesce(func.nullif(one.c.times_of_day, 0), 1),
+        else_=func.nullif(one.c.times_of_day, 0),
     )
-    dose = func.coalesce(one.c.dose_high, one.c.dose, one.c.dose_alone)
+    dose = func.coalesce(one.c.dose_high, one.c.dose)
     two = select(one, a_day.label("a_day"), dose.label("one_dose")).subquery()
     computed = two.c.quantity * literal(1.0) / func.nullif(two.c.one_dose * two.c.a_day, 0)
     fills = 1 + func.coalesce(two.c.refills, 0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from hashlib import sha256
 from typing import Literal, NamedTuple
 
+from services.measures.compile import EVALUATION
 from services.measures.compile.memory import InMemory, Period
 from services.measures.compile.people import Person
 from services.measures.declared import Definition
@@ -71,8 +72,8 @@ class Plan:
 
     @property
     def checksum(self) -> str:
-        """Of all of it."""
-        return sha256(repr(sorted(map(repr, self.counted))).encode()).hexdigest()
+        """Of all of it, and of how it is evaluated."""
+        return sha256(repr((EVALUATION, sorted(map(repr, self.counted)))).encode()).hexdigest()
 
     @property
     def reads(self) -> frozenset[str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Literal
+from functools import cache
+from typing import Literal, get_args
 
 from schemas.events import IMPLAUSIBLE_FLAGS
+from schemas.outcomes import RECORD_TYPES
 from schemas.outcomes.observations import NO_RESULT
 from services.measures.language.codes import Codes, CodeSet
 from services.measures.language.moments import PERIOD, Moment, Span, SpanOf
-from services.measures.language.truths import AllOf, Not, Surely, Truth, all_of, any_of, named, not_
+from services.measures.language.truths import AllOf, AnyOf, Named, Not, Surely, Truth, all_of, any_of, named, not_
 
 MAIN_SPAN = {
     "encounter": "period",
@@ -26,6 +28,10 @@ MAIN_SPAN = {
     "set_aside": "validity",
 }
 """When an event of a record type is, where nothing else is said."""
+OF_THE_REGISTRY = frozenset({"flags", "arrived", "arrived_date"})
+"""What the registry says of any record."""
+SET_ASIDE = frozenset({"id", "site", "subject", "measure", "reason", "since_date", "until_date", "by"})
+How = Literal["<", "<=", ">", ">="]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,10 @@ class Field:
     name: str
     part: Codes | None = None
 
+    def __post_init__(self) -> None:
+        if isinstance(self.row.which, Pick):
+            demand_fields(self.row.which.series.record, [self.name])
+
     def one_of(self, *values: str) -> Truth:
         """It is one of these words; unknown where it is missing."""
         return OneOf(self, values)
@@ -128,15 +138,17 @@ class Field:
         """There is something in it."""
         return Known(self.row, (self.name,))
 
-    def compare(self, how: Literal["<", "<=", ">", ">="], number: str, unit: str | None = None) -> Truth:
+    def compare(self, how: How, number: str, unit: str | None = None) -> Truth:
         """Its number against another; unknown where it has none, or is in another unit."""
+        if how not in get_args(How):
+            raise ValueError(f"numbers are compared by {', '.join(get_args(How))}, not by {how}")
         return Compare(self, how, Decimal(number), unit)
 
     def within(self, lowest: str, highest: str) -> Truth:
         """The number that is written there lies between two others, both included; unknown where it has none."""
         return Within(self, Decimal(lowest), Decimal(highest))
 
-    def decides(self, how: Literal["<", "<=", ">", ">="], number: str) -> Truth:
+    def decides(self, how: How, number: str) -> Truth:
         """It is certain on which side it lies: a bound such as `> 40` says nothing of 50."""
         so = self.compare(how, number)
         return named(f"It says whether it is {how} {number}", any_of(so, not_(so)))
@@ -171,7 +183,7 @@ class Compare(Truth):
     """A number against a number. `unit`: the only one in which it says something."""
 
     field: Field
-    how: Literal["<", "<=", ">", ">="]
+    how: How
     number: Decimal
     unit: str | None
 
@@ -208,6 +220,9 @@ class Linked(Truth):
     row: Row
     such: Truth
 
+    def __post_init__(self) -> None:
+        demand_fields("encounter", asked_of(self.such, "this"))
+
 
 @dataclass(frozen=True, slots=True)
 class Joined(Truth):
@@ -238,17 +253,19 @@ class Series:
     such: Truth = EVERY
 
     def where(self, *truths: Truth) -> Series:
-        """Those of them for which all these hold too."""
+        """Those of them for which all these hold too. ValueError for a field that such a record has not."""
+        for truth in truths:
+            demand_fields(self.record, asked_of(truth, "this"))
         old = self.such.of if isinstance(self.such, AllOf) else (self.such,)
         return replace(self, such=AllOf((*old, *truths)))
 
     def with_any(self, other: Series | Pick, *such: Truth) -> Series:
         """Those that stand so to some event of another series: in the condition `THIS` is of this one, `OTHER` of that."""
-        return self.where(Joined(other, all_of(*such)))
+        return self.where(_joined(other, such))
 
     def without_any(self, other: Series | Pick, *such: Truth) -> Series:
         """Those that stand so to no event of another series."""
-        return self.where(Not(Joined(other, all_of(*such))))
+        return self.where(Not(_joined(other, such)))
 
     @property
     def when(self) -> Span:
@@ -307,6 +324,39 @@ class Pick:
 
 
 THIS, OTHER = Row("this"), Row("other")
+
+
+def _joined(other: Series | Pick, such: tuple[Truth, ...]) -> Joined:
+    record = other.record if isinstance(other, Series) else other.series.record
+    demand_fields(record, asked_of(all_of(*such), "other"))
+    return Joined(other, all_of(*such))
+
+
+def asked_of(truth: Truth, which: Literal["this", "other"]) -> Iterator[str]:
+    """The fields that a condition asks one of its events for. A condition within it that joins has another `OTHER`."""
+    if isinstance(truth, OneOf | Coded | Compare | Within) and truth.field.row.which == which:
+        yield truth.field.name
+    elif isinstance(truth, Known) and truth.row.which == which:
+        yield from truth.fields
+    elif isinstance(truth, AllOf | AnyOf):
+        for each in truth.of:
+            yield from asked_of(each, which)
+    elif isinstance(truth, Not | Surely | Named):
+        yield from asked_of(truth.of, which)
+    elif isinstance(truth, Joined) and which == "this":
+        yield from asked_of(truth.such, which)
+
+
+def demand_fields(record: str, names: Iterable[str]) -> None:
+    """ValueError for a name that no record of the type has: it would be unknown of all of them, in silence."""
+    if wrong := [name for name in names if name not in _fields(record)]:
+        raise ValueError(f"a record of the type {record} has no field {wrong[0]}")
+
+
+@cache
+def _fields(record: str) -> frozenset[str]:
+    own = SET_ASIDE if record == "set_aside" else frozenset(RECORD_TYPES[record].model_fields)
+    return own | OF_THE_REGISTRY
 
 
 def either(series: Iterable[Series]) -> Truth:

@@ -158,6 +158,10 @@ VALUES = (
 """Fields of an observation that hold a value."""
 
 
+CODED_VALUES = ("value_code", "value_codings")
+"""Those of them that hold a word in a code."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgeAt(Truth):
     """Full years at a moment, from youngest to oldest, both included; none: without a bound."""

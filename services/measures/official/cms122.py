@@ -2,10 +2,10 @@
 
 from services.measures.declared import Definition, Populations
 from services.measures.language.codes import CPT, HCPCS, LOINC, Code, ValueSet
-from services.measures.language.events import THIS, Field
+from services.measures.language.events import THIS, Field, Known, Row
 from services.measures.language.moments import PERIOD
-from services.measures.language.truths import Named, any_of, named, not_
-from services.measures.language.vocabulary import age_at
+from services.measures.language.truths import Named, Surely, Truth, any_of, named, not_
+from services.measures.language.vocabulary import CODED_VALUES, VALUES, age_at
 from services.measures.official.common import (
     ESTABLISHED_ADULT,
     HOME_CARE,
@@ -81,8 +81,17 @@ def _diabetes(edition: Edition) -> Named:
     return named("Diabetes in the period", found.exist())
 
 
+def _has_result(test: Row) -> Truth:
+    in_words = Surely(test.field("flags").one_of("text-withheld", "value-type-withheld"))
+    other_than_coded = Known(test, tuple(each for each in VALUES if each not in CODED_VALUES))
+    return named("It has a result that is not coded", any_of(other_than_coded, in_words))
+
+
 def _numerator(edition: Edition) -> Named:
-    """As published a test "without result" counts; a coded word for a result is none: it says nothing about 9 %."""
+    """As published a test "without result" counts; a coded word for a result is none: it says nothing about 9 %.
+
+    A result that is a range, a time, or in words is one, if no number.
+    """
     tests = edition.laboratory(HBA1C, GMI).where(THIS.effective.latest.during(PERIOD))
     last = tests.last("the last test", by=THIS.effective.latest)
     that_day = tests.where(THIS.effective.latest.same_day(last.event.effective.latest))
@@ -90,7 +99,7 @@ def _numerator(edition: Edition) -> Named:
     return named(
         "Last glycemic status above 9 %, or unknown",
         any_of(
-            named("The test has no number for a result", lowest.exists(), not_(lowest.event.field("value").known)),
+            named("The test has no result", lowest.exists(), not_(_has_result(lowest.event))),
             named("The lowest of the last day is above 9 %", Field(lowest.event, "value").compare(">", "9", "%")),
             named("No test in the period", not_(tests.exist())),
         ),

@@ -5,10 +5,10 @@ from services.measures.language.codes import LOINC, Code, ValueSet
 from services.measures.language.events import THIS
 from services.measures.language.moments import PERIOD
 from services.measures.language.truths import Named, Truth, any_of, named
-from services.measures.language.vocabulary import age_at, has_result, results
+from services.measures.language.vocabulary import age_at, has_result
 from services.measures.official.cms165 import PREGNANCY
 from services.measures.official.common import HOME_CARE, OFFICE, TELEPHONE, hospice
-from services.measures.official.editions import FINAL, Edition
+from services.measures.official.editions import FINAL, Edition, observed
 
 KINDS = (
     OFFICE,
@@ -63,7 +63,7 @@ def _numerators(edition: Edition) -> tuple[Named, Named, Named]:
 
 
 def _measured(*codes: Code) -> Truth:
-    of_period = results(*codes).where(THIS.field("status").one_of(*FINAL), has_result())
+    of_period = observed(*codes).where(THIS.field("status").one_of(*FINAL), has_result())
     return of_period.where(THIS.effective.during(PERIOD)).exist()
 
 

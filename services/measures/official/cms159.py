@@ -1,17 +1,18 @@
 """CMS159, depression remission at twelve months: people with depression whose PHQ-9 is below 5, a year after it was above 9."""
 
+from typing import Literal
+
 from services.measures.declared import Definition, Populations
 from services.measures.language.codes import ValueSet
 from services.measures.language.columns import ACTIVE
-from services.measures.language.events import OTHER, THIS, Series
+from services.measures.language.events import OTHER, THIS, Row, Series
 from services.measures.language.moments import PERIOD, Between, Span
-from services.measures.language.truths import Named, Truth, any_of, named, not_
+from services.measures.language.truths import Named, Surely, Truth, all_of, any_of, named, not_
 from services.measures.language.vocabulary import (
     age_at,
     diagnoses,
     died,
     procedures,
-    results,
     services_ordered,
     visits,
 )
@@ -28,7 +29,7 @@ from services.measures.official.common import (
     TO_HOSPICE,
     YES,
 )
-from services.measures.official.editions import FINAL, ORDERS, Edition
+from services.measures.official.editions import FINAL, ORDERS, Edition, observed
 
 DEPRESSION = (
     ValueSet("2.16.840.113883.3.67.1.101.3.2444", "Major Depression Including Remission"),
@@ -55,7 +56,13 @@ def _confirmed(*codes: ValueSet) -> Series:
 
 
 def _assessments() -> Series:
-    return results(PHQ9).where(THIS.field("status").one_of(*FINAL))
+    return observed(PHQ9).where(THIS.field("status").one_of(*FINAL))
+
+
+def _points(assessment: Row, how: Literal["<", ">"], number: str) -> Truth:
+    """As published: a whole number; an amount is none, whether in a unit or without one."""
+    amount = any_of(assessment.field("unit").known, Surely(assessment.field("flags").one_of("unit-missing")))
+    return all_of(named("A number of points, no amount", not_(amount)), assessment.field("value").compare(how, number))
 
 
 def _index() -> Series:
@@ -63,7 +70,7 @@ def _index() -> Series:
     seen = visits(CONTACT).where(THIS.field("status").one_of("finished"), THIS.period.ends_during(IDENTIFIED))
     for_depression = seen.with_any(_confirmed(*DEPRESSION), THIS.period.overlaps_exactly(OTHER.prevalence))
     week = Between(OTHER.period.start.plus(days=-7), OTHER.period.end, "the visit or the week before")
-    high = _assessments().where(THIS.field("value").compare(">", "9"))
+    high = _assessments().where(_points(THIS, ">", "9"))
     return high.with_any(for_depression, THIS.effective.during(week))
 
 
@@ -102,7 +109,7 @@ def definition(edition: Edition) -> Definition:
                     "Exclusions",
                     any_of(_hospice(WHOLE), _palliative(edition), named("Died", died(YEAR_LATER)), _other_disorder()),
                 ),
-                numerator=named("Last PHQ-9 a year later below 5", last.event.field("value").compare("<", "5")),
+                numerator=named("Last PHQ-9 a year later below 5", _points(last.event, "<", "5")),
             ),
         ),
     )
@@ -122,7 +129,7 @@ def _hospice(when: Span) -> Named:
     seen = visits(HOSPICE_VISIT).where(
         THIS.period.overlaps(when), not_(THIS.field("status").one_of("cancelled", "entered-in-error", "unknown"))
     )
-    said = results(HOSPICE_ASKED).where(
+    said = observed(HOSPICE_ASKED).where(
         THIS.field("status").one_of(*FINAL), THIS.effective.overlaps(when), THIS.field("value_codings").coded(YES)
     )
     ordered = services_ordered(HOSPICE_CARE).where(
@@ -140,9 +147,10 @@ def _palliative(edition: Edition) -> Named:
     """Until 2025 compared to the instant: what begins within the last day is too late."""
 
     def in_time(span: Span) -> Truth:
-        return span.overlaps_exactly(WHOLE) if edition.year == 2025 else span.overlaps(WHOLE)
+        by_day = span.overlaps(WHOLE)
+        return all_of(by_day, span.starts_no_later_than_exactly(WHOLE)) if edition.year == 2025 else by_day
 
-    said = results(PALLIATIVE_ASKED).where(THIS.field("status").one_of(*FINAL), in_time(THIS.effective))
+    said = observed(PALLIATIVE_ASKED).where(THIS.field("status").one_of(*FINAL), in_time(THIS.effective))
     diagnosed = _confirmed(PALLIATIVE_DIAGNOSIS).where(in_time(THIS.prevalence))
     seen = visits(PALLIATIVE_VISIT).where(in_time(THIS.period), THIS.field("status").one_of("finished"))
     done = procedures(PALLIATIVE_CARE).where(in_time(THIS.performed), _perhaps_done())

@@ -5,7 +5,7 @@ from services.measures.language.codes import LOINC, Code, ValueSet
 from services.measures.language.events import OTHER, THIS, Field, Linked, Series
 from services.measures.language.moments import PERIOD, Between
 from services.measures.language.truths import Named, any_of, named, not_
-from services.measures.language.vocabulary import age_at, results
+from services.measures.language.vocabulary import age_at
 from services.measures.official.common import (
     INPATIENT,
     adult_outpatient_visit,
@@ -14,7 +14,7 @@ from services.measures.official.common import (
     nursing_home,
     palliative,
 )
-from services.measures.official.editions import FINAL, Edition
+from services.measures.official.editions import FINAL, Edition, observed
 
 HYPERTENSION = ValueSet("2.16.840.1.113883.3.464.1003.104.12.1011", "Essential Hypertension")
 EMERGENCY = ValueSet("2.16.840.1.113883.3.464.1003.101.12.1010", "Emergency Department Evaluation and Management Visit")
@@ -87,7 +87,7 @@ def _readings(edition: Edition) -> Series:
 
     As published: that second way does not ask for the measurement period.
     """
-    panels = results(BLOOD_PRESSURE).where(THIS.field("status").one_of(*FINAL))
+    panels = observed(BLOOD_PRESSURE).where(THIS.field("status").one_of(*FINAL))
     at_other_visits = panels.where(
         Linked(THIS, not_(THIS.field("class_code").one_of(*NOT_OUTPATIENT))),
         THIS.effective.latest.during(PERIOD),

@@ -12,12 +12,11 @@ from services.measures.language.vocabulary import (
     diagnoses,
     has_result,
     procedures,
-    results,
     services_ordered,
     visits,
 )
 from services.measures.official.common import TELEPHONE
-from services.measures.official.editions import Edition
+from services.measures.official.editions import Edition, observed
 
 KINDS = (
     ValueSet("2.16.840.1.113883.3.600.1916", "Encounter to Screen for Depression"),
@@ -106,7 +105,7 @@ def _bipolar(edition: Edition) -> Truth:
 def _screenings(edition: Edition, ages: Ages) -> Series:
     """Screenings with an answer, on the day of a visit or up to 14 days before."""
     final = ("final",) if edition.year == 2025 else ("final", "corrected")
-    answered = results(ages.screening).where(THIS.field("status").one_of(*final), has_result())
+    answered = observed(ages.screening).where(THIS.field("status").one_of(*final), has_result())
     return answered.with_any(_visits(), THIS.effective.end.days_before(DAYS_BEFORE_VISIT, OTHER.period.start))
 
 
@@ -157,7 +156,7 @@ def _drugs(edition: Edition, ages: Ages) -> Series:
 def _not_screened(edition: Edition, ages: Ages) -> Named:
     during, exactly = THIS.issued.start.during(OTHER.period), THIS.issued.start.during_exactly(OTHER.period)
     cancelled = (
-        results(ages.screening)
+        observed(ages.screening)
         .where(
             THIS.field("status").one_of("cancelled"),
             THIS.field("status_reasons").coded(DECLINED, MEDICAL_REASON),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from services.measures.language.codes import Codes
 from services.measures.language.events import THIS, Series
-from services.measures.language.truths import Truth, not_
+from services.measures.language.truths import Truth, named, not_
 from services.measures.language.vocabulary import (
     devices_ordered,
     diagnoses,
@@ -21,6 +21,11 @@ from services.measures.language.vocabulary import (
 
 ORDERS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
 FINAL = ("final", "amended", "corrected")
+
+
+def observed(*codes: Codes) -> Series:
+    """Results that are Observations of their own. As published: a component of another one is none."""
+    return results(*codes).where(named("no part of another result", not_(THIS.field("parent").known)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +44,15 @@ class Edition:
 
     def assessments(self, *codes: Codes) -> Series:
         """Screenings and assessments with a final answer."""
-        return self._in_category(results(*codes).where(THIS.field("status").one_of(*FINAL)), "survey")
+        return self._in_category(observed(*codes).where(THIS.field("status").one_of(*FINAL)), "survey")
 
     def laboratory(self, *codes: Codes) -> Series:
         """Laboratory tests with a final result."""
-        return self._in_category(results(*codes).where(THIS.field("status").one_of(*FINAL)), "laboratory")
+        return self._in_category(observed(*codes).where(THIS.field("status").one_of(*FINAL)), "laboratory")
 
     def symptoms(self, *codes: Codes) -> Series:
         """Symptoms recorded as observations."""
-        return results(*codes).where(THIS.field("status").one_of("preliminary", *FINAL))
+        return observed(*codes).where(THIS.field("status").one_of("preliminary", *FINAL))
 
     def services(self, *codes: Codes) -> Series:
         """Services ordered."""

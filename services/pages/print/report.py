@@ -30,7 +30,9 @@ class Report:
         after = _after(month)
         loaded = {each.site: each for each in completeness(connection)}
         if site not in loaded:
-            raise OperatorError(f"the registry knows no site {site}", "`mainstem registry` names those it has.")
+            raise OperatorError(
+                f"the registry knows no site {site}", f"It knows: {', '.join(sorted(loaded)) or 'none'}."
+            )
         if made.date() < after:
             raise OperatorError(
                 f"{month} is not over in the data of {site}, which are of {made:%-d %B %Y}",

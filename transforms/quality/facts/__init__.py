@@ -9,6 +9,8 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.json import Decoder
 
+from transforms.quality.facts.numbers import Numbers, Readings
+
 _FLAGS = b'"flags":["'
 DAYS_A_MONTH = 365.25 / 12
 HAPPENED = frozenset(
@@ -99,14 +101,6 @@ class Fact(Struct, gc=False):
         return self.type in HAPPENED and self.status not in PLANNED
 
 
-class Reading(NamedTuple):
-    """A number on a known day."""
-
-    day: int
-    value: float
-    fact: Fact
-
-
 _decode = Decoder(Fact).decode
 
 
@@ -124,7 +118,9 @@ def ordinal(text: str | None) -> int | None:
 class Person:
     """One person's current records, without those that others of them replace; or some of them, after others."""
 
-    def __init__(self, facts: Iterable[Fact], before: "Person | None" = None) -> None:
+    def __init__(self, facts: Iterable[Fact], before: "Person | None" = None, beside: Numbers | None = None) -> None:
+        """`beside`: the readings that are set beside one another, of all the records."""
+        self._beside = beside
         given = list(facts)
         replaced = {id_ for fact in given for id_ in fact.replaces}
         self.facts = [fact for fact in given if fact.id not in replaced]
@@ -151,27 +147,26 @@ class Person:
         """Age in months."""
         return None if self.born is None or day < self.born else (day - self.born) / DAYS_A_MONTH
 
-    def readings(self, codes: frozenset[str], unit: str) -> list[Reading]:
+    def readings(self, codes: frozenset[str], unit: str) -> Readings:
         """Exact numbers of some codes in a unit, on known days, by time."""
-        facts = (fact for code in codes for fact in self._by_code.get(code, ()) if fact.unit == unit)
-        found = [
-            Reading(fact.day, fact.value, fact)
-            for fact in facts
-            if fact.value is not None and fact.day is not None and fact.comparator is None
-        ]
-        return sorted(found, key=_by_time)
+        return self._numbers.of(codes, unit)
 
     @cached_property
-    def _by_code(self) -> dict[str, list[Fact]]:
-        found: dict[str, list[Fact]] = {}
+    def _numbers(self) -> Numbers:
+        if self._beside is not None:
+            return self._beside
+        found = Numbers()
         for fact in self.of("observation"):
-            if fact.code:
-                found.setdefault(fact.code, []).append(fact)
+            add_number(found, fact)
         return found
 
 
-def _by_time(reading: Reading) -> tuple[int, str, str]:
-    return reading.day, reading.fact.effective or "", reading.fact.id
+def add_number(numbers: Numbers, fact: Fact) -> None:
+    """Adds what is an exact number of a code on a known day."""
+    if fact.type != "observation" or fact.comparator is not None or fact.day is None:
+        return
+    if fact.code and fact.value is not None:
+        numbers.add(fact.code, fact.unit, fact.day, fact.value, fact.effective, fact.id)
 
 
 def person_of(rows: Iterable[Row]) -> Person:

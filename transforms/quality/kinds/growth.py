@@ -1,9 +1,11 @@
 """What does not fit together in one person's readings over time, and which of them is at fault."""
 
 from collections.abc import Callable, Iterator, Sequence
+from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
-from transforms.quality.facts import Person, Reading
+from transforms.quality.facts import Person
+from transforms.quality.facts.numbers import Reading
 from transforms.quality.kinds.each import Seen
 
 HEIGHT = frozenset(["8302-2", "8306-3", "3137-7"])
@@ -28,13 +30,19 @@ def at_fault(person: Person, readings: Sequence[Reading], conflict: Conflict) ->
                 against.setdefault(place, set()).add(other)
                 against.setdefault(other, set()).add(place)
     found = set()
-    while against:
-        worst = max(against, key=lambda place: (len(against[place]), place))
-        for other in against.pop(worst):
-            against[other].discard(worst)
-            if not against[other]:
+    left = [(-len(others), -place) for place, others in against.items()]
+    heapify(left)
+    while left:
+        count, place = heappop(left)
+        if len(against.get(-place, ())) != -count:
+            continue  # it has fewer by now, and stands again further behind
+        for other in against.pop(-place):
+            against[other].discard(-place)
+            if against[other]:
+                heappush(left, (-len(against[other]), -other))
+            else:
                 del against[other]
-        found.add(readings[worst].fact.id)
+        found.add(readings[-place].record)
     return found
 
 
@@ -49,8 +57,8 @@ def over_time(
             return
         faults = at_fault(person, readings, conflict)
         for _earlier, later in pairwise(readings):
-            yield Seen(of, later.fact.id if later.fact.id in faults else None)
-        if readings[0].fact.id in faults:
-            yield Seen(of, readings[0].fact.id)
+            yield Seen(of, later.record if later.record in faults else None)
+        if readings[0].record in faults:
+            yield Seen(of, readings[0].record)
 
     return look
