@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from typing import Protocol
 
 import msgspec
@@ -21,6 +22,8 @@ FAR_AHEAD = timedelta(days=3650)
 """Nothing was updated then."""
 ROUND, BINARY = 5, 16
 """A page of round size, or of a power of two from `BINARY` on, may be full whatever was asked for: servers cap it in silence."""
+LIMITS = 100
+"""A count that is a multiple of it may be one's limit: search engines count to ten thousand and no further."""
 A_SECOND = timedelta(seconds=1)
 """What is finer than a second some servers do not compare."""
 _SEEN = (
@@ -123,6 +126,25 @@ def counted(client: FhirClient, resource_type: str, params: Parameters) -> int |
     return None
 
 
+def counted_in_parts(client: FhirClient, resource_type: str, params: Parameters, total: int) -> int:
+    """How many there are where a server may count to a limit, and no further: as it counts what was updated before some moment and
+    since, such that some were updated on either side. `total` where that is no more, or it does not count by time."""
+    if not honours_last_updated(client, resource_type, params) or counts_all(client, resource_type, params):
+        return total
+    begin, end = EPOCH, client.clock() + timedelta(days=1)
+    while end - begin > A_SECOND:
+        (later, _), (_, middle) = halves(begin, end)
+        moment = zulu(later)
+        since = counted(client, resource_type, (*params, ("_lastUpdated", f"ge{moment}")))
+        before = counted(client, resource_type, (*params, ("_lastUpdated", f"lt{moment}")))
+        if since is None or before is None or since + before < total:
+            return total
+        if since and before:
+            return since + before
+        begin, end = (middle, end) if since else (begin, middle)
+    return total
+
+
 def plain(params: Parameters) -> Parameters:
     """A search without its window."""
     return tuple(each for each in params if each[0] != "_lastUpdated")
@@ -180,24 +202,41 @@ class Came(Protocol):
     first: datetime | None
 
 
-def misses_by_time(client: FhirClient, resource_type: str, params: Parameters, came: Came) -> bool:
-    """Whether a window is proven to leave out what is in it. `params`: the first of the searches, for one resource, without it."""
+class Gives(Enum):
+    """What a server gives of a type by a time of update."""
+
+    BY_TIME = auto()
+    """What was updated then, as far as is known."""
+    BUT_BY_TIME = auto()
+    """Something, but not, or not all, by a time: a window is proven to leave out what is in it."""
+    NOTHING = auto()
+    """By no time, and without one."""
+
+
+def gives_by_time(client: FhirClient, resource_type: str, params: Parameters, came: Came) -> Gives:
+    """What came of a window may be all that is in it. `params`: the first of the searches, for one resource, without it."""
     if came.first is not None:
-        return not finds_since(client, resource_type, params, came.first)
-    return not came.resources and not finds_by_time(client, resource_type, params)
+        return _proven(finds_since(client, resource_type, params, came.first))
+    return Gives.BY_TIME if came.resources else _gives_at_all(client, resource_type, params)
 
 
-def finds_by_time(client: FhirClient, resource_type: str, params: Parameters) -> bool:
+def _gives_at_all(client: FhirClient, resource_type: str, params: Parameters) -> Gives:
     """Whether a search since ever gives something, where one without a time does, and one since a moment what was updated then:
     some servers give nothing for any time, some read times as their own."""
     try:
         ever = asked(client, resource_type, (*params, ("_lastUpdated", f"ge{zulu(EPOCH)}")))
         timeless = asked(client, resource_type, params) if ever is not None and not _gives(ever) else None
     except TemporaryError:
-        return True
+        return Gives.BY_TIME
     if ever is not None and ever.newest is not None:
-        return finds_since(client, resource_type, params, ever.newest)
-    return timeless is None or not _gives(timeless)
+        return _proven(finds_since(client, resource_type, params, ever.newest))
+    if timeless is None:
+        return Gives.BY_TIME
+    return Gives.BUT_BY_TIME if _gives(timeless) else Gives.NOTHING
+
+
+def _proven(finds: bool) -> Gives:
+    return Gives.BY_TIME if finds else Gives.BUT_BY_TIME
 
 
 def _gives(page: Page) -> bool:

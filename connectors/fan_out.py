@@ -96,7 +96,7 @@ def _patients(client: FhirClient, resource_type: str, most_pages: int) -> set[st
             if len(ids) < total:
                 break
             return ids
-        url, params = page.next, ()
+        url, params = client.onward("Patient", page.next), ()
         if url in seen:
             break
         seen.add(url)

@@ -13,7 +13,7 @@ from connectors.combined import complete_combined
 from connectors.outside.times import newest
 from connectors.pulled import EXPORT, Pulled, Shortfall
 from connectors.referred import complete_referred
-from connectors.roads.bulk import give_up_jobs, pull_export
+from connectors.roads.bulk import NotExported, give_up_jobs, pull_export
 from connectors.roads.files import pull_files
 from connectors.roads.search import pull_search
 from connectors.rosters import exported_group, read_roster
@@ -131,8 +131,17 @@ def pull(source: Source, wanted: Wanted) -> Pulled:
 
 
 def _pull_export(source: Source, wanted: Wanted) -> Pulled:
-    """An export, with what it does not export by search, and what its resources are read with."""
-    pulled, not_exported = pull_export(source, wanted)
+    """An export, with what it does not export by search, and what its resources are read with.
+
+    A server may advertise exports and refuse each: where nobody says which road to take, all is read by search.
+    """
+    try:
+        pulled, not_exported = pull_export(source, wanted)
+    except NotExported as exc:
+        if source.site.road != "auto":
+            raise
+        note = f"the EHR advertises exports and refuses them, so it was read by search: {exc.cause}"
+        pulled, not_exported = Pulled(unit=EXPORT, notes=[note], as_of=source.clock()), list(source.site.types)
     for name in not_exported:
         if name not in REFERRED_TYPES:
             pulled = _together(pulled, _searched(source, wanted, name))

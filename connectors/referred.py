@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from connectors.by_id import MOST_READ, Reading
-from connectors.client.fhir_client import FhirClient
+from connectors.client.fhir_client import BadRequest, FhirClient, Gone
 from connectors.cohort import shards
 from connectors.formats.bundle import BUNDLE, Page, is_likeness, lines, require_bundle
 from connectors.formats.ndjson import read_lines
@@ -124,7 +124,17 @@ class _Asked:
             left = ids.left(by)
             while some := list(islice(left, AT_ONCE)):
                 for fitting in shards(some):  # ids of some vendors are longer than FHIR allows
-                    self._ask_for(by, fitting)
+                    self._ask_together(by, fitting)
+
+    def _ask_together(self, by: str, ids: list[str]) -> None:
+        """Several at once; one by one where the server, or a gateway before it, does not take that."""
+        try:
+            self._ask_for(by, ids)
+        except (BadRequest, Gone):
+            if len(ids) == 1:
+                raise
+            for each in ids:
+                self._ask_for(by, [each])
 
     def _ask_for(self, by: str, ids: list[str]) -> None:
         count = [("_count", str(len(ids)))] if self.takes_count else []
@@ -142,7 +152,7 @@ class _Asked:
             landed += len(page.resources)
             if not page.next:
                 break
-            url, params = page.next, []
+            url, params = self.client.onward(self.type, page.next), []
         else:
             raise IncompleteError(
                 f"{self.type}: the server's next links do not end", "Mend the paging links.", who="EHR vendor"
@@ -195,7 +205,7 @@ def named_in(landing: Landing, resource_type: str, referred: str, base: str) -> 
         yield from _canonicals_in(landing, resource_type, referred, base)
         return
     places = rb"(?:%b/)?" % re.escape(base.encode())
-    name = rb'"reference"\s*:\s*"\s*%b%b/([A-Za-z0-9.\-]{1,255})(?:/_history/[^"]*)?\s*"' % (places, referred.encode())
+    name = rb'"reference"\s*:\s*"\s*%b%b/([A-Za-z0-9.\-_]{1,255})(?:/_history/[^"]*)?\s*"' % (places, referred.encode())
     find = re.compile(name).findall
     for path in landing.files(resource_type):
         for line in read_lines(path, cap=1 << 62):
@@ -206,7 +216,7 @@ def named_in(landing: Landing, resource_type: str, referred: str, base: str) -> 
 def _canonicals_in(landing: Landing, resource_type: str, referred: str, base: str) -> Iterator[Name]:
     """By their URLs; by id where that is an address at this server."""
     find = re.compile(rb'"%b"\s*:\s*"\s*([^"|#\\\s]{1,512})' % CANONICAL[referred].encode()).findall
-    here = re.compile(rf"(?:{re.escape(base)}/)?{referred}/([A-Za-z0-9.\-]{{1,255}})")
+    here = re.compile(rf"(?:{re.escape(base)}/)?{referred}/([A-Za-z0-9.\-_]{{1,255}})")
     for path in landing.files(resource_type):
         for line in read_lines(path, cap=1 << 62):
             for found in find(line) if not isinstance(line, Problem) else ():

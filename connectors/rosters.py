@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import msgspec
 
 from connectors.by_id import Reading
-from connectors.client.fhir_client import FhirClient
+from connectors.client.fhir_client import BadRequest, FhirClient, Gone
 from connectors.cohort import Member, Roster, Said, named, patient_of, shards
 from connectors.formats.bundle import BUNDLE, Page, require_bundle
 from connectors.formats.ndjson import text_batches
@@ -23,8 +23,11 @@ from schemas.errors import IncompleteError, MainstemError, OperatorError
 from schemas.gaps import GapCause
 from schemas.problems import Reason
 
-_ID = re.compile(r"(?:Patient/)?([A-Za-z0-9.\-]{1,255})")
+_ID = re.compile(r"(?:Patient/)?([A-Za-z0-9.\-_]{1,255})")
 _IDENTIFIER = re.compile(r"[^|\s]*\|[^|]{1,200}")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_AROUND = " \t\r\f\v\"',;\u00a0\ufeff\u200b"
+"""What spreadsheets leave around a value."""
 _SAME_PERSON = frozenset({"replaced-by", "replaces"})
 FOLLOWED = 3
 """Merges of merges that are followed."""
@@ -134,17 +137,18 @@ def _delivered_patients(source: Source) -> Iterator[_Patient]:
 
 
 def parse_list(content: bytes, origin: str) -> tuple[list[str], list[str]]:
-    """Ids and identifiers (`system|value`) of a list, one a line; blank lines and those with # in front are left out.
+    """Ids and identifiers (`system|value`) of a list, one a line, as text or a spreadsheet's one column; blank lines and those
+    with # in front are left out.
 
     Raises OperatorError naming the first line that is neither, and for an empty list.
     """
     try:
-        lines = content.decode("utf-8-sig").splitlines()
+        lines = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig").splitlines()
     except UnicodeDecodeError as exc:
         raise OperatorError(f"cohort.patients: {origin} is not UTF-8 text", "Save it as plain text (UTF-8).") from exc
     ids: dict[str, None] = {}
     identifiers: dict[str, None] = {}
-    for number, text in enumerate((line.strip() for line in lines), start=1):
+    for number, text in enumerate((line.strip(_AROUND) for line in lines), start=1):
         if not text or text.startswith("#"):
             continue
         if found := _ID.fullmatch(text):
@@ -267,8 +271,15 @@ class _Asking:
                 self._merged[patient.id] = sorted(_same_person(patient))
 
     def _patients(self, parameter: str, values: Sequence[str]) -> Iterator[_Patient]:
-        for line in self._lines("Patient", [(parameter, ",".join(values)), ELEMENTS, ("_count", str(len(values)))]):
-            yield _patient(line)
+        """Of several at once; one by one where the server, or a gateway before it, does not take that."""
+        try:
+            for line in self._lines("Patient", [(parameter, ",".join(values)), ELEMENTS, ("_count", str(len(values)))]):
+                yield _patient(line)
+        except (BadRequest, Gone):
+            if len(values) == 1:
+                raise
+            for each in values:
+                yield from self._patients(parameter, [each])
 
     def _lines(self, resource_type: str, params: Sequence[tuple[str, str]]) -> Iterator[bytes]:
         """All pages of a search."""
@@ -286,7 +297,7 @@ class _Asking:
                 if came < (page.total or 0):
                     raise _short(f"the server counts {page.total} and sends {came}")
                 return
-            url, given = page.next, ()
+            url, given = self.client.onward(resource_type, page.next), ()
             if url in seen:
                 break
             seen.add(url)

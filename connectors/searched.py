@@ -5,10 +5,16 @@ from datetime import datetime
 import msgspec
 
 from connectors.completeness import Crawl
-from connectors.fan_out import BOTH, CATEGORY
+from connectors.fan_out import BOTH, CATEGORY, PATIENT
 from connectors.formats.outcome import among_results
-from connectors.pulled import Shortfall, unread
+from connectors.pulled import Pulled, Shortfall, unread
+from schemas.errors import IncompleteError
 from schemas.gaps import GapCause
+
+_LISTED = (
+    "Have the server name its pages by the address it is asked at (X-Forwarded-Host and its like); if the other place is the "
+    "site's own, add it to fhir.allowed_origins: it will not get the token."
+)
 
 
 class SearchCursor(msgspec.Struct, kw_only=True):
@@ -30,6 +36,10 @@ class SearchCursor(msgspec.Struct, kw_only=True):
     """Which of the searches that make up the type."""
     url: str = ""
     """Next page; empty at a branch's beginning."""
+    elsewhere: str = ""
+    """Where the server's own links lead that are not followed."""
+    silent: bool = False
+    """Whether the server gives nothing of the type, whatever time is asked for, or none."""
     crawl: Crawl = msgspec.field(default_factory=Crawl)
     missing: int = 0
     """How many fewer came than the server counts."""
@@ -68,11 +78,35 @@ class SearchCursor(msgspec.Struct, kw_only=True):
             began=self.began, way=self.way, singly=self.singly, timeless=self.timeless, sizeless=self.sizeless
         )
 
+    def pulled(self, resource_type: str, way: str, *, windowed: bool) -> Pulled:
+        """What the search gave. `way`: what it was asked for by; `windowed`: whether of a time alone."""
+        return Pulled(
+            unit=resource_type,
+            files=self.files,
+            resources=self.resources,
+            types={resource_type: self.distinct},
+            full=not windowed or self.heeds is False or self.silent,
+            heeds=False if self.timeless else self.heeds,
+            counted=self.counted and way in ("", PATIENT),  # else some belong to none of the searches
+            way=way,
+            timed=self.dated and (self.resources > 0 or self.counted),
+            pages=self.pages,
+            bytes=self.bytes,
+            messages=self.messages,
+            short=self.short(resource_type),
+            notes=self.notes(resource_type),
+            newest=self.newest,
+            as_of=self.as_of or self.began,
+        )
+
     def short(self, resource_type: str) -> list[Shortfall]:
         """What of the type did not come, or may not have."""
         short = []
         if self.errors:
             short.append(Shortfall.of_error(resource_type, among_results(resource_type, self.errors)))
+        if self.elsewhere and (self.missing or self.unproven):
+            reason = f"{resource_type}: the server's next links lead to another place, {self.elsewhere}; not followed"
+            short.append(Shortfall(resource_type, GapCause.PAGING, reason, _LISTED))
         if self.missing:
             reason = f"{resource_type}: the server counts {self.missing} more than it sent, and names no further page"
             short.append(Shortfall(resource_type, GapCause.SHORT_OF_COUNT, reason))
@@ -88,8 +122,38 @@ class SearchCursor(msgspec.Struct, kw_only=True):
             notes.append(f"{resource_type}: the server refuses the plain search; it was asked for by {self.way}")
         if self.way in (CATEGORY, BOTH):
             notes.append(f"{resource_type}: what stands under none of the US Core categories does not come that way")
+        if self.elsewhere and not (self.missing or self.unproven):
+            notes.append(
+                f"{resource_type}: the server's next links lead to {self.elsewhere}; it was paged without them"
+            )
         if self.not_taken:
             notes.append(f"{resource_type}: the server does not take the categories {', '.join(self.not_taken)}")
         if self.beside:
             notes.append(f"{resource_type}: with it came what is not mapped: {unread(self.beside)}")
         return notes
+
+
+def in_a_circle(resource_type: str) -> IncompleteError:
+    """Links that lead nowhere new."""
+    return IncompleteError(
+        f"{resource_type}: the server's next links go in a circle",
+        "Mend the paging links; another fhir.page_size may do until then.",
+        who="EHR vendor",
+        gap=GapCause.PAGING,
+    )
+
+
+def too_many_pages(resource_type: str, pages: int) -> IncompleteError:
+    """More than a site's limit."""
+    return IncompleteError(
+        f"{resource_type}: more than {pages} pages", "Raise limits.pages if that is genuine.", gap=GapCause.PAGING
+    )
+
+
+def links_expire(resource_type: str) -> IncompleteError:
+    """The server forgets its results while they are read, each time."""
+    return IncompleteError(
+        f"{resource_type}: the server's paging links expire before they can be read",
+        "Raise fhir.page_size, or the server's own limit.",
+        gap=GapCause.PAGING,
+    )

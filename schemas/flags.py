@@ -89,7 +89,7 @@ FLAGS: dict[str, str] = {
     "mixture-without-code": "The Medication that is named has no code that can be used, but ingredients that have: `code` and `codings` are "
     "left out, `ingredients` and `strengths` tell it.",
     "negative-amount": "A dose, a rate, a quantity, `days_supply` or the days of a step are below zero. They stand.",
-    "done-yet-not": "What is completed has a reason why it was not done: Immunization, Procedure, MedicationAdministration or "
+    "done-yet-not": "An appointment stands and has a reason why it was cancelled; or what is completed has a reason why it was not done: Immunization, Procedure, MedicationAdministration or "
     "MedicationDispense.statusReason. Both stand.",
     "nothing-given": "A dose or a quantity is zero. It stands.",
     "dose-unknown": "The dose of a vaccine is 999, HL7 v2's number for one that is not known: `dose` is left out.",

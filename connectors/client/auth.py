@@ -199,7 +199,7 @@ class TokenAuth(httpx2.Auth, ABC):
             response, content = yield from self._ask_for_token()
         if _is_no_scope(response, content) and self._ask_for_less():
             response, content = yield from self._ask_for_token()
-        if response.status_code != 200:
+        if response.status_code not in (200, 201):
             raise self._refusal(response, content)
         try:
             granted = decoded(content, _GRANTED)
@@ -260,7 +260,7 @@ class TokenAuth(httpx2.Auth, ABC):
                 f"the server names a token endpoint at another place, {self._origins.place(found)}",
                 "If that is right, set fhir.auth.token_url to it.",
             )
-        return str(httpx2.URL(f"{self._base}/").join(found))
+        return str(self._origins.trusted(found))
 
     def _by_smart(self, response: httpx2.Response) -> str:
         """The token endpoint of a SMART configuration; empty where it is none, or names none."""

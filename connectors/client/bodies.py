@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx2
 
 from connectors.formats.gzip import Bomb, TruncatedGzip, plain
+from connectors.formats.utf8 import BOM
 from schemas.errors import IncompleteError, TemporaryError
 
 SMALL_BYTES = 1 << 20
@@ -18,6 +20,12 @@ ANSWER_SECONDS = 600.0
 """Longest an answer may take: a byte a minute would keep every single wait short, and the load for ever."""
 WINDOW_SECONDS, SLOWEST = 60.0, 1024
 """A download that brings fewer bytes a second over such a time is given up: it would bring a file of a megabyte in a night."""
+READ_BYTES = 1 << 18
+"""Most that is taken from a connection at once. With httpcore2's 64 KiB a download spends a fifth of its time between two."""
+LARGE_BYTES = 4 << 20
+"""Size from which a body is worth a connection of its own."""
+LOOKED_AT = 1024
+"""Bytes of an answer's beginning by which it is told from a page for people."""
 GZIP = frozenset({"gzip", "x-gzip"})
 ENCODINGS = frozenset({"", "identity", "deflate", *GZIP})
 """What we ask for. Others unpack a few bytes into gigabytes at once, before they could be counted."""
@@ -85,14 +93,62 @@ def _unpacked(response: httpx2.Response, what: str) -> Iterator[bytes]:
         yield from response.iter_bytes()
         return
     if _encoding(response) not in GZIP:
-        yield from response.iter_raw()
+        yield from _raw(response)
         return
     try:
-        yield from plain(response.iter_raw())
+        yield from plain(_raw(response))
     except Bomb:
         raise
     except TruncatedGzip:
         raise IncompleteError(f"{what}: {_place(response)} sent damaged compressed data", "Run it again.") from None
+
+
+def _raw(response: httpx2.Response) -> Iterator[bytes]:
+    """The bytes as they come. Of a large body whose length is said the connection itself is read, behind what came with the
+    headers: through all layers in between a block takes three times as long."""
+    blocks, left = response.iter_raw(), _said_length(response)
+    stream = response.extensions.get("network_stream") if left >= LARGE_BYTES else None
+    if stream is None:
+        yield from blocks
+        return
+    for first in blocks:  # all that the parser holds
+        left -= len(first)
+        yield first
+        break
+    seconds = response.request.extensions.get("timeout", {}).get("read")
+    while left > 0:
+        if not (block := _read(stream, min(left, READ_BYTES), seconds)):
+            raise httpx2.RemoteProtocolError("fewer bytes than the headers say")
+        left -= len(block)
+        yield block
+
+
+def _said_length(response: httpx2.Response) -> int:
+    """0 where it is not said, or the body comes in chunks."""
+    said = response.headers.get("Content-Length", "")
+    whole = "Transfer-Encoding" not in response.headers and response.http_version.startswith("HTTP/1")
+    return int(said) if whole and said.isascii() and said.isdigit() else 0
+
+
+def _read(stream: Any, most: int, seconds: float | None) -> bytes:
+    import httpcore2  # as late as httpx2 itself does
+
+    try:
+        block: bytes = stream.read(most, seconds)
+    except httpcore2.TimeoutException as exc:
+        raise httpx2.ReadTimeout(str(exc)) from exc
+    except httpcore2.NetworkError as exc:
+        raise httpx2.ReadError(str(exc)) from exc
+    return block
+
+
+def is_page(headers: httpx2.Headers, content: bytes) -> bool:
+    """Whether a page for people came, by how it begins: some servers call a page JSON, and JSON a page."""
+    content_type: str = headers.get("Content-Type", "")
+    begins = content[:LOOKED_AT].removeprefix(BOM).lstrip()[:1]
+    return begins == b"<" or (
+        content_type.lower().startswith(("text/html", "application/xhtml")) and begins not in b"{["
+    )
 
 
 def _utf8(response: httpx2.Response, content: bytes) -> bytes:

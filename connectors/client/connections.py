@@ -14,13 +14,11 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
-from connectors.client.bodies import ACCEPT_ENCODING
+from connectors.client.bodies import ACCEPT_ENCODING, READ_BYTES
 from schemas.encryption import on_loopback
 from schemas.errors import MainstemError, OperatorError, TemporaryError
 from schemas.sites import Auth, Fhir
 
-READ_BYTES = 1 << 18
-"""Most that is taken from a connection at once. With httpcore2's 64 KiB a download spends a fifth of its time between two."""
 PROBED_SECONDS = 2.0
 WANTS_TLS = re.compile(rb"HTTPS (?:port|server)|requires TLS", re.IGNORECASE)
 """What servers of TLS answer who does not speak it: nginx, Apache, Go, Tomcat."""

@@ -18,7 +18,7 @@ import stamina
 
 from connectors.client import connections
 from connectors.client.auth import Clock, Secrets, auth_for
-from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, require_encoding
+from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, is_page, require_encoding
 from connectors.client.limits import THROTTLED, Notice, Pace, Patience, Quota, QuotaSpent, log_retry, no_notice
 from connectors.client.origins import Origins
 from connectors.formats.outcome import FORBIDDING, errors_of, parameter_wanted, wants_parameter
@@ -38,11 +38,11 @@ stamina.instrumentation.set_on_retry_hooks([log_retry])
 FHIR_JSON = "application/fhir+json"
 RETRY_SECONDS = 600.0
 ATTEMPTS, REDIRECTS = 5, 5
-LOOKED_AT = 1024
-"""Bytes of an answer's beginning by which it is told from a page for people."""
 PROXY_LOG_IN, NOT_IMPLEMENTED = 407, 501
 WANTING = frozenset({400, 412, 422})
 """Statuses by which servers refuse a search for what it does not say."""
+TOO_LONG = frozenset({413, 414, 431})
+"""Statuses by which they, or a gateway before them, refuse an address for its length."""
 _SEE_OTHER = frozenset({301, 302, 303})
 _LOG_IN = re.compile(r"log-?[io]n|sign-?[io]n|\bauth|sso|saml|adfs|oauth|openid", re.IGNORECASE)
 """Words in the addresses of log-in pages."""
@@ -119,6 +119,10 @@ class FhirClient:
     def url(self, path: str) -> str:
         """A URL below the base URL."""
         return f"{self._base}/{path}"
+
+    def onward(self, path: str, link: str) -> str:
+        """Where a page of a search at a path leads to; a link that is nothing but parameters is of the same search."""
+        return f"{self.url(path)}{link}" if link.startswith("?") else link
 
     def read(
         self,
@@ -217,7 +221,7 @@ class FhirClient:
     def _no_page(self, blocks: Iterator[bytes], headers: httpx2.Headers, url: str, what: str) -> Iterator[bytes]:
         """The blocks. Raises WebPage for a page, whatever it calls itself."""
         for first in blocks:
-            if _is_page(headers, first):
+            if is_page(headers, first):
                 raise html_page(self.origins.place(url), what)
             yield first
             break
@@ -382,7 +386,7 @@ class FhirClient:
             return Gone(
                 f"{what}: {place} does not have it ({status})", "Check fhir.base_url, and types in the site file."
             )
-        return self._not_taken(response, what, BadRequest if status in WANTING else OperatorError)
+        return self._not_taken(response, what, BadRequest if status in WANTING | TOO_LONG else OperatorError)
 
     def _not_taken(self, response: httpx2.Response, what: str, kind: type[OperatorError]) -> OperatorError:
         cause = f"{what}: {self.origins.place(str(response.url))} answered {response.status_code}"
@@ -459,7 +463,7 @@ def decode(answer: Answer, form: Form[T], *, what: str, place: str) -> T:
 
 def require_no_page(answer: Answer, *, what: str, place: str) -> None:
     """Raises WebPage for a page for people."""
-    if _is_page(answer.headers, answer.content):
+    if is_page(answer.headers, answer.content):
         raise html_page(place, what)
 
 
@@ -481,15 +485,6 @@ def html_page(place: str, what: str) -> WebPage:
     return WebPage(
         f"{what}: {place} answers with a web page (HTML or XML) instead of FHIR JSON",
         "It is a log-in page or a proxy's message as a rule: check fhir.base_url, [fhir.auth] and the VPN.",
-    )
-
-
-def _is_page(headers: httpx2.Headers, content: bytes) -> bool:
-    """Whether a page for people came, by how it begins: some servers call a page JSON, and JSON a page."""
-    content_type: str = headers.get("Content-Type", "")
-    begins = content[:LOOKED_AT].removeprefix(BOM).lstrip()[:1]
-    return begins == b"<" or (
-        content_type.lower().startswith(("text/html", "application/xhtml")) and begins not in b"{["
     )
 
 

@@ -69,10 +69,22 @@ class Origins:
         """None for what is no URL; a host that is no name is found out only when it is looked at."""
         try:
             url = self._base.join(text)
-            _origin(url)
+            known = _origin(url) in self._known
         except (httpx2.InvalidURL, ValueError):
             return None
-        return url
+        return (
+            url if known or not self._is_meant(url) else url.copy_with(scheme=self._base.scheme, port=self._base.port)
+        )
+
+    def _is_meant(self, url: httpx2.URL) -> bool:
+        """Whether an address of the same host is this server's, told as the server sees itself: behind a gateway that ends TLS
+        it knows of http alone, behind one that forwards a port it does not know which. The asked one is asked."""
+        same = url.host.lower() == self._base.host.lower() and url.port in (
+            None,
+            self._base.port,
+            DEFAULT_PORTS.get(self._base.scheme),
+        )
+        return same and url.scheme in ("http", self._base.scheme)
 
 
 def _listed(text: str) -> httpx2.URL:

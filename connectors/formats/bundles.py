@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 BUNDLE = "Bundle"
 _WORD = b'"Bundle"'
 _MAY_BE_ONE = re.compile(rb'\s*\{.{0,2000}?"resourceType"\s*:\s*"Bundle"', re.DOTALL)
-_URL = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9.\-]{1,255})(?:/_history/[^/]*)?/?")
+_URL = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9.\-_]{1,255})(?:/_history/[^/]*)?/?")
 _UUID = re.compile(r"urn:uuid:([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})")
 _DEEPEST = 3
 """Bundles within Bundles are unpacked so far."""

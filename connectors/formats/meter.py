@@ -13,9 +13,8 @@ _BLANK = re.compile(rb"\n[ \t\r]*(?=\n)")
 _ODD = re.compile(rb"\n(?!\{|\Z)")
 """An end after which no object begins."""
 _STAMPED = b'"lastUpdated"'
-_LAST_UPDATED = re.compile(rb'Updated(?<="lastUpdated)"\s*:\s*"(.{10,40})', re.DOTALL)
-"""It begins with a letter that is rare in FHIR, and counts no characters: either would take as long again."""
-_FEWEST = 10
+_LAST_UPDATED = re.compile(rb'"lastUpdated"\s*:\s*"')
+_LONGEST = 40
 _EARLIER = timedelta(days=2)
 """A stamp whose day is that much before another's is the older one, whatever their offsets."""
 
@@ -38,6 +37,8 @@ class Meter:
         self._most = most
         self._last = _LastLine(cap)
         self._kind, self._opening = kind.encode(), b""
+        self._key, self._latest = b'"lastUpdated":"', b""
+        """How a stamp begins as the server writes it; the latest that was taken, as it stands there."""
         self._begun = b""
         """Of a line that goes on in the next block, as much as tells how it begins."""
 
@@ -76,29 +77,53 @@ class Meter:
 
         A server writes all its lines alike, and as the first.
         """
-        ends = block.count(b"\n")
         if not self._kind:
-            return 0, ends
+            return 0, block.count(b"\n")
         if not self._opening:
             wide = block.startswith(b'{"resourceType": ')
             self._opening = b'{"resourceType":%b"%b"' % (b" " if wide else b"", self._kind)
-        short, end = len(self._opening), block.find(b"\n")
+        opening, find, begins = self._opening, block.find, block.startswith
+        short, first = len(opening), find(b"\n")
         if len(self._begun) < short:
-            self.alike += (self._begun + block[: short if end < 0 else min(short, end)]).startswith(self._opening)
-        alike = block.count(b"\n" + self._opening)
+            self.alike += (self._begun + block[: short if first < 0 else min(short, first)]).startswith(opening)
+        alike = ends = 0
+        end, last = first, 0
+        while end >= 0:  # one letter is sought from end to end in less time than it is counted
+            last = end + 1
+            ends += 1
+            alike += begins(opening, last)
+            end = find(b"\n", last)
         self.alike += alike
-        last = block.rfind(b"\n") + 1
         self._begun = block[last : last + short] if last else (self._begun + block[:short])[:short]
         return alike, ends
 
     def _see_stamps(self, block: bytes, not_after: datetime) -> None:
+        """The newest of the block's stamps, all of which a server writes alike.
+
+        In UTC the latest by its letters is the newest; of other offsets each is looked at that may be, and so where the latest
+        lies in the future.
+        """
+        _, *behind = block.split(self._key)
+        if not behind:
+            found = _LAST_UPDATED.search(block)
+            self._key = found[0] if found else self._key
+            _, *behind = block.split(self._key)
+        latest = _stamp(max(behind, default=b""))
+        if latest.endswith(b"Z") and self._note(latest, not_after):
+            return
         least = (self.newest - _EARLIER).date().isoformat().encode() if self.newest else b""
-        for found in set(_LAST_UPDATED.findall(block)):
-            if found < least:
-                continue
-            text, closed, _ = found.partition(b'"')
-            if closed and len(text) >= _FEWEST and (stamp := instant(text.decode("ascii", "replace"))) is not None:
-                self.newest = newest(self.newest, stamp if stamp <= not_after else None)
+        for each in {_stamp(tail) for tail in behind if tail > least}:
+            self._note(each, not_after)
+
+    def _note(self, written: bytes, not_after: datetime) -> bool:
+        """Whether a stamp is one, and not of the future."""
+        if written == self._latest:
+            return True
+        stamp = instant(written.decode("ascii", "replace"))
+        if stamp is None or stamp > not_after:
+            return False
+        self._latest, self.newest = written, newest(self.newest, stamp)
+        return True
 
     def _blank_lines(self, block: bytes) -> int:
         """Ends of lines in which nothing stands: writers separate or end their lines by such."""
@@ -107,6 +132,12 @@ class Meter:
             return 0
         blank = not self._last.begun and not block[:first].removeprefix(BOM).strip()
         return blank + (len(_BLANK.findall(block)) if _BLANK.search(block) else 0)
+
+
+def _stamp(tail: bytes) -> bytes:
+    """What stands at the beginning of a text up to a quotation mark; nothing where none follows soon."""
+    text, closed, _ = tail[:_LONGEST].partition(b'"')
+    return text if closed else b""
 
 
 class _LastLine:

@@ -12,6 +12,7 @@ from connectors.outside.decoding import is_whole
 from connectors.outside.file_names import is_json, is_read
 from schemas.problems import Problem, Reason
 
+_MARK = BOM[:1]
 _SELDOM = 256
 """Times in a block."""
 _SHORTEST = 2
@@ -129,11 +130,12 @@ def text_batches(blocks: Iterable[bytes], *, cap: int, name: str) -> Iterator[li
 
 def _lines(blocks: Iterable[bytes], cap: int) -> Iterator[list[bytes] | Reason]:
     held: list[bytes] = []
-    size, too_long, started = 0, False, False
+    size, too_long = 0, False
     for block in blocks:
-        if not started:
-            started = True
+        if not size:
             block = block.removeprefix(BOM)
+        if _MARK in block:  # files were put together, each with its mark in front
+            block = block.replace(b"\n" + BOM, b"\n")
         first, *lines = block.split(b"\n")
         size += len(first)
         too_long = too_long or size > cap

@@ -8,16 +8,19 @@ from hashlib import blake2b
 from connectors.client.fhir_client import Answer, BadRequest, FhirClient, Gone
 from connectors.completeness import (
     EPOCH,
+    LIMITS,
     Crawl,
     DistinctIds,
+    Gives,
     asked,
     counted,
+    counted_in_parts,
     counts_all,
+    gives_by_time,
     halves,
     honours_last_updated,
     landed_ids,
     may_be_full,
-    misses_by_time,
     plain,
 )
 from connectors.fan_out import BOTH, CATEGORY, PATIENT, everybody, parts, wants, ways
@@ -26,11 +29,10 @@ from connectors.formats.outcome import ParameterWanted, parameter_wanted
 from connectors.landing import FILE_BYTES, Growing
 from connectors.outside.times import believed, newest, zulu
 from connectors.pulled import Pulled, need
-from connectors.searched import SearchCursor
+from connectors.searched import SearchCursor, in_a_circle, links_expire, too_many_pages
 from connectors.source import Source, Wanted
 from connectors.vendors import Parameters
 from schemas.errors import IncompleteError, OperatorError
-from schemas.gaps import GapCause
 
 CRAWLS = 3
 """Readings of a search of which rows may have hidden: others were written meanwhile, and pages moved."""
@@ -57,11 +59,7 @@ def pull_search(source: Source, wanted: Wanted) -> Pulled:
                 return search.run()
             except _LinkExpired:
                 search.begin_again()
-    raise IncompleteError(
-        f"{wanted.unit}: the server's paging links expire before they can be read",
-        "Raise fhir.page_size, or the server's own limit.",
-        gap=GapCause.PAGING,
-    )
+    raise links_expire(wanted.unit)
 
 
 class _LinkExpired(Exception):
@@ -81,6 +79,8 @@ class _TypeSearch:
         self.messages_path = self.landing.path(f"OperationOutcome-{self.type}", 1)
         self.kept = Growing(self.landing, self.type)
         self.seen: set[bytes] = set()
+        self.led_away = False
+        """Whether the last page named a next one where nothing is asked."""
         self.ids = ids
         if self.cursor.pages and not self.cursor.done:
             self._remember(source.site.limits.line_bytes)
@@ -138,10 +138,13 @@ class _TypeSearch:
         while not self.cursor.done:
             self._read_page()
         one = (*self._timeless()[0], *self._page_size(1))
-        if self.windowed and self.cursor.heeds is None and misses_by_time(self.client, self.type, one, self.cursor):
-            self.cursor.timeless = True
-            self._begin_otherwise()
-            return self._run()
+        if self.windowed and self.cursor.heeds is None and not self.cursor.silent:
+            gives = gives_by_time(self.client, self.type, one, self.cursor)
+            self.cursor.silent = gives is Gives.NOTHING and self.wanted.roster is None and len(self.branches) == 1
+            if gives is Gives.BUT_BY_TIME:
+                self.cursor.timeless = True
+                self._begin_otherwise()
+                return self._run()
         if self.windowed and self.cursor.resources and self.cursor.heeds is None:
             branches = self._timeless()
             self.cursor.heeds = honours_last_updated(self.client, self.type, branches[0])
@@ -191,6 +194,9 @@ class _TypeSearch:
         except BadRequest:
             if not self._pass_over():
                 raise
+        except Gone:  # some call so what is too long
+            if not self._ask_singly():
+                raise
         self._save()
         self.progress(self.type, cursor.resources, self._expected())
 
@@ -206,11 +212,7 @@ class _TypeSearch:
         cursor, branch = self.cursor, self.branches[self.cursor.branch]
         if cursor.url or cursor.crawl.way or cursor.crawl.number:
             return False
-        if any(name in ("patient", "_id") and "," in value for name, value in branch[:1]):
-            cursor.singly = True
-            self._begin_otherwise()
-            return True
-        if self._do_without():
+        if self._ask_singly() or self._do_without():
             return True
         category = next((value for name, value in branch if name == "category"), "")
         if cursor.way not in (CATEGORY, BOTH) or not category:
@@ -220,6 +222,16 @@ class _TypeSearch:
             self._fan_out(parameter_wanted(self.type))
         else:
             self._next_branch()
+        return True
+
+    def _ask_singly(self) -> bool:
+        """Whether several patients were asked for at once, and will be one by one."""
+        cursor, branch = self.cursor, self.branches[self.cursor.branch]
+        several = any(name in ("patient", "_id") and "," in value for name, value in branch[:1])
+        if cursor.url or cursor.crawl.way or cursor.crawl.number or not several:
+            return False
+        cursor.singly = True
+        self._begin_otherwise()
         return True
 
     def _do_without(self) -> bool:
@@ -300,18 +312,9 @@ class _TypeSearch:
             return True
         if mark in self.seen or crawl.barren > BARREN:
             self.begin_again()
-            raise IncompleteError(
-                f"{self.type}: the server's next links go in a circle",
-                "Mend the paging links; another fhir.page_size may do until then.",
-                who="EHR vendor",
-                gap=GapCause.PAGING,
-            )
+            raise in_a_circle(self.type)
         if cursor.pages >= self.most_pages:
-            raise IncompleteError(
-                f"{self.type}: more than {cursor.pages} pages",
-                "Raise limits.pages if that is genuine.",
-                gap=GapCause.PAGING,
-            )
+            raise too_many_pages(self.type, cursor.pages)
         self.seen.add(mark)
         return False
 
@@ -340,7 +343,7 @@ class _TypeSearch:
         cursor.bytes += sum(map(len, page.resources)) + len(page.resources)
         cursor.newest = newest(cursor.newest, page.newest)
         cursor.first = newest(cursor.first, page.newest) if cursor.branch == 0 else cursor.first
-        cursor.url = f"{self.client.url(self.type)}{page.next}" if page.next.startswith("?") else page.next
+        cursor.url = page.next = self._onward(page.next)
         new = self.ids.see(page.ids, cursor.branch, crawl.number)
         crawl.distinct += new
         crawl.fruitful |= new > 0
@@ -357,13 +360,23 @@ class _TypeSearch:
         if not page.next:
             self._go_on(page, new)
 
+    def _onward(self, link: str) -> str:
+        """Where the next page is; nowhere where that is no place to ask: then the search goes on as one without links."""
+        self.led_away = False
+        onward = self.client.onward(self.type, link)
+        if onward and not self.client.origins.own_or_allowed(onward):
+            self.cursor.elsewhere, self.led_away = self.client.origins.place(onward), True
+            return ""
+        return onward
+
     def _go_on(self, page: Page, new: int) -> None:
         """After a page that names no next one: is there more, and how is it asked for?"""
         crawl = self.cursor.crawl
         if not crawl.way:
             self._ask_how_many(page)
+            self._doubt_limit()
         elif crawl.way == LARGER:
-            crawl.proven |= new > 0 and len(page.ids) < crawl.size
+            crawl.proven |= new > 0 and len(page.ids) < crawl.size and not self.led_away
             crawl.size *= 4
         elif not new:
             crawl.proven |= crawl.fruitful or not page.ids
@@ -375,7 +388,7 @@ class _TypeSearch:
     def _ask_how_many(self, page: Page) -> None:
         """Proves the end of a search: by the server's count, else by whether it tells of more where there is more."""
         crawl, came = self.cursor.crawl, len(page.ids)
-        full = may_be_full(came, self.size)
+        full = may_be_full(came, self.size) or self.led_away
         if crawl.total is not None and crawl.total < crawl.distinct:
             crawl.total = None  # it counts something else
         crawl.proven = not full
@@ -396,9 +409,16 @@ class _TypeSearch:
             return
         if count is not None and count >= crawl.distinct:
             crawl.total = max(count, crawl.total or 0)
-        elif full and crawl.total is None and self.size is not None and came > 1:
+        elif full and crawl.total is None and self.size is not None and came > 1 and not self.led_away:
             smaller = asked(self.client, self.type, (*params, ("_count", str(came // 2))))
             crawl.proven = smaller is not None and bool(smaller.next) and len(smaller.ids) < came
+
+    def _doubt_limit(self) -> None:
+        """Just as many came as the server counts: it may count, and give, as many as its search engine can and no more."""
+        crawl, params = self.cursor.crawl, self.branches[self.cursor.branch]
+        by_time = self.client.vendor.last_updated and not self.cursor.timeless
+        if by_time and crawl.total and crawl.total % LIMITS == 0 and crawl.distinct == crawl.total:
+            crawl.total = counted_in_parts(self.client, self.type, params, crawl.total)
 
     def _next_way(self) -> None:
         """Where the present way brings nothing, another one; where none is left, the crawl ends."""
@@ -435,9 +455,11 @@ class _TypeSearch:
         if page.next:
             return
         begin, end = crawl.windows.pop()
-        full = may_be_full(len(page.ids), self.size)
+        full = may_be_full(len(page.ids), self.size) or self.led_away
         counts = crawl.window_total is not None and crawl.window_total >= crawl.window_matches  # else something else
-        short = crawl.window_matches < (crawl.window_total or 0) if counts else full
+        total = crawl.window_total or 0
+        limited = total > 0 and total % LIMITS == 0
+        short = (crawl.window_matches < total or limited) if counts else full
         if short and end - begin > SMALLEST:
             crawl.windows += halves(begin, end)
         elif short:
@@ -474,23 +496,5 @@ class _TypeSearch:
         self.kept.save(self.cursor)
 
     def _pulled(self) -> Pulled:
-        cursor = self.cursor
-        way = cursor.way or (CATEGORY if self.type in self.client.vendor.fan_out else "")
-        return Pulled(
-            unit=self.type,
-            files=cursor.files,
-            resources=cursor.resources,
-            types={self.type: cursor.distinct},
-            full=not self.windowed or cursor.heeds is False,
-            heeds=False if cursor.timeless else cursor.heeds,
-            counted=cursor.counted and way in ("", PATIENT),  # else some belong to none of the searches
-            way=way,
-            timed=cursor.dated and (cursor.resources > 0 or cursor.counted),
-            pages=cursor.pages,
-            bytes=cursor.bytes,
-            messages=cursor.messages,
-            short=cursor.short(self.type),
-            notes=cursor.notes(self.type),
-            newest=cursor.newest,
-            as_of=cursor.as_of or cursor.began,
-        )
+        way = self.cursor.way or (CATEGORY if self.type in self.client.vendor.fan_out else "")
+        return self.cursor.pulled(self.type, way, windowed=self.windowed)

@@ -7,8 +7,8 @@ VENDOR = Vendor(
     names=r"athena ?(health|one|net|practice|flow)|\bathena\b",
     addresses=r"^https://[^/]*\.?(athenahealth|athenanet)\.com/",
     # Its guide ("Best Practices", Daily Quotas) says that an API answer has headers of the day's limit and of what is left of it until
-    # midnight GMT, and an answer of the token endpoint the same ones of the minute; no copy of it shows their names, and what
-    # it answers without a log-in has none. Looked at are the usual ones and the pairs of Mashery's gateways; fhir.quota_header names
+    # midnight GMT, and an answer of the token endpoint the same ones of the minute; no copy of it shows their names, its published
+    # OpenAPI declares none, and what it answers without a log-in (/metadata, August 2026) has none. Looked at are the usual ones and the pairs of Mashery's gateways; fhir.quota_header names
     # another.
     quota_left=("X-RateLimit-Remaining", "RateLimit-Remaining"),
     quota_used=(

@@ -72,6 +72,26 @@ class Export:
         return 404, {}, b"{}"
 
 
+class SmallFiles:
+    """A bulk export of so many files, a resource each."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __call__(self, path: str, base: str) -> Answer:
+        """What stands at a path."""
+        if "/file/" in path:
+            line = json.dumps(observation(int(path.rpartition("/")[2]))).encode() + b"\n"
+            return 200, {"Content-Type": "application/fhir+ndjson"}, line
+        if path.endswith("status"):
+            output = [{"type": "Observation", "url": f"{base}/file/{number}"} for number in range(self.count)]
+            manifest = {"transactionTime": "2026-01-02T00:00:00Z", "requiresAccessToken": False, "output": output}
+            return 200, {"Content-Type": "application/json"}, json.dumps(manifest).encode()
+        if "$export" in path:
+            return 202, {"Content-Location": f"{base}/status"}, b""
+        return 404, {}, b"{}"
+
+
 def serve(answer: Callable[[str, str], Answer], pace: int = 0) -> None:
     """Answers at a free port of this machine, which is written to standard output; `pace`: most bytes a second of a file."""
 
@@ -109,7 +129,7 @@ def serve(answer: Callable[[str, str], Answer], pace: int = 0) -> None:
 
 @contextmanager
 def serving(kind: str, of: object, pace: int = 0) -> Iterator[str]:
-    """The base URL of a server of its own: `pages` of so many observations, or the `export` of a file."""
+    """The base URL of a server of its own: `pages` of so many observations, the `export` of a file, or of so many `small` ones."""
     with Popen([sys.executable, __file__, kind, str(of), str(pace)], stdout=PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -120,4 +140,9 @@ def serving(kind: str, of: object, pace: int = 0) -> Iterator[str]:
 
 if __name__ == "__main__":
     kind, of, pace = sys.argv[1:]
-    serve(Pages(int(of)) if kind == "pages" else Export(Path(of)), int(pace))
+    kinds: dict[str, Callable[[], Callable[[str, str], Answer]]] = {
+        "pages": lambda: Pages(int(of)),
+        "export": lambda: Export(Path(of)),
+        "small": lambda: SmallFiles(int(of)),
+    }
+    serve(kinds[kind](), int(pace))

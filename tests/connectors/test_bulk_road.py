@@ -11,6 +11,7 @@ import pytest
 
 from connectors.landing import Landing
 from connectors.pulling import read_capabilities, units
+from connectors.roads.bulk.jobs import FORGETFUL
 from schemas.errors import OperatorError, TemporaryError
 from schemas.sites import Site
 
@@ -155,7 +156,7 @@ def test_job_that_is_gone_is_begun_again(pull_unit: Any, site: Site, fhir: Any, 
     server.instead["/fhir/status"] = [httpx2.ReadError("power")] * 3
     with pytest.raises(TemporaryError):
         pull_unit(site, "export", transport=server)
-    server.instead["/fhir/status"] = [httpx2.Response(404)]
+    server.instead["/fhir/status"] = [httpx2.Response(404)] * FORGETFUL
     assert pull_unit(site, "export", transport=server).resources == 1
     assert [path for _, path in server.asked].count("Patient/$export") == 2
     assert ids("Patient") == ["p1"]

@@ -126,3 +126,27 @@ def test_a_download_that_drips_for_ever_is_given_up(
         ended.set()
         server.shutdown()
         server.server_close()
+
+
+def test_a_large_file_is_read_whole_or_not_at_all(faulty: FaultyHospital, client_of: Callable[..., FhirClient]) -> None:
+    """Of a large one the connection itself is read: neither a byte more nor one less than its length; the next request has
+    another connection."""
+    content = b"".join(b'{"resourceType":"Patient","id":"%d"}\n' % number for number in range(250_000))
+    assert len(content) > 2 * bodies.LARGE_BYTES
+    cuts = [0, 1, len(content) // 2]
+    faulty.faults.append(lambda asked: Answered(content, cut=cuts[0]) if asked.path == "file" else None)
+
+    def fetched(client: FhirClient) -> bytes:
+        with client.download(client.url("file"), what="the file", log_in=False) as blocks:
+            return b"".join(blocks)
+
+    with client_of(faulty.base_url) as client:
+        for _ in range(2):
+            assert fetched(client) == content
+        for _ in range(2):
+            cuts.pop(0)
+            with pytest.raises(TemporaryError, match="broke off its answer"):
+                fetched(client)
+        cuts[0] = 0
+        assert fetched(client) == content
+        client.read(client.url("Patient"), BUNDLE, what="Patient")

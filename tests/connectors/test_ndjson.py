@@ -1,8 +1,9 @@
 """NDJSON is read line by line, whatever its form, and half a file is told from a whole one."""
 
 import json
+import random
 import tracemalloc
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,39 @@ def test_meter_finds_the_newest_of_stamps_of_every_offset() -> None:
 @pytest.mark.parametrize("text", ["2024-01-01T00:00:00", "yesterday", "", "2023-08-01T16: 09: 08.000Z"])
 def test_instant_without_offset_or_sense_is_none(text: str) -> None:
     assert instant(text) is None
+
+
+@pytest.mark.parametrize("between", [b":", b": ", b" : "])
+@pytest.mark.parametrize("block", [7, 300, 1 << 17])
+def test_meter_finds_the_newest_of_many_however_they_are_written(between: bytes, block: int) -> None:
+    """Whole blocks, blocks that end within a line, lines of any order; none of the future, none newer than there is."""
+    chance = random.Random(f"{between!r} {block}")
+    moments = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(minutes=chance.randrange(3_000_000)) for _ in range(400)]
+    stamps = [moment.isoformat().replace("+00:00", "Z").encode() for moment in moments] + [b"2999-01-01T00:00:00Z"]
+    line = b'{"resourceType"' + between + b'"Patient","meta":{"lastUpdated"' + between + b'"%s"}}\n'
+    text = b"".join(line % stamp for stamp in stamps)
+    blocks = [text[place : place + block] for place in range(0, len(text), block)]
+    meter = Meter(cap=CAP, most=1 << 40, kind="Patient")
+    assert b"".join(meter.through(blocks, not_after=datetime(2030, 1, 1, tzinfo=UTC))) == text
+    assert meter.lines == len(stamps)
+    if block > len(text):
+        assert meter.newest == max(moments)
+    assert meter.newest is None or meter.newest <= max(moments)  # one that two blocks share is not seen
+
+
+def test_meter_tells_lines_that_begin_otherwise(tmp_path: Path) -> None:
+    lines = [b'{"resourceType":"Patient","id":"%d"}\n' % number for number in range(500)]
+    lines[317] = b'{"id":"317","resourceType":"Patient"}\n'
+    for block in (11, 100, 1 << 17):
+        text = b"".join(lines)
+        meter = Meter(cap=CAP, most=1 << 40, kind="Patient")
+        list(meter.through([text[at : at + block] for at in range(0, len(text), block)], not_after=datetime.now(UTC)))
+        assert (meter.lines, meter.alike) == (500, 499), block
+
+
+def test_marks_of_the_byte_order_in_the_middle_are_no_text(tmp_path: Path) -> None:
+    """Files that were put together keep theirs."""
+    mark = b"\xef\xbb\xbf"
+    path = tmp_path / "a.ndjson"
+    path.write_bytes(mark + b"\n".join(LINES[:3]) + b"\r\n" + mark + b"\n".join(LINES[3:6]) + b"\n")
+    assert [each.strip() for each in read_lines(path, cap=CAP) if isinstance(each, bytes)] == LINES[:6]

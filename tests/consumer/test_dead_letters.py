@@ -5,9 +5,10 @@ import json
 import pytest
 from services_cases import event_of, record_id, subject_id
 from sqlalchemy import select, text
+from sqlalchemy.event import listen
 
 from mainstem.consumer import LetterReason, LetterState, PoisonError, Received
-from mainstem.consumer.dead_letters import DeadLetters
+from mainstem.consumer.dead_letters import DeadLetters, Place
 from mainstem.consumer.ledger import metadata
 from mainstem.consumer.letterbox import Letterbox, consumer_letter
 from mainstem.kafka.settings import as_settings
@@ -259,3 +260,12 @@ def letter_reason(letter) -> str:
 def letter_place(letter) -> tuple[bytes, ...]:
     facts = dict(letter.headers)
     return facts["topic"], facts["partition"], facts["offset"]
+
+
+def test_letters_are_asked_for_all_at_once(sqlite_engine) -> None:
+    """A poll of nothing but poison asks a question a partition, not one for each of its events."""
+    metadata.create_all(sqlite_engine)
+    box, asked = Letterbox(sqlite_engine, "asking"), []
+    listen(sqlite_engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    assert box.known(Place("lhn.outcome.v1", number % 3, number) for number in range(1_600)) == {}
+    assert len(asked) == 3

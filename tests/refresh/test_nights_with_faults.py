@@ -138,12 +138,30 @@ def test_an_empty_answer_moves_no_watermark_unless_the_server_counts_none(
     first = lhn.refresh(site()).watermarks["Patient"]
     assert first.isoformat() == "2026-03-01T00:00:00+00:00"  # the newest update, not the Date of the answer
 
-    faulty.resources["Patient"].clear()
+    faulty.put(*(patient(number, "2026-02-01T00:00:00Z") for number in range(5)))  # a window since then holds none
     faulty.counts = False
     second = lhn.refresh(site())
     assert (second.status, second.watermarks) == ("completed", {"Patient": first})
     faulty.counts = True
     assert lhn.refresh(site()).watermarks["Patient"] > first
+
+
+def test_nothing_at_all_of_what_was_there_is_a_gap_in_a_window_too(
+    lhn: Network, faulty: FaultyHospital, site: Callable[..., Path]
+) -> None:
+    """No window, no time, no count: the server gives nothing of the type any more, and counts none."""
+    both = site(["Patient", "Encounter"])
+    faulty.put(*(patient(number) for number in range(5)), visit(1))
+    upto = lhn.refresh(both).watermarks["Patient"]
+    there = faulty.resources["Patient"]
+    faulty.resources["Patient"] = []
+    silent = lhn.refresh(both)
+    assert [(gap.resource_type, gap.cause) for gap in silent.gaps] == [("Patient", "fell-silent")]
+    assert (silent.status, silent.total.withdrawn, silent.watermarks.get("Patient")) == ("partial", 0, None)
+
+    faulty.resources["Patient"] = [*there, patient(9, "2026-03-01T12:00:00Z")]
+    back = lhn.refresh(both)
+    assert (back.status, back.total.recorded, back.watermarks["Patient"] > upto) == ("completed", 1, True)
 
 
 def test_a_first_night_of_nothing_sets_no_watermark(

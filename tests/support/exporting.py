@@ -68,7 +68,8 @@ class Exports:
         path = f"jobs/{len(self.begun)}"
         given = json.loads(asked.body)["parameter"] if asked.body else []
         named = [each["valueString"] for each in given if each["name"] == "_type"]
-        self.jobs[path] = named or asked.value("_type").split(",")
+        asked_for = [name for name in asked.value("_type").split(",") if name]
+        self.jobs[path] = named or asked_for or list(self.hospital.resources)
         self.of_group[path] = asked.path.removesuffix("/$export").removeprefix("Group/")
         return Answered({}, 202, {"Content-Location": self.url(path)})
 

@@ -39,6 +39,8 @@ class Answered:
     body: Any
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    cut: int = 0
+    """Bytes at its end that never come: the connection breaks."""
 
 
 Fault = Callable[[Asked], Answered | None]
@@ -157,7 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(content[: len(content) - answered.cut])
+        self.close_connection |= answered.cut > 0
 
     do_GET = do_POST = do_DELETE = _do
 

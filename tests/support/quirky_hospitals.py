@@ -8,23 +8,27 @@ with a weight has come.
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import stamina
+import typer
 from exporting import Exports
 from hospital_with_faults import Answered, Asked, Fault, FaultyHospital
 
 from connectors.roads.bulk import jobs
+from mainstem.commands.run import finish_run
 from mainstem.config.settings import Settings
 from mainstem.demo.embedded import free_port
 from mainstem.outbox import Outbox
 from mainstem.publisher import Published
-from mainstem.refresh import open_refresh, run
+from mainstem.refresh import Refresh, open_refresh, run
 from schemas.loads import LoadReport
 
 Json = dict[str, Any]
@@ -186,21 +190,44 @@ class Nights:
     folder: Path
     path: Path
     sent: Acknowledging | None = None
+    code: int = 0
+    """What the last night's command ended with."""
 
     def refresh(self) -> LoadReport:
-        """All steps of a night."""
+        """A night by `mainstem run`, which ends with the code of what it reports."""
         settings = Settings(
             kafka=f"127.0.0.1:{free_port()}",
             database_url=f"sqlite:///{self.folder / 'state.db'}",
             landing=self.folder / "landing",
             derive="none",
         )
-        with open_refresh(self.path, settings) as refresh:
-            held = Acknowledging(refresh.store.outbox, refresh.site.site)
-            if self.sent is not None:
-                held.standing, held.new = self.sent.standing, self.sent.new
-            self.sent = vars(refresh)["_publisher"] = held
-            return run(refresh)
+        reports: list[LoadReport] = []
+
+        @contextmanager
+        def opened(path: Path, *_: Any, **__: Any) -> Iterator[Refresh]:
+            with open_refresh(path, settings) as refresh:
+                held = Acknowledging(refresh.store.outbox, refresh.site.site)
+                if self.sent is not None:
+                    held.standing, held.new = self.sent.standing, self.sent.new
+                self.sent = vars(refresh)["_publisher"] = held
+                yield refresh
+
+        def kept(refresh: Refresh, **options: Any) -> LoadReport:
+            reports.append(run(refresh, **options))
+            return reports[-1]
+
+        with (
+            patch("mainstem.refresh.open_refresh", opened),
+            patch("mainstem.refresh.run", kept),
+            patch("mainstem.commands.run.read_settings", lambda: settings),
+            redirect_stdout(StringIO()),
+        ):
+            self.code = 0
+            try:
+                finish_run(self.path, types=(), as_json=True)
+            except typer.Exit as ended:
+                self.code = ended.exit_code
+        return reports[-1]
 
     def held(self) -> set[Any]:
         """Birth dates and values that stand."""
@@ -251,7 +278,7 @@ def two_nights(quirk: Quirk, place: Place, nights: Nights) -> None:
     quirk.arrange(place)
     place.exports.transaction_time = "2026-03-01T02:00:00Z"
     first = nights.refresh()
-    judge(first, quirk.statuses[0], quirk.words[0])
+    judge(first, nights.code, quirk.statuses[0], quirk.words[0])
 
     place.night = 2
     place.heal(place)
@@ -260,7 +287,7 @@ def two_nights(quirk: Quirk, place: Place, nights: Nights) -> None:
     place.server.put(*stands(second_night(quirk.named, quirk.second), quirk))
     place.exports.transaction_time = "2026-03-02T02:00:00Z"
     second = nights.refresh()
-    judge(second, quirk.statuses[1], quirk.words[1])
+    judge(second, nights.code, quirk.statuses[1], quirk.words[1])
 
     assert nights.held() == (ALL - quirk.lacks) | quirk.more
     assert nights.sent is not None
@@ -272,10 +299,11 @@ def two_nights(quirk: Quirk, place: Place, nights: Nights) -> None:
         assert moved == (kind not in quirk.stays), kind
 
 
-def judge(report: LoadReport, status: str, words: str) -> None:
-    """Its status; gaps say so, in words for somebody; no word of the server's own is repeated."""
+def judge(report: LoadReport, code: int, status: str, words: str) -> None:
+    """Its status and exit code; gaps say so, in words for somebody; no word of the server's own is repeated."""
     said = report.model_dump_json()
     assert (report.status, words in said) == (status, True), said
+    assert code == (3 if status == "partial" else 0)
     assert (status == "partial") == bool(report.gaps)
     assert all(gap.fix and gap.who for gap in report.gaps)
     assert "Roe" not in said

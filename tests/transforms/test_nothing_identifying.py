@@ -2,7 +2,9 @@
 
 import json
 import re
+import runpy
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -236,3 +238,61 @@ def test_a_day_planted_anywhere_leaves_in_no_field_but_a_time(name: str) -> None
         assert not any(day.encode() in record.provenance for day in DAY)
     said = repr([outcome.problem for outcome in outcomes.unusual.values()]) + repr(vars(mapper.noticed))
     assert [day for day in DAY if day in said] == []
+
+
+WRITTEN = (
+    "Quackenbush",
+    "QUACKENBUSH^ZEBEDIAH",
+    "urn:quackenbush:zebediah",
+    "(617) 555-0142",
+    "6175550142",
+    "mrn-0042",
+)
+BESIDE = ("display", "text", "description", "note", "valueString", "title", "name", "url", "comment")
+
+
+def written() -> list[dict[str, Any]]:
+    """Resources as programs write them, of every type that is mapped."""
+    here = Path(__file__)
+    hostile, shapes = (
+        runpy.run_path(str(here.with_name(f"test_{name}.py"))) for name in ("hostile", "shapes_of_real_programs")
+    )
+    return [*hostile["BASES"].values(), *(case[1] for case in shapes["CASES"])]
+
+
+def leaves(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to each text and number, and to what could stand beside them."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from leaves(inner, (*way, name))
+        yield from ((*way, name) for name in BESIDE if name not in value)
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from leaves(inner, (*way, place))
+    else:
+        yield way
+
+
+def put(resource: dict[str, Any], way: tuple[Any, ...], value: Any) -> bytes:
+    copy: Any = json.loads(json.dumps(resource))
+    inner = copy
+    for step in way[:-1]:
+        inner = inner[step]
+    inner[way[-1]] = value
+    return json.dumps(copy).encode()
+
+
+@pytest.mark.parametrize("said", [*WRITTEN, 6175550142])
+@pytest.mark.slow
+def test_nothing_that_stands_where_a_text_or_a_number_stood_leaves(said: Any) -> None:
+    """In each place of each resource; a number with a unit of its own is a reading."""
+    mapper, written_by = site(), written()
+    lines = [put(each, way, said) for each in written_by for way in leaves(each) if way != ("resourceType",)]
+    outcomes = mapper.map_lines(lines)
+    given = [*(each.content + each.provenance for each in outcomes.records), repr(vars(mapper.noticed)).encode()]
+    given += [repr(outcome.problem).encode() for outcome in outcomes.unusual.values()]
+    measured = re.compile(
+        rb'"(?:raw_)?(?:value(?:_low|_high)?|dose(?:_low|_high)?|rate|reference_low|reference_high)":"?6175550142"?'
+    )
+    found = [text for text in given for secret in SECRETS if secret in measured.sub(b"", text).lower()]
+    assert found == []

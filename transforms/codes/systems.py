@@ -84,13 +84,13 @@ _SNOMED_EDITION = re.compile(r"https?://snomed\.info/x?sct/\d{6,18}(/version/\d{
 
 
 def repaired_system(system: str | None) -> str | None:
-    """The code system's URI with white space, case, `https`, a closing slash or an OID put right; none where it is no URI.
+    """The code system's URI with white space, case, `https`, a closing slash, a version or an OID put right; none where it is no URI.
 
     Cerner's public examples hold `http: //snomed.info/sct`.
     """
     if system is None:
         return None
-    bare = "".join(system.split())
+    bare = "".join(system.partition("|")[0].split())
     key = bare.lower().rstrip("/")
     spellings = _spellings()
     for written in (

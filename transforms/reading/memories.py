@@ -13,6 +13,7 @@ from transforms.fhir.elements import Unusable, without_element, without_modified
 from transforms.fhir.keys import has_key_twice
 from transforms.reading.columns import Columns
 from transforms.rules.declaring import LENT, Choice, Fields, Found, Rule, fields_beside
+from transforms.rules.refusals import hides
 from transforms.rules.setting import Setting
 
 Leaves = Callable[[str], bool]
@@ -190,11 +191,15 @@ class Memory(dict[Any, bytes]):
         try:
             found = self._found(raw, companion)
         except Unusable as fault:
+            if hides(raw):
+                return b"", Note(Reason.PARTIAL_ANSWER, self._name)
             rest = self._without_odd(raw, companion, fault)
             if rest is None:
                 return b"", self._fault(fault)
             found = rest
         values = found.values
+        if self._kept and not any(values.values()) and hides(raw):
+            return b"", Note(Reason.PARTIAL_ANSWER, self._name)
         text = b""
         for name, opening in self._kept:
             value = values.get(name)

@@ -19,8 +19,8 @@ from transforms.reading.references import CONTAINED, References, Target
 from transforms.reading.stubs import stub
 from transforms.reading.twice import Whole
 from transforms.rules import deletion_marks, extensions, extensions_of_part, modifiers, unless_masked
+from transforms.rules.contradictions import Among, Contradiction
 from transforms.rules.declaring import Choice, Resource
-from transforms.rules.refusals import masked_in
 from transforms.rules.setting import Setting
 
 _PRECEDENCE = {
@@ -37,7 +37,6 @@ _PRIMITIVE = ("DateTime", "Date", "Instant", "String", "Boolean", "Integer", "Ti
 _PARTS_FATAL = frozenset({Reason.PARTIAL_ANSWER, Reason.DUPLICATE_KEY})
 _WHOLE_HEX = hexlify(WHOLE)
 _WHOLE_END = _WHOLE_HEX + b'"'
-_MASKED = b'"masked"'
 TWICE = Note(Reason.DUPLICATE_KEY)
 _ALIKE = Note(flags=("parts-alike",))
 
@@ -68,8 +67,14 @@ class Reader:
         self._shared = Table(fields, setting, leaves)
         inner = {"extension": extensions_of_part(), **modifiers("modifierExtension")} if resource.parts else {}
         self._repeated = Table({**inner, **resource.repeated}, setting, leaves)
+        self._latest = setting.latest.encode()
         self._contradictions = [
-            (each, [*self._shared.giving(each.of), *self._repeated.giving(each.of)]) for each in resource.contradictions
+            (
+                each,
+                each.among(self._latest) if each.among else None,
+                [*self._shared.giving(each.of), *self._repeated.giving(each.of)],
+            )
+            for each in resource.contradictions
         ]
         self._parts = PartReader(resource.parts, self._repeated, setting)
         self._stands_by = tuple([b',"%b":' % name.encode() for name in resource.parts.alone]) if resource.parts else ()
@@ -78,7 +83,6 @@ class Reader:
         names = [*own, *self._shared.names, *self._repeated.names]
         looked_into = [*self._heads.names, self._parts.field, *self._shared.memories, *self._repeated.memories]
         self._whole = Whole(self._type, names, read=looked_into)
-        self._latest = setting.latest.encode()
         self._head = b'{"type":"%b","id":"r-' % resource.record.encode()
         self._source = b'"source":[{"type":"%b","ref":"h-' % resource.source.encode()
         self._mapping = b'}],"mapping":"%b"' % resource.mapping.encode()
@@ -111,16 +115,12 @@ class Reader:
                 notes[place].append(said)
         for place in twice:
             notes[place].append(TWICE)
-        for place in [place for place, line in enumerate(lines) if _MASKED in line]:
-            if (hidden := masked_in(lines[place], self._whole.declared)) is not None:
-                notes[place].append(Note(Reason.PARTIAL_ANSWER, hidden))
         contents = self._contents(heads, [*shared, *own])
-        latest = self._latest
-        for (flag, mark, holds, _), given_by in self._contradictions:
-            for place in {place for name in given_by for place in source.standing(name)}:
+        for each, among, given_by in self._contradictions:
+            for place in _worth_a_look(each, among, given_by, source):
                 content = contents[place]
-                if (found := content.rfind(mark)) >= 0 and holds(content, found, latest):
-                    notes[place].append(Note(flags=(flag,)))
+                if (found := content.rfind(each.mark)) >= 0 and each.holds(content, found, self._latest):
+                    notes[place].append(Note(flags=(each.flag,)))
         passing = self._in_passing(notes, split) if notes else {}
         records = self._records(heads, contents, passing)
         depends = [
@@ -343,6 +343,17 @@ class Reader:
         path = f"{self._type}.{note.path}" if note.path else self._type
         ref, updated = (b"", None) if record is None else (record.id[:REF_BYTES], record.updated)
         return Outcome(self._type, ref, [], False, updated, Problem(note.reason, self._type, path))
+
+
+def _worth_a_look(
+    each: Contradiction, among: Among | None, given_by: Sequence[str], source: Columns
+) -> Collection[int]:
+    """The places of the resources in which two things may stand that cannot both be so."""
+    if among is None:
+        return {place for name in given_by for place in source.standing(name)}
+    if each.by[-1] not in source:
+        return ()
+    return among(*(source.contents(name) if name in source else [None] * source.count for name in each.by))
 
 
 def _primitives(resource: Resource) -> list[str]:

@@ -24,6 +24,7 @@ from transforms.rules import (
     reactions,
     replaced,
     required,
+    told_before,
     unless_shaped,
     verification_status,
     words_of,
@@ -44,7 +45,7 @@ RESOURCE = Resource(
     subject={"patient": patient()},
     contradictions=(
         out_of_order("occurs-before-onset", "onset_date", "last_occurrence_date"),
-        out_of_order("recorded-before-onset", "onset_date", "recorded_date"),
+        told_before("recorded-before-onset", "onset_date", "recorded_date", by=("onsetDateTime", "recordedDate")),
     ),
     fields={
         "code": required(

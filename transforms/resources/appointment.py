@@ -16,15 +16,22 @@ from transforms.rules import (
     out_of_order,
     patient_among,
     pseudonyms_in,
+    together,
     unless_within,
 )
+
+STANDING = ("proposed", "pending", "booked", "arrived", "checked-in", "fulfilled")
 
 RESOURCE = Resource(
     source="Appointment",
     record="encounter",
     version=1,
     subject={"participant": patient_among()},
-    contradictions=(out_of_order("ends-before-start", "start_date", "end_date"),),
+    contradictions=(
+        out_of_order("ends-before-start", "start_date", "end_date"),
+        out_of_order("ends-before-start", "start", "end"),
+        together("done-yet-not", "status_reasons", "appointment_status", STANDING),
+    ),
     fields={
         "status[x]": choice(
             status=appointment_status("status", "appointment_status", start="start"), otherwise={"status": "planned"}

@@ -27,6 +27,7 @@ from transforms.rules import (
     replaced,
     required,
     together,
+    told_before,
     unless_of_family,
     verification_status,
 )
@@ -48,7 +49,7 @@ RESOURCE = Resource(
         together("active-and-abated", "abatement", "clinical_status", ("active", "recurrence", "relapse")),
         out_of_order("ends-before-start", "onset_date", "abatement_date"),
         ages_out_of_order("ends-before-start", "onset_age", "abatement_age"),
-        out_of_order("recorded-before-onset", "onset_date", "recorded_date"),
+        told_before("recorded-before-onset", "onset_date", "recorded_date", by=("onsetDateTime", "recordedDate")),
     ),
     fields={
         "code": required(

@@ -19,6 +19,7 @@ from transforms.rules import (
     replaced,
     required,
     status_history,
+    to_come,
     unless_listed,
 )
 
@@ -27,7 +28,10 @@ RESOURCE = Resource(
     record="enrolment",
     version=1,
     subject={"patient": patient()},
-    contradictions=(out_of_order("ends-before-start", "start_date", "end_date"),),
+    contradictions=(
+        out_of_order("ends-before-start", "start_date", "end_date"),
+        to_come("status", ("active", "onhold", "finished"), start="start_date", end="end_date"),
+    ),
     fields={
         "type": required(programme(registry="registry", every="codings"), Reason.MISSING_CODE),
         "period": period(start=("start", "start_date"), end=("end", "end_date")),

@@ -18,11 +18,11 @@ from transforms.rules import (
     local_date,
     one_of,
     other_version,
-    out_of_order,
     patient,
     protocol,
     replaced,
     required,
+    told_before,
     vaccine_reactions,
     withheld,
 )
@@ -37,7 +37,7 @@ RESOURCE = Resource(
     subject={"patient": patient()},
     contradictions=(
         done_yet_not(),
-        out_of_order("recorded-before-given", "occurrence_date", "recorded_date"),
+        told_before("recorded-before-given", "occurrence_date", "recorded_date", by=("occurrenceDateTime", "recorded")),
     ),
     fields={
         "vaccineCode": required(

@@ -45,6 +45,7 @@ from transforms.rules.contradictions import (
     over,
     to_come,
     together,
+    told_before,
 )
 from transforms.rules.declaring import LENT, Contains, Kept, Lender, Members, Parts, Resource, all_of, choice, required
 from transforms.rules.devices import device, device_asked, kept_device, timing_bounds
@@ -277,6 +278,7 @@ __all__ = [
     "timing_bounds",
     "to_come",
     "together",
+    "told_before",
     "told_by_instrument",
     "true_if_given",
     "typed_links",

@@ -28,6 +28,7 @@ from transforms.privacy.pseudonyms import hexadecimal
 from transforms.rules.concepts import chosen_code, usable_codings
 from transforms.rules.declaring import NOTHING, Element, Found, Rule
 from transforms.rules.links import KINDS, kind_of
+from transforms.rules.meaning import CHANGES_MEANING
 from transforms.rules.setting import Setting
 from transforms.rules.texts import string_of
 
@@ -285,7 +286,7 @@ def _marked(item: _Item, around: _Marks) -> _Marks:
     modifiers, about = around
     if item.modifierExtension is not None:
         modifiers = [*modifiers, *decode(bytes(item.modifierExtension), list[Raw])]
-    if item.extension is not None and b"isSubject" in bytes(item.extension):
+    if item.extension is not None and CHANGES_MEANING.search(bytes(item.extension)):
         about = [*about, *decode(bytes(item.extension), list[Raw])]
     return modifiers, about
 

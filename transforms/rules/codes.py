@@ -225,7 +225,9 @@ def each_of(name: str, values: Iterable[str], spellings: Mapping[str, str] | Non
     known = {**{code: code for code in values}, **(spellings or {})}
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        said = {text_of(coding.code) for concept in concepts_of(raw) for coding in concept.codings}
+        said = set[str]()
+        for concept in concepts_of(raw):
+            said |= {text_of(coding.code) for coding in concept.codings} or {text_of(concept.text)}
         meant = {known[_word(each)] for each in said if _word(each) in known}
         return Found({name: sorted(meant)}, repaired=not meant <= said)
 

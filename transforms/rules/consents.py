@@ -103,6 +103,7 @@ def _by_provision(name: str) -> Read:
         times = period_found(root.period or Period(), ("start", "start_date"), ("end", "end_date"), setting)
         if times.dropped:  # nobody knows for how long it holds
             raise Unusable(Reason.CONSENT_NOT_UNDERSTOOD, f"period.{times.dropped[0]}")
+        flags = (*flags, *(flag for flag in times.flags if flag == "ends-before-start"))
         return _found(name, {scope: said.made(each) for scope, each in decided.items()}, times.values, flags)
 
     return read

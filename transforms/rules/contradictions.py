@@ -1,8 +1,13 @@
 """What cannot be true together inside one record: flagged, for the reader to judge; neither side is taken out."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
+
+Contents = Sequence[bytes | None]
+"""A field's bytes in each resource of a batch."""
+Among = Callable[..., Collection[int]]
+"""The contents of some fields → places."""
 
 
 class Contradiction(NamedTuple):
@@ -16,6 +21,10 @@ class Contradiction(NamedTuple):
     day to come."""
     of: tuple[str, ...]
     """Beginnings of the record's fields: a resource without what gives one of them is not looked into."""
+    by: tuple[str, ...] = ()
+    """FHIR fields by whose bytes it is told at little cost which records are worth to be looked into; none: each is."""
+    among: Callable[[bytes], Among] | None = None
+    """The last day that is no day to come → the places at which these fields may hold it."""
 
 
 def together(flag: str, first: str, field: str, values: tuple[str, ...]) -> Contradiction:
@@ -39,7 +48,7 @@ def out_of_order(flag: str, earlier: str, later: str) -> Contradiction:
     first, last = (b',"%b":"' % name.encode() for name in (earlier, later))
 
     def holds(content: bytes, mark: int, latest: bytes) -> bool:
-        one, other = _value(content, first, mark), _value(content, last, mark)
+        one, other = (_value(content, each, mark).rstrip(b"Z") for each in (first, last))
         known = min(len(one), len(other))
         return one[:known] > other[:known]
 
@@ -58,6 +67,24 @@ def of_itself(flag: str, field: str) -> Contradiction:
     return Contradiction(flag, opening, holds, (field,))
 
 
+class _Words(dict[bytes | None, bool]):
+    """Whether a field's bytes may be one of some words, however they are written; few recur."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        super().__init__({None: False})
+        self._words = frozenset(words)
+
+    def __missing__(self, raw: bytes) -> bool:
+        plain = raw.decode("utf-8", "replace").strip('" ').lower().replace("_", "-").replace(" ", "-")
+        found = raw[:1] != b'"' or plain in self._words
+        if len(self) < _MOST_WORDS:
+            self[raw] = found
+        return found
+
+
+_MOST_WORDS = 256
+
+
 def over(flag: str, field: str, values: tuple[str, ...], *, end: str) -> Contradiction:
     """A status by which something goes on, beside an end that has passed."""
     opening, status = b',"%b":"' % end.encode(), b',"%b":"' % field.encode()
@@ -66,7 +93,11 @@ def over(flag: str, field: str, values: tuple[str, ...], *, end: str) -> Contrad
     def holds(content: bytes, mark: int, latest: bytes) -> bool:
         return _value(content, status, mark) in ongoing and _value(content, opening, mark) <= latest
 
-    return Contradiction(flag, opening, holds, (end,))
+    def among(latest: bytes) -> Among:
+        may = _Words(values)
+        return lambda said: [place for place, raw in enumerate(said) if may[raw]]
+
+    return Contradiction(flag, opening, holds, (end,), ("status",), among)
 
 
 def to_come(field: str, values: tuple[str, ...], *, start: str, end: str) -> Contradiction:
@@ -81,7 +112,36 @@ def to_come(field: str, values: tuple[str, ...], *, start: str, end: str) -> Con
             return False
         return _value(content, opening, mark) > latest or (said == last and _value(content, ending, mark) > latest)
 
-    return Contradiction("future", opening, holds, (start,))
+    return Contradiction("future", opening, holds, (start,), ("period",), _ends_late)
+
+
+def _ends_late(latest: bytes) -> Among:
+    def among(periods: Contents) -> Collection[int]:
+        return [place for place, period in enumerate(periods) if period is not None and _is_late(period, latest)]
+
+    return among
+
+
+def _is_late(period: bytes, latest: bytes) -> bool:
+    """Whether a Period may start or end after a day."""
+    if period[:10] != b'{"start":"':
+        return True
+    end = period.find(b'"end":"')
+    return period[10:20] > latest or (end > 0 and period[end + 7 : end + 17] > latest)
+
+
+def told_before(flag: str, earlier: str, later: str, *, by: tuple[str, str]) -> Contradiction:
+    """As `out_of_order`, of what two FHIR fields say that stand in most resources: days as they are written are compared first."""
+
+    def among(first: Contents, last: Contents) -> Collection[int]:
+        said = enumerate(zip(first, last, strict=False))
+        return [
+            place
+            for place, (one, other) in said
+            if one != other and other is not None and (one is None or other[1:11] < one[1:11])
+        ]
+
+    return out_of_order(flag, earlier, later)._replace(by=by, among=lambda _latest: among)
 
 
 _DAYS = {b"min": 1 / 1440, b"h": 1 / 24, b"d": 1, b"wk": 7, b"mo": 30.4375, b"a": 365.25}

@@ -117,6 +117,8 @@ _DENIES = re.compile(
 _TESTS = re.compile(r"(?i)(test-?patient|is-?test|patient-?test)$")
 _ABOUT = re.compile(r"(?i)/(observation-focus-?code|questionnaireresponse-isSubject)$")
 _GONE = re.compile(r"(?i)/(deleted|[^/]*(is-?deleted|soft-?delete|tombstone|deleted-?state|-deleted)[^/]*)$")
+CHANGES_MEANING = re.compile(_DENIES.pattern.encode() + rb"|isSubject|(?i:deleted|tombstone)")
+"""What stands in extensions of whom or what is meant, of a part of an answer and all in it."""
 _FALSE = frozenset({b"false", b'"false"', b'"no"', b'"n"', b'"0"'})
 
 

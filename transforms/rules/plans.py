@@ -9,6 +9,7 @@ from transforms.rules.declaring import Element
 
 class _Activity(Struct, gc=False):
     detail: dict[str, Raw] | None = None
+    extension: list[Raw] | None = None
     modifierExtension: list[Raw] | None = None
 
 
@@ -28,7 +29,9 @@ def activities(content: bytes, beside: bytes | None, companion: bytes | None) ->
 
 
 def _flat(activity: _Activity, detail: dict[str, Raw]) -> bytes:
-    inner = detail.get("modifierExtension")
-    marks = [*(activity.modifierExtension or []), *(decode(bytes(inner), list[Raw] | None) or [] if inner else [])]
-    named = {f"detail.{name}": value for name, value in detail.items() if name != "modifierExtension"}
-    return encode(named | ({"modifierExtension": marks} if marks else {}))
+    marks = {
+        name: [*(around or []), *(decode(bytes(detail[name]), list[Raw] | None) or [] if name in detail else [])]
+        for name, around in (("extension", activity.extension), ("modifierExtension", activity.modifierExtension))
+    }
+    named = {f"detail.{name}": value for name, value in detail.items() if name not in marks}
+    return encode(named | {name: each for name, each in marks.items() if each})

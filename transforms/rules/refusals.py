@@ -42,20 +42,9 @@ def is_masked(raw: bytes) -> bool:
     return any(b'"%b"' % word.encode() in raw for word in MASKED)
 
 
-_SEEN_ANYWAY = frozenset({"name", "contained"})
-"""Nothing that stands in a record is read of them; what is hidden of an address is the street, where its postcode is not."""
-
-
-def masked_in(line: bytes, read: frozenset[str]) -> str | None:
-    """The first of the fields that are read in which an extension says that something is hidden; None for none.
-
-    Hidden from us, it is not gone: were the resource read, what stood there would be taken away.
-    """
-    fields: dict[str, msgspec.Raw] = decode(line, dict[str, msgspec.Raw])
-    for name, raw in fields.items():
-        if name in read - _SEEN_ANYWAY and _HIDDEN.search(bytes(raw)) and b'"postalCode":"' not in bytes(raw):
-            return name
-    return None
+def hides(raw: bytes) -> bool:
+    """Whether an extension in a field says that something is hidden. Hidden from us, it is not gone."""
+    return b'"masked"' in raw and _HIDDEN.search(raw) is not None
 
 
 _HIDDEN = re.compile(

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 
 from transforms.rules.answers import reporter
 from transforms.rules.codes import one_of
-from transforms.rules.contradictions import out_of_order
+from transforms.rules.contradictions import of_itself, out_of_order
 from transforms.rules.declaring import Choice, Rule, choice
 from transforms.rules.meaning import extensions
 from transforms.rules.texts import withheld
 from transforms.rules.times import event_time, instant, period
 from transforms.rules.visits import codings_in_extension
 
-REQUEST_CONTRADICTIONS = (out_of_order("ends-before-start", "occurrence_date", "occurrence_end_date"),)
+REQUEST_CONTRADICTIONS = (
+    out_of_order("ends-before-start", "occurrence_date", "occurrence_end_date"),
+    of_itself("part-of-itself", "replaces"),
+)
 
 _STATUS = ("draft", "active", "on-hold", "revoked", "completed", "unknown")
 _SPELLINGS = {

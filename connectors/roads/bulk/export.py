@@ -4,10 +4,11 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from urllib.parse import urljoin
 
 import msgspec
 
-from connectors.client.fhir_client import FhirClient, Gone, WebPage, decode
+from connectors.client.fhir_client import FhirClient, Gone, Refused, WebPage, decode
 from connectors.completeness import counted
 from connectors.formats.outcome import error_answer, errors_of
 from connectors.landing import DiskError
@@ -166,14 +167,16 @@ class _Export:
 
     def _pages(self, job: Job) -> Iterator[tuple[str, Manifest]]:
         """The manifest and those it leads on to, with their addresses. What cannot be read on holds every watermark."""
-        page = self._page(job.status_url, job)
-        yield job.status_url, page
-        seen = {job.status_url}
+        at = job.status_url
+        page = self._page(at, job)
+        yield at, page
+        seen = {at}
         while page.next:
-            if page.next in seen or len(seen) >= MANIFESTS:
+            at = urljoin(at, page.next) if page.next.startswith("?") else page.next
+            if at in seen or len(seen) >= MANIFESTS:
                 self._cut_short(GapCause.PAGING, "the pages of the export's manifest do not end", "")
                 return
-            seen.add(at := page.next)
+            seen.add(at)
             try:
                 page = self._page(at, job)
             except TemporaryError:
@@ -231,7 +234,11 @@ class _Export:
             return
         cause = error.gap if isinstance(error, TemporaryError | WebPage) else GapCause.FILE_NOT_READ
         of = f"{part.type}: " if part.type else ""
-        part.short.append(Shortfall(part.type, cause, f"{of}a file of the export: {error.cause}", error.fix, error.who))
+        reason, fix = f"{of}a file of the export: {error.cause}", error.fix
+        if isinstance(error, Refused) and not self.cursor.log_in:
+            reason += "; its manifest says that its files want no log-in, so none was shown"
+            fix = "Have the manifest say requiresAccessToken true, or its files given without a log-in."
+        part.short.append(Shortfall(part.type, cause, reason, fix, error.who))
 
     def _withdraw(self) -> None:
         """Stubs of what the export says is deleted, in the place of the files that say so."""

@@ -16,11 +16,14 @@ from connectors.outside.decoding import Unreadable, decoded
 from connectors.pulled import EVERY_TYPE, EXPORT, Shortfall
 from connectors.roads.bulk.manifest import MESSAGES, Part, Use
 from connectors.roads.bulk.messages import weighed
+from schemas.errors import IncompleteError
 from schemas.gaps import GapCause
 from schemas.problems import Problem
 from schemas.sites import Limits
 
 UNSORTED = f"unsorted-{EXPORT}"
+DOUBTED = 2
+"""How often an empty file is asked for once more: why should it be named?"""
 HEADER, NO_LINE = "Parameters", "?"
 """What stands in front of each patient's resources where files are organized by patient; what is no line to be read."""
 
@@ -52,10 +55,12 @@ class Files:
         stem = {Use.MESSAGES: f"{MESSAGES}-{EXPORT}", Use.DELETIONS: f"deletions-{EXPORT}"}.get(part.use, part.type)
         path = self._target(stem or UNSORTED)
 
+        doubts = iter(range(DOUBTED if part.use is Use.DATA and part.count != 0 else 0))
+
         def once() -> Meter:
             meter = Meter(cap=self.limits.line_bytes, most=self.limits.file_bytes, kind=part.type)
             with self.client.download(part.url, what=_what(part), log_in=log_in) as blocks:
-                self._written.write(path, meter.through(blocks, not_after=not_after))
+                self._written.write(path, _doubted(meter.through(blocks, not_after=not_after), part, doubts))
             return meter
 
         try:
@@ -153,6 +158,16 @@ class Files:
     def _target(self, stem: str) -> Path:
         self._numbers[stem] = self._numbers.get(stem, 0) + 1
         return self.landing.path(stem, self._numbers[stem])
+
+
+def _doubted(blocks: Iterator[bytes], part: Part, doubts: Iterator[int]) -> Iterator[bytes]:
+    """The blocks. Raises IncompleteError where there is none, as long as that is doubted."""
+    came = False
+    for block in blocks:
+        came = True
+        yield block
+    if not came and next(doubts, None) is not None:
+        raise IncompleteError(f"{_what(part)}: an empty file was sent", "Run it again.")
 
 
 def _kind(line: bytes | Problem) -> str:

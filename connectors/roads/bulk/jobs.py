@@ -22,6 +22,8 @@ SHORTEST_POLL, USUAL_POLL, LONGEST_POLL = 0.5, 5.0, 60.0
 """Seconds between questions whether an export is ready; the server's Retry-After is followed between them."""
 TROUBLES = 6
 """Errors in a row after which the status is asked no further; the next call comes back to the same job."""
+FORGETFUL = 3
+"""How often in a row a server must not know a job that it knew: of several machines one may not."""
 TROUBLED_FOR = timedelta(days=1)
 """Age from which a job whose status gives errors only is given up."""
 KEPT_FOR = timedelta(days=30)
@@ -107,9 +109,12 @@ class Jobs:
         self._spare_the_server()
         began = self.client.clock()
         accepted = self._accepted()
-        kept.job = Job(
-            accepted.status_url(self.client), began, min(began, accepted.date or began), self._asked, accepted.refused
-        )
+        try:
+            url = accepted.status_url(self.client)
+        except MainstemError:  # it may be at work all the same, and nobody can give it back
+            self._note_lost()
+            raise
+        kept.job = Job(url, began, min(began, accepted.date or began), self._asked, accepted.refused)
         self._save()
         self._unknown = kept.job.status_url
         return kept.job
@@ -121,12 +126,14 @@ class Jobs:
     def _accepted(self) -> Accepted:
         kick_off = KickOff(self.client, self.source, self.since)
         try:
-            return kick_off.ask()
+            accepted = kick_off.ask()
         except TemporaryError:
             if not kick_off.in_the_way:
                 raise
-        self._delete(kick_off.in_the_way)  # what a crash between the answer and our note of it left behind
-        return kick_off.ask()
+            self._delete(kick_off.in_the_way)  # what a crash between the answer and our note of it left behind
+            accepted = kick_off.ask()
+        self.notes += kick_off.notes
+        return accepted
 
     def _spare_the_server(self) -> None:
         now = self.client.clock()
@@ -148,7 +155,7 @@ class Jobs:
                 answer = self._status(url)
             except Gone:
                 troubles += 1
-                if job.status_url != self._unknown or troubles >= TROUBLES:
+                if troubles >= (TROUBLES if job.status_url == self._unknown else FORGETFUL):
                     raise
                 self.rest()
                 continue
@@ -230,7 +237,13 @@ class Jobs:
 
     def forget(self, job: Job) -> None:
         """The server forgot it already."""
-        self._forget(job)
+        if self._kept.job is not None and self._kept.job.status_url == job.status_url:
+            self._forget(job)
+            self._note_lost()
+
+    def _note_lost(self) -> None:
+        """One more that came to nothing: a server that loses each is not asked for one after the other."""
+        self._kept.failed.append(self.client.clock())
         self._save()
 
     def note_failed(self, job: Job) -> None:

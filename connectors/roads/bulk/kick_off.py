@@ -24,11 +24,18 @@ POST_ONLY = 4
 """The edition from which GET is gone."""
 THROTTLED, USUAL_PAUSE = 5, 30.0
 """How often a kick-off that is throttled is asked for, and the seconds between where the server says none."""
+NEEDLESS = {"_since": "all that there is came, not what changed", "_type": "other types are left there"}
+"""Parameters that an export does without where a server does not take them, and what that costs."""
+FORMAT = "application/fhir+ndjson"
 _YES_OR_NO = frozenset({"allowPartialManifests"})
 _TAKEN = (202, 200, 201, 204)
 """Beside 202, statuses by which gateways say that it was taken, where they say where to wait."""
 _ANSWERS = (*_TAKEN, 400, 405, 409, 415, 422, 429)
 _URL = re.compile(r"https?://[^\s\"'<>]+")
+
+
+class NotExported(OperatorError):
+    """The server refuses every form of asking for an export."""
 
 
 class Form(NamedTuple):
@@ -77,6 +84,11 @@ class KickOff:
         ]
         self.types = [name for name in source.site.types if name not in client.vendor.not_exported]
         self._advertised: int | None = None
+        self._fewest: list[str] = []
+        self._without = set[str]()
+        """Parameters that the server does not take, and an export does without."""
+        self._format = False
+        """Whether the server wants the files' format named."""
         self.in_the_way = ""
         """Status URL of another export of this client that the server names."""
 
@@ -87,6 +99,7 @@ class KickOff:
         core = [name for name in own if name in CORE_TYPES]  # some refuse all for one that they do not know
         choices = [self.types]
         choices += [some for some in (own, core) if some and some not in choices]
+        self._fewest = choices[-1]
         *asked, last = [(level, some) for level in self._levels(said) for some in choices]
         for level, some in asked:
             with suppress(OperatorError):
@@ -94,9 +107,14 @@ class KickOff:
         try:
             return _told(self._ask_for(*last, said), own, last[1])
         except OperatorError as exc:
-            raise OperatorError(
-                exc.cause, f'{exc.fix} `road = "search"` reads the site without an export.', who=exc.who
-            ) from exc
+            asks = " Or fhir.bulk_parameters asks for what it does not know." if self.more else ""
+            fix = f'{exc.fix}{asks} `road = "search"` reads the site without an export.'
+            raise NotExported(exc.cause, fix, who=exc.who) from exc
+
+    @property
+    def notes(self) -> list[str]:
+        """What the server was asked otherwise than is usual."""
+        return [f"the server exports without {name}: {NEEDLESS[name]}" for name in sorted(self._without)]
 
     def _capabilities(self) -> Capabilities:
         try:
@@ -133,8 +151,23 @@ class KickOff:
                 continue
             tried.append(forms.pop(0))
             forms += [other for other in _other_forms(answer.status, told) if other not in (*forms, *tried)]
+            if not forms and answer.status in (400, 422) and self._asks_otherwise(told, types):
+                forms = [form]
             if not forms:
                 raise self._refusal(answer, level, told)
+
+    def _asks_otherwise(self, told: Sequence[Issue], types: Sequence[str]) -> bool:
+        """Whether a refusal is about a parameter that an export does without from now on, or about the format, which is named
+        then. Without types only where the fewest were refused: all that the server has is much."""
+        text = " ".join(issue.text for issue in told if issue.is_grave)
+        if "_outputFormat" in text and not self._format:
+            self._format = True
+            return True
+        found = {name for name in NEEDLESS if re.search(rf"(?<![\w.]){name}\b", text)} - self._without
+        found -= set() if self.since else {"_since"}
+        found -= set() if types == self._fewest else {"_type"}
+        self._without |= found
+        return bool(found)
 
     def _asked(self, level: str, types: Sequence[str], form: Form) -> Answer:
         """An answer that is no plea for patience. Raises TemporaryError where it is one, again and again."""
@@ -168,17 +201,26 @@ class KickOff:
         )
 
     def _query(self, types: Sequence[str], form: Form) -> list[tuple[str, str]]:
-        since = [("_since", zulu(self.since))] if self.since else []
+        since = [("_since", moment)] if (moment := self._since) else []
+        since += [("_outputFormat", FORMAT)] if self._format else []
+        types = [] if "_type" in self._without else types
         if form.repeated:
             return [*(("_type", name) for name in types), *since, *self.more]
         joined: dict[str, list[str]] = {}
         for name, value in self.more:
             joined.setdefault(name, []).append(value.replace(",", "%2C") if name == "_typeFilter" else value)
-        return [("_type", ",".join(types)), *since, *((name, ",".join(values)) for name, values in joined.items())]
+        named = [("_type", ",".join(types))] if types else []
+        return [*named, *since, *((name, ",".join(values)) for name, values in joined.items())]
+
+    @property
+    def _since(self) -> str:
+        return zulu(self.since) if self.since and "_since" not in self._without else ""
 
     def _body(self, types: Sequence[str]) -> bytes:
+        types = [] if "_type" in self._without else types
         given: list[dict[str, str | bool]] = [{"name": "_type", "valueString": name} for name in types]
-        given += [{"name": "_since", "valueInstant": zulu(self.since)}] if self.since else []
+        given += [{"name": "_since", "valueInstant": moment}] if (moment := self._since) else []
+        given += [{"name": "_outputFormat", "valueString": FORMAT}] if self._format else []
         for name, value in self.more:
             given.append(
                 {"name": name, **({"valueBoolean": value == "true"} if name in _YES_OR_NO else {"valueString": value})}

@@ -100,7 +100,7 @@ class Manifest(msgspec.Struct):
     @property
     def log_in(self) -> bool:
         """Whether files want the token."""
-        return said(self.requiresAccessToken, bool, True)
+        return str(said(self.requiresAccessToken, object, True)).strip().lower() != "false"
 
     def parts(self, wanted: Collection[str], at: str) -> Iterator[Part | Shortfall]:
         """The files to fetch, and what of them cannot be. What was not asked for is left there: a server may ignore `_type`.
