@@ -58,12 +58,18 @@ def stubs_of(stem: str) -> dict[str, str]:
 
 def faults(sites: Path) -> list[str]:
     """What is wrong with site files, a sentence each."""
+    from mainstem.config.schedule import is_schedule  # the stubs' own writing needs it not
+
     found = []
     for path in site_paths(sites):
         if not STEM.fullmatch(path.stem):
             found.append(f"{path}: has no DAG: name the file by letters, digits, hyphens and underscores")
         try:
-            read_site(path)
+            schedule = read_site(path).site.schedule
+            if not is_schedule(schedule):
+                found.append(
+                    f"{path}: schedule: no cron expression; write minute, hour, day, month, weekday: 30 2 * * *"
+                )
         except OperatorError as exc:
             found.extend(exc.causes)
     return list(dict.fromkeys(found))

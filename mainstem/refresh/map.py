@@ -39,8 +39,8 @@ BLOCKS = 24
 What two of them give fills a batch; were they larger, half as much again would be held before it is saved."""
 Lines = tuple[int, list[bytes] | Problem]
 """(number of the first line in its file, lines or why one could not be read)."""
-SPLIT_FROM = 1 << 20
-"""Bytes a type's landing files have at least for its lines to be split: below, processes cost more than they save."""
+SPLIT_FROM = 16 << 20
+"""Bytes a type's landing files have at least for its lines to be split, some 150,000 lines: a process costs a second to start."""
 KEPT = "kept"
 """Where the quarantined lines of a part end, in the place from which it goes on."""
 

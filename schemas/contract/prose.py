@@ -23,7 +23,9 @@ tombstone), so that compaction removes the record; its headers and key are those
 - **When your handler raises.** With our kit: `PoisonError` puts the event aside as a dead letter and goes on; `TemporaryError` tries again
   with growing pauses; anything else ends the run with nothing of the transaction kept, and the next run begins there. Without it: do not
   commit the offset before the effect is kept.
-- **Compression.** Events are compressed by lz4 unless the site sets `MAINSTEM_KAFKA_COMPRESSION` to `gzip` or `none`. What a client needs:
+- **Compression.** Events are compressed by lz4 unless the site sets `MAINSTEM_KAFKA_COMPRESSION` to `gzip` or `none`. Whoever makes the
+  topics sets the same: brokers then store in it (`compression.type`) whatever a producer sends, so that none brings what others cannot
+  unpack. What a client needs:
 
 | client | lz4 | gzip |
 | --- | --- | --- |

@@ -147,3 +147,13 @@ def test_file_of_a_windows_editor_is_read(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="is not UTF-8 text") as refused:
         read_site(path)
     assert "Save it as UTF-8" in refused.value.fix
+
+
+@pytest.mark.parametrize("schedule", ["every day", "0 25 * * *", "* * *", "", "30 2 * * * # at night"])
+def test_schedule_that_nobody_would_keep_is_a_fault_of_the_file(tmp_path: Path, schedule: str) -> None:
+    """A DAG of such a one never runs, and nothing would say so before a morning without data."""
+    path = tmp_path / "north.toml"
+    path.write_text(SOUND.replace("[fhir]", f'schedule = "{schedule}"\n[fhir]'))
+    assert any("no cron expression" in fault for fault in faults(tmp_path))
+    path.write_text(SOUND.replace("[fhir]", 'schedule = "30 2 * * 1-5"\n[fhir]'))
+    assert faults(tmp_path) == []

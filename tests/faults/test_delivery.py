@@ -39,7 +39,7 @@ def nights(world, count):
         world.night()
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.slow
 def test_row_1_publisher_killed_at_every_commit_point_loses_and_invents_nothing(
@@ -57,7 +57,7 @@ def test_row_1_publisher_killed_at_every_commit_point_loses_and_invents_nothing(
     assert world.wrong() == []
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 @pytest.mark.slow
 def test_row_1_consumer_killed_before_and_after_its_commit_makes_each_effect_once(world_of, seed, killed, monkeypatch):
     world = world_of(seed)
@@ -103,7 +103,7 @@ def test_row_6_consumer_paused_past_its_session_writes_nothing_more(world_of, se
     assert world.wrong() == []
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_row_12_state_from_a_backup_sends_nothing_and_then_supersedes(world_of, seed):
     """The numbers it would use again are taken; a higher epoch goes on, and consumers follow."""
     world = world_of(seed)
@@ -133,7 +133,7 @@ def test_row_14_published_twice_and_again_the_events_are_those_of_once(world_of,
     assert world.wrong() == []
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_row_4_lost_topic_is_refused_and_replay_rebuilds_it(world_of, seed):
     """The topic that the state published to is another one: nothing is sent before all is told again."""
     world = world_of(seed)
@@ -151,7 +151,7 @@ def test_row_4_lost_topic_is_refused_and_replay_rebuilds_it(world_of, seed):
     assert world.wrong() == []
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 @pytest.mark.slow
 def test_replays_between_nights_turn_nothing_back_and_reconcile_finds_nothing(world_of, seed):
     world = world_of(seed)

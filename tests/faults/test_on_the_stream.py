@@ -23,7 +23,7 @@ from mainstem.state.outbox import StoredOutbox
 from schemas.errors import OperatorError, TemporaryError
 from schemas.outcomes import RECORD_TYPES
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = pytest.mark.timeout(600)
 
 
 def die_at(monkeypatch, killed, owner, name, nth, *, after):

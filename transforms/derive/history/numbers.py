@@ -8,13 +8,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from itertools import groupby
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 from transforms.derive.history.facts import Coded, Fact
 
 _FEW = 500
 """Readings up to so many are made once and kept."""
 _ID_BYTES = 16
+_NO_ID = bytes(_ID_BYTES)
 
 
 class Reading(NamedTuple):
@@ -38,33 +39,37 @@ class Numbers:
     """Exact numbers of codes on known days, in the order in which they were told."""
 
     def __init__(self) -> None:
-        self._alike: dict[_Alike, int] = {}
+        self._alike: dict[tuple[Any, ...], int] = {}
         self._kinds: list[_Alike] = []
         self._which, self.days, self._values = array("I"), array("i"), array("d")
         self._ids, self._moments, self._ends = bytearray(), bytearray(), array("I")
         self._whole: dict[int, Fact] = {}
-        """Those that say more than the arrays hold."""
+        """The first, for most persons have few; and those that say more than the arrays hold."""
 
     def add(self, fact: Fact, day: int) -> None:
         """An observation or answer with a code and a value."""
         assert fact.code is not None
         assert fact.value is not None
-        if fact.type != "observation" or fact.value_code or fact.value_codings or fact.replaces:
-            self._whole[len(self.days)] = fact
-        alike = _Alike(fact.type, fact.code, fact.unit, fact.status, fact.codings)
-        which = self._alike.setdefault(alike, len(self._alike))
-        if which == len(self._kinds):
-            self._kinds.append(alike)
+        place = len(self.days)
+        alike = fact.type, fact.code, fact.unit, fact.status, fact.codings
+        which = self._alike.get(alike)
+        if which is None:
+            which = self._alike[alike] = len(self._kinds)
+            self._kinds.append(_Alike(*alike))
         self._which.append(which)
         self.days.append(day)
         self._values.append(fact.value)
-        self._ids += bytes.fromhex(fact.id[2:])
-        self._moments += (fact.effective or "").encode()
+        if place < _FEW or fact.type != "observation" or fact.value_code or fact.value_codings or fact.replaces:
+            self._whole[place] = fact
+            self._ids += _NO_ID
+        else:
+            self._ids += bytes.fromhex(fact.id[2:])
+            self._moments += (fact.effective or "").encode()
         self._ends.append(len(self._moments))
 
     def told(self) -> Iterator[str]:
         """The record types and all codes that there are."""
-        for alike in self._alike:
+        for alike in self._kinds:
             yield alike.type
             yield alike.code
             yield from (each.code for each in alike.codings)
@@ -73,7 +78,7 @@ class Numbers:
         """The records that have one of some codes, as their own or in a coding; without those of some ids."""
         wanted = {
             place
-            for alike, place in self._alike.items()
+            for place, alike in enumerate(self._kinds)
             if alike.code in codes or any(each.code in codes for each in alike.codings)
         }
         for place, which in enumerate(self._which) if wanted else ():
@@ -84,7 +89,7 @@ class Numbers:
         """Those of some codes, by time; as in `History.readings`."""
         wanted = {
             place
-            for alike, place in self._alike.items()
+            for place, alike in enumerate(self._kinds)
             if alike.code in codes and (unit is None or alike.unit == unit)
         }
         found = (
@@ -105,9 +110,13 @@ class Numbers:
         return of_one_day
 
     def _moment(self, place: int) -> str:
+        if place in self._whole:
+            return self._whole[place].effective or ""
         return self._moments[self._ends[place - 1] if place else 0 : self._ends[place]].decode()
 
     def _id(self, place: int) -> str:
+        if place in self._whole:
+            return self._whole[place].id
         return f"r-{self._ids[place * _ID_BYTES : (place + 1) * _ID_BYTES].hex()}"
 
     def _fact(self, place: int) -> Fact:
