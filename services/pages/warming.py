@@ -7,6 +7,7 @@ from threading import Event, Thread
 import structlog
 
 from schemas.errors import MainstemError
+from services.measures.declared import Measure
 from services.measures.library import measures
 from services.pages.counted import LONGEST_SECONDS, state_of
 from services.pages.site import PageSite
@@ -57,10 +58,20 @@ def _count(site: PageSite, stop: Event) -> None:
         until = arrived(connection)
     for measure in measures().values():
         if not stop.is_set():
-            with site.registry() as connection:
-                site.results(connection, measure)
+            _count_one(site, measure)
     if not stop.is_set():
         site.across()
         if until is not None:
             with site.saying() as connection:
                 note_counted(connection, until, at=site.clock())
+
+
+def _count_one(site: PageSite, measure: Measure) -> None:
+    """What is wrong with a measure alone holds up no other; what is wrong with the registry does."""
+    try:
+        with site.registry() as connection:
+            site.results(connection, measure)
+    except MainstemError:
+        raise
+    except Exception as exc:  # noqa: BLE001 — whatever a declaration raises is that measure's fault alone
+        log.error("a measure cannot be counted", measure=measure.id, kind=type(exc).__name__)

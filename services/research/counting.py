@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
 from typing import Any
 from uuid import uuid4
 
@@ -35,32 +36,60 @@ class Answer:
 
 
 def count(connection: Connection, codes: Sequence[str], *, by: str, at: datetime) -> Answer:
-    """Persons with one of these conditions; asked again within the time it is answered as before, and costs nothing. Raises
-    OperatorError where the budget is used up, or the answer would tell of a few by its difference from another."""
-    asked = " ".join(sorted(set(codes)))
-    row, since = count_asked.c, at.astimezone(UTC) - WINDOW
+    """Persons with one of these conditions; asked again within the time, by whomever, it is answered as before: what came or went since
+    would be told by the difference. Raises OperatorError where the budget is used up, or the answer would tell of a few beside another."""
+    asked, since = " ".join(sorted(set(codes))), at.astimezone(UTC) - WINDOW
+    row = count_asked.c
+    earlier = connection.execute(
+        select(row.by, row.answer).where(row.cohort == asked, row.at >= since).order_by(row.at)
+    ).all()
     used = int(connection.scalar(select(func.count()).where(row.by == by, row.at >= since)) or 0)
-    known = connection.execute(
-        select(row.answer).where(row.by == by, row.cohort == asked, row.at >= since).order_by(row.at.desc())
-    ).first()
-    if known is not None:
-        return Answer(**json.loads(known.answer), left=BUDGET - used)
+    if any(each.by == by for each in earlier):
+        return Answer(**json.loads(earlier[0].answer), left=BUDGET - used)
     if used >= BUDGET:
         raise OperatorError(
             f"{BUDGET} questions were asked within {WINDOW.days} days", "Ask again later, or for an extract."
         )
-    closed = not_extracted(connection)
-    people = _people(connection, asked, closed)
-    others = select(row.cohort).where(row.at >= since).order_by(row.at.desc()).limit(COMPARED)
-    for other in dict.fromkeys(connection.scalars(others)):
-        if _told_apart(people, _people(connection, other, closed)):
-            raise OperatorError(
-                "this and another answer together would tell of a few people", "Ask for a wider cohort."
-            )
-    answer = _answer(connection, people, at.date())
+    answer = json.loads(earlier[0].answer) if earlier else _new(connection, asked, since, at.date())
     values = {"id": uuid4().hex, "by": by, "at": at.astimezone(UTC), "cohort": asked, "answer": json.dumps(answer)}
     connection.execute(insert(count_asked).values(values))
     return Answer(**answer, left=BUDGET - used - 1)
+
+
+def _new(connection: Connection, asked: str, since: datetime, today: date) -> dict[str, Any]:
+    """An answer without what it would tell beside others: no few people by totals, no table whose cells would tell of a few."""
+    closed = not_extracted(connection)
+    people = _people(connection, asked, closed)
+    answer = _answer(connection, people, today)
+    if answer["persons"] is None:
+        return answer
+    row = count_asked.c
+    told = select(row.cohort, row.answer).where(row.at >= since).order_by(row.at.desc()).limit(COMPARED)
+    others = [each.cohort for each in connection.execute(told) if json.loads(each.answer)["persons"] is not None]
+    for apart in _told_apart(connection, asked, people, list(dict.fromkeys(others)), closed):
+        if 0 < len(apart) < FEWEST:
+            raise OperatorError("this and other answers together would tell of a few people", "Ask for a wider cohort.")
+        for table, cells in zip(("sexes", "ages"), _cells(connection, apart, today), strict=True):
+            if any(0 < each < FEWEST for each in cells.values()):
+                answer[table] = {}
+    return answer
+
+
+def _told_apart(
+    connection: Connection, asked: str, people: frozenset[str], others: Sequence[str], closed: Iterable[str]
+) -> Iterator[frozenset[str]]:
+    """The people whose number follows from this answer and one or two others: beside a cohort that lies within another, or in both of
+    two of which the union is told as well."""
+    for other in others:
+        theirs = _people(connection, other, closed)
+        if people <= theirs or theirs <= people:
+            yield people ^ theirs
+    for one, two in combinations(others, 2):
+        whole, mine = [frozenset(each.split()) for each in (one, two)], frozenset(asked.split())
+        if mine == whole[0] | whole[1]:
+            yield _people(connection, one, closed) & _people(connection, two, closed)
+        elif whole[0] == mine | whole[1] or whole[1] == mine | whole[0]:
+            yield people & _people(connection, two if whole[0] >= whole[1] else one, closed)
 
 
 def asked_about(connection: Connection, subject: str, at: datetime) -> int:
@@ -80,17 +109,18 @@ def _people(connection: Connection, cohort: str, closed: Iterable[str]) -> froze
     return found - frozenset(closed)
 
 
-def _told_apart(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Whether both are told, one lies within the other, and a few are beside it."""
-    if min(len(one), len(other)) < FEWEST:
-        return False
-    return (one <= other or other <= one) and 0 < len(one ^ other) < FEWEST
-
-
 def _answer(connection: Connection, people: frozenset[str], today: date) -> dict[str, Any]:
     if len(people) < FEWEST:
         return {"persons": None, "sexes": {}, "ages": {}}
+    sexes, ages = _cells(connection, people, today)
+    return {"persons": len(people), "sexes": dict(suppressed(sexes)), "ages": dict(suppressed(ages))}
+
+
+def _cells(connection: Connection, people: frozenset[str], today: date) -> tuple[Counter[str], Counter[str]]:
+    """By sex and by age."""
     row, sexes, ages = RECORD_TABLES["person"].c, Counter[str](), Counter[str]()
+    if not people:
+        return sexes, ages
     for each in connection.execute(select(row.subject, row.sex, row.birth_date)):
         if each.subject in people:
             sexes[each.sex or "not told"] += 1
@@ -99,7 +129,7 @@ def _answer(connection: Connection, people: frozenset[str], today: date) -> dict
     if unknown:
         sexes["not told"] += unknown
         ages["not told"] += unknown
-    return {"persons": len(people), "sexes": dict(suppressed(sexes)), "ages": dict(suppressed(ages))}
+    return sexes, ages
 
 
 def _age(born: str | None, today: date) -> str:

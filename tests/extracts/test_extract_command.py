@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -293,6 +294,52 @@ def test_counts_of_cohorts_stay_within_a_budget_and_tell_of_nobody(registry: Eng
         with pytest.raises(OperatorError, match="questions were asked"):
             count(connection, ["99999"], by="one", at=NOW)
         assert count(connection, ["99999"], by="one", at=NOW + timedelta(days=31)).left == BUDGET - 1
+
+
+def several(registry: Engine, cohort: str, names: Iterable[str], *, sex: str | None = None) -> None:
+    """People of a cohort by its code, all of one sex."""
+    for name in names:
+        known = person(name, site="west").model_copy(update={"id": record_id(f"p{name}"), "sex": sex})
+        ill = fibrosis(name, site="west", code=cohort).model_copy(update={"id": record_id(f"{cohort}{name}")})
+        fill(registry, [known, ill])
+
+
+def test_those_in_two_cohorts_are_not_reckoned_from_three_answers(small_registry: Engine) -> None:
+    """Two and their union tell how many are in both: whichever of the three is asked last is refused where those are a few."""
+    several(small_registry, "11111", map(str, range(30)))
+    several(small_registry, "22222", map(str, range(27, 60)))
+    three = (["11111"], ["22222"], ["11111", "22222"])
+    for last in range(3):
+        with small_registry.connect() as connection:
+            for codes in [*three[:last], *three[last + 1 :]]:
+                assert count(connection, codes, by="one", at=NOW).persons is not None
+            with pytest.raises(OperatorError, match="would tell of a few"):
+                count(connection, three[last], by="two", at=NOW)
+            connection.rollback()
+
+
+def test_a_table_is_left_out_where_its_cells_would_tell_of_a_few(small_registry: Engine) -> None:
+    """Twenty are beside the smaller cohort, and one of them is a man: the totals are told, the sexes of the second answer are not."""
+    several(small_registry, "11111", map(str, range(30)), sex="female")
+    several(small_registry, "11111", map(str, range(30, 45)), sex="male")
+    several(small_registry, "22222", map(str, range(100, 119)), sex="female")
+    several(small_registry, "22222", ["119"], sex="male")
+    with writing(small_registry) as connection:
+        assert count(connection, ["11111"], by="one", at=NOW).sexes == {"female": 30, "male": 15}
+        both = count(connection, ["11111", "22222"], by="two", at=NOW)
+    assert (both.persons, both.sexes) == (65, {})
+
+
+def test_who_came_since_is_not_told_by_asking_again(small_registry: Engine) -> None:
+    """The same question is answered as before within thirty days, whoever asks; it costs each of them one."""
+    several(small_registry, "11111", map(str, range(30)))
+    with writing(small_registry) as connection:
+        first = count(connection, ["11111"], by="one", at=NOW)
+    several(small_registry, "11111", ["new"])
+    with writing(small_registry) as connection:
+        for by in ("one", "two"):
+            again = count(connection, ["11111"], by=by, at=NOW + timedelta(days=1))
+            assert (again.persons, again.left) == (first.persons, BUDGET - 1)
 
 
 def test_tier_one_is_the_registry_s_own(registry: Engine, tmp_path: Path) -> None:

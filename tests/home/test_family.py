@@ -35,7 +35,8 @@ from services.people.voices import forms
 from services.registry.database import reading, writing
 from services.registry.erasure import erase
 from services.registry.handler import apply
-from services.registry.tables import contest, family_answer, family_link, issue_follow, issue_raised
+from services.registry.said import amendment_voice
+from services.registry.tables import consent_request, contest, family_answer, family_link, issue_follow, issue_raised
 from services.research.counting import count
 
 SITE = "west"
@@ -612,3 +613,40 @@ def test_what_nobody_types_is_kept_nowhere(clinic: Clinic, sign: str) -> None:
         assert not connection.scalars(select(issue_raised.c.words)).all()
         assert not connection.scalars(select(family_answer.c.words)).all()
     assert clinic.device().post("/enter", data={"code": words}).status_code == 403
+
+
+OPEN = ("/enter", "/receipt", "/health", "/static/home.css", "/language/{code}")
+"""Addresses that need no way in."""
+FILLED = {"name": "before", "ident": "0" * 32, "code": "es"}
+
+
+@pytest.mark.parametrize("who", ["nobody", "forged", "revoked", "another's form"])
+def test_no_address_of_the_page_is_open_to_others(clinic: Clinic, who: str) -> None:
+    """Every route, as the application knows them: nothing is shown, nothing is kept; a form of another's is refused."""
+    device, form = clinic.device(), {}
+    if who == "forged":
+        device.cookies.set(COOKIE, "f" * 43)
+    elif who == "revoked":
+        device = clinic.inside("ada")
+        form = token(device)
+        with writing(clinic.registry) as connection:
+            connection.execute(family_link.update().values(revoked=NOW))
+    elif who == "another's form":
+        form = token(clinic.inside("ben", Who.GUARDIAN))
+        device = clinic.inside("ada")
+    said = form | {"words": PLANTED, "about": "care", "scope": "research", "wish": "withdraw", "overall": "3"}
+    tried = 0
+    for route in device.app.routes:  # type: ignore[attr-defined]
+        if route.path in OPEN:
+            continue
+        address = route.path.format_map(FILLED)
+        if "POST" in route.methods:
+            expected = (403,) if who == "another's form" else (303,)
+            assert device.post(address, data=said).status_code in expected, address
+        elif who != "another's form":
+            assert device.get(address).headers.get("location") == "/enter", address
+        tried += 1
+    assert tried > 8
+    with reading(clinic.registry) as connection:
+        for table in (issue_raised, family_answer, amendment_voice, consent_request):
+            assert connection.execute(select(table)).all() == []

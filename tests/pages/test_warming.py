@@ -12,6 +12,7 @@ from services_story import NOW, fill, load_events, population, visit
 from sqlalchemy import Engine, select, update
 from viewers import gate_for
 
+from services.measures.declared import Measure
 from services.measures.evaluate.aside import put_aside
 from services.measures.library import measures
 from services.pages import counted as counting
@@ -61,6 +62,24 @@ def test_measures_are_counted_before_anybody_asks_and_again_when_a_load_has_ende
         with writing(small_registry) as connection:
             connection.execute(update(load).values(ended=NOW))
         assert within(30, lambda: asked == ["all", "all"])
+
+
+def test_a_measure_that_cannot_be_counted_holds_up_no_other(
+    small_registry: Engine, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(small_registry, population(), load_events())
+    monkeypatch.setattr(warming, "measures", lambda: {"cf1": measures()["cf1"], "cf2": CF2})
+    surveys = counting.surveys
+
+    def broken(connection: object, measure: Measure, *args: object, **options: object) -> object:
+        if measure is not CF2:
+            raise AttributeError(measure.id)
+        return surveys(connection, measure, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(counting, "surveys", broken)
+    app = make_app(small_registry, network="Riverbend", clock=lambda: NOW, gate=gate_for(tmp_path), warm=True)
+    with TestClient(app):
+        assert within(30, lambda: asked == ["all"])
 
 
 def test_a_page_shows_what_was_counted_before_while_somebody_counts_anew(

@@ -110,7 +110,7 @@ def test_a_hospitals_name_is_text_on_airflows_page(name: str, site_dag: Any, tmp
 
     path = tmp_path / "north.toml"
     path.write_text(SITE.format(name=json.dumps(name)))
-    shown = site_dag.module._faces(site_dag.module.declared(path).site, path)["doc_md"]
+    shown = site_dag.module.faces(site_dag.module.declared(path))["doc_md"]
     heading = shown.splitlines()[0]
     assert heading.startswith("### ")
     assert name not in heading
