@@ -23,7 +23,10 @@ class ExitCode(IntEnum):
         return member
 
     DONE = 0, "Done; nothing needs attention."
-    DEFECT = 1, "A defect of Mainstem; please report it with what the screen says."
+    DEFECT = (
+        1,
+        "A defect: of Mainstem, to be reported with what the screen says; or of a measure that does not give what its cases expect.",
+    )
     USAGE = 2, "The command was not understood: an unknown option, a missing argument."
     ATTENTION = 3, "Done, and something needs attention: gaps, what waits or was refused, a difference that was found."
     NOT_WHOLE = 65, "What came is not whole; it is read again by the next run."

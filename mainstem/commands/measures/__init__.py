@@ -117,7 +117,7 @@ def verify(
     year: Year = NEWEST,
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate published cases, mapped by our own mapping, and compare with the published counts. Exit code 3 where any differs."""
+    """Evaluate published cases, mapped by our own mapping, and compare with the published counts. Exit code 1 where any differs."""
     from services.measures.verify import Verified, read_cases
     from services.measures.verify import verify as compare
 
@@ -136,7 +136,7 @@ def verify(
         _print(verified.failed, found, definition, evaluator, mapping)
     mapping.say_what_was_left_out()
     if differences:
-        raise typer.Exit(ExitCode.ATTENTION)
+        raise typer.Exit(ExitCode.DEFECT)
 
 
 @group.command(epilog="Example: mainstem measures explain CMS122 --subject s-19c2… --valuesets valuesets --year 2026")
