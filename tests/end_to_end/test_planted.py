@@ -93,7 +93,8 @@ def night(lhn: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call
     params = {"mode": "incremental", "types": [], "since": None, "dry_run": False}
     announced = SimpleNamespace(add=lambda asset, extra: left.append(f"{asset} {extra}"))
     outlets = MagicMock(__getitem__=lambda _self, _alias: announced)
-    context = {"ti": task, "params": params, "names": "", "outlet_events": outlets}
+    night_run = SimpleNamespace(run_type="scheduled", logical_date=None)
+    context = {"ti": task, "params": params, "names": "", "outlet_events": outlets, "dag_run": night_run}
     monkeypatch.setattr(site_dag, "get_current_context", lambda: context)
 
     def run(site: Path) -> list[str]:
