@@ -1,15 +1,10 @@
 """Dosages: how much of a medicine, how often, from when to when, step by step. Their texts are not read."""
 
 from dataclasses import dataclass, field
-from decimal import Context, Decimal
 from typing import Any
 
 from msgspec import Raw, Struct
 
-from schemas.problems import Reason
-from transforms.codes.dose_units import COUNTED, dose_unit
-from transforms.codes.spellings import is_listed, spelled
-from transforms.codes.units import SAME, UnitFault, conversion, without_annotations
 from transforms.fhir.elements import (
     CodeableConcept,
     Period,
@@ -23,12 +18,12 @@ from transforms.fhir.elements import (
     text_of,
     without_modified,
 )
+from transforms.rules.amounts import LONGEST_BARE, Ratio, amount, amount_per, days_of
 from transforms.rules.concepts import shared_codings, usable_codings
 from transforms.rules.declaring import Found, Rule
 from transforms.rules.schedules import PERIOD_UNITS, SCHEDULES, SPOKEN, TIMES, as_often
 from transforms.rules.setting import Setting
 from transforms.rules.times import period_found
-from transforms.rules.units import Given, given_unit, meant_unit, number_in
 
 _ABSENT: Any = None
 
@@ -64,19 +59,11 @@ WHEN = frozenset(
         "PCV",
     ]
 )
-_DIGITS = Context(prec=10)
 
 
 class _Range(Struct, gc=False):
     low: Quantity | None = None
     high: Quantity | None = None
-
-
-class Ratio(Struct, gc=False):
-    """Ratio: so much in so long, or in so much of something else."""
-
-    numerator: Quantity | None = None
-    denominator: Quantity | None = None
 
 
 class _DoseAndRate(Struct, gc=False):
@@ -170,8 +157,6 @@ class _Step:
         self.flags += found.flags
 
 
-LONGEST_BARE = 99_999
-"""A number without a unit that is larger, or one of days, of tablets, may be a telephone's or a record's."""
 _ABOVE_NOTHING = frozenset({"frequency", "period", "count"})
 """Nobody takes something no times, or every nought days."""
 FIRST = ("dose", "dose_low", "dose_high", "dose_unit", "route", "as_needed")
@@ -329,93 +314,6 @@ def _most(step: _Step, source: _Dosage) -> None:
         step.add(amount(step.read(raw, Quantity | None, "dose-unreadable"), name, f"{name}_unit", step.setting))
     most = step.read(source.maxDosePerPeriod, Ratio | None, "dose-unreadable")
     step.add(amount_per(most, "max_dose_period", "max_dose_period_unit", step.setting))
-
-
-def amount_per(source: Ratio | None, value: str, unit: str, setting: Setting) -> Found:
-    """An amount in a time, or in so much of something else, as one number: 100 mL in 8 h are 12.5 mL/h."""
-    if source is None or source.numerator is None or source.denominator is None:
-        return Found()
-    over = amount(source.numerator, value, unit, setting)
-    under = _denominator(source.denominator, setting)
-    if under is None or not over.values.get(unit):
-        return Found({}, (*over.flags, f"{value.replace('_', '-')}-unreadable"))
-    number, said = under
-    turned = _DIGITS.divide(Decimal(bytes(over.values[value]).decode()), number)
-    return Found({value: plain(turned), unit: f"{over.values[unit]}/{said}"}, over.flags)
-
-
-def _denominator(source: Quantity, setting: Setting) -> tuple[Decimal, str] | None:
-    """The number and the unit of a ratio's lower part; one where it says none; None where it cannot be read."""
-    written = (text_of(source.code) or text_of(source.unit)).lower()
-    if time := written if written in PERIOD_UNITS else TIMES.get(written):
-        source = Quantity(source.value, unit=time, comparator=source.comparator)
-    found = amount(
-        Quantity(source.value or Raw(b"1"), source.unit, source.system, source.code, source.comparator),
-        "value",
-        "unit",
-        setting,
-    )
-    if not found.values.get("unit"):
-        return None
-    number = Decimal(bytes(found.values["value"]).decode())
-    return (number, str(found.values["unit"])) if number > 0 else None
-
-
-def amount(source: Quantity | None, value: str, unit: str, setting: Setting) -> Found:
-    """An amount of a medicine, in a unit of the closed lists; another one leaves it out, flagged."""
-    if source is None or source.value is None or bytes(source.value) == b"null":
-        return Found()
-    try:
-        written, flags = number_in(source)
-    except Unusable:
-        return Found({}, (f"{value.replace('_', '-')}-unreadable",))
-    given = _unit_of(source, setting)
-    if given.fault is not None or not (given.mapped or not given.unit or is_listed(given.unit)):
-        return Found({}, (*flags, "dose-unit-unknown"))
-    if abs(float(written)) > LONGEST_BARE and (not given.unit or given.unit.startswith("{")) and given.unit != "{unit}":
-        return Found({}, (f"{value.replace('_', '-')}-unreadable",))
-    if not float(written) and value in ("dose", "quantity"):
-        flags = (*flags, "nothing-given")
-    return Found({value: plain(written), unit: given.unit}, (*flags, *given.flags))
-
-
-def _unit_of(source: Quantity, setting: Setting) -> Given:
-    """A countable form where the code names one, or counts only and the text names one; else as any unit is read."""
-    given = meant_unit(source, setting)
-    if given.mapped:
-        return given
-    code, text = text_of(source.code), text_of(source.unit)
-    form = None if code in COUNTED else dose_unit(code)
-    told = dose_unit(text)
-    if told is not None and form is None and code not in COUNTED and spelled(code) is not None:
-        return Given(fault=Reason.UNIT_CONTRADICTED)  # `2 mg` and `2 tablets` are two doses
-    if form is not None and (told not in (None, form) or (told is None and text not in COUNTED and spelled(text))):
-        return Given(fault=Reason.UNIT_CONTRADICTED)
-    form = form or told
-    if form is None:
-        return given
-    return Given(form, form, () if form == (code or text) else ("unit-repaired",), mapped=True)
-
-
-def days_of(source: Quantity | None, name: str, setting: Setting) -> Found:
-    """A duration in days; one in another unit is left out, flagged."""
-    if source is None or source.value is None or bytes(source.value) == b"null":
-        return Found()
-    try:
-        written, flags = number_in(source)
-        turn = conversion(without_annotations(_time_unit(source, setting)), "d")
-    except UnitFault:
-        return Found({}, ("supply-unit-unknown",))
-    except Unusable:
-        return Found({}, (f"{name.replace('_', '-')}-unreadable",))
-    if abs(float(written)) > LONGEST_BARE:
-        return Found({}, (f"{name.replace('_', '-')}-unreadable",))
-    return Found({name: plain(written) if turn is SAME else plain(turn.of(Decimal(written)))}, flags)
-
-
-def _time_unit(source: Quantity, setting: Setting) -> str:
-    written = (text_of(source.code) or text_of(source.unit)).lower()
-    return TIMES.get(written) or given_unit(source, setting)[0]
 
 
 # ---------------------------------------------------------------- how often, from when to when

@@ -21,10 +21,11 @@ from transforms.fhir.elements import (
     plain,
     text_of,
 )
+from transforms.rules.amounts import LONGEST_BARE, Ratio, amount, amount_per, days_of
 from transforms.rules.codes import coded_found
 from transforms.rules.concepts import chosen_code, gathered, usable_codings
 from transforms.rules.declaring import Choice, Found, Rule, choice
-from transforms.rules.dosage import LONGEST_BARE, Ratio, amount, amount_per, days_of, ends
+from transforms.rules.dosage import ends
 from transforms.rules.setting import Setting
 from transforms.rules.times import period_found
 
