@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainstem.commands.terminal import AsJson, plain_table, print_json, read_settings, say, stdout, tell
+from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -48,7 +49,9 @@ def serve(
     serve_api(current.registry_url, host=host, port=port, names=current.host_names, say=tell)
 
 
-tokens_group = typer.Typer(name="tokens", help="Who may read the registry over HTTP.", no_args_is_help=True)
+tokens_group = typer.Typer(
+    name="tokens", help="Who may read the registry, or the feedback pages, over HTTP.", no_args_is_help=True
+)
 group.add_typer(tokens_group)
 TokenName = Annotated[str, typer.Argument(metavar="NAME", help="What the token is called.", show_default=False)]
 
@@ -67,7 +70,9 @@ def _database() -> "Iterator[Connection]":
 
 
 @tokens_group.command(
-    "new", epilog="Example: mainstem registry tokens new warehouse --type observation --read export --days 365"
+    "new",
+    epilog="Examples: mainstem registry tokens new warehouse --type observation --read export --days 365. "
+    "mainstem registry tokens new west-charts --role site-team --site west",
 )
 def new_token(
     name: TokenName,
@@ -78,15 +83,35 @@ def new_token(
     read: Annotated[
         list[str] | None, typer.Option(help="What it reads: records, history, export, loads; all by default.")
     ] = None,
-    days: Annotated[int | None, typer.Option(min=1, max=36_500, help="Days until it ends; never by default.")] = None,
+    role: Annotated[
+        str,
+        typer.Option(
+            help="For the feedback pages, not the API: reads what a coordinator, site-team, clinician or researcher reads."
+        ),
+    ] = "",
+    days: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=36_500, help="Days until it ends; never by default, with --role after 90 (at most 366)."
+        ),
+    ] = None,
 ) -> None:
-    """Make a token and print it, this once: only its hash is kept. From the first one on the API answers nobody without."""
+    """Make a token and print it, this once: only its hash is kept. It is sent as `Authorization: Bearer`.
+
+    From the first one without --role on the API answers nobody without.
+    """
+    from services.registry.holders import make_for_pages
     from services.registry.tokens import make, scope_of
 
-    now = datetime.now(UTC)
-    expires = None if days is None else now + timedelta(days=days)
+    now, lasting = datetime.now(UTC), None if days is None else timedelta(days=days)
+    scope = scope_of(record_type or (), site or (), read or ())
+    if role and (scope.types or scope.reads):
+        raise OperatorError("--role says what is read", "Leave --type and --read away.")
     with _database() as connection:
-        secret = make(connection, name, scope_of(record_type or (), site or (), read or ()), now=now, expires=expires)
+        if role:
+            secret = make_for_pages(connection, name, role, scope.sites, now=now, lasting=lasting)
+        else:
+            secret = make(connection, name, scope, now=now, expires=None if lasting is None else now + lasting)
     say(secret)
 
 
@@ -104,6 +129,7 @@ def list_tokens(as_json: AsJson = False) -> None:
         {
             "name": each.name,
             "state": each.state(now),
+            "role": each.role,
             **asdict(each.scope),
             "created": each.created.isoformat(timespec="seconds"),
             "expires": each.expires and each.expires.isoformat(timespec="seconds"),
@@ -117,10 +143,10 @@ def list_tokens(as_json: AsJson = False) -> None:
         say("no token was ever made: the API answers whoever reaches it")
         return
 
-    table = plain_table("name", "state", "types", "sites", "reads", "created", "expires")
+    table = plain_table("name", "state", "role", "types", "sites", "reads", "created", "expires")
     for row in rows:
         scopes = (", ".join(row[kind]) or "all" for kind in ("types", "sites", "reads"))
-        table.add_row(row["name"], row["state"], *scopes, row["created"], row["expires"] or "never")
+        table.add_row(row["name"], row["state"], row["role"] or "", *scopes, row["created"], row["expires"] or "never")
     stdout().print(table)
 
 

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
+from services.access.bearer import BearerError, Bearers, bearer_of
 from services.access.declared import Declared, declaration
 from services.access.entrance import Entrance, Visit
 from services.access.viewers import Viewer
@@ -30,13 +31,14 @@ class NobodyError(HTTPException):
 class Gate:
     """A dependency of the whole application."""
 
-    def __init__(self, entrance: Entrance, views: Views) -> None:
+    def __init__(self, entrance: Entrance, views: Views, bearers: Bearers | None = None) -> None:
         self.entrance = entrance
         self.views = views
+        self._bearers = bearers
 
     async def __call__(self, request: Request) -> None:
         """Lets the request pass or raises what answers it: 401, 403. Whoever asks is `request.state.visit` then."""
-        visit = await run_in_threadpool(self.entrance.visit, request.cookies)
+        visit = await run_in_threadpool(self._visit, request)
         request.state.visit = visit
         declared = declaration(request.scope["route"])
         if declared.roles:
@@ -45,6 +47,17 @@ class Gate:
             await own_form(request, visit)
         if declared.persons and visit is not None:
             await run_in_threadpool(self._noted, request, visit.viewer)
+
+    def _visit(self, request: Request) -> Visit | None:
+        """By the token alone where one is sent, whatever cookies come with it: a browser sends none by itself."""
+        secret = bearer_of(request)
+        if secret is None:
+            return self.entrance.visit(request.cookies)
+        if request.method not in ("GET", "HEAD"):
+            raise BearerError("A token reads only. What is said here is said by people: log in with a browser.", 403)
+        if self._bearers is None:
+            raise BearerError("No token is taken here.")
+        return Visit(self._bearers.viewer(secret), form_token="")
 
     def _noted(self, request: Request, viewer: Viewer) -> None:
         """Before it is shown: what cannot be noted is not shown."""

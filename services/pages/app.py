@@ -11,12 +11,13 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import RedirectResponse
+from fastapi.responses import PlainTextResponse, RedirectResponse
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 
 import services.pages
 from schemas.errors import MainstemError
+from services.access.bearer import bearer_of
 from services.access.declared import demand_declarations
 from services.access.demo import DemoEntrance, OnlyHere
 from services.access.gate import READING, Gate, NobodyError
@@ -82,7 +83,7 @@ def _guard(app: FastAPI, site: PageSite, per_minute: int) -> None:
     """What stands before every page, the innermost first."""
 
     def sorry(request: Request, status: int, words: str) -> Response:
-        return site.render("error.html", request, status=status, title=TITLES.get(status, NOT_HERE), words_said=words)
+        return _told(site, request, status, words)
 
     app.add_middleware(Limited, per_minute=per_minute, few={LOG_IN: LOG_INS_PER_MINUTE}, answer=sorry)
     if isinstance(site.gate.entrance, DemoEntrance):
@@ -100,7 +101,7 @@ def _answer_in_words(app: FastAPI, site: PageSite) -> None:
     def answer(request: Request, status: int, words: str) -> Response:
         if not hasattr(request.state, "visit"):  # no route was found, so the gate was not asked
             request.state.visit = site.gate.entrance.visit(request.cookies)
-        return site.render("error.html", request, status=status, title=TITLES.get(status, NOT_HERE), words_said=words)
+        return _told(site, request, status, words)
 
     @app.exception_handler(NobodyError)
     def nobody(request: Request, exc: NobodyError) -> Response:
@@ -111,7 +112,9 @@ def _answer_in_words(app: FastAPI, site: PageSite) -> None:
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, exc: HTTPException) -> Response:
-        return answer(request, exc.status_code, WORDS.get(exc.detail, exc.detail))
+        told = answer(request, exc.status_code, WORDS.get(exc.detail, exc.detail))
+        told.headers.update(exc.headers or {})
+        return told
 
     @app.exception_handler(RequestValidationError)
     def misspelt(request: Request, exc: RequestValidationError) -> Response:
@@ -125,6 +128,13 @@ def _answer_in_words(app: FastAPI, site: PageSite) -> None:
     def failed(request: Request, exc: MainstemError) -> Response:
         request.state.visit = getattr(request.state, "visit", None)
         return answer(request, 503, f"{exc.cause}. {exc.fix}")
+
+
+def _told(site: PageSite, request: Request, status: int, words: str) -> Response:
+    """A page for a browser, a line for a script."""
+    if bearer_of(request) is not None:
+        return PlainTextResponse(f"{words}\n", status_code=status)
+    return site.render("error.html", request, status=status, title=TITLES.get(status, NOT_HERE), words_said=words)
 
 
 NO_PAGE = "There is no page at this address."

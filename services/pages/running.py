@@ -21,6 +21,7 @@ from services.access.views import Views
 from services.pages.app import make_app
 from services.pages.entering import LOG_IN
 from services.registry.database import open_registry
+from services.registry.holders import Holders
 from services.serving import Say, serve
 
 HOST, PORT = "127.0.0.1", 8071
@@ -54,13 +55,13 @@ class Served:
 
 def run(served: Served, *, login: Login | None, demo_site: str, say: Say) -> None:
     """Serves the pages until interrupted. Raises OperatorError where neither a log-in nor the demo's site is set."""
-    with _gate(served, login, demo_site) as gate:
+    with _entered(served, login, demo_site) as (entrance, views):
         engine = open_registry(served.registry_url)
         try:
             app = make_app(
                 engine,
                 network=served.network,
-                gate=gate,
+                gate=Gate(entrance, views, Holders(engine)),
                 warm=True,
                 home_address=served.home_address,
                 age_policy=served.age_policy,
@@ -73,8 +74,8 @@ def run(served: Served, *, login: Login | None, demo_site: str, say: Say) -> Non
 
 
 @contextmanager
-def _gate(served: Served, login: Login | None, demo_site: str) -> Iterator[Gate]:
-    """The gate as set: a log-in, or the demo's choice. Both at once are neither."""
+def _entered(served: Served, login: Login | None, demo_site: str) -> Iterator[tuple[Entrance, Views]]:
+    """The entrance as set and the log of views: a log-in, or the demo's choice. Both at once are neither."""
     if bool(login) == bool(demo_site):
         raise OperatorError(
             "the pages show a network's own data, and "
@@ -87,7 +88,7 @@ def _gate(served: Served, login: Login | None, demo_site: str) -> Iterator[Gate]
     database = AccessDatabase.open(served.access_url)
     try:
         entrance: Entrance = _entrance(login, database) if login else DemoEntrance(demo_site)
-        yield Gate(entrance, Views(database))
+        yield entrance, Views(database)
     finally:
         database.close()
 

@@ -31,6 +31,8 @@ def scope_of_request(request: Request, given: Annotated[HTTPAuthorizationCredent
         raise _unknown("This token is not known here.")
     if (state := found.state(datetime.now(UTC))) != "good":
         raise _unknown(f"The token {found.name} is {state}.")
+    if found.role is not None:
+        raise HTTPException(403, f"The token {found.name} is for the feedback pages, not for this API.")
     return found.scope
 
 

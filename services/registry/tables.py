@@ -200,6 +200,7 @@ token = Table(
     Column("created", instant(), nullable=False, comment="UTC."),
     Column("expires", instant(), comment="UTC; null for never."),
     Column("revoked", instant(), comment="UTC; null while it is good. The row stays."),
+    Column("role", Text, comment="Whose eyes it reads the feedback pages with; null for the API's."),
     comment="Who may read over HTTP.",
 )
 

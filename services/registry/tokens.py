@@ -1,6 +1,6 @@
 """Tokens of the HTTP API: who may read what. Only a token's SHA-256 is kept: it is 256 random bits, so nobody finds it by trying.
 
-Until the first one is made the API answers whoever reaches it; from then on, and for good, nobody without one.
+Until the first one without a role is made the API answers whoever reaches it; from then on, and for good, nobody without one.
 """
 
 import re
@@ -24,6 +24,8 @@ from services.registry.write import write
 PREFIX = "mst_"
 """By which a token that lies where it should not can be found."""
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+PAGES = "pages"
+"""What a token with a role reads, and that alone: the API has no such reading, that of the version before neither."""
 FORM = re.compile(r"[A-Za-z0-9_-]{20,200}")
 
 
@@ -72,6 +74,8 @@ class Token:
     created: datetime
     expires: datetime | None
     revoked: datetime | None
+    role: str | None = None
+    """Whose eyes it reads the feedback pages with; None for the API's."""
 
     def state(self, now: datetime) -> str:
         """`good`, or why it is not."""
@@ -80,21 +84,29 @@ class Token:
         return "expired" if self.expires is not None and self.expires <= now else "good"
 
 
-def make(connection: Connection, name: str, scope: Scope, *, now: datetime, expires: datetime | None = None) -> str:
+def make(
+    connection: Connection,
+    name: str,
+    scope: Scope,
+    *,
+    now: datetime,
+    expires: datetime | None = None,
+    role: str | None = None,
+) -> str:
     """A new token, which is told here and never again. Raises OperatorError for names that are taken or are none."""
-    _prove(connection, name, scope)
+    _prove(connection, name, scope, [PAGES] if role else list(Read))
     if connection.scalar(select(exists().where(token.c.name == name))):
         raise OperatorError(f"there is, or was, a token {name}", "Choose another name: what a name read stays clear.")
     secret = PREFIX + secrets.token_urlsafe(32)
     kept = msgspec.json.encode(asdict(scope)).decode()
-    write(connection, token, [(name, _hash(secret), kept, now, expires, None)], replace=False)
+    write(connection, token, [(name, _hash(secret), kept, now, expires, None, role)], replace=False)
     return secret
 
 
-def _prove(connection: Connection, name: str, scope: Scope) -> None:
+def _prove(connection: Connection, name: str, scope: Scope, reads: Sequence[str]) -> None:
     if not NAME.fullmatch(name):
         raise OperatorError("a token's name is of a-z, 0-9, dot, dash and underscore", "Choose such a name.")
-    for kind, given, known in (("record type", scope.types, RECORD_TYPES), ("read", scope.reads, list(Read))):
+    for kind, given, known in (("record type", scope.types, RECORD_TYPES), ("read", scope.reads, reads)):
         if unknown := sorted(set(given) - set(known)):
             raise OperatorError(f"there is no {kind} {unknown[0]}", f"There are {', '.join(known)}.")
     if wrong := [site for site in scope.sites if not re.fullmatch(SITE_PATTERN, site)]:
@@ -125,8 +137,8 @@ def tokens(connection: Connection) -> list[Token]:
 
 
 def any_made(connection: Connection) -> bool:
-    """Whether the API asks for one."""
-    return bool(connection.scalar(select(exists(select(token.c.name)))))
+    """Whether the API asks for one: those for the pages leave it as it is."""
+    return bool(connection.scalar(select(exists(select(token.c.name).where(token.c.role.is_(None))))))
 
 
 def known(connection: Connection, secret: str) -> Token | None:
@@ -143,7 +155,7 @@ def _hash(secret: str) -> str:
 
 def _token(row: Any) -> Token:
     scope = Scope(**{name: tuple(values) for name, values in row["scope"].items()})
-    return Token(row["name"], scope, row["created"], row["expires"], row["revoked"])
+    return Token(row["name"], scope, row["created"], row["expires"], row["revoked"], row["role"])
 
 
 def scope_of(types: Sequence[str], sites: Sequence[str], reads: Sequence[str]) -> Scope:

@@ -17,6 +17,8 @@ from services.access.declared import declaration
 from services.access.viewers import Role
 from services.pages.app import make_app
 from services.pages.wording import title_of
+from services.registry.holders import Holders, make_for_pages
+from services.registry.tokens import tokens
 
 OWN, OTHERS = "west", ("northside", "lake-county", "lakeside", "nowhere")
 MINE, THEIRS = subject_id("west-1"), (subject_id("northside-1"), subject_id("lake-county-1"), subject_id("nobody"))
@@ -81,13 +83,32 @@ def forbidden(who: str) -> list[str]:
     return [*sites, *map(title_of, sites)]
 
 
-@pytest.mark.parametrize("who", VIEWERS)
+def by_token(who: str, filled: Engine) -> dict[str, str]:
+    """The header by which a script of theirs asks."""
+    asking = VIEWERS[who]
+    assert asking is not None
+    (role,) = asking.roles
+    with filled.begin() as connection:
+        name = f"walk-{len(tokens(connection))}"
+        secret = make_for_pages(connection, name, role, sorted(asking.sites), now=NOW, lasting=None)
+    return {"Authorization": f"Bearer {secret}"}
+
+
+@pytest.mark.parametrize(
+    ("who", "script"),
+    [
+        *((who, False) for who in VIEWERS),
+        *((who, True) for who in ("coordinator", "site team", "clinician", "researcher")),
+    ],
+)
 @pytest.mark.timeout(600)
 @pytest.mark.slow
-def test_nothing_of_others_is_seen(who: str, filled: Engine, tmp_path: Path) -> None:
-    """Neither another site's name nor a figure of it, nor anybody's records but by their clinician; and no address fails."""
-    app = make_app(filled, network="lhn", gate=gate(tmp_path, VIEWERS[who]), clock=lambda: NOW, per_minute=1_000_000)
-    client = TestClient(app, follow_redirects=False)
+def test_nothing_of_others_is_seen(who: str, script: bool, filled: Engine, tmp_path: Path) -> None:
+    """Neither another site's name nor a figure of it, nor anybody's records but by their clinician; and no address fails.
+    A script with a token is a person of its role."""
+    the_gate = gate(tmp_path, None if script else VIEWERS[who], Holders(filled, lambda: NOW))
+    app = make_app(filled, network="lhn", gate=the_gate, clock=lambda: NOW, per_minute=1_000_000)
+    client = TestClient(app, follow_redirects=False, headers=by_token(who, filled) if script else {})
     seen = 0
     for route in app.routes:
         if "GET" not in route.methods or route.path.endswith((".png", ".pdf")):

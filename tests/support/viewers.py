@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from services.access.bearer import Bearers
 from services.access.database import AccessDatabase
 from services.access.entrance import Visit
 from services.access.gate import FORM_TOKEN, Gate
@@ -27,9 +28,9 @@ def viewer(role: Role = Role.COORDINATOR, *sites: str) -> Viewer:
     return Viewer(f"https://id.example#{role}", "Ruth Adler", frozenset({role}), frozenset(sites))
 
 
-def gate(folder: Path, who: Viewer | None) -> Gate:
+def gate(folder: Path, who: Viewer | None, bearers: Bearers | None = None) -> Gate:
     """The pages' gate, with its log of views in `folder`."""
-    return Gate(Fixed(who), Views(AccessDatabase.open(f"sqlite:///{folder}/access.db")))
+    return Gate(Fixed(who), Views(AccessDatabase.open(f"sqlite:///{folder}/access.db")), bearers)
 
 
 def gate_for(folder: Path, role: Role = Role.COORDINATOR, *sites: str) -> Gate:
