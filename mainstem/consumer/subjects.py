@@ -153,7 +153,7 @@ class Subjects:
             connection.execute(insert(consumer_subject), [{**row, "consumer_group": self._group} for row in rows])
 
     def unreported(self, connection: Connection) -> list[GroupReport]:
-        """What was done, or is gone by, and nobody was told of."""
+        """What was done, or is gone by, and nobody was told of: some of it where that is much."""
         now = datetime.now(UTC).replace(microsecond=0)
         rows = connection.execute(select(consumer_subject).where(self._mine, c.unreported).limit(LOOKUP))
         return [self._answer(row, now) for row in rows]
@@ -195,21 +195,28 @@ class Subjects:
 
 
 class ReportSender:
-    """Tells the sites what became of erasures, and what is gone by: sent after it is kept, and again after a crash, under the same id."""
+    """Tells the sites what became of erasures, and what is gone by: sent after it is kept, and again after a crash, under the same id.
+
+    The group's outbox: rows written with the erasure, in the handler's database. The publisher drains a site's state, of which a
+    consumer has none.
+    """
 
     def __init__(self, settings: KafkaSettings, network: str, engine: Engine, subjects: Subjects) -> None:
         self._settings, self._network, self._engine, self.subjects = settings, network, engine, subjects
 
     def send(self) -> int:
         """All that nobody was told of; returns how many."""
+        count = 0
+        while reports := self._waiting():
+            send(self._settings, self._network, [as_sent(self._network, each) for each in reports])
+            with self._engine.begin() as connection:
+                self.subjects.reported(connection, reports)
+            count += len(reports)
+        return count
+
+    def _waiting(self) -> list[GroupReport]:
         with self._engine.connect() as connection:
-            reports = self.subjects.unreported(connection)
-        if not reports:
-            return 0
-        send(self._settings, self._network, [as_sent(self._network, each) for each in reports])
-        with self._engine.begin() as connection:
-            self.subjects.reported(connection, reports)
-        return len(reports)
+            return self.subjects.unreported(connection)
 
 
 def send(settings: KafkaSettings, network: str, messages: Sequence[dict[str, Any]]) -> None:
