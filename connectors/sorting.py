@@ -41,7 +41,7 @@ SORTED = "*"
 FIRST_LINES = 10
 
 
-class Part(NamedTuple):
+class DeliveryPart(NamedTuple):
     """A file, or one of an archive."""
 
     path: Path
@@ -78,13 +78,13 @@ class _Kind(msgspec.Struct):
 _KIND = msgspec.json.Decoder(_Kind)
 
 
-def files_by_type(delivery: Delivery, types: list[str], *, cap: int) -> dict[str, list[Part]]:
+def files_by_type(delivery: Delivery, types: list[str], *, cap: int) -> dict[str, list[DeliveryPart]]:
     """A delivery's files by resource type, of other types too; SORTED where their resources say it, UNKNOWN where nothing does.
 
     A file is named after its type (`Observation.ndjson`, `Observation.000.ndjson.gz`, `1.Observation.ndjson`), else its
     lines tell. Empty files are left out. An archive that cannot be opened joins those that are refused.
     """
-    found: dict[str, list[Part]] = {}
+    found: dict[str, list[DeliveryPart]] = {}
     with share(delivery.folder):
         for path in delivery.files:
             for part in _parts(path, delivery):
@@ -94,9 +94,9 @@ def files_by_type(delivery: Delivery, types: list[str], *, cap: int) -> dict[str
     return found
 
 
-def _parts(path: Path, delivery: Delivery) -> list[Part]:
+def _parts(path: Path, delivery: Delivery) -> list[DeliveryPart]:
     if not is_zip(path.name):
-        return [Part(path)]
+        return [DeliveryPart(path)]
     if path in delivery.refused:
         return []
     try:
@@ -108,10 +108,10 @@ def _parts(path: Path, delivery: Delivery) -> list[Part]:
     kept = [each for each in found if is_read(each.name) and each.readable]
     if any(each not in kept and (is_read(each.name) or is_packed(each.name) or is_zip(each.name)) for each in found):
         delivery.refused.append(path)
-    return [Part(path, each) for each in kept]
+    return [DeliveryPart(path, each) for each in kept]
 
 
-def _type_of(part: Part, types: list[str], folder: Path, cap: int) -> str:
+def _type_of(part: DeliveryPart, types: list[str], folder: Path, cap: int) -> str:
     """NO_FHIR for JSON that is of something else, such as a program's settings."""
     named = named_type(part.name, types)
     try:
@@ -131,7 +131,7 @@ def _words(name: str) -> set[str]:
     return set(re.split(r"[^A-Za-z]+", name))
 
 
-def delivered(source: Source) -> tuple[Delivery, dict[str, list[Part]]]:
+def delivered(source: Source) -> tuple[Delivery, dict[str, list[DeliveryPart]]]:
     """What a site delivered, and its files by type. Raises MainstemError where it is nothing, or not whole."""
     delivery, types = look_into(source.files), list(source.site.types)
     if source.site.files and (marker := source.site.files.end_marker):
@@ -144,7 +144,7 @@ def delivered(source: Source) -> tuple[Delivery, dict[str, list[Part]]]:
     return delivery, found
 
 
-def _instead(delivery: Delivery, found: dict[str, list[Part]]) -> str:
+def _instead(delivery: Delivery, found: dict[str, list[DeliveryPart]]) -> str:
     if found:
         return f"holds files of {', '.join(sorted(found))} only, none of the site's types"
     if delivery.files or delivery.others:
@@ -162,7 +162,7 @@ def named_type(name: str, types: list[str]) -> str:
     return named.pop() if len(named) == 1 else ""
 
 
-def first_type(part: Part, folder: Path, *, cap: int) -> str:
+def first_type(part: DeliveryPart, folder: Path, *, cap: int) -> str:
     """resourceType of the first line that has one; UNKNOWN where none of the first ten does."""
     return _begins(part, folder, cap).type
 
@@ -175,20 +175,20 @@ class _Beginning(NamedTuple):
     """It is one JSON document, not a line for each resource."""
 
 
-def _begins(part: Part, folder: Path, cap: int) -> _Beginning:
+def _begins(part: DeliveryPart, folder: Path, cap: int) -> _Beginning:
     with share(part.path):
         known = part.path.stat(follow_symlinks=False)
         return _beginning(part, folder, cap, known.st_size, known.st_mtime_ns)
 
 
 @lru_cache(maxsize=1 << 16)
-def _beginning(part: Part, folder: Path, cap: int, _size: int, _written: int) -> _Beginning:
+def _beginning(part: DeliveryPart, folder: Path, cap: int, _size: int, _written: int) -> _Beginning:
     """The same, once for a file as it is: each type of a site asks anew."""
     kinds = (kind for line in first_lines(part, folder, FIRST_LINES, cap=cap) if (kind := kind_of(line)))
     return _Beginning(next(kinds, UNKNOWN), is_document(_first_block(part, folder)))
 
 
-def _first_block(part: Part, folder: Path) -> bytes:
+def _first_block(part: DeliveryPart, folder: Path) -> bytes:
     """What a part begins with, unpacked."""
     try:
         return next(plain(part.blocks(folder)), b"")
@@ -196,7 +196,7 @@ def _first_block(part: Part, folder: Path) -> bytes:
         return b""
 
 
-def first_lines(part: Part, folder: Path, most: int, *, cap: int) -> list[bytes]:
+def first_lines(part: DeliveryPart, folder: Path, most: int, *, cap: int) -> list[bytes]:
     """The lines a part begins with; none where it cannot be read as text."""
     try:
         found = text_batches(part.blocks(folder), cap=cap, name=part.name)

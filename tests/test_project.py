@@ -126,6 +126,36 @@ def test_files_and_functions_are_small() -> None:
     assert small >= 0.9 * len(sizes)
 
 
+def names(path: Path) -> Iterator[str]:
+    """What a file itself calls its classes, aliases and functions; no imports."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            yield from (each.id for each in node.targets if isinstance(each, ast.Name))
+
+
+@pytest.mark.parametrize(
+    ("name", "home"),
+    [
+        ("Finding", "mainstem/check/finding.py"),
+        ("Mode", "schemas/loads.py"),
+        ("Parts", "transforms/rules/declaring.py"),
+        ("Reason", "schemas/problems.py"),
+        ("utc_now", "connectors/source.py"),
+    ],
+)
+def test_a_word_that_the_rooms_share_means_one_thing(name: str, home: str) -> None:
+    """Who reads it anywhere need not look which of several it is."""
+    assert [str(path.relative_to(REPOSITORY)) for path in product() if name in names(path)] == [home]
+
+
+@pytest.mark.parametrize("name", ["Part", "Report"])
+def test_a_word_too_wide_for_one_thing_names_none(name: str) -> None:
+    """A part, or a report, says of what."""
+    assert [path.name for path in product() if name in names(path)] == []
+
+
 def test_every_room_opens_with_what_it_is_for() -> None:
     """Its `__init__` says it; an empty one would send the reader into the files."""
     rooms = [path for path in product() if path.name == "__init__.py" and path.parent.name != "versions"]

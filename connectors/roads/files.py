@@ -34,7 +34,16 @@ from connectors.landing import Together
 from connectors.outside.file_names import is_packed
 from connectors.outside.times import newest
 from connectors.pulled import EVERY_TYPE, NAMED, Pulled, Shortfall, need, unread
-from connectors.sorting import SORTED, UNKNOWN, Part, each_resource, files_by_type, named_type, plain_type, share
+from connectors.sorting import (
+    SORTED,
+    UNKNOWN,
+    DeliveryPart,
+    each_resource,
+    files_by_type,
+    named_type,
+    plain_type,
+    share,
+)
 from connectors.source import Source, Wanted
 from schemas.gaps import GapCause
 from schemas.outcomes import referred_types
@@ -160,7 +169,7 @@ class _Copying:
             return None
         return written if self.source.clock() - written > timedelta(hours=hours) else None
 
-    def _growing(self, parts: list[Part]) -> set[Path]:
+    def _growing(self, parts: list[DeliveryPart]) -> set[Path]:
         seconds = self.settings.settle_seconds if self.settings else 0
         return growing([part.path for part in parts], seconds, now=self.source.clock, sleep=self.source.sleep)
 
@@ -173,7 +182,7 @@ class _Copying:
             if (named := named_type(path.name, self.types)) == self.type or (not named and is_packed(path.name))
         ]
 
-    def _take(self, part: Part) -> None:
+    def _take(self, part: DeliveryPart) -> None:
         cursor, meter = self.cursor, Meter(cap=self.limits.line_bytes, most=self.limits.file_bytes)
         before, small, target = _looks(part.path), None, None
         self.sum, self.meter = 0, meter
@@ -202,7 +211,7 @@ class _Copying:
             if (self.together and self.together.is_much) or time.monotonic() - self.saved > SAVED_EVERY:
                 self._save()
 
-    def _opened(self, part: Part, meter: Meter) -> tuple[list[bytes], Iterator[bytes] | None]:
+    def _opened(self, part: DeliveryPart, meter: Meter) -> tuple[list[bytes], Iterator[bytes] | None]:
         """What a part begins with, and what comes behind; None where that is all of it, and little."""
         if part.size > SMALL:
             return [], iter(())
@@ -215,7 +224,7 @@ class _Copying:
                 return head, found
         return head, None
 
-    def _land(self, part: Part, target: Path | None, small: list[bytes] | None, meter: Meter) -> None:
+    def _land(self, part: DeliveryPart, target: Path | None, small: list[bytes] | None, meter: Meter) -> None:
         """Counts a part's file with those of the landing, or adds it to those that are landed together."""
         cursor = self.cursor
         if part in self.sorted and not meter.bytes:
@@ -241,7 +250,7 @@ class _Copying:
             self.together.settle()
         self.together = None
 
-    def _note(self, part: Part, meter: Meter) -> None:
+    def _note(self, part: DeliveryPart, meter: Meter) -> None:
         cursor, key = self.cursor, part.key(self.folder)
         cursor.taken.append(key)
         cursor.sums.append(f"{key}:{self.sum:08x}")
@@ -254,11 +263,13 @@ class _Copying:
         if meter.bytes or part not in self.sorted:
             cursor.written = newest(cursor.written, _written(part.path))
 
-    def _unpacked(self, part: Part, meter: Meter) -> Iterator[bytes]:
+    def _unpacked(self, part: DeliveryPart, meter: Meter) -> Iterator[bytes]:
         source = self._own(part, meter) if part in self.sorted else self._blocks(part)
         return self._summed(meter.through(source, not_after=self.cursor.began))
 
-    def _copy(self, part: Part, target: Path, meter: Meter, head: list[bytes], rest: Iterator[bytes] | None) -> None:
+    def _copy(
+        self, part: DeliveryPart, target: Path, meter: Meter, head: list[bytes], rest: Iterator[bytes] | None
+    ) -> None:
         """A file of its own; `head`: what of it was read already."""
         began = self.cursor.began
         if head or rest is None:
@@ -280,7 +291,7 @@ class _Copying:
             self.sum = isal_zlib.crc32(block, self.sum)
             yield block
 
-    def _blocks(self, part: Part) -> Iterator[bytes]:
+    def _blocks(self, part: DeliveryPart) -> Iterator[bytes]:
         """Its bytes; of a large one it is told on the way how far it is."""
         for block in part.blocks(self.folder):
             self.read += len(block)
@@ -293,7 +304,7 @@ class _Copying:
         self.told = self.read
         self.progress(self.type, came, max(came, came * self.whole // self.read) if self.read else None)
 
-    def _own(self, part: Part, meter: Meter) -> Iterator[bytes]:
+    def _own(self, part: DeliveryPart, meter: Meter) -> Iterator[bytes]:
         """The resources of this type; a line that is none comes with the first type."""
         cursor = self.cursor
         for found in text_batches(self._blocks(part), cap=self.limits.line_bytes, name=part.name):

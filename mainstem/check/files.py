@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from connectors.sorting import SORTED, UNKNOWN, Part, first_type
+from connectors.sorting import SORTED, UNKNOWN, DeliveryPart, first_type
 from mainstem.check.finding import Finding, tried
 from mainstem.check.probe import Probe, Visit
 from schemas.errors import IncompleteError
@@ -28,7 +28,7 @@ def _type_files(name: str, visit: Visit) -> str:
     return f"{len(parts)} file{'s' if len(parts) != 1 else ''}, {sum(part.size for part in parts) / 1e6:,.1f} MB"
 
 
-def _elsewhere(name: str, found: dict[str, list[Part]], *, named: bool) -> str:
+def _elsewhere(name: str, found: dict[str, list[DeliveryPart]], *, named: bool) -> str:
     """Of a type that no file is named after."""
     if several := found.get(SORTED):
         return f"no file of its own; it may stand among the resources of {len(several)} files of several types"

@@ -9,7 +9,7 @@ from connectors.client.capabilities import Capabilities
 from connectors.client.fhir_client import FhirClient
 from connectors.fan_out import read_some
 from connectors.pulling import Source, readable
-from connectors.sorting import SORTED, Part, first_lines
+from connectors.sorting import SORTED, DeliveryPart, first_lines
 from mainstem.check.finding import Finding
 from mainstem.config.site_files import SiteFile
 from mainstem.config.site_mapper import site_mapper
@@ -31,7 +31,7 @@ class Visit:
     """Where the site has a server to be read from."""
     capabilities: Capabilities | None = None
     logged_in: bool = False
-    delivered: dict[str, list[Part]] | None = None
+    delivered: dict[str, list[DeliveryPart]] | None = None
     """Files by type, where the site delivers into a folder."""
 
     sample: "Sample | None" = None

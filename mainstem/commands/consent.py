@@ -24,7 +24,7 @@ class _Scope(StrEnum):
     RESEARCH = "research"
 
 
-class _Mode(StrEnum):
+class _StopOrErase(StrEnum):
     STOP = "stop"
     ERASE = "erase"
 
@@ -34,8 +34,9 @@ Patient = Annotated[
     str, typer.Option("--patient", help="The EHR's id of the patient; - reads it, unseen, from standard input.")
 ]
 Scope = Annotated[_Scope, typer.Option("--scope", help="qi: all collection. research: extracts alone.")]
-Mode = Annotated[
-    _Mode, typer.Option("--mode", help="stop: nothing more is collected. erase: what was collected is forgotten, too.")
+StopOrErase = Annotated[
+    _StopOrErase,
+    typer.Option("--mode", help="stop: nothing more is collected. erase: what was collected is forgotten, too."),
 ]
 
 
@@ -45,16 +46,16 @@ def withdraw(
     subject: Subject = "",
     patient: Patient = "",
     scope: Scope = _Scope.QI,
-    mode: Mode = _Mode.STOP,
+    mode: StopOrErase = _StopOrErase.STOP,
     as_json: AsJson = False,
 ) -> None:
     """Consent is withdrawn: keep it, forget what is to be forgotten, tell the network. The same again changes nothing."""
-    if mode is _Mode.ERASE and scope is _Scope.RESEARCH:
+    if mode is _StopOrErase.ERASE and scope is _Scope.RESEARCH:
         raise OperatorError(
             "who withdrew consent to research alone goes on being cared for by what was collected",
             "Say --scope qi to have it erased, or --mode stop.",
         )
-    _one(site, subject, patient, scope, permit=False, erase=mode is _Mode.ERASE, as_json=as_json)
+    _one(site, subject, patient, scope, permit=False, erase=mode is _StopOrErase.ERASE, as_json=as_json)
 
 
 @group.command(epilog="Example: mainstem consent give --site north --subject s-0123456789abcdef0123456789abcdef")
@@ -75,8 +76,8 @@ def import_file(
     ],
     site: SiteOption,
     mode: Annotated[
-        _Mode, typer.Option(help="What withdrawals in FHIR Consents mean; CSV says it itself.")
-    ] = _Mode.STOP,
+        _StopOrErase, typer.Option(help="What withdrawals in FHIR Consents mean; CSV says it itself.")
+    ] = _StopOrErase.STOP,
     as_json: AsJson = False,
 ) -> None:
     """Take decisions from a list or from FHIR Consents, all or none."""
@@ -88,7 +89,7 @@ def import_file(
         if path.suffix.lower() == ".csv":
             _done(refresh, listed(refresh, path, refresh.clock()), as_json)
             return
-        found = heard(refresh, path, refresh.clock(), erase=mode is _Mode.ERASE)
+        found = heard(refresh, path, refresh.clock(), erase=mode is _StopOrErase.ERASE)
         for reason, count in sorted(found.refused.items()):
             say(f"{count} of {found.read} say nothing that binds: {reason}", err=True)
         _done(refresh, found.decisions, as_json)

@@ -23,7 +23,7 @@ DatabaseUrl = Annotated[
 Places = Annotated[
     list[str] | None, typer.Argument(metavar="PLACE…", help="As `dlq list` shows them: 3:17.", show_default=False)
 ]
-Reason = Annotated[str | None, typer.Option("--reason", help="All that wait for this reason.", show_default=False)]
+ByReason = Annotated[str | None, typer.Option("--reason", help="All that wait for this reason.", show_default=False)]
 All = Annotated[bool, typer.Option("--all", help="All that wait.")]
 
 
@@ -71,7 +71,7 @@ def show(
 @group.command("retry", epilog="Example: mainstem dlq retry --reason invalid-record")
 def retry(
     places: Places = None,
-    reason: Reason = None,
+    reason: ByReason = None,
     everything: All = False,
     group: Group = "registry",
     database: DatabaseUrl = None,
@@ -86,7 +86,7 @@ def retry(
 @group.command("drop", epilog="Example: mainstem dlq drop 3:17")
 def drop(
     places: Places = None,
-    reason: Reason = None,
+    reason: ByReason = None,
     everything: All = False,
     group: Group = "registry",
     database: DatabaseUrl = None,

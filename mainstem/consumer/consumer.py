@@ -24,7 +24,7 @@ from mainstem.consumer.progress import At, Progress, Standing, standing
 from mainstem.consumer.returning import AwayError, Clear, Returning
 from mainstem.consumer.sifting import Only, Sieve
 from mainstem.consumer.starting import Start, StateOf
-from mainstem.consumer.subjects import Erase, Reports, Subjects
+from mainstem.consumer.subjects import Erase, ReportSender, Subjects
 from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
 from mainstem.kafka.topics import group_in_kafka, replay_topic
@@ -122,7 +122,7 @@ class Consumer:
         self._ledger = Ledger(engine, group, setting=setting)
         self._box = Letterbox(engine, group)
         self._letters = DeadLetters(self._settings, network, group, self._box)
-        self._reports = Reports(self._settings, network, engine, Subjects(group, erase))
+        self._reports = ReportSender(self._settings, network, engine, Subjects(group, erase))
         again = effects == "rebuild"
         noting = Noting(self._box, self._letters, hold=after_letter == "hold")
         self._handling = Handling(

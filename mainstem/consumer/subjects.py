@@ -68,7 +68,7 @@ consumer_subject = Table(
 )
 c = consumer_subject.c
 OF_CONSENT = (SubjectEventType.WITHDRAWN, SubjectEventType.GIVEN)
-Report = ErasureReport | ConsentHeeded
+GroupReport = ErasureReport | ConsentHeeded
 """What a group says of a subject event."""
 
 
@@ -152,19 +152,19 @@ class Subjects:
         if rows:
             connection.execute(insert(consumer_subject), [{**row, "consumer_group": self._group} for row in rows])
 
-    def unreported(self, connection: Connection) -> list[Report]:
-        """What was done, or is gone by, and nobody was told of."""
+    def unreported(self, connection: Connection) -> list[GroupReport]:
+        """What was done, or is gone by, and nobody was told of: some of it where that is much."""
         now = datetime.now(UTC).replace(microsecond=0)
         rows = connection.execute(select(consumer_subject).where(self._mine, c.unreported).limit(LOOKUP))
         return [self._answer(row, now) for row in rows]
 
-    def _answer(self, row: Row[Any], now: datetime) -> Report:
+    def _answer(self, row: Row[Any], now: datetime) -> GroupReport:
         named = {name: getattr(row, name) for name in ("site", "subject", "epoch", "sequence")}
         if row.erase:
             return ErasureReport(group=self._group, **named, erased=self._erase is not None, rows=row.rows, at=now)
         return ConsentHeeded(group=self._group, **named, withdrawn=[s for s in SCOPES if getattr(row, s)], at=now)
 
-    def reported(self, connection: Connection, reports: Iterable[Report]) -> None:
+    def reported(self, connection: Connection, reports: Iterable[GroupReport]) -> None:
         """The broker has these."""
         for each in reports:
             this = and_(c.subject == each.subject, c.epoch == each.epoch, c.sequence == each.sequence)
@@ -194,22 +194,29 @@ class Subjects:
         return found
 
 
-class Reports:
-    """Tells the sites what became of erasures, and what is gone by: sent after it is kept, and again after a crash, under the same id."""
+class ReportSender:
+    """Tells the sites what became of erasures, and what is gone by: sent after it is kept, and again after a crash, under the same id.
+
+    The group's outbox: rows written with the erasure, in the handler's database. The publisher drains a site's state, of which a
+    consumer has none.
+    """
 
     def __init__(self, settings: KafkaSettings, network: str, engine: Engine, subjects: Subjects) -> None:
         self._settings, self._network, self._engine, self.subjects = settings, network, engine, subjects
 
     def send(self) -> int:
         """All that nobody was told of; returns how many."""
+        count = 0
+        while reports := self._waiting():
+            send(self._settings, self._network, [as_sent(self._network, each) for each in reports])
+            with self._engine.begin() as connection:
+                self.subjects.reported(connection, reports)
+            count += len(reports)
+        return count
+
+    def _waiting(self) -> list[GroupReport]:
         with self._engine.connect() as connection:
-            reports = self.subjects.unreported(connection)
-        if not reports:
-            return 0
-        send(self._settings, self._network, [as_sent(self._network, each) for each in reports])
-        with self._engine.begin() as connection:
-            self.subjects.reported(connection, reports)
-        return len(reports)
+            return self.subjects.unreported(connection)
 
 
 def send(settings: KafkaSettings, network: str, messages: Sequence[dict[str, Any]]) -> None:
@@ -269,7 +276,7 @@ def read_heeded(record: Any) -> ConsentHeeded | LetterReason:
     return heeded if sound else LetterReason.INVALID_RECORD
 
 
-def as_sent(network: str, report: Report) -> dict[str, Any]:
+def as_sent(network: str, report: GroupReport) -> dict[str, Any]:
     """A report as `KafkaProducer.send` takes it, but for the topic."""
     named, source = f"{report.group}/{report.subject}/{report.epoch}.{report.sequence}", f"/consumer/{report.group}"
     if isinstance(report, ConsentHeeded):
@@ -277,7 +284,7 @@ def as_sent(network: str, report: Report) -> dict[str, Any]:
     return message(report, named, source, erasure_type(network), "erasure")
 
 
-def message(told: Report | ConsentAsked, named: str, source: str, type_: str, schema: str) -> dict[str, Any]:
+def message(told: GroupReport | ConsentAsked, named: str, source: str, type_: str, schema: str) -> dict[str, Any]:
     """What `KafkaProducer.send` takes, but for the topic; `named`: by what its id is known again."""
     headers = {
         Header.SPEC_VERSION: SPEC_VERSION,

@@ -14,7 +14,7 @@ Number = Annotated[int, Query(alias="part", ge=1, le=1_000_000)]
 
 
 @dataclass(frozen=True, slots=True)
-class Part(Generic[T]):
+class ListPart(Generic[T]):
     """One part of a list."""
 
     shown: Sequence[T]
@@ -22,8 +22,8 @@ class Part(Generic[T]):
     last: int
 
 
-def part_of(items: Sequence[T], number: int, *, at_once: int) -> Part[T]:
+def part_of(items: Sequence[T], number: int, *, at_once: int) -> ListPart[T]:
     """The part that is asked for; the last where there are fewer."""
     last = max(1, -(-len(items) // at_once))
     here = min(number, last)
-    return Part(items[(here - 1) * at_once : here * at_once], here, last)
+    return ListPart(items[(here - 1) * at_once : here * at_once], here, last)

@@ -16,7 +16,7 @@ from services.pages.patients import brought_by, own_site
 from services.pages.person import held_of, history_of, states_of
 from services.pages.print.plan import drawn_of
 from services.pages.site import PageSite
-from services.people.contests import Reason, contests, raise_contest
+from services.people.contests import ContestReason, contests, raise_contest
 from services.registry.database import writing
 
 SiteName = Annotated[str, Path(alias="site", pattern=SITE_PATTERN)]
@@ -95,13 +95,17 @@ def _record(router: APIRouter, site: PageSite) -> None:
             type=found[0],
             changes=found[1],
             contests=said,
-            reasons=list(Reason),
+            reasons=list(ContestReason),
         )
 
     @router.post("/records/{record}")
     @seen_by(Role.CLINICIAN, persons=True)
     def contest(
-        viewer: CurrentViewer, name: SiteName, subject: Subject, record: Record, reason: Annotated[Reason, Form()]
+        viewer: CurrentViewer,
+        name: SiteName,
+        subject: Subject,
+        record: Record,
+        reason: Annotated[ContestReason, Form()],
     ) -> RedirectResponse:
         """Says that it is wrong."""
         own_site(viewer, name)

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import uuid4
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from schemas.errors import OperatorError
 from services.registry.tables import contest
 
 
-class Reason(StrEnum):
+class ContestReason(StrEnum):
     """What is wrong."""
 
     OTHER_PERSON = "other-person"
@@ -43,13 +43,13 @@ class Answer(StrEnum):
 
 
 REASONS = {
-    Reason.OTHER_PERSON: "It is another person's",
-    Reason.WRONG_VALUE: "The value is wrong",
-    Reason.WRONG_UNIT: "The unit is wrong",
-    Reason.WRONG_TIME: "The date or time is wrong",
-    Reason.WRONG_CODE: "It is called something else than it is",
-    Reason.NOT_SO: "The patient does not have or take this",
-    Reason.TWICE: "It is here twice",
+    ContestReason.OTHER_PERSON: "It is another person's",
+    ContestReason.WRONG_VALUE: "The value is wrong",
+    ContestReason.WRONG_UNIT: "The unit is wrong",
+    ContestReason.WRONG_TIME: "The date or time is wrong",
+    ContestReason.WRONG_CODE: "It is called something else than it is",
+    ContestReason.NOT_SO: "The patient does not have or take this",
+    ContestReason.TWICE: "It is here twice",
 }
 ANSWERS = {
     Answer.CORRECTED: "Corrected at the source; the next load brings it",
@@ -67,7 +67,7 @@ class Contest:
     site: str
     record: str
     type: str
-    reason: Reason
+    reason: ContestReason
     by: str
     at: datetime
     answer: Answer | None = None
@@ -76,7 +76,7 @@ class Contest:
 
 
 def raise_contest(
-    connection: Connection, site: str, record: tuple[str, str], reason: Reason, *, by: str, at: datetime
+    connection: Connection, site: str, record: tuple[str, str], reason: ContestReason, *, by: str, at: datetime
 ) -> None:
     """Keeps it; `record`: type and id. One that waits for the same reason is not raised again."""
     waiting = [each for each in contests(connection, site, record[1]) if each.answer is None and each.reason == reason]
@@ -101,7 +101,8 @@ def contests(connection: Connection, site: str, record: str = "") -> list[Contes
     query = select(contest).where(contest.c.site == site)
     query = query.where(contest.c.record == record) if record else query
     rows = connection.execute(query.order_by(contest.c.answered.is_not(None), contest.c.at, contest.c.id)).mappings()
-    return [
-        Contest(**{**row, "reason": Reason(row["reason"]), "answer": Answer(row["answer"]) if row["answer"] else None})
-        for row in rows
-    ]
+    return [Contest(**{**row, **_read(row)}) for row in rows]
+
+
+def _read(row: RowMapping) -> dict[str, ContestReason | Answer | None]:
+    return {"reason": ContestReason(row["reason"]), "answer": Answer(row["answer"]) if row["answer"] else None}

@@ -15,7 +15,7 @@ from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
 from connectors.pulling import units
 from connectors.roads.files import SMALL
-from connectors.sorting import SORTED, UNKNOWN, Part, files_by_type
+from connectors.sorting import SORTED, UNKNOWN, DeliveryPart, files_by_type
 from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
 from schemas.sites import Site
@@ -59,7 +59,7 @@ def test_file_is_known_by_its_name(delivered: Path, name: str) -> None:
     (delivered / name).parent.mkdir(parents=True, exist_ok=True)
     (delivered / name).write_bytes(b"its lines are not looked at\n")
     assert files_by_type(look_into(delivered), ["Patient", "Observation"], cap=CAP) == {
-        "Observation": [Part(delivered / name)]
+        "Observation": [DeliveryPart(delivered / name)]
     }
 
 

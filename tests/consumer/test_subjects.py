@@ -12,8 +12,10 @@ from streams import Latest, MemoryOutbox, Stream, name
 
 from mainstem.consumer import LetterReason
 from mainstem.consumer.erasures import read_told
-from mainstem.consumer.subjects import as_sent, read_report, read_subject
+from mainstem.consumer.ledger import metadata
+from mainstem.consumer.subjects import FoundSubject, ReportSender, Subjects, as_sent, read_report, read_subject
 from mainstem.consumer.testing import Message
+from mainstem.kafka.settings import as_settings
 from mainstem.outbox import Told
 from schemas.events import Header
 from schemas.subjects import ConsentHeeded, ErasureReport, SubjectEvent
@@ -144,6 +146,36 @@ def test_who_has_no_way_to_erase_says_so(
     with stream.consumer(engine, handler, group="later", start=datetime.now(UTC), erase=Erasing()) as later:
         later.run_until_caught_up()
     assert [(each.group, each.erased) for each in reports(stream)] == [("test", False), ("later", True)]
+
+
+def test_every_erasure_that_is_kept_is_reported_whenever_the_consumer_dies(
+    stream: Stream, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An erasure that was undone is told to nobody; one that was sent and not marked goes again under its id; and all go, however many."""
+    metadata.create_all(engine)
+    monkeypatch.setattr("mainstem.consumer.subjects.LOOKUP", 2)
+    subjects = Subjects("test", lambda connection, gone: 1)
+    many = [said(1, subject=f"s-{name('subject', number).hex()}") for number in range(1, 5)]
+    with engine.connect() as undone:
+        subjects.take(undone, [FoundSubject(said(1), 1, None)])
+    with engine.begin() as connection:
+        subjects.take(connection, [FoundSubject(each, 1, None) for each in many])
+
+    dying = ReportSender(as_settings(stream.bootstrap), stream.network, engine, subjects)
+    with monkeypatch.context() as patched:
+        patched.setattr(subjects, "reported", die)
+        with pytest.raises(KeyboardInterrupt):
+            dying.send()
+    next_one = ReportSender(as_settings(stream.bootstrap), stream.network, engine, subjects)
+    assert (next_one.send(), next_one.send()) == (4, 0)
+
+    ids = [value for each in stream.records("erasure.v1") for key, value in each.headers if key == Header.ID]
+    assert (len(ids), len(set(ids))) == (6, 4)
+    assert {each.subject for each in reports(stream)} == {each.subject for each in many}
+
+
+def die(*args: object) -> None:
+    raise KeyboardInterrupt
 
 
 def message(event: SubjectEvent, **changed: Any) -> Message:

@@ -28,7 +28,7 @@ from services.home.app import COOKIE, TRIES_PER_MINUTE, Home, make_home
 from services.home.telling import Fact, tell
 from services.pages.app import make_app
 from services.people.age_policy import AgePolicy
-from services.people.contests import Reason, raise_contest
+from services.people.contests import ContestReason, raise_contest
 from services.people.families import GOOD_FOR, Who, make_link
 from services.people.issues import follow_issue, merge_issue
 from services.people.voices import forms
@@ -492,7 +492,7 @@ def test_what_a_family_said_is_forgotten_with_them(clinic: Clinic) -> None:
     other.post("/raise", data=token(other) | {"about": "network", "words": "Tell us more often"})
     with writing(clinic.registry) as connection:
         for name in ("cada", "cben"):
-            raise_contest(connection, SITE, ("condition", record_id(name)), Reason.NOT_SO, by="Ruth", at=NOW)
+            raise_contest(connection, SITE, ("condition", record_id(name)), ContestReason.NOT_SO, by="Ruth", at=NOW)
         hers, ours = (
             connection.execute(select(issue_raised.c.id).where(issue_raised.c.words == words)).scalar_one()
             for words in (PLANTED, "Tell us more often")

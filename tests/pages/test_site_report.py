@@ -10,7 +10,7 @@ from mainstem.commands import app
 from mainstem.demo.known import AS_OF
 from schemas.errors import OperatorError
 from services.measures.library import measures
-from services.pages.print.report import Report
+from services.pages.print.report import MonthReport
 
 OF = ("ibd1", "cf2")
 
@@ -22,9 +22,9 @@ def some_measures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.pages.print.report.measures", lambda: some)
 
 
-def made(engine: Engine, site: str, month: str = "2026-10") -> Report:
+def made(engine: Engine, site: str, month: str = "2026-10") -> MonthReport:
     with engine.connect() as connection:
-        return Report(connection, network="Riverbend", site=site, month=month, made=AS_OF)
+        return MonthReport(connection, network="Riverbend", site=site, month=month, made=AS_OF)
 
 
 def test_each_measure_has_a_page_with_one_sentence_and_one_action(known_network: Engine) -> None:

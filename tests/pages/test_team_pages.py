@@ -14,7 +14,7 @@ from services.access.viewers import Role
 from services.measures.library import measures
 from services.pages.app import make_app
 from services.pages.site import PageSite
-from services.people.contests import Answer, Reason, answer_contest, contests, raise_contest
+from services.people.contests import Answer, ContestReason, answer_contest, contests, raise_contest
 from services.registry.across import compare
 from services.registry.across.counting.counts import Counts as Numbers
 from services.registry.database import open_registry, writing
@@ -122,7 +122,7 @@ def test_records_that_wait_for_the_sites_answer_stand_on_its_page(visit: Visit, 
     """With since when, and the way to answer for those who may; answered, they are gone from there."""
     assert "Contested" not in visit().get("/sites/northside").text.partition("<main")[2]
     with writing(engine) as connection:
-        raise_contest(connection, "northside", ("observation", "r-1"), Reason.WRONG_UNIT, by="Ruth", at=NOW)
+        raise_contest(connection, "northside", ("observation", "r-1"), ContestReason.WRONG_UNIT, by="Ruth", at=NOW)
     waiting, clinicians = visit().get("/sites/northside").text, visit(Role.CLINICIAN).get("/sites/northside").text
     with writing(engine) as connection:
         (one,) = contests(connection, "northside")

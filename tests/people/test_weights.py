@@ -18,7 +18,7 @@ from services.measures.library import measures
 from services.pages.app import make_app
 from services.people.age_policy import AgePolicy
 from services.people.amendments import propose, say
-from services.people.contests import Reason, raise_contest
+from services.people.contests import ContestReason, raise_contest
 from services.people.families import Who, make_link
 from services.people.ideas import Idea, new_id
 from services.people.ideas import propose as propose_idea
@@ -47,7 +47,7 @@ def proposal(registry: Engine) -> str:
     cf2 = measures()["cf2"]
     with writing(registry) as connection:
         raise_issue(connection, About.NETWORK, HEAVY, site="", role="family", by="family/0", at=NOW)
-        raise_contest(connection, "west", ("condition", record_id("0")), Reason.NOT_SO, by="Ruth", at=NOW)
+        raise_contest(connection, "west", ("condition", record_id("0")), ContestReason.NOT_SO, by="Ruth", at=NOW)
         for table in (issue_raised, contest):
             (row,) = connection.execute(select(table)).mappings()
             connection.execute(insert(table), [dict(row) | {"id": f"{number:032x}"} for number in range(1, MANY)])

@@ -28,7 +28,7 @@ from mainstem.kafka.settings import KafkaSettings
 from mainstem.kafka.topics import create, require_topics
 from schemas.errors import MainstemError
 from services.access.database import AccessDatabase
-from services.people.contests import Answer, Reason, answer_contest, contests, raise_contest
+from services.people.contests import Answer, ContestReason, answer_contest, contests, raise_contest
 from services.people.tests_of_change import Plan, Tried, note
 from services.registry.api import make_app
 from services.registry.database import open_registry, writing
@@ -207,7 +207,7 @@ def test_the_pages_add_what_people_say_and_change_nothing_else(composed_postgres
     engine = open_registry(url("pages", "registry"))
     at = datetime(2026, 11, 20, tzinfo=UTC)
     with writing(engine) as connection:
-        raise_contest(connection, "north", ("person", "r-1"), Reason.TWICE, by="Ruth", at=at)
+        raise_contest(connection, "north", ("person", "r-1"), ContestReason.TWICE, by="Ruth", at=at)
         (said,) = contests(connection, "north")
         answer_contest(connection, "north", said.id, Answer.STANDS, by="Kim", at=at)
         plan = Plan(70, at.date() + timedelta(days=90), "Fewer stay away", "Five families")

@@ -13,7 +13,7 @@ from connectors.formats.ndjson import read_lines
 from connectors.landing import Landing
 from connectors.outside.decoding import ABSENT, Unreadable, decoded, elements, said
 from connectors.pulled import EVERY_TYPE, Shortfall
-from connectors.roads.bulk.manifest import Part, Use
+from connectors.roads.bulk.manifest import ManifestPart, Use
 from schemas.gaps import GapCause
 from schemas.problems import Problem
 
@@ -48,7 +48,7 @@ class Deletions:
     def __init__(self, landing: Landing, wanted: Collection[str]) -> None:
         self.landing, self.wanted = landing, wanted
 
-    def settle(self, parts: Sequence[Part], numbers: dict[str, int]) -> None:
+    def settle(self, parts: Sequence[ManifestPart], numbers: dict[str, int]) -> None:
         """Puts stubs in the place of files of deletions. Done again it does the same: stubs have a file of their own."""
         told = [part for part in parts if part.use is Use.DELETIONS and part.files]
         gone: dict[str, set[str]] = {}
@@ -64,7 +64,7 @@ class Deletions:
                 told[0].files.append(path.name)
                 told[0].notes.append(f"{name}: the export names {len(ids)} as deleted")
 
-    def _read(self, part: Part) -> Iterator[tuple[str, str]]:
+    def _read(self, part: ManifestPart) -> Iterator[tuple[str, str]]:
         """Type and id of what is deleted, of the types that are read."""
         unreadable = 0
         for line in read_lines(self.landing.folder / part.files[0], cap=_NO_CAP):

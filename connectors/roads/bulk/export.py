@@ -17,7 +17,7 @@ from connectors.pulled import EVERY_TYPE, EXPORT, Pulled, Shortfall, unread
 from connectors.roads.bulk.deletions import Deletions
 from connectors.roads.bulk.files import Files
 from connectors.roads.bulk.jobs import Job, JobFailed, Jobs
-from connectors.roads.bulk.manifest import Manifest, Part, Use
+from connectors.roads.bulk.manifest import Manifest, ManifestPart, Use
 from connectors.source import Source, Wanted
 from schemas.errors import IncompleteError, MainstemError, TemporaryError
 from schemas.gaps import GapCause
@@ -39,7 +39,7 @@ class ExportCursor(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     job: Job | None = None
     as_of: datetime | None = None
     log_in: bool = True
-    parts: list[Part] | None = None
+    parts: list[ManifestPart] | None = None
     """The files to fetch; None while the server is still at work."""
     numbers: dict[str, int] = {}
     """Files there are in the landing, by the beginning of their names."""
@@ -140,7 +140,7 @@ class _Export:
 
     def _take_manifest(self, job: Job) -> None:
         cursor, now = self.cursor, self.client.clock()
-        parts: dict[str, Part] = {}
+        parts: dict[str, ManifestPart] = {}
         left: Counter[str] = Counter()
         for number, (at, page) in enumerate(self._pages(job)):
             if number == 0:
@@ -150,7 +150,7 @@ class _Export:
                 if isinstance(found, Shortfall):
                     cursor.short.append(found)
                 elif parts.setdefault(found.url, found).type != found.type:
-                    parts[found.url] = Part(found.url, or_at=found.or_at, use=found.use)  # of several types
+                    parts[found.url] = ManifestPart(found.url, or_at=found.or_at, use=found.use)  # of several types
             left.update(page.left(self.types))
             if len(parts) > MOST_FILES:
                 raise IncompleteError(
@@ -207,7 +207,7 @@ class _Export:
 
     # ------------------------------------------------------------ its files
 
-    def _fetch(self, part: Part, job: Job) -> None:
+    def _fetch(self, part: ManifestPart, job: Job) -> None:
         """One file: what is wrong with it costs its types. Raises where the fault is the server's or the disk's."""
         not_after = max(self.client.clock(), self.cursor.as_of or self.cursor.began)
         try:
@@ -228,7 +228,7 @@ class _Export:
         if isinstance(error, TemporaryError | Gone) and not self.jobs.is_known(job) and self.resumed:
             raise Gone("the export is gone from the server", "Run it again.")
 
-    def _note_unread(self, part: Part, error: MainstemError) -> None:
+    def _note_unread(self, part: ManifestPart, error: MainstemError) -> None:
         if part.harmless:
             part.notes.append(f"the server's messages about its export were not read: {error.cause}")
             return
@@ -284,7 +284,7 @@ class _Export:
         )
 
 
-def _expected(parts: Collection[Part], landed: int) -> int | None:
+def _expected(parts: Collection[ManifestPart], landed: int) -> int | None:
     """How many there will be: as the manifest counts, else as the files that came let expect."""
     data = [part for part in parts if part.use is Use.DATA]
     if data and all(part.count is not None for part in data):
@@ -293,7 +293,7 @@ def _expected(parts: Collection[Part], landed: int) -> int | None:
     return landed * len(data) // taken if taken else None
 
 
-def _sum_types(parts: Iterable[Part]) -> dict[str, int]:
+def _sum_types(parts: Iterable[ManifestPart]) -> dict[str, int]:
     types: dict[str, int] = {}
     for part in parts:
         for name, count in part.types.items():

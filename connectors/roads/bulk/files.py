@@ -14,7 +14,7 @@ from connectors.formats.utf8 import NotUtf8
 from connectors.landing import InTurn, Landing
 from connectors.outside.decoding import Unreadable, decoded
 from connectors.pulled import EVERY_TYPE, EXPORT, Shortfall
-from connectors.roads.bulk.manifest import MESSAGES, Part, Use
+from connectors.roads.bulk.manifest import MESSAGES, ManifestPart, Use
 from connectors.roads.bulk.messages import weighed
 from schemas.errors import IncompleteError
 from schemas.gaps import GapCause
@@ -50,7 +50,7 @@ class Files:
         """What was fetched is there, and on the disk."""
         self._written.settle()
 
-    def fetch(self, part: Part, *, log_in: bool, not_after: datetime) -> None:
+    def fetch(self, part: ManifestPart, *, log_in: bool, not_after: datetime) -> None:
         """Fetches a file and notes with the part what came of it; it is there after `settle`. Raises what the client raises."""
         stem = {Use.MESSAGES: f"{MESSAGES}-{EXPORT}", Use.DELETIONS: f"deletions-{EXPORT}"}.get(part.use, part.type)
         path = self._target(stem or UNSORTED)
@@ -80,7 +80,7 @@ class Files:
             part.short.append(_short(part, GapCause.SHORT_OF_COUNT, reason))
         self._take(part, path, meter, alike=meter.alike >= meter.lines)
 
-    def _found(self, part: Part, once: Callable[[], Meter]) -> Meter:
+    def _found(self, part: ManifestPart, once: Callable[[], Meter]) -> Meter:
         """A file from where it is, of the places it may be at."""
         try:
             return self.client.again_and_again(once)
@@ -90,7 +90,7 @@ class Files:
         part.url, part.or_at = part.or_at, ""
         return self.client.again_and_again(once)
 
-    def _take(self, part: Part, path: Path, meter: Meter, *, alike: bool) -> None:
+    def _take(self, part: ManifestPart, path: Path, meter: Meter, *, alike: bool) -> None:
         part.files.append(path.name)
         if part.use is Use.MESSAGES:
             part.messages = meter.lines
@@ -100,7 +100,7 @@ class Files:
         elif part.use is Use.DATA:
             self._sort(part, path)
 
-    def _weigh(self, part: Part, path: Path) -> None:
+    def _weigh(self, part: ManifestPart, path: Path) -> None:
         short, notes = weighed(self._lines(path), part.type, self.wanted)
         part.short += short
         part.notes += notes
@@ -111,7 +111,7 @@ class Files:
 
     # ------------------------------------------------------------ several types in a file
 
-    def _sort(self, part: Part, path: Path) -> None:
+    def _sort(self, part: ManifestPart, path: Path) -> None:
         """Looks at each line, where lines may be of other types than the file's; moves those that are to their own."""
         found = Counter(map(_kind, self._lines(path)))
         others = {name: count for name, count in found.items() if name not in ("", NO_LINE, part.type)}
@@ -135,7 +135,7 @@ class Files:
             self._weigh(part, messages)
         self.landing.discard([path])
 
-    def _complain(self, part: Part, others: dict[str, int], found: Counter[str]) -> None:
+    def _complain(self, part: ManifestPart, others: dict[str, int], found: Counter[str]) -> None:
         """What is not as the manifest says; where it says no type, lines of which none can be told."""
         foreign = sum(count for name, count in others.items() if name not in (MESSAGES, HEADER))
         if part.type and foreign and not others.get(HEADER):
@@ -148,7 +148,7 @@ class Files:
             reason = f"a file of the export holds {found['']} lines of which the type cannot be told"
             part.short.append(_short(part, GapCause.UNKNOWN_TYPE, reason))
 
-    def _land(self, part: Part, stem: str, path: Path, kinds: Collection[str]) -> Path:
+    def _land(self, part: ManifestPart, stem: str, path: Path, kinds: Collection[str]) -> Path:
         target = self._target(stem)
         lines = (line + b"\n" for line in self._lines(path) if not isinstance(line, Problem) and _kind(line) in kinds)
         self.landing.write(target, lines)
@@ -160,7 +160,7 @@ class Files:
         return self.landing.path(stem, self._numbers[stem])
 
 
-def _doubted(blocks: Iterator[bytes], part: Part, doubts: Iterator[int]) -> Iterator[bytes]:
+def _doubted(blocks: Iterator[bytes], part: ManifestPart, doubts: Iterator[int]) -> Iterator[bytes]:
     """The blocks. Raises IncompleteError where there is none, as long as that is doubted."""
     came = False
     for block in blocks:
@@ -180,9 +180,9 @@ def _kind(line: bytes | Problem) -> str:
         return ""
 
 
-def _what(part: Part) -> str:
+def _what(part: ManifestPart) -> str:
     return f"the export's {part.type or part.use}"
 
 
-def _short(part: Part, cause: GapCause, reason: str) -> Shortfall:
+def _short(part: ManifestPart, cause: GapCause, reason: str) -> Shortfall:
     return Shortfall(part.type, cause, f"{part.type}: {reason}" if part.type else reason)

@@ -33,7 +33,7 @@ class Use(StrEnum):
     DELETIONS = "deletions"
 
 
-class Part(msgspec.Struct, omit_defaults=True):
+class ManifestPart(msgspec.Struct, omit_defaults=True):
     """One file of an export: what the manifest says of it, and what came of it."""
 
     url: str
@@ -102,7 +102,7 @@ class Manifest(msgspec.Struct):
         """Whether files want the token."""
         return str(said(self.requiresAccessToken, object, True)).strip().lower() != "false"
 
-    def parts(self, wanted: Collection[str], at: str) -> Iterator[Part | Shortfall]:
+    def parts(self, wanted: Collection[str], at: str) -> Iterator[ManifestPart | Shortfall]:
         """The files to fetch, and what of them cannot be. What was not asked for is left there: a server may ignore `_type`.
 
         `at`: the manifest's own address.
@@ -110,7 +110,7 @@ class Manifest(msgspec.Struct):
         for found in self._parts(wanted):
             yield found if isinstance(found, Shortfall) else _placed(found, at)
 
-    def _parts(self, wanted: Collection[str]) -> Iterator[Part | Shortfall]:
+    def _parts(self, wanted: Collection[str]) -> Iterator[ManifestPart | Shortfall]:
         organized = bool(said(self.outputOrganizedBy, str, ""))
         for entry in self._entries(self.output):
             if isinstance(entry, Shortfall):
@@ -157,13 +157,13 @@ def _type_of(entry: _Entry, wanted: Collection[str]) -> str:
     return next((name for name in wanted if name.lower() == word), EVERY_TYPE)
 
 
-def _part(entry: _Entry, resource_type: str, use: Use) -> Iterator[Part | Shortfall]:
+def _part(entry: _Entry, resource_type: str, use: Use) -> Iterator[ManifestPart | Shortfall]:
     url = said(entry.url, str, "").strip()
     if not url:
         yield _unreadable(resource_type)
         return
     counted = count(entry.count) if use is Use.DATA else None
-    yield Part(
+    yield ManifestPart(
         url,
         type=resource_type,
         use=use,
@@ -172,7 +172,7 @@ def _part(entry: _Entry, resource_type: str, use: Use) -> Iterator[Part | Shortf
     )
 
 
-def _placed(part: Part, at: str) -> Part:
+def _placed(part: ManifestPart, at: str) -> ManifestPart:
     """With a whole address: what begins nowhere stands below what names it (RFC 3986), at some servers below their base URL."""
     if not _NOWHERE.match(part.url):
         return part

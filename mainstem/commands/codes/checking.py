@@ -23,7 +23,7 @@ _FAULTS = {
 }
 
 
-class Finding(NamedTuple):
+class Remark(NamedTuple):
     """Something about a line of a code map."""
 
     line: int
@@ -37,17 +37,17 @@ class Finding(NamedTuple):
         return "fault" if self.fault else "note"
 
 
-def check_file(path: Path) -> tuple[list[CodeMapRow], list[Finding]]:
+def check_file(path: Path) -> tuple[list[CodeMapRow], list[Remark]]:
     """The rows that can be used, and what is to be said of all, by line. Raises OperatorError for what is no code map."""
     rows: list[tuple[int, CodeMapRow]] = []
-    findings: list[Finding] = []
+    remarks: list[Remark] = []
     for line, row in raw_rows(_text(path), str(path)):
-        faults = list(_row_findings(line, row))
-        findings += faults
+        faults = list(_row_remarks(line, row))
+        remarks += faults
         if not any(each.fault for each in faults):
             rows.append((line, row))
-    findings += _doubles(rows)
-    return [row for _, row in rows], sorted(findings)
+    remarks += _doubles(rows)
+    return [row for _, row in rows], sorted(remarks)
 
 
 def _text(path: Path) -> str:
@@ -55,51 +55,51 @@ def _text(path: Path) -> str:
         return file.read()
 
 
-def _row_findings(line: int, row: CodeMapRow) -> Iterator[Finding]:
+def _row_remarks(line: int, row: CodeMapRow) -> Iterator[Remark]:
     missing = [name for name in ("code", "target_system", "target_code") if not getattr(row, name).strip()]
     if missing:
-        yield Finding(line, True, f"{', '.join(missing)} to be filled in; a line that stays open is to be taken out")
+        yield Remark(line, True, f"{', '.join(missing)} to be filled in; a line that stays open is to be taken out")
         return
     if row.system.strip() and repaired_system(row.system) is None:
-        yield Finding(line, True, f"system '{row.system}' is no URI; leave it empty where the source names none")
+        yield Remark(line, True, f"system '{row.system}' is no URI; leave it empty where the source names none")
     target, code = repaired_system(row.target_system), row.target_code.strip()
     if target is None:
-        yield Finding(line, True, f"target_system '{row.target_system}' is no URI: write it as {LOINC}")
+        yield Remark(line, True, f"target_system '{row.target_system}' is no URI: write it as {LOINC}")
     elif target == UCUM:
-        yield from _unit_findings(line, code)
+        yield from _unit_remarks(line, code)
     elif (words := words_of(target)) is not None:
         if not (code in words if isinstance(words, frozenset) else words.fullmatch(code)):
             told = (
                 ", ".join(sorted(words)) if isinstance(words, frozenset) else "a word of small letters, digits, - and _"
             )
-            yield Finding(line, True, f"{code!r} is no word of {target}: {told}")
+            yield Remark(line, True, f"{code!r} is no word of {target}: {told}")
     elif target not in known_systems():
-        yield Finding(line, True, f"target_system {target} is none that records name")
+        yield Remark(line, True, f"target_system {target} is none that records name")
     elif fault := code_fault(target, code):
-        yield Finding(line, True, f"'{code}' is no code of {target}: {_FAULTS.get(fault, 'it has not their form')}")
+        yield Remark(line, True, f"'{code}' is no code of {target}: {_FAULTS.get(fault, 'it has not their form')}")
     elif target == LOINC and code not in unit_table() and not code.startswith("LA"):
-        yield Finding(
+        yield Remark(
             line, False, f"{code} has no row in the unit table: values keep the unit they come in, none is judged"
         )
 
 
-def _unit_findings(line: int, unit: str) -> Iterator[Finding]:
+def _unit_remarks(line: int, unit: str) -> Iterator[Remark]:
     if not is_ucum(unit):
-        yield Finding(line, True, f"'{unit}' is no unit of UCUM")
+        yield Remark(line, True, f"'{unit}' is no unit of UCUM")
     elif not is_listed(unit):
-        yield Finding(line, False, f"'{unit}' is a UCUM unit that is seldom used; look at it once more")
+        yield Remark(line, False, f"'{unit}' is a UCUM unit that is seldom used; look at it once more")
 
 
-def _doubles(rows: Sequence[tuple[int, CodeMapRow]]) -> Iterator[Finding]:
+def _doubles(rows: Sequence[tuple[int, CodeMapRow]]) -> Iterator[Remark]:
     first: dict[tuple[str, str, str], tuple[int, str]] = {}
     for line, row in rows:
         known, code = first.setdefault(key_of(row), (line, row.target_code.strip()))
         if known == line:
             continue
         if code == row.target_code.strip():
-            yield Finding(line, False, f"says the same as line {known}")
+            yield Remark(line, False, f"says the same as line {known}")
         else:
-            yield Finding(line, True, f"contradicts line {known}: {code} there, {row.target_code.strip()} here")
+            yield Remark(line, True, f"contradicts line {known}: {code} there, {row.target_code.strip()} here")
 
 
 def key_of(row: CodeMapRow) -> tuple[str, str, str]:

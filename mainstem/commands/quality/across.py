@@ -9,7 +9,7 @@ from mainstem.commands.quality.page import document, text
 from mainstem.commands.quality.told import Told
 from mainstem.commands.terminal import print_json, read_settings, say, stdout, styled, write_file
 from schemas.errors import ExitCode
-from services.registry.across import Across, Finding, Result, compare, shipped
+from services.registry.across import Across, Outlier, Result, compare, shipped
 from services.registry.across.counting.tables import counted
 from services.registry.across.kinds.far import Compared
 from services.registry.database import connect, reading
@@ -49,7 +49,7 @@ def told_of(across: Across) -> Told:
     }
 
 
-def _call(found: Finding) -> Told:
+def _call(found: Outlier) -> Told:
     check = shipped()[found.check]
     return {"check": found.check, "fix": check.fix, "who": check.who} | _line(found.line)
 

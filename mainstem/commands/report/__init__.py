@@ -8,7 +8,7 @@ import typer
 from mainstem.commands.terminal import AsJson, SiteOption, open_site, plain_table, print_json, say, stdout, write_file
 
 if TYPE_CHECKING:
-    from mainstem.commands.report.gathering import Report
+    from mainstem.commands.report.gathering import DataReport
 
 group = typer.Typer()
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -52,7 +52,7 @@ def report(
         _print(told)
 
 
-def _write_rows(path: Path, told: "Report") -> None:
+def _write_rows(path: Path, told: "DataReport") -> None:
     from csv import DictWriter
     from io import StringIO
 
@@ -70,7 +70,7 @@ def _as_words(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def _as_json(told: "Report") -> dict[str, Any]:
+def _as_json(told: "DataReport") -> dict[str, Any]:
     return {
         "site": told.site,
         "made": told.made,
@@ -108,7 +108,7 @@ def _as_json(told: "Report") -> dict[str, Any]:
     }
 
 
-def _print(told: "Report") -> None:
+def _print(told: "DataReport") -> None:
     """What to do, then the trend; the lines are for files."""
 
     table = plain_table()

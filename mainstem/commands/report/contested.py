@@ -18,7 +18,7 @@ from schemas.errors import OperatorError
 from schemas.given_files import given_table
 from schemas.outcomes import RECORD_TYPES, fhir_types_of
 from schemas.problems import Problem
-from services.people.contests import Answer, Reason
+from services.people.contests import Answer, ContestReason
 from transforms.mapped import REF_BYTES
 
 COLUMNS = ("type", "record", "reason", "at", "answer")
@@ -48,7 +48,12 @@ def contested(refresh: Refresh, path: Path) -> list[Contested]:
     found = dict(_sources(refresh, rows))
     told = [
         Contested(
-            row["type"], row["record"], *_place(row, found), _words(Reason, row["reason"]), row["at"], row["answer"]
+            row["type"],
+            row["record"],
+            *_place(row, found),
+            _words(ContestReason, row["reason"]),
+            row["at"],
+            row["answer"],
         )
         for row in rows
     ]
@@ -100,6 +105,6 @@ def _sources(refresh: Refresh, rows: list[dict[str, str]]) -> Iterator[tuple[byt
             refs -= found.keys()
 
 
-def _words(kind: type[Reason] | type[Answer], code: str) -> str:
+def _words(kind: type[ContestReason] | type[Answer], code: str) -> str:
     """A code in words; one of another version as it is."""
     return kind(code).words if code in list(kind) else code

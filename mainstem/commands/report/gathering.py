@@ -118,7 +118,7 @@ class Told:
 
 
 @dataclass
-class Report:
+class DataReport:
     """All of it."""
 
     site: str
@@ -153,10 +153,10 @@ class Broken(NamedTuple):
     """Whether it is of an element that US Core demands."""
 
 
-def gather(refresh: Refresh, *, loads: int, contests: Path | None = None) -> Report:
+def gather(refresh: Refresh, *, loads: int, contests: Path | None = None) -> DataReport:
     """What a site is told, with a trend over its last loads that ended; `contests`: the pages' list of contested records."""
     site, store = refresh.site, refresh.store
-    report = Report(site.site, site.name, refresh.clock())
+    report = DataReport(site.site, site.name, refresh.clock())
     report.lines = [*_resources(refresh), *_parts(refresh, report.notes)]
     counts = Counter((each.reason, _place(each.field)) for each in report.lines)
     parts = Counter((each.reason, _place(each.field)) for each in report.lines if each.part)
@@ -248,7 +248,7 @@ def _told(load: Load) -> Told:
     )
 
 
-def _add_rules(report: Report, types: Mapping[str, TypeCounts]) -> None:
+def _add_rules(report: DataReport, types: Mapping[str, TypeCounts]) -> None:
     report.judged = sum(each.sampled + each.refused_judged for each in types.values())
     found = [
         Broken(name, rule, count, is_must_have(rule))
@@ -258,7 +258,7 @@ def _add_rules(report: Report, types: Mapping[str, TypeCounts]) -> None:
     report.rules = sorted(found, key=lambda each: (not each.must_have, -each.found, each.rule))[:RULES]
 
 
-def _add_codes(report: Report, gathered: Gathered) -> None:
+def _add_codes(report: DataReport, gathered: Gathered) -> None:
     found: Sequence[Any] = sorted(gathered.locals.values(), key=lambda local: (-local.count, local.system, local.code))
     report.unmapped = [(each.system, each.code, each.target, each.count) for each in found[:CODES]]
     report.unmapped_codes, report.unmapped_records = len(found), sum(each.count for each in found)

@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from mainstem.commands.report.gathering import Report
+from mainstem.commands.report.gathering import DataReport
 from schemas.errors import OperatorError
 from schemas.runbooks import found_at, of_gap, of_reason
 
@@ -10,7 +10,7 @@ MOST = 2_000
 """Lines that the page shows; the CSV file holds all."""
 
 
-def page(report: Report, docs: str = "") -> str:
+def page(report: DataReport, docs: str = "") -> str:
     """HTML, its codes with links to what answers them where it is said where `docs` are served. Raises OperatorError where the part of Mainstem that makes pages is not installed."""
     try:
         import jinja2

@@ -110,10 +110,10 @@ def _visit(seen: Seen, site: KnownSite) -> Iterator[Dated]:
         yield Dated(day, _ordered(child, f"{name}-rx", PREDNISONE, day, day + COURSE))
 
 
-Finding = tuple[dict[str, str], Resource]
+CodedValue = tuple[dict[str, str], Resource]
 
 
-def _growth(seen: Seen, z: float) -> list[Finding]:
+def _growth(seen: Seen, z: float) -> list[CodedValue]:
     """Height and weight, so that the body mass index lies at a z-score."""
     height = _height(seen)
     weight = curves("cdc_2000.csv")["bmi", seen.child.sex].at(_months(seen)).value(z) * (height / 100) ** 2
@@ -130,7 +130,7 @@ MONTHLY = 0.75
 """How far a month's children lie from the others' by chance, in standard deviations of one child."""
 
 
-def _ibd(seen: Seen, site: KnownSite) -> list[Finding]:
+def _ibd(seen: Seen, site: KnownSite) -> list[CodedValue]:
     z = _stands(seen, site)
     state = "quiescent" if seen.reached else "severe" if seen.draw < 0.1 else "moderate" if seen.draw < 0.4 else "mild"
     said = {"valueCodeableConcept": {"coding": [{"system": LOCAL, "code": state}], "text": state}}
@@ -141,7 +141,7 @@ def _ibd(seen: Seen, site: KnownSite) -> list[Finding]:
     ]
 
 
-def _cf(seen: Seen, site: KnownSite) -> list[Finding]:
+def _cf(seen: Seen, site: KnownSite) -> list[CodedValue]:
     z = 0.05 + 1.2 * seen.draw if seen.reached else -1.35 + 1.3 * seen.draw
     growth = _growth(seen, z)
     height, years = growth[0][1]["valueQuantity"]["value"], _months(seen) / 12
@@ -153,17 +153,17 @@ def _cf(seen: Seen, site: KnownSite) -> list[Finding]:
     return found
 
 
-def _t1d(seen: Seen, site: KnownSite) -> list[Finding]:
+def _t1d(seen: Seen, site: KnownSite) -> list[CodedValue]:
     low, high = (6.0, 6.9) if seen.reached else (7.1, 8.9) if seen.thriving else (9.2, 11.5)
     return [_measured("4548-4", round(high - (high - low) * seen.draw, 1), "%"), *_screened(seen)]
 
 
-def _asthma(seen: Seen, site: KnownSite) -> list[Finding]:
+def _asthma(seen: Seen, site: KnownSite) -> list[CodedValue]:
     score = 20 + round(5 * seen.draw) if seen.reached else 8 + round(11 * seen.draw)
     return [_measured("82668-5", score, "{score}"), *_screened(seen)]
 
 
-def _screened(seen: Seen) -> list[Finding]:
+def _screened(seen: Seen) -> list[CodedValue]:
     """What is asked twice a year: PHQ-9, and the body mass index as its percentile."""
     if seen.number // VISIT_MONTHS % 2:
         return []
@@ -171,11 +171,11 @@ def _screened(seen: Seen) -> list[Finding]:
     return [_measured("44261-6", score, "{score}"), _percentile(1.5 * seen.draw - 0.5)]
 
 
-def _percentile(z: float) -> Finding:
+def _percentile(z: float) -> CodedValue:
     return _measured("59576-9", round(100 * NormalDist().cdf(z), 1), "%")
 
 
-FINDINGS: dict[str, Callable[[Seen, KnownSite], list[Finding]]] = {
+FINDINGS: dict[str, Callable[[Seen, KnownSite], list[CodedValue]]] = {
     IBD.name: _ibd,
     CF.name: _cf,
     T1D.name: _t1d,
@@ -221,7 +221,7 @@ def _of(child: Child, kind: str, name: str) -> Resource:
     return {"resourceType": kind, "id": name, "subject": {"reference": f"Patient/{child.id}"}}
 
 
-def _measured(code: str, value: float, unit: str) -> Finding:
+def _measured(code: str, value: float, unit: str) -> CodedValue:
     return (
         {"system": LOINC, "code": code},
         {"valueQuantity": {"value": value, "unit": unit, "system": UCUM, "code": unit}},

@@ -11,14 +11,14 @@ from services.measures.language.truths import Named
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class Reasoning:
     """One step. `answer`: so, not so, or unknown (`None`)."""
 
     name: str
     answer: bool | None
     records: tuple[str, ...]
     """Ids of the records that speak for it."""
-    steps: tuple["Reason", ...]
+    steps: tuple["Reasoning", ...]
 
     def lines(self, depth: int = 0) -> Iterator[str]:
         """The step and those below it, indented."""
@@ -29,11 +29,11 @@ class Reason:
             yield from step.lines(depth + 1)
 
 
-def reason(evaluator: InMemory, condition: Named, person: Person, this: Record | None = None) -> Reason:
+def reason(evaluator: InMemory, condition: Named, person: Person, this: Record | None = None) -> Reasoning:
     """The reasoning of a condition for one person, or for one of their events."""
     series, steps = _inside(condition.of)
     events = [event for each in series for event in evaluator.events(each)(person)]
-    return Reason(
+    return Reasoning(
         condition.name,
         evaluator.of_event(condition)(person, this),
         tuple(dict.fromkeys(event["id"] for event in events)),

@@ -10,10 +10,10 @@ from schemas.errors import OperatorError
 from services.measures.declared import Measure
 from services.registry.tables import RECORD_TABLES, set_aside
 
-Reason = Literal["other-care", "other-diagnosis", "declined", "trial", "data-wrong", "too-ill"]
+SetAsideReason = Literal["other-care", "other-diagnosis", "declined", "trial", "data-wrong", "too-ill"]
 """Cared for elsewhere; another disease; does not want to be counted; in a trial that sets the treatment; the record is wrong and
 will be mended; so ill that the aim is not theirs."""
-REASONS: tuple[str, ...] = get_args(Reason)
+REASONS: tuple[str, ...] = get_args(SetAsideReason)
 LONGEST_DAYS = 400
 """An exclusion is looked at again within a year or so."""
 

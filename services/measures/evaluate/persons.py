@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from services.measures.compile.memory import InMemory, Period
 from services.measures.compile.people import Person, Record
-from services.measures.compile.reasons import Reason, reason
+from services.measures.compile.reasons import Reasoning, reason
 from services.measures.declared import Measure
 from services.measures.language.truths import Named
 from services.measures.valuesets import NONE, ValueSets
@@ -43,7 +43,7 @@ class Standing:
     """Of a rate: how many events, of somebody in the initial population."""
     days: int | None = None
     """Of a rate: days in which they could happen; none where they cannot be told."""
-    why: tuple[Reason, ...] = ()
+    why: tuple[Reasoning, ...] = ()
     """Where it was asked for: each condition, its steps, and the records it stands on."""
 
 
@@ -128,7 +128,7 @@ class Compiled:
         number = self._number(person) if self._number else None
         return None if number is None else float(number)
 
-    def _reasons(self, person: Person, event: Record | None) -> tuple[Reason, ...]:
+    def _reasons(self, person: Person, event: Record | None) -> tuple[Reasoning, ...]:
         conditions: list[Named] = [*self._measure.who.named().values(), self._measure.aside]
         return tuple(reason(self._evaluator, each, person, event) for each in conditions)
 

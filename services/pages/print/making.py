@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from sqlalchemy import Connection
 
 from services.pages.print.plan import Plans
-from services.pages.print.report import Report
+from services.pages.print.report import MonthReport
 from services.registry.completeness import completeness
 from services.registry.database import connect, reading
 
@@ -18,10 +18,10 @@ def plan_of(registry_url: str, *, network: str, site: str, day: date) -> Plans:
         return Plans(connection, network=network, site=site, day=day, made=as_of(connection, site))
 
 
-def report_of(registry_url: str, *, network: str, site: str, month: str) -> Report:
+def report_of(registry_url: str, *, network: str, site: str, month: str) -> MonthReport:
     """A site's report of a month that is over in its data. Raises OperatorError where it is not, or there is no such site."""
     with _registry(registry_url) as connection:
-        return Report(connection, network=network, site=site, month=month, made=as_of(connection, site))
+        return MonthReport(connection, network=network, site=site, month=month, made=as_of(connection, site))
 
 
 def as_of(connection: Connection, site: str) -> datetime:

@@ -22,7 +22,7 @@ from services.registry.completeness import SiteCompleteness, completeness
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
-class Report:
+class MonthReport:
     """The report, with its pictures."""
 
     def __init__(self, connection: Connection, *, network: str, site: str, month: str, made: datetime) -> None:

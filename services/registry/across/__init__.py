@@ -54,7 +54,7 @@ class Result(NamedTuple):
     lines: list[Compared]
 
 
-class Finding(NamedTuple):
+class Outlier(NamedTuple):
     """Something of which a site lies far from its peers."""
 
     check: str
@@ -66,7 +66,7 @@ class Across(NamedTuple):
 
     sites: list[str]
     results: list[Result]
-    calls: list[Finding]
+    calls: list[Outlier]
     """Those most worth a call first: one of a site and thing, however many checks tell of it."""
 
 
@@ -82,7 +82,7 @@ def compare(counts: Counts) -> Across:
     sites = sorted(counts.persons)
     found = {name: _lines(check, counts) for name, check in shipped().items()}
     results = [_result(name, site, lines) for name, lines in found.items() for site in sites]
-    far = [Finding(name, line) for name, lines in found.items() for line in lines if line.far]
+    far = [Outlier(name, line) for name, lines in found.items() for line in lines if line.far]
     return Across(sites, results, _first(far))
 
 
@@ -100,7 +100,7 @@ def _result(name: str, site: str, lines: Sequence[Compared]) -> Result:
     return Result(name, site, status, own)
 
 
-def _first(found: Iterable[Finding]) -> list[Finding]:
+def _first(found: Iterable[Outlier]) -> list[Outlier]:
     checks, told, first = shipped(), set(), []
     for each in sorted(found, key=lambda each: (-checks[each.check].harm, -_weight(each.line), each.line)):
         thing = each.line.site, each.line.thing
