@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from mainstem.demo.embedded import BackendClient, Hospital, Postgres, Tansu
 
@@ -30,6 +31,10 @@ pytest_plugins = [
     "streams",
 ]
 """Fixtures by subject, files of `support/`."""
+
+settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any load")
+"""A property that holds must not fall where the machine is busy. On CI the rest stays as Hypothesis has it there."""
 
 LONGEST = (
     "end_to_end/test_airflow.py",

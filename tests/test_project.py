@@ -4,11 +4,14 @@ import ast
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 REPOSITORY = Path(__file__).parents[1]
 OURS = ("schemas", "connectors", "transforms", "mainstem", "services", "dags")
@@ -157,3 +160,13 @@ def test_every_room_opens_with_what_it_is_for() -> None:
     """Its `__init__` says it; an empty one would send the reader into the files."""
     rooms = [path for path in product() if path.name == "__init__.py" and path.parent.name != "versions"]
     assert [str(path) for path in rooms if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+def test_a_property_holds_on_a_busy_machine() -> None:
+    """An example that was kept waiting is no example against it."""
+
+    @given(st.none())
+    def kept_waiting(_: None) -> None:
+        time.sleep(0.3)
+
+    kept_waiting()

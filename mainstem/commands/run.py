@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from schemas.loads import LoadReport, Mode, TypeCounts
+    from schemas.loads import LoadQuality, LoadReport, Mode, TypeCounts
 
 group = typer.Typer()
 FIGURES = ("read", "mapped", "skipped", "records", "recorded", "amended", "withdrawn", "unchanged")
@@ -154,13 +154,21 @@ def _noticed(report: "LoadReport") -> "Iterator[Text]":
         yield styled(f"  accepted as missing: {gap.resource_type}: {gap.reason}")
     for why, names in _alike(report.unjudged):
         yield styled(f"  nothing withdrawn for not having come, of {', '.join(names)}: {why}")
-    if report.quality is not None and (found := report.quality.found):
-        counted = ", ".join(f"{count:,} × {name}" for name, count in sorted(found.items()))
-        yield styled(
-            "  ", ("implausible", "yellow"), f" {counted}: `mainstem quality --site {report.site}` says what to do"
-        )
+    if report.quality is not None:
+        yield from _implausible(report.site, report.quality)
     for note in report.notes:
         yield styled("  ", ("note", "yellow"), f" {note}")
+
+
+def _implausible(site: str, quality: "LoadQuality") -> "Iterator[Text]":
+    """What was found of the persons whom the load touched; and that not all were judged, whatever was found."""
+    if quality.found:
+        counted = ", ".join(f"{count:,} × {name}" for name, count in sorted(quality.found.items()))
+        yield styled("  ", ("implausible", "yellow"), f" {counted}: `mainstem quality --site {site}` says what to do")
+    if quality.judged < quality.touched:
+        yield styled(
+            f"  judged {quality.judged:,} of {quality.touched:,} persons touched: `mainstem quality --site {site}` judges all"
+        )
 
 
 def _alike(reasons: Mapping[str, str]) -> list[tuple[str, list[str]]]:

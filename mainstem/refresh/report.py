@@ -49,10 +49,14 @@ def _noticed(total: TypeCounts) -> list[str]:
 
 
 def implausible(quality: LoadQuality | None) -> list[str]:
-    """What was found of the persons whom a load touched."""
-    found = sorted(quality.found.items()) if quality else []
-    counted = ", ".join(f"{count} × {name}" for name, count in found)
-    return [f"implausible {counted} (see `mainstem quality`)"] if counted else []
+    """What was found of the persons whom a load touched, and of how many of them where not all were judged."""
+    if quality is None:
+        return []
+    counted = ", ".join(f"{count} × {name}" for name, count in sorted(quality.found.items()))
+    told = [f"implausible {counted}"] if counted else []
+    if quality.judged < quality.touched:
+        told.append(f"{quality.judged} of {quality.touched} persons touched were judged")
+    return [f"{', '.join(told)} (see `mainstem quality`)"] if told else []
 
 
 def missing_in_words(gaps: Iterable[Gap]) -> list[str]:

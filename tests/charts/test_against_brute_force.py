@@ -68,7 +68,7 @@ def agree(kind: str, subgroups: Sequence[Subgroup], theirs: Lines) -> None:
 
 
 @given(SHARES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_charts_of_counts(rows: list[tuple[int, int]]) -> None:
     """p and u, and both widened."""
     subgroups = [Subgroup(y, n) for y, n in rows]
@@ -79,7 +79,7 @@ def test_charts_of_counts(rows: list[tuple[int, int]]) -> None:
 
 
 @given(VALUES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_charts_of_measurements(values: list[float | None]) -> None:
     """I, g, T and run."""
     subgroups, there = [Subgroup(value) for value in values], [value for value in values if value is not None]
@@ -160,7 +160,7 @@ CLIMBS = st.lists(st.sampled_from([0.25, 0.25, 0.5, 0, -0.25]), min_size=8, max_
 
 
 @given(st.one_of(WALKS, NARROW, CLIMBS), st.sampled_from([(0, 1), (10, 2), (0.3, 0.1), (-1e6, 0.125)]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_rules(z: list[float | None], lines: tuple[float, float]) -> None:
     """Every set, on points that often lie on a line, whatever the scale."""
     centre, sigma = lines
@@ -174,7 +174,7 @@ def test_rules(z: list[float | None], lines: tuple[float, float]) -> None:
 
 
 @given(WALKS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_runs(z: list[float | None]) -> None:
     """Lengths and crossings counted in another way, the bound by adding up probabilities."""
     sides = "".join("+" if value > 0 else "-" for value in z if value)

@@ -140,7 +140,7 @@ ALIKE = st.lists(st.integers(8, 80).map(lambda n: (n // 4 + n % 2, n)), min_size
 
 
 @given(st.one_of(SITES, ALIKE))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_against_brute_force(rows: list[tuple[int, int]]) -> None:
     """Centre, φ, τ² and limits, with overdispersion and without."""
     found = funnel([Site(str(k), y, n) for k, (y, n) in enumerate(rows)])

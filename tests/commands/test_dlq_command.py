@@ -34,7 +34,7 @@ def command(stream, tmp_path, monkeypatch):
 def catch_up(stream, url: str) -> None:
     engine = open_registry(url)
     with stream.consumer(engine, apply, load_handler=apply_loads, group="registry") as registry:
-        registry.run_until_caught_up(timeout=40)
+        registry.run_until_caught_up()
     engine.dispose()
 
 

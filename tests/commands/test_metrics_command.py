@@ -63,18 +63,18 @@ def test_sites_are_told_as_figures(lhn: Network, tmp_path: Path) -> None:
     server = subprocess.Popen([*command, "--serve", "--port", str(port)], env=environment, stderr=subprocess.DEVNULL)
     try:
         address = f"http://127.0.0.1:{port}"
-        wait_until(lambda: _answer(f"{address}/metrics") is not None, 30)
+        wait_until(lambda: _answer(f"{address}/metrics") is not None)
         assert figures(_answer(f"{address}/metrics") or "").keys() == told.keys()
         with pytest.raises(urllib.error.HTTPError):
-            urllib.request.urlopen(f"{address}/other", timeout=10)
+            urllib.request.urlopen(f"{address}/other", timeout=60)
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 def _answer(address: str) -> str | None:
     try:
-        with urllib.request.urlopen(address, timeout=10) as answer:
+        with urllib.request.urlopen(address, timeout=60) as answer:
             return str(answer.read().decode())
     except urllib.error.URLError:
         return None
@@ -121,8 +121,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, dic
     ) -> tuple[int, str, dict[str, str]]:
         thread = Thread(target=metrics._serve, args=(asked, "127.0.0.1", 0), daemon=True)
         thread.start()
-        wait_until(lambda: bool(servers), 10)
-        connection = HTTPConnection("127.0.0.1", servers[-1].socket.getsockname()[1], timeout=10)
+        wait_until(lambda: bool(servers))
+        connection = HTTPConnection("127.0.0.1", servers[-1].socket.getsockname()[1], timeout=60)
         connection.request("GET", path, headers={"Host": host})
         answer = connection.getresponse()
         found = answer.status, answer.read().decode(), {name.lower(): value for name, value in answer.getheaders()}

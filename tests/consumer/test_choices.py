@@ -27,7 +27,7 @@ def send(stream, *events, **headers: bytes) -> None:
 
 def catch_up(stream, engine, handler, **options) -> int:
     with stream.consumer(engine, handler, **options) as consumer:
-        return consumer.run_until_caught_up(timeout=40)
+        return consumer.run_until_caught_up()
 
 
 def test_what_is_not_wanted_is_passed_over_unread(stream, sqlite_engine, latest_of):
@@ -39,7 +39,7 @@ def test_what_is_not_wanted_is_passed_over_unread(stream, sqlite_engine, latest_
     stream.send_all(broken)
 
     with stream.consumer(sqlite_engine, latest, only=Only(sites=["north"], codes=["4548-4"])) as consumer:
-        assert consumer.run_until_caught_up(timeout=40) == 1
+        assert consumer.run_until_caught_up() == 1
         assert consumer.unwanted == 3
 
     assert latest.state() == {record_id("a"): "1"}
@@ -215,7 +215,7 @@ def test_successor_of_a_killed_member_says_what_it_waits_for(kafka_stream, outbo
     running = threading.Thread(target=lambda: successor.run(stop))
     running.start()
     try:
-        wait_until(lambda: said, seconds=30)
+        wait_until(lambda: said)
         assert "killed" in said[0]
         assert "12 s" in said[0]
     finally:

@@ -14,7 +14,7 @@ from schemas.loads import LoadEvent, LoadEventType
 
 def catch_up(stream, engine, handler, **options):
     with stream.consumer(engine, handler, **options) as consumer:
-        return consumer.run_until_caught_up(timeout=30)
+        return consumer.run_until_caught_up()
 
 
 def test_consumer_holds_the_state_the_publisher_sent(stream, outbox, observe, latest_of, engine):
@@ -117,14 +117,14 @@ def test_stale_consumer_is_refused(stream, outbox, observe, latest_of, engine):
     stream.publish(outbox)
     sleeper = stream.consumer(engine, latest)
     try:
-        sleeper.run_until_caught_up(timeout=30)
+        sleeper.run_until_caught_up()
         observe(outbox, 2)
         stream.publish(outbox)
         assert catch_up(stream, engine, latest) == 1
         observe(outbox, 3)
         stream.publish(outbox)
 
-        assert sleeper.run_until_caught_up(timeout=30) == 1
+        assert sleeper.run_until_caught_up() == 1
     finally:
         sleeper.close()
     assert len(latest.given) == len(set(latest.effects())) == 3
@@ -177,7 +177,7 @@ def test_offset_stays_while_a_dead_letter_cannot_be_written(
     with stream.consumer(sqlite_engine, latest, attempts=1) as consumer:
         monkeypatch.setattr(consumer._letters, "send", lambda letters: no_connection(letters) if letters else None)
         with pytest.raises(TemporaryError, match="dead letters"):
-            consumer.run_until_caught_up(timeout=20)
+            consumer.run_until_caught_up()
 
     assert catch_up(stream, sqlite_engine, latest) == 0
     assert len(stream.records("dlq.test")) == 1

@@ -58,7 +58,7 @@ def send(stream, *events: Received) -> None:
 
 def catch_up(stream, engine, handler, **options) -> int:
     with stream.consumer(engine, handler, **options) as consumer:
-        return consumer.run_until_caught_up(timeout=40)
+        return consumer.run_until_caught_up()
 
 
 def states(engine) -> list[str]:
@@ -202,7 +202,7 @@ def test_letter_is_not_sent_again_after_a_crash_between_it_and_the_place(stream,
 
         consumer._letters.send = die
         with pytest.raises(Killed):
-            consumer.run_until_caught_up(timeout=40)
+            consumer.run_until_caught_up()
         consumer.close()
 
     assert catch_up(stream, engine, latest_of(engine)) == 1
@@ -220,9 +220,9 @@ def test_rebuild_sends_no_letter_again(stream, sqlite_engine, journal_of):
         db.execute(text("delete from line"))
 
     with stream.consumer(sqlite_engine, journal, clear=clear) as consumer:
-        consumer.run_until_caught_up(timeout=40)
+        consumer.run_until_caught_up()
         consumer.rebuild()
-        assert consumer.run_until_caught_up(timeout=40) == 1
+        assert consumer.run_until_caught_up() == 1
 
     assert journal.lines("a") == [1]
     assert len(stream.records("dlq.test")) == 1

@@ -70,7 +70,7 @@ def test_record_with_a_name_that_is_no_text_is_put_aside_and_those_around_it_are
     latest = latest_of(sqlite_engine)
 
     with any_stream.consumer(sqlite_engine, latest, attempts=1) as consumer:
-        assert consumer.run_until_caught_up(timeout=30) == 4
+        assert consumer.run_until_caught_up() == 4
 
     assert sorted(latest.state()) == sorted(record_id(str(number)) for number in (2, 4, 5, 7))
     letters = any_stream.records("dlq.test")

@@ -196,5 +196,5 @@ def test_members_joining_and_leaving_all_the_time_leave_no_gap(kafka_stream, out
                 last.run_until_caught_up(timeout=90)
         finally:
             stop.set()
-        staying.result(30)
+        staying.result(60)
     assert len(latest.effects()) == len(set(latest.effects())) == 1500

@@ -53,7 +53,7 @@ def test_consumer_of_an_absent_topic_says_so_and_makes_none(creating_broker, net
         Consumer(creating_broker, network=network, group="g", engine=sqlite_engine, handler=lambda *_: None) as early,
         pytest.raises(OperatorError, match="has no topic"),
     ):
-        early.run_until_caught_up(timeout=20)
+        early.run_until_caught_up()
     assert named(creating_broker, network) == []
 
 

@@ -139,12 +139,12 @@ def test_group_members_share_the_work_and_leave_no_gap(kafka_stream, outbox, fil
             for _ in range(5):
                 staying._step(0.5)
             stop.set()
-            leaver.join(30)
+            leaver.join(60)
             leaving.close()
             staying.run_until_caught_up(timeout=60)
         finally:
             stop.set()
-            leaver.join(30)
+            leaver.join(60)
     assert len(latest.effects()) == len(set(latest.effects())) == 600
 
 
@@ -154,7 +154,7 @@ def test_consumer_reads_a_topic_made_anew_from_its_start(kafka_stream, outbox, o
     fill(outbox, 100)
     kafka_stream.publish(outbox)
     with kafka_stream.consumer(sqlite_engine, latest) as consumer:
-        assert consumer.run_until_caught_up(timeout=30) == 100
+        assert consumer.run_until_caught_up() == 100
     with topics.administration(kafka_stream.bootstrap) as admin:
         admin.delete_topics([f"{kafka_stream.network}.outcome.v1"])
     wait_for_topics_created_again(kafka_stream)
@@ -164,7 +164,7 @@ def test_consumer_reads_a_topic_made_anew_from_its_start(kafka_stream, outbox, o
     kafka_stream.publish(outbox, anew=True)
 
     with kafka_stream.consumer(sqlite_engine, latest) as consumer:
-        assert consumer.run_until_caught_up(timeout=30) == 1
+        assert consumer.run_until_caught_up() == 1
     assert sorted(latest.state().values()) == ["7.1"] * 99 + ["9.9"]
 
 

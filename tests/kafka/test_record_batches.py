@@ -166,7 +166,7 @@ def send_by_hand(stream: Any, topic: str, outbox: Any) -> None:
             value=None if row.content is None else value,
             headers=[(name, text.encode()) for name, text in headers.items()],
             partition=(murmur2(subject.encode()) & 0x7FFFFFFF) % PARTITIONS,
-        ).get(timeout=10)
+        ).get(timeout=60)
     producer.close()
 
 

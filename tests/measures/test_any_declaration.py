@@ -23,7 +23,6 @@ PERIODS = {
     max_examples=3,
     derandomize=True,
     database=None,
-    deadline=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

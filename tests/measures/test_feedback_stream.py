@@ -45,7 +45,7 @@ def put(stream: Any, *events: Received) -> None:
     told = load_record(load, stream.network)
     sent.append(producer.send(told.topic, told.value, told.key, told.headers))
     for future in sent:
-        future.get(timeout=20)
+        future.get(timeout=60)
     producer.close()
 
 

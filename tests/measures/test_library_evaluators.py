@@ -52,7 +52,7 @@ def test_every_file_of_the_library_is_a_measure() -> None:
     assert faults() == ()
 
 
-@settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(lives=_lives())
 @pytest.mark.slow
 def test_every_measure_gives_one_answer(registry: Engine, lives: list[list[Record]]) -> None:

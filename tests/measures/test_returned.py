@@ -174,7 +174,7 @@ def test_a_site_pulls_its_results_from_the_stream(stream: Any, tmp_path: Path) -
     """Into a file of its owner alone; as events on standard output; a site of which nothing was told is told so."""
     producer = KafkaProducer(bootstrap_servers=stream.bootstrap, acks="all")
     for record in map(sent, (told(), told("west"), told(sequence=2, populations=SEEN | {"numerator": 7}))):
-        producer.send(feedback_topic(stream.network), record.value, record.key, record.headers).get(timeout=20)
+        producer.send(feedback_topic(stream.network), record.value, record.key, record.headers).get(timeout=60)
     producer.close()
     to = tmp_path / "results.ndjson"
 

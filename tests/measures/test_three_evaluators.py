@@ -17,7 +17,7 @@ from services.measures.official import definition
 from services.measures.official.editions import EDITIONS
 
 
-@settings(max_examples=2, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(lives=people(), year=st.sampled_from(list(EDITIONS)))
 def test_all_give_one_answer(registry: Engine, lives: list[list[Record]], year: int) -> None:
     definitions = [definition(name, year) for name in ("CMS2", "CMS122", "CMS155", "CMS159", "CMS165")]

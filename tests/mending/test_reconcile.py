@@ -78,7 +78,7 @@ def send(site, *events):
     count = len(producer.partitions_for(topic))
     for key, value, headers in events:
         partition = partition_of_subject(key.split(b"/")[0], count)
-        producer.send(topic, value, key, headers, partition=partition).get(timeout=20)
+        producer.send(topic, value, key, headers, partition=partition).get(timeout=60)
     producer.close()
 
 
@@ -110,7 +110,7 @@ def test_a_difference_is_named_mended_and_then_gone(lived, of, fault, sqlite_eng
     assert (again.differences, again.same) == ({}, True)
     consumed = latest_of(sqlite_engine)
     with lived.stream.consumer(sqlite_engine, consumed) as consumer:
-        consumer.run_until_caught_up(timeout=40)
+        consumer.run_until_caught_up()
     rows = map(AsPublished._make, lived.state.mending.standing("north", bytes(16), b"\xff" * 16))
     wanted = {f"r-{row.id.hex()}" for row in rows if row.live}
     assert set(consumed.state()) == wanted

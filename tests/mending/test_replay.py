@@ -119,12 +119,12 @@ def test_consumers_take_it_again_where_tables_are_rebuilt_and_never_where_effect
     tables, messages = latest_of(sqlite_engine), latest_of(sqlite_engine)
     for effects, handler, group in (("rebuild", tables, "tables"), ("once", messages, "messages")):
         with lived.stream.consumer(sqlite_engine, handler, group=group, effects=effects) as consumer:
-            consumer.run_until_caught_up(timeout=40)
+            consumer.run_until_caught_up()
     again(lived)
     with lived.stream.consumer(sqlite_engine, tables, group="tables", effects="rebuild") as consumer:
-        assert consumer.run_until_caught_up(timeout=40) == 39
+        assert consumer.run_until_caught_up() == 39
     with lived.stream.consumer(sqlite_engine, messages, group="messages", effects="once") as consumer:
-        assert consumer.run_until_caught_up(timeout=40) == 0
+        assert consumer.run_until_caught_up() == 0
 
 
 def test_one_group_is_told_alone_and_reads_it_by_itself(lived, sqlite_engine, latest_of):
@@ -134,7 +134,7 @@ def test_one_group_is_told_alone_and_reads_it_by_itself(lived, sqlite_engine, la
     assert len(lived.stream.records()) == before
     handler = latest_of(sqlite_engine)
     with lived.stream.consumer(sqlite_engine, handler, group="tables") as consumer:
-        consumer.run_until_caught_up(timeout=40)
+        consumer.run_until_caught_up()
         assert {standing.topic for standing in consumer.standing()} >= {done.topic}
     assert len(handler.state()) == 39
     with lived.stream.consumer(sqlite_engine, handler, group="others") as consumer:

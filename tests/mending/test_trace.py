@@ -21,7 +21,7 @@ def environment(north, of, tmp_path, sqlite_engine, latest_of):
     north.night(*(of(number, f"{100 + number}.0") for number in range(3)))
     north.night(of(1, "109.5"))
     with north.stream.consumer(sqlite_engine, latest_of(sqlite_engine), group="tables") as consumer:
-        consumer.run_until_caught_up(timeout=40)
+        consumer.run_until_caught_up()
     north.night(of(1, "111.1"), publish=False)
     return {
         "MAINSTEM_KAFKA": north.stream.bootstrap,

@@ -238,7 +238,7 @@ def address(page: TestClient) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(page.app, host="127.0.0.1", port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not server.started:
         assert time.monotonic() < deadline, "the page's server did not start"
         time.sleep(0.05)
@@ -275,7 +275,7 @@ def test_browser_draws_the_charts_and_asks_no_other_server(
         marks = tab.locator("figure >> nth=0").locator("svg .mark-symbol path").count()
         overflow = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         tab.locator("figure .mark-symbol path").nth(20).hover(force=True)
-        tab.wait_for_selector("#vg-tooltip-element.visible", timeout=10_000)
+        tab.wait_for_selector("#vg-tooltip-element.visible", timeout=60_000)
         tip = tab.locator("#vg-tooltip-element").inner_text()
         tab.mouse.move(0, 0)
         tab.screenshot(path=pictures / f"cf2-{name}.png")

@@ -144,7 +144,7 @@ def test_follower_publishes_while_others_store_and_drains_at_the_end(stream, out
             observe(outbox, number)
             time.sleep(0.005)
         stop.set()
-        thread.join(30)
+        thread.join(60)
 
     assert results[0].events == len({record.key for record in stream.records()}) == 30
 

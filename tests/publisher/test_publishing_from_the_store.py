@@ -46,7 +46,7 @@ def test_only_what_changed_in_the_store_travels(stream, state, latest_of, sqlite
     save(state, "north", [a1c(3, "7.4")], [], AT)
     assert stream.publish(state.outbox).events == 0
     with stream.consumer(sqlite_engine, latest) as consumer:
-        assert consumer.run_until_caught_up(timeout=30) == 52
+        assert consumer.run_until_caught_up() == 52
     assert sorted(latest.state().values()) == ["7.1"] * 48 + ["7.4"]
     amended = [record for record in stream.records() if b"amended" in dict(record.headers)["ce_type"]]
     assert [json.loads(record.value)["change"]["previous"] for record in amended] == [1]
@@ -69,7 +69,7 @@ def test_a_withdrawal_says_whether_the_source_denies_the_record_or_could_not_be_
         because.update({event.record_key: event.because for event in events})
 
     with stream.consumer(sqlite_engine, note) as consumer:
-        consumer.run_until_caught_up(timeout=30)
+        consumer.run_until_caught_up()
     assert because == {denied.id: None, lost.id: WithdrawnBecause.SOURCE_UNUSABLE, whole.id: None}
 
     save(state, "north", [a1c(1, "7.2")], [], AT)

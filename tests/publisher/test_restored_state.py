@@ -221,7 +221,7 @@ def test_restore_says_what_it_does_and_then_consumers_follow(
     """Nothing without --yes; then the epoch has risen, no id is used twice, and what comes is newer than what was."""
     latest = latest_of(sqlite_engine)
     with stream.consumer(sqlite_engine, latest) as consumer:
-        consumer.run_until_caught_up(timeout=40)
+        consumer.run_until_caught_up()
     command = restoring(stream, restored, tmp_path, monkeypatch)
 
     said = CliRunner().invoke(app, command)
@@ -239,7 +239,7 @@ def test_restore_says_what_it_does_and_then_consumers_follow(
     ids = [dict(record.headers)["ce_id"] for record in stream.records()]
     assert len(set(ids)) == len(ids)
     with stream.consumer(sqlite_engine, latest) as consumer:
-        assert consumer.run_until_caught_up(timeout=40) >= 1
+        assert consumer.run_until_caught_up() >= 1
     assert latest.state()[f"r-{weight(1, '').id.hex()}"] == "21.7"
 
 

@@ -10,6 +10,7 @@ from synthetic_children import Resource, deliver
 
 import transforms.quality
 from mainstem import refresh as steps
+from mainstem.commands.run import print_report
 from mainstem.consumer.tail import Seen
 from mainstem.refresh import quality
 from mainstem.refresh.quality import judge_site
@@ -62,7 +63,9 @@ def test_a_night_tells_what_is_implausible_of_those_it_touched(lhn: Network, sit
     assert told.looked["weight-unit"] > 0
     assert "after-death" not in told.looked
     with steps.open_refresh(site, lhn.settings) as refresh:
-        assert "2 × height-falling" in steps.verdict(refresh, report.load)[0]
+        line = steps.verdict(refresh, report.load)[0]
+    assert "2 × height-falling" in line
+    assert "were judged" not in line
     event = last_event(lhn)
     assert event.raw is not None
     assert b'"height-falling":2' in event.raw
@@ -75,16 +78,31 @@ def test_a_night_without_changes_judges_nobody(lhn: Network, site: Path, monkeyp
     assert lhn.refresh(site).quality is None
 
 
+@pytest.mark.parametrize(
+    ("factor", "found"), [(1.01, ""), (2.2046, "2 × weight-unit, ")], ids=["nothing-found", "found"]
+)
 def test_a_night_judges_no_more_than_it_has_time_for(
-    lhn: Network, site: Path, delivery: Path, monkeypatch: pytest.MonkeyPatch
+    lhn: Network,
+    site: Path,
+    delivery: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    factor: float,
+    found: str,
 ) -> None:
-    """Of all who were touched some are judged, whole, and it is said how many."""
+    """Of all who were touched some are judged, whole, and it is said how many of how many, whatever was found of them."""
     monkeypatch.setattr(quality, "_RECORDS", 100)
     monkeypatch.setattr(quality, "_PERSONS", 2)
-    corrected(delivery, WEIGHT, 1.01, of_visit_5(*range(8)))
-    told = lhn.refresh(site).quality
+    corrected(delivery, WEIGHT, factor, of_visit_5(*range(8)))
+    report = lhn.refresh(site)
+    told = report.quality
     assert told is not None
-    assert (told.touched, told.judged, told.found) == (8, 2, {})
+    assert (told.touched, told.judged, bool(told.found)) == (8, 2, bool(found))
+    with steps.open_refresh(site, lhn.settings) as refresh:
+        line = steps.verdict(refresh, report.load)[0]
+    assert f"{found}2 of 8 persons touched were judged (see `mainstem quality`)" in line
+    print_report(report)
+    assert "judged 2 of 8 persons touched: `mainstem quality --site west` judges all" in capsys.readouterr().out
 
 
 def test_a_site_is_judged_whole_after_its_loads(lhn: Network, site: Path, delivery: Path) -> None:

@@ -81,9 +81,9 @@ def test_consumers_of_the_version_before_go_on_meanwhile(url: str) -> None:
 
     writer = threading.Thread(target=write)
     writer.start()
-    begun.wait(10)
+    begun.wait(60)
     open_registry(url).dispose()
-    writer.join(10)
+    writer.join(60)
     with old.begin() as connection:
         connection.execute(OLD_WRITES, {"record": record_id("went"), "sequence": 4})
     old.dispose()

@@ -28,7 +28,7 @@ def started(network: Network, *arguments: str, **environment: str) -> Iterator[P
     try:
         yield said
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) in (0, 130)
+        assert process.wait(60) in (0, 130)
     finally:
         process.kill()
         process.wait()
@@ -71,7 +71,7 @@ def test_server_says_its_address_once_it_answers(lhn: Network, command: tuple[st
         assert before == ([NO_TOKEN] if command[0] == "registry" else [])
         assert line.startswith(what)
         asked = Request(f"{line.rpartition(' ')[2]}/health", method="HEAD")
-        assert urlopen(asked, timeout=10).status == 200
+        assert urlopen(asked, timeout=60).status == 200
     assert '"route":"/health"' in said.read_text().replace('": "', '":"')
 
 

@@ -25,7 +25,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def state(url: str) -> Iterator[State]:
     """A state with its tables."""
-    opened = State.open(url, wait_seconds=10)
+    opened = State.open(url, wait_seconds=60)
     opened.migrate()
     yield opened
     opened.close()

@@ -302,7 +302,7 @@ def test_earlier_change_that_commits_later_is_not_skipped(state: State, url: str
         reader = State.open(url)
         assert [row.id for row in reader.outbox.pending("north", limit=10)] == [record("first").id]
         reader.close()
-    saving.join(10)
+    saving.join(60)
     second.close()
     assert [row.id for row in state.outbox.pending("north", limit=10)] == [record("first").id, record("second").id]
 

@@ -25,7 +25,7 @@ WARM = multiprocessing.get_context("forkserver")
 WARM.set_forkserver_preload(
     ["pytest", "mainstem.refresh", "mainstem.publisher.publisher", "mainstem.state.migrations.upgrade"]
 )
-SECONDS = 30
+SECONDS = 90
 DIE, GO = "die", "go"
 SITE = """\
 site = "west"

@@ -240,7 +240,7 @@ class Stream:
             for key, value, headers in records
         ]
         for future in sent:
-            future.get(timeout=20)
+            future.get(timeout=60)
         producer.close()
 
 

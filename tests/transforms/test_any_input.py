@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -192,7 +192,7 @@ def _check(line: bytes) -> None:
     assert len({record.id for record in outcome.records}) == len(outcome.records)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(st.sampled_from(SEEDS), st.lists(st.tuples(st.randoms(use_true_random=False), JUNK), min_size=1, max_size=3))
 def test_resources_with_junk_in_any_field(seed: dict[str, Any], changes: list[tuple[random.Random, Any]]) -> None:
     """Any field may hold anything."""
@@ -203,7 +203,7 @@ def test_resources_with_junk_in_any_field(seed: dict[str, Any], changes: list[tu
     _check(json.dumps(resource).encode())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(SEEDS), st.integers(0, 2000), st.binary(max_size=3), st.integers(0, 3))
 def test_lines_with_bytes_cut_or_put_in(seed: dict[str, Any], place: int, junk: bytes, cut: int) -> None:
     """Half lines, NUL, broken UTF-8."""

@@ -178,7 +178,7 @@ def test_asking_again_costs_nothing() -> None:
     """An identity is told once."""
     site = mapper()
     site.identity("Observation")
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(1_000):
         site.identity("Observation")
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1

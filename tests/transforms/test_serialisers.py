@@ -155,7 +155,7 @@ def contents(line: bytes, site: Mapper = SITE) -> dict[bytes, bytes]:
     }
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.sampled_from(RESOURCES), st.randoms(use_true_random=False))
 def test_another_serialiser_changes_no_record(resource: dict[str, Any], chance: random.Random) -> None:
     """Key order, white space, escapes, closing zeros, the order of lists that are sets, and `meta`."""

@@ -101,7 +101,11 @@ def _as_json(told: "DataReport") -> dict[str, Any]:
             for each in told.trend
         ],
         "unmapped": {"codes": told.unmapped_codes, "records": told.unmapped_records},
-        "conformance": {"judged": told.judged, "rules": [each._asdict() for each in told.rules]},
+        "conformance": {
+            "judged": told.judged,
+            "of": told.trend[0].read if told.trend else 0,
+            "rules": [each._asdict() for each in told.rules],
+        },
         "contested": [each._asdict() for each in told.contested],
         "gaps": [gap.model_dump(mode="json") for gap in told.gaps],
         "notes": told.notes,
@@ -129,7 +133,10 @@ def _print(told: "DataReport") -> None:
             f"  codes without a meaning: {told.unmapped_codes:,}, on records: {told.unmapped_records:,} (`mainstem codes`)"
         )
     if told.judged:
-        say(f"  checked in full against FHIR R4 and US Core: {told.judged:,} resources of the last load")
+        read = told.trend[0].read
+        say(
+            f"  checked in full against FHIR R4 and US Core: {told.judged:,} of the {read:,} resources that the last load read"
+        )
     for broken in told.rules:
         say(f"    {broken.found:,} × {broken.rule}{' (US Core must-have)' if broken.must_have else ''}")
     for each_told in told.trend:

@@ -585,7 +585,7 @@ def of_another_type(kind: str, what: str, number: int, name: str) -> Current:
 
 
 @given(CHANGES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_step_by_step_is_what_all_at_once_is(changes: list[tuple[str, str, int]]) -> None:
     """After any history of changes, what was derived on the way is what would be derived of the records as they stand."""
     ours, records, standing = deriver(), dict[str, Current](), dict[bytes, Current]()
