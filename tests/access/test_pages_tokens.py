@@ -1,16 +1,18 @@
 """Tokens at the pages: a script reads what a person of its role reads, is noted as they are, and writes nothing."""
 
+import csv
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from services_cases import subject_id
+from services_cases import record_id, subject_id
 from services_story import NOW, fill, load_events, population
 from sqlalchemy import Engine
 from viewers import FORM, viewer
 
+from mainstem.commands.report.contested import COLUMNS
 from schemas.errors import OperatorError
 from services.access.database import AccessDatabase
 from services.access.gate import Gate
@@ -19,6 +21,7 @@ from services.access.sessions import Sessions
 from services.access.viewers import Role
 from services.access.views import Views
 from services.pages.app import make_app
+from services.people.contests import ContestReason, raise_contest
 from services.registry.api import make_app as make_api
 from services.registry.database import open_registry
 from services.registry.holders import Holders, make_for_pages
@@ -163,6 +166,23 @@ def test_a_token_writes_nothing(pages: TestClient, made: Made) -> None:
         for form in ({}, FORM, {"form_token": ""}):
             answer = pages.post(path, headers=header, data=form)
             assert (answer.status_code, "A token reads only" in answer.text) == (403, True), path
+
+
+def test_a_hospitals_night_fetches_what_is_contested(pages: TestClient, made: Made, story: Engine) -> None:
+    """In the columns that its report reads; by a code, and without who said it."""
+    with story.begin() as connection:
+        of = ("observation", record_id("west-glucose"))
+        raise_contest(connection, "west", of, ContestReason.WRONG_UNIT, by="Ruth Adler", at=NOW)
+    told = pages.get("/contested/west/lines.csv", headers=made("site-team", "west")).text
+    (row,) = csv.DictReader(told.splitlines())
+    assert {name: row[name] for name in COLUMNS} == {
+        "type": "observation",
+        "record": record_id("west-glucose"),
+        "reason": "wrong-unit",
+        "at": str(NOW),
+        "answer": "",
+    }
+    assert "Adler" not in told
 
 
 def test_too_many_are_told_to_wait(story: Engine, database: AccessDatabase, made: Made) -> None:
