@@ -81,9 +81,9 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
 
 
 def may_write(reach: KafkaSettings, topic: str) -> bool:
-    producer = KafkaProducer(**reach.client_options(), enable_idempotence=True, acks="all", max_block_ms=5000)
+    producer = KafkaProducer(**reach.client_options(), enable_idempotence=True, acks="all", max_block_ms=60_000)
     try:
-        producer.send(topic, key=b"k", value=b"v").get(timeout=10)
+        producer.send(topic, key=b"k", value=b"v").get(timeout=60)
         return True
     except KafkaError:
         return False
