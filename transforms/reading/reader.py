@@ -350,10 +350,17 @@ def _worth_a_look(
 ) -> Collection[int]:
     """The places of the resources in which two things may stand that cannot both be so."""
     if among is None:
-        return {place for name in given_by for place in source.standing(name)}
-    if each.by[-1] not in source:
-        return ()
-    return among(*(source.contents(name) if name in source else [None] * source.count for name in each.by))
+        return _standing_in(given_by, source)
+    told = each.by[-1]
+    others = [name for name in given_by if name != told and name in source] if told in given_by else []
+    if told not in source:
+        return _standing_in(others, source)
+    found = among(*(source.contents(name) if name in source else [None] * source.count for name in each.by))
+    return {*found, *_standing_in(others, source)} if others else found
+
+
+def _standing_in(names: Sequence[str], source: Columns) -> Collection[int]:
+    return {place for name in names for place in source.standing(name)}
 
 
 def _primitives(resource: Resource) -> list[str]:

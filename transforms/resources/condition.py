@@ -21,7 +21,6 @@ from transforms.rules import (
     link,
     local_date,
     other_version,
-    out_of_order,
     patient,
     period,
     replaced,
@@ -47,7 +46,7 @@ RESOURCE = Resource(
     subject={"subject": patient()},
     contradictions=(
         together("active-and-abated", "abatement", "clinical_status", ("active", "recurrence", "relapse")),
-        out_of_order("ends-before-start", "onset_date", "abatement_date"),
+        told_before("ends-before-start", "onset_date", "abatement_date", by=("onsetDateTime", "abatementDateTime")),
         ages_out_of_order("ends-before-start", "onset_age", "abatement_age"),
         told_before("recorded-before-onset", "onset_date", "recorded_date", by=("onsetDateTime", "recordedDate")),
     ),

@@ -22,7 +22,8 @@ class Contradiction(NamedTuple):
     of: tuple[str, ...]
     """Beginnings of the record's fields: a resource without what gives one of them is not looked into."""
     by: tuple[str, ...] = ()
-    """FHIR fields by whose bytes it is told at little cost which records are worth to be looked into; none: each is."""
+    """FHIR fields by whose bytes it is told at little cost which records are worth to be looked into; none: each is. Where the
+    last of them gives a field of `of`, other FHIR fields that give it, too, are looked into as they are."""
     among: Callable[[bytes], Among] | None = None
     """The last day that is no day to come → the places at which these fields may hold it."""
 
