@@ -87,7 +87,9 @@ class SearchCursor(msgspec.Struct, kw_only=True):
             types={resource_type: self.distinct},
             full=not windowed or self.heeds is False or self.silent,
             heeds=False if self.timeless else self.heeds,
-            counted=self.counted and way in ("", PATIENT),  # else some belong to none of the searches
+            counted=self.counted
+            and way in ("", PATIENT)  # else some belong to none of the searches
+            and (self.heeds is False or not (windowed and self.silent)),  # nothing counted is no count of what there is
             way=way,
             timed=self.dated and (self.resources > 0 or self.counted),
             pages=self.pages,

@@ -38,8 +38,8 @@ class Origins:
         return _origin(url) == self._own
 
     def is_own(self, text: str) -> bool:
-        """The same of a URL from outside."""
-        url = self._joined(text)
+        """The same of a URL from outside, as it is written: a log-in is never guessed to be meant here."""
+        url = self._written(text)
         return url is not None and self.own(url)
 
     def own_or_allowed(self, text: str) -> bool:
@@ -59,22 +59,27 @@ class Origins:
 
     def place(self, text: str) -> str:
         """Scheme, host and port of a URL, for messages: the rest may name a patient."""
-        url = self._joined(text)
+        url = self._written(text)
         return "an address that is none" if url is None else _named(_origin(url))
 
     def _allowed(self, url: httpx2.URL) -> bool:
         return url.scheme in DEFAULT_PORTS and _origin(url) in self._known and not _link_local(url.host)
 
     def _joined(self, text: str) -> httpx2.URL | None:
+        """The address that is asked for it; None for what is no URL."""
+        url = self._written(text)
+        if url is None or _origin(url) in self._known or not self._is_meant(url):
+            return url
+        return url.copy_with(scheme=self._base.scheme, port=self._base.port)
+
+    def _written(self, text: str) -> httpx2.URL | None:
         """None for what is no URL; a host that is no name is found out only when it is looked at."""
         try:
             url = self._base.join(text)
-            known = _origin(url) in self._known
+            _origin(url)
         except (httpx2.InvalidURL, ValueError):
             return None
-        return (
-            url if known or not self._is_meant(url) else url.copy_with(scheme=self._base.scheme, port=self._base.port)
-        )
+        return url
 
     def _is_meant(self, url: httpx2.URL) -> bool:
         """Whether an address of the same host is this server's, told as the server sees itself: behind a gateway that ends TLS

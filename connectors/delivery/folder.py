@@ -6,6 +6,7 @@ folder are read; what else bears an NDJSON file's name, or leads into a folder, 
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -58,10 +59,22 @@ def look_into(folder: Path) -> Delivery:
                     f"{folder} cannot be read ({exc.strerror})", "Check permissions and the share.", who="site IT"
                 ) from exc
             found.refused.append(at)
-    found.files.sort()
+    found.files.sort(key=_in_order)
     found.refused.sort()
     found.others.sort()
     return found
+
+
+def _in_order(path: Path) -> tuple[Path, list[str | int], list[str | int]]:
+    """By folder, then as people number files: `Observation.ndjson`, `Observation-2.ndjson`, `Observation-10.ndjson`. What stands in
+    a later file is said later."""
+    stem, _, ending = path.name.partition(".")
+    return path.parent, _counted(stem), _counted(ending)
+
+
+def _counted(text: str) -> list[str | int]:
+    """Text and numbers in turns."""
+    return [int(part) if part.isdecimal() else part for part in re.split("([0-9]+)", text)]
 
 
 def _sorted_in(entry: "os.DirEntry[str]", found: Delivery) -> bool:

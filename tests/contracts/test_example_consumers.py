@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
+from streams import Stream
 
 from mainstem.kafka.settings import KafkaSettings
 
@@ -71,7 +72,7 @@ def test_consumer_by_the_contract_alone(stream, outbox, observe):
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_consumer_in_javascript(kafka_stream, outbox, observe):
+def test_consumer_in_javascript(apache_kafka, network, outbox, observe):
     """By the usual client, which reads gzip."""
     reason = (
         "no node on the path"
@@ -82,13 +83,14 @@ def test_consumer_in_javascript(kafka_stream, outbox, observe):
     )
     if reason:
         pytest.skip(reason)
-    expected = published(kafka_stream, outbox, observe, compression="gzip")
+    stream = Stream(apache_kafka.bootstrap, network, compression="gzip")
+    expected = published(stream, outbox, observe, compression="gzip")
 
     said = run(
         "node",
         str(EXAMPLES / "by_the_contract.cjs"),
-        kafka_stream.bootstrap,
-        kafka_stream.network,
+        stream.bootstrap,
+        stream.network,
         NODE_PATH=str(KAFKAJS),
     )
 

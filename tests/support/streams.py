@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, make_url, text
 
 from mainstem.consumer import Consumer, Received
 from mainstem.kafka import topics
+from mainstem.kafka.settings import KafkaSettings
 from mainstem.outbox import Change, OldKey, Refused, Told
 from mainstem.publisher import Published, Publisher
 from schemas.loads import LoadEvent
@@ -188,10 +189,10 @@ def stream_on(network: str) -> "Callable[..., Stream]":
 class Stream:
     """A network's topics, what a test writes to them and reads back with a plain client."""
 
-    def __init__(self, bootstrap: str, network: str, *, replication: int = 1) -> None:
+    def __init__(self, bootstrap: str, network: str, *, replication: int = 1, compression: str = "lz4") -> None:
         self.bootstrap = bootstrap
         self.network = network
-        topics.create(bootstrap, network, replication=replication)
+        topics.create(KafkaSettings(bootstrap, compression=compression), network, replication=replication)
 
     def publisher(self, outbox: Any, **options: Any) -> Publisher:
         reach = options.pop("reach", self.bootstrap)
