@@ -232,7 +232,7 @@ class KickOff:
         named = [answer.headers.get("Content-Location", ""), answer.headers.get("Location", "")]
         named += [url.rstrip(".,;)") for issue in issues(answer.content) for url in _URL.findall(issue.text)]
         for url in named:
-            if url and self.client.origins.is_own(url) and not url.partition("?")[0].endswith("/$export"):
+            if url and self.client.origins.own_or_allowed(url) and not url.partition("?")[0].endswith("/$export"):
                 return str(self.client.origins.trusted(url))
         return ""
 
