@@ -116,13 +116,12 @@ class Workers(AbstractContextManager["Workers"]):
                 assert some is not None
                 if worker.slice is not None:
                     continue
-                done += worker.lines
                 if isinstance(error, _Killed) and begun[some] < TIMES:
                     log.warning("a mapping process was killed", site=self._refresh.site.site, part=some.part)
                     left.append(some)
-                    done -= worker.lines
-                elif error is not None:
-                    failed = failed or error
+                    continue
+                done += worker.lines
+                failed = failed or error
         if failed is not None:
             raise failed
 

@@ -61,6 +61,11 @@ class Viewer:
         return Role.CLINICIAN in self.roles and site in self.sites
 
     @property
+    def speaks_as(self) -> str:
+        """The role under which what they say is told: of several the first that is declared."""
+        return next(str(role) for role in Role if role in self.roles)
+
+    @property
     def sees_few(self) -> bool:
         """Whether figures of a few people are."""
         return bool(self.roles - {Role.RESEARCHER})

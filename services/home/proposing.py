@@ -8,8 +8,7 @@ from fastapi.responses import HTMLResponse
 
 from schemas.errors import OperatorError
 from services.access.viewers import Role
-from services.measures.declared import Measure
-from services.measures.library import measures
+from services.measures.library import measures_by_id
 from services.pages.parts import WHOLE, Number, part_of
 from services.people.amendments import Amendment, amendment_of, amendments, say, version_of, voices
 from services.people.families import Link
@@ -43,7 +42,7 @@ def routes(home: Any, mine: Any) -> APIRouter:
             request,
             status=422 if wrong else 200,
             each=found,
-            measure=known_measures().get(found.measure),
+            measure=measures_by_id().get(found.measure),
             part=part_of(said[::-1], number, at_once=WHOLE),
             since=since,
             speakers=SPEAKERS,
@@ -56,7 +55,7 @@ def routes(home: Any, mine: Any) -> APIRouter:
         """All, those that are discussed first."""
         with reading(home.engine) as connection:
             found = amendments(connection)
-        named = known_measures()
+        named = measures_by_id()
         part = part_of([(each, named.get(each.measure)) for each in found], number, at_once=WHOLE)
         return home.render("proposals.html", request, part=part, since=since)  # type: ignore[no-any-return]
 
@@ -80,13 +79,8 @@ def routes(home: Any, mine: Any) -> APIRouter:
     return router
 
 
-def known_measures() -> dict[str, Measure]:
-    """By id."""
-    return {each.id: each for each in measures().values()}
-
-
 def since(found: Amendment) -> date | None:
     """From which month on a measure counts as was proposed; none where it does not yet."""
-    measure = known_measures().get(found.measure)
+    measure = measures_by_id().get(found.measure)
     change = version_of(found, measure) if measure else None
     return date.fromisoformat(f"{change.since}-01") if change else None

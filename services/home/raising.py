@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from schemas.errors import OperatorError
 from services.access.viewers import Role
-from services.home.proposing import known_measures, since
+from services.home.proposing import since
+from services.measures.library import measures_by_id
 from services.pages.effect import Moved, effect_of
 from services.pages.parts import WHOLE, Number, part_of
 from services.pages.results import results_of
@@ -60,7 +61,7 @@ def routes(home: Any, mine: Any) -> APIRouter:
             abouts=list(ABOUTS.items()),
             found=[(each, each.days(now), tried.get(each.id, []), proposed.get(each.id, [])) for each in part.shown],
             part=part,
-            measures=list(known_measures().values()),
+            measures=list(measures_by_id().values()),
             since=since,
             heard=heard(everybodys, now),
             roles=WHO,
@@ -83,7 +84,7 @@ def routes(home: Any, mine: Any) -> APIRouter:
         try:
             with writing(home.engine) as connection:
                 where = link.site if about in OURS else ""
-                which = measure if about is About.MEASURE and measure in known_measures() else ""
+                which = measure if about is About.MEASURE and measure in measures_by_id() else ""
                 raise_issue(
                     connection, about, words, site=where, measure=which, role=FAMILY, by=_who(link), at=home.clock()
                 )
@@ -107,7 +108,7 @@ class Tried:
 def _tried_for(home: Any, connection: Connection, issues: Collection[str]) -> dict[str, list[Tried]]:
     """By issue, each idea that answers it."""
     found: dict[str, list[Tried]] = {}
-    known = known_measures()
+    known = measures_by_id()
     for idea in ideas(connection):
         if idea.issue in issues and idea.measure in known:
             rows = tried_of(connection, idea.id)

@@ -13,8 +13,7 @@ from sqlalchemy import Connection
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
 from services.access.viewers import EVERYBODY, Role, Viewer
-from services.measures.declared import Measure
-from services.measures.library import measures
+from services.measures.library import measures_by_id
 from services.pages.effect import Effect, Moved, effect_of
 from services.pages.forms import in_words
 from services.pages.issues import ROLES, sees
@@ -55,7 +54,7 @@ def _list(router: APIRouter, site: PageSite) -> None:
     @seen_by(*EVERYBODY)
     def page(request: Request, viewer: CurrentViewer, issue: Linked = "", number: Number = 1) -> HTMLResponse:
         """All, the newest first; and a form in which nothing of the plan can be left out."""
-        known = _known()
+        known = measures_by_id()
         with site.registry() as connection:
             found = [each for each in ideas(connection) if each.measure in known]
             part = part_of(found, number, at_once=SHORT)
@@ -90,13 +89,13 @@ def _list(router: APIRouter, site: PageSite) -> None:
         issue: Annotated[str, Form()] = "",
     ) -> RedirectResponse:
         """Proposes one."""
-        if measure not in _known():
+        if measure not in measures_by_id():
             raise HTTPException(422, "There is no such measure.")
-        role = next(str(each) for each in Role if each in viewer.roles)
         with in_words(), site.saying() as connection:
             answers = issue_of(connection, issue)
             linked = issue if answers and sees(viewer, answers) else ""
-            said = (measure, what, aim, weeks, prediction, start, linked, role, viewer.id, site.clock().astimezone(UTC))
+            now = site.clock().astimezone(UTC)
+            said = (measure, what, aim, weeks, prediction, start, linked, viewer.speaks_as, viewer.id, now)
             ident = propose(connection, Idea(new_id(), *said))
         return RedirectResponse(f"/ideas/{ident}", 303)
 
@@ -117,7 +116,7 @@ def _one(router: APIRouter, site: PageSite) -> None:
             request,
             idea=found,
             issue=answers is not None and sees(viewer, answers),
-            measure=_known()[found.measure],
+            measure=measures_by_id()[found.measure],
             rows=rows if viewer.sees_few else [],
             moved=moved(rows),
             decided=decided(rows),
@@ -136,7 +135,7 @@ def _one(router: APIRouter, site: PageSite) -> None:
         with in_words(), site.saying() as connection:
             found = _named(connection, ident)
             adopt(connection, found, where, by=viewer.name, at=site.clock())
-        return RedirectResponse(f"/sites/{where}/{_known()[found.measure].slug}#tried", 303)
+        return RedirectResponse(f"/sites/{where}/{measures_by_id()[found.measure].slug}#tried", 303)
 
 
 def moved(rows: Sequence[Told]) -> list[tuple[str, int]]:
@@ -155,7 +154,7 @@ def _told(site: PageSite, connection: Connection, viewer: Viewer, found: Idea) -
     rows = tried_of(connection, found.id)
     if not rows:
         return []
-    results = site.results(connection, _known()[found.measure])
+    results = site.results(connection, measures_by_id()[found.measure])
     told = []
     for each in rows:
         series = results.of(each.site)
@@ -165,12 +164,8 @@ def _told(site: PageSite, connection: Connection, viewer: Viewer, found: Idea) -
     return told
 
 
-def _known() -> dict[str, Measure]:
-    return {each.id: each for each in measures().values()}
-
-
 def _named(connection: Connection, ident: str) -> Idea:
     found = idea_of(connection, ident)
-    if found is None or found.measure not in _known():
+    if found is None or found.measure not in measures_by_id():
         raise HTTPException(404, "There is no such idea.")
     return found

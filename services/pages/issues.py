@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
 from services.access.viewers import EVERYBODY, Role, Viewer
-from services.measures.library import measures
+from services.measures.library import measures, measures_by_id
 from services.pages.forms import in_words
 from services.pages.navigation import Entry
 from services.pages.parts import SHORT, Number, part_of
@@ -86,11 +86,17 @@ def _raising(router: APIRouter, site: PageSite) -> None:
         """Raises one."""
         if where and where not in viewer.sites:
             raise HTTPException(404, "There is no such site of yours.")
-        known = measure if measure in {each.id for each in measures().values()} else ""
-        role = next(str(each) for each in Role if each in viewer.roles)
+        known = measure if measure in measures_by_id() else ""
         with in_words(), site.saying() as connection:
             ident = raise_issue(
-                connection, about, words, site=where, measure=known, role=role, by=viewer.id, at=site.clock()
+                connection,
+                about,
+                words,
+                site=where,
+                measure=known,
+                role=viewer.speaks_as,
+                by=viewer.id,
+                at=site.clock(),
             )
         return RedirectResponse(f"/issues/{ident}", 303)
 
@@ -125,9 +131,8 @@ def _doing(router: APIRouter, site: PageSite) -> None:
         found = _theirs(site, viewer, ident)
         if found.by == viewer.id:
             raise HTTPException(403, "Somebody else answers what you raised.")
-        role = next(str(each) for each in Role if each in viewer.roles)
         with in_words(), site.saying() as connection:
-            answer_issue(connection, ident, words, role=role, by=viewer.id, at=site.clock())
+            answer_issue(connection, ident, words, role=viewer.speaks_as, by=viewer.id, at=site.clock())
         return RedirectResponse(f"/issues/{ident}", 303)
 
     @router.post("/{ident}/follow")
@@ -157,7 +162,7 @@ def _doing(router: APIRouter, site: PageSite) -> None:
         with in_words(), site.saying() as connection:
             if into:
                 merge_issue(connection, ident, into)
-            elif measure in {each.id for each in measures().values()}:
+            elif measure in measures_by_id():
                 link_issue(connection, ident, measure)
             elif role in ROLES:
                 assign_issue(connection, ident, role)

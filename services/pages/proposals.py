@@ -10,8 +10,7 @@ from sqlalchemy import Connection
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
 from services.access.viewers import EVERYBODY, Role, Viewer
-from services.measures.declared import Measure
-from services.measures.library import measures
+from services.measures.library import measures_by_id
 from services.pages.forms import in_words
 from services.pages.issues import ROLES, sees
 from services.pages.navigation import Entry
@@ -55,7 +54,7 @@ def _list(router: APIRouter, site: PageSite) -> None:
         request: Request, viewer: CurrentViewer, measure: str = "", issue: Linked = "", number: Number = 1
     ) -> HTMLResponse:
         """All, those that are discussed first; and a form."""
-        known = _known()
+        known = measures_by_id()
         with site.registry() as connection:
             found = amendments(connection)
             answers = _issue(connection, viewer, issue)
@@ -84,12 +83,14 @@ def _list(router: APIRouter, site: PageSite) -> None:
         issue: Annotated[str, Form()] = "",
     ) -> RedirectResponse:
         """Proposes one."""
-        if (about := _known().get(measure)) is None:
+        if (about := measures_by_id().get(measure)) is None:
             raise HTTPException(422, "There is no such measure.")
         with in_words(), site.saying() as connection:
             answers = _issue(connection, viewer, issue)
-            role, named = _role(viewer), answers.id if answers else ""
-            ident = propose(connection, about, change, why, issue=named, role=role, by=viewer.id, at=site.clock())
+            named = answers.id if answers else ""
+            ident = propose(
+                connection, about, change, why, issue=named, role=viewer.speaks_as, by=viewer.id, at=site.clock()
+            )
         return RedirectResponse(f"/proposals/{ident}", 303)
 
 
@@ -106,7 +107,7 @@ def _one(router: APIRouter, site: PageSite) -> None:
             "proposal.html",
             request,
             each=found,
-            measure=_known().get(found.measure),
+            measure=measures_by_id().get(found.measure),
             version=_version(found),
             issue=answers,
             part=part_of(said[::-1], number, at_once=WHOLE),
@@ -125,7 +126,7 @@ def _saying(router: APIRouter, site: PageSite) -> None:
         """What somebody thinks of it."""
         with in_words(), site.saying() as connection:
             _named(connection, ident)
-            say(connection, ident, words, role=_role(viewer), by=viewer.id, at=site.clock())
+            say(connection, ident, words, role=viewer.speaks_as, by=viewer.id, at=site.clock())
         return RedirectResponse(f"/proposals/{ident}#list", 303)
 
     @router.post("/{ident}/decide")
@@ -144,13 +145,9 @@ def _saying(router: APIRouter, site: PageSite) -> None:
         return RedirectResponse(f"/proposals/{ident}", 303)
 
 
-def _known() -> dict[str, Measure]:
-    return {each.id: each for each in measures().values()}
-
-
 def _version(found: Amendment) -> str:
     """The version that it is in; empty where it is in none."""
-    measure = _known().get(found.measure)
+    measure = measures_by_id().get(found.measure)
     change = version_of(found, measure) if measure else None
     return change.version if change else ""
 
@@ -166,7 +163,3 @@ def _issue(connection: Connection, viewer: Viewer, ident: str) -> Raised | None:
     """The issue, where it is theirs to see."""
     found = issue_of(connection, ident) if ident else None
     return found if found is not None and sees(viewer, found) else None
-
-
-def _role(viewer: Viewer) -> str:
-    return next(str(each) for each in Role if each in viewer.roles)

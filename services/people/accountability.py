@@ -7,7 +7,7 @@ from statistics import median
 
 from sqlalchemy import Connection, func, select
 
-from services.measures.library import measures
+from services.measures.library import measures_by_id
 from services.people.amendments import amendments, promised
 from services.people.consent_requests import open_requests
 from services.people.coproduction import Scored, coproduced
@@ -67,7 +67,7 @@ def owed(connection: Connection, now: datetime) -> Owed:
     behind = [(now - site.last_completed).days for site in sites if site.last_completed]
     waiting = connection.scalar(select(func.count()).select_from(contest).where(contest.c.answer.is_(None)))
     proposed = amendments(connection)
-    known = {each.id: each for each in measures().values()}
+    known = measures_by_id()
     since = [each.decided or each.at for each in promised(proposed, known)]
     return Owed(
         len(sites),

@@ -97,7 +97,7 @@ class Network:
 def network(small_registry: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
     """As it is known in spring; one measure of the library is enough."""
     one = {"cf2": measures()["cf2"]}
-    for module in ("pages.team", "pages.measures", "pages.network", "pages.ideas", "pages.measure", "home.raising"):
+    for module in ("pages.team", "pages.measures", "pages.network", "pages.measure", "measures.library"):
         monkeypatch.setattr(f"services.{module}.measures", lambda: one, raising=False)
     back = NOW - SPRING
     loads = [

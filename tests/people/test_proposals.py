@@ -57,7 +57,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def library(monkeypatch: pytest.MonkeyPatch, *known: Measure) -> None:
-    for module in ("pages.proposals", "pages.measure", "pages.issues", "home.proposing", "people.accountability"):
+    for module in ("pages.measure", "pages.issues", "measures.library"):
         monkeypatch.setattr(f"services.{module}.measures", lambda: {each.slug: each for each in known})
 
 

@@ -68,8 +68,8 @@ def test_no_page_of_the_staff_s_is_too_heavy(
     role: Role, proposal: str, registry: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sites = ("west",) if role.of_a_site else ()
-    for module in ("ideas", "issues", "proposals"):
-        monkeypatch.setattr(f"services.pages.{module}.measures", lambda: {"cf2": measures()["cf2"]})
+    for module in ("pages.issues", "measures.library"):
+        monkeypatch.setattr(f"services.{module}.measures", lambda: {"cf2": measures()["cf2"]})
     client = TestClient(make_app(registry, network="lhn", gate=gate_for(tmp_path, role, *sites), clock=lambda: NOW))
     pages = ["/issues", "/ideas", "/proposals", f"/proposals/{proposal}", "/research", "/accountability"]
     for page in [*pages, *(["/contested/west"] if role is Role.SITE_TEAM else [])]:

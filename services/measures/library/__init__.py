@@ -36,6 +36,11 @@ def measures() -> dict[str, Measure]:
     return _read()[0]
 
 
+def measures_by_id() -> dict[str, Measure]:
+    """The same by id."""
+    return {measure.id: measure for measure in measures().values()}
+
+
 def faults() -> tuple[Fault, ...]:
     """What is wrong with files that give no measure."""
     return _read()[1]
