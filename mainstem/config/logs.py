@@ -4,6 +4,7 @@ Words of others stand in them too (a gap's cause, a server's answer), so every v
 """
 
 import logging
+import os
 import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -37,6 +38,11 @@ def configure(form: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+def configure_alike() -> None:
+    """In a process that a command started: as the command logs."""
+    configure(os.environ.get("MAINSTEM_LOG", "none"))
 
 
 def printable(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -10,6 +10,7 @@ from multiprocessing.synchronize import Event
 from types import TracebackType
 
 from mainstem import __version__, telemetry
+from mainstem.config.logs import configure_alike
 from mainstem.config.settings import Settings
 from mainstem.publisher import Published, publisher_of
 from mainstem.state import State
@@ -97,6 +98,7 @@ def _follow(site: str, settings: Settings, mapped: Event, answer: Connection) ->
     """The process: publishes until the mapping is done and nothing is pending."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the mapping process ends this one
     result: Published | MainstemError
+    configure_alike()
     telemetry.start(settings.telemetry, __version__)
     try:
         store = State.open(settings.database_url)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import structlog
 
+from mainstem.config.logs import configure_alike
 from mainstem.config.settings import Settings
 from mainstem.config.site_files import SiteFile
 from mainstem.refresh.attempt import DEFECT
@@ -190,6 +191,7 @@ class _Reporting:
 def _work(task: Task, orders: Connection) -> None:
     """The process: slice after slice, until no more are ordered."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the one that started this one ends it
+    configure_alike()
     reporting = _Reporting(orders)
     store = State.open(task.settings.database_url)
     refresh = Refresh(task.file, task.settings, store, task.secrets.__getitem__, progress=reporting.progress)

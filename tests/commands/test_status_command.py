@@ -10,9 +10,11 @@ import pytest
 from hospital_with_faults import Answered, FaultyHospital
 from screens import Said
 
+from mainstem.commands.status import fresh_until
 from mainstem.config.settings import Settings
 from mainstem.state import Plan, State
 from mainstem.state.site_status import gather
+from mainstem.state.status import SiteType
 from schemas.errors import ExitCode, TemporaryError
 from schemas.loads import Gap
 
@@ -216,3 +218,13 @@ def test_codes_on_the_page_lead_to_their_runbook_where_the_documentation_is_serv
     monkeypatch.setenv("MAINSTEM_DOCS_ADDRESS", "https://docs.example")
     status("--html", str(page))
     assert '<a href="https://docs.example/reference/problems/#gap-refused">refused</a>' in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "record_type", "told"),
+    [("derived_observation", "derived_observation", "with its inputs"), ("Condition", "condition", "not loaded")],
+)
+def test_what_is_derived_has_no_time_of_its_own(resource_type: str, record_type: str, told: str) -> None:
+    """It is as fresh as what it is made of; "not loaded" stood beside a hundred thousand of them."""
+    row = SiteType("north", resource_type, record_type, None, 5, 0, None, 0, [], {}, None, None, None)
+    assert fresh_until(row, datetime(2026, 11, 26, tzinfo=UTC)) == told

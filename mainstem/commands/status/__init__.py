@@ -176,14 +176,29 @@ def as_table(rows: "Sequence[SiteType]", now: datetime) -> "Table":
 
 
 def _cells(row: "SiteType", now: datetime) -> tuple["str | Text", ...]:
-    upto = f"{row.watermark:%Y-%m-%d %H:%M}, {ago(now - row.watermark)} ago" if row.watermark else "not loaded"
     pending: str | Text = f"{row.pending:,}"
     if row.oldest_pending is not None:
         pending = styled((f"{row.pending:,} ({ago(now - row.oldest_pending)})", "yellow"))
     refused = styled((f"{row.refused:,}", "yellow")) if row.refused else "–"
     gaps = styled((", ".join(dict.fromkeys(gap.cause or gap.reason for gap in row.gaps)), "yellow"))
     quarantined = ", ".join(f"{count:,} {reason}" for reason, count in sorted(row.quarantined.items()))
-    return (row.site, row.resource_type, upto, f"{row.records:,}", pending, refused, gaps or "–", quarantined or "–")
+    return (
+        row.site,
+        row.resource_type,
+        fresh_until(row, now),
+        f"{row.records:,}",
+        pending,
+        refused,
+        gaps or "–",
+        quarantined or "–",
+    )
+
+
+def fresh_until(row: "SiteType", now: datetime) -> str:
+    """Up to when what is there is complete; what is derived has no time of its own."""
+    if row.watermark is None:
+        return "with its inputs" if row.resource_type == row.record_type else "not loaded"
+    return f"{row.watermark:%Y-%m-%d %H:%M}, {ago(now - row.watermark)} ago"
 
 
 def ago(age: timedelta) -> str:

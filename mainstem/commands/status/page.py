@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mainstem.commands.quality.page import document, linked, text
-from mainstem.commands.status import REFUSED, ago, told_attempt, told_pace
+from mainstem.commands.status import REFUSED, fresh_until, told_attempt, told_pace
 from mainstem.commands.terminal import write_file
 from mainstem.state.site_status import SiteStatus
 from schemas.loads import Gap, by_words
@@ -53,12 +53,11 @@ def _table(found: SiteStatus, docs: str) -> str:
     heads = "".join(f'<th scope="col">{head}</th>' for head in HEADS)
     lines = []
     for row in rows:
-        fresh = f"{row.watermark:%Y-%m-%d %H:%M}, {ago(now - row.watermark)} ago" if row.watermark else "not loaded"
         quarantine = ", ".join(
             f"{count:,} {linked(reason, of_reason(reason), docs)}" for reason, count in sorted(row.quarantined.items())
         )
         gaps = ", ".join(linked(cause, of_gap(cause), docs) for cause in dict.fromkeys(gap.cause for gap in row.gaps))
-        cells = map(text, (fresh, f"{row.records:,}", f"{row.pending:,}", f"{row.refused:,}"))
+        cells = map(text, (fresh_until(row, now), f"{row.records:,}", f"{row.pending:,}", f"{row.refused:,}"))
         body = "".join(f"<td>{cell}</td>" for cell in (*cells, gaps or "–", quarantine or "–"))
         lines.append(f'<tr><th scope="row">{text(row.resource_type)}</th>{body}</tr>')
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
