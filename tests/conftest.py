@@ -16,6 +16,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from mainstem.config.logs import configure
 from mainstem.demo.embedded import BackendClient, Hospital, Postgres, Tansu
 
 pytest_plugins = [
@@ -81,7 +82,9 @@ def pytest_xdist_auto_num_workers() -> int:
 def logs_as_they_were() -> Iterator[None]:
     """A command run within a test sets up the logs of the whole process."""
     yield
-    structlog.reset_defaults()
+    if structlog.is_configured():
+        configure("none")
+        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

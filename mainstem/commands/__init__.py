@@ -48,7 +48,6 @@ def _configure(
         str, typer.Option("--log", envvar="MAINSTEM_LOG", help="Log on standard error: none, text or json.")
     ] = "none",
 ) -> None:
-    os.environ["MAINSTEM_LOG"] = log_format  # the processes that this one starts log as it does
     if log_format != "none":
         from mainstem.config.logs import configure
 

@@ -4,7 +4,6 @@ Words of others stand in them too (a gap's cause, a server's answer), so every v
 """
 
 import logging
-import os
 import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -15,6 +14,7 @@ from schemas.errors import OperatorError
 from schemas.showing import shown
 
 FORMATS = ("none", "text", "json")
+_chosen = ["none"]
 
 
 def configure(form: str) -> None:
@@ -36,13 +36,14 @@ def configure(form: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the one of now: who started us may close theirs
     )
+    _chosen[:] = [form]
 
 
-def configure_alike() -> None:
-    """In a process that a command started: as the command logs."""
-    configure(os.environ.get("MAINSTEM_LOG", "none"))
+def chosen() -> str:
+    """The format that was chosen here, for the processes that this one starts: they log as it does."""
+    return _chosen[0]
 
 
 def printable(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -10,7 +10,7 @@ from multiprocessing.synchronize import Event
 from types import TracebackType
 
 from mainstem import __version__, telemetry
-from mainstem.config.logs import configure_alike
+from mainstem.config import logs
 from mainstem.config.settings import Settings
 from mainstem.publisher import Published, publisher_of
 from mainstem.state import State
@@ -40,7 +40,10 @@ class PublisherBeside(AbstractContextManager["PublisherBeside"]):
         self._waiting += changes
         if self._process is None and self._waiting >= self._start_after:
             self._process = SPAWN.Process(
-                target=_follow, args=(*self._arguments, self._mapped, self._child_end), daemon=True, name="publisher"
+                target=_follow,
+                args=(*self._arguments, logs.chosen(), self._mapped, self._child_end),
+                daemon=True,
+                name="publisher",
             )
             self._process.start()
             self._child_end.close()
@@ -94,11 +97,11 @@ class _MappedOrOrphaned:
         return self._mapped.wait(timeout)
 
 
-def _follow(site: str, settings: Settings, mapped: Event, answer: Connection) -> None:
+def _follow(site: str, settings: Settings, form: str, mapped: Event, answer: Connection) -> None:
     """The process: publishes until the mapping is done and nothing is pending."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the mapping process ends this one
     result: Published | MainstemError
-    configure_alike()
+    logs.configure(form)
     telemetry.start(settings.telemetry, __version__)
     try:
         store = State.open(settings.database_url)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import structlog
 
-from mainstem.config.logs import configure_alike
+from mainstem.config import logs
 from mainstem.config.settings import Settings
 from mainstem.config.site_files import SiteFile
 from mainstem.refresh.attempt import DEFECT
@@ -65,7 +65,7 @@ class _Worker:
 
     def __init__(self, task: Task) -> None:
         self.orders, theirs = SPAWN.Pipe()
-        self.process = SPAWN.Process(target=_work, args=(task, theirs), daemon=True, name="mapping")
+        self.process = SPAWN.Process(target=_work, args=(task, logs.chosen(), theirs), daemon=True, name="mapping")
         self.process.start()
         theirs.close()
         self.slice: Slice | None = None
@@ -188,10 +188,10 @@ class _Reporting:
         self._changes = 0
 
 
-def _work(task: Task, orders: Connection) -> None:
+def _work(task: Task, form: str, orders: Connection) -> None:
     """The process: slice after slice, until no more are ordered."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the one that started this one ends it
-    configure_alike()
+    logs.configure(form)
     reporting = _Reporting(orders)
     store = State.open(task.settings.database_url)
     refresh = Refresh(task.file, task.settings, store, task.secrets.__getitem__, progress=reporting.progress)

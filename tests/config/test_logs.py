@@ -10,16 +10,17 @@ import pytest
 CHILD = """
 import multiprocessing
 
-def work():
-    from mainstem.config.logs import configure_alike
+def work(form):
+    from mainstem.config import logs
     import structlog
-    configure_alike()
+    logs.configure(form)
     structlog.get_logger().warning("waiting for the broker", cause="away")
 
 if __name__ == "__main__":
     import mainstem.commands as commands
+    from mainstem.config import logs
     commands._configure(log_format={form!r})
-    process = multiprocessing.get_context("spawn").Process(target=work)
+    process = multiprocessing.get_context("spawn").Process(target=work, args=(logs.chosen(),))
     process.start()
     process.join()
 """
@@ -30,7 +31,7 @@ def test_a_process_that_a_command_starts_logs_as_the_command_does(form: str, lin
     """Without a format raw lines of a library's own stood among what the command said; with one in another form."""
     script = tmp_path / "child.py"
     script.write_text(CHILD.format(form=form))
-    environment = {**os.environ, "MAINSTEM_LOG": "text", "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, str(script)], capture_output=True, text=True, timeout=120, env=environment, check=True
     )
