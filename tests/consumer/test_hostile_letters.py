@@ -257,7 +257,7 @@ def test_topic_made_anew_and_filled_beyond_the_place_is_read_from_its_start(kafk
     """Brokers were wiped while the consumer was away, and all was told again: its place lies in the middle of that. Letters of the topic
     before are no letters of this one's, though they lie at the same places."""
     journal, told = Journal(sqlite_engine), []
-    key = change("a", 1, 1).key
+    key = change("b", 1, 1, BOB).key
     old, new = [("x", b"old")], [("x", b"new")]
     kafka_stream.send_all([(key, b"\xff", old)])
     send(kafka_stream, *(change("a", number, number) for number in range(1, 6)))
