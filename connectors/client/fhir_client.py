@@ -17,7 +17,7 @@ import httpx2
 import stamina
 
 from connectors.client import connections
-from connectors.client.auth import Clock, Secrets, auth_for
+from connectors.client.auth import Clock, Secrets, TokenAuth, auth_for
 from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, is_page, require_encoding
 from connectors.client.limits import THROTTLED, Notice, Pace, Patience, Quota, QuotaSpent, log_retry, no_notice
 from connectors.client.origins import Origins
@@ -38,6 +38,8 @@ stamina.instrumentation.set_on_retry_hooks([log_retry])
 FHIR_JSON = "application/fhir+json"
 RETRY_SECONDS = 600.0
 ATTEMPTS, REDIRECTS = 5, 5
+LATE = 2
+"""How often in a row a token just granted must not be taken: not all of a server may know it yet."""
 PROXY_LOG_IN, NOT_IMPLEMENTED = 407, 501
 WANTING = frozenset({400, 412, 422})
 """Statuses by which servers refuse a search for what it does not say."""
@@ -101,6 +103,7 @@ class FhirClient:
         self._auth = auth_for(fhir, types=types, secrets=secrets, clock=clock)
         self._pace = Pace(fhir.requests_per_second, readers, sleep)
         self._attempts = attempts
+        self._not_taken_yet = 0
         self._timeout = fhir.timeout_seconds
         self._proxy_for = partial(connections.proxy_for, fhir, direct=transport is not None)
         self._http = connections.open_connections(fhir, folder, secrets, transport)
@@ -200,6 +203,8 @@ class FhirClient:
         """Whether another attempt may do, or after how many seconds; `pauses`: where a server that has enough says none."""
         if isinstance(exc, QuotaSpent):
             return False
+        if isinstance(exc, Refused):
+            return isinstance(self._auth, TokenAuth) and 0 < self._not_taken_yet <= LATE
         if not isinstance(exc, TemporaryError):
             return isinstance(exc, IncompleteError | WebPage)
         pause = exc.retry_after or (next(pauses, THROTTLED[-1]) if isinstance(exc, Throttled) else None)
@@ -213,7 +218,7 @@ class FhirClient:
         """A file's bytes as a stream; one attempt."""
         headers = {"Accept": "application/fhir+ndjson, */*;q=0.5"}
         with self._stream(
-            "GET", url, what=what, params=(), log_in=log_in, accepted=(200,), headers=headers
+            "GET", url, what=what, params=(), log_in=log_in, accepted=(200, 204), headers=headers
         ) as response:
             require_encoding(response, what=what)
             yield self._no_page(flowing(response, what=what), response.headers, url, what)
@@ -278,6 +283,7 @@ class FhirClient:
                     f"{what}: {self.origins.place(url)} redirects without end", "Check fhir.base_url and the log-in."
                 )
             self._quota.see(self.vendor, response.headers)
+            self._not_taken_yet = self._not_taken_yet + 1 if response.status_code == 401 else 0
             if response.status_code not in accepted:
                 raise self._wanting(response, what) or self._refusal(response, what)
             yield response
