@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 import httpx2
 import stamina
 
-from connectors.client import connections
+from connectors.client import bodies, connections
 from connectors.client.auth import Clock, Secrets, TokenAuth, auth_for
 from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, is_page, require_encoding
 from connectors.client.limits import THROTTLED, Notice, Pace, Patience, Quota, QuotaSpent, log_retry, no_notice
@@ -104,6 +104,7 @@ class FhirClient:
         self._pace = Pace(fhir.requests_per_second, readers, sleep)
         self._attempts = attempts
         self._not_taken_yet = 0
+        self._form_of: tuple[tuple[str, str], ...] = ()
         self._timeout = fhir.timeout_seconds
         self._proxy_for = partial(connections.proxy_for, fhir, direct=transport is not None)
         self._http = connections.open_connections(fhir, folder, secrets, transport)
@@ -145,9 +146,11 @@ class FhirClient:
         """
 
         def once() -> tuple[T, Answer]:
+            form_of = () if "_format=" in url else self._form_of
             answer = self._whole(
-                "GET", url, what=what, params=params, log_in=log_in, accepted=accepted, headers={}, cap=cap
+                "GET", url, what=what, params=(*params, *form_of), log_in=log_in, accepted=accepted, headers={}, cap=cap
             )
+            self._form_of = bodies.JSON_BY_NAME if bodies.is_fhir_xml(answer.content) else self._form_of
             read = decode(answer, form, what=what, place=self.origins.place(url))
             require(read, what)
             return read, answer
@@ -406,7 +409,7 @@ class FhirClient:
         server = f"{url.host}:{port}"
         if isinstance(exc, httpx2.ConnectTimeout | httpx2.ConnectError) and (proxy := self._proxy_for(url)):
             return connections.unreached(proxy, server)
-        causes = list(_causes(exc))
+        causes = list(connections.causes(exc))
         if any(isinstance(cause, socket.gaierror) for cause in causes):
             return TemporaryError(
                 f"the host name {url.host} cannot be resolved", "Check fhir.base_url and DNS or the VPN."
@@ -492,9 +495,3 @@ def html_page(place: str, what: str) -> WebPage:
         f"{what}: {place} answers with a web page (HTML or XML) instead of FHIR JSON",
         "It is a log-in page or a proxy's message as a rule: check fhir.base_url, [fhir.auth] and the VPN.",
     )
-
-
-def _causes(exc: BaseException | None) -> Iterator[BaseException]:
-    while exc is not None:
-        yield exc
-        exc = exc.__cause__ or exc.__context__
