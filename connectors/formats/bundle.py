@@ -178,6 +178,8 @@ class Page:
         self.messages: list[bytes] = []
         self.errors: list[str] = []
         """Errors among the results, each by its code and kind: what they stand for did not come."""
+        self._beside: list[tuple[str, datetime | None]] = []
+        """Of the type that was asked for, and called included: matches, where there are no others."""
         self.ids: list[str] = []
         """Of the matches; the likeness of one that has none that can be told."""
         self.newest: datetime | None = None
@@ -186,6 +188,10 @@ class Page:
         self.itself = _linked(bundle, "self")
         for entry in bundle.entry:
             self._take(entry, not_after)
+        if not self.ids:  # nobody asked for what stands beside
+            self.ids = [id_ for id_, _ in self._beside]
+            for _, updated in self._beside:
+                self._note(updated, not_after)
         if self._others and not self.ids:
             self.errors.append(ANOTHER_TYPE)
 
@@ -212,7 +218,13 @@ class Page:
             self._others += 1
         elif mode != "include":
             self.ids.append(id_ or _likeness(line))
-        if mode != "include" and updated is not None and updated <= not_after:
+        elif self._of and kind == self._of:
+            self._beside.append((id_ or _likeness(line), updated))
+        if mode != "include":
+            self._note(updated, not_after)
+
+    def _note(self, updated: datetime | None, not_after: datetime) -> None:
+        if updated is not None and updated <= not_after:
             self.newest = newest(self.newest, updated)
 
     def _hear(self, outcome: bytes) -> None:
