@@ -10,10 +10,10 @@ from urllib.parse import urljoin
 import msgspec
 
 from connectors.client.fhir_client import BadRequest, FhirClient, Gone, Refused, WebPage, decode
-from connectors.completeness import counted
+from connectors.completeness import counted, honours_last_updated
 from connectors.formats.outcome import error_answer, errors_of
 from connectors.landing import DiskError
-from connectors.outside.times import believed, newest
+from connectors.outside.times import believed, newest, zulu
 from connectors.pulled import EVERY_TYPE, EXPORT, Pulled, Shortfall, unread
 from connectors.roads.bulk.deletions import Deletions
 from connectors.roads.bulk.files import Files
@@ -70,7 +70,7 @@ class _Export:
     ) -> None:
         self.client, self.types, self.key = client, source.site.types, key
         self.landing, self.progress = wanted.landing, wanted.progress
-        self.everything = wanted.since is None and not source.fhir.groups
+        self.since, self.everybody = wanted.since, not source.fhir.groups
         self.jobs = Jobs(client, source, wanted.landing, wanted.since)
         self.cursor = self.landing.cursor(key, ExportCursor) or ExportCursor(
             began=client.clock(), numbers=dict(numbers)
@@ -296,15 +296,25 @@ class _Export:
     def _not_exported(self) -> list[str]:
         refused = self.cursor.job.refused if self.cursor.job else []
         without = {*refused, *self.client.vendor.not_exported}
-        return [name for name in self.types if name in without or (self.everything and self._is_left_out(name))]
+        return [name for name in self.types if name in without or (self.everybody and self._is_left_out(name))]
 
     def _is_left_out(self, name: str) -> bool:
-        """Whether an export of everything brought nothing of a type, said nothing of it, and the server counts some."""
+        """Whether an export of everybody brought nothing of a type, said nothing of it, and the server counts some."""
         cursor, parts = self.cursor, self.cursor.parts or []
         if name in REFERRED_TYPES or _sum_types(parts).get(name):
             return False
         short = [*cursor.short, *(short for part in parts for short in part.short)]
-        return not any(each.type in (name, EVERY_TYPE) for each in short) and bool(counted(self.client, name, ()))
+        return not any(each.type in (name, EVERY_TYPE) for each in short) and bool(self._counted(name))
+
+    def _counted(self, name: str) -> int | None:
+        """How many of a type the server counts that the export is of; None where it does not, or heeds no time of update."""
+        if self.since is None:
+            return counted(self.client, name, ())
+        until = self.cursor.as_of or self.cursor.began
+        ends = (("ge", self.since), (self.client.vendor.window_ends.get(name, "lt"), until))
+        window = tuple(("_lastUpdated", f"{word}{zulu(moment)}") for word, moment in ends)
+        found = counted(self.client, name, window) if self.client.vendor.last_updated else None
+        return found if found and honours_last_updated(self.client, name, (("_count", "1"),)) else None
 
     def _pulled(self) -> Pulled:
         cursor, parts = self.cursor, self.cursor.parts or []
