@@ -280,14 +280,8 @@ QUIRKS: dict[str, Quirk] = {
         words=("", "read by search"),
     ),
     "exports are there from the second night on": Quirk(later(advertises), road="auto"),
-    "weights are not exported from the second night on": Quirk(
-        later(lambda place: place.exports.not_exported.add("Observation")),
-        road="bulk",
-        statuses=LATER,
-        words=("", "Observation"),
-        lacks=frozenset({23.5, 32}),
-        more=frozenset({23}),
-        stays=WEIGHTS,
+    "weights are not exported from the second night on, and read by search": Quirk(
+        later(lambda place: place.exports.not_exported.add("Observation")), road="bulk"
     ),
     "each file stands in the manifest twice": Quirk(counts_a_patient_twice, road="bulk"),
     "a kick-off fails, its job is there, and the next is refused for it": Quirk(

@@ -197,6 +197,19 @@ def differing_in_case(number: int) -> str:
     return f"eKid{'x' if number % 2 else 'X'}{number // 2}"
 
 
+def in_xml(place: Place) -> None:
+    """A gateway drops the header that asks for JSON; links of pages do not repeat what was asked."""
+    xml = b'<?xml version="1.0" encoding="UTF-8"?>\n<Bundle xmlns="http://hl7.org/fhir"><total value="12"/></Bundle>'
+    said = {"Content-Type": "application/fhir+xml; charset=utf-8"}
+
+    def fault(asked: Asked) -> Answered | None:
+        wants = asked.value("_format")
+        asked.params = [each for each in asked.params if each[0] != "_format"]
+        return None if wants else Answered(xml, headers=said)
+
+    place.fault(fault)
+
+
 def stamped_in_1970(place: Place) -> None:
     """What was taken over from another system, each of its own second."""
     for rows in place.server.resources.values():
@@ -315,6 +328,14 @@ QUIRKS: dict[str, Quirk] = {
     "pages belong to a machine that a cookie names": Quirk(both(capped(5), sticky)),
     # ------------------------------------------------ what stands on pages
     "others stand beside the matches": Quirk(both(capped(5), pages(with_included, ("Observation",)))),
+    "matches are called included": Quirk(
+        both(
+            capped(5),
+            pages(lambda page: json.loads(json.dumps(page).replace('"mode": "match"', '"mode": "include"'))),
+        )
+    ),
+    "JSON comes only where the address asks for it": Quirk(both(capped(5), in_xml)),
+    "JSON comes only where the address asks for it, from the second night on": Quirk(both(capped(5), later(in_xml))),
     "times of update have a zone and parts of seconds": Quirk(
         stamped(lambda text: text.replace("T00:00:00Z", "T05:30:00.1234567+05:30"))
     ),
