@@ -229,6 +229,8 @@ def also_knows(*names: str) -> Step:
     return lambda place: place.server.understands.update(names)
 
 
+NOTHING = Answered({"resourceType": "Bundle", "type": "searchset", "total": 0, "entry": []})
+NOTHING_COUNTED = Answered({"resourceType": "Bundle", "type": "searchset", "entry": []})
 EVERYBODY = roster(*everybody(lambda number: f"kid-{number}\n"))
 REFUSED_SOFTLY = {408: "is too slow", 425: "comes too early"}
 
@@ -307,6 +309,15 @@ QUIRKS: dict[str, Quirk] = {
     "the process dies, and the export is forgotten meanwhile": Quirk(
         lambda place: None, road="bulk", dies=2, between=lambda place: place.exports.jobs.clear()
     ),
+    # ------------------------------------------------ for a moment
+    "nothing is found for a moment on the second night": Quirk(later(once("Observation", always(NOTHING)))),
+    "nothing is found for a moment on the second night, nobody counts, and rows are many": Quirk(
+        both(capped(3), uncounted, later(once("Observation", always(NOTHING_COUNTED))))
+    ),
+    "a proxy says that it changed the answers": Quirk(
+        both(capped(5), of_types(lambda place, asked: Answered(page_of(place, asked), 203)))
+    ),
+    "times of update are written in small letters": Quirk(stamped(str.lower), second=AHEAD),
     # ------------------------------------------------ a list of patients
     "a list of patients, without links or counts, and an offset goes on": Quirk(
         both(EVERYBODY, capped(2), uncounted, without_links, also_knows("_offset")), fhir=COHORT
