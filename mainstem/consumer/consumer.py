@@ -29,7 +29,7 @@ from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
 from mainstem.kafka.topics import group_in_kafka, replay_topic
 from schemas.errors import OperatorError, TemporaryError
-from schemas.events import Header, outcome_topic
+from schemas.events import Header, OutcomeEvent, outcome_topic
 from schemas.loads import load_topic
 from schemas.subjects import subject_topic
 
@@ -318,6 +318,7 @@ class Consumer:
     def _connected(self) -> tuple[KafkaConsumer, Places]:
         if self._client is None or self._places is None:
             self._ledger.create_tables()
+            OutcomeEvent.model_rebuild()  # what checks events is made once, and not while the first transaction is open
             if isinstance(self._start, StateOf):
                 self._ledger.adopt(self._start.group, self._reports.subjects.adopt)
             self._client = client = KafkaConsumer(**self._settings.client_options() | self._options)

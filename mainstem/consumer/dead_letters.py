@@ -121,21 +121,21 @@ class DeadLetters:
             return
         self._prove_topic()
         self._look(letters)
-        self._sent |= self._notes.known(letter.place for letter in letters if letter.place not in self._sent)
-        if not (unsent := [letter for letter in letters if letter.place not in self._sent]):
+        new = {place: letter for letter in letters if (place := letter.place) not in self._sent}
+        self._sent |= self._notes.known(new)
+        if not (unsent := {place: letter for place, letter in new.items() if place not in self._sent}):
             return
         producer = self._connected()
         with kafka_errors(self._settings):
-            sent = [producer.send(self._topic, **_as_sent(letter)) for letter in unsent]
+            sent = {place: producer.send(self._topic, **_as_sent(letter)) for place, letter in unsent.items()}
             producer.flush(timeout=40)
-            self._sent |= {
-                letter.place: future.get(timeout=40).offset for letter, future in zip(unsent, sent, strict=True)
-            }
+            self._sent |= {place: future.get(timeout=40).offset for place, future in sent.items()}
+        first = next(iter(unsent))
         log.error(
             "dead letters",
             topic=self._topic,
-            reasons=dict(Counter(letter.reason.value for letter in unsent)),
-            first=f"{unsent[0].record.topic} {unsent[0].record.partition}:{unsent[0].record.offset}",
+            reasons=dict(Counter(letter.reason.value for letter in unsent.values())),
+            first=f"{first.topic} {first.partition}:{first.offset}",
         )
 
     def offset_of(self, place: Place) -> int:
@@ -174,7 +174,7 @@ class DeadLetters:
 
     def _look(self, letters: Sequence[Letter]) -> None:
         """What was sent of these partitions by a process before us, and never came into the database."""
-        partitions = {TopicPartition(letter.place.topic, letter.place.partition) for letter in letters}
+        partitions = {TopicPartition(letter.record.topic, letter.record.partition) for letter in letters}
         if not (new := partitions - self._looked):
             return
         start = min(self._notes.last_of(partition) for partition in new) + 1

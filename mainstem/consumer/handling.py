@@ -6,6 +6,7 @@ stays. No event is handed over more than some thirteen times.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import structlog
@@ -242,23 +243,25 @@ def _by_halves(
     """Hands over all that can be used, in order; returns what cannot."""
     unusable: list[tuple[E, LetterReason]] = []
     waiting = [events] if events else []
-    while waiting:
-        some = waiting.pop()
-        connection.exec_driver_sql("SAVEPOINT half")
-        while some:
-            try:
-                hand_over(connection, some)
-                break
-            except PoisonError as exc:
-                # The savepoint stays for the next attempt.
-                connection.exec_driver_sql("ROLLBACK TO SAVEPOINT half")
-                poison, left = _without(some, exc)
-            unusable += poison
-            middle = (len(left) + 1) // 2
-            if later := left[middle:]:
-                waiting.append(later)
-            some = left[:middle]
-        connection.exec_driver_sql("RELEASE SAVEPOINT half")
+    with closing(
+        connection.connection.cursor()
+    ) as savepoint:  # the driver's: these are as many as events that are refused
+        while waiting:
+            some = waiting.pop()
+            savepoint.execute("SAVEPOINT half")
+            while some:
+                try:
+                    hand_over(connection, some)
+                    break
+                except PoisonError as exc:
+                    savepoint.execute("ROLLBACK TO SAVEPOINT half")  # and there it stays for the next attempt
+                    poison, left = _without(some, exc)
+                unusable += poison
+                middle = (len(left) + 1) // 2
+                if later := left[middle:]:
+                    waiting.append(later)
+                some = left[:middle]
+            savepoint.execute("RELEASE SAVEPOINT half")
     return unusable
 
 
