@@ -43,6 +43,8 @@ class CodeSystem:
     """All its codes, where it is closed."""
     dot: int = 0
     """After how many characters its codes have a dot."""
+    stem: int = 0
+    """How many characters of a code name the thing; what follows tells how it was done."""
     digits: int = 0
     """How many its codes have at least: zeros before them, which spreadsheets and numbers lose, make them up."""
 
@@ -64,6 +66,7 @@ def known_systems() -> dict[str, CodeSystem]:
             re.compile(row["form"]) if "form" in row else None,
             frozenset(row.get("codes", "").split()),
             row.get("dot", 0),
+            row.get("stem", 0),
             row.get("digits", 0),
         )
         for uri, row in _listed().items()
