@@ -129,7 +129,7 @@ class Measure:
     """What is wanted of the network: a share, a rate or a level."""
     minimum: int = 5
     """Below so many in a period a point says little."""
-    strata: tuple[str, ...] = ("sex", "race", "ethnicity", "language")
+    strata: tuple[str, ...] = ("sex", "race", "ethnicity", "language", "payer", "distance")
     """Besides the site."""
     attribution: str = (
         "The site of the last visit of the period, while the site has the person enrolled or enrols nobody"
