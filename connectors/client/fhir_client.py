@@ -17,7 +17,7 @@ import httpx2
 import stamina
 
 from connectors.client import connections
-from connectors.client.auth import Clock, Secrets, auth_for
+from connectors.client.auth import Clock, Secrets, TokenAuth, auth_for
 from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, is_page, require_encoding
 from connectors.client.limits import THROTTLED, Notice, Pace, Patience, Quota, QuotaSpent, log_retry, no_notice
 from connectors.client.origins import Origins
@@ -104,6 +104,11 @@ class FhirClient:
         self._timeout = fhir.timeout_seconds
         self._proxy_for = partial(connections.proxy_for, fhir, direct=transport is not None)
         self._http = connections.open_connections(fhir, folder, secrets, transport)
+
+    @property
+    def granted(self) -> str:
+        """The scopes of the token; empty where there is none, or it does not say."""
+        return self._auth.granted if isinstance(self._auth, TokenAuth) else ""
 
     def __enter__(self) -> Self:
         return self
