@@ -198,6 +198,9 @@ def test_the_packet_says_to_each_what_concerns_them(screen: Said, north: FaultyH
     pages = {path.stem.removeprefix("north-"): path.read_text() for path in (tmp_path / "out").glob("*.txt")}
     assert "system/Observation.read: becomes the network's record observation" in pages["administrator"]
     assert "about 3 resources" in pages["administrator"]
+    assert re.search(r"Every day at 0[34]:\d\d \(America/New_York\)", pages["administrator"])
+    assert "The EHR: not encrypted (http)" in pages["firewall"]
+    assert str(Path("var/landing").absolute()) in pages["privacy"]
     assert (
         f"127.0.0.1, port {north.base_url.split(':')[2].split('/')[0]}, from this machine outwards" in pages["firewall"]
     )
