@@ -464,7 +464,7 @@ class _TypeSearch:
             crawl.windows += halves(begin, end)
         elif short:
             crawl.stuck = True
-        crawl.window_total, crawl.window_matches = None, 0
+        crawl.window_total, crawl.window_matches, crawl.barren = None, 0, 0  # windows come to an end
         if not crawl.windows:
             crawl.proven |= not crawl.stuck
             self._end_crawl()

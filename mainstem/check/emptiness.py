@@ -1,5 +1,7 @@
 """Probe: is there anything at all? A client without rights is often answered by empty pages, and no error."""
 
+from connectors.client.auth import TokenAuth
+from connectors.client.fhir_client import FhirClient
 from connectors.client.scopes import not_granted
 from mainstem.check.finding import Finding, failed
 from mainstem.check.probe import Probe, Visit
@@ -11,7 +13,7 @@ def _look(visit: Visit) -> list[Finding]:
     if visit.client is None or not sample.lines:
         return []
     empty = [name for name, lines in sample.lines.items() if not lines]
-    if lacking := [name for name in empty if name in not_granted(empty, visit.client.granted)]:
+    if lacking := [name for name in empty if name in not_granted(empty, _granted(visit.client))]:
         return [failed("access", _kept_back(lacking))]
     if sample.size:
         return []
@@ -21,6 +23,11 @@ def _look(visit: Visit) -> list[Finding]:
         who="site IT",
     )
     return [failed("access", fault)]
+
+
+def _granted(client: FhirClient) -> str:
+    """The scopes of its token; empty where there is none, or it does not say."""
+    return client.auth.granted if isinstance(client.auth, TokenAuth) else ""
 
 
 def _kept_back(types: list[str]) -> IncompleteError:

@@ -24,7 +24,7 @@ class Person(Record):
     )
     birth_sex: str | None = fact(
         "Sex assigned at birth.",
-        source="Patient.extension us-core-birthsex",
+        source="Patient.extension us-core-birthsex, UKCore-BirthSex, individual-recordedSexOrGender",
         terminology="FHIR administrative-gender male female; NI UN OT",
     )
     gender_identity: Codings = fact(

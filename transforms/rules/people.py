@@ -160,16 +160,31 @@ class _Extension(Struct, gc=False):
 
 _FHIR = "http://hl7.org/fhir/StructureDefinition/"
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
+_UK_CORE = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-"
+_AT_BIRTH = frozenset({"76689-9", "1515311000168102"})
+"""Types of a recorded sex or gender that say it was assigned at birth: LOINC's and SNOMED CT's."""
 _CDC_CODE = re.compile(r"[0-9]{4}-[0-9]")
-_SEXES = {"M": "male", "F": "female", "MALE": "male", "FEMALE": "female"} | {"UNK": "UN", "ASKU": "UN", "OTH": "OT"}
+_SEXES = {
+    "M": "male",
+    "F": "female",
+    "MALE": "male",
+    "FEMALE": "female",
+    "248153007": "male",
+    "248152002": "female",
+} | {"UNK": "UN", "ASKU": "UN", "OTH": "OT"}
 
 
 def us_core(*, race: str, ethnicity: str, birth_sex: str, gender_identity: str) -> Rule:
-    """Patient.extension → US Core's OMB categories of race and ethnicity, birth sex and gender identity; no text beside them."""
+    """Patient.extension → US Core's OMB categories of race and ethnicity, birth sex and gender identity; no text beside them.
+
+    Birth sex also as UK Core and the profiles of HL7's gender harmony write it.
+    """
     readers: dict[str, tuple[str, Callable[[_Extension, Setting], list[Any]]]] = {
         _US_CORE + "race": (race, _categories),
         _US_CORE + "ethnicity": (ethnicity, _categories),
         _US_CORE + "birthsex": (birth_sex, _birth_sex),
+        _UK_CORE + "BirthSex": (birth_sex, _birth_sex),
+        _FHIR + "individual-recordedSexOrGender": (birth_sex, _recorded_sex),
         _US_CORE + "genderIdentity": (gender_identity, _gender_identity),
         _FHIR + "patient-genderIdentity": (gender_identity, _gender_identity),
         _FHIR + "individual-genderIdentity": (gender_identity, _gender_identity),
@@ -213,6 +228,17 @@ def _birth_sex(extension: _Extension, setting: Setting) -> list[Any]:
     if said and said.upper() not in _SEXES:
         raise Unusable(Reason.INVALID_FIELD)
     return [_SEXES[said.upper()]] if said else []
+
+
+def _recorded_sex(extension: _Extension, setting: Setting) -> list[Any]:
+    """Of a sex or gender that a document records: that which was assigned at birth; a passport's or an insurer's is another."""
+    types = [
+        concept_of(bytes(each.valueCodeableConcept)) for each in extension.inner("type") if each.valueCodeableConcept
+    ]
+    codes = {text_of(coding.code) for concept in types for coding in concept.codings}
+    if codes.isdisjoint(_AT_BIRTH):
+        return []
+    return [sex for each in extension.inner("value") for sex in _birth_sex(each, setting)]
 
 
 def _gender_identity(extension: _Extension, setting: Setting) -> list[Any]:
