@@ -17,7 +17,7 @@ import httpx2
 import stamina
 
 from connectors.client import bodies, connections
-from connectors.client.auth import Clock, Secrets, auth_for
+from connectors.client.auth import Clock, Secrets, TokenAuth, auth_for
 from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, is_page, require_encoding
 from connectors.client.limits import THROTTLED, Notice, Pace, Patience, Quota, QuotaSpent, log_retry, no_notice
 from connectors.client.origins import Origins
