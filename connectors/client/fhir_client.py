@@ -40,7 +40,7 @@ RETRY_SECONDS = 600.0
 ATTEMPTS, REDIRECTS = 5, 5
 LATE = 2
 """How often in a row a token just granted must not be taken: not all of a server may know it yet."""
-PROXY_LOG_IN, NOT_IMPLEMENTED = 407, 501
+CHANGED, PROXY_LOG_IN, NOT_IMPLEMENTED = 203, 407, 501
 WANTING = frozenset({400, 412, 422})
 """Statuses by which servers refuse a search for what it does not say."""
 TOO_LONG = frozenset({413, 414, 431})
@@ -253,7 +253,8 @@ class FhirClient:
             method, url, what=what, params=params, log_in=log_in, accepted=accepted, headers=merged, content=content
         ) as response:
             content = body(response, cap=cap, what=what)
-            return Answer(response.status_code, response.headers, content)
+            status = 200 if response.status_code == CHANGED else response.status_code
+            return Answer(status, response.headers, content)
 
     @contextmanager
     def _stream(
@@ -287,7 +288,7 @@ class FhirClient:
                 )
             self._quota.see(self.vendor, response.headers)
             self._not_taken_yet = self._not_taken_yet + 1 if response.status_code == 401 else 0
-            if response.status_code not in accepted:
+            if response.status_code not in accepted and not (response.status_code == CHANGED and 200 in accepted):
                 raise self._wanting(response, what) or self._refusal(response, what)
             yield response
         except httpx2.HTTPError as exc:

@@ -10,16 +10,19 @@ import pytest
 from hospital_with_faults import Answered, Asked
 from quirky_hospitals import TYPES, Json, Nights, Place, Quirk, both, on, refused, says, two_nights
 from quirky_steps import (
+    COHORT,
     PARTIAL,
     TOKEN,
     always,
     capped,
+    everybody,
     gives_tokens,
     knows,
     links_as,
     of_types,
     once,
     page_of,
+    roster,
     sorted_by_updates,
     uncounted,
     wants_patient,
@@ -222,6 +225,13 @@ def counts_none(place: Place) -> None:
     place.fault(lambda asked: zero if asked.path in TYPES and asked.value("_summary") else None)
 
 
+def also_knows(*names: str) -> Step:
+    return lambda place: place.server.understands.update(names)
+
+
+NOTHING = Answered({"resourceType": "Bundle", "type": "searchset", "total": 0, "entry": []})
+NOTHING_COUNTED = Answered({"resourceType": "Bundle", "type": "searchset", "entry": []})
+EVERYBODY = roster(*everybody(lambda number: f"kid-{number}\n"))
 REFUSED_SOFTLY = {408: "is too slow", 425: "comes too early"}
 
 QUIRKS: dict[str, Quirk] = {
@@ -298,6 +308,32 @@ QUIRKS: dict[str, Quirk] = {
     "an export is waited for when the process dies": Quirk(lambda place: None, road="bulk", dies=1),
     "the process dies, and the export is forgotten meanwhile": Quirk(
         lambda place: None, road="bulk", dies=2, between=lambda place: place.exports.jobs.clear()
+    ),
+    # ------------------------------------------------ for a moment
+    "nothing is found for a moment on the second night": Quirk(later(once("Observation", always(NOTHING)))),
+    "nothing is found for a moment on the second night, nobody counts, and rows are many": Quirk(
+        both(capped(3), uncounted, later(once("Observation", always(NOTHING_COUNTED))))
+    ),
+    "a proxy says that it changed the answers": Quirk(
+        both(capped(5), of_types(lambda place, asked: Answered(page_of(place, asked), 203)))
+    ),
+    "times of update are written in small letters": Quirk(stamped(str.lower), second=AHEAD),
+    # ------------------------------------------------ a list of patients
+    "a list of patients, without links or counts, and an offset goes on": Quirk(
+        both(EVERYBODY, capped(2), uncounted, without_links, also_knows("_offset")), fhir=COHORT
+    ),
+    "a list of patients, and the window is ignored from the second night on": Quirk(
+        both(EVERYBODY, capped(3), later(without_last_updated)), fhir=COHORT
+    ),
+    "a list of patients, and a category is wanted from the second night on": Quirk(
+        both(EVERYBODY, capped(3), later(wants_category)), fhir=COHORT
+    ),
+    "a list of patients, and the process dies": Quirk(both(EVERYBODY, capped(2)), fhir=COHORT, dies=4),
+    "a list of patients, links expire, and the process dies": Quirk(
+        both(EVERYBODY, capped(2)), fhir=COHORT, dies=5, between=forgets_links
+    ),
+    "a list of patients, and everything is in XML but where JSON is asked for": Quirk(
+        both(EVERYBODY, in_xml, capped(3)), fhir=COHORT
     ),
     # ------------------------------------------------ counts and links
     "a count is text": Quirk(both(capped(5), pages(with_total(str)))),

@@ -40,14 +40,14 @@ def to_log_in() -> Answered:
     return refused("login", 401)
 
 
-def door(good: Callable[[str, Asked], bool]) -> Step:
-    """Who shows no token that is good is asked to log in."""
+def door(good: Callable[[str, Asked], bool], refusal: Callable[[], Answered] = to_log_in) -> Step:
+    """Who shows no token that is good is asked to log in, or told so in other words."""
 
     def arrange(place: Place) -> None:
         def fault(asked: Asked) -> Answered | None:
             if asked.path in ("token", "metadata") or asked.path.startswith(".well-known"):
                 return None
-            return None if good(shown(asked).removeprefix("Bearer "), asked) else to_log_in()
+            return None if good(shown(asked).removeprefix("Bearer "), asked) else refusal()
 
         place.fault(fault)
 
@@ -57,14 +57,17 @@ def door(good: Callable[[str, Asked], bool]) -> Step:
 class Tokens:
     """A token endpoint, each of whose tokens is another; and which of them are good, for how many requests."""
 
-    def __init__(self, uses: int = 1 << 30, late: int = 0, **said: Any) -> None:
-        """`late`: requests for which a new token is not known yet."""
+    def __init__(
+        self, uses: int = 1 << 30, late: int = 0, refusal: Callable[[], Answered] = to_log_in, **said: Any
+    ) -> None:
+        """`late`: requests for which a new token is not known yet; `refusal`: what is answered to one that has ended."""
+        self.refusal = refusal
         self.uses, self.late, self.said = uses, late, said
         self.left: dict[str, int] = {}
         self.early: dict[str, int] = {}
 
     def __call__(self, place: Place) -> None:
-        door(self.good)(place)
+        door(self.good, self.refusal)(place)
         place.fault(on("token", self.give))
 
     def give(self, _asked: Asked) -> Answered:
@@ -206,6 +209,14 @@ QUIRKS: dict[str, Quirk] = {
     "a token is good for three requests": Quirk(both(capped(3), Tokens(uses=3)), fhir=TOKEN),
     "a token is good for three requests, and pages are cut on their way": Quirk(
         both(capped(3), Tokens(uses=3), once("Observation", cut_short, after=1)), fhir=TOKEN
+    ),
+    "a token that has ended is forbidden": Quirk(
+        both(capped(3), Tokens(uses=4, refusal=lambda: Answered({"message": "expired"}, 403))), fhir=TOKEN
+    ),
+    "a token that has ended is forbidden, while files are fetched": Quirk(
+        both(Tokens(uses=4, refusal=lambda: Answered({"message": "expired"}, 403)), files_want_tokens),
+        road="bulk",
+        fhir=TOKEN,
     ),
     "a token lives a second": Quirk(both(capped(5), Tokens(expires_in=1)), fhir=TOKEN),
     "a token lives no second, in letters": Quirk(both(capped(5), Tokens(expires_in="0")), fhir=TOKEN),
