@@ -42,14 +42,18 @@ class Traced:
             self._asked = time.monotonic()
             self._loads = await run_in_threadpool(newest, self._engine)
         with telemetry.request(Headers(scope=scope).get("traceparent", ""), self._loads) as asked:
-            scope["trace"] = asked.trace
+            scope["trace"], status = asked.trace, 500
 
             async def noted(message: Message) -> None:
+                nonlocal status
                 if message["type"] == "http.response.start":
-                    asked.answered(scope["method"], getattr(scope.get("route"), "path", "none"), message["status"])
+                    status = message["status"]
                 await send(message)
 
-            await self.app(scope, receive, noted)
+            try:
+                await self.app(scope, receive, noted)
+            finally:  # the route of a HEAD is known only now
+                asked.answered(scope["method"], getattr(scope.get("route"), "path", "none"), status)
 
 
 def newest(engine: Engine) -> list[str]:
