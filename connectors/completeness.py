@@ -1,7 +1,7 @@
 """What is proven of a search: which ids came, how many there are, whether the server tells of more, what it understands."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Protocol
@@ -24,6 +24,8 @@ ROUND, BINARY = 5, 16
 """A page of round size, or of a power of two from `BINARY` on, may be full whatever was asked for: servers cap it in silence."""
 LIMITS = 100
 """A count that is a multiple of it may be one's limit: search engines count to ten thousand and no further."""
+COUNTED = 100
+"""Most searches that are counted once more to prove a full read; more are not worth their requests."""
 A_SECOND = timedelta(seconds=1)
 """What is finer than a second some servers do not compare."""
 _SEEN = (
@@ -124,6 +126,21 @@ def counted(client: FhirClient, resource_type: str, params: Parameters) -> int |
         if page is not None and page.total is not None:
             return page.total
     return None
+
+
+def counted_together(client: FhirClient, resource_type: str, searches: Sequence[Parameters]) -> int | None:
+    """How many the server says there are by some searches together; None where it does not say of each."""
+    found = [counted(client, resource_type, params) for params in searches[:COUNTED]]
+    return sum(each or 0 for each in found) if None not in found and len(searches) <= COUNTED else None
+
+
+def gives_after_all(client: FhirClient, resource_type: str, params: Parameters) -> bool:
+    """Whether a search that gave nothing gives something: while it is started or indexed anew, a server finds nothing."""
+    try:
+        page = asked(client, resource_type, params)
+    except TemporaryError:
+        return False
+    return page is not None and bool(page.resources)
 
 
 def counted_in_parts(client: FhirClient, resource_type: str, params: Parameters, total: int) -> int:

@@ -40,6 +40,8 @@ class SearchCursor(msgspec.Struct, kw_only=True):
     """Where the server's own links lead that are not followed."""
     silent: bool = False
     """Whether the server gives nothing of the type, whatever time is asked for, or none."""
+    confirmed: bool = False
+    """Whether a window that gave nothing was asked for once more."""
     crawl: Crawl = msgspec.field(default_factory=Crawl)
     missing: int = 0
     """How many fewer came than the server counts."""
@@ -75,7 +77,12 @@ class SearchCursor(msgspec.Struct, kw_only=True):
     def anew(self) -> "SearchCursor":
         """From the beginning, with what was learnt of how to ask."""
         return SearchCursor(
-            began=self.began, way=self.way, singly=self.singly, timeless=self.timeless, sizeless=self.sizeless
+            began=self.began,
+            way=self.way,
+            singly=self.singly,
+            timeless=self.timeless,
+            sizeless=self.sizeless,
+            confirmed=self.confirmed,
         )
 
     def pulled(self, resource_type: str, way: str, *, windowed: bool) -> Pulled:

@@ -1,7 +1,10 @@
 """The reference pages of the documentation site, made from what the product declares, whenever `make docs` builds it."""
 
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -9,6 +12,8 @@ from mkdocs.structure.files import File, Files
 
 if TYPE_CHECKING:
     from connectors.vendors import Vendor
+
+TESTS = Path(__file__).parents[1] / "tests"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -150,6 +155,25 @@ def _vendors() -> Iterator[str]:
         yield from (f"- {line}" for line in _manners(each))
 
 
+def _hospitals() -> Iterator[str]:
+    rules = tomllib.loads((TESTS / "connectors" / "rules.toml").read_text(encoding="utf-8"))["rule"]
+    yield "# How hospitals' servers behave\n\nWhat is known of them, and kept to. Each line is shown by tests, many of them by a hospital"
+    yield "with just that quirk, read over two nights (`tests/connectors/rules.toml` names them)."
+    for of, some in groupby(rules, key=lambda rule: rule["of"]):
+        yield f"\n## {of[0].upper()}{of[1:]}\n"
+        yield from _table(("what is kept to", "shown by"), ((each["says"], _shown(each["shown"])) for each in some))
+
+
+def _shown(tests: list[str]) -> str:
+    quirks = sum("[" in each for each in tests)
+    found = [(quirks, "hospital"), (len(tests) - quirks, "story")]
+    return ", ".join(
+        f"{count} {'stories' if word == 'story' else f'{word}s'}" if count > 1 else f"1 {word}"
+        for count, word in found
+        if count
+    )
+
+
 def _manners(each: "Vendor") -> Iterator[str]:
     if not each.last_updated:
         yield "Searches do not honour `_lastUpdated`: every pull reads everything; only what changed is mapped and travels."
@@ -187,6 +211,7 @@ def _text(text: str | None) -> str:
 
 
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
+    "explanation/hospitals": _hospitals,
     "how-to/vendors": _vendors,
     "reference/commands": _commands,
     "reference/site-file": _site_file,

@@ -6,6 +6,7 @@ removes it, and its header `reason` says why where the source does not say itsel
 
 from datetime import datetime
 from enum import StrEnum
+from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +15,8 @@ from schemas.outcomes import AnyRecord
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
 CONTRACT_MAJOR = 1
+EVENT_NAMESPACE = uuid5(NAMESPACE_URL, "urn:mainstem:event")
+"""`ce_id` = uuid5 of this and what the event is known again by: `r-…/epoch.sequence` of a change."""
 IMPLAUSIBLE = "implausible-"
 """Flags of a provenance that begin so say that the value is not to be believed: whoever counts leaves it out, and says so."""
 IMPLAUSIBLE_FLAGS = tuple(

@@ -44,8 +44,8 @@ FLAGS: dict[str, str] = {
     "unit-withheld": "The unit as written is UCUM, but of no closed list, and may hold words of somebody: `raw_unit` is left out. `value` and "
     "`unit` stand.",
     "number-as-text": "A number stood in quotation marks. It is read as the number.",
-    "number-withheld": "An answer is a number beyond 99,999 without a unit, or a result one beyond 9,999,999, which may be a telephone's or a "
-    "record's: it is left out, `absent` is OT.",
+    "number-withheld": "An answer is a number beyond 99,999 without a unit, or a result one beyond 9,999,999, or one beyond 999,999,999 "
+    "that is not round, whatever its unit; it may be a telephone's or a record's: it is left out, `absent` is OT.",
     "value-type-withheld": "The value is of a type that the model has no field for (valueSampledData, valuePeriod, valueAttachment, "
     "valueReference; a valueRatio in units of no closed list): it is left out, `absent` is OT.",
     "from-text": "Read from free text, as no code or number says it: a word of a closed list, a number, a titre, an age, a date, a schedule. "
@@ -62,7 +62,7 @@ FLAGS: dict[str, str] = {
     # -------------------------------------------------------------------- times
     "time-filler": "The time's year is 0001, 1753, 1899, 1900 or 9999, which systems write where there is none: the time is left out.",
     "time-doubtful": "The time is before 1890, or 1970-01-01T00:00:00, which programs write where there is none. It stands.",
-    "time-repaired": "The time was not of FHIR's form (blanks, no seconds, an offset without a colon, 24:00, a leap second) and was understood.",
+    "time-repaired": "The time was not of FHIR's form (blanks, no seconds, an offset without a colon or minutes, 24:00, a leap second) and was understood.",
     "time-zone-assumed": "The time had no offset: it is read in the site's time zone.",
     "time-ambiguous": "Beside `time-zone-assumed`: the local time occurs twice, as clocks were set back. The first is taken.",
     "time-in-gap": "Beside `time-zone-assumed`: the local time does not occur, as clocks were put forward. It is read by the clock that was not.",
@@ -105,7 +105,7 @@ FLAGS: dict[str, str] = {
     "supply-unit-unknown": "A duration (`days_supply`, the `days` of a step, `due_days` of a goal) is in a unit that is none of time: it is left out.",
     "dosage-unreadable": "A step of the dosage is of another shape than FHIR's: that step is left out.",
     "dose-unreadable": "The doses, or a maximum, of a step are of another shape than FHIR's, or the dose is no number, a bound (<, >), or beyond 99,999 "
-    "without a unit: left out.",
+    "without a unit, or beyond 9,999,999 and not round: left out.",
     "timing-unreadable": "A part of a step's timing (a count, a unit, a period, a date) is not as FHIR has it, none (no times, every nought days), "
     "or beyond 99,999: that part is left out.",
     "route-unreadable": "The route of a step is of another shape than FHIR's: it is left out.",
@@ -114,7 +114,7 @@ FLAGS: dict[str, str] = {
     "refills-unreadable": "MedicationRequest.dispenseRequest.numberOfRepeatsAllowed is no whole number from zero: `refills` is left out.",
     "reported-unreadable": "MedicationRequest.reportedBoolean is neither true nor false: `kind` is ordered.",
     "<amount>-unreadable": "An amount or duration of a medicine (`dose-low`, `rate`, `max-dose-period`, `quantity`, `days-supply` …, by its field) "
-    "is no number or a bound (<, >), or its ratio cannot be made one number: it is left out.",
+    "is no number, a bound (<, >), or beyond 9,999,999 and not round as a telephone's is, or its ratio cannot be made one number: it is left out.",
     "<part>-modified": "A FHIR element of a step (`timing`, `doseAndRate[0]` …; `dosage`: the whole step) bears a modifierExtension, which is not "
     "understood: that element is left out.",
     "several-protocols": "Immunization.protocolApplied numbers the dose, or the series, in several ways: that of `dose_number`, `series_doses` "

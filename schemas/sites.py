@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     HttpUrl,
     ValidationError,
@@ -19,8 +18,8 @@ from pydantic import (
 )
 
 from schemas.errors import OperatorError
-from schemas.outcomes import LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
-from schemas.showing import is_one_line
+from schemas.outcomes import DEFAULT_TYPES, LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
+from schemas.site_sections import Limits, Place, Section
 from schemas.toml_words import in_words, read_toml
 
 OWN = "of its own"
@@ -58,21 +57,7 @@ BulkParameter = Literal[
 Road = Literal["auto", "search", "bulk", "files"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-    @field_validator("*")
-    @classmethod
-    def _one_printable_line(cls, value: object) -> object:
-        """A name goes to terminals, logs, pages and headers: refused here, it needs no care there."""
-        given = list(value.values()) if isinstance(value, dict) else [value]
-        for text in (each for some in given for each in (some if isinstance(some, list) else [some])):
-            if isinstance(text, str) and not is_one_line(text):
-                raise ValueError("must be one line of printable characters, 1,000 at most")
-        return value
-
-
-class Auth(_Section):
+class Auth(Section):
     """How Mainstem logs in at the EHR."""
 
     method: Literal["none", "smart-backend", "client-credentials", "mutual-tls", "basic", "bearer"] = Field(
@@ -125,7 +110,7 @@ class Auth(_Section):
         return value
 
 
-class Fhir(_Section):
+class Fhir(Section):
     """The site's FHIR server."""
 
     base_url: HttpUrl = Field(description="FHIR base URL, as in the vendor's documentation.")
@@ -201,7 +186,7 @@ class Fhir(_Section):
         return value
 
 
-class Files(_Section):
+class Files(Section):
     """A folder that the site delivers files into."""
 
     folder: str = Field(
@@ -232,7 +217,7 @@ class Files(_Section):
     )
 
 
-class Cohort(_Section):
+class Cohort(Section):
     """Whom the site reads, where not everybody and no fhir.group: only these patients' data leaves the EHR. One of the two."""
 
     patients: SecretRef | None = Field(
@@ -257,34 +242,13 @@ class Cohort(_Section):
         return self
 
 
-class Limits(_Section):
-    """Caps against broken input."""
-
-    line_bytes: int = Field(default=64 * 1024 * 1024, ge=1024, description="Longest NDJSON line.")
-    pages: int = Field(default=100_000, ge=1, description="Most pages of one search.")
-    file_bytes: int = Field(default=1 << 40, ge=1, description="Largest downloaded or delivered file, unpacked.")
-    fall_percent: float = Field(
-        default=30, gt=0, le=100, description="How much less of a type may come by a full read than by the last one."
-    )
-    withdraw_percent: float = Field(
-        default=5, ge=0, le=100, description="Largest share of a type withdrawn unasked because a full read lacks it."
-    )
-    withdraw_count: int = Field(default=50, ge=0, description="The same as a number; the larger of both holds.")
-    quarantine_lines: int = Field(
-        default=100_000, ge=0, description="Most unusable lines of a type and load kept to look at; all are counted."
-    )
-    quarantine_bytes: int = Field(
-        default=1 << 30, ge=0, description="Most bytes of them; a line that would pass it is counted, not kept."
-    )
-
-
 def start_of(site: str) -> str:
     """When a site begins that says nothing else: always the same for one name, and at no hour that clocks leave out or repeat."""
     minute = crc32(site.encode()) % SPREAD
     return f"{minute % 60} {EARLIEST + minute // 60} * * *"
 
 
-class Site(_Section):
+class Site(Section):
     """One site of the network."""
 
     site: str = Field(pattern=SITE_PATTERN, description="Short name; in every event, never changed.")
@@ -300,8 +264,15 @@ class Site(_Section):
         description="Secret that the sites of a network share, ≥ 32 bytes, for `mainstem subjects tokens`; without it none are made.",
     )
     road: Road = Field(default="auto", description="How to read: search, bulk, files; auto asks the server.")
+    more_types: list[str] = Field(
+        default_factory=list,
+        description="FHIR resource types to read besides `types`: `Coverage`, who pays, which no site reads that does not name it.",
+    )
     types: list[str] = Field(
-        default_factory=lambda: list(MAPPED_TYPES), min_length=1, description="FHIR resource types to read."
+        default_factory=lambda: list(DEFAULT_TYPES),
+        validate_default=True,
+        min_length=1,
+        description="FHIR resource types to read.",
     )
     schedule: str = Field(
         default=OWN,
@@ -346,6 +317,7 @@ class Site(_Section):
     fhir: Fhir | None = None
     files: Files | None = None
     cohort: Cohort | None = None
+    place: Place | None = None
     limits: Limits = Limits()
 
     @field_validator("schedule")
@@ -362,13 +334,14 @@ class Site(_Section):
             raise ValueError(f"no time zone of this name; {_near_zones(value)}") from exc
         return value
 
-    @field_validator("types")
+    @field_validator("more_types", "types")
     @classmethod
-    def _known_types(cls, value: list[str]) -> list[str]:
+    def _known_types(cls, value: list[str], known: ValidationInfo) -> list[str]:
         for name in value:
             if name not in (*MAPPED_TYPES, *LENDING_TYPES, *REFERRED_TYPES):
                 raise ValueError(f"no mapping for '{name}'; mapped are {', '.join(MAPPED_TYPES)}")
-        return value
+        more = known.data.get("more_types", []) if known.field_name == "types" else []
+        return [*value, *(name for name in dict.fromkeys(more) if name not in value)]
 
     @model_validator(mode="after")
     def _one_source(self) -> "Site":

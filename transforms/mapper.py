@@ -73,12 +73,13 @@ class Mapper:
         lent: LookUpLent | None = None,
         bears: Callable[[bytes], bool] | None = None,
         midnight_is_date: bool = False,
+        place: tuple[float, float] | None = None,
         today: date | None = None,
     ) -> None:
         self.noticed = Noticed()
         """Counts of what was noticed, until they are taken."""
         rows = list(code_map)
-        self._given = (site, time_zone, subject_key, rows, midnight_is_date)
+        self._given = (site, time_zone, subject_key, rows, midnight_is_date, place)
         self._identities: dict[str, bytes] = {}
         self._pseudonyms = Pseudonyms(subject_key)
         latest = (today or datetime.now(UTC).date()) + timedelta(days=1)
@@ -89,6 +90,7 @@ class Mapper:
             str(latest),
             midnight_is_date=midnight_is_date,
             bears=bears,
+            place=place,
         )
         self._setting = setting
         self._references = References(self._pseudonyms, look_up, lent)

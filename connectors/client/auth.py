@@ -161,6 +161,8 @@ class TokenAuth(httpx2.Auth, ABC):
         self._v2_only = False
         self._token = ""
         self._ends: datetime | None = None
+        self._opened = False
+        """Whether the present token was taken."""
 
     @abstractmethod
     def form(self, token_url: str) -> dict[str, str]:
@@ -175,7 +177,8 @@ class TokenAuth(httpx2.Auth, ABC):
         return False
 
     def sync_auth_flow(self, request: httpx2.Request) -> Flow:
-        """The request with a token; the token's own requests before it, and again after a 401.
+        """The request with a token; the token's own requests before it, and again after a 401, or what some gateways say instead of
+        a token that was taken and has ended: 403.
 
         Responses of the FHIR server are passed on unread, so that downloads stream.
         """
@@ -183,13 +186,15 @@ class TokenAuth(httpx2.Auth, ABC):
             yield from self._renew()
         request.headers["Authorization"] = f"Bearer {self._token}"
         response = yield request
-        if response.status_code == 401:
+        ended = response.status_code == 403 and self._opened and "Retry-After" not in response.headers
+        self._opened |= response.is_success
+        if response.status_code == 401 or ended:
             yield from self._renew()
             request.headers["Authorization"] = f"Bearer {self._token}"
             yield request
 
     def _renew(self) -> Flow:
-        self._token = ""
+        self._token, self._opened = "", False
         if not self._token_url:
             self._token_url = yield from self._discover()
         response, content = yield from self._ask_for_token()

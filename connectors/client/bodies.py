@@ -1,5 +1,6 @@
 """An answer's whole body, never more of it than a cap, however it was packed."""
 
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -29,6 +30,9 @@ LOOKED_AT = 1024
 GZIP = frozenset({"gzip", "x-gzip"})
 ENCODINGS = frozenset({"", "identity", "deflate", *GZIP})
 """What we ask for. Others unpack a few bytes into gigabytes at once, before they could be counted."""
+JSON_BY_NAME = (("_format", "json"),)
+"""What an address says where the header that asks for JSON is not heeded."""
+_FHIR_XML = re.compile(rb"""<[A-Z]\w+[^>]*xmlns=["']http://hl7\.org/fhir["']""")
 ONE_BYTE = frozenset({"iso-8859-1", "latin1", "latin-1", "windows-1252", "cp1252", "us-ascii"})
 """Character sets that JSON does not know, and some gateways write."""
 ACCEPT_ENCODING = "gzip, deflate"
@@ -149,6 +153,12 @@ def is_page(headers: httpx2.Headers, content: bytes) -> bool:
     return begins == b"<" or (
         content_type.lower().startswith(("text/html", "application/xhtml")) and begins not in b"{["
     )
+
+
+def is_fhir_xml(content: bytes) -> bool:
+    """Whether FHIR came in its other form: some servers, and gateways that drop headers, give JSON only where `_format` asks for it."""
+    begins = content[:LOOKED_AT].removeprefix(BOM).lstrip()
+    return begins[:1] == b"<" and _FHIR_XML.search(begins) is not None
 
 
 def _utf8(response: httpx2.Response, content: bytes) -> bytes:

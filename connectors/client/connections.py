@@ -243,3 +243,10 @@ def _bad_certificate(exc: ssl.SSLCertVerificationError, server: str) -> Operator
     return OperatorError(
         f"the TLS certificate of {server} is not trusted", "Set fhir.ca_file to the site's certificate authority."
     )
+
+
+def causes(exc: BaseException | None) -> Iterator[BaseException]:
+    """An error and those it came of."""
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__ or exc.__context__

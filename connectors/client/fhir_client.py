@@ -16,8 +16,8 @@ from typing import Self, TypeVar
 import httpx2
 import stamina
 
-from connectors.client import connections
-from connectors.client.auth import Clock, Secrets, auth_for
+from connectors.client import bodies, connections
+from connectors.client.auth import Clock, Secrets, TokenAuth, auth_for
 from connectors.client.bodies import PAGE_BYTES, SMALL_BYTES, body, flowing, is_page, require_encoding
 from connectors.client.limits import THROTTLED, Notice, Pace, Patience, Quota, QuotaSpent, log_retry, no_notice
 from connectors.client.origins import Origins
@@ -38,7 +38,9 @@ stamina.instrumentation.set_on_retry_hooks([log_retry])
 FHIR_JSON = "application/fhir+json"
 RETRY_SECONDS = 600.0
 ATTEMPTS, REDIRECTS = 5, 5
-PROXY_LOG_IN, NOT_IMPLEMENTED = 407, 501
+LATE = 2
+"""How often in a row a token just granted must not be taken: not all of a server may know it yet."""
+CHANGED, PROXY_LOG_IN, NOT_IMPLEMENTED = 203, 407, 501
 WANTING = frozenset({400, 412, 422})
 """Statuses by which servers refuse a search for what it does not say."""
 TOO_LONG = frozenset({413, 414, 431})
@@ -101,6 +103,8 @@ class FhirClient:
         self._auth = auth_for(fhir, types=types, secrets=secrets, clock=clock)
         self._pace = Pace(fhir.requests_per_second, readers, sleep)
         self._attempts = attempts
+        self._not_taken_yet = 0
+        self._form_of: tuple[tuple[str, str], ...] = ()
         self._timeout = fhir.timeout_seconds
         self._proxy_for = partial(connections.proxy_for, fhir, direct=transport is not None)
         self._http = connections.open_connections(fhir, folder, secrets, transport)
@@ -142,9 +146,11 @@ class FhirClient:
         """
 
         def once() -> tuple[T, Answer]:
+            form_of = () if "_format=" in url else self._form_of
             answer = self._whole(
-                "GET", url, what=what, params=params, log_in=log_in, accepted=accepted, headers={}, cap=cap
+                "GET", url, what=what, params=(*params, *form_of), log_in=log_in, accepted=accepted, headers={}, cap=cap
             )
+            self._form_of = bodies.JSON_BY_NAME if bodies.is_fhir_xml(answer.content) else self._form_of
             read = decode(answer, form, what=what, place=self.origins.place(url))
             require(read, what)
             return read, answer
@@ -200,6 +206,8 @@ class FhirClient:
         """Whether another attempt may do, or after how many seconds; `pauses`: where a server that has enough says none."""
         if isinstance(exc, QuotaSpent):
             return False
+        if isinstance(exc, Refused):
+            return isinstance(self._auth, TokenAuth) and 0 < self._not_taken_yet <= LATE
         if not isinstance(exc, TemporaryError):
             return isinstance(exc, IncompleteError | WebPage)
         pause = exc.retry_after or (next(pauses, THROTTLED[-1]) if isinstance(exc, Throttled) else None)
@@ -213,7 +221,7 @@ class FhirClient:
         """A file's bytes as a stream; one attempt."""
         headers = {"Accept": "application/fhir+ndjson, */*;q=0.5"}
         with self._stream(
-            "GET", url, what=what, params=(), log_in=log_in, accepted=(200,), headers=headers
+            "GET", url, what=what, params=(), log_in=log_in, accepted=(200, 204), headers=headers
         ) as response:
             require_encoding(response, what=what)
             yield self._no_page(flowing(response, what=what), response.headers, url, what)
@@ -245,7 +253,8 @@ class FhirClient:
             method, url, what=what, params=params, log_in=log_in, accepted=accepted, headers=merged, content=content
         ) as response:
             content = body(response, cap=cap, what=what)
-            return Answer(response.status_code, response.headers, content)
+            status = 200 if response.status_code == CHANGED else response.status_code
+            return Answer(status, response.headers, content)
 
     @contextmanager
     def _stream(
@@ -278,7 +287,8 @@ class FhirClient:
                     f"{what}: {self.origins.place(url)} redirects without end", "Check fhir.base_url and the log-in."
                 )
             self._quota.see(self.vendor, response.headers)
-            if response.status_code not in accepted:
+            self._not_taken_yet = self._not_taken_yet + 1 if response.status_code == 401 else 0
+            if response.status_code not in accepted and not (response.status_code == CHANGED and 200 in accepted):
                 raise self._wanting(response, what) or self._refusal(response, what)
             yield response
         except httpx2.HTTPError as exc:
@@ -400,7 +410,7 @@ class FhirClient:
         server = f"{url.host}:{port}"
         if isinstance(exc, httpx2.ConnectTimeout | httpx2.ConnectError) and (proxy := self._proxy_for(url)):
             return connections.unreached(proxy, server)
-        causes = list(_causes(exc))
+        causes = list(connections.causes(exc))
         if any(isinstance(cause, socket.gaierror) for cause in causes):
             return TemporaryError(
                 f"the host name {url.host} cannot be resolved", "Check fhir.base_url and DNS or the VPN."
@@ -486,9 +496,3 @@ def html_page(place: str, what: str) -> WebPage:
         f"{what}: {place} answers with a web page (HTML or XML) instead of FHIR JSON",
         "It is a log-in page or a proxy's message as a rule: check fhir.base_url, [fhir.auth] and the VPN.",
     )
-
-
-def _causes(exc: BaseException | None) -> Iterator[BaseException]:
-    while exc is not None:
-        yield exc
-        exc = exc.__cause__ or exc.__context__

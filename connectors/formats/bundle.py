@@ -11,6 +11,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from connectors.formats.bundles import id_in_address, with_id
 from connectors.formats.outcome import (
     ANOTHER_TYPE,
     NAMED_ALONE,
@@ -26,6 +27,8 @@ from schemas.errors import IncompleteError
 from schemas.gaps import GapCause
 
 _LIKENESS = "#"
+_NOWHERE = (b"", b"null", b'""')
+"""How servers write in the last page's link that nothing follows; whether that is so is proven as where there is no link."""
 MOST = 1 << 53
 """Largest count believed; more is no count of anything."""
 
@@ -142,10 +145,10 @@ def _raws(raw: msgspec.Raw) -> list[msgspec.Raw]:
 
 
 def _link(raw: msgspec.Raw) -> _Link:
-    """A link to the next page must say where; what is wrong in others does not matter."""
+    """A link to the next page must say where, or that there is none; what is wrong in others does not matter."""
     link = said(raw, _LooseLink, _LooseLink())
     relation, url = _word(said(link.relation, str, "")), said(link.url, str, "")
-    if relation == "next" and not url:
+    if relation == "next" and not url and bytes(link.url) not in _NOWHERE:
         raise Unreadable(is_json=True)
     return _Link(relation, url)
 
@@ -175,6 +178,8 @@ class Page:
         self.messages: list[bytes] = []
         self.errors: list[str] = []
         """Errors among the results, each by its code and kind: what they stand for did not come."""
+        self._beside: list[tuple[str, datetime | None]] = []
+        """Of the type that was asked for, and called included: matches, where there are no others."""
         self.ids: list[str] = []
         """Of the matches; the likeness of one that has none that can be told."""
         self.newest: datetime | None = None
@@ -183,6 +188,10 @@ class Page:
         self.itself = _linked(bundle, "self")
         for entry in bundle.entry:
             self._take(entry, not_after)
+        if not self.ids:  # nobody asked for what stands beside
+            self.ids = [id_ for id_, _ in self._beside]
+            for _, updated in self._beside:
+                self._note(updated, not_after)
         if self._others and not self.ids:
             self.errors.append(ANOTHER_TYPE)
 
@@ -197,6 +206,8 @@ class Page:
                 self.errors.append(NAMED_ALONE)
             return
         kind, id_, updated = _head(line)
+        if not id_:
+            line, id_ = _identified(line, kind, entry.fullUrl)
         if mode == "outcome" or kind == "OperationOutcome":
             self._hear(line)
             return
@@ -207,7 +218,13 @@ class Page:
             self._others += 1
         elif mode != "include":
             self.ids.append(id_ or _likeness(line))
-        if mode != "include" and updated is not None and updated <= not_after:
+        elif self._of and kind == self._of:
+            self._beside.append((id_ or _likeness(line), updated))
+        if mode != "include":
+            self._note(updated, not_after)
+
+    def _note(self, updated: datetime | None, not_after: datetime) -> None:
+        if updated is not None and updated <= not_after:
             self.newest = newest(self.newest, updated)
 
     def _hear(self, outcome: bytes) -> None:
@@ -249,11 +266,24 @@ def _head(line: bytes) -> tuple[str, str, datetime | None]:
         pass
     else:
         return head.resourceType, head.id, instant(head.meta.lastUpdated) if head.meta else None
-    try:
-        loose = decoded(line, _LOOSE_HEAD)
-    except Unreadable:
-        return "", "", None
+    loose = _loose_head(line)
     return said(loose.resourceType, str, ""), said(loose.id, str, ""), None
+
+
+def _identified(line: bytes, kind: str, full_url: msgspec.Raw) -> tuple[bytes, str]:
+    """A resource that says no id, with that of its entry's address, which FHIR has agree with it. A UUID a search may make anew."""
+    address = said(full_url, str, "")
+    if not address or bytes(_loose_head(line).id):
+        return line, ""
+    id_ = id_in_address(address, kind)
+    return (with_id(line, id_), id_) if id_ else (line, "")
+
+
+def _loose_head(line: bytes) -> _LooseHead:
+    try:
+        return decoded(line, _LOOSE_HEAD)
+    except Unreadable:
+        return _LooseHead()
 
 
 def head_of(line: bytes) -> tuple[str, str]:

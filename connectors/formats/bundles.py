@@ -90,16 +90,26 @@ def _line_of(entry: _Entry) -> bytes | None:
     text = bytes(entry.resource).replace(b"\n", b" ").replace(b"\r", b" ")
     if (ident := _given_id(entry, _head_of(text))) is None:
         return text
+    return with_id(text, ident)
+
+
+def with_id(text: bytes, ident: str) -> bytes:
+    """A resource that has no id, with one."""
     return b'{"id":"%b",' % ident.encode() + text.lstrip()[1:]
+
+
+def id_in_address(address: str, kind: str) -> str:
+    """The id that an address gives a resource of a type; empty where it gives none."""
+    found = _URL.fullmatch(address)
+    return found[2] if found and found[1] == kind else ""
 
 
 def _given_id(entry: _Entry, head: _Head | None) -> str | None:
     """The id that an entry's address gives a resource without one: `…/Observation/7`, or a UUID; nothing that counts from 0."""
     if head is None or head.id is not None or not head.resourceType:
         return None
-    address = _URL.fullmatch(entry.fullUrl or "")
-    if address is not None:
-        return address[2] if address[1] == head.resourceType else None
+    if _URL.fullmatch(entry.fullUrl or ""):
+        return id_in_address(entry.fullUrl or "", head.resourceType) or None
     match = _UUID.fullmatch(entry.fullUrl or "")
     return match[1].lower() if match else None
 

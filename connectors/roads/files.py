@@ -6,7 +6,7 @@ file that breaks off keeps its good lines, and its type is reported incomplete.
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import chain
@@ -136,8 +136,10 @@ class _Copying:
         return _pulled(self.type, self.cursor, full=whole)
 
     def _take_all(self) -> None:
-        cursor, delivery = self.cursor, look_into(self.folder)
+        delivery = look_into(self.folder)
         found = files_by_type(delivery, self.types, cap=self.limits.line_bytes)
+        self._require_same(part for parts in found.values() for part in parts)
+        cursor = self.cursor
         cursor.refused = [shown(path, self.folder) for path in self._of_this_type(delivery)]
         unknown, own = found.get(UNKNOWN, []), found.get(self.type, [])
         cursor.unknown = len(unknown)
@@ -161,6 +163,11 @@ class _Copying:
             else:
                 self.read += part.size
         self._compare(told_of(delivery), delivery)
+
+    def _require_same(self, parts: Iterable[DeliveryPart]) -> None:
+        """Begins again where another delivery took the place of the one of which files were taken before a crash."""
+        if self.cursor.taken and not {part.key(self.folder) for part in parts}.issuperset(self.cursor.taken):
+            self.cursor, self.together = FilesCursor(began=self.cursor.began), None
 
     def _late(self, delivery: Delivery) -> datetime | None:
         hours = self.settings.every_hours if self.settings else None

@@ -7,6 +7,8 @@ from hashlib import blake2b
 
 from connectors.client.fhir_client import Answer, BadRequest, FhirClient, Gone
 from connectors.completeness import (
+    A_SECOND,
+    COUNTED,
     EPOCH,
     LIMITS,
     Crawl,
@@ -15,7 +17,9 @@ from connectors.completeness import (
     asked,
     counted,
     counted_in_parts,
+    counted_together,
     counts_all,
+    gives_after_all,
     gives_by_time,
     halves,
     honours_last_updated,
@@ -41,10 +45,6 @@ LARGER, WINDOWS = "_count", "_lastUpdated"
 """Parameters by which a search goes on that names no next page: from a number on, by a larger page, by smaller windows."""
 BARREN = 20
 """Pages in a row that bring only what came before: links that are new each time may lead nowhere, too."""
-COUNTED = 100
-"""Most searches that are counted once more to prove a full read; more are not worth their requests."""
-SMALLEST = timedelta(seconds=1)
-"""Window that is not halved any more."""
 
 
 def pull_search(source: Source, wanted: Wanted) -> Pulled:
@@ -137,8 +137,13 @@ class _TypeSearch:
             self.begin_again()
         while not self.cursor.done:
             self._read_page()
-        one = (*self._timeless()[0], *self._page_size(1))
+        if self.windowed and not (self.cursor.resources or self.cursor.confirmed):
+            self.cursor.confirmed = True
+            if gives_after_all(self.client, self.type, (*self.branches[0], *self._page_size(1))):
+                self.begin_again()
+                return self._run()
         if self.windowed and self.cursor.heeds is None and not self.cursor.silent:
+            one = (*self._timeless()[0], *self._page_size(1))
             gives = gives_by_time(self.client, self.type, one, self.cursor)
             self.cursor.silent = gives is Gives.NOTHING and self.wanted.roster is None and len(self.branches) == 1
             if gives is Gives.BUT_BY_TIME:
@@ -146,20 +151,15 @@ class _TypeSearch:
                 self._begin_otherwise()
                 return self._run()
         if self.windowed and self.cursor.resources and self.cursor.heeds is None:
-            branches = self._timeless()
-            self.cursor.heeds = honours_last_updated(self.client, self.type, branches[0])
+            self.cursor.heeds = honours_last_updated(self.client, self.type, self._timeless()[0])
             if self.cursor.heeds is False:  # an odd answer to an odd question is no proof that all came
-                self.cursor.counted &= self._count(branches) == self.cursor.distinct
+                count = counted_together(self.client, self.type, self._timeless())
+                self.cursor.counted &= count == self.cursor.distinct
             self._save()
         return self._pulled()
 
     def _timeless(self) -> list[Parameters]:
         return [plain(branch) for branch in self.branches]
-
-    def _count(self, branches: Sequence[Parameters]) -> int | None:
-        """How many the server says there are by some searches together; None where it does not say of each."""
-        found = [counted(self.client, self.type, branch) for branch in branches[:COUNTED]]
-        return sum(each or 0 for each in found) if None not in found and len(branches) <= COUNTED else None
 
     def begin_again(self) -> None:
         """Forget what was read; the cursor does before the files go that it counts."""
@@ -460,11 +460,11 @@ class _TypeSearch:
         total = crawl.window_total or 0
         limited = total > 0 and total % LIMITS == 0
         short = (crawl.window_matches < total or limited) if counts else full
-        if short and end - begin > SMALLEST:
+        if short and end - begin > A_SECOND:
             crawl.windows += halves(begin, end)
         elif short:
             crawl.stuck = True
-        crawl.window_total, crawl.window_matches = None, 0
+        crawl.window_total, crawl.window_matches, crawl.barren = None, 0, 0  # windows come to an end
         if not crawl.windows:
             crawl.proven |= not crawl.stuck
             self._end_crawl()

@@ -14,7 +14,7 @@ from schemas.errors import MainstemError, OperatorError
 if TYPE_CHECKING:
     from mainstem.refresh import Refresh
     from mainstem.state import Decision, Standing
-    from schemas.subjects import ErasureReport
+    from schemas.subjects import ConsentHeeded, ErasureReport
 
 group = typer.Typer(name="consent", help="Consent: withdraw, give, import, asked, status.", no_args_is_help=True)
 
@@ -97,7 +97,7 @@ def import_file(
 
 @group.command(epilog="Example: mainstem consent status --site north --json")
 def status(site: SiteOption, subject: Subject = "", patient: Patient = "", as_json: AsJson = False) -> None:
-    """How it stands with whom: what is withdrawn, by whose word; and which consumers have erased, and which have not."""
+    """How it stands with whom: what is withdrawn, by whose word; and which consumers have erased or go by it, and which do not."""
     from mainstem.refresh.deciding import subject_of
 
     with open_site(site, quiet=True) as refresh:
@@ -200,15 +200,15 @@ def _rows(refresh: "Refresh", wanted: "set[bytes] | None") -> list[dict[str, Any
 
     site, store = refresh.site.site, refresh.store
     known = store.consents.of(site)
-    said: dict[tuple[str, int], list[ErasureReport]] = {}
+    said: dict[tuple[str, int], list[ErasureReport | ConsentHeeded]] = {}
     groups: list[str] | None = None
-    if any(each.erase for each in known):
+    if known:
         try:
             groups = consumers(refresh)
             for report in reports(refresh):
                 said.setdefault((report.subject, report.sequence), []).append(report)
         except MainstemError as exc:
-            say(f"who has erased is not known: {exc.cause}", err=True)
+            say(f"who has erased, and who goes by it, is not known: {exc.cause}", err=True)
     waiting = {told.name for told in store.outbox.told(site, 1_000_000) if told.kind == "subject"}
     by: dict[bytes, list[dict[str, Any]]] = {}
     for one in store.consents.withdrawals(site):
@@ -223,13 +223,15 @@ def _rows(refresh: "Refresh", wanted: "set[bytes] | None") -> list[dict[str, Any
 def _row(
     each: "Standing",
     decisions: list[dict[str, Any]],
-    said: "dict[tuple[str, int], list[ErasureReport]]",
+    said: "dict[tuple[str, int], list[ErasureReport | ConsentHeeded]]",
     groups: list[str] | None,
     waiting: set[str],
 ) -> dict[str, Any]:
     name = f"s-{each.subject.hex()}"
     told = {report.group: report for report in said.get((name, each.sequence), [])}
-    missing = set(groups or ()) - set(told) if each.erase else set()
+    erased = {group: getattr(report, "erased", False) for group, report in told.items()}
+    missing = set(groups or ()) - set(told)
+    of_erasure, of_consent = (missing, set[str]()) if each.erase else (set[str](), missing)
     return {
         "subject": name,
         "withdrawn": each.withdrawn,
@@ -240,9 +242,11 @@ def _row(
         "decisions": decisions,
         "told": f"{name}/{each.sequence}" not in waiting,
         "landing_purged": each.purged is not None if each.erase else None,
-        "erased": [report.model_dump(mode="json") for report in told.values() if report.erased],
-        "not_erased": sorted({*missing, *(group for group, report in told.items() if not report.erased)}),
-        "consumers_known": groups is not None or not each.erase,
+        "erased": [report.model_dump(mode="json") for group, report in told.items() if erased[group]],
+        "not_erased": sorted({*of_erasure, *(group for group in told if each.erase and not erased[group])}),
+        "heeded": [report.model_dump(mode="json") for report in told.values() if not each.erase],
+        "not_heeded": sorted(of_consent),
+        "consumers_known": groups is not None,
     }
 
 
@@ -261,6 +265,11 @@ def _say_row(row: dict[str, Any]) -> None:
             say(f"  {each['group']}: has erased it, {each['rows']:,} rows, {each['at'][:16].replace('T', ' ')} UTC")
         for name in row["not_erased"]:
             say(f"  {name}: has not erased it")
+    for each in row["heeded"]:
+        goes_by = ", ".join(each["withdrawn"]) or "nothing"
+        say(f"  {each['group']}: goes by it, withdrawn for {goes_by}, {each['at'][:16].replace('T', ' ')} UTC")
+    for name in row["not_heeded"]:
+        say(f"  {name}: has not said that it goes by it")
 
 
 _WORDS = {"stop": "left out", "erase": "forgotten"}

@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     pages_address: str = Field(
         default="", description="Where browsers reach the pages: https://feedback.network.example."
     )
+    pages_token: SecretRef | None = Field(
+        default=None,
+        description="Where a site's token for the pages is, `env:NAME` or `file:PATH`: `report` then tells what is contested there.",
+    )
     home_address: str = Field(
         default="", description="Where families reach their own page: https://home.network.example."
     )

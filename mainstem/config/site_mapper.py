@@ -40,6 +40,7 @@ def site_mapper(
         lent=lent,
         bears=bears,
         midnight_is_date=site.dates_as_midnight_utc,
+        place=(site.place.latitude, site.place.longitude) if site.place else None,
     )
 
 

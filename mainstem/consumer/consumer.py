@@ -10,7 +10,7 @@ import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import IllegalStateError, KafkaError
 from kafka.structs import OffsetAndMetadata
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from mainstem import telemetry
 from mainstem.consumer.dead_letters import DeadLetters
@@ -25,11 +25,11 @@ from mainstem.consumer.returning import AwayError, Clear, Returning
 from mainstem.consumer.sifting import Only, Sieve
 from mainstem.consumer.starting import Start, StateOf
 from mainstem.consumer.subjects import Erase, ReportSender, Subjects
-from mainstem.kafka.record_batches import settle
+from mainstem.kafka.record_batches import identities, settle
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
 from mainstem.kafka.topics import group_in_kafka, replay_topic
 from schemas.errors import OperatorError, TemporaryError
-from schemas.events import Header, outcome_topic
+from schemas.events import Header, OutcomeEvent, outcome_topic
 from schemas.loads import load_topic
 from schemas.subjects import subject_topic
 
@@ -76,6 +76,9 @@ class Consumer:
     `unknown_too`: `handler` is also given events of record types that this version does not know, to keep as they are.
     `late_handler` is given what is older than what was handled of its record, and duplicates: for a history, which wants all of it.
     """
+
+    _identities: Mapping[str, str] = {}
+    """The brokers' own names of the topics that are read."""
 
     def __init__(
         self,
@@ -282,10 +285,17 @@ class Consumer:
 
     def _again(self, client: KafkaConsumer, partitions: Collection[TopicPartition]) -> int:
         """Handles the letters that are due, of these partitions."""
-        if not (due := self._box.due(partitions)):
-            return 0
-        with self._kept(client):
-            return self._handling.again(due, self._letters.read)
+        new = 0
+        try:
+            while due := self._box.due(partitions):
+                with self._kept(client):
+                    done = self._handling.again(due, self._letters.read, self._sieve.sort)
+                new += done.new
+                if not done.settled:
+                    break
+        except StaleError:
+            log.info("another member has moved on; letters that are due wait for the next look", group=self._group)
+        return new
 
     def _commit_advisory(self, client: KafkaConsumer, places: Places) -> None:
         """Tell Kafka our place, for lag monitors; nothing depends on it."""
@@ -318,6 +328,7 @@ class Consumer:
     def _connected(self) -> tuple[KafkaConsumer, Places]:
         if self._client is None or self._places is None:
             self._ledger.create_tables()
+            OutcomeEvent.model_rebuild()  # what checks events is made once, and not while the first transaction is open
             if isinstance(self._start, StateOf):
                 self._ledger.adopt(self._start.group, self._reports.subjects.adopt)
             self._client = client = KafkaConsumer(**self._settings.client_options() | self._options)
@@ -329,6 +340,7 @@ class Consumer:
                         "Create it: `mainstem topics create`.",
                     )
             self._look_for_topics(client)
+            self._prove_topics(client)
             rebalances = Rebalances()
             if self._share:
                 client.subscribe(self._topics, listener=rebalances)
@@ -348,14 +360,29 @@ class Consumer:
     def _replays(self) -> str:
         return replay_topic(self._network, self._group)
 
+    def _prove_topics(self, client: KafkaConsumer) -> None:
+        """That the group's places are of the topics that are there."""
+        self._identities = identities(client, self._topics)
+        self._ledger.prove(self._identities, self._begin_anew)
+        self._letters.read_from(self._identities)
+
+    def _begin_anew(self, connection: Connection, topic: str) -> None:
+        letters = self._box.forget(connection, topic)
+        told = f"{topic} was made anew since consumer group {self._group} read it"
+        log.warning(f"{told}; reading it from its start", topic=topic, group=self._group, letters_forgotten=letters)
+        self._notice(f"{told}: it is read from its start")
+
     def _look_for_topics(self, client: KafkaConsumer) -> bool:
-        """Whether the group's own topic of replays came or went since the last look, or that of subjects came, which an older network lacks."""
+        """Whether a topic was made anew since the last look, the group's own topic of replays came or went, or that of subjects came, which
+        an older network lacks."""
         self._looked_at = time.monotonic()
         others = [topic for topic in self._topics if topic != self._replays]
         wanted = [topic for topic in (subject_topic(self._network), self._replays) if topic not in others]
         there = client.topics()
         before, self._topics = self._topics, [*others, *(topic for topic in wanted if topic in there)]
-        return self._topics != before
+        now = identities(client, self._topics)
+        anew = any(self._identities.get(topic, identity) != identity for topic, identity in now.items())
+        return anew or self._topics != before
 
     def _ends(self) -> dict[TopicPartition, int]:
         with kafka_errors(self._settings):

@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 LARGEST = 900_000
 """Bytes of key and content: a broker takes batches of 1,048,588 bytes if nobody told it otherwise."""
+TOPIC_ID = "topic-id"
 NAMELESS = (LetterReason.CONTRADICTION, LetterReason.FOREIGN_SITE)
 """Reasons by which a letter is no record's: it may not hold back what it only names."""
 
@@ -68,6 +69,8 @@ class Returned(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: list[tuple[str, bytes | None]]
+    timestamp: int = 2**63 - 1
+    """A letter does not tell it. Only what was new enough for its consumer became one."""
 
 
 class Notes(Protocol):
@@ -114,6 +117,14 @@ class DeadLetters:
         self._producer: KafkaProducer | None = None
         self._sent: dict[Place, int] = {}
         self._looked: set[TopicPartition] = set()
+        self._identities: Mapping[str, str] = {}
+
+    def read_from(self, identities: Mapping[str, str]) -> None:
+        """The brokers' own names of the topics that are read: a letter of one before it, of the same name, is of another record."""
+        if identities != self._identities:
+            self._identities = identities
+            self._sent.clear()
+            self._looked.clear()
 
     def send(self, letters: Sequence[Letter]) -> None:
         """All of them, then one wait. Raises when a letter was not acknowledged: the offset must then stay."""
@@ -121,21 +132,21 @@ class DeadLetters:
             return
         self._prove_topic()
         self._look(letters)
-        self._sent |= self._notes.known(letter.place for letter in letters if letter.place not in self._sent)
-        if not (unsent := [letter for letter in letters if letter.place not in self._sent]):
+        new = {place: letter for letter in letters if (place := letter.place) not in self._sent}
+        self._sent |= self._notes.known(new)
+        if not (unsent := {place: letter for place, letter in new.items() if place not in self._sent}):
             return
         producer = self._connected()
         with kafka_errors(self._settings):
-            sent = [producer.send(self._topic, **_as_sent(letter)) for letter in unsent]
+            sent = {place: producer.send(self._topic, **self._as_sent(letter)) for place, letter in unsent.items()}
             producer.flush(timeout=40)
-            self._sent |= {
-                letter.place: future.get(timeout=40).offset for letter, future in zip(unsent, sent, strict=True)
-            }
+            self._sent |= {place: future.get(timeout=40).offset for place, future in sent.items()}
+        first = next(iter(unsent))
         log.error(
             "dead letters",
             topic=self._topic,
-            reasons=dict(Counter(letter.reason.value for letter in unsent)),
-            first=f"{unsent[0].record.topic} {unsent[0].record.partition}:{unsent[0].record.offset}",
+            reasons=dict(Counter(letter.reason.value for letter in unsent.values())),
+            first=f"{first.topic} {first.partition}:{first.offset}",
         )
 
     def offset_of(self, place: Place) -> int:
@@ -158,7 +169,8 @@ class DeadLetters:
         with self._reading(TopicPartition(self._topic, 0), start) as records:
             for record in records:
                 place = _place_of(record)
-                if place is not None and place in places and (content := _given_back(record, place)):
+                of = place is not None and places.get(place) in (-1, record.offset)
+                if place is not None and of and (content := _given_back(record, place)):
                     found[place] = content
                 if len(found) == len(places):
                     break
@@ -174,15 +186,23 @@ class DeadLetters:
 
     def _look(self, letters: Sequence[Letter]) -> None:
         """What was sent of these partitions by a process before us, and never came into the database."""
-        partitions = {TopicPartition(letter.place.topic, letter.place.partition) for letter in letters}
+        partitions = {TopicPartition(letter.record.topic, letter.record.partition) for letter in letters}
         if not (new := partitions - self._looked):
             return
         start = min(self._notes.last_of(partition) for partition in new) + 1
         with self._reading(TopicPartition(self._topic, 0), start) as records:
             for record in records:
-                if place := _place_of(record):
+                if (place := _place_of(record)) and self._is_of(place.topic, record):
                     self._sent.setdefault(place, record.offset)
         self._looked |= new
+
+    def _is_of(self, topic: str, letter: Any) -> bool:
+        """Whether a letter is of the topic that is read now; those of before a name stood in them are taken for that."""
+        named = dict(letter.headers).get(TOPIC_ID)
+        return named is None or named.decode() == self._identities.get(topic, named.decode())
+
+    def _as_sent(self, letter: Letter) -> dict[str, Any]:
+        return _as_sent(letter, self._identities.get(letter.record.topic))
 
     def _at_its_source(self, place: Place) -> Returned | None:
         with self._reading(TopicPartition(place.topic, place.partition), place.offset) as records:
@@ -243,7 +263,7 @@ class _Content(msgspec.Struct):
 _content = msgspec.json.Decoder(_Content)
 
 
-def _as_sent(letter: Letter) -> dict[str, Any]:
+def _as_sent(letter: Letter, identity: str | None) -> dict[str, Any]:
     """The record as it came within the letter's value, its reason and place in headers: never text of the event or of an error there.
 
     What is too large for any topic is left out, so that it cannot hold the offset for ever; the place says where it lies.
@@ -259,6 +279,8 @@ def _as_sent(letter: Letter) -> dict[str, Any]:
         "partition": record.partition,
         "offset": record.offset,
     }
+    if identity:
+        facts[TOPIC_ID] = identity
     if len(key) + len(value or b"") > LARGEST:
         facts["left-out-bytes"] = len(key) + len(record.value or b"")
         key, value = key[:100], None

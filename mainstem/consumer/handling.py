@@ -6,6 +6,7 @@ stays. No event is handed over more than some thirteen times.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import structlog
@@ -16,11 +17,10 @@ from mainstem.consumer.dead_letters import Letter, Place
 from mainstem.consumer.ledger import Ledger, Version
 from mainstem.consumer.letterbox import LetterState, Noted
 from mainstem.consumer.noting import Moves, Noting
-from mainstem.consumer.received import LetterReason, PoisonError, Received, read_event, read_load
-from mainstem.consumer.subjects import FoundSubject, Subjects, read_subject
+from mainstem.consumer.received import LetterReason, PoisonError, Received
+from mainstem.consumer.subjects import FoundSubject, Subjects
 from schemas.errors import OperatorError
-from schemas.loads import LoadEvent, is_load_topic
-from schemas.subjects import is_subject_topic
+from schemas.loads import LoadEvent
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +53,19 @@ class Found(NamedTuple):
     loads: list[FoundLoad]
     unusable: list[Letter]
     subjects: Sequence[FoundSubject] = ()
+
+
+Sort = Callable[[Mapping[TopicPartition, list[Any]]], Found]
+"""Each partition's records, sorted: what is for the handlers, and what is a dead letter."""
+
+
+class Again(NamedTuple):
+    """What came of letters that were handed over once more."""
+
+    new: int
+    """Events that were new to the handler."""
+    settled: int
+    """Letters of which something was decided, if only that they wait on."""
 
 
 class Handling:
@@ -94,51 +107,54 @@ class Handling:
                 self._letters.send(unsent.letters)
                 put_aside |= {id(letter.record): letter for letter in unsent.letters}
 
-    def again(self, letters: Sequence[Noted], read: Callable[[Mapping[Place, int]], Mapping[Place, Any]]) -> int:
-        """Letters that are due, in their order, each as if it came now. Returns how many events were new.
+    def again(
+        self, due: Sequence[Noted], read: Callable[[Mapping[Place, int]], Mapping[Place, Any]], sort: Sort
+    ) -> Again:
+        """Letters that are due, in their order, each as if it came now.
 
-        Of a record of which one still cannot be used, the later ones wait on.
+        Of a record of which one still cannot be used, the later ones wait on; and one that a rebuild will come to waits for that.
         """
         assert self._noting is not None
-        partitions = {TopicPartition(noted.place.topic, noted.place.partition) for noted in letters}
-        records = read({noted.place: noted.letter_offset for noted in letters})
         places = self._ledger.stored()
-        new, stuck = 0, set[bytes | None]()
+        letters = [noted for noted in due if noted.place.offset < places.get(_partition(noted.place), 0)]
+        if not letters:
+            return Again(0, 0)
+        partitions = {_partition(noted.place) for noted in letters}
+        records = read({noted.place: noted.letter_offset for noted in letters})
+        new, settled, stuck = 0, 0, set[bytes | None]()
         with self._ledger.transaction({partition: (places[partition],) * 2 for partition in partitions}) as connection:
             known = self._noting.box.states(connection, records)
             for noted in letters:
                 if noted.state != known.get(noted.place, noted.state) or noted.record in stuck - {None}:
                     continue
-                state, reason = self._again(connection, records.get(noted.place))
+                record = records.get(noted.place)
+                found = sort({_partition(noted.place): [record]}) if record else None
+                state, reason = self._again(connection, found)
                 self._noting.box.settle(connection, noted.place, state, reason)
+                settled += 1
                 new += state is LetterState.HANDLED
                 if state is LetterState.WAITING:
                     stuck.add(noted.record)
-        return new
+        return Again(new, settled)
 
-    def _again(self, connection: Connection, record: Any) -> tuple[LetterState, LetterReason | None]:
+    def _again(self, connection: Connection, found: Found | None) -> tuple[LetterState, LetterReason | None]:
         """What became of a record that is handed over once more; None: its letter is no longer there."""
-        if record is None:
+        if found is None:
             return LetterState.WAITING, LetterReason.GONE
-        if is_load_topic(record.topic):
-            load = read_load(record)
-            if isinstance(load, LetterReason):
-                return LetterState.WAITING, load
-            poison = _by_halves(connection, [load], self._load_handler or _ignore)
+        if found.unusable:
+            return LetterState.WAITING, found.unusable[0].reason
+        if found.loads:
+            poison = _by_halves(connection, [load.event for load in found.loads], self._load_handler or _ignore)
             return (LetterState.WAITING, poison[0][1]) if poison else (LetterState.HANDLED, None)
-        if is_subject_topic(record.topic):
-            subject = read_subject(record)
-            if isinstance(subject, LetterReason):
-                return LetterState.WAITING, subject
-            self.subjects.take(connection, [subject])
+        if found.subjects:
+            self.subjects.take(connection, found.subjects)
             return LetterState.HANDLED, None
-        event = read_event(record)
-        if isinstance(event, LetterReason):
-            return LetterState.WAITING, event
-        if not self.subjects.open_to(connection, [event]):
+        if not found.events:
+            return LetterState.DROPPED, None  # the consumer does not want it any more
+        if not self.subjects.open_to(connection, found.events):
             return LetterState.SUPERSEDED, None
-        batch = self._batch(connection, [event])
-        if refused := _by_halves(connection, [event], batch.hand_over):
+        batch = self._batch(connection, found.events)
+        if refused := _by_halves(connection, found.events, batch.hand_over):
             return LetterState.WAITING, refused[0][1]
         self._ledger.remember(connection, batch.moved)
         return (LetterState.HANDLED if batch.handed_over else LetterState.SUPERSEDED), None
@@ -189,6 +205,10 @@ class Handling:
 
 def _ignore(connection: Connection, events: Sequence[Any]) -> None:
     """A consumer that has no handler for these any more."""
+
+
+def _partition(place: Place) -> TopicPartition:
+    return TopicPartition(place.topic, place.partition)
 
 
 class _Unsent(Exception):
@@ -242,23 +262,25 @@ def _by_halves(
     """Hands over all that can be used, in order; returns what cannot."""
     unusable: list[tuple[E, LetterReason]] = []
     waiting = [events] if events else []
-    while waiting:
-        some = waiting.pop()
-        connection.exec_driver_sql("SAVEPOINT half")
-        while some:
-            try:
-                hand_over(connection, some)
-                break
-            except PoisonError as exc:
-                # The savepoint stays for the next attempt.
-                connection.exec_driver_sql("ROLLBACK TO SAVEPOINT half")
-                poison, left = _without(some, exc)
-            unusable += poison
-            middle = (len(left) + 1) // 2
-            if later := left[middle:]:
-                waiting.append(later)
-            some = left[:middle]
-        connection.exec_driver_sql("RELEASE SAVEPOINT half")
+    with closing(
+        connection.connection.cursor()
+    ) as savepoint:  # the driver's: these are as many as events that are refused
+        while waiting:
+            some = waiting.pop()
+            savepoint.execute("SAVEPOINT half")
+            while some:
+                try:
+                    hand_over(connection, some)
+                    break
+                except PoisonError as exc:
+                    savepoint.execute("ROLLBACK TO SAVEPOINT half")  # and there it stays for the next attempt
+                    poison, left = _without(some, exc)
+                unusable += poison
+                middle = (len(left) + 1) // 2
+                if later := left[middle:]:
+                    waiting.append(later)
+                some = left[:middle]
+            savepoint.execute("RELEASE SAVEPOINT half")
     return unusable
 
 

@@ -57,6 +57,15 @@ consumer_record = Table(
     Column("epoch", Integer, nullable=False),
     Column("sequence", BigInteger, nullable=False),
 )
+consumer_topic = Table(
+    "consumer_topic",
+    metadata,
+    Column("consumer_group", String(100), primary_key=True),
+    Column("topic", String(249), primary_key=True),
+    Column(
+        "identity", String(40), nullable=False, comment="The brokers' own name of the topic that the places are of."
+    ),
+)
 
 
 class StaleError(Exception):
@@ -64,7 +73,7 @@ class StaleError(Exception):
 
 
 class Ledger:
-    """The kit's two tables: how far the group is, and what it has handled of each record."""
+    """The kit's tables of how far the group is, in which topics, and what it has handled of each record."""
 
     def __init__(self, engine: Engine, group: str, *, setting: str = ENGINE) -> None:
         self._engine = engine
@@ -103,7 +112,7 @@ class Ledger:
         with self._errors(), self._engine.begin() as connection:
             if self._stored(connection):
                 return
-            for table in (consumer_offset, consumer_record):
+            for table in (consumer_offset, consumer_record, consumer_topic):
                 rest = [column for column in table.c if column.name != "consumer_group"]
                 of = select(literal(self.group), *rest).where(table.c.consumer_group == group)
                 connection.execute(insert(table).from_select([column.name for column in table.c], of))
@@ -113,6 +122,27 @@ class Ledger:
         """As if the group had never read."""
         for table in (consumer_offset, consumer_record):
             connection.execute(delete(table).where(table.c.consumer_group == self.group))
+
+    def prove(self, identities: Mapping[str, str], anew: Callable[[Connection, str], object]) -> None:
+        """Topics that were made anew since the group read them are read from their beginning: a place in the one before says nothing of them.
+
+        `anew` is told of each, in the same transaction. What was handled of each record stays, so nothing has its effect twice.
+        """
+        t, dialect = consumer_topic.c, postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        with self._errors(), self._engine.begin() as connection:
+            known = dict(iter(connection.execute(select(t.topic, t.identity).where(t.consumer_group == self.group))))
+            for topic, identity in identities.items():
+                row = {"consumer_group": self.group, "topic": topic, "identity": identity}
+                if topic not in known:
+                    connection.execute(dialect.insert(consumer_topic).on_conflict_do_nothing(), row)
+                elif known[topic] != identity:
+                    was = and_(t.consumer_group == self.group, t.topic == topic, t.identity == known[topic])
+                    if connection.execute(update(consumer_topic).where(was).values(identity=identity)).rowcount:
+                        c = consumer_offset.c
+                        connection.execute(
+                            delete(consumer_offset).where(c.consumer_group == self.group, c.topic == topic)
+                        )
+                        anew(connection, topic)
 
     def begin(self) -> AbstractContextManager[Connection]:
         """A transaction that moves no place."""

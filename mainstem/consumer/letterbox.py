@@ -21,6 +21,8 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    case,
+    delete,
     exists,
     func,
     or_,
@@ -142,31 +144,40 @@ class Letterbox:
         return found
 
     def supersede(self, connection: Connection, handled: Mapping[bytes, Place]) -> None:
-        """The open letters of records of which a later event, at this place, was handled."""
+        """The open letters of records of which the event at this place was handled: its own, as after a rebuild, and those before it."""
         for record in self.blocked(connection, handled.keys()):
             place = handled[record]
-            earlier = and_(c.topic == place.topic, c.partition == place.partition, c.offset < place.offset)
-            which = and_(self._mine, c.record == record, c.state.in_(OPEN), earlier)
-            connection.execute(update(consumer_letter).where(which).values(state=LetterState.SUPERSEDED))
+            until = and_(c.topic == place.topic, c.partition == place.partition, c.offset <= place.offset)
+            which = and_(self._mine, c.record == record, c.state.in_(OPEN), until)
+            itself = (c.offset == place.offset, LetterState.HANDLED)
+            values = {"state": case(itself, else_=LetterState.SUPERSEDED)}
+            connection.execute(update(consumer_letter).where(which).values(values))
+
+    def forget(self, connection: Connection, topic: str) -> int:
+        """The letters of a topic that was made anew: what they were of is told there again, at other places. Returns how many were open."""
+        of = and_(self._mine, c.topic == topic)
+        waiting = connection.scalar(select(func.count()).select_from(consumer_letter).where(of, c.state.in_(OPEN)))
+        connection.execute(delete(consumer_letter).where(of))
+        return waiting or 0
 
     def due(self, partitions: Collection[TopicPartition]) -> list[Noted]:
         """What may be tried again now, in order: what was asked for, and what was held and is no longer."""
         if not partitions:
             return []
-        first = consumer_letter.alias()
-        waits = exists(
-            select(first.c.offset).where(
-                first.c.consumer_group == self._group,
-                first.c.record == c.record,
-                first.c.topic == c.topic,
-                first.c.partition == c.partition,
-                first.c.state == LetterState.WAITING,
-                first.c.offset < c.offset,
-            )
-        )
-        due = or_(c.state == LetterState.RETRY, and_(c.state == LetterState.HELD, ~waits))
+        due = or_(c.state == LetterState.RETRY, and_(c.state == LetterState.HELD, ~self._waits()))
         ours = tuple_(c.topic, c.partition).in_(sorted(tuple(partition) for partition in partitions))
         return self._found(select(consumer_letter).where(self._mine, due, ours).limit(AT_ONCE))
+
+    def _waits(self) -> Any:
+        """Whether a letter before this one, of its record, waits. Offsets order those of a partition. A record that went over to another
+        subject may have some in another partition: what was put aside before goes first, whoever hands it over."""
+        first = consumer_letter.alias().c
+        here = and_(first.topic == c.topic, first.partition == c.partition)
+        before = and_(here, first.offset < c.offset, first.state == LetterState.WAITING)
+        asked = and_(first.state.in_((LetterState.WAITING, LetterState.RETRY)), first.since <= c.since)
+        held = and_(first.state == LetterState.HELD, first.since < c.since)
+        of_record = and_(first.consumer_group == self._group, first.record == c.record)
+        return exists(select(first.offset).where(of_record, or_(before, and_(~here, or_(asked, held)))))
 
     def states(self, connection: Connection, places: Iterable[Place]) -> dict[Place, str]:
         """What is to be done with the letters of these places, as it is now: another member may have been faster."""

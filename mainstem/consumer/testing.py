@@ -28,6 +28,7 @@ from mainstem.consumer.ledger import Ledger
 from mainstem.consumer.received import Received, read_event
 from mainstem.consumer.sifting import Sieve
 from mainstem.consumer.subjects import Erase
+from mainstem.kafka.envelopes import id_of
 from schemas.events import Header, Operation, data_schema, outcome_type, source_of
 
 PLACE = TopicPartition("contract.outcome.v1", 0)
@@ -68,7 +69,7 @@ def message(
     }
     headers = {
         Header.SPEC_VERSION: "1.0",
-        Header.ID: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{record}/{epoch}.{sequence}")),
+        Header.ID: id_of(f"{record}/{epoch}.{sequence}".encode()).decode(),
         Header.SOURCE: source_of(site),
         Header.TYPE: outcome_type("contract", op),
         Header.TIME: f"2026-03-02T05:{sequence % 60:02}:00Z",

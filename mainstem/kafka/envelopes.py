@@ -7,9 +7,11 @@ import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
+from hashlib import sha1
+from itertools import chain
 from typing import Any, NamedTuple
 
-from schemas.events import CONTENT_TYPE, CONTRACT_MAJOR, SPEC_VERSION, Header
+from schemas.events import CONTENT_TYPE, CONTRACT_MAJOR, EVENT_NAMESPACE, SPEC_VERSION, Header
 
 TYPE, SEQUENCE, TIME, SOURCE, DATA_SCHEMA, ID, SUBJECT = (
     header.value
@@ -38,6 +40,8 @@ GROUP = re.compile(rb"/consumer/([\x21-\x7e]{1,100})")
 SCHEMA = re.compile(rb"/schemas/([a-z][a-z0-9_]{0,62})\.(v[0-9]{1,4})\.json")
 LONGEST = 500
 """Bytes of what an event is about, as its header says it."""
+_NAMESPACE = EVENT_NAMESPACE.bytes
+_VARIANT = dict(zip("0123456789abcdef", chain.from_iterable(["89ab"] * 4), strict=True))
 
 
 class Fault(StrEnum):
@@ -69,6 +73,8 @@ class Envelope(NamedTuple):
     """`ce_subject`."""
     version: tuple[int, int] | None
     """Epoch and sequence, where it has them."""
+    id: bytes
+    """`ce_id`."""
 
 
 def envelope_of(
@@ -80,7 +86,8 @@ def envelope_of(
         headers: dict[str, bytes] = dict(record.headers)
         event = _word(headers[TYPE], kind)
         name, major = matched(SCHEMA, headers[DATA_SCHEMA]).groups()
-        matched(EVENT_ID, headers[ID])
+        event_id = headers[ID]
+        matched(EVENT_ID, event_id)
         origin_name = matched(origin, headers[SOURCE])[1].decode()
         about = headers[SUBJECT]
         if timed:
@@ -95,7 +102,20 @@ def envelope_of(
         raise UnsoundError(Fault.UNKNOWN_VERSION)
     if name != (schema or kind).encode() or not 0 < len(about) <= LONGEST:
         raise UnsoundError(Fault.INVALID_HEADER)
-    return Envelope(event, origin_name, about, version)
+    return Envelope(event, origin_name, about, version, event_id)
+
+
+def id_of(named: bytes) -> bytes:
+    """`ce_id` of what is known again by this name: a UUID of version 5 (RFC 9562), at a third of the time of `uuid.uuid5`."""
+    name = sha1(_NAMESPACE + named, usedforsecurity=False).hexdigest()
+    return f"{name[:8]}-{name[8:12]}-5{name[13:16]}-{_VARIANT[name[16]]}{name[17:20]}-{name[20:32]}".encode()
+
+
+def check_id(event_id: bytes, named: bytes) -> None:
+    """Whether an event has the id that its record and version give. Raises UnsoundError, and ValueError where it is no id."""
+    if event_id != id_of(named):
+        matched(EVENT_ID, event_id)
+        raise UnsoundError(Fault.CONTRADICTION)
 
 
 def refuse_repeated(headers: list[tuple[str, bytes]]) -> None:

@@ -15,7 +15,7 @@ A new version: raise PROVEN, run the tests of this file, which compare both road
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
 import kafka
@@ -192,6 +192,15 @@ def settle(client: KafkaConsumer | KafkaProducer) -> None:
         cluster = client._metadata if isinstance(client, KafkaProducer) else client._cluster
         cluster.config["allow_auto_create_topics"] = False
         memory_records.DefaultRecordBatch = _AnyHeaderNames
+
+
+def identities(client: KafkaConsumer, topics: Iterable[str]) -> dict[str, str]:
+    """The brokers' own names of topics, as of the last time it asked where they are; another topic of the same name has another. Those
+    of which nothing is known are left out."""
+    if kafka.__version__ != PROVEN:
+        return {}
+    found = {topic: client._cluster.topic_id(topic) for topic in topics}
+    return {topic: str(identity) for topic, identity in found.items() if identity is not None and identity.int}
 
 
 def read_heads(client: KafkaConsumer) -> Callable[[Any], Sequence[Head]]:

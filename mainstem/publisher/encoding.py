@@ -3,14 +3,12 @@
 from binascii import hexlify
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from hashlib import sha1
-from itertools import chain
 from typing import Any, NamedTuple
-from uuid import NAMESPACE_URL, uuid5
 
 from kafka import TopicPartition
 from kafka.partitioner import murmur2
 
+from mainstem.kafka.envelopes import id_of
 from mainstem.kafka.record_batches import BATCH_BYTES, Batch
 from mainstem.kafka.record_format import NO_ATTRIBUTES_NO_DELAY, header, header_start, varint
 from mainstem.outbox import SOURCE_UNUSABLE, TOO_LARGE, Change, Refused
@@ -26,17 +24,13 @@ from schemas.events import (
     source_of,
 )
 
-EVENT_NAMESPACE = uuid5(NAMESPACE_URL, "urn:mainstem:event")
-"""`ce_id` = uuid5 of this and `record/epoch.sequence`."""
 MAX_EVENT_BYTES = 1_000_000
 """A larger event is refused: brokers, and consumers' memory, are set for 1 MiB."""
 SUBJECTS_REMEMBERED = 500_000
-NAMESPACE_BYTES = EVENT_NAMESPACE.bytes
 ROOM = BATCH_BYTES - 16
 """A batch's room for records, which have up to this many bytes before their key."""
 TOMBSTONE = varint(-1)
 KEY_LENGTH = varint(34 + 1 + 34)
-VARIANT = dict(zip("0123456789abcdef", chain.from_iterable(["89ab"] * 4), strict=True))
 _REASON = Header.REASON, WithdrawnBecause.SOURCE_UNUSABLE.encode()
 # Bytes, not members of the enumeration: those hash by a function in Python, thrice an event.
 RECORDED, AMENDED, WITHDRAWN = (operation.value.encode() for operation in Operation)
@@ -148,7 +142,7 @@ class Encoder:
                 value_length,
                 value,
                 head,
-                self._event_id(record_id, digits),
+                id_of(record_id + self._epoch_name + digits),
                 self._of_type.get((operation, type_)) or self._type_part(operation, type_),
                 self._instants.get(changed) or self._instant_part(changed),
                 self._subject_start,
@@ -156,11 +150,6 @@ class Encoder:
                 sequence_header,
             )
         )
-
-    def _event_id(self, record_id: bytes, sequence: bytes) -> bytes:
-        """`event_id_of`, at a third of its time: RFC 9562 version 5, the SHA-1's first 16 bytes with version and variant."""
-        name = sha1(NAMESPACE_BYTES + record_id + self._epoch_name + sequence, usedforsecurity=False).hexdigest()
-        return f"{name[:8]}-{name[8:12]}-5{name[13:16]}-{VARIANT[name[16]]}{name[17:20]}-{name[20:32]}".encode()
 
     def _place(self, subject: bytes) -> int:
         if len(self._partition_of) >= SUBJECTS_REMEMBERED:
@@ -243,7 +232,7 @@ def partition_of_subject(subject_id: bytes, partitions: int) -> int:
 
 def event_id_of(record_id: str, epoch: int, sequence: int) -> str:
     """`ce_id` of a record's change."""
-    return str(uuid5(EVENT_NAMESPACE, f"{record_id}/{epoch}.{sequence}"))
+    return id_of(f"{record_id}/{epoch}.{sequence}".encode()).decode()
 
 
 def instant(when: datetime) -> str:

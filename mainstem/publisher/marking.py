@@ -6,17 +6,15 @@ state's mark is never behind the topic's, whenever either was killed, unless it 
 """
 
 from typing import Any
-from uuid import uuid5
 
 import structlog
 from kafka import TopicPartition
 from pydantic import ValidationError
 
-from mainstem.kafka.envelopes import MAX_EPOCH, MAX_SEQUENCE, UnsoundError, envelope_of
+from mainstem.kafka.envelopes import MAX_EPOCH, MAX_SEQUENCE, UnsoundError, envelope_of, id_of
 from mainstem.kafka.reading import reading
 from mainstem.kafka.settings import KafkaSettings
 from mainstem.outbox import Outbox
-from mainstem.publisher.encoding import EVENT_NAMESPACE
 from schemas.errors import OperatorError
 from schemas.events import CONTENT_TYPE, SPEC_VERSION, Header, data_schema, source_of
 from schemas.published import Mark, SitePublished, site_topic, site_type
@@ -49,8 +47,8 @@ def read_mark(record: Any, site: str) -> Mark | None:
         published = SitePublished.model_validate_json(record.value or b"")
     except (UnsoundError, ValidationError):
         return None
-    said = (published.site, published.site, published.site.encode())
-    agree = said == (site, told.origin, told.about) and told.event == _WORD
+    said = (published.site, published.site, published.site.encode(), _id(site, published.mark))
+    agree = said == (site, told.origin, told.about, told.id) and told.event == _WORD
     return published.mark if agree and published.epoch <= MAX_EPOCH and published.number <= MAX_SEQUENCE else None
 
 
@@ -74,12 +72,17 @@ def made_anew(site: str, topic: str) -> OperatorError:
     )
 
 
+def _id(site: str, mark: Mark) -> bytes:
+    """`ce_id` of a mark."""
+    return id_of(f"{site}/{mark.epoch}.{mark.number}".encode())
+
+
 def as_sent(network: str, site: str, mark: Mark) -> dict[str, Any]:
     """A mark as `KafkaProducer.send` takes it."""
     value = SitePublished(site=site, epoch=mark.epoch, number=mark.number)
     headers = {
         Header.SPEC_VERSION: SPEC_VERSION,
-        Header.ID: str(uuid5(EVENT_NAMESPACE, f"{site}/{mark.epoch}.{mark.number}")),
+        Header.ID: _id(site, mark).decode(),
         Header.SOURCE: source_of(site),
         Header.TYPE: site_type(network),
         Header.SUBJECT: site,

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
-from uuid import uuid5
 
 import structlog
 from kafka import KafkaProducer
@@ -19,6 +18,7 @@ from kafka.errors import KafkaError
 
 from mainstem import __version__, telemetry
 from mainstem.config.settings import Settings
+from mainstem.kafka.envelopes import id_of
 from mainstem.kafka.record_batches import (
     BATCH_BYTES,
     DELIVERY_SECONDS,
@@ -32,7 +32,7 @@ from mainstem.kafka.record_batches import (
 from mainstem.kafka.settings import Reach, as_settings, explain, kafka_errors
 from mainstem.kafka.topics import FoundTopic, require_topics
 from mainstem.outbox import Change, OldKey, Outbox, Refused, Told
-from mainstem.publisher.encoding import EVENT_NAMESPACE, MAX_EVENT_BYTES, Encoder, TracedEncoder, instant
+from mainstem.publisher.encoding import MAX_EVENT_BYTES, Encoder, TracedEncoder, instant
 from mainstem.publisher.marking import NOTHING, as_sent, made_anew, prove_latest
 from mainstem.publisher.patience import Patience
 from mainstem.publisher.published import Published
@@ -231,7 +231,7 @@ class Publisher:
         named = f"{subject}/{self._store.epoch}.{sequence}" if subject else f"{event.name}/{event.event}"
         headers = {
             Header.SPEC_VERSION: SPEC_VERSION,
-            Header.ID: str(uuid5(EVENT_NAMESPACE, named)),
+            Header.ID: id_of(named.encode()).decode(),
             Header.SOURCE: source_of(self._site),
             Header.TYPE: told_type,
             Header.TIME: instant(event.at),

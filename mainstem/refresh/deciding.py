@@ -23,7 +23,7 @@ from schemas.errors import OperatorError
 from schemas.events import outcome_topic
 from schemas.given_files import given_table
 from schemas.problems import Problem
-from schemas.subjects import SCOPES, ConsentAsked, ErasureReport, Wish
+from schemas.subjects import SCOPES, ConsentAsked, ConsentHeeded, ErasureReport, Wish
 from transforms.privacy.pseudonyms import Pseudonyms
 
 log = structlog.get_logger()
@@ -136,9 +136,9 @@ def heard(refresh: Refresh, path: Path, at: datetime, *, erase: bool) -> Heard:
     return found._replace(read=read)
 
 
-def reports(refresh: Refresh) -> Iterator[ErasureReport]:
-    """What consumers told of erasures at this site, in their order."""
-    yield from (each for each in _said(refresh) if isinstance(each, ErasureReport))
+def reports(refresh: Refresh) -> Iterator[ErasureReport | ConsentHeeded]:
+    """What consumers told of erasures at this site, and what they go by, in their order."""
+    yield from (each for each in _said(refresh) if isinstance(each, ErasureReport | ConsentHeeded))
 
 
 class Asked(NamedTuple):

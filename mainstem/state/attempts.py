@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from mainstem.database import Database
 from mainstem.state import tables
@@ -38,11 +39,12 @@ class Attempts:
         return None if found is None else Attempt(*found)
 
     def begin(self, site: str, at: datetime) -> None:
-        """In the place of the one before."""
-        row = tables.attempt
+        """In the place of the one before; of two at the same moment, the second's stays."""
+        new = {"began": at, "ended": None, "exit_code": None, "cause": "", "fix": "", "who": ""}
         with self._database.write() as connection:
-            connection.execute(delete(row).where(row.c.site == site))
-            connection.execute(insert(row).values(site=site, began=at, cause="", fix="", who=""))
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            statement = dialect.insert(tables.attempt).values(site=site, **new)
+            connection.execute(statement.on_conflict_do_update(index_elements=["site"], set_=new))
 
     def waits(self, site: str, cause: str) -> None:
         """Nobody is at it, and it is not over: it goes on by itself."""

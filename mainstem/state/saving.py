@@ -124,6 +124,9 @@ class Saving:
                 same += 1
             else:
                 differing.append((record, found))
+        if late := self._earlier_versions(differing):
+            old |= late
+            differing = [pair for pair in differing if pair[0].id[:REF_BYTES] not in late]
         stale = len(differences) - same - len(new) - len(differing)
         if old:  # an old version's parts may be unknown, but they are as old as the whole
             fresh = [pair for pair in new if pair[0].id[:REF_BYTES] not in old]
@@ -138,6 +141,18 @@ class Saving:
         if differing:
             self._amend(differing, digests, {record.id for record in records})
         return stale, same
+
+    def _earlier_versions(self, differing: Sequence[tuple[Mapped, Difference]]) -> set[bytes]:
+        """Those that stand already in a version of a greater number and of the same time: then the number decides."""
+        timed = {
+            record.id: int(version[1])
+            for record, found in differing
+            if record.updated is not None and record.updated == found.updated and not found.withdrawn
+            if (version := _VERSION.search(record.provenance))
+        }
+        known = self._batches.provenances(self._cursor, list(timed)) if timed else {}
+        stored = {id_: version for id_, said in known.items() if (version := _VERSION.search(said))}
+        return {id_[:REF_BYTES] for id_, version in stored.items() if int(version[1]) > timed[id_]}
 
     def _insert(self, records: Sequence[Digested]) -> None:
         self._batches.insert(self._cursor, self._site, self._load, self._at, records, self.number)

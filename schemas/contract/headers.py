@@ -1,8 +1,11 @@
 """Every Kafka header of an event: what it says, how it looks, and whether it is always there."""
 
 from typing import NamedTuple
+from uuid import uuid5
 
-from schemas.events import Header
+from schemas.events import EVENT_NAMESPACE, Header
+
+_RECORD = "r-7f3a00000000000000000000000000aa"
 
 
 class HeaderMeaning(NamedTuple):
@@ -17,8 +20,10 @@ class HeaderMeaning(NamedTuple):
 HEADERS: dict[Header, HeaderMeaning] = {
     Header.SPEC_VERSION: HeaderMeaning("CloudEvents' version.", "1.0"),
     Header.ID: HeaderMeaning(
-        "Of the event: a copy that is sent again has the same. uuid5 of the record, epoch and sequence.",
-        "3b958ce3-ad02-5106-b70b-b15bd9e8ef6e",
+        "Of the event: a copy that is sent again has the same. UUID of version 5, in the namespace "
+        f"{EVENT_NAMESPACE}, of `ce_subject`, `/` and `ce_sequence`; of a load's event, of `ce_subject`, `/` and "
+        "the word of `ce_type` before its major. The kit refuses another.",
+        str(uuid5(EVENT_NAMESPACE, f"{_RECORD}/1.4")),
     ),
     Header.SOURCE: HeaderMeaning("The site whose publisher sent it.", "/site/north"),
     Header.TYPE: HeaderMeaning(
@@ -33,7 +38,7 @@ HEADERS: dict[Header, HeaderMeaning] = {
     Header.SUBJECT: HeaderMeaning(
         "What it is about: the record's id; of a load, the load's; of a mark, the site's; of a subject event and of a report of an "
         "erasure, of a consent that is heeded or of what a family asks, the subject.",
-        "r-7f3a00000000000000000000000000aa",
+        _RECORD,
     ),
     Header.DATA_SCHEMA: HeaderMeaning(
         "The value's JSON Schema, by record type; a withdrawal has it too. The registry serves it under this path.",

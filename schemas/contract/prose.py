@@ -20,6 +20,8 @@ tombstone), so that compaction removes the record; its headers and key are those
 - **What you do not know.** Pass over a record type, a flag, a header or a field that you do not know: more may come within a major
   version. Fields are added and removed only while they are optional; another major is another topic.
 - **When you were away.** Withdrawals stay 30 days. Who comes back later may have missed some: empty your tables and read from the beginning.
+- **When the topic is another.** Brokers may be lost, and all be told again into topics of the same names: an offset of before then lies
+  anywhere. Keep the topic's id (Kafka tells it with its partitions) beside your offsets; where it differs, read from the beginning.
 - **When your handler raises.** With our kit: `PoisonError` puts the event aside as a dead letter and goes on; `TemporaryError` tries again
   with growing pauses; anything else ends the run with nothing of the transaction kept, and the next run begins there. Without it: do not
   commit the offset before the effect is kept.
@@ -42,13 +44,15 @@ tombstone), so that compaction removes the record; its headers and key are those
   group goes by it (`.erasure.heeded`), so that a family sees whom its word has reached. What a family asks (`.erasure.asked`) is for its
   site alone, whose word on the subject topic follows.
 - **Dead letters.** A letter's key is the event's; its value is JSON with `headers` and `value` as they came (text, or `{"base64": …}`); its
-  headers say `reason`, `stage`, `topic`, `partition`, `offset`, and nothing of the event. `mainstem dlq` lists, shows, retries and drops them.
+  headers say `reason`, `stage`, `topic`, `partition`, `offset`, where the brokers tell it `topic-id`, and nothing of the event.
+  `mainstem dlq` lists, shows, retries and drops them.
 """
 
 AFTER = """
 ## Why a consumer refused an event
 
 The kit's reasons: `missing-header`, `invalid-header` (not of the form above, or twice), `unknown-version` (another major), `invalid-json`,
-`invalid-record` (breaks its schema), `contradiction` (key, headers and value do not speak of the same record, change or site),
+`invalid-record` (breaks its schema), `contradiction` (key, headers, the id among them, and value do not speak of the same record, change
+or site),
 `foreign-site` (none of the network's), `held` (an earlier event of its record waits), `gone` (to be retried, and no longer kept).
 """

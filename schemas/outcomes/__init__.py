@@ -19,7 +19,7 @@ from schemas.outcomes.allergies import Allergy
 from schemas.outcomes.encounters import Condition, Encounter
 from schemas.outcomes.measures import MeasureResult
 from schemas.outcomes.observations import DerivedObservation, DiseaseAssessment, Observation
-from schemas.outcomes.people import Consent, Enrolment, Person
+from schemas.outcomes.people import Consent, Coverage, Enrolment, Person
 from schemas.outcomes.record import (
     Coding,
     Codings,
@@ -38,6 +38,7 @@ from schemas.outcomes.voices import Goal, Issue, ProResponse
 
 __all__ = [
     "CORE_TYPES",
+    "DEFAULT_TYPES",
     "LENDING_TYPES",
     "MAPPED_TYPES",
     "OCDM_VERSION",
@@ -51,6 +52,7 @@ __all__ = [
     "Codings",
     "Condition",
     "Consent",
+    "Coverage",
     "DerivedObservation",
     "DeviceUse",
     "DiseaseAssessment",
@@ -102,6 +104,7 @@ AnyRecord = Annotated[
     | ServiceRequest
     | Issue
     | Goal
+    | Coverage
     | MeasureResult,
     Field(discriminator="type"),
 ]
@@ -116,6 +119,9 @@ _FED = {fhir: name for name, model in RECORD_TYPES.items() for fhir in model.fhi
 
 MAPPED_TYPES: tuple[str, ...] = tuple(_FED)
 """FHIR resource types that become records, in the order in which references resolve."""
+
+DEFAULT_TYPES: tuple[str, ...] = tuple(fhir for fhir, name in _FED.items() if fhir not in RECORD_TYPES[name].by_name)
+"""Those of them that a site reads whose file names no types."""
 
 REFERRED_TYPES: tuple[str, ...] = tuple(
     dict.fromkeys(fhir for model in RECORD_TYPES.values() for fhir in model.refers if fhir not in _FED)

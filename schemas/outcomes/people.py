@@ -1,11 +1,15 @@
 """Who the patients are, what they permit, and where they are enrolled."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.outcomes.record import Codings, PartialDate, Record, RecordId, fact
+
+Band = Literal["0-9", "10-24", "25-49", "50-99", "100+"]
+"""Whole miles."""
+BANDS: tuple[str, ...] = get_args(Band)
 
 
 class Person(Record):
@@ -24,7 +28,7 @@ class Person(Record):
     )
     birth_sex: str | None = fact(
         "Sex assigned at birth.",
-        source="Patient.extension us-core-birthsex",
+        source="Patient.extension us-core-birthsex, UKCore-BirthSex, individual-recordedSexOrGender",
         terminology="FHIR administrative-gender male female; NI UN OT",
     )
     gender_identity: Codings = fact(
@@ -47,6 +51,12 @@ class Person(Record):
     zip5: str | None = fact(
         "First five digits of the ZIP code of where the patient lives; at work or billing where no home is told (flag `zip-of-work`).",
         source="Patient.address.postalCode",
+    )
+    distance: Band | None = fact(
+        "How far from the site's own place the patient lives, as the crow flies: a band, reckoned at the site; no coordinate leaves. "
+        "Absent where the site names no place or the address no position: that is unknown.",
+        source="Patient.address.extension geolocation",
+        unit="[mi_i]",
     )
     language: str | None = fact(
         "The language the patient prefers, else the first that is named.",
@@ -177,5 +187,32 @@ class Enrolment(Record):
     replaces: list[RecordId] = fact(
         "Records that this one replaces; whoever counts leaves them out.",
         source="EpisodeOfCare.extension:replaces",
+        default_factory=list,
+    )
+
+
+class Coverage(Record):
+    """Who pays for a patient's care, from when to when; read where a site's file names it (OMOP payer_plan_period)."""
+
+    fhir = ("Coverage",)
+    by_name = ("Coverage",)
+    type: Literal["coverage"] = "coverage"
+    payer: str | None = fact(
+        "Kind of payer: the group, the first digit, of the Source of Payment Typology. No finer code leaves, since some name an illness; "
+        "absent where none is told or the codes contradict each other.",
+        source="Coverage.type, by the table and the site's code map",
+        terminology="Source of Payment Typology, groups 1 to 9; NI UN OT",
+    )
+    status: str | None = fact(
+        "Whether it holds: active, cancelled.", source="Coverage.status", terminology="FHIR fm-status"
+    )
+    order: int | None = fact("Who pays first has 1.", source="Coverage.order")
+    start: datetime | None = fact("When it began, UTC.", source="Coverage.period.start")
+    start_date: PartialDate | None = fact("Local date it began.", source="Coverage.period.start")
+    end: datetime | None = fact("When it ended, UTC.", source="Coverage.period.end")
+    end_date: PartialDate | None = fact("Local date it ended.", source="Coverage.period.end")
+    replaces: list[RecordId] = fact(
+        "Records that this one replaces; whoever counts leaves them out.",
+        source="Coverage.extension:replaces",
         default_factory=list,
     )

@@ -63,6 +63,8 @@ class RecordType(BaseModel):
     everywhere: ClassVar[tuple[str, ...]] = ()
     """Those of `fhir` that every hospital's system gives. The others are read where a source gives them: one that gives
     none lacks nothing, unless its site file names them."""
+    by_name: ClassVar[tuple[str, ...]] = ()
+    """Those of `fhir` that no site is asked for unless its file names them."""
     optional: ClassVar[tuple[str, ...]] = ()
     """Those of them without which there is a record all the same: a source that has none of them lacks nothing."""
 

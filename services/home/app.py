@@ -41,7 +41,7 @@ from services.people.families import Link, standing_link, take_link
 from services.people.voices import WORDS, forms, keep_answers, read_answers, said_of
 from services.people.voices import Form as Questions
 from services.registry.database import reading, writing
-from services.registry.erasure import hand_of
+from services.registry.erasure import hand_of, is_another
 from services.research.counting import asked_about
 from services.research.requests import requests
 from services.serving import HEADERS, HeadAnswered, Secured
@@ -124,11 +124,13 @@ class Home:
         return ends is not None and ends <= self.clock().date()
 
     def of(self, link: Link) -> tuple[Kept, Sees]:
-        """What is kept of the patient, and what of it is whoever's to see. Raises 404 where nothing is kept any more."""
+        """What is kept of the patient, and what of it is whoever's to see. Raises 404 where nothing is kept any more, 410 where it is
+        kept under another subject, of which this way knows nothing."""
         with reading(self.engine) as connection:
             kept = kept_of(connection, link.site, [link.subject]).get(link.subject)
+            moved = kept is None and is_another(connection, link.subject)
         if kept is None:
-            raise HTTPException(404)
+            raise HTTPException(410 if moved else 404)
         return kept, sees(link, self.policy.of(link.site), kept, self.clock().date())
 
 

@@ -29,6 +29,8 @@ class Populations:
     exclusions: Named = NOBODY
     exceptions: Named | None = None
     """Who leaves the denominator where the numerator is not met; none: the measure knows no exceptions."""
+    strata: tuple[Named, ...] = ()
+    """Groups of people that are told of beside all of them."""
 
     def named(self) -> dict[str, Named]:
         """The conditions by the codes of FHIR's measure-population."""
@@ -58,6 +60,10 @@ class Populations:
         if self.exceptions is not None:
             found["denominator-exception"] = all_of(counting, not_(met), Surely(self.exceptions))
         return found
+
+    def of_stratum(self, stratum: Named) -> dict[str, Truth]:
+        """Who is counted in each, of a stratum alone."""
+        return {code: all_of(truth, Surely(stratum)) for code, truth in self.members().items()}
 
     def in_doubt(self) -> Truth:
         """Of whom it is unknown whether they are in the initial population: counted beside."""
@@ -123,7 +129,7 @@ class Measure:
     """What is wanted of the network: a share, a rate or a level."""
     minimum: int = 5
     """Below so many in a period a point says little."""
-    strata: tuple[str, ...] = ("sex", "race", "ethnicity", "language")
+    strata: tuple[str, ...] = ("sex", "race", "ethnicity", "language", "payer", "distance")
     """Besides the site."""
     attribution: str = (
         "The site of the last visit of the period, while the site has the person enrolled or enrols nobody"

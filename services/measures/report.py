@@ -27,6 +27,8 @@ Member = Mapping[str, Any]
 """One person, or one of their events: `site`, `subject`, and by population whether they are in it (1, 0 or null)."""
 NUMBERS = ("value", "events", "days")
 """What a member of a measure of the network says besides."""
+STRATUM = "stratum: "
+"""Before the name of a stratum, among what is told of a member."""
 Score = Callable[[Sequence[Member]], dict[str, Any] | None]
 """A group's `measureScore`, of its members."""
 
@@ -122,11 +124,28 @@ def _report(definition: Definition | Measure, period: Period, date: str, kind: K
 
 
 def _group(members: Sequence[Member], listed_in: dict[str, Any] | None, score: Score = _share) -> dict[str, Any]:
-    names = [name for name in members[0] if name not in ("site", "subject", "unknown", *NUMBERS)] if members else []
+    names, strata = _names_of(members)
     group: dict[str, Any] = {"population": [_population(name, members, listed_in) for name in [*names, "unknown"]]}
     if (scored := score(members)) is not None:
         group["measureScore"] = scored
+    if strata:
+        group["stratifier"] = [_stratifier(name, names, members, score) for name in strata]
     return group
+
+
+def _names_of(members: Sequence[Member]) -> tuple[list[str], list[str]]:
+    """Of their populations and of their strata."""
+    told = [name for name in (members[0] if members else ()) if name not in ("site", "subject", "unknown", *NUMBERS)]
+    return [name for name in told if not name.startswith(STRATUM)], [name for name in told if name.startswith(STRATUM)]
+
+
+def _stratifier(stratum: str, names: Sequence[str], members: Sequence[Member], score: Score) -> dict[str, Any]:
+    """A group of people told of beside all of them."""
+    theirs, words = [each for each in members if each[stratum]], {"text": stratum.removeprefix(STRATUM)}
+    told: dict[str, Any] = {"value": words, "population": [_population(name, theirs, None) for name in names]}
+    if (scored := score(theirs)) is not None:
+        told["measureScore"] = scored
+    return {"code": [words], "stratum": [told]}
 
 
 def _population(name: str, members: Sequence[Member], listed_in: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""A measure by groups of people: race, ethnicity, language, sex. Beside each chart, where there are enough of them."""
+"""A measure by groups of people: race, ethnicity, language, sex, payer, distance. Beside each chart, where there are enough of them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
+from schemas.outcomes.people import BANDS
 from services.charts.ladder import SMALLEST
 from services.measures.declared import Measure
 from services.measures.evaluate.counts import Counts
@@ -32,7 +33,25 @@ WORDS = {
         "vi": "Vietnamese",
         "zh": "Chinese",
     },
+    "payer": {
+        "1": "Medicare",
+        "2": "Medicaid",
+        "3": "Another government programme",
+        "4": "Department of corrections",
+        "5": "Private health insurance",
+        "6": "Blue Cross or Blue Shield",
+        "7": "Managed care, of whom is not told",
+        "8": "Nobody: self-pay, or no charge",
+        "9": "Another payer",
+        "several": "More than one alike",
+    },
+    "distance": {band: f"{band} miles".replace("-", " to ").replace("100+", "100 or more") for band in BANDS},
 }
+KNOWN_WHERE = {
+    "payer": "Who pays is known where a site reads Coverage: its file names it in `more_types`.",
+    "distance": "How far somebody lives from the site is known where the site's file names its place, and the record has the home's position.",
+}
+"""Of a kind that not every site tells: what it takes."""
 FAR = 3
 """Standard errors beyond which a difference is more than chance gives: the limits of the charts."""
 UNKNOWN = {"NI": "Not told", "UN": "Not known", "UNK": "Not known", "OT": "Another", "ASKU": "Did not want to say"}
@@ -80,6 +99,11 @@ class Kind:
         return f"Of {without} of {everybody} it is not known." if without >= SMALLEST else ""
 
     @property
+    def needs(self) -> str:
+        """What it takes to know it, where it is not known of more than a few."""
+        return KNOWN_WHERE.get(self.name, "") if self.untold else ""
+
+    @property
     def gap(self) -> str:
         """The widest gap between two groups of enough people, in a sentence; that there are no two; empty where nobody was measured."""
         told = sorted((each for each in self.groups if each.enough and each.known), key=lambda group: group.share or 0)
@@ -106,7 +130,10 @@ def kind_of(name: str, counts: Iterable[Counts], measure: Measure, site: str) ->
         if count.site == site:
             sums[count.stratum][0] += count.met
             sums[count.stratum][1] += count.measured
-    return Kind(name, name.capitalize(), tuple(_judged(name, sums, measure)))
+    groups = list(_judged(name, sums, measure))
+    if name == "distance":
+        groups.sort(key=lambda each: list(WORDS[name].values()).index(each.title) if each.known else len(WORDS[name]))
+    return Kind(name, name.capitalize(), tuple(groups))
 
 
 def _judged(name: str, sums: Mapping[str | None, Sequence[int]], measure: Measure) -> Iterable[Group]:

@@ -11,6 +11,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Connection, RowMapping, insert, or_, select, update
 
 from services.people.printed_codes import kept, new_code
+from services.registry.erasure import were_another
 from services.registry.tables import family_link
 
 GOOD_FOR = timedelta(days=14)
@@ -89,11 +90,12 @@ def links_of(connection: Connection, site: str, subject: str) -> list[Link]:
 
 
 def ways_of(connection: Connection, link: Link) -> list[str]:
-    """The ids of the ways in by which this person came: a patient's own are all theirs, whatever code was printed anew; which guardian a
-    code was given to is not known, so a guardian's is one."""
+    """The ids of the ways in by which this person came: a patient's own are all theirs, whatever code was printed anew, and those of whom
+    the site says that they are the same; which guardian a code was given to is not known, so a guardian's is one."""
     if link.who is not Who.SELF:
         return [link.id]
-    return [each.id for each in links_of(connection, link.site, link.subject) if each.who is Who.SELF]
+    same = (link.subject, *were_another(connection, link.subject))
+    return [each.id for name in same for each in links_of(connection, link.site, name) if each.who is Who.SELF]
 
 
 def revoke_link(connection: Connection, site: str, subject: str, ident: str, *, by: str, at: datetime) -> bool:

@@ -89,6 +89,28 @@ def not_extracted(connection: Connection) -> frozenset[str]:
     return asked | frozenset(connection.scalars(select(consumer_subject.c.subject).where(no_extract(GROUP))))
 
 
+def is_another(connection: Connection, subject: str) -> bool:
+    """Whether a subject's records stand under another one now: its patient was merged, or the site's key changed."""
+    if not inspect(connection).has_table(consumer_subject.name):
+        return False
+    row = consumer_subject.c
+    query = select(row.superseded_by).where(row.consumer_group == GROUP, row.subject == subject)
+    return connection.scalar(query) is not None
+
+
+def were_another(connection: Connection, subject: str) -> list[str]:
+    """The subjects that a subject was before, directly or by others."""
+    if not inspect(connection).has_table(consumer_subject.name):
+        return []
+    row, found, waiting = consumer_subject.c, list[str](), [subject]
+    while waiting:
+        query = select(row.subject).where(row.consumer_group == GROUP, row.superseded_by == waiting.pop())
+        new = [each for each in connection.scalars(query.order_by(row.subject)) if each not in (subject, *found)]
+        found += new
+        waiting += new
+    return found
+
+
 def _asked_to_stop(connection: Connection) -> frozenset[str]:
     """Whose family's last word on a scope is to withdraw, which their site has not decided yet: nobody waits for that here."""
     row = consent_request.c

@@ -28,6 +28,7 @@ ETHNICITY = {"2135-2": 38003563, "2186-5": 38003564}
 VISIT = {"AMB": 9202, "IMP": 9201, "EMER": 9203, "HH": 581476, "VR": 5083}
 HAPPENED = ("finished", "in-progress", "arrived", "triaged", "onleave")
 """Visits that took place or do; what is planned or was cancelled is none."""
+PAYERS = "payer_plan_period"
 KINDS = {"integer": pa.int32(), "float": pa.float64(), "date": pa.date32(), "datetime": pa.timestamp("us")}
 
 
@@ -90,11 +91,19 @@ class _Writing:
         if whole:
             self.writers[table].write_table(pa.Table.from_pylist(whole, schema=schema))
             self.done.written[table] += len(whole)
-            for row in whole:
+            for row in whole if table != PAYERS else ():
                 self._seen(row)
 
     def _numbered(self, table: str) -> bool:
         return table != "person" and tables()[table][0].name == f"{table}_id"
+
+    def until_known(self, table: str, row: Row) -> Row:
+        """A period of a payer needs its last day: one that goes on is known up to the person's last event."""
+        first, last = f"{PAYERS}_start_date", f"{PAYERS}_end_date"
+        span = self.spans.get(row["person_id"])
+        if table != PAYERS or row[last] or not row[first] or span is None:
+            return row
+        return row | {last: max(row[first], span[1])}
 
     def _seen(self, row: Row) -> None:
         days = [value for name, value in row.items() if name.endswith("_date") and isinstance(value, date)]
@@ -139,7 +148,7 @@ def _write_page(writing: _Writing, name: str, leaves: Iterable[tuple[str, Mappin
             number = found
         writing.done.subjects.add(subject)
         for table, row in FROM[name](told):
-            rows.setdefault(table, []).append(row | {"person_id": number})
+            rows.setdefault(table, []).append(writing.until_known(table, row | {"person_id": number}))
     writing.done.held.update(without)
     for table, these in rows.items():
         writing.write(table, these)
@@ -247,6 +256,13 @@ def _observation(told: Mapping[str, Any]) -> Iterator[tuple[str, Row]]:
     )
 
 
+def _payer(told: Mapping[str, Any]) -> Iterator[tuple[str, Row]]:
+    if told.get("status") != "cancelled":
+        row = {"payer_concept_id": 0, "payer_source_value": told.get("payer")}
+        days = {f"{PAYERS}_{end}_date": _day(told.get(f"{end}_date")) for end in ("start", "end")}
+        yield PAYERS, row | days
+
+
 FROM: Mapping[str, Callable[[Mapping[str, Any]], Iterator[tuple[str, Row]]]] = {
     "person": _person,
     "encounter": _visit,
@@ -259,8 +275,9 @@ FROM: Mapping[str, Callable[[Mapping[str, Any]], Iterator[tuple[str, Row]]]] = {
     "derived_observation": _measurement,
     "disease_assessment": _observation,
     "pro_response": _observation,
+    "coverage": _payer,
 }
-"""By record type; persons first. Other types have no table of OMOP's that would hold them."""
+"""By record type; persons first, and who pays last. Other types have no table of OMOP's that would hold them."""
 
 
 def _span(table: str, start: date | None, end: date | None, *, kind: str = "") -> Row:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from itertools import groupby, pairwise
-from statistics import mean, median
+from statistics import mean, median, variance
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,6 +97,56 @@ def test_charts_of_measurements(values: list[float | None]) -> None:
     agree("t", subgroups, [(value, *lines) for value, lines in zip(values, back, strict=True)])  # type: ignore[misc]
 
 
+READINGS = st.lists(st.lists(st.integers(0, 40).map(lambda n: n / 4), max_size=6), min_size=3, max_size=25)
+
+
+@given(READINGS)
+@settings(max_examples=60)
+def test_charts_of_readings(groups: list[list[float]]) -> None:
+    """X̄ and S, of subgroups of one size and of several, empty ones and lone readings among them."""
+
+    def unbiased(n: int) -> float:
+        return math.sqrt(2 / (n - 1)) * math.gamma(n / 2) / math.gamma((n - 1) / 2)
+
+    def around(value: float | None, centre: float | None, sigma: float | None, floor: float) -> Lines:
+        if centre is None or sigma is None:
+            return [(value, centre, None, None)]
+        return [(value, centre, max(floor, centre - 3 * sigma), centre + 3 * sigma)]
+
+    readings = [value for group in groups for value in group]
+    spreads = [(len(group), variance(group)) for group in groups if len(group) > 1]
+    alike = len({len(group) for group in groups if group}) == 1
+    within = None
+    if spreads and alike:
+        within = mean(math.sqrt(squares) for _, squares in spreads)
+    elif spreads:
+        within = math.sqrt(sum((n - 1) * squares for n, squares in spreads) / sum(n - 1 for n, _ in spreads))
+    means: Lines = []
+    deviations: Lines = []
+    for group in groups:
+        n, several = len(group), len(group) > 1 and within is not None
+        of_mean = within / unbiased(n) / math.sqrt(n) if several and within is not None else None
+        of_spread = within / unbiased(n) * math.sqrt(1 - unbiased(n) ** 2) if several and within is not None else None
+        means += around(mean(group) if group else None, mean(readings) if readings else None, of_mean, -math.inf)
+        deviations += around(math.sqrt(variance(group)) if n > 1 else None, within, of_spread, 0.0)
+    subgroups = [Subgroup(readings=tuple(group)) for group in groups]
+    agree("xbar", subgroups, means)
+    agree("s", subgroups, deviations)
+
+
+@given(VALUES)
+@settings(max_examples=60)
+def test_moving_ranges(values: list[float | None]) -> None:
+    """The distance of each from the last one before it, with 3.267 times their mean as limit."""
+    before = [next((one for one in reversed(values[:k]) if one is not None), None) for k in range(len(values))]
+    ranges = [
+        None if one is None or last is None else abs(one - last) for one, last in zip(values, before, strict=True)
+    ]
+    known = [one for one in ranges if one is not None]
+    lines = (mean(known), 0.0, 3.267 * mean(known)) if known else (None, None, None)
+    agree("mr", [Subgroup(one) for one in values], [(one, *lines) for one in ranges])
+
+
 def flagged(z: Sequence[float | None]) -> dict[str, set[int]]:
     """By each rule the places of the points that take part: every window of every length tried."""
     there = [place for place, value in enumerate(z) if value is not None]
@@ -187,3 +237,40 @@ def test_runs(z: list[float | None]) -> None:
         chance = [math.comb(len(sides) - 1, k) / 2 ** (len(sides) - 1) for k in range(len(sides))]
         assert runs.crossings_min == min(k for k in range(len(sides)) if sum(chance[: k + 1]) >= 0.05)
         assert runs.longest_max == round(math.log2(len(sides))) + 3
+
+
+@given(st.sampled_from(["p", "pp", "u", "up"]), SHARES)
+@settings(max_examples=100)
+def test_rules_where_limits_differ_from_point_to_point(kind: str, rows: list[tuple[int, int]]) -> None:
+    """Counts of unlike denominators, some of them zero: each point by its own sigma."""
+    chart = draw(kind, [Subgroup(y if n else None, n) for y, n in rows])
+    z = [None if point.value is None or point.centre is None else point.value - point.centre for point in chart.points]
+    sigmas = [point.sigma for point in chart.points]
+    if any(
+        abs(abs(one) - k * sigma) < 1e-9
+        for one, sigma in zip(z, sigmas, strict=True)
+        if one and sigma
+        for k in (1, 2, 3)
+    ):
+        return  # on a line: which side is a matter of the last digit
+    if not all(sigma for one, sigma in zip(z, sigmas, strict=True) if one is not None):
+        return  # no spread: `test_everybody_alike`
+    theirs = flagged(
+        [None if one is None or not sigma else round(one / sigma, 9) for one, sigma in zip(z, sigmas, strict=True)]
+    )
+    for rules in ("control", "nhs"):
+        by_sigma = [name for name in BY_SET[rules] if "rising" not in name]
+        ours: dict[str, set[int]] = {name: set() for name in BY_SET[rules]}
+        for signal in chart.signals(rules):
+            ours[signal.rule] |= set(signal.places)
+        assert {name: ours[name] for name in by_sigma} == {name: theirs[name] for name in by_sigma}
+
+
+@given(st.integers(1, 30), st.lists(st.integers(1, 30), min_size=1, max_size=30), st.sampled_from([0, 1]))
+@settings(max_examples=40)
+def test_everybody_alike(factor: int, sizes: list[int], share: int) -> None:
+    """Nobody or everybody, in denominators of any size: the line lies on every point, and nothing is a signal."""
+    subgroups = [Subgroup(share * n * factor, n * factor) for n in sizes]
+    for kind in ("p", "pp"):
+        for rules in BY_SET:
+            assert not list(draw(kind, subgroups).signals(rules))

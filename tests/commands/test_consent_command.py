@@ -86,6 +86,25 @@ def test_a_child_is_forgotten_everywhere_and_everybody_says_so(lhn: Network, run
     assert "kid-1" not in run("consent", "status").output + run("audit", "show").output
 
 
+@pytest.mark.slow
+def test_status_tells_which_consumers_go_by_a_withdrawal(lhn: Network, run: Run) -> None:
+    """Of what erases nothing as well: who has said so, for what, and who has not yet; given again, the same."""
+    run("consent", "withdraw", "--subject", SUBJECTS[1], "--scope", "research")
+    (row,) = json.loads(run("consent", "status", "--json").stdout)
+    assert (row["heeded"], row["not_heeded"], row["not_erased"], row["consumers_known"]) == ([], ["registry"], [], True)
+    assert "registry: has not said that it goes by it" in run("consent", "status").stdout
+
+    lhn.consume()
+    (row,) = json.loads(run("consent", "status", "--json").stdout)
+    assert [(each["group"], each["withdrawn"]) for each in row["heeded"]] == [("registry", ["research"])]
+    assert (row["not_heeded"], row["erased"]) == ([], [])
+    assert "registry: goes by it, withdrawn for research" in run("consent", "status").stdout
+
+    run("consent", "give", "--subject", SUBJECTS[1], "--scope", "research")
+    lhn.consume()
+    assert "registry: goes by it, withdrawn for nothing" in run("consent", "status").stdout
+
+
 def asked(number: int, subject: str, scope: str, wish: str, day: int) -> ConsentAsked:
     said = {"id": f"{number:032x}", "site": "west", "subject": subject, "scope": scope, "wish": wish, "by": "self"}
     return ConsentAsked.model_validate({**said, "at": datetime(2026, 3, day, 9, tzinfo=UTC)})

@@ -65,10 +65,15 @@ def _hba1c(percent: float) -> dict[str, Any]:
 
 @pytest.fixture
 def sets(tmp_path: Path) -> Path:
+    """The value sets of CMS122."""
+    return sets_of("CMS122", tmp_path)
+
+
+def sets_of(measure: str, tmp_path: Path) -> Path:
     """Value sets with a code each."""
     folder = tmp_path / "valuesets"
     folder.mkdir()
-    for oid, expanded in value_sets(definition("CMS122", 2026).groups).by_url.items():
+    for oid, expanded in value_sets(definition(measure, 2026).groups).by_url.items():
         code = {"system": SNOMED, "code": CODES[oid]} if oid in CODES else {"system": OURS, "code": oid}
         resource = {"resourceType": "ValueSet", "url": oid, "title": expanded.title, "expansion": {"contains": [code]}}
         (folder / f"{oid}.json").write_text(json.dumps(resource))
@@ -221,6 +226,32 @@ def test_results_of_the_networks_measures_are_measure_reports(lhn: Network, slug
     assert float(group.measureScore.value) == score
     listed = {entry.item.identifier.value for each in report.contained or [] for entry in each.entry}
     assert listed == ({"s-0", "s-1"} if kind == "subject-list" else set())
+
+
+@pytest.mark.slow
+def test_a_published_measure_is_told_by_its_strata(lhn: Network, tmp_path: Path) -> None:
+    """CMS155 by age: beside everybody in the table, as stratifiers in the report; the strata add up to all."""
+    engine = open_registry(lhn.settings.registry_url)
+    with engine.begin() as connection:
+        for number, day in enumerate(("2018-05-01", "2012-05-01", "2010-05-01")):
+            for place, record in enumerate((born(day), coded_alike(visit(common.OFFICE, "2026-03-01")))):
+                insert(connection, record | {"id": f"r-{number}-{place}", "subject": f"s-{number}", "site": "north"})
+    engine.dispose()
+    folder = sets_of("CMS155", tmp_path)
+    asked = ("measures", "run", "CMS155", "--valuesets", folder)
+    rows = json.loads(lhn.mainstem(*asked, "--json").stdout)
+    assert {(row["rate"], row["stratum"]): row["denominator"] for row in rows} == {
+        (rate, stratum): count
+        for rate in (1, 2, 3)
+        for stratum, count in (("everybody", 3), ("3 to 11 years old", 1), ("12 to 17 years old", 2))
+    }
+    report = MeasureReport.model_validate_json(lhn.mainstem(*asked, "--report", "summary").stdout)
+    for group in report.group:
+        told = {each.code[0].text: each.stratum[0].population for each in group.stratifier}
+        assert {name: found[0].count for name, found in told.items()} == {
+            "3 to 11 years old": 1,
+            "12 to 17 years old": 2,
+        }
 
 
 @pytest.mark.slow

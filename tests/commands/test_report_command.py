@@ -3,11 +3,24 @@
 import csv
 import json
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from network_under_test import Network
+from pages_served import serving
+
+from services.access.database import AccessDatabase
+from services.access.gate import Gate
+from services.access.login import SessionEntrance
+from services.access.sessions import Sessions
+from services.access.views import Views
+from services.pages.app import make_app
+from services.people.contests import Answer, ContestReason, answer_contest, contests, raise_contest
+from services.registry.database import open_registry
+from services.registry.holders import Holders, make_for_pages
+from services.registry.tokens import revoke
 
 LOINC = "http://loinc.org"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -123,6 +136,54 @@ def test_contested_records_lead_to_the_hospitals_own_references(lhn: Network, si
     assert "What clinicians contest" in (lhn.folder / "page.html").read_text()
     assert refused.returncode != 0
     assert "no column type, reason, at, answer" in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_report_asks_the_pages_what_is_contested_by_the_sites_own_token(lhn: Network, site: Path) -> None:
+    """From the real pages; answered there, it stands answered in the next report; a token that is taken back is a note."""
+    kept = lhn.mainstem("map", "--site", site, lhn.folder / "delivery" / "Observation.ndjson").stdout.splitlines()
+    panel = next(each["record"] for each in map(json.loads, kept) if each["record"].get("code") == "8480-6")
+    lhn.consume()
+    engine, at = open_registry(lhn.settings.registry_url), datetime(2026, 3, 2, 10, tzinfo=UTC)
+    database = AccessDatabase.open(f"sqlite:///{lhn.folder}/access.db")
+    with engine.begin() as connection:
+        for name in ("west", "north"):
+            record = ("observation", panel["id"])
+            raise_contest(connection, name, record, ContestReason.TWICE, by="Ruth Adler", at=at)
+        lasting = timedelta(days=90)
+        secret = make_for_pages(connection, "report", "site-team", ("west",), now=datetime.now(UTC), lasting=lasting)
+    (lhn.folder / "pages.token").write_text(f"{secret}\n")
+    gate = Gate(SessionEntrance(Sessions(database), None, secure=True), Views(database), Holders(engine))  # type: ignore[arg-type]
+    with serving(make_app(engine, network="lhn", gate=gate)) as address:
+        asked = {"MAINSTEM_PAGES_ADDRESS": address, "MAINSTEM_PAGES_TOKEN": "file:pages.token"}
+        waiting = json.loads(lhn.mainstem("report", "--site", site, "--json", **asked).stdout)["contested"]
+        with engine.begin() as connection:
+            (one,) = contests(connection, "west")
+            answer_contest(connection, "west", one.id, Answer.CORRECTED, by="Sam", at=at)
+        answered = lhn.mainstem("report", "--site", site, **asked)
+        with engine.begin() as connection:
+            revoke(connection, "report", now=datetime.now(UTC))
+        refused = lhn.mainstem("report", "--site", site, **asked)
+    gone = lhn.mainstem("report", "--site", site, **asked)
+    engine.dispose()
+
+    assert [(each["reference"], each["reason"], each["answer"]) for each in waiting] == [
+        ("Observation/bp-1", "It is here twice", "")
+    ]
+    assert f"contested Observation/bp-1: It is here twice; {Answer.CORRECTED.words}" in answered.stdout
+    assert (
+        "note what clinicians contest was not read: the pages at 127.0.0.1 do not take the token for west (401)"
+        in refused.stdout
+    )
+    assert "was not read: the pages at 127.0.0.1 are not reachable" in gone.stdout
+    assert secret not in refused.stdout + refused.stderr + gone.stdout + gone.stderr
+
+
+def test_a_token_goes_to_no_pages_in_the_open(lhn: Network, site: Path) -> None:
+    (lhn.folder / "pages.token").write_text("secret")
+    asked = {"MAINSTEM_PAGES_ADDRESS": "http://pages.example", "MAINSTEM_PAGES_TOKEN": "file:pages.token"}
+    said = lhn.mainstem("report", "--site", site, **asked).stdout
+    assert "note what clinicians contest was not read: would send the site's token in the open" in said
 
 
 @pytest.mark.browser

@@ -8,6 +8,7 @@ from kafka import KafkaProducer, TopicPartition
 from services_cases import record_id, subject_id
 
 from mainstem.consumer.tail import tail
+from mainstem.kafka.envelopes import id_of
 from mainstem.kafka.record_batches import Batch, WholeBatches
 from mainstem.kafka.record_format import NO_ATTRIBUTES_NO_DELAY, varint
 
@@ -27,7 +28,7 @@ def event(number: int, *odd: tuple[bytes, bytes]) -> tuple[bytes, bytes, list[tu
     provenance = {"site": "north", "source": [], "load": "north/1", "mapping": "observation@1", "software": "0.1.0"}
     headers = {
         "ce_specversion": b"1.0",
-        "ce_id": b"3b958ce3-ad02-5106-b70b-%012d" % number,
+        "ce_id": id_of(f"{record}/1.1".encode()),
         "ce_source": b"/site/north",
         "ce_type": b"lhn.outcome.recorded.v1",
         "ce_time": b"2026-03-02T05:00:00Z",

@@ -9,6 +9,7 @@ from services_cases import KafkaRecord, record_id, subject_id
 from sqlalchemy import select
 
 from mainstem.consumer.received import LetterReason, read_event, read_load
+from mainstem.kafka.envelopes import id_of
 from schemas.events import outcome_topic
 from schemas.loads import LoadEvent, load_topic
 from schemas.outcomes import RECORD_TYPES
@@ -22,7 +23,7 @@ SUBJECT = subject_id("ada")
 KEY = f"{SUBJECT}/{MINE}".encode()
 HEADERS = {
     "ce_specversion": b"1.0",
-    "ce_id": b"3b958ce3-ad02-5106-b70b-b15bd9e8ef6e",
+    "ce_id": id_of(f"{MINE}/1.1".encode()),
     "ce_source": b"/site/north",
     "ce_type": b"lhn.outcome.recorded.v1",
     "ce_time": b"2026-03-02T05:00:00Z",
@@ -57,6 +58,11 @@ POISONS: dict[str, tuple[str, dict]] = {
     "no schema": ("missing-header", {"ce_dataschema": None}),
     "no sequence": ("missing-header", {"ce_sequence": None}),
     "no source": ("missing-header", {"ce_source": None}),
+    "id of another record": ("contradiction", {"ce_id": id_of(f"{OTHER}/1.1".encode())}),
+    "id of another change": ("contradiction", {"ce_id": id_of(f"{MINE}/1.2".encode())}),
+    "id of another epoch": ("contradiction", {"ce_id": id_of(f"{MINE}/2.1".encode())}),
+    "id by chance": ("contradiction", {"ce_id": b"3b958ce3-ad02-4106-b70b-b15bd9e8ef6e"}),
+    "id of no version": ("contradiction", {"ce_id": b"00000000-0000-0000-0000-000000000000"}),
     "id that is none": ("invalid-header", {"ce_id": b"1; drop table history"}),
     "id of a megabyte": ("invalid-header", {"ce_id": b"a" * 100_000}),
     "sequence in words": ("invalid-header", {"ce_sequence": b"1.four"}),
@@ -222,6 +228,8 @@ REFUSED_BY_THE_REGISTRY = {
 def kafka_record(changed: dict) -> KafkaRecord:
     """A good event as Kafka gives it, but for what is changed."""
     headers = HEADERS | {name: text for name, text in changed.items() if name in HEADERS}
+    if "ce_id" not in changed and None not in (headers["ce_subject"], headers["ce_sequence"]):
+        headers["ce_id"] = id_of(b"%b/%b" % (headers["ce_subject"], headers["ce_sequence"]))
     given = [(name, text) for name, text in headers.items() if text is not None]
     return KafkaRecord(changed.get("key", KEY), changed.get("value", GOOD), given + changed.get("more", []))
 
@@ -308,6 +316,7 @@ def load_record(changed: dict) -> KafkaRecord:
     """A load that is sound, but for what is changed: headers by their name, `key`, `value`, fields of the load."""
     load = LOAD | {name: field for name, field in changed.items() if name in LoadEvent.model_fields}
     headers = LOAD_HEADERS | {"ce_subject": load["load"].encode()}
+    headers["ce_id"] = id_of(f"{load['load']}/{load['event']}".encode())
     headers |= {name: text for name, text in changed.items() if name in HEADERS}
     given = [(name, text) for name, text in headers.items() if text is not None] + changed.get("more", [])
     return KafkaRecord(changed.get("key", b"north"), changed.get("value", json.dumps(load).encode()), given)
@@ -339,6 +348,8 @@ LOAD_POISONS: dict[str, tuple[str, dict]] = {
     "time in words": ("invalid-header", {"ce_time": b"today"}),
     "time without zone": ("invalid-header", {"ce_time": b"2026-03-02T05:00:00"}),
     "id of another form": ("invalid-header", {"ce_id": b"1"}),
+    "id of its start": ("contradiction", {"ce_id": id_of(b"north/1/started")}),
+    "id of another load": ("contradiction", {"ce_id": id_of(b"north/2/completed")}),
     "source with a path": ("invalid-header", {"ce_source": b"/site/../north"}),
     "source of a group": ("invalid-header", {"ce_source": b"/consumer/north"}),
     "schema of another topic": ("invalid-header", {"ce_dataschema": b"/schemas/subject.v1.json"}),

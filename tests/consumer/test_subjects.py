@@ -15,6 +15,7 @@ from mainstem.consumer.erasures import read_told
 from mainstem.consumer.ledger import metadata
 from mainstem.consumer.subjects import FoundSubject, ReportSender, Subjects, as_sent, read_report, read_subject
 from mainstem.consumer.testing import Message
+from mainstem.kafka.envelopes import id_of
 from mainstem.kafka.settings import as_settings
 from mainstem.outbox import Told
 from schemas.events import Header
@@ -182,7 +183,7 @@ def message(event: SubjectEvent, **changed: Any) -> Message:
     """The event as a site sends it, but for what is changed: headers by their name, `key`, `value`."""
     headers = {
         Header.SPEC_VERSION: "1.0",
-        Header.ID: "3b958ce3-ad02-5106-b70b-b15bd9e8ef6e",
+        Header.ID: id_of(f"{event.subject}/1.{event.sequence}".encode()).decode(),
         Header.SOURCE: f"/site/{event.site}",
         Header.TYPE: f"lhn.subject.{event.event}.v1",
         Header.TIME: "2026-03-02T05:00:00Z",
@@ -216,6 +217,8 @@ def message(event: SubjectEvent, **changed: Any) -> Message:
         ({"value": json.dumps({"event": "exploded"}).encode()}, LetterReason.INVALID_RECORD),
         ({"ce_id": None}, LetterReason.MISSING_HEADER),
         ({"ce_id": "1"}, LetterReason.INVALID_HEADER),
+        ({"ce_id": id_of(f"{CHILD}/1.2".encode()).decode()}, LetterReason.CONTRADICTION),
+        ({"ce_sequence": "2.3"}, LetterReason.CONTRADICTION),
         ({"ce_time": None}, LetterReason.MISSING_HEADER),
         ({"ce_time": "2026-03-02"}, LetterReason.INVALID_HEADER),
         ({"ce_subject": None}, LetterReason.MISSING_HEADER),

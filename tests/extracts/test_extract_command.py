@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from mainstem.commands import app
 from mainstem.consumer.subjects import FoundSubject, Subjects, metadata
 from schemas.errors import OperatorError
+from schemas.outcomes import Coverage
 from schemas.subjects import SubjectEvent
 from services.access.database import AccessDatabase
 from services.access.views import Views
@@ -245,6 +246,43 @@ def test_omop_has_the_structure_that_ohdsi_asks_for(registry: Engine, tmp_path: 
     assert years[0] == (1931 if tier == 1 else datetime.now(UTC).year - 90)
     names = found["person"].column("person_source_value").to_pylist()
     assert (subject_id(PEOPLE[1]) in names) is (tier == 1)
+
+
+def test_who_pays_is_a_payer_plan_period(registry: Engine, tmp_path: Path) -> None:
+    """By the typology's group; one that goes on is known up to the last event; what was cancelled is none, and a payer is no event."""
+    periods = [
+        {"payer": "2", "start_date": "2020-01-01", "status": "active"},
+        {"payer": "5", "start_date": "2012-01-01", "end_date": "2019-12-31"},
+        {"payer": "5", "start_date": "2012-01-01", "status": "cancelled"},
+        {"payer": "9"},
+    ]
+    whose = {"subject": subject_id(PEOPLE[1]), "site": "west"}
+    fill(
+        registry,
+        [
+            Coverage.model_validate({"id": record_id(f"w{number}"), **whose, **period})
+            for number, period in enumerate(periods)
+        ],
+    )
+    done = extract(registry, tmp_path, asked(registry, "190905008", tier=1, form="omop"), form="omop")
+    assert done.exit_code == 0, done.output
+    found = pq.read_table(tmp_path / "out" / "payer_plan_period.parquet").to_pylist()
+    told = [
+        (row["payer_source_value"], row["payer_plan_period_start_date"], row["payer_plan_period_end_date"])
+        for row in found
+    ]
+    assert sorted(told) == [
+        ("2", date(2020, 1, 1), date(2026, 3, 2)),
+        ("5", date(2012, 1, 1), date(2019, 12, 31)),
+    ]
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["held_back"]["payer_plan_period"] == "1 to 10"
+    (span,) = {
+        row["observation_period_start_date"].year
+        for row in pq.read_table(tmp_path / "out" / "observation_period.parquet").to_pylist()
+        if row["person_id"] == found[0]["person_id"]
+    }
+    assert span == 2018
 
 
 def test_tier_three_holds_counts_alone_and_none_of_a_few(registry: Engine, tmp_path: Path) -> None:

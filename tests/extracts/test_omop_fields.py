@@ -44,6 +44,10 @@ OHDSI = {
     "unit_source_value 50 qualifier_source_value 50 value_source_value 50 observation_event_id i obs_event_field_concept_id i",
     "death": "person_id i! death_date d! death_datetime t death_type_concept_id i cause_concept_id i cause_source_value 50 "
     "cause_source_concept_id i",
+    "payer_plan_period": "payer_plan_period_id i! person_id i! payer_plan_period_start_date d! payer_plan_period_end_date d! "
+    "payer_concept_id i payer_source_value 50 payer_source_concept_id i plan_concept_id i plan_source_value 50 plan_source_concept_id i "
+    "sponsor_concept_id i sponsor_source_value 50 sponsor_source_concept_id i family_source_value 50 stop_reason_concept_id i "
+    "stop_reason_source_value 50 stop_reason_source_concept_id i",
     "cdm_source": "cdm_source_name 255! cdm_source_abbreviation 25! cdm_holder 255! source_description x "
     "source_documentation_reference 255 cdm_etl_reference 255 source_release_date d! cdm_release_date d! cdm_version 10 "
     "cdm_version_concept_id i! vocabulary_version 20!",

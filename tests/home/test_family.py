@@ -14,13 +14,15 @@ from fastapi.testclient import TestClient
 from pages_served import serving
 from services_cases import event_of, record_id, subject_id
 from services_story import NOW, fibrosis, fill, load_events, person, population, visit
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, delete, insert, select
 from streams import Stream
 from viewers import FORM, gate_for
 
 from mainstem.commands.home import at_the_centre
 from mainstem.config.settings import Settings
+from mainstem.consumer.subjects import FoundSubject, Subjects, metadata
 from schemas.outcomes import Condition, DerivedObservation, Goal, Observation
+from schemas.subjects import SubjectEvent
 from services.access.database import AccessDatabase
 from services.access.families import form_token
 from services.access.viewers import Role
@@ -33,10 +35,18 @@ from services.people.families import GOOD_FOR, Who, make_link
 from services.people.issues import follow_issue, merge_issue
 from services.people.voices import forms
 from services.registry.database import reading, writing
-from services.registry.erasure import erase
+from services.registry.erasure import GROUP, erase
 from services.registry.handler import apply
 from services.registry.said import amendment_voice
-from services.registry.tables import consent_request, contest, family_answer, family_link, issue_follow, issue_raised
+from services.registry.tables import (
+    RECORD_TABLES,
+    consent_request,
+    contest,
+    family_answer,
+    family_link,
+    issue_follow,
+    issue_raised,
+)
 from services.research.counting import count
 
 SITE = "west"
@@ -329,6 +339,28 @@ def test_what_was_raised_is_found_by_a_new_code_of_one_s_own(clinic: Clinic) -> 
     assert "Ask me first" in new.get("/raise").text
     for device, others in ((new, "Tell me more"), (guardian, "Ask me first"), (second, "Tell me more")):
         assert others not in device.get("/raise").text
+
+
+def test_after_a_merge_an_old_way_says_so_and_a_new_code_finds_what_was_raised(clinic: Clinic) -> None:
+    """Nothing of the record that stands is shown by the old way; separated again, what was raised is not the other's any more."""
+    old = clinic.inside("ada")
+    old.post("/raise", data=token(old) | {"about": "care", "words": "Ask me first"})
+    one = {"subject": subject_id("ada"), "site": SITE, "at": NOW}
+    told = {"event": "superseded", "sequence": 1, "superseded_by": subject_id("cleo")} | one
+    subjects = Subjects(GROUP, None)
+    with writing(clinic.registry) as connection:
+        metadata.create_all(connection)
+        subjects.take(connection, [FoundSubject(SubjectEvent.model_validate(told), 1, None)])
+        connection.execute(delete(RECORD_TABLES["person"]).where(RECORD_TABLES["person"].c.subject == one["subject"]))
+    answer = old.get("/")
+    assert (answer.status_code, "Ask there for a new code" in answer.text) == (410, True)
+    assert "Pida allí un código nuevo" in old.get("/language/es", follow_redirects=True).text
+    assert "Ask me first" in clinic.inside("cleo").get("/raise").text
+    assert "Ask me first" not in clinic.inside("cleo", Who.GUARDIAN, date(2029, 3, 1)).get("/raise").text
+    with writing(clinic.registry) as connection:
+        apart = {"event": "separated", "sequence": 2} | one
+        subjects.take(connection, [FoundSubject(SubjectEvent.model_validate(apart), 1, None)])
+    assert "Ask me first" not in clinic.inside("cleo").get("/raise").text
 
 
 def test_which_figures_count_somebody_is_told_by_measure(clinic: Clinic) -> None:

@@ -1,5 +1,6 @@
 """Counts by site put together again, one site alone, on both databases: what is counted at once is what is counted apart."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date
@@ -11,7 +12,7 @@ from services_cases import record_id, subject_id
 from services_story import fibrosis, fill, load_events, percentile, person, visit
 from sqlalchemy import Engine, select
 
-from schemas.outcomes import DerivedObservation
+from schemas.outcomes import Coverage, DerivedObservation
 from services.measures.compile.memory import Period
 from services.measures.evaluate.counts import NETWORK, Counts, evaluate
 from services.measures.evaluate.periods import periods
@@ -92,6 +93,38 @@ def test_strata_of_sites_add_up(registry: Engine) -> None:
 
     told = [*strata_together(found, "sex"), *(count for each in found for count in each.strata["sex"])]
     assert rounded(told) == rounded(whole)
+
+
+PAYS: list[tuple[str, list[dict[str, Any]], str | None]] = [
+    ("one", [{"payer": "2"}], "2"),
+    ("first", [{"payer": "5", "order": 2}, {"payer": "2", "order": 1}, {"payer": "9"}], "2"),
+    ("alike", [{"payer": "1"}, {"payer": "2"}], "several"),
+    ("twice", [{"payer": "6", "order": 1}, {"payer": "6", "order": 1}], "6"),
+    ("over", [{"payer": "2", "end_date": "2026-09-29"}, {"payer": "5", "end_date": "2026-09-30"}], "5"),
+    ("month", [{"payer": "2", "start_date": "2026-09", "end_date": "2026-09"}], "2"),
+    ("later", [{"payer": "2", "start_date": "2026-10-01"}], None),
+    ("cancelled", [{"payer": "2", "status": "cancelled"}, {"payer": "8", "status": "active"}], "8"),
+    ("untold", [{"status": "active", "order": 1}, {"payer": "7", "order": 2}], "7"),
+    ("unknown", [{"payer": "UN"}], "UN"),
+    ("none", [], None),
+]
+
+
+def test_who_pays_is_who_pays_first_on_the_last_day_counted(registry: Engine) -> None:
+    """Of coverages that hold then; of several alike none is said to be first; of whom none is known stands apart."""
+    told: list[BaseModel] = []
+    for name, coverages, _ in PAYS:
+        told += [person(name), fibrosis(name), visit(name, "2026-09-01"), percentile(name, "2026-09-01", 60)]
+        whose = {"subject": subject_id(name), "site": "north"}
+        told += [
+            Coverage.model_validate({"id": record_id(f"w{name}{place}"), **whose, **each})
+            for place, each in enumerate(coverages)
+        ]
+    fill(registry, told, load_events())
+    with reading(registry) as connection:
+        counts = evaluate(connection, measures()["cf2"], {"year": YEAR}, by="payer")
+    wanted = Counter(payer for _, _, payer in PAYS)
+    assert {each.stratum: each.measured for each in counts if each.site == "north"} == wanted
 
 
 def test_one_site_alone_is_seen_while_the_context_lasts(registry: Engine) -> None:

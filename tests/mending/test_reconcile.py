@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from mainstem.commands import app
 from mainstem.mending import reconcile as reconciling
 from mainstem.mending.reconcile import reconcile
-from mainstem.publisher.encoding import partition_of_subject
+from mainstem.publisher.encoding import event_id_of, partition_of_subject
 from mainstem.state import AsPublished
 
 NORTH = ["north"]
@@ -34,7 +34,7 @@ def forged(site, of, number, value, *, sequence, source="/site/north", subject=N
     key = f"s-{record.subject.hex()}/r-{record.id.hex()}".encode()
     headers = {
         "ce_specversion": "1.0",
-        "ce_id": f"00000000-0000-0000-0000-{sequence:012d}",
+        "ce_id": event_id_of(f"r-{record.id.hex()}", 1, sequence),
         "ce_source": source,
         "ce_type": f"{site.stream.network}.outcome.{'amended' if value else 'withdrawn'}.v1",
         "ce_time": "2026-03-05T05:00:00Z",

@@ -54,6 +54,20 @@ def test_the_widest_gap_is_named(groups: dict[str, tuple[int, int]], said: str) 
     assert kind_of("language", counts(**groups), measures()["cf2"], NETWORK).gap == said
 
 
+def test_payers_and_distances_are_told_in_words_and_what_it_takes_to_know_them() -> None:
+    """Distances from near to far; of whom none is known last, in a sentence too, however many sites tell it."""
+    groups = {"100+": (30, 60), "0-9": (10, 40), None: (40, 90), "25-49": (5, 20)}
+    told = [Counts(NETWORK, "2026", count, count, met, stratum=name) for name, (met, count) in groups.items()]
+    kind = kind_of("distance", told, measures()["cf2"], NETWORK)
+    assert [group.title for group in kind.groups] == ["0 to 9 miles", "25 to 49 miles", "100 or more miles", "Not told"]
+    assert (kind.untold, kind.needs[:24]) == ("Of 90 of 210 it is not known.", "How far somebody lives f")
+    payers = [Counts(NETWORK, "2026", 50, 50, 10, stratum=name) for name in ("2", "several")]
+    kind = kind_of("payer", payers, measures()["cf2"], NETWORK)
+    assert [group.title for group in kind.groups] == ["Medicaid", "More than one alike"]
+    assert kind.needs == ""
+    assert {*measures()["cf2"].strata} >= {"payer", "distance"}
+
+
 def test_it_is_said_of_how_many_the_group_is_not_known() -> None:
     """Not of a few."""
     for unknown, said in ((40, "Of 40 of 80 it is not known."), (4, "")):

@@ -11,21 +11,13 @@ from urllib.parse import urlencode
 import pytest
 from exporting import ndjson
 from hospital_with_faults import Answered, Asked
-from quirky_hospitals import TYPES, Json, Nights, Place, Quirk, both, on, refused, says, two_nights
+from quirky_hospitals import TYPES, Nights, Place, Quirk, both, on, refused, says, two_nights
+from quirky_steps import PARTIAL, TOKEN, capped, page_of, weights
 
 from connectors.outside.times import instant, zulu
 
 WEIGHTS = frozenset({"Observation"})
 Answer = Callable[[Asked], Answered | None]
-
-
-def weights(
-    answer: Callable[[Place, Asked], Answered | None], nights: tuple[int, ...] = (1, 2)
-) -> Callable[[Place], None]:
-    """A fault of the search for weights, on some nights."""
-    return lambda place: place.fault(
-        on("Observation", lambda asked: answer(place, asked) if place.night in nights else None)
-    )
 
 
 def once(path: str, answered: Answered, times: int = 1) -> Callable[[Place], None]:
@@ -55,19 +47,11 @@ def knows(*names: str) -> Callable[[Place], None]:
     return lambda place: setattr(place.server, "understands", {"_count", "_lastUpdated", *names})
 
 
-def capped(size: int) -> Callable[[Place], None]:
-    return lambda place: setattr(place.server, "cap", size)
-
-
 def refuses(parameter: str) -> Callable[[Place], None]:
     def fault(asked: Asked) -> Answered | None:
         return refused("not-supported") if asked.path in TYPES and asked.value(parameter) else None
 
     return lambda place: place.fault(fault)
-
-
-def page_of(place: Place, asked: Asked) -> Json:
-    return place.server._page(asked.path, asked)
 
 
 def in_its_own_time(hours: int) -> Callable[[Place], None]:
@@ -330,12 +314,7 @@ def token_after(answered: Answered) -> Callable[[Place], None]:
     return arrange
 
 
-TOKEN = (
-    '[fhir.auth]\nmethod = "client-credentials"\nclient_id = "c1"\nsecret = "file:secret"\ntoken_url = "BASE/token"\n'
-)
 HTML = Answered(b"<html>One moment</html>", headers={"Content-Type": "text/html"})
-PARTIAL = ("partial", "completed")
-
 QUIRKS: dict[str, Quirk] = {
     # ------------------------------------------------ the window
     "a window is compared in the hospital's own time": Quirk(in_its_own_time(5), second="2026-03-01T03:00:00Z"),

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.errors import OperatorError
-from schemas.outcomes import MAPPED_TYPES
+from schemas.outcomes import DEFAULT_TYPES, MAPPED_TYPES
 from schemas.sites import parse_site, site_keys
 
 GOOD = """\
@@ -26,7 +26,30 @@ def refusal(text: str) -> str:
 def test_a_short_file_is_enough() -> None:
     """Everything else has a sensible default."""
     site = parse_site(GOOD, "sites/north.toml")
-    assert (site.site, site.road, tuple(site.types)) == ("north", "auto", MAPPED_TYPES)
+    assert (site.site, site.road, tuple(site.types)) == ("north", "auto", DEFAULT_TYPES)
+    assert {*MAPPED_TYPES} - {*DEFAULT_TYPES} == {"Coverage"}
+
+
+def test_who_pays_is_read_where_a_site_names_it() -> None:
+    """Besides what it reads anyway, or in a list of its own; each once."""
+    for given, types in (
+        ('more_types = ["Coverage"]', [*DEFAULT_TYPES, "Coverage"]),
+        ('types = ["Patient", "Coverage"]\nmore_types = ["Coverage", "Coverage"]', ["Patient", "Coverage"]),
+        ('types = ["Patient"]', ["Patient"]),
+    ):
+        assert parse_site(f"{given}\n{GOOD}", "sites/north.toml").types == types
+    assert "no mapping for 'Claim'" in refusal(f'more_types = ["Claim"]\n{GOOD}')
+
+
+def test_a_place_is_one_on_earth() -> None:
+    """The sea off Africa is what systems write that know none."""
+    place = parse_site(GOOD + "[place]\nlatitude = 39.141\nlongitude = -84.502\n", "sites/north.toml").place
+    assert place is not None
+    assert (place.latitude, place.longitude) == (39.141, -84.502)
+    assert parse_site(GOOD, "sites/north.toml").place is None
+    for latitude, longitude in (("0", "0.0"), ("91", "3"), ("3", "-180.5"), ("nan", "3"), ("inf", "3")):
+        assert "place" in refusal(f"{GOOD}[place]\nlatitude = {latitude}\nlongitude = {longitude}\n")
+    assert "place.longitude" in refusal(GOOD + "[place]\nlatitude = 39.141\n")
 
 
 def test_an_unknown_key_is_named_with_its_line_and_the_nearest_valid_key() -> None:

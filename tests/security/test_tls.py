@@ -1,22 +1,18 @@
 """Real TLS against a server on this machine: an unknown authority, another name, an expired certificate; each is said as itself."""
 
-import ipaddress
 import shutil
 import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from authorities import TODAY, Authority
 
 from connectors.client.capabilities import ask_capabilities
 from connectors.client.connections import open_connections
@@ -24,66 +20,6 @@ from connectors.source import Source
 from mainstem.kafka.settings import KafkaSettings, probe
 from schemas.errors import MainstemError, OperatorError
 from schemas.sites import Fhir, Site
-
-TODAY = datetime.now(UTC)
-
-
-class Authority:
-    """Somebody who signs certificates."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder, self.name = folder, x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.file = folder / f"{name}.pem"
-        own = self._signed(self.name, self.key, TODAY + timedelta(days=30), is_authority=True)
-        self.file.write_bytes(own.public_bytes(serialization.Encoding.PEM))
-
-    def certificate(self, *, host: str, ends: datetime) -> tuple[Path, Path]:
-        """A server's certificate and key, as files."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        try:
-            name: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
-        except ValueError:
-            name = x509.DNSName(host)
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-        signed = self._signed(subject, key, ends, name)
-        files = self.folder / f"{host}.pem", self.folder / f"{host}.key"
-        files[0].write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-        files[1].write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return files
-
-    def _signed(
-        self,
-        subject: x509.Name,
-        key: ec.EllipticCurvePrivateKey,
-        ends: datetime,
-        name: x509.GeneralName | None = None,
-        *,
-        is_authority: bool = False,
-    ) -> x509.Certificate:
-        """Beside the names, what a careful verifier wants to see (RFC 5280)."""
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self.name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(TODAY - timedelta(days=60))
-            .not_valid_after(ends)
-            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
-        )
-        if is_authority:
-            use = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
-            builder = builder.add_extension(use, critical=True)
-        if name is not None:
-            builder = builder.add_extension(x509.SubjectAlternativeName([name]), critical=False)
-        return builder.sign(self.key, hashes.SHA256())
 
 
 class Statement(BaseHTTPRequestHandler):

@@ -104,6 +104,14 @@ class TestBatches:
         assert sorted(found) == [LiveRecord(part.id, "observation", 4) for part in parts]
         assert rows.batches.parts(rows.cursor, "south", [parts[0].id[:12]]) == []
 
+    def test_where_stored_records_came_from_is_told_by_id(self, rows: Rows, record: Make) -> None:
+        """Of those that are known, however many are asked for."""
+        labs = [record(f"lab {number}") for number in range(3)]
+        rows.insert(labs)
+        unknown = [record(f"x {number}").id for number in range(1200)]
+        found = rows.batches.provenances(rows.cursor, [*unknown, *(lab.id for lab in labs)])
+        assert found == {lab.id: lab.provenance for lab in labs}
+
     def test_change_touch_and_mark(self, rows: Rows, record: Make) -> None:
         """A change raises the sequence; a touch does not; a mark takes what has these numbers and is not refused."""
         a, b, c = (record(name, updated=1) for name in "abc")

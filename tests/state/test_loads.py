@@ -1,6 +1,7 @@
 """Loads, watermarks, gaps, quarantine and status; every story on SQLite and on PostgreSQL."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -356,3 +357,19 @@ def test_status_guesses_no_type(state: State, record: Make, at: datetime) -> Non
         "MedicationRequest": (1, {}),
         "derived_observation": (1, {}),
     }
+
+
+def test_two_who_begin_at_the_same_moment_are_both_let_in(state: State, url: str, at: datetime) -> None:
+    """A worker was killed as it said that it begins, and its successor says so: on both databases one of the two is noted."""
+    state.attempts.begin("north", at)
+
+    def begin(second: State) -> None:
+        for minute in range(40):
+            second.attempts.begin("north", at + timedelta(minutes=minute))
+        second.close()
+
+    with ThreadPoolExecutor(2) as both:
+        list(both.map(begin, [State.open(url, wait_seconds=60) for _ in "12"]))
+    attempt = state.attempts.of("north")
+    assert attempt is not None
+    assert (attempt.began, attempt.ended) == (at + timedelta(minutes=39), None)

@@ -102,6 +102,26 @@ def test_older_version_never_replaces_a_newer_one(state: State, record: Make, at
     assert save(state, "north", [record("lab", "1", updated=10)], [], at) == NOTHING._replace(stale=1)
 
 
+def test_of_one_time_the_greater_version_stands_whatever_load_brought_it(
+    state: State, record: Make, at: datetime
+) -> None:
+    """Some servers keep whole seconds, or days; then the version tells which came later, where it is a number."""
+
+    def version(number: int | str, part: int = 0, updated: int = 20) -> Mapped:
+        source = f'"source":[{{"type":"Observation","ref":"h-1","version":"{number}"}}]'.encode()
+        made = record("lab", f'"{number}"', part=part, updated=updated)
+        return made._replace(provenance=made.provenance.replace(b'"source":[]', source))
+
+    save(state, "north", [version(9), version(9, 1)], [], at)
+    publish_all(state)
+    assert save(state, "north", [version(8), version(8, 2)], [], at) == NOTHING._replace(stale=2)
+    assert state.outbox.pending("north", limit=10) == []
+    assert save(state, "north", [version(10), version(10, 1)], [], at) == NOTHING._replace(amended=2)
+    assert save(state, "north", [version("h-7f"), version("h-7f", 1)], [], at) == NOTHING._replace(amended=2)
+    assert save(state, "north", [version(3), version(3, 1)], [], at) == NOTHING._replace(amended=2)
+    assert save(state, "north", [version(2, 0, 30), version(2, 1, 30)], [], at) == NOTHING._replace(amended=2)
+
+
 def test_newer_time_with_the_same_content_still_guards(state: State, record: Make, at: datetime) -> None:
     """Version 3 equals version 1; version 2, delivered last, must not win."""
     save(state, "north", [record("lab", "1", updated=10)], [], at)

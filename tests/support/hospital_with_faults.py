@@ -3,6 +3,7 @@
 import json
 import operator
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -176,12 +177,14 @@ class _Quiet(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(hospital: FaultyHospital) -> Iterator[FaultyHospital]:
-    """The hospital's server, until the context ends."""
+def serving(hospital: FaultyHospital, tls: ssl.SSLContext | None = None) -> Iterator[FaultyHospital]:
+    """The hospital's server, until the context ends; by TLS where it has a certificate to show."""
     handler = type("Handler", (_Handler,), {"hospital": hospital})
     server = _Quiet(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    hospital.base_url = f"http://127.0.0.1:{server.server_port}/fhir"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    hospital.base_url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}/fhir"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

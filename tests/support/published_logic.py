@@ -373,7 +373,7 @@ def _counts(one: Patient, latest: Time, reading: Resource) -> bool:
     visit = next(
         (each for each in one.resources if each["resourceType"] == "Encounter" and each["id"] == reference), None
     )
-    other = visit is not None and visit["class"]["code"] not in NOT_OUTPATIENT
+    other = visit is None or visit["class"]["code"] not in NOT_OUTPATIENT
     if other and within(days(latest), one.in_days) is True:
         return True
     stays = [by_day(_span(one, each)) for each in one.visits("inpatient", "emergency")]

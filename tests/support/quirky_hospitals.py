@@ -22,6 +22,7 @@ import typer
 from exporting import Exports
 from hospital_with_faults import Answered, Asked, Fault, FaultyHospital
 
+from connectors.landing import Landing
 from connectors.roads.bulk import jobs
 from mainstem.commands.run import finish_run
 from mainstem.config.settings import Settings
@@ -116,6 +117,14 @@ class Quirk:
     """When the second night's changes were made."""
     gone: frozenset[str] = frozenset()
     """Ids that the hospital has no more on the second night."""
+    files: str = ""
+    """The site file's section of a site that delivers a folder; it has no server then."""
+    deliver: Callable[[Place], Any] = lambda place: None
+    """How what the hospital holds is delivered, before each night."""
+    dies: int = 0
+    """After how many steps of the first night the process dies; it is started anew then."""
+    between: Callable[[Place], Any] = lambda place: None
+    """What happens at the hospital before that."""
 
 
 def on(kind: str, answer: Callable[[Asked], Answered | None]) -> Fault:
@@ -181,6 +190,30 @@ class Acknowledging:
         """Nothing is held."""
 
     close = discard
+
+
+class Died(BaseException):
+    """The process is no more."""
+
+
+@contextmanager
+def dying(steps: int) -> Iterator[None]:
+    """After that many steps were noted on the disk nothing is any more."""
+    left = [steps]
+    real = Landing.save_cursor
+
+    def save(landing: Landing, unit: str, cursor: Any) -> None:
+        if not left[0]:
+            raise Died
+        left[0] -= 1
+        real(landing, unit, cursor)
+
+    with (
+        patch.object(Landing, "save_cursor", save),
+        patch("connectors.landing.SETTLE_SECONDS", 0),
+        pytest.raises(Died),
+    ):
+        yield
 
 
 @dataclass
@@ -261,7 +294,7 @@ def quirky(
             "BASE", faulty.base_url
         )
         path = tmp_path / "west.toml"
-        path.write_text("".join(f"{key} = {value!r}\n" for key, value in head.items()) + source)
+        path.write_text("".join(f"{key} = {value!r}\n" for key, value in head.items()) + (quirk.files or source))
         return place, Nights(tmp_path, path)
 
     with place.beside, stamina.set_testing(True, attempts=3):
@@ -277,6 +310,11 @@ def two_nights(quirk: Quirk, place: Place, nights: Nights) -> None:
     place.server.put(*stands(first_night(quirk.named), quirk))
     quirk.arrange(place)
     place.exports.transaction_time = "2026-03-01T02:00:00Z"
+    quirk.deliver(place)
+    if quirk.dies:
+        with dying(quirk.dies):
+            nights.refresh()
+        quirk.between(place)
     first = nights.refresh()
     judge(first, nights.code, quirk.statuses[0], quirk.words[0])
 
@@ -286,6 +324,7 @@ def two_nights(quirk: Quirk, place: Place, nights: Nights) -> None:
         place.server.resources[kind] = [each for each in rows if each["id"] not in quirk.gone]
     place.server.put(*stands(second_night(quirk.named, quirk.second), quirk))
     place.exports.transaction_time = "2026-03-02T02:00:00Z"
+    quirk.deliver(place)
     second = nights.refresh()
     judge(second, nights.code, quirk.statuses[1], quirk.words[1])
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from mainstem.consumer import Received
+from mainstem.kafka.envelopes import id_of
 from schemas.events import Header, Operation, data_schema, outcome_type, source_of
 from schemas.loads import LoadEvent, load_topic, load_type
 
@@ -28,7 +29,7 @@ def received(
 ) -> Received:
     """An event as the consumer kit hands it to the registry."""
     headers = {
-        Header.ID: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{record}/1.{sequence}")),
+        Header.ID: id_of(f"{record}/1.{sequence}".encode()).decode(),
         Header.TYPE: outcome_type("test", Operation(op)),
         Header.SUBJECT: record,
         Header.SEQUENCE: f"1.{sequence}",
@@ -43,7 +44,7 @@ def received(
 def load_record(event: LoadEvent, network: str = "test") -> KafkaRecord:
     """A load's event as its site's publisher sends it."""
     headers = {
-        Header.ID: str(uuid.uuid5(uuid.NAMESPACE_OID, f"{event.load}/{event.event}")),
+        Header.ID: id_of(f"{event.load}/{event.event}".encode()).decode(),
         Header.TYPE: load_type(network, event.event),
         Header.SUBJECT: event.load,
         Header.SOURCE: source_of(event.site),

@@ -17,7 +17,13 @@ Json = dict[str, Any]
 RECORD = TypeAdapter(AnyRecord)
 BASES: dict[str, Json] = runpy.run_path(str(Path(__file__).with_name("test_hostile.py")))["BASES"]
 NAME = "Ann Quux"
-WHOM = {"patient": "", "appointment": "participant.0.actor", "group": "member.0.entity", "task": "for"}
+WHOM = {
+    "patient": "",
+    "appointment": "participant.0.actor",
+    "group": "member.0.entity",
+    "task": "for",
+    "payer": "beneficiary",
+}
 """Where a base says whom it is about, other than in subject or patient."""
 STATUS = {"condition": "verificationStatus", "allergy": "verificationStatus", "goal": "lifecycleStatus"}
 WITHOUT_STATUS = {"patient", "group"}

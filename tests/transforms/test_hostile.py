@@ -110,6 +110,16 @@ BASES: dict[str, dict[str, Any]] = {
         "dateTime": "2021-04-07",
         "provision": {"type": "permit"},
     },
+    "payer": {
+        "resourceType": "Coverage",
+        "id": "w3",
+        "status": "active",
+        "type": coded("https://nahdo.org/sopt", "2"),
+        "beneficiary": KID,
+        "order": 1,
+        "period": {"start": "2021-04-07"},
+        "payor": [{"display": "Ohio Medicaid"}],
+    },
     "episode": {
         "resourceType": "EpisodeOfCare",
         "id": "q3",

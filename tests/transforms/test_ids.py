@@ -122,6 +122,10 @@ FIXED = [
         | {"subject": {"reference": "Patient/p1"}, "patient": None},
         ["6c28066b55f99719ac36759b00000000"],
     ),
+    (
+        {"resourceType": "Coverage", "id": "w3", "beneficiary": {"reference": "Patient/p1"}},
+        ["92474a7b6749d923f0a1c2e200000000"],
+    ),
     (held("EpisodeOfCare", "q3", type=[CHAIR]), ["747d05c919f47f7eb833d24600000000"]),
     (
         held("Consent", "n3", status="inactive", scope={"coding": [{"system": SCOPES, "code": "research"}]}),

@@ -19,6 +19,7 @@ MODIFIERS: dict[str, set[str]] = {
     "AllergyIntolerance": {"clinicalStatus", "verificationStatus"},
     "Condition": {"clinicalStatus", "verificationStatus"},
     "Consent": {"status", "scope"},
+    "Coverage": {"status"},
     "DeviceUseStatement": {"status"},
     "DeviceRequest": {"status", "intent"},
     "Encounter": {"status"},
@@ -83,6 +84,7 @@ def _rest(resource_type: str) -> str:
         "AllergyIntolerance": f'"patient":{patient},"code":{snomed}',
         "Consent": f'"patient":{patient},"category":[{{"coding":[{{"system":"{CATEGORIES}","code":"rsdid"}}]}}],'
         '"provision":{"type":"permit"}',
+        "Coverage": f'"beneficiary":{patient}',
         "EpisodeOfCare": f'"patient":{patient},"type":[{snomed}]',
         "Group": f'"type":"person","actual":true,"code":{snomed},"member":[{{"entity":{patient}}}]',
         "DeviceUseStatement": f'"subject":{patient},"device":{{"reference":"#d"}},'

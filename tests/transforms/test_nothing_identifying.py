@@ -82,6 +82,7 @@ FITTING: dict[str, dict[str, Any]] = {
         "code": {"coding": [{"system": "http://snomed.info/sct", "code": "182836005"}]},
     },
     "Encounter": {"status": "finished"},
+    "Coverage": {"status": "active", "type": {"coding": [{"system": "https://nahdo.org/sopt", "code": "2"}]}},
     "Patient": {},
     "QuestionnaireResponse": {
         "status": "completed",

@@ -59,7 +59,7 @@ def test_each_odd_time_has_its_answer(written: str, utc: str, day: str, flags: t
 
 @pytest.mark.parametrize(
     "written",
-    ["2026-03-02T24:01:00Z", "2026-W10-1T09:00:00Z", "2026-03-02T09", "2026-03-02T09:10:00+05", "9999-12-31T24:00:00Z"],
+    ["2026-03-02T24:01:00Z", "2026-W10-1T09:00:00Z", "2026-03-02T09", "2026-03-02T09:10:00+5", "9999-12-31T24:00:00Z"],
 )
 def test_what_is_no_time_is_refused(written: str) -> None:
     """Python's own reader takes weeks and hours alone; FHIR does not."""

@@ -12,6 +12,13 @@ patch=patches,ptch pen=pens piece=pieces pill=pills pouch=pouches puff=puffs pum
 scoop=scoops spray=sprays,spry strip=strips suppository=suppositories,supp syringe=syringes tablet=tablets,tab,tabs,tbl
 troche=troches tube=tubes unit=units unit-dose=unit-doses vial=vials wafer=wafers
 """
+_OTHER_LANGUAGES = """
+tablet=tablette,tabletten,comprimé,comprimés,comprimido,comprimidos,compressa,compresse,tbl.
+capsule=kapsel,kapseln,gélule,gélules,cápsula,cápsulas,capsula,kps,kps.
+puff=hub,hübe,sprühstoß,sprühstöße,bouffée,bouffées,inhalación,inhalaciones
+ampule=ampulle,ampullen,ampolla,ampollas suppository=zäpfchen,suppositoire,suppositoires,supositorio,supositorios
+sachet=beutel,sobre,sobres patch=pflaster,parche,parches each=stück,stk,stk.
+"""
 _SPELLINGS = {
     "drop": "[drp]",
     "drops": "[drp]",
@@ -22,6 +29,11 @@ _SPELLINGS = {
     "tbsp": "[tbs_us]",
     "tablespoon": "[tbs_us]",
     "tablespoons": "[tbs_us]",
+    "tropfen": "[drp]",
+    "goutte": "[drp]",
+    "gouttes": "[drp]",
+    "gota": "[drp]",
+    "gotas": "[drp]",
 }
 COUNTED = frozenset({"", "1", "{#}", "{count}"})
 """Codes of units that only count: what is counted stands in the text."""
@@ -29,9 +41,9 @@ COUNTED = frozenset({"", "1", "{#}", "{count}"})
 
 def _listed() -> dict[str, str]:
     found: dict[str, str] = {}
-    for entry in _FORMS.split():
+    for entry in (_FORMS + _OTHER_LANGUAGES).split():
         form, _, others = entry.partition("=")
-        found |= dict.fromkeys([form, *others.split(",")], f"{{{form}}}")
+        found |= dict.fromkeys([form, *filter(None, others.split(","))], f"{{{form}}}")
     return found
 
 

@@ -83,10 +83,12 @@ def is_oid(system: str) -> bool:
 
 
 def normal_code(system: str, code: str) -> str:
-    """A code as its system writes it: `e1065` is ICD-10-CM's E10.65, `3` CVX's 03."""
+    """A code as its system writes it: `e1065` is ICD-10-CM's E10.65, `3` CVX's 03; `45378-26` is CPT's 45378."""
     known = known_systems().get(system)
     if known is None:
         return code
+    if known.stem:
+        return code[: known.stem]
     if known.digits:
         return code.lstrip("0").rjust(known.digits, "0")
     if not known.dot:

@@ -75,8 +75,9 @@ def spelled(text: str, wanted: str = "") -> str | None:
 
 
 def _bare(text: str) -> str:
-    """The text with its signs as ASCII has them: `10³/µL` is `10^3/uL`, `kg/m²` is `kg/m2`, `℃` is `°C`."""
-    raised = _TEN_RAISED.sub(lambda found: f"10^{found[1].translate(_RAISED)}", text.translate(_PLAIN))
+    """The text with its signs as ASCII has them: `10³/µL` is `10^3/uL`, `kg/m²` is `kg/m2`, `℃` is `°C`, `day(s)` is `days`."""
+    whole = text.translate(_PLAIN).replace("(s)", "s")
+    raised = _TEN_RAISED.sub(lambda found: f"10^{found[1].translate(_RAISED)}", whole)
     return unicodedata.normalize("NFKC", raised.translate(_RAISED)).translate(_PLAIN)
 
 

@@ -24,6 +24,8 @@ INSTRUMENT = "urn:mainstem:instrument"
 """Ours, of disease activity instruments, which have no LOINC codes; for code maps."""
 COMMUNICATION_TOPIC = "http://terminology.hl7.org/CodeSystem/communication-topic"
 TASK_CODE = "http://hl7.org/fhir/CodeSystem/task-code"
+SOPT = "https://nahdo.org/sopt"
+"""The Source of Payment Typology, of who pays."""
 NULL_FLAVOR = "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"
 BCP47 = "urn:ietf:bcp:47"
 RACE_AND_ETHNICITY = "urn:oid:2.16.840.1.113883.6.238"
@@ -41,6 +43,8 @@ class CodeSystem:
     """All its codes, where it is closed."""
     dot: int = 0
     """After how many characters its codes have a dot."""
+    stem: int = 0
+    """How many characters of a code name the thing; what follows tells how it was done."""
     digits: int = 0
     """How many its codes have at least: zeros before them, which spreadsheets and numbers lose, make them up."""
 
@@ -62,6 +66,7 @@ def known_systems() -> dict[str, CodeSystem]:
             re.compile(row["form"]) if "form" in row else None,
             frozenset(row.get("codes", "").split()),
             row.get("dot", 0),
+            row.get("stem", 0),
             row.get("digits", 0),
         )
         for uri, row in _listed().items()

@@ -8,7 +8,8 @@ _DATE = re.compile(r"(?!0000)\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?",
 OFFSET = r"[+-](?:(?:0[0-9]|1[0-3]):?[0-5][0-9]|14:?00)"
 """No clock on earth, and no time of FHIR's, is farther from UTC than 14 hours: what says so says no time."""
 _TIME = re.compile(
-    rf"(\d{{4}}-\d{{2}}-\d{{2}})[Tt](\d{{2}}:\d{{2}})(:\d{{2}})?(\.\d{{1,12}})?(Z|z|{OFFSET})?", re.ASCII
+    rf"(\d{{4}}-\d{{2}}-\d{{2}})[Tt](\d{{2}}:\d{{2}})(:\d{{2}})?(\.\d{{1,12}})?(Z|z|{OFFSET}|[+-](?:0[0-9]|1[0-4]))?",
+    re.ASCII,
 )
 _USUAL = re.compile(rf"\d{{4}}-\d{{2}}-\d{{2}}T\d{{2}}:\d{{2}}:\d{{2}}(\.\d+)?(Z|(?=.{{6}}$){OFFSET})?", re.ASCII)
 _MIDNIGHT_UTC = re.compile(r"(.{10})T00:00:00(\.0+)?(Z|[+-]00:00)")
@@ -115,7 +116,7 @@ def utc_text(when: datetime) -> str:
 
 
 def _repaired(text: str) -> datetime:
-    """Stray white space (Cerner: `2023-08-01T16: 09: 08.000Z`), a blank for the T, no seconds, offsets without a colon, small letters.
+    """Stray white space (Cerner: `2023-08-01T16: 09: 08.000Z`), a blank for the T, no seconds, offsets without a colon or of whole hours (PostgreSQL: `+00`), small letters.
 
     A leap second is the second before it; 24:00 is midnight of the next day.
     """

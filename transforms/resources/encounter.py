@@ -35,6 +35,7 @@ STATUS = (
     "unknown",
 )
 
+SPELLINGS = {"canceled": "cancelled", "complete": "finished", "completed": "finished"}
 ONGOING = ("arrived", "triaged", "in-progress", "onleave")
 
 RESOURCE = Resource(
@@ -62,9 +63,7 @@ RESOURCE = Resource(
         "location": pseudonyms_in("locations", "location", "Location"),
         "participant": participants(types="participant_types", kinds="participant_kinds"),
         "classHistory": class_history("class_history"),
-        "status": one_of(
-            "status", STATUS, withdrawn=("entered-in-error",), spellings={"canceled": "cancelled"}, modifier=True
-        ),
+        "status": one_of("status", STATUS, withdrawn=("entered-in-error",), spellings=SPELLINGS, modifier=True),
         "partOf": link("part_of", "Encounter"),
         "basedOn": links("based_on", "ServiceRequest"),
         "appointment": links("appointments", "Appointment"),

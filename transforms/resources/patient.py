@@ -1,4 +1,5 @@
-"""Patient → person. Names, telecom, identifiers, contacts and all of the address but the ZIP code are not read."""
+"""Patient → person. Names, telecom, identifiers, contacts and all of the address but the ZIP code and, where the site
+names its own place, the position are not read."""
 
 from transforms.rules import (
     Resource,
@@ -8,7 +9,7 @@ from transforms.rules import (
     died,
     extensions,
     gone_if_wrong,
-    home_zip,
+    home,
     noted_if_false,
     noted_links,
     one_of,
@@ -39,7 +40,7 @@ RESOURCE = Resource(
         "extension": extensions(
             us_core(race="race", ethnicity="ethnicity", birth_sex="birth_sex", gender_identity="gender_identity")
         ),
-        "address": home_zip("zip5"),
+        "address": home(zip5="zip5", distance="distance"),
         "communication": preferred_language("language"),
         "deceased[x]": choice(
             wins="deceasedDateTime",

@@ -65,7 +65,7 @@ RESOURCE = Resource(
             STATUS,
             withdrawn=("entered-in-error",),
             not_a_fact=("not-done",),
-            spellings={"complete": "completed", "aborted": "stopped"},
+            spellings={"complete": "completed", "done": "completed", "aborted": "stopped"},
             modifier=True,
         ),
         "statusReason": codings("status_reasons"),

@@ -6,6 +6,7 @@ for the reader, not for speed; short cuts for speed stand in `short_cuts` alone.
 subject and is listed here.
 """
 
+from transforms.rules.addresses import home
 from transforms.rules.ages import Ages, age, age_or_date_in_words, age_range
 from transforms.rules.allergies import reactions
 from transforms.rules.answers import (
@@ -47,6 +48,7 @@ from transforms.rules.contradictions import (
     together,
     told_before,
 )
+from transforms.rules.coverages import payer, place_in_line
 from transforms.rules.declaring import LENT, Contains, Kept, Lender, Members, Parts, Resource, all_of, choice, required
 from transforms.rules.devices import device, device_asked, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
@@ -97,7 +99,6 @@ from transforms.rules.medicines import (
 from transforms.rules.not_done import why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import (
-    home_zip,
     patient,
     patient_among,
     preferred_language,
@@ -210,7 +211,7 @@ __all__ = [
     "given_dosage",
     "gone_if_wrong",
     "grouped_by",
-    "home_zip",
+    "home",
     "hospitalization",
     "instant",
     "instrument",
@@ -243,8 +244,10 @@ __all__ = [
     "participants",
     "patient",
     "patient_among",
+    "payer",
     "period",
     "persons_only",
+    "place_in_line",
     "policy",
     "preferred_language",
     "prepared",

@@ -12,7 +12,7 @@ from transforms.fhir.elements import Quantity, Unusable, plain, text_of
 from transforms.rules.declaring import Found
 from transforms.rules.schedules import PERIOD_UNITS, TIMES
 from transforms.rules.setting import Setting
-from transforms.rules.units import Given, given_unit, meant_unit, number_in
+from transforms.rules.units import Given, given_unit, is_long, is_odd, meant_unit, number_in
 
 LONGEST_BARE = 99_999
 """A number without a unit that is larger, or one of days, of tablets, may be a telephone's or a record's."""
@@ -63,6 +63,8 @@ def amount(source: Quantity | None, value: str, unit: str, setting: Setting) -> 
     try:
         written, flags = number_in(source)
     except Unusable:
+        return Found({}, (f"{value.replace('_', '-')}-unreadable",))
+    if is_long(written) and is_odd(written):
         return Found({}, (f"{value.replace('_', '-')}-unreadable",))
     given = _unit_of(source, setting)
     if given.fault is not None or not (given.mapped or not given.unit or is_listed(given.unit)):

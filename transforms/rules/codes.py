@@ -293,19 +293,22 @@ _CLASS_WORDS = {
 
 
 def first_of(name: str, system: str) -> Rule:
-    """List of CodeableConcept → the first code of one system, in the alphabet's order."""
+    """List of CodeableConcept → the first code of one system, in the alphabet's order. A code of it without its system is repaired."""
+    own = known_systems()[system].codes
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
         concepts = concepts_of(raw)
         given = [usable_codings(concept, setting) for concept in concepts]
         codes = {code for each in given for found, code in each.found if found == system}
+        bare = {code for each in given for found, code in each.found if not found and code in own}
+        repaired, codes = not codes and bool(bare), codes or bare
         flags = [flag for each in given for flag in each.flags]
         if not codes:
             said = [text_of(concept.text) for concept in concepts]
             flags += ["code-unmapped"] * any(each.found for each in given) + ["text-withheld"] * any(said)
         elif len(codes) > 1:
             flags.append(f"several:{name}")
-        return Found({name: min(codes, default=None)}, tuple(dict.fromkeys(flags)))
+        return Found({name: min(codes, default=None)}, tuple(dict.fromkeys(flags)), repaired=repaired)
 
     return Rule((name,), read)
 

@@ -22,6 +22,8 @@ from transforms.rules.setting import Setting
 
 HIERARCHIES = frozenset({ICD10CM})
 """Systems in which a longer code says more."""
+FIXED = {"85354-9": frozenset({"55284-4"})}
+"""Codes that FHIR's profiles of vital signs ask for, and older ones of the same panel that systems write beside them."""
 
 
 def concept_of(raw: bytes) -> CodeableConcept:
@@ -147,7 +149,8 @@ def fit_alike(usable: Iterable[tuple[str | None, str]], systems: tuple[str, ...]
     fitting = _fitting(usable, systems)
     if len(fitting) < 2:
         return False
-    first, *others = fitting
+    first, *listed = fitting
+    others = [code for code in listed if code not in FIXED.get(first, ())]
     row = unit_table().get(first)
     if row is not None:
         rows = (unit_table().get(code) for code in others)
@@ -162,7 +165,10 @@ def _fitting(usable: Iterable[tuple[str | None, str]], systems: tuple[str, ...])
         fitting = {normal_code(target, code) for system, code in listed if system == target}
         if fitting:
             detail = target in HIERARCHIES
-            return sorted(fitting, key=lambda code: (code not in unit_table(), -len(code) if detail else 0, code))
+            return sorted(
+                fitting,
+                key=lambda code: (code not in unit_table(), code not in FIXED, -len(code) if detail else 0, code),
+            )
     return []
 
 

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterable
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from transforms.fhir.elements import (
     Reference,
     Scalar,
+    Unusable,
     decode,
     reference_id,
     text_of,
@@ -100,11 +101,14 @@ def replaced(name: str, resource_type: str) -> Rule:
 
 
 def pseudonym_of(name: str, *resource_types: str) -> Rule:
-    """Reference (or the first of a list) → the keyed hash of the resource it names: an organization, a place, a specimen."""
+    """Reference (or the first of a list) → the keyed hash of the resource it names: an organization, a place, a specimen.
+
+    One that is named by a business identifier alone has a hash of that: the same for all that name it so.
+    """
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        found = [hexadecimal(b"h-", setting.pseudonyms.ref(*each)) for each in named_by(raw, resource_types)]
-        return Found({name: found[0]}) if found else NOTHING
+        found = named_by(raw, resource_types) or known_by(raw, resource_types)
+        return Found({name: hexadecimal(b"h-", setting.pseudonyms.ref(*found[0]))}) if found else NOTHING
 
     return Rule((name,), read)
 
@@ -113,6 +117,42 @@ class _Identifier(Struct, gc=False):
     use: Scalar = None
     system: Scalar = None
     value: Scalar = None
+
+
+class _Logical(Reference, gc=False):
+    identifier: Raw = None  # type: ignore[assignment]
+
+
+_SEARCH = re.compile(r"(?:.*/)?([A-Za-z]+)\?identifier=([^|&]*)\|([^|&]+)")
+
+
+def known_by(raw: bytes, resource_types: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(type, `system|value`) of what References name by a business identifier: `Organization?identifier=urn:x|7`, or beside.
+
+    One without a system means something else at each place where it stands. Raises Unusable.
+    """
+    found = decode(raw, list[_Logical | None] | _Logical | None)
+    listed = [found] if isinstance(found, _Logical) else found or []
+    told = [
+        _identified(each)
+        for each in listed
+        if each is not None and (kind_of(each) or resource_types[0]) in resource_types
+    ]
+    return [(resource_types[0], each) for each in told if each]
+
+
+def _identified(source: _Logical) -> str:
+    """`system|value` of a business identifier that tells whom a Reference means; empty for none."""
+    if match := _SEARCH.fullmatch((source.reference or "").strip()):
+        return f"{match[2]}|{match[3]}" if match[2] else ""
+    if source.reference or source.identifier is None:
+        return ""
+    try:
+        told = decode(bytes(source.identifier), _Identifier | None) or _Identifier()
+    except Unusable:
+        return ""
+    system, value = text_of(told.system), text_of(told.value)
+    return f"{system}|{value}" if system and value else ""
 
 
 def grouped_by(name: str) -> Rule:
@@ -148,8 +188,10 @@ def kind_of(reference: Reference) -> str:
     """The resource type a Reference names: by its `type`, else by its path; empty for neither."""
     if reference.type:
         return reference.type.strip().rpartition("/")[2]
-    path = (reference.reference or "").strip().partition("/_history/")[0].partition("?")[0]
-    return path.rpartition("/")[0].rpartition("/")[2]
+    named = (reference.reference or "").strip()
+    path, sought, _ = named.partition("?identifier=")
+    path = path if sought else named.partition("/_history/")[0].partition("?")[0].rpartition("/")[0]
+    return path.rpartition("/")[2]
 
 
 def references_in(raw: bytes) -> list[Reference]:

@@ -23,7 +23,16 @@ from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.refusals import not_masked, understood
 from transforms.rules.setting import Setting
 from transforms.rules.short_cuts import quantity_cut, reference_range_cut
-from transforms.rules.units import Manner, in_unit, manner_of, meant_unit, number_in, unit_row
+from transforms.rules.units import (
+    Manner,
+    in_unit,
+    is_long,
+    manner_of,
+    may_be_somebodys,
+    meant_unit,
+    number_in,
+    unit_row,
+)
 
 
 def quantity(
@@ -55,7 +64,7 @@ def quantity(
         manner = manner_of(source, companion, setting)
         if manner.fault is not None:
             raise Unusable(manner.fault, "code" if source.code is not None else "unit")
-        if not manner.unit and is_long(written):
+        if may_be_somebodys(written) or (not manner.unit and is_long(written)):
             return Found({absent: "OT"}, ("number-withheld",))
         number, noticed = in_unit(written, manner)
         values = {value: number, unit: manner.unit, raw_value: written, raw_unit: manner.shown, comparator: bound}
@@ -63,14 +72,6 @@ def quantity(
 
     gives = (value, unit, raw_value, raw_unit, comparator, absent)
     return Rule(gives, read, needs=unit_of, usual=quantity_cut)
-
-
-_LONGEST_BARE = 9_999_999
-
-
-def is_long(written: str) -> bool:
-    """Whether a number that has no unit may be a telephone's, a day, a record's: longer than what is counted in bodies."""
-    return abs(float(written)) > _LONGEST_BARE
 
 
 _BOUND = re.compile(r"(<=|>=|<|>)\s*([0-9.]+)")
@@ -97,7 +98,10 @@ def value_range(*, low: str, high: str, unit: str, absent: str, unit_of: str) ->
     """Range → its ends in the one unit of its code. `unit_of` names the FHIR field with the code."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        found = _ends(decode(raw, _Range | None) or _Range(), (low, high, unit), companion, setting)
+        source = decode(raw, _Range | None) or _Range()
+        if any(map(_withheld, (source.low, source.high))):
+            return Found({absent: "OT"}, ("number-withheld",))
+        found = _ends(source, (low, high, unit), companion, setting)
         return found if found.values else Found({absent: "NI"}, found.flags)
 
     return Rule((low, high, unit, absent), read, needs=unit_of)
@@ -114,6 +118,8 @@ def reference_range(*, low: str, high: str, unit: str, unit_of: str) -> Rule:
         if len(chosen) != 1:
             return Found(flags=("reference-several",)) if given else NOTHING
         try:
+            if any(map(_withheld, (chosen[0].low, chosen[0].high))):
+                return Found(flags=("reference-withheld",))
             found = _ends(chosen[0], (low, high, unit), companion, setting)
         except Unusable:
             return Found(flags=("reference-withheld",))
@@ -122,11 +128,30 @@ def reference_range(*, low: str, high: str, unit: str, unit_of: str) -> Rule:
     return Rule((low, high, unit), read, needs=unit_of, usual=reference_range_cut)
 
 
+def _withheld(end: Quantity | None) -> bool:
+    """Whether the number of an end may be somebody's. Raises Unusable."""
+    return end is not None and end.value is not None and may_be_somebodys(number_in(end)[0])
+
+
+def _with_units(source: _Range) -> tuple[Quantity | None, Quantity | None]:
+    """The ends of a Range; one that has no unit is in that of the other."""
+    low, high = source.low, source.high
+    if low is None or high is None:
+        return low, high
+    return _in_that_of(low, high), _in_that_of(high, low)
+
+
+def _in_that_of(end: Quantity, other: Quantity) -> Quantity:
+    if text_of(end.unit) or text_of(end.code):
+        return end
+    return Quantity(end.value, other.unit, other.system, other.code, end.comparator)
+
+
 def _ends(source: _Range, names: tuple[str, str, str], companion: bytes | None, setting: Setting) -> Found:
     """What a Range gives, under the names of its low end, its high end and their unit. Raises Unusable."""
     values: dict[str, Any] = {}
     flags: list[str] = []
-    for name, end, path in zip(names, (source.low, source.high), ("low", "high"), strict=False):
+    for name, end, path in zip(names, _with_units(source), ("low", "high"), strict=False):
         if end is None or end.value is None or bytes(end.value) == b"null":
             continue
         written, noticed = number_in(end)
@@ -158,6 +183,9 @@ def ratio(*, numerator: str, denominator: str, unit: str, comparator: str, absen
             return Found({absent: "NI"})
         (first, noticed), (second, more) = number_in(over, bounded=True), number_in(under)
         given = [meant_unit(each, setting) for each in (over, under)]
+        bare = not any(each.unit for each in given)
+        if any(may_be_somebodys(each) or (bare and is_long(each)) for each in (first, second)):
+            return Found({absent: "OT"}, ("number-withheld",))
         if any(each.fault is not None or (each.unit and not is_listed(each.unit)) for each in given):
             return Found({absent: "OT"}, ("value-type-withheld",))
         if not float(second):

@@ -1,4 +1,4 @@
-"""People: what is read of a Patient's extensions, addresses and languages."""
+"""People: whose a resource is, and what is read of a Patient's names, extensions and languages."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,6 @@ from transforms.fhir.elements import (
     ZEROS,
     CodeableConcept,
     Coding,
-    Period,
     Reference,
     Scalar,
     Unusable,
@@ -160,16 +159,31 @@ class _Extension(Struct, gc=False):
 
 _FHIR = "http://hl7.org/fhir/StructureDefinition/"
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
+_UK_CORE = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-"
+_AT_BIRTH = frozenset({"76689-9", "1515311000168102"})
+"""Types of a recorded sex or gender that say it was assigned at birth: LOINC's and SNOMED CT's."""
 _CDC_CODE = re.compile(r"[0-9]{4}-[0-9]")
-_SEXES = {"M": "male", "F": "female", "MALE": "male", "FEMALE": "female"} | {"UNK": "UN", "ASKU": "UN", "OTH": "OT"}
+_SEXES = {
+    "M": "male",
+    "F": "female",
+    "MALE": "male",
+    "FEMALE": "female",
+    "248153007": "male",
+    "248152002": "female",
+} | {"UNK": "UN", "ASKU": "UN", "OTH": "OT"}
 
 
 def us_core(*, race: str, ethnicity: str, birth_sex: str, gender_identity: str) -> Rule:
-    """Patient.extension → US Core's OMB categories of race and ethnicity, birth sex and gender identity; no text beside them."""
+    """Patient.extension → US Core's OMB categories of race and ethnicity, birth sex and gender identity; no text beside them.
+
+    Birth sex also as UK Core and the profiles of HL7's gender harmony write it.
+    """
     readers: dict[str, tuple[str, Callable[[_Extension, Setting], list[Any]]]] = {
         _US_CORE + "race": (race, _categories),
         _US_CORE + "ethnicity": (ethnicity, _categories),
         _US_CORE + "birthsex": (birth_sex, _birth_sex),
+        _UK_CORE + "BirthSex": (birth_sex, _birth_sex),
+        _FHIR + "individual-recordedSexOrGender": (birth_sex, _recorded_sex),
         _US_CORE + "genderIdentity": (gender_identity, _gender_identity),
         _FHIR + "patient-genderIdentity": (gender_identity, _gender_identity),
         _FHIR + "individual-genderIdentity": (gender_identity, _gender_identity),
@@ -215,6 +229,17 @@ def _birth_sex(extension: _Extension, setting: Setting) -> list[Any]:
     return [_SEXES[said.upper()]] if said else []
 
 
+def _recorded_sex(extension: _Extension, setting: Setting) -> list[Any]:
+    """Of a sex or gender that a document records: that which was assigned at birth; a passport's or an insurer's is another."""
+    types = [
+        concept_of(bytes(each.valueCodeableConcept)) for each in extension.inner("type") if each.valueCodeableConcept
+    ]
+    codes = {text_of(coding.code) for concept in types for coding in concept.codings}
+    if codes.isdisjoint(_AT_BIRTH):
+        return []
+    return [sex for each in extension.inner("value") for sex in _birth_sex(each, setting)]
+
+
 def _gender_identity(extension: _Extension, setting: Setting) -> list[Any]:
     concepts = [each.valueCodeableConcept for each in (extension, *extension.inner("value"))]
     told = (concept_of(bytes(concept)) for concept in concepts if concept is not None)
@@ -231,200 +256,6 @@ def _category(coding: Coding) -> str | None:
     if repaired_system(coding.system) == NULL_FLAVOR or code in UNKNOWN:
         return null_flavour_of([code])
     return code if _CDC_CODE.fullmatch(code) else None
-
-
-class _Address(Struct, gc=False):
-    use: Scalar = None
-    type: Scalar = None
-    state: Scalar = None
-    country: Scalar = None
-    postalCode: Scalar = None
-    period: Period | None = None
-
-    @property
-    def used(self) -> str:
-        """As what."""
-        return text_of(self.use).lower()
-
-    @property
-    def started(self) -> str:
-        """Since when it is theirs; empty where that is not told."""
-        return ((self.period and self.period.start) or "").strip()
-
-    @property
-    def ended(self) -> str:
-        """When it ceased to be theirs; empty for one that is still."""
-        return ((self.period and self.period.end) or "").strip()
-
-    @property
-    def foreign(self) -> bool:
-        """Whether its postcode is no ZIP code; an address that names no country is at home."""
-        country = text_of(self.country).upper().replace(".", "")
-        return bool(country) and country not in _WITH_ZIPS
-
-    @property
-    def elsewhere(self) -> bool:
-        """Whether it names no country, and a state that none with ZIP codes is: five digits are a postcode in Berlin, too."""
-        state = " ".join(text_of(self.state).upper().replace(".", "").split()).removeprefix("US-")
-        return bool(state) and not text_of(self.country) and state not in _STATES
-
-
-_ZIP = re.compile(r"((?!00000|99999)[0-9]{5})(-?[0-9]{4})?")
-_WITH_ZIPS = frozenset(
-    {"US", "USA", "840", "UNITED STATES", "UNITED STATES OF AMERICA", "AMERICA", "PR", "PRI", "PUERTO RICO"}
-    | {"GU", "GUM", "GUAM", "VI", "VIR", "AS", "ASM", "MP", "MNP"}
-)
-_STATES = frozenset(
-    [
-        "AL",
-        "AK",
-        "AZ",
-        "AR",
-        "CA",
-        "CO",
-        "CT",
-        "DE",
-        "FL",
-        "GA",
-        "HI",
-        "ID",
-        "IL",
-        "IN",
-        "IA",
-        "KS",
-        "KY",
-        "LA",
-        "ME",
-        "MD",
-        "MA",
-        "MI",
-        "MN",
-        "MS",
-        "MO",
-        "MT",
-        "NE",
-        "NV",
-        "NH",
-        "NJ",
-        "NM",
-        "NY",
-        "NC",
-        "ND",
-        "OH",
-        "OK",
-        "OR",
-        "PA",
-        "RI",
-        "SC",
-        "SD",
-        "TN",
-        "TX",
-        "UT",
-        "VT",
-        "VA",
-        "WA",
-        "WV",
-        "WI",
-        "WY",
-        "DC",
-        "AS",
-        "GU",
-        "MP",
-        "PR",
-        "VI",
-        "UM",
-        "FM",
-        "MH",
-        "PW",
-        "AA",
-        "AE",
-        "AP",
-        "ALABAMA",
-        "ALASKA",
-        "ARIZONA",
-        "ARKANSAS",
-        "CALIFORNIA",
-        "COLORADO",
-        "CONNECTICUT",
-        "DELAWARE",
-        "FLORIDA",
-        "GEORGIA",
-        "HAWAII",
-        "IDAHO",
-        "ILLINOIS",
-        "INDIANA",
-        "IOWA",
-        "KANSAS",
-        "KENTUCKY",
-        "LOUISIANA",
-        "MAINE",
-        "MARYLAND",
-        "MASSACHUSETTS",
-        "MICHIGAN",
-        "MINNESOTA",
-        "MISSISSIPPI",
-        "MISSOURI",
-        "MONTANA",
-        "NEBRASKA",
-        "NEVADA",
-        "OHIO",
-        "OKLAHOMA",
-        "OREGON",
-        "PENNSYLVANIA",
-        "TENNESSEE",
-        "TEXAS",
-        "UTAH",
-        "VERMONT",
-        "VIRGINIA",
-        "WASHINGTON",
-        "WISCONSIN",
-        "WYOMING",
-        "GUAM",
-    ]
-) | {
-    *("NEW HAMPSHIRE", "NEW JERSEY", "NEW MEXICO", "NEW YORK", "NORTH CAROLINA", "NORTH DAKOTA", "RHODE ISLAND"),
-    *("SOUTH CAROLINA", "SOUTH DAKOTA", "WEST VIRGINIA", "DISTRICT OF COLUMBIA", "PUERTO RICO", "AMERICAN SAMOA"),
-    *("NORTHERN MARIANA ISLANDS", "VIRGIN ISLANDS", "US VIRGIN ISLANDS"),
-}
-"""States, territories and the military's, by code and name."""
-_USES = ("home", "", "temp", "work", "billing")
-"""Whose ZIP code is asked first; an `old` one's never."""
-
-
-def home_zip(name: str) -> Rule:
-    """Patient.address → five digits of the ZIP code of where the patient lives: one that stands before one that ended."""
-
-    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        found = decode(raw, list[_Address | None] | _Address | None) or []
-        listed = [address for address in (found if isinstance(found, list) else [found]) if address is not None]
-        told = [address for address in listed if address.used in _USES and (address.postalCode or address.country)]
-        if not told:
-            return NOTHING
-        begun = [address for address in told if address.started[:10] <= setting.latest] or told
-        last = max(address.ended for address in begun)
-        standing = [each for each in begun if not each.ended or each.ended[:10] > setting.latest]
-        standing = standing or [each for each in begun if each.ended == last]
-        standing.sort(key=lambda each: text_of(each.postalCode))
-        home = min(sorted(standing, key=lambda each: each.started, reverse=True), key=_nearness)
-        written = "" if home.foreign else text_of(home.postalCode)
-        match = _ZIP.fullmatch(written)
-        if match is None or home.elsewhere:
-            return Found(dropped=("postalCode",)) if written else NOTHING
-        alike = [each for each in standing if _nearness(each) == _nearness(home)]
-        others = {each[1] for one in alike if one.started in ("", home.started) and (each := _zip(one))}
-        flags = ("zip-of-work",) if home.used in ("work", "billing") else ()
-        return Found({name: match[1]}, (*flags, *[f"several:{name}"] * (len(others) > 1)))
-
-    return Rule((name,), read)
-
-
-def _nearness(address: _Address) -> tuple[int, bool, bool]:
-    """How near an address is to where somebody lives: the least is. A postal one may be a box."""
-    return _USES.index(address.used), not address.postalCode, text_of(address.type).lower() == "postal"
-
-
-def _zip(address: _Address) -> re.Match[str] | None:
-    return None if address.foreign else _ZIP.fullmatch(text_of(address.postalCode))
 
 
 class _Communication(Struct, gc=False):

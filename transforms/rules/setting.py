@@ -26,6 +26,8 @@ class Setting:
     """The site's systems write dates as midnight of UTC."""
     bears: Callable[[bytes], bool] | None = None
     """Whether a Patient here has an id, by its ref; asked where a reference could hold elsewhere. None: nobody knows."""
+    place: tuple[float, float] | None = None
+    """Where the site is: degrees north, degrees east (WGS 84)."""
     manners: dict[Any, Any] = field(default_factory=dict)
     """How the numbers of one code and unit are treated: remembered, bounded."""
 

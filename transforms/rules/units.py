@@ -46,6 +46,28 @@ def number_in(source: Quantity, *, bounded: bool = False) -> tuple[str, tuple[st
     return written, ("number-as-text",) if quoted else ()
 
 
+_LONGEST_BARE = 9_999_999
+_LONGEST_READ = 999_999_999
+_READ_OFF = 5
+"""Digits that a number as long as a telephone's says something by where it was measured or made: 1,250,000,000 copies."""
+
+
+def is_long(written: str) -> bool:
+    """Whether a number that has no unit may be a telephone's, a day, a record's: longer than what is counted in bodies."""
+    return abs(float(written)) > _LONGEST_BARE
+
+
+def is_odd(written: str) -> bool:
+    """Whether a number says more digits than are read off where it is long."""
+    whole = Decimal(written)
+    return whole != whole.to_integral_value() or len(f"{abs(whole):.0f}".rstrip("0")) > _READ_OFF
+
+
+def may_be_somebodys(written: str) -> bool:
+    """Whether a number is as long and as odd as a telephone's or a record's, whatever unit stands beside it."""
+    return abs(float(written)) > _LONGEST_READ and is_odd(written)
+
+
 class Given(NamedTuple):
     """The unit a source means, and what of its own writing may leave."""
 

@@ -22,7 +22,7 @@ from transforms.privacy.pseudonyms import hexadecimal
 from transforms.rules.codes import one_of
 from transforms.rules.concepts import concept_of, concepts_of, gathered, usable_codings
 from transforms.rules.declaring import Found, Rule
-from transforms.rules.links import KINDS, kind_of, named_by, named_of, record_ids, references_in
+from transforms.rules.links import KINDS, kind_of, known_by, named_by, named_of, record_ids, references_in
 from transforms.rules.setting import Setting
 from transforms.rules.texts import string_of
 from transforms.rules.times import moment_found, period_found
@@ -111,7 +111,8 @@ def pseudonyms_in(name: str, member: str, resource_type: str) -> Rule:
     """List of elements → the keyed hashes of the resources of a type that one member names."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        named = {pair for each in _members(raw, member) for pair in named_by(each, (resource_type,))}
+        kinds = (resource_type,)
+        named = {pair for each in _members(raw, member) for pair in named_by(each, kinds) or known_by(each, kinds)}
         return Found({name: sorted(hexadecimal(b"h-", setting.pseudonyms.ref(*pair)) for pair in named)})
 
     return Rule((name,), read)

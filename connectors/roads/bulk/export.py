@@ -3,16 +3,17 @@
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from urllib.parse import urljoin
 
 import msgspec
 
-from connectors.client.fhir_client import FhirClient, Gone, Refused, WebPage, decode
-from connectors.completeness import counted
+from connectors.client.fhir_client import BadRequest, FhirClient, Gone, Refused, WebPage, decode
+from connectors.completeness import counted, honours_last_updated
 from connectors.formats.outcome import error_answer, errors_of
 from connectors.landing import DiskError
-from connectors.outside.times import believed, newest
+from connectors.outside.times import believed, newest, zulu
 from connectors.pulled import EVERY_TYPE, EXPORT, Pulled, Shortfall, unread
 from connectors.roads.bulk.deletions import Deletions
 from connectors.roads.bulk.files import Files
@@ -69,7 +70,7 @@ class _Export:
     ) -> None:
         self.client, self.types, self.key = client, source.site.types, key
         self.landing, self.progress = wanted.landing, wanted.progress
-        self.everything = wanted.since is None and not source.fhir.groups
+        self.since, self.everybody = wanted.since, not source.fhir.groups
         self.jobs = Jobs(client, source, wanted.landing, wanted.since)
         self.cursor = self.landing.cursor(key, ExportCursor) or ExportCursor(
             began=client.clock(), numbers=dict(numbers)
@@ -77,6 +78,8 @@ class _Export:
         self.files = Files(client, self.landing, source.site.limits, self.types, self.cursor.numbers)
         self.resumed = self.cursor.parts is not None
         self._saved = time.monotonic()
+        self._readdressed_at = -1
+        """How many files had come when the manifest was last asked for their addresses again."""
         self._landed = sum(_sum_types(self.cursor.parts or ()).values())
 
     def run(self) -> tuple[Pulled, list[str]]:
@@ -209,19 +212,56 @@ class _Export:
 
     def _fetch(self, part: ManifestPart, job: Job) -> None:
         """One file: what is wrong with it costs its types. Raises where the fault is the server's or the disk's."""
-        not_after = max(self.client.clock(), self.cursor.as_of or self.cursor.began)
         try:
-            self.files.fetch(part, log_in=self.cursor.log_in, not_after=not_after)
+            self._take(part)
         except DiskError:
             raise
         except MainstemError as exc:
             self._require_server(exc, job)
-            self._note_unread(part, exc)
+            self._take_elsewhere(part, job, exc)
         part.taken = True
         if time.monotonic() - self._saved > SAVE_AFTER:
             self._save()
         self._landed += sum(part.types.values())
         self.progress(EXPORT, self._landed, _expected(self.cursor.parts or (), self._landed))
+
+    def _take(self, part: ManifestPart) -> None:
+        not_after = max(self.client.clock(), self.cursor.as_of or self.cursor.began)
+        self.files.fetch(part, log_in=self.cursor.log_in, not_after=not_after)
+
+    def _take_elsewhere(self, part: ManifestPart, job: Job, error: MainstemError) -> None:
+        """A file that was refused, from where the manifest says by now: signed addresses expire, and downloads outlast them."""
+        came = sum(each.taken and not each.short for each in self.cursor.parts or ())
+        if not isinstance(error, BadRequest | Gone | Refused) or "?" not in part.url or came == self._readdressed_at:
+            self._note_unread(part, error)
+            return
+        self._readdressed_at, before = came, part.url
+        self._readdress(job)
+        if part.url == before:
+            self._note_unread(part, error)
+            return
+        try:
+            self._take(part)
+        except DiskError:
+            raise
+        except MainstemError as exc:
+            self._note_unread(part, exc)
+
+    def _readdress(self, job: Job) -> None:
+        """Asks for the manifest again; a file of it is known by its type and its address without parameters, where no other has these."""
+        short = list(self.cursor.short)
+        new: dict[tuple[str, ...], list[ManifestPart]] = {}
+        with suppress(MainstemError):
+            for at, page in self._pages(job):
+                for found in page.parts(self.types, at):
+                    if isinstance(found, ManifestPart):
+                        new.setdefault(_key(found), []).append(found)
+        self.cursor.short = short
+        old = Counter(_key(part) for part in self.cursor.parts or ())
+        for part in self.cursor.parts or ():
+            now = new.get(_key(part), [])
+            if not part.taken and len(now) == old[_key(part)] == 1:
+                part.url, part.or_at = now[0].url, now[0].or_at
 
     def _require_server(self, error: MainstemError, job: Job) -> None:
         """Raises TemporaryError where the whole server does not answer, Gone where it forgot a job of an earlier attempt."""
@@ -256,15 +296,25 @@ class _Export:
     def _not_exported(self) -> list[str]:
         refused = self.cursor.job.refused if self.cursor.job else []
         without = {*refused, *self.client.vendor.not_exported}
-        return [name for name in self.types if name in without or (self.everything and self._is_left_out(name))]
+        return [name for name in self.types if name in without or (self.everybody and self._is_left_out(name))]
 
     def _is_left_out(self, name: str) -> bool:
-        """Whether an export of everything brought nothing of a type, said nothing of it, and the server counts some."""
+        """Whether an export of everybody brought nothing of a type, said nothing of it, and the server counts some."""
         cursor, parts = self.cursor, self.cursor.parts or []
         if name in REFERRED_TYPES or _sum_types(parts).get(name):
             return False
         short = [*cursor.short, *(short for part in parts for short in part.short)]
-        return not any(each.type in (name, EVERY_TYPE) for each in short) and bool(counted(self.client, name, ()))
+        return not any(each.type in (name, EVERY_TYPE) for each in short) and bool(self._counted(name))
+
+    def _counted(self, name: str) -> int | None:
+        """How many of a type the server counts that the export is of; None where it does not, or heeds no time of update."""
+        if self.since is None:
+            return counted(self.client, name, ())
+        until = self.cursor.as_of or self.cursor.began
+        ends = (("ge", self.since), (self.client.vendor.window_ends.get(name, "lt"), until))
+        window = tuple(("_lastUpdated", f"{word}{zulu(moment)}") for word, moment in ends)
+        found = counted(self.client, name, window) if self.client.vendor.last_updated else None
+        return found if found and honours_last_updated(self.client, name, (("_count", "1"),)) else None
 
     def _pulled(self) -> Pulled:
         cursor, parts = self.cursor, self.cursor.parts or []
@@ -282,6 +332,10 @@ class _Export:
             newest=newest(*(part.newest for part in parts if part.use is Use.DATA)),
             as_of=cursor.as_of or cursor.began,
         )
+
+
+def _key(part: ManifestPart) -> tuple[str, ...]:
+    return part.use, part.type, part.url.partition("?")[0]
 
 
 def _expected(parts: Collection[ManifestPart], landed: int) -> int | None:

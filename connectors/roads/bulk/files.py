@@ -19,7 +19,7 @@ from connectors.roads.bulk.messages import weighed
 from schemas.errors import IncompleteError
 from schemas.gaps import GapCause
 from schemas.problems import Problem
-from schemas.sites import Limits
+from schemas.site_sections import Limits
 
 UNSORTED = f"unsorted-{EXPORT}"
 DOUBTED = 2

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from services.measures.compile.memory import InMemory, Period
     from services.measures.compile.people import Person
-    from services.measures.declared import Definition
+    from services.measures.declared import Definition, Populations
+    from services.measures.language.truths import Truth
     from services.measures.valuesets import ValueSets
     from services.measures.verify import Case, Difference
 
@@ -216,15 +217,17 @@ def run(
         _run_own(ours, by, year, stratum, report, as_json)
         return
     one, sets = definition(measure, year), _value_sets(valuesets)
-    rates = [group.members() | {"unknown": group.in_doubt()} for group in one.groups]
     with _registry() as connection, progress_bars(quiet=as_json or report is not None) as progress:
         evaluator = InSql(connection, _year(year), sets)
         if report is not None:
-            _print_reports(one, year, report, [list(evaluator.answers(truths)) for truths in rates])
+            _print_reports(one, year, report, [list(evaluator.answers(_of_members(group))) for group in one.groups])
             return
         rows = []
-        for number, truths in enumerate(rates, start=1):
-            rows += [{"measure": one.id, "year": year, "rate": number, **row} for row in evaluator.by_site(truths)]
+        for number, group in enumerate(one.groups, start=1):
+            for stratum_named, truths in _of_strata(group).items():
+                named = {"stratum": stratum_named} if group.strata else {}
+                about = {"measure": one.id, "year": year, "rate": number, **named}
+                rows += [about | row for row in evaluator.by_site(truths)]
             progress("run", one.id, number)
         evaluator.close()
     if as_json:
@@ -281,6 +284,24 @@ def _own(name: str) -> Any:
     if found is None:
         raise OperatorError(f"{name} is none of the network's measures", "`mainstem measures list` names them.")
     return found
+
+
+def _of_members(group: "Populations") -> "dict[str, Truth]":
+    """What a report says of each person."""
+    from services.measures.language.truths import Surely
+    from services.measures.report import STRATUM
+
+    strata: dict[str, Truth] = {f"{STRATUM}{each.name}": Surely(each) for each in group.strata}
+    return group.members() | {"unknown": group.in_doubt()} | strata
+
+
+def _of_strata(group: "Populations") -> "dict[str, dict[str, Truth]]":
+    """What is counted: of everybody, and of each stratum by its name."""
+    from services.measures.language.truths import all_of
+
+    everybody, doubt = group.members(), group.in_doubt()
+    strata = {each.name: group.of_stratum(each) | {"unknown": all_of(doubt, each)} for each in group.strata}
+    return {"everybody": everybody | {"unknown": doubt}} | strata
 
 
 REPORTS = ("summary", "subject-list", "individual")

@@ -25,7 +25,7 @@ def report(
         typer.Option(
             "--contested",
             metavar="FILE.csv",
-            help="Contested records, as the pages give them (Contested, All lines as CSV): each with the hospital's own reference.",
+            help="Contested records from a file of the pages' (Contested, All lines as CSV), in place of asking the pages.",
             show_default=False,
         ),
     ] = None,
@@ -34,7 +34,8 @@ def report(
 ) -> None:
     """Tell a site what could not be used: line by line, with what to do and who; what was withdrawn for it; how it goes.
 
-    It names resources by the hospital's own references: it is for people at the site, and stays there.
+    It names resources by the hospital's own references: it is for people at the site, and stays there. With MAINSTEM_PAGES_ADDRESS and
+    MAINSTEM_PAGES_TOKEN set it tells too what clinicians contest on the network's pages, each record by its own reference.
     """
     from mainstem.commands.report.gathering import gather
 

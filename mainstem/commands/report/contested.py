@@ -1,7 +1,7 @@
 """Records that clinicians contest on the network's pages, found again at the site: which resource of the hospital each was made from.
 
-The pages know a record by its id alone, and give the list as CSV (`/contested/<site>/lines.csv`); here, beside what was landed, the
-id leads to the hospital's own reference. The answer is given on the pages, where the clinician sees it at the record.
+The pages know a record by its id alone, and give the list as CSV (`/contested/<site>/lines.csv`), fetched or as a file; here, beside
+what was landed, the id leads to the hospital's own reference. The answer is given on the pages, where the clinician sees it at the record.
 """
 
 import csv

@@ -15,6 +15,7 @@ from connectors.formats.ndjson import read_batches
 from connectors.landing import Landing
 from mainstem.commands.codes.gathering import Gathered, of_records
 from mainstem.commands.report.contested import Contested, contested
+from mainstem.commands.report.fetching import contested_at_pages
 from mainstem.refresh import Refresh
 from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.refused import refused
@@ -154,7 +155,10 @@ class Broken(NamedTuple):
 
 
 def gather(refresh: Refresh, *, loads: int, contests: Path | None = None) -> DataReport:
-    """What a site is told, with a trend over its last loads that ended; `contests`: the pages' list of contested records."""
+    """What a site is told, with a trend over its last loads that ended.
+
+    `contests`: the pages' list of contested records; without it they are asked, where the settings say how.
+    """
     site, store = refresh.site, refresh.store
     report = DataReport(site.site, site.name, refresh.clock())
     report.lines = [*_resources(refresh), *_parts(refresh, report.notes)]
@@ -168,7 +172,8 @@ def gather(refresh: Refresh, *, loads: int, contests: Path | None = None) -> Dat
         report.notes += report.trend[0].load.report.notes
         _add_rules(report, report.trend[0].load.report.types)
     _add_codes(report, of_records(refresh))
-    report.contested = contested(refresh, contests) if contests else []
+    report.contested, unread = (contested(refresh, contests), []) if contests else contested_at_pages(refresh)
+    report.notes += unread
     return report
 
 

@@ -83,6 +83,9 @@ class Batches(Protocol):
     def parts(self, cursor: Any, site: str, refs: Sequence[bytes]) -> list[LiveRecord]:
         """The stored records of some source resources that are not withdrawn."""
 
+    def provenances(self, cursor: Any, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Where some stored records came from, by id."""
+
     def pending(self, cursor: Any, site: str, after: int, limit: int) -> list[Any]:
         """Rows of `PENDING_COLUMNS` in order of number."""
 

@@ -151,6 +151,11 @@ class PostgresBatches:
         given = {"count": len(refs), "first": joined(refs, FIRST_PART), "last": joined(refs, LAST_PART), "site": site}
         return [LiveRecord(*row) for row in cursor.execute(self._PARTS, given, prepare=False)]
 
+    def provenances(self, cursor: Any, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        """See Batches."""
+        wanted = "SELECT id, provenance FROM record WHERE id = ANY(%s)"
+        return {id_: bytes(said) for id_, said in cursor.execute(wanted, (list(ids),), prepare=False)}
+
     def pending(self, cursor: Any, site: str, after: int, limit: int) -> list[Any]:
         """See Batches."""
         rows: list[Any] = cursor.execute(

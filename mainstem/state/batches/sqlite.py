@@ -17,6 +17,8 @@ from mainstem.state.batches import (
 )
 from transforms.mapped import Mapped
 
+_AT_ONCE = 500
+
 
 class SqliteBatches:
     """See Batches."""
@@ -122,6 +124,15 @@ class SqliteBatches:
         """See Batches."""
         given = {"count": len(refs), "first": joined(refs, FIRST_PART), "last": joined(refs, LAST_PART), "site": site}
         return [LiveRecord(*row) for row in cursor.execute(self._PARTS, given)]
+
+    def provenances(self, cursor: Any, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        """See Batches."""
+        wanted = "SELECT id, provenance FROM record WHERE id IN (%s)"
+        found: dict[bytes, bytes] = {}
+        for first in range(0, len(ids), _AT_ONCE):
+            some = ids[first : first + _AT_ONCE]
+            found.update(cursor.execute(wanted % ",".join("?" * len(some)), some))
+        return found
 
     def pending(self, cursor: Any, site: str, after: int, limit: int) -> list[Any]:
         """See Batches."""

@@ -35,6 +35,7 @@ from services.measures.compile import sql_times as times
 from services.measures.compile.dialects import entries, instant_text, item_text
 from services.measures.compile.from_registry import arrived
 from services.measures.compile.memory import Period
+from services.measures.compile.payers import payers_on
 from services.measures.compile.sql_spans import ENDS, spans_of
 from services.measures.compile.sql_times import SqlKnown
 from services.measures.language.codes import Codes
@@ -47,8 +48,10 @@ from services.registry.tables import RECORD_TABLES, set_aside
 
 Sql = ColumnElement[Any]
 TABLES: Mapping[str, Table] = {**RECORD_TABLES, "set_aside": set_aside}
-STRATA = ("sex", "race", "ethnicity", "language")
+TOLD = ("sex", "race", "ethnicity", "language", "distance")
 """What a person's own record says, by which counts can be told apart."""
+STRATA = (*TOLD, "payer")
+"""The same, and who pays for their care."""
 DAYS = ("birth_first", "birth_last", "death_first", "death_last")
 BOUNDS = ("first", "last", "known")
 
@@ -147,9 +150,7 @@ class Staged:
         race = case(
             (entries(person.c.race) > 1, literal("several")), (entries(person.c.race) == 1, item_text(person.c.race, 0))
         )
-        told: dict[str, Sql] = {
-            name: person.c[name] for name in ("birth_date", "death_date", "sex", "ethnicity", "language")
-        }
+        told: dict[str, Sql] = {name: person.c[name] for name in ("birth_date", "death_date", *TOLD)}
         told["race"] = race
         known = {
             name: func.min(case((column.is_not(None), person.c.id + literal("|") + column)))
@@ -168,8 +169,10 @@ class Staged:
             for day in (by_id.c.birth_date, by_id.c.death_date)
             for which in ("first_day", "last_day")
         ]
-        strata = [by_id.c[name] for name in STRATA]
-        return self._fill(table, select(by_id.c.site, by_id.c.subject, *ends, *strata))
+        pays = payers_on(select(func.max(self.periods.c.known)).scalar_subquery())
+        rows = by_id.outerjoin(pays, and_(*same(pays, by_id)))
+        strata = [*(by_id.c[name] for name in TOLD), pays.c.payer]
+        return self._fill(table, select(by_id.c.site, by_id.c.subject, *ends, *strata).select_from(rows))
 
     def _stage(self, series: Series | Pick) -> Table:
         """The table of a series; asked for by identity first, since to compare two declarations is to walk both."""

@@ -51,6 +51,10 @@ def _rate(edition: Edition, numerator: Named) -> Populations:
         ),
         exclusions=named("Exclusions", any_of(hospice(edition), named("Pregnancy in the period", pregnant.exist()))),
         numerator=numerator,
+        strata=(
+            named("3 to 11 years old", age_at(PERIOD.end, 3, 11)),
+            named("12 to 17 years old", age_at(PERIOD.end, 12, 17)),
+        ),
     )
 
 

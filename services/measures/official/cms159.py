@@ -127,7 +127,8 @@ def _hospice(when: Span) -> Named:
         THIS.field("status").one_of("finished"),
     )
     seen = visits(HOSPICE_VISIT).where(
-        THIS.period.overlaps(when), not_(THIS.field("status").one_of("cancelled", "entered-in-error", "unknown"))
+        THIS.period.overlaps(when),
+        not_(Surely(THIS.field("status").one_of("cancelled", "entered-in-error", "unknown"))),
     )
     said = observed(HOSPICE_ASKED).where(
         THIS.field("status").one_of(*FINAL), THIS.effective.overlaps(when), THIS.field("value_codings").coded(YES)
@@ -159,4 +160,4 @@ def _palliative(edition: Edition) -> Named:
 
 
 def _perhaps_done() -> Truth:
-    return not_(THIS.field("status").one_of("not-done", "entered-in-error", "unknown"))
+    return not_(Surely(THIS.field("status").one_of("not-done", "entered-in-error", "unknown")))

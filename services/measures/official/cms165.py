@@ -4,7 +4,7 @@ from services.measures.declared import Definition, Populations
 from services.measures.language.codes import LOINC, Code, ValueSet
 from services.measures.language.events import OTHER, THIS, Field, Linked, Series
 from services.measures.language.moments import PERIOD, Between
-from services.measures.language.truths import Named, any_of, named, not_
+from services.measures.language.truths import Named, Surely, any_of, named, not_
 from services.measures.language.vocabulary import age_at
 from services.measures.official.common import (
     INPATIENT,
@@ -83,13 +83,14 @@ def _exclusions(edition: Edition) -> list[Named]:
 
 
 def _readings(edition: Edition) -> Series:
-    """Readings that count: in the period, at a visit of another class; from 2026 also those not on a day of a stay or an emergency.
+    """Readings that count: in the period, at no visit of these classes; from 2026 also those not on a day of a stay or an emergency.
 
-    As published: that second way does not ask for the measurement period.
+    As published: nothing is in a list without nothing (CQL), so a reading at no visit, or at one without a class, counts; and that
+    second way does not ask for the measurement period.
     """
     panels = observed(BLOOD_PRESSURE).where(THIS.field("status").one_of(*FINAL))
     at_other_visits = panels.where(
-        Linked(THIS, not_(THIS.field("class_code").one_of(*NOT_OUTPATIENT))),
+        not_(Surely(Linked(THIS, THIS.field("class_code").one_of(*NOT_OUTPATIENT)))),
         THIS.effective.latest.during(PERIOD),
     )
     if edition.year == 2025:
