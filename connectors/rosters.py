@@ -29,6 +29,10 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _AROUND = " \t\r\f\v\"',;\u00a0\ufeff\u200b"
 """What spreadsheets leave around a value."""
 _SAME_PERSON = frozenset({"replaced-by", "replaces"})
+STRANGERS = (
+    "Write FHIR ids, or record numbers with their system (system|value): a name or a number alone is known to no server. Else these "
+    "are another EHR's patients."
+)
 FOLLOWED = 3
 """Merges of merges that are followed."""
 ELEMENTS = ("_elements", "identifier,link")
@@ -165,10 +169,17 @@ def parse_list(content: bytes, origin: str) -> tuple[list[str], list[str]]:
     return list(ids), list(identifiers)
 
 
-def _nobody(what: str) -> OperatorError:
+def _no_group(group: str) -> OperatorError:
+    return OperatorError(
+        f"the cohort's Group: the server has no Group {group}",
+        "Write the Group's id, not its name, as fhir.group; the EHR's administrator knows it, or has to make the Group.",
+    )
+
+
+def _nobody(what: str, fix: str = "") -> OperatorError:
     return OperatorError(
         f"the cohort is empty: {what}",
-        "Correct [cohort] or fhir.group in the site file; without both, all patients are read.",
+        fix or "Correct [cohort] or fhir.group in the site file; without both, all patients are read.",
     )
 
 
@@ -191,9 +202,12 @@ class _Asking:
     def in_group(self, group: str) -> list[str]:
         """The patients a Group lists."""
         what, url = "the cohort's Group", self.client.url(f"Group/{quote(group, safe='')}")
-        found, _ = self.client.read(url, _GROUP, what=what)
+        try:
+            found, _ = self.client.read(url, _GROUP, what=what)
+        except (BadRequest, Gone):
+            raise _no_group(group) from None
         if found.resourceType != "Group":
-            raise IncompleteError(f"{what}: the server answers with no Group", "Check fhir.group.")
+            raise _no_group(group)
         present = [each for each in found.member or [] if not each.inactive]
         ids = [patient for each in present if each.entity and (patient := named(each.entity.reference))]
         if not ids:
@@ -252,7 +266,7 @@ class _Asking:
     def roster(self, named_at_first: int) -> Roster:
         """Those the server knows."""
         if not self._merged:
-            raise _nobody(f"the EHR knows none of the {named_at_first} patients it names")
+            raise _nobody(f"the EHR knows none of the {named_at_first} patients it names", STRANGERS)
         if self._gone:
             self.notes.append(f"{len(self._gone)} patients of the cohort were deleted at the EHR, and are withdrawn")
         if unknown := named_at_first - len(self._met) - len(self._gone):

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from schemas.errors import OperatorError
+from schemas.mistaken import below_the_base, near_zone, no_group
 from schemas.outcomes import DEFAULT_TYPES, LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
 from schemas.site_sections import Limits, Place, Section
 from schemas.toml_words import in_words, read_toml
@@ -48,6 +49,17 @@ def _place_of_a_secret(value: object) -> object:
 
 SecretRef = Annotated[str, Field(pattern=SECRET_PATTERN), BeforeValidator(_place_of_a_secret)]
 """Where a secret is, never the secret: `env:NAME`, `file:PATH` (relative to the site file), `airflow:CONN_ID`."""
+
+
+def _place_of_a_list(value: object) -> object:
+    """The same of a list: by its form, before a name that stands there could be repeated."""
+    if not isinstance(value, str) or re.fullmatch(SECRET_PATTERN, value) is None:
+        raise ValueError("give the place of the list, not the list: file:patients.txt")
+    return value
+
+
+ListRef = Annotated[str, Field(pattern=SECRET_PATTERN), BeforeValidator(_place_of_a_list)]
+"""Where a list of patients is."""
 
 BulkParameter = Literal[
     "_typeFilter", "_elements", "organizeOutputBy", "allowPartialManifests", "includeAssociatedData"
@@ -162,6 +174,8 @@ class Fhir(Section):
         given = [value] if isinstance(value, str) else value
         if given is not None and (not given or len(set(given)) < len(given) or not all(given)):
             raise ValueError("give one Group, or a list of different ones; leave it out for all patients")
+        if told := next(filter(None, map(no_group, given or ())), ""):
+            raise ValueError(told)
         return value
 
     @field_validator("proxy")
@@ -176,6 +190,8 @@ class Fhir(Section):
     def _address_alone(cls, value: HttpUrl) -> HttpUrl:
         if value.username or value.password or value.query or value.fragment or "@" in str(value):
             raise ValueError("must hold no user, password, query or fragment; [fhir.auth] says how to log in")
+        if below := below_the_base(value.path or ""):
+            raise ValueError(f"is an address below the server's base: leave {below} off")
         return value
 
     @field_validator("allowed_origins")
@@ -220,7 +236,7 @@ class Files(Section):
 class Cohort(Section):
     """Whom the site reads, where not everybody and no fhir.group: only these patients' data leaves the EHR. One of the two."""
 
-    patients: SecretRef | None = Field(
+    patients: ListRef | None = Field(
         default=None,
         description="Place of the list, as file:PATH: a patient a line, by FHIR id or identifier (`system|value`).",
     )
@@ -331,7 +347,7 @@ class Site(Section):
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as exc:
-            raise ValueError(f"no time zone of this name; {_near_zones(value)}") from exc
+            raise ValueError(f"no time zone of this name; {near_zone(value)}") from exc
         return value
 
     @field_validator("more_types", "types")
@@ -389,16 +405,6 @@ def parse_site(text: str, origin: str) -> Site:
         faults = sorted((_fault(text, error) for error in errors), key=lambda fault: fault[0] or 0)
         lines = [f"{origin}:{line}: {what}" if line else f"{origin}: {what}" for line, what in faults]
         raise OperatorError(lines, "`mainstem sites keys` lists every key.") from None
-
-
-def _near_zones(given: str) -> str:
-    from difflib import get_close_matches  # a misspelt file alone needs them
-    from zoneinfo import available_timezones
-
-    zones = {zone.rpartition("/")[2].casefold(): zone for zone in sorted(available_timezones(), reverse=True)}
-    zones |= {zone.casefold(): zone for zone in available_timezones()}
-    near = get_close_matches(given.strip().replace(" ", "_").casefold()[:60], zones, n=1, cutoff=0.75)
-    return f"did you mean {zones[near[0]]}?" if near else "write a place of the tz database, such as America/New_York"
 
 
 def site_keys() -> list[tuple[str, str, str]]:

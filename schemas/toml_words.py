@@ -19,11 +19,14 @@ UNREADABLE = {
     "Expected '='": "behind the key there is no =",
     "Expected ']'": "a bracket is not closed",
     "Unclosed": "a bracket is not closed",
+    **dict.fromkeys(("Unescaped", "Invalid hex value"), r"a \ in a text means something else: write / in its place"),
     "Invalid value": "what stands behind = is no value; a text needs quotation marks",
     "Expected newline": "there is more on the line than one key and its value",
     "Illegal character": "there is a sign that nobody can see",
 }
 """By how tomllib's own words begin."""
+TYPOGRAPHIC = frozenset("“”„‟‘’‚«»")
+NO_BLANKS = frozenset("\u00a0\u2007\u202f\u200b\u2060\ufeff")
 NOT_READ = "it cannot be understood"
 _WHOLE, _NUMBER = "needs a whole number, without quotation marks", "needs a number, without quotation marks"
 _SECTION = "is a section: its name in brackets on a line of its own, its keys below"
@@ -54,8 +57,9 @@ def read_toml(text: str, origin: str) -> dict[str, Any]:
         return tomllib.loads(text.removeprefix(BOM))
     except tomllib.TOMLDecodeError as exc:
         said = str(exc)
-        words = next((words for begin, words in UNREADABLE.items() if said.startswith(begin)), NOT_READ)
         place = PLACE.search(said)
+        words = _typographic(text, int(place[1])) if place else ""
+        words = words or next((words for begin, words in UNREADABLE.items() if said.startswith(begin)), NOT_READ)
         where = f"{origin}:{place[1]}" if place else origin
         raise OperatorError(
             f"{where}: not valid TOML: {words}", "Correct the line; text values need quotation marks."
@@ -64,6 +68,15 @@ def read_toml(text: str, origin: str) -> dict[str, Any]:
         raise OperatorError(
             f"{origin}: not valid TOML: {NOT_READ}", "Write the file anew: `mainstem sites new`."
         ) from None
+
+
+def _typographic(text: str, line: int) -> str:
+    """What a word processor made of a line; empty where it did nothing."""
+    lines = text.splitlines()
+    signs = set(lines[line - 1]) if line <= len(lines) else set()
+    if signs & TYPOGRAPHIC:
+        return 'its quotation marks are typographic (“ ”): write the plain ones (")'
+    return "a blank in it is none, as copied from a web page: type it anew" if signs & NO_BLANKS else ""
 
 
 def in_words(error: Any) -> str:

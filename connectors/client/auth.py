@@ -92,6 +92,10 @@ def _is_token(text: str) -> bool:
     return 0 < len(text) <= LONGEST_TOKEN and all("!" <= sign <= "~" for sign in text)
 
 
+NO_SUCH_PLACE = (301, 302, 303, 307, 308, 404, 405, 410)
+"""What an address answers that is no token endpoint."""
+NOT_SO = ("unauthorized_client", "unsupported_grant_type")
+"""The client is known, and registered for people who log in (RFC 6749, 5.2)."""
 UNSURE = (
     f"{BUSY} Where it answers so each time: some servers do to a client or key that they do not know; have the EHR's administrator "
     "look fhir.auth.client_id and the registered key up."
@@ -124,6 +128,7 @@ class _SmartConfiguration(msgspec.Struct):
 class _Granted(msgspec.Struct):
     access_token: msgspec.Raw = ABSENT
     expires_in: msgspec.Raw = ABSENT
+    scope: msgspec.Raw = ABSENT
 
 
 class _Refused(msgspec.Struct):
@@ -159,7 +164,7 @@ class TokenAuth(httpx2.Auth, ABC):
         self._origins = Origins(fhir)
         self._token_url = str(fhir.auth.token_url) if fhir.auth.token_url else ""
         self._v2_only = False
-        self._token = ""
+        self._token = self.granted = ""
         self._ends: datetime | None = None
         self._opened = False
         """Whether the present token was taken."""
@@ -216,7 +221,7 @@ class TokenAuth(httpx2.Auth, ABC):
                 f"the token endpoint at {response.request.url.host} answered with no usable token",
                 "Check fhir.auth.token_url; a proxy or log-in page may stand there.",
             )
-        self._token = token
+        self._token, self.granted = token, said(granted.scope, str, "")
         self._ends = self._clock() + lifetime(said(granted.expires_in, object, None), USUAL_LIFETIME)
 
     def _ask_for_token(self) -> Generator[httpx2.Request, httpx2.Response, tuple[httpx2.Response, bytes]]:
@@ -291,6 +296,17 @@ class TokenAuth(httpx2.Auth, ABC):
         if status == 429 or status >= 500 or (status == 400 and not error):
             # Epic answers a bare 400 now and then to a request that it grants a second later.
             return TemporaryError(f"{where} answered {status}", UNSURE, who="site IT")
+        if status in NO_SUCH_PLACE and not error:
+            return OperatorError(
+                f"there is no token endpoint where it is asked at {response.request.url.host} ({status})",
+                "Correct fhir.auth.token_url, or leave it out where the server says it itself.",
+            )
+        if error in NOT_SO:
+            return OperatorError(
+                f"{where} does not let client {self._section.client_id} log in by client credentials ({status})",
+                "Register it as a backend service (grant type client_credentials), or give the id of one that is.",
+                who="site IT",
+            )
         if error == "invalid_scope":
             return OperatorError(
                 f"{where} refuses the scope for client {self._section.client_id}",
@@ -304,7 +320,10 @@ class TokenAuth(httpx2.Auth, ABC):
         return OperatorError(f"{refuses} {client}", self._advice(), who=self.mended_by)
 
     def _advice(self) -> str:
-        return "Check fhir.auth.client_id and fhir.auth.secret, and with the EHR's administrator whether the client is active."
+        return (
+            "Check fhir.auth.client_id and fhir.auth.secret, and with the EHR's administrator whether the client is active and its "
+            "secret has not expired."
+        )
 
 
 class ClientCredentials(TokenAuth):

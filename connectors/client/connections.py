@@ -132,9 +132,14 @@ def _context(fhir: Fhir, folder: Path, secrets: Callable[[str], bytes]) -> ssl.S
     if fhir.ca_file is not None:
         try:
             context.load_verify_locations(folder / fhir.ca_file)
-        except (OSError, ssl.SSLError) as exc:
+        except ssl.SSLError as exc:
             raise OperatorError(
                 f"fhir.ca_file: {folder / fhir.ca_file} holds no certificates", "Give a PEM file."
+            ) from exc
+        except OSError as exc:
+            raise OperatorError(
+                f"fhir.ca_file: {folder / fhir.ca_file} cannot be read ({exc.strerror})",
+                "Write its path as it is seen from the site file's folder.",
             ) from exc
     if fhir.auth.client_certificate is not None:
         _show(context, fhir.auth, secrets)

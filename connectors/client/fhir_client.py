@@ -100,7 +100,7 @@ class FhirClient:
         self._base = str(fhir.base_url).rstrip("/")
         self._client_id = fhir.auth.client_id or fhir.auth.username or fhir.auth.method.replace("none", "")
         self._registered_id = fhir.auth.client_id or ""
-        self._auth = auth_for(fhir, types=types, secrets=secrets, clock=clock)
+        self.auth = auth_for(fhir, types=types, secrets=secrets, clock=clock)
         self._pace = Pace(fhir.requests_per_second, readers, sleep)
         self._attempts = attempts
         self._not_taken_yet = 0
@@ -207,7 +207,7 @@ class FhirClient:
         if isinstance(exc, QuotaSpent):
             return False
         if isinstance(exc, Refused):
-            return isinstance(self._auth, TokenAuth) and 0 < self._not_taken_yet <= LATE
+            return isinstance(self.auth, TokenAuth) and 0 < self._not_taken_yet <= LATE
         if not isinstance(exc, TemporaryError):
             return isinstance(exc, IncompleteError | WebPage)
         pause = exc.retry_after or (next(pauses, THROTTLED[-1]) if isinstance(exc, Throttled) else None)
@@ -320,9 +320,9 @@ class FhirClient:
         own = self.origins.own(url)
         merged = {**headers, **(self._vendor_headers() if own else {})}
         request = self._http.build_request(method, url, headers=merged, content=content or None)
-        if self._auth is None or not (own and log_in):
+        if self.auth is None or not (own and log_in):
             return self._http.send(request, stream=True)
-        return self._logged_in(request, self._auth)
+        return self._logged_in(request, self.auth)
 
     def _vendor_headers(self) -> dict[str, str]:
         return {name: text.format(client_id=self._registered_id) for name, text in self.vendor.headers.items()}

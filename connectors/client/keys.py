@@ -22,6 +22,16 @@ RSA_BITS, LEAST_RSA_BITS = 3072, 2048
 PUBLIC = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
 """Members of a key that are not secret; they make its thumbprint (RFC 7638)."""
 
+MISTAKEN = {
+    b"ENCRYPTED": "has a password",
+    b"BEGIN OPENSSH": "is in the form of OpenSSH, not PEM (`ssh-keygen -p -m PEM -f FILE` writes it anew)",
+    b"PUBLIC KEY": "is the public half",
+    b"ssh-": "is the public half",
+    b"BEGIN CERTIFICATE": "is a certificate",
+    b"\\n": "has \\n where its lines should end",
+}
+"""What stands in a file → what it is instead of a private key."""
+
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
@@ -50,8 +60,15 @@ def _of_pem(text: bytes, section: Auth) -> SigningKey:
     try:
         key = serialization.load_pem_private_key(text, password=None)
     except (ValueError, TypeError):
-        raise _unusable(section, "is no private key in PEM or JWKS form, or has a password") from None
+        raise _unusable(section, _what_it_is(text)) from None
     return SigningKey(*_fitting(key, section.key_id, section))
+
+
+def _what_it_is(text: bytes) -> str:
+    """What somebody put in a private key's place, told by how it begins."""
+    return next(
+        (what for sign, what in MISTAKEN.items() if sign in text[:4_096]), "is no private key in PEM or JWKS form"
+    )
 
 
 def _of_jwks(text: bytes, section: Auth) -> list[SigningKey]:

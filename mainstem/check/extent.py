@@ -3,6 +3,7 @@
 from math import ceil
 
 from connectors.pulling import road_of
+from connectors.sorting import DeliveryPart
 from mainstem.check.finding import Finding
 from mainstem.check.probe import Probe, Sample, Visit
 from schemas.sites import Fhir
@@ -42,9 +43,14 @@ def _of_folder(visit: Visit, sample: Sample) -> str:
     held = f"{len(parts)} file{'s' if len(parts) != 1 else ''}, {size / MEGABYTE:,.1f} MB"
     if any(part.path.suffix in PACKED for part in parts if part.member is None):
         return f"{held}, packed: how much is in them cannot be told before they are read"
-    lines = [len(line) + 1 for found in sample.lines.values() for line in found]
-    total = max(len(lines), round(size * len(lines) / sum(lines)))
+    total = sum(_lines_in(visit.delivered or {}, name, found) for name, found in sample.lines.items() if found)
     return f"about {total:,} resources in {held}; {_in_words(total / A_SECOND)} at {A_SECOND:,} a second"
+
+
+def _lines_in(delivered: dict[str, list[DeliveryPart]], name: str, found: list[bytes]) -> int:
+    """How many a type's files hold, its lines as long as those that were looked at: a Patient's are longer than an Observation's."""
+    size = sum(part.size for part in delivered.get(name, []))
+    return max(len(found), round(size * len(found) / sum(len(line) + 1 for line in found)))
 
 
 def _in_words(seconds: float) -> str:

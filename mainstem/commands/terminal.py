@@ -211,18 +211,41 @@ def site_path(site: str, settings: "Settings") -> Path:
 
 def _site_file(site: str, folder: Path) -> Path:
     """Raises OperatorError where a name has no file, with the names that have one."""
-    path, named = Path(site), folder / f"{site}.toml"
-    if path.suffix or path.is_file() or path.parent != Path():
-        return path
-    if named.is_file():
+    site = bare(site)
+    path, named = Path(site).expanduser(), folder / f"{site}.toml"
+    if path.is_file() or (path.suffix and path.parent.is_dir() and list(path.parent.glob("*.toml"))):
+        return path  # read, or refused with the names of those beside it
+    if site and named.is_file():
         return named
-    names = ", ".join(sorted(each.stem for each in folder.glob("*.toml")))
-    raise OperatorError(
-        f"{site}: there is no such site: no {named}",
-        f"Sites there are: {names}."
-        if names
-        else "`mainstem sites new` writes the first; MAINSTEM_SITES names their folder.",
-    )
+    names = sorted(each.stem for each in folder.glob("*.toml"))
+    near = [name for name in names if name == Path(site.replace("\\", "/")).stem.casefold()]
+    there = f"Sites there are: {', '.join(names)}." if names else NO_SITES
+    raise OperatorError(_no_site(site, path, named), f"Name it: {near[0]}." if near else there)
+
+
+NO_SITES = "`mainstem sites new` writes the first; MAINSTEM_SITES names their folder."
+
+
+def _no_site(site: str, path: Path, named: Path) -> str:
+    if not site:
+        return "no site is named"
+    if re.match(r"https?:/", site):
+        return "a site is named by its file or its short name, not by an address"
+    if path.is_dir():
+        return f"{site}: is a folder; a site's file or its name is needed"
+    if path.suffix or path.parent != Path():
+        return f"{site}: no such site file"
+    return f"{site}: there is no such site: no {named}"
+
+
+def bare(given: str) -> str:
+    """What was meant by something that was copied: without blanks around it, and the quotation marks or brackets."""
+    text = given.strip()
+    return text[1:-1].strip() if len(text) > 1 and text[0] + text[-1] in AROUND else text
+
+
+AROUND = ('""', "''", "“”", "„“", "‘’", "«»", "<>")
+"""What texts stand in where they are copied from."""
 
 
 def require_known(site: str | None, store: "State", settings: "Settings") -> None:

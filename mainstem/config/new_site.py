@@ -98,6 +98,8 @@ def require_name(name: str) -> str:
 
 def require_folder(folder: Path) -> Path:
     """The folder, where there is one. Raises OperatorError."""
+    if "://" in str(folder).replace(":/", "://", 1):
+        raise OperatorError(f"{folder}: an address, not a folder", "An address of a server is given by --base-url.")
     if not folder.is_dir():
         raise OperatorError(
             f"{folder}: no such folder",
@@ -115,12 +117,17 @@ def require_list(path: Path) -> Path:
 
 
 def require_key(path: Path) -> Path:
-    """The file of a private key, where there is one. Raises OperatorError."""
+    """The file of a private key, where there is one. Raises OperatorError; what is no file's name may be a secret, and is not shown."""
     if not path.is_file():
+        named = path if path.suffix in KEY_ENDINGS else "the private key's file"
         raise OperatorError(
-            f"{path}: no such file", "Name the private key's file, or let `mainstem keys new` make one."
+            f"{named}: no such file",
+            "Name the private key's file, or a secret's place, env:NAME; never the secret. `mainstem keys new` makes a key.",
         )
     return path
+
+
+KEY_ENDINGS = (".pem", ".key", ".jwks", ".json")
 
 
 def write_site(wanted: Wanted, to: Path) -> Path:
@@ -145,7 +152,7 @@ def write_site(wanted: Wanted, to: Path) -> Path:
         text += SERVER.format(base_url=_quoted(wanted.base_url), more=lines, auth=_log_in(wanted))
     path = to / f"{name}.toml"
     text += _cohort(wanted)
-    parse_site(text, str(path))
+    _judge(text)
     if path.exists():
         raise OperatorError(f"{path} exists", "Edit it, or choose another name.")
     key = to / "keys" / f"{name}.subject-key"
@@ -156,6 +163,32 @@ def write_site(wanted: Wanted, to: Path) -> Path:
             file.write(secrets.token_hex(32) + "\n")
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _judge(text: str) -> None:
+    """Raises OperatorError naming the flags by which what cannot stand in a site file was given: there is no file to look into."""
+    try:
+        parse_site(text, "")
+    except OperatorError as exc:
+        told = [cause.split(": ", 1)[-1] for cause in exc.causes]
+        flags = [f"{FLAGS.get(key, key)}: {words}" for key, _, words in (each.partition(": ") for each in told)]
+        raise OperatorError(
+            flags, "Give it as it is asked for; `mainstem sites new --help` lists the options."
+        ) from None
+
+
+FLAGS = {
+    "name": "--hospital",
+    "time_zone": "--time-zone",
+    "fhir.base_url": "--base-url",
+    "fhir.vendor": "--vendor",
+    "fhir.group": "--group",
+    "cohort.search": "--search",
+    "fhir.auth.secret": "--secret",
+    "fhir.auth.client_id": "--client-id",
+    "fhir.auth.scope": "--scope",
+}
+"""Key of a site file → the option of `mainstem sites new` that fills it."""
 
 
 def _cohort(wanted: Wanted) -> str:

@@ -37,11 +37,17 @@ class SiteFile:
 
 
 def read_site(path: Path) -> SiteFile:
-    """The site of a TOML file. Raises OperatorError naming file, line and key, and a file beside it that has the same `site`."""
+    """The site of a TOML file. Raises OperatorError naming file, line and key, and a file beside it that has the same `site` or
+    the same subject key: whatever reads a site goes by here.
+    """
     file = _read(path)
     for other in sorted(file.folder.glob("*.toml")):
-        if other != file.path and _said_in(other).get("site") == file.site.site:
-            raise _twins(file.site.site, file.path, other)
+        if other != file.path:
+            said = _said_in(other)
+            if said.get("site") == file.site.site:
+                raise _twins(file.site.site, file.path, other)
+            if _same_secret(file, said.get("subject_key")):
+                raise _one_key(file.path, other)
     return file
 
 
@@ -57,7 +63,6 @@ def try_site(path: Path) -> dict[str, str]:
     """A site file in a few words, or what is wrong with it."""
     try:
         file = read_site(path)
-        require_own_key(file)
     except OperatorError as exc:
         return {"site": path.stem, "name": "", "road": "", "source": "", "schedule": "", "fault": exc.cause}
     site = file.site
@@ -66,28 +71,22 @@ def try_site(path: Path) -> dict[str, str]:
     return {**told, "fault": ""}
 
 
-def require_own_key(file: SiteFile) -> None:
-    """Raises OperatorError naming both files where another of the folder has the same subject key."""
-    for other in sorted(file.folder.glob("*.toml")):
-        reference = _said_in(other).get("subject_key")
-        if other != file.path and isinstance(reference, str) and _same_secret(file, reference):
-            first, second = sorted((file.path, other))
-            raise OperatorError(
-                f"{first} and {second} have one subject key: two sites would give one patient's pseudonym to two",
-                "Give each its own; `mainstem sites new` makes one. A site that was loaded keeps the key it has.",
-            )
-
-
-def _same_secret(file: SiteFile, reference: str) -> bool:
-    """By their places; of two files, by what stands in them."""
+def _same_secret(file: SiteFile, other: object) -> bool:
+    """Whether another site's reference is to the same secret: by its place, else by what stands there."""
     own = file.site.subject_key
-    if not (own.startswith("file:") and reference.startswith("file:")):
-        return own == reference
-    one, other = (file.resolve(each.removeprefix("file:")) for each in (own, reference))
+    if not isinstance(other, str) or other == own:
+        return other == own
+    one, two = (_quietly(file.folder, reference) for reference in (own, other))
+    return one == two != b""
+
+
+def _quietly(folder: Path, reference: str) -> bytes:
+    """What stands at a secret's place; nothing where it cannot be had: its own site is told so."""
+    kind, _, name = reference.partition(":")
     try:
-        return one == other or one.read_bytes().strip() == other.read_bytes().strip() != b""
-    except OSError:
-        return False
+        return (folder / name).read_bytes().strip() if kind == "file" else _of_environment(kind, name)
+    except (OSError, ValueError):
+        return b""
 
 
 def read_sites(folder: Path) -> list[SiteFile]:
@@ -135,6 +134,15 @@ def _twins(site: str, one: Path, other: Path) -> OperatorError:
     )
 
 
+def _one_key(one: Path, other: Path) -> OperatorError:
+    """One patient number at both would be one pseudonym, and one hospital could look the other's up."""
+    first, second = sorted((one, other))
+    return OperatorError(
+        f"{first} and {second} have one subject key: two sites would give one patient's pseudonym to two",
+        "Give each its own; `mainstem sites new` makes one. A site that was loaded keeps the key it has.",
+    )
+
+
 def file_secrets(folder: Path) -> Secrets:
     """Resolves `env:NAME`, `file:PATH` (relative to `folder`) and `airflow:CONN_ID` (from `AIRFLOW_CONN_*`)."""
 
@@ -145,11 +153,8 @@ def file_secrets(folder: Path) -> Secrets:
                 "Give the secret's place, never the secret: env:NAME, file:PATH or airflow:CONN_ID.",
             )
         kind, _, name = reference.partition(":")
-        if kind == "env":
-            return _from_environment(name, reference)
-        if kind == "airflow":
-            uri = _from_environment("AIRFLOW_CONN_" + re.sub(r"\W", "_", name).upper(), reference)
-            return unquote(urlsplit(uri.decode()).password or "").encode()
+        if kind != "file":
+            return _from_environment(kind, name, reference)
         try:
             _warn_of_readers(folder / name, stat.S_IMODE((folder / name).stat().st_mode))
             return (folder / name).read_bytes().strip()
@@ -170,8 +175,21 @@ def _warn_of_readers(path: Path, mode: int) -> None:
         sys.stderr.write(f"warning: {shown(path)} can be read by others (mode {mode:04o}); chmod 600 {shown(path)}\n")
 
 
-def _from_environment(name: str, reference: str) -> bytes:
-    value = os.environ.get(name)
-    if not value:
-        raise OperatorError(f"secret {reference}: the environment variable {name} is not set", f"export {name}=…")
-    return value.encode()
+def _variable(kind: str, name: str) -> str:
+    """The environment variable that holds a secret, or an Airflow connection whose password it is."""
+    return name if kind == "env" else "AIRFLOW_CONN_" + re.sub(r"\W", "_", name).upper()
+
+
+def _of_environment(kind: str, name: str) -> bytes:
+    """The secret of a variable; nothing where it is not set."""
+    value = os.environ.get(_variable(kind, name), "")
+    return (value if kind == "env" else unquote(urlsplit(value).password or "")).encode()
+
+
+def _from_environment(kind: str, name: str, reference: str) -> bytes:
+    variable = _variable(kind, name)
+    if not os.environ.get(variable):
+        raise OperatorError(
+            f"secret {reference}: the environment variable {variable} is not set", f"export {variable}=…"
+        )
+    return _of_environment(kind, name)

@@ -1,5 +1,6 @@
 """Errors of both databases in words of ours: never statement text, never data. Used by state, consumer and registry alike."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +67,10 @@ OF_POSTGRESQL: Known = {
 }
 
 NO_TABLE = "42P01"
+OTHER_WORDS = re.compile(r"no such column|already exists")
+"""SQLite has one code for all that a statement may be wrong in."""
+OTHER_TABLES = ("42703", "42P07")
+"""PostgreSQL: no such column; a table of that name is there already."""
 NO_VALUE = "22000"
 NO_SESSION = {
     "password": "28P01",
@@ -104,6 +109,11 @@ def explained(url: URL, error: BaseException, *, setting: str = STATE, prepared_
         return TemporaryError(f"{name} is asked too much at once", "Try again.")
     else:
         return OperatorError(f"{name}: {type(cause).__name__}", "This is a defect; please report it.")
+    if code in OTHER_TABLES or (code == "SQLITE_ERROR" and OTHER_WORDS.search(str(cause))):
+        return OperatorError(
+            f"{name} holds tables that are not Mainstem's, or not this version's",
+            f"Name another database in {setting}, or run the Mainstem that made it.",
+        )
     if code == NO_TABLE:
         return OperatorError(f"{name} has no tables of Mainstem yet", prepared_by)
     for prefix in sorted(known, key=len, reverse=True):

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 USER = "admin"
 FINISHED = ("success", "failed")
+ATTEMPTS = 5
+"""Of a reading request, half a minute each at most."""
 
 WRAPPER = """#!/bin/sh
 # `airflow standalone` starts its parts by this name. The log server of the scheduler would listen on every address of
@@ -165,6 +168,11 @@ class Airflow(EmbeddedPart):
         return False
 
     def _get(self, path: str) -> dict[str, Any]:
+        """What is there; asked again where a busy machine answers late: nothing of the demo is lost by it."""
+        for _ in range(ATTEMPTS - 1):
+            with contextlib.suppress(TemporaryError):
+                return self._ask("GET", path)
+            time.sleep(1)
         return self._ask("GET", path)
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -99,14 +99,17 @@ class KafkaSettings:
         """Whether all brokers are on this machine."""
         return all(on_loopback(split_address(server)[0]) for server in self.servers)
 
-    def _refuse_unsafe(self) -> None:
+    def _require_addresses(self) -> None:
         if not self.servers:
             raise OperatorError("no Kafka address is set", "Set MAINSTEM_KAFKA to host:port.")
         if not all(SERVER.fullmatch(server) for server in self.servers):
             raise OperatorError(
                 "a Kafka address is not of the form host:port",
-                "Correct MAINSTEM_KAFKA; user and password are settings of their own.",
+                "Correct MAINSTEM_KAFKA: no http:// before it; user and password are settings of their own.",
             )
+
+    def _refuse_unsafe(self) -> None:
+        self._require_addresses()
         if self.security_protocol not in PROTOCOLS:
             raise OperatorError(
                 f"Kafka security '{self.security_protocol}' is none of {', '.join(PROTOCOLS)}",
@@ -134,6 +137,7 @@ class KafkaSettings:
     @property
     def in_the_open(self) -> list[str]:
         """What travels unencrypted, a sentence a broker, where that is allowed. Raises OperatorError where it is not."""
+        self._require_addresses()  # what is no address would be told as one that is not encrypted
         secret = " and the password" if self.security_protocol.startswith("SASL") else ""
         found = (
             require_encryption(

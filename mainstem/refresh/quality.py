@@ -1,7 +1,9 @@
 """A site judged by the checks of its quality: its current records, the figures of its last load, what there was before."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from mainstem.refresh.opening import Progress, Refresh, no_progress
@@ -10,6 +12,7 @@ from mainstem.state.subjects import index_subjects
 from schemas.errors import OperatorError
 from schemas.loads import LoadQuality
 from schemas.outcomes import record_type_of
+from transforms.privacy.pseudonyms import SUBJECT_BYTES
 
 if TYPE_CHECKING:
     from transforms.quality import Found, Judged
@@ -68,7 +71,7 @@ def judge_touched(refresh: Refresh, load: Load) -> LoadQuality | None:
     touched = list(store.subjects.changed(load.id))
     index_subjects(store.database)
     alone = {name: check for name, check in shipped().items() if check.alone}
-    rows = _affordable(store, site, touched)
+    rows = _affordable(store, site, from_another(touched, load.id))
     judged = judge(rows, About(today=(refresh.clock() + _EASTERNMOST).date()), alone)
     looked = {each.name: sum(line.looked for _, line in each.lines) for each in judged.results}
     found = {each.name: sum(line.found for _, line in each.lines) for each in judged.results}
@@ -80,8 +83,14 @@ def judge_touched(refresh: Refresh, load: Load) -> LoadQuality | None:
     )
 
 
+def from_another(touched: Sequence[bytes], load_id: str) -> list[bytes]:
+    """Pseudonyms, ascending, from a place that the load's name tells: each load begins with others, the same whenever it is run."""
+    place = bisect_left(touched, blake2b(load_id.encode(), digest_size=SUBJECT_BYTES).digest())
+    return [*touched[place:], *touched[:place]]
+
+
 def _affordable(store: State, site: str, touched: Sequence[bytes]) -> "Iterator[Row]":
-    """The records of whole persons. Pseudonyms are in no order of anything else, so the first are as good a sample as any."""
+    """The records of whole persons, the first. Pseudonyms are in no order of anything else, so these are as good a sample as any."""
     read = 0
     for start in range(0, len(touched), _PERSONS):
         if read >= _RECORDS:

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, and_, delete, func, insert, not_, select
 
 from mainstem.database import Database
 from mainstem.state import quarantine, tables
-from mainstem.state.subjects import Subjects, index_subjects
+from mainstem.state.subjects import Subjects, index_subjects, place_in
 from schemas.loads import LoadReport, TypeCounts
 from schemas.outcomes import record_type_of
 from transforms.mapped import DERIVED
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 500
 PERSON = "person"
+_REPLACES = b'"replaces":['
 _KEPT = 12
 """Loads of which the profile is kept."""
 
@@ -52,12 +53,15 @@ class Quality:
             yield from self.rows_of(site, some)
 
     def rows_of(self, site: str, subjects: Sequence[bytes]) -> "Iterator[Row]":
-        """The current records of some subjects, by subject, the person's own first; but for what is computed, which is judged by what it is computed from."""
+        """The current records of some subjects, by subject, the person's own first, then what replaces others; but for what is computed,
+        which is judged by what it is computed from.
+        """
         from transforms.quality.facts import Row  # loaded only where somebody is judged
 
         row = tables.record.c
         judged = and_(_of_site(site), row.content.is_not(None), row.type != DERIVED, row.subject.in_(subjects))
-        in_order = select(row.id).where(judged).order_by(row.subject, row.type != PERSON, row.id)
+        replacing = place_in(self._database, row.content, _REPLACES) > 0
+        in_order = select(row.id).where(judged).order_by(row.subject, row.type != PERSON, not_(replacing), row.id)
         with self._database.read() as connection:
             # SQLite sorts in memory: ids alone, so that of somebody with very many records not all contents are held
             ids = connection.execution_options(yield_per=2000).scalars(in_order)

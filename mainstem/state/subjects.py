@@ -135,21 +135,23 @@ class Subjects:
     def _code(self) -> ColumnElement[bytes]:
         """The first code in a record's content: an observation's own, where it has one, stands before all others."""
         content = tables.record.c.content
-        behind = func.substr(content, self._place(content, _CODE) + len(_CODE), _LONGEST_CODE)
-        return func.substr(behind, 1, self._place(behind, b'"') - 1, type_=tables.record.c.content.type)
+        behind = func.substr(content, place_in(self._database, content, _CODE) + len(_CODE), _LONGEST_CODE)
+        return func.substr(behind, 1, place_in(self._database, behind, b'"') - 1, type_=tables.record.c.content.type)
 
     def _locally(self, codes: Collection[str]) -> ColumnElement[bool]:
         """An observation without a code of its own, one of whose codings has one of the codes that are no LOINC."""
         content = tables.record.c.content
-        codings = self._place(content, _CODINGS)
+        codings = place_in(self._database, content, _CODINGS)
         local = (code for code in sorted(codes) if not _LOINC.fullmatch(code))
-        named = [self._place(content, _CODE + code.encode() + b'"') > 0 for code in local]
-        return and_(codings > 0, codings < self._place(content, _CODE), or_(false(), *named))
+        named = [place_in(self._database, content, _CODE + code.encode() + b'"') > 0 for code in local]
+        return and_(codings > 0, codings < place_in(self._database, content, _CODE), or_(false(), *named))
 
-    def _place(self, within: ColumnElement[Any], found: bytes) -> ColumnElement[int]:
-        if self._database.is_sqlite:
-            return func.instr(within, literal(found))
-        return func.position(literal(found).op("IN")(within))
+
+def place_in(database: Database, within: ColumnElement[Any], found: bytes) -> ColumnElement[int]:
+    """Where bytes first stand in others, from 1; 0 where they do not."""
+    if database.is_sqlite:
+        return func.instr(within, literal(found))
+    return func.position(literal(found).op("IN")(within))
 
 
 def index_subjects(database: Database) -> None:

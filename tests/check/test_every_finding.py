@@ -105,6 +105,16 @@ def of_servers(check: Check, faulty: FaultyHospital, exports: Exports, tmp_path:
     (tmp_path / "variables.csv").unlink()
     faulty.resources = {name: [] for name in TYPES}
     yield "nothing at all", check()
+    granted = {"access_token": "t", "token_type": "Bearer", "scope": "system/Patient.read"}
+    faulty.faults.insert(0, lambda asked: Answered(granted) if asked.path == "token" else None)
+    log_in = {
+        "method": "client-credentials",
+        "client_id": "c",
+        "secret": "env:S",
+        "token_url": f"{faulty.base_url}/token",
+    }
+    yield "fewer scopes than asked for", check(fhir={"auth": log_in})
+    del faulty.faults[0]
 
 
 def of_folders(make_site: Any, source_of: Any, tmp_path: Path) -> Iterator[tuple[str, Found]]:

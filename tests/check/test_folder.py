@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mainstem.check import Finding
+from mainstem.check import Finding, check_site
 
 
 @pytest.fixture
@@ -87,3 +87,15 @@ def test_dates_written_as_midnight_are_noticed_and_the_setting_is_named(
     assert "midnights" not in findings(make_site(**options, dates_as_midnight_utc=True))
     (folder / "Observation.ndjson").write_text((line % "09") * 30)
     assert "midnights" not in findings(make_site(**options))
+
+
+def test_what_a_folder_holds_is_told_by_each_types_own_lines(make_site: Any, source_of: Any, folder: Path) -> None:
+    """Few long lines beside many short ones: their common length would be neither's."""
+    held = {"Patient": (60, 2_000), "Observation": (3_000, 20)}
+    for name, (count, filled) in held.items():
+        line = f'{{"resourceType":"{name}","id":"%04d","x":"{"x" * filled}"}}\n'
+        (folder / f"{name}.ndjson").write_text("".join(line % number for number in range(count)))
+    site = make_site(files={"folder": "in"}, types=list(held))
+    found = check_site(source_of(site, secrets=lambda _: b"k" * 32), closer=True)
+    (told,) = [finding.what for finding in found if finding.name == "first load"]
+    assert told.startswith("about 3,060 resources in 2 files")

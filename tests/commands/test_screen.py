@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from hospital_with_faults import Answered, Asked, FaultyHospital
-from screens import Said
+from screens import Said, sound_child
 from scripted_terminal import MAINSTEM, played, wrote
 
 import mainstem.commands
@@ -326,3 +326,23 @@ def test_a_terminal_that_wants_no_colour_gets_none(tmp_path: Path) -> None:
     assert colour.search(coloured)
     assert not colour.search(without)
     assert "nosuch.toml" in without
+
+
+def test_what_a_check_expects_of_the_first_load_is_what_it_reads(
+    screen: Said, north: FaultyHospital, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resources and requests, counted at the server; beside its pages a load asks each type a little: is all there, are times heeded?"""
+    monkeypatch.setenv("MAINSTEM_KAFKA", "127.0.0.1:1")  # what is read is not sent here
+    for number in range(1, 61):
+        north.put(*sound_child(number))
+    path = tmp_path / "sites/north.toml"
+    path.write_text(path.read_text() + "page_size = 10\n")
+    told = re.search(r"about (\d+) resources in (\d+) requests of 10", screen("check", "north")[1])
+    assert told is not None
+    north.asked.clear()
+    assert screen("run", "north")[0] == 75
+    searches = [asked for asked in north.asked if asked.path in north.resources]
+    pages = [asked for asked in searches if asked.value("_count") == "10" and not asked.value("_summary")]
+    read = sum(len(found) for found in north.resources.values())
+    assert (int(told[1]), int(told[2])) == (read, len(pages))
+    assert len(searches) - len(pages) <= 3 * len(north.resources)

@@ -12,7 +12,11 @@ from hospital_with_faults import FaultyHospital
 from screens import Said
 from scripted_terminal import played
 
+from dags.declared import declared
+from mainstem.config.settings import load_settings
 from mainstem.config.site_files import read_site
+from mainstem.refresh import open_refresh
+from schemas.errors import OperatorError
 
 SECRET = "0123456789abcdef" * 4
 DEAD = "http://127.0.0.1:1/fhir"
@@ -58,7 +62,7 @@ def test_the_wizard_asks_the_few_questions_and_takes_mistakes(
         "neither http nor https",
         "did you mean America/New_York?",
         "epik: no such vendor",
-        "a/b: no Group's id",
+        "this is no Group's id",
         "nowhere.txt: no such file",
         "nowhere.pem: no such file",
         "must be a search that finds some patients",
@@ -146,22 +150,40 @@ def test_sites_are_listed_and_judged(screen: Said, north: FaultyHospital, tmp_pa
     assert "subject_key" in json.loads(screen("sites", "schema")[1])["properties"]
 
 
-@pytest.mark.parametrize("key", ["file:north.subject-key", "file:other.key"])
+WHATEVER_READS_A_SITE = (
+    ("sites", "validate"),
+    ("check", "north"),
+    ("check", "south"),
+    ("run", "north"),
+    ("publish", "south"),
+    ("map", "--site", "south", "in"),
+    ("sites", "packet", "north"),
+)
+
+
+@pytest.mark.parametrize("key", ["file:north.subject-key", "file:other.key", "env:KEY_OF_SOUTH"])
 def test_two_sites_with_one_subject_key_are_refused_by_both_names(
-    screen: Said, north: FaultyHospital, tmp_path: Path, key: str
+    screen: Said, north: FaultyHospital, tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By its place, and by what stands there: a copied key file."""
+    """By its place, and by what stands there: a copied key file, the same in a variable. On every road, before anything is asked."""
+    monkeypatch.setenv("KEY_OF_SOUTH", SECRET)
     sites = tmp_path / "sites"
     (sites / "other.key").write_text(f"{SECRET}\n")
     (sites / "south.toml").write_text(
         (sites / "north.toml").read_text().replace('"north"', '"south"').replace("file:north.subject-key", key)
     )
-    for words in (("sites", "validate"), ("check", "north"), ("check", "south")):
+    (tmp_path / "in").mkdir()
+    for words in WHATEVER_READS_A_SITE:
         code, _, err = screen(*words)
-        assert code == 78
+        assert code == 78, words
         assert "one subject key" in err
         assert "north.toml" in err
         assert "south.toml" in err
+    fault = declared(sites / "south.toml").fault
+    assert "one subject key" in str(fault)
+    with pytest.raises(OperatorError, match="one subject key"), open_refresh(sites / "north.toml", load_settings()):
+        pass
+    assert north.asked == []
     (sites / "other.key").write_text("another key of thirty-two bytes, no less")
     assert (screen("sites", "validate")[0] == 0) == (key == "file:other.key")
 
@@ -176,6 +198,9 @@ def test_the_packet_says_to_each_what_concerns_them(screen: Said, north: FaultyH
     pages = {path.stem.removeprefix("north-"): path.read_text() for path in (tmp_path / "out").glob("*.txt")}
     assert "system/Observation.read: becomes the network's record observation" in pages["administrator"]
     assert "about 3 resources" in pages["administrator"]
+    assert re.search(r"Every day at 0[34]:\d\d \(America/New_York\)", pages["administrator"])
+    assert "The EHR: not encrypted (http)" in pages["firewall"]
+    assert str(Path("var/landing").absolute()) in pages["privacy"]
     assert (
         f"127.0.0.1, port {north.base_url.split(':')[2].split('/')[0]}, from this machine outwards" in pages["firewall"]
     )

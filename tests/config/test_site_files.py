@@ -11,7 +11,7 @@ from mainstem.config.site_files import read_site, read_sites
 from schemas.errors import OperatorError
 from schemas.sites import parse_site, site_keys, start_of
 
-SITE = 'site = "{0}"\nname = "{0}"\ntime_zone = "UTC"\nsubject_key = "env:KEY"\n[files]\nfolder = "."\n'
+SITE = 'site = "{0}"\nname = "{0}"\ntime_zone = "UTC"\nsubject_key = "env:KEY_OF_{0}"\n[files]\nfolder = "."\n'
 
 
 @pytest.fixture

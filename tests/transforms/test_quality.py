@@ -4,12 +4,14 @@ import csv
 import json
 import random
 import time
-from collections.abc import Callable
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
 from datetime import date
 from importlib.resources import files
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -37,6 +39,7 @@ from transforms.derive.references.gli import Predicted, gli_2022
 from transforms.derive.references.growth import Sex
 from transforms.quality import About, Check, Flagger, Found, Line, flag_of, judge, shipped, status_of
 from transforms.quality.facts import Person, Row
+from transforms.quality.facts.hashes import Hashes
 from transforms.quality.facts.numbers import Numbers
 from transforms.quality.facts.profile import Profile
 from transforms.quality.kinds.growth import at_fault
@@ -373,13 +376,92 @@ def test_flags_of_a_person_with_many_records_are_those_of_one_with_few(
     }
 
 
+def test_a_person_with_many_records_is_judged_as_one_with_few(
+    clean: Population, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seven records at a time, of every check and of the profile: visits and facts, conditions and results, references apart."""
+    faulty = [each for each in shrunk(one_in_pounds(twice_with_results(born_later(clean)))) if hash_of(each) % 5]
+    rows = sorted(rows_of(faulty), key=lambda row: (row.subject, b'"type":"person"' not in row.content))
+
+    def told() -> tuple[object, ...]:
+        found: set[tuple[str, Found]] = set()
+        judged = judge(rows, About(today=TODAY), sink=lambda check, each: found.add((check, each)))
+        lines = [(each.name, line._replace(examples=())) for each in judged.results for _status, line in each.lines]
+        return judged.persons, judged.profile.as_json(), lines, found
+
+    whole = told()
+    monkeypatch.setattr("transforms.quality.PORTION", 7)
+    assert told() == whole
+    assert {"orphans", "visits", "duplicates"} <= {check for check, _ in whole[-1]}  # type: ignore[attr-defined]
+
+
+def hash_of(resource: dict[str, Any]) -> int:
+    """A number of a resource's name, the same in each run."""
+    return zlib.crc32(resource["id"].encode())
+
+
+def test_what_others_replace_is_not_judged_however_far_behind_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reading that is replaced is neither out of range nor told twice by what replaces it."""
+    day = {
+        "type": "observation",
+        "code": "8302-2",
+        "unit": "cm",
+        "effective_date": "2024-03-02",
+        "effective": "2024-03-02",
+    }
+    told: list[dict[str, Any]] = [
+        {"type": "person", "id": f"r-{9:032x}", "birth_date": "2014-03-02"},
+        {**day, "id": f"r-{8:032x}", "value": 999, "replaces": [f"r-{7:032x}"]},
+        *({**day, "id": f"r-{n:032x}", "value": 999 if n == 7 else n} for n in range(8)),
+    ]
+    rows = [Row(b"a" * 16, json.dumps(each, separators=(",", ":")).encode(), b"") for each in told]
+    whole = Flagger(TODAY).flags(rows)
+    monkeypatch.setattr("transforms.quality.PORTION", 2)
+    assert Flagger(TODAY).flags(rows) == whole
+    assert f"r-{7:032x}" not in whole
+
+
+@given(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3), st.integers(-9, 9)), max_size=300))
+def test_what_was_told_first_is_kept_in_arrays(told: list[tuple[int, int]]) -> None:
+    """As in a dictionary; of two numbers that differ in the sign's bit alone, and of 0 and 1, either may stand for both."""
+    hashes, known = Hashes(), dict[int, int]()
+    for key, value in told:
+        alike = key & (2**63 - 1) or 1
+        assert (key in hashes) == (alike in known)
+        assert hashes.first(key, value) == known.setdefault(alike, value)
+
+
+def test_a_person_of_very_many_records_takes_little_memory() -> None:
+    """Records that name a visit, each of another minute: what is held of each is a few dozen bytes."""
+
+    def rows() -> Iterator[Row]:
+        yield Row(b"a" * 16, b'{"type":"person","id":"r-%032x","birth_date":"2014-03-02","sex":"female"}' % 1, b"")
+        for n in range(2, 20_000):
+            day, hour, minute = 1 + n % 28, n // 60 % 24, n % 60
+            yield Row(
+                b"a" * 16,
+                b'{"type":"observation","id":"r-%032x","code":"8867-4","value":%d.5,"unit":"{beats}","encounter":"r-%032x",'
+                b'"effective":"20%02d-03-%02dT%02d:%02d:00Z","effective_date":"20%02d-03-%02d"}'
+                % (n * 2**64, n, 3, 15 + n % 10, day, hour, minute, 15 + n % 10, day),
+                b"",
+            )
+
+    Flagger(TODAY).flags(islice(rows(), 10))  # what is imported and kept once
+    for looked in (Flagger(TODAY).flags, lambda given: judge(given, About(today=TODAY))):
+        tracemalloc.start()
+        looked(rows())
+        _now, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 10_000_000  # held whole they take three times as much
+
+
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(1, 12)), max_size=14))
 def test_which_of_contradicting_readings_is_at_fault(told: list[tuple[int, int]]) -> None:
     """That with most contradictions first, of two with as many the later: as whoever looks for the worst again and again finds."""
     numbers = Numbers()
     for place, (day, value) in enumerate(told):
         numbers.add("29463-7", "kg", 738_000 + day, value, None, f"r-{place:032x}")
-    readings = numbers.of({"29463-7"}, "kg")
+    readings = numbers.of(frozenset({"29463-7"}), "kg")
     assert [(each.day, each.record) for each in readings] == sorted((each.day, each.record) for each in readings)
     against = {
         place: {

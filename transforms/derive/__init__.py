@@ -11,13 +11,12 @@ import pkgutil
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from msgspec import Raw
-from msgspec.json import decode, encode
+from msgspec import Raw, Struct
+from msgspec.json import Encoder, decode, encode
 
 from schemas.errors import OperatorError
 from transforms.derive.history import Fact, Facts, History
@@ -29,10 +28,6 @@ NOTHING = "none"
 """What a network asks for that wants no derived value."""
 _DIGITS = 6
 """Decimals kept of a value."""
-_FIELDS = (
-    *("quantity", "value", "value_code", "unit", "method", "method_version"),
-    *("inputs", "effective", "effective_date"),
-)
 
 
 class Derived(NamedTuple):
@@ -153,8 +148,8 @@ class Deriver:
         pseudonyms = Pseudonyms(subject_key)
         self._refs = {value.key: pseudonyms.refs(b"derived/%b/" % value.key.encode()) for value in values}
         self._must = [(value, value.must) for value in values]
-        leaves = partial(FieldPolicy.load().leaves, DERIVED)
-        self._leave = tuple(name for name in _FIELDS if leaves(name))
+        policy = FieldPolicy.load()
+        self._stay = tuple(name for name in _FIELDS if not policy.leaves(DERIVED, name))
         self._told = {value.key: b'"source":[],"mapping":%b' % encode(value.key) for value in values}
 
     def derive(self, records: Iterable[Current]) -> Iterator[Mapped | bytes]:
@@ -165,12 +160,14 @@ class Deriver:
         if (first := next(left, None)) is None:
             return
         subject, history = first.subject, History(self._facts(chain((first,), left), standing))
+        whom = hexadecimal(b"s-", subject)
         for value, must in self._must:
             if must.isdisjoint(history.held):
                 continue
             for derived in value.derive(history):
-                mapped = self._record(value, derived, subject)
-                standing.discard(mapped.id)
+                mapped = self._record(value, derived, subject, whom)
+                if standing:
+                    standing.discard(mapped.id)
                 yield mapped
         yield from (id_[:REF_BYTES] for id_ in sorted(standing))
 
@@ -184,33 +181,58 @@ class Deriver:
             elif self.inputs.reads(record):
                 yield reader.of(record.content)
 
-    def _record(self, value: Value, derived: Derived, subject: bytes) -> Mapped:
+    def _record(self, value: Value, derived: Derived, subject: bytes, whom: str) -> Mapped:
         """Its id hangs on the person too: of a reading that goes over to another the value is another's, and that of the first
         is withdrawn, in whatever order the two are derived.
         """
         anchor, key, dated = derived.anchor, value.key, derived.effective_date
         id_ = self._refs[key](bytes.fromhex(anchor.id[2:]) + subject) + WHOLE
-        facts = {
-            "quantity": value.quantity,
-            "value": Raw(_number(derived.value)),
-            "value_code": derived.value_code,
-            "unit": value.unit,
-            "method": value.name,
-            "method_version": value.version,
-            "inputs": sorted({record.id for record in derived.inputs}),
-            "effective": None if dated else anchor.effective,
-            "effective_date": dated or anchor.effective_date,
-        }
-        content: dict[str, Any] = {
-            "type": DERIVED,
-            "id": hexadecimal(b"r-", id_),
-            "subject": hexadecimal(b"s-", subject),
-            "site": self._site,
-        }
-        for name in self._leave:
-            if fact := facts[name]:
-                content[name] = fact
-        return Mapped(id_, DERIVED, subject, encode(content), self._told[key], None)
+        content = _Content(
+            DERIVED,
+            hexadecimal(b"r-", id_),
+            whom,
+            self._site,
+            value.quantity,
+            Raw(_number(derived.value)),
+            derived.value_code,
+            value.unit,
+            value.name,
+            value.version,
+            _ids(derived.inputs),
+            None if dated else anchor.effective,
+            dated or anchor.effective_date,
+        )
+        for name in self._stay:
+            setattr(content, name, None)
+        return Mapped(id_, DERIVED, subject, _encode(content), self._told[key], None)
+
+
+class _Content(Struct, omit_defaults=True, gc=False):
+    """A derived record as it is written; what is None is left out."""
+
+    type: str
+    id: str
+    subject: str
+    site: str
+    quantity: str | None = None
+    value: Raw | None = None
+    value_code: str | None = None
+    unit: str | None = None
+    method: str | None = None
+    method_version: str | None = None
+    inputs: list[str] | None = None
+    effective: str | None = None
+    effective_date: str | None = None
+
+
+_encode = Encoder().encode
+_OWN = ("type", "id", "subject", "site")
+_FIELDS = tuple(name for name in _Content.__struct_fields__ if name not in _OWN)
+
+
+def _ids(inputs: Sequence[Fact]) -> list[str]:
+    """Of all of them, each once."""
+    return [inputs[0].id] if len(inputs) == 1 else sorted({record.id for record in inputs})
 
 
 def _number(value: float) -> bytes:

@@ -13,7 +13,7 @@ _SOURCES = (*SOURCES, EXTENDED)
 
 
 def _bmi(history: History) -> Iterator[Derived]:
-    return (Derived(each.anchor, each.value, each.inputs) for each in computed(history))
+    return (Derived(each.anchor, each.value, each.inputs) for each in history.once(computed))
 
 
 VALUES = (

@@ -1,17 +1,18 @@
 """What a site's records are worth: a file a check, found by its name.
 
 A file here holds `CHECK`: what is looked at, how much may be found before somebody has to act and who says so, what to do
-and who. Checks see the persons of a site one after the other, and figures of its loads; they keep counts, never persons,
-so memory stays flat. What files share stands in folders: `facts` (a person's records as checks read them), `kinds` (makers
+and who. Checks see the persons of a site one after the other, of one with very many records some at a time, and figures of its
+loads; they keep counts, never persons, so memory stays flat. What files share stands in folders: `facts` (a person's records as checks read them), `kinds` (makers
 of like checks), `tables`. Checks see records, never FHIR, and stand outside a mapping's identity: what they find of several
 records is told in counts and ids and never written into a source record.
 """
 
 import pkgutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from importlib import import_module
 from itertools import groupby, islice
 from operator import attrgetter
@@ -20,7 +21,7 @@ from typing import Literal, NamedTuple, Protocol
 from schemas.events import IMPLAUSIBLE
 from schemas.gaps import Who
 from schemas.loads import TypeCounts
-from transforms.quality.facts import Person, Row, add_number, fact_of, lean, person_of
+from transforms.quality.facts import Person, Row, add_number, fact_of
 from transforms.quality.facts.numbers import Numbers
 from transforms.quality.facts.profile import Profile, profile_of
 
@@ -78,7 +79,7 @@ class Judge(Protocol):
     """One check at work."""
 
     def see(self, person: Person) -> Sequence[Found]:
-        """A person of the site; each comes once. Returns the records that are not as they should be, where a check knows."""
+        """A person of the site, or of one with many records some and then the next. Returns the records that are not as they should be, where a check knows."""
 
     def lines(self, profile: Profile) -> Iterable[Line]:
         """What was found, when all were seen."""
@@ -100,7 +101,7 @@ class Check:
     fix: str
     who: Who
     reads: frozenset[str] = frozenset()
-    """Codes of the observations that it sets beside one another; none: it looks at each record by itself."""
+    """Codes of the observations that it sets beside one another, all that it is shown; none: it is shown every record."""
     alone: bool = False
     """Whether it judges a person without the others of the site: then a night judges those whom its load touched."""
     begin: Callable[[About], Judge]
@@ -138,8 +139,47 @@ def flag_of(name: str) -> str:
     return name if name == "duplicates" else f"{IMPLAUSIBLE}{name}"
 
 
-PORTION = 5_000
+PORTION = 1_000
 """Records of one person that are held at once, besides those that are set beside one another."""
+
+
+class _Judges(NamedTuple):
+    """Checks at work, by name."""
+
+    each: list[tuple[str, Judge]]
+    """Those that are shown a person's records some at a time."""
+    beside: list[tuple[str, Judge]]
+    """Those that set readings beside one another: they are shown all readings of their codes, at the end."""
+    codes: frozenset[str]
+    """Of the readings that are set beside one another."""
+
+    @classmethod
+    def of(cls, checks: Mapping[str, Check], begun: Mapping[str, Judge]) -> "_Judges":
+        """Of some checks."""
+        each = [(name, judge) for name, judge in begun.items() if not checks[name].reads]
+        beside = [(name, judge) for name, judge in begun.items() if checks[name].reads]
+        return cls(each, beside, frozenset(code for check in checks.values() for code in check.reads))
+
+    def found(self, records: Iterable[Row], see: Callable[[Person], object]) -> Iterator[tuple[str, Found]]:
+        """What they find of one person, of whom few records are held at once; `see` is shown them, too."""
+        left, beside, person = iter(records), Numbers(), Person(())
+        some = list(islice(left, PORTION))
+        while some:
+            following = list(islice(left, PORTION))
+            person = Person(map(fact_of, some), person, last=not following)
+            for fact in person.facts:
+                if fact.code in self.codes:
+                    add_number(beside, fact)
+            see(person)
+            yield from _found(person, self.each)
+            some = following
+        yield from _found(Person((), person, beside=beside), self.beside)
+
+
+def _found(person: Person, judges: Iterable[tuple[str, Judge]]) -> Iterator[tuple[str, Found]]:
+    for name, judge in judges:
+        for one in judge.see(person):
+            yield name, one
 
 
 class Flagger:
@@ -148,29 +188,15 @@ class Flagger:
     def __init__(self, today: date) -> None:
         about = About(today=today)
         alone = {name: check for name, check in shipped().items() if check.alone}
-        self._codes = frozenset(code for check in alone.values() for code in check.reads)
-        judges = [(flag_of(name), check.begin(about), bool(check.reads)) for name, check in alone.items()]
-        self._each = [(flag, judge) for flag, judge, beside in judges if not beside]
-        self._beside = [(flag, judge) for flag, judge, beside in judges if beside]
+        self._judges = _Judges.of(alone, {name: check.begin(about) for name, check in alone.items()})
+        self._flags = {name: flag_of(name) for name in alone}
 
     def flags(self, records: Iterable[Row]) -> dict[str, set[str]]:
-        """One person's records that are not as they should be, by id → their flags; the record of the person comes first."""
-        found, person, left = dict[str, set[str]](), Person(()), iter(records)
-        beside = Numbers()
-        while some := list(islice(left, PORTION)):
-            person = Person(map(lean, map(fact_of, some)), person)
-            for fact in person.facts:
-                if fact.code in self._codes:
-                    add_number(beside, fact)
-            _judged(person, self._each, found)
-        _judged(Person((), person, beside), self._beside, found)
+        """One person's records that are not as they should be, by id → their flags."""
+        found: dict[str, set[str]] = {}
+        for name, one in self._judges.found(records, lambda _: None):
+            found.setdefault(one.record, set()).add(self._flags[name])
         return found
-
-
-def _judged(person: Person, judges: Iterable[tuple[str, Judge]], found: dict[str, set[str]]) -> None:
-    for flag, judge in judges:
-        for one in judge.see(person):
-            found.setdefault(one.record, set()).add(flag)
 
 
 def judge(
@@ -179,20 +205,18 @@ def judge(
     checks: Mapping[str, Check] | None = None,
     sink: Callable[[str, Found], None] = no_sink,
 ) -> Judged:
-    """All checks over a site's current records, which come by subject; `sink` is given each record that is found."""
+    """All checks over a site's current records, which come as `rows_of` gives them; `sink` is given each that is found."""
     used = shipped() if checks is None else checks
-    judges = {name: check.begin(about) for name, check in used.items()}
+    begun = {name: check.begin(about) for name, check in used.items()}
+    judges = _Judges.of(used, begun)
     counted: Counter[tuple[str, str, int]] = Counter()
     persons = 0
     for _, records in groupby(rows, attrgetter("subject")):
-        person = person_of(records)
         persons += 1
-        profile_of(person, counted)
-        for name, each in judges.items():
-            for found in each.see(person):
-                sink(name, found)
+        for name, found in judges.found(records, partial(profile_of, counted=counted)):
+            sink(name, found)
     profile = Profile(counted)
-    return Judged([_result(name, used[name], each, profile) for name, each in judges.items()], profile, persons)
+    return Judged([_result(name, used[name], each, profile) for name, each in begun.items()], profile, persons)
 
 
 def _result(name: str, check: Check, judge: Judge, profile: Profile) -> Result:

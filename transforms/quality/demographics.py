@@ -9,7 +9,7 @@ from transforms.quality.kinds.each import Seen, each
 
 def _look(person: Person, _: About) -> Iterator[Seen]:
     told = person.record
-    if told is not None:
+    if told is not None and person.last:
         yield Seen("day of birth", None if person.born is not None else told.id)
         yield Seen("sex", None if told.sex else told.id)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from transforms.quality import About, Check
 from transforms.quality.facts import PLANNED, Fact, Person
+from transforms.quality.facts.hashes import Hashes
 from transforms.quality.kinds.each import SLIP, SLIP_SOURCE, Seen, each
 
 _KEYS: dict[str, Callable[[Fact], tuple[Any, ...]]] = {
@@ -34,15 +35,21 @@ def _codes(codings: Any) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((each.system or "", each.code) for each in codings))
 
 
+class _Told(Hashes):
+    """What was told already, as hashes → the resource that told it first."""
+
+
 def _look(person: Person, _: About) -> Iterator[Seen]:
+    told = person.kept(_Told)
     for fact in person.facts:
         if (key_of := _KEYS.get(fact.type)) is None:
             continue
         key = key_of(fact)
         if key[0] is None:
             continue
-        first = person.told.setdefault(hash((fact.type, *key)), fact.source)
-        yield Seen(fact.type, None if first == fact.source else fact.id)
+        source = hash(fact.source)
+        first = told.first(hash((fact.type, *key)), source)
+        yield Seen(fact.type, None if first == source else fact.id)
 
 
 CHECK = Check(

@@ -5,7 +5,7 @@ from functools import cache
 from typing import NamedTuple
 
 from transforms.quality import About, Check
-from transforms.quality.facts import Person
+from transforms.quality.facts import Fact, Person
 from transforms.quality.kinds.each import Seen, each
 from transforms.quality.kinds.tables import rows
 
@@ -34,17 +34,27 @@ def _table() -> list[_Expected]:
     ]
 
 
+class _Known:
+    """Of one person: conditions, how many visits, what was measured."""
+
+    def __init__(self) -> None:
+        self.conditions: list[Fact] = []
+        self.visits, self.measured = 0, set[str]()
+
+
 def _look(person: Person, _: About) -> Iterator[Seen]:
-    conditions = [fact for fact in person.of("condition") if fact.verification_status not in _REFUTED]
-    if not conditions or sum(1 for fact in person.of("encounter") if fact.happened) < _VISITS:
+    known = person.kept(_Known)
+    known.conditions += (fact for fact in person.of("condition") if fact.verification_status not in _REFUTED)
+    known.visits += sum(1 for fact in person.of("encounter") if fact.happened)
+    known.measured.update(fact.code for fact in person.of("observation", "pro_response") if fact.code)
+    if not person.last or not known.conditions or known.visits < _VISITS:
         return
-    measured = {fact.code for fact in person.of("observation", "pro_response")}
     for row in _table():
         having = [
-            each for each in conditions if each.code in row.snomed or (each.icd10cm or "").startswith(row.icd10cm)
+            each for each in known.conditions if each.code in row.snomed or (each.icd10cm or "").startswith(row.icd10cm)
         ]
         if having:
-            yield Seen(row.of, having[0].id if measured.isdisjoint(row.codes) else None)
+            yield Seen(row.of, having[0].id if known.measured.isdisjoint(row.codes) else None)
 
 
 CHECK = Check(

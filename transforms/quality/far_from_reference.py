@@ -79,5 +79,6 @@ CHECK = Check(
     source="tables/medians.csv (WHO 2006, CDC 2000); judgement, to be approved: the median child within 0.8 to 1.2 of the reference's height, 0.55 to 1.9 of its weight",
     fix="Compare some with the chart: pounds or grams sent as kilograms, inches as centimetres; correct the feed's unit, then load all again.",
     who="site IT",
+    reads=HEIGHT | WEIGHT,
     begin=_Far,
 )

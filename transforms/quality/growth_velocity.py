@@ -21,6 +21,8 @@ def most(start: float, end: float) -> float:
 
 
 def _too_fast(person: Person, earlier: Reading, later: Reading) -> bool:
+    if later.value - earlier.value <= ERROR:
+        return False
     start, end = person.months(earlier.day), person.months(later.day)
     if start is None or end is None or start >= GROWN:
         return False

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
+from transforms.mapped import ID_BYTES
 from transforms.quality import About, Check, Judge, Line
 from transforms.quality.facts import Fact, Person
+from transforms.quality.facts.hashes import Hashes
 from transforms.quality.facts.profile import Profile
 from transforms.quality.kinds.each import Seen, Tally
 
@@ -18,13 +20,45 @@ def _named(fact: Fact) -> Iterator[tuple[str, Iterable[str]]]:
     yield "parts", fact.parts
 
 
+class _Names:
+    """Of one person: the records there are, and by name and field those that name what has not come so far."""
+
+    def __init__(self) -> None:
+        self.first = ""
+        self._there = Hashes()
+        self._open: dict[tuple[str, str], bytearray] = {}
+
+    def add(self, record: str) -> None:
+        """A record that is there."""
+        self._there.first(hash(record))
+
+    def seen(self, field: str, name: str, by: str) -> Iterator[Seen]:
+        """That a record names another, where that has come; else it is kept."""
+        if hash(name) in self._there:
+            yield Seen(field)
+        else:
+            self._open.setdefault((field, name), bytearray()).extend(bytes.fromhex(by[2:]))
+
+    def left(self) -> Iterator[Seen]:
+        """When all have come."""
+        for (field, name), records in self._open.items():
+            missing = hash(name) not in self._there
+            for at in range(0, len(records), ID_BYTES):
+                yield Seen(field, f"r-{records[at : at + ID_BYTES].hex()}" if missing else None)
+
+
 def _look(person: Person) -> Iterator[Seen]:
-    anybody = person.facts[0].id if person.facts else ""
-    yield Seen("person", None if person.record else anybody)
+    names = person.kept(_Names)
+    for record in person.given:
+        names.add(record)
     for fact in person.facts:
-        for field, names in _named(fact):
-            for name in names:
-                yield Seen(f"{fact.type}.{field}", None if name in person.ids else fact.id)
+        names.first = names.first or fact.id
+        for field, named in _named(fact):
+            for name in named:
+                yield from names.seen(f"{fact.type}.{field}", name, fact.id)
+    if person.last:
+        yield Seen("person", None if person.record else names.first)
+        yield from names.left()
 
 
 class _Orphans(Tally):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from transforms.quality import About, Check
-from transforms.quality.facts import PLANNED, Person
+from transforms.quality.facts import PLANNED, Fact, Person
 from transforms.quality.kinds.each import Seen, each
 
 _FACTS = frozenset(
@@ -22,13 +22,38 @@ _SEEN = frozenset(["AMB", "EMER", "IMP", "ACUTE", "NONAC"])
 """Classes of visits at which somebody was seen."""
 
 
+class _Recorded:
+    """Of one person: which visits facts name, the days that facts are of, and the visits that neither tells so far."""
+
+    def __init__(self) -> None:
+        self.named, self.days = set[str](), set[int]()
+        self.silent: list[Fact] = []
+
+    def add(self, fact: Fact) -> None:
+        """A fact that tells that somebody was seen."""
+        if fact.encounter:
+            self.named.add(fact.encounter)
+        if fact.day is not None:
+            self.days.add(fact.day)
+
+    def tells(self, visit: Fact) -> bool:
+        """Whether a fact names a visit, or is of its day."""
+        return visit.id in self.named or visit.day in self.days
+
+
 def _look(person: Person, _: About) -> Iterator[Seen]:
-    facts = [fact for fact in person.facts if fact.type in _FACTS]
-    named, days = {fact.encounter for fact in facts}, {fact.day for fact in facts}
-    for visit in person.of("encounter"):
-        if visit.class_code in _SEEN and visit.status not in PLANNED:
-            told = visit.id in named or (visit.day is not None and visit.day in days)
+    recorded = person.kept(_Recorded)
+    for fact in person.facts:
+        if fact.type in _FACTS:
+            recorded.add(fact)
+    seen = (each for each in person.of("encounter") if each.class_code in _SEEN and each.status not in PLANNED)
+    visits, recorded.silent = [*recorded.silent, *seen], []
+    for visit in visits:
+        told = recorded.tells(visit)
+        if told or person.last:
             yield Seen(visit.class_code or "", None if told else visit.id)
+        else:
+            recorded.silent.append(visit)
 
 
 CHECK = Check(

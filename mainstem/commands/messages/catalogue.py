@@ -159,12 +159,12 @@ class _Reader:
             yield Message(self._words(call.args[0]), SITE_FILE, "network", ExitCode.ACT_FIRST, self._where)
         yield from (self._of(name, call) for name in self._classes(call.func) if call.args)
 
-    def _classes(self, node: ast.expr) -> list[str]:
-        """The names of errors that a call may be of."""
+    def _classes(self, node: ast.expr, met: frozenset[str] = frozenset()) -> list[str]:
+        """The names of errors that a call may be of; `met`: names that were followed already, since one may be chosen from itself."""
         if isinstance(node, ast.IfExp):
-            return [*self._classes(node.body), *self._classes(node.orelse)]
-        if isinstance(node, ast.Name) and node.id in self._chosen:
-            return self._classes(self._chosen[node.id])
+            return [*self._classes(node.body, met), *self._classes(node.orelse, met)]
+        if isinstance(node, ast.Name) and node.id in self._chosen and node.id not in met:
+            return self._classes(self._chosen[node.id], met | {node.id})
         return [node.id] if isinstance(node, ast.Name) and node.id in self._kinds else []
 
     def _made_by(self, call: ast.Call) -> Iterator[Message]:

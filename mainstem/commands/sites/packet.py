@@ -2,6 +2,7 @@
 the clinical lead, as text and as HTML. From the site file, the field policy and the check; no secret stands in it.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -173,7 +174,7 @@ def _bulk(file: SiteFile, advice: str) -> list[str]:
 def _hours(file: SiteFile) -> list[str]:
     site, fhir = file.site, file.site.fhir
     rate = f"at most {fhir.requests_per_second:g} requests a second of each of {site.parallel} readers" if fhir else ""
-    return [f"By the schedule {site.schedule} ({site.time_zone}); {rate}."]
+    return [f"{_when(site.schedule)} ({site.time_zone}); {rate}."]
 
 
 def _to_do(findings: Sequence[Finding], *who: str) -> Iterator[Finding]:
@@ -196,10 +197,19 @@ def _firewall(file: SiteFile, settings: Settings) -> Page:
     ca = [f"The EHR's certificate authority: {fhir.ca_file}"] if fhir and fhir.ca_file else []
     secured = settings.kafka_security in ("SSL", "SASL_SSL")
     kafka = f"Kafka: {settings.kafka_security}{'' if secured else ', not encrypted'}"
-    ehr = ["The EHR: TLS, checked against the system's authorities."] if fhir else []
+    tls = fhir is not None and fhir.base_url.scheme == "https"
+    way = "TLS, checked against the system's authorities." if tls else "not encrypted (http)"
+    ehr = [f"The EHR: {way}"] if fhir else []
     page.put("Certificates", [*ehr, *ca, kafka])
     page.put("Proxy", [str(fhir.proxy)] if fhir and fhir.proxy else [])
     return page
+
+
+def _when(schedule: str) -> str:
+    """A cron expression in words, where it is of every day."""
+    if found := re.fullmatch(r"(\d{1,2}) (\d{1,2}) \* \* \*", schedule):
+        return f"Every day at {int(found[2]):02}:{int(found[1]):02}"
+    return f"By the schedule {schedule}"
 
 
 def _way(what: str, url: str) -> str:
@@ -229,7 +239,7 @@ def _privacy(file: SiteFile, settings: Settings) -> Page:
     page.put(
         "Raw data",
         [
-            f"In {settings.landing} on this machine, of the last {settings.keep_loads} loads; older ones are removed after each load."
+            f"In {settings.landing.absolute()} on this machine, of the last {settings.keep_loads} loads; older ones are removed after each load."
         ],
     )
     page.put(

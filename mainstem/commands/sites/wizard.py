@@ -1,7 +1,6 @@
 """`mainstem sites new` on a terminal: the few questions, the server looked at, and what is written."""
 
 import json
-import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from connectors.client.capabilities import meet
 from connectors.pulling import Source
 from connectors.vendors import vendor_names
 from mainstem.commands.sites.packet import ADMINISTRATOR, PACKET, write_packet
-from mainstem.commands.terminal import print_error, read_settings, say, tell
+from mainstem.commands.terminal import bare, print_error, read_settings, say, tell
 from mainstem.config.dag_stubs import stubs_of, write_each
 from mainstem.config.new_site import (
     Wanted,
@@ -25,6 +24,7 @@ from mainstem.config.new_site import (
 )
 from mainstem.config.site_files import file_secrets, read_site
 from schemas.errors import MainstemError, OperatorError
+from schemas.mistaken import no_group
 from schemas.sites import Auth, parse_site
 
 ANY = 'site = "any"\nname = "any"\ntime_zone = "UTC"\nsubject_key = "env:ANY"\n[fhir]\nbase_url = "{base_url}"\n'
@@ -67,7 +67,7 @@ def _with_log_in(wanted: Wanted) -> Wanted:
     told = _ask(f"Its private key's file, or its secret as {PLACE} (empty: a key is to be made)", _key, default="")
     if told.startswith(("env:", "airflow:")):
         return wanted._replace(client_id=client, secret=told)
-    return wanted._replace(client_id=client, private_key=Path(told.removeprefix(FILE)) if told else None)
+    return wanted._replace(client_id=client, private_key=_path(told) if told else None)
 
 
 def _read_for(wanted: Wanted, told: str) -> Wanted:
@@ -75,14 +75,14 @@ def _read_for(wanted: Wanted, told: str) -> Wanted:
     if not told:
         return wanted
     if told.startswith(FILE):
-        return wanted._replace(patients=Path(told.removeprefix(FILE)))
+        return wanted._replace(patients=_path(told))
     return wanted._replace(search=told) if "?" in told else wanted._replace(group=told)
 
 
 def _ask(question: str, check: Callable[[str], str], default: str | None = None) -> str:
     """Until the answer can be taken; what is wrong is said in words."""
     while True:
-        answer = str(typer.prompt(question, default=default, show_default=bool(default), err=True)).strip()
+        answer = bare(str(typer.prompt(question, default=default, show_default=bool(default), err=True)))
         try:
             return check(answer)
         except MainstemError as exc:
@@ -106,10 +106,12 @@ def _source(place: str) -> str:
         raise OperatorError(
             f"{place}: neither http nor https", "Write https://host/path, as in the vendor's documentation."
         )
-    return str(require_folder(Path(place)))
+    return str(require_folder(Path(place).expanduser()))
 
 
 def _zone(zone: str) -> str:
+    if zone.upper() in ("EST", "MST", "HST"):
+        raise OperatorError(f"{zone}: keeps no summer time", "Write the hospital's place: America/New_York.")
     text = ANY.format(base_url="https://ehr.example").replace("UTC", zone.replace('"', ""))
     _judged(text, "Write the hospital's own: America/New_York.")
     return zone
@@ -128,7 +130,7 @@ def _listed(told: str) -> str:
     if told and not told.startswith(FILE):
         raise OperatorError(f"{told}: not understood", f"Write {LIST}, or nothing for all patients.")
     if told:
-        require_list(Path(told.removeprefix(FILE)))
+        require_list(_path(told))
     return told
 
 
@@ -139,18 +141,23 @@ def _whose(told: str) -> str:
         _judged(
             ANY.format(base_url="https://ehr.example") + f"[cohort]\nsearch = {json.dumps(told)}\n", "Write it as that."
         )
-    elif re.fullmatch(r"[A-Za-z0-9.\-]{0,255}", told) is None:
-        raise OperatorError(f"{told}: no Group's id", f"Write {ASKED}, or nothing for all patients.")
+    elif told and (wrong := no_group(told)):
+        raise OperatorError(f"this is no Group's id: {wrong}", f"Write {ASKED}, or nothing for all patients.")
     return told
 
 
 def _key(told: str) -> str:
     if told and not told.startswith(("env:", "airflow:")):
-        require_key(Path(told.removeprefix(FILE)))
+        require_key(_path(told))
     return told
 
 
-def _vendor(name: str) -> str:
+def _path(told: str) -> Path:
+    return Path(told.removeprefix(FILE)).expanduser()
+
+
+def _vendor(told: str) -> str:
+    name = told.casefold()
     if name and name not in vendor_names():
         raise OperatorError(
             f"{name}: no such vendor", f"Known are {', '.join(vendor_names())}; leave it empty where none fits."

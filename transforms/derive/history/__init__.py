@@ -1,17 +1,20 @@
 """What one person's records say, as values need it: decoded once, by day, in an order that no reading changes."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date
 from functools import cached_property
+from itertools import chain, islice
 from operator import attrgetter
+from typing import Any, TypeVar
 
 from schemas.outcomes.observations import NO_RESULT
 from transforms.derive.history.facts import Coded, Fact, Facts, Step
-from transforms.derive.history.numbers import Numbers, Reading, Readings
+from transforms.derive.history.numbers import FEW, Numbers, Reading, Readings
 from transforms.derive.references.growth import Sex
 
 __all__ = ["Coded", "Fact", "Facts", "History", "Reading", "Readings", "Step", "day_of"]
 
+T = TypeVar("T")
 DAYS_A_MONTH = 365.25 / 12
 """As CDC and WHO count ages in months."""
 _SEXES: dict[str | None, Sex] = {"male": "M", "female": "F"}
@@ -35,6 +38,7 @@ class History:
         """Without those that others of them replace, and without results that are not yet there or no longer hold."""
         self._numbers, self._others, self._replaced = Numbers(), list[Fact](), set[str]()
         self._asked: dict[tuple[tuple[str, ...], str | None, float], Readings] = {}
+        self._kept: dict[Callable[[History], Iterator[Any]], list[Any] | None] = {}
         for fact in facts:
             if fact.type in _RESULTS and fact.status in NO_RESULT:
                 continue
@@ -43,6 +47,16 @@ class History:
                 self._numbers.add(fact, day)
             else:
                 self._others.append(fact)
+
+    def once(self, made_by: "Callable[[History], Iterator[T]]") -> Iterable[T]:
+        """What a function makes of this history, for several values that need the same: few are kept, many are made again."""
+        if made_by not in self._kept:
+            each = made_by(self)
+            some = list(islice(each, FEW + 1))
+            self._kept[made_by] = some if len(some) <= FEW else None
+            return chain(some, each)
+        kept = self._kept[made_by]
+        return made_by(self) if kept is None else kept
 
     @cached_property
     def _by_type(self) -> dict[str, list[Fact]]:

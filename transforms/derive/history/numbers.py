@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, overload
 
 from transforms.derive.history.facts import Coded, Fact
 
-_FEW = 500
+FEW = 500
 """Readings up to so many are made once and kept."""
 _ID_BYTES = 16
 _NO_ID = bytes(_ID_BYTES)
@@ -59,7 +59,7 @@ class Numbers:
         self._which.append(which)
         self.days.append(day)
         self._values.append(fact.value)
-        if place < _FEW or fact.type != "observation" or fact.value_code or fact.value_codings or fact.replaces:
+        if place < FEW or fact.type != "observation" or fact.value_code or fact.value_codings or fact.replaces:
             self._whole[place] = fact
             self._ids += _NO_ID
         else:
@@ -142,7 +142,7 @@ class Readings(Sequence[Reading]):
     def __init__(self, numbers: Numbers, places: "array[int]") -> None:
         self.days = array("i", map(numbers.days.__getitem__, places))
         self._numbers, self._places = numbers, places
-        self._made = [numbers.reading(place) for place in places] if len(places) <= _FEW else None
+        self._made = [numbers.reading(place) for place in places] if len(places) <= FEW else None
 
     def __len__(self) -> int:
         """How many."""

@@ -27,7 +27,7 @@ def computed(history: History) -> Iterator[Measured]:
 def of_any_kind(history: History) -> Iterator[Measured]:
     """Computed; of a day without a weight and a height, as the site wrote it down."""
     days = set()
-    for each in computed(history):
+    for each in history.once(computed):
         days.add(each.day)
         yield each
     for day, value, fact in history.readings(BMI, "kg/m2", above=0):

@@ -1,6 +1,7 @@
 """Measurements that stand among children of the same age and sex."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -47,7 +48,7 @@ def measured(codes: Iterable[str], unit: str) -> Callable[[History], Iterator[Me
 def placed(
     name: str,
     measure: Measure,
-    read: Callable[[History], Iterable[Measured]],
+    read: "Read",
     codes: frozenset[str],
     *,
     method: str = METHOD,
@@ -71,21 +72,44 @@ def placed(
     return value("z-score", "{Zscore}", attrgetter("z")), value("percentile", "{percentile}", attrgetter("percentile"))
 
 
+class Placed(NamedTuple):
+    """A measurement among children of the same age and sex."""
+
+    anchor: Fact
+    inputs: tuple[Fact, ...]
+    """The person's own record and those of the measurement."""
+    grown: Grown
+
+
+Read = Callable[[History], Iterable[Measured]]
+
+
 def among(
-    measure: Measure, read: Callable[[History], Iterable[Measured]], tell: Callable[[Grown], float | None]
+    measure: Measure, read: Read, tell: Callable[[Grown], float | None]
 ) -> Callable[[History], Iterator[Derived]]:
     """What is told of each measurement among children of its age and sex."""
+    place = _placing(measure, read)
 
     def derive(history: History) -> Iterator[Derived]:
+        for anchor, inputs, found in history.once(place):
+            if (value := tell(found)) is not None:
+                yield Derived(anchor, value, inputs)
+
+    return derive
+
+
+@cache
+def _placing(measure: Measure, read: Read) -> Callable[[History], Iterator[Placed]]:
+    def place(history: History) -> Iterator[Placed]:
         if (sex := history.sex) is None or history.born is None or (person := history.person) is None:
             return
         for each in read(history):
             months = history.months(each.day)
             found = None if months is None else grown(measure, sex, months, each.value)
-            if isinstance(found, Grown) and (value := tell(found)) is not None:
-                yield Derived(each.anchor, value, (person, *each.inputs))
+            if isinstance(found, Grown):
+                yield Placed(each.anchor, (person, *each.inputs), found)
 
-    return derive
+    return place
 
 
 def heights(history: History) -> Readings:

@@ -1,15 +1,16 @@
 """One person's records as checks read them: decoded once, narrowly."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from functools import cached_property, lru_cache
-from sys import intern
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.json import Decoder
 
 from transforms.quality.facts.numbers import Numbers, Readings
+
+Kept = TypeVar("Kept")
 
 _FLAGS = b'"flags":["'
 DAYS_A_MONTH = 365.25 / 12
@@ -116,21 +117,39 @@ def ordinal(text: str | None) -> int | None:
 
 
 class Person:
-    """One person's current records, without those that others of them replace; or some of them, after others."""
+    """Some of one person's current records after others, without those that others replace; or all of them.
 
-    def __init__(self, facts: Iterable[Fact], before: "Person | None" = None, beside: Numbers | None = None) -> None:
-        """`beside`: the readings that are set beside one another, of all the records."""
-        self._beside = beside
+    What replaces others comes before them, and the person's own record first: as `rows_of` gives them.
+    """
+
+    def __init__(
+        self,
+        facts: Iterable[Fact],
+        before: "Person | None" = None,
+        *,
+        last: bool = True,
+        beside: Numbers | None = None,
+    ) -> None:
+        """`last`: none follow. `beside`: the readings that are set beside one another, of all the records."""
+        self.last, self._beside = last, beside
         given = list(facts)
-        replaced = {id_ for fact in given for id_ in fact.replaces}
-        self.facts = [fact for fact in given if fact.id not in replaced]
-        self.ids = {fact.id for fact in given}
+        self._replaced: set[str] = before._replaced if before is not None else set()
+        self._replaced.update(id_ for fact in given for id_ in fact.replaces)
+        self.given = [fact.id for fact in given]
+        """The ids of these records, replaced ones too."""
+        self.facts = [fact for fact in given if fact.id not in self._replaced] if self._replaced else given
         known = before.record if before is not None else None
         self.record: Fact | None = next((fact for fact in self.facts if fact.type == "person"), known)
-        self.told: dict[int, str] = before.told if before is not None else {}
-        """What was told already, as hashes → the resource that told it first."""
+        self._kept: dict[object, Any] = before._kept if before is not None else {}
         self.born = ordinal(self.record.birth_date) if self.record else None
         self.died = ordinal(self.record.death_date) if self.record else None
+
+    def kept(self, what: Callable[[], Kept]) -> Kept:
+        """What a check keeps of this person from some records to the next, made by `what` at first."""
+        if what not in self._kept:
+            self._kept[what] = what()
+        found: Kept = self._kept[what]
+        return found
 
     def of(self, *types: str) -> Iterator[Fact]:
         """The records of some types."""
@@ -167,25 +186,6 @@ def add_number(numbers: Numbers, fact: Fact) -> None:
         return
     if fact.code and fact.value is not None:
         numbers.add(fact.code, fact.unit, fact.day, fact.value, fact.effective, fact.id)
-
-
-def person_of(rows: Iterable[Row]) -> Person:
-    """The person of whom these are the records."""
-    return Person(map(fact_of, rows))
-
-
-def lean(fact: Fact) -> Fact:
-    """A fact as checks of one person alone read it: of somebody with many records only what tells them apart is held."""
-    if fact.code is not None:
-        fact.codings = ()
-    fact.category = ()
-    for name in _RECURRING:
-        if (said := getattr(fact, name)) is not None:
-            setattr(fact, name, intern(said))
-    return fact
-
-
-_RECURRING = ("type", "code", "unit", "status", "effective_date", "start_date", "dated")
 
 
 def fact_of(row: Row) -> Fact:

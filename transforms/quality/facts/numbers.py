@@ -1,13 +1,15 @@
 """Numbers of one person that are set beside one another, in arrays: somebody may have a hundred thousand of them."""
 
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple, overload
 
 _ID_BYTES = 16
 _NO_MOMENT = float("-inf")
+_FEW = 500
+"""Readings up to so many are made once and kept."""
 
 
 class Reading(NamedTuple):
@@ -23,6 +25,7 @@ class Readings(Sequence[Reading]):
     """Some of them; each is made when it is asked for."""
 
     def __init__(self) -> None:
+        self._all: list[Reading] | None = None
         self._days, self._values, self._moments, self._ids = array("i"), array("d"), array("d"), bytearray()
         self._order: Sequence[int] = ()
 
@@ -43,8 +46,12 @@ class Readings(Sequence[Reading]):
     def by_time(self) -> "Readings":
         """The same in their order."""
         by_day = groupby(sorted(range(len(self._days)), key=self._days.__getitem__), self._days.__getitem__)
-        self._order = array("I", (at for _day, some in by_day for at in sorted(some, key=self._moment)))
+        self._order = array("I", (at for _day, some in by_day for at in self._of_one_day(list(some))))
+        self._all = list(map(self._made, self._order)) if len(self._order) <= _FEW else None
         return self
+
+    def _of_one_day(self, some: list[int]) -> list[int]:
+        return sorted(some, key=self._moment) if len(some) > 1 else some
 
     def _moment(self, at: int) -> tuple[float, bytes]:
         return self._moments[at], self._id(at)
@@ -65,11 +72,13 @@ class Readings(Sequence[Reading]):
     def __getitem__(self, at: slice) -> list[Reading]: ...
     def __getitem__(self, at: int | slice) -> Reading | list[Reading]:
         """One, or some."""
+        if self._all is not None:
+            return self._all[at]
         return self._made(self._order[at]) if isinstance(at, int) else list(map(self._made, self._order[at]))
 
     def __iter__(self) -> Iterator[Reading]:
         """One after the other."""
-        return map(self._made, self._order)
+        return map(self._made, self._order) if self._all is None else iter(self._all)
 
 
 class Numbers:
@@ -77,18 +86,21 @@ class Numbers:
 
     def __init__(self) -> None:
         self._told: dict[tuple[str, str | None], Readings] = {}
+        self._ordered: dict[tuple[frozenset[str], str], Readings] = {}
 
     def add(self, code: str, unit: str | None, day: int, value: float, moment: str | None, record: str) -> None:
         """A reading."""
         self._told.setdefault((code, unit), Readings()).add(day, value, moment, record)
 
-    def of(self, codes: Collection[str], unit: str) -> Readings:
-        """Those of some codes in a unit, by time."""
-        found = Readings()
-        for code in sorted(codes):
-            if (told := self._told.get((code, unit))) is not None:
-                found.extend(told)
-        return found.by_time()
+    def of(self, codes: frozenset[str], unit: str) -> Readings:
+        """Those of some codes in a unit, by time; none are added afterwards."""
+        if (codes, unit) not in self._ordered:
+            found = Readings()
+            for code in sorted(codes):
+                if (told := self._told.get((code, unit))) is not None:
+                    found.extend(told)
+            self._ordered[codes, unit] = found.by_time()
+        return self._ordered[codes, unit]
 
 
 def _seconds(moment: str | None) -> float:

@@ -56,16 +56,22 @@ class Profile:
 
 def profile_of(person: Person, counted: "Counter[tuple[str, str, int]]") -> None:
     """Adds a person: once for each type, code and month, however often."""
-    seen = set()
+    before, seen = person.kept(_Seen), set()
     for fact in person.facts:
         month = month_of(fact.day)
         seen.add((fact.type, ALL, month))
         if fact.code:
             seen.add((fact.type, fact.code, month))
     known = len(counted)
-    for key in seen:
+    for key in seen - before:
         if key[1] == ALL or key in counted or known < _KEYS:
             counted[key] += 1
+    if not person.last:
+        before |= seen
+
+
+class _Seen(set[tuple[str, str, int]]):
+    """What a person was counted with."""
 
 
 @lru_cache(maxsize=50_000)
