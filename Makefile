@@ -7,7 +7,7 @@ QUICK ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-day-two test check licences sbom image audit format bench faults kafka browser pictures medplum oidc axe lock generated docs clean
+.PHONY: help setup setup-dev demo demo-day-two test check licences sbom image audit format bench faults kafka browser pictures medplum oidc axe kafkajs kubernetes promtool redis lock generated docs clean
 
 help: ## What can be made
 	@grep -hE '^[a-z][a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -52,7 +52,7 @@ licences: setup-dev ## The licence of all that is installed with us; fails on GP
 
 sbom: setup-dev ## A CycloneDX bill of materials of each lock that ships, in build/; the same bytes from the same locks
 	@mkdir -p build
-	@for role in core airflow services demo; do $(BIN)/cyclonedx-py requirements requirements/$$role.txt --pyproject pyproject.toml --mc-type application --output-reproducible --of JSON -o build/sbom-$$role.json; done
+	@for role in core airflow airflow-beyond services demo; do $(BIN)/cyclonedx-py requirements requirements/$$role.txt --pyproject pyproject.toml --mc-type application --output-reproducible --of JSON -o build/sbom-$$role.json; done
 
 image: ## The container image with its provenance (SLSA) and bill of materials attached, as an OCI archive in build/
 	@command -v docker >/dev/null || { echo "Building the image needs Docker with buildx"; exit 1; }
@@ -110,6 +110,19 @@ axe: ## Fetch axe-core by npm, by which the tests marked browser judge how acces
 	npm install --silent --no-audit --no-fund --ignore-scripts --prefix var/axe axe-core@4.14.1 || \
 	echo "npm cannot fetch it; the tests that need it will be skipped"
 
+kubernetes: setup-dev ## Fetch Kubernetes' schemas, by which the tests judge docker/kubernetes
+	@test -d var/kubernetes/kubernetes_validate || $(BIN)/uv pip install --quiet --target var/kubernetes kubernetes-validate==1.37.0 || \
+	echo "They cannot be fetched; the test of docker/kubernetes will be skipped"
+
+promtool: ## Build Prometheus' promtool, by which the tests judge the alert rules (some minutes; needs Go)
+	@command -v go >/dev/null || { echo "promtool needs Go; its test will be skipped"; exit 0; }; \
+	test -x var/promtool/promtool || GOBIN=$(CURDIR)/var/promtool go install github.com/prometheus/prometheus/cmd/promtool@v0.316.0 || \
+	echo "It cannot be built; its test will be skipped"
+
+redis: ## Install Redis from the distribution's packages, the broker of the test of Airflow's Celery workers
+	@command -v redis-server >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server; } || \
+	echo "No Redis; the test of Celery workers will be skipped"
+
 kafkajs: ## Fetch KafkaJS by npm, for the JavaScript example's test
 	@command -v node >/dev/null && command -v npm >/dev/null || { echo "KafkaJS needs Node and npm; its test will be skipped"; exit 0; }; \
 	test -d var/kafkajs/node_modules/kafkajs || \
@@ -119,7 +132,7 @@ kafkajs: ## Fetch KafkaJS by npm, for the JavaScript example's test
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-package mainstem
 lock: $(BIN)/uv ## Resolve requirements/*.txt again (add ARGS=--upgrade)
 	$(UV_COMPILE) $(ARGS) --extra dev pyproject.toml -o requirements/dev.txt
-	@for role in airflow services demo docs; do $(UV_COMPILE) --extra $$role -c requirements/dev.txt pyproject.toml -o requirements/$$role.txt; done
+	@for role in airflow airflow-beyond services demo docs; do $(UV_COMPILE) --extra $$role -c requirements/dev.txt pyproject.toml -o requirements/$$role.txt; done
 	$(UV_COMPILE) -c requirements/dev.txt pyproject.toml -o requirements/core.txt
 	printf 'uv\nhatchling\neditables\n' | $(UV_COMPILE) -c requirements/dev.txt - -o requirements/bootstrap.txt
 

@@ -82,6 +82,12 @@ class Declared:
         return 1 if self.site and self.site.road == "bulk" else self.parts
 
     @property
+    def at(self) -> dict[str, str]:
+        """Which workers do its tasks: those of a pool, and of a queue and an executor where its file names them."""
+        named = {"queue": self.site.queue, "executor": self.site.executor} if self.site else {}
+        return {"pool": self.pool} | {key: value for key, value in named.items() if value}
+
+    @property
     def pool(self) -> str:
         """Where its tasks wait for one another."""
         return pool_of(self.path.stem)
@@ -96,7 +102,22 @@ def declared(path: Path) -> Declared:
     if not croniter.is_valid(site.schedule):
         fault = OperatorError(f"{path}: schedule: not a cron expression", 'Write one such as "0 2 * * *".')
         return Declared(path, None, fault)
+    if site.executor and site.executor not in (known := _executors()):
+        fault = OperatorError(
+            f"{path}: executor: this Airflow has none of that name; it has {', '.join(sorted(known))}",
+            "Name one of them, or add it to Airflow's `core.executor`, at its workers too.",
+        )
+        return Declared(path, None, fault)
     return Declared(path, site)
+
+
+def _executors() -> set[str]:
+    """What a task may name: executors of this Airflow, by their aliases, modules and classes."""
+    from airflow.sdk.configuration import conf
+
+    told = [each.strip() for each in str(conf.get("core", "executor")).split(",")]
+    named = {part for each in told for part in each.split(":")}
+    return named | {name.rpartition(".")[2] for name in named}
 
 
 def faces(file: Declared) -> dict[str, Any]:

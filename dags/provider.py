@@ -1,4 +1,4 @@
-"""The connection type `fhir` for Airflow's pages, found by the entry point `apache_airflow_provider`.
+"""The connection type `fhir` for Airflow's pages, and what a topic is called in lineage; found by the entry point `apache_airflow_provider`.
 
 What the form asks is declared here, so that Airflow draws it without importing a hook. Secrets stand in Password alone,
 which Airflow encrypts and masks.
@@ -19,6 +19,7 @@ def get_provider_info() -> dict[str, Any]:
         "name": "Mainstem",
         "description": "FHIR servers of a Learning Health Network's sites.",
         "versions": [__version__],
+        "asset-uris": [{"schemes": ["kafka"], "handler": None, "to_openlineage_converter": "dags.lineage.dataset_of"}],
         "connection-types": [
             {
                 "connection-type": "fhir",

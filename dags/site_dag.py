@@ -73,7 +73,7 @@ def site_dag(name: str) -> DAG:
         schedule=_schedule(file),
         catchup=False,
         max_active_runs=1,
-        default_args={**DEFAULTS, "pool": file.pool},
+        default_args={**DEFAULTS, **file.at},
         **faces(file),
     ) as dag:
         _tasks(file, dag.dag_id)
@@ -91,7 +91,7 @@ def replay_dag(name: str) -> DAG:
         schedule=None,
         catchup=False,
         max_active_runs=1,
-        default_args={**DEFAULTS, "pool": file.pool},
+        default_args={**DEFAULTS, **file.at},
         **{**replay_faces(file), "params": {"what": what}},
     ) as dag:
         _replay_tasks(file)

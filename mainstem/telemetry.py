@@ -1,12 +1,14 @@
-"""Traces and figures for OpenTelemetry, where MAINSTEM_TELEMETRY=otlp asks for them: one trace a load, from pull to consumer.
+"""Traces and figures for OpenTelemetry, where MAINSTEM_TELEMETRY=otlp asks for them: one trace a load, from pull to consumer, and to the pages.
 
 A load's trace has the id that the load's name gives. So every process that works for a load joins its trace without being told:
-Airflow's tasks on several machines, the publisher beside, and, by the header `traceparent`, each consumer. Where it goes is said by
+Airflow's tasks on several machines, the publisher beside, and, by the header `traceparent`, each consumer. A request of a service has a trace of its
+own or its caller's, linked to the loads it tells of. Where it goes is said by
 OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT). Off, which it is unless asked for, nothing of OpenTelemetry is imported.
 
 Attributes are ids of ours, site, type and counts: nothing of a patient, no parameter of a statement.
 """
 
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -20,10 +22,13 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Span
 
 NONE, OTLP = "none", "otlp"
 _OFF: AbstractContextManager[None] = nullcontext()
 _NAME = "mainstem"
+_WHOLE = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+"""A trace context that a stranger may send."""
 
 
 class _Sent:
@@ -102,6 +107,39 @@ def consumed(parents: Iterable[bytes], began: int, **attributes: str | int) -> N
         if (context := _context_of(parent.decode("ascii", "replace"))) is not None:
             piece = _sent.tracer.start_span("consume", context, start_time=began, attributes=_ours(attributes))
             piece.end()
+
+
+class Request:
+    """A request that is being answered."""
+
+    def __init__(self, piece: "Span") -> None:
+        self._piece = piece
+        self.trace = f"{piece.get_span_context().trace_id:032x}"
+
+    def answered(self, method: str, route: str, status: int) -> None:
+        """By which route, and how."""
+        self._piece.update_name(f"{method} {route}")
+        self._piece.set_attributes(_ours({"method": method, "route": route, "status": status}))
+
+
+@contextmanager
+def request(parent: str, loads: Iterable[str]) -> Iterator[Request]:
+    """A request's span: below `parent`, a W3C trace context where the caller sent a whole one; linked to loads. Only where it is on."""
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Link, SpanKind, get_current_span
+
+    assert _sent is not None
+    above = _context_of(parent) if _WHOLE.fullmatch(parent) else None
+    known = [get_current_span(context) for each in loads if (context := _context_of(traceparent(each)))]
+    with _sent.tracer.start_as_current_span(
+        "request",
+        above or Context(),
+        kind=SpanKind.SERVER,
+        links=[Link(each.get_span_context()) for each in known],
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as piece:
+        yield Request(piece)
 
 
 def count(name: str, value: int, **labels: str) -> None:

@@ -17,7 +17,7 @@ from piplicenses_lib import LICENSE_UNKNOWN, get_package_info
 from rich.console import Console
 from rich.table import Table
 
-SHIPPED = ("core", "airflow", "services", "demo")
+SHIPPED = ("core", "airflow", "airflow-beyond", "services", "demo")
 """The locks of what somebody installs to run Mainstem; the test tools ship with nobody."""
 UNKNOWN = "not declared"
 _COPYLEFT = re.compile(r"GPL|General Public|Affero", re.IGNORECASE)
@@ -46,6 +46,11 @@ JUDGED = {
         UNKNOWN,
         "MIT",
         "its LICENSE.md is the MIT license; the metadata leaves it out. Comes with the demo's FHIR server",
+    ),
+    "openlineage-sql": Judgement(
+        UNKNOWN,
+        "Apache-2.0",
+        "OpenLineage's licence, which its other packages declare; the wheel leaves it out, and its bill names MIT and Apache alone",
     ),
     "psycopg": Judgement(
         "LGPL-3.0-only",

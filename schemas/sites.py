@@ -28,9 +28,11 @@ OWN = "of its own"
 EARLIEST, SPREAD = 3, 120
 """The hour from which sites begin that name none, and the minutes over which they are spread."""
 SITE_PATTERN = r"^[a-z][a-z0-9-]{0,30}$"
+QUEUE = r"^[A-Za-z0-9_.-]{0,100}$"
 ORIGIN = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?")
 PATTERN_WORDS = {
     SITE_PATTERN: "write lower case letters, digits and hyphens, a letter first, 31 at most: north-general",
+    QUEUE: "write letters, digits, points, hyphens and underscores",
     r"^[^/\\]+$": "write a file's name alone, without a folder",
     r"^[A-Za-z0-9-]{1,64}$": "write a header's name: letters, digits and hyphens",
 }
@@ -302,6 +304,16 @@ class Site(Section):
         ge=1,
         le=64,
         description="How many processes map a large type together, each a task of the DAG; more than one needs PostgreSQL.",
+    )
+    queue: str = Field(
+        default="",
+        pattern=QUEUE,
+        description="Airflow queue of its tasks, for workers of its own: in the hospital, or of another version.",
+    )
+    executor: str = Field(
+        default="",
+        pattern=QUEUE,
+        description="Airflow executor of its tasks, where Airflow has several: `EdgeExecutor` for a worker in the hospital.",
     )
     overlap_minutes: int = Field(default=60, ge=0, description="How far each pull reaches back before the watermark.")
     shared_code_map: str | None = Field(

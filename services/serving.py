@@ -149,7 +149,8 @@ class RequestsLogged:
         finally:
             route = getattr(scope.get("route"), "path", "none")
             spent = round((time.perf_counter() - started) * 1000)
-            log.info("answered", method=scope["method"], route=route, status=status, milliseconds=spent)
+            trace = {"trace": scope["trace"]} if "trace" in scope else {}
+            log.info("answered", method=scope["method"], route=route, status=status, milliseconds=spent, **trace)
 
 
 def serve(app: ASGIApp, what: str, *, host: str, port: int, names: Sequence[str], say: Say) -> None:

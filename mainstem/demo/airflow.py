@@ -63,6 +63,13 @@ class Airflow(EmbeddedPart):
     def launch(self) -> Self:
         """Start it with an empty metadata database."""
         require_port(self.port, "Airflow", self._choose)
+        self._prepare()
+        command = [str(self.home / "bin" / "airflow"), "standalone"]
+        self._process = Running("airflow", command, state=self.state, env=self._environment(), cwd=self.home).start()
+        return self
+
+    def _prepare(self) -> None:
+        """An empty home with the wrapper and a password."""
         shutil.rmtree(self.home, ignore_errors=True)
         (self.home / "bin").mkdir(parents=True)
         program = Path(sys.executable).parent / "airflow"
@@ -70,9 +77,6 @@ class Airflow(EmbeddedPart):
         wrapper.write_text(WRAPPER.format(airflow=program))
         wrapper.chmod(0o755)
         write_secret(self.home / "passwords.json", json.dumps({USER: secrets.token_urlsafe(9)}).encode())
-        command = [str(wrapper), "standalone"]
-        self._process = Running("airflow", command, state=self.state, env=self._environment(), cwd=self.home).start()
-        return self
 
     def _environment(self) -> dict[str, str]:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "_AIRFLOW"))}

@@ -17,6 +17,7 @@ from services.home.telling import Ask, Keep, Reported, ask_sites, tell, telling
 from services.people.age_policy import AgePolicy
 from services.people.questionnaires import load
 from services.registry.database import open_registry
+from services.registry.traced import traced
 from services.serving import Say, serve
 
 
@@ -56,7 +57,7 @@ def run(settings: Settings, place: Place, keep: Keep | None, say: Say) -> None:
         with ExitStack() as beside:
             for once in _beside(home, keep, partial(erasures.ask, kafka, network)):
                 beside.enter_context(telling(once))
-            serve(make_home(home), what, host=place.host, port=place.port, names=names, say=say)
+            serve(traced(make_home(home), engine), what, host=place.host, port=place.port, names=names, say=say)
     finally:
         engine.dispose()
         access.close()

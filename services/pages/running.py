@@ -22,6 +22,7 @@ from services.pages.app import make_app
 from services.pages.entering import LOG_IN
 from services.registry.database import open_registry
 from services.registry.holders import Holders
+from services.registry.traced import traced
 from services.serving import Say, serve
 
 HOST, PORT = "127.0.0.1", 8071
@@ -68,7 +69,7 @@ def run(served: Served, *, login: Login | None, demo_site: str, say: Say) -> Non
             )
             what = f"Feedback pages of network {served.network}, from {name_of(engine.url)},"
             names = [*served.names, *([urlsplit(login.address).hostname or ""] if login else [])]
-            serve(app, what, host=served.host, port=served.port, names=names, say=say)
+            serve(traced(app, engine), what, host=served.host, port=served.port, names=names, say=say)
         finally:
             engine.dispose()
 

@@ -20,6 +20,7 @@ from services.registry.database import SETTING, open_registry, reading
 from services.registry.erasure import GROUP, erase_told
 from services.registry.handler import apply, apply_loads, clear, keep_late
 from services.registry.tokens import any_made
+from services.registry.traced import traced
 from services.serving import Say, serve
 
 log = structlog.get_logger(__name__)
@@ -103,9 +104,8 @@ def serve_api(
         with reading(engine) as connection:
             if not any_made(connection):
                 say(NO_TOKEN)
-        serve(
-            make_app(engine), f"Registry's API, from {name_of(engine.url)},", host=host, port=port, names=names, say=say
-        )
+        what = f"Registry's API, from {name_of(engine.url)},"
+        serve(traced(make_app(engine), engine), what, host=host, port=port, names=names, say=say)
     finally:
         engine.dispose()
 

@@ -4,17 +4,21 @@ import gzip
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import httpx2
 import pytest
-from network_under_test import Network
+from network_under_test import MAINSTEM, Network
 from synthetic_children import PLANTED, RECORDS_A_CHILD, children, deliver
+from waiting import wait_until
 
 from mainstem import telemetry
+from mainstem.demo.embedded import free_port, port_is_busy
 from schemas.events import Header
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
@@ -126,6 +130,59 @@ def test_a_load_is_one_trace_from_pull_to_consumer(lhn: Network, collector: Coll
     read = sum(point.as_int for point in collector.metrics["mainstem.records.read"].sum.data_points)
     assert read == json.loads(done.stdout)["total"]["read"]
     assert [planted for planted in PLANTED if planted in collector.bytes] == []
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("sent", ["00-" + "ab" * 16 + "-" + "cd" * 8 + "-01", "00-" + "f" * 400 + "-1-01", ""])
+def test_a_request_of_the_registry_is_linked_to_the_loads_it_tells_of(
+    lhn: Network, collector: Collector, tmp_path: Path, sent: str
+) -> None:
+    """Below its caller's span where the caller names a whole one; by its route, with its transactions; its line of log names its trace."""
+    deliver(children(1), tmp_path / "west")
+    report = lhn.refresh(lhn.files_site("west", tmp_path / "west"))
+    lhn.consume()
+    on = {
+        "MAINSTEM_TELEMETRY": "otlp",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address,
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+    }
+    with serving_api(lhn, **on) as (address, logged):
+        answer = httpx2.get(f"{address}/loads", headers={"traceparent": sent} if sent else {}, trust_env=False)
+        assert answer.status_code == 200
+        assert report.load in answer.text
+        wait_until(lambda: collector.named("GET /loads"))
+        (asked,) = collector.named("GET /loads")
+        wait_until(lambda: collector.named("transaction"))
+        wait_until(lambda: any(f'"trace": "{asked.trace_id.hex()}"' in line for line in logged()))
+    assert asked.parent_span_id.hex() == ("cd" * 8 if "ab" in sent else "")
+    assert (asked.trace_id.hex() == "ab" * 16) is ("ab" in sent)
+    _, trace, own, _ = telemetry.traceparent(report.load).split("-")
+    assert [(link.trace_id.hex(), link.span_id.hex()) for link in asked.links] == [(trace, own)]
+    assert attributes(asked)["mainstem.status"] == 200
+    assert asked.span_id in {span.parent_span_id for span in collector.named("transaction")}
+    assert [planted for planted in PLANTED if planted in collector.bytes] == []
+
+
+@contextmanager
+def serving_api(lhn: Network, **environment: str) -> Iterator[tuple[str, Callable[[], list[str]]]]:
+    """The registry's API by the real command: its address, and what it logged."""
+    log = lhn.folder / "api.log"
+    port = free_port()
+    with log.open("w") as written:
+        process = subprocess.Popen(
+            [MAINSTEM, "--log", "json", "registry", "serve", "--port", str(port)],
+            env={**lhn.environment, **environment},
+            cwd=lhn.folder,
+            stdout=written,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            wait_until(lambda: port_is_busy(port) or process.poll() is not None, 300)
+            assert process.poll() is None, log.read_text()
+            yield f"http://127.0.0.1:{port}", lambda: log.read_text().splitlines()
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 def test_off_it_costs_nothing_and_says_nothing(lhn: Network, tmp_path: Path) -> None:

@@ -3,13 +3,17 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from sqlalchemy import func, select
+from waiting import wait_until
 
 from mainstem import refresh as steps
 from mainstem.demo.embedded import Postgres
@@ -23,6 +27,35 @@ from schemas.errors import TemporaryError
 LINES = 14_000
 """Of two versions each seventh: several blocks of a slice, so that one is killed in the middle."""
 TYPES = ["Patient", "Observation"]
+
+
+ALONE = """
+import json, multiprocessing, sys
+from dataclasses import replace
+from pathlib import Path
+from mainstem import refresh as steps
+from mainstem.config.settings import Settings
+from mainstem.refresh import map as mapping, map_types, open_refresh
+from mainstem.refresh.workers import Workers
+
+class Beside:
+    def notice(self, changes, /): pass
+
+def progress(step, unit, count, of=None, /):
+    if step == "map":
+        print("at work", *(each.pid for each in multiprocessing.active_children()), flush=True)
+
+if __name__ == "__main__":
+    mapping.SPLIT_FROM = 5_000
+    types = ["Patient", "Observation"]
+    with open_refresh(Path(sys.argv[1]), Settings(**json.loads(sys.argv[2]))) as opened:
+        refresh = replace(opened, progress=progress)
+        load = steps.plan(refresh).load
+        steps.pull_units(refresh, load, steps.planned(refresh, load).units)
+        with Workers(refresh, load, 2, Beside()) as helpers:
+            map_types(refresh, load, types, beside=Beside(), helpers=helpers)
+"""
+"""A run of two processes, that says their ids with each sign of life of them."""
 
 
 class Counting:
@@ -75,6 +108,14 @@ def site(
         return refresh
 
     return made
+
+
+def living(pid: int) -> bool:
+    """A process is at work; one that ended and was not asked how is not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def pulled(refresh: Refresh) -> str:
@@ -171,6 +212,37 @@ def test_what_kills_every_worker_ends_the_run_and_the_next_heals_it(site: Callab
     found, counted = outcome(refresh, load.id)
     assert len(found) == LINES + 30
     assert counted["Observation"][0] == LINES + LINES // 7 + 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_where_the_process_that_started_them_is_killed_they_end_and_the_next_run_goes_on(
+    site: Callable[..., Refresh], tmp_path: Path
+) -> None:
+    """kill -9 of `mainstem run` while others map for it: none of them is left, and nothing is lost or told twice."""
+    alone, refresh = site("single"), site("parent")
+    load, _ = mapped(alone, 1)
+    expected = outcome(alone, load)
+
+    program = tmp_path / "run.py"
+    program.write_text(ALONE)
+    command = [sys.executable, str(program), str(refresh.file.path), refresh.settings.model_dump_json()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        children: list[int] = []
+        while len(children) < 2:
+            said = parent.stdout.readline()
+            assert said, "it ended by itself"
+            children = [int(each) for each in said.split()[2:]] if said.startswith("at work") else []
+        parent.kill()
+    wait_until(lambda: not any(map(living, children)))
+
+    found = refresh.store.loads.open("west")
+    assert found is not None
+    assert "Observation" in refresh.store.loads.unfinished(found.id)
+    map_types(refresh, found.id, TYPES)
+    assert refresh.store.loads.unfinished(found.id) == set()
+    assert outcome(refresh, found.id) == expected
 
 
 def test_tasks_of_a_dag_divide_a_large_type(site: Callable[..., Refresh]) -> None:

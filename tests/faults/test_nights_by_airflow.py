@@ -1,0 +1,148 @@
+"""Nights by Airflow as a network runs it: Celery on a real broker, a worker in a hospital, a scheduler and a worker killed.
+
+Redis from the distribution's packages (`make redis`); skipped with the reason where it cannot be had.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow_at_large import AtLarge, celery_airflow, require_redis
+from checker import effects_of, judge
+from hospitals_at_night import Hospitals, hospitals
+from network_under_test import Network
+from streams import Stream
+
+from mainstem.demo.embedded import Postgres
+from mainstem.state import State
+
+pytestmark = [pytest.mark.large, pytest.mark.airflow, pytest.mark.timeout(4 * 3600)]
+TWENTY = int(os.environ.get("MAINSTEM_CELERY_SITES", "20"))
+SIXTY = int(os.environ.get("MAINSTEM_NIGHT_SITES", "60"))
+HOURS = 3600.0
+OUTSIDE = "h01"
+"""The hospital with a worker of its own: its key is known to that one alone."""
+
+
+@pytest.fixture
+def state_url(postgres_server: Postgres, network: str) -> Iterator[str]:
+    """On PostgreSQL, as a network's state is."""
+    name = f"a_{abs(hash(network)):x}"
+    yield postgres_server.create_database(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def metadata_url(postgres_server: Postgres, network: str) -> str:
+    """Airflow's own."""
+    return postgres_server.create_database(f"m_{abs(hash(network)):x}")
+
+
+def wrong(lhn: Network, engine: Any, latest: Any) -> list[str]:
+    """What the judge of the faults finds, after a consumer has read all."""
+    stream = Stream(lhn.settings.kafka, lhn.settings.network)
+    with stream.consumer(engine, latest) as consumer:
+        consumer.run_until_caught_up(timeout=600)
+    state = State.open(lhn.settings.database_url)
+    try:
+        return judge(state, stream.records(), effects_of(engine), latest.state())
+    finally:
+        state.close()
+
+
+def send_outside(found: Hospitals) -> str:
+    """Gives a hospital's tasks to its own worker, and takes its key away from all others. Returns the key."""
+    path = found.path(OUTSIDE)
+    was = f'subject_key = "file:{OUTSIDE}.key"'
+    text = path.read_text().replace("'", '"')
+    assert was in text
+    path.write_text(text.replace(was, 'subject_key = "env:HOSPITALS_OWN"\nqueue = "h01"\nexecutor = "EdgeExecutor"'))
+    return (found.lhn.folder / f"{OUTSIDE}.key").read_text()
+
+
+def test_twenty_sites_by_two_celery_workers_and_one_by_the_worker_in_its_hospital(
+    make_network: Any,
+    broker: str,
+    state_url: str,
+    metadata_url: str,
+    sqlite_engine: Any,
+    latest_of: Any,
+    parts_folder: Path,
+) -> None:
+    """All are whole, both workers had a share, and the hospital's tasks ran where its key is. Says what Airflow costs."""
+    require_redis()
+    with hospitals(make_network(broker, store=state_url), TWENTY + 1) as found:
+        found.mend()
+        key, sites = send_outside(found), list(found.served)
+        with celery_airflow(found.lhn, parts_folder / "celery", metadata_url, sites, 2) as airflow:
+            airflow.edge("h01", HOSPITALS_OWN=key)
+            before, most = airflow.cpu(), 0.0
+
+            def watch(_done: int) -> None:
+                nonlocal most
+                most = max(most, sum(airflow.mebibytes().values()))
+
+            ended = airflow.night(sites, seconds=3 * HOURS, beside=watch)
+            notes = {site: airflow.note_of(site) for site in sites if ended[site] != "success"}
+            assert notes == {}
+            hosts = {site: airflow.hosts_of(site) for site in sites}
+            print(f"{len(sites)} sites: {airflow.cpu() - before:.0f} s of processor time, {most:.0f} MiB at most")
+        apart = hosts.pop(OUTSIDE)
+        assert apart == {"h01"}
+        assert {host.partition("@")[0] for each in hosts.values() for host in each} == {"w1", "w2"}
+        latest = latest_of(sqlite_engine)
+        assert wrong(found.lhn, sqlite_engine, latest) == []
+        assert len(latest.state()) == found.expected()
+
+
+def test_sixty_hospitals_for_two_nights_with_a_scheduler_and_a_worker_killed(
+    make_network: Any,
+    broker: str,
+    state_url: str,
+    metadata_url: str,
+    sqlite_engine: Any,
+    latest_of: Any,
+    parts_folder: Path,
+) -> None:
+    """The first night's sick say why and hold up nobody; in the second, all well, the scheduler and a worker are killed: nothing is lost."""
+    require_redis()
+    with hospitals(make_network(broker, store=state_url), SIXTY) as found:
+        sites, latest = list(found.served), latest_of(sqlite_engine)
+        with celery_airflow(found.lhn, parts_folder / "sixty", metadata_url, sites, 2) as airflow:
+            ended = airflow.night(sites, seconds=4 * HOURS)
+            assert {site for site in found.healthy if ended[site] != "success"} == set()
+            for site, how in found.sick.items():
+                if how in ("down", "rejecting"):
+                    assert "Cause: " in airflow.note_of(site), (site, how)
+            assert wrong(found.lhn, sqlite_engine, latest) == []
+
+            found.day(1)
+            found.mend()
+            killer = Killer(airflow, len(sites))
+            ended = airflow.night(sites, seconds=4 * HOURS, beside=killer)
+            assert killer.killed == ["scheduler", "w1"]
+            assert {site: airflow.note_of(site) for site in sites if ended[site] != "success"} == {}
+        assert wrong(found.lhn, sqlite_engine, latest) == []
+        assert len(latest.state()) == found.expected()
+
+
+class Killer:
+    """Kills the scheduler when an eighth of the night is done, a worker when a half is, and starts each again some seconds later."""
+
+    def __init__(self, airflow: AtLarge, sites: int) -> None:
+        self.killed: list[str] = []
+        self._airflow, self._sites = airflow, sites
+
+    def __call__(self, done: int) -> None:
+        for name, share in (("scheduler", 8), ("w1", 2)):
+            if done * share >= self._sites and name not in self.killed:
+                self._airflow.kill(name)
+                self.killed.append(name)
+                time.sleep(5)
+                if name == "scheduler":
+                    self._airflow.begin("scheduler", "scheduler")
+                else:
+                    self._airflow.celery(name)

@@ -1,0 +1,237 @@
+"""Airflow as a network runs it: scheduler, DAG processor and API server apart, Celery workers on a real broker, a worker in a hospital."""
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+import pytest
+from network_under_test import Network
+
+from mainstem.config.dag_stubs import stubs_of
+from mainstem.demo.airflow import FINISHED, Airflow
+from mainstem.demo.embedded import LOOPBACK, Running, end_session, free_port, port_is_busy, require_port
+from schemas.errors import TemporaryError
+
+HASTE = """from datetime import timedelta
+
+from dags import site_dag
+
+site_dag.DEFAULTS.update(retries=2, retry_delay=timedelta(seconds=5), retry_exponential_backoff=0.0)
+"""
+"""Put before a stub: nights of a test do not wait half an hour for one that is down."""
+START_SECONDS = 600.0
+EDGE = "airflow.providers.edge3.executors.EdgeExecutor"
+SLOTS = 2
+"""Tasks of a worker at once."""
+
+
+class AtLarge(Airflow):
+    """Its parts as processes of their own; `executor` and `more` settings decide where tasks run."""
+
+    def __init__(self, state: Path, *, dags: Path, env: Mapping[str, str], executor: str, **more: str) -> None:
+        super().__init__(state, port=free_port(), dags=dags, env=env, choose="")
+        self.parts: dict[str, Running] = {}
+        self._settings = {"AIRFLOW__CORE__EXECUTOR": executor, **more}
+        self._all: dict[str, str] = {}
+
+    def launch(self) -> Self:
+        """The database migrated; all parts but workers begun."""
+        require_port(self.port, "Airflow", self._choose)
+        self._prepare()
+        self._all = {**self._environment(), **self._settings}
+        self._run("migrate", "db", "migrate")
+        self._process = self.begin("api", "api-server")
+        self.begin("processor", "dag-processor")
+        self.begin("scheduler", "scheduler")
+        return self
+
+    def _run(self, name: str, *words: str) -> None:
+        part = self._made(name, words).start()
+        deadline = time.monotonic() + START_SECONDS
+        while part.exit_code is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        code = part.exit_code
+        part.close()
+        assert code == 0, part.log.read_text()[-3000:]
+
+    def _made(self, name: str, words: Sequence[str], **more: str) -> Running:
+        command = [str(self.home / "bin" / "airflow"), *words]
+        return Running(name, command, state=self.state, env={**self._all, **more}, cwd=self.home)
+
+    def begin(self, name: str, *words: str, **more: str) -> Running:
+        """A part; one of this name that was killed is begun again."""
+        self.parts[name] = self._made(name, words, **more).start()
+        return self.parts[name]
+
+    def celery(self, name: str) -> None:
+        """A Celery worker."""
+        words = (
+            "--skip-serve-logs",
+            "--concurrency",
+            str(SLOTS),
+            "--celery-hostname",
+            f"{name}@%h",
+            "--without-mingle",
+        )
+        self.begin(name, "celery", "worker", *words, "--pid", str(self.home / f"{name}.pid"))
+
+    def edge(self, queue: str, **more: str) -> None:
+        """A worker in a hospital, that asks for work of one queue."""
+        words = ("--queues", queue, "--concurrency", "1", "--edge-hostname", queue)
+        self.begin(queue, "edge", "worker", *words, "--pid", str(self.home / f"{queue}.pid"), **more)
+
+    def kill(self, name: str) -> None:
+        """kill -9, of a part and all that it started."""
+        part = self.parts[name]
+        tree = psutil.Process(part.pid).children(recursive=True)
+        os.kill(part.pid, signal.SIGKILL)
+        for each in tree:
+            with contextlib.suppress(psutil.Error):
+                each.kill()
+        end_session(part.pid, stop_signal=signal.SIGKILL)
+
+    def close(self) -> None:
+        """Stops all parts, workers first."""
+        if self._http is not None:
+            self._http.close()
+        for part in reversed(self.parts.values()):
+            part.close()
+
+    def _get(self, path: str) -> dict[str, Any]:
+        """Asked again where a busy server did not answer in time."""
+        for _ in range(10):
+            with contextlib.suppress(TemporaryError):
+                return super()._get(path)
+            time.sleep(2)
+        return super()._get(path)
+
+    def wait_for_stubs(self, wanted: set[str], seconds: float = START_SECONDS) -> None:
+        """Until the DAG processor has read these."""
+        self.parts["scheduler"].wait_until(lambda: wanted <= set(self.serialized()), seconds, "read its DAGs")
+
+    def serialized(self) -> list[str]:
+        """The DAGs that can be run; fails with an import error."""
+        assert not (errors := self._get("/importErrors")["import_errors"]), errors[0]["stack_trace"]
+        return [dag["dag_id"] for dag in self._get("/dags?limit=100")["dags"]]
+
+    def night(self, sites: Sequence[str], *, seconds: float, beside: Callable[[int], None] = lambda done: None) -> Any:
+        """A run of each site at once, waited for; `beside(done)`: what else happens meanwhile. Site → state."""
+        runs = {site: self.trigger(f"ehr_pull__{site}") for site in sites}
+        ended: dict[str, str] = {}
+        deadline = time.monotonic() + seconds
+        while len(ended) < len(runs):
+            assert time.monotonic() < deadline, f"{len(ended)} of {len(runs)} ended; not {sorted(runs.keys() - ended)}"
+            for site in runs.keys() - ended.keys():
+                state = self.run_state(f"ehr_pull__{site}", runs[site])
+                if state in FINISHED:
+                    ended[site] = state
+            assert {name: part.exit_code for name, part in self.parts.items() if part.exit_code is not None} == {}
+            beside(len(ended))
+            time.sleep(2)
+        self.runs = runs
+        return ended
+
+    def note_of(self, site: str) -> str:
+        """What the last night's run of a site says."""
+        return str(self._get(f"/dags/ehr_pull__{site}/dagRuns/{self.runs[site]}")["note"] or "")
+
+    def hosts_of(self, site: str) -> set[str]:
+        """Which workers did the tasks of the last night's run of a site."""
+        found = self._get(f"/dags/ehr_pull__{site}/dagRuns/{self.runs[site]}/taskInstances?limit=100")
+        return {str(each["hostname"]) for each in found["task_instances"] if each["hostname"]}
+
+    def processes(self) -> dict[str, list[psutil.Process]]:
+        """Each part's, with all that it started and lives."""
+        found = {}
+        for name, part in self.parts.items():
+            with contextlib.suppress(psutil.Error):
+                leader = psutil.Process(part.pid)
+                found[name] = [leader, *leader.children(recursive=True)]
+        return found
+
+    def cpu(self) -> float:
+        """Seconds of processor time so far, of all parts and of what they started, ended or not."""
+        total = 0.0
+        for each in (each for group in self.processes().values() for each in group):
+            with contextlib.suppress(psutil.Error):
+                total += sum(each.cpu_times()[:4])
+        return total
+
+    def mebibytes(self) -> dict[str, float]:
+        """Memory of each part: what is shared is counted once among those who share it."""
+        found = {}
+        for name, group in self.processes().items():
+            found[name] = 0.0
+            for each in group:
+                with contextlib.suppress(psutil.Error):
+                    found[name] += each.memory_full_info().pss / 2**20
+        return found
+
+
+def require_redis() -> str:
+    """The program. Skips with the reason where it is not to be had."""
+    found = shutil.which("redis-server")
+    if found is None:
+        if os.environ.get("MAINSTEM_REQUIRE_REDIS") == "1":
+            pytest.fail("no redis-server: `make redis` installs it")
+        pytest.skip("no redis-server: `make redis` installs it")
+    return found
+
+
+@contextmanager
+def redis(state: Path) -> Iterator[str]:
+    """A broker for Celery; its address."""
+    port = free_port()
+    settings = ["--bind", LOOPBACK, "--port", str(port), "--save", "", "--appendonly", "no", "--dir", str(state)]
+    with Running("redis", [require_redis(), *settings], state=state) as part:
+        part.wait_until(lambda: port_is_busy(port), 60)
+        yield f"redis://{LOOPBACK}:{port}/0"
+
+
+@contextmanager
+def celery_airflow(lhn: Network, state: Path, database: str, sites: Sequence[str], workers: int) -> Iterator[AtLarge]:
+    """A network's Airflow: Celery workers on Redis, beside them the executor for workers in hospitals; a DAG a site."""
+    dags = state / "dags"
+    dags.mkdir(parents=True)
+    for site in sites:
+        name = f"ehr_pull__{site}.py"
+        words, end, rest = stubs_of(site)[name].partition('"""\n\n')
+        (dags / name).write_text(words + end + HASTE + "\n" + rest)
+    conn = database.replace("postgresql://", "postgresql+psycopg://")
+    with ExitStack() as stack:
+        broker = stack.enter_context(redis(state))
+        env = {
+            **lhn.environment,
+            "MAINSTEM_SITES": str(lhn.folder),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": conn,
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": conn,
+            "AIRFLOW__CELERY__BROKER_URL": broker,
+            "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{conn}",
+            "AIRFLOW__CELERY__WORKER_ENABLE_REMOTE_CONTROL": "False",
+            "AIRFLOW__EDGE__API_ENABLED": "True",
+            "AIRFLOW__EDGE__JOB_POLL_INTERVAL": "1",
+            "AIRFLOW__EDGE__HEARTBEAT_INTERVAL": "5",
+        }
+        patience = {
+            "AIRFLOW__CORE__PARALLELISM": "32",
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
+        }
+        made = AtLarge(state, dags=dags, env=env, executor=f"CeleryExecutor,{EDGE}", **patience)
+        made._settings["AIRFLOW__EDGE__API_URL"] = f"{made.address}/edge_worker/v1/rpcapi"
+        stack.callback(made.close)
+        made.launch().wait(START_SECONDS)
+        for number in range(workers):
+            made.celery(f"w{number + 1}")
+        made.wait_for_stubs({f"ehr_pull__{site}" for site in sites})
+        yield made
