@@ -50,7 +50,7 @@ JUDGED = {
     "openlineage-sql": Judgement(
         UNKNOWN,
         "Apache-2.0",
-        "OpenLineage's licence, which its other packages declare; the wheel leaves it out, and its bill names MIT and Apache alone",
+        "OpenLineage's licence, which its other packages declare; the wheel leaves it out, and its bill names permissive licences alone",
     ),
     "psycopg": Judgement(
         "LGPL-3.0-only",

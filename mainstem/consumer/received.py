@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from mainstem.kafka.envelopes import (
     DATA_SCHEMA,
+    EVENT_ID,
     ID,
     MAJOR,
     MAX_SEQUENCE,
@@ -26,10 +27,8 @@ from mainstem.kafka.envelopes import (
     Fault,
     UnsoundError,
     check_form,
-    check_id,
     envelope_of,
     event_version,
-    id_of,
     instant,
     matched,
     refuse_repeated,
@@ -111,13 +110,12 @@ class Received:
         self.site = site_of(headers[SOURCE])
         self.record_type = _record_type(headers[DATA_SCHEMA])
         """The record type, `observation`; a withdrawal has it too. It may be one this version does not know."""
-        self.event_id = headers[ID].decode()
+        self.event_id = matched(EVENT_ID, headers[ID])[0].decode()
         """`ce_id`; a duplicate has the same."""
         self.key: bytes = record.key
         subject, record_id = matched(KEY, self.key).groups()
         if record_id != headers[SUBJECT]:
             raise UnsoundError(Fault.CONTRADICTION)
-        check_id(headers[ID], record_id + b"/" + headers[SEQUENCE])
         self.subject: str = subject.decode()
         """`s-…`"""
         self.record_id: str = record_id.decode()
@@ -189,9 +187,8 @@ def read_load(record: Any) -> LoadEvent | LetterReason:
         return LetterReason(exc.fault)
     except ValidationError:
         return LetterReason.INVALID_RECORD
-    event_id = id_of(b"%b/%b" % (told.about, told.event.encode()))
-    named = (event.site.encode(), event.site, event.event.value, event.load.encode(), event_id)
-    if named != (record.key, told.origin, told.event, told.about, told.id):
+    named = (event.site.encode(), event.site, event.event.value, event.load.encode())
+    if named != (record.key, told.origin, told.event, told.about):
         return LetterReason.CONTRADICTION
     times = [time for time in (event.started, event.ended) if time is not None]
     if not all(map(within_time, times)) or not 0 <= event.published <= MAX_SEQUENCE:

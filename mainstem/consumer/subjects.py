@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from mainstem.consumer.ledger import LOOKUP, metadata
 from mainstem.consumer.received import LetterReason, Received
-from mainstem.kafka.envelopes import GROUP, MAX_EPOCH, MAX_SEQUENCE, UnsoundError, envelope_of, id_of, within_time
+from mainstem.kafka.envelopes import GROUP, MAX_EPOCH, MAX_SEQUENCE, UnsoundError, envelope_of, within_time
 from mainstem.kafka.record_batches import settle
 from mainstem.kafka.settings import KafkaSettings, kafka_errors
 from mainstem.kafka.topics import partitions_of
@@ -102,9 +102,8 @@ def read_subject(record: Any) -> FoundSubject | LetterReason:
     if told.version is None:
         return LetterReason.MISSING_HEADER
     epoch, sequence = told.version
-    event_id = id_of(b"%b/%d.%d" % (told.about, epoch, sequence))
-    said = (event.subject.encode(), event.subject.encode(), event.site, event.event.value, event.sequence, event_id)
-    if said != (record.key, told.about, told.origin, told.event, sequence, told.id):
+    said = (event.subject.encode(), event.subject.encode(), event.site, event.event.value, event.sequence)
+    if said != (record.key, told.about, told.origin, told.event, sequence):
         return LetterReason.CONTRADICTION
     unfounded = event.erase and "qi" not in event.withdrawn
     if unfounded or event.superseded_by == event.subject or not within_time(event.at):

@@ -73,8 +73,6 @@ class Envelope(NamedTuple):
     """`ce_subject`."""
     version: tuple[int, int] | None
     """Epoch and sequence, where it has them."""
-    id: bytes
-    """`ce_id`."""
 
 
 def envelope_of(
@@ -86,8 +84,7 @@ def envelope_of(
         headers: dict[str, bytes] = dict(record.headers)
         event = _word(headers[TYPE], kind)
         name, major = matched(SCHEMA, headers[DATA_SCHEMA]).groups()
-        event_id = headers[ID]
-        matched(EVENT_ID, event_id)
+        matched(EVENT_ID, headers[ID])
         origin_name = matched(origin, headers[SOURCE])[1].decode()
         about = headers[SUBJECT]
         if timed:
@@ -102,20 +99,13 @@ def envelope_of(
         raise UnsoundError(Fault.UNKNOWN_VERSION)
     if name != (schema or kind).encode() or not 0 < len(about) <= LONGEST:
         raise UnsoundError(Fault.INVALID_HEADER)
-    return Envelope(event, origin_name, about, version, event_id)
+    return Envelope(event, origin_name, about, version)
 
 
 def id_of(named: bytes) -> bytes:
     """`ce_id` of what is known again by this name: a UUID of version 5 (RFC 9562), at a third of the time of `uuid.uuid5`."""
     name = sha1(_NAMESPACE + named, usedforsecurity=False).hexdigest()
     return f"{name[:8]}-{name[8:12]}-5{name[13:16]}-{_VARIANT[name[16]]}{name[17:20]}-{name[20:32]}".encode()
-
-
-def check_id(event_id: bytes, named: bytes) -> None:
-    """Whether an event has the id that its record and version give. Raises UnsoundError, and ValueError where it is no id."""
-    if event_id != id_of(named):
-        matched(EVENT_ID, event_id)
-        raise UnsoundError(Fault.CONTRADICTION)
 
 
 def refuse_repeated(headers: list[tuple[str, bytes]]) -> None:

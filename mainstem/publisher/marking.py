@@ -47,8 +47,8 @@ def read_mark(record: Any, site: str) -> Mark | None:
         published = SitePublished.model_validate_json(record.value or b"")
     except (UnsoundError, ValidationError):
         return None
-    said = (published.site, published.site, published.site.encode(), _id(site, published.mark))
-    agree = said == (site, told.origin, told.about, told.id) and told.event == _WORD
+    said = (published.site, published.site, published.site.encode())
+    agree = said == (site, told.origin, told.about) and told.event == _WORD
     return published.mark if agree and published.epoch <= MAX_EPOCH and published.number <= MAX_SEQUENCE else None
 
 
@@ -72,17 +72,12 @@ def made_anew(site: str, topic: str) -> OperatorError:
     )
 
 
-def _id(site: str, mark: Mark) -> bytes:
-    """`ce_id` of a mark."""
-    return id_of(f"{site}/{mark.epoch}.{mark.number}".encode())
-
-
 def as_sent(network: str, site: str, mark: Mark) -> dict[str, Any]:
     """A mark as `KafkaProducer.send` takes it."""
     value = SitePublished(site=site, epoch=mark.epoch, number=mark.number)
     headers = {
         Header.SPEC_VERSION: SPEC_VERSION,
-        Header.ID: _id(site, mark).decode(),
+        Header.ID: id_of(f"{site}/{mark.epoch}.{mark.number}".encode()).decode(),
         Header.SOURCE: source_of(site),
         Header.TYPE: site_type(network),
         Header.SUBJECT: site,

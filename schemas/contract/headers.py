@@ -22,7 +22,7 @@ HEADERS: dict[Header, HeaderMeaning] = {
     Header.ID: HeaderMeaning(
         "Of the event: a copy that is sent again has the same. UUID of version 5, in the namespace "
         f"{EVENT_NAMESPACE}, of `ce_subject`, `/` and `ce_sequence`; of a load's event, of `ce_subject`, `/` and "
-        "the word of `ce_type` before its major. The kit refuses another.",
+        "the word of `ce_type` before its major. Consumers need only compare it.",
         str(uuid5(EVENT_NAMESPACE, f"{_RECORD}/1.4")),
     ),
     Header.SOURCE: HeaderMeaning("The site whose publisher sent it.", "/site/north"),

@@ -52,7 +52,6 @@ AFTER = """
 ## Why a consumer refused an event
 
 The kit's reasons: `missing-header`, `invalid-header` (not of the form above, or twice), `unknown-version` (another major), `invalid-json`,
-`invalid-record` (breaks its schema), `contradiction` (key, headers, the id among them, and value do not speak of the same record, change
-or site),
+`invalid-record` (breaks its schema), `contradiction` (key, headers and value do not speak of the same record, change or site),
 `foreign-site` (none of the network's), `held` (an earlier event of its record waits), `gone` (to be retried, and no longer kept).
 """
