@@ -37,18 +37,27 @@ class SiteFile:
 
 
 def read_site(path: Path) -> SiteFile:
-    """The site of a TOML file. Raises OperatorError naming file, line and key, and a file beside it that has the same `site` or
-    the same subject key: whatever reads a site goes by here.
-    """
+    """The site of a TOML file. Raises OperatorError naming file, line and key, and a file beside it that has the same `site`."""
     file = _read(path)
     for other in sorted(file.folder.glob("*.toml")):
-        if other != file.path:
-            said = _said_in(other)
-            if said.get("site") == file.site.site:
-                raise _twins(file.site.site, file.path, other)
-            if _same_secret(file, said.get("subject_key")):
-                raise _one_key(file.path, other)
+        if other != file.path and _said_in(other).get("site") == file.site.site:
+            raise _twins(file.site.site, file.path, other)
     return file
+
+
+def require_own_key(file: SiteFile) -> None:
+    """Raises OperatorError naming both files where another of the folder has the same subject key."""
+    for other in sorted(file.folder.glob("*.toml")):
+        if other != file.path and _same_secret(file, _said_in(other).get("subject_key")):
+            raise _one_key(file.path, other)
+
+
+def warn_of_one_key(file: SiteFile) -> None:
+    """Says what `require_own_key` refuses, once, on standard error: a site that is loaded already cannot change its key."""
+    try:
+        require_own_key(file)
+    except OperatorError as exc:
+        _warn(f"{exc.cause}. {exc.fix}")
 
 
 def try_read(path: Path) -> Site | None:
@@ -63,6 +72,7 @@ def try_site(path: Path) -> dict[str, str]:
     """A site file in a few words, or what is wrong with it."""
     try:
         file = read_site(path)
+        require_own_key(file)
     except OperatorError as exc:
         return {"site": path.stem, "name": "", "road": "", "source": "", "schedule": "", "fault": exc.cause}
     site = file.site
@@ -172,7 +182,12 @@ def _warn_of_readers(path: Path, mode: int) -> None:
     """Said once, on standard error: others on this machine can read the secret. Not refused: where secrets are mounted
     (Kubernetes, Docker) the modes are not the reader's to choose."""
     if mode & 0o077:
-        sys.stderr.write(f"warning: {shown(path)} can be read by others (mode {mode:04o}); chmod 600 {shown(path)}\n")
+        _warn(f"{shown(path)} can be read by others (mode {mode:04o}); chmod 600 {shown(path)}")
+
+
+@cache
+def _warn(words: str) -> None:
+    sys.stderr.write(f"warning: {words}\n")
 
 
 def _variable(kind: str, name: str) -> str:

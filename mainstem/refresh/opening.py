@@ -15,7 +15,7 @@ from connectors.landing import Landing, LandingZone
 from connectors.source import Source, utc_now
 from mainstem import __version__, telemetry
 from mainstem.config.settings import Settings
-from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
+from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site, warn_of_one_key
 from mainstem.database import in_the_open
 from mainstem.database.urls import left_open, open_to_others
 from mainstem.kafka.settings import unreachable
@@ -140,6 +140,7 @@ def open_refresh(
     """A site's refresh on the configured parts; closes the store at the end."""
     telemetry.start(settings.telemetry, __version__)
     file = read_site(site_path)
+    warn_of_one_key(file)
     store = State.open(settings.database_url)
     secrets = secrets or file_secrets(file.folder)
     with closing(

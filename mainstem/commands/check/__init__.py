@@ -38,13 +38,14 @@ def check(
     from mainstem.check.finding import exit_code
     from mainstem.config.logs import configure_once
     from mainstem.config.settings import load_settings
-    from mainstem.config.site_files import file_secrets, read_site
+    from mainstem.config.site_files import file_secrets, read_site, require_own_key
 
     configure_once()
     if site == "kafka":
         findings = _brokers()
     else:
         file = read_site(site_path(site, load_settings()))
+        require_own_key(file)
         source = Source(site=file.site, folder=file.folder, secrets=file_secrets(file.folder))
         findings = check_site(source, closer=True)
     if html is not None and site != "kafka":

@@ -15,7 +15,7 @@ from connectors.delivery import look_into, shown
 from connectors.formats.bundles import held_in
 from connectors.formats.ndjson import read_batches
 from mainstem.commands.map.referred import Aside, Patients, set_aside
-from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site
+from mainstem.config.site_files import Secrets, SiteFile, file_secrets, read_site, warn_of_one_key
 from mainstem.config.site_mapper import KEY_BYTES, site_mapper
 from schemas.errors import OperatorError
 from schemas.problems import Problem, Reason
@@ -84,6 +84,8 @@ def map_paths(
     """
     file = read_site(site_path) if site_path else SiteFile(ANY_SITE, Path())
     secrets = file_secrets(file.folder) if site_path else _throwaway_keys()
+    if site_path:
+        warn_of_one_key(file)
     trial, cap = Trial(), file.site.limits.line_bytes
     found = [path for given in paths for path in _files(given, trial)]
     with ExitStack() as stack:

@@ -12,7 +12,7 @@ _STYLE = (
     "section{border-left:.4rem solid #767676;padding:.2rem 0 .2rem 1rem;margin:1.5rem 0}"
     ".failed{border-color:#b00020}.noted{border-color:#9a6700}.passed{border-color:#1a7f37}"
     "h2{font-size:1.1rem;margin:0}table{border-collapse:collapse;margin:.5rem 0}"
-    "td,th{text-align:left;padding:.2rem .8rem .2rem 0;vertical-align:top}th{font-weight:600}small{color:#595959}"
+    "td,th{text-align:left;padding:.2rem .8rem .2rem 0;vertical-align:top}th{font-weight:600}small{color:#595959}li,p{overflow-wrap:anywhere}"
 )
 
 

@@ -90,12 +90,15 @@ def list_sites(folder: SitesFolder = None, as_json: AsJson = False) -> None:
 def validate(folder: SitesFolder = None) -> None:
     """Prove every site file: keys, names, no two with one `site` or one subject key. Exit code 78 with what is wrong."""
     from mainstem.config.dag_stubs import faults
-    from mainstem.config.site_files import read_sites
+    from mainstem.config.site_files import read_sites, require_own_key
 
     where = folder or _folder()
     if broken := faults(where):
         raise OperatorError(broken, "Correct the files; `mainstem sites keys` lists every key.")
-    say(f"{len(read_sites(where))} site files are valid")
+    found = read_sites(where)
+    for file in found:
+        require_own_key(file)
+    say(f"{len(found)} site files are valid")
 
 
 @group.command("schema")
@@ -119,9 +122,10 @@ def packet(
     from connectors.pulling import Source
     from mainstem.check import check_site
     from mainstem.commands.sites.packet import write_packet
-    from mainstem.config.site_files import file_secrets, read_site
+    from mainstem.config.site_files import file_secrets, read_site, require_own_key
 
     settings, file = read_settings(), read_site(site)
+    require_own_key(file)
     source = Source(site=file.site, folder=file.folder, secrets=file_secrets(file.folder))
     write_packet(file, settings, check_site(source, closer=True) if check else [], to)
 
