@@ -11,7 +11,7 @@ from connectors.landing import Landing
 from connectors.pulling import Capabilities, readable, units
 from connectors.referred import AT_ONCE
 from schemas.errors import IncompleteError, OperatorError, TemporaryError
-from schemas.outcomes import MAPPED_TYPES
+from schemas.outcomes import DEFAULT_TYPES
 from schemas.sites import Site
 
 BASE = "http://127.0.0.1:1/fhir"
@@ -210,12 +210,12 @@ def test_a_search_that_may_not_read_medications_is_no_whole_one(pull_unit: Any, 
 
 
 def test_types_that_nobody_named_are_read_where_the_server_has_them(make_site: Any) -> None:
-    """A site that names its types is asked for all of them."""
+    """A site that names its types is asked for all of them. Who pays is read by those alone that name it."""
     server = Capabilities(fhir_version="4.0.1", types={"Patient": [], "MedicationRequest": [], "Device": []})
     named = make_site(types=["Patient", "MedicationDispense"])
     usual = Site.model_validate(named.model_dump(mode="json", exclude={"types"}))
     assert readable(usual, server) == ["Patient", "MedicationRequest"]
-    assert readable(usual, None) == readable(usual, Capabilities(fhir_version="4.0.1")) == [*MAPPED_TYPES]
+    assert readable(usual, None) == readable(usual, Capabilities(fhir_version="4.0.1")) == [*DEFAULT_TYPES]
     assert readable(named, server) == ["Patient", "MedicationDispense"]
 
 
