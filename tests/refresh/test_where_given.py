@@ -7,7 +7,7 @@ import pytest
 from hospital_with_faults import Answered, Asked, FaultyHospital
 from network_under_test import Network
 
-from schemas.outcomes import CORE_TYPES, MAPPED_TYPES
+from schemas.outcomes import CORE_TYPES, DEFAULT_TYPES
 from schemas.sites import parse_site
 
 GIVEN = {"Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "Procedure", "Immunization"}
@@ -36,7 +36,7 @@ def appointment(updated: str = "2026-03-01T00:00:00Z") -> dict[str, Any]:
 @pytest.fixture
 def hospital(faulty: FaultyHospital) -> FaultyHospital:
     """It lists every type in its statement, and lets a client read what US Core asks for."""
-    for name in MAPPED_TYPES:
+    for name in DEFAULT_TYPES:
         faulty.resources.setdefault(name, [])
     faulty.put(patient())
     return faulty
@@ -46,7 +46,7 @@ def refuses(*given: str, status: int = 403) -> Any:
     def fault(asked: Asked) -> Answered | None:
         return (
             Answered({"resourceType": "OperationOutcome"}, status)
-            if asked.path in set(MAPPED_TYPES) - {*given}
+            if asked.path in set(DEFAULT_TYPES) - {*given}
             else None
         )
 
@@ -71,7 +71,7 @@ def test_types_that_the_server_refuses_are_said_and_leave_no_gap(
     report = lhn.refresh(west(lhn, hospital))
     assert (report.status, report.gaps, report.total.recorded) == ("completed", [], 1)
     said = [note for note in report.notes if "not missed" in note]
-    assert len(said) == len(set(MAPPED_TYPES) - GIVEN)
+    assert len(said) == len(set(DEFAULT_TYPES) - GIVEN)
     assert set(report.watermarks) == {"Patient"}
 
 
@@ -108,4 +108,4 @@ def test_a_planned_visit_is_read_from_a_server_that_has_it(lhn: Network, hospita
     hospital.put(appointment())
     report = lhn.refresh(west(lhn, hospital))
     assert (report.status, report.total.recorded) == ("completed", 2)
-    assert parse_site(west(lhn, hospital).read_text(), "west.toml").types == list(MAPPED_TYPES)
+    assert parse_site(west(lhn, hospital).read_text(), "west.toml").types == list(DEFAULT_TYPES)

@@ -71,6 +71,7 @@ class _Export:
         self.client, self.types, self.key = client, source.site.types, key
         self.landing, self.progress = wanted.landing, wanted.progress
         self.since, self.everybody = wanted.since, not source.fhir.groups
+        self.overlap = source.site.overlap
         self.jobs = Jobs(client, source, wanted.landing, wanted.since)
         self.cursor = self.landing.cursor(key, ExportCursor) or ExportCursor(
             began=client.clock(), numbers=dict(numbers)
@@ -307,11 +308,13 @@ class _Export:
         return not any(each.type in (name, EVERY_TYPE) for each in short) and bool(self._counted(name))
 
     def _counted(self, name: str) -> int | None:
-        """How many of a type the server counts that the export is of; None where it does not, or heeds no time of update."""
+        """How many of a type the server counts that the export is of, but for what the one before it brought already; None where it does
+        not count, or heeds no time of update.
+        """
         if self.since is None:
             return counted(self.client, name, ())
         until = self.cursor.as_of or self.cursor.began
-        ends = (("ge", self.since), (self.client.vendor.window_ends.get(name, "lt"), until))
+        ends = (("gt", self.since + self.overlap), (self.client.vendor.window_ends.get(name, "lt"), until))
         window = tuple(("_lastUpdated", f"{word}{zulu(moment)}") for word, moment in ends)
         found = counted(self.client, name, window) if self.client.vendor.last_updated else None
         return found if found and honours_last_updated(self.client, name, (("_count", "1"),)) else None
