@@ -38,8 +38,16 @@ def test_the_headers_of_a_dead_letter_are_a_reason_and_a_place(given: dict[str, 
     unusable = record(**given)
     reason = read_event(unusable)
     assert isinstance(reason, LetterReason)
-    headers = _as_sent(Letter(unusable, reason))["headers"]
-    assert {name for name, _ in headers} <= {"reason", "stage", "topic", "partition", "offset", "left-out-bytes"}
+    headers = _as_sent(Letter(unusable, reason), "topic-of-mine")["headers"]
+    assert {name for name, _ in headers} <= {
+        "reason",
+        "stage",
+        "topic",
+        "partition",
+        "offset",
+        "topic-id",
+        "left-out-bytes",
+    }
     assert [value for _, value in headers if WORD.encode() in value or not value.isascii()] == []
     assert dict(headers)["reason"].decode() == reason.value
 
