@@ -1,7 +1,7 @@
 """What a measure declares: who is in, who is left out, who met it; what it is for and how it is shown; and how the counts follow."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
@@ -29,7 +29,7 @@ class Populations:
     exclusions: Named = NOBODY
     exceptions: Named | None = None
     """Who leaves the denominator where the numerator is not met; none: the measure knows no exceptions."""
-    strata: tuple[Named, ...] = ()
+    strata: tuple[Named, ...] = field(default=(), repr=False)
     """Groups of people that are told of beside all of them."""
 
     def named(self) -> dict[str, Named]:
@@ -208,4 +208,5 @@ class Measure:
     def checksum(self) -> str:
         """SHA-256 of what it computes, code sets and all: another is another version."""
         parts = (self.per, self.cohort, self.among, self.who, self.value, self.events, self.time, self.per_years)
-        return sha256(repr(parts).encode()).hexdigest()
+        strata = (self.who.strata,) if self.who.strata else ()
+        return sha256(repr((*parts, *strata)).encode()).hexdigest()

@@ -8,7 +8,7 @@ import pytest
 from mainstem import refresh as steps
 from mainstem.refresh import Refresh
 from schemas.errors import OperatorError
-from schemas.outcomes import LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
+from schemas.outcomes import DEFAULT_TYPES, LENDING_TYPES, REFERRED_TYPES
 
 
 def deliver(refresh: Refresh) -> None:
@@ -33,7 +33,7 @@ def test_a_load_left_unfinished_is_taken_up_only_as_it_was_asked_for(make_refres
     assert (taken_up.load, taken_up.resumed, taken_up.plan.types) == (load, True, ["Patient"])
     whole = steps.plan(refresh, fresh=True)
     assert whole.load != load
-    assert whole.plan.types == [*MAPPED_TYPES, *LENDING_TYPES, *REFERRED_TYPES]
+    assert whole.plan.types == [*DEFAULT_TYPES, *LENDING_TYPES, *REFERRED_TYPES]
 
 
 def test_a_load_of_all_types_is_the_same_however_all_is_said(make_refresh: Callable[..., Refresh]) -> None:
