@@ -125,6 +125,19 @@ class HeadAnswered:
         scope["route"] = asked.get("route")
 
 
+class Answer:
+    """What is sent in answer to a request, handed on; `status` is the one it says, 500 until it says one."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self.status = send, 500
+
+    async def __call__(self, message: Message) -> None:
+        """Hands one message on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+
 class RequestsLogged:
     """One line of log a request: the route, never the address, which may hold a person's pseudonym."""
 
@@ -136,21 +149,14 @@ class RequestsLogged:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 500
-
-        async def noted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
+        started, answer = time.perf_counter(), Answer(send)
         try:
-            await self.app(scope, receive, noted)
+            await self.app(scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "none")
             spent = round((time.perf_counter() - started) * 1000)
             trace = {"trace": scope["trace"]} if "trace" in scope else {}
-            log.info("answered", method=scope["method"], route=route, status=status, milliseconds=spent, **trace)
+            log.info("answered", method=scope["method"], route=route, status=answer.status, milliseconds=spent, **trace)
 
 
 def serve(app: ASGIApp, what: str, *, host: str, port: int, names: Sequence[str], say: Say) -> None:

@@ -48,7 +48,7 @@ WORDS = {
     "distance": {band: f"{band} miles".replace("-", " to ").replace("100+", "100 or more") for band in BANDS},
 }
 KNOWN_WHERE = {
-    "payer": "Who pays is known where a site reads Coverage: its file names it in `more_types`.",
+    "payer": "Who pays is known where a site reads Coverage: its site file names it (more_types).",
     "distance": "How far somebody lives from the site is known where the site's file names its place, and the record has the home's position.",
 }
 """Of a kind that not every site tells: what it takes."""

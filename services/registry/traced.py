@@ -9,12 +9,13 @@ import time
 from sqlalchemy import Engine, func, select
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mainstem import telemetry
 from schemas.errors import MainstemError
 from services.registry.database import reading
 from services.registry.tables import load
+from services.serving import Answer
 
 SECONDS = 30.0
 """For how long the loads are taken for the newest."""
@@ -42,18 +43,11 @@ class Traced:
             self._asked = time.monotonic()
             self._loads = await run_in_threadpool(newest, self._engine)
         with telemetry.request(Headers(scope=scope).get("traceparent", ""), self._loads) as asked:
-            scope["trace"], status = asked.trace, 500
-
-            async def noted(message: Message) -> None:
-                nonlocal status
-                if message["type"] == "http.response.start":
-                    status = message["status"]
-                await send(message)
-
+            scope["trace"], answer = asked.trace, Answer(send)
             try:
-                await self.app(scope, receive, noted)
+                await self.app(scope, receive, answer)
             finally:  # the route of a HEAD is known only now
-                asked.answered(scope["method"], getattr(scope.get("route"), "path", "none"), status)
+                asked.answered(scope["method"], getattr(scope.get("route"), "path", "none"), answer.status)
 
 
 def newest(engine: Engine) -> list[str]:
