@@ -152,7 +152,8 @@ def _judged(name: str, sums: Mapping[str | None, Sequence[int]], measure: Measur
             said = f"{'better' if better else 'worse'} than chance gives: ask why, and with them"
             yield Group(title_of_group(name, code), met, measured, known, "better" if better else "worse", said)
         else:
-            yield Group(title_of_group(name, code), met, measured, known, "", "within what chance gives")
+            said = "within what chance gives" if others[1] else "no others to compare with"
+            yield Group(title_of_group(name, code), met, measured, known, "", said)
 
 
 def _beyond_chance(one: tuple[int, int], other: tuple[int, int]) -> bool:

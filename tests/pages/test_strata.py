@@ -73,3 +73,9 @@ def test_it_is_said_of_how_many_the_group_is_not_known() -> None:
     for unknown, said in ((40, "Of 40 of 80 it is not known."), (4, "")):
         kind = kind_of("language", counts(en=(30, 40), UNK=(2, unknown)), measures()["cf2"], NETWORK)
         assert kind.untold == said
+
+
+def test_a_group_alone_is_set_beside_nobody() -> None:
+    """As where of nobody it is known who pays."""
+    (alone,) = kind_of("language", counts(en=(30, 40)), measures()["cf2"], NETWORK).groups
+    assert alone.said == "no others to compare with"
