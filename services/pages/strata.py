@@ -167,4 +167,8 @@ def title_of_group(name: str, code: str | None) -> str:
     """A group's code in words."""
     if code is None:
         return "Not told"
-    return WORDS.get(name, {}).get(code) or UNKNOWN.get(code) or code
+    words = WORDS.get(name, {})
+    if name == "language" and code not in words:
+        language, _, where = code.partition("-")
+        return f"{words[language]} ({where})" if language in words else UNKNOWN.get(code, code)
+    return words.get(code) or UNKNOWN.get(code) or code

@@ -79,3 +79,11 @@ def test_a_group_alone_is_set_beside_nobody() -> None:
     """As where of nobody it is known who pays."""
     (alone,) = kind_of("language", counts(en=(30, 40)), measures()["cf2"], NETWORK).groups
     assert alone.said == "no others to compare with"
+
+
+def test_a_language_of_a_country_is_named() -> None:
+    """BCP 47: what stands behind the language is shown beside its name."""
+    groups = kind_of(
+        "language", counts(**{"en-US": (30, 40), "tlh": (5, 9), "UNK": (1, 8)}), measures()["cf2"], NETWORK
+    )
+    assert [group.title for group in groups.groups] == ["English (US)", "tlh", "Not known"]
