@@ -10,6 +10,7 @@ FLAGS: dict[str, str] = {
     "1900-01-01, 1901-01-01, 1904-01-01, 1970-01-01. It stands.",
     "patient-declined": "Appointment.participant.status of the patient is declined, whatever the appointment's own says. The record stands.",
     "id-unusual": "The resource's id holds a blank or a sign of an address, so that no reference can name it. The record stands.",
+    "subpotent-unclear": "Immunization.subpotentReason says why a dose was subpotent, and isSubpotent does not say that it was. `subpotent` is as the source has it.",
     "died-before-birth": "`death_date` is before `birth_date`, as far as both are known. Both stand.",
     "zip-of-work": "`zip5` is of an address of work or billing, as no address of a home is told.",
     # -------------------------------------------------------------------- codes
@@ -24,12 +25,13 @@ FLAGS: dict[str, str] = {
     "snomed-form": "Beside `code-withheld`: the code is not of the form of a SNOMED CT concept.",
     "denied-in-words": "The words beside the code say that it is not so or was not done (ruled out, refused, cancelled, tolerated …). The record stands.",
     "doubted-in-words": "The words beside the code say that it is not certain (rule out, possible, suspected …). The record stands.",
+    "past-in-words": "The words beside the code say that it is over (history of, status post, discontinued, resolved …). The record stands.",
     "family-in-words": "The words beside the code say that it is the family's (family history, mother's …). The record stands.",
     "certainty-not-understood": "An extension on the code says how certain it is, in a word that is not understood. The record stands as "
     "without it.",
-    "diagnosis-suspected": "The code bears the mark V of ICD-10-GM (Diagnosesicherheit: suspected). The record stands, its "
+    "diagnosis-suspected": "The code bears the mark V of ICD-10-GM (Diagnosesicherheit: suspected), as an extension or behind it. The record stands, its "
     "`verification_status` is as the source has it.",
-    "diagnosis-status-post": "The code bears the mark Z of ICD-10-GM (Diagnosesicherheit: status post). The record stands, its "
+    "diagnosis-status-post": "The code bears the mark Z of ICD-10-GM (Diagnosesicherheit: status post), as an extension or behind it. The record stands, its "
     "`clinical_status` is as the source has it.",
     "status-reason-elsewhere": "MedicationDispense.statusReasonReference names a resource that it does not contain, which is not read: "
     "`status_reasons` is left out.",
@@ -44,8 +46,8 @@ FLAGS: dict[str, str] = {
     "unit-withheld": "The unit as written is UCUM, but of no closed list, and may hold words of somebody: `raw_unit` is left out. `value` and "
     "`unit` stand.",
     "number-as-text": "A number stood in quotation marks. It is read as the number.",
-    "number-withheld": "An answer is a number beyond 99,999 without a unit, or a result one beyond 9,999,999, or one beyond 999,999,999 "
-    "that is not round, whatever its unit; it may be a telephone's or a record's: it is left out, `absent` is OT.",
+    "number-withheld": "An answer is a number beyond 99,999 without a unit, or a result one beyond 9,999,999, or one that is "
+    "not round and beyond what is plausible of its code or, where that is not known, beyond 99,999,999 (999,999,999 of what is counted in a volume); it may be a telephone's or a record's: it is left out, `absent` is OT.",
     "value-type-withheld": "The value is of a type that the model has no field for (valueSampledData, valuePeriod, valueAttachment, "
     "valueReference; a valueRatio in units of no closed list): it is left out, `absent` is OT.",
     "from-text": "Read from free text, as no code or number says it: a word of a closed list, a number, a titre, an age, a date, a schedule. "
@@ -62,7 +64,7 @@ FLAGS: dict[str, str] = {
     # -------------------------------------------------------------------- times
     "time-filler": "The time's year is 0001, 1753, 1899, 1900 or 9999, which systems write where there is none: the time is left out.",
     "time-doubtful": "The time is before 1890, or 1970-01-01T00:00:00, which programs write where there is none. It stands.",
-    "time-repaired": "The time was not of FHIR's form (blanks, no seconds, an offset without a colon or minutes, 24:00, a leap second) and was understood.",
+    "time-repaired": "The time was not of FHIR's form (blanks, no seconds, an offset without a colon or minutes, 24:00, a leap second, HL7 v2's digits alone) and was understood.",
     "time-zone-assumed": "The time had no offset: it is read in the site's time zone.",
     "time-ambiguous": "Beside `time-zone-assumed`: the local time occurs twice, as clocks were set back. The first is taken.",
     "time-in-gap": "Beside `time-zone-assumed`: the local time does not occur, as clocks were put forward. It is read by the clock that was not.",

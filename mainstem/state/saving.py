@@ -1,18 +1,23 @@
 """What a batch of records does to the state: compared with what is stored, numbered, written where it differs."""
 
 import re
+from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from mainstem.outbox import SOURCE_UNUSABLE
 from mainstem.state.batch import Batch, Saved
-from mainstem.state.batches import Batches, Changed, Difference, Digested
+from mainstem.state.batches import Batches, Changed, Difference, Digested, LiveRecord
 from mainstem.state.digests import EMPTY_DIGEST, digest_of
 from mainstem.state.keys import Move
 from schemas.errors import OperatorError
-from transforms.mapped import NO_LINE, REF_BYTES, SAYS_NOTHING, Mapped
+from transforms.mapped import ID_BYTES, NO_LINE, REF_BYTES, SAYS_NOTHING, Mapped
 
+_PORTION = 4_000
+"""Of very many records so many are changed at once."""
+_UNKNOWN = -(1 << 63)
+"""A time that nobody told, in an array of times."""
 _SAYS_NOTHING = b'"%b"' % SAYS_NOTHING.encode()
 
 
@@ -203,28 +208,47 @@ class Saving:
         for ref, updated in refs:
             if ref not in times or not _older(updated, times[ref]):
                 times[ref] = updated
-        changes = []
+        if not times:
+            return
+        gone = _Gone()
         for part in self._batches.parts(self._cursor, self._site, list(times)):
             updated = times[part.id[:REF_BYTES]]
-            if keep(part.id) or _older(updated, part.updated):
-                continue
-            self.number += 1
-            changes.append(
-                Changed(
-                    part.id,
-                    EMPTY_DIGEST,
-                    NO_LINE,
-                    None,
-                    SOURCE_UNUSABLE if part.id[:REF_BYTES] in self._unusable else None,
-                    part.updated if updated is None else updated,
-                    self.number,
-                )
-            )
-            self.added[part.type] -= 1
-            self._source_unusable += part.id[:REF_BYTES] in self._unusable
-        if changes:
+            if not (keep(part.id) or _older(updated, part.updated)):
+                gone.add(part, part.updated if updated is None else updated)
+                self.added[part.type] -= 1
+                self._source_unusable += part.id[:REF_BYTES] in self._unusable
+        for some in gone.portions():
+            changes = [
+                Changed(id_, EMPTY_DIGEST, NO_LINE, None, self._why(id_), updated, number)
+                for number, (id_, updated) in enumerate(some, start=self.number + 1)
+            ]
+            self.number += len(changes)
             self._batches.change(self._cursor, self._load, self._at, changes)
             self._withdrawn += len(changes)
+
+    def _why(self, id_: bytes) -> bytes | None:
+        return SOURCE_UNUSABLE if id_[:REF_BYTES] in self._unusable else None
+
+
+class _Gone:
+    """Records to withdraw: of very many, too, only what must be held."""
+
+    def __init__(self) -> None:
+        self._ids, self._times = bytearray(), array("q")
+
+    def add(self, part: LiveRecord, updated: int | None) -> None:
+        """One of them, with the time it is told by."""
+        self._ids += part.id
+        self._times.append(_UNKNOWN if updated is None else updated)
+
+    def portions(self) -> Iterator[list[tuple[bytes, int | None]]]:
+        """Their ids and times, some at a time."""
+        for start in range(0, len(self._times), _PORTION):
+            places = range(start, min(start + _PORTION, len(self._times)))
+            yield [(self._id(place), None if (at := self._times[place]) == _UNKNOWN else at) for place in places]
+
+    def _id(self, place: int) -> bytes:
+        return bytes(self._ids[place * ID_BYTES : (place + 1) * ID_BYTES])
 
 
 def _older(updated: int | None, known: int | None) -> bool:

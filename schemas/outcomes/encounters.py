@@ -142,7 +142,7 @@ class Encounter(Record):
     )
     replaces: list[RecordId] = fact(
         "Records that this one replaces; whoever counts leaves them out.",
-        source="Encounter.extension:replaces",
+        source="Encounter.extension:replaces, Appointment.extension:replaces",
         default_factory=list,
     )
 
@@ -232,6 +232,9 @@ class Condition(Record):
         "Where in the body it is.", source="Condition.bodySite", terminology="SNOMED CT", default_factory=list
     )
     recorded_date: PartialDate | None = fact("Local date of recording.", source="Condition.recordedDate")
+    asserted_date: PartialDate | None = fact(
+        "Local date on which it was first said to be so.", source="Condition.extension condition-assertedDate"
+    )
     encounter: RecordId | None = fact("The visit it was recorded at.", source="Condition.encounter")
     replaces: list[RecordId] = fact(
         "Records that this one replaces; whoever counts leaves them out.",

@@ -31,6 +31,11 @@ class Person(Record):
         source="Patient.extension us-core-birthsex, UKCore-BirthSex, individual-recordedSexOrGender",
         terminology="FHIR administrative-gender male female; NI UN OT",
     )
+    recorded_sex: str | None = fact(
+        "Sex that is documented and not said to be of birth.",
+        source="Patient.extension us-core-sex, us-core-individual-sex",
+        terminology="FHIR administrative-gender male female; NI UN OT",
+    )
     gender_identity: Codings = fact(
         "Gender identity; withheld by the field policy.",
         source="Patient.extension us-core-genderIdentity, patient-genderIdentity, individual-genderIdentity",

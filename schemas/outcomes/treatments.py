@@ -261,6 +261,11 @@ class Medication(Record):
         default_factory=list,
     )
     encounter: RecordId | None = fact("The visit it belongs to.", source="MedicationRequest.encounter, context")
+    replaces: list[RecordId] = fact(
+        "Records that this one replaces; whoever counts leaves them out.",
+        source="extension:replaces",
+        default_factory=list,
+    )
 
 
 class Procedure(Record):

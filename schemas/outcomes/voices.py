@@ -7,7 +7,11 @@ from schemas.outcomes.record import Codings, NullFlavour, Number, PartialDate, R
 
 
 class ProResponse(Record):
-    """A questionnaire that was answered; each answer and score is a record of its own (PCORnet PRO_CM)."""
+    """A questionnaire that was answered; each answer and score is a record of its own (PCORnet PRO_CM).
+
+    An answer or score that the source sends as an Observation is an `observation`, `survey` in its `category`: all that patients
+    answered is in both types, under the same codes.
+    """
 
     fhir = ("QuestionnaireResponse",)
     refers = ("Questionnaire",)
@@ -101,6 +105,11 @@ class ProResponse(Record):
         "The requests it answers.", source="QuestionnaireResponse.basedOn", default_factory=list
     )
     encounter: RecordId | None = fact("The visit it belongs to.", source="QuestionnaireResponse.encounter")
+    replaces: list[RecordId] = fact(
+        "Records that this one replaces; whoever counts leaves them out.",
+        source="QuestionnaireResponse.extension:replaces",
+        default_factory=list,
+    )
 
 
 class Issue(Record):

@@ -102,7 +102,7 @@ class TestBatches:
         rows.withdraw(record("bp", part=5), 20)
         found = rows.batches.parts(rows.cursor, "north", [parts[0].id[:12]])
         assert sorted(found) == [LiveRecord(part.id, "observation", 4) for part in parts]
-        assert rows.batches.parts(rows.cursor, "south", [parts[0].id[:12]]) == []
+        assert list(rows.batches.parts(rows.cursor, "south", [parts[0].id[:12]])) == []
 
     def test_where_stored_records_came_from_is_told_by_id(self, rows: Rows, record: Make) -> None:
         """Of those that are known, however many are asked for."""

@@ -5,9 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
+import tracemalloc
+from array import array
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -17,7 +20,7 @@ from mainstem.outbox import TOO_LARGE, Change, Refused
 from mainstem.state import Saved, State, tables
 from mainstem.state.digests import EMPTY_DIGEST
 from schemas.errors import OperatorError, TemporaryError
-from transforms.mapped import Mapped
+from transforms.mapped import Alike, Mapped, Shape
 
 Make = Callable[..., Mapped]
 Ref = Callable[[str], bytes]
@@ -356,7 +359,7 @@ CHILD = """
 import sys, time
 from datetime import UTC, datetime
 from mainstem.state import Batch, Plan, State
-from transforms.mapped import Mapped
+from transforms.mapped import Alike, Mapped, Shape
 state = State.open(sys.argv[1])
 record = lambda n: Mapped(n.to_bytes(16, "big"), "person", b"s" * 16, b"{}", b"", None)
 with state.outbox.publishing("north"):
@@ -411,3 +414,37 @@ def test_records_are_found_by_what_stands_in_them(state: State, record: Make, at
     assert list(state.contents.flagged("north", "one%of_them")) == [("observation", flagged.content)]
     assert sorted(map(sorted, state.contents.codes("north"))) == [[], ["8302-2", "HT"]]
     assert list(state.contents.codes("south")) == []
+
+
+def test_what_is_held_while_very_many_records_of_one_resource_are_saved_is_little(tmp_path: Path, at: datetime) -> None:
+    """Twenty thousand members of a Group: new, told again, changed, half of them gone, all withdrawn; some at a time each."""
+    state = State.open(f"sqlite:///{tmp_path}/many.db", wait_seconds=60)
+    state.migrate()
+    save(state, "north", [], [], at, "Group")
+    for count, registry, updated, expected in (
+        (20_000, "cf", 5, NOTHING._replace(recorded=20_000)),
+        (20_000, "cf", 6, NOTHING._replace(unchanged=20_000)),
+        (20_000, "t1d", 7, NOTHING._replace(amended=20_000)),
+        (10_000, "t1d", 8, NOTHING._replace(unchanged=10_000, withdrawn=10_000)),
+    ):
+        given = members(count, registry, updated)
+        tracemalloc.start()
+        saved = save(state, "north", [], [], at, "Group", alike=[given], alone=[(given.ref, updated)])
+        _held, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert saved == expected
+        assert most < 6 * 2**20, (registry, updated)
+    assert save(state, "north", [], [(given.ref, 9)], at, "Group") == NOTHING._replace(withdrawn=10_000)
+    assert tallied(state) == 0
+    state.close()
+
+
+def members(count: int, registry: str, updated: int) -> Alike:
+    """The records of a Group's members."""
+    ref = b"group-of-all"
+    after = f'","site":"north","registry":"{registry}"}}'.encode()
+    before = b'{"type":"enrolment","id":"r-' + ref.hex().encode()
+    shape = Shape(before, b'","subject":"s-', after, b'"source":[],"mapping":"enrolment@1"', "enrolment", updated)
+    parts = b"".join((number * 40_503).to_bytes(4) for number in range(1, count + 1))
+    subjects = b"".join(number.to_bytes(16) for number in range(1, count + 1))
+    return Alike(ref, [shape], array("I", [0]) * count, parts, subjects, bytes([updated]) * 16)

@@ -1,6 +1,7 @@
 """Shapes in which any resource may come, tried with each type that is mapped: what is right does not depend on the type."""
 
 import json
+import re
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +94,11 @@ def ordered(resource: Any) -> Any:
     return [ordered(each) for each in resource] if isinstance(resource, list) else resource
 
 
+def told_by(url: str, **value: Any) -> list[Json]:
+    """An extension."""
+    return [{"url": url, **value}]
+
+
 ODD = [{"url": "https://acme.example/odd", "valueString": NAME}]
 SAME: dict[str, Callable[[Json], bytes]] = {
     "a narrative": lambda base: line(base | {"text": {"status": "generated", "div": f"<div>{NAME}</div>"}}),
@@ -116,6 +122,24 @@ REFUSED: dict[str, tuple[Callable[[Json], bytes], Reason]] = {
     "an id that is an object": (lambda base: line(base | {"id": {"value": NAME}}), Reason.INVALID_FIELD),
     "a part of itself": (lambda base: line(base | {"meta": {"tag": [{"code": "SUBSETTED"}]}}), Reason.PARTIAL_ANSWER),
     "a test patient's": (lambda base: line(base | {"meta": {"security": [{"code": "HTEST"}]}}), Reason.TEST_DATA),
+    "denied by an extension": (
+        lambda base: line(base | {"extension": told_by("https://acme.example/negationInd", valueBoolean=True)}),
+        Reason.NOT_A_FACT,
+    ),
+    "not done by an extension": (
+        lambda base: line(base | {"extension": told_by("https://acme.example/not-done", valueCode="true")}),
+        Reason.NOT_A_FACT,
+    ),
+    "a test by an extension": (
+        lambda base: line(base | {"extension": told_by("https://acme.example/is-test-patient", valueBoolean=True)}),
+        Reason.TEST_DATA,
+    ),
+    "hidden in part": (lambda base: line(base | {"meta": {"security": [{"code": "MASKED"}]}}), Reason.PARTIAL_ANSWER),
+    "redacted": (lambda base: line(base | {"meta": {"security": [{"code": "REDACTED"}]}}), Reason.PARTIAL_ANSWER),
+    "a part of itself in small letters": (
+        lambda base: line(base | {"meta": {"tag": [{"code": "subsetted"}]}}),
+        Reason.PARTIAL_ANSWER,
+    ),
     "a key twice": (lambda base: line(base)[:-1] + b',"id":"another"}', Reason.DUPLICATE_KEY),
     "a modifier of somebody's": (lambda base: line(base | {"modifierExtension": ODD}), Reason.MODIFIER_NOT_UNDERSTOOD),
     "rules of somebody's": (
@@ -136,6 +160,19 @@ REFUSED: dict[str, tuple[Callable[[Json], bytes], Reason]] = {
 """Shapes of which no type may make a record."""
 GONE: dict[str, Callable[[Json], bytes]] = {
     "marked as deleted": lambda base: line(base | {"meta": {"deleted": True}}),
+    "marked in a field of a server's own": lambda base: line(base | {"isDeleted": True}),
+    "marked in another": lambda base: line(base | {"__deleted": "true"}),
+    "a tag": lambda base: line(base | {"meta": {"tag": [{"code": "deleted"}]}}),
+    "a status of meta": lambda base: line(base | {"meta": {"status": "deleted"}}),
+    "an extension": lambda base: line(
+        base | {"extension": told_by("https://acme.example/isDeleted", valueBoolean=True)}
+    ),
+    "an extension of meta": lambda base: line(
+        base | {"meta": {"extension": told_by("https://acme.example/deleted", valueBoolean=True)}}
+    ),
+    "a request to delete": lambda base: line(
+        base | {"meta": {"extension": told_by("fhir-request-method", valueString="DELETE")}}
+    ),
     "a stub that says so": lambda base: line(
         {key: base[key] for key in ("resourceType", "id")} | {"meta": {"deleted": True}}
     ),
@@ -215,3 +252,55 @@ def test_a_patient_is_the_same_however_the_reference_is_written_and_another_is_a
     assert {record.subject for record in moved.records}.isdisjoint(record.subject for record in base.records)
     if name != "group":
         assert [record.id for record in moved.records] == [record.id for record in base.records]
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_a_status_where_a_type_has_none_or_in_words_withdraws_what_is_an_error(name: str) -> None:
+    """As a concept, and as other systems call it."""
+    field = STATUS.get(name, "status")
+    for said in ({"coding": [{"code": "entered-in-error"}]}, {"text": "Entered in error"}, "voided"):
+        if (name, said) != ("allergy", "voided") and (name, said) != ("condition", "voided"):  # STU3's shape
+            assert mapped(line(changed(BASES[name], field, said))).withdrawn, said
+
+
+@pytest.mark.parametrize("name", [name for name in BASES if name not in WITHOUT_STATUS])
+def test_a_status_that_is_not_understood_refuses_by_its_name(name: str) -> None:
+    """It may say that the rest is not so."""
+    field = STATUS.get(name, "status")
+    said: Any = "quux" if name not in ("condition", "allergy") else {"coding": [{"code": "quux"}]}
+    outcome = mapped(line(changed(BASES[name], field, said)))
+    assert outcome.problem is not None
+    assert outcome.problem.reason is Reason.MODIFIER_NOT_UNDERSTOOD
+    assert outcome.problem.path.endswith(f".{field}")
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_an_extension_that_cannot_be_read_is_named(name: str) -> None:
+    """It may have said that the rest is not so; the record stands."""
+    base = told(mapped(line(BASES[name])))
+    for odd in ("x", [7], [{"url": {"a": 1}}]):
+        outcome = mapped(line(BASES[name] | {"extension": odd}))
+        assert told(outcome) == base, odd
+        assert b'"dropped:extension"' in outcome.records[0].provenance, odd
+
+
+DATED = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(Z))?")
+
+
+def compact(value: Any) -> Any:
+    """The same with its times as HL7 v2 writes them."""
+    if isinstance(value, dict):
+        return {key: compact(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [compact(each) for each in value]
+    match = DATED.fullmatch(value) if isinstance(value, str) else None
+    return "".join(filter(None, match.groups())) if match else value
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_a_time_is_the_same_as_hl7_v2_writes_it(name: str) -> None:
+    base, written = BASES[name], compact(BASES[name])
+    outcome = mapped(line(written))
+    assert told(outcome) == told(mapped(line(base)))
+    flagged = b'"time-repaired"' in b"".join(record.provenance for record in outcome.records)
+    assert flagged == (written != base and name != "patient"), name  # its own flag says so

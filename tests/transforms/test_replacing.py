@@ -11,6 +11,7 @@ Json = dict[str, Any]
 FHIR = "http://hl7.org/fhir/StructureDefinition"
 SITE = Mapper(site="north", time_zone="UTC", subject_key=b"a key of thirty-two bytes, no less")
 SNOMED_CODE = {"coding": [{"system": "http://snomed.info/sct", "code": "34000006"}]}
+RXNORM, PHQ9 = "http://www.nlm.nih.gov/research/umls/rxnorm", "http://loinc.org/q/44249-1"
 PATIENT = {"reference": "Patient/p4"}
 RESOURCES: list[Json] = [
     {
@@ -39,6 +40,17 @@ RESOURCES: list[Json] = [
         "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "research"}]},
     },
     {"resourceType": "EpisodeOfCare", "status": "active", "patient": PATIENT, "type": [SNOMED_CODE]},
+    *(
+        {
+            "resourceType": kind,
+            "status": "completed",
+            "subject": PATIENT,
+            "medicationCodeableConcept": {"coding": [{"system": RXNORM, "code": "327361"}]},
+        }
+        for kind in ("MedicationRequest", "MedicationDispense", "MedicationAdministration", "MedicationStatement")
+    ),
+    {"resourceType": "QuestionnaireResponse", "status": "completed", "subject": PATIENT, "questionnaire": PHQ9},
+    {"resourceType": "Appointment", "status": "booked", "participant": [{"actor": PATIENT}]},
     {
         "resourceType": "DeviceUseStatement",
         "status": "active",

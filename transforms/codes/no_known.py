@@ -42,7 +42,19 @@ def says_none(system: str | None, code: str) -> bool:
     repaired = repaired_system(system) or ""
     if repaired.endswith(_WHOLE_SYSTEMS):
         return True
-    return code.replace(".", "").upper() in _none_of().get(repaired, ())
+    bare = code.replace(".", "").upper()
+    return bare in _none_of().get(repaired, ()) or (
+        repaired in _RULED_OUT and _RULED_OUT[repaired].fullmatch(bare) is not None
+    )
+
+
+_RULED_OUT = {
+    "http://hl7.org/fhir/sid/icd-10-cm": re.compile(r"Z0[35].*"),
+    "http://hl7.org/fhir/sid/icd-10": re.compile(r"Z03.*"),
+    "http://fhir.de/CodeSystem/bfarm/icd-10-gm": re.compile(r"Z03.*"),
+    "https://fhir.infoway-inforoute.ca/CodeSystem/icd-10-ca": re.compile(r"Z03.*"),
+}
+"""Observed for something that was suspected and ruled out, of adults and of the newborn."""
 
 
 @cache

@@ -17,6 +17,14 @@ FILLERS = frozenset({"0001", "1753", "1899", "1900", "9999"})
 """Years that databases and spreadsheets put where there is no time; nobody lives who was born in them."""
 FIRST_YEAR = "1890"
 """Nobody younger than the oldest of mankind was born before."""
+_COMPACT = re.compile(
+    r"(189\d|19\d\d|20\d\d)(\d\d)(\d\d)(?:T?([01]\d|2[0-4])([0-5]\d)([0-5]\d|60)?(\.\d{1,12})?(Z|[+-]\d\d:?\d\d)?)?",
+    re.ASCII,
+)
+"""HL7 v2's DTM from the day on, and ISO 8601's basic format: `20260302050000-0500`."""
+_DAY_ZONED = re.compile(rf"\d{{4}}-\d{{2}}-\d{{2}}(?:Z|{OFFSET})", re.ASCII)
+_COMMA = re.compile(r"(:\d\d),(?=\d)", re.ASCII)
+_NAMED = re.compile(r"(Z|[+-]\d\d:\d\d)\[[A-Za-z_/+\-0-9]{1,40}\]$")
 _APART = re.compile(r"\s*(\d{4}-\d{2}-\d{2})\s+(?=\d{2}:)", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FARTHEST = timedelta(hours=14)
@@ -29,6 +37,20 @@ def is_doubtful(text: str) -> bool:
 
 _ZERO = "1970-01-01T00:00:00"
 """What comes of a zero where programs count seconds."""
+
+
+def spread(text: str) -> str:
+    """A date or time of HL7 v2, or of ISO 8601's basic format, as FHIR writes it: `2026-03-02T05:00:00-0500`. So are a date with an
+    offset (XML Schema), a comma before the fraction (ISO 8601), the name of a zone behind an offset (Java). Any other is as it is.
+    """
+    if _DAY_ZONED.fullmatch(text):
+        return text[:10]
+    match = _COMPACT.fullmatch(text)
+    if match is None:
+        return _COMMA.sub(r"\1.", _NAMED.sub(r"\1", text))
+    year, month, day, hour, minute, second, fraction, offset = match.groups(default="")
+    date = f"{year}-{month}-{day}"
+    return f"{date}T{hour}:{minute}:{second or '00'}{fraction}{offset}" if hour else date
 
 
 class Moment(NamedTuple):
@@ -48,13 +70,17 @@ def moment(text: str, zone: tzinfo, *, midnight_is_date: bool = False) -> Moment
     local date is the day before. Raises ValueError for what is no time; the error holds the text, so it must not leave the caller.
     """
     if len(text) <= 10:
-        return Moment(None, calendar_date(text))
+        day = spread(text)
+        return Moment(None, calendar_date(day), ("time-repaired",) * (day != text))
     flags: tuple[str, ...] = ()
     try:
         if not _USUAL.fullmatch(text):
             raise ValueError("not FHIR's form")
         when = datetime.fromisoformat(text)
     except ValueError:
+        text = spread(text)
+        if len(text) <= 10:
+            return Moment(None, calendar_date(text), ("time-repaired",))
         when = _repaired(text)
         flags = ("time-repaired",)
     offset = when.utcoffset()
@@ -88,7 +114,7 @@ def instant(text: str, zone: tzinfo) -> tuple[str, int]:
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        when = _repaired(text)
+        when = _repaired(spread(text))
     if when.tzinfo is None:
         when = when.replace(tzinfo=zone)
     elif when.tzinfo is not UTC and abs(when.utcoffset() or timedelta()) > _FARTHEST:

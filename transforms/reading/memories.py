@@ -12,6 +12,7 @@ from schemas.problems import Reason
 from transforms.fhir.elements import Unusable, without_element, without_modified
 from transforms.fhir.keys import has_key_twice
 from transforms.reading.columns import Columns
+from transforms.rules.concepts import absence_in
 from transforms.rules.declaring import LENT, Choice, Fields, Found, Rule, fields_beside
 from transforms.rules.refusals import hides
 from transforms.rules.setting import Setting
@@ -300,6 +301,15 @@ class Table:
             if name != LENT
         ]
         """The FHIR fields that are decoded."""
+        self.said_absent = [
+            f"_{name}"
+            for rule in choices
+            if rule.wins == ABSENT
+            for name in rule.fields
+            if name.endswith(_PRIMITIVE_VALUES)
+        ]
+        """What stands beside values, and may say why there is none."""
+        self.names += self.said_absent
         self._otherwise = {
             name: members((field, value) for field, value in rule.otherwise.items() if leaves(field))
             for name, rule in fields.items()
@@ -313,6 +323,9 @@ class Table:
     def texts(self, source: Columns, notes: Notes) -> list[Texts]:
         """What the fields of a batch give, field after field in the record's order; adds to `notes`."""
         found: list[Texts] = []
+        for name in self.said_absent:
+            if name in source:
+                _put_absences(name, source, notes)
         standing = source.names
         for name, rule in self._fields.items():
             if isinstance(rule, Choice):
@@ -379,6 +392,22 @@ class Table:
                 texts[place] = otherwise
             found.append(texts)
         return found
+
+
+ABSENT = "dataAbsentReason"
+_PRIMITIVE_VALUES = ("Boolean", "Integer", "Decimal", "String", "Date", "DateTime", "Time", "Instant")
+
+
+def _put_absences(name: str, source: Columns, notes: Notes) -> None:
+    """What stands beside a primitive and says why there is none is said of the whole: it wins over the primitive."""
+    contents = list(source.contents(ABSENT))
+    for place in source.standing(name):
+        said = source.contents(name)[place] or b""
+        if has_key_twice(said):
+            notes[place].append(Note(Reason.DUPLICATE_KEY, name))
+        elif contents[place] is None:
+            contents[place] = absence_in(said)
+    source.add(ABSENT, contents)
 
 
 def _in_vain(found: Sequence[Texts], absent: Sequence[int], count: int) -> list[int]:

@@ -78,7 +78,7 @@ class PartReader:
         self._table = table
         self._names = list(dict.fromkeys([*table.names, *filter(None, [self._known_by])]))
         self._twice = Note(Reason.DUPLICATE_KEY, self.field)
-        self._unread = [name for name in self._names if name not in table.memories]
+        self._unread = [name for name in self._names if name not in table.memories and name not in table.said_absent]
         part: Any = narrow("Part", self._names)
         self._decode = msgspec.json.Decoder(list[part]).decode
         self._keyed = setting.pseudonyms.refs(b"part/")

@@ -33,7 +33,20 @@ _PRECEDENCE = {
     Reason.MODIFIER_NOT_UNDERSTOOD: 5,
 }
 _LEAST = len(_PRECEDENCE)
-_PRIMITIVE = ("DateTime", "Date", "Instant", "String", "Boolean", "Integer", "Time", "On", "issued", "sent", "status")
+_PRIMITIVE = (
+    "DateTime",
+    "Date",
+    "Instant",
+    "String",
+    "Boolean",
+    "Integer",
+    "Decimal",
+    "Time",
+    "On",
+    "issued",
+    "sent",
+    "status",
+)
 _PARTS_FATAL = frozenset({Reason.PARTIAL_ANSWER, Reason.DUPLICATE_KEY})
 _WHOLE_HEX = hexlify(WHOLE)
 _WHOLE_END = _WHOLE_HEX + b'"'

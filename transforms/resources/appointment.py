@@ -16,6 +16,7 @@ from transforms.rules import (
     out_of_order,
     patient_among,
     pseudonyms_in,
+    replaced,
     together,
     unless_within,
 )
@@ -51,7 +52,7 @@ RESOURCE = Resource(
             kinds_in("participant_kinds", "actor"),
             pseudonyms_in("locations", "actor", "Location"),
         ),
-        "extension": extensions(),
+        "extension": extensions(replaced("replaces", "Appointment")),
         # STU3 and DSTU2
         "type": other_version(),
         "reason": other_version(),

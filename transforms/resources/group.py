@@ -9,6 +9,7 @@ from transforms.rules import (
     Members,
     Resource,
     choice,
+    gone_if_wrong,
     membership,
     other_version,
     out_of_order,
@@ -17,6 +18,7 @@ from transforms.rules import (
     persons_only,
     programme,
     programme_named,
+    to_come,
     unless_false,
 )
 
@@ -32,7 +34,10 @@ RESOURCE = Resource(
         count="quantity",
         otherwise={"inactive": b"false"},
     ),
-    contradictions=(out_of_order("ends-before-start", "start_date", "end_date"),),
+    contradictions=(
+        out_of_order("ends-before-start", "start_date", "end_date"),
+        to_come("status", ("active", "finished"), start="start_date", end="end_date"),
+    ),
     fields={
         "type": persons_only(),
         "actual": unless_false(Reason.DEFINITION),
@@ -44,6 +49,7 @@ RESOURCE = Resource(
         ),
         "period": period(start=("start", "start_date"), end=("end", "end_date")),
         "inactive": membership("status", period="period"),
+        "status": gone_if_wrong(),
         # R5
         "membership": other_version(),
         "combinationMethod": other_version(),

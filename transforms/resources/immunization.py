@@ -9,6 +9,7 @@ from transforms.rules import (
     choice,
     coded,
     codings,
+    date_in_words,
     done_yet_not,
     extensions,
     fact,
@@ -16,6 +17,8 @@ from transforms.rules import (
     link,
     links,
     local_date,
+    negative,
+    noted_unless_true,
     one_of,
     other_version,
     patient,
@@ -24,7 +27,6 @@ from transforms.rules import (
     required,
     told_before,
     vaccine_reactions,
-    withheld,
 )
 
 # HL7 table 0322 and what systems write for its words.
@@ -37,6 +39,7 @@ RESOURCE = Resource(
     subject={"patient": patient()},
     contradictions=(
         done_yet_not(),
+        negative("negative-amount", "dose"),
         told_before("recorded-before-given", "occurrence_date", "recorded_date", by=("occurrenceDateTime", "recorded")),
     ),
     fields={
@@ -45,7 +48,7 @@ RESOURCE = Resource(
         ),
         "occurrence[x]": choice(
             occurrenceDateTime=instant("occurrence", "occurrence_date"),
-            occurrenceString=withheld("text-withheld"),
+            occurrenceString=date_in_words("occurrence", "occurrence_date"),
             missing=Reason.MISSING_TIME,
         ),
         "status": one_of(
@@ -57,6 +60,7 @@ RESOURCE = Resource(
             modifier=True,
         ),
         "isSubpotent": boolean("subpotent", modifier=True),
+        "subpotentReason": noted_unless_true("isSubpotent", "subpotent-unclear"),
         "statusReason": codings("status_reasons"),
         "primarySource": boolean("primary_source"),
         "reportOrigin": codings("report_origin"),

@@ -8,6 +8,7 @@ from transforms.rules import (
     done_yet_not,
     drug,
     each_of,
+    extensions,
     given_dosage,
     instant,
     link,
@@ -17,6 +18,7 @@ from transforms.rules import (
     over,
     patient,
     period,
+    replaced,
 )
 
 STATUS = ("in-progress", "on-hold", "completed", "stopped", "unknown")
@@ -48,8 +50,11 @@ RESOURCE = Resource(
         "request": links("orders", "MedicationRequest"),
         "partOf": links("part_of", "MedicationAdministration", "Procedure"),
         "context": link("encounter", "Encounter"),
+        "extension": extensions(replaced("replaces", "MedicationAdministration")),
         # STU3
         "notGiven": other_version(),
+        "wasNotGiven": other_version(),
+        "reasonNotGiven": other_version(),
         "prescription": other_version(),
         "definition": other_version(),
         # R5

@@ -11,6 +11,7 @@ from transforms.rules import (
     dosage,
     drug,
     each_of,
+    extensions,
     instant,
     link,
     links,
@@ -18,6 +19,7 @@ from transforms.rules import (
     other_version,
     patient,
     prepared,
+    replaced,
     supply,
 )
 
@@ -49,9 +51,11 @@ RESOURCE = Resource(
         "authorizingPrescription": links("orders", "MedicationRequest"),
         "partOf": links("part_of", "Procedure"),
         "context": link("encounter", "Encounter"),
+        "extension": extensions(replaced("replaces", "MedicationDispense")),
         # STU3
         "notDone": other_version(),
-        "notDoneCodeableConcept": other_version(),
+        "notDoneReasonCodeableConcept": other_version(),
+        "notDoneReasonReference": other_version(),
         # R5
         "medication": other_version(),
         "encounter": other_version(),

@@ -8,6 +8,7 @@ from transforms.rules import (
     dosage,
     drug,
     each_of,
+    extensions,
     instant,
     link,
     links,
@@ -15,6 +16,7 @@ from transforms.rules import (
     one_of,
     other_version,
     patient,
+    replaced,
     reported,
     unless_within,
 )
@@ -55,6 +57,7 @@ RESOURCE = Resource(
         "priorPrescription": link("prior", "MedicationRequest"),
         "encounter": link("encounter", "Encounter"),
         "doNotPerform": not_a_fact_if_true(),
+        "extension": extensions(replaced("replaces", "MedicationRequest")),
         # STU3
         "context": other_version(),
         "definition": other_version(),

@@ -8,6 +8,7 @@ from transforms.rules import (
     dosage,
     drug,
     each_of,
+    extensions,
     flagged_if_over,
     instant,
     link,
@@ -16,6 +17,7 @@ from transforms.rules import (
     one_of,
     other_version,
     patient,
+    replaced,
     statement_period,
 )
 
@@ -55,9 +57,11 @@ RESOURCE = Resource(
             "Observation",
         ),
         "context": link("encounter", "Encounter"),
+        "extension": extensions(replaced("replaces", "MedicationStatement")),
         # STU3
         "taken": other_version(),
         "reasonNotTaken": other_version(),
+        "wasNotTaken": other_version(),
         # R5
         "medication": other_version(),
         "encounter": other_version(),

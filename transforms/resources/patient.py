@@ -7,6 +7,7 @@ from transforms.rules import (
     boolean,
     choice,
     died,
+    died_in_words,
     extensions,
     gone_if_wrong,
     home,
@@ -22,8 +23,13 @@ from transforms.rules import (
     us_core,
 )
 
-# HL7 table 0001.
-SEX_SPELT = {"m": "male", "f": "female", "o": "other", "a": "other", "u": "unknown", "man": "male", "woman": "female"}
+# HL7 table 0001, and words of other languages.
+SEX_SPELT = {
+    **dict.fromkeys(("m", "man", "männlich", "masculin", "masculino", "homme", "hombre", "mannelijk"), "male"),
+    **dict.fromkeys(("f", "woman", "weiblich", "féminin", "femenino", "femme", "mujer", "vrouwelijk"), "female"),
+    **dict.fromkeys(("o", "a", "divers"), "other"),
+    **dict.fromkeys(("u", "unbekannt"), "unknown"),
+}
 
 RESOURCE = Resource(
     source="Patient",
@@ -38,7 +44,13 @@ RESOURCE = Resource(
         "link": noted_links("patient-linked"),
         "name": test_name(),
         "extension": extensions(
-            us_core(race="race", ethnicity="ethnicity", birth_sex="birth_sex", gender_identity="gender_identity")
+            us_core(
+                race="race",
+                ethnicity="ethnicity",
+                birth_sex="birth_sex",
+                sex="recorded_sex",
+                gender_identity="gender_identity",
+            )
         ),
         "address": home(zip5="zip5", distance="distance"),
         "communication": preferred_language("language"),
@@ -46,6 +58,9 @@ RESOURCE = Resource(
             wins="deceasedDateTime",
             deceasedBoolean=boolean("deceased"),
             deceasedDateTime=died(flag="deceased", date="death_date"),
+            # Types that FHIR's deceased[x] has in other resources
+            deceasedDate=died(flag="deceased", date="death_date"),
+            deceasedString=died_in_words(flag="deceased", date="death_date"),
         ),
         "_birthDate": unless_masked(),
         "_gender": unless_masked(),

@@ -84,6 +84,8 @@ RESOURCE = Resource(
         "context": other_version(),
         "notDone": other_version(),
         "notPerformed": other_version(),
+        "notDoneReason": other_version(),
+        "reasonNotPerformed": other_version(),
         "definition": other_version(),
         # R5
         "occurrenceDateTime": other_version(),

@@ -84,6 +84,7 @@ from transforms.rules.meaning import (
     modifiers,
     noted_if_false,
     noted_links,
+    noted_unless_true,
     unless_of_family,
 )
 from transforms.rules.medicines import (
@@ -121,8 +122,11 @@ from transforms.rules.requests import ABOUT, REQUEST_CONTRADICTIONS, asked, rais
 from transforms.rules.texts import ValueNames, said, true_if_given, withheld
 from transforms.rules.times import (
     birth_date,
+    date_in_extension,
+    date_in_words,
     date_to_come,
     died,
+    died_in_words,
     due,
     event_time,
     flagged,
@@ -188,12 +192,15 @@ __all__ = [
     "completion_mode",
     "consent_decisions",
     "consent_scope",
+    "date_in_extension",
+    "date_in_words",
     "date_to_come",
     "deletion_marks",
     "device",
     "device_asked",
     "diagnoses",
     "died",
+    "died_in_words",
     "dispense",
     "done_yet_not",
     "dosage",
@@ -235,6 +242,7 @@ __all__ = [
     "not_a_fact_if_true",
     "noted_if_false",
     "noted_links",
+    "noted_unless_true",
     "null_flavour",
     "of_itself",
     "one_of",

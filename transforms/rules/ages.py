@@ -11,7 +11,7 @@ from transforms.fhir.elements import Quantity, Unusable, decode, falls, plain, t
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
 from transforms.rules.texts import string_of
-from transforms.rules.times import moment_found
+from transforms.rules.times import spoken_date
 from transforms.rules.units import number_in
 
 OLDEST = 130
@@ -29,7 +29,6 @@ _SAID = re.compile(
     rf"(?P<age>at |in )?(?:age[d]?:? ?)?(?:of )?{_NUMBER}(?: ?(?:-|to) ?{_NUMBER})? ?-?(?P<unit>[a-z]+)?(?:[ -](?:old|of age))?\.?"
 )
 _AGED = re.compile(r"(?:at )?age[d]?\b")
-_DATE = re.compile(r"[12][0-9]{3}(-[0-9]{2}(-[0-9]{2})?)?")
 
 
 class Ages(NamedTuple):
@@ -71,13 +70,8 @@ def age_or_date_in_words(names: Ages, utc: str, date: str) -> Rule:
         text = " ".join(string_of(raw).lower().split())
         if not text:
             return NOTHING
-        if _DATE.fullmatch(text):
-            try:
-                found = moment_found(text, utc, date, setting)
-            except Unusable:
-                return Found(flags=("text-withheld",))
-            return Found(found.values, (*found.flags, "from-text"))
-        return _spoken(text, names) or Found(flags=("text-withheld",))
+        told = spoken_date(text, utc, date, setting) or _spoken(text, names)
+        return told or Found(flags=("text-withheld",))
 
     return Rule((*names, utc, date), read)
 

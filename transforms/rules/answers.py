@@ -25,7 +25,7 @@ from transforms.fhir.elements import (
     without_modified,
 )
 from transforms.privacy.pseudonyms import hexadecimal
-from transforms.rules.concepts import chosen_code, usable_codings
+from transforms.rules.concepts import absence_in, chosen_code, usable_codings
 from transforms.rules.declaring import NOTHING, Element, Found, Rule
 from transforms.rules.links import KINDS, kind_of
 from transforms.rules.meaning import CHANGES_MEANING
@@ -304,18 +304,34 @@ def _answered(
         if "item" in answer:
             inside += _listed(f"{place}.item", bytes(answer["item"]), marks)
         values = {name: raw for name, raw in answer.items() if name.startswith("value") and bytes(raw) not in _EMPTY}
-        if not values:
+        absence = _absence_of(answer)
+        if not (values or absence):
             continue
         own = decode(bytes(answer["modifierExtension"]), list[Raw]) if "modifierExtension" in answer else []
         beside = {
             "modifierExtension": [*marks[0], *own] or None,
-            "extension": marks[1] or None,
+            "extension": [*marks[1], *_telling(answer)] or None,
             "weight": _score(link, values, known),
+            "dataAbsentReason": absence,
         }
         told_apart = link if len(told) == 1 else f"{link}|{_label(values)}"
         told_of = {name: each for name, each in beside.items() if each is not None}
         elements.append(Element(place, _encode({"part": told_apart, "linkId": asked, **values, **told_of})))
     return elements, inside
+
+
+def _telling(answer: dict[str, Raw]) -> list[Raw]:
+    """Extensions of an answer, where one changes what it means."""
+    said = bytes(answer.get("extension", b""))
+    return decode(said, list[Raw]) if CHANGES_MEANING.search(said) else []
+
+
+def _absence_of(answer: dict[str, Raw]) -> Raw | None:
+    """What an answer, or what stands beside its value, says of why there is none."""
+    for name, raw in answer.items():
+        if (name == "extension" or name.startswith("_value")) and (said := absence_in(bytes(raw))) is not None:
+            return Raw(said)
+    return None
 
 
 def _label(values: dict[str, Raw]) -> str:

@@ -5,6 +5,8 @@ from binascii import hexlify
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+from msgspec.json import encode
+
 from transforms.codes.code_map import CodeMap
 from transforms.codes.forms import code_fault, is_oid, leaves_as_it_is, normal_code
 from transforms.codes.systems import ICD10CM, NOT_A_CODE, known_systems, repaired_system
@@ -181,6 +183,12 @@ def absences_in(raw: bytes) -> list[str]:
     if b"/data-absent-reason" not in raw:
         return []
     return [said.decode() for form in (_ABSENCE, _ABSENCE_FIRST) for said in form.findall(raw)]
+
+
+def absence_in(raw: bytes) -> bytes | None:
+    """The same as FHIR's dataAbsentReason; None where none is said."""
+    reasons = absences_in(raw)
+    return encode({"coding": [{"code": reason} for reason in reasons]}) if reasons else None
 
 
 UNKNOWN = frozenset({"unknown", "asked-unknown", "temp-unknown", "UNK", "ASKU", "NAV", "NAVU"})

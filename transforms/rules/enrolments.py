@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from schemas.problems import Reason
 from transforms.codes.kinds import target_of, word_of
+from transforms.codes.no_known import says_none
 from transforms.codes.systems import known_systems
 from transforms.fhir.elements import Period, Scalar, Unusable, decode, text_of
 from transforms.rules.concepts import concepts_of, shared_coding, shared_codings, usable_codings
@@ -50,6 +51,8 @@ def programme(*, registry: str, every: str, named_by: str | None = None, public:
         texts: list[str] = [_name_in(companion)] if companion else []
         flags: list[str] = []
         for concept in concepts_of(raw):
+            if any(says_none(coding.system, text_of(coding.code)) for coding in concept.codings):
+                raise Unusable(Reason.NOT_A_FACT)
             usable, noticed, _ = usable_codings(concept, setting)
             found += usable
             flags += noticed

@@ -1,15 +1,19 @@
 """Words that change all that a resource says: modifiers, marks that deny or doubt, a focus on somebody else."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from msgspec import Raw, Struct
+from msgspec.json import encode
 
 from schemas.problems import Reason
+from transforms.codes.code_map import CodeMap
 from transforms.codes.no_known import says_none, says_none_in_words
+from transforms.codes.systems import ICD10GM, repaired_system
 from transforms.fhir.elements import (
+    Coding,
     Reference,
     Scalar,
     Unusable,
@@ -35,6 +39,16 @@ def noted_if_false(flag: str) -> Rule:
         return Found(flags=(flag,)) if said == "false" else NOTHING
 
     return understood(Rule((), read))
+
+
+def noted_unless_true(beside: str, flag: str) -> Rule:
+    """What is said only where the boolean beside it is true: elsewhere it is flagged."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        said = text_of(decode(companion, Scalar)).lower() if companion else ""
+        return NOTHING if said == "true" or raw in (b"null", b"[]") else Found(flags=(flag,))
+
+    return Rule((), read, needs=beside)
 
 
 def noted_links(flag: str) -> Rule:
@@ -87,12 +101,20 @@ _SAYS_GONE = ("deleted", "isDeleted", "is_deleted", "_deleted", "__deleted", "so
 _NOT_GONE = frozenset({b"null", b"false", b'"false"', b"0", b'"0"', b'""', b'"no"', b'"n"', b"[]", b"{}"})
 
 
+_WRONG = frozenset({"entered-in-error", "deleted", "nullified", "error", "voided"})
+
+
 def gone_if_wrong() -> Rule:
     """A status where FHIR has none: entered in error, or deleted, it is gone; all else is not read."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        said = "-".join(text_of(decode(raw, Scalar)).lower().replace("_", "-").split())
-        return Found(withdrawn=True) if said in ("entered-in-error", "deleted", "nullified", "error") else NOTHING
+        if raw[:1] in b"{[":
+            concept = concept_of(raw)
+            told = [text_of(each) for each in (*(coding.code for coding in concept.codings), concept.text)]
+        else:
+            told = [text_of(decode(raw, Scalar))]
+        said = {"-".join(each.lower().replace("_", "-").split()) for each in told}
+        return NOTHING if said.isdisjoint(_WRONG) else Found(withdrawn=True)
 
     return Rule((), read)
 
@@ -147,15 +169,21 @@ def extensions(of: Rule | None = None) -> Rule:
         if b'"no-known-reaction-risk"' in raw:  # FHIR's allergyintolerance-substanceExposureRisk
             raise Unusable(Reason.NOT_A_FACT)
         flags: list[str] = []
-        for each in _listed(raw):
-            if (mark := _decoded(each)) is not None and not _is_false(mark):
+        odd: list[str] = []
+        for place, each in enumerate(_listed(raw)):
+            mark = _decoded(each)
+            if mark is None:
+                odd += [f"[{place}]" * (raw[:1] == b"[")] * (bytes(each) != b"null")
+            elif not _is_false(mark):
                 _refuse_by(text_of(mark.url))
                 if _GONE.search(text_of(mark.url)):
                     return Found(withdrawn=True)
                 if _MARKS.search(text_of(mark.url).rpartition("/")[2]):
                     flags += _certainty_flags({_certainty(mark)})
         found = of.read(raw, companion, setting) if of else NOTHING
-        return replace(found, flags=(*found.flags, *flags)) if flags else found
+        if not (flags or odd):
+            return found
+        return replace(found, flags=(*found.flags, *flags), dropped=(*found.dropped, *odd))
 
     return Rule(of.gives if of else (), read)
 
@@ -205,12 +233,45 @@ def fact(rule: Rule) -> Rule:
         codings = concept_of(raw).codings
         if any(says_none(coding.system, text_of(coding.code)) for coding in codings) or _none_in_words(raw):
             raise Unusable(Reason.NOT_A_FACT)
-        flags = _certainty_flags(_doubts(raw))
-        found = rule.read(raw, companion, setting)
+        bare, letters = _without_letters(raw, codings, setting.codes)
+        flags = _certainty_flags(_doubts(raw) | letters)
+        found = rule.read(bare, companion, setting)
         flags += _said_against(raw)
-        return replace(found, flags=(*found.flags, *flags)) if flags else found
+        repaired = found.repaired or bare is not raw
+        return replace(found, flags=(*found.flags, *flags), repaired=repaired) if flags or repaired else found
 
     return replace(rule, read=read)
+
+
+_LETTERED = re.compile(
+    r"([A-Z][0-9]{2}(?:\.[0-9]{1,2})?[†*+!]?)[ -]?(?:([AGVZ])(?:[ ,]?[BLR])?|[BLR](?:[ ,]?([AGVZ]))?)"
+)
+"""A code of ICD-10-GM with the mark of how certain it is, of the side (B both, L, R), or both, behind it: `A09.9 G`, `M17.1VR`."""
+_WHO = "http://hl7.org/fhir/sid/icd-10"
+
+
+def _without_letters(raw: bytes, codings: Iterable[Coding], known: CodeMap) -> tuple[bytes, set[str]]:
+    """A concept without the marks that stand in ICD-10-GM's codes instead of beside them, and those of how certain they are.
+
+    A code that the site's map names is that.
+    """
+    bare, letters = dict[str, str](), set[str]()
+    for coding in codings:
+        system, code = repaired_system(coding.system), text_of(coding.code)
+        match = _LETTERED.fullmatch(code) if system in (ICD10GM, _WHO) and (system, code) not in known else None
+        if match is not None:
+            bare[code] = match[1]
+            letters |= {mark for mark in match.groups()[1:] if mark}
+    return encode(_renamed(decode(raw, Any), bare)) if bare else raw, letters
+
+
+def _renamed(value: Any, bare: Mapping[str, str]) -> Any:
+    """The JSON with other codes for some."""
+    if isinstance(value, list):
+        return [_renamed(each, bare) for each in value]
+    if not isinstance(value, dict):
+        return bare.get(value.strip(), value) if isinstance(value, str) else value
+    return {name: _renamed(each, bare) if name in ("code", "coding") else each for name, each in value.items()}
 
 
 _SPOKEN = re.compile(rb'"(?:display|text|code)"\s*:\s*("(?:[^"\\]|\\.){1,128}")')
@@ -233,13 +294,19 @@ class _Said(Struct, gc=False):
 _AGAINST = {
     "denied-in-words": re.compile(
         r"\b(?:ruled out|no (?:evidence|signs?) of|negative for|den(?:ies|ied)|tolerat(?:es|ed)|declined|refused|cancell?ed|absence of"
-        r"|not (?:given|administered|done|performed|taken|present|confirmed))\b"
+        r"|not (?:given|administered|done|performed|taken|present|confirmed)|ausschlu(?:ss|ß)|ausgeschlossen|kein(?:e|en)? (?:anhalt|hinweis)"
+        r"|absence de|exclu(?:e|ido|ida)?|descartad[oa]|uitgesloten)\b"
     ),
     "doubted-in-words": re.compile(
-        r"\b(?:rule out|r/o|possibl[ey]|probabl[ey]|suspected|suspicion of|query|questionable|presumed|concern for)\b|\?"
+        r"\b(?:rule out|r/o|possibl[ey]|probabl[ey]|suspected|suspicion (?:of|de)|query|questionable|presumed|concern for"
+        r"|verdacht(?: auf)?|v\. ?a\.|fraglich[er]?|sospecha de|verdenking)(?:\b|(?<=\.))|\?"
     ),
     "family-in-words": re.compile(
-        r"\b(?:family (?:history|hx)|fhx?\b:?|(?:mother|father|brother|sister|parent|sibling)(?:'s| has| had| with|:))"
+        r"\b(?:family (?:history|hx)|fhx?\b:?|(?:mother|father|brother|sister|parent|sibling)(?:'s| has| had| with|:)"
+        r"|familienanamnese|ant[eé]c[eé]dents familiaux|antecedentes familiares)"
+    ),
+    "past-in-words": re.compile(
+        r"(?<!family )\b(?:history of|h/o|status post|s/p|discontinued|zustand nach|z\. ?n\.)(?:\s|$)|\b(?:resolved|discontinued)$"
     ),
 }
 """What somebody adds to a code in the words beside it, and means the other way round."""

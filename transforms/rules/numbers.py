@@ -64,7 +64,7 @@ def quantity(
         manner = manner_of(source, companion, setting)
         if manner.fault is not None:
             raise Unusable(manner.fault, "code" if source.code is not None else "unit")
-        if may_be_somebodys(written) or (not manner.unit and is_long(written)):
+        if may_be_somebodys(written, manner):
             return Found({absent: "OT"}, ("number-withheld",))
         number, noticed = in_unit(written, manner)
         values = {value: number, unit: manner.unit, raw_value: written, raw_unit: manner.shown, comparator: bound}
@@ -221,17 +221,22 @@ def integer(*, value: str, raw_value: str, absent: str = "", unit_of: str | None
 
 
 def boolean(name: str, *, as_code: bool = False, modifier: bool = False) -> Rule:
-    """boolean → true or false; `as_code` gives the text "true" or "false". What a `modifier` says must be understood."""
+    """boolean → true or false; `as_code` gives the text "true" or "false". What a `modifier` says must be understood.
+
+    Another's yes and no are repaired.
+    """
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        said = text_of(decode(raw, Scalar)).lower()
+        written = text_of(decode(raw, Scalar)).lower()
+        said = written if modifier else _SPOKEN.get(written, written)
         if said not in ("true", "false", ""):
             raise Unusable(Reason.INVALID_FIELD)
-        return Found({name: said if as_code else said == "true"}) if said else NOTHING
+        return Found({name: said if as_code else said == "true"}, repaired=said != written) if said else NOTHING
 
     return understood(Rule((name,), read)) if modifier else Rule((name,), read)
 
 
+_SPOKEN = {"y": "true", "yes": "true", "n": "false", "no": "false"}
 _COMPARATORS = frozenset({"<", "<=", ">=", ">"})
 _SIGNS = {"≤": "<=", "≥": ">="}
 

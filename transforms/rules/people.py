@@ -170,19 +170,23 @@ _SEXES = {
     "FEMALE": "female",
     "248153007": "male",
     "248152002": "female",
-} | {"UNK": "UN", "ASKU": "UN", "OTH": "OT"}
+} | {"UNK": "UN", "ASKU": "UN", "UNKNOWN": "UN", "ASKED-DECLINED": "NI", "OTH": "OT"}
 
 
-def us_core(*, race: str, ethnicity: str, birth_sex: str, gender_identity: str) -> Rule:
-    """Patient.extension → US Core's OMB categories of race and ethnicity, birth sex and gender identity; no text beside them.
+def us_core(*, race: str, ethnicity: str, birth_sex: str, sex: str, gender_identity: str) -> Rule:
+    """Patient.extension → US Core's OMB categories of race and ethnicity, birth sex, the sex that is not said to be of birth,
+    and gender identity; no text beside them.
 
     Birth sex also as UK Core and the profiles of HL7's gender harmony write it.
     """
+    gives = (race, ethnicity, birth_sex, sex, gender_identity)
     readers: dict[str, tuple[str, Callable[[_Extension, Setting], list[Any]]]] = {
         _US_CORE + "race": (race, _categories),
         _US_CORE + "ethnicity": (ethnicity, _categories),
         _US_CORE + "birthsex": (birth_sex, _birth_sex),
         _UK_CORE + "BirthSex": (birth_sex, _birth_sex),
+        _US_CORE + "sex": (sex, _birth_sex),
+        _US_CORE + "individual-sex": (sex, _birth_sex),
         _FHIR + "individual-recordedSexOrGender": (birth_sex, _recorded_sex),
         _US_CORE + "genderIdentity": (gender_identity, _gender_identity),
         _FHIR + "patient-genderIdentity": (gender_identity, _gender_identity),
@@ -190,7 +194,7 @@ def us_core(*, race: str, ethnicity: str, birth_sex: str, gender_identity: str) 
     }
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        found: dict[str, list[Any]] = {race: [], ethnicity: [], birth_sex: [], gender_identity: []}
+        found: dict[str, list[Any]] = {name: [] for name in gives}
         dropped: list[str] = []
         listed = decode(raw, list[_Extension | None] | _Extension | None) or []
         for extension in listed if isinstance(listed, list) else [listed]:
@@ -204,12 +208,12 @@ def us_core(*, race: str, ethnicity: str, birth_sex: str, gender_identity: str) 
             found[name] += [value for value in values if value is not None and value not in found[name]]
             if None in values:
                 dropped.append(_url(extension).rpartition("/")[2])
-        single = {name: min(found[name], default=None) for name in (ethnicity, birth_sex)}
+        single = {name: min(found[name], default=None) for name in (ethnicity, birth_sex, sex)}
         several = {race: sorted(found[race]), gender_identity: found[gender_identity]}
         flags = tuple([f"several:{name}" for name in single if len(found[name]) > 1])
         return Found({**single, **several}, flags, dropped=tuple(dict.fromkeys(dropped)))
 
-    return Rule((race, ethnicity, birth_sex, gender_identity), read)
+    return Rule(gives, read)
 
 
 def _categories(extension: _Extension, setting: Setting) -> list[Any]:

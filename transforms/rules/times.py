@@ -10,10 +10,12 @@ from msgspec import Struct
 from schemas.problems import Reason
 from transforms.fhir.elements import (
     Period,
+    Scalar,
     Unusable,
     decode,
+    text_of,
 )
-from transforms.fhir.times import FILLERS, FIRST_YEAR, calendar_date, is_doubtful, moment
+from transforms.fhir.times import FILLERS, FIRST_YEAR, calendar_date, is_doubtful, moment, spread
 from transforms.rules.declaring import NOTHING, Found, Rule
 from transforms.rules.setting import Setting
 from transforms.rules.short_cuts import date_cut, instant_cut, period_cut
@@ -120,6 +122,55 @@ def local_date(name: str) -> Rule:
     return Rule((name,), read, usual=date_cut)
 
 
+_SAID = re.compile(r"[12][0-9]{3}(-[0-9]{2}(-[0-9]{2})?)?")
+
+
+def spoken_date(text: str, utc: str, date: str, setting: Setting) -> Found | None:
+    """What a text gives that is a date and nothing more, flagged; one that is in no calendar is withheld; None for any other."""
+    if not _SAID.fullmatch(text):
+        return None
+    try:
+        found = moment_found(text, utc, date, setting)
+    except Unusable:
+        return Found(flags=("text-withheld",))
+    return Found(found.values, (*found.flags, "from-text"))
+
+
+def date_in_words(utc: str, date: str) -> Rule:
+    """A text → the date that it is (`2019-04`), flagged; any other is withheld."""
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        if not (text := string_of(raw)):
+            return NOTHING
+        return spoken_date(text, utc, date, setting) or Found(flags=("text-withheld",))
+
+    return Rule((utc, date), read)
+
+
+class _Dated(Struct, gc=False):
+    url: Scalar = None
+    valueDateTime: str | None = None
+
+
+def date_in_extension(name: str, extension: str) -> Rule:
+    """Extensions → the local date in the one that FHIR names so; one that cannot be read is named."""
+    address = f"http://hl7.org/fhir/StructureDefinition/{extension}"
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        if extension.encode() not in raw:
+            return NOTHING
+        listed = decode(raw, list[_Dated | None] | _Dated | None) or []
+        told = [each for each in (listed if isinstance(listed, list) else [listed]) if each is not None]
+        text = next((each.valueDateTime for each in told if text_of(each.url) == address and each.valueDateTime), "")
+        try:
+            found = moment_found(text.strip(), "utc", name, setting)
+        except Unusable:
+            return Found(dropped=(extension,))
+        return replace(found, values={name: found.values.get(name)})
+
+    return Rule((name,), read)
+
+
 def date_to_come(name: str) -> Rule:
     """date of what is to be → the local date."""
 
@@ -157,13 +208,33 @@ def died(*, flag: str, date: str) -> Rule:
     return Rule((flag, date), read)
 
 
+_YES = frozenset({"true", "yes", "y", "1", "deceased", "dead", "died"})
+_NO = frozenset({"false", "no", "n", "0", "alive", "living", "not deceased"})
+
+
+def died_in_words(*, flag: str, date: str) -> Rule:
+    """A text where FHIR has a boolean or a time → whether the patient has died, or when, flagged; any other is withheld."""
+    dated = died(flag=flag, date=date)
+
+    def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
+        text = string_of(raw).lower()
+        if text in _YES or text in _NO:
+            return Found({flag: text in _YES}, ("from-text",))
+        try:
+            found = dated.read(raw, None, setting)
+        except Unusable:
+            return Found(flags=("text-withheld",))
+        return replace(found, flags=(*found.flags, "from-text")) if found.values else found
+
+    return Rule((flag, date), read)
+
+
 def birth_date(name: str) -> Rule:
     """date → the date; a time of birth is cut off."""
 
     def read(raw: bytes, companion: bytes | None, setting: Setting) -> Found:
-        text = string_of(raw)
-        day = text.partition("T")[0]
-        known = _ZEROED.sub("", day)
+        day = string_of(raw).partition("T")[0]
+        known = _ZEROED.sub("", spread(day).partition("T")[0])
         try:
             date = calendar_date(known) if known else ""
         except ValueError:

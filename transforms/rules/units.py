@@ -47,7 +47,12 @@ def number_in(source: Quantity, *, bounded: bool = False) -> tuple[str, tuple[st
 
 
 _LONGEST_BARE = 9_999_999
-_LONGEST_READ = 999_999_999
+_LONGEST_READ = 99_999_999
+_LONGEST_COUNTED = 999_999_999
+_COUNTED = frozenset(
+    {"/mL", "/uL", "/L", "/g", "[IU]/mL", "[iU]/mL", "[IU]/L", "[iU]/L", "[CFU]/mL", "[CFU]/g", "[CFU]/L"}
+)
+"""Units of what is counted in so large numbers that each digit may be told: copies of a virus in a millilitre."""
 _READ_OFF = 5
 """Digits that a number as long as a telephone's says something by where it was measured or made: 1,250,000,000 copies."""
 
@@ -61,11 +66,6 @@ def is_odd(written: str) -> bool:
     """Whether a number says more digits than are read off where it is long."""
     whole = Decimal(written)
     return whole != whole.to_integral_value() or len(f"{abs(whole):.0f}".rstrip("0")) > _READ_OFF
-
-
-def may_be_somebodys(written: str) -> bool:
-    """Whether a number is as long and as odd as a telephone's or a record's, whatever unit stands beside it."""
-    return abs(float(written)) > _LONGEST_READ and is_odd(written)
 
 
 class Given(NamedTuple):
@@ -136,6 +136,22 @@ class Manner(NamedTuple):
     row: UnitRow | None = None
     fault: Reason | None = None
     flags: tuple[str, ...] = ()
+
+
+def may_be_somebodys(written: str, manner: Manner | None = None) -> bool:
+    """Whether a number is as long and as odd as a telephone's or a record's.
+
+    Without a unit any that is long is; of a code with a range, one beyond it; else one of nine digits, of what is counted of ten.
+    """
+    size = abs(float(written))
+    if size <= _LONGEST_BARE or (manner is not None and not manner.unit):
+        return size > _LONGEST_BARE
+    if not is_odd(written):
+        return False
+    if manner is not None and manner.row is not None:
+        return not manner.row.low <= manner.turn.of(Decimal(written)) <= manner.row.high
+    counted = manner is not None and without_annotations(manner.unit) in _COUNTED
+    return size > (_LONGEST_COUNTED if counted else _LONGEST_READ)
 
 
 def manner_of(source: Quantity, companion: bytes | None, setting: Setting) -> Manner:

@@ -7,7 +7,7 @@ ones by one update. The caller holds the site's row in `site_state`, so nobody c
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from transforms.mapped import ID_BYTES, REF_BYTES, Mapped
@@ -80,8 +80,8 @@ class Batches(Protocol):
     def touch(self, cursor: Any, records: Sequence[Mapped]) -> None:
         """Newer source times, or other lines, of records whose content is the same."""
 
-    def parts(self, cursor: Any, site: str, refs: Sequence[bytes]) -> list[LiveRecord]:
-        """The stored records of some source resources that are not withdrawn."""
+    def parts(self, cursor: Any, site: str, refs: Sequence[bytes]) -> Iterator[LiveRecord]:
+        """The stored records of some source resources that are not withdrawn, as they are asked for: the cursor is theirs until then."""
 
     def provenances(self, cursor: Any, ids: Sequence[bytes]) -> dict[bytes, bytes]:
         """Where some stored records came from, by id."""

@@ -1,7 +1,8 @@
 """Batches on PostgreSQL: psycopg's cursor, rows by binary COPY."""
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import starmap
 from typing import Any
 
 from mainstem.database.binary_copy import BIGINT, BOOLEAN, COUNT, LENGTH, NULL, START, copy_rows, field, integer, text
@@ -146,10 +147,10 @@ class PostgresBatches:
             )
         copy_rows(cursor, self._COPY_INCOMING, fields)
 
-    def parts(self, cursor: Any, site: str, refs: Sequence[bytes]) -> list[LiveRecord]:
+    def parts(self, cursor: Any, site: str, refs: Sequence[bytes]) -> Iterator[LiveRecord]:
         """See Batches."""
         given = {"count": len(refs), "first": joined(refs, FIRST_PART), "last": joined(refs, LAST_PART), "site": site}
-        return [LiveRecord(*row) for row in cursor.execute(self._PARTS, given, prepare=False)]
+        return starmap(LiveRecord, cursor.execute(self._PARTS, given, prepare=False))
 
     def provenances(self, cursor: Any, ids: Sequence[bytes]) -> dict[bytes, bytes]:
         """See Batches."""

@@ -1,7 +1,8 @@
 """Batches on SQLite: rows go through sqlite3's own cursor."""
 
 from binascii import hexlify
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import starmap
 from typing import Any
 
 from mainstem.state.batches import (
@@ -120,10 +121,10 @@ class SqliteBatches:
             [(record.updated, record.line_digest, record.id) for record in records],
         )
 
-    def parts(self, cursor: Any, site: str, refs: Sequence[bytes]) -> list[LiveRecord]:
+    def parts(self, cursor: Any, site: str, refs: Sequence[bytes]) -> Iterator[LiveRecord]:
         """See Batches."""
         given = {"count": len(refs), "first": joined(refs, FIRST_PART), "last": joined(refs, LAST_PART), "site": site}
-        return [LiveRecord(*row) for row in cursor.execute(self._PARTS, given)]
+        return starmap(LiveRecord, cursor.execute(self._PARTS, given))
 
     def provenances(self, cursor: Any, ids: Sequence[bytes]) -> dict[bytes, bytes]:
         """See Batches."""
