@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from mainstem.kafka.record_format import header_start
+from mainstem.kafka.record_format import header_start, number_at
 from schemas.events import Header
 
 DIGEST = b'"digest":"'
@@ -13,8 +13,6 @@ SEQUENCE, SOURCE, SCHEMA = (header_start(name, 0)[:-1] for name in WANTED)
 """A header's name as it stands in a record, behind its length."""
 LONG = 64
 """A length from here on takes two bytes; none of these headers' values does."""
-LONGEST_NUMBER = 63
-"""Bits; what has more is no number, and would cost more with each byte."""
 _NAMES = tuple((name, len(name)) for name in (SEQUENCE, SOURCE, SCHEMA))
 
 
@@ -36,7 +34,7 @@ def heads_in(encoded: bytes, at: int, count: int) -> list[Head]:
     heads: list[Head] = []
     find, append = encoded.find, heads.append
     for _ in range(count):
-        length, at = _number(encoded, at)
+        length, at = number_at(encoded, at)
         end = at + length
         at += 1
         while encoded[at] > 127:  # how much later than the batch it was written
@@ -44,9 +42,9 @@ def heads_in(encoded: bytes, at: int, count: int) -> list[Head]:
         at += 1
         while encoded[at] > 127:  # its place in the batch
             at += 1
-        length, at = _number(encoded, at + 1)
+        length, at = number_at(encoded, at + 1)
         key_end = at + length if length > 0 else at
-        length, value = _number(encoded, key_end)
+        length, value = number_at(encoded, key_end)
         behind = value + length if length > 0 else value
         said = [encoded[at:key_end]]
         for name, size in _NAMES:
@@ -72,23 +70,3 @@ def _digest(value: bytes, start: int, end: int) -> bytes:
     first = value.rfind(DIGEST, start, end) + len(DIGEST)
     last = first + DIGITS
     return value[first:last] if first >= start + len(DIGEST) and last < end and value[last] == QUOTE else b""
-
-
-def _number(encoded: bytes, at: int) -> tuple[int, int]:
-    """A zigzag varint, and the place behind it."""
-    byte = encoded[at]
-    if byte < 128:
-        return (byte >> 1) ^ -(byte & 1), at + 1
-    after = encoded[at + 1]
-    if after < 128:
-        zigzag = byte & 127 | after << 7
-        return (zigzag >> 1) ^ -(zigzag & 1), at + 2
-    zigzag, shift, at = byte & 127 | (after & 127) << 7, 14, at + 2
-    while (byte := encoded[at]) > 127:
-        zigzag |= (byte & 127) << shift
-        shift += 7
-        at += 1
-        if shift > LONGEST_NUMBER:
-            raise ValueError
-    zigzag |= byte << shift
-    return (zigzag >> 1) ^ -(zigzag & 1), at + 1
