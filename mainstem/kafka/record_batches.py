@@ -39,8 +39,6 @@ BATCH_BYTES = 512 * 1024
 """A partition's batch before compression; Kafka's default limit for one is 1 MiB."""
 DELIVERY_SECONDS = 30
 """A producer gives a batch up after this; nothing it held can reach a topic later."""
-NOT_MEASURED = (-1, -1, -1)
-"""kafka-python's sizes of a record's key, value and headers: nobody asks for them."""
 MAGIC = 2
 """Kafka's record format since 0.11."""
 
@@ -231,9 +229,8 @@ class RecordsOfBatches(Fetcher.PartitionRecords):  # type: ignore[misc]
             for key, value, headers, place, delay in batch.records():
                 offset, time = first + place, since + delay if latest is None else latest
                 self.next_fetch_offset = offset + 1
-                yield ConsumerRecord(
-                    topic, partition, epoch, offset, time, kind, key, value, headers, None, *NOT_MEASURED
-                )
+                given = topic, partition, epoch, offset, time, kind, key, value, headers, None, -1, -1, -1
+                yield tuple.__new__(ConsumerRecord, given)  # in half the time of its own constructor
 
 
 class _HeadsOfBatches(Fetcher.PartitionRecords):  # type: ignore[misc]
