@@ -12,7 +12,7 @@ from kafka import KafkaProducer, TopicPartition
 
 from mainstem.consumer.received import LetterReason, record_named
 from mainstem.kafka.reading import reading
-from mainstem.kafka.record_batches import settle
+from mainstem.kafka.record_batches import BATCH_BYTES, settle
 from mainstem.kafka.settings import KafkaSettings, kafka_errors
 from mainstem.kafka.topics import create_missing, dead_letter_topic, dead_letters
 from schemas.errors import MainstemError, OperatorError
@@ -22,6 +22,8 @@ from schemas.subjects import is_subject_topic
 log = structlog.get_logger(__name__)
 
 
+LINGER_MS = 20
+"""All letters of a poll are sent before any is waited for: together, not each by itself."""
 LARGEST = 900_000
 """Bytes of key and content: a broker takes batches of 1,048,588 bytes if nobody told it otherwise."""
 TOPIC_ID = "topic-id"
@@ -223,6 +225,8 @@ class DeadLetters:
                     acks="all",
                     enable_idempotence=True,
                     compression_type="lz4",
+                    linger_ms=LINGER_MS,
+                    batch_size=BATCH_BYTES,
                     max_block_ms=10_000,
                     delivery_timeout_ms=30_000,
                     max_request_size=2_000_000,
