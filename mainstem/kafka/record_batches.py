@@ -27,7 +27,7 @@ from kafka.producer.producer_batch import ProducerBatch
 from kafka.record.memory_records import MemoryRecordsBuilder
 
 from mainstem.kafka.heads import Head, head_of, heads_in
-from mainstem.kafka.record_format import Record, records_in
+from mainstem.kafka.record_format import NO_ATTRIBUTES_NO_DELAY, Record, records_in, varint
 from schemas.errors import TemporaryError
 
 log = structlog.get_logger(__name__)
@@ -51,8 +51,37 @@ class Batch(NamedTuple):
     records: bytearray
 
 
+class Filling:
+    """A partition's batch while records come."""
+
+    __slots__ = ("events", "partition", "records")
+
+    def __init__(self, partition: TopicPartition) -> None:
+        self.partition = partition
+        self.events = 0
+        self.records = bytearray()
+
+    def add(self, record: bytes) -> None:
+        """A record from the length of its key on."""
+        place = varint(self.events)
+        records = self.records
+        records += varint(len(NO_ATTRIBUTES_NO_DELAY) + len(place) + len(record))
+        records += NO_ATTRIBUTES_NO_DELAY
+        records += place
+        records += record
+        self.events += 1
+
+    def done(self) -> Batch:
+        """What it holds."""
+        return Batch(self.partition, self.events, self.records)
+
+
 class Sent(Protocol):
     """A batch on its way."""
+
+    def offsets(self) -> Sequence[int]:
+        """Where its records lie, once it arrived; -1 where the broker did not say."""
+        ...
 
     def arrived(self, seconds: float) -> bool:
         """Waits for the acknowledgement; False when none came in time. Raises the KafkaError the batch failed with."""
@@ -98,7 +127,7 @@ class WholeBatches:
             accumulator._batches[batch.partition].append(queued)
             accumulator._incomplete.add(queued)
         producer._sender.wakeup()
-        return _SentBatch(queued.produce_future)
+        return _SentBatch(queued.produce_future, batch.events)
 
     def abandon(self, producer: KafkaProducer) -> None:
         producer._sender.force_close()
@@ -114,8 +143,12 @@ class _WholeBatch(ProducerBatch):  # type: ignore[misc]
 
 
 class _SentBatch:
-    def __init__(self, future: Any) -> None:
-        self._future = future
+    def __init__(self, future: Any, events: int) -> None:
+        self._future, self._events = future, events
+
+    def offsets(self) -> Sequence[int]:
+        first = self._future.value[0]
+        return range(first, first + self._events) if first >= 0 else [-1] * self._events
 
     def arrived(self, seconds: float) -> bool:
         if not self._future.wait(timeout=seconds):
@@ -152,6 +185,10 @@ class SentRecords:
 
     def __init__(self, futures: Sequence[Any]) -> None:
         self._futures = futures
+
+    def offsets(self) -> Sequence[int]:
+        """See Sent."""
+        return [future.value.offset for future in self._futures]
 
     def arrived(self, seconds: float) -> bool:
         """See Sent."""

@@ -5,7 +5,7 @@
 Lengths are zigzag varints; a length of -1 stands for no value (a tombstone).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from struct import Struct
 from typing import NamedTuple
@@ -48,6 +48,13 @@ def header_start(name: str, length: int) -> bytes:
 def header(name: str, value: bytes) -> bytes:
     """A whole header."""
     return header_start(name, len(value)) + value
+
+
+def body(key: bytes, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> bytes:
+    """A record from the length of its key on."""
+    fields = [header(*each) for each in headers]
+    told = varint(-1) if value is None else varint(len(value)) + value
+    return b"".join((varint(len(key)), key, told, varint(len(fields)), *fields))
 
 
 def records_in(encoded: bytes, at: int, count: int) -> list[Record]:
