@@ -14,7 +14,7 @@ from connectors.landing import Kept
 from mainstem.refresh.absent import unjudged, withdraw_absent
 from mainstem.refresh.alone import Alone, is_older
 from mainstem.refresh.cohort import roster_of
-from mainstem.refresh.consents import open_lines
+from mainstem.refresh.consents import CONSENT, open_lines
 from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.door import holding
 from mainstem.refresh.judging import Judge
@@ -242,6 +242,8 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
         self._share, self._narrowed = share, share.narrowed
         self._left_out = [(share.own, Reason.NOT_IN_COHORT), (share.open, Reason.CONSENT_WITHDRAWN)]
         self._read = self._recognised = self._known = self._done = self._looked = 0
+        if name == CONSENT:
+            refresh.store.consents.prepare()
         self._begun = refresh.store.loads.begin_part(load_id, share.part, mapper.identity(name).hex())
         self._place = self._begun
         self._judge = Judge(refresh.site.validate_sample, mapper, of=f"{load_id} {share.part}", among=share.among)
