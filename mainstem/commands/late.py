@@ -17,6 +17,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_command_name, solve_typer_info_help
 from typer.models import TyperInfo
 
+from mainstem.commands.naming import OfSite
+
 FOLDER = Path(__file__).parent
 LISTED = FOLDER / "listed.tsv"
 """A line a command: its file, its name, what it is for; and one for a file that gives none."""
@@ -137,7 +139,16 @@ def _made(file: str) -> dict[str, Any]:
     around = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     group = _group(file)
     assert group is not None
+    _name_sites_alike(group)
     around.add_typer(group)
     made = get_command(around)
     assert isinstance(made, TyperGroup)
     return dict(made.commands)
+
+
+def _name_sites_alike(group: typer.Typer) -> None:
+    for command in group.registered_commands:
+        command.cls = OfSite
+    for below in group.registered_groups:
+        if below.typer_instance is not None:
+            _name_sites_alike(below.typer_instance)
