@@ -17,8 +17,6 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_command_name, solve_typer_info_help
 from typer.models import TyperInfo
 
-from mainstem.commands.naming import OfSite
-
 FOLDER = Path(__file__).parent
 LISTED = FOLDER / "listed.tsv"
 """A line a command: its file, its name, what it is for; and one for a file that gives none."""
@@ -147,6 +145,8 @@ def _made(file: str) -> dict[str, Any]:
 
 
 def _name_sites_alike(group: typer.Typer) -> None:
+    from mainstem.commands.naming import OfSite
+
     for command in group.registered_commands:
         command.cls = OfSite
     for below in group.registered_groups:

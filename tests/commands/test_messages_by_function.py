@@ -142,11 +142,21 @@ TWICE = '{"resourceType": "Questionnaire", "title": "T", "item": [%s, %s]}' % (
     * 2
 )
 
+KEYED = fhir("smart-backend", client_id="c1", private_key="file:k")
+NO_DATABASE: Any = None
+NOBODY: Any = (None, None, "s-0")
+AT_ONCE = tests_of_change.Plan(90.0, TODAY, "more", "one nurse")
+
+
+def connect(authority: Path) -> None:
+    open_connections(fhir(ca_file=authority.name), authority.parent, lambda _: b"", None)
+
+
 Row = tuple[str, Callable[[Path], object]]
 ROWS: list[Row] = [
     ("given.csv: cannot be read:", lambda at: table(at / "given.csv")),
     ("larger than 0 MiB", lambda at: table(text(at, "ab"), most=1)),
-    ("is no token: it has characters no header can carry", lambda _: bearer(b"two words")),
+    ("is no token: no header can carry it", lambda _: bearer(b"two words")),
     ("fhir.auth.secret (env:S) is empty", lambda _: bearer(b" \n")),
     ("fhir.auth.secret (env:S) has several lines", lambda _: bearer(b"one\ntwo\n")),
     ("fhir.auth.secret (env:S) is not text", lambda _: bearer(b"\xff\xfe")),
@@ -206,14 +216,6 @@ ROWS: list[Row] = [
     ("own.json names a linkId twice", lambda at: questionnaires.load(text(at, TWICE, "own.json"))),
     ("a cohort is given by codes", lambda _: requests.ask(NO_DATABASE, "ocdm", 1, ["E84; drop"], "To learn.", by="x", at=NOW)),
 ]  # fmt: skip
-KEYED = fhir("smart-backend", client_id="c1", private_key="file:k")
-NO_DATABASE: Any = None
-NOBODY: Any = (None, None, "s-0")
-AT_ONCE = tests_of_change.Plan(90.0, TODAY, "more", "one nurse")
-
-
-def connect(authority: Path) -> None:
-    open_connections(fhir(ca_file=authority.name), authority.parent, lambda _: b"", None)
 
 
 def damaged() -> httpx2.Response:

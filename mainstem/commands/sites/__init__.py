@@ -17,7 +17,7 @@ group = typer.Typer(name="sites", help="Site files and what is made from them.",
 
 @group.command(
     "new",
-    epilog="Examples: mainstem sites new; mainstem sites new north --folder /data/export --time-zone America/New_York; "
+    epilog="Examples: mainstem sites new. mainstem sites new north --folder /data/export --time-zone America/New_York. "
     "mainstem sites new south --base-url https://fhir.south.example/r4",
 )
 def new(
