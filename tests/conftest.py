@@ -29,6 +29,7 @@ pytest_plugins = [
     "registries",
     "screens",
     "sources",
+    "story",
     "streams",
     "tables_once",
 ]
