@@ -13,6 +13,7 @@ from kafka.structs import OffsetAndMetadata
 from sqlalchemy import Connection, Engine
 
 from mainstem import telemetry
+from mainstem.consumer.ahead import Ahead
 from mainstem.consumer.dead_letters import DeadLetters
 from mainstem.consumer.handling import Handler, Handling, LoadHandler
 from mainstem.consumer.ledger import ENGINE, Ledger, StaleError
@@ -132,7 +133,9 @@ class Consumer:
             self._ledger, handler, load_handler, self._letters, late=late_handler, noting=noting, replays=again
         )
         self._handling.subjects = self._reports.subjects
-        self._sieve = Sieve(group, only=only, members=members, since=start, unknown_too=unknown_too)
+        self._ahead = Ahead(self._settings, subject_topic(network), self._ledger)
+        self._handling.look_ahead = self._ahead, lambda polled: self._sieve.sort(polled)
+        self._sieve = Sieve(group, network=network, only=only, members=members, since=start, unknown_too=unknown_too)
         self._progress = Progress(engine, group, clock)
         self._returning = Returning(
             self._settings, self._topics[0], self._ledger, self._progress, clear if again else None
@@ -365,6 +368,7 @@ class Consumer:
         self._identities = identities(client, self._topics)
         self._ledger.prove(self._identities, self._begin_anew)
         self._letters.read_from(self._identities)
+        self._ahead.forget()
 
     def _begin_anew(self, connection: Connection, topic: str) -> None:
         letters = self._box.forget(connection, topic)
