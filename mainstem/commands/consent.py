@@ -192,8 +192,9 @@ def _done(refresh: "Refresh", decisions: "Sequence[Decision]", as_json: bool) ->
             + ("" if decided.purged else "; the load under way is purged when it ends")
         )
     if strangers := len(decided.strangers):
+        people = len({each.subject for each in decisions})
         say(
-            f"{strangers:,} of {len(result['subjects']):,} people are unknown here: look whether their ids are right. "
+            f"{strangers:,} of {people:,} people are unknown here: look whether their ids are right. "
             "It is kept, and holds when they come",
             err=True,
         )

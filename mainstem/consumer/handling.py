@@ -79,8 +79,8 @@ class Ahead(Protocol):
 class Handling:
     """Hands over what was found, each event's effect once.
 
-    Nothing is passed over as of somebody who is forgotten before the subject topic was read to its end, by `look_ahead`: a site says that
-    consent is given again before it tells anything of them, and which of two topics is read first is chance.
+    Nobody is erased, and nothing passed over as of somebody who is, before the subject topic was read to its end, by `look_ahead`: a site
+    says that consent is given again before it tells anything of them, and which of two topics is read first is chance.
     """
 
     def __init__(
@@ -114,7 +114,8 @@ class Handling:
         and the rest is handed over again. A crash in between loses no letter, and the next process finds it sent.
         """
         put_aside: dict[int, Letter] = {}
-        looked = self.look_ahead is None
+        if looked := self.look_ahead is None or any(each.event.erase for each in found.subjects):
+            found = self._with_news(found)
         while True:
             try:
                 return self._attempt(moves, found, put_aside, looked=looked)
@@ -122,7 +123,10 @@ class Handling:
                 self._letters.send(unsent.letters)
                 put_aside |= {id(letter.record): letter for letter in unsent.letters}
             except _ForgottenError:
-                found, looked = found._replace(subjects=[*found.subjects, *self._news()]), True
+                found, looked = self._with_news(found), True
+
+    def _with_news(self, found: Found) -> Found:
+        return found._replace(subjects=[*found.subjects, *self._news()])
 
     def _news(self) -> Sequence[FoundSubject]:
         """What the subject topic says beyond our places; of what is no subject event the group's own reading tells."""

@@ -119,10 +119,10 @@ class Consents:
         return found
 
     def strangers(self, site: str, subjects: Collection[bytes]) -> set[bytes]:
-        """Those of the subjects of whom the site never had a record, and nobody decided anything."""
+        """Those of the subjects of whom the site never had a record."""
         index_subjects(self._database)
         found, left = set(subjects), sorted(subjects)
-        named = (tables.record.c.subject, tables.alias.c.old, tables.standing.c.subject)
+        named = (tables.record.c.subject, tables.alias.c.old)
         with self._database.read() as connection:
             while some := [left.pop() for _ in range(min(500, len(left)))]:
                 for column in named:
