@@ -328,7 +328,7 @@ class Site(Section):
         ge=0,
         le=1,
         description="Share of the new and changed resources, and with it all that are refused, that is checked in full against FHIR R4 and "
-        "US Core: at most 100 of a type and load, in 10 seconds at most; 1 checks all, 0 none.",
+        "US Core: at most 100 of a type and load, spread over all of it and others each time, in 10 seconds at most; 1 checks all, 0 none.",
     )
     fhir: Fhir | None = None
     files: Files | None = None
