@@ -133,9 +133,9 @@ class Consumer:
             self._ledger, handler, load_handler, self._letters, late=late_handler, noting=noting, replays=again
         )
         self._handling.subjects = self._reports.subjects
-        self._ahead = Ahead(self._settings, subject_topic(network), self._ledger)
-        self._handling.look_ahead = self._ahead, lambda polled: self._sieve.sort(polled)
         self._sieve = Sieve(group, network=network, only=only, members=members, since=start, unknown_too=unknown_too)
+        self._ahead = Ahead(self._settings, subject_topic(network), self._ledger)
+        self._handling.look_ahead = self._ahead, self._sieve.sort
         self._progress = Progress(engine, group, clock)
         self._returning = Returning(
             self._settings, self._topics[0], self._ledger, self._progress, clear if again else None

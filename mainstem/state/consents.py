@@ -184,7 +184,8 @@ class Consents:
         index_subjects(self._database)
         with self._database.write() as connection:
             news = [event for event in told if event.site == site and _adopt(connection, event)]
-            aliases.take_over(connection, site, {_id(each.subject): _id(each.superseded_by) for each in news}, at)
+            survivors = {bytes.fromhex(each.subject[2:]): _id(each.superseded_by) for each in news}
+            aliases.take_over(connection, site, survivors, at)
             records = settle(connection, site, [bytes.fromhex(event.subject[2:]) for event in news], at)
         return Done(len(news), records)
 
