@@ -3,15 +3,19 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import date
+from math import inf
 from random import Random
 
 import pytest
 from sqlalchemy import Engine, func, select
 
 from mainstem.demo.known import KNOWN, feed
+from mainstem.demo.known.children import children
+from mainstem.demo.known.households import household
 from mainstem.demo.known.quiet import quiet_counts
-from mainstem.demo.known.truth import BrokenFeed
+from mainstem.demo.known.truth import CLINICS, BrokenFeed
 from schemas.errors import OperatorError
+from schemas.outcomes.people import BANDS
 from services.charts.chart import BASELINE, Phase, draw
 from services.charts.point import Subgroup
 from services.charts.rules import rule_sets
@@ -25,6 +29,9 @@ OUTCOMES = {
     "asthma": ("act-control", lambda row: row.value_code == "well-controlled"),
 }
 """By clinic: the derived value that tells its outcome, and whether it is what is wanted."""
+EDGES = dict(zip(BANDS, (10, 25, 50, 100, inf), strict=True))
+"""Miles below which somebody is of a band."""
+TELLING = {site.id for site in KNOWN.sites if site.place}
 MONTHS = [f"{year}-{month:02}" for year in (2023, 2024, 2025, 2026) for month in range(1, 13)][10:46]
 CHARTED = MONTHS[2:]
 Outcomes = Mapping[tuple[str, str], Mapping[str, tuple[int, int]]]
@@ -109,6 +116,24 @@ def test_network_holds_what_a_learning_network_works_with(known_network: Engine)
     for each in (counts for row in loads for counts in row.types.values()):
         assert each["read"] == each["mapped"] + sum(each["skipped"].values())
     assert all(sum(row.types["Observation"]["skipped"].values()) == 3 for row in loads)
+
+
+def test_who_pays_and_how_far_children_live_is_what_was_made(known_network: Engine) -> None:
+    """By site: every coverage with its place in line, every band; nothing at the one site that reads neither."""
+    covered: Counter[tuple[str, str, int]] = Counter()
+    living: Counter[tuple[str, str | None]] = Counter()
+    for site in KNOWN.sites:
+        for clinic in CLINICS:
+            for each in (household(KNOWN, site, child) for child in children(KNOWN, site, clinic)):
+                covered.update((site.id, payer, order) for order, payer in enumerate(each.payers, 1))
+                band = next((band for band in BANDS if each.miles and each.miles < EDGES[band]), None)
+                living[site.id, band] += 1
+    coverage, person = RECORD_TABLES["coverage"].c, RECORD_TABLES["person"].c
+    with known_network.connect() as connection:
+        assert Counter(map(tuple, connection.execute(select(coverage.site, coverage.payer, coverage.order)))) == covered
+        assert Counter(map(tuple, connection.execute(select(person.site, person.distance)))) == living
+    assert {site for site, _, _ in covered} == {site for site, band in living if band} == TELLING
+    assert len(KNOWN.sites) == len(TELLING) + 1
 
 
 def test_registry_that_holds_others_is_left_alone(known_copy: Engine) -> None:

@@ -5,9 +5,12 @@ from sqlalchemy import Engine
 
 from mainstem.demo.known import AS_OF, KNOWN
 from services.charts.icons import Variation
+from services.measures.evaluate.counts import NETWORK
 from services.measures.library import measures
 from services.pages.actions import next_action
+from services.pages.counted import Memory
 from services.pages.results import Results, results_of
+from services.pages.strata import Kind, kind_of
 
 FOLLOW = {"ibd": ("ibd1", "ibd3"), "t1d": ("t1d1", "t1d1h", "t1d1m")}
 """Measures that a clinic's outcome decides."""
@@ -17,21 +20,19 @@ THE_REST = [pytest.param(slug, id=slug, marks=pytest.mark.large) for slug in mea
 
 
 @pytest.fixture(scope="module")
-def found(known_network: Engine) -> dict[str, Results]:
+def found() -> Memory:
     """What was counted already."""
-    return {}
+    return Memory()
 
 
-def results(engine: Engine, slug: str, found: dict[str, Results]) -> Results:
-    if slug not in found:
-        with engine.connect() as connection:
-            found[slug] = results_of(connection, measures()[slug], "Riverbend", AS_OF)
-    return found[slug]
+def results(engine: Engine, slug: str, found: Memory) -> Results:
+    with engine.connect() as connection:
+        return results_of(connection, measures()[slug], "Riverbend", AS_OF, memory=found)
 
 
 @pytest.mark.parametrize("slug", QUICKLY + THE_REST)
 @pytest.mark.slow
-def test_pages_tell_exactly_the_seeded_signals(known_network: Engine, found: dict[str, Results], slug: str) -> None:
+def test_pages_tell_exactly_the_seeded_signals(known_network: Engine, found: Memory, slug: str) -> None:
     """Of each measure at each site. Across the network only what its sites bring about, and the same way; that made-up noise of
     eight sites is evener together than chance is told as unusual, and is neither better nor worse.
     """
@@ -48,7 +49,7 @@ def test_pages_tell_exactly_the_seeded_signals(known_network: Engine, found: dic
     assert {note.better for note in told.network.notes} - {None} <= better, slug
 
 
-def test_icons_proposals_and_actions_follow_from_the_truth(known_network: Engine, found: dict[str, Results]) -> None:
+def test_icons_proposals_and_actions_follow_from_the_truth(known_network: Engine, found: Memory) -> None:
     """Better: keep it, and new lines are proposed; worse: find out, and none are; a broken feed: mend the data first."""
     remission = results(known_network, "ibd1", found)
     sugar = results(known_network, "t1d1", found)
@@ -71,3 +72,22 @@ def test_icons_proposals_and_actions_follow_from_the_truth(known_network: Engine
     assert next_action(quiet, remission.measure).startswith("The ups and downs are chance")
     assert broken.rows[-1].seen
     assert not broken.rows[-1].measured
+
+
+@pytest.mark.slow
+def test_the_gap_between_payers_is_told_and_none_between_distances(known_network: Engine, found: Memory) -> None:
+    """Children for whom Medicaid pays fare worse; how far they live has to do with nothing; one site tells neither."""
+    measure = measures()["ibd1"]
+    with known_network.connect() as connection:
+        strata = found.counted(connection, measure, AS_OF)[0].strata
+
+    def kind(name: str) -> Kind:
+        return kind_of(name, strata[name], measure, NETWORK)
+
+    payers, distances = kind("payer"), kind("distance")
+    tones = {group.title: group.tone for group in payers.groups if group.tone}
+    assert tones == {"Medicaid": "worse", "Private health insurance": "better"}
+    assert next(group.title for group in distances.groups) == "0 to 9 miles"
+    assert [group.tone for group in distances.groups] == [""] * 6
+    assert payers.needs
+    assert distances.needs

@@ -110,6 +110,32 @@ def test_what_leaves_the_group_open_is_the_site_s_to_say(code: tuple[str, str], 
     assert payer_of(given, code_map=[CodeMapRow(*code, SOPT, "2")]) == ("2", [])
 
 
+# fmt: off
+ACT_COVERAGE_TYPES = [
+    "ANNU", "AUTOPOL", "CANPRG", "CHAR", "COL", "CRIME", "DENTAL", "DENTPRG", "DIS", "DISEASE", "DISEASEPRG",
+    "DRUGPOL", "EAP", "EHCPOL", "ENDRENAL", "EWB", "FLEXP", "GOVEMP", "HIP", "HIRISK", "HIVAIDS", "HMO", "HSAPOL",
+    "IND", "LIFE", "LTC", "MANDPOL", "MCPOL", "MENTPOL", "MENTPRG", "MILITARY", "PNC", "POS", "PPO", "PUBLICPOL",
+    "REI", "RETIRE", "SAFNET", "SOCIAL", "SUBPOL", "SUBPRG", "SUBSIDIZ", "SUBSIDMC", "SUBSUPP", "SURPL", "TLIFE",
+    "ULIFE", "UMBRL", "UNINSMOT", "VET", "VISPOL", "WCBPOL",
+]
+# fmt: on
+"""What HL7's v3 ActCode has below ActCoverageTypeCode, but for its headings (version 2018-08-12, as in FHIR R4)."""
+ILLNESSES = {"CANPRG", "DISEASE", "DISEASEPRG", "ENDRENAL", "HIVAIDS", "MENTPOL", "MENTPRG", "SUBPOL", "SUBPRG"}
+"""Those that name one: what they pay for is no group of payers, and whom they pay for is nobody's to know."""
+
+
+def test_the_table_says_something_of_every_kind_of_coverage_that_names_no_illness() -> None:
+    """None is missing, none is made up; and what pays for no care is no payer, silently."""
+    with files("transforms.codes").joinpath("payers.csv").open(encoding="utf-8") as lines:
+        said = {row["code"] for row in csv.DictReader(lines) if row["system"] == ACT_CODE}
+    assert said == {*ACT_COVERAGE_TYPES} - ILLNESSES
+    assert len(ACT_COVERAGE_TYPES) == len({*ACT_COVERAGE_TYPES}) == 52
+    assert [payer_of(coverage((ACT_CODE, code))) for code in ("COL", "REI", "UMBRL")] == [(None, [])] * 3
+    for code in sorted(ILLNESSES):
+        (record,) = mapped(coverage((ACT_CODE, code))).records
+        assert code.encode() not in record.content + record.provenance
+
+
 def test_every_row_of_the_table_is_a_group_none_or_left_open() -> None:
     """Each code once."""
     with files("transforms.codes").joinpath("payers.csv").open(encoding="utf-8") as lines:

@@ -103,7 +103,7 @@ def _mapped(known: Known, site: KnownSite, key: bytes, fed: Fed) -> list[_Told]:
         if comes(known, site, dated):
             lines[dated.resource["resourceType"]].append((dated.day, json.dumps(dated.resource).encode()))
     lines["Observation"] += [(FAULTY_DAY, line) for line in BLEMISHES]
-    mapper = Mapper(site=site.id, time_zone=site.time_zone, subject_key=key, today=AS_OF.date())
+    mapper = Mapper(site=site.id, time_zone=site.time_zone, subject_key=key, place=site.place, today=AS_OF.date())
     in_order = sorted(lines, key=lambda name: name != "Patient")
     return [told for fhir_type in in_order for told in _mapped_type(mapper, lines[fhir_type], fed.types[fhir_type])]
 

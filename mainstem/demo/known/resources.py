@@ -7,6 +7,7 @@ from statistics import NormalDist
 from typing import Any, NamedTuple
 
 from mainstem.demo.known.children import Child, Seen, children, due_next, visits
+from mainstem.demo.known.households import household
 from mainstem.demo.known.truth import ASTHMA, CF, CLINICS, FIRST_MONTH, IBD, T1D, VISIT_MONTHS, Known, KnownSite
 from transforms.derive.references.gli import Predicted, gli_2022
 from transforms.derive.references.lms import curves
@@ -15,6 +16,7 @@ LOINC, SNOMED, UCUM = "http://loinc.org", "http://snomed.info/sct", "http://unit
 RXNORM, ICD10CM = "http://www.nlm.nih.gov/research/umls/rxnorm", "http://hl7.org/fhir/sid/icd-10-cm"
 LOCAL = "urn:ehr:flowsheet"
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
+SOPT = "https://nahdo.org/sopt"
 CDC_RACE = "urn:oid:2.16.840.1.113883.6.238"
 Resource = dict[str, Any]
 
@@ -30,7 +32,10 @@ def resources(known: Known, site: KnownSite) -> Iterator[Dated]:
     """All that a site's EHR has, clinic by clinic; without what its broken feed no longer brings."""
     for clinic in CLINICS:
         for child in children(known, site, clinic):
-            yield from _enrolled(child)
+            lives = household(known, site, child)
+            yield from _enrolled(child, lives.home)
+            for order, payer in enumerate(lives.payers, 1):
+                yield Dated(FIRST_MONTH, _insured(child, payer, order))
         for seen in visits(known, site, clinic):
             yield from _visit(seen, site)
         for child, day in due_next(known, site, clinic):
@@ -45,9 +50,9 @@ def comes(known: Known, site: KnownSite, dated: Dated) -> bool:
     )
 
 
-def _enrolled(child: Child) -> Iterator[Dated]:
+def _enrolled(child: Child, home: tuple[float, float] | None) -> Iterator[Dated]:
     """The child, the diagnosis, the treatment that stays."""
-    patient = {
+    patient: Resource = {
         "resourceType": "Patient",
         "id": child.id,
         "gender": "male" if child.sex == "M" else "female",
@@ -57,6 +62,8 @@ def _enrolled(child: Child) -> Iterator[Dated]:
             {"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": child.language}]}, "preferred": True}
         ],
     }
+    if home:
+        patient["address"] = [{"use": "home", "extension": [_located(*home)]}]
     clinic = child.clinic
     condition = _of(child, "Condition", f"{child.id}-dx") | {
         "clinicalStatus": _concept("http://terminology.hl7.org/CodeSystem/condition-clinical", "active"),
@@ -85,6 +92,24 @@ MAINTENANCE = {
 """RxNorm ingredients."""
 PREDNISONE = ("8640", "prednisone")
 COURSE = timedelta(days=42)
+
+
+def _insured(child: Child, payer: str, order: int) -> Resource:
+    return {
+        "resourceType": "Coverage",
+        "id": f"{child.id}-pays-{order}",
+        "status": "active",
+        "type": _concept(SOPT, payer),
+        "beneficiary": {"reference": f"Patient/{child.id}"},
+        "period": {"start": (FIRST_MONTH - timedelta(days=400)).isoformat()},
+        "payor": [{"display": "an insurer"}],
+        "order": order,
+    }
+
+
+def _located(north: float, east: float) -> Resource:
+    degrees = [{"url": "latitude", "valueDecimal": north}, {"url": "longitude", "valueDecimal": east}]
+    return {"url": "http://hl7.org/fhir/StructureDefinition/geolocation", "extension": degrees}
 
 
 def _visit(seen: Seen, site: KnownSite) -> Iterator[Dated]:

@@ -1,5 +1,5 @@
 """What is true in the network: eight sites, four conditions, thirty-six months; two sites that improved after a test of
-change, one that got worse, one whose feed of results broke.
+change, one that got worse, one whose feed of results broke; and children for whom Medicaid pays, who fare worse at every site.
 """
 
 from collections.abc import Iterable
@@ -45,6 +45,8 @@ class KnownSite:
     """Children of a clinic who are seen in one month."""
     aside: float
     """How far its shares lie from the network's."""
+    place: tuple[float, float] | None = None
+    """Degrees north and east; None where neither coverage nor how far children live is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,16 @@ class BrokenFeed:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Children of one payer stand lower among the others: its share of those in the lower half, and of those in the upper."""
+
+    payer: str
+    """Group of the Source of Payment Typology."""
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """All that is true."""
 
@@ -89,6 +101,7 @@ class Known:
     shifts: tuple[Shift, ...]
     tests_of_change: tuple[TestOfChange, ...]
     broken: BrokenFeed
+    gap: Gap
     seed: int = 75
 
     def share(self, site: KnownSite, clinic: Clinic, month: date) -> float:
@@ -116,13 +129,13 @@ PRE_VISIT = "Pre-visit planning: the team looks at every chart two days before t
 
 KNOWN = Known(
     sites=(
-        KnownSite("birchwood", "America/New_York", 20, 0.02),
-        KnownSite("cedar-hill", "America/Chicago", 14, -0.03),
-        KnownSite("clearwater", "America/Los_Angeles", 16, 0.0),
-        KnownSite("fairview", "America/Denver", 16, 0.03),
-        KnownSite("highland", "America/New_York", 18, -0.02),
-        KnownSite("northgate", "America/Chicago", 12, 0.01),
-        KnownSite("quarry", "America/Phoenix", 15, -0.01),
+        KnownSite("birchwood", "America/New_York", 20, 0.02, (42.36, -71.06)),
+        KnownSite("cedar-hill", "America/Chicago", 14, -0.03, (41.88, -87.63)),
+        KnownSite("clearwater", "America/Los_Angeles", 16, 0.0, (34.05, -118.24)),
+        KnownSite("fairview", "America/Denver", 16, 0.03, (39.74, -104.99)),
+        KnownSite("highland", "America/New_York", 18, -0.02, (35.23, -80.84)),
+        KnownSite("northgate", "America/Chicago", 12, 0.01, (44.98, -93.27)),
+        KnownSite("quarry", "America/Phoenix", 15, -0.01, (33.45, -112.07)),
         KnownSite("stonebridge", "America/New_York", 13, 0.0),
     ),
     shifts=(
@@ -137,4 +150,5 @@ KNOWN = Known(
     broken=BrokenFeed(
         "quarry", "Observation", date(2026, 7, 6), "the interface has delivered no results since 6 July 2026"
     ),
+    gap=Gap("2", 0.68, 0.3),
 )

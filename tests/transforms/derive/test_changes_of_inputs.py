@@ -1,13 +1,18 @@
 """Every derived value against every change of its inputs: come late, amended, withdrawn, in another unit, of another birthday."""
 
 import json
+import random
+import tracemalloc
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
 from histories import ANNE, assessment, deriver, girl, height, mapped, medicine, observed, record, visit, weight
 
 from transforms.derive import shipped
+from transforms.derive.history.numbers import FEW
+from transforms.derive.history.standing import Standing
 from transforms.mapped import Current
 
 DAY = "2024-03-02"
@@ -41,7 +46,7 @@ ADULT = [girl("1974-03-02"), observed("2160-0", 0.8, "mg/dL", DAY)]
 AT_ANY_AGE = {"bmi", "egfr-schwartz-2009", "last-visit"}
 """Values that are the same a year later."""
 OURS = deriver()
-Standing = dict[bytes, bytes]
+Stood = dict[bytes, bytes]
 
 
 def amended(given: Current) -> Current:
@@ -88,7 +93,7 @@ def changes(given: Current) -> dict[str, tuple[Current | None, Current | None]]:
     return found
 
 
-def stand(records: list[Current], standing: Standing) -> Standing:
+def stand(records: list[Current], standing: Stood) -> Stood:
     """What stands after the step derive has seen a person's records."""
     known = [Current(id_, "derived_observation", ANNE, content) for id_, content in standing.items()]
     given = list(OURS.derive([*records, *known]))
@@ -101,6 +106,42 @@ def stand(records: list[Current], standing: Standing) -> Standing:
 def by_method(standing: Iterable[tuple[bytes, bytes]]) -> set[str]:
     """Which values they are."""
     return {json.loads(content)["method"] for _, content in standing}
+
+
+@pytest.mark.parametrize("count", [0, 1, FEW, FEW + 1, FEW + 700, 9 * FEW])
+def test_what_stands_and_is_not_given_is_left(count: int) -> None:
+    """As of a set, few or very many, in whatever order they are given; one that never stood changes nothing."""
+    chance = random.Random(count)
+    refs = [chance.randbytes(12) for _ in range(count)]
+    given = chance.sample(refs, count // 3)
+    standing = Standing()
+    for ref in refs:
+        standing.add(ref)
+    assert bool(standing) == bool(refs)
+    for ref in (
+        *given,
+        *given[:5],
+        *(chance.randbytes(12) for _ in range(100)),
+        *(ref[:11] + b"\0" for ref in refs[:50]),
+    ):
+        standing.give(ref)
+    left = list(standing.left())
+    assert len(left) == len(set(left))
+    assert set(left) == set(refs) - set(given)
+
+
+def test_what_stands_of_very_many_takes_few_bytes() -> None:
+    """Some thirty each, where a set takes more than a hundred."""
+    count, chance = 40_000, random.Random(1)
+    tracemalloc.start()
+    try:
+        standing = Standing()
+        for _ in range(count):
+            standing.add(chance.randbytes(12))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 40 * count
 
 
 def test_every_value_follows_every_change_of_its_inputs() -> None:
