@@ -179,6 +179,7 @@ def _done(refresh: "Refresh", decisions: "Sequence[Decision]", as_json: bool) ->
         "landed_lines_removed": decided.lines,
         "landing_purged": decided.purged,
         "told": away is None,
+        "unknown_subjects": sorted(f"s-{each.hex()}" for each in decided.strangers),
     }
     if as_json:
         print_json(result)
@@ -189,6 +190,13 @@ def _done(refresh: "Refresh", decisions: "Sequence[Decision]", as_json: bool) ->
         say(
             f"{decided.lines:,} lines removed from the landing"
             + ("" if decided.purged else "; the load under way is purged when it ends")
+        )
+    if strangers := len(decided.strangers):
+        people = len({each.subject for each in decisions})
+        say(
+            f"{strangers:,} of {people:,} people are unknown here: look whether their ids are right. "
+            "It is kept, and holds when they come",
+            err=True,
         )
     if away is not None:
         say("kept at the site; the network is not told yet: the same again, or the next run, does it", err=True)

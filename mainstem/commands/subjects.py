@@ -105,6 +105,7 @@ def tokens(
 
     from mainstem.refresh import open_refresh
     from mainstem.refresh.linkage import Token, linkage_tokens
+    from mainstem.state.audit import Deed
 
     count = Counter[str]()
     with open_refresh(site, read_settings()) as refresh:
@@ -121,6 +122,8 @@ def tokens(
             for row in rows:
                 writer.writerow(row)
                 count[row.rule] += 1
+        what = f"{count.total()} linkage tokens written to a file"
+        refresh.store.audit.note(refresh.site.site, Deed.DISCLOSE, what, refresh.clock())
     say(f"wrote {to}: " + (", ".join(f"{number:,} by {rule}" for rule, number in sorted(count.items())) or "no tokens"))
 
 

@@ -13,6 +13,7 @@ from kafka.structs import OffsetAndMetadata
 from sqlalchemy import Connection, Engine
 
 from mainstem import telemetry
+from mainstem.consumer.ahead import Ahead
 from mainstem.consumer.dead_letters import DeadLetters
 from mainstem.consumer.handling import Handler, Handling, LoadHandler
 from mainstem.consumer.ledger import ENGINE, Ledger, StaleError
@@ -131,8 +132,8 @@ class Consumer:
         self._handling = Handling(
             self._ledger, handler, load_handler, self._letters, late=late_handler, noting=noting, replays=again
         )
-        self._handling.subjects = self._reports.subjects
-        self._sieve = Sieve(group, only=only, members=members, since=start, unknown_too=unknown_too)
+        self._sieve = Sieve(group, network=network, only=only, members=members, since=start, unknown_too=unknown_too)
+        self._know_subjects(subject_topic(network))
         self._progress = Progress(engine, group, clock)
         self._returning = Returning(
             self._settings, self._topics[0], self._ledger, self._progress, clear if again else None
@@ -140,6 +141,10 @@ class Consumer:
         self._membership = Membership(self._options["max_poll_interval_ms"] / 3000, notice)
         self._told_at = self._looked_at = 0.0
         self._alone_since: float | None = None
+
+    def _know_subjects(self, topic: str) -> None:
+        self._ahead = Ahead(self._settings, topic, self._ledger)
+        self._handling.subjects, self._handling.look_ahead = self._reports.subjects, (self._ahead, self._sieve.sort)
 
     @property
     def ignored(self) -> Counter[str]:
@@ -365,6 +370,7 @@ class Consumer:
         self._identities = identities(client, self._topics)
         self._ledger.prove(self._identities, self._begin_anew)
         self._letters.read_from(self._identities)
+        self._ahead.forget()
 
     def _begin_anew(self, connection: Connection, topic: str) -> None:
         letters = self._box.forget(connection, topic)

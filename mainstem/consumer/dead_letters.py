@@ -28,7 +28,7 @@ ACKNOWLEDGED_SECONDS = 40
 LARGEST = 900_000
 """Bytes of key and content: a broker takes batches of 1,048,588 bytes if nobody told it otherwise."""
 TOPIC_ID = "topic-id"
-NAMELESS = (LetterReason.CONTRADICTION, LetterReason.FOREIGN_SITE)
+NAMELESS = (LetterReason.CONTRADICTION, LetterReason.FOREIGN_SITE, LetterReason.FOREIGN_NETWORK)
 """Reasons by which a letter is no record's: it may not hold back what it only names."""
 
 

@@ -68,8 +68,20 @@ class Again(NamedTuple):
     """Letters of which something was decided, if only that they wait on."""
 
 
+class Ahead(Protocol):
+    """What the subject topic says beyond the group's places."""
+
+    def read(self) -> Mapping[TopicPartition, list[Any]]: ...
+
+    def kept(self) -> None: ...
+
+
 class Handling:
-    """Hands over what was found, each event's effect once."""
+    """Hands over what was found, each event's effect once.
+
+    Nobody is erased, and nothing passed over as of somebody who is, before the subject topic was read to its end, by `look_ahead`: a site
+    says that consent is given again before it tells anything of them, and which of two topics is read first is chance.
+    """
 
     def __init__(
         self,
@@ -84,6 +96,8 @@ class Handling:
     ) -> None:
         self.subjects = Subjects(ledger.group)
         """Who is to be forgotten; a consumer puts its own here."""
+        self.look_ahead: tuple[Ahead, Sort] | None = None
+        """By what the subject topic is read to its end; a consumer puts its own here."""
         self._ledger = ledger
         self._handler = handler
         self._load_handler = load_handler
@@ -100,12 +114,26 @@ class Handling:
         and the rest is handed over again. A crash in between loses no letter, and the next process finds it sent.
         """
         put_aside: dict[int, Letter] = {}
+        if looked := self.look_ahead is None or any(each.event.erase for each in found.subjects):
+            found = self._with_news(found)
         while True:
             try:
-                return self._attempt(moves, found, put_aside)
+                return self._attempt(moves, found, put_aside, looked=looked)
             except _Unsent as unsent:
                 self._letters.send(unsent.letters)
                 put_aside |= {id(letter.record): letter for letter in unsent.letters}
+            except _ForgottenError:
+                found, looked = self._with_news(found), True
+
+    def _with_news(self, found: Found) -> Found:
+        return found._replace(subjects=[*found.subjects, *self._news()])
+
+    def _news(self) -> Sequence[FoundSubject]:
+        """What the subject topic says beyond our places; of what is no subject event the group's own reading tells."""
+        if self.look_ahead is None:
+            return ()
+        ahead, sort = self.look_ahead
+        return sort(ahead.read()).subjects
 
     def again(
         self, due: Sequence[Noted], read: Callable[[Mapping[Place, int]], Mapping[Place, Any]], sort: Sort
@@ -120,9 +148,11 @@ class Handling:
         if not letters:
             return Again(0, 0)
         partitions = {_partition(noted.place) for noted in letters}
+        news = self._news() if self.subjects.any_forgotten(self._ledger) else ()
         records = read({noted.place: noted.letter_offset for noted in letters})
         new, settled, stuck = 0, 0, set[bytes | None]()
         with self._ledger.transaction({partition: (places[partition],) * 2 for partition in partitions}) as connection:
+            self.subjects.take(connection, news)
             known = self._noting.box.states(connection, records)
             for noted in letters:
                 if noted.state != known.get(noted.place, noted.state) or noted.record in stuck - {None}:
@@ -159,13 +189,17 @@ class Handling:
         self._ledger.remember(connection, batch.moved)
         return (LetterState.HANDLED if batch.handed_over else LetterState.SUPERSEDED), None
 
-    def _attempt(self, moves: Moves, found: Found, put_aside: dict[int, Letter]) -> int:
-        """The transaction. Raises _Unsent, and keeps nothing, where something is unusable that is not put aside yet."""
+    def _attempt(self, moves: Moves, found: Found, put_aside: dict[int, Letter], *, looked: bool) -> int:
+        """The transaction. Raises _Unsent, and keeps nothing, where something is unusable that is not put aside yet; _ForgottenError where
+        something would be passed over and it was not `looked` whether its subject gave consent again."""
         events = [event for event in found.events if id(event.source) not in put_aside]
         loads = [load for load in found.loads if id(load.source) not in put_aside]
         with self._ledger.transaction(moves) as connection:
             self.subjects.take(connection, found.subjects)
-            events = self.subjects.open_to(connection, events)
+            open_ = self.subjects.open_to(connection, events)
+            if len(open_) < len(events) and not looked:
+                raise _ForgottenError
+            events = open_
             letters = [letter for letter in found.unusable if id(letter.record) not in put_aside]
             if self._noting is not None:
                 events, held = self._noting.held_back(connection, events, [*put_aside.values(), *letters])
@@ -183,6 +217,8 @@ class Handling:
                 self._noting.note(connection, put_aside.values(), batch.moved.keys(), events)
         if self._noting is not None:
             self._noting.committed(moves)
+        if looked and self.look_ahead is not None:
+            self.look_ahead[0].kept()
         self._say(loads)
         return batch.handed_over
 
@@ -209,6 +245,10 @@ def _ignore(connection: Connection, events: Sequence[Any]) -> None:
 
 def _partition(place: Place) -> TopicPartition:
     return TopicPartition(place.topic, place.partition)
+
+
+class _ForgottenError(Exception):
+    """An event is of somebody who is to be forgotten, as far as the group has read."""
 
 
 class _Unsent(Exception):

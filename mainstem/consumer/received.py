@@ -31,6 +31,7 @@ from mainstem.kafka.envelopes import (
     event_version,
     instant,
     matched,
+    network_of,
     refuse_repeated,
     site_of,
     within_time,
@@ -67,6 +68,8 @@ class LetterReason(StrEnum):
     """Key, headers and value do not speak of the same record, change or site."""
     FOREIGN_SITE = "foreign-site"
     """Of a site that is none of the network's, as the consumer was told them."""
+    FOREIGN_NETWORK = "foreign-network"
+    """Of another network than the topic it lies in."""
     GONE = "gone"
     """It was to be retried, and neither its letter nor what it was of is kept any more."""
     HELD = "held"
@@ -103,7 +106,7 @@ class Received:
         headers: dict[str, bytes] = dict(record.headers)
         if len(headers) != len(record.headers):
             refuse_repeated(record.headers)
-        self.op = _operation(headers[TYPE])
+        self.op, self.network = _said(headers[TYPE])
         self.epoch, self.sequence = event_version(headers[SEQUENCE])
         self.time = instant(headers[TIME])
         """When the change was stored, UTC."""
@@ -270,11 +273,12 @@ def _is_deep(value: bytes) -> bool:
 
 
 @lru_cache(256)
-def _operation(event_type: bytes) -> Operation:
+def _said(event_type: bytes) -> tuple[Operation, str]:
+    """What happened, and in which network."""
     operation, major = matched(OUTCOME_TYPE, event_type).groups()
     if major != MAJOR:
         raise UnsoundError(Fault.UNKNOWN_VERSION)
-    return Operation(operation.decode())
+    return Operation(operation.decode()), network_of(event_type)
 
 
 @lru_cache(256)

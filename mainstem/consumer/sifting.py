@@ -14,6 +14,7 @@ from mainstem.consumer.handling import Found, FoundLoad
 from mainstem.consumer.received import LetterReason, read_event, read_load
 from mainstem.consumer.starting import Start
 from mainstem.consumer.subjects import FoundSubject, read_subject
+from mainstem.kafka.envelopes import TYPE, network_of
 from schemas.events import Header, data_schema, source_of
 from schemas.loads import is_load_topic
 from schemas.outcomes import RECORD_TYPES
@@ -34,18 +35,19 @@ class Only(NamedTuple):
 
 
 class Sieve:
-    """Sorts for one consumer."""
+    """Sorts for one consumer of a network; of none, where any is right."""
 
     def __init__(
         self,
         group: str,
         *,
+        network: str | None = None,
         only: Only = Only(),
         members: Collection[str] | None = None,
         since: Start | None = None,
         unknown_too: bool = False,
     ) -> None:
-        self._group = group
+        self._group, self._network = group, network
         self._unknown_too = unknown_too
         self._since = int(since.timestamp() * 1000) if isinstance(since, datetime) else 0
         self._only = only
@@ -77,8 +79,8 @@ class Sieve:
             subject = read_subject(record)
             if isinstance(subject, LetterReason):
                 found.unusable.append(Letter(record, subject))
-            elif self._members is not None and subject.event.site not in self._members:
-                found.unusable.append(Letter(record, LetterReason.FOREIGN_SITE))
+            elif foreign := self._foreign(_network(record), subject.event.site):
+                found.unusable.append(Letter(record, foreign))
             else:
                 yield subject
 
@@ -86,24 +88,31 @@ class Sieve:
         load = read_load(record)
         if isinstance(load, LetterReason):
             found.unusable.append(Letter(record, load))
-        elif self._members is not None and load.site not in self._members:
-            found.unusable.append(Letter(record, LetterReason.FOREIGN_SITE))
+        elif foreign := self._foreign(_network(record), load.site):
+            found.unusable.append(Letter(record, foreign))
         elif not self._only.sites or load.site in self._only.sites:
             found.loads.append(FoundLoad(load, record))
 
     def _events(self, records: Sequence[Any], found: Found) -> None:
-        members, codes = self._members, self._only.codes
+        codes = self._only.codes
         for record in records:
             event = read_event(record)
             if isinstance(event, LetterReason):
                 found.unusable.append(Letter(record, event))
-            elif members is not None and event.site not in members:
-                found.unusable.append(Letter(record, LetterReason.FOREIGN_SITE))
+            elif foreign := self._foreign(event.network, event.site):
+                found.unusable.append(Letter(record, foreign))
             elif event.record_type in RECORD_TYPES or self._unknown(event.record_type):
                 if codes and event.value is not None and _code(event.value) not in codes:
                     self.unwanted += 1
                     event.leave()
                 found.events.append(event)
+
+    def _foreign(self, network: str, site: str) -> LetterReason | None:
+        """Why what is told of a site in a network is not for us. A mirror may put words before a topic's name, `east.lhn.outcome.v1`."""
+        ours = self._network
+        if ours is not None and network != ours and not ours.endswith(f".{network}"):
+            return LetterReason.FOREIGN_NETWORK
+        return LetterReason.FOREIGN_SITE if self._members is not None and site not in self._members else None
 
     def _wanted(self, record: Any) -> bool:
         """By its headers alone; one that lacks them is not passed over: it is a dead letter."""
@@ -129,6 +138,11 @@ class Sieve:
             )
         self.ignored[record_type] += 1
         return self._unknown_too
+
+
+def _network(record: Any) -> str:
+    """The network that a sound event names."""
+    return network_of(dict(record.headers)[TYPE])
 
 
 class _Record(msgspec.Struct):

@@ -21,13 +21,14 @@ from sqlalchemy import (
     String,
     Table,
     and_,
-    delete,
     insert,
     select,
+    tuple_,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
-from mainstem.consumer.ledger import LOOKUP, metadata
+from mainstem.consumer.ledger import LOOKUP, Ledger, metadata
 from mainstem.consumer.received import LetterReason, Received
 from mainstem.kafka.envelopes import GROUP, MAX_EPOCH, MAX_SEQUENCE, UnsoundError, envelope_of, within_time
 from mainstem.kafka.record_batches import settle
@@ -130,10 +131,13 @@ class Subjects:
         gone = sorted(subject for subject, each in latest.items() if each.event.erase)
         rows = {subject: self._erase(connection, [subject]) if self._erase else 0 for subject in gone}
         if latest:
-            this = and_(self._mine, c.subject.in_(sorted(latest)))
-            connection.execute(delete(consumer_subject).where(this))
-            connection.execute(insert(consumer_subject), [self._row(each, rows) for each in latest.values()])
+            connection.execute(_newer(connection), [self._row(each, rows) for _, each in sorted(latest.items())])
         return len(gone)
+
+    def any_forgotten(self, ledger: Ledger) -> bool:
+        """Whether there is anybody."""
+        with ledger.begin() as connection:
+            return connection.execute(select(c.subject).where(self._mine, c.erase).limit(1)).first() is not None
 
     def open_to(self, connection: Connection, events: Sequence[Received]) -> list[Received]:
         """The events without what is said of subjects who are forgotten. That a record of theirs is withdrawn may be said."""
@@ -301,6 +305,18 @@ def message(told: GroupReport | ConsentAsked, named: str, source: str, type_: st
         "value": told.model_dump_json().encode(),
         "headers": [(str(name), text.encode()) for name, text in headers.items()],
     }
+
+
+def _newer(connection: Connection) -> Any:
+    """Keeps how it stands with subjects, unless another member has kept what is newer."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    new = dialect.insert(consumer_subject)
+    key = {"consumer_group", "subject"}
+    return new.on_conflict_do_update(
+        index_elements=sorted(key),
+        set_={column.name: column for column in new.excluded if column.name not in key},
+        where=tuple_(new.excluded.epoch, new.excluded.sequence) > tuple_(c.epoch, c.sequence),
+    )
 
 
 def _portions(items: Iterable[str]) -> Iterable[list[str]]:

@@ -57,6 +57,7 @@ def message(
     site: str = "north",
     record_type: str = "observation",
     content: Mapping[str, Any] | None = None,
+    network: str = "contract",
 ) -> Message:
     """A change of the record of this name, right in every header; `content` is what else the record says."""
     record, subject = (f"{kind}-{uuid.uuid5(uuid.NAMESPACE_OID, name).hex}" for kind in "rs")
@@ -71,7 +72,7 @@ def message(
         Header.SPEC_VERSION: "1.0",
         Header.ID: id_of(f"{record}/{epoch}.{sequence}".encode()).decode(),
         Header.SOURCE: source_of(site),
-        Header.TYPE: outcome_type("contract", op),
+        Header.TYPE: outcome_type(network, op),
         Header.TIME: f"2026-03-02T05:{sequence % 60:02}:00Z",
         Header.SUBJECT: record,
         Header.DATA_SCHEMA: data_schema(record_type),

@@ -158,6 +158,12 @@ def site_of(source: bytes) -> str:
     return matched(SITE, source)[1].decode()
 
 
+@lru_cache(256)
+def network_of(event_type: bytes) -> str:
+    """The network that a `ce_type` of a known form names: what stands before its kind."""
+    return event_type.rsplit(b".", 3)[0].decode()
+
+
 def within_time(time: datetime) -> bool:
     """Whether a time has a zone and can be true."""
     return time.tzinfo is not None and EARLIEST <= time < LATEST

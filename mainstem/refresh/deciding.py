@@ -18,7 +18,7 @@ from mainstem.refresh.consents import purge
 from mainstem.refresh.door import BusyError, locked
 from mainstem.refresh.opening import Refresh
 from mainstem.state import Decision, Done
-from mainstem.state.consents import decisions_of
+from mainstem.state.consents import decisions_of, latest
 from schemas.errors import OperatorError
 from schemas.events import outcome_topic
 from schemas.given_files import given_table
@@ -41,6 +41,8 @@ class Decided(NamedTuple):
     """Whether the landing holds nothing of whom is to be forgotten; else a load under way ends first."""
     lines: int
     """Landed lines that are gone."""
+    strangers: set[bytes]
+    """Of whom the site knows nothing: they come later, or somebody mistook an id."""
 
 
 def subject_of(refresh: Refresh, *, subject: str = "", patient: str = "") -> bytes:
@@ -66,6 +68,7 @@ def parsed(subject: str) -> bytes:
 def decide(refresh: Refresh, decisions: Sequence[Decision]) -> Decided:
     """Keeps decisions, with all that follows at the site. Nothing is told yet: see `mainstem.refresh.telling`."""
     site = refresh.site.site
+    strangers = refresh.store.consents.strangers(site, {each.subject for each in decisions})
     done = refresh.store.consents.decide(site, decisions, refresh.clock())
     log.info("consent decided", site=site, decisions=done.changed, records=done.records)
     lines = 0
@@ -75,7 +78,7 @@ def decide(refresh: Refresh, decisions: Sequence[Decision]) -> Decided:
             lines = purge(refresh, but=under_way.id if under_way else "")
     except BusyError:
         pass  # the load under way does it at its end
-    return Decided(done, not refresh.store.consents.unpurged(site), lines)
+    return Decided(done, not refresh.store.consents.unpurged(site), lines, strangers)
 
 
 def listed(refresh: Refresh, path: Path, at: datetime) -> list[Decision]:
@@ -83,13 +86,27 @@ def listed(refresh: Refresh, path: Path, at: datetime) -> list[Decision]:
     pseudonym = Pseudonyms(refresh.secrets(refresh.site.subject_key)).subject
     with given_table(path) as file:
         rows = csv.DictReader(file, strict=True)
-        unknown = set(rows.fieldnames or ()) - set(COLUMNS)
-        if unknown or not {"patient", "subject"} & set(rows.fieldnames or ()):
+        names = rows.fieldnames or ()
+        if set(names) - set(COLUMNS) or len(set(names)) < len(names) or not {"patient", "subject"} & set(names):
             raise OperatorError(
                 f"{path.name}: the first line does not name the columns",
                 f"Name patient or subject there, and of {', '.join(COLUMNS[2:])} those that are given; no others.",
             )
-        return [_row(number, row, pseudonym, at) for number, row in enumerate(rows, 2)]
+        decisions = [(rows.line_num, _row(rows.line_num, row, pseudonym, at)) for row in rows]
+    _agree(decisions)
+    return [each for _, each in decisions]
+
+
+def _agree(decisions: Sequence[tuple[int, Decision]]) -> None:
+    """Raises OperatorError where two lines say two things of one patient and scope: which is meant cannot be told."""
+    said: dict[tuple[bytes, str], tuple[int, Decision]] = {}
+    for number, each in decisions:
+        first, before = said.setdefault((each.subject, each.scope), (number, each))
+        if before != each:
+            raise OperatorError(
+                f"lines {first} and {number} say two things of one patient and scope",
+                "Leave the one that is meant; nothing was done.",
+            )
 
 
 def _row(number: int, row: dict[str, str | None], pseudonym: Callable[[str], bytes], at: datetime) -> Decision:
@@ -103,7 +120,14 @@ def _row(number: int, row: dict[str, str | None], pseudonym: Callable[[str], byt
     patient, subject = given.get("patient", ""), given.get("subject", "")
     if bool(patient) == bool(subject) or None in row:
         raise OperatorError(f"line {number} names no patient, or not one alone", "Correct the line; nothing was done.")
-    who = pseudonym(patient) if patient else parsed(subject)
+    if said["mode"] == "erase" and (said["decision"] == "give" or said["scope"] == "research"):
+        raise OperatorError(
+            f"line {number}: only who withdraws for qi can have it erased", "Correct the line; nothing was done."
+        )
+    try:
+        who = pseudonym(patient) if patient else parsed(subject)
+    except OperatorError as exc:
+        raise OperatorError(f"line {number}: {exc.cause}", exc.fix) from None
     scope = next(each for each in SCOPES if each == said["scope"])
     return Decision(who, scope, said["decision"] == "give", at, said["mode"] == "erase")
 
@@ -118,7 +142,8 @@ class Heard(NamedTuple):
 
 
 def heard(refresh: Refresh, path: Path, at: datetime, *, erase: bool) -> Heard:
-    """The decisions of Consents in NDJSON or a Bundle, as the site's mapping reads them; `erase`: what withdrawals mean."""
+    """The decisions of Consents in NDJSON or a Bundle, as the site's mapping reads them, of each patient and scope the last; `erase`:
+    what withdrawals mean."""
     mapper = site_mapper(refresh.file, refresh.secrets, types=[CONSENT])
     found = Heard([], 0, Counter())
     read = 0
@@ -130,10 +155,11 @@ def heard(refresh: Refresh, path: Path, at: datetime, *, erase: bool) -> Heard:
         read += len(lines)
         outcomes = mapper.map_lines(lines)
         for record in outcomes.records:
-            found.decisions.extend(each._replace(erase=erase and not each.permit) for each in decisions_of(record, at))
+            found.decisions.extend(decisions_of(record, at))
         problems = (each.problem for each in outcomes.unusual.values())
         found.refused.update(each.reason.value for each in problems if each is not None)
-    return found._replace(read=read)
+    last = [each._replace(erase=erase and not each.permit and each.scope == "qi") for each in latest(found.decisions)]
+    return found._replace(read=read, decisions=last)
 
 
 def reports(refresh: Refresh) -> Iterator[ErasureReport | ConsentHeeded]:

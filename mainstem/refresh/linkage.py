@@ -37,9 +37,10 @@ def linkage_tokens(refresh: Refresh) -> Iterator[Token]:
 
 
 def _tokens(refresh: Refresh, secret: bytes) -> Iterator[Token]:
-    """Of each load, the newest first, the last line of a Patient; whoever is not held has none."""
+    """Of each load, the newest first, the last line of a Patient; whoever is not held, or withdrew consent, has none."""
     pseudonyms = Pseudonyms(refresh.secrets(refresh.site.subject_key))
     held, seen = Held.of(refresh.store, refresh.site.site), set[bytes]()
+    of_whom = held.persons - refresh.store.consents.stopped(refresh.site.site)
     for _, landing in refresh.landing_zone.loads():
         found: dict[bytes, dict[str, str]] = {}
         for path in landing.files(PATIENT):
@@ -49,8 +50,10 @@ def _tokens(refresh: Refresh, secret: bytes) -> Iterator[Token]:
                     found[own] = tokens(patient, secret)
         seen.update(found)
         for own, told in found.items():
-            subject = held.surviving.get(own, own)
-            if subject in held.persons:
+            subject = own
+            while subject in held.surviving:
+                subject = held.surviving[subject]
+            if subject in of_whom:
                 yield from (Token(f"s-{subject.hex()}", rule, token) for rule, token in told.items())
 
 

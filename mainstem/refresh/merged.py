@@ -15,7 +15,7 @@ from connectors.formats.ndjson import read_batches
 from connectors.outside.decoding import ABSENT, Unreadable, decoded, each, said
 from connectors.outside.times import EARLIEST, instant
 from mainstem.refresh.opening import Refresh
-from mainstem.state import REPLACED, Alias, Load, Merges
+from mainstem.state import REPLACED, TAKEN_OVER, Alias, Load, Merges
 from schemas.problems import Problem
 from transforms.fhir.elements import Reference, Scalar, reference_id, text_of
 from transforms.privacy.pseudonyms import Pseudonyms
@@ -79,11 +79,13 @@ def judge(words: Mapping[bytes, Word], standing: Mapping[bytes, Alias]) -> Merge
     for subject, word in words.items():
         for old in word.replaces if word.active is not False else ():
             told.setdefault(old, set()).add(subject)
-    begin, end, unclear = dict[bytes, bytes](), list[bytes](), 0
+    begin, end, unclear, confirmed = dict[bytes, bytes](), list[bytes](), 0, list[bytes]()
     for old in {**words, **told}:
         own, alias = words.get(old), standing.get(old)
         into = _into(own, told.get(old, set()))
         if alias is not None and into == {alias.surviving}:
+            if alias.why == TAKEN_OVER:
+                confirmed.append(old)
             continue
         contradicted = bool(into) and (len(into) > 1 or old in into or (own is not None and own.active is True))
         if contradicted or (own is not None and own.unnamed) or (into and alias is not None and alias.why != REPLACED):
@@ -95,7 +97,7 @@ def judge(words: Mapping[bytes, Word], standing: Mapping[bytes, Alias]) -> Merge
     circular = _circular(begin, {old: alias.surviving for old, alias in standing.items() if old not in end})
     kept = {old: surviving for old, surviving in begin.items() if old not in circular}
     end += [old for old in kept if old in standing]
-    return Merges(kept, end, unclear + len(circular))
+    return Merges(kept, end, unclear + len(circular), confirmed)
 
 
 def _into(word: Word | None, told: set[bytes]) -> set[bytes]:

@@ -12,7 +12,7 @@ from connectors.pulled import EXPORT
 from mainstem.database import Database
 from mainstem.state import tables
 from mainstem.state.absences import Absences
-from mainstem.state.aliases import REPLACED, Alias, Aliases, Followed, Merges
+from mainstem.state.aliases import REPLACED, TAKEN_OVER, Alias, Aliases, Followed, Merges
 from mainstem.state.attempts import Attempt, Attempts
 from mainstem.state.audit import Audit
 from mainstem.state.batch import Batch, Place, Quarantined, Saved
@@ -46,6 +46,7 @@ PARTED = frozenset({"pull", "map"})
 
 __all__ = [
     "REPLACED",
+    "TAKEN_OVER",
     "Above",
     "Alias",
     "AsPublished",

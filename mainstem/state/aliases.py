@@ -27,6 +27,8 @@ from transforms.mapped import NO_LINE, REF_BYTES, Mapped
 PERSON, PATIENT = "person", "Patient"
 REPLACED = "Patient.link"
 """Why an alias stands that the EHR's own word made, and its own word ends."""
+TAKEN_OVER = "taken over"
+"""Why one stands that the network was told, in a state from a backup: whose word it was is not told. The EHR's, where it says so again."""
 
 
 class Alias(NamedTuple):
@@ -47,6 +49,8 @@ class Merges(NamedTuple):
     """Aliases of before that hold no longer."""
     unclear: int
     """Patients whose word cannot be followed."""
+    confirmed: Collection[bytes] = ()
+    """Aliases that were taken over, and are the EHR's own word."""
 
 
 class Followed(NamedTuple):
@@ -95,7 +99,7 @@ class Aliases:
         """
         site, renewed = load.partition("/")[0], merges.begin.keys() & set(merges.end)
         done = Followed(len(merges.begin), len(merges.end) - len(renewed), merges.unclear)
-        if not any(done):
+        if not (any(done) or merges.confirmed):
             return done
         index_subjects(self._database)
         with self._database.write() as connection:
@@ -103,6 +107,10 @@ class Aliases:
                 _end(connection, site, old, at)
             for old, surviving in merges.begin.items():
                 _begin(connection, site, old, surviving, REPLACED, at)
+            row = tables.alias
+            for old in merges.confirmed:
+                stands = (row.c.site == site, row.c.old == old, row.c.ended.is_(None))
+                connection.execute(update(row).where(*stands).values(why=REPLACED))
             figures.keep(connection, load, f"{PATIENT}/merged", TypeCounts(**done._asdict()))
         return done
 
@@ -119,6 +127,18 @@ class Aliases:
         stand = (row.site == site, row.why == REPLACED, row.ended.is_(None))
         with self._database.read() as connection:
             return connection.execute(select(func.count()).where(*stand, ~further, ~come)).scalar_one()
+
+
+def take_over(connection: Connection, site: str, survivors: Mapping[bytes, bytes | None], at: datetime) -> None:
+    """Each subject is what the network was told that it is; None: one of its own. Those that end, end first: they may have turned about."""
+    now = resolve(connection, site, list(survivors))
+    others = {old: surviving for old, surviving in survivors.items() if now[old] != (surviving or old)}
+    for old in others:
+        if now[old] != old:
+            _end(connection, site, old, at)
+    for old, surviving in others.items():
+        if surviving is not None and resolve(connection, site, [old])[old] != surviving:
+            _begin(connection, site, old, surviving, TAKEN_OVER, at)
 
 
 def _begin(connection: Connection, site: str, old: bytes, surviving: bytes, why: str, at: datetime) -> int:

@@ -6,12 +6,13 @@ An operator's withdrawal ends by an operator's word. What the EHR's own Consent 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from mainstem.database import Database
-from mainstem.state import tables
+from mainstem.state import aliases, tables
 from mainstem.state.moments import moment_of
 from mainstem.state.standings import (
     CONSENT,
@@ -122,6 +123,18 @@ class Consents:
                 found.update(connection.scalars(select(row.subject).where(*stands, row.subject.in_(some)).distinct()))
         return found
 
+    def strangers(self, site: str, subjects: Collection[bytes]) -> set[bytes]:
+        """Those of the subjects of whom the site never had a record."""
+        index_subjects(self._database)
+        found, left = set(subjects), sorted(subjects)
+        named = (tables.record.c.subject, tables.alias.c.old)
+        with self._database.read() as connection:
+            while some := [left.pop() for _ in range(min(500, len(left)))]:
+                for column in named:
+                    wanted = select(column).where(column.table.c.site == site, column.in_(some)).distinct()
+                    found.difference_update(connection.scalars(wanted))
+        return found
+
     def unpurged(self, site: str) -> frozenset[bytes]:
         """Subjects to be forgotten of whom the landing may hold something."""
         row = tables.standing.c
@@ -171,8 +184,15 @@ class Consents:
         index_subjects(self._database)
         with self._database.write() as connection:
             news = [event for event in told if event.site == site and _adopt(connection, event)]
+            survivors = {bytes.fromhex(each.subject[2:]): _id(each.superseded_by) for each in news}
+            aliases.take_over(connection, site, survivors, at)
             records = settle(connection, site, [bytes.fromhex(event.subject[2:]) for event in news], at)
         return Done(len(news), records)
+
+
+def _id(subject: str | None) -> bytes | None:
+    """The bytes of a pseudonym as events have it."""
+    return None if subject is None else bytes.fromhex(subject[2:])
 
 
 def heed(connection: Connection, site: str, records: Sequence[Mapped], at: datetime) -> None:
@@ -181,10 +201,11 @@ def heed(connection: Connection, site: str, records: Sequence[Mapped], at: datet
     if not consents:
         return
     subjects = {record.subject for record in consents}
+    known = {record.id: record for record in (*_stored(connection, site, subjects), *consents)}
     withdrawn = _withdrawn(connection, site, subjects)
-    latest = _latest([*_stored(connection, site, subjects), *consents], at)
+    last = latest(chain.from_iterable(decisions_of(record, at) for record in known.values()))
     new = [
-        each for each in latest if not each.permit or (each.subject, each.scope) in withdrawn
+        each for each in last if not each.permit or (each.subject, each.scope) in withdrawn
     ]  # the others end nothing
     if [each for each in new if _decide(connection, site, each, at, EHR)]:
         settle(connection, site, subjects, at)
@@ -240,15 +261,14 @@ def _last_word(standing: Standing) -> SubjectEventType:
     return SubjectEventType.WITHDRAWN if standing.withdrawn else SubjectEventType.GIVEN
 
 
-def _latest(consents: Iterable[Mapped], at: datetime) -> Iterator[Decision]:
+def latest(decisions: Iterable[Decision]) -> list[Decision]:
     """The last word for each subject and scope; of two at once, the refusal."""
     decided: dict[tuple[bytes, str], Decision] = {}
-    for record in {record.id: record for record in consents}.values():
-        for each in decisions_of(record, at):
-            last = decided.get((each.subject, each.scope))
-            if last is None or (each.at, not each.permit) > (last.at, not last.permit):
-                decided[each.subject, each.scope] = each
-    return iter(decided.values())
+    for each in decisions:
+        last = decided.get((each.subject, each.scope))
+        if last is None or (each.at, not each.permit) > (last.at, not last.permit):
+            decided[each.subject, each.scope] = each
+    return list(decided.values())
 
 
 def decisions_of(record: Mapped, at: datetime) -> Iterator[Decision]:

@@ -25,7 +25,11 @@ HEADERS: dict[Header, HeaderMeaning] = {
         "the word of `ce_type` before its major. Consumers need only compare it.",
         str(uuid5(EVENT_NAMESPACE, f"{_RECORD}/1.4")),
     ),
-    Header.SOURCE: HeaderMeaning("The site whose publisher sent it.", "/site/north"),
+    Header.SOURCE: HeaderMeaning(
+        "The site whose publisher sent it; of a report of an erasure, or of a consent that is heeded, the consumer group: "
+        "`/consumer/<group>`; of what a family asks, `/families`.",
+        "/site/north",
+    ),
     Header.TYPE: HeaderMeaning(
         "What happened: <network>.outcome.recorded, .amended or .withdrawn; <network>.load.started, .completed or .failed; "
         "<network>.subject.withdrawn, .given, .superseded or .separated; <network>.feedback.measured; <network>.erasure.reported, .heeded or .asked; the "
@@ -33,7 +37,10 @@ HEADERS: dict[Header, HeaderMeaning] = {
         "lhn.outcome.recorded.v1",
     ),
     Header.TIME: HeaderMeaning(
-        "When the change was stored at the site, UTC, to the second.", "2026-03-02T05:00:00Z", "of outcomes"
+        "When the change was stored at the site, or what is told became so, UTC, to the second. All but a site's mark have it, and "
+        "consumers on the kit refuse what lacks it.",
+        "2026-03-02T05:00:00Z",
+        "of outcomes",
     ),
     Header.SUBJECT: HeaderMeaning(
         "What it is about: the record's id; of a load, the load's; of a mark, the site's; of a subject event and of a report of an "
@@ -41,7 +48,8 @@ HEADERS: dict[Header, HeaderMeaning] = {
         _RECORD,
     ),
     Header.DATA_SCHEMA: HeaderMeaning(
-        "The value's JSON Schema, by record type; a withdrawal has it too. The registry serves it under this path.",
+        "The value's JSON Schema, by record type; a withdrawal has it too. Of other topics load, subject, feedback, erasure, "
+        "consent_heeded, consent_asked, site_published. The registry serves it under this path.",
         "/schemas/observation.v1.json",
     ),
     Header.SEQUENCE: HeaderMeaning(

@@ -16,7 +16,8 @@ tombstone), so that compaction removes the record; its headers and key are those
   then on every change. Start with `auto.offset.reset=earliest` and a new group, and `isolation.level=read_committed`.
 - **In order.** All records of a subject lie in one partition (murmur2 of the subject, Kafka's default hash, of the key up to the slash), so
   the changes of a record arrive in order. Copies may come, with the same `ce_id`; keep the highest `ce_sequence` of each record, by
-  epoch, then sequence, and drop what is not higher.
+  epoch, then sequence, and drop what is not higher. A record that goes over to another subject is withdrawn under the old key and recorded
+  under the new one, in two partitions: there, too, let the sequence decide.
 - **What you do not know.** Pass over a record type, a flag, a header or a field that you do not know: more may come within a major
   version. Fields are added and removed only while they are optional; another major is another topic.
 - **When you were away.** Withdrawals stay 30 days. Who comes back later may have missed some: empty your tables and read from the beginning.
@@ -40,7 +41,8 @@ tombstone), so that compaction removes the record; its headers and key are those
   says all, and stays for ever. Read it from its beginning as well. On `erase`, delete what you have of the subject, take nothing of it
   again until an event says otherwise, whatever comes late, is replayed or comes from a site's backup, and say so by a report of an
   erasure on the erasure topic. The records are withdrawn one by one on the outcome topic, too. With `research` among `withdrawn`, leave
-  the subject out of every extract. Our kit does this: give it `erase`; of a consent without `erase` it says on the erasure topic that its
+  the subject out of every extract. Topics have no order between them: what comes of somebody who is to be forgotten may have been told
+  after consent was given again. Before you pass it over, read the subject topic to its end. Our kit does this: give it `erase`; of a consent without `erase` it says on the erasure topic that its
   group goes by it (`.erasure.heeded`), so that a family sees whom its word has reached. What a family asks (`.erasure.asked`) is for its
   site alone, whose word on the subject topic follows.
 - **Dead letters.** A letter's key is the event's; its value is JSON with `headers` and `value` as they came (text, or `{"base64": …}`); its
@@ -53,5 +55,6 @@ AFTER = """
 
 The kit's reasons: `missing-header`, `invalid-header` (not of the form above, or twice), `unknown-version` (another major), `invalid-json`,
 `invalid-record` (breaks its schema), `contradiction` (key, headers and value do not speak of the same record, change or site),
-`foreign-site` (none of the network's), `held` (an earlier event of its record waits), `gone` (to be retried, and no longer kept).
+`foreign-network` (`ce_type` names another network than the topic; a mirror may put words of its own before a topic's name, as
+`east.lhn.outcome.v1`: the consumer is then told the network `east.lhn`), `foreign-site` (none of the network's), `held` (an earlier event of its record waits), `gone` (to be retried, and no longer kept).
 """

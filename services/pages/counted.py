@@ -237,7 +237,7 @@ def _arrived_at(connection: Connection, since: datetime | None) -> set[str]:
 
 def _marks(connection: Connection) -> dict[str, object]:
     """By site another one when a load of it has begun or ended, or somebody was set aside; of all sites when somebody was erased."""
-    gone = connection.scalar(select(func.count()).select_from(erased))
+    gone = tuple(connection.execute(select(func.count(), func.max(erased.c.at))).one())
     found: dict[str, list[object]] = {}
     for table, columns in (
         (load, (func.max(load.c.started), func.max(load.c.ended))),
@@ -259,4 +259,4 @@ def state_of(connection: Connection) -> object:
     """Another one when a load has begun or ended, somebody was set aside, or erased."""
     loads = connection.execute(select(func.count(), func.max(load.c.started), func.max(load.c.ended))).one()
     held = connection.execute(select(func.count(), func.max(set_aside.c.id))).one()
-    return (*loads, *held, connection.scalar(select(func.count()).select_from(erased)))
+    return (*loads, *held, *connection.execute(select(func.count(), func.max(erased.c.at))).one())

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, delete, exists, inspect, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, inspect, or_, select, update
 
 from mainstem.consumer import Received
 from mainstem.consumer.subjects import consumer_subject, given_again, no_extract
@@ -35,14 +35,14 @@ def hand_of(way: str) -> str:
     return f"family/{way}"
 
 
-def erase(connection: Connection, subjects: Iterable[str], at: datetime) -> int:
+def erase(connection: Connection, subjects: Iterable[str], at: datetime, *, told: bool = False) -> int:
     """Forgets subjects, in the caller's transaction, with what they said and what was said of their records; returns how many records
-    and changes of theirs went.
+    and changes of theirs went. `told`: their site says so, and may say that consent is given again; else it is for good.
 
     A record that was theirs once loses its changes under their name alone: it may be another's now.
     """
     gone = sorted(set(subjects))
-    write(connection, erased, [(subject, at) for subject in gone], replace=False)
+    write(connection, erased, [(subject, at, told) for subject in gone], replace=True)
     tables = [table for table in (*RECORD_TABLES.values(), history) if "subject" in table.c]
     for subject in gone:
         _forget_said(connection, subject)
@@ -78,7 +78,7 @@ def _forget_said(connection: Connection, subject: str) -> None:
 
 def erase_told(connection: Connection, subjects: Sequence[str]) -> int:
     """The same for the consumer kit: of subjects whose site says so."""
-    return erase(connection, subjects, datetime.now(UTC))
+    return erase(connection, subjects, datetime.now(UTC), told=True)
 
 
 def not_extracted(connection: Connection) -> frozenset[str]:
@@ -131,12 +131,27 @@ def forgotten(connection: Connection, subjects: Collection[str] | None = None) -
     known = inspect(connection).has_table(consumer_subject.name)
     here, told = select(erased.c.subject), select(consumer_subject.c.subject).where(consumer_subject.c.erase)
     if known:
-        here = here.where(~exists().where(given_again(GROUP), consumer_subject.c.subject == erased.c.subject))
+        here = here.where(_stands())
     found = set[str]()
     for query in (here, told) if known else (here,):
         column = query.selected_columns.subject
         found.update(connection.scalars(query if subjects is None else query.where(column.in_(sorted(subjects)))))
     return found
+
+
+def erasures(connection: Connection, since: datetime | None) -> list[dict[str, object]]:
+    """Who is erased, `subject` and `at`, then or later; not of whom consent was given again."""
+    query = select(erased.c.subject, erased.c.at).order_by(erased.c.at, erased.c.subject)
+    if inspect(connection).has_table(consumer_subject.name):
+        query = query.where(_stands())
+    rows = connection.execute(query if since is None else query.where(erased.c.at >= since)).mappings()
+    return [dict(row) for row in rows]
+
+
+def _stands() -> ColumnElement[bool]:
+    """Of erasures, those that the site has not taken back."""
+    again = exists().where(given_again(GROUP), consumer_subject.c.subject == erased.c.subject)
+    return or_(erased.c.told.is_(False), ~again)
 
 
 def without_erased(connection: Connection, events: Sequence[Received]) -> Sequence[Received]:
@@ -146,6 +161,6 @@ def without_erased(connection: Connection, events: Sequence[Received]) -> Sequen
     asked = sorted({event.subject for event in events})
     query = select(erased.c.subject).where(erased.c.subject.in_(asked))
     if inspect(connection).has_table(consumer_subject.name):
-        query = query.where(~exists().where(given_again(GROUP), consumer_subject.c.subject == erased.c.subject))
+        query = query.where(_stands())
     gone = set(connection.scalars(query))
     return [event for event in events if event.subject not in gone]

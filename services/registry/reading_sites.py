@@ -9,9 +9,10 @@ from mainstem.consumer.completeness import Answer
 from services.registry.answers import ErasedSubject, WindowCompleteness, answer, refusals
 from services.registry.completeness import SiteCompleteness, answer_of, completeness
 from services.registry.database import reading
+from services.registry.erasure import erasures
 from services.registry.gate import Allowed, prove, sites_of
 from services.registry.parameters import MOMENT, PAGE, Limit, SiteName, day, known_type, moment
-from services.registry.tables import erased, load
+from services.registry.tables import load
 from services.registry.tokens import Read
 
 LoadName = Annotated[
@@ -74,10 +75,8 @@ def sites(engine: Engine) -> APIRouter:
         """Subjects of whom nothing is kept any more, by pseudonym: whoever holds copies of theirs deletes them."""
         prove(scope, Read.HISTORY)
         first = moment("since", since)
-        query = select(erased).order_by(erased.c.at, erased.c.subject)
         with reading(engine) as connection:
-            rows = connection.execute(query if first is None else query.where(erased.c.at >= first)).mappings()
-            return answer([dict(row) for row in rows])
+            return answer(erasures(connection, first))
 
     return router
 

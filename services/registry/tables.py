@@ -209,7 +209,8 @@ erased = Table(
     "erased",
     metadata,
     Column("subject", Text, primary_key=True),
-    Column("at", instant(), nullable=False, comment="UTC."),
+    Column("at", instant(), nullable=False, comment="The last time, UTC."),
+    Column("told", Boolean, comment="By their site's word, which may give consent again; false: here, for good."),
     comment="Subjects of whom nothing is kept and nothing is taken any more, whatever the stream brings again.",
 )
 

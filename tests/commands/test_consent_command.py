@@ -151,6 +151,12 @@ def test_a_list_is_taken_whole_or_not_at_all(run: Run, site: Path, tmp_path: Pat
         ("patient,scope\nkid-3,qi\nkid-2,everything\n", "line 3: scope is none of qi, research"),
         ("patient,subject\nkid-3,\n,\n", "line 3 names no patient"),
         ("name\nkid-3\n", "does not name the columns"),
+        ("patient,patient\nkid-3,kid-2\n", "does not name the columns"),
+        ("patient,scope,mode\nkid-3,research,erase\n", "line 2: only who withdraws for qi can have it erased"),
+        ("patient,decision,mode\nkid-3,give,erase\n", "line 2: only who withdraws for qi can have it erased"),
+        ("patient,decision\nkid-3,give\nkid-2,\n\nkid-3,withdraw\n", "lines 2 and 5 say two things"),
+        (f"patient,subject,mode\nkid-3,,\n,{SUBJECTS[2]},erase\n", "lines 2 and 3 say two things"),
+        ("subject\ns-12\n", "line 2: a subject is s- and 32"),
     ):
         listed.write_text(text)
         refused = run("consent", "import", str(listed), fails=True)
@@ -158,6 +164,12 @@ def test_a_list_is_taken_whole_or_not_at_all(run: Run, site: Path, tmp_path: Pat
         assert said in refused.exception.cause
         assert "kid" not in refused.exception.cause + refused.exception.fix
     assert len(json.loads(run("consent", "status", "--json").stdout)) == 2
+
+    listed.write_text("patient,mode\nkid-1,erase\n00kid-1,\nkid-1,erase\n")
+    stranger = run("consent", "import", str(listed), "--json")
+    told = json.loads(stranger.stdout)
+    assert (told["decisions"], told["changed"], len(told["unknown_subjects"])) == (3, 1, 1)
+    assert "1 of 2 people are unknown here" in run("consent", "import", str(listed)).stderr
 
     purpose = [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HQUALIMP"}]
     scope = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]}
@@ -171,10 +183,17 @@ def test_a_list_is_taken_whole_or_not_at_all(run: Run, site: Path, tmp_path: Pat
         },
         {**said_so, "id": "b", "patient": {"reference": "Patient/kid-2"}, "provision": {"type": "perhaps"}},
     ]
+    older = {
+        **consents[0],
+        "id": "c",
+        "dateTime": "2026-02-01T00:00:00Z",
+        "provision": {"type": "permit", "purpose": purpose},
+    }
+    consents.append(older)
     file = tmp_path / "Consent.ndjson"
     file.write_text("".join(json.dumps(each) + "\n" for each in consents))
     heard = run("consent", "import", str(file), "--mode", "erase", "--json")
-    assert "1 of 2 say nothing that binds: consent-not-understood" in heard.stderr
+    assert "1 of 3 say nothing that binds: consent-not-understood" in heard.stderr
     assert json.loads(heard.stdout)["records_forgotten"] == 2
 
 

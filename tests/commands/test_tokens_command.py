@@ -5,7 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from network_under_test import Network
+from network_under_test import SUBJECT_KEY, Network
+
+from mainstem.refresh import open_refresh
+from mainstem.state import Decision
+from transforms.privacy import Pseudonyms
 
 SECRET = "the secret that a network's sites share"
 
@@ -34,9 +38,13 @@ def rows(path: Path) -> set[tuple[str, str, str]]:
 
 
 def test_two_sites_find_whom_they_share_by_tokens_alone(lhn: Network) -> None:
-    """The newest Patient counts; who was withdrawn has none; off without a secret; nothing of it is sent or readable."""
+    """The newest Patient counts; who was withdrawn or withdrew has none; off without a secret; nothing of it is sent or readable."""
     gone = json.dumps({"resourceType": "Patient", "id": "n-2", "meta": {"deleted": True}}) + "\n"
-    north = clinic(lhn, "north", patient("n-1", "Quux") + patient("n-2", "Gone"), patient("n-1", "Zweig") + gone)
+    first = patient("n-1", "Quux") + patient("n-2", "Gone") + patient("n-3", "Unwilling")
+    north = clinic(lhn, "north", first, patient("n-1", "Zweig") + gone)
+    with open_refresh(north, lhn.settings) as refresh:
+        unwilling = Pseudonyms(SUBJECT_KEY.encode()).subject("n-3")
+        refresh.store.consents.decide("north", [Decision(unwilling, "qi", False, refresh.clock())], refresh.clock())
     west = clinic(lhn, "west", patient("w-9", "ZWEIG") + patient("w-8", "Other"))
     refused = lhn.mainstem("subjects", "tokens", north, "--csv", "north.csv")
     assert (refused.returncode, "linkage_secret" in refused.stderr) == (78, True)
@@ -51,5 +59,8 @@ def test_two_sites_find_whom_they_share_by_tokens_alone(lhn: Network) -> None:
     assert len({token for _, _, token in ours} & {token for _, _, token in theirs}) == 1
     assert "zweig" not in (lhn.folder / "north.csv").read_text().lower()
     assert (lhn.folder / "north.csv").stat().st_mode & 0o077 == 0
+    with open_refresh(north, lhn.settings) as refresh:
+        said = [each.what for each in refresh.store.audit.entries() if each.site == "north"]
+    assert "1 linkage tokens written to a file" in said
     again = lhn.mainstem("subjects", "tokens", north, "--csv", "north.csv")
     assert (again.returncode, "there is such a file" in again.stderr) == (78, True)

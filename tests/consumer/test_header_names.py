@@ -7,6 +7,7 @@ import pytest
 from encoded import sized
 from kafka import KafkaProducer, TopicPartition
 from services_cases import record_id, subject_id
+from streams import of_network
 
 from mainstem.consumer.tail import tail
 from mainstem.kafka.envelopes import id_of
@@ -47,7 +48,7 @@ def put(stream: Any, *events: tuple[bytes, bytes, list[tuple[bytes, bytes]]], co
     """The events as one batch of one partition, their headers' names byte for byte."""
     records = bytearray()
     for place, (key, value, headers) in enumerate(events):
-        fields = [text for header in headers for text in header]
+        fields = [text for header in of_network(stream.network, headers) for text in header]
         parts = [NO_ATTRIBUTES_NO_DELAY, varint(place), *map(sized, (key, value)), varint(len(headers))]
         records += sized(b"".join([*parts, *map(sized, fields)]))
     producer = KafkaProducer(bootstrap_servers=stream.bootstrap.split(","), compression_type=compression)

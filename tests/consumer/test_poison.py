@@ -441,7 +441,12 @@ def test_letter_too_large_for_its_topic_keeps_its_place_without_the_value(
 
 def test_table_covers_every_reason():
     """A reason without a row would be untried."""
-    others = {LetterReason.FOREIGN_SITE, LetterReason.HELD, LetterReason.GONE}  # not by what stands in an event alone
+    others = {
+        LetterReason.FOREIGN_SITE,
+        LetterReason.FOREIGN_NETWORK,
+        LetterReason.HELD,
+        LetterReason.GONE,
+    }  # not by what stands in an event alone
     assert {reason for reason, _ in POISONS.values()} == set(LetterReason) - others
     assert "genome" not in RECORD_TYPES
 

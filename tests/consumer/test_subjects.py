@@ -1,19 +1,28 @@
 """Who withdrew and is to be forgotten: what the kit does about it, whatever comes late, again, or from a backup."""
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, select, text
 from streams import Latest, MemoryOutbox, Stream, name
 
-from mainstem.consumer import LetterReason
+from mainstem.consumer import Consumer, LetterReason
 from mainstem.consumer.erasures import read_told
 from mainstem.consumer.ledger import metadata
-from mainstem.consumer.subjects import FoundSubject, ReportSender, Subjects, as_sent, read_report, read_subject
+from mainstem.consumer.subjects import (
+    FoundSubject,
+    ReportSender,
+    Subjects,
+    as_sent,
+    consumer_subject,
+    read_report,
+    read_subject,
+)
 from mainstem.consumer.testing import Message
 from mainstem.kafka.envelopes import id_of
 from mainstem.kafka.settings import as_settings
@@ -103,6 +112,64 @@ def test_the_forgotten_do_not_come_back_and_the_site_is_told(
         stream.publish(outbox)
         us.run_until_caught_up()
         assert kept(engine) == 1
+
+
+def test_what_is_told_after_consent_was_given_again_is_not_lost_whichever_topic_is_read_first(
+    stream: Stream, outbox: MemoryOutbox, observe: Callable[..., bytes], engine: Engine
+) -> None:
+    """Topics have no order between them: another member's, or another broker's, may lag. Who is still to be forgotten stays so."""
+    handler, erase = Latest(engine), Erasing()
+    observe(outbox, 1)
+    stream.publish(outbox)
+    tell(outbox, said(1))
+    stream.publish(outbox)
+    with stream.consumer(engine, handler, erase=erase, attempts=1) as us:
+        us.run_until_caught_up()
+        late(us, stream)
+        observe(outbox, 1, "8.2")
+        stream.publish(outbox)
+        steps(us)
+        assert kept(engine) == 0
+
+        tell(outbox, said(2, event="given", withdrawn=[], erase=False))
+        stream.publish(outbox)
+        observe(outbox, 1, "9.3")
+        observe(outbox, 2, "7.0")
+        stream.publish(outbox)
+        steps(us)
+        assert kept(engine) == 2
+    with stream.consumer(engine, handler, erase=erase) as again:
+        assert again.run_until_caught_up() == 0
+    assert kept(engine) == 2
+
+
+def late(consumer: Consumer, stream: Stream) -> None:
+    """The subject topic brings nothing from now on."""
+    client = consumer._client
+    assert client is not None
+    client.pause(*(each for each in client.assignment() if each.topic == f"{stream.network}.subject.v1"))
+
+
+def steps(consumer: Consumer) -> None:
+    """A few polls."""
+    for _ in range(4):
+        consumer._step(0.3)
+
+
+def test_two_members_may_hear_of_a_subject_at_once(postgres_engine: Engine) -> None:
+    """One by its own partition, one by looking there: the newer word stays, in whichever order they come."""
+    metadata.create_all(postgres_engine)
+    older, newer = (FoundSubject(said(number, erase=number == 1), 1, None) for number in (1, 2))
+    with postgres_engine.connect() as one, postgres_engine.connect() as other:
+        Subjects("test").take(one, [newer])
+        waiting = threading.Thread(target=lambda: Subjects("test").take(other, [older]))
+        waiting.start()
+        waiting.join(0.3)
+        one.commit()
+        waiting.join(10)
+        other.commit()
+    with postgres_engine.connect() as connection:
+        assert list(connection.execute(select(consumer_subject.c.sequence, consumer_subject.c.erase))) == [(2, False)]
 
 
 def test_every_consumer_says_that_it_goes_by_a_consent(

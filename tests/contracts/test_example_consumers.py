@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,11 +34,11 @@ def published(stream, outbox, observe, **settings) -> dict[str, float]:
     return state | {f"r-{changed.hex()}": 9.9}
 
 
-def run(*command: str, **environment: str) -> str:
+def run(*command: str, cwd: Path | None = None, **environment: str) -> str:
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=90, env={**os.environ, **environment}, check=False
+        command, capture_output=True, text=True, timeout=90, env={**os.environ, **environment}, cwd=cwd, check=False
     )
-    assert done.returncode == 0, done.stderr[-800:]
+    assert done.returncode == 0, done.stdout[-800:] + done.stderr[-800:]
     return done.stdout
 
 
@@ -59,6 +60,27 @@ def test_consumer_on_the_kit(stream, outbox, observe, tmp_path):
     assert said[1].endswith("0 events\n")
     with create_engine(url).connect() as db:
         assert {row.record: row.value for row in db.execute(text("select record, value from a1c"))} == expected
+
+
+@pytest.mark.slow
+def test_consumer_of_the_tutorial(stream, outbox, observe, tmp_path):
+    """As it stands on the page, with its tests: by settings from the environment, the second time there is nothing to do."""
+    expected = published(stream, outbox, observe)
+    page = (REPOSITORY / "docs" / "tutorial" / "first-consumer.md").read_text()
+    names = ("my_consumer.py", "test_my_consumer.py")
+    for name, code in zip(names, re.findall(r"```python\n(.*?)```", page, re.DOTALL), strict=True):
+        (tmp_path / name).write_text(code)
+    environment = {
+        "MAINSTEM_KAFKA": stream.bootstrap,
+        "MAINSTEM_NETWORK": stream.network,
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    said = [run(sys.executable, "my_consumer.py", cwd=tmp_path, **environment) for _ in range(2)]
+    assert said == ["14 events\n", "0 events\n"]
+    with create_engine(f"sqlite:///{tmp_path / 'latest.db'}").connect() as db:
+        rows = db.execute(text("select record, content from latest"))
+        assert {row.record: float(json.loads(row.content)["value"]) for row in rows} == expected
+    run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=tmp_path, **environment)
 
 
 def test_consumer_by_the_contract_alone(stream, outbox, observe):

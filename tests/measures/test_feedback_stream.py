@@ -11,6 +11,7 @@ from kafka import KafkaProducer
 from kept_results import NOW, PLAN, WHOLE, Network, diabetes, person, reading, visit
 from services_cases import load_record
 from sqlalchemy import select
+from streams import of_network
 from waiting import wait_until
 
 from mainstem.centre import SITE, Results
@@ -41,7 +42,7 @@ def put(stream: Any, *events: Received) -> None:
     )
     producer = KafkaProducer(bootstrap_servers=stream.bootstrap, acks="all")
     outcomes = outcome_topic(stream.network)
-    sent = [producer.send(outcomes, key=e.key, value=e.value, headers=e.source.headers) for e in events]
+    sent = [producer.send(outcomes, e.value, e.key, of_network(stream.network, e.source.headers)) for e in events]
     told = load_record(load, stream.network)
     sent.append(producer.send(told.topic, told.value, told.key, told.headers))
     for future in sent:

@@ -189,6 +189,41 @@ def test_restore_forgets_again_whom_the_network_was_told_to_forget(stream, backe
     assert (row["subject"], row["mode"], row["told"]) == (f"s-{child.hex()}", "erase", True), status.exception
 
 
+@pytest.mark.parametrize("since", ["merged", "parted", "turned about"])
+def test_restore_takes_over_who_is_whom(stream, tmp_path, monkeypatch, since):
+    """What an operator said of merged patients after the backup was made; nothing comes back under a name that is not its own."""
+    path, backup = tmp_path / "mainstem.db", tmp_path / "backup.db"
+    anna, bert = weight(1, "0").subject, weight(2, "0").subject
+    night(stream, path, weight(1, "20.1"), weight(2, "31.5"))
+    with opened(path) as state:
+        if since != "merged":
+            state.aliases.add("north", *((anna, bert) if since == "parted" else (bert, anna)), "merged", AT)
+        stream.publish(state.outbox)
+    shutil.copy(path, backup)
+    with opened(path) as state:
+        if since != "merged":
+            state.aliases.end("north", anna if since == "parted" else bert, AT)
+        if since != "parted":
+            state.aliases.add("north", anna, bert, "merged", AT)
+        stream.publish(state.outbox)
+    night(stream, path, weight(1, "20.2"))
+    shutil.copy(backup, path)
+
+    done = CliRunner().invoke(app, [*restoring(stream, path, tmp_path, monkeypatch), "--yes"])
+    assert done.exit_code == 0, done.exception or done.output
+    night(stream, path, weight(1, "20.3"), weight(2, "31.7"))
+    last = {record.key.decode().partition("/")[0]: [] for record in stream.records()}
+    for key, value in {record.key.decode(): record.value for record in stream.records()}.items():
+        last[key.partition("/")[0]] += [json.loads(value)["record"]["value"]] if value else []
+    own = {f"s-{anna.hex()}": [20.3], f"s-{bert.hex()}": [31.7]}
+    both = {f"s-{anna.hex()}": [], f"s-{bert.hex()}": [20.3, 31.7]}
+    assert {name: sorted(values) for name, values in last.items()} == (own if since == "parted" else both)
+    with opened(path) as state:
+        assert [(each.old, each.why) for each in state.aliases.of("north")] == (
+            [] if since == "parted" else [(anna, "taken over")]
+        )
+
+
 @pytest.mark.parametrize(
     ("key", "value", "changed"),
     [

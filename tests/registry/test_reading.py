@@ -10,10 +10,13 @@ from fastapi.testclient import TestClient
 from services_cases import event_of, received, record_id, subject_id
 from sqlalchemy import Engine, update
 
+from mainstem.consumer.ledger import metadata as kit
+from mainstem.consumer.subjects import FoundSubject, Subjects
 from schemas.loads import LoadEvent, LoadEventType
 from schemas.outcomes import Observation, Person
+from schemas.subjects import SubjectEvent
 from services.registry.api import make_app
-from services.registry.erasure import erase
+from services.registry.erasure import erase, erase_told
 from services.registry.handler import apply, apply_loads, keep_late
 from services.registry.tables import history
 
@@ -190,6 +193,40 @@ def test_nothing_of_an_erased_subject_is_kept_or_comes_back(registry: Engine, re
     assert values(asked(client)).keys() == {record_id("b"), record_id("c")}
     assert client.get("/erased").json() == [{"subject": subject_id("ada"), "at": "2026-11-03T00:00:00Z"}]
     assert client.get("/erased?since=2026-11-04").json() == []
+
+
+def test_who_was_erased_is_taken_again_by_the_word_that_erased_alone(registry: Engine, receive: Receive) -> None:
+    """Erased here, no other word of the site on the child opens the door; erased twice, the second time is told."""
+    ada, client, subjects = subject_id("ada"), TestClient(make_app(registry)), Subjects("registry", erase_told)
+    kit.create_all(registry)
+
+    def told(sequence: int, *withdrawn: str, erase: bool = False) -> None:
+        event = {"subject": ada, "site": "north", "sequence": sequence, "at": "2026-11-03T00:00:00Z", "erase": erase}
+        said = SubjectEvent.model_validate(
+            {**event, "event": "withdrawn" if withdrawn else "given", "withdrawn": withdrawn}
+        )
+        with registry.begin() as connection:
+            subjects.take(connection, [FoundSubject(said, 1, None)])
+
+    with registry.begin() as connection:
+        erase(connection, [ada], datetime(2026, 11, 3, tzinfo=UTC))
+    told(1, "research")
+    told(2)
+    receive(event_of(result("a", 1)))
+    assert not values(asked(client))
+    first = client.get("/erased").json()
+    assert [each["subject"] for each in first] == [ada]
+
+    told(3, "qi", "research", erase=True)
+    told(4)
+    receive(event_of(result("a", 2), sequence=2))
+    assert values(asked(client)) == {record_id("a"): 2}
+    assert client.get("/erased").json() == []
+
+    told(5, "qi", "research", erase=True)
+    assert not values(asked(client))
+    (again,) = client.get("/erased").json()
+    assert again["at"] > first[0]["at"]
 
 
 WRONG = {

@@ -9,6 +9,7 @@ from kafka import KafkaProducer
 from services_cases import event_of, load_record, record_id, subject_id
 from services_story import load_events
 from sqlalchemy import Engine, select
+from streams import of_network
 from waiting import wait_until
 
 from mainstem.consumer import Consumer, Received
@@ -39,7 +40,8 @@ def illness(name: str) -> Condition:
 def send(broker: str, network: str, events: list[Received], loads: list[LoadEvent]) -> None:
     """Puts events on the network's topics, as they are."""
     producer = KafkaProducer(bootstrap_servers=broker, acks="all")
-    sent = [producer.send(outcome_topic(network), key=e.key, value=e.value, headers=e.source.headers) for e in events]
+    topic = outcome_topic(network)
+    sent = [producer.send(topic, e.value, e.key, of_network(network, e.source.headers)) for e in events]
     told = [load_record(load, network) for load in loads]
     sent += [producer.send(each.topic, each.value, each.key, each.headers) for each in told]
     for future in sent:

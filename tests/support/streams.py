@@ -2,7 +2,7 @@
 
 import itertools
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -18,6 +18,7 @@ from mainstem.kafka import topics
 from mainstem.kafka.settings import KafkaSettings
 from mainstem.outbox import Change, OldKey, Refused, Told
 from mainstem.publisher import Published, Publisher
+from schemas.events import Header
 from schemas.loads import LoadEvent
 from schemas.published import Mark
 
@@ -186,6 +187,20 @@ def stream_on(network: str) -> "Callable[..., Stream]":
     return make
 
 
+TYPE = Header.TYPE.value
+ANY = (b"lhn", b"test", b"contract")
+
+
+def of_network(network: str, headers: Iterable[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """The headers; a `ce_type` that names a network of `ANY` names this one."""
+    return [(name, _retold(network, text) if name in (TYPE, TYPE.encode()) else text) for name, text in headers]
+
+
+def _retold(network: str, event_type: bytes) -> bytes:
+    named, dot, rest = event_type.partition(b".")
+    return network.encode() + dot + rest if named in ANY else event_type
+
+
 class Stream:
     """A network's topics, what a test writes to them and reads back with a plain client."""
 
@@ -234,10 +249,10 @@ class Stream:
         self.send_all([(key, value, headers)])
 
     def send_all(self, records: Sequence[tuple[Any, Any, Any]], *, topic: str = "outcome.v1", **options: Any) -> None:
-        """Put any keys, values and headers on a topic, in their order."""
+        """Put any keys, values and headers on a topic, in their order; what names a network of `ANY` names this one."""
         producer = KafkaProducer(bootstrap_servers=self.bootstrap, **options)
         sent = [
-            producer.send(f"{self.network}.{topic}", key=key, value=value, headers=list(headers))
+            producer.send(f"{self.network}.{topic}", key=key, value=value, headers=of_network(self.network, headers))
             for key, value, headers in records
         ]
         for future in sent:
