@@ -146,18 +146,19 @@ def _tasks(file: Declared, dag_id: str) -> None:
     @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=pulls)
     def pull(load: str, part: int) -> int:
         with _context(file) as (refresh, steps):
-            return _pull(refresh, steps, load, _named(steps.planned(refresh, load).units_of(part, pulls)))
+            return _pull(refresh, steps, load, _left(refresh, load, steps.planned(refresh, load).units_of(part, pulls)))
 
     @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=parts)
     def map_types(load: str, part: int) -> dict[str, int]:
         with _context(file) as (refresh, steps):
-            types = _named(steps.planned(refresh, load).types_of(part, parts))
+            if not (types := _left(refresh, load, steps.planned(refresh, load).types_of(part, parts))):
+                return {}
             return dict(steps.map_undivided(refresh, load, types, workers).model_dump(include=MAPPED))
 
     @task
     def derive(load: str) -> int:
         with _context(file) as (refresh, steps):
-            return int(steps.derive(refresh, load))
+            return 0 if _completed_before(refresh, load) else int(steps.derive(refresh, load))
 
     @task
     def publish(load: str) -> int:
@@ -192,7 +193,8 @@ def _divided(file: Declared, load: Any, workers: int) -> list[Any]:
     @task(map_index_template="{{ names }}", max_active_tis_per_dagrun=workers)
     def map_divided(load: str, part: int) -> dict[str, int]:
         with _context(file) as (refresh, steps):
-            _named([f"part {part + 1} of {workers}"])
+            if not _left(refresh, load, [f"part {part + 1} of {workers}"]):
+                return {}
             return dict(steps.map_divided(refresh, load, part, workers).model_dump(include=MAPPED))
 
     return [map_divided.partial(load=load).expand(part=list(range(workers)))] if workers > 1 else []
@@ -374,6 +376,16 @@ def _named(names: list[str]) -> list[str]:
     """Shows the names in the UI instead of a number."""
     get_current_context()["names"] = shown_names(names)  # type: ignore[typeddict-unknown-key]
     return names
+
+
+def _left(refresh: "Refresh", load: str, names: list[str]) -> list[str]:
+    """Shows the names; gives what is to be done of them, which is nothing where the task was cleared after its load had completed."""
+    shown = _named(names)
+    return [] if _completed_before(refresh, load) else shown
+
+
+def _completed_before(refresh: "Refresh", load: str) -> bool:
+    return bool(refresh.store.loads.get(load).status == "completed")
 
 
 SHOWN_CHARACTERS = 250

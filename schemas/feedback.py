@@ -31,6 +31,18 @@ class MeasuredPeriod(BaseModel):
     last: date = Field(description="Its last day.")
 
 
+class MeasuredGroup(BaseModel):
+    """One group of the people that a result is of."""
+
+    group: str | None = Field(
+        default=None, description="Which group: a code, such as `female`, or words; null: of whom it is not known."
+    )
+    populations: dict[str, int] = Field(description="As of all of them.")
+    events: int | None = Field(default=None, description="As of all of them.")
+    days: int | None = Field(default=None, description="As of all of them.")
+    mean: float | None = Field(default=None, description="As of all of them.")
+
+
 class FeedbackEvent(BaseModel):
     """The value of a feedback event: one site's counts, or all sites', in one measure and period. Names nobody; the last one told stands."""
 
@@ -55,6 +67,11 @@ class FeedbackEvent(BaseModel):
     events: int | None = Field(default=None, description="Of a measure per person-time: how many events.")
     days: int | None = Field(default=None, description="Of a measure per person-time: days of one person.")
     mean: float | None = Field(default=None, description="Of a measure of a level: the mean, in the measure's unit.")
+    strata: dict[str, list[MeasuredGroup]] = Field(
+        default_factory=dict,
+        description="By a way of telling people apart that the measure declares (`sex`, `payer` …; `stratum`: a published measure's own) "
+        "its groups. One of fewer than 11 people is not told, nor the next smallest where that one could be reckoned from the rest.",
+    )
     completeness: dict[str, str] = Field(
         default_factory=dict,
         description="By record type that the measure reads: loaded, not loaded, gap or not yet, of the period so far.",

@@ -18,10 +18,11 @@ from pydantic import (
 )
 
 from schemas.errors import OperatorError
-from schemas.mistaken import below_the_base, near_zone, no_group
+from schemas.mistaken import near_zone, no_group, wrong_host, wrong_place, wrong_scope
 from schemas.outcomes import DEFAULT_TYPES, LENDING_TYPES, MAPPED_TYPES, REFERRED_TYPES
+from schemas.site_faults import faults, section_of
 from schemas.site_sections import Limits, Place, Section
-from schemas.toml_words import in_words, read_toml
+from schemas.toml_words import read_toml
 
 OWN = "of its own"
 """What a site file that names no schedule has."""
@@ -69,6 +70,13 @@ BulkParameter = Literal[
 Road = Literal["auto", "search", "bulk", "files"]
 
 
+def require_host(value: HttpUrl | None) -> HttpUrl | None:
+    """The address, where its host can be one. Raises ValueError."""
+    if value is not None and (told := wrong_host(value.host or "")):
+        raise ValueError(told)
+    return value
+
+
 class Auth(Section):
     """How Mainstem logs in at the EHR."""
 
@@ -98,6 +106,18 @@ class Auth(Section):
     scope: str | None = Field(default=None, description="OAuth scopes; `system/<type>.read` of each type where absent.")
     username: str | None = Field(default=None, description="basic: user name.")
     secret: SecretRef | None = Field(default=None, description="Password, client secret or token.")
+
+    @field_validator("token_url")
+    @classmethod
+    def _host_that_can_be(cls, value: HttpUrl | None) -> HttpUrl | None:
+        return require_host(value)
+
+    @field_validator("scope")
+    @classmethod
+    def _parted_by_blanks(cls, value: str | None) -> str | None:
+        if told := wrong_scope(value or ""):
+            raise ValueError(told)
+        return value
 
     @model_validator(mode="after")
     def _complete(self) -> "Auth":
@@ -178,6 +198,11 @@ class Fhir(Section):
             raise ValueError(told)
         return value
 
+    @field_validator("base_url", "proxy")
+    @classmethod
+    def _host_that_can_be(cls, value: HttpUrl | None) -> HttpUrl | None:
+        return require_host(value)
+
     @field_validator("proxy")
     @classmethod
     def _host_alone(cls, value: HttpUrl | None) -> HttpUrl | None:
@@ -190,8 +215,8 @@ class Fhir(Section):
     def _address_alone(cls, value: HttpUrl) -> HttpUrl:
         if value.username or value.password or value.query or value.fragment or "@" in str(value):
             raise ValueError("must hold no user, password, query or fragment; [fhir.auth] says how to log in")
-        if below := below_the_base(value.path or ""):
-            raise ValueError(f"is an address below the server's base: leave {below} off")
+        if told := wrong_place(value.path or ""):
+            raise ValueError(told)
         return value
 
     @field_validator("allowed_origins")
@@ -328,7 +353,7 @@ class Site(Section):
         ge=0,
         le=1,
         description="Share of the new and changed resources, and with it all that are refused, that is checked in full against FHIR R4 and "
-        "US Core: at most 100 of a type and load, in 10 seconds at most; 1 checks all, 0 none.",
+        "US Core: at most 100 of a type and load, spread over all of it and others each time, in 10 seconds at most; 1 checks all, 0 none.",
     )
     fhir: Fhir | None = None
     files: Files | None = None
@@ -402,8 +427,10 @@ def parse_site(text: str, origin: str) -> Site:
         return Site.model_validate(document)
     except ValidationError as exc:
         errors = exc.errors(include_input=False, include_url=False)
-        faults = sorted((_fault(text, error) for error in errors), key=lambda fault: fault[0] or 0)
-        lines = [f"{origin}:{line}: {what}" if line else f"{origin}: {what}" for line, what in faults]
+        lines = [
+            f"{origin}:{line}: {what}" if line else f"{origin}: {what}"
+            for line, what in faults(text, errors, Site, PATTERN_WORDS)
+        ]
         raise OperatorError(lines, "`mainstem sites keys` lists every key.") from None
 
 
@@ -414,62 +441,9 @@ def site_keys() -> list[tuple[str, str, str]]:
 
 def _keys(section: type[BaseModel], prefix: str) -> Any:
     for name, info in section.model_fields.items():
-        inner = _section_of(section, name)
+        inner = section_of(section, name)
         if inner is not None:
             yield from _keys(inner, f"{prefix}{name}.")
         else:
             default = "required" if info.is_required() else str(info.get_default(call_default_factory=True))
             yield f"{prefix}{name}", default, info.description or ""
-
-
-def _section_of(section: type[BaseModel], name: str) -> type[BaseModel] | None:
-    annotation = section.model_fields[name].annotation
-    candidates = getattr(annotation, "__args__", (annotation,))
-    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
-
-
-def _fault(text: str, error: Any) -> tuple[int | None, str]:
-    """(12, "fhir.base_ulr: unknown key; did you mean 'base_url'?")."""
-    path = [str(part) for part in error["loc"]]
-    keys = [part for part in path if not part.isdigit()]
-    line, name = _line_of(text, keys), ".".join(path) or "the file"
-    if error["type"] == "extra_forbidden":
-        valid = _valid_keys(keys[:-1])
-        from difflib import get_close_matches  # a misspelt file alone needs it
-
-        near = get_close_matches(keys[-1], valid, n=1)
-        return line, f"{name}: unknown key; " + (
-            f"did you mean '{near[0]}'?" if near else f"valid here: {', '.join(valid)}"
-        )
-    if error["type"] == "string_pattern_mismatch":
-        return line, f"{name}: {PATTERN_WORDS.get(error['ctx']['pattern'], 'has another form than it needs')}"
-    return line, f"{name}: {in_words(error)}"
-
-
-def _valid_keys(path: list[str]) -> list[str]:
-    section: type[BaseModel] = Site
-    for name in path:
-        inner = _section_of(section, name) if name in section.model_fields else None
-        if inner is None:
-            return []
-        section = inner
-    return list(section.model_fields)
-
-
-def _line_of(text: str, keys: list[str]) -> int | None:
-    """Line of a key, or of the section that should hold it; tomllib keeps no positions."""
-    section: list[str] = []
-    best = None
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
-            section = [part.strip().strip('"') for part in header[1].split(".")]
-            if section == keys:
-                return number
-            if section == keys[:-1]:
-                best = number
-        elif (match := re.match(r'\s*([\w."-]+)\s*=', line)) and [
-            *section,
-            *(part.strip('"') for part in match[1].split(".")),
-        ] == keys:
-            return number
-    return best

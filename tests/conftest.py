@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
+from commands_here import quiet_again
+from emptied import emptied, new_name
 from hypothesis import HealthCheck, settings
 
-from mainstem.config.logs import configure
 from mainstem.demo.embedded import BackendClient, Hospital, Postgres, Tansu
 
 pytest_plugins = [
@@ -29,7 +29,9 @@ pytest_plugins = [
     "registries",
     "screens",
     "sources",
+    "story",
     "streams",
+    "tables_once",
 ]
 """Fixtures by subject, files of `support/`."""
 
@@ -82,9 +84,7 @@ def pytest_xdist_auto_num_workers() -> int:
 def logs_as_they_were() -> Iterator[None]:
     """A command run within a test sets up the logs of the whole process."""
     yield
-    if structlog.is_configured():
-        configure("none")
-        structlog.reset_defaults()
+    quiet_again()
 
 
 @pytest.fixture(scope="session")
@@ -102,12 +102,21 @@ def postgres_server(parts_folder: Path) -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def spare_databases() -> list[str]:
+    """Databases that a test has had and that are empty again: to make one costs PostgreSQL as much as most tests."""
+    return []
+
+
 @pytest.fixture
-def postgres_url(postgres_server: Postgres) -> Iterator[str]:
-    """`postgresql://…` of an empty database of this test's own."""
-    name = f"t_{uuid.uuid4().hex[:12]}"
+def postgres_url(postgres_server: Postgres, spare_databases: list[str]) -> Iterator[str]:
+    """`postgresql://…` of an empty database that no other test has meanwhile."""
+    name = spare_databases.pop() if spare_databases else new_name()
     yield postgres_server.create_database(name)
-    postgres_server.drop_database(name)
+    if spare := emptied(postgres_server, name):
+        spare_databases.append(spare)
+    else:
+        postgres_server.drop_database(name)
 
 
 @pytest.fixture(scope="session")

@@ -70,20 +70,18 @@ def auth_for(fhir: Fhir, *, types: Sequence[str], secrets: Secrets, clock: Clock
 
 def _text(section: AuthSection, secrets: Secrets) -> str:
     try:
-        return secrets(section.secret or "").decode().strip()
+        text = secrets(section.secret or "").decode("utf-8-sig").strip()
+        why = "" if len(text.splitlines()) == 1 else "has several lines" if text else "is empty"
     except UnicodeDecodeError:
-        raise OperatorError(
-            f"fhir.auth.secret ({section.secret}) is not text", "Put the password or token there."
-        ) from None
+        text, why = "", "is not text"
+    if why:
+        raise OperatorError(f"fhir.auth.secret ({section.secret}) {why}", "Put the password or token there, alone.")
+    return text
 
 
 def _bearer(section: AuthSection, secrets: Secrets) -> str:
-    token = _text(section, secrets)
-    if not _is_token(token):
-        raise OperatorError(
-            f"fhir.auth.secret ({section.secret}) is no token: empty, or with characters no header can carry",
-            "Put the token there, one line of plain letters, digits and signs.",
-        )
+    if not _is_token(token := _text(section, secrets)):
+        raise OperatorError(f"fhir.auth.secret ({section.secret}) is no token: no header can carry it", "Put it there.")
     return token
 
 

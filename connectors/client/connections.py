@@ -32,6 +32,15 @@ _NOT_TLS = {
     "PACKET_LENGTH_TOO_LONG",
 }
 """OpenSSL's reasons for an answer that is no TLS."""
+_TOO_OLD = (
+    "UNSUPPORTED_PROTOCOL",
+    "PROTOCOL_VERSION",
+    "VERSION_TOO_LOW",
+    "KEY_TOO_SMALL",
+    "MD_TOO_WEAK",
+    "UNSAFE_LEGACY_RENEGOTIATION",
+)
+"""OpenSSL's reasons for what it does not take up any more: SSL, TLS before 1.2, short keys, SHA-1."""
 _ALERTS = {
     "CERTIFICATE_REQUIRED": "wants a client certificate",
     "BAD_CERTIFICATE": "does not take the client certificate",
@@ -196,7 +205,16 @@ def refused_handshake(exc: ssl.SSLError, server: str) -> OperatorError | None:
             f"{server} does not speak TLS: https is asked of a port that answers http",
             "Give the https address in fhir.base_url; where the site has none, its IT sets one up.",
         )
-    said = next((said for name, said in _ALERTS.items() if name in (exc.reason or "")), None)
+    reason = exc.reason or ""
+    if "UNRECOGNIZED_NAME" in reason:
+        return OperatorError(
+            f"{server} knows no host of this name", "Write the name that its certificate has into fhir.base_url."
+        )
+    if any(name in reason for name in _TOO_OLD):
+        return OperatorError(
+            f"{server} speaks only TLS that is too old or too weak", "Let it speak TLS 1.2 or newer.", who="site IT"
+        )
+    said = next((said for name, said in _ALERTS.items() if name in reason), None)
     if said is None:
         return None
     return OperatorError(
@@ -246,7 +264,8 @@ def _bad_certificate(exc: ssl.SSLCertVerificationError, server: str) -> Operator
             "Write the name in the certificate into fhir.base_url, or have one issued that names this host.",
         )
     return OperatorError(
-        f"the TLS certificate of {server} is not trusted", "Set fhir.ca_file to the site's certificate authority."
+        f"the TLS certificate of {server} is not trusted",
+        "Set fhir.ca_file to the site's certificate authority; where it is, the server leaves out a certificate between them.",
     )
 
 

@@ -23,6 +23,8 @@ PUBLIC = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
 """Members of a key that are not secret; they make its thumbprint (RFC 7638)."""
 
 MISTAKEN = {
+    b"PuTTY-User-Key": "is in the form of PuTTY, not PEM (PuTTYgen writes it anew: Conversions, Export OpenSSH key)",
+    b"CERTIFICATE REQUEST": "is a request for a certificate",
     b"ENCRYPTED": "has a password",
     b"BEGIN OPENSSH": "is in the form of OpenSSH, not PEM (`ssh-keygen -p -m PEM -f FILE` writes it anew)",
     b"PUBLIC KEY": "is the public half",

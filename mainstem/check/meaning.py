@@ -5,6 +5,7 @@ from collections import Counter
 
 from mainstem.check.finding import Finding, failed
 from mainstem.check.probe import Probe, Visit
+from mainstem.check.subject_key import LEAST
 from schemas.errors import IncompleteError, MainstemError
 from schemas.gaps import Who
 from schemas.problems import Reason, who_acts
@@ -25,7 +26,7 @@ def _look(visit: Visit) -> list[Finding]:
     try:
         mapped = visit.mapped()
     except MainstemError as exc:
-        return [failed("sample", exc)]
+        return [] if _is_told(visit) else [failed("sample", exc)]
     refused = Counter(mapped.refused)
     return [
         _mapped(visit.sampled().size, len(mapped.records), refused),
@@ -33,6 +34,14 @@ def _look(visit: Visit) -> list[Finding]:
         *_units(refused, mapped.flags.get(NO_UNIT, 0)),
         *_elements(visit),
     ]
+
+
+def _is_told(visit: Visit) -> bool:
+    """Whether the subject key is at fault, of which its own finding tells."""
+    try:
+        return len(visit.source.secrets(visit.site.subject_key)) < LEAST
+    except MainstemError:
+        return True
 
 
 def _mapped(read: int, records: int, refused: Counter[Reason]) -> Finding:

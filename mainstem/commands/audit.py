@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, plain_table, print_json, read_settings, require_day, say, stdout
+from mainstem.commands.terminal import (
+    AsJson,
+    OnlySite,
+    plain_table,
+    print_json,
+    read_settings,
+    require_day,
+    say,
+    stdout,
+)
 from schemas.errors import ExitCode, OperatorError
 
 if TYPE_CHECKING:
@@ -17,7 +26,6 @@ group = typer.Typer(
     help="What was done with patients' data: pulled, disclosed, resolved, forgotten.",
     no_args_is_help=True,
 )
-Site = Annotated[str, typer.Option("--site", help="One site's alone.", show_default=False)]
 Deeds = Annotated[
     str, typer.Option("--what", help="pull, disclose, replay, resolve, erase or consent alone.", show_default=False)
 ]
@@ -26,7 +34,9 @@ Since = Annotated[str, typer.Option("--since", help="From that day on: 2026-11-0
 
 
 @group.command("show", epilog="Example: mainstem audit show --what resolve --since 2026-11-01 --json")
-def show(site: Site = "", what: Deeds = "", subject: Subject = "", since: Since = "", as_json: AsJson = False) -> None:
+def show(
+    site: OnlySite = None, what: Deeds = "", subject: Subject = "", since: Since = "", as_json: AsJson = False
+) -> None:
     """Each entry, the oldest first; with --json as FHIR AuditEvents. Who saw which page is in `mainstem views`."""
     from mainstem.state.audit import Deed
 
@@ -51,7 +61,10 @@ def show(site: Site = "", what: Deeds = "", subject: Subject = "", since: Since 
     stdout().print(table)
 
 
-@group.command("verify", epilog="Note number and digest elsewhere: a log written anew as a whole has others.")
+@group.command(
+    "verify",
+    epilog="Example: mainstem audit verify. Note number and digest elsewhere: a log written anew as a whole has others.",
+)
 def verify(as_json: AsJson = False) -> None:
     """Whether each entry is as it was written, and a FHIR AuditEvent; exit code 3 where one is not."""
     from fhir.resources.R4B.auditevent import AuditEvent
@@ -79,7 +92,7 @@ def verify(as_json: AsJson = False) -> None:
         raise typer.Exit(ExitCode.ATTENTION)
 
 
-def _wanted(each: "Audited", site: str, what: str, subject: str, since: str) -> bool:
+def _wanted(each: "Audited", site: str | None, what: str, subject: str, since: str) -> bool:
     return (
         (not site or each.site == site)
         and (not what or each.deed == what)

@@ -5,16 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from mainstem.commands.terminal import AsJson, SitePath, print_json, read_settings, require_known, say
+from mainstem.commands.terminal import AsJson, OnlySite, SitePath, print_json, read_settings, require_known, say
 from schemas.errors import ExitCode, OperatorError
 
 group = typer.Typer(name="deletes", help="Withdrawals that wait for a word: list, release.", no_args_is_help=True)
 
 
 @group.command("list", epilog="Example: mainstem deletes list --site north --json")
-def list_deletes(
-    site: Annotated[str | None, typer.Option(help="Only this site.")] = None, as_json: AsJson = False
-) -> None:
+def list_deletes(site: OnlySite = None, as_json: AsJson = False) -> None:
     """List what a full read lacked of a site's types and was not withdrawn. Exit code 3 where something waits."""
     from mainstem.state import State
 

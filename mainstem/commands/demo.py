@@ -7,7 +7,12 @@ import typer
 
 from schemas.errors import OperatorError
 
-group = typer.Typer(name="demo", help="A network of three hospitals on this machine.", invoke_without_command=True)
+group = typer.Typer(
+    name="demo",
+    help="A network of three hospitals on this machine.",
+    invoke_without_command=True,
+    epilog="Examples: mainstem demo; mainstem demo --quick; mainstem demo --port page=9071",
+)
 State = Annotated[Path, typer.Option(help="Where the demo keeps its databases, keys and hospitals.")]
 
 
@@ -42,7 +47,7 @@ def _port(given: str) -> tuple[str, int]:
     return name, int(number)
 
 
-@group.command("day-two")
+@group.command("day-two", epilog="Example: mainstem demo day-two")
 def day_two(state: State = Path("var/demo")) -> None:
     """While the demo is up: one value corrected, one observation in error, one new patient; then nothing."""
     from rich.console import Console

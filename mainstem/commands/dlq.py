@@ -27,7 +27,7 @@ ByReason = Annotated[str | None, typer.Option("--reason", help="All that wait fo
 All = Annotated[bool, typer.Option("--all", help="All that wait.")]
 
 
-@group.command("list")
+@group.command("list", epilog="Example: mainstem dlq list --group registry --json")
 def list_letters(
     group: Group = "registry",
     database: DatabaseUrl = None,

@@ -12,7 +12,8 @@ NOT_OURS = {
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), RIGHTS),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "Let this user open more files (`ulimit -n`), then run it again."),
     **dict.fromkeys(
-        (errno.ENOTDIR, errno.EISDIR), "Name another place: a file stands where a folder is needed, or the reverse."
+        (errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+        "Name another place: a file stands where a folder is needed, or the reverse.",
     ),
 }
 """What the system refuses → what to do."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import json_lines, private_file, read_settings, say, tell
+from mainstem.commands.terminal import SiteName, json_lines, private_file, read_settings, say, tell
 from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ group = typer.Typer(
     name="feedback",
     help="The feedback pages: measures as control charts; pre-visit plans and site reports on paper; results for a site.",
     invoke_without_command=True,
+    epilog="Example: mainstem feedback --port 8071",
 )
 
 
@@ -32,7 +33,6 @@ class Form(StrEnum):
     EVENTS = "events"
 
 
-Site = Annotated[str, typer.Option("--site", help="The site's id.", show_default=False)]
 To = Annotated[Path, typer.Option("--to", help="The PDF to write; readable by its owner alone.", show_default=False)]
 
 
@@ -64,7 +64,7 @@ def feedback(
 
 @group.command("plan", epilog="Example: mainstem feedback plan --site north --day 2026-11-03 --to plan.pdf")
 def plan(
-    site: Site,
+    site: SiteName,
     to: To,
     day: Annotated[str, typer.Option(help="The day of the visits; tomorrow where it is left out.")] = "",
 ) -> None:
@@ -79,7 +79,7 @@ def plan(
 
 @group.command("report", epilog="Example: mainstem feedback report --site north --month 2026-10 --to october.pdf")
 def report(
-    site: Site,
+    site: SiteName,
     to: To,
     month: Annotated[str, typer.Option(help="The month, such as 2026-10.", show_default=False)],
 ) -> None:
@@ -98,7 +98,7 @@ def report(
     "mainstem feedback pull --site north --as events | load-into-warehouse",
 )
 def pull(
-    site: Site,
+    site: SiteName,
     to: Annotated[
         Path | None, typer.Option("--to", help="The NDJSON to write; standard output without.", show_default=False)
     ] = None,

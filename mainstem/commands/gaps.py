@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mainstem.commands.run import finish_run
-from mainstem.commands.terminal import AsJson, SitePath, print_json, read_settings, require_known, say, stdout, styled
+from mainstem.commands.terminal import (
+    AsJson,
+    OnlySite,
+    SitePath,
+    print_json,
+    read_settings,
+    require_known,
+    say,
+    stdout,
+    styled,
+)
 from schemas.errors import ExitCode, OperatorError
 
 if TYPE_CHECKING:
@@ -16,9 +26,7 @@ group = typer.Typer(name="gaps", help="What is missing of a site: list, retry, a
 
 
 @group.command("list", epilog="Example: mainstem gaps list --site north --json")
-def list_gaps(
-    site: Annotated[str | None, typer.Option(help="Only this site.")] = None, as_json: AsJson = False
-) -> None:
+def list_gaps(site: OnlySite = None, as_json: AsJson = False) -> None:
     """List the open gaps: type, window, cause, what to do and who; and what was accepted. Exit code 3 with open gaps."""
     from mainstem.state import State
 

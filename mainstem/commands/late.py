@@ -137,7 +137,18 @@ def _made(file: str) -> dict[str, Any]:
     around = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     group = _group(file)
     assert group is not None
+    _name_sites_alike(group)
     around.add_typer(group)
     made = get_command(around)
     assert isinstance(made, TyperGroup)
     return dict(made.commands)
+
+
+def _name_sites_alike(group: typer.Typer) -> None:
+    from mainstem.commands.naming import OfSite
+
+    for command in group.registered_commands:
+        command.cls = OfSite
+    for below in group.registered_groups:
+        if below.typer_instance is not None:
+            _name_sites_alike(below.typer_instance)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainstem.commands.replay import counted, opened_state, sites_meant
-from mainstem.commands.terminal import AsJson, print_json, progress_bars, read_settings, say, tell
+from mainstem.commands.terminal import AsJson, OneOfSites, print_json, progress_bars, read_settings, say, tell
 from schemas.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -16,9 +16,7 @@ group = typer.Typer()
 
 @group.command(epilog="Examples: mainstem reconcile north; mainstem reconcile --all-sites --repair, nightly")
 def reconcile(
-    site: Annotated[
-        str, typer.Argument(metavar="[SITE]", help="A site's name or its TOML file.", show_default=False)
-    ] = "",
+    site: OneOfSites = "",
     all_sites: Annotated[bool, typer.Option("--all-sites", help="Every site that the state knows.")] = False,
     repair: Annotated[bool, typer.Option("--repair", help="Mend what differs: the state is right.")] = False,
     withdraw_extra: Annotated[

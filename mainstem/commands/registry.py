@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mainstem.commands.naming import site_names
 from mainstem.commands.terminal import AsJson, plain_table, print_json, read_settings, say, stdout, tell
 from schemas.errors import OperatorError
 
@@ -18,7 +19,7 @@ group = typer.Typer(
 )
 
 
-@group.command("run")
+@group.command("run", epilog="Example: mainstem registry run")
 def run() -> None:
     """Consume outcome events into the registry's tables until stopped."""
     from services.registry.running import run as run_registry
@@ -27,7 +28,7 @@ def run() -> None:
     run_registry(current.kafka_settings(), current.network, current.registry_url, say=tell)
 
 
-@group.command("rebuild")
+@group.command("rebuild", epilog="Example: mainstem registry rebuild, then mainstem registry run")
 def rebuild() -> None:
     """Empty the registry's current records; the next `mainstem registry run` fills them from the stream's beginning."""
     from services.registry.running import rebuild as rebuild_registry
@@ -37,7 +38,7 @@ def rebuild() -> None:
     tell("the records are emptied; `mainstem registry run` fills them again")
 
 
-@group.command("serve")
+@group.command("serve", epilog="Example: mainstem registry serve --port 8070")
 def serve(
     host: Annotated[str, typer.Option(help="Address to bind.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to bind.")] = 8070,
@@ -79,7 +80,9 @@ def new_token(
     record_type: Annotated[
         list[str] | None, typer.Option("--type", help="Record types it is for; all by default.")
     ] = None,
-    site: Annotated[list[str] | None, typer.Option(help="Sites it is for; all by default.")] = None,
+    site: Annotated[
+        list[str] | None, typer.Option(help="Sites it is for; all by default.", autocompletion=site_names)
+    ] = None,
     read: Annotated[
         list[str] | None, typer.Option(help="What it reads: records, history, export, loads; all by default.")
     ] = None,

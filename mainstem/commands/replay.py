@@ -2,12 +2,11 @@
 
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, progress_bars, read_settings, say, tell
+from mainstem.commands.terminal import AsJson, OneOfSites, print_json, progress_bars, read_settings, say, tell
 from schemas.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -25,9 +24,7 @@ group = typer.Typer()
     "mainstem replay --all-sites"
 )
 def replay(
-    site: Annotated[
-        str, typer.Argument(metavar="[SITE]", help="A site's name or its TOML file.", show_default=False)
-    ] = "",
+    site: OneOfSites = "",
     all_sites: Annotated[bool, typer.Option("--all-sites", help="Every site that the state knows.")] = False,
     types: Annotated[list[str], typer.Option("--type", help="Only this record type; several times for several.")] = [],  # noqa: B006 - typer copies it
     subject: Annotated[str, typer.Option(help="Only this subject: s- and 32 hexadecimal digits.")] = "",
@@ -84,17 +81,14 @@ def opened_state(url: str) -> "Iterator[State]":
 
 def sites_meant(state: "State", site: str, all_sites: bool) -> list[str]:
     """The sites that are meant, each known to the state."""
-    from mainstem.config.site_files import read_site
-
     known = state.sites()
     if all_sites == bool(site):
         raise OperatorError("one site is named, or all are meant", "Name a site, or say --all-sites.")
     if all_sites:
         return known
-    name = site if site in known or "." not in site else read_site(Path(site)).site.site
-    if name not in known:
-        raise OperatorError(f"the state knows no site {name}", f"It knows {', '.join(known) or 'none'}.")
-    return [name]
+    if site not in known:
+        raise OperatorError(f"the state knows no site {site}", f"It knows {', '.join(known) or 'none'}.")
+    return [site]
 
 
 def _wanted(types: list[str], subject: str, since: str | None) -> "Wanted":

@@ -83,7 +83,7 @@ def finish_run(
         raise typer.Exit(ExitCode.ATTENTION)
 
 
-@group.command()
+@group.command(epilog="Example: mainstem publish north")
 def publish(site: SitePath) -> None:
     """Publish what is pending at a site, without reading its EHR."""
     from mainstem.refresh import open_refresh

@@ -10,7 +10,7 @@ from mainstem.commands.terminal import say
 group = typer.Typer()
 
 
-@group.command()
+@group.command(epilog="Example: mainstem schemas --to contract --catalogue events.md")
 def schemas(
     to: Annotated[Path, typer.Option(help="Folder to write the JSON Schemas and the AsyncAPI document to.")],
     catalogue: Annotated[Path | None, typer.Option(help="File to write the readable catalogue to.")] = None,

@@ -7,7 +7,7 @@ from mainstem.commands.terminal import AsJson, plain_table, print_json, read_set
 group = typer.Typer()
 
 
-@group.command()
+@group.command(epilog="Example: mainstem settings --json")
 def settings(as_json: AsJson = False) -> None:
     """Show every MAINSTEM_* variable, its value and its meaning."""
 

@@ -33,7 +33,10 @@ def list(site: SitePath, as_json: AsJson = False) -> None:
         say("no subject is an alias")
 
 
-@group.command(epilog="Then `mainstem publish` tells the network; nothing is published before.")
+@group.command(
+    epilog="Example: mainstem subjects alias north s-0123456789abcdef0123456789abcdef s-fedcba9876543210fedcba9876543210 "
+    "--why merged; then mainstem publish north"
+)
 def alias(
     site: SitePath,
     old: Subject,

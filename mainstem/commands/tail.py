@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, read_settings, stdout
+from mainstem.commands.terminal import AsJson, OnlySite, read_settings, stdout
 from schemas.errors import ExitCode, OperatorError
 
 group = typer.Typer()
@@ -20,7 +20,7 @@ def tail(
     subjects: Annotated[
         bool, typer.Option("--subjects", help="Consent, erasure and merged subjects instead of the outcome events.")
     ] = False,
-    site: Annotated[str | None, typer.Option(help="Only this site.")] = None,
+    site: OnlySite = None,
     record_type: Annotated[str | None, typer.Option("--type", help="Only this record type.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mainstem.commands.naming import site_folder, site_names
 from schemas.errors import MainstemError, OperatorError
 from schemas.showing import shown
 
@@ -37,7 +38,17 @@ UNCUT = 2_000
 
 def named_site(site: Path | None) -> Path | None:
     """Its file, where a site is named by either; nothing where none is."""
-    return None if site is None else _site_file(str(site), Path(os.environ.get("MAINSTEM_SITES") or "sites"))
+    return None if site is None else _site_file(str(site), site_folder())
+
+
+def site_name(site: str | None) -> str | None:
+    """Its name, where a site is named by either; a name needs no file here: the state, the registry, a topic know it."""
+    named = bare(site or "")
+    if Path(named).suffix != ".toml" and Path(named).name == named:
+        return site and named
+    from mainstem.config.site_files import read_site
+
+    return read_site(_site_file(named, site_folder())).site.site
 
 
 SitePath = Annotated[
@@ -47,11 +58,47 @@ SitePath = Annotated[
         help="The site's TOML file, or its name in the folder of site files.",
         show_default=False,
         callback=named_site,
+        autocompletion=site_names,
     ),
 ]
 SiteOption = Annotated[
     str,
-    typer.Option("--site", help="The site's TOML file, or its name in the folder of site files.", show_default=False),
+    typer.Option(
+        "--site",
+        help="The site's TOML file, or its name in the folder of site files.",
+        show_default=False,
+        autocompletion=site_names,
+    ),
+]
+SiteName = Annotated[
+    str,
+    typer.Option(
+        "--site",
+        help="The site: its name, or its TOML file.",
+        show_default=False,
+        callback=site_name,
+        autocompletion=site_names,
+    ),
+]
+OnlySite = Annotated[
+    str | None,
+    typer.Option(
+        "--site",
+        help="Only this site: its name, or its TOML file.",
+        show_default=False,
+        callback=site_name,
+        autocompletion=site_names,
+    ),
+]
+OneOfSites = Annotated[
+    str,
+    typer.Argument(
+        metavar="SITE",
+        help="A site's name or its TOML file.",
+        show_default=False,
+        callback=site_name,
+        autocompletion=site_names,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
 

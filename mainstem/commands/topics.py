@@ -19,7 +19,7 @@ Replication = Annotated[int, typer.Option(min=1, help="Copies of each partition.
 Groups = Annotated[list[str], typer.Option("--group", help="Consumer group that needs a dead-letter topic.")]
 
 
-@group.command("create")
+@group.command("create", epilog="Example: mainstem topics create --replication 3 --group registry")
 def create(partitions: Partitions = 12, replication: Replication = 3, groups: Groups = ["registry"]) -> None:  # noqa: B006 - typer copies it
     """Create the network's topics with their settings; topics that exist stay as they are."""
     from mainstem.kafka.topics import create
@@ -34,7 +34,7 @@ def create(partitions: Partitions = 12, replication: Replication = 3, groups: Gr
         say("all topics exist; `mainstem topics check` compares their settings")
 
 
-@group.command("check")
+@group.command("check", epilog="Example: mainstem topics check --json")
 def check(
     partitions: Partitions = 12,
     replication: Replication = 3,
@@ -92,7 +92,7 @@ def allow(
         say(f"{principal} may {right}")
 
 
-@group.command("describe")
+@group.command("describe", epilog="Example: mainstem topics describe --json")
 def describe(groups: Groups = ["registry"], as_json: AsJson = False) -> None:  # noqa: B006 - typer copies it
     """The network's topics as they are: what each carries, its key, partitions, copies, how long it keeps what."""
     from mainstem.kafka.topics import describe_topics
@@ -105,7 +105,7 @@ def describe(groups: Groups = ["registry"], as_json: AsJson = False) -> None:  #
         _print_table(("topic", "carries", "key", "partitions", "copies", "in sync", "policy", "kept"), found)
 
 
-@group.command("acls")
+@group.command("acls", epilog="Example: mainstem topics acls --group registry")
 def acls(groups: Groups = ["registry"], as_json: AsJson = False) -> None:  # noqa: B006 - typer copies it
     """Who may do what with the network's topics and groups, as the cluster has it."""
     from mainstem.kafka.acls import granted

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mainstem.commands.naming import site_names
 from mainstem.commands.replay import opened_state
-from mainstem.commands.terminal import AsJson, print_json, read_settings, say, site_path, tell
+from mainstem.commands.terminal import AsJson, named_site, print_json, read_settings, say, tell
 from schemas.errors import MainstemError, OperatorError
 
 if TYPE_CHECKING:
@@ -29,10 +30,17 @@ SOURCE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})")
     epilog="Examples: mainstem trace r-7f3a21bc9d004c1e8a6600f100000000; mainstem trace --source Observation/123 --site north"
 )
 def trace(
-    record: Annotated[str, typer.Argument(metavar="[RECORD]", help="A record's id, r-…", show_default=False)] = "",
+    record: Annotated[str, typer.Argument(metavar="RECORD", help="A record's id, r-…", show_default=False)] = "",
     source: Annotated[str, typer.Option(help="A resource at the site: Observation/123.")] = "",
     site: Annotated[
-        Path | None, typer.Option("--site", help="With --source: the site's name or its TOML file.")
+        Path | None,
+        typer.Option(
+            "--site",
+            help="With --source: the site's name or its TOML file.",
+            show_default=False,
+            callback=named_site,
+            autocompletion=site_names,
+        ),
     ] = None,
     topic: Annotated[bool, typer.Option("--topic/--no-topic", help="Look for its events in the topic, too.")] = True,
     as_json: AsJson = False,
@@ -97,7 +105,7 @@ def _pseudonyms(site: Path, settings: "Settings") -> "Pseudonyms":
     from mainstem.config.site_files import file_secrets, read_site
     from transforms.privacy.pseudonyms import Pseudonyms
 
-    file = read_site(site_path(str(site), settings))
+    file = read_site(site)
     return Pseudonyms(file_secrets(file.folder)(file.site.subject_key))
 
 

@@ -7,7 +7,7 @@ from mainstem.commands.terminal import say
 group = typer.Typer()
 
 
-@group.command()
+@group.command(epilog="Example: mainstem version")
 def version() -> None:
     """Print the version."""
     from mainstem import __version__

@@ -36,16 +36,23 @@ def list_views(subject: Subject = "", viewer: Viewer = "", since: Since = "", as
     stdout().print(table)
 
 
-@group.command("verify", epilog="Note number and digest elsewhere: a log written anew as a whole has others.")
-def verify() -> None:
+@group.command(
+    "verify",
+    epilog="Example: mainstem views verify. Note number and digest elsewhere: a log written anew as a whole has others.",
+)
+def verify(as_json: AsJson = False) -> None:
     """Whether each row is as it was written; exit code 3 where one is not."""
     with _views() as views:
         broken, rows = views.first_broken(), views.rows()
-    if broken is not None:
+    digest = rows[-1]["digest"] if rows else None
+    if as_json:
+        print_json({"rows": len(rows), "digest": digest, "broken": broken})
+    elif broken is not None:
         say(f"row {broken} is not as it was written, or one before it is missing")
+    else:
+        say(f"{len(rows)} rows, each as it was written{f'; the last has the digest {digest}' if rows else ''}")
+    if broken is not None:
         raise typer.Exit(ExitCode.ATTENTION)
-    last = f"; the last has the digest {rows[-1]['digest']}" if rows else ""
-    say(f"{len(rows)} rows, each as it was written{last}")
 
 
 def _wanted(row: dict[str, Any], subject: str, viewer: str, since: str) -> bool:

@@ -89,6 +89,17 @@ def machine_zone() -> str:
     return named if named in available_timezones() and "/" in named else ""
 
 
+def require_zone(zone: str) -> str:
+    """The zone, where it keeps a hospital's clock. Raises OperatorError for one that has no summer time and is meant by its name."""
+    if zone.upper() in WITHOUT_SUMMER:
+        raise OperatorError(f"{zone}: keeps no summer time", "Write the hospital's place: America/New_York.")
+    return zone
+
+
+WITHOUT_SUMMER = ("EST", "MST", "HST")
+"""Zones of IANA that somebody gives whose hospital changes its clocks."""
+
+
 def require_name(name: str) -> str:
     """The name, where it can be a site's. Raises OperatorError."""
     if re.fullmatch(SITE_PATTERN, name) is None:
@@ -100,6 +111,12 @@ def require_folder(folder: Path) -> Path:
     """The folder, where there is one. Raises OperatorError."""
     if "://" in str(folder).replace(":/", "://", 1):
         raise OperatorError(f"{folder}: an address, not a folder", "An address of a server is given by --base-url.")
+    if re.match(r"[A-Za-z]:[\\/]|\\\\", str(folder)):
+        raise OperatorError(
+            f"{folder}: a path of Windows", "Name the folder as this machine has it, such as /mnt/c/export."
+        )
+    if folder.exists() and not folder.is_dir():
+        raise OperatorError(f"{folder}: a file, not a folder", "Name the folder in which the site's files lie.")
     if not folder.is_dir():
         raise OperatorError(
             f"{folder}: no such folder",
@@ -130,8 +147,8 @@ def require_key(path: Path) -> Path:
 KEY_ENDINGS = (".pem", ".key", ".jwks", ".json")
 
 
-def write_site(wanted: Wanted, to: Path) -> Path:
-    """Writes `<to>/<name>.toml` and `<to>/keys/<name>.subject-key`. Overwrites neither; raises OperatorError instead."""
+def site_text(wanted: Wanted, to: Path) -> str:
+    """What `<to>/<name>.toml` will hold. Raises OperatorError where a site cannot be so, or has its file."""
     name = require_name(wanted.name)
     if bool(wanted.base_url) == (wanted.folder is not None):
         raise OperatorError(
@@ -139,28 +156,37 @@ def write_site(wanted: Wanted, to: Path) -> Path:
         )
     if len(wanted.cohort) > 1:
         raise OperatorError(f"{' and '.join(wanted.cohort)} are given together", "Say whose data is read in one way.")
-    if not (zone := wanted.time_zone or machine_zone()):
+    if not (zone := require_zone(wanted.time_zone) or machine_zone()):
         raise OperatorError("this machine names no time zone", "Give the hospital's: --time-zone America/New_York.")
     text = TEMPLATE.format(
         site=name, hospital=_quoted(wanted.hospital or name), time_zone=_quoted(zone), start=start_of(name)
     )
-    if wanted.folder is not None:
-        text += FOLDER.format(folder=_quoted(_absolute(require_folder(wanted.folder))))
-    else:
-        more = {"vendor": wanted.vendor, "group": wanted.group}
-        lines = "".join(f"{key} = {_quoted(value)}\n" for key, value in more.items() if value)
-        text += SERVER.format(base_url=_quoted(wanted.base_url), more=lines, auth=_log_in(wanted))
-    path = to / f"{name}.toml"
-    text += _cohort(wanted)
+    text += _read_from(wanted) + _cohort(wanted)
     _judge(text)
-    if path.exists():
+    if (path := to / f"{name}.toml").exists():
         raise OperatorError(f"{path} exists", "Edit it, or choose another name.")
-    key = to / "keys" / f"{name}.subject-key"
+    return text
+
+
+def _read_from(wanted: Wanted) -> str:
+    """The section of the folder or of the server."""
+    if wanted.folder is not None:
+        return FOLDER.format(folder=_quoted(_absolute(require_folder(wanted.folder))))
+    more = {"vendor": wanted.vendor, "group": wanted.group}
+    lines = "".join(f"{key} = {_quoted(value)}\n" for key, value in more.items() if value)
+    return SERVER.format(base_url=_quoted(wanted.base_url), more=lines, auth=_log_in(wanted))
+
+
+def write_site(wanted: Wanted, to: Path) -> Path:
+    """Writes `<to>/<name>.toml` and `<to>/keys/<name>.subject-key`. Overwrites neither; raises OperatorError instead."""
+    text = site_text(wanted, to)
+    key = to / "keys" / f"{wanted.name}.subject-key"
     key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not key.exists():
         descriptor = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(32) + "\n")
+    path = to / f"{wanted.name}.toml"
     path.write_text(text, encoding="utf-8")
     return path
 

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import structlog
 from kafka import KafkaProducer, TopicPartition
+from kafka.errors import KafkaTimeoutError
 
 from mainstem.consumer.received import LetterReason, record_named
 from mainstem.kafka.reading import reading
-from mainstem.kafka.record_batches import settle
+from mainstem.kafka.record_batches import BATCH_BYTES, Batch, Filling, introduce, road, settle
+from mainstem.kafka.record_format import body
 from mainstem.kafka.settings import KafkaSettings, kafka_errors
 from mainstem.kafka.topics import create_missing, dead_letter_topic, dead_letters
 from schemas.errors import MainstemError, OperatorError
@@ -22,6 +24,7 @@ from schemas.subjects import is_subject_topic
 log = structlog.get_logger(__name__)
 
 
+ACKNOWLEDGED_SECONDS = 40
 LARGEST = 900_000
 """Bytes of key and content: a broker takes batches of 1,048,588 bytes if nobody told it otherwise."""
 TOPIC_ID = "topic-id"
@@ -114,6 +117,7 @@ class DeadLetters:
         self._group = group
         self._notes = notes or _NoNotes()
         self._topic = dead_letter_topic(network, group)
+        self._road = road(plain=settings.plain_send)
         self._producer: KafkaProducer | None = None
         self._sent: dict[Place, int] = {}
         self._looked: set[TopicPartition] = set()
@@ -136,11 +140,7 @@ class DeadLetters:
         self._sent |= self._notes.known(new)
         if not (unsent := {place: letter for place, letter in new.items() if place not in self._sent}):
             return
-        producer = self._connected()
-        with kafka_errors(self._settings):
-            sent = {place: producer.send(self._topic, **self._as_sent(letter)) for place, letter in unsent.items()}
-            producer.flush(timeout=40)
-            self._sent |= {place: future.get(timeout=40).offset for place, future in sent.items()}
+        self._sent |= zip(unsent, self._offsets(unsent.values()), strict=True)
         first = next(iter(unsent))
         log.error(
             "dead letters",
@@ -201,8 +201,26 @@ class DeadLetters:
         named = dict(letter.headers).get(TOPIC_ID)
         return named is None or named.decode() == self._identities.get(topic, named.decode())
 
-    def _as_sent(self, letter: Letter) -> dict[str, Any]:
-        return _as_sent(letter, self._identities.get(letter.record.topic))
+    def _offsets(self, letters: Iterable[Letter]) -> list[int]:
+        """Sends them together; returns where each lies. Raises KafkaError where one was not acknowledged."""
+        producer, offsets = self._connected(), list[int]()
+        with kafka_errors(self._settings):
+            sent = [self._road.send(producer, batch) for batch in self._batches(letters)]
+            for each in sent:
+                if not each.arrived(ACKNOWLEDGED_SECONDS):
+                    raise KafkaTimeoutError(f"letters were not acknowledged in {ACKNOWLEDGED_SECONDS} s")
+                offsets += each.offsets()
+        return offsets
+
+    def _batches(self, letters: Iterable[Letter]) -> Iterator[Batch]:
+        filling = Filling(TopicPartition(self._topic, 0))
+        for letter in letters:
+            record = _as_sent(letter, self._identities.get(letter.record.topic))
+            if filling.events and len(filling.records) + len(record) > BATCH_BYTES:
+                yield filling.done()
+                filling = Filling(filling.partition)
+            filling.add(record)
+        yield filling.done()
 
     def _at_its_source(self, place: Place) -> Returned | None:
         with self._reading(TopicPartition(place.topic, place.partition), place.offset) as records:
@@ -223,6 +241,7 @@ class DeadLetters:
                     acks="all",
                     enable_idempotence=True,
                     compression_type="lz4",
+                    batch_size=BATCH_BYTES,
                     max_block_ms=10_000,
                     delivery_timeout_ms=30_000,
                     max_request_size=2_000_000,
@@ -230,6 +249,7 @@ class DeadLetters:
                     metrics_enabled=False,
                 )
                 settle(self._producer)
+                introduce(self._producer, [self._topic])
         return self._producer
 
     def _prove_topic(self) -> None:
@@ -263,8 +283,8 @@ class _Content(msgspec.Struct):
 _content = msgspec.json.Decoder(_Content)
 
 
-def _as_sent(letter: Letter, identity: str | None) -> dict[str, Any]:
-    """The record as it came within the letter's value, its reason and place in headers: never text of the event or of an error there.
+def _as_sent(letter: Letter, identity: str | None) -> bytes:
+    """A letter as Kafka keeps it: the record as it came within the letter's value, its reason and place in headers: never text of the event or of an error there.
 
     What is too large for any topic is left out, so that it cannot hold the offset for ever; the place says where it lies.
     """
@@ -284,7 +304,7 @@ def _as_sent(letter: Letter, identity: str | None) -> dict[str, Any]:
     if len(key) + len(value or b"") > LARGEST:
         facts["left-out-bytes"] = len(key) + len(record.value or b"")
         key, value = key[:100], None
-    return {"key": key, "value": value, "headers": [(name, str(fact).encode()) for name, fact in facts.items()]}
+    return body(key, value, [(name, str(fact).encode()) for name, fact in facts.items()])
 
 
 def _as_text(content: bytes | None) -> _Text:

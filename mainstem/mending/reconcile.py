@@ -4,16 +4,21 @@ Safe beside a night that runs: only what was published before the topic was read
 and what was mended is mended.
 """
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
-from itertools import groupby
-from typing import Literal, NamedTuple
+from itertools import chain, groupby
+from pathlib import Path
+from struct import Struct
+from typing import Any, Literal, NamedTuple
 
 import structlog
 
 from mainstem.config.settings import Settings
 from mainstem.mending.replay import Notice, Progress, patiently
-from mainstem.mending.topic_state import SHARES, Told, TopicState, read_topic
+from mainstem.mending.shares import SHARES, Shares
+from mainstem.mending.topic_state import Told, TopicState, read_topic
 from mainstem.publisher import Publisher, publisher_of
 from mainstem.state import Above, AsPublished, Epochs, State
 from schemas.events import data_schema, outcome_topic, source_of
@@ -23,6 +28,8 @@ from transforms.mapped import ID_BYTES
 log = structlog.get_logger(__name__)
 EXTRA_COUNT, EXTRA_PERCENT = 50, 1.0
 """More of what the state does not hold is not withdrawn unasked: the state may be the one that lacks it."""
+_HELD = Struct(">16s16sQQ16s??")
+"""`AsPublished`, set down."""
 TYPES = {data_schema(name).encode(): name for name in RECORD_TYPES}
 
 Kind = Literal["missing", "stale", "extra", "foreign"]
@@ -113,20 +120,26 @@ class _Comparing:
     def count(self) -> Reconciled:
         """How many differ, by kind."""
         differences: dict[Kind, int] = {}
-        for share in range(SHARES):
-            for each in self.share(share):
-                differences[each.kind] = differences.get(each.kind, 0) + 1
+        with tempfile.TemporaryDirectory(prefix="mainstem-") as folder, closing(Shares(Path(folder), _HELD)) as held:
+            for rows in self._state.mending.standing(self.site):
+                held.add(rows)
+            for share in range(SHARES):
+                for each in self._share(share, held.lines(share)):
+                    differences[each.kind] = differences.get(each.kind, 0) + 1
         topic = self._topic
         return Reconciled(self.site, self.records, topic.events, differences, self.unjudged, topic.unreadable, {}, 0)
 
     def share(self, number: int) -> Iterator[Difference]:
-        """The differences of one share of the ids."""
+        """The differences of one share of the ids, as the state is now."""
+        ids = bytes([number]) + bytes(15), bytes([number]) + b"\xff" * 15
+        return self._share(number, chain.from_iterable(self._state.mending.standing(self.site, ids)))
+
+    def _share(self, number: int, rows: Iterable[tuple[Any, ...]]) -> Iterator[Difference]:
         told = self._topic.share(number)
-        first, last = bytes([number]) + bytes(15), bytes([number]) + b"\xff" * 15
         upto, mine, epoch_of = self._upto, self._mine, self._epochs.of
         changing: set[bytes] = set()
         records = 0
-        for row in self._state.mending.standing(self.site, first, last):
+        for row in rows:
             id_, subject, change, sequence, digest, live, settled = row
             said = told.pop(id_ + subject, None)
             if not settled or change > upto:

@@ -1,7 +1,6 @@
 """What the outcome topic says last of each record, set down on the disk: as many records as there are, in little memory.
 
-A partition's records come in its order, so of a key the last one that is set down counts. They are set down by their record's first
-byte; 256 shares, each small enough to be looked at as a whole, and a range of ids in a state.
+A partition's records come in its order, so of a key the last one that is set down counts. A share is a range of ids in a state.
 """
 
 import tempfile
@@ -19,12 +18,10 @@ from mainstem.kafka.heads import Head
 from mainstem.kafka.reading import reader
 from mainstem.kafka.record_batches import read_heads
 from mainstem.kafka.settings import KafkaSettings
+from mainstem.mending.shares import BUFFERED, Shares
 
-SHARES = 256
 POLLED = 64
 """Batches."""
-BUFFERED = 32 * 1024
-"""Bytes of a share before they are written."""
 FETCH_BYTES = 2 * 1024 * 1024
 """Compressed, of a partition; what is on its way and what waits to be read are a few times as much."""
 _LINE = Struct(">32sIQ16sHHB")
@@ -53,8 +50,7 @@ class TopicState:
     """The topic, set down."""
 
     def __init__(self, folder: Path) -> None:
-        self._files = [(folder / f"{share:02x}").open("w+b") for share in range(SHARES)]
-        self._buffers = [bytearray() for _ in range(SHARES)]
+        self._shares = Shares(folder, _LINE)
         self._numbers: tuple[dict[bytes, int], dict[bytes, int]] = ({}, {})
         self._versions: dict[bytes, bytes] = {}
         self._said: dict[tuple[bytes, bytes, bool], bytes] = {}
@@ -74,7 +70,7 @@ class TopicState:
 
     def add(self, heads: Sequence[Head]) -> None:
         """Sets down records of one partition, in their order."""
-        buffers, versions, said = self._buffers, self._versions, self._said
+        buffers, versions, said = self._shares.buffers, self._versions, self._said
         for key, version, source, schema, digest, live in heads:
             try:
                 both = unhexlify(key[37:] + key[2:34])
@@ -90,8 +86,7 @@ class TopicState:
             buffer = buffers[share]
             buffer += both + order + content + (said.get((source, schema, live)) or self._place(source, schema, live))
             if len(buffer) >= BUFFERED:
-                self._files[share].write(buffer)
-                buffer.clear()
+                self._shares.write(share)
         self.events += len(heads)
 
     def _version(self, text: bytes) -> bytes:
@@ -109,16 +104,11 @@ class TopicState:
 
     def share(self, number: int) -> dict[bytes, tuple[Any, ...]]:
         """The last word on each key of a share, by the key: what `Told` holds, as a plain tuple."""
-        file, buffer = self._files[number], self._buffers[number]
-        file.seek(0)
-        found = {line[0]: line for line in _LINE.iter_unpack(file.read() + buffer)}
-        file.seek(0, 2)
-        return found
+        return {line[0]: line for line in self._shares.lines(number)}
 
     def close(self) -> None:
         """Forgets it."""
-        for file in self._files:
-            file.close()
+        self._shares.close()
 
 
 @contextmanager

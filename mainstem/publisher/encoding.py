@@ -9,8 +9,8 @@ from kafka import TopicPartition
 from kafka.partitioner import murmur2
 
 from mainstem.kafka.envelopes import id_of
-from mainstem.kafka.record_batches import BATCH_BYTES, Batch
-from mainstem.kafka.record_format import NO_ATTRIBUTES_NO_DELAY, header, header_start, varint
+from mainstem.kafka.record_batches import BATCH_BYTES, Batch, Filling
+from mainstem.kafka.record_format import header, header_start, varint
 from mainstem.outbox import SOURCE_UNUSABLE, TOO_LARGE, Change, Refused
 from mainstem.telemetry import traceparent
 from schemas.events import (
@@ -89,8 +89,8 @@ class Encoder:
 
     def encode(self, rows: Sequence[Change]) -> Encoded:
         """The rows as batches of `BATCH_BYTES` at most; a larger event has one of its own."""
-        filling: dict[int, _Filling] = {}
-        full: list[_Filling] = []
+        filling: dict[int, Filling] = {}
+        full: list[Batch] = []
         refused: list[Refused] = []
         partition_of, record_of = self._partition_of, self._record
         for row in rows:
@@ -104,10 +104,10 @@ class Encoder:
             batch = filling.get(partition)
             if batch is None or len(batch.records) + len(record) > ROOM:
                 if batch is not None:
-                    full.append(batch)
-                batch = filling[partition] = _Filling(self._partitions[partition])
+                    full.append(batch.done())
+                batch = filling[partition] = Filling(self._partitions[partition])
             batch.add(record)
-        batches = [Batch(batch.partition, batch.events, batch.records) for batch in (*full, *filling.values())]
+        batches = [*full, *(batch.done() for batch in filling.values())]
         return Encoded(batches, refused, sum(len(batch.records) for batch in batches))
 
     def _record(self, row: Change) -> bytes:
@@ -203,26 +203,6 @@ class TracedEncoder(Encoder):
     def _trace(self, load: str) -> bytes:
         self._traces = {load: header(Header.TRACE_PARENT, traceparent(load).encode())}
         return self._traces[load]
-
-
-class _Filling:
-    """A partition's batch while records come."""
-
-    __slots__ = ("events", "partition", "records")
-
-    def __init__(self, partition: TopicPartition) -> None:
-        self.partition = partition
-        self.events = 0
-        self.records = bytearray()
-
-    def add(self, record: bytes) -> None:
-        place = varint(self.events)
-        records = self.records
-        records += varint(len(NO_ATTRIBUTES_NO_DELAY) + len(place) + len(record))
-        records += NO_ATTRIBUTES_NO_DELAY
-        records += place
-        records += record
-        self.events += 1
 
 
 def partition_of_subject(subject_id: bytes, partitions: int) -> int:

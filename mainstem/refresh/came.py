@@ -1,8 +1,10 @@
-"""Which resources of a type were landed, by which of several loads last; on the disk once they are many."""
+"""Which resources were landed, by which of several loads last; on the disk once they are many."""
 
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from connectors.outside.times import instant
@@ -31,7 +33,6 @@ class Came:
     def __init__(self) -> None:
         self._rows = sqlite3.connect("")
         self._rows.execute("CREATE TABLE came (ref BLOB PRIMARY KEY, load INTEGER, updated BLOB) WITHOUT ROWID")
-        self._rows.execute("CREATE TABLE held (ref BLOB PRIMARY KEY) WITHOUT ROWID")
         self.close = self._rows.close
 
     def mark(self, load: int, landed: Iterable[Head]) -> None:
@@ -53,16 +54,18 @@ class Came:
             if head.ref in newer and not _later(head.updated, newer[head.ref])
         }
 
-    def lacking(self, held: Iterable[bytes]) -> tuple[int, int]:
-        """How many of the resources held were landed by none of the loads, and how many are held."""
-        self._rows.executemany("INSERT OR IGNORE INTO held VALUES (?)", ((ref,) for ref in held))
-        return self._one("SELECT count(*) FROM held WHERE ref NOT IN (SELECT ref FROM came)"), self._one(
-            "SELECT count(*) FROM held"
-        )
+    def lacking(self, held: Iterable[tuple[str, bytes]]) -> dict[str, tuple[int, int]]:
+        """Of resources that are held, by their type: how many of those were landed by none of the loads, and how many are held."""
+        lacking, all_of, left = Counter[str](), Counter[str](), iter(held)
+        while some := list(islice(left, _AT_ONCE)):
+            came = self._known([ref for _, ref in some])
+            all_of.update(name for name, _ in some)
+            lacking.update(name for name, ref in some if ref not in came)
+        return {name: (lacking[name], number) for name, number in all_of.items()}
 
-    def _one(self, query: str) -> int:
-        number: int = self._rows.execute(query).fetchone()[0]
-        return number
+    def _known(self, refs: Sequence[bytes]) -> set[bytes]:
+        marks = ",".join("?" * len(refs))
+        return {ref for (ref,) in self._rows.execute(f"SELECT ref FROM came WHERE ref IN ({marks})", refs)}
 
 
 def _later(one: bytes, other: bytes) -> bool:

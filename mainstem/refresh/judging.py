@@ -4,6 +4,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from itertools import islice
+from math import ceil
 from time import monotonic
 
 from schemas.loads import BROKEN_AT_MOST, TypeCounts
@@ -24,24 +27,37 @@ _OURS = frozenset({"left out", *(reason.value for reason in Reason)})
 
 
 class Judge:
-    """Checks lines in full: the first that comes, then each so manieth; and each that is quarantined."""
+    """Checks lines in full: each so manieth, from one of the first that come, spread over all of them; and each that is quarantined."""
 
-    def __init__(self, share: float, mapper: Mapper, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, share: float, mapper: Mapper, clock: Callable[[], float] = monotonic, *, of: str = "", among: int = 1
+    ) -> None:
+        """`of`: the load and its part, by which it is another line that the sample begins with; `among`: how many parts share
+        what is judged at most.
+        """
         self._every = max(1, round(1 / share)) if share else 0
-        self._at_most = JUDGED_AT_MOST if self._every > 1 else None
+        self._at_most = ceil(JUDGED_AT_MOST / among) if self._every > 1 else None
         self._explain, self._clock = mapper.explain, clock
-        self._seen, self._sampled = 0, 0
+        self._next: int | None = None
+        self._drawn = int.from_bytes(blake2b(of.encode(), digest_size=8).digest())
+        self._sampled = 0
         self._left, self._left_for_refused = SECONDS, SECONDS
         self._figures = TypeCounts()
 
-    def see(self, lines: Sequence[bytes]) -> None:
-        """Lines that were mapped: all are judged, or a sample of them."""
-        if not self._every:
+    def see(self, lines: Sequence[bytes], upto: float = 1.0) -> None:
+        """Lines that were mapped: all are judged, or a sample of them; `upto`: the share of all lines that came so far, of which
+        no more than that share of the sample is taken.
+        """
+        if not self._every or not lines:
             return
-        sample = lines[-self._seen % self._every :: self._every]
-        self._seen += len(lines)
-        for line in (each for each in sample if len(each) <= LONGEST):
-            if self._left <= 0 or self._sampled == self._at_most:
+        if self._next is None:
+            self._next = self._drawn % min(self._every, len(lines))
+        sample = [line for line in lines[self._next :: self._every] if len(line) <= LONGEST]
+        self._next = (self._next - len(lines)) % self._every
+        most = len(sample) if self._at_most is None else ceil(self._at_most * min(upto, 1.0)) - self._sampled
+        apart = max(len(sample) // max(most, 1), 1)
+        for line in islice(sample[self._drawn % apart :: apart], max(most, 0)):
+            if self._left <= 0:
                 return
             findings, took = self._judged(line)
             self._left -= took

@@ -14,7 +14,7 @@ from connectors.landing import Kept
 from mainstem.refresh.absent import unjudged, withdraw_absent
 from mainstem.refresh.alone import Alone, is_older
 from mainstem.refresh.cohort import roster_of
-from mainstem.refresh.consents import open_lines
+from mainstem.refresh.consents import CONSENT, open_lines
 from mainstem.refresh.derive import mapper_of
 from mainstem.refresh.door import holding
 from mainstem.refresh.judging import Judge
@@ -165,15 +165,17 @@ def _take(
 
 
 def _share(refresh: Refresh, load_id: str, name: str, some: Slice | None) -> "Share":
-    own = _own(refresh, load_id, name)
+    own, among = _own(refresh, load_id, name), some.of if some else 1
     roster = roster_of(refresh, load_id) if own is not None else None
+    landed = sum(unit.types.get(name, 0) for unit in refresh.store.loads.pulled(load_id).values())
     return Share(
         part=some.part if some else name,
         kept_as=f"{name}.{some.number}-of-{some.of}" if some else name,
         own=own,
         open=open_lines(refresh, name),
         narrowed=roster.narrowed(name) if roster else None,
-        among=some.of if some else 1,
+        among=among,
+        lines=landed // among,
     )
 
 
@@ -218,6 +220,8 @@ class Share(NamedTuple):
     """Loads after that one: what they withdrew stays withdrawn."""
     among: int = 1
     """How many shares of the type there are: what is kept of one is bounded for all together."""
+    lines: int = 0
+    """How many lines it has, about; 0: nobody counted."""
 
 
 class TypeLoad(AbstractContextManager["TypeLoad"]):
@@ -237,10 +241,12 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
     ) -> None:
         self._share, self._narrowed = share, share.narrowed
         self._left_out = [(share.own, Reason.NOT_IN_COHORT), (share.open, Reason.CONSENT_WITHDRAWN)]
-        self._read = self._recognised = self._known = self._done = 0
+        self._read = self._recognised = self._known = self._done = self._looked = 0
+        if name == CONSENT:
+            refresh.store.consents.prepare()
         self._begun = refresh.store.loads.begin_part(load_id, share.part, mapper.identity(name).hex())
         self._place = self._begun
-        self._judge = Judge(refresh.site.validate_sample, mapper)
+        self._judge = Judge(refresh.site.validate_sample, mapper, of=f"{load_id} {share.part}", among=share.among)
         self._mapper = mapper
         self._refresh, self._load, self._name, self._beside = refresh, load_id, name, beside
         self._asked: _Asked | None = None
@@ -349,7 +355,8 @@ class TypeLoad(AbstractContextManager["TypeLoad"]):
                 self._recogniser.mapped([outcome.ref + WHOLE])
             if problem is not None:
                 self._quarantine(problem, path, numbers[place], outcome.ref, lines[place])
-        self._judge.see([lines[place] for place in places])
+        self._looked += len(lines) + asked.others.total()
+        self._judge.see([lines[place] for place in places], self._looked / (self._share.lines or self._looked))
         self._done += len(lines)
         self._place = Place(path.name, asked.last)
         self._refresh.progress("map", self._name, self._done)

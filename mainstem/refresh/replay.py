@@ -31,7 +31,7 @@ from mainstem.refresh.telling import tell, try_to_tell
 from mainstem.state import Load, Plan
 from schemas.errors import OperatorError, TemporaryError
 from schemas.loads import LoadReport
-from schemas.outcomes import families, record_type_of
+from schemas.outcomes import families
 from schemas.problems import Problem
 from transforms import ALL_TYPES, Mapper
 from transforms.mapped import REF_BYTES
@@ -149,19 +149,14 @@ def _map(refresh: Refresh, load: Load, beside: PublisherBeside) -> list[str]:
     """Every type of the load, those that are looked up first. Returns what is to be noted."""
     mapper, notes = mapper_of(refresh), list[str]()
     kind, reason = load.plan.replay, "".join(load.plan.asked_types)
-    for name in chain.from_iterable(families(load.plan.types)):
-        with holding(refresh, load.id, "map", name), closing(Came()) as came:
-            sources = _sources(refresh, name, "remap" if kind == "remap" else "retry", reason)
-            for age, source in enumerate(each for each in sources if each.load != load.id):
-                _map_source(refresh, load, name, mapper, beside, _Told(came, age, source))
-            notes += _lacking(refresh, name, came) if kind == "remap" else _lost(refresh, name, reason, came)
-    if kind == "remap":
-        landed = set(load.plan.types)
-        notes += [
-            f"{line.resource_type}: nothing of it is in the landing; it stays as it was mapped"
-            for line in refresh.store.status(load.site)
-            if line.records and line.resource_type not in landed and line.resource_type in ALL_TYPES
-        ]
+    with closing(Came()) as came:
+        for name in chain.from_iterable(families(load.plan.types)):
+            with holding(refresh, load.id, "map", name):
+                sources = _sources(refresh, name, "remap" if kind == "remap" else "retry", reason)
+                for age, source in enumerate(each for each in sources if each.load != load.id):
+                    _map_source(refresh, load, name, mapper, beside, _Told(came, age, source))
+                notes += _lost(refresh, name, reason, came) if kind != "remap" else []
+        notes += _lacking(refresh, load, came) if kind == "remap" else []
     return notes
 
 
@@ -211,9 +206,12 @@ def _marked(batches: Iterator[Lines], name: str, mapper: Mapper, told: _Told) ->
 
 def _take(part: TypeLoad, lines: list[bytes], path: Path, number: int, name: str, mapper: Mapper, told: _Told) -> None:
     """Those lines that are wanted and the newest of their resource."""
+    only = told.source.only
+    if not told.age and only is None:
+        part.take(lines, path, range(number, number + len(lines)))
+        return
     refs = _refs(mapper, name, lines)
     outdated = told.came.outdated(told.age, heads(refs, lines)) if told.age else ()
-    only = told.source.only
     places = [place for place, ref in enumerate(refs) if place not in outdated and (only is None or ref in only)]
     if places:
         part.take([lines[place] for place in places], path, [number + place for place in places])
@@ -223,19 +221,27 @@ def _refs(mapper: Mapper, name: str, lines: Sequence[bytes]) -> list[bytes]:
     return [id_[:REF_BYTES] for id_ in mapper.record_ids(name, lines)]
 
 
-def _lacking(refresh: Refresh, name: str, came: Came) -> list[str]:
-    """What is said of resources that the landing holds no more."""
-    if record_type_of(name) is None:
-        return []
-    lacking, held = came.lacking(refresh.store.absences.refs(refresh.site.site, name))
-    said = f"{name}: {lacking} of {held} resources are no longer in the landing; they stay as they were mapped"
-    return [f"{said} until they are read anew"] if lacking else []
+def _lacking(refresh: Refresh, load: Load, came: Came) -> list[str]:
+    """What is said of what the landing holds no more: some resources of a type, or all of it."""
+    counted = came.lacking(refresh.store.absences.sources(load.site))
+    lacking = [
+        f"{name}: {counted[name][0]} of {counted[name][1]} resources are no longer in the landing; they stay as they were mapped until "
+        "they are read anew"
+        for name in load.plan.types
+        if counted.get(name, (0, 0))[0]
+    ]
+    absent = [
+        f"{line.resource_type}: nothing of it is in the landing; it stays as it was mapped"
+        for line in refresh.store.status(load.site)
+        if line.records and line.resource_type not in load.plan.types and line.resource_type in ALL_TYPES
+    ]
+    return lacking + absent
 
 
 def _lost(refresh: Refresh, name: str, reason: str, came: Came) -> list[str]:
     """What is said of refused resources whose lines are gone."""
     left = {ref for _, ref in refresh.store.quarantine.named(refresh.site.site, name, reason)}
-    lost, _ = came.lacking(left)
+    lost, _ = came.lacking((name, ref) for ref in left).get(name, (0, 0))
     return (
         [f"{name}: the lines of {lost} refused resources are kept no more; they are read when they come again"]
         if lost

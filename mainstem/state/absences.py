@@ -1,19 +1,21 @@
 """What a full read lacks of what is held, and the withdrawals that are too many to be made unasked."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from mainstem.database import Database
 from mainstem.state import tables
 from mainstem.state.standings import stopped
 from schemas.errors import OperatorError
-from schemas.outcomes import RECORD_TYPES, record_type_of
+from schemas.outcomes import MAPPED_TYPES, RECORD_TYPES, record_type_of
 from transforms.mapped import REF_BYTES
 
 _AT_ONCE = 10_000
+_SOURCE = b'"source":[{"type":"%b"'
+"""How the provenance of what a FHIR resource type gave begins."""
 
 
 def _given_by(resource_type: str) -> list[str]:
@@ -48,26 +50,39 @@ class Absences:
     def refs(self, site: str, resource_type: str, of: Container[bytes] | None = None) -> Iterator[bytes]:
         """The refs of the resources of a FHIR type that live records came from, in their order; `of`: of these subjects, as
         their sources name them. Of subjects who withdrew nothing came, and nothing is told by that."""
-        row, after = tables.record.c, b""
-        source = b'"source":[{"type":"%b"' % resource_type.encode()
-        live = (row.site == site, row.type.in_(_given_by(resource_type)), row.content.is_not(None))
+        row = tables.record.c
+        source = _SOURCE % resource_type.encode()
+        columns = (row.provenance, func.coalesce(row.own_subject, row.subject), row.subject)
+        closed = self._closed(site)
+        for id_, provenance, own, subject in self._live(site, columns, row.type.in_(_given_by(resource_type))):
+            if provenance.startswith(source) and (of is None or own in of) and subject not in closed:
+                yield id_[:REF_BYTES]
+
+    def sources(self, site: str) -> Iterator[tuple[str, bytes]]:
+        """FHIR type and ref of all resources that live records came from, by one look at the state: `refs` of every type."""
+        row = tables.record.c
+        kinds = {(_SOURCE % name.encode(), record_type_of(name)): name for name in MAPPED_TYPES}
+        closed, opening, last = self._closed(site), len(_SOURCE % b""), (b"", "")
+        for id_, kind, provenance, subject in self._live(site, (row.type, row.provenance, row.subject)):
+            source = provenance[: provenance.find(b'"', opening - 1) + 1]
+            name, ref = kinds.get((source, kind)), id_[:REF_BYTES]
+            if name is not None and (ref, name) != last and subject not in closed:
+                last = ref, name
+                yield name, ref
+
+    def _closed(self, site: str) -> frozenset[bytes]:
         with self._database.read() as connection:
-            closed = frozenset(connection.scalars(select(tables.standing.c.subject).where(stopped(site))))
+            return frozenset(connection.scalars(select(tables.standing.c.subject).where(stopped(site))))
+
+    def _live(self, site: str, columns: Sequence[ColumnElement[Any]], *where: ColumnElement[bool]) -> Iterator[Any]:
+        """Ids of live records, in their order, each with some columns."""
+        row, after = tables.record.c, b""
+        live = (row.site == site, row.content.is_not(None), *where)
         while True:
-            own = func.coalesce(row.own_subject, row.subject)
-            wanted = (
-                select(row.id, row.provenance, own, row.subject)
-                .where(*live, row.id > after)
-                .order_by(row.id)
-                .limit(_AT_ONCE)
-            )
+            wanted = select(row.id, *columns).where(*live, row.id > after).order_by(row.id).limit(_AT_ONCE)
             with self._database.read() as connection:
                 found = connection.execute(wanted).all()
-            yield from (
-                id_[:REF_BYTES]
-                for id_, provenance, own, subject in found
-                if provenance.startswith(source) and (of is None or own in of) and subject not in closed
-            )
+            yield from found
             if len(found) < _AT_ONCE:
                 return
             after = found[-1].id

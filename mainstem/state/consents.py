@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from mainstem.database import Database
 from mainstem.state import tables
@@ -19,6 +19,7 @@ from mainstem.state.standings import (
     closed_to,
     forget,
     of_subjects,
+    portions,
     settle,
     stopped,
     tell_standing,
@@ -67,6 +68,10 @@ class Consents:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def prepare(self) -> None:
+        """Before consents are saved: the others of each subject are looked for then."""
+        index_subjects(self._database)
 
     def decide(self, site: str, decisions: Sequence[Decision], at: datetime, *, by: str = OPERATOR) -> Done:
         """Withdrawals and permits, all in one transaction, with all that follows from them; the same again changes nothing.
@@ -176,8 +181,12 @@ def heed(connection: Connection, site: str, records: Sequence[Mapped], at: datet
     if not consents:
         return
     subjects = {record.subject for record in consents}
-    latest = _latest([*_stored(connection, site, consents), *consents], at)
-    if [each for each in latest if _decide(connection, site, each, at, EHR)]:
+    withdrawn = _withdrawn(connection, site, subjects)
+    latest = _latest([*_stored(connection, site, subjects), *consents], at)
+    new = [
+        each for each in latest if not each.permit or (each.subject, each.scope) in withdrawn
+    ]  # the others end nothing
+    if [each for each in new if _decide(connection, site, each, at, EHR)]:
         settle(connection, site, subjects, at)
 
 
@@ -262,15 +271,28 @@ def _holds(decision: dict[str, str], at: datetime) -> bool:
     )
 
 
-def _stored(connection: Connection, site: str, consents: Sequence[Mapped]) -> Iterator[Mapped]:
-    """The other consents of the same subjects, as their sources named them."""
+def _withdrawn(connection: Connection, site: str, subjects: Iterable[bytes]) -> set[tuple[bytes, str]]:
+    """Of which subjects a withdrawal stands, and for what."""
+    row = tables.withdrawal.c
+    of_site = select(row.subject, row.scope).where(row.site == site, row.ended.is_(None))
+    return {
+        (subject, scope)
+        for some in portions(subjects)
+        for subject, scope in connection.execute(of_site.where(row.subject.in_(some)))
+    }
+
+
+def _stored(connection: Connection, site: str, subjects: Iterable[bytes]) -> Iterator[Mapped]:
+    """The consents of subjects that are known, as their sources named them."""
     row = tables.record.c
-    for subject in {record.subject for record in consents}:
-        wanted = select(row.id, row.type, row.content, row.updated).where(
-            row.site == site, row.subject == subject, row.type == CONSENT, row.content.is_not(None)
-        )
-        for id_, kind, content, updated in connection.execute(wanted):
-            yield Mapped(id_, kind, subject, content, b"", updated)
+    known = select(row.id, row.subject, row.content, row.updated).where(
+        func.coalesce(row.site, "") == site,  # by the site's index, all of it would be read
+        row.type == CONSENT,
+        row.content.is_not(None),
+    )
+    for some in portions(subjects):
+        for id_, subject, content, updated in connection.execute(known.where(row.subject.in_(some))):
+            yield Mapped(id_, CONSENT, subject, content, b"", updated)
 
 
 def _adopt(connection: Connection, event: SubjectEvent) -> bool:

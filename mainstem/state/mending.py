@@ -144,16 +144,16 @@ class Mending:
         with self._database.read() as connection:
             return connection.execute(select(row.number).where(row.site == site)).scalar() or 0
 
-    def standing(self, site: str, first: bytes, last: bytes) -> Iterator[tuple[Any, ...]]:
-        """The site's records whose ids lie between two, both included: what `AsPublished` holds, as a plain tuple."""
+    def standing(self, site: str, ids: tuple[bytes, bytes] | None = None) -> Iterator[Sequence[tuple[Any, ...]]]:
+        """The site's records, some thousands at a time, in the order in which they lie; those whose ids lie between two, both included,
+        or all: what `AsPublished` holds, as plain tuples."""
         row = tables.record.c
-        of_site = func.coalesce(row.site, "") == site  # by the site's index, all of it would be read
+        of_site = func.coalesce(row.site, "") == site  # by the site's index, each would be read from another place
         what = row.id, row.subject, row.number, row.sequence, row.digest
-        query = select(*what, row.content.is_not(None), row.sequence == row.published_sequence)
-        query = query.where(row.id.between(first, last), of_site)
+        query = select(*what, row.content.is_not(None), row.sequence == row.published_sequence).where(of_site)
+        query = query if ids is None else query.where(row.id.between(*ids))
         with self._database.read() as connection:
-            for rows in connection.execution_options(yield_per=5000).execute(query).partitions():
-                yield from rows
+            yield from connection.execution_options(yield_per=5000).execute(query).partitions()
 
     def held(self, first: bytes, last: bytes) -> list[Held]:
         """Records of whatever site whose ids lie between two, both included: those of a resource, or one."""

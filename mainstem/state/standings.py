@@ -58,7 +58,7 @@ def of_subjects(connection: Connection, site: str, subjects: Iterable[bytes]) ->
     """Those of the subjects of whom something was told."""
     row, found = tables.standing.c, dict[bytes, Standing]()
     columns = [row[name] for name in Standing._fields]
-    for some in _portions(subjects):
+    for some in portions(subjects):
         wanted = select(*columns).where(row.site == site, row.subject.in_(some))
         found.update((each[0], Standing(*each)) for each in connection.execute(wanted))
     return found
@@ -82,7 +82,7 @@ def settle(connection: Connection, site: str, subjects: Iterable[bytes], at: dat
 def _due(connection: Connection, site: str, survivors: Mapping[bytes, bytes]) -> dict[bytes, Standing]:
     """How it stands with each by the withdrawals of all who are the same person."""
     row, persons = tables.withdrawal.c, dict[bytes, list[tuple[str, bool]]]()
-    for some in _portions(survivors):
+    for some in portions(survivors):
         wanted = select(row.subject, row.scope, row.erase).where(
             row.site == site, row.ended.is_(None), row.subject.in_(some)
         )
@@ -154,7 +154,7 @@ def forget(connection: Connection, site: str, subjects: Collection[bytes], at: d
         return 0
     number, row = hold_number(connection, site), tables.record.c
     refs, people, gone, types = set[bytes](), set[bytes](), list[bytes](), Counter[str]()
-    for some in _portions(subjects):
+    for some in portions(subjects):
         wanted = select(row.id, row.type, row.content.is_not(None)).where(row.site == site, row.subject.in_(some))
         for id_, kind, live in connection.execute(wanted):
             refs.add(id_[:REF_BYTES])
@@ -181,12 +181,12 @@ def forget(connection: Connection, site: str, subjects: Collection[bytes], at: d
 
 def _forget_resources(connection: Connection, site: str, refs: Iterable[bytes], people: Iterable[bytes]) -> None:
     """What else is kept of source resources."""
-    for some in _portions(refs):
+    for some in portions(refs):
         lent, waiting = tables.lent, tables.quarantine
         connection.execute(delete(lent).where(lent.c.site == site, or_(lent.c.to.in_(some), lent.c.by.in_(some))))
         connection.execute(delete(waiting).where(waiting.c.site == site, waiting.c.ref.in_(some)))
     member = tables.cohort_member
-    for some in _portions(people):
+    for some in portions(people):
         connection.execute(delete(member).where(member.c.site == site, member.c.ref.in_(some)))
 
 
@@ -210,7 +210,8 @@ def closed_to(connection: Connection, site: str, subjects: Iterable[bytes]) -> d
     return {subject: each for subject, each in found.items() if each.qi}
 
 
-def _portions(items: Iterable[bytes]) -> Iterator[Sequence[bytes]]:
+def portions(items: Iterable[bytes]) -> Iterator[Sequence[bytes]]:
+    """As many as one statement asks for."""
     left = iter(items)
     while some := list(islice(left, _AT_ONCE)):
         yield some

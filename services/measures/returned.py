@@ -19,12 +19,15 @@ from mainstem.kafka.reading import reading
 from mainstem.kafka.settings import KafkaSettings
 from mainstem.kafka.topics import require_topics
 from schemas.events import feedback_topic
-from schemas.feedback import FeedbackEvent
+from schemas.feedback import FeedbackEvent, MeasuredGroup
+from services.measures.declared import Measure
 from services.measures.evaluate.sentences import YEAR_DAYS
 from services.measures.library import measures
 from services.measures.report import NOTATION, OURS, POPULATION
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+WORDS = re.compile(r"[\w.,:;+/()'-]+( [\w.,:;+/()'-]+){0,15}")
+"""A group, or a way of telling people apart, in words."""
 COMPLETENESS = "urn:mainstem:completeness"
 """Extension of a report: a record type that the measure reads and that is not whole, and how it stands."""
 
@@ -75,13 +78,17 @@ def read_feedback(record: Any) -> FeedbackEvent | None:
 
 def _can_be(told: FeedbackEvent) -> bool:
     """Whether its names are names, its numbers numbers and its times times."""
-    counts = told.populations or {}
-    names = (told.measure, told.version, told.period.name, *counts, *told.completeness)
+    groups = [each for found in told.strata.values() for each in found]
+    parts: list[FeedbackEvent | MeasuredGroup] = [told, *groups]
+    counts = [(name, count) for part in parts for name, count in (part.populations or {}).items()]
+    names = (told.measure, told.version, told.period.name, *(name for name, _ in counts), *told.completeness)
+    words = (*told.strata, *(each.group for each in groups if each.group is not None))
     return (
         all(NAME.fullmatch(name) for name in names)
+        and all(len(each) <= 100 and WORDS.fullmatch(each) for each in words)
         and {*told.completeness.values()} <= {*State}
-        and all(count >= 0 for count in (*counts.values(), told.events or 0, told.days or 0))
-        and isfinite(told.mean or 0)
+        and all(count >= 0 for count in (*(count for _, count in counts), *(part.events or 0 for part in parts)))
+        and all((part.days or 0) >= 0 and isfinite(part.mean or 0) for part in parts)
         and within_time(told.computed)
         and told.period.first <= told.period.last
     )
@@ -107,8 +114,7 @@ def _report(rates: Sequence[FeedbackEvent]) -> dict[str, Any]:
         "reporter": {"identifier": {"system": "urn:mainstem:site", "value": first.site}},
         "period": {"start": first.period.first.isoformat(), "end": first.period.last.isoformat()},
     }
-    declared = measures().get(first.measure.replace("-", "").lower())
-    if declared is not None and declared.id == first.measure:
+    if (declared := _declared_as(first.measure)) is not None:
         report["improvementNotation"] = {"coding": [{"system": NOTATION, "code": declared.direction}]}
     if groups := [_group(told) for told in rates if told.populations is not None]:
         report["group"] = groups
@@ -116,26 +122,46 @@ def _report(rates: Sequence[FeedbackEvent]) -> dict[str, Any]:
 
 
 def _group(told: FeedbackEvent) -> dict[str, Any]:
-    populations = told.populations or {}
+    group = _counted(told, told)
+    if told.strata:
+        group["stratifier"] = [_stratifier(kind, found, told) for kind, found in told.strata.items()]
+    return group
+
+
+def _stratifier(kind: str, groups: Sequence[MeasuredGroup], told: FeedbackEvent) -> dict[str, Any]:
+    """Groups of people told of beside all of them."""
+    strata = [{"value": {"text": each.group or "not known"}, **_counted(each, told)} for each in groups]
+    return {"code": [{"text": kind}], "stratum": strata}
+
+
+def _counted(part: FeedbackEvent | MeasuredGroup, told: FeedbackEvent) -> dict[str, Any]:
+    populations = part.populations or {}
     coded = [
         {"code": {"coding": [{"system": OURS.get(code, POPULATION), "code": code}]}, "count": count}
         for code, count in populations.items()
     ]
-    group: dict[str, Any] = {"population": coded}
-    if (score := _score(told, populations)) is not None:
-        group["measureScore"] = score
-    return group
+    found: dict[str, Any] = {"population": coded}
+    if (score := _score(part, _declared_as(told.measure), populations)) is not None:
+        found["measureScore"] = score
+    return found
 
 
-def _score(told: FeedbackEvent, populations: dict[str, int]) -> dict[str, Any] | None:
+def _declared_as(name: str) -> Measure | None:
+    """The network's measure of this id, where we have one."""
+    declared = measures().get(name.replace("-", "").lower())
+    return declared if declared is not None and declared.id == name else None
+
+
+def _score(
+    part: FeedbackEvent | MeasuredGroup, declared: Measure | None, populations: dict[str, int]
+) -> dict[str, Any] | None:
     """A mean in the measure's unit, events in person-years, or a share."""
-    declared = measures().get(told.measure.replace("-", "").lower())
-    if told.mean is not None:
+    if part.mean is not None:
         unit = {"unit": declared.unit} if declared is not None and declared.unit else {}
-        return {"value": round(told.mean, 6), **unit}
-    if told.days and told.events is not None:
+        return {"value": round(part.mean, 6), **unit}
+    if part.days and part.events is not None:
         years = declared.per_years if declared is not None else 100
-        return {"value": round(told.events / (told.days / YEAR_DAYS) * years, 6), "unit": f"/({years} person-years)"}
+        return {"value": round(part.events / (part.days / YEAR_DAYS) * years, 6), "unit": f"/({years} person-years)"}
     left = ("denominator-exclusion", "denominator-exception")
     scored = populations.get("denominator", 0) - sum(populations.get(code, 0) for code in left)
     level = declared is not None and declared.kind == "level"

@@ -78,8 +78,12 @@ def lasting(span: timedelta) -> str:
     """A length of time for people, in its largest unit of which it is two at least, rounded up."""
     seconds = max(1, ceil(span.total_seconds()))
     step, unit = next((each for each in STEPS if seconds >= 2 * each[0]), STEPS[-1])
-    count = ceil(seconds / step)
-    return f"{count} {unit}{'' if count == 1 else 's'}"
+    return many(ceil(seconds / step), unit)
+
+
+def many(count: int, one: str) -> str:
+    """So many of something: 1 day, 1,200 days."""
+    return f"{count:,} {one}{'' if count == 1 else 's'}"
 
 
 VARIATIONS = {

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Connection
 
-from services.research.cells import suppressed
+from services.measures.cells import suppressed
 from services.research.extracting import Extracted, Moved, Wanted, leaving, people_of, tell, withdrawn_of
 
 NOT_TOLD = "(not told)"

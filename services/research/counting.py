@@ -12,9 +12,9 @@ from uuid import uuid4
 from sqlalchemy import Connection, func, insert, select
 
 from schemas.errors import OperatorError
+from services.measures.cells import FEWEST, suppressed
 from services.registry.erasure import not_extracted
 from services.registry.tables import RECORD_TABLES, count_asked
-from services.research.cells import FEWEST, suppressed
 from services.research.extracting import cohort_of
 
 BUDGET, WINDOW = 20, timedelta(days=30)

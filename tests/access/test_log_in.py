@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 from fastapi.testclient import TestClient
-from services_story import NOW, fill, load_events, population
+from services_story import NOW
 from sqlalchemy import Engine, select
 
 from schemas.errors import OperatorError, TemporaryError
@@ -108,14 +108,13 @@ Opened = Callable[[Issuer], tuple[TestClient, Time]]
 
 
 @pytest.fixture
-def opened(small_registry: Engine, database: AccessDatabase) -> Opened:
+def opened(counted_story: Engine, database: AccessDatabase) -> Opened:
     """A browser before the pages of a network that logs in at a provider."""
-    fill(small_registry, population(), load_events())
 
     def make(issuer: Issuer) -> tuple[TestClient, Time]:
         clock = Time()
         entrance = SessionEntrance(Sessions(database, clock), log_in_at(issuer), secure=True)
-        app = make_app(small_registry, network="lhn", gate=Gate(entrance, Views(database)), clock=lambda: NOW)
+        app = make_app(counted_story, network="lhn", gate=Gate(entrance, Views(database)), clock=lambda: NOW)
         return TestClient(app, base_url=ADDRESS, follow_redirects=False), clock
 
     return make

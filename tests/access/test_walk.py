@@ -9,7 +9,7 @@ import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from services_cases import subject_id
-from services_story import NOW, SITES, fill, load_events, population
+from services_story import NOW, SITES
 from sqlalchemy import Engine
 from viewers import FORM, gate, viewer
 
@@ -46,17 +46,6 @@ VALUES = {
 PSEUDONYM = re.compile(r"\b[sr]-[0-9a-f]{32}\b")
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """The story's network, to be read only."""
-    from services.registry.database import open_registry
-
-    engine = open_registry(f"sqlite:///{tmp_path_factory.mktemp('walk')}/registry.db")
-    fill(engine, population(), load_events())
-    yield engine
-    engine.dispose()
-
-
 def addresses(path: str, *, beside: bool = False) -> Iterator[str]:
     """A route's path with every value of its parameters; and, where it takes one, with every other site asked for beside it."""
     names = re.findall(r"{(\w+)(?::\w+)?}", path)
@@ -83,12 +72,12 @@ def forbidden(who: str) -> list[str]:
     return [*sites, *map(title_of, sites)]
 
 
-def by_token(who: str, filled: Engine) -> dict[str, str]:
+def by_token(who: str, registry: Engine) -> dict[str, str]:
     """The header by which a script of theirs asks."""
     asking = VIEWERS[who]
     assert asking is not None
     (role,) = asking.roles
-    with filled.begin() as connection:
+    with registry.begin() as connection:
         name = f"walk-{len(tokens(connection))}"
         secret = make_for_pages(connection, name, role, sorted(asking.sites), now=NOW, lasting=None)
     return {"Authorization": f"Bearer {secret}"}
@@ -103,12 +92,12 @@ def by_token(who: str, filled: Engine) -> dict[str, str]:
 )
 @pytest.mark.timeout(600)
 @pytest.mark.slow
-def test_nothing_of_others_is_seen(who: str, script: bool, filled: Engine, tmp_path: Path) -> None:
+def test_nothing_of_others_is_seen(who: str, script: bool, counted_story: Engine, tmp_path: Path) -> None:
     """Neither another site's name nor a figure of it, nor anybody's records but by their clinician; and no address fails.
     A script with a token is a person of its role."""
-    the_gate = gate(tmp_path, None if script else VIEWERS[who], Holders(filled, lambda: NOW))
-    app = make_app(filled, network="lhn", gate=the_gate, clock=lambda: NOW, per_minute=1_000_000)
-    client = TestClient(app, follow_redirects=False, headers=by_token(who, filled) if script else {})
+    the_gate = gate(tmp_path, None if script else VIEWERS[who], Holders(counted_story, lambda: NOW))
+    app = make_app(counted_story, network="lhn", gate=the_gate, clock=lambda: NOW, per_minute=1_000_000)
+    client = TestClient(app, follow_redirects=False, headers=by_token(who, counted_story) if script else {})
     seen = 0
     for route in app.routes:
         if "GET" not in route.methods or route.path.endswith((".png", ".pdf")):
@@ -131,9 +120,9 @@ def test_nothing_of_others_is_seen(who: str, script: bool, filled: Engine, tmp_p
 
 
 @pytest.mark.parametrize("who", VIEWERS)
-def test_nobody_sends_a_form_that_is_not_theirs(who: str, filled: Engine, tmp_path: Path) -> None:
+def test_nobody_sends_a_form_that_is_not_theirs(who: str, counted_story: Engine, tmp_path: Path) -> None:
     """Every form, by every role: whoever may not is refused before it is read."""
-    app = make_app(filled, network="lhn", gate=gate(tmp_path, VIEWERS[who]), clock=lambda: NOW)
+    app = make_app(counted_story, network="lhn", gate=gate(tmp_path, VIEWERS[who]), clock=lambda: NOW)
     client = TestClient(app, follow_redirects=False)
     for route in app.routes:
         if "POST" not in route.methods:
@@ -145,10 +134,10 @@ def test_nobody_sends_a_form_that_is_not_theirs(who: str, filled: Engine, tmp_pa
             assert client.post(address).status_code in ((403,) if mine else (401, 403)), address
 
 
-def test_a_researcher_sees_no_figure_of_a_few(filled: Engine, tmp_path: Path) -> None:
+def test_a_researcher_sees_no_figure_of_a_few(counted_story: Engine, tmp_path: Path) -> None:
     """Periods of fewer than five are not told; the network's others are."""
     pages = {
-        who: TestClient(make_app(filled, network="lhn", gate=gate(tmp_path, VIEWERS[who]), clock=lambda: NOW))
+        who: TestClient(make_app(counted_story, network="lhn", gate=gate(tmp_path, VIEWERS[who]), clock=lambda: NOW))
         for who in ("coordinator", "researcher")
     }
     rows = {who: client.get("/measures/cf2/chart.csv").text.splitlines()[1:] for who, client in pages.items()}

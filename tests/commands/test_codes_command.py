@@ -61,7 +61,7 @@ def site(lhn: Network) -> Path:
 @pytest.mark.slow
 def test_what_has_no_meaning_is_listed_by_need_then_by_frequency(lhn: Network, site: Path) -> None:
     """Records' codes as the hospital writes them, refused texts and units too."""
-    found = json.loads(lhn.mainstem("codes", "unmapped", "--site", site, "--json").stdout)["codes"]
+    found = json.loads(lhn.here("codes", "unmapped", "--site", site, "--json").stdout)["codes"]
     rows = [(row["system"], row["code"], row["target_system"], row["count"], row["measures"]) for row in found]
     assert rows == [
         (OURS, "HT", LOINC, 4, ["CMS155"]),
@@ -74,7 +74,7 @@ def test_what_has_no_meaning_is_listed_by_need_then_by_frequency(lhn: Network, s
 @pytest.mark.slow
 def test_what_measures_ask_for_is_named_value_sets_too(lhn: Network, site: Path) -> None:
     """Of single codes what the site lacks; the codes of value sets where their folder is given."""
-    said = lhn.mainstem("codes", "unmapped", "--site", site).stdout
+    said = lhn.here("codes", "unmapped", "--site", site).stdout
     assert "CF-2 asks for what the site has no record of: 59576-9; 190905008 or E84" in said
     cms155 = next(line for line in said.splitlines() if line.startswith("CMS155"))
     assert "8302-2" not in cms155, "the site has one"
@@ -83,10 +83,10 @@ def test_what_measures_ask_for_is_named_value_sets_too(lhn: Network, site: Path)
     expansion = {"contains": [{"system": LOINC, "code": "8302-2"}]}
     value_set = {"resourceType": "ValueSet", "url": "urn:oid:2.16.840.1.113883.3.464.1003.1029", "expansion": expansion}
     (sets / "set.json").write_text(json.dumps(value_set))
-    both = lhn.mainstem("codes", "unmapped", "--site", site, "--value-sets", sets, "--json")
+    both = lhn.here("codes", "unmapped", "--site", site, "--value-sets", sets, "--json")
     assert both.returncode == 0, both.stderr
     (sets / "set.json").write_text("{}")
-    assert lhn.mainstem("codes", "unmapped", "--site", site, "--value-sets", sets).returncode == 78
+    assert lhn.here("codes", "unmapped", "--site", site, "--value-sets", sets).returncode == 78
 
 
 @pytest.mark.slow
@@ -107,21 +107,21 @@ def test_a_question_is_a_code_of_its_questionnaire(lhn: Network) -> None:
     (lhn.folder / "map.csv").write_text(f"{HEADER}\n")
     path = lhn.files_site("west", folder, types=["QuestionnaireResponse"], code_map="map.csv")
     lhn.refresh(path)
-    (row,) = json.loads(lhn.mainstem("codes", "suggest", "--site", path, "--json").stdout)["codes"]
+    (row,) = json.loads(lhn.here("codes", "suggest", "--site", path, "--json").stdout)["codes"]
     assert (row["system"], row["code"]) == ("https://ward.example/Questionnaire/pain", "q1")
     assert (row["texts"], row["suggestions"][0]["code"]) == (["Pain severity"], "72514-3")
     (lhn.folder / "map.csv").write_text(f"{HEADER}\n{row['system']},q1,{LOINC},72514-3,\n")
-    assert lhn.mainstem("remap", "--site", path).returncode == 0
-    assert "everything that is stored has a meaning" in lhn.mainstem("codes", "unmapped", "--site", path).stdout
+    assert lhn.here("remap", "--site", path).returncode == 0
+    assert "everything that is stored has a meaning" in lhn.here("codes", "unmapped", "--site", path).stdout
 
 
 @pytest.mark.slow
 def test_the_file_goes_back_as_the_code_map(lhn: Network, site: Path) -> None:
     """Written, filled in by people, checked, used: nothing is without a meaning then."""
-    lhn.mainstem("codes", "unmapped", "--site", site, "--csv", "open.csv")
+    lhn.here("codes", "unmapped", "--site", site, "--csv", "open.csv")
     path = lhn.folder / "open.csv"
     assert path.stat().st_mode & 0o077 == 0
-    opened = lhn.mainstem("codes", "check", path)
+    opened = lhn.here("codes", "check", path)
     assert (opened.returncode, opened.stdout.count("target_code to be filled in")) == (78, 4)
 
     meant = {"HT": "8302-2", "Bm x 77": "59576-9", "Peak flow, ward B": "33452-4", "kilo stones": "[stone_av]"}
@@ -131,23 +131,23 @@ def test_the_file_goes_back_as_the_code_map(lhn: Network, site: Path) -> None:
         out = csv.DictWriter(file, HEADER.split(","))
         out.writeheader()
         out.writerows(rows)
-    checked = lhn.mainstem("codes", "check", lhn.folder / "map.csv")
+    checked = lhn.here("codes", "check", lhn.folder / "map.csv")
     assert checked.returncode == 0, checked.stdout
     assert "33452-4 has no row in the unit table" in checked.stdout
     lhn.refresh(site, mode="full")
-    assert "everything that is stored has a meaning" in lhn.mainstem("codes", "unmapped", "--site", site).stdout
+    assert "everything that is stored has a meaning" in lhn.here("codes", "unmapped", "--site", site).stdout
 
 
 @pytest.mark.slow
 def test_suggestions_come_from_words_and_know_units(lhn: Network, site: Path) -> None:
     """A table that ships; a height cannot be in kilograms."""
-    lhn.mainstem("codes", "suggest", "--site", site, "--csv", "suggested.csv")
+    lhn.here("codes", "suggest", "--site", site, "--csv", "suggested.csv")
     with (lhn.folder / "suggested.csv").open(encoding="utf-8") as lines:
         assert {row["code"]: row["target_code"] for row in csv.DictReader(lines)} == {
             "HT": "8302-2",
             "Bm x 77": "59576-9",
         }
-    again = lhn.mainstem("codes", "suggest", "--site", site, "--csv", "suggested.csv")
+    again = lhn.here("codes", "suggest", "--site", site, "--csv", "suggested.csv")
     assert (again.returncode, "there is such a file" in again.stderr) == (78, True)
 
     assert [each.code for each in suggestions(LOINC, ["Patient height (cm)"], ["cm"])] == ["8302-2"]
@@ -175,7 +175,7 @@ def test_suggestions_come_from_words_and_know_units(lhn: Network, site: Path) ->
 def test_a_fault_of_a_code_map_is_named_with_its_line(lhn: Network, row: str, said: str) -> None:
     path = lhn.folder / "codes.csv"
     path.write_text(f"{HEADER}\n{row}\n")
-    checked = lhn.mainstem("codes", "check", path, "--json")
+    checked = lhn.here("codes", "check", path, "--json")
     assert checked.returncode == 78
     fault = [each for each in json.loads(checked.stdout)["findings"] if each["kind"] == "fault"]
     assert said in fault[0]["said"]
@@ -185,7 +185,7 @@ def test_a_fault_of_a_code_map_is_named_with_its_line(lhn: Network, row: str, sa
 def test_what_is_no_csv_is_an_error_of_ours(lhn: Network) -> None:
     path = lhn.folder / "codes.csv"
     path.write_text(f'{HEADER}\n"a"b,c,d,e,f\n')
-    checked = lhn.mainstem("codes", "check", path)
+    checked = lhn.here("codes", "check", path)
     assert (checked.returncode, "not CSV" in checked.stderr) == (78, True)
 
 
@@ -196,7 +196,7 @@ def test_a_network_ships_a_map_and_the_sites_own_rows_win(lhn: Network, site: Pa
     site.write_text(f'shared_code_map = "network.csv"\n{site.read_text()}')
     report = lhn.refresh(site, mode="full")
     assert (report.total.amended, report.total.recorded) == (4, 1)
-    checked = lhn.mainstem("codes", "check", "map.csv", "--shared", "network.csv")
+    checked = lhn.here("codes", "check", "map.csv", "--shared", "network.csv")
     assert "the network's map says 3137-7, the site's 8302-2, which wins" in checked.stdout
 
 
@@ -250,7 +250,7 @@ def test_a_visits_class_and_an_answer_without_a_meaning_are_listed_until_they_ha
     lhn.refresh(site)
 
     def unmapped() -> set[tuple[str, str, str]]:
-        found = json.loads(lhn.mainstem("codes", "unmapped", "--site", site, "--json").stdout)["codes"]
+        found = json.loads(lhn.here("codes", "unmapped", "--site", site, "--json").stdout)["codes"]
         return {(row["system"], row["code"], row["target_system"]) for row in found}
 
     classes = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
@@ -276,12 +276,12 @@ def test_words_of_the_networks_own_are_asked_for_and_checked(lhn: Network) -> No
     path = lhn.files_site("west", folder, types=list(lines), code_map="map.csv")
     (lhn.folder / "map.csv").write_text(f"{HEADER}\n")
     lhn.refresh(path)
-    assert lhn.mainstem("codes", "unmapped", "--site", path, "--csv", "open.csv").returncode == 0
+    assert lhn.here("codes", "unmapped", "--site", path, "--csv", "open.csv").returncode == 0
     rows = (lhn.folder / "open.csv").read_text().splitlines()[1:]
     wanted = {("", "CF Registry", "urn:mainstem:registry"): "cf", (OURS, "OK-RES", "urn:mainstem:consent"): "research"}
     assert {tuple(row.split(",")[:3]) for row in rows} == set(wanted)
     filled = "".join(f"{','.join(key)},{word},\n" for key, word in wanted.items())
     (lhn.folder / "map.csv").write_text(f"{HEADER}\n{filled}")
-    checked = lhn.mainstem("codes", "check", "map.csv")
+    checked = lhn.here("codes", "check", "map.csv")
     assert checked.returncode == 0, checked.stdout
-    assert lhn.mainstem("quarantine", "retry", "--site", path).returncode == 0
+    assert lhn.here("quarantine", "retry", "--site", path).returncode == 0

@@ -109,7 +109,12 @@ def test_csv_and_json_say_the_same(tmp_path: Path) -> None:
 def test_a_file_of_another_country_is_read(tmp_path: Path) -> None:
     """Semicolons with decimal commas, tabs, a byte order mark, either end of a line; a comma among commas is no number."""
     (row,) = table(tmp_path, "growth", "sex,age_months,bmi\nM,50.5,22.6\n")
-    for text in ("sex;age_months;bmi\r\nM;50,5;22,6\r\n", "sex\tage_months\tbmi\nM\t50.5\t22.6\n\n"):
+    for text in (
+        "sex;age_months;bmi\r\nM;50,5;22,6\r\n",
+        "sex\tage_months\tbmi\nM\t50.5\t22.6\n\n",
+        "SEX\tAge_Months\tBMI\r\nM\t50,5\t22,6\r\n",
+        'sep=;\r\n"Name";"SEX";"AGE_MONTHS";"BMI"\r\n\r\n"Müller; Anne";"M";"50,5";"22,6"\r\n\r\n',
+    ):
         assert table(tmp_path, "growth", text, "utf-8-sig") == [row]
     assert (
         table(tmp_path, "growth", 'sex,age_months,bmi\nM,"50,5",22.6\n')[0]["why_empty"] == "age_months is not a number"

@@ -30,15 +30,15 @@ def delivery(tmp_path: Path) -> Path:
 def site(lhn: Network, delivery: Path) -> Path:
     """The site of that folder, read once; then its conditions are not delivered any more."""
     path = lhn.files_site("west", delivery, types=["Patient", "Condition"])
-    assert lhn.mainstem("run", path).returncode == 0
+    assert lhn.here("run", path).returncode == 0
     (delivery / "Condition.ndjson").unlink()
-    assert lhn.mainstem("run", path).returncode == 3
+    assert lhn.here("run", path).returncode == 3
     return path
 
 
 def gaps(lhn: Network) -> list[dict[str, str]]:
     """What `gaps list --json` says."""
-    rows: list[dict[str, str]] = json.loads(lhn.mainstem("gaps", "list", "--json").stdout)
+    rows: list[dict[str, str]] = json.loads(lhn.here("gaps", "list", "--json").stdout)
     return rows
 
 
@@ -54,10 +54,10 @@ def test_a_gap_is_listed_with_cause_fix_and_who(lhn: Network) -> None:
         "site IT",
     )
     assert "Deliver the type" in gap["fix"]
-    listed = lhn.mainstem("gaps", "list")
+    listed = lhn.here("gaps", "list")
     assert listed.returncode == 3
     assert "west Condition not-delivered" in listed.stdout
-    assert {row["load_status"] for row in json.loads(lhn.mainstem("status", "--json").stdout)} == {"partial"}
+    assert {row["load_status"] for row in json.loads(lhn.here("status", "--json").stdout)} == {"partial"}
 
 
 @pytest.mark.slow
@@ -65,10 +65,10 @@ def test_an_accepted_gap_makes_no_load_partial_until_the_type_comes_again(
     lhn: Network, site: Path, delivery: Path
 ) -> None:
     """The acceptance holds night after night, its reason is kept here and not told; data of the type ends it."""
-    accepted = lhn.mainstem("gaps", "accept", site, "Condition", "--reason", "the clinic stopped its feed")
+    accepted = lhn.here("gaps", "accept", site, "Condition", "--reason", "the clinic stopped its feed")
     assert accepted.returncode == 0, accepted.stderr
     for _ in range(2):
-        night = lhn.mainstem("run", site, "--json")
+        night = lhn.here("run", site, "--json")
         assert night.returncode == 0, night.stderr
         report = json.loads(night.stdout)
         assert (report["status"], report["gaps"]) == ("completed", [])
@@ -76,29 +76,29 @@ def test_an_accepted_gap_makes_no_load_partial_until_the_type_comes_again(
         assert "stopped its feed" not in night.stdout
     assert [row["accepted"] for row in gaps(lhn)] == ["the clinic stopped its feed"]
     (delivery / "Condition.ndjson").write_text(json.dumps(CONDITION) + "\n")
-    assert lhn.mainstem("run", site).returncode == 0
+    assert lhn.here("run", site).returncode == 0
     assert gaps(lhn) == []
     (delivery / "Condition.ndjson").unlink()
-    assert lhn.mainstem("run", site).returncode == 3
+    assert lhn.here("run", site).returncode == 3
 
 
 @pytest.mark.slow
 def test_retry_reads_the_types_with_gaps_alone(lhn: Network, site: Path, delivery: Path) -> None:
     """Once the type is delivered the gap closes at once, without reading the others."""
-    still = lhn.mainstem("gaps", "retry", site, "--json")
+    still = lhn.here("gaps", "retry", site, "--json")
     assert still.returncode != 0
     (delivery / "Condition.ndjson").write_text(json.dumps(CONDITION) + "\n")
-    again = lhn.mainstem("gaps", "retry", site, "--json")
+    again = lhn.here("gaps", "retry", site, "--json")
     assert again.returncode == 0, again.stderr
     assert list(json.loads(again.stdout)["types"]) == ["Condition"]
     assert gaps(lhn) == []
-    assert "no gaps" in lhn.mainstem("gaps", "retry", site).stdout
+    assert "no gaps" in lhn.here("gaps", "retry", site).stdout
 
 
 @pytest.mark.slow
 def test_types_without_a_gap_are_refused_naming_those_with_one(lhn: Network, site: Path) -> None:
     """A misspelt type neither passes nor is guessed."""
     for words in (("accept", site, "Patient", "--reason", "so"), ("retry", site, "--types", "Patient")):
-        refused = lhn.mainstem("gaps", *words)
+        refused = lhn.here("gaps", *words)
         assert refused.returncode == 78
         assert "There are gaps of: Condition" in refused.stderr

@@ -193,6 +193,80 @@ def test_values_of_several_records_come_last_whatever_the_files_and_their_order(
     assert map_paths([tmp_path], None, out=io.BytesIO()).derived == 0
 
 
+HELD = [
+    {"resourceType": "Patient", "id": "kid-1", "gender": "female", "birthDate": "2014-03-02"},
+    reading(2, "8302-2", 140, "cm"),
+    {
+        "resourceType": "Encounter",
+        "id": "e1",
+        "status": "finished",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+        "subject": {"reference": "Patient/kid-1"},
+        "period": {"start": "2024-03-09T10:00:00Z"},
+    },
+]
+
+
+def diabetes(**fields: Any) -> Json:
+    """A diagnosis."""
+    return {
+        "resourceType": "Condition",
+        "id": "t1d",
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "46635009"}]},
+        "subject": {"reference": "Patient/kid-1"},
+        "onsetDateTime": "2022-03-02",
+        **fields,
+    }
+
+
+def panel(*parts: Json) -> Json:
+    """Readings in one resource."""
+    components = [{name: part[name] for name in ("code", "valueQuantity")} for part in parts]
+    whole = reading(2, "34565-2", 0, "1")
+    return {name: value for name, value in whole.items() if name != "valueQuantity"} | {"component": components}
+
+
+WEIGHT = reading(2, "29463-7", 40, "kg")
+PULSE = WEIGHT | {"code": reading(2, "8867-4", 1, "1")["code"]}
+REFUTED = {"verificationStatus": {"coding": [{"code": "refuted"}]}}
+
+
+@pytest.mark.parametrize(
+    ("versions", "methods"),
+    [
+        ([WEIGHT, WEIGHT | {"valueQuantity": reading(2, "x", 41, "kg")["valueQuantity"]}], {"bmi", "height-z"}),
+        ([WEIGHT, WEIGHT | {"status": "entered-in-error"}], {"height-z"}),
+        ([WEIGHT | {"status": "entered-in-error"}, WEIGHT], {"bmi", "height-z"}),
+        ([WEIGHT, PULSE], {"height-z"}),
+        ([WEIGHT, {**WEIGHT, "code": {}}], {"height-z"}),
+        ([diabetes(), diabetes(**REFUTED)], {"height-z"}),
+        ([diabetes(**REFUTED), diabetes()], {"height-z", "diabetes-duration"}),
+        ([panel(WEIGHT, PULSE), panel(PULSE)], {"height-z"}),
+        ([panel(PULSE), panel(WEIGHT, PULSE)], {"bmi", "height-z"}),
+    ],
+)
+def test_of_a_resource_the_newest_version_alone_is_derived_from(
+    tmp_path: Path, versions: list[Json], methods: set[str]
+) -> None:
+    """Amended, withdrawn, come again, of another code, no longer usable, refuted, with a part less: in whatever order and files."""
+    told = [
+        version | {"meta": {"lastUpdated": f"2026-03-0{number}T00:00:00Z"}}
+        for number, version in enumerate(versions, 1)
+    ]
+    answers = []
+    for order in (told, told[::-1]):
+        for split in (1, len(HELD) + 1, len(HELD) + 2):
+            lines = [order[0], *HELD, order[1]]
+            write(tmp_path / "1.ndjson", lines[:split])
+            write(tmp_path / "2.ndjson", lines[split:])
+            out = io.BytesIO()
+            map_paths([tmp_path], None, out=out, derive=True)
+            records = [json.loads(line)["record"] for line in out.getvalue().splitlines()]
+            answers.append({record["method"]: record["value"] for record in records if "method" in record})
+    assert {"bmi", "height-z", "diabetes-duration"} & answers[0].keys() == methods
+    assert all(answer == answers[0] for answer in answers)
+
+
 def test_a_uuid_names_a_patient_of_these_files_and_nobody_else(tmp_path: Path) -> None:
     """Left over where Bundles were cut into lines: another Bundle's patient is not made from it."""
     here, elsewhere = "7d3f1c52-90ab-4e6d-8f21-b35c70e4a918", "1d0e9b7c-42aa-4f0e-9c55-6d8e7f201344"

@@ -41,6 +41,10 @@ def stands_in_the_catalogue(cause: str) -> bool:
         (HEAD + FHIR + "group = []\n", "give one Group, or a list of different ones"),
         (HEAD + 'road = "files"\n' + FHIR, 'road = "files" needs a [files] section'),
         (HEAD + FHIR + "[cohort]\n", "give one of patients and search"),
+        (
+            HEAD + '[files]\nfolder = "x"\n[cohort]\nsearch = "Patient?active=true"\n',
+            "cohort.search asks a server, and files are read",
+        ),
         (HEAD + FHIR + 'proxy = "http://proxy.example:3128/x"\n', "must be http://host:port alone"),
         (HEAD + FHIR.replace("/r4", "/r4?x=1"), "must hold no user, password, query or fragment"),
     ],

@@ -2,12 +2,12 @@
 
 import csv
 import json
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import browser
 from network_under_test import Network
 from pages_served import serving
 
@@ -23,7 +23,6 @@ from services.registry.holders import Holders, make_for_pages
 from services.registry.tokens import revoke
 
 LOINC = "http://loinc.org"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def reading(ident: str, unit: str, **values: Any) -> dict[str, Any]:
@@ -64,7 +63,7 @@ def site(lhn: Network) -> Path:
 
 def test_every_resource_and_part_is_a_line_with_one_reason(lhn: Network, site: Path) -> None:
     """With what to do and who; what stood before and was withdrawn for it is said."""
-    told = json.loads(lhn.mainstem("report", "--site", site, "--json").stdout)
+    told = json.loads(lhn.here("report", "--site", site, "--json").stdout)
     lines = sorted(
         (each["reference"], each["what"], each["field"], each["reason"], each["withdrew"]) for each in told["lines"]
     )
@@ -82,7 +81,7 @@ def test_every_resource_and_part_is_a_line_with_one_reason(lhn: Network, site: P
 
 def test_the_spreadsheet_holds_words_only(lhn: Network, site: Path) -> None:
     """A row a line; nothing in it is a formula; for its owner alone."""
-    said = lhn.mainstem("report", "--site", site, "--csv", "lines.csv")
+    said = lhn.here("report", "--site", site, "--csv", "lines.csv")
     assert (said.returncode, said.stdout) == (0, "")
     path = lhn.folder / "lines.csv"
     assert path.stat().st_mode & 0o077 == 0
@@ -94,7 +93,7 @@ def test_the_spreadsheet_holds_words_only(lhn: Network, site: Path) -> None:
 
 @pytest.mark.slow
 def test_the_terminal_says_what_to_do_and_how_it_goes(lhn: Network, site: Path) -> None:
-    said = lhn.mainstem("report", "--site", site).stdout
+    said = lhn.here("report", "--site", site).stdout
     assert "resources without a record: 2; parts of others: 1" in said
     assert "what stood before was withdrawn: of 1" in said
     assert "withdrawn 1 (1 for being unusable)" in said
@@ -104,7 +103,7 @@ def test_the_terminal_says_what_to_do_and_how_it_goes(lhn: Network, site: Path) 
 @pytest.mark.slow
 def test_contested_records_lead_to_the_hospitals_own_references(lhn: Network, site: Path) -> None:
     """Those that wait first; what is not kept, was computed, or is no record is said; on the terminal and the page."""
-    kept = lhn.mainstem("map", "--site", site, lhn.folder / "delivery" / "Observation.ndjson").stdout.splitlines()
+    kept = lhn.here("map", "--site", site, lhn.folder / "delivery" / "Observation.ndjson").stdout.splitlines()
     panel = next(each["record"] for each in map(json.loads, kept) if each["record"].get("code") == "8480-6")
     rows = [
         ("observation", panel["id"], "wrong-value", "2026-03-02 10:00:00+00:00", "stands-as-it-is"),
@@ -116,11 +115,11 @@ def test_contested_records_lead_to_the_hospitals_own_references(lhn: Network, si
     contested = lhn.folder / "contested.csv"
     contested.write_text("type,record,reason,at,answer,answered\n" + "".join(",".join(row) + ",\n" for row in rows))
 
-    told = json.loads(lhn.mainstem("report", "--site", site, "--contested", contested, "--json").stdout)["contested"]
-    said = lhn.mainstem("report", "--site", site, "--contested", contested).stdout
-    lhn.mainstem("report", "--site", site, "--contested", contested, "--html", lhn.folder / "page.html")
+    told = json.loads(lhn.here("report", "--site", site, "--contested", contested, "--json").stdout)["contested"]
+    said = lhn.here("report", "--site", site, "--contested", contested).stdout
+    lhn.here("report", "--site", site, "--contested", contested, "--html", lhn.folder / "page.html")
     contested.write_text("record\n")
-    refused = lhn.mainstem("report", "--site", site, "--contested", contested)
+    refused = lhn.here("report", "--site", site, "--contested", contested)
 
     assert [(each["reference"], each["reason"], each["answer"]) for each in told] == [
         ("", "The unit is wrong", ""),
@@ -141,7 +140,7 @@ def test_contested_records_lead_to_the_hospitals_own_references(lhn: Network, si
 @pytest.mark.slow
 def test_a_report_asks_the_pages_what_is_contested_by_the_sites_own_token(lhn: Network, site: Path) -> None:
     """From the real pages; answered there, it stands answered in the next report; a token that is taken back is a note."""
-    kept = lhn.mainstem("map", "--site", site, lhn.folder / "delivery" / "Observation.ndjson").stdout.splitlines()
+    kept = lhn.here("map", "--site", site, lhn.folder / "delivery" / "Observation.ndjson").stdout.splitlines()
     panel = next(each["record"] for each in map(json.loads, kept) if each["record"].get("code") == "8480-6")
     lhn.consume()
     engine, at = open_registry(lhn.settings.registry_url), datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -156,15 +155,15 @@ def test_a_report_asks_the_pages_what_is_contested_by_the_sites_own_token(lhn: N
     gate = Gate(SessionEntrance(Sessions(database), None, secure=True), Views(database), Holders(engine))  # type: ignore[arg-type]
     with serving(make_app(engine, network="lhn", gate=gate)) as address:
         asked = {"MAINSTEM_PAGES_ADDRESS": address, "MAINSTEM_PAGES_TOKEN": "file:pages.token"}
-        waiting = json.loads(lhn.mainstem("report", "--site", site, "--json", **asked).stdout)["contested"]
+        waiting = json.loads(lhn.here("report", "--site", site, "--json", **asked).stdout)["contested"]
         with engine.begin() as connection:
             (one,) = contests(connection, "west")
             answer_contest(connection, "west", one.id, Answer.CORRECTED, by="Sam", at=at)
-        answered = lhn.mainstem("report", "--site", site, **asked)
+        answered = lhn.here("report", "--site", site, **asked)
         with engine.begin() as connection:
             revoke(connection, "report", now=datetime.now(UTC))
-        refused = lhn.mainstem("report", "--site", site, **asked)
-    gone = lhn.mainstem("report", "--site", site, **asked)
+        refused = lhn.here("report", "--site", site, **asked)
+    gone = lhn.here("report", "--site", site, **asked)
     engine.dispose()
 
     assert [(each["reference"], each["reason"], each["answer"]) for each in waiting] == [
@@ -182,22 +181,18 @@ def test_a_report_asks_the_pages_what_is_contested_by_the_sites_own_token(lhn: N
 def test_a_token_goes_to_no_pages_in_the_open(lhn: Network, site: Path) -> None:
     (lhn.folder / "pages.token").write_text("secret")
     asked = {"MAINSTEM_PAGES_ADDRESS": "http://pages.example", "MAINSTEM_PAGES_TOKEN": "file:pages.token"}
-    said = lhn.mainstem("report", "--site", site, **asked).stdout
+    said = lhn.here("report", "--site", site, **asked).stdout
     assert "note what clinicians contest was not read: would send the site's token in the open" in said
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: make browser")
 @pytest.mark.slow
 def test_the_page_stands_alone_and_is_read_by_everybody(lhn: Network, site: Path) -> None:
     """No script, nothing fetched, one heading of the first rank, a caption and heads in every table; words stay words."""
-    from playwright.sync_api import sync_playwright
-
-    lhn.mainstem("report", "--site", site, "--html", "page.html")
+    lhn.here("report", "--site", site, "--html", "page.html")
     asked: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_context(java_script_enabled=True, viewport={"width": 390, "height": 800}).new_page()
+    with browser() as opened:
+        page = opened.new_context(java_script_enabled=True, viewport={"width": 390, "height": 800}).new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"file://{lhn.folder / 'page.html'}")
         assert page.locator("h1").count() == 1
@@ -207,7 +202,6 @@ def test_the_page_stands_alone_and_is_read_by_everybody(lhn: Network, site: Path
         assert page.locator("thead th:not([scope])").count() == 0
         assert page.get_by_text("<b>wt-2</b>").count() == 1
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        browser.close()
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
 
 
@@ -222,7 +216,7 @@ def test_what_breaks_fhirs_own_rules_is_told_must_haves_first(lhn: Network) -> N
     given = [*odd, refused, reading("wt-1", "kg", category=[{"text": "vital signs"}])]
     (folder / "Observation.ndjson").write_text("".join(json.dumps(each) + "\n" for each in given))
     lhn.refresh(path)
-    told = json.loads(lhn.mainstem("report", "--site", path, "--json").stdout)["conformance"]
+    told = json.loads(lhn.here("report", "--site", path, "--json").stdout)["conformance"]
     rules = {each["rule"]: (each["found"], each["must_have"]) for each in told["rules"]}
     assert rules["Observation.category: us-core-missing"] == (4, True)
     assert rules["Observation.status: us-core-missing"][1]
@@ -233,10 +227,10 @@ def test_what_breaks_fhirs_own_rules_is_told_must_haves_first(lhn: Network) -> N
     assert firsts == sorted(firsts, reverse=True)
     assert (told["judged"], told["of"]) == (5, 5)
     assert "Quux" not in json.dumps(told)
-    said = lhn.mainstem("report", "--site", path).stdout
+    said = lhn.here("report", "--site", path).stdout
     assert "US Core must-have" in said
     assert "5 of the 5 resources that the last load read" in said
-    lhn.mainstem("report", "--site", path, "--html", lhn.folder / "report.html")
+    lhn.here("report", "--site", path, "--html", lhn.folder / "report.html")
     page = (lhn.folder / "report.html").read_text()
     assert "own rules" in page
     assert "Of the 5 resources that the last load read, 5 were checked in full" in page

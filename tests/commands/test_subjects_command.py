@@ -37,7 +37,7 @@ def site(lhn: Network, tmp_path: Path) -> Path:
     folder.mkdir()
     deliver(folder, *PATIENTS, weight(1, 1), weight(2, 2))
     path = lhn.files_site("west", folder, types=["Patient", "Observation"])
-    assert lhn.mainstem("run", path).returncode == 0
+    assert lhn.here("run", path).returncode == 0
     return path
 
 
@@ -63,29 +63,29 @@ def test_an_alias_moves_what_is_stored_and_what_comes_and_its_end_moves_it_back(
     told = len(lhn.events())
     before = keys(lhn)
 
-    made = lhn.mainstem("subjects", "alias", site, old, survivor, "--why", "merged")
+    made = lhn.here("subjects", "alias", site, old, survivor, "--why", "merged")
     assert made.returncode == 0, made.stderr
     assert "2 records moved" in made.stdout
     assert "mainstem publish" in made.stdout
     assert len(lhn.events()) == told
-    listed = json.loads(lhn.mainstem("subjects", "list", site, "--json").stdout)
+    listed = json.loads(lhn.here("subjects", "list", site, "--json").stdout)
     assert [(row["old"], row["surviving"], row["why"]) for row in listed] == [(old, survivor, "merged")]
-    assert f"{old} is {survivor} since" in lhn.mainstem("subjects", "list", site).stdout
+    assert f"{old} is {survivor} since" in lhn.here("subjects", "list", site).stdout
 
-    assert lhn.mainstem("publish", site).returncode == 0
+    assert lhn.here("publish", site).returncode == 0
     assert {key.split("/")[0] for key in keys(lhn)} == {survivor}
     assert sorted(keys(lhn).values()) == ["observation", "observation", "person"]
     assert owner(lhn, 32) == survivor
 
     deliver(tmp_path / "delivery", *PATIENTS, weight(1, 1), weight(2, 2), weight(3, 2))
-    assert lhn.mainstem("run", site).returncode == 0
+    assert lhn.here("run", site).returncode == 0
     assert owner(lhn, 33) == survivor
 
-    ended = lhn.mainstem("subjects", "alias", site, old, "--end")
+    ended = lhn.here("subjects", "alias", site, old, "--end")
     assert ended.returncode == 0, ended.stderr
     assert "2 records moved" in ended.stdout
-    assert lhn.mainstem("subjects", "list", site).stdout.strip() == "no subject is an alias"
-    assert lhn.mainstem("run", site).returncode == 0
+    assert lhn.here("subjects", "list", site).stdout.strip() == "no subject is an alias"
+    assert lhn.here("run", site).returncode == 0
     after = keys(lhn)
     assert {key: after[key] for key in before} == before, "as if there had been none"
     assert (owner(lhn, 31), owner(lhn, 32), owner(lhn, 33)) == (survivor, old, old)
@@ -100,8 +100,8 @@ def test_an_alias_that_cannot_be_is_refused_with_what_to_do(lhn: Network, site: 
         ((old, old), "the surviving subject is an alias of the old one"),
         ((old, "--end"), "the subject is no alias"),
     ):
-        refused = lhn.mainstem("subjects", "alias", site, *arguments)
+        refused = lhn.here("subjects", "alias", site, *arguments)
         assert refused.returncode != 0
         assert cause in refused.stderr
         assert "fix:" in refused.stderr
-    assert json.loads(lhn.mainstem("subjects", "list", site, "--json").stdout) == []
+    assert json.loads(lhn.here("subjects", "list", site, "--json").stdout) == []

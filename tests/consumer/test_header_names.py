@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from encoded import sized
 from kafka import KafkaProducer, TopicPartition
 from services_cases import record_id, subject_id
 
@@ -54,10 +55,6 @@ def put(stream: Any, *events: tuple[bytes, bytes, list[tuple[bytes, bytes]]], co
     producer.partitions_for(topic)
     assert WholeBatches().send(producer, Batch(TopicPartition(topic, 0), len(events), records)).arrived(20)
     producer.close()
-
-
-def sized(text: bytes) -> bytes:
-    return varint(len(text)) + text
 
 
 def test_record_with_a_name_that_is_no_text_is_put_aside_and_those_around_it_are_handled(

@@ -20,7 +20,7 @@ from schemas.outcomes import LENDING_TYPES, REFERRED_TYPES
 from transforms.resources import mappings
 
 REPOSITORY = Path(__file__).parents[2]
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1200)]
 TYPES = ["Patient", "Condition", "Observation"]
 
 RUN_DAG = """
@@ -33,6 +33,9 @@ from airflow.utils.session import create_session
 from dags import site_dag
 site_dag.DEFAULTS.update(retries=2, retry_delay=timedelta(seconds=1), retry_exponential_backoff=0.0)
 site_dag.AWAY = timedelta(seconds=1)
+if sys.argv[3:]:
+    from mainstem.refresh import map as map_module
+    exec(sys.argv[3])
 dag = runpy.run_path(sys.argv[1])["dag"]
 ended = dag.test(run_conf=json.loads(sys.argv[2]))
 with create_session() as session:
@@ -44,6 +47,10 @@ with create_session() as session:
         "failed": sorted(t.task_id for t in tasks if t.state == "failed"),
         "open": sorted(t.task_id for t in tasks if t.end_date is None and t.state != "upstream_failed"),
         "tries": {t.task_id: t.try_number for t in tasks},
+        "shown": sorted(t.rendered_map_index for t in tasks if t.task_id == "map_divided"),
+        "divided": [json.loads(row.value) if isinstance(row.value, str) else row.value
+            for row in session.query(XComModel).filter(
+                XComModel.dag_run_id == run.id, XComModel.task_id == "map_divided", XComModel.key == "return_value")],
         "announced": [[event.asset.uri, event.extra] for event in session.query(AssetEvent).filter(
             AssetEvent.source_run_id == run.run_id, AssetEvent.source_dag_id == run.dag_id)],
     }))
@@ -60,7 +67,7 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         env=environment,
         check=True,
         capture_output=True,
-        timeout=180,
+        timeout=600,
     )
     return home
 
@@ -74,17 +81,19 @@ def airflow_environment(home: Path) -> dict[str, str]:
     }
 
 
-def run_dag(lhn: Network, home: Path, site: str, kind: str = "ehr_pull", **conf: object) -> tuple[dict[str, Any], str]:
-    """A whole DAG run in a process of its own; what it says of itself, and all its output."""
+def run_dag(
+    lhn: Network, home: Path, site: str, kind: str = "ehr_pull", *, haste: str = "", **conf: object
+) -> tuple[dict[str, Any], str]:
+    """A whole DAG run in a process of its own; what it says of itself, and all its output. `haste`: a statement before it."""
     stub = home / "dags" / f"{kind}__{site}.py"
     stub.parent.mkdir(exist_ok=True)
     stub.write_text(stubs(lhn.folder)[stub.name])
     done = subprocess.run(
-        [sys.executable, "-c", RUN_DAG, stub, json.dumps(conf)],
+        [sys.executable, "-c", RUN_DAG, stub, json.dumps(conf), *([haste] if haste else [])],
         env={**lhn.environment, **airflow_environment(home), "MAINSTEM_SITES": str(lhn.folder)},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         check=False,
     )
     results = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
@@ -146,6 +155,60 @@ def test_airflow_and_the_command_line_publish_the_same_events(lhn: Network, airf
     for planted in PLANTED:
         assert planted.decode() not in output
         assert not any(planted.decode() in value for value in xcoms)
+
+
+@pytest.mark.slow
+def test_lineage_tells_the_topic_that_a_run_wrote_and_nothing_of_a_patient(
+    lhn: Network, airflow_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By Airflow's OpenLineage provider into a file: one output, of the run that published; by the name that a catalogue gives Kafka."""
+    pytest.importorskip("airflow.providers.openlineage", reason="the extra airflow-beyond brings it")
+    told = tmp_path / "lineage.jsonl"
+    transport = {"type": "file", "log_file_path": str(told), "append": True}
+    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", json.dumps(transport))
+    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__NAMESPACE", "lhn")
+    deliver(children(2), tmp_path / "west")
+    lhn.files_site("west", tmp_path / "west")
+    result, output = run_dag(lhn, airflow_home, "west")
+    assert result["state"] == "success", output[-4000:]
+    written = told.read_bytes()
+    events = [json.loads(line) for line in written.splitlines()]
+    assert {event["job"]["namespace"] for event in events} == {"lhn"}
+    outputs = {
+        (event["job"]["name"], each["namespace"], each["name"]) for event in events for each in event.get("outputs", ())
+    }
+    topic = f"{lhn.settings.network}.outcome.v1"
+    assert outputs == {("ehr_pull__west.complete", f"kafka://{lhn.settings.kafka}", topic)}
+    assert [planted for planted in PLANTED if planted in written] == []
+
+
+@pytest.mark.slow
+def test_slices_of_a_large_type_are_tasks_that_give_what_one_process_gives(
+    make_network: Any, broker: str, postgres_server: Any, network: str, airflow_home: Path, tmp_path: Path
+) -> None:
+    """A site with `workers = 2`, its readings counted as large: in a real run two tasks map the slices; the command line alone tells the same."""
+    deliver(children(4), tmp_path / "west")
+    runs = []
+    for name, workers in (("divided", 2), ("alone", 1)):
+        url = postgres_server.create_database(f"d_{name}_{abs(hash(network)):x}")
+        lhn = make_network(broker, store=url)
+        lhn.settings = lhn.settings.model_copy(
+            update={"network": f"{network}-{name}", "landing": tmp_path / f"landing-{name}"}
+        )
+        assert lhn.mainstem("topics", "create", "--replication", "1", "--partitions", "3").returncode == 0
+        path = lhn.files_site("west", tmp_path / "west", parallel=2, workers=workers)
+        runs.append(lhn)
+        if workers > 1:
+            result, output = run_dag(lhn, airflow_home, "west", haste="map_module.SPLIT_FROM = 1")
+            assert result["state"] == "success", output[-4000:]
+            assert "map_divided" in result["tasks"]
+            assert result["shown"] == ["part 1 of 2", "part 2 of 2"]
+            assert [each["read"] > 0 for each in result["divided"]] == [True, True]
+        else:
+            assert lhn.mainstem("run", path).returncode == 0
+    by_tasks, alone = (contents(lhn, "west") for lhn in runs)
+    assert len(alone) == 4 * RECORDS_A_CHILD
+    assert by_tasks == alone
 
 
 @pytest.mark.slow

@@ -44,8 +44,8 @@ def test_a_wrong_key_is_told_with_what_to_do_and_nothing_moves(
     BackendClient.create(tmp_path / "other.pem")
     site = lhn.server_site("north", server, "search")
     site.write_text(site.read_text().replace(str(server.client.private_key), str(tmp_path / "other.pem")))  # type: ignore[union-attr]
-    refused(lhn.mainstem("run", site), says="mainstem")
-    assert lhn.mainstem("check", site).returncode == 78
+    refused(lhn.here("run", site), says="mainstem")
+    assert lhn.here("check", site).returncode == 78
     assert watermarks(lhn, "north") == {}
     assert lhn.events() == []
 
@@ -54,7 +54,7 @@ def test_a_wrong_key_is_told_with_what_to_do_and_nothing_moves(
 def test_a_dead_ehr_is_named_and_the_next_run_brings_everything(lhn: Network, tmp_path: Path) -> None:
     """Nobody listens at the port."""
     site = lhn.site("north", f'[fhir]\nbase_url = "http://127.0.0.1:{free_port()}/fhir"\n', road="search")
-    refused(lhn.mainstem("run", site), says="127.0.0.1")
+    refused(lhn.here("run", site), says="127.0.0.1")
     assert watermarks(lhn, "north") == {}
 
 
@@ -64,9 +64,9 @@ def test_a_dead_broker_loses_nothing(lhn: Network, tmp_path: Path) -> None:
     deliver(children(2), tmp_path / "west")
     site = lhn.files_site("west", tmp_path / "west")
     dead = f"127.0.0.1:{free_port()}"
-    refused(lhn.mainstem("run", site, MAINSTEM_KAFKA=dead), says=dead)
+    refused(lhn.here("run", site, MAINSTEM_KAFKA=dead), says=dead)
     assert watermarks(lhn, "west") == {}
-    again = lhn.mainstem("run", site, "--json")
+    again = lhn.here("run", site, "--json")
     assert again.returncode == 0, again.stderr
     report = json.loads(again.stdout)
     assert report["resumed"]
@@ -84,16 +84,16 @@ def test_half_a_file_leaves_a_gap_and_the_other_types_go_on(lhn: Network, tmp_pa
     packed = gzip.compress(whole)
     (tmp_path / "west" / "Observation.ndjson.gz").write_bytes(packed[: len(packed) // 2])
     site = lhn.files_site("west", tmp_path / "west")
-    done = lhn.mainstem("run", site, "--json")
+    done = lhn.here("run", site, "--json")
     assert done.returncode == 3, done.stderr
     report = json.loads(done.stdout)
     assert [gap["resource_type"] for gap in report["gaps"]] == ["Observation"]
     came = {name for name, counts in report["types"].items() if counts["read"]}
     assert set(watermarks(lhn, "west")) == came - {"Observation"}
-    assert "Observation" in lhn.mainstem("status").stdout
+    assert "Observation" in lhn.here("status").stdout
 
     (tmp_path / "west" / "Observation.ndjson.gz").write_bytes(packed)
-    repaired = lhn.mainstem("run", site, "--json")
+    repaired = lhn.here("run", site, "--json")
     assert repaired.returncode == 0, repaired.stderr
     assert json.loads(repaired.stdout)["gaps"] == []
     assert len(watermarks(lhn, "west")) == 7
@@ -110,7 +110,7 @@ def test_unusable_lines_are_counted_by_reason_and_kept_while_the_run_goes_on(lhn
     with (tmp_path / "west" / "Condition.ndjson").open("a") as file:
         file.write('{"resourceType": "Condition", "id": \n' + json.dumps(stu3) + "\n" + json.dumps(nameless) + "\n")
     site = lhn.files_site("west", tmp_path / "west")
-    done = lhn.mainstem("run", site, "--json")
+    done = lhn.here("run", site, "--json")
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)["types"]["Condition"]
     assert counts["skipped"] == {"invalid-json": 1, "other-fhir-version": 1, "missing-id": 1}
@@ -118,7 +118,7 @@ def test_unusable_lines_are_counted_by_reason_and_kept_while_the_run_goes_on(lhn
     kept = list((tmp_path / "landing" / "west").glob("*/quarantine/Condition.ndjson"))
     assert len(kept) == 1
     assert kept[0].read_bytes().count(b"\n") == 3
-    assert "1 invalid-json, 1 missing-id, 1 other-fhir-version" in lhn.mainstem("status").stdout
+    assert "1 invalid-json, 1 missing-id, 1 other-fhir-version" in lhn.here("status").stdout
 
 
 def test_quarantined_lines_outlive_the_landing_files_of_their_load(
@@ -142,7 +142,7 @@ def test_a_refused_resource_is_explained_in_full_without_its_content(lhn: Networ
     broken = {**child(1)[1], "subject": "Mustnottravel", "recordedDate": "Mustnottravel"}
     deliver([broken, *child(2)], tmp_path / "west")
     site = lhn.files_site("west", tmp_path / "west")
-    done = lhn.mainstem("map", "--site", site, "west", "--problems", "problems.jsonl", "--explain")
+    done = lhn.here("map", "--site", site, "west", "--problems", "problems.jsonl", "--explain")
     assert done.returncode == 0, done.stderr
     problems = (tmp_path / "problems.jsonl").read_text()
     (row,) = map(json.loads, problems.splitlines())
@@ -154,7 +154,7 @@ def test_a_typing_error_in_the_site_file_is_answered_with_line_and_nearest_key(l
     """From the command, not only from the parser."""
     site = lhn.files_site("west", tmp_path / "west")
     site.write_text(site.read_text().replace("folder =", "foldr ="))
-    said = refused(lhn.mainstem("run", site), says="did you mean 'folder'?")
+    said = refused(lhn.here("run", site), says="did you mean 'folder'?")
     misspelt = next(number for number, line in enumerate(site.read_text().splitlines(), 1) if "foldr" in line)
     assert f"{site}:{misspelt}:" in said
 
@@ -175,7 +175,7 @@ def test_a_mistake_on_the_command_line_is_told_with_its_fix(
     """No traceback for a user's mistake."""
     deliver(child(1), tmp_path / "west")
     lhn.files_site("west", tmp_path / "west")
-    refused(lhn.mainstem(*arguments), says=says)
+    refused(lhn.here(*arguments), says=says)
 
 
 def test_a_database_that_is_away_is_told_without_its_password(lhn: Network, tmp_path: Path) -> None:
@@ -183,19 +183,19 @@ def test_a_database_that_is_away_is_told_without_its_password(lhn: Network, tmp_
     deliver(child(1), tmp_path / "west")
     site = lhn.files_site("west", tmp_path / "west")
     url = f"postgresql://mainstem:hunter2@127.0.0.1:{free_port()}/mainstem"
-    assert "hunter2" not in refused(lhn.mainstem("run", site, MAINSTEM_DATABASE_URL=url), says="127.0.0.1")
+    assert "hunter2" not in refused(lhn.here("run", site, MAINSTEM_DATABASE_URL=url), says="127.0.0.1")
 
 
 def test_a_new_site_is_ready_to_be_tried(lhn: Network, tmp_path: Path) -> None:
     """The README's first steps: write a site file and its key, then map."""
     deliver(children(2), tmp_path / "export")
-    written = lhn.mainstem("sites", "new", "north", "--folder", "export", "--to", "sites")
+    written = lhn.here("sites", "new", "north", "--folder", "export", "--to", "sites")
     assert written.returncode == 0, written.stderr
     key = tmp_path / "sites" / "keys" / "north.subject-key"
     assert key.stat().st_mode & 0o777 == 0o600
-    checked = lhn.mainstem("check", "sites/north.toml")
+    checked = lhn.here("check", "sites/north.toml")
     assert (checked.returncode, checked.stderr) == (ExitCode.ATTENTION, "")  # some of US Core's must-haves are missing
-    trial = lhn.mainstem("map", "--site", "sites/north.toml", "export", "--problems", "problems.jsonl")
+    trial = lhn.here("map", "--site", "sites/north.toml", "export", "--problems", "problems.jsonl")
     assert trial.returncode == 0, trial.stderr
     assert len(trial.stdout.splitlines()) == 2 * RECORDS_A_CHILD
     assert (tmp_path / "problems.jsonl").read_text() == ""
@@ -204,7 +204,7 @@ def test_a_new_site_is_ready_to_be_tried(lhn: Network, tmp_path: Path) -> None:
 def test_a_mapping_can_be_tried_without_a_site_file(lhn: Network, tmp_path: Path) -> None:
     """With a throwaway key and UTC, which is said aloud; ids differ at each start."""
     deliver(children(1), tmp_path / "export")
-    first, second = (lhn.mainstem("map", "export") for _ in range(2))
+    first, second = (lhn.here("map", "export") for _ in range(2))
     assert first.returncode == 0, first.stderr
     assert "thrown away" in first.stderr
     assert "UTC" in first.stderr

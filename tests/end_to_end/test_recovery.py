@@ -1,15 +1,21 @@
 """docs/how-to/recover.md, carried out: each drill's commands as they stand on the page, and what the network has afterwards."""
 
+import os
 import re
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from network_under_test import Network
 from synthetic_children import RECORDS_A_CHILD, children, deliver
 
+from mainstem.demo.embedded import Postgres
+from mainstem.demo.embedded.postgres import _postgres_programs as programs
 from mainstem.kafka.topics import administration
 from mainstem.state import State
 from mainstem.state.migrations.upgrade import upgrade
@@ -28,22 +34,29 @@ def north(lhn: Network, tmp_path: Path) -> Network:
     return lhn
 
 
+def commands_of(name: str) -> list[str]:
+    """A drill's, as they stand on the page."""
+    part = PAGE.read_text(encoding="utf-8").partition(f"<!-- {name} -->")[2]
+    found = re.findall(r"^    (\w.+)$", re.split(r"\n## |<!-- ", part)[0], re.MULTILINE)
+    assert found
+    return found
+
+
+def carry_out(lhn: Network, name: str) -> list[str]:
+    """Carries one out; what each command said."""
+    said = []
+    for command in commands_of(name):
+        words = [*command.split()[1:], *(["--partitions", "3"] if "topics create" in command else [])]
+        done = lhn.mainstem(*words, MAINSTEM_SITES=str(lhn.folder))
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        said.append(done.stdout)
+    return said
+
+
 @pytest.fixture
 def drill(lhn: Network) -> Callable[[str], list[str]]:
-    """Carries one out; what each command said."""
-
-    def carry_out(name: str) -> list[str]:
-        part = PAGE.read_text(encoding="utf-8").partition(f"<!-- {name} -->")[2].partition("\n## ")[0]
-        said = []
-        for command in re.findall(r"^    mainstem (.+)$", part, re.MULTILINE):
-            words = [*command.split(), *(["--partitions", "3"] if command.startswith("topics create") else [])]
-            done = lhn.mainstem(*words, MAINSTEM_SITES=str(lhn.folder))
-            assert done.returncode == 0, (command, done.stdout, done.stderr)
-            said.append(done.stdout)
-        assert said
-        return said
-
-    return carry_out
+    """Carries one out in the test's network."""
+    return partial(carry_out, lhn)
 
 
 def state_of(network: Network) -> Path:
@@ -88,6 +101,47 @@ def test_a_state_that_came_back_from_a_backup(
     assert (refused.returncode, "mainstem restore" in refused.stderr) == (78, True)
     drill("restored")
     assert len(held(north)) == 3 * RECORDS_A_CHILD
+
+
+def test_a_state_on_postgresql_comes_back_from_its_dump(
+    make_network: Any, broker: str, postgres_server: Postgres, network: str, tmp_path: Path
+) -> None:
+    """By PostgreSQL's own tools, as the page has them: what was told since the dump is read again, and nobody is lost."""
+    lhn = make_network(broker, store=postgres_server.create_database(f"d_{abs(hash(network)):x}"))
+    path = lhn.files_site("north", tmp_path / "in")
+    for number, tools in ((2, "backup"), (3, "put back")):
+        deliver(children(number), tmp_path / "in")
+        assert lhn.mainstem("run", path).returncode == 0
+        assert len(held(lhn)) == number * RECORDS_A_CHILD
+        for command in commands_of(tools):
+            by_shell(command, lhn)
+    refused = lhn.mainstem("run", path)
+    assert (refused.returncode, "mainstem restore" in refused.stderr) == (78, True)
+    carry_out(lhn, "restored")
+    assert len(held(lhn)) == 3 * RECORDS_A_CHILD
+
+
+def by_shell(command: str, lhn: Network) -> None:
+    """A command of the database's own tools, those of the server's version."""
+    where = {"PATH": f"{programs()}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=lhn.folder,
+        env={**lhn.environment, **where},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, (command, done.stderr)
+
+
+def test_each_drill_of_the_page_is_carried_out() -> None:
+    """Here, or in the tests of two versions and of a new EHR beside this file."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*.py"))
+    named = re.findall(r'(?:drill|carry_out)\((?:lhn, )?"([\w ]+)"\)|<!-- (\w+) -->"|\(\d, "([\w ]+)"\)', text)
+    carried_out = {name for names in named for name in names if name}
+    assert set(re.findall(r"<!-- ([\w ]+) -->", PAGE.read_text(encoding="utf-8"))) == carried_out
 
 
 def test_a_state_that_is_lost(north: Network, drill: Callable[[str], list[str]]) -> None:

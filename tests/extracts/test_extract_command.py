@@ -23,10 +23,10 @@ from services.access.database import AccessDatabase
 from services.access.views import Views
 from services.home.reading import looked, studies
 from services.home.words import languages
+from services.measures.cells import suppressed
 from services.registry.database import reading, writing
 from services.registry.erasure import GROUP, erase
 from services.registry.tables import RECORD_TABLES
-from services.research.cells import suppressed
 from services.research.counting import BUDGET, count
 from services.research.omop import KINDS, tables
 from services.research.requests import answer, ask, requests, tell_result

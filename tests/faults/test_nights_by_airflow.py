@@ -6,6 +6,7 @@ Redis from the distribution's packages (`make redis`); skipped with the reason w
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -72,27 +73,23 @@ def test_twenty_sites_by_two_celery_workers_and_one_by_the_worker_in_its_hospita
     latest_of: Any,
     parts_folder: Path,
 ) -> None:
-    """All are whole, both workers had a share, and the hospital's tasks ran where its key is. Says what Airflow costs."""
+    """All are whole, both workers had a share, and the hospital's tasks ran where its key is. Says what Airflow costs beside the command."""
     require_redis()
     with hospitals(make_network(broker, store=state_url), TWENTY + 1) as found:
         found.mend()
         key, sites = send_outside(found), list(found.served)
         with celery_airflow(found.lhn, parts_folder / "celery", metadata_url, sites, 2) as airflow:
             airflow.edge("h01", HOSPITALS_OWN=key)
-            before, most = airflow.cpu(), 0.0
-
-            def watch(_done: int) -> None:
-                nonlocal most
-                most = max(most, sum(airflow.mebibytes().values()))
-
-            ended = airflow.night(sites, seconds=3 * HOURS, beside=watch)
+            measured = Measured(airflow)
+            ended = airflow.night(sites, seconds=3 * HOURS, beside=measured)
+            print(f"{len(sites)} sites by Airflow: {measured}")
             notes = {site: airflow.note_of(site) for site in sites if ended[site] != "success"}
             assert notes == {}
             hosts = {site: airflow.hosts_of(site) for site in sites}
-            print(f"{len(sites)} sites: {airflow.cpu() - before:.0f} s of processor time, {most:.0f} MiB at most")
+        print(f"{len(sites)} sites by `mainstem run`, two at once: {by_command(found, HOSPITALS_OWN=key)}")
         apart = hosts.pop(OUTSIDE)
         assert apart == {"h01"}
-        assert {host.partition("@")[0] for each in hosts.values() for host in each} == {"w1", "w2"}
+        assert {host for each in hosts.values() for host in each} == {"w1", "w2"}
         latest = latest_of(sqlite_engine)
         assert wrong(found.lhn, sqlite_engine, latest) == []
         assert len(latest.state()) == found.expected()
@@ -112,7 +109,9 @@ def test_sixty_hospitals_for_two_nights_with_a_scheduler_and_a_worker_killed(
     with hospitals(make_network(broker, store=state_url), SIXTY) as found:
         sites, latest = list(found.served), latest_of(sqlite_engine)
         with celery_airflow(found.lhn, parts_folder / "sixty", metadata_url, sites, 2) as airflow:
-            ended = airflow.night(sites, seconds=4 * HOURS)
+            measured = Measured(airflow)
+            ended = airflow.night(sites, seconds=4 * HOURS, beside=measured)
+            print(f"{len(sites)} sites: {measured}")
             assert {site for site in found.healthy if ended[site] != "success"} == set()
             for site, how in found.sick.items():
                 if how in ("down", "rejecting"):
@@ -127,6 +126,32 @@ def test_sixty_hospitals_for_two_nights_with_a_scheduler_and_a_worker_killed(
             assert {site: airflow.note_of(site) for site in sites if ended[site] != "success"} == {}
         assert wrong(found.lhn, sqlite_engine, latest) == []
         assert len(latest.state()) == found.expected()
+
+
+class Measured:
+    """What a night by Airflow costs, looked at while it lasts: its own parts and the tasks in them; neither brokers nor databases."""
+
+    def __init__(self, airflow: AtLarge) -> None:
+        self._airflow, self._began, self._before, self._most = airflow, time.monotonic(), airflow.cpu(), 0.0
+
+    def __call__(self, _done: int) -> None:
+        self._most = max(self._most, sum(self._airflow.mebibytes().values()))
+
+    def __str__(self) -> str:
+        cpu, took = self._airflow.cpu() - self._before, time.monotonic() - self._began
+        return f"{cpu:.0f} s of processor time, {took:.0f} s by the clock, {self._most:.0f} MiB at most"
+
+
+def by_command(found: Hospitals, **environment: str) -> str:
+    """The next night of all sites as cron would have it: a process a site, as many at once as there are cores. What it costs."""
+    found.day(1)
+    began, before = time.monotonic(), os.times()
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda name: found.lhn.mainstem("run", found.path(name), **environment), found.served))
+    assert [each.stderr for each in done if each.returncode] == []
+    spent = os.times()
+    cpu = spent.children_user + spent.children_system - before.children_user - before.children_system
+    return f"{cpu:.0f} s of processor time, {time.monotonic() - began:.0f} s by the clock"
 
 
 class Killer:

@@ -3,9 +3,10 @@
 import random
 
 import pytest
+from encoded import encoded
 
 from mainstem.kafka.heads import head_of, heads_in
-from mainstem.kafka.record_format import NO_ATTRIBUTES_NO_DELAY, Record, header, varint
+from mainstem.kafka.record_format import Record
 
 
 class AsRead:
@@ -13,24 +14,6 @@ class AsRead:
 
     def __init__(self, record: Record) -> None:
         self.key, self.value, self.headers = record.key, record.value, record.headers
-
-
-def encoded(place: int, record: Record) -> bytes:
-    def field(data: bytes | None) -> bytes:
-        return varint(-1) if data is None else varint(len(data)) + data
-
-    headers = b"".join(header(name, value) for name, value in record.headers)
-    body = b"".join(
-        (
-            NO_ATTRIBUTES_NO_DELAY,
-            varint(place),
-            field(record.key),
-            field(record.value),
-            varint(len(record.headers)),
-            headers,
-        )
-    )
-    return varint(len(body)) + body
 
 
 def some_record(chance: random.Random) -> Record:
@@ -53,7 +36,7 @@ def some_record(chance: random.Random) -> Record:
 def test_both_read_the_same(seed: int) -> None:
     chance = random.Random(seed)
     records = [some_record(chance) for _ in range(chance.randrange(1, 200))]
-    batch = b"head" + b"".join(encoded(place, record) for place, record in enumerate(records))
+    batch = b"head" + b"".join(encoded(record._replace(place=place)) for place, record in enumerate(records))
     assert heads_in(batch, 4, len(records)) == [head_of(AsRead(record)) for record in records]
 
 

@@ -7,16 +7,31 @@ from uuid import NAMESPACE_URL, uuid5
 import confluent_kafka
 import kafka
 import pytest
+from encoded import encoded
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka import KafkaProducer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.consumer.fetcher import Fetcher
+from kafka.errors import CorruptRecordError, KafkaError
 from kafka.partitioner import murmur2
+from kafka.record._crc32c import crc as calc_crc32c
+from kafka.record.default_records import DefaultRecordBatchBuilder
+from kafka.record.memory_records import MemoryRecords
 from structlog.testing import capture_logs
 
 from mainstem.kafka import topics
-from mainstem.kafka.record_batches import BATCH_BYTES, PROVEN, Batch, PlainSend, WholeBatches, introduce, road, settle
-from mainstem.kafka.record_format import NO_ATTRIBUTES_NO_DELAY, Record, header, records_of, varint
+from mainstem.kafka.record_batches import (
+    BATCH_BYTES,
+    PROVEN,
+    Batch,
+    PlainSend,
+    RecordsOfBatches,
+    WholeBatches,
+    introduce,
+    road,
+    settle,
+)
+from mainstem.kafka.record_format import Record, records_in, varint
 from mainstem.kafka.settings import KafkaSettings
 
 PARTITIONS = 12
@@ -68,7 +83,9 @@ def test_what_the_broker_refuses_is_heard_of_on_either_road(stream, plain):
     """A batch for a partition that is not there fails with Kafka's own error, and the producer can be abandoned."""
     chosen = road(plain=plain)
     producer = KafkaProducer(bootstrap_servers=stream.bootstrap, delivery_timeout_ms=3000, request_timeout_ms=1000)
-    nowhere = Batch(TopicPartition(f"{stream.network}.outcome.v1", 99), 1, bytearray(encoded(b"key", b"value")))
+    nowhere = Batch(
+        TopicPartition(f"{stream.network}.outcome.v1", 99), 1, bytearray(encoded(Record(b"key", b"value", [])))
+    )
 
     with pytest.raises((KafkaError, ValueError)):
         chosen.send(producer, nowhere).arrived(10)
@@ -109,31 +126,74 @@ def test_varints_are_kafka_s(value):
     assert varint(value) == bytes(expected)
 
 
-@given(
-    st.lists(
-        st.builds(
-            Record,
-            st.binary(max_size=40),
-            st.none() | st.binary(max_size=9000),
-            st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=70)), max_size=4),
-        ),
-        max_size=5,
-    )
+RECORDS = st.lists(
+    st.builds(
+        Record,
+        st.none() | st.binary(max_size=140),
+        st.none() | st.binary(max_size=9000),
+        st.lists(st.tuples(st.text(max_size=70), st.none() | st.binary(max_size=70)), max_size=12),
+        st.just(0),
+        st.integers(-(2**40), 2**40),
+    ),
+    min_size=1,
+    max_size=5,
 )
+
+
+@given(RECORDS)
 def test_records_are_read_back_from_their_batch(given):
     """What the plain road sends is what was encoded."""
-    batch = b"".join(encoded(*record, place=place) for place, record in enumerate(given))
+    records = [record._replace(place=place, delay=0) for place, record in enumerate(given)]
 
-    assert list(records_of(batch)) == given
+    assert records_in(b"head" + b"".join(map(encoded, records)), 4, len(records)) == records
 
 
-def encoded(key: bytes, value: bytes | None, headers: Any = (), *, place: int = 0) -> bytes:
-    """A record as the protocol guide has it."""
-    parts = [NO_ATTRIBUTES_NO_DELAY, varint(place), varint(len(key)), key]
-    parts += [varint(-1)] if value is None else [varint(len(value)), value]
-    parts += [varint(len(headers)), *(header(name, content) for name, content in headers)]
-    body = b"".join(parts)
-    return varint(len(body)) + body
+@given(RECORDS, st.sampled_from([0, 1, 3]), st.booleans(), st.integers(0, 6))
+def test_ours_are_the_records_that_kafka_python_reads(given, compression, appended, after):
+    """From any place in a batch on, compressed or not, with the times of the producer or of the broker."""
+    batch = built(given, compression)
+    batch[22] |= 8 * appended  # the broker's time
+    batch[26] += 1  # its last record is gone by compaction
+    signed = bytes(batch[:17]) + calc_crc32c(memoryview(batch)[21:]).to_bytes(4, "big") + bytes(batch[21:])
+
+    def read(kind: Any) -> tuple[list[Any], int]:
+        reading, found = kind(FIRST + after, TopicPartition("t", 3), MemoryRecords(signed)), []
+        while reading:
+            found += reading.take(2)
+        return [record[:9] for record in found], reading.next_fetch_offset
+
+    assert read(RecordsOfBatches) == read(Fetcher.PartitionRecords)
+
+
+def test_what_is_no_batch_of_records_is_said_as_kafka_python_does():
+    """Whoever reads ends with Kafka's own error."""
+    batch = built([Record(b"k", b"v", [("a", b"b")])], 0)
+    for place, byte in [(-1, None), (61, 100), (65, 0x80)]:
+        broken = batch[:place] if byte is None else batch[:place] + bytes([byte]) + batch[place + 1 :]
+        broken[8:12] = (len(broken) - 12).to_bytes(4, "big")
+        for kind in (RecordsOfBatches, Fetcher.PartitionRecords):
+            reading = kind(0, TopicPartition("t", 3), MemoryRecords(bytes(broken)), check_crcs=False)
+            with pytest.raises(CorruptRecordError):
+                take_all(reading)
+
+
+def take_all(reading: Any) -> None:
+    """Whatever there is."""
+    while reading:
+        reading.take()
+
+
+FIRST = 5
+
+
+def built(records: list[Record], compression: int) -> bytearray:
+    """kafka-python's own batch of them, from offset 5 on; 0: not compressed, 1: gzip, 3: LZ4."""
+    builder = DefaultRecordBatchBuilder(2, compression, False, -1, -1, -1, 1 << 24)
+    for place, record in enumerate(records):
+        builder.append(place, 2**41 + record.delay, record.key, record.value, record.headers)
+    batch = bytearray(builder.build())
+    batch[7] = FIRST
+    return batch
 
 
 def send_by_hand(stream: Any, topic: str, outbox: Any) -> None:

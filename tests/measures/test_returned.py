@@ -121,6 +121,29 @@ def test_rates_of_a_published_measure_are_groups_of_one_report() -> None:
     assert "improvementNotation" not in report
 
 
+def test_groups_are_stratifiers_of_the_report() -> None:
+    """By sex, by a published measure's own strata; of some it is not known; each with its score."""
+    part = {"populations": SEEN | {"denominator": 10, "denominator-exclusion": 0, "numerator": 5}}
+    sex = [{"group": "female", **part}, {"group": "male", **part}, {"group": None, **part}]
+    (group,) = report_of(told(strata={"sex": sex, "stratum": [{"group": "12 to 17 years old", **part}]}))["group"]
+
+    by_sex, by_age = group["stratifier"]
+    assert (by_sex["code"], by_age["code"]) == ([{"text": "sex"}], [{"text": "stratum"}])
+    assert [each["value"]["text"] for each in by_sex["stratum"]] == ["female", "male", "not known"]
+    assert [each["measureScore"]["value"] for each in by_sex["stratum"]] == [0.5] * 3
+    assert by_age["stratum"][0]["value"] == {"text": "12 to 17 years old"}
+
+
+def test_a_group_of_a_level_has_a_mean_where_it_is_told() -> None:
+    sex = [{"group": "female", "populations": SEEN, "mean": 80.5}, {"group": "male", "populations": SEEN}]
+    (group,) = report_of(told(measure="CF-1", mean=81.25, strata={"sex": sex}))["group"]
+
+    assert [each.get("measureScore") for each in group["stratifier"][0]["stratum"]] == [
+        {"value": 80.5, "unit": "%"},
+        None,
+    ]
+
+
 def test_the_last_one_told_stands_and_what_cannot_be_read_is_counted() -> None:
     """In the order of the topic, whatever the numbers say: a registry that was made anew counts from one again."""
     values = (told(sequence=9), told("west"), b"{", b"", told(sequence=1, populations=None))
@@ -149,6 +172,9 @@ HOSTILE: dict[str, KafkaRecord] = {
     "a name with line breaks": sent(told(measure="IBD-1\n\x1b[2J")),
     "a code with blanks": sent(told(populations={" \t": 1})),
     "a state of words": sent(told(completeness={"encounter": "loaded\nall of it"})),
+    "a group with line breaks": sent(told(strata={"sex": [{"group": "male\nfemale", "populations": {}}]})),
+    "a group of fewer than nobody": sent(told(strata={"sex": [{"group": "male", "populations": {"numerator": -1}}]})),
+    "a kind with control characters": sent(told(strata={"sex\x1b[2J": []})),
     "a rate of words": sent(told(rate="one")),
     "another site's words": sent(told(site="north/../west"), key=b"north"),
 }

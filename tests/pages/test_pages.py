@@ -4,19 +4,16 @@ import csv
 import io
 import os
 import re
-import shutil
-import socket
-import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-import uvicorn
+from browser import browser
 from fastapi.testclient import TestClient
-from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
+from pages_served import serving
+from services_story import NOW, fibrosis, fill, load_events, percentile, person, visit
 from sqlalchemy import Engine, update
 from viewers import gate_for
 
@@ -24,23 +21,12 @@ from services.pages.app import make_app
 from services.registry.database import connect
 from services.registry.tables import RECORD_TABLES
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET_CHROMIUM = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
-
 
 @pytest.fixture
-def page(small_registry: Engine, tmp_path: Path) -> TestClient:
+def page(counted_story: Engine, tmp_path: Path) -> TestClient:
     """The pages of the story's network."""
-    fill(small_registry, population(), load_events())
     return TestClient(
-        make_app(small_registry, network="Riverbend CF Network", clock=lambda: NOW, gate=gate_for(tmp_path))
+        make_app(counted_story, network="Riverbend CF Network", clock=lambda: NOW, gate=gate_for(tmp_path))
     )
 
 
@@ -232,19 +218,8 @@ def test_names_from_events_cannot_inject(small_registry: Engine, tmp_path: Path)
 @pytest.fixture
 def address(page: TestClient) -> Iterator[str]:
     """The pages served on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(page.app, host="127.0.0.1", port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 60
-    while not server.started:
-        assert time.monotonic() < deadline, "the page's server did not start"
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(timeout=10)
+    with serving(page.app) as address:
+        yield address
 
 
 @pytest.mark.browser
@@ -254,19 +229,12 @@ def test_browser_draws_the_charts_and_asks_no_other_server(
     address: str, tmp_path: Path, name: str, width: int, height: int
 ) -> None:
     """In a real browser: charts drawn, no error, nothing wider than the screen, no request elsewhere. Leaves a picture."""
-    if CHROMIUM is None:
-        if os.environ.get("MAINSTEM_REQUIRE_BROWSER") == "1":
-            pytest.fail("no Chromium: `make browser` installs it")
-        pytest.skip("no Chromium: `make browser` installs it")
-    from playwright.sync_api import sync_playwright
-
     pictures = Path(os.environ.get("MAINSTEM_SCREENSHOTS") or tmp_path)
     pictures.mkdir(parents=True, exist_ok=True)
     complaints: list[str] = []
     asked: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET_CHROMIUM)
-        tab = browser.new_page(viewport={"width": width, "height": height})
+    with browser() as opened:
+        tab = opened.new_page(viewport={"width": width, "height": height})
         tab.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
         tab.on("pageerror", lambda error: complaints.append(str(error)))
         tab.on("request", lambda request: asked.append(request.url))
@@ -280,7 +248,6 @@ def test_browser_draws_the_charts_and_asks_no_other_server(
         tab.mouse.move(0, 0)
         tab.screenshot(path=pictures / f"cf2-{name}.png")
         tab.screenshot(path=pictures / f"cf2-{name}-whole.png", full_page=True)
-        browser.close()
     assert complaints == []
     assert [url for url in asked if not url.startswith((address, "data:"))] == []
     assert marks >= 35

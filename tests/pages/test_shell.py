@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pages_served import serving
 from services_cases import record_id, subject_id
-from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
+from services_story import NOW, fibrosis, fill, load_events, percentile, person, visit
 from sqlalchemy import Engine
 from viewers import gate_for
 
@@ -55,17 +55,11 @@ def addresses(role: Role) -> list[str]:
     return [*(entry.address for entry in entries_for(viewer(role, *sites))), *DEEPER[role]]
 
 
-@pytest.fixture
-def filled(small_registry: Engine) -> Engine:
-    fill(small_registry, population(), load_events())
-    return small_registry
-
-
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.slow
-def test_every_page_has_its_parts(role: Role, filled: Engine, tmp_path: Path) -> None:
+def test_every_page_has_its_parts(role: Role, counted_story: Engine, tmp_path: Path) -> None:
     """A heading, what to do next, the date of its data; its words explained; the way it came marked in the navigation."""
-    client = TestClient(app_for(filled, tmp_path, role))
+    client = TestClient(app_for(counted_story, tmp_path, role))
     for address in addresses(role):
         html = client.get(address).text
         assert html.count("<h1") == 1, address
@@ -100,10 +94,10 @@ def test_every_word_has_a_meaning_in_plain_words() -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.slow
-def test_no_page_has_a_barrier(role: Role, filled: Engine, tmp_path: Path) -> None:
+def test_no_page_has_a_barrier(role: Role, counted_story: Engine, tmp_path: Path) -> None:
     """By axe, on a desk and a phone; nothing wider than the screen, nothing said on the console, nothing asked elsewhere."""
     said: list[str] = []
-    with serving(app_for(filled, tmp_path, role)) as address, browser() as opened:
+    with serving(app_for(counted_story, tmp_path, role)) as address, browser() as opened:
         for width in (1280, 390):
             tab = opened.new_page(viewport={"width": width, "height": 844})
             tab.set_default_navigation_timeout(150_000)  # the first page counts every measure
@@ -137,9 +131,9 @@ def test_a_chart_without_anybody_unmeasured_has_no_barrier(small_registry: Engin
 @pytest.mark.browser
 @pytest.mark.timeout(300)
 @pytest.mark.slow
-def test_pages_are_read_by_keyboard_on_paper_and_without_scripts(filled: Engine, tmp_path: Path) -> None:
+def test_pages_are_read_by_keyboard_on_paper_and_without_scripts(counted_story: Engine, tmp_path: Path) -> None:
     """The first key leads past the navigation; on paper there is none; without scripts the chart follows its words at once."""
-    with serving(app_for(filled, tmp_path, Role.COORDINATOR)) as address, browser() as opened:
+    with serving(app_for(counted_story, tmp_path, Role.COORDINATOR)) as address, browser() as opened:
         tab = opened.new_page(viewport={"width": 1280, "height": 900})
         tab.goto(address + "/network")
         tab.keyboard.press("Tab")
@@ -172,10 +166,10 @@ def _reached_by_tab(tab: Any, keys: int) -> set[str]:
 @pytest.mark.browser
 @pytest.mark.timeout(300)
 @pytest.mark.slow
-def test_a_browser_sends_the_pages_forms(filled: Engine, tmp_path: Path) -> None:
+def test_a_browser_sends_the_pages_forms(counted_story: Engine, tmp_path: Path) -> None:
     """In the demo, by a real browser and without scripts: another role, a record contested, answered by the site, and seen."""
     views = Views(AccessDatabase.open(f"sqlite:///{tmp_path}/access.db"))
-    app = make_app(filled, network="lhn", gate=Gate(DemoEntrance("west"), views), clock=lambda: NOW)
+    app = make_app(counted_story, network="lhn", gate=Gate(DemoEntrance("west"), views), clock=lambda: NOW)
     with serving(app) as address, browser() as opened:
         tab = opened.new_context(java_script_enabled=False).new_page()
 

@@ -1,6 +1,10 @@
 """FHIR's own rules over a sample and what was refused, in a bounded time."""
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
+
+import pytest
 
 from mainstem.refresh.judging import JUDGED_AT_MOST, LONGEST, SECONDS, Judge
 from schemas.loads import TypeCounts
@@ -10,10 +14,25 @@ from transforms.fhir.us_core import is_must_have, missing
 LINE = b'{"resourceType":"Patient","id":"p","gender":"female","birthDate":"2012-03-04","contact":"Ann Quux"}'
 
 
-def judge(share: float, clock: Iterator[float] | None = None) -> Judge:
+def judge(share: float, clock: Iterator[float] | None = None, **of: Any) -> Judge:
     """The judge of a site."""
     mapper = Mapper(site="north", time_zone="UTC", subject_key=b"k" * 32)
-    return Judge(share, mapper) if clock is None else Judge(share, mapper, lambda: next(clock))
+    return Judge(share, mapper, **of) if clock is None else Judge(share, mapper, lambda: next(clock), **of)
+
+
+def judged(monkeypatch: pytest.MonkeyPatch, lines: int, portion: int, **of: Any) -> list[int]:
+    """Which of so many lines are the sample of a hundredth, where they come in portions."""
+    asked, found = judge(0.01, **of), list[int]()
+
+    def explain(line: bytes) -> list[str]:
+        found.append(int(line))
+        return []
+
+    monkeypatch.setattr(asked, "_explain", explain)
+    for start in range(0, lines, portion):
+        asked.see([b"%d" % each for each in range(start, start + portion)], (start + portion) / lines)
+    assert figures(asked).sampled == len(found)
+    return found
 
 
 def figures(of: Judge) -> TypeCounts:
@@ -56,6 +75,23 @@ def test_a_line_that_would_take_all_the_time_there_is_is_not_judged() -> None:
     sampled.see_refused(long)
     sampled.see_refused(LINE)
     assert (figures(asked).sampled, figures(sampled).refused_judged) == (2, 1)
+
+
+def test_the_sample_is_spread_over_all_lines_and_begins_elsewhere_with_each_load(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the load and nothing else, so that one which is taken up again judges the same; few lines are a sample, too."""
+    loads = [judged(monkeypatch, 100_000, 2_000, of=f"west/2026-03-0{day} Observation") for day in range(1, 6)]
+    for sample in loads:
+        tenths = Counter(line // 10_000 for line in sample)
+        assert len(sample) == len(set(sample)) == JUDGED_AT_MOST
+        assert all(8 <= tenths[tenth] <= 12 for tenth in range(10))
+    assert len({sample[0] for sample in loads}) == len(loads)
+    assert judged(monkeypatch, 100_000, 2_000, of="west/2026-03-01 Observation") == loads[0]
+    few = {judged(monkeypatch, 30, 30, of=f"west/2026-03-{day:02} Patient")[0] for day in range(1, 20)}
+    assert len(few) > 5
+    assert judged(monkeypatch, 1, 1, of="west/2026-03-01 Patient") == [0]
+    assert len(judged(monkeypatch, 100_000, 2_000, of="west", among=4)) == JUDGED_AT_MOST / 4
 
 
 def test_the_first_line_and_then_each_so_manieth_are_the_sample() -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from schemas.outcomes import Encounter, Observation, Person
 from services.registry.across import Across, compare, shipped
-from services.registry.across.counting.counts import Counts
+from services.registry.across.counting.counts import Counts, Numbers
 from services.registry.across.counting.tables import counted
 from services.registry.across.kinds.far import FAR, Figure, compared, deviation, share
 from services.registry.database import open_registry
@@ -122,6 +122,33 @@ def test_few_sites_or_few_records_are_no_pass() -> None:
     }
     assert {each.status for each in compare(small).results if each.check == "digits"} == {"not-applicable"}
     assert compare(Counts(persons={})).results == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 6])
+def test_numbers_that_are_all_alike_or_none_are_no_fault(count: int) -> None:
+    """Of one site, of two, of as many as are compared: all zero, a single number, nothing counted of persons."""
+    sites = SITES[:count]
+    for numbers in (Numbers(100, 0.0, 0.0, 0.0), Numbers(1, 7.0, 7.0, 7.0)):
+        counts = Counts(
+            persons=dict.fromkeys(sites[1:], 100) | dict.fromkeys(sites[:1], 0),
+            numbers={(site, "4548-4", "%"): numbers for site in sites},
+            units={(site, "4548-4", "%"): 0 for site in sites},
+            digits={(site, "8302-2", "0"): 0 for site in sites},
+            records={(site, "observation"): 0 for site in sites},
+        )
+        found = compare(counts)
+        assert found.calls == []
+        assert "failed" not in {each.status for each in found.results}
+        assert found.sites == sorted(sites)
+
+
+def test_a_site_that_sent_no_person_is_among_the_sites() -> None:
+    """Its other figures are compared, and it is told."""
+    records = {(site, "observation"): 400 for site in SITES}
+    filled = {(site, "observation", "unit"): 100 if site == SITES[0] else 400 for site in SITES}
+    found = compare(Counts(persons=dict.fromkeys(SITES[1:], 100), records=records, filled=filled))
+    assert found.sites == sorted(SITES)
+    assert {(each.site, each.check) for each in found.results if each.status == "failed"} == {(SITES[0], "missing")}
 
 
 def test_a_site_at_fault_moves_neither_the_middle_nor_the_spread() -> None:

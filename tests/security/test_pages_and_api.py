@@ -3,14 +3,11 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -19,11 +16,12 @@ from urllib.request import Request, urlopen
 from xml.etree import ElementTree
 
 import pytest
-import uvicorn
+from browser import browser
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from pages_served import serving
 from services_cases import record_id
-from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
+from services_story import NOW, fibrosis, fill, load_events, percentile, person, visit
 from sqlalchemy import Engine, update
 from structlog.testing import capture_logs
 from viewers import gate_for
@@ -34,11 +32,11 @@ from mainstem.database import parse_url
 from services.access.declared import open_to_all
 from services.pages.app import make_app as make_pages
 from services.registry.api import make_app as make_api
+from services.registry.database import open_registry
 from services.registry.tables import RECORD_TABLES, load
 from services.serving import TrustedHosts
 
 MAINSTEM = str(Path(sys.executable).with_name("mainstem"))
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WANTED = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -63,10 +61,9 @@ def made(kind: str, tmp_path: Path) -> Any:
     return (lambda engine: pages(engine, tmp_path)) if kind == "pages" else make_api
 
 
-def test_every_answer_carries_the_headers(made: Any, small_registry: Engine) -> None:
+def test_every_answer_carries_the_headers(made: Any, counted_story: Engine) -> None:
     """What is found, what is not, what is refused, what is wrong; HEAD too."""
-    fill(small_registry, population(), load_events())
-    client = TestClient(made(small_registry))
+    client = TestClient(made(counted_story))
     patterns = {route.path for route in client.app.routes if "GET" in (getattr(route, "methods", None) or ())}
     given = {"slug": "cf2", "name": "page.css", "record_type": "observation", "record_id": record_id("none")}
     asked = [("GET", pattern.format_map(defaultdict(lambda: "x", given))) for pattern in sorted(patterns)]
@@ -253,21 +250,10 @@ HOSTILE = [
 ]
 
 
-@contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """The pages on loopback while the context lasts."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    wait_until(lambda: server.started)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=10)
-
-
-@pytest.fixture
-def hostile_registry(small_registry: Engine) -> Engine:
-    """A site is called by each of these, in every table: more than the consumer would let in."""
+@pytest.fixture(scope="module")
+def hostile_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A site is called by each of these, in every table: more than the consumer would let in. To be read only."""
+    engine = open_registry(f"sqlite:///{tmp_path_factory.mktemp('hostile')}/registry.db")
     records = [
         fact
         for site in range(len(HOSTILE))
@@ -280,14 +266,15 @@ def hostile_registry(small_registry: Engine) -> Engine:
             percentile(name, "2026-10-05", 60, site=given["site"]),
         )
     ]
-    fill(small_registry, records, load_events())
-    with small_registry.begin() as connection:
+    fill(engine, records, load_events())
+    with engine.begin() as connection:
         for site, word in enumerate(HOSTILE):
             for table in RECORD_TABLES.values():
                 connection.execute(update(table).where(table.c.site == f"s{site}").values(site=word))
         gaps = json.dumps([{"resource_type": "Observation", "reason": HOSTILE[0]}])
         connection.execute(update(load).values(site=HOSTILE[0], error=HOSTILE[1], gaps=gaps))
-    return small_registry
+    yield engine
+    engine.dispose()
 
 
 def test_a_hostile_name_is_text_on_the_page(hostile_registry: Engine, tmp_path: Path) -> None:
@@ -323,18 +310,11 @@ def test_a_hostile_name_is_text_in_a_picture_and_in_an_answer(
 @pytest.mark.timeout(120)
 def test_a_hostile_name_runs_in_no_browser(hostile_registry: Engine, tmp_path: Path) -> None:
     """The page and the picture on its own, in a real one: the title stays, no error, no request elsewhere."""
-    if CHROMIUM is None:
-        if os.environ.get("MAINSTEM_REQUIRE_BROWSER") == "1":
-            pytest.fail("no Chromium: `make browser` installs it")
-        pytest.skip("no Chromium: `make browser` installs it")
-    from playwright.sync_api import sync_playwright
-
     complaints: list[str] = []
     asked: list[str] = []
     app = pages(hostile_registry, tmp_path)
-    with serving(app) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=("--no-sandbox", "--disable-gpu"))
-        tab = browser.new_page()
+    with serving(app) as address, browser() as opened:
+        tab = opened.new_page()
         tab.on("pageerror", lambda error: complaints.append(str(error)))
         tab.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
         tab.on("request", lambda request: asked.append(request.url))
@@ -346,6 +326,5 @@ def test_a_hostile_name_runs_in_no_browser(hostile_registry: Engine, tmp_path: P
         drawn = f"document.querySelectorAll('figure[data-state=drawn] svg').length === {len(HOSTILE) + 1}"
         tab.wait_for_function(drawn, timeout=60_000)
         assert "owned" not in tab.title()
-        browser.close()
     assert complaints == []
     assert [url for url in asked if not url.startswith((address, "data:"))] == []

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import event, text
 from states import save
 
 from mainstem.state import Decision, Done, State
@@ -58,6 +58,32 @@ def consent(record: Make, name: str, decision: str, effective: datetime, *, upda
     }
     made = record(name, kind="consent", subject=ANNA, updated=updated)
     return made._replace(content=json.dumps(said, separators=(",", ":")).encode())
+
+
+def test_what_many_consents_say_is_heeded_by_few_statements_and_by_the_index(
+    state: State, record: Make, at: datetime
+) -> None:
+    """One query a subject that looked at all records of the site took a night for a hospital's consents."""
+    state.consents.prepare()
+    people = [b"person%010d" % number for number in range(600)]
+    some = consent(record, "c", "permit", at)
+    permits = [some._replace(id=person, subject=person) for person in people]
+    refusal = consent(record, "d", "deny", at + timedelta(days=1))
+    save(state, "north", permits, [], at)
+    statements: list[tuple[str, Any]] = []
+    told_of = (state.database.engine, "before_cursor_execute", lambda *given: statements.append(given[2:4]))
+    event.listen(*told_of)
+    renewed = [each._replace(updated=2) for each in permits]
+    save(state, "north", [*renewed, refusal._replace(id=b"refused" * 2, subject=people[0])], [], at)
+    event.remove(*told_of)
+
+    assert len(statements) < 60
+    assert [each.subject for each in state.consents.withdrawals("north")] == [people[0]]
+    known = next(each for each in statements if "coalesce(record.site" in each[0])
+    if state.database.engine.dialect.name == "sqlite":
+        with state.database.read() as connection:
+            plan = connection.exec_driver_sql("explain query plan " + known[0], known[1]).all()
+        assert "ix_record_subject" in str(plan), plan
 
 
 def test_whoever_is_to_be_forgotten_leaves_tombstones_and_is_not_taken_again(

@@ -6,7 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +30,22 @@ START_SECONDS = 600.0
 EDGE = "airflow.providers.edge3.executors.EdgeExecutor"
 SLOTS = 2
 """Tasks of a worker at once."""
+PATIENCE = {
+    "AIRFLOW__CORE__PARALLELISM": "32",
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
+}
+"""A busy machine is no dead task; one that is dead is seen within two minutes."""
+WORKER_NAME = """import os
+
+
+def worker():
+    return os.environ.get("WORKER_NAME", "centre")
+"""
+"""What a task calls its machine: here all workers are on one."""
 
 
 class AtLarge(Airflow):
@@ -38,6 +54,7 @@ class AtLarge(Airflow):
     def __init__(self, state: Path, *, dags: Path, env: Mapping[str, str], executor: str, **more: str) -> None:
         super().__init__(state, port=free_port(), dags=dags, env=env, choose="")
         self.parts: dict[str, Running] = {}
+        self.runs: dict[str, str] = {}
         self._settings = {"AIRFLOW__CORE__EXECUTOR": executor, **more}
         self._all: dict[str, str] = {}
 
@@ -45,21 +62,32 @@ class AtLarge(Airflow):
         """The database migrated; all parts but workers begun."""
         require_port(self.port, "Airflow", self._choose)
         self._prepare()
-        self._all = {**self._environment(), **self._settings}
-        self._run("migrate", "db", "migrate")
+        named = self.home / "config" / "named.py"
+        named.parent.mkdir()
+        named.write_text(WORKER_NAME)
+        self._all = {
+            **self._environment(),
+            "AIRFLOW__CORE__HOSTNAME_CALLABLE": "named.worker",
+            "PYTHONPATH": f"{named.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+            **self._settings,
+        }
+        self.say("db", "migrate")
         self._process = self.begin("api", "api-server")
         self.begin("processor", "dag-processor")
         self.begin("scheduler", "scheduler")
         return self
 
-    def _run(self, name: str, *words: str) -> None:
-        part = self._made(name, words).start()
+    def say(self, *words: str) -> str:
+        """A command of Airflow's own, run to its end; what it said."""
+        part = self._made(words[0], words).start()
         deadline = time.monotonic() + START_SECONDS
         while part.exit_code is None and time.monotonic() < deadline:
             time.sleep(0.2)
         code = part.exit_code
         part.close()
-        assert code == 0, part.log.read_text()[-3000:]
+        said = part.log.read_text()
+        assert code == 0, said[-3000:]
+        return said
 
     def _made(self, name: str, words: Sequence[str], **more: str) -> Running:
         command = [str(self.home / "bin" / "airflow"), *words]
@@ -80,12 +108,13 @@ class AtLarge(Airflow):
             f"{name}@%h",
             "--without-mingle",
         )
-        self.begin(name, "celery", "worker", *words, "--pid", str(self.home / f"{name}.pid"))
+        self.begin(name, "celery", "worker", *words, "--pid", str(self.home / f"{name}.pid"), WORKER_NAME=name)
 
     def edge(self, queue: str, **more: str) -> None:
         """A worker in a hospital, that asks for work of one queue."""
         words = ("--queues", queue, "--concurrency", "1", "--edge-hostname", queue)
-        self.begin(queue, "edge", "worker", *words, "--pid", str(self.home / f"{queue}.pid"), **more)
+        pid_file = str(self.home / f"{queue}.pid")
+        self.begin(queue, "edge", "worker", *words, "--pid", pid_file, WORKER_NAME=queue, **more)
 
     def kill(self, name: str) -> None:
         """kill -9, of a part and all that it started."""
@@ -123,20 +152,34 @@ class AtLarge(Airflow):
 
     def night(self, sites: Sequence[str], *, seconds: float, beside: Callable[[int], None] = lambda done: None) -> Any:
         """A run of each site at once, waited for; `beside(done)`: what else happens meanwhile. Site → state."""
-        runs = {site: self.trigger(f"ehr_pull__{site}") for site in sites}
+        self.runs = {site: self.trigger(f"ehr_pull__{site}") for site in sites}
         ended: dict[str, str] = {}
         deadline = time.monotonic() + seconds
-        while len(ended) < len(runs):
-            assert time.monotonic() < deadline, f"{len(ended)} of {len(runs)} ended; not {sorted(runs.keys() - ended)}"
-            for site in runs.keys() - ended.keys():
-                state = self.run_state(f"ehr_pull__{site}", runs[site])
-                if state in FINISHED:
-                    ended[site] = state
+        while len(ended) < len(self.runs):
+            left = sorted(self.runs.keys() - ended.keys())
+            assert time.monotonic() < deadline, f"{len(ended)} of {len(self.runs)} ended; not {left}"
+            states = {(run["dag_id"], run["dag_run_id"]): str(run["state"]) for run in self.newest()}
+            found = {site: states.get((f"ehr_pull__{site}", run), "") for site, run in self.runs.items()}
+            ended = {site: state for site, state in found.items() if state in FINISHED}
             assert {name: part.exit_code for name, part in self.parts.items() if part.exit_code is not None} == {}
             beside(len(ended))
-            time.sleep(2)
-        self.runs = runs
+            time.sleep(5)
         return ended
+
+    def newest(self) -> list[dict[str, Any]]:
+        """The newest runs of all DAGs, by one request: a busy API server is asked for little."""
+        return list(self._get("/dags/~/dagRuns?limit=100&order_by=-id")["dag_runs"])
+
+    def settled(self, runs: int, seconds: float = START_SECONDS) -> list[dict[str, Any]]:
+        """So many runs there are and none is at work; newest first."""
+        found: list[dict[str, Any]] = []
+
+        def are() -> bool:
+            found[:] = self.newest()
+            return len(found) == runs and all(run["state"] in FINISHED for run in found)
+
+        self.parts["scheduler"].wait_until(are, seconds, f"end {runs} runs")
+        return found
 
     def note_of(self, site: str) -> str:
         """What the last night's run of a site says."""
@@ -195,39 +238,53 @@ def redis(state: Path) -> Iterator[str]:
         yield f"redis://{LOOPBACK}:{port}/0"
 
 
-@contextmanager
-def celery_airflow(lhn: Network, state: Path, database: str, sites: Sequence[str], workers: int) -> Iterator[AtLarge]:
-    """A network's Airflow: Celery workers on Redis, beside them the executor for workers in hospitals; a DAG a site."""
+def _dags(state: Path, sites: Sequence[str]) -> Path:
+    """A folder with each site's stub, in haste."""
     dags = state / "dags"
     dags.mkdir(parents=True)
     for site in sites:
         name = f"ehr_pull__{site}.py"
         words, end, rest = stubs_of(site)[name].partition('"""\n\n')
         (dags / name).write_text(words + end + HASTE + "\n" + rest)
+    return dags
+
+
+def _environment(lhn: Network, database: str) -> dict[str, str]:
+    """The network's, and Airflow's own database on PostgreSQL."""
     conn = database.replace("postgresql://", "postgresql+psycopg://")
+    return {
+        **lhn.environment,
+        "MAINSTEM_SITES": str(lhn.folder),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": conn,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": conn,
+    }
+
+
+@contextmanager
+def local_airflow(lhn: Network, state: Path, database: str, sites: Sequence[str]) -> Iterator[AtLarge]:
+    """One machine's Airflow: tasks run beside the scheduler; a DAG a site."""
+    few = PATIENCE | {"AIRFLOW__CORE__PARALLELISM": "4"}
+    made = AtLarge(state, dags=_dags(state, sites), env=_environment(lhn, database), executor="LocalExecutor", **few)
+    with closing(made):
+        made.launch().wait(START_SECONDS)
+        made.wait_for_stubs({f"ehr_pull__{site}" for site in sites})
+        yield made
+
+
+@contextmanager
+def celery_airflow(lhn: Network, state: Path, database: str, sites: Sequence[str], workers: int) -> Iterator[AtLarge]:
+    """A network's Airflow: Celery workers on Redis, beside them the executor for workers in hospitals; a DAG a site."""
+    dags = _dags(state, sites)
     with ExitStack() as stack:
-        broker = stack.enter_context(redis(state))
-        env = {
-            **lhn.environment,
-            "MAINSTEM_SITES": str(lhn.folder),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": conn,
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": conn,
-            "AIRFLOW__CELERY__BROKER_URL": broker,
-            "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{conn}",
+        env = _environment(lhn, database) | {
+            "AIRFLOW__CELERY__BROKER_URL": stack.enter_context(redis(state)),
+            "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database.replace('postgresql://', 'postgresql+psycopg://')}",
             "AIRFLOW__CELERY__WORKER_ENABLE_REMOTE_CONTROL": "False",
             "AIRFLOW__EDGE__API_ENABLED": "True",
             "AIRFLOW__EDGE__JOB_POLL_INTERVAL": "1",
             "AIRFLOW__EDGE__HEARTBEAT_INTERVAL": "5",
         }
-        patience = {
-            "AIRFLOW__CORE__PARALLELISM": "32",
-            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
-            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
-            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
-        }
-        made = AtLarge(state, dags=dags, env=env, executor=f"CeleryExecutor,{EDGE}", **patience)
+        made = AtLarge(state, dags=dags, env=env, executor=f"CeleryExecutor,{EDGE}", **PATIENCE)
         made._settings["AIRFLOW__EDGE__API_URL"] = f"{made.address}/edge_worker/v1/rpcapi"
         stack.callback(made.close)
         made.launch().wait(START_SECONDS)

@@ -3,6 +3,7 @@
 committed ⊆ delivered; delivered ids ⊆ committed; per record, first deliveries in order; effects = distinct ids; topic = state = tables.
 """
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -33,6 +34,16 @@ def judge(
         live = {f"r-{each.id.hex()}" for each in held if not each.withdrawn}
         found += [f"tables differ: {sorted(live ^ set(tables))[:3]}"] if live != set(tables) else []
     return found
+
+
+def told_otherwise(records: Sequence[Any]) -> list[str]:
+    """Ids under which more than one content was told: the same event again says the same."""
+    said: dict[str, set[str]] = {}
+    for each in records:
+        id_ = dict(each.headers)["ce_id"].decode()
+        told = "" if each.value is None else json.dumps(json.loads(each.value)["record"], sort_keys=True)
+        said.setdefault(id_, set()).add(told)
+    return sorted(id_ for id_, told in said.items() if len(told) > 1)
 
 
 def last_id(state: State, each: Held) -> str:

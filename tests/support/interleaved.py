@@ -267,10 +267,10 @@ class _Road:
     """Batches, record by record."""
 
     def send(self, producer: _Producer, batch: Any) -> _Sent:
-        from mainstem.kafka.record_format import records_of
+        from mainstem.kafka.record_format import records_in
 
-        for key, value, headers in records_of(batch.records):
-            producer.send(batch.partition.topic, value, key or b"", headers)
+        for record in records_in(bytes(batch.records), 0, batch.events):
+            producer.send(batch.partition.topic, record.value, record.key or b"", record.headers)
         return _Sent()
 
     def abandon(self, producer: _Producer) -> None:

@@ -1,5 +1,7 @@
-"""Fixtures: the network whose truth is known, made once a run."""
+"""Fixtures: the network whose truth is known, made once a run, by the first worker that asks for it."""
 
+import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +16,22 @@ from services.registry.database import connect, open_registry
 @pytest.fixture(scope="session")
 def known_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The registry's SQLite file; to be read only."""
-    path = tmp_path_factory.mktemp("known") / "registry.db"
+    worker = tmp_path_factory.getbasetemp()
+    folder = (worker.parent if "PYTEST_XDIST_WORKER" in os.environ else worker) / "known"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made").exists():
+            _make(folder / "registry.db")
+            (folder / "made").touch()
+    return folder / "registry.db"
+
+
+def _make(path: Path) -> None:
+    path.unlink(missing_ok=True)
     engine = open_registry(f"sqlite:///{path}")
     assert len(list(feed(engine))) == 8
     engine.dispose()
-    return path
 
 
 @pytest.fixture(scope="session")

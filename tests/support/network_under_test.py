@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commands_here import run_here
 from sqlalchemy import create_engine, text
 
 from mainstem.config.settings import Settings
@@ -74,7 +75,7 @@ class Network:
             return run(refresh, **options)
 
     def mainstem(self, *arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-        """The real command, run to its end."""
+        """The real command in a process of its own, run to its end."""
         return subprocess.run(
             [MAINSTEM, *arguments],
             capture_output=True,
@@ -84,6 +85,10 @@ class Network:
             cwd=self.folder,
             env={**self.environment, **environment},
         )
+
+    def here(self, *arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """The same in this process, which has its imports already: a second of imports less."""
+        return run_here(*arguments, folder=self.folder, environment={**self.environment, **environment})
 
     def events(self, topic: Callable[[str], str] = outcome_topic) -> list[Seen]:
         """Everything in the topic, in order within a partition."""

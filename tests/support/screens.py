@@ -1,15 +1,12 @@
 """A command as somebody at a keyboard meets it, in this process: exit code, what is printed; and a hospital with its site file."""
 
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands_here import code_of
 from hospital_with_faults import FaultyHospital
-
-from mainstem.commands import main
 
 Said = Callable[..., tuple[int, str, str]]
 
@@ -66,19 +63,9 @@ def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setenv("MAINSTEM_DATABASE_URL", f"sqlite:///{tmp_path}/state.db")
     monkeypatch.setenv("MAINSTEM_SITES", str(tmp_path / "sites"))
     monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.setattr("sys.excepthook", sys.excepthook)
-    mask = os.umask(0o022)
-    os.umask(mask)
 
     def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["mainstem", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        finally:
-            os.umask(mask)
+        code = code_of(monkeypatch, *words)
         said = capsys.readouterr()
         return code, said.out, said.err
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from fcntl import ioctl
 from pathlib import Path
+from typing import NoReturn
 
 MAINSTEM = Path(sys.executable).with_name("mainstem")
 
@@ -76,3 +77,57 @@ def stands_there(written: str) -> str:
         elif piece.endswith("K"):
             lines[row] = "" if piece == "\x1b[2K" else lines[row][:column]
     return "\n".join(lines)
+
+
+def forked(
+    words: Sequence[str], answers: Sequence[tuple[str, str]], *, folder: Path, environment: Mapping[str, str]
+) -> tuple[int, str]:
+    """The same in a copy of this process, which has the command's imports already; an answer is typed as it is, without a line's
+    end: `\\x03` is Ctrl-C, `\\x04` the end of what is typed, and an empty one closes the terminal."""
+    process, screen = pty.fork()
+    if process == 0:
+        _become(words, folder, environment)
+    seen, answered, waiting, typed, ends = b"", 0, list(answers), b"", time.monotonic() + SECONDS
+    while time.monotonic() < ends:
+        if not select.select([screen], [], [], 0.5)[0]:
+            if typed[:1] == b"\x03":  # pressed again: one that comes just before the question waits is not seen
+                os.write(screen, typed)
+            continue
+        try:
+            seen += os.read(screen, 65536)
+        except OSError:
+            break
+        if waiting and waiting[0][0].encode() in seen[answered:] and seen.endswith(b": "):
+            answered, typed = len(seen), waiting.pop(0)[1].encode()
+            if not typed:
+                break
+            time.sleep(0.02)
+            os.write(screen, typed)
+    os.close(screen)  # closes the terminal
+    _, status = os.waitpid(process, 0)
+    assert not waiting, f"never asked {waiting[0][0]!r}; the screen: {seen.decode()}"
+    return os.waitstatus_to_exitcode(status), stands_there(seen.decode())
+
+
+def _become(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> NoReturn:
+    """The command, in a process that was this one; it never returns into the test."""
+    code = 99
+    try:
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.argv = ["mainstem", *words]
+        sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115 - the process's own
+        sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+        from mainstem.commands import main
+
+        try:
+            main()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)

@@ -20,6 +20,7 @@ from msgspec.json import Encoder, decode, encode
 
 from schemas.errors import OperatorError
 from transforms.derive.history import Fact, Facts, History
+from transforms.derive.history.standing import Standing
 from transforms.mapped import DERIVED, REF_BYTES, WHOLE, Current, Mapped
 from transforms.privacy import FieldPolicy, Pseudonyms
 from transforms.privacy.pseudonyms import hexadecimal
@@ -156,7 +157,7 @@ class Deriver:
         """What one person's current records give, whatever their order: records, and refs (12 bytes) of those among them
         that were derived and are no longer given.
         """
-        standing, left = set[bytes](), iter(records)
+        standing, left = Standing(), iter(records)
         if (first := next(left, None)) is None:
             return
         subject, history = first.subject, History(self._facts(chain((first,), left), standing))
@@ -167,17 +168,17 @@ class Deriver:
             for derived in value.derive(history):
                 mapped = self._record(value, derived, subject, whom)
                 if standing:
-                    standing.discard(mapped.id)
+                    standing.give(mapped.id[:REF_BYTES])
                 yield mapped
-        yield from (id_[:REF_BYTES] for id_ in sorted(standing))
+        yield from standing.left()
 
-    def _facts(self, records: Iterable[Current], standing: set[bytes]) -> Iterator[Fact]:
-        """What values read; the ids of what was derived go to `standing`."""
+    def _facts(self, records: Iterable[Current], standing: Standing) -> Iterator[Fact]:
+        """What values read; what was derived goes to `standing`."""
         reader = Facts()
         for record in records:
             if record.type == DERIVED:
                 if decode(record.content).get("method") in self._methods:
-                    standing.add(record.id)
+                    standing.add(record.id[:REF_BYTES])
             elif self.inputs.reads(record):
                 yield reader.of(record.content)
 

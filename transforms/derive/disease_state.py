@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from transforms.derive import Derived, Value
 from transforms.derive.history import History, day_of
-from transforms.derive.kinds.states import INSTRUMENTS, NEEDS, assessments, scored, spelt
+from transforms.derive.kinds.states import INSTRUMENTS, NEEDS, Assessed, assessments, scored, spelt
 from transforms.derive.kinds.visits import AS_OF_VISIT, on, visits
 
 _RANKS = {"remission": 0, "mild": 1, "moderate": 2, "severe": 3}
@@ -21,12 +21,17 @@ def _by_physician(history: History) -> Iterator[Derived]:
 
 def _last_known(history: History) -> Iterator[Derived]:
     dated = ((day_of(each.fact.effective_date), each) for each in assessments(history) if each.state)
-    known = sorted(((day, each) for day, each in dated if day is not None), key=lambda pair: (pair[0], pair[1].fact.id))
+    known = sorted(((day, each) for day, each in dated if day is not None), key=_in_time)
     days = [day for day, _ in known]
     for visit in visits(history):
         if place := bisect_right(days, visit.day):
             day, (fact, _, state) = known[place - 1]
             yield Derived(visit.fact, visit.day - day, (visit.fact, fact), state, on(visit))
+
+
+def _in_time(known: tuple[int, Assessed]) -> tuple[int, str, str]:
+    day, (fact, _, _) = known
+    return day, fact.effective or "", fact.id
 
 
 VALUES = (

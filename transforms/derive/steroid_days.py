@@ -5,7 +5,7 @@ from operator import itemgetter
 
 from transforms.derive import Derived, Value
 from transforms.derive.history import Fact, History
-from transforms.derive.kinds.medicines import SYSTEMIC, Course, by_route, courses, days_within, is_one, readable
+from transforms.derive.kinds.medicines import LASTS, SYSTEMIC, Course, by_route, courses, days_within, is_one, readable
 from transforms.derive.kinds.visits import AS_OF_VISIT, on, visits
 
 _MOSTLY_SYSTEMIC = frozenset({"8640", "8638", "6902", "H02AB*"})
@@ -45,8 +45,8 @@ VALUES = tuple(
         needs=frozenset({"encounter", "medication"}),
         ingredients=readable(_STEROIDS),
         window=f"{AS_OF_VISIT}: the {window} days that end with it, for whoever ever had one",
-        method="prednisone, prednisolone, methylprednisolone, and by a systemic route hydrocortisone, dexamethasone; from "
-        "start to end, days of supply or steps, overlaps counted once; without either only what was given, on its day",
+        method="prednisone, prednisolone, methylprednisolone, and by a systemic route hydrocortisone, dexamethasone; "
+        f"{LASTS}; overlaps counted once",
         sources=("RxNorm ingredients 8640, 8638, 6902, 5492, 3264; ATC H02AB",),
         derive=_days(window),
     )

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, read_settings, site_path, stdout, styled
+from mainstem.commands.naming import site_names
+from mainstem.commands.terminal import AsJson, print_json, read_settings, site_path, stdout, styled, tell
 
 if TYPE_CHECKING:
     from mainstem.check import Finding
@@ -19,7 +20,13 @@ def check(
     site: Annotated[
         str,
         typer.Argument(
-            metavar="SITE", help="The site's TOML file, its name, or the word kafka: the brokers.", show_default=False
+            metavar="SITE",
+            help="The site's TOML file, its name, or the word kafka: the brokers.",
+            show_default=False,
+            autocompletion=lambda incomplete: [
+                *site_names(incomplete),
+                *(["kafka"] if "kafka".startswith(incomplete) else []),
+            ],
         ),
     ],
     html: Annotated[Path | None, typer.Option("--html", help="Write a page to mail here.", show_default=False)] = None,
@@ -46,7 +53,7 @@ def check(
     else:
         file = read_site(site_path(site, load_settings()))
         require_own_key(file)
-        source = Source(site=file.site, folder=file.folder, secrets=file_secrets(file.folder))
+        source = Source(site=file.site, folder=file.folder, secrets=file_secrets(file.folder), notice=tell)
         findings = check_site(source, closer=True)
     if html is not None and site != "kafka":
         from mainstem.commands.check.page import write_page

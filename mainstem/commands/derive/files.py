@@ -34,7 +34,7 @@ def _check(reference: Reference, path: Path, header: list[str]) -> None:
         raise OperatorError(f"{path}: no column {', '.join(missing)}", fix)
     if not set(header) & set(reference.measured):
         raise OperatorError(f"{path}: none of the columns {', '.join(reference.measured)}", fix)
-    named = [name for name in header if name]  # spreadsheets leave empty columns behind
+    named = [name for name in header if name in reference.reads]
     if len(set(named)) < len(named):
         raise OperatorError(f"{path}: a column is named twice", fix)
 
@@ -46,14 +46,18 @@ def _rows(path: Path) -> Iterator[list[str]]:
 
 
 def _parsed(file: IO[str], path: Path) -> Iterator[list[str]]:
-    """Separated by what separates the names of the columns; where that is a semicolon, a comma is the decimal point."""
+    """Separated by what separates the names of the columns, whatever Excel's own line above them says; where that is no comma, a
+    comma is the decimal point.
+    """
     first = file.readline()
+    if first.lower().startswith("sep="):
+        first = file.readline()
     separator = max(",;\t", key=first.count)
     reader = csv.reader(chain([first], file), delimiter=separator, strict=True)
     try:
         for cells in reader:
             if cells:
-                yield [cell.replace(",", ".") for cell in cells] if separator == ";" else cells
+                yield cells if separator == "," else [cell.replace(",", ".") for cell in cells]
     except csv.Error as exc:
         raise OperatorError(f"{path}, line {reader.line_num}: not CSV", "Correct its quotes.") from exc
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mainstem.commands.naming import site_names
 from mainstem.commands.noticed import noticed
 from mainstem.commands.terminal import json_lines, named_site, progress_bars, reason_fix, say
 from schemas.errors import IncompleteError
@@ -29,6 +30,7 @@ def map_files(
             "--site",
             help="The site, by its TOML file or name: its key, time zone and code map. Without: a throwaway key and UTC.",
             callback=named_site,
+            autocompletion=site_names,
         ),
     ] = None,
     problems: Annotated[

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, print_json, progress_bars, read_settings, say, stdout, styled, write_file
+from mainstem.commands.terminal import (
+    AsJson,
+    OnlySite,
+    print_json,
+    progress_bars,
+    read_settings,
+    say,
+    stdout,
+    styled,
+    write_file,
+)
 from schemas.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -18,7 +28,7 @@ _STYLES = {"failed": "bold red", "noted": "yellow", "passed": "green", "not-appl
 
 @group.command(epilog="Example: mainstem quality --site north --html quality.html")
 def quality(
-    site: Annotated[str | None, typer.Option(help="The site's name, or its TOML file.", show_default=False)] = None,
+    site: OnlySite = None,
     across: Annotated[
         bool,
         typer.Option("--across", help="Compare all sites of the registry (`MAINSTEM_REGISTRY_URL`) with one another."),
@@ -50,10 +60,6 @@ def quality(
     from mainstem.refresh.quality import judge_site
     from mainstem.state import State
 
-    if site.endswith(".toml"):
-        from mainstem.config.site_files import read_site
-
-        site = read_site(Path(site)).site.site
     now = datetime.now(UTC)
     store = State.open(read_settings().database_url)
     try:

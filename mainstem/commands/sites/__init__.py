@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mainstem.commands.terminal import AsJson, SitePath, bare, plain_table, print_json, read_settings, say, stdout
+from mainstem.commands.terminal import AsJson, SitePath, bare, plain_table, print_json, read_settings, say, stdout, tell
 from schemas.errors import OperatorError
 
 SitesFolder = Annotated[
@@ -15,14 +15,18 @@ SitesFolder = Annotated[
 group = typer.Typer(name="sites", help="Site files and what is made from them.", no_args_is_help=True)
 
 
-@group.command("new")
+@group.command(
+    "new",
+    epilog="Examples: mainstem sites new. mainstem sites new north --folder /data/export --time-zone America/New_York. "
+    "mainstem sites new south --base-url https://fhir.south.example/r4",
+)
 def new(
     name: Annotated[
         str, typer.Argument(help="Short name of the site: lower case, digits, hyphens; asked where absent.")
     ] = "",
     base_url: Annotated[str | None, typer.Option(help="FHIR base URL of the site's server.")] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Folder of NDJSON files, where there is no server to read.")
+        str | None, typer.Option(help="Folder of NDJSON files, where there is no server to read.")
     ] = None,
     hospital: Annotated[str, typer.Option(help="The hospital's name.")] = "",
     vendor: Annotated[
@@ -52,7 +56,10 @@ def new(
         str, typer.Option(help="OAuth scopes; of each type where absent. Exports often want system/*.read.")
     ] = "",
     secret: Annotated[str, typer.Option(help="Place of the client's secret, where it has no key: env:NAME.")] = "",
-    to: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("sites"),
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write to; MAINSTEM_SITES or sites where absent.", show_default=False),
+    ] = None,
     dags: Annotated[Path, typer.Option(help="Airflow's DAG folder; stubs are written where it is there.")] = Path(
         "dags"
     ),
@@ -67,8 +74,9 @@ def new(
     words = (name, hospital, base_url or "", vendor, cohort, time_zone, search, client_id, scope, secret)
     name, hospital, address, vendor, cohort, time_zone, search, client_id, scope, secret = map(bare, words)
     whose = (cohort, time_zone, patients, search)
-    wanted = Wanted(name, hospital, address, folder, vendor, *whose, client_id, private_key, scope, secret)
-    finish(asked(wanted, to), to, dags)
+    wanted = Wanted(name, hospital, address, _delivered(folder), vendor, *whose, client_id, private_key, scope, secret)
+    where = to or _folder()
+    finish(asked(wanted, where), where, dags)
 
 
 @group.command("list", epilog="Example: mainstem sites list --json")
@@ -101,7 +109,7 @@ def validate(folder: SitesFolder = None) -> None:
     say(f"{len(found)} site files are valid")
 
 
-@group.command("schema")
+@group.command("schema", epilog="Example: mainstem sites schema > site.schema.json")
 def schema() -> None:
     """Print the JSON Schema of a site file, for an editor that completes and checks TOML."""
     from schemas.sites import Site
@@ -126,8 +134,17 @@ def packet(
 
     settings, file = read_settings(), read_site(site)
     require_own_key(file)
-    source = Source(site=file.site, folder=file.folder, secrets=file_secrets(file.folder))
+    source = Source(site=file.site, folder=file.folder, secrets=file_secrets(file.folder), notice=tell)
     write_packet(file, settings, check_site(source, closer=True) if check else [], to)
+
+
+def _delivered(folder: str | None) -> Path | None:
+    """The folder that is given. Raises OperatorError for one without a name: a variable of the shell that is empty, as a rule."""
+    if folder is None:
+        return None
+    if not bare(folder):
+        raise OperatorError("--folder is empty", "Name the folder in which the site's files lie.")
+    return Path(bare(folder).removeprefix("file://")).expanduser()
 
 
 def _folder() -> Path:
@@ -136,28 +153,33 @@ def _folder() -> Path:
     return load_settings().sites
 
 
-@group.command("keys")
-def keys() -> None:
+@group.command("keys", epilog="Example: mainstem sites keys")
+def keys(as_json: AsJson = False) -> None:
     """List every key a site file can have."""
     from schemas.sites import site_keys
 
+    rows = site_keys()
+    if as_json:
+        print_json([dict(zip(("key", "default", "meaning"), row, strict=True)) for row in rows])
+        return
     table = plain_table("Key", "Default", "Meaning")
-    for row in site_keys():
+    for row in rows:
         table.add_row(*row)
     stdout().print(table)
 
 
-@group.command("dags")
+@group.command("dags", epilog="Example: mainstem sites dags --to /opt/airflow/dags")
 def dags(
-    folder: Annotated[Path, typer.Argument(help="Folder of the site files.")] = Path("sites"),
+    folder: SitesFolder = None,
     to: Annotated[Path, typer.Option(help="Airflow's DAG folder.")] = Path("dags"),
 ) -> None:
     """Write each site's DAG stubs, and remove those of sites that are gone."""
     from mainstem.config.dag_stubs import faults, write_stubs
 
-    for line in write_stubs(folder, to):
+    where = folder or _folder()
+    for line in write_stubs(where, to):
         say(line)
-    if broken := faults(folder):
+    if broken := faults(where):
         raise OperatorError(broken, "Correct the file; until then its DAG fails at once and says so.")
 
 

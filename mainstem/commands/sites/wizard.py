@@ -20,12 +20,14 @@ from mainstem.config.new_site import (
     require_key,
     require_list,
     require_name,
+    require_zone,
+    site_text,
     write_site,
 )
 from mainstem.config.site_files import file_secrets, read_site
 from schemas.errors import MainstemError, OperatorError
 from schemas.mistaken import no_group
-from schemas.sites import Auth, parse_site
+from schemas.sites import Auth, Site, parse_site
 
 ANY = 'site = "any"\nname = "any"\ntime_zone = "UTC"\nsubject_key = "env:ANY"\n[fhir]\nbase_url = "{base_url}"\n'
 """A site file by which an answer is judged as the file would be."""
@@ -110,9 +112,7 @@ def _source(place: str) -> str:
 
 
 def _zone(zone: str) -> str:
-    if zone.upper() in ("EST", "MST", "HST"):
-        raise OperatorError(f"{zone}: keeps no summer time", "Write the hospital's place: America/New_York.")
-    text = ANY.format(base_url="https://ehr.example").replace("UTC", zone.replace('"', ""))
+    text = ANY.format(base_url="https://ehr.example").replace("UTC", require_zone(zone).replace('"', ""))
     _judged(text, "Write the hospital's own: America/New_York.")
     return zone
 
@@ -166,10 +166,13 @@ def _vendor(told: str) -> str:
 
 
 def finish(wanted: Wanted, to: Path, dags: Path) -> None:
-    """Writes all, and says what comes next."""
+    """Looks at the server, writes all, and says what comes next."""
+    try:
+        _look_at_server(parse_site(site_text(wanted, to), ""), to)
+    except KeyboardInterrupt:
+        raise typer.Abort from None
     path = write_site(wanted, to)
     say(f"wrote {path} and {to / 'keys' / f'{wanted.name}.subject-key'} (keep it: another key gives other pseudonyms)")
-    _look_at_server(path)
     for line in write_each(stubs_of(wanted.name), dags) if dags.is_dir() else ():
         say(line)
     write_packet(read_site(path), read_settings(), [], to.parent / PACKET, only=ADMINISTRATOR)
@@ -187,16 +190,13 @@ def _next(wanted: Wanted, path: Path) -> Iterator[str]:
     yield f"next: mainstem check {wanted.name}"
 
 
-def _look_at_server(path: Path) -> None:
-    """One request, without a log-in; what is wrong is told, and the file stays: it may be the network's way for now."""
-    file = read_site(path)
-    if file.site.fhir is None:
+def _look_at_server(site: Site, folder: Path) -> None:
+    """One request, without a log-in; what is wrong is told, and the file is written: it may be the network's way for now."""
+    if site.fhir is None:
         return
-    open_to_all = file.site.model_copy(update={"fhir": file.site.fhir.model_copy(update={"auth": Auth()})})
+    open_to_all = site.model_copy(update={"fhir": site.fhir.model_copy(update={"auth": Auth()})})
     try:
-        with Source(
-            site=open_to_all, folder=file.folder, secrets=file_secrets(file.folder), attempts=1
-        ).client() as client:
+        with Source(site=open_to_all, folder=folder, secrets=file_secrets(folder), attempts=1).client() as client:
             said = meet(client)
     except MainstemError as exc:
         tell("the server was asked who it is:")

@@ -9,6 +9,7 @@ import typer
 
 from mainstem.commands.terminal import (
     AsJson,
+    OnlySite,
     gap_lines,
     plain_table,
     print_json,
@@ -43,7 +44,7 @@ REFUSED = (
 
 @group.command(epilog="Example: mainstem status --site north --html north.html")
 def status(
-    site: Annotated[str | None, typer.Option(help="Only this site.")] = None,
+    site: OnlySite = None,
     every: Annotated[bool, typer.Option("--all", help="All sites, as without --site.")] = False,
     html: Annotated[Path | None, typer.Option("--html", help="Write a page here.", show_default=False)] = None,
     as_json: AsJson = False,

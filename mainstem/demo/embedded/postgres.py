@@ -72,7 +72,7 @@ class Postgres(EmbeddedPart):
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, check=False, **who)
         if done.returncode:
             raise OperatorError(
-                f"PostgreSQL's initdb failed: {done.stderr.strip().splitlines()[-1:]}",
+                f"PostgreSQL's initdb failed: {' '.join(done.stderr.strip().splitlines()[-1:])}",
                 f"Remove {self.folder} and start again.",
             )
 

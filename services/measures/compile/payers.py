@@ -8,7 +8,7 @@ from services.registry.tables import RECORD_TABLES
 
 SEVERAL = "several"
 """Several kinds pay alike: none is said to be first, as where somebody has Medicare and Medicaid."""
-_LAST = 100
+LAST = 100
 
 
 def payers_on(day: ColumnElement[str]) -> Subquery:
@@ -20,7 +20,7 @@ def payers_on(day: ColumnElement[str]) -> Subquery:
         or_(row.start_date.is_(None), row.start_date <= day),
         or_(row.end_date.is_(None), row.end_date >= func.substr(day, 1, func.length(row.end_date))),
     )
-    order: Any = func.coalesce(row.order, _LAST)
+    order: Any = func.coalesce(row.order, LAST)
     first = func.min(order).over(partition_by=(row.site, row.subject)).label("first")
     standing = select(row.site, row.subject, row.payer, order.label("place"), first).where(*holds).subquery()
     payer = case((func.count(standing.c.payer.distinct()) > 1, literal(SEVERAL)), else_=func.min(standing.c.payer))

@@ -1,6 +1,7 @@
 """Evaluates who is due, counts what became another by it, and says what nobody was told of yet."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -16,17 +17,31 @@ from schemas.feedback import ALL_SITES, FeedbackEvent, FeedbackEventType
 from schemas.outcomes import CORE_TYPES, fhir_types_of
 from services.measures.compile.from_registry import persons_of
 from services.measures.compile.people import Person
+from services.measures.keeping.grouped import without_few
 from services.measures.keeping.noting import SITE, SUBJECT, Due, note, note_all, ready, take
 from services.measures.keeping.standing import Counted, Plan
-from services.measures.keeping.summing import Key, columns, keep_counts, kept_anew, key_of, of_all_sites, sums
-from services.measures.keeping.tables import KEY, POPULATIONS, metadata, plan, result, standing
+from services.measures.keeping.summing import (
+    Key,
+    columns,
+    keep_counts,
+    kept_anew,
+    key_of,
+    of_all_sites,
+    sums,
+    sums_by_group,
+)
+from services.measures.keeping.tables import KEY, POPULATIONS, group, metadata, plan, result, standing
 from services.registry.completeness import extents
 from services.registry.database import in_words, reading
 from services.registry.erasure import forgotten
 from services.registry.write import write
 
+SUBJECT_AT = standing.c.keys().index("subject")
 AT_ONCE = 200
 """Persons evaluated between two transactions."""
+
+
+Rows = list[tuple[Any, ...]]
 
 
 class Waiting(NamedTuple):
@@ -37,6 +52,13 @@ class Waiting(NamedTuple):
     site: str
     at: datetime
     value: bytes
+
+
+class _Found(NamedTuple):
+    """Rows of a person."""
+
+    stands: Rows
+    groups: Rows
 
 
 class Keeper:
@@ -65,13 +87,14 @@ class Keeper:
     def clear(self, connection: Connection) -> None:
         """Everybody is due, as if nobody had ever been evaluated. Results stay, to be counted anew: what was told is told."""
         connection.execute(delete(standing))
+        connection.execute(delete(group))
         note(connection, SITE, connection.scalars(select(result.c.site).distinct()).all())
         note_all(connection)
 
     def erase(self, connection: Connection, subjects: Sequence[str]) -> int:
         """What is kept of persons who are to be forgotten; the results they stood in are counted without them."""
         had = connection.execute(select(func.count()).where(standing.c.subject.in_(subjects))).scalar_one()
-        _replace(connection, subjects, ())
+        _replace(connection, subjects, [], [])
         note(connection, SUBJECT, subjects)
         return had
 
@@ -97,22 +120,24 @@ class Keeper:
         with reading(self._engine) as connection:
             gone = forgotten(connection, subjects)  # the registry may hold them still: it reads at its own pace
             wanted = [each for each in subjects if each not in gone]
-            rows: dict[str, list[tuple[Any, ...]]] = {}
+            found: dict[str, _Found] = {}
             for person in persons_of(connection, wanted, sorted(self._plan.reads)):
-                rows.setdefault(person.subject, self._rows(person))
+                found.setdefault(person.subject, _found(self._plan, person))
         with self._writing() as connection:
             taken = take(connection, some)
             _mark_sites(connection, [each.name for each in taken if each.kind == SITE])
             ours = sorted(each.name for each in taken if each.kind == SUBJECT)
-            _replace(connection, ours, [row for subject in ours for row in rows.get(subject, ())])
+            here = [found[subject] for subject in ours if subject in found]
+            stands = [row for one in here for row in one.stands]
+            self._replace(connection, ours, stands, [row for one in here for row in one.groups])
 
-    def _rows(self, person: Person) -> list[tuple[Any, ...]]:
-        """The person's standings in the order of the columns."""
-        rows: list[tuple[Any, ...]] = []
-        for each in self._plan.evaluate(person):
-            key = (each.measure, each.version, each.period, each.rate, person.subject, each.event, person.site)
-            rows.append((*key, *each.columns(), each.value, each.events, each.days))
-        return rows
+    def _replace(self, connection: Connection, subjects: Sequence[str], stands: Rows, groups: Rows) -> None:
+        """With those groups alone that something is told of where they stand."""
+        asked: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        for row in stands:
+            counted = self._counted[row[:3]]
+            asked[row[SUBJECT_AT]] |= {(scope, kind) for scope in counted.scopes for kind in counted.strata}
+        _replace(connection, subjects, stands, [row for row in groups if row[1:3] in asked[row[0]]])
 
     def _count(self) -> int:
         """Counts the results that may be others. One that is of no measure of ours any more stays as it was told."""
@@ -128,9 +153,10 @@ class Keeper:
 
     def _count_sites(self, connection: Connection, keys: set[Key]) -> None:
         known, found = extents(connection), sums(connection, keys)
+        grouped = sums_by_group(connection, keys, self._counted)
         keep_counts(connection, keys, found, self._counted)
         for key in sorted(keys):
-            self._keep(connection, key, self._content(key, found.get(key), known))
+            self._keep(connection, key, self._content(key, found.get(key), grouped.get(key, {}), known))
 
     def _count_network(self, connection: Connection, keys: set[Key]) -> None:
         """From what its sites are told, whatever site's became another."""
@@ -139,13 +165,17 @@ class Keeper:
         for key, content in sorted(found.items()):
             self._keep(connection, key, content)
 
-    def _content(self, key: Key, counts: Row[Any] | None, known: Extents) -> dict[str, Any]:
+    def _content(
+        self, key: Key, counts: Row[Any] | None, grouped: Mapping[str, Sequence[Row[Any]]], known: Extents
+    ) -> dict[str, Any]:
         """What there is to tell, but for sequence and time. Where what every hospital has was never loaded there is no number."""
         site, measure, version, period, rate = key
         counted = self._counted[measure, version, period]
         complete = _completeness(known, site, counted, self._clock().date())
         lacking = any(state is State.NOT_LOADED and _everywhere(name) for name, state in complete.items())
         populations, extra = _figures(counts, counted)
+        strata = {kind: [_group(row, counted) for row in _known_first(rows)] for kind, rows in sorted(grouped.items())}
+        extra |= {"strata": {kind: groups for kind, groups in strata.items() if groups}} if any(strata.values()) else {}
         return {
             "event": FeedbackEventType.MEASURED,
             "site": site,
@@ -188,8 +218,17 @@ class Keeper:
             yield connection
 
 
-def _replace(connection: Connection, subjects: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """The standings of some persons, those they had and those they have; their results are to be counted."""
+def _found(wanted: Plan, person: Person) -> _Found:
+    """The person's standings and groups in the order of the columns; whoever stands nowhere is of no group."""
+    rows: Rows = []
+    for each in wanted.evaluate(person):
+        key = (each.measure, each.version, each.period, each.rate, person.subject, each.event, person.site)
+        rows.append((*key, *each.columns(), each.value, each.events, each.days))
+    return _Found(rows, [(person.subject, *each) for each in wanted.groups(person)])
+
+
+def _replace(connection: Connection, subjects: Sequence[str], rows: Rows, groups: Rows) -> None:
+    """The standings and groups of some persons, those they had and those they have; their results are to be counted."""
     had = select(*columns(standing)).where(standing.c.subject.in_(subjects)).distinct()
     keys = {key_of(row) for row in connection.execute(had)}
     names = standing.c.keys()
@@ -197,6 +236,8 @@ def _replace(connection: Connection, subjects: Sequence[str], rows: Sequence[tup
     keys |= {key_of([row[place] for place in places]) for row in rows}
     connection.execute(delete(standing).where(standing.c.subject.in_(subjects)))
     write(connection, standing, rows, replace=True)
+    connection.execute(delete(group).where(group.c.subject.in_(subjects)))
+    write(connection, group, groups, replace=True)
     _mark(connection, keys)
 
 
@@ -224,6 +265,18 @@ def _figures(counts: Row[Any] | None, counted: Counted) -> tuple[dict[str, int],
     return populations, extra | ({} if row["mean"] is None else {"mean": round(float(row["mean"]), 9)})
 
 
+def _known_first(groups: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Those of whom anything is counted."""
+    some = [row for row in groups if any(row._mapping[name] for name in POPULATIONS.values())]
+    return sorted(some, key=lambda row: (row.name is None, row.name or ""))
+
+
+def _group(row: Row[Any], counted: Counted) -> dict[str, Any]:
+    populations, extra = _figures(row, counted)
+    measured = {"measured": int(row.valued)} if counted.kind == "level" else {}
+    return {"group": row.name, "populations": populations, **extra, **measured}
+
+
 def _completeness(known: Extents, site: str, counted: Counted, today: date) -> dict[str, State]:
     first, last = date.fromisoformat(counted.first), date.fromisoformat(counted.last)
     until = max(first, min(last, today))
@@ -236,6 +289,8 @@ def _everywhere(record_type: str) -> bool:
 
 def _waiting(row: Row[Any]) -> Waiting:
     content = msgspec.json.decode(row.content) | {"sequence": row.sequence, "computed": row.computed}
+    if row.site != ALL_SITES and "strata" in content:
+        content["strata"] = without_few(content["strata"])
     event = FeedbackEvent.model_validate(content)
     name = f"{row.measure}/{row.version}/{row.period}/{row.rate}/{row.site}/{row.sequence}"
     return Waiting(row.number, name, row.site, row.computed, event.model_dump_json(exclude_none=False).encode())

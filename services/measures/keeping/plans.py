@@ -9,8 +9,9 @@ from schemas.errors import OperatorError
 from services.measures.compile.memory import Period
 from services.measures.compile.people import Person
 from services.measures.declared import Measure
+from services.measures.evaluate.groups import group_of
 from services.measures.evaluate.persons import Standings
-from services.measures.keeping.standing import NOTHING, Counted, Plan, Stands, official
+from services.measures.keeping.standing import NOTHING, Belongs, Counted, Plan, Stands, official
 from services.measures.official import definition, names
 from services.measures.valuesets import ValueSets
 
@@ -25,8 +26,14 @@ def network_plan(wanted: Iterable[Measure], named: Mapping[str, Period]) -> Plan
             numbers = (one.value, one.events, one.days)
             yield Stands(one.measure, one.version, one.period, 1, one.event or "", one.populations, *numbers)
 
+    kinds = sorted({kind for measure in measures for kind in measure.strata})
+    day = max((period.known for period in named.values()), default=date.min).isoformat()
+
+    def groups(person: Person) -> Iterator[Belongs]:
+        return (Belongs("", kind, group_of(person, kind, day)) for kind in kinds)
+
     counted = tuple(_counted(measure, name, period) for measure in measures for name, period in named.items())
-    return Plan(counted, (evaluate,))
+    return Plan(counted, (evaluate,), (groups,))
 
 
 def _counted(measure: Measure, name: str, period: Period) -> Counted:
@@ -40,6 +47,7 @@ def _counted(measure: Measure, name: str, period: Period) -> Counted:
         measure.records,
         measure.checksum,
         measure.kind,
+        strata=measure.strata,
     )
 
 

@@ -11,6 +11,7 @@ from services.measures.compile.people import Person
 from services.measures.declared import Definition
 from services.measures.keeping.tables import POPULATIONS
 from services.measures.language.events import Series
+from services.measures.language.truths import Surely
 from services.measures.valuesets import ValueSets
 
 
@@ -33,8 +34,23 @@ class Stands(NamedTuple):
         return tuple(int(self.populations.get(code, False)) for code in POPULATIONS)
 
 
+class Belongs(NamedTuple):
+    """A group that a person is of."""
+
+    scope: str
+    """Of which measure and version, `CMS155/2026`; empty: of every one that asks for this kind."""
+    kind: str
+    """How people are told apart: `sex`, `payer` …"""
+    name: str | None
+    """The group; none: it is not known."""
+
+
 Evaluate = Callable[[Person], Iterable[Stands]]
 """A pure function of a person's records. Whoever counts in nothing of a period has no standing in it."""
+Grouping = Callable[[Person], Iterable[Belongs]]
+"""Likewise: the groups that a person is of."""
+STRATUM = "stratum"
+"""The kind of the groups that a published measure names itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +73,18 @@ class Counted:
     """What is counted."""
     rates: int = 1
     """How many rates it has."""
+    strata: tuple[str, ...] = ()
+    """Kinds of groups that are told of beside everybody."""
+
+    @property
+    def scopes(self) -> tuple[str, str]:
+        """Where its groups stand."""
+        return "", scope_of(self.measure, self.version)
+
+
+def scope_of(measure: str, version: str) -> str:
+    """Of groups that one measure names itself."""
+    return f"{measure}/{version}"
 
 
 _ALWAYS = frozenset(["person", "encounter", "observation", "set_aside"])
@@ -69,6 +97,7 @@ class Plan:
 
     counted: tuple[Counted, ...]
     functions: tuple[Evaluate, ...]
+    groupings: tuple[Grouping, ...] = ()
 
     @property
     def checksum(self) -> str:
@@ -78,15 +107,25 @@ class Plan:
     @property
     def reads(self) -> frozenset[str]:
         """The record types that decide; of others nothing need be read."""
-        return _ALWAYS.union(*(each.record_types for each in self.counted))
+        paid = ["coverage"] if any("payer" in each.strata for each in self.counted) else []
+        return _ALWAYS.union(paid, *(each.record_types for each in self.counted))
 
     def evaluate(self, person: Person) -> Iterator[Stands]:
         """Everything that the person stands in."""
         for function in self.functions:
             yield from function(person)
 
+    def groups(self, person: Person) -> Iterator[Belongs]:
+        """Every group that the person is of."""
+        for grouping in self.groupings:
+            yield from grouping(person)
+
     def __add__(self, other: "Plan") -> "Plan":
-        return Plan(self.counted + other.counted, self.functions + other.functions)
+        return Plan(
+            self.counted + other.counted,
+            self.functions + other.functions,
+            self.groupings + other.groupings,
+        )
 
 
 NOTHING = Plan((), ())
@@ -106,6 +145,13 @@ def official(definition: Definition, year: str, period: Period, valuesets: Value
             if found["initial-population"] or found["unknown"]:
                 yield Stands(definition.id, definition.version, year, number, "", found)
 
+    strata = [(each.name, evaluator.of_person(Surely(each))) for each in definition.groups[0].strata]
+
+    def groups(person: Person) -> Iterator[Belongs]:
+        for name, answer in strata:
+            if answer(person) is True:
+                yield Belongs(scope_of(definition.id, definition.version), STRATUM, name)
+
     counted = Counted(
         definition.id,
         definition.version,
@@ -116,8 +162,9 @@ def official(definition: Definition, year: str, period: Period, valuesets: Value
         tuple(sorted(set(_record_types(definition.groups)))),
         sha256(repr((definition.groups, _checksums(valuesets))).encode()).hexdigest(),
         rates=len(rates),
+        strata=(STRATUM,) if strata else (),
     )
-    return Plan((counted,), (evaluate,))
+    return Plan((counted,), (evaluate,), (groups,) if strata else ())
 
 
 def _record_types(node: object) -> Iterator[str]:

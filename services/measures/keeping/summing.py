@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, case, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, func, literal, or_, select, tuple_
 
 from schemas.feedback import ALL_SITES
 from services.measures.evaluate.counts import ABOUT
+from services.measures.keeping.grouped import strata_together
 from services.measures.keeping.standing import Counted
-from services.measures.keeping.tables import KEY, POPULATIONS, count, result, standing
+from services.measures.keeping.tables import KEY, POPULATIONS, count, group, result, standing
 from services.registry.write import write
 
 Key = tuple[str, str, str, str, int]
@@ -43,11 +44,33 @@ def kept_anew(connection: Connection, counted: Iterable[Counted]) -> None:
 def sums(connection: Connection, keys: set[Key]) -> dict[Key, Row[Any]]:
     """Sums of the standings, by key."""
     by = columns(standing)
-    query = select(*by, *_sums()).where(
-        standing.c.site.in_({key[0] for key in keys}), standing.c.measure.in_({key[1] for key in keys})
-    )
-    found = connection.execute(query.group_by(*by)).all()
-    return {key_of(row): row for row in found}
+    query = select(*by, *_sums()).where(_of(keys)).group_by(*by)
+    return {key_of(row): row for row in connection.execute(query)}
+
+
+def sums_by_group(
+    connection: Connection, keys: set[Key], counted: Mapping[Any, Counted]
+) -> dict[Key, dict[str, list[Row[Any]]]]:
+    """The same of each group (column `name`) by kind, of the kinds that are told of beside everybody."""
+    told = {key for key in keys if counted[key[1:4]].strata}
+    if not told:
+        return {}
+    own = or_(group.c.scope == "", group.c.scope == standing.c.measure + literal("/") + standing.c.version)
+    by = (*columns(standing), group.c.kind, group.c.name)
+    source = standing.join(group, and_(group.c.subject == standing.c.subject, own))
+    query = select(*by, *_sums()).select_from(source).where(_of(told)).group_by(*by).order_by(*by)
+    found: dict[Key, dict[str, list[Row[Any]]]] = {}
+    for row in connection.execute(query):
+        key = key_of(row)
+        if key in told and row.kind in counted[key[1:4]].strata:
+            found.setdefault(key, {}).setdefault(row.kind, []).append(row)
+    return found
+
+
+def _of(keys: set[Key]) -> ColumnElement[bool]:
+    """Standings of these, and of few others."""
+    sites, names, _, periods, _ = (sorted(set(each)) for each in zip(*keys, strict=True)) if keys else [()] * 5
+    return and_(standing.c.site.in_(sites), standing.c.measure.in_(names), standing.c.period.in_(periods))
 
 
 def _sums() -> list[Any]:
@@ -166,6 +189,7 @@ def _together(contents: Sequence[dict[str, Any]], measured: Mapping[Key, int]) -
             if any(name in each for each in known)
         },
         **_mean(known, measured),
+        **({"strata": strata} if (strata := strata_together([each.get("strata", {}) for each in known])) else {}),
         "completeness": states,
     }
 

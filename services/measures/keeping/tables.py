@@ -58,6 +58,16 @@ standing = Table(
     comment="Where each person stands in each measure and period.",
 )
 
+group = Table(
+    "feedback_group",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("scope", Text, primary_key=True, comment="Empty: of every measure; CMS155/2026: of that one and version."),
+    Column("kind", Text, primary_key=True, comment="How people are told apart: sex, payer …"),
+    Column("name", Text, comment="The group; null where it is not known."),
+    comment="Which groups each person belongs to.",
+)
+
 result = Table(
     "feedback_result",
     metadata,

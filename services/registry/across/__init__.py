@@ -79,7 +79,7 @@ def shipped() -> dict[str, Check]:
 
 def compare(counts: Counts) -> Across:
     """All checks over what was counted at the sites."""
-    sites = sorted(counts.persons)
+    sites = sorted({*counts.persons, *(site for site, _type in counts.records)})
     found = {name: _lines(check, counts) for name, check in shipped().items()}
     results = [_result(name, site, lines) for name, lines in found.items() for site in sites]
     far = [Outlier(name, line) for name, lines in found.items() for line in lines if line.far]

@@ -1,77 +1,40 @@
 """Values of several records: by published examples, with their inputs, gone when they are; whatever the records' order."""
 
-import itertools
 import json
 import tracemalloc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Any
 
 import pytest
+from histories import (
+    ANNE,
+    GAD7,
+    KEY,
+    PHQ9,
+    answers,
+    assessment,
+    derive,
+    deriver,
+    girl,
+    height,
+    mapped,
+    medicine,
+    observed,
+    of,
+    record,
+    visit,
+    weight,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
 
 from schemas.errors import OperatorError
-from schemas.outcomes import RECORD_TYPES, AnyRecord
+from schemas.outcomes import RECORD_TYPES
 from transforms.derive import Deriver, Value, shipped, values
 from transforms.derive.references.gli import Predicted, gli_2012
 from transforms.derive.references.growth import Grown, grown
 from transforms.mapped import Current, Mapped
 from transforms.privacy import FieldPolicy
-
-KEY = b"a key of thirty-two bytes, no less"
-ANNE = b"a" * 16
-RECORD: TypeAdapter[Any] = TypeAdapter(AnyRecord)
-_numbers = itertools.count()
-
-
-def record(kind: str, name: str = "", /, **fields: Any) -> Current:
-    """One current record."""
-    id_ = (name or f"{next(_numbers)}").encode().ljust(16, b"\0")
-    content = {"type": kind, "id": f"r-{id_.hex()}", "subject": f"s-{ANNE.hex()}", "site": "north", **fields}
-    return Current(id_, kind, ANNE, json.dumps(content, separators=(",", ":")).encode())
-
-
-def observed(code: str, value: float, unit: str | None, day: str, name: str = "", /, **fields: Any) -> Current:
-    """A reading."""
-    return record("observation", name, code=code, value=value, unit=unit, effective_date=day, **fields)
-
-
-def girl(born: str = "2014-03-02", **fields: Any) -> Current:
-    """A person."""
-    return record("person", "person", **{"birth_date": born, "sex": "female", **fields})
-
-
-def weight(value: float, day: str, **fields: Any) -> Current:
-    return observed("29463-7", value, "kg", day, **fields)
-
-
-def height(value: float, day: str, **fields: Any) -> Current:
-    return observed("8302-2", value, "cm", day, **fields)
-
-
-def derive(*records: Current, wanted: str = "all") -> list[dict[str, Any]]:
-    """What stands of them, each valid in the model and named by what it hangs on."""
-    found: list[dict[str, Any]] = []
-    for each in deriver(wanted).derive(records):
-        assert isinstance(each, Mapped)
-        RECORD.validate_json(each.content)
-        found.append(json.loads(each.content))
-    return found
-
-
-def deriver(wanted: str = "all") -> Deriver:
-    return Deriver(site="north", subject_key=KEY, values=values(wanted))
-
-
-def of(found: Iterable[dict[str, Any]], method: str) -> list[Any]:
-    """The values of a method, with their bands where they have some."""
-    return [
-        (each["value"], each["value_code"]) if "value_code" in each else each["value"]
-        for each in found
-        if each["method"] == method
-    ]
 
 
 def test_growth_of_a_girl() -> None:
@@ -212,25 +175,6 @@ def test_scores_that_questionnaires_tell() -> None:
     assert of(found, "c-act-control") == [(19, "not-well-controlled")]
 
 
-PHQ9 = ("44250-9", "44255-8", "44259-0", "44254-1", "44251-7", "44258-2", "44252-5", "44253-3", "44260-8")
-GAD7 = ("69725-0", "68509-9", "69733-4", "69734-2", "69735-9", "69689-8", "69736-7")
-
-
-def answers(
-    codes: Iterable[str], day: str = "2024-03-02", response: str = "form", first: int = 1, **fields: Any
-) -> list[Current]:
-    """A response: answers in turn by LOINC's code, by their weight, by a number."""
-    said: list[dict[str, Any]] = [{"value_code": "LA6570-1"}, {"value_code": "X", "weight": 3}, {"value": 1}]
-    return [
-        record(
-            "pro_response",
-            f"{response:<12}{number:04}",
-            **{"code": code, "effective_date": day, **said[number % 3], **fields},
-        )
-        for number, code in enumerate(codes, first)
-    ]
-
-
 def test_a_score_that_is_not_told_is_the_sum_of_its_items() -> None:
     """Where each is answered once, on a day without a total; the first two questions alone are the PHQ-2."""
     found = derive(*answers(PHQ9), *answers(GAD7, response="gad"), *answers(PHQ9[:2], "2024-04-02", "two"))
@@ -242,6 +186,17 @@ def test_a_score_that_is_not_told_is_the_sum_of_its_items() -> None:
     assert len(whole["inputs"]) == 9
     total = record("pro_response", code="44261-6", value=17, effective_date="2024-03-02")
     assert of(derive(*answers(PHQ9), total), "phq-9-severity") == [(17, "moderately-severe")]
+
+
+def test_items_that_a_sites_code_map_names_are_summed_up() -> None:
+    """The record's code is LOINC's, its coding the site's own; answered by a code or by a number."""
+    moment = {"effective": "2024-03-02T10:00:00Z", "effective_date": "2024-03-02"}
+    for said in ({"value_code": "LA6570-1"}, {"value": 2}):
+        items = [
+            record("observation", code=code, codings=[{"system": "urn:x", "code": f"Q{place}"}], **moment, **said)
+            for place, code in enumerate(PHQ9)
+        ]
+        assert of(derive(*items), "phq-9-severity") == [(18, "moderately-severe")]
 
 
 @pytest.mark.parametrize(
@@ -303,15 +258,6 @@ def test_cut_points_of_disease_activity_lie_below_a_number_and_a_childs_asthma_i
     assert shown["hba1c-band"] == "below-7 below 7; 7-to-9 up to 9; above-9 up to 25"
 
 
-def visit(day: str, name: str = "", /, **fields: Any) -> Current:
-    return record("encounter", name, start_date=day, class_code="AMB", **fields)
-
-
-def medicine(ingredient: str, start: str, end: str | None = None, **fields: Any) -> Current:
-    fields = {"kind": "ordered", "start_date": start, "end_date": end, "ingredients": [ingredient], **fields}
-    return record("medication", **{name: field for name, field in fields.items() if field is not None})
-
-
 def test_steroid_days_count_overlaps_once_and_gaps_not() -> None:
     """Of the 90 and the 365 days that end with a visit; creams, plans and what nobody can tell the end of do not count."""
     found = derive(
@@ -364,10 +310,6 @@ def test_exacerbations_treated_with_intravenous_antibiotics() -> None:
     assert derive(refuted, *courses) == []
 
 
-def assessment(instrument: str, day: str, **fields: Any) -> Current:
-    return record("disease_assessment", instrument=instrument, effective_date=day, **fields)
-
-
 def test_disease_states_and_the_last_known_at_a_visit() -> None:
     """PUCAI and sPCDAI by score, PGA as said; a visit before any assessment knows none."""
     found = derive(
@@ -383,6 +325,21 @@ def test_disease_states_and_the_last_known_at_a_visit() -> None:
     assert of(found, "spcdai-state") == [(15, "mild")]
     assert of(found, "pga-state") == [(0, "remission")]
     assert of(found, "last-disease-state") == [(10, "mild"), (0, "remission")]
+
+
+def test_of_two_assessments_of_a_day_the_later_is_the_last_known() -> None:
+    """Whatever their ids and their order."""
+    worse = assessment("PUCAI", "2024-01-01", score=40, effective="2024-01-01T08:00:00Z")
+    better = assessment("PUCAI", "2024-01-01", score=5, effective="2024-01-01T17:00:00Z")
+    for first, second in (("a", "b"), ("b", "a")):
+        named = [
+            each._replace(
+                content=each.content.replace(each.id.hex().encode(), name.encode().hex().ljust(32, "0").encode())
+            )
+            for each, name in ((worse, first), (better, second))
+        ]
+        for order in (named, named[::-1]):
+            assert of(derive(*order, visit("2024-01-02")), "last-disease-state") == [(1, "remission")]
 
 
 def test_an_instrument_without_a_loinc_code_is_known_by_a_local_code_that_is_its_name() -> None:
@@ -416,12 +373,35 @@ def test_a_state_that_only_the_assessment_beside_a_reading_tells_is_not_lost() -
 
 
 def test_how_long_somebody_has_diabetes() -> None:
-    """From the earliest onset, as of each visit since."""
+    """From the earliest onset, as of each visit since; a month or a year alone by its middle, never by when it was recorded."""
     early = record("condition", code="46635009", onset_date="2020-03-02")
     late = record("condition", codings=[{"system": "icd", "code": "E10.9"}], recorded_date="2022-03-02")
-    vague = record("condition", code="46635009", onset_date="2018")
-    found = derive(early, late, vague, visit("2024-03-02"), visit("2019-03-02"))
+    found = derive(early, late, visit("2024-03-02"), visit("2019-03-02"))
     assert of(found, "diabetes-duration") == [round(1461 / 365.25, 6)]
+    for vague, day in (("2018", "2018-07-01"), ("2019-11", "2019-11-15")):
+        since = record("condition", code="46635009", onset_date=vague, recorded_date="2021-03-02")
+        days = (date(2024, 3, 2) - date.fromisoformat(day)).days
+        assert of(derive(early, since, visit("2024-03-02")), "diabetes-duration") == [round(days / 365.25, 6)]
+
+
+@pytest.mark.parametrize(
+    ("age", "high", "unit", "since"),
+    [
+        (8, None, "a", "2022-03-02"),
+        (8, 10, "a", "2023-03-02"),
+        (96, None, "mo", "2022-03-02"),
+        (5, None, "d", "2014-03-07"),
+    ],
+)
+def test_an_onset_told_as_an_age_counts_from_birth(age: float, high: float | None, unit: str, since: str) -> None:
+    """And moves with the birth date; where that is not known there is no duration, for the recording is not the onset."""
+    told = {"onset_age": age, "onset_age_unit": unit, "recorded_date": "2023-12-01"}
+    onset = record("condition", code="46635009", **told | ({} if high is None else {"onset_age_high": high}))
+    (found,) = derive(girl(), onset, visit("2024-03-02"), wanted="diabetes-duration")
+    assert found["value"] == round((date(2024, 3, 2) - date.fromisoformat(since)).days / 365.25, 6)
+    assert len(found["inputs"]) == 3
+    for nobody in ((), (girl("2014"),)):
+        assert derive(*nobody, onset, visit("2024-03-02"), wanted="diabetes-duration") == []
 
 
 def test_the_last_visit_and_the_age_at_transition() -> None:
@@ -598,7 +578,3 @@ def test_step_by_step_is_what_all_at_once_is(changes: list[tuple[str, str, int]]
                 standing = {id_: record for id_, record in standing.items() if id_[:12] != found}
     at_once = {each.id: each.content for each in mapped(ours.derive(reversed(records.values())))}
     assert {id_: each.content for id_, each in standing.items()} == at_once
-
-
-def mapped(found: Iterable[Mapped | bytes]) -> Iterator[Mapped]:
-    return (each for each in found if isinstance(each, Mapped))

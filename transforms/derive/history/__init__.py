@@ -12,7 +12,7 @@ from transforms.derive.history.facts import Coded, Fact, Facts, Step
 from transforms.derive.history.numbers import FEW, Numbers, Reading, Readings
 from transforms.derive.references.growth import Sex
 
-__all__ = ["Coded", "Fact", "Facts", "History", "Reading", "Readings", "Step", "day_of"]
+__all__ = ["Coded", "Fact", "Facts", "History", "Reading", "Readings", "Step", "about_day_of", "day_of"]
 
 T = TypeVar("T")
 DAYS_A_MONTH = 365.25 / 12
@@ -29,6 +29,11 @@ def day_of(text: str | None) -> int | None:
         return date.fromisoformat(text).toordinal()
     except ValueError:
         return None
+
+
+def about_day_of(text: str | None) -> int | None:
+    """The ordinal of a date; of a month alone its 15th, of a year alone the first of July: the middle, where nobody knows more."""
+    return day_of(text + {4: "-07-01", 7: "-15"}.get(len(text), "")) if text else None
 
 
 class History:
@@ -113,7 +118,9 @@ class History:
     @cached_property
     def held(self) -> set[str]:
         """The record types there are, and the codes of observations and answers."""
-        coded = (each.code for fact in self.of(*_RESULTS) for each in fact.codings)
+        coded = (
+            code for fact in self.of(*_RESULTS) for code in (fact.code, *(each.code for each in fact.codings)) if code
+        )
         return {*self._by_type, *coded, *self._numbers.told()}
 
     def readings(self, codes: tuple[str, ...], unit: str | None = None, above: float = float("-inf")) -> Readings:

@@ -18,8 +18,12 @@ class Step(Struct, frozen=True, gc=False):
     """A step of a dosage."""
 
     sequence: int | None = None
+    dose: float | None = None
+    dose_high: float | None = None
     end_date: str | None = None
+    start_date: str | None = None
     days: float | None = None
+    as_needed: bool | None = None
 
 
 class Fact(Struct, frozen=True, gc=False):
@@ -46,11 +50,18 @@ class Fact(Struct, frozen=True, gc=False):
     start_date: str | None = None
     end_date: str | None = None
     days_supply: float | None = None
+    refills: int | None = None
+    dose: float | None = None
+    dose_high: float | None = None
+    as_needed: bool | None = None
     steps: tuple[Step, ...] = ()
     ingredients: tuple[str, ...] = ()
     route: tuple[Coded, ...] = ()
     codings: tuple[Coded, ...] = ()
     onset_date: str | None = None
+    onset_age: float | None = None
+    onset_age_high: float | None = None
+    onset_age_unit: str | None = None
     recorded_date: str | None = None
     verification_status: str | None = None
     instrument: str | None = None

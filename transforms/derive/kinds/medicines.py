@@ -1,11 +1,27 @@
 """Days on a medicine: what was ordered, dispensed, given and reported, merged."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from transforms.derive.history import Fact, History, Step, day_of
 
-_NOT_TAKEN = frozenset({"cancelled", "draft", "entered-in-error", "not-done", "not-taken", "declined", "unknown"})
+_NOT_TAKEN = frozenset(
+    [
+        "cancelled",
+        "draft",
+        "entered-in-error",
+        "not-done",
+        "not-taken",
+        "declined",
+        "unknown",
+        "intended",
+        "on-hold",
+        "preparation",
+    ]
+)
+"""Among them what is on hold: since when nobody tells."""
 _NOT_MEANT = frozenset({"proposal", "plan", "option"})
 ORAL = frozenset({"26643006", "PO", "SWALLOW"})
 INTRAVENOUS = frozenset({"47625008", "255560000", "418114005", "IV", "IVPB", "IVPUSH", "IVP"})
@@ -26,6 +42,14 @@ _INGREDIENT_OF = {drug: ingredient for ingredient, named in _CLINICAL_DRUGS.item
 def readable(ingredients: frozenset[str]) -> frozenset[str]:
     """All codes by which a record may tell one of some ingredients."""
     return ingredients | {drug for name in ingredients for drug in _CLINICAL_DRUGS.get(name, ())}
+
+
+LASTS = (
+    "as long as the dosage steps that are taken, else the days of supply (of an order, of each fill it allows; of what was "
+    "dispensed, first), never beyond the end that is told; else up to that end, or the day it was given; as needed, on hold or "
+    "of no dose tells no days"
+)
+"""How long a record counts, in words."""
 
 
 class Course(NamedTuple):
@@ -52,36 +76,71 @@ def is_one(fact: Fact, wanted: frozenset[str]) -> bool:
 
 
 def courses(history: History, wanted: frozenset[str]) -> Iterator[Course]:
-    """Of each record that tells how long it went on: its end, its days of supply, its steps, or that it was given that day."""
+    """Of each record that tells how long it went on: its steps, its days of supply, its end, or that it was given that day.
+
+    What is taken only as needed, or of which nothing is taken, tells no days; a step of that kind leaves its own out.
+    """
     for fact in history.of("medication"):
         if fact.status in _NOT_TAKEN or fact.intent in _NOT_MEANT or not is_one(fact, wanted):
             continue
-        if (first := day_of(fact.start_date)) is not None and (last := _last(fact, first)) is not None:
-            yield Course(first, last, fact)
+        start, end = day_of(fact.start_date), day_of(fact.end_date)
+        for first, last in _spans(fact, start, end):
+            if (ended := last if end is None else min(last, end)) >= first:
+                yield Course(first, ended, fact)
 
 
-def _last(fact: Fact, first: int) -> int | None:
-    last = day_of(fact.end_date)
-    if last is None and fact.days_supply and fact.days_supply > 0:
-        last = first + max(int(fact.days_supply), 1) - 1
-    if last is None:
-        last = _last_of_steps(fact.steps, first)
-    if last is None and fact.kind == "given":
-        last = first
-    return last if last is not None and last >= first else None
+def _spans(fact: Fact, start: int | None, end: int | None) -> Sequence[tuple[int, int]]:
+    """First and last days, by the way that tells it best: what was handed over lasts as long as its supply."""
+    if not any(map(_is_taken, fact.steps or (fact,))):
+        return ()
+    supply = None if start is None else _of_supply(fact, start)
+    if supply and fact.kind == "dispensed":
+        return supply
+    if found := _of_steps(fact.steps, start) or supply:
+        return found
+    last = start if end is None and fact.kind == "given" else end
+    return () if start is None or last is None else ((start, last),)
 
 
-def _last_of_steps(steps: Sequence[Step], first: int) -> int | None:
-    """A taper: its last step's end, or the days of all steps, those of one number at once; none where a step is open."""
-    ends = [day_of(step.end_date) for step in steps]
-    if ends and None not in ends:
-        return max(day for day in ends if day is not None)
-    days: dict[int | None, float] = {}
-    for step in steps:
-        if not step.days or step.days <= 0:
-            return None
-        days[step.sequence] = max(days.get(step.sequence, 0), step.days)
-    return first + max(int(sum(days.values())), 1) - 1 if days else None
+def _is_taken(step: Step | Fact) -> bool:
+    """Whether it is a dose of something on days that are known."""
+    return not step.as_needed and (step.dose != 0 or bool(step.dose_high))
+
+
+def _of_supply(fact: Fact, start: int) -> Sequence[tuple[int, int]] | None:
+    """As long as the days of supply; those of an order as often as it may be filled (CMS, Cumulative Medication Duration), of one
+    that was stopped once.
+    """
+    if not fact.days_supply or fact.days_supply <= 0:
+        return None
+    fills = 1 + max(fact.refills or 0, 0) if fact.kind == "ordered" and fact.status != "stopped" else 1
+    return ((start, start + max(int(fact.days_supply * fills), 1) - 1),)
+
+
+def _of_steps(steps: Sequence[Step], start: int | None) -> Sequence[tuple[int, int]] | None:
+    """Of each step that is taken, those of one number side by side and the next behind them; none where one is open."""
+    found: list[tuple[int, int]] = []
+    at: float | None = start
+    for _, together in groupby(steps, attrgetter("sequence")):
+        ends: list[float] = []
+        for step in together:
+            begun = at if (day := day_of(step.start_date)) is None else day
+            ended = _end_of(step, begun)
+            if begun is not None and ended is not None:
+                ends.append(ended)
+            if _is_taken(step):
+                if begun is None or ended is None:
+                    return None
+                found += [(int(begun), max(int(ended) - 1, int(begun)))] if ended > begun else ()
+        at = max(ends, default=None)
+    return found
+
+
+def _end_of(step: Step, begun: float | None) -> float | None:
+    """Just behind its last day, or so many days, parts of them too, behind its begin."""
+    if (last := day_of(step.end_date)) is not None:
+        return last + 1
+    return begun + step.days if begun is not None and step.days and step.days > 0 else None
 
 
 def by_route(fact: Fact, routes: frozenset[str]) -> bool:
