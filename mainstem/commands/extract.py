@@ -23,6 +23,21 @@ if TYPE_CHECKING:
 group = typer.Typer()
 OLDEST = 89
 MOST_DAYS = 365
+LEAVES = {
+    "keep": "as the registry has it",
+    "withhold": "nothing",
+    "year": "the year; none that tells an age over 89",
+    "age90": "ages over 89 as 90",
+    "zip3": "three digits; 000 where 20,000 people or fewer live",
+    "known": "codes of public systems",
+    "recode": "an id of this extract alone",
+    "count": "counts of persons",
+    "summary": "nothing",
+}
+"""What leaves of a field, by the word of the field policy."""
+MOVED = "the day, moved by 1 to 365 days, a person's all by the same; none that tells an age over 89"
+COUNTS = 3
+"""The tier of which no row is a person."""
 
 
 class Form(StrEnum):
@@ -62,10 +77,11 @@ def extract(
     """Write what was asked for, of the sites that approved, as Parquet, with a dictionary and a manifest; it is logged for each person.
 
     Nobody leaves who withdrew from research. Tier 1: as the registry has it. Tier 2: postcodes as three digits, ages from 90 on as 90, ids
-    that hold within this extract alone, dates as years or moved by up to a year, a person's all by the same. Tier 3: counts of persons.
+    that hold within this extract alone, dates as years or moved by up to a year, a person's all by the same in every extract. Tier 3: counts of persons.
     """
     from schemas.outcomes import RECORD_TYPES
-    from services.registry.database import open_registry, reading
+    from services.registry.database import open_registry, reading, writing
+    from services.research.moving import key_of_moves
 
     names = [name.strip() for name in types.split(",") if name.strip()] or list(RECORD_TYPES)
     if unknown := sorted(set(names) - set(RECORD_TYPES)):
@@ -75,9 +91,13 @@ def extract(
     settings = read_settings()
     engine = open_registry(settings.registry_url)
     try:
+        with writing(engine) as connection:
+            moves = key_of_moves(connection) if dates is Dates.SHIFT else b""
         with reading(engine) as connection, progress_bars(quiet=False) as bar:
             asked = _approved(connection, request, form, tier, cohort)
-            wanted = _wanted(asked, names, _at_tier(asked, dates))
+            if asked.tier == COUNTS:
+                _demand_first(settings.access_url, asked)
+            wanted = _wanted(asked, names, dates, moves)
             done = _write(connection, asked, to, wanted, partial(bar, "extract"))
     finally:
         engine.dispose()
@@ -107,23 +127,47 @@ def _approved(
     return asked
 
 
-def _wanted(asked: "Request", names: list[str], at_tier: "AtTier") -> "Wanted":
-    from services.research.extracting import Wanted
+def _demand_first(access_url: str, asked: "Request") -> None:
+    """Counts are written once: the difference of two would tell of the few who came or went between them."""
+    from services.access.database import AccessDatabase
+    from services.access.views import Views
+    from services.research.requests import VIEWER
 
-    return Wanted(asked.tier, asked.approved, names, asked.cohort, at_tier)
+    database = AccessDatabase.open(access_url)
+    try:
+        if Views(database).has_told(f"{VIEWER}{asked.id}"):
+            raise OperatorError(
+                "the counts of this request were written already; beside them new ones would tell of those who came since",
+                "Use those, or ask for another extract, which sites approve.",
+            )
+    finally:
+        database.close()
+
+
+def _wanted(asked: "Request", names: list[str], dates: Dates, moves: bytes) -> "Wanted":
+    from services.research.extracting import Wanted
+    from transforms.privacy.field_policy import FieldPolicy
+
+    def leaves(record_type: str, field: str) -> str:
+        policy = FieldPolicy.load()
+        kind = record_type if field in policy.listed(record_type) else "every_record"
+        word = policy.applies(asked.tier, kind, field)
+        return MOVED if word == "year" and dates is Dates.SHIFT else LEAVES[word]
+
+    return Wanted(asked.tier, asked.approved, names, asked.cohort, _at_tier(asked, dates, moves), leaves)
 
 
 def _write(connection: "Connection", asked: "Request", to: Path, wanted: "Wanted", moved: "Moved") -> "Extracted":
     from services.research import aggregates, extracting, omop
 
-    if asked.tier == 3:
+    if asked.tier == COUNTS:
         return aggregates.extract(connection, to, wanted, moved=moved)
     if asked.form == Form.OMOP:
         return omop.extract(connection, to, wanted, moved=moved)
     return extracting.extract(connection, to, wanted, moved=moved)
 
 
-def _at_tier(asked: "Request", dates: Dates) -> "AtTier":
+def _at_tier(asked: "Request", dates: Dates, moves: bytes) -> "AtTier":
     from mainstem.commands.map.tiers import surrogate, years
     from transforms.codes.systems import known_systems
     from transforms.privacy.field_policy import REGISTRY_TIER
@@ -134,7 +178,7 @@ def _at_tier(asked: "Request", dates: Dates) -> "AtTier":
     if asked.form == Form.OMOP and dates is Dates.YEAR:
         raise OperatorError("OMOP needs whole dates", "Say --dates shift, or ask for ocdm.")
     oldest, key = datetime.now(UTC).year - OLDEST, token_bytes(32)
-    shift = _Shift(key, oldest)
+    shift = _Shift(moves, oldest)
     cut = shift if dates is Dates.SHIFT else partial(years, since=oldest)
     forms = {"year": cut, "recode": partial(surrogate, key=key)}
     made = Tier(asked.tier, forms=forms, public=known_systems())
@@ -150,7 +194,7 @@ def _at_tier(asked: "Request", dates: Dates) -> "AtTier":
 
 
 class _Shift:
-    """Dates moved back, by as many days for all of one person, of which only this extract's key knows."""
+    """Dates moved back, by as many days for all of one person, of which only the network's key knows."""
 
     def __init__(self, key: bytes, since: int) -> None:
         self._key, self._since, self._days = key, since, timedelta()

@@ -57,6 +57,7 @@ def feedback(
         current.host_names,
         home_address=current.home_address,
         age_policy=current.age_policy,
+        questionnaire=current.questionnaire,
     )
     run(served, login=_login(current), demo_site=current.demo_roles, say=tell)
 

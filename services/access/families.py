@@ -5,6 +5,8 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from threading import Lock
 
 from sqlalchemy import delete, insert, or_, select, update
 
@@ -51,6 +53,29 @@ class FamilyDoor:
         if key:
             with self._database.write() as connection:
                 connection.execute(delete(family_session).where(family_session.c.key == _kept(key)))
+
+
+class Again:
+    """Which way a code opened from which sheet, for a moment: a button that is pressed twice sends a code twice, which is good once, and
+    a browser heeds the second answer alone. The sheet's own name, which no other browser has, is what tells a second press from a second person."""
+
+    PRESSED_WITHIN = timedelta(minutes=1)
+
+    def __init__(self) -> None:
+        self._lock, self._taken = Lock(), dict[str, tuple[str, datetime]]()
+
+    def note(self, sheet: str, code: str, link: str, at: datetime) -> None:
+        """It was opened."""
+        with self._lock:
+            self._taken = {key: each for key, each in self._taken.items() if at - each[1] < self.PRESSED_WITHIN}
+            if sheet:
+                self._taken[_kept(f"{sheet}/{code}")] = (link, at)
+
+    def of(self, sheet: str, code: str, at: datetime) -> str | None:
+        """By which way, if it was just now."""
+        with self._lock:
+            link, when = self._taken.get(_kept(f"{sheet}/{code}"), (None, at))
+        return link if sheet and at - when < self.PRESSED_WITHIN else None
 
 
 def form_token(key: str) -> str:

@@ -49,6 +49,15 @@ class Views:
             rows = connection.execute(select(view).where(named).order_by(view.c.number)).mappings()
             return [dict(row) for row in rows]
 
+    def has_told(self, viewer: str) -> bool:
+        """Whether anything was ever told to this viewer."""
+        row = view.c
+        with self._database.read() as connection:
+            return (
+                connection.scalar(select(row.number).where(row.what == "told", row.viewer == viewer).limit(1))
+                is not None
+            )
+
     def first_broken(self) -> int | None:
         """The number of the first row that is not as it was written; none where all are."""
         return first_broken(self.rows())

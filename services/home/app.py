@@ -1,5 +1,6 @@
 """The families' page as one application: in by a code, then one page, one form, and who looked."""
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -17,7 +18,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from schemas.errors import MainstemError, OperatorError
 from services.access.database import AccessDatabase
 from services.access.entrance import Visit
-from services.access.families import IDLE_SECONDS, FamilyDoor, form_token
+from services.access.families import IDLE_SECONDS, Again, FamilyDoor, form_token
 from services.access.gate import FORM_TOKEN, Filled, own_form
 from services.access.limits import PER_MINUTE, Limited
 from services.access.viewers import Viewer
@@ -38,13 +39,13 @@ from services.pages.patient_records import kept_of
 from services.pages.patient_state import Kept, diseases
 from services.people.age_policy import AgePolicy
 from services.people.families import Link, standing_link, take_link
-from services.people.voices import WORDS, forms, keep_answers, read_answers, said_of
+from services.people.voices import WORDS, forms_of, keep_answers, read_answers, said_of
 from services.people.voices import Form as Questions
 from services.registry.database import reading, writing
 from services.registry.erasure import hand_of, is_another
 from services.research.counting import asked_about
 from services.research.requests import requests
-from services.serving import HEADERS, HeadAnswered, Secured
+from services.serving import HEADERS, HeadAnswered, LineEndsAsTyped, Secured
 
 COOKIE, LANGUAGE = "mainstem-home", "mainstem-language"
 ENTER = "/enter"
@@ -68,7 +69,8 @@ class Home:
     memory: Memory = field(default_factory=Memory)
     reports: consenting.Reports = lambda: ()
     own_form: Questions | None = None
-    """A form of the network's own, beside those that ship."""
+    """A form of the network's own, beside those that ship or instead of one."""
+    entered: Again = field(default_factory=Again)
 
     def __post_init__(self) -> None:
         self.door, self.views = FamilyDoor(self.access), Views(self.access, self.clock)
@@ -77,7 +79,7 @@ class Home:
     @property
     def forms(self) -> Mapping[str, Questions]:
         """What families are asked, by name."""
-        return forms() if self.own_form is None else {**forms(), self.own_form.name: self.own_form}
+        return forms_of(self.own_form)
 
     def render(self, template: str, request: Request, *, status: int = 200, **shown: object) -> HTMLResponse:
         """A page in whoever's language."""
@@ -88,7 +90,7 @@ class Home:
             "languages": languages(),
             "say": language.say,
             "here": request.url.path,
-            "own_form": self.own_form,
+            "asks": [form.spoken(language.code) for form in self.forms.values()],
             "inside": bool(getattr(request.state, "link", None)),
             "form_token": FORM_TOKEN,
             "token": form_token(request.cookies.get(self.cookie, "")),
@@ -167,6 +169,7 @@ def make_home(home: Home, *, per_minute: int = PER_MINUTE) -> FastAPI:
         headers |= {"Strict-Transport-Security": "max-age=31536000"}
     app.add_middleware(Secured, headers=headers, sorry=lambda request: sorry(request, 500, ""))
     app.add_middleware(HeadAnswered)
+    app.add_middleware(LineEndsAsTyped)
     return app
 
 
@@ -193,17 +196,25 @@ def _entering(home: Home, mine: Any) -> APIRouter:
         return answer
 
     @router.get(ENTER)
-    def enter(request: Request) -> HTMLResponse:
-        """Where the code is typed."""
-        return home.render("enter.html", request, wrong=False)
+    def enter(request: Request, over: str = "") -> HTMLResponse:
+        """Where the code is typed; `over`: why a device that was in is no longer."""
+        return home.render("enter.html", request, wrong=False, over=over, sheet=secrets.token_urlsafe(16), code="")
 
     @router.post(ENTER)
-    def come_in(request: Request, code: Annotated[str, Form(max_length=100)] = "") -> Response:
-        """A code, good once. Whether it never was, was used or is over is not told apart."""
+    def come_in(
+        request: Request,
+        code: Annotated[str, Form(max_length=100)] = "",
+        sheet: Annotated[str, Form(max_length=100)] = "",
+    ) -> Response:
+        """A code, good once; a button pressed twice is once. Whether it never was, was used or is over is not told apart."""
+        now = home.clock()
         with writing(home.engine) as connection:
-            link = take_link(connection, code, at=home.clock())
+            link = take_link(connection, code, at=now)
+            if link is None and (before := home.entered.of(sheet, code, now)):
+                link = standing_link(connection, before, at=now)
         if link is None:
-            return home.render("enter.html", request, status=403, wrong=True)
+            return home.render("enter.html", request, status=403, wrong=True, over="", sheet=sheet, code=code)
+        home.entered.note(sheet, code, link.id, now)
         home.views.note("entered", Viewer(f"family/{link.id}", "", frozenset()), ENTER, site=link.site)
         answer = RedirectResponse("/", 303)
         key = home.door.open(link.id)
@@ -293,7 +304,8 @@ def _saying(home: Home, mine: Any) -> APIRouter:
         _, who = home.of(link)
         with reading(home.engine) as connection:
             said = said_of(connection, link.site, link.subject) if who.may("answers") else []
-        return home.render("say.html", request, asked=home.forms[name], said=said, wrong="", kept=False, words=WORDS)
+        asked = home.forms[name].spoken(_language(request).code)
+        return home.render("say.html", request, asked=asked, said=said, outcome="", written="", words=WORDS)
 
     @router.post("/{name}")
     def answer(request: Request, name: str, link: Annotated[Link, mine], given: Filled) -> HTMLResponse:
@@ -321,10 +333,10 @@ def _saying(home: Home, mine: Any) -> APIRouter:
             "say.html",
             request,
             status=422 if wrong else 200,
-            asked=asked,
+            asked=asked.spoken(_language(request).code),
             said=[],
-            wrong=wrong,
-            kept=bool(said),
+            outcome="wrong" if wrong else "kept" if said else "empty",
+            written=texts.get(WORDS, "") if wrong else "",
             words=WORDS,
         )
 
@@ -334,7 +346,8 @@ def _saying(home: Home, mine: Any) -> APIRouter:
 def _answer_in_words(app: FastAPI, home: Home) -> None:
     def answer(request: Request, status: int) -> Response:
         if status == 401:
-            return RedirectResponse(ENTER, 303)
+            was_in = home.cookie in request.cookies
+            return RedirectResponse(f"{ENTER}?over={request.method.lower()}" if was_in else ENTER, 303)
         return home.render("sorry.html", request, status=status, code=status)
 
     app.add_exception_handler(StarletteHTTPException, lambda request, exc: answer(request, exc.status_code))

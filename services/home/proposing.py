@@ -31,7 +31,7 @@ def routes(home: Any, mine: Any) -> APIRouter:
     router = APIRouter(prefix="/proposals")
 
     def shown(
-        request: Request, ident: str, *, kept: bool = False, wrong: bool = False, number: int = 1
+        request: Request, ident: str, *, kept: bool = False, wrong: bool = False, written: str = "", number: int = 1
     ) -> HTMLResponse:
         with reading(home.engine) as connection:
             found, said = amendment_of(connection, ident), voices(connection, ident)
@@ -48,6 +48,7 @@ def routes(home: Any, mine: Any) -> APIRouter:
             speakers=SPEAKERS,
             kept=kept,
             wrong=wrong,
+            written=written,
         )
 
     @router.get("")
@@ -73,7 +74,7 @@ def routes(home: Any, mine: Any) -> APIRouter:
             with writing(home.engine) as connection:
                 say(connection, ident, words, role=FAMILY, by=hand_of(link.id), at=home.clock())
         except OperatorError:
-            return shown(request, ident, wrong=True)
+            return shown(request, ident, wrong=True, written=words)
         return shown(request, ident, kept=True)
 
     return router

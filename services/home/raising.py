@@ -45,7 +45,7 @@ def routes(home: Any, mine: Any) -> APIRouter:
     router = APIRouter(prefix="/raise")
 
     def shown(
-        request: Request, link: Link, *, kept: bool = False, wrong: bool = False, number: int = 1
+        request: Request, link: Link, *, kept: bool = False, wrong: bool = False, written: str = "", number: int = 1
     ) -> HTMLResponse:
         now = home.clock()
         with reading(home.engine) as connection:
@@ -58,6 +58,7 @@ def routes(home: Any, mine: Any) -> APIRouter:
             status=422 if wrong else 200,
             kept=kept,
             wrong=wrong,
+            written=written,
             abouts=list(ABOUTS.items()),
             found=[(each, each.days(now), tried.get(each.id, []), proposed.get(each.id, [])) for each in part.shown],
             part=part,
@@ -89,7 +90,7 @@ def routes(home: Any, mine: Any) -> APIRouter:
                     connection, about, words, site=where, measure=which, role=FAMILY, by=_who(link), at=home.clock()
                 )
         except OperatorError:
-            return shown(request, link, wrong=True)
+            return shown(request, link, wrong=True, written=words)
         return shown(request, link, kept=True)
 
     return router

@@ -26,7 +26,8 @@ from services.access.login import SessionEntrance
 from services.pages.entering import LOG_IN
 from services.pages.site import PageSite
 from services.pages.warming import warmed
-from services.serving import HEADERS, HeadAnswered, Secured
+from services.people.voices import Form
+from services.serving import HEADERS, HeadAnswered, LineEndsAsTyped, Secured
 
 OWN = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
@@ -45,10 +46,11 @@ def make_app(
     warm: bool = False,
     home_address: str = "",
     age_policy: Path | None = None,
+    own_form: Form | None = None,
 ) -> FastAPI:
     """The pages of one network's registry. `network` is shown as it is; `warm`: measures are counted before anybody asks.
     Raises UndeclaredError where a route does not say who may see it."""
-    site = PageSite(engine, network, clock, gate, home_address=home_address, age_policy=age_policy)
+    site = PageSite(engine, network, clock, gate, home_address=home_address, age_policy=age_policy, own_form=own_form)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -93,6 +95,7 @@ def _guard(app: FastAPI, site: PageSite, per_minute: int) -> None:
         headers |= {"Strict-Transport-Security": "max-age=31536000"}
     app.add_middleware(Secured, headers=headers, sorry=lambda request: sorry(request, 500, DEFECT))
     app.add_middleware(HeadAnswered)
+    app.add_middleware(LineEndsAsTyped)
 
 
 def _answer_in_words(app: FastAPI, site: PageSite) -> None:

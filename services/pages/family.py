@@ -17,7 +17,7 @@ from services.pages.patients import brought_by, own_site
 from services.pages.site import PageSite
 from services.people.age_policy import AgePolicy
 from services.people.families import Who, links_of, make_link, revoke_link
-from services.people.voices import WORDS, forms, keep_answers, read_answers, said_of
+from services.people.voices import WORDS, forms, forms_of, keep_answers, read_answers, said_of
 
 WHOSE = {Who.SELF: "the patient", Who.GUARDIAN: "a guardian"}
 
@@ -80,7 +80,7 @@ def _from_paper(router: APIRouter, site: PageSite) -> None:
     ) -> RedirectResponse:
         """What a family wrote on paper before or after a visit."""
         _kept(site, viewer, name, subject)
-        if (asked := forms().get(form)) is None:
+        if (asked := forms_of(site.own_form).get(form)) is None:
             raise HTTPException(422, "There is no such form.")
         try:
             texts = {key: value for key, value in given.items() if isinstance(value, str)}
@@ -109,8 +109,10 @@ def _shown(
     with site.registry() as connection:
         links, said = links_of(connection, name, subject), said_of(connection, name, subject)
     years = age(kept, now.date())
-    texts = {question.code: question.text for form in forms().values() for question in form.questions}
-    topics = {code: words for form in forms().values() for code, words in form.topics.items()}
+    papers = forms_of(site.own_form)
+    known = [*forms().values(), *papers.values()]
+    texts = {question.code: question.text for form in known for question in form.questions}
+    topics = {code: words for form in known for code, words in form.topics.items()}
     return site.render(
         "family.html",
         request,
@@ -124,7 +126,7 @@ def _shown(
         majority=rule.ends(Who.GUARDIAN, kept.born) or date.max,
         said=said,
         texts=texts | topics,
-        papers=forms(),
+        papers=papers,
         whose=WHOSE,
         words_field=WORDS,
         home=site.home_address,

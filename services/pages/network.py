@@ -16,6 +16,7 @@ from services.pages.strata import WORDS
 from services.people.accountability import YEAR
 from services.people.coproduction import By, coproduced
 from services.people.tests_of_change import Tried, tried
+from services.people.voices import asked_after
 from services.registry.completeness import completeness
 
 ALSO_BY: dict[By, str] = {
@@ -24,6 +25,8 @@ ALSO_BY: dict[By, str] = {
     "race": "Race",
     "ethnicity": "Ethnicity",
     "language": "Language",
+    "payer": "Payer",
+    "distance": "Distance",
 }
 ENTRY = Entry("Network", "/network", 10, (Role.COORDINATOR,))
 
@@ -36,11 +39,13 @@ def routes(site: PageSite) -> APIRouter:
     @seen_by(Role.COORDINATOR)
     def page(request: Request) -> HTMLResponse:
         """The network at one glance."""
+        asked = asked_after(site.own_form)
         with site.registry() as connection:
             found = [site.results(connection, measure) for measure in measures().values()]
             brought = completeness(connection)
             done = {slug: tried(connection, measure.id) for slug, measure in measures().items()}
-            together = {by: coproduced(connection, site.clock() - YEAR, by=by) for by in ALSO_BY}
+            year = site.clock() - YEAR
+            together = {by: coproduced(connection, year, by=by, asked=asked) for by in ALSO_BY}
         grid = grid_of(found, brought)
         shown = overview_of(grid, brought, site.across(), site.clock())
         named = WORDS | {"site": {line.site: line.title for line in grid.lines}}
@@ -51,6 +56,7 @@ def routes(site: PageSite) -> APIRouter:
             shown=shown,
             tried=_by_site(done),
             together=together,
+            asked=asked,
             titles=ALSO_BY,
             words_of=named,
         )

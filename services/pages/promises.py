@@ -10,6 +10,7 @@ from services.pages.navigation import Entry
 from services.pages.site import PageSite
 from services.pages.strata import title_of_group
 from services.people.accountability import owed
+from services.people.voices import asked_after
 
 ENTRY = Entry("Accountability", "/accountability", 70, EVERYBODY)
 
@@ -22,10 +23,17 @@ def routes(site: PageSite) -> APIRouter:
     @seen_by(*EVERYBODY)
     def page(request: Request) -> HTMLResponse:
         """How the network stands by its people."""
+        asked = asked_after(site.own_form)
         with site.registry() as connection:
-            found = owed(connection, site.clock())
+            found = owed(connection, site.clock(), asked=asked)
         return site.render(
-            "accountability.html", request, now=site.clock(), owed=found, roles=ROLES, group=title_of_group
+            "accountability.html",
+            request,
+            now=site.clock(),
+            owed=found,
+            roles=ROLES,
+            group=title_of_group,
+            asked=asked,
         )
 
     return router

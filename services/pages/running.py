@@ -20,6 +20,7 @@ from services.access.sessions import Sessions
 from services.access.views import Views
 from services.pages.app import make_app
 from services.pages.entering import LOG_IN
+from services.people.questionnaires import load
 from services.registry.database import open_registry
 from services.registry.holders import Holders
 from services.registry.traced import traced
@@ -52,6 +53,7 @@ class Served:
     names: Sequence[str] = ()
     home_address: str = ""
     age_policy: Path | None = None
+    questionnaire: Path | None = None
 
 
 def run(served: Served, *, login: Login | None, demo_site: str, say: Say) -> None:
@@ -66,6 +68,7 @@ def run(served: Served, *, login: Login | None, demo_site: str, say: Say) -> Non
                 warm=True,
                 home_address=served.home_address,
                 age_policy=served.age_policy,
+                own_form=load(served.questionnaire) if served.questionnaire else None,
             )
             what = f"Feedback pages of network {served.network}, from {name_of(engine.url)},"
             names = [*served.names, *([urlsplit(login.address).hostname or ""] if login else [])]

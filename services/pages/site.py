@@ -24,6 +24,7 @@ from services.pages.navigation import entries_for
 from services.pages.remembered import Remembered
 from services.pages.results import Results, results_of
 from services.pages.wording import ASSURANCES, VARIATIONS, day, freshness, lasting, letter_of, many, shown, title_of
+from services.people.voices import Form
 from services.registry.across import Across, compare
 from services.registry.across.counting.tables import counted
 from services.registry.database import reading, writing
@@ -43,6 +44,8 @@ class PageSite:
     """Where families reach their own page."""
     age_policy: Path | None = None
     """What guardians see by age; the one that ships where absent."""
+    own_form: Form | None = None
+    """What the network asks families beside, or instead of, what ships."""
 
     def results(self, connection: Connection, measure: Measure) -> Results:
         """A measure's results, as far as they are remembered."""

@@ -12,9 +12,10 @@ from services.people.amendments import amendments, promised
 from services.people.consent_requests import open_requests
 from services.people.coproduction import Scored, coproduced
 from services.people.equality import GROUPS, heard_by
-from services.people.issues import Answered, heard, issues_seen
+from services.people.issues import Answered, heard, heard_by_quarter, issues_seen
 from services.people.reaching import Reached, reached
 from services.people.tests_of_change import noted_since, overdue
+from services.people.voices import Form
 from services.registry.completeness import SiteCompleteness, completeness
 from services.registry.tables import contest
 
@@ -36,6 +37,8 @@ class Owed:
     waiting: tuple[tuple[str, int], ...]
     """Open issues by how long they wait."""
     heard: tuple[Answered, ...]
+    quarters: tuple[Answered, ...]
+    """How people were heard, by the quarter in which something was raised."""
     tried: int
     """Tests of change noted within a year."""
     overdue: int
@@ -61,8 +64,8 @@ class Owed:
         return sum(count for _, count in self.waiting)
 
 
-def owed(connection: Connection, now: datetime) -> Owed:
-    """From the registry, and from what people say."""
+def owed(connection: Connection, now: datetime, *, asked: Form | None = None) -> Owed:
+    """From the registry, and from what people say. `asked`: what the network asks after a visit, where it is not the form that ships."""
     sites, raised = list(completeness(connection)), issues_seen(connection, None)
     behind = [(now - site.last_completed).days for site in sites if site.last_completed]
     waiting = connection.scalar(select(func.count()).select_from(contest).where(contest.c.answer.is_(None)))
@@ -77,12 +80,13 @@ def owed(connection: Connection, now: datetime) -> Owed:
         median(behind) if behind else None,
         tuple(_by_age([each.days(now) for each in raised if each.open])),
         tuple(heard(raised, now)),
+        tuple(heard_by_quarter(raised, now)),
         noted_since(connection, (now - YEAR).date()),
         overdue(connection, now.date()),
         int(waiting or 0),
         tuple((group, tuple(heard_by(connection, raised, now, group))) for group in GROUPS),
         tuple(_by_age([(now - each.at).days for each in open_requests(connection)])),
-        next((each for each in coproduced(connection, now - YEAR) if each.enough), None),
+        next((each for each in coproduced(connection, now - YEAR, asked=asked) if each.enough), None),
         sum(each.decision is None for each in proposed),
         tuple(_by_age([(now - each).days for each in since])),
         reached(connection, now),

@@ -3,7 +3,7 @@ even when nothing else is kept of them any more."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +15,8 @@ from services.people.families import Who
 from services.people.printed_codes import kept, new_code
 from services.registry.erasure import GROUP
 from services.registry.tables import consent_request, erased
+
+PRESSED_WITHIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,14 @@ class Request:
 def ask(
     connection: Connection, site: str, subject: str, scope: Scope, wish: Wish, *, who: Who, at: datetime
 ) -> str | None:
-    """Keeps what is asked; returns the receipt, shown once. None where the last word on this scope is the same and is not done yet."""
-    last = latest(connection, subject).get(scope)
+    """Keeps what is asked; returns the receipt, shown once. None where the last word on this scope is the same and is not done yet; of a
+    button that was pressed twice a receipt anew, for the first was never seen."""
+    last, receipt = latest(connection, subject).get(scope), new_code()
     if last is not None and last.done is None and last.wish is wish:
-        return None
-    receipt = new_code()
+        if last.who is not who or at - last.at > PRESSED_WITHIN:
+            return None
+        connection.execute(update(consent_request).where(consent_request.c.id == last.id).values(receipt=kept(receipt)))
+        return receipt
     row = {"id": uuid4().hex, "receipt": kept(receipt), "site": site, "whom": subject, "scope": scope}
     connection.execute(insert(consent_request).values(**row, wish=str(wish), who=str(who), at=at.astimezone(UTC)))
     return receipt

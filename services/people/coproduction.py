@@ -1,22 +1,24 @@
 """NET-3, co-production: of those who answered every question after a visit, how many gave each of them the best mark.
 
-Scored as collaboRATE is, whose three items the form asks in words of its own: a top score is the best mark for all, anything less is
-none (Barr et al., Journal of Medical Internet Research 16 (2014) e2). Who left a question out is not scored, and counted beside.
+Scored as collaboRATE is, whose three items the form asks in words of its own, unless a network places the instrument itself: a top score
+is the best mark for all, anything less is none; beside it the mean of the marks (Barr et al., Journal of Medical Internet Research 16
+(2014) e2). Who left a question out is not scored, and counted beside. Forms of one instrument alone are counted together.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from statistics import fmean
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, Subquery, select
 
-from services.people.voices import forms
-from services.registry.tables import RECORD_TABLES, family_answer
+from services.people.groups import Group, groups_of
+from services.people.voices import AFTER, Form, forms
+from services.registry.tables import family_answer
 
-FORM = "after"
-By = Literal["site", "sex", "race", "ethnicity", "language"]
+By = Literal["site"] | Group
 FEWEST = 5
 """Of fewer forms nothing is told."""
 ALL = ""
@@ -34,6 +36,8 @@ class Scored:
     top: int
     partly: int
     """One was left out."""
+    mean: float | None
+    """Of the marks of those who answered every question."""
 
     @property
     def enough(self) -> bool:
@@ -41,53 +45,54 @@ class Scored:
         return self.answered >= FEWEST
 
 
-def coproduced(connection: Connection, since: datetime, *, by: By = "site") -> list[Scored]:
-    """By site or by a group of people, in the order of names; everybody (`ALL`) first. Nothing where nobody answered."""
-    said = list(_forms(connection, since))
+def coproduced(connection: Connection, since: datetime, *, by: By = "site", asked: Form | None = None) -> list[Scored]:
+    """By site or by a group of people, in the order of names; everybody (`ALL`) first. Nothing where nobody answered. `asked`: what the
+    network asks after a visit, where it is not the form that ships."""
+    asked = asked or forms()[AFTER]
+    said = list(_forms(connection, since, asked))
     if not said:
         return []
-    known = {} if by == "site" else _groups(connection, since, by)
-    found: dict[str | None, list[Mapping[str, int]]] = defaultdict(list)
-    for site, subject, marks in said:
-        found[site if by == "site" else known.get((site, subject))].append(marks)
+    known = {} if by == "site" else groups_of(connection, _who(since, asked), by, max(each.at for each in said).date())
+    found: dict[str | None, list[_Marked]] = defaultdict(list)
+    for each in said:
+        found[each.site if by == "site" else known.get((each.site, each.subject))].append(each)
     groups = sorted(found.items(), key=lambda each: (each[0] is None, each[0] or ""))
-    return [_scored(ALL, (marks for _, _, marks in said)), *(_scored(name, of) for name, of in groups)]
+    return [_scored(ALL, said, asked), *(_scored(name, of, asked) for name, of in groups)]
 
 
-def _forms(connection: Connection, since: datetime) -> Iterator[tuple[str, str, Mapping[str, int]]]:
-    """Site, subject and marks by question of each form: what was filled in at once."""
+class _Marked(NamedTuple):
+    """A form: what was filled in at once."""
+
+    site: str
+    subject: str
+    at: datetime
+    marks: Mapping[str, int]
+    """By question."""
+
+
+def _forms(connection: Connection, since: datetime, asked: Form) -> Iterator[_Marked]:
     row = family_answer.c
     wanted = select(row.site, row.subject, row.by, row.at, row.item, row.number).where(
-        row.form == FORM, row.kind == "number", row.at >= since.astimezone(UTC)
+        row.form == asked.name, row.kind == "number", row.at >= since.astimezone(UTC)
     )
     found: dict[tuple[Any, ...], dict[str, int]] = defaultdict(dict)
     for site, subject, hand, at, item, number in connection.execute(wanted):
         found[site, subject, hand, at][item] = number
-    for (site, subject, *_), marks in found.items():
-        yield site, subject, marks
+    for (site, subject, _, at), marks in found.items():
+        yield _Marked(site, subject, at, marks)
 
 
-def _groups(connection: Connection, since: datetime, by: By) -> dict[tuple[str, str], str]:
-    """By site and subject of those who answered what their own record says; several races are a group of their own."""
-    person, row = RECORD_TABLES["person"].c, family_answer.c
-    who = select(row.site, row.subject).where(row.form == FORM, row.at >= since.astimezone(UTC)).distinct().subquery()
-    source = RECORD_TABLES["person"].join(who, and_(person.subject == who.c.subject, person.site == who.c.site))
-    query = select(person.site, person.subject, person[by]).select_from(source).where(person[by].is_not(None))
-    said = connection.execute(query)
-    return {
-        (site, subject): value if isinstance(value, str) else value[0] if len(value) == 1 else "several"
-        for site, subject, value in said
-        if value
-    }
+def _who(since: datetime, asked: Form) -> Subquery:
+    """Site and subject of those who answered."""
+    row = family_answer.c
+    theirs = select(row.site, row.subject).where(row.form == asked.name, row.at >= since.astimezone(UTC))
+    return theirs.distinct().subquery()
 
 
-def _scored(name: str | None, marks: Iterable[Mapping[str, int]]) -> Scored:
-    best = {question.code: question.high for question in forms()[FORM].questions}
-    answered, top, partly = 0, 0, 0
-    for given in marks:
-        if best.keys() <= given.keys():
-            answered += 1
-            top += all(given[code] == high for code, high in best.items())
-        else:
-            partly += 1
-    return Scored(name, answered, top, partly)
+def _scored(name: str | None, said: Sequence[_Marked], asked: Form) -> Scored:
+    best = {question.code: question.high for question in asked.questions}
+    given = [each.marks for each in said]
+    whole = [[each[code] for code in best] for each in given if best.keys() <= each.keys()]
+    top = sum(found == list(best.values()) for found in whole)
+    mean = fmean(map(fmean, whole)) if whole else None
+    return Scored(name, len(whole), top, len(given) - len(whole), mean)

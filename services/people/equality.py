@@ -3,32 +3,28 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from statistics import median
 
 from sqlalchemy import Connection, select
 
-from services.people.issues import FAMILY, LATE, Answered, Raised
+from services.people.groups import Group, groups_of
+from services.people.issues import FAMILY, Answered, Raised, answered_of
 from services.registry.erasure import hand_of
-from services.registry.tables import RECORD_TABLES, family_link
+from services.registry.tables import family_link
 
-GROUPS = ("language", "ethnicity")
+GROUPS: tuple[Group, ...] = ("language", "race", "ethnicity", "payer", "distance")
 FEWEST = 11
 """Of fewer nothing is told: who raised something shall not be known by it."""
 
 
-def heard_by(connection: Connection, found: Sequence[Raised], now: datetime, group: str) -> list[Answered]:
-    """By a field of the patients; `role` holds the group's code, empty where it is not known. Groups of few are left out."""
-    person, link = RECORD_TABLES["person"].c, family_link.c
-    ways = select(link.id, person[group]).join(person.subject.table, person.subject == link.subject)
-    of = {hand_of(row[0]): row[1] or "" for row in connection.execute(ways)}
+def heard_by(connection: Connection, found: Sequence[Raised], now: datetime, group: Group) -> list[Answered]:
+    """By a group of the patients; `role` holds its code, empty where it is not known. Groups of few are left out."""
+    link = family_link.c
+    known = groups_of(connection, select(link.site, link.subject).distinct().subquery(), group, now.date())
+    ways = connection.execute(select(link.id, link.site, link.subject))
+    of = {hand_of(ident): known.get((site, subject), "") for ident, site, subject in ways}
     theirs: dict[str, list[Raised]] = defaultdict(list)
     for each in found:
         if each.role == FAMILY and not each.merged_into:
             theirs[of.get(each.by, "")].append(each)
-    rows = []
-    for code, raised in sorted(theirs.items()):
-        days = [each.days(now) for each in raised if each.answered]
-        late = sum(each.open and now - each.at > LATE for each in raised)
-        if len({each.by for each in raised}) >= FEWEST:
-            rows.append(Answered(code, len(raised), len(days), median(days) if days else None, late))
-    return rows
+    enough = {code: raised for code, raised in theirs.items() if len({each.by for each in raised}) >= FEWEST}
+    return [answered_of(code, raised, now) for code, raised in sorted(enough.items())]

@@ -35,7 +35,7 @@ class Idea:
 
 
 def propose(connection: Connection, proposed: Idea) -> str:
-    """Keeps it; returns its id. Raises OperatorError where a part of the plan is missing."""
+    """Keeps it; returns its id. The same of the same person is not kept twice. Raises OperatorError where a part of the plan is missing."""
     for said, what in (
         (proposed.what, "what is to be done"),
         (proposed.prediction, "what is predicted"),
@@ -46,6 +46,9 @@ def propose(connection: Connection, proposed: Idea) -> str:
     if proposed.weeks not in WEEKS:
         raise OperatorError(f"an idea is tried for {WEEKS[0]} to {WEEKS[-1]} weeks", "Choose so many.")
     row = {name: getattr(proposed, name) for name in Idea.__dataclass_fields__}
+    same = (idea.c[name] == value for name, value in row.items() if name not in ("id", "at"))
+    if (found := connection.scalar(select(idea.c.id).where(*same))) is not None:
+        return str(found)
     connection.execute(insert(idea).values(**row | {"at": proposed.at.astimezone(UTC)}))
     return proposed.id
 
@@ -67,10 +70,13 @@ def idea_of(connection: Connection, ident: str) -> Idea | None:
 
 
 def adopt(connection: Connection, found: Idea, site: str, *, by: str, at: datetime) -> str:
-    """A site tries it from today on, by its plan; returns the test's id. Raises OperatorError where it tries it already."""
-    if any(each.site == site and not each.ended for each in tried_of(connection, found.id)):
-        raise OperatorError("this site tries it already", "See what it taught on the measure's page.")
+    """A site tries it from today on, by its plan; returns the test's id. Raises OperatorError where it tries it since another day."""
     today = at.date()
+    for each in tried_of(connection, found.id):
+        if each.site == site and not each.ended:
+            if each.since == today:
+                return each.id
+            raise OperatorError("this site tries it already", "See what it taught on the measure's page.")
     plan = Plan(found.aim, today + timedelta(weeks=found.weeks), found.prediction, found.start)
     return note(connection, Tried(site, found.measure, today, found.what, by, at, plan, found.id))
 

@@ -20,6 +20,7 @@ FAMILY = "family"
 """The role of patients and families, beside the staff's."""
 LATE = timedelta(days=30)
 """So long without an answer, and it is told as late."""
+QUARTERS = 8
 STALE = OperatorError("this one waits for nothing any more", "Load the page again: somebody may have dealt with it.")
 
 
@@ -110,10 +111,13 @@ def follow_issue(connection: Connection, ident: str, by: str) -> None:
 
 
 def answer_issue(connection: Connection, ident: str, words: str, *, role: str, by: str, at: datetime) -> None:
-    """The answer, once. Raises OperatorError where it waits for none, or nothing is said."""
+    """The answer, once; the same of the same person again is no other. Raises OperatorError where it waits for none, or nothing is said."""
     said = words.strip()
     if not said or len(said) > LONGEST:
         raise OperatorError(f"an answer takes 1 to {LONGEST:,} characters", "Say what becomes of it.")
+    row = issue_raised.c
+    if connection.scalar(select(row.id).where(row.id == ident, row.answer == said, row.answered_by == by)) is not None:
+        return
     values = {"answer": said, "answered_role": role, "answered_by": by, "answered": at.astimezone(UTC)}
     _change(connection, ident, values)
 
@@ -129,6 +133,8 @@ def merge_issue(connection: Connection, ident: str, into: str) -> None:
     if found is None or found.merged_into or into == ident:
         raise OperatorError("there is no such issue to be merged into", "Give the id of one that stands on its own.")
     here = issue_of(connection, ident)
+    if here is not None and here.merged_into == into:
+        return
     if here is not None and here.site != found.site:
         raise OperatorError("they are not of the same site", "Merge issues of one site, or of the network.")
     _change(connection, ident, {"merged_into": into})
@@ -185,9 +191,10 @@ def followers(connection: Connection, ident: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """How those of a role are heard."""
+    """How those of a role, of a group or of a quarter are heard."""
 
     role: str
+    """Or the group's code, or the quarter."""
     raised: int
     answered: int
     median_days: float | None
@@ -197,13 +204,30 @@ class Answered:
 
 def heard(found: Sequence[Raised], now: datetime) -> list[Answered]:
     """By the role of who raised them: who raises, who is answered, and how soon. The test of equality."""
-    rows = []
-    for role in sorted({each.role for each in found}):
-        theirs = [each for each in found if each.role == role and not each.merged_into]
-        days = [each.days(now) for each in theirs if each.answered]
-        late = sum(each.open and now - each.at > LATE for each in theirs)
-        rows.append(Answered(role, len(theirs), len(days), median(days) if days else None, late))
-    return rows
+    roles = sorted({each.role for each in found})
+    return [answered_of(role, [each for each in found if each.role == role], now) for role in roles]
+
+
+def heard_by_quarter(found: Sequence[Raised], now: datetime) -> list[Answered]:
+    """NET-2, time to answer: by the quarter in which it was raised, of the last eight, the newest first; nothing of one without any."""
+    ends = now.year * 4 + (now.month - 1) // 3
+    quarters = ((number // 4, number % 4) for number in range(ends, ends - QUARTERS, -1))
+    raised = [each for each in found if not each.merged_into]
+    of = {
+        f"{year}-Q{quarter + 1}": [
+            each for each in raised if (each.at.year, (each.at.month - 1) // 3) == (year, quarter)
+        ]
+        for year, quarter in quarters
+    }
+    return [answered_of(name, theirs, now) for name, theirs in of.items() if theirs]
+
+
+def answered_of(name: str, theirs: Sequence[Raised], now: datetime) -> Answered:
+    """How these are heard; what was merged into another counts there."""
+    own = [each for each in theirs if not each.merged_into]
+    days = [each.days(now) for each in own if each.answered]
+    late = sum(each.open and now - each.at > LATE for each in own)
+    return Answered(name, len(own), len(days), median(days) if days else None, late)
 
 
 def _raised(row: RowMapping) -> Raised:

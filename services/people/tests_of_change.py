@@ -1,7 +1,7 @@
 """Tests of change, as plan-do-study-act has them: an aim with a number and a day, a prediction, a small start, cycles until something is
 decided. They are shown on their measure's chart, where the data over time are; they move no line by themselves."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
@@ -102,7 +102,8 @@ class Tried:
 
 
 def note(connection: Connection, tried: Tried) -> str:
-    """Keeps it; returns its id. Raises OperatorError where a part of the plan, what is done, or who says so is missing."""
+    """Keeps it; returns its id. The same that is under way is not kept twice. Raises OperatorError where a part of the plan, what is done,
+    or who says so is missing."""
     _demand(tried.what, "what is done")
     _demand(tried.by, "who says so")
     if tried.plan is None:
@@ -127,13 +128,19 @@ def note(connection: Connection, tried: Tried) -> str:
         "start": tried.plan.start.strip(),
         "idea": tried.idea,
     }
+    same = (test_of_change.c[name] == value for name, value in row.items() if name not in ("id", "noted"))
+    if under_way := [each.id for each in _found(connection, *same) if not each.ended]:
+        return under_way[0]
     connection.execute(insert(test_of_change).values(row))
     return str(row["id"])
 
 
 def study(connection: Connection, site: str, ident: str, cycle: Cycle) -> None:
-    """Keeps what a round of a site's test taught, and what is decided. Raises OperatorError where it ended, or something is missing."""
+    """Keeps what a round of a site's test taught, and what is decided, once. Raises OperatorError where it ended, or something is missing."""
     found = one_tried(connection, site, ident)
+    cycle = replace(cycle, seen=cycle.seen.strip(), next=cycle.next.strip(), by=cycle.by.strip())
+    if found and found.cycles and replace(found.cycles[-1], noted=cycle.noted) == cycle:
+        return
     if found is None or found.ended:
         raise OperatorError("this test of change is not under way", "Load the page again: somebody may have ended it.")
     _demand(cycle.seen, "what happened")
@@ -147,12 +154,12 @@ def study(connection: Connection, site: str, ident: str, cycle: Cycle) -> None:
     row = {
         "test": ident,
         "number": len(found.cycles) + 1,
-        "seen": cycle.seen.strip(),
+        "seen": cycle.seen,
         "as_predicted": cycle.as_predicted,
         "decision": str(cycle.decision),
-        "next": cycle.next.strip(),
+        "next": cycle.next,
         "due_date": cycle.due.isoformat() if cycle.due else None,
-        "by": cycle.by.strip(),
+        "by": cycle.by,
         "noted": cycle.noted.astimezone(UTC),
     }
     connection.execute(insert(test_cycle).values(row))

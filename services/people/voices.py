@@ -2,14 +2,14 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from schemas.errors import OperatorError
 from services.people.families import Who
@@ -18,6 +18,10 @@ from services.registry.tables import family_answer
 SYSTEM = "urn:mainstem:questions"
 """Of the codes of questions and topics, as `questions.toml` declares them."""
 LONGEST_WORDS = 1_000
+AFTER = "after"
+"""The form that is asked after a visit, unless a network places one in its stead."""
+AGAIN = timedelta(hours=1)
+"""Within this the same hand's same answers are one form, sent twice."""
 WORDS, TOPIC = "words", "topic"
 
 
@@ -44,6 +48,14 @@ class Form:
     """Code → words."""
     words: str
     """What the field for words asks; empty where there is none."""
+    instead_of: str = ""
+    """The form that ships in whose stead it is asked; empty of one that is asked beside them."""
+    translated: Mapping[str, "Form"] = field(default_factory=dict)
+    """In other languages, by their codes; of those that ship the pages have the words."""
+
+    def spoken(self, language: str) -> "Form":
+        """In a language, where it has it; else as it was written."""
+        return self.translated.get(language, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,18 @@ def forms() -> Mapping[str, Form]:
     """By name, as `questions.toml` declares them."""
     declared = tomllib.loads(Path(__file__).with_name("questions.toml").read_text(encoding="utf-8"))
     return {name: _form(name, each) for name, each in declared.items()}
+
+
+def forms_of(own: Form | None) -> Mapping[str, Form]:
+    """What a network asks, by name: what ships, and its own form, if it has one, beside them or instead of one."""
+    if own is None:
+        return forms()
+    return {name: form for name, form in forms().items() if name != own.instead_of} | {own.name: own}
+
+
+def asked_after(own: Form | None) -> Form:
+    """What a network asks after a visit."""
+    return own if own is not None and own.instead_of == AFTER else forms()[AFTER]
 
 
 def _form(name: str, declared: Mapping[str, Any]) -> Form:
@@ -105,7 +129,9 @@ def keep_answers(
     by: str,
     at: datetime,
 ) -> None:
-    """Keeps what was said of `whom` (site, subject). Nothing said is nothing kept."""
+    """Keeps what was said of `whom` (site, subject), once, however often a form is sent. Nothing said is nothing kept."""
+    if _sent_again(connection, whom, form, said, by=by, at=at):
+        return
     row = {"site": whom[0], "subject": whom[1], "form": form.name, "who": str(who), "by": by, "at": at.astimezone(UTC)}
     rows = [
         row | {"id": uuid4().hex, "item": item, "kind": kind, "number": number, "words": words}
@@ -113,6 +139,25 @@ def keep_answers(
     ]
     if rows:
         connection.execute(insert(family_answer), rows)
+
+
+def _sent_again(
+    connection: Connection,
+    whom: tuple[str, str],
+    form: Form,
+    said: Sequence[tuple[str, str, int | None, str | None]],
+    *,
+    by: str,
+    at: datetime,
+) -> bool:
+    """Whether the last form of this hand is the same one, and just sent: a button pressed twice, a page loaded again."""
+    row = family_answer.c
+    theirs = (row.site == whom[0], row.subject == whom[1], row.form == form.name, row.by == by)
+    last = connection.scalar(select(func.max(row.at)).where(*theirs, row.at > at.astimezone(UTC) - AGAIN))
+    if last is None:
+        return False
+    before = connection.execute(select(row.item, row.kind, row.number, row.words).where(*theirs, row.at == last))
+    return {tuple(each) for each in before} == set(said)
 
 
 def said_of(connection: Connection, site: str, subject: str, *, most: int = 60) -> list[Said]:

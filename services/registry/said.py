@@ -1,10 +1,11 @@
-"""More tables that the pages write: what is proposed about measures, what people say to it, and when the pages' figures held what came."""
+"""More tables that are written here: what is proposed about measures, what people say to it, when the pages' figures held what came, and by
+what the dates of extracts are moved."""
 
 from sqlalchemy import Column, Index, Table, Text
 
 from services.registry.tables import SAID, instant, metadata
 
-__all__ = ["amendment", "amendment_voice", "metadata", "page_count"]
+__all__ = ["amendment", "amendment_voice", "extract_key", "metadata", "page_count"]
 
 amendment = Table(
     "amendment",
@@ -52,5 +53,14 @@ page_count = Table(
         "delays", Text, nullable=False, comment="JSON: by seconds since it was stored at its site, how many changes."
     ),
     comment="When the pages' figures held what had come, of any measure. Counted by the pages: a rebuild keeps it.",
+    info=SAID,
+)
+
+extract_key = Table(
+    "extract_key",
+    metadata,
+    Column("name", Text, primary_key=True, comment="dates: by which they are moved."),
+    Column("key", Text, nullable=False, comment="32 random bytes, hexadecimal; they go into no extract."),
+    comment="By what the dates of extracts are moved: a person's all by the same, in every extract. A rebuild keeps it.",
     info=SAID,
 )

@@ -34,6 +34,8 @@ FEWEST = 11
 PAGE = 8_000
 OPEN_TIER = 1
 """The registry's own: nothing is made coarse, so no cohort is too small for whoever may see it anyway."""
+COLUMNS = ("type", "field", "meaning", "unit", "terminology", "source", "leaves")
+"""Of the dictionary; `leaves`: in which form a field leaves at this tier."""
 CENTRE = "centre"
 """The network's own site: what its records say of a person goes with the person's site."""
 
@@ -48,6 +50,8 @@ class Wanted:
     types: Collection[str]
     codes: Sequence[str]
     at_tier: AtTier
+    leaves: Callable[[str, str], str] = lambda _type, _field: ""
+    """What leaves of a field of a record type, in words for the dictionary."""
 
 
 @dataclass
@@ -150,7 +154,7 @@ def extract(
                     writer.write_table(pa.Table.from_pylist(rows, schema=schema))
                     done.written[name] += len(rows)
                     done.subjects.update(subject for subject, _ in leaves)
-    tell(connection, to, wanted, done, "Mainstem outcome model", _dictionary(done.written))
+    tell(connection, to, wanted, done, "Mainstem outcome model", _dictionary(done.written, wanted))
     return done
 
 
@@ -195,8 +199,8 @@ def tell(
     """`dictionary.csv` and `manifest.json`: what the files are, of when, of what, and what was left out."""
     with (to / "dictionary.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("type", "field", "meaning", "unit", "terminology", "source"))
-        writer.writerows(dictionary)
+        writer.writerow(COLUMNS)
+        writer.writerows((*row, *[""] * (len(COLUMNS) - len(row))) for row in dictionary)
     files = {path.name: _sha256(path) for path in sorted(to.iterdir())}
     fresh = {site.site: site.last_completed and site.last_completed.isoformat() for site in completeness(connection)}
     fresh = {site: when for site, when in fresh.items() if site in wanted.sites}
@@ -228,10 +232,10 @@ def _of_enough(count: int) -> int | str:
     return count if count == 0 or count >= FEWEST else f"1 to {FEWEST - 1}"
 
 
-def _dictionary(written: Collection[str]) -> Iterator[tuple[str, ...]]:
+def _dictionary(written: Collection[str], wanted: Wanted) -> Iterator[tuple[str, ...]]:
     for name in sorted(written):
         for key in model_fields(name):
             info = RECORD_TYPES[name].model_fields[key]
             extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
             told = (str(extra.get(each, "")) for each in ("unit", "terminology", "source"))
-            yield (name, key, info.description or "", *told)
+            yield (name, key, info.description or "", *told, wanted.leaves(name, key))

@@ -44,7 +44,8 @@ class Request:
 def ask(
     connection: Connection, form: str, tier: int, cohort: Sequence[str], purpose: str, *, by: str, at: datetime
 ) -> str:
-    """Keeps a request; returns its id. Raises OperatorError naming what cannot be."""
+    """Keeps a request; returns its id. The same of the same person that no site has answered is not kept twice. Raises OperatorError naming
+    what cannot be."""
     if form not in FORMS or tier not in TIERS or (form == "omop" and tier == TIERS[-1]):
         raise OperatorError("there is no such extract", "ocdm at tier 1, 2 or 3; omop at tier 1 or 2.")
     if not purpose.strip() or len(purpose) > LONGEST:
@@ -53,9 +54,15 @@ def ask(
         )
     if any(not code or len(code) > 20 or not code.replace(".", "").isalnum() for code in cohort):
         raise OperatorError("a cohort is given by codes", "SNOMED CT, or ICD-10-CM categories.")
-    row = {"id": uuid4().hex, "form": form, "tier": tier, "cohort": " ".join(cohort), "purpose": purpose.strip()}
-    connection.execute(insert(extract_request).values(**row, by=by, at=at.astimezone(UTC), result=""))
-    return str(row["id"])
+    said = {"form": form, "tier": tier, "cohort": " ".join(cohort), "purpose": purpose.strip(), "by": by, "result": ""}
+    same = (extract_request.c[name] == value for name, value in said.items())
+    answered = select(extract_answer.c.request)
+    waiting = select(extract_request.c.id).where(*same, extract_request.c.id.not_in(answered))
+    if (found := connection.scalar(waiting)) is not None:
+        return str(found)
+    ident = uuid4().hex
+    connection.execute(insert(extract_request).values(id=ident, **said, at=at.astimezone(UTC)))
+    return ident
 
 
 def answer(connection: Connection, ident: str, site: str, *, yes: bool, by: str, at: datetime) -> None:

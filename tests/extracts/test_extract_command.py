@@ -92,6 +92,12 @@ def test_a_cohort_leaves_by_safe_harbour_with_its_dictionary_and_manifest(regist
     rows = list(csv.DictReader((out / "dictionary.csv").open()))
     assert {row["type"] for row in rows} == {"person", "condition", "encounter", "observation"}
     assert all(row["meaning"] for row in rows)
+    leaves = {(row["type"], row["field"]): row["leaves"] for row in rows}
+    assert leaves["person", "birth_date"] == "the year; none that tells an age over 89"
+    assert leaves["person", "zip5"].startswith("three digits")
+    assert leaves["observation", "subject"] == "an id of this extract alone"
+    assert leaves["observation", "value"] == "as the registry has it"
+    assert leaves["encounter", "start"] == "nothing"
     assert {path.stat().st_mode & 0o777 for path in out.iterdir()} == {0o600}
 
 
@@ -213,6 +219,19 @@ def test_dates_are_moved_by_as_many_days_for_all_of_a_person(registry: Engine, t
         assert database.execute("select count(*) from observation").fetchone() == (len(PEOPLE),)
 
 
+def test_many_extracts_tell_no_more_of_a_day_than_one(registry: Engine, tmp_path: Path) -> None:
+    """Each moves a person's dates by the same, under other ids: the latest of them is no nearer to the true day."""
+    request, told = asked(registry, "190905008"), []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        assert extract(registry, tmp_path / name, request, "--dates", "shift").exit_code == 0
+        rows = pq.read_table(tmp_path / name / "out" / "observation.parquet").to_pylist()
+        told.append(({row["value"]: row["effective_date"] for row in rows}, {row["subject"] for row in rows}))
+    assert told[0][0] == told[1][0]
+    assert len(told[0][0]) == len(PEOPLE)
+    assert not told[0][1] & told[1][1]
+
+
 @pytest.mark.parametrize("tier", [1, 2])
 def test_omop_has_the_structure_that_ohdsi_asks_for(registry: Engine, tmp_path: Path, tier: int) -> None:
     """Every field in its place, none empty that is required, no text too long, every person known, no span backwards."""
@@ -297,6 +316,9 @@ def test_tier_three_holds_counts_alone_and_none_of_a_few(registry: Engine, tmp_p
     assert sexes == {"female": None, "(not told)": None}, "two without it would be told by the twelve that have it"
     everything = b"".join(path.read_bytes() for path in (tmp_path / "out").iterdir())
     assert not [name for name in PEOPLE if subject_id(name).encode() in everything]
+    again = extract(registry, tmp_path, request, "--to", str(tmp_path / "again"))
+    assert "would tell of those who came since" in str(again.exception)
+    assert not (tmp_path / "again").exists()
 
 
 @pytest.mark.parametrize(

@@ -76,9 +76,12 @@ def test_research_is_withdrawn_asked_told_done_and_nothing_leaves_from_the_askin
 ) -> None:
     """The centre erases nothing and stops no collection; researchers get nothing from the first moment on."""
     assert not_extracted_of(home) == frozenset()
-    receipt = ask(device, "research", "withdraw")
+    unseen, receipt = ask(device, "research", "withdraw"), ask(device, "research", "withdraw")
     assert not_extracted_of(home) == {ADA}
+    assert device.post("/receipt", data={"code": unseen}).status_code == 403
+    home.clock = lambda: NOW + timedelta(minutes=2)
     assert ask(device, "research", "withdraw") == ""
+    home.clock = lambda: NOW
     assert "Your clinic will be told soon" in device.get("/consent").text
     told: list[ConsentAsked] = []
     assert ask_sites(home.engine, told.extend, at=NOW) == 1

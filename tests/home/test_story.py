@@ -168,7 +168,7 @@ def test_an_issue_becomes_a_change_and_a_family_decides_about_its_data(network: 
     mother.click("text=Español")
     mother.goto("/raise")
     said = mother.inner_text("main")
-    assert "Contestado a los 0 días" in said
+    assert "Contestado el mismo día" in said
     assert "Clínicas que lo prueban: 2. Mejoró en: 1." in said
     mother.evaluate("document.querySelector('#list').scrollIntoView()")
     network.picture(mother, "3")

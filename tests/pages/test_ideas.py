@@ -15,8 +15,8 @@ from services.access.viewers import Role
 from services.measures.library import measures
 from services.pages.app import make_app
 from services.people.issues import About, raise_issue
-from services.people.tests_of_change import Plan, Tried, note
-from services.registry.database import open_registry, writing
+from services.people.tests_of_change import Plan, Tried, note, tried_of
+from services.registry.database import open_registry, reading, writing
 
 IDEA = {
     "measure": "CF-2",
@@ -73,7 +73,9 @@ def test_a_researcher_proposes_a_site_takes_it_over_and_its_chart_bears_the_mark
     assert "20 November 2026: A dietitian joins every visit" in page.text
     assert "Aim: 70 % by 21 May 2027. Prediction: More is eaten" in page.text
     assert ">A</text>" in team.get("/measures/cf2/chart.svg", params={"site": "northside"}).text
-    assert team.post(f"{address}/adopt", data=FORM | {"where": "northside"}).status_code == 422
+    assert team.post(f"{address}/adopt", data=FORM | {"where": "northside"}).status_code == 200
+    with reading(filled) as connection:
+        assert len(tried_of(connection, address.rpartition("/")[2])) == 1
     assert "Try it at" not in team.get(address).text
     told = researcher.get(address).text
     assert "Tried by 1 site: 1 too early, or too few people, to say" in told

@@ -13,7 +13,16 @@ from viewers import FORM, gate, viewer
 from schemas.errors import OperatorError
 from services.access.viewers import Role, Viewer
 from services.pages.app import make_app
-from services.people.issues import FAMILY, About, answer_issue, heard, issues_seen, merge_issue, raise_issue
+from services.people.issues import (
+    FAMILY,
+    About,
+    answer_issue,
+    heard,
+    heard_by_quarter,
+    issues_seen,
+    merge_issue,
+    raise_issue,
+)
 from services.registry.database import reading, writing
 
 COORDINATOR = viewer()
@@ -127,6 +136,24 @@ def test_who_is_heard_and_how_soon_is_counted_by_role(registry: Engine, tmp_path
         assert re.search(r"Patient or family</th><td>4</td><td>3</td><td>20</td><td>1</td>", page)
         assert "West" not in page
         assert "Issue 3" not in page
+
+
+def test_time_to_answer_is_told_by_the_quarter_in_which_something_was_raised(registry: Engine, tmp_path: Path) -> None:
+    """NET-2, the last eight of them; what was merged counts where it was merged into; what is older is not told."""
+    days = (3, 4, 60, 80, 700, 800)
+    idents = [raised(registry, f"Issue {number}", days=each) for number, each in enumerate(days)]
+    with writing(registry) as connection:
+        for place in (2, 3):
+            answer_issue(connection, idents[place], "Done", role="site-team", by="t", at=NOW - timedelta(days=50))
+        merge_issue(connection, idents[1], idents[0])
+    with reading(registry) as connection:
+        found = heard_by_quarter(issues_seen(connection, None), NOW)
+    assert [(each.role, each.raised, each.answered, each.median_days, each.late) for each in found] == [
+        ("2026-Q4", 1, 0, None, 0),
+        ("2026-Q3", 2, 2, 20, 0),
+    ]
+    page = by(COORDINATOR, registry, tmp_path).get("/accountability").text
+    assert '<th scope="row">2026-Q3</th><td>2</td><td>2</td><td>20</td><td>0</td>' in page
 
 
 def test_a_flood_of_issues_stays_readable_and_the_same_twice_is_one(registry: Engine, tmp_path: Path) -> None:

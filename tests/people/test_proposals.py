@@ -116,7 +116,7 @@ def test_a_family_s_issue_becomes_a_version_that_names_its_proposal(
     assert "Ruth Adler decided on 20 November 2026: “It is fairer”" in done.text
     assert f"proposal=&#34;{ident}&#34;" in done.text or f'proposal="{ident}"' in done.text
     told = device.get("/raise").text
-    assert "Answered after 0 days:</b> “Yes: It is fairer”" in told
+    assert "Answered on the same day:</b> “Yes: It is fairer”" in told
     assert "Ruth Adler said yes on November 20, 2026. It is not done yet." in told
     with reading(registry) as connection:
         assert [count for _, count in owed(connection, NOW).promised] == [1, 0, 0, 0]

@@ -1,13 +1,15 @@
 """Tests of change and new lines of charts: kept with who said so and why, and nothing begins by itself."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, inspect
 
 from schemas.errors import OperatorError
 from services.charts.rebasing import Cause
+from services.people.ideas import Idea, adopt, new_id, propose
+from services.people.issues import About, answer_issue, raise_issue
 from services.people.phases import Begun, begin, begun, take_back
 from services.people.tests_of_change import (
     NETWORK,
@@ -23,6 +25,7 @@ from services.people.tests_of_change import (
 )
 from services.registry.database import connect, open_registry
 from services.registry.tables import chart_phase, test_of_change
+from services.research.requests import answer, ask
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 PLAN = Plan(70, date(2026, 9, 1), "Weight is spoken of, so it rises", "Three visits on Monday")
@@ -110,6 +113,33 @@ def test_rounds_follow_until_it_is_adopted_or_abandoned(registry: Engine) -> Non
             study(connection, "north", ident, SEEN)
         with pytest.raises(OperatorError, match="not under way"):
             study(connection, "south", note(connection, PLANNED), SEEN)
+
+
+def test_what_is_said_twice_is_kept_once(registry: Engine) -> None:
+    """A button pressed twice shows what the first press did, and no fault: of tests of change, rounds, ideas, answers, requests."""
+    proposed = Idea(
+        new_id(), "CF-2", "A dietitian joins", 70, 26, "More is eaten", "Three visits", "", "researcher", "r", NOW
+    )
+    with registry.begin() as connection:
+        ident = note(connection, PLANNED)
+        assert note(connection, replace(PLANNED, noted=NOW + timedelta(seconds=1))) == ident
+        for cycle in (SEEN, replace(SEEN, decision=Decision.ADOPT, due=None)):
+            study(connection, "north", ident, cycle)
+            study(connection, "north", ident, replace(cycle, seen=f" {cycle.seen}", noted=NOW + timedelta(seconds=1)))
+        assert len(tried(connection, "CF-2")[0].cycles) == 2
+        assert propose(connection, proposed) == propose(connection, replace(proposed, id=new_id())) == proposed.id
+        adopted = adopt(connection, proposed, "north", by="t", at=NOW)
+        assert adopt(connection, proposed, "north", by="u", at=NOW + timedelta(seconds=1)) == adopted
+        with pytest.raises(OperatorError, match="tries it already"):
+            adopt(connection, proposed, "north", by="t", at=NOW + timedelta(days=1))
+        issue = raise_issue(connection, About.NETWORK, "Tell us", site="", role="family", by="f", at=NOW)
+        for _ in range(2):
+            answer_issue(connection, issue, "Monthly", role="coordinator", by="c", at=NOW)
+        with pytest.raises(OperatorError, match="waits for nothing"):
+            answer_issue(connection, issue, "Weekly", role="coordinator", by="c", at=NOW)
+        asked = [ask(connection, "ocdm", 2, ["190905008"], "Do they grow?", by="r", at=NOW) for _ in range(2)]
+        answer(connection, asked[0], "north", yes=True, by="t", at=NOW)
+        assert len({*asked, ask(connection, "ocdm", 2, ["190905008"], "Do they grow?", by="r", at=NOW)}) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a service tells whoever started it: where it is, and how far."""
 
+import asyncio
 import re
 import signal
 import socket
@@ -11,11 +12,13 @@ from urllib.request import Request, urlopen
 
 import pytest
 from network_under_test import MAINSTEM, Network
+from starlette.types import Message, Receive, Scope, Send
 from synthetic_children import RECORDS_A_CHILD, children, deliver
 from waiting import wait_until
 
 from services.registry.api import make_app
 from services.registry.running import NO_TOKEN
+from services.serving import FORM, LineEndsAsTyped
 
 
 @contextmanager
@@ -96,3 +99,29 @@ def test_api_answers_head_as_get_everywhere(small_registry: object) -> None:
     for address in sorted(pattern.format(**given) for pattern in patterns):
         get, head = client.get(address), client.head(address)
         assert (head.status_code, head.content) == (get.status_code, b""), address
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 7, 100])
+def test_line_ends_of_forms_are_as_typed_wherever_the_parts_of_a_request_are_cut(size: int) -> None:
+    """One sign each; what only begins like one stays, and what is no form."""
+    sent = b"words=a%0D%0Ab%0d%0ac%0D%0D%0A%0Dd%0&e=%"
+    cut = [sent[place : place + size] for place in range(0, len(sent), size)]
+    for kind, given in ((FORM, sent.replace(b"%0D%0A", b"%0A").replace(b"%0d%0a", b"%0A")), ("text/plain", sent)):
+        parts: Iterator[Message] = iter(
+            [*({"body": part, "more_body": True} for part in cut), {"body": b"", "more_body": False}]
+        )
+        came: list[bytes] = []
+
+        async def receive(parts: Iterator[Message] = parts) -> Message:
+            return {"type": "http.request", **next(parts)}
+
+        async def app(_scope: Scope, receive: Receive, _send: Send, came: list[bytes] = came) -> None:
+            more = True
+            while more:
+                message = await receive()
+                more = message["more_body"]
+                came.append(message["body"])
+
+        scope = {"type": "http", "headers": [(b"content-type", kind.encode())]}
+        asyncio.run(LineEndsAsTyped(app)(scope, receive, None))  # type: ignore[arg-type]
+        assert b"".join(came) == given
