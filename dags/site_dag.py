@@ -253,9 +253,12 @@ def _leave_the_worker(seconds: float) -> None:
 
 @contextmanager
 def _opened(path: Path, export_wait: Callable[[float], None] | None = None) -> Iterator["Refresh"]:
+    from mainstem.config.collecting import look_seldom
     from mainstem.config.settings import load_settings
     from mainstem.config.site_files import file_secrets
     from mainstem.refresh import open_refresh
+
+    look_seldom()
 
     def secrets(reference: str) -> bytes:
         kind, _, connection_id = reference.partition(":")

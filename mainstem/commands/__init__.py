@@ -5,15 +5,13 @@ A file gives `group`: with a name its commands stand below it (`mainstem topics 
 once. On top of everything: nobody imports this room.
 """
 
-import gc
 import os
 import sys
 from typing import Annotated
 
-NEW_OBJECTS = 20_000
-"""Before unreachable cycles are looked for among them: Python's own 700 costs a quarter of a start, and a tenth of a mapping,
-where thousands of rows live for a moment and none is in a cycle."""
-gc.set_threshold(NEW_OBJECTS)
+from mainstem.config.collecting import look_seldom
+
+look_seldom()
 
 import typer  # noqa: E402 - a start is these imports
 

@@ -13,6 +13,7 @@ from measuring import Ran, measure
 
 HERE = Path(__file__).parents[2]
 MAPPED = "from transforms.resources import mappings; print(*mappings())"
+COLLECTING = "import gc; gc.set_threshold(20_000)\n"  # as in all processes of ours: mainstem.config.collecting
 LAUNCH = "import sys; from {module} import {function} as run; sys.argv[0] = 'mainstem'; sys.exit(run())"
 
 
@@ -36,7 +37,9 @@ class Checkout:
 
     def python(self, script: str, *arguments: Any, **environment: str) -> Ran:
         """A script that imports this checkout's packages, measured."""
-        return measure([sys.executable, "-P", "-c", script, *arguments], env=self.environment | environment)
+        return measure(
+            [sys.executable, "-P", "-c", COLLECTING + script, *arguments], env=self.environment | environment
+        )
 
     @cached_property
     def mapped(self) -> frozenset[str]:

@@ -11,8 +11,7 @@ EVENTS = 200_000
 CHANGES = 40
 SCRIPT = """
 import sys; sys.path.insert(0, sys.argv.pop(1))
-import gc, json, resource, statistics, threading, time
-gc.set_threshold(20_000)  # as `mainstem registry run` does
+import json, resource, statistics, threading, time
 from datetime import UTC, datetime
 from hashlib import blake2b
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
