@@ -5,7 +5,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -170,7 +170,7 @@ ROWS: list[Row] = [
     ("map.csv:1: not CSV:", lambda _: list(parse_code_map(MAP + '"a"b,1,http://loinc.org,2\n', "map.csv"))),
     ("secret env:NOWHERE: the environment variable NOWHERE is not set", lambda at: file_secrets(at)("env:NOWHERE")),
     ("sent damaged compressed data", lambda _: list(flowing(damaged(), what="Patient"))),
-    ("OMOP needs whole dates", lambda _: extract._at_tier(SimpleNamespace(tier=2, form=extract.Form.OMOP), extract.Dates.YEAR)),  # type: ignore[arg-type]
+    ("OMOP needs whole dates", lambda _: extract._at_tier(SimpleNamespace(tier=2, form=extract.Form.OMOP), extract.Dates.YEAR, b"")),  # type: ignore[arg-type]
     ("no period 'week'", lambda _: own.counted(NO_DATABASE, SimpleNamespace(id="CF-2", strata=()), "week", 2026, None)),  # type: ignore[arg-type]
     ("no stratum 'hair' of CF-2", lambda _: own.counted(NO_DATABASE, SimpleNamespace(id="CF-2", strata=("sex",)), "month", 2026, "hair")),  # type: ignore[arg-type]
     ("Day two has already come.", lambda at: day_two.change(twice_come(at), {}, NO_DATABASE, NO_DATABASE)),
@@ -320,7 +320,7 @@ def test_a_stream_without_what_is_asked_of_it(monkeypatch: pytest.MonkeyPatch) -
 def test_who_tries_an_idea_tries_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ideas, "tried_of", lambda *_: [tried()])
     with pytest.raises(MainstemError, match="this site tries it already"):
-        ideas.adopt(NO_DATABASE, idea(weeks=4), "north", by="Ann", at=NOW)
+        ideas.adopt(NO_DATABASE, idea(weeks=4), "north", by="Ann", at=NOW + timedelta(days=1))
 
 
 def test_what_came_of_a_request_is_told_by_who_asked(monkeypatch: pytest.MonkeyPatch) -> None:
