@@ -67,6 +67,8 @@ def records_in(encoded: bytes, at: int, count: int) -> list[Record]:
     for _ in range(count):
         length, at = number_at(encoded, at)
         end = at + length
+        if end > len(encoded):
+            raise ValueError
         delay, at = number_at(encoded, at + 1)  # behind attributes, which say nothing
         place, at = number_at(encoded, at)
         length, at = number_at(encoded, at)
