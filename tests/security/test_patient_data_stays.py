@@ -9,9 +9,12 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from kafka import TopicPartition
 
 from mainstem.consumer.dead_letters import LARGEST, Letter, _as_sent
 from mainstem.consumer.received import LetterReason, read_event
+from mainstem.kafka.record_batches import Filling
+from mainstem.kafka.record_format import records_in
 from schemas.errors import MainstemError, OperatorError
 
 WORD = "Jane" + " Doe"
@@ -38,7 +41,10 @@ def test_the_headers_of_a_dead_letter_are_a_reason_and_a_place(given: dict[str, 
     unusable = record(**given)
     reason = read_event(unusable)
     assert isinstance(reason, LetterReason)
-    headers = _as_sent(Letter(unusable, reason), "topic-of-mine")["headers"]
+    batch = Filling(TopicPartition("letters", 0))
+    batch.add(_as_sent(Letter(unusable, reason), "topic-of-mine"))
+    (sent,) = records_in(bytes(batch.records), 0, 1)
+    headers = [(name, value or b"") for name, value in sent.headers]
     assert {name for name, _ in headers} <= {
         "reason",
         "stage",
