@@ -52,7 +52,6 @@ UNMET = {
     "services/people/amendments.py: it takes": FORM,
     "services/people/contests.py: this one waits for no answer": FORM,
     "services/people/ideas.py: an idea needs": FORM,
-    "services/people/issues.py: this one waits for nothing": FORM,
     "services/people/issues.py: an issue takes": FORM,
     "services/people/issues.py: an answer takes": FORM,
     "services/research/extracting.py: fewer than": FORM,
