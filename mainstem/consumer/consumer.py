@@ -79,8 +79,14 @@ class Consumer:
     `late_handler` is given what is older than what was handled of its record, and duplicates: for a history, which wants all of it.
     """
 
+    ignored: Counter[str]
+    """Events of record types that this version does not know, by type: passed over, or with `unknown_too` handed over."""
+    unwanted = 0
+    """Events passed over because `only` leaves them out."""
     _identities: Mapping[str, str] = {}
     """The brokers' own names of the topics that are read."""
+    _told_at = _looked_at = 0.0
+    _alone_since: float | None = None
 
     def __init__(
         self,
@@ -141,12 +147,7 @@ class Consumer:
         )
         silence = self._options["max_poll_interval_ms"] / 3000
         self._meanwhile = Meanwhile(silence if share else None, notice, self._sieve.sort)
-        self._told_at = self._looked_at = 0.0
-        self.ignored = Counter[str]()
-        """Events of record types that this version does not know, by type: passed over, or with `unknown_too` handed over."""
-        self.unwanted = 0
-        """Events passed over because `only` leaves them out."""
-        self._alone_since: float | None = None
+        self.ignored = Counter()
 
     def _know_subjects(self, topic: str) -> None:
         self._ahead = Ahead(self._settings, topic, self._ledger)
