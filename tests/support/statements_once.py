@@ -20,7 +20,7 @@ class OfTheProcess(MutableMapping[Any, Any]):
 
     def _key(self, key: Any) -> Any:
         of = self._dialect
-        kind = (type(of), of.server_version_info, of.paramstyle, of._json_serializer, of._json_deserializer)  # type: ignore[attr-defined]
+        kind = (type(of), of.server_version_info, of.paramstyle, of._json_serializer, of._json_deserializer)
         return (kind, *key[1:])
 
     def __getitem__(self, key: Any) -> Any:
