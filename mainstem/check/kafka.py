@@ -63,7 +63,7 @@ def _topics(settings: KafkaSettings, network: str, partitions: int, replication:
     try:
         differ = check_topics(settings, network, partitions=partitions, replication=replication)
     except (MainstemError, KafkaError) as exc:
-        problem = exc if isinstance(exc, MainstemError) else OperatorError(type(exc).__name__, "")
+        problem = exc if isinstance(exc, MainstemError) else explain(settings, exc)
         denied = OperatorError(problem.cause, problem.fix or "Grant the rights: `mainstem topics allow`.")
         return [failed("ACL", denied)]
     if not differ:

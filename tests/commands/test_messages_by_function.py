@@ -161,7 +161,7 @@ ROWS: list[Row] = [
     ("fhir.auth.secret (env:S) is empty", lambda _: bearer(b" \n")),
     ("fhir.auth.secret (env:S) has several lines", lambda _: bearer(b"one\ntwo\n")),
     ("fhir.auth.secret (env:S) is not text", lambda _: bearer(b"\xff\xfe")),
-    ("holds no JWKS that fits RS384 or ES384", lambda _: signing_keys(b'{"keys": [{"kty": "RSA", "d": "x"}]}', KEYED.auth)),
+    ("the private key of client c1 (file:k) holds no JWKS that fits RS384 or ES384", lambda _: signing_keys(b'{"keys": [{"kty": "RSA", "d": "x"}]}', KEYED.auth)),
     ("points to 169.254.169.254, a link-local address", lambda _: Origins(fhir(base_url="https://169.254.169.254/r4"))),
     ("holds no certificates", lambda at: connect(text(at, "junk", "ca.pem"))),
     ("line 1 of ward.csv is neither an id nor an identifier", lambda _: parse_list(b"Smith, Jane\n", "ward.csv")),
