@@ -264,8 +264,8 @@ def refused_handshake(exc: ssl.SSLError, server: str) -> OperatorError | None:
     if "HANDSHAKE_FAILURE" in reason:
         return OperatorError(
             f"{server} refuses the TLS handshake: it wants a client certificate, or knows none of today's ciphers",
-            "Set fhir.auth.client_certificate to the one that was issued for this client; where none was, the site's IT lets "
-            "the server speak TLS 1.2 with ECDHE, or newer.",
+            "Set fhir.auth.client_certificate to the one that was issued for this client; where none was, have the "
+            "server speak TLS 1.2 with ECDHE, or newer.",
         )
     return None
 

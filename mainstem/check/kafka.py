@@ -5,7 +5,7 @@ from collections.abc import Callable
 from kafka.errors import KafkaError
 
 from mainstem.check.finding import Finding, failed, tried
-from mainstem.kafka.settings import KafkaSettings, Probe, probe
+from mainstem.kafka.settings import KafkaSettings, Probe, explain, probe
 from mainstem.kafka.topics import administration, check_topics
 from schemas.errors import MainstemError, OperatorError, TemporaryError
 

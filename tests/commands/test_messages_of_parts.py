@@ -40,7 +40,7 @@ from services.research.extracting import Wanted, people_of
 NOW = datetime(2026, 3, 2, 5, tzinfo=UTC)
 BROKER = KafkaSettings("127.0.0.1:1")
 LONG = "x" * 5_000
-BY = {"role": "clinician", "by": "Ann", "at": NOW}
+BY: dict[str, Any] = {"role": "clinician", "by": "Ann", "at": NOW}
 
 
 def answering(*answers: httpx2.Response) -> httpx2.MockTransport:
@@ -113,7 +113,7 @@ def steps() -> Steps:
 def reads_no_dag(at: Path, _: pytest.MonkeyPatch) -> None:
     airflow = Airflow(at, port=1, dags=at, env={}, choose="")
     fault = {"filename": "/dags/ehr_pull__east.py", "stack_trace": "Traceback\nModuleNotFoundError: no dags\n"}
-    airflow._get = lambda _: {"import_errors": [fault]}  # type: ignore[method-assign]
+    airflow._get = lambda path: {"import_errors": [fault]}  # type: ignore[method-assign]
     airflow._dags()
 
 
@@ -223,7 +223,7 @@ class Refusing:
         (r"Kafka refused 1 of \d+ ACLs", lambda: acls.allow(BROKER, "lhn", "User:east", "publisher")),
         ("Kafka keeps no ACLs", lambda: acls.granted(BROKER, "lhn", ["registry"])),
         (r"replay\.registry has 3 partitions, and lhn\.outcome\.v1 12", lambda: topics.create_replay(BROKER, "lhn", "registry")),
-        ("a Kafka producer that failed would not end", lambda: PlainSend().abandon(Refusing())),  # type: ignore[arg-type]
+        ("a Kafka producer that failed would not end", lambda: PlainSend().abandon(Refusing())),
     ],
 )  # fmt: skip
 def test_brokers_that_do_not_do_it(monkeypatch: pytest.MonkeyPatch, told: str, makes: Callable[[], object]) -> None:
