@@ -3,7 +3,8 @@
 import json
 import os
 import runpy
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from hospital_with_faults import Answered, FaultyHospital
 from network_under_test import Network
 from screens import sound_child
 from synthetic_children import PLANTED, RECORDS_A_CHILD, children, deliver
-from warm_airflow import Airflow, warm_airflow
 
 from mainstem.config.dag_stubs import stubs
 from schemas.outcomes import LENDING_TYPES, REFERRED_TYPES
@@ -58,21 +58,44 @@ with create_session() as session:
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
-    """An Airflow of the tests' own."""
-    with warm_airflow(tmp_path_factory.mktemp("airflow")) as started:
-        yield started
+def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An Airflow of the tests' own, its database migrated once."""
+    home = tmp_path_factory.mktemp("airflow")
+    environment = {**os.environ, **airflow_environment(home)}
+    subprocess.run(
+        [sys.executable, "-m", "airflow", "db", "migrate"],
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=600,
+    )
+    return home
+
+
+def airflow_environment(home: Path) -> dict[str, str]:
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+    }
 
 
 def run_dag(
-    lhn: Network, airflow: Airflow, site: str, kind: str = "ehr_pull", *, haste: str = "", **conf: object
+    lhn: Network, home: Path, site: str, kind: str = "ehr_pull", *, haste: str = "", **conf: object
 ) -> tuple[dict[str, Any], str]:
     """A whole DAG run in a process of its own; what it says of itself, and all its output. `haste`: a statement before it."""
-    stub = airflow.home / "dags" / f"{kind}__{site}.py"
+    stub = home / "dags" / f"{kind}__{site}.py"
     stub.parent.mkdir(exist_ok=True)
     stub.write_text(stubs(lhn.folder)[stub.name])
-    environment = {**lhn.environment, "MAINSTEM_SITES": str(lhn.folder)}
-    done = airflow.run(RUN_DAG, stub, json.dumps(conf), *([haste] if haste else []), environment=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN_DAG, stub, json.dumps(conf), *([haste] if haste else [])],
+        env={**lhn.environment, **airflow_environment(home), "MAINSTEM_SITES": str(lhn.folder)},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
     results = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     assert results, done.stdout[-3000:] + done.stderr[-3000:]
     return json.loads(results[0].removeprefix("RESULT ")), done.stdout + done.stderr
@@ -97,11 +120,11 @@ def contents(lhn: Network, site: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.slow
-def test_airflow_and_the_command_line_publish_the_same_events(lhn: Network, airflow: Airflow, tmp_path: Path) -> None:
+def test_airflow_and_the_command_line_publish_the_same_events(lhn: Network, airflow_home: Path, tmp_path: Path) -> None:
     """One site, refreshed by its DAG in one network and by `mainstem run` in another."""
     deliver(children(3), tmp_path / "west")
     lhn.files_site("west", tmp_path / "west", parallel=2)
-    result, output = run_dag(lhn, airflow, "west")
+    result, output = run_dag(lhn, airflow_home, "west")
     assert result["state"] == "success", output[-4000:]
     assert result["tasks"] == ["complete", "derive", "map_types", "plan", "preflight", "publish", "pull", "report"]
     by_airflow = contents(lhn, "west")
@@ -136,7 +159,7 @@ def test_airflow_and_the_command_line_publish_the_same_events(lhn: Network, airf
 
 @pytest.mark.slow
 def test_lineage_tells_the_topic_that_a_run_wrote_and_nothing_of_a_patient(
-    lhn: Network, airflow: Airflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lhn: Network, airflow_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By Airflow's OpenLineage provider into a file: one output, of the run that published; by the name that a catalogue gives Kafka."""
     pytest.importorskip("airflow.providers.openlineage", reason="the extra airflow-beyond brings it")
@@ -146,7 +169,7 @@ def test_lineage_tells_the_topic_that_a_run_wrote_and_nothing_of_a_patient(
     monkeypatch.setenv("AIRFLOW__OPENLINEAGE__NAMESPACE", "lhn")
     deliver(children(2), tmp_path / "west")
     lhn.files_site("west", tmp_path / "west")
-    result, output = run_dag(lhn, airflow, "west")
+    result, output = run_dag(lhn, airflow_home, "west")
     assert result["state"] == "success", output[-4000:]
     written = told.read_bytes()
     events = [json.loads(line) for line in written.splitlines()]
@@ -161,7 +184,7 @@ def test_lineage_tells_the_topic_that_a_run_wrote_and_nothing_of_a_patient(
 
 @pytest.mark.slow
 def test_slices_of_a_large_type_are_tasks_that_give_what_one_process_gives(
-    make_network: Any, broker: str, postgres_server: Any, network: str, airflow: Airflow, tmp_path: Path
+    make_network: Any, broker: str, postgres_server: Any, network: str, airflow_home: Path, tmp_path: Path
 ) -> None:
     """A site with `workers = 2`, its readings counted as large: in a real run two tasks map the slices; the command line alone tells the same."""
     deliver(children(4), tmp_path / "west")
@@ -176,7 +199,7 @@ def test_slices_of_a_large_type_are_tasks_that_give_what_one_process_gives(
         path = lhn.files_site("west", tmp_path / "west", parallel=2, workers=workers)
         runs.append(lhn)
         if workers > 1:
-            result, output = run_dag(lhn, airflow, "west", haste="map_module.SPLIT_FROM = 1")
+            result, output = run_dag(lhn, airflow_home, "west", haste="map_module.SPLIT_FROM = 1")
             assert result["state"] == "success", output[-4000:]
             assert "map_divided" in result["tasks"]
             assert result["shown"] == ["part 1 of 2", "part 2 of 2"]
@@ -190,11 +213,11 @@ def test_slices_of_a_large_type_are_tasks_that_give_what_one_process_gives(
 
 @pytest.mark.slow
 def test_a_site_that_cannot_be_read_fails_its_run_at_once_and_says_why(
-    lhn: Network, airflow: Airflow, tmp_path: Path
+    lhn: Network, airflow_home: Path, tmp_path: Path
 ) -> None:
     """The folder is missing: the first task fails without retries, it alone is red, and the run's note says why."""
     lhn.files_site("west", tmp_path / "nowhere")
-    result, output = run_dag(lhn, airflow, "west")
+    result, output = run_dag(lhn, airflow_home, "west")
     assert result["state"] == "failed"
     assert result["failed"] == ["preflight"], output[-4000:]
     assert result["tries"]["preflight"] == 1
@@ -203,20 +226,20 @@ def test_a_site_that_cannot_be_read_fails_its_run_at_once_and_says_why(
 
 @pytest.mark.slow
 def test_a_broken_site_file_is_a_dag_whose_first_task_fails_with_the_sentence(
-    lhn: Network, airflow: Airflow, tmp_path: Path
+    lhn: Network, airflow_home: Path, tmp_path: Path
 ) -> None:
     """A typing error: no import error, no other site hurt, nothing left running; the run says which key of which file."""
     deliver(children(1), tmp_path / "west")
     lhn.files_site("west", tmp_path / "west")
     broken = lhn.files_site("east", tmp_path / "west")
     broken.write_text(broken.read_text().replace("road = ", "raod = "))
-    result, output = run_dag(lhn, airflow, "east")
+    result, output = run_dag(lhn, airflow_home, "east")
     assert result["state"] == "failed"
     assert result["failed"] == ["preflight"], output[-4000:]
     assert (result["tries"]["preflight"], result["open"]) == (1, [])
     assert "east.toml" in told(result, "Cause")["Cause"]
     assert "raod" in told(result, "Cause")["Cause"] + told(result, "Fix")["Fix"]
-    assert run_dag(lhn, airflow, "west")[0]["state"] == "success"
+    assert run_dag(lhn, airflow_home, "west")[0]["state"] == "success"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +247,7 @@ def test_a_broken_site_file_is_a_dag_whose_first_task_fails_with_the_sentence(
 )
 @pytest.mark.slow
 def test_whatever_stands_in_a_site_file_its_stub_gives_a_dag(
-    lhn: Network, airflow: Airflow, tmp_path: Path, was: str, written: str
+    lhn: Network, airflow_home: Path, tmp_path: Path, was: str, written: str
 ) -> None:
     """No TOML, no cron expression, no text: the DAG has the file's name, and what is wrong stands beside it."""
     path = lhn.files_site("west", tmp_path)
@@ -232,23 +255,23 @@ def test_whatever_stands_in_a_site_file_its_stub_gives_a_dag(
     stub = tmp_path / "stubs" / "ehr_pull__west.py"
     stub.parent.mkdir()
     stub.write_text(stubs(lhn.folder)[stub.name])
-    found = loaded(airflow, stub.parent, MAINSTEM_SITES=str(lhn.folder))
+    found = loaded(airflow_home, stub.parent, MAINSTEM_SITES=str(lhn.folder))
     assert found == {"errors": {}, "dags": ["ehr_pull__west"], "said": [True]}
 
 
 @pytest.mark.slow
-def test_one_missing_file_is_a_gap_and_the_rest_is_loaded(lhn: Network, airflow: Airflow, tmp_path: Path) -> None:
+def test_one_missing_file_is_a_gap_and_the_rest_is_loaded(lhn: Network, airflow_home: Path, tmp_path: Path) -> None:
     """As on the command line: the run goes on, and its note names the type, the cause and how far the site is read."""
     deliver(children(2), tmp_path / "west")
     lost = sorted((tmp_path / "west").iterdir())[0]
     kind = lost.name.split(".")[0].split("-")[0]
     lhn.files_site("west", tmp_path / "west", parallel=2)
-    assert run_dag(lhn, airflow, "west")[0]["state"] == "success"
+    assert run_dag(lhn, airflow_home, "west")[0]["state"] == "success"
     before = len(lhn.events())
     lost.unlink()
     deliver(children(3), tmp_path / "west")
     lost.unlink()
-    result, output = run_dag(lhn, airflow, "west")
+    result, output = run_dag(lhn, airflow_home, "west")
     assert (result["state"], result["failed"]) == ("success", []), output[-4000:]
     assert len(lhn.events()) > before
     assert kind in result["note"]
@@ -258,22 +281,22 @@ def test_one_missing_file_is_a_gap_and_the_rest_is_loaded(lhn: Network, airflow:
 
 @pytest.mark.slow
 def test_an_ehr_that_is_down_is_tried_again_and_only_then_is_the_run_red(
-    lhn: Network, airflow: Airflow, tmp_path: Path
+    lhn: Network, airflow_home: Path, tmp_path: Path
 ) -> None:
     """Nobody listens: the first task is tried as often as allowed; it alone is red."""
     lhn.site("west", '[fhir]\nbase_url = "http://127.0.0.1:9/fhir"\n', road="search")
-    result, output = run_dag(lhn, airflow, "west")
+    result, output = run_dag(lhn, airflow_home, "west")
     assert (result["state"], result["failed"]) == ("failed", ["preflight"]), output[-4000:]
     assert result["tries"]["preflight"] == 3
     assert "may succeed by itself" in told(result, "Retry")["Retry"]
 
 
 @pytest.mark.slow
-def test_a_dry_run_proves_the_site_and_loads_nothing(lhn: Network, airflow: Airflow, tmp_path: Path) -> None:
+def test_a_dry_run_proves_the_site_and_loads_nothing(lhn: Network, airflow_home: Path, tmp_path: Path) -> None:
     """`dry_run` ends after the check."""
     deliver(children(1), tmp_path / "west")
     lhn.files_site("west", tmp_path / "west")
-    result, output = run_dag(lhn, airflow, "west", dry_run=True)
+    result, output = run_dag(lhn, airflow_home, "west", dry_run=True)
     assert result["state"] == "success", output[-4000:]
     assert lhn.events() == []
     assert "dry run" in str(result["note"])
@@ -299,19 +322,26 @@ except BusyError:
 
 
 @pytest.mark.slow
-def test_a_unit_that_somebody_else_is_at_is_no_gap_however_often_it_was_tried(airflow: Airflow) -> None:
+def test_a_unit_that_somebody_else_is_at_is_no_gap_however_often_it_was_tried(airflow_home: Path) -> None:
     """The task fails as busy; told as missing, it would send an engineer to look for a delivery that is there."""
-    done = airflow.run(BUSY, environment=os.environ)
+    done = subprocess.run(
+        [sys.executable, "-c", BUSY],
+        env={**os.environ, **airflow_environment(airflow_home)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.stdout.strip().endswith("busy []"), done.stderr[-2000:]
 
 
 @pytest.mark.slow
-def test_a_landing_is_mapped_again_by_its_own_dag(lhn: Network, airflow: Airflow, tmp_path: Path) -> None:
+def test_a_landing_is_mapped_again_by_its_own_dag(lhn: Network, airflow_home: Path, tmp_path: Path) -> None:
     """The run's note says what was done; with nothing landed, why not; what a code map leaves as it is is not published again."""
     deliver(children(1), tmp_path / "west")
     (lhn.folder / "map.csv").write_text("system,code,target_system,target_code,note\n")
     path = lhn.files_site("west", tmp_path / "west", code_map="map.csv")
-    result, output = run_dag(lhn, airflow, "west", "ehr_replay")
+    result, output = run_dag(lhn, airflow_home, "west", "ehr_replay")
     assert result["state"] == "failed", output[-4000:]
     assert "the landing holds nothing" in told(result, "Cause", "Fix", "Who")["Cause"]
     lhn.refresh(path)
@@ -319,7 +349,7 @@ def test_a_landing_is_mapped_again_by_its_own_dag(lhn: Network, airflow: Airflow
     (lhn.folder / "map.csv").write_text(
         "system,code,target_system,target_code,note\nurn:oid:9.9,X,http://loinc.org,8302-2,\n"
     )
-    result, output = run_dag(lhn, airflow, "west", "ehr_replay")
+    result, output = run_dag(lhn, airflow_home, "west", "ehr_replay")
     assert result["state"] == "success", output[-4000:]
     assert "completed: read" in result["note"]
     assert "remap of what was landed, no watermark moves by it" in result["note"]
@@ -334,16 +364,16 @@ def test_the_stubs_are_in_step_with_the_site_files() -> None:
 
 
 @pytest.mark.slow
-def test_every_stub_is_a_dag_airflow_can_load(airflow: Airflow) -> None:
+def test_every_stub_is_a_dag_airflow_can_load(airflow_home: Path) -> None:
     """No import error, one DAG a site, a schedule in the site's time zone."""
-    found = loaded(airflow, REPOSITORY / "dags")
+    found = loaded(airflow_home, REPOSITORY / "dags")
     assert found["errors"] == {}
     assert found["dags"] == [name.removesuffix(".py") for name in sorted(stubs(REPOSITORY / "sites"))]
 
 
 @pytest.mark.slow
 def test_freshness_is_a_task_a_site_and_red_where_somebody_must_look(
-    lhn: Network, airflow: Airflow, tmp_path: Path
+    lhn: Network, airflow_home: Path, tmp_path: Path
 ) -> None:
     """West was loaded, north never yet, east's file is broken: east alone is red, and its last line says what to do."""
     deliver(children(1), tmp_path / "west")
@@ -351,15 +381,21 @@ def test_freshness_is_a_task_a_site_and_red_where_somebody_must_look(
     lhn.files_site("north", tmp_path / "west")
     broken = lhn.files_site("east", tmp_path / "west")
     broken.write_text(broken.read_text().replace("road = ", "raod = "))
-    stub = airflow.home / "dags" / "network_freshness.py"
+    stub = airflow_home / "dags" / "network_freshness.py"
     stub.parent.mkdir(exist_ok=True)
     stub.write_text(stubs(lhn.folder)[stub.name])
     program = RUN_DAG.replace(
         '"tries": {',
         '"sites": {str(t.rendered_map_index): str(t.state) for t in tasks if t.task_id == "fresh"}, "tries": {',
     )
-    environment = {**lhn.environment, "MAINSTEM_SITES": str(lhn.folder)}
-    done = airflow.run(program, stub, "{}", environment=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", program, stub, "{}"],
+        env={**lhn.environment, **airflow_environment(airflow_home), "MAINSTEM_SITES": str(lhn.folder)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
     (result,) = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     found = json.loads(result.removeprefix("RESULT "))
     assert found["state"] == "failed"
@@ -368,7 +404,7 @@ def test_freshness_is_a_task_a_site_and_red_where_somebody_must_look(
     assert "raod" in done.stdout + done.stderr
 
 
-def loaded(airflow: Airflow, folder: Path, **environment: str) -> dict[str, Any]:
+def loaded(home: Path, folder: Path, **environment: str) -> dict[str, Any]:
     """What Airflow finds in a folder of DAGs: import errors, DAGs, and whether each says that its file is broken."""
     program = (
         "from airflow.dag_processing.dagbag import DagBag; import sys, json;"
@@ -376,7 +412,14 @@ def loaded(airflow: Airflow, folder: Path, **environment: str) -> dict[str, Any]
         "said = ['cannot be read' in dag.doc_md for dag in bag.dags.values()];"
         "print('RESULT ' + json.dumps({'errors': bag.import_errors, 'dags': sorted(bag.dags), 'said': said}))"
     )
-    done = airflow.run(program, folder, environment={**os.environ, **environment})
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder)],
+        env={**os.environ, **airflow_environment(home), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     assert lines, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(lines[0].removeprefix("RESULT "))
@@ -389,7 +432,7 @@ SHOUTED, WHISPERED = "\x1b]0;zx-planted\x07[bold]zx-planted", "Zx-Whispered"
 
 @pytest.mark.slow
 def test_hostile_words_reach_neither_xcom_nor_the_logs_of_a_real_run(
-    lhn: Network, airflow: Airflow, faulty: FaultyHospital
+    lhn: Network, airflow_home: Path, faulty: FaultyHospital
 ) -> None:
     """Of a server's name, an error's text, ids, codes and texts of resources, and a link: by a real run's XComs, note and logs."""
     said = {
@@ -412,8 +455,8 @@ def test_hostile_words_reach_neither_xcom_nor_the_logs_of_a_real_run(
     lhn.site(
         "west", source, road="search", types=["Patient", "Encounter", "Condition", "AllergyIntolerance"], parallel=1
     )
-    result, output = run_dag(lhn, airflow, "west")
-    left = [*result["xcoms"], result["note"], output, *_logged(airflow.home)]
+    result, output = run_dag(lhn, airflow_home, "west")
+    left = [*result["xcoms"], result["note"], output, *_logged(airflow_home)]
     assert result["tasks"]
     assert len(left) > 3
     for text in left:
@@ -429,7 +472,7 @@ def _logged(home: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_nothing_planted_in_a_delivery_stands_in_what_a_real_run_leaves(
-    lhn: Network, airflow: Airflow, tmp_path: Path
+    lhn: Network, airflow_home: Path, tmp_path: Path
 ) -> None:
     """In every field of every type; a second run with a file cut off. Searched: all of Airflow's own database (XComs, rendered
     templates, notes, serialised DAGs), its logs, the run's output."""
@@ -437,29 +480,29 @@ def test_nothing_planted_in_a_delivery_stands_in_what_a_real_run_leaves(
     lines = planted["delivery"](tmp_path / "west")
     types = sorted({*mappings(), *REFERRED_TYPES, *LENDING_TYPES})
     lhn.files_site("west", tmp_path / "west", types=types, parallel=1)
-    first, output = run_dag(lhn, airflow, "west")
+    first, output = run_dag(lhn, airflow_home, "west")
     assert first["state"] == "success", output[-3000:]
     assert f"read {lines}," in first["note"], first["note"]
     cut = tmp_path / "west" / "Patient.ndjson"
     cut.write_bytes(cut.read_bytes()[:-40])
-    second, more = run_dag(lhn, airflow, "west")
-    database = b"".join(path.read_bytes() for path in airflow.home.glob("airflow.db*"))
+    second, more = run_dag(lhn, airflow_home, "west")
+    database = b"".join(path.read_bytes() for path in airflow_home.glob("airflow.db*"))
     assert b"rendered_task_instance_fields" in database
     assert first["note"].encode()[:20] in database
-    left = [database, *map(str.encode, (output, more, str(first), str(second), *_logged(airflow.home)))]
+    left = [database, *map(str.encode, (output, more, str(first), str(second), *_logged(airflow_home)))]
     everything = b"\n".join(left).lower()
     assert [secret for secret in planted["SECRETS"] if secret in everything] == []
 
 
 @pytest.mark.slow
 def test_an_export_that_takes_its_time_holds_no_worker_and_is_taken_up(
-    lhn: Network, airflow: Airflow, exports: Exports
+    lhn: Network, airflow_home: Path, exports: Exports
 ) -> None:
     """In a run of Airflow's own: rescheduled, one job, the run whole."""
     exports.hospital.put(*sound_child())
     exports.status = [Answered({}, 202, {"Retry-After": "1"})] * 2
     lhn.site("slow", f'[fhir]\nbase_url = "{exports.hospital.base_url}"\n', road="bulk", types=TYPES)
-    result, output = run_dag(lhn, airflow, "slow")
+    result, output = run_dag(lhn, airflow_home, "slow")
     assert result["state"] == "success", output[-4000:]
     assert (len(exports.begun), exports.deleted) == (1, ["jobs/1"])
     assert result["tries"]["pull"] == 1

@@ -90,15 +90,15 @@ def test_the_runbook_leaves_each_person_and_each_fact_once(lhn: Network, moved: 
     faulty.put(*holdings("new", patient, weight, condition))
     before = stands(lhn)
     assert [len(each) for each in before.values()] == [KIDS] * 3
-    lhn.here("deletes", "release", moved, "Condition", "--beforehand")
+    lhn.mainstem("deletes", "release", moved, "Condition", "--beforehand")
     for words in commands():
-        done = lhn.here(*words, MAINSTEM_SITES=str(lhn.folder))
+        done = lhn.mainstem(*words, MAINSTEM_SITES=str(lhn.folder))
         assert done.returncode == 0, (words, done.stdout, done.stderr)
     now = stands(lhn)
     assert [len(each) for each in now.values()] == [KIDS] * 3
     assert now["person"] == now["observation"] == now["condition"]
     assert not set(now["person"]) & set(before["person"])
-    assert lhn.here("deletes", "list").stdout == "nothing waits\n"
+    assert lhn.mainstem("deletes", "list").stdout == "nothing waits\n"
 
 
 def test_history_that_stayed_behind_goes_over_to_who_it_is_about_and_is_not_called_gone(
@@ -108,20 +108,20 @@ def test_history_that_stayed_behind_goes_over_to_who_it_is_about_and_is_not_call
     faulty.put(*holdings("new", patient, weight))
     faulty.resources["Condition"] = []
     moved.write_text(moved.read_text() + "[limits]\nwithdraw_count = 0\nwithdraw_percent = 0\n")
-    said = lhn.here("subjects", "moved", moved, lhn.folder / "moved.csv").stdout
+    said = lhn.mainstem("subjects", "moved", moved, lhn.folder / "moved.csv").stdout
     assert f"{KIDS} patients have other ids, 0 of them said before; {3 * KIDS} records moved" in said
     assert (
         f"{KIDS} of them said before; 0 records moved"
-        in lhn.here("subjects", "moved", moved, lhn.folder / "moved.csv").stdout
+        in lhn.mainstem("subjects", "moved", moved, lhn.folder / "moved.csv").stdout
     )
-    lhn.here("deletes", "release", moved, "Observation", "--beforehand")
-    assert lhn.here("run", moved, "--full").returncode == 3
+    lhn.mainstem("deletes", "release", moved, "Observation", "--beforehand")
+    assert lhn.mainstem("run", moved, "--full").returncode == 3
     now = stands(lhn)
     assert [len(each) for each in now.values()] == [KIDS] * 3
     assert now["person"] == now["observation"] == now["condition"]
-    accepted = lhn.here("gaps", "accept", moved, "Condition", "--reason", "stayed in the old EHR")
+    accepted = lhn.mainstem("gaps", "accept", moved, "Condition", "--reason", "stayed in the old EHR")
     assert accepted.returncode == 0, accepted.stderr
-    assert lhn.here("run", moved).returncode == 0
+    assert lhn.mainstem("run", moved).returncode == 0
     assert len(stands(lhn)["condition"]) == KIDS
 
 
@@ -130,14 +130,14 @@ def test_a_delivery_of_files_counts_where_it_was_said_and_came_whole(lhn: Networ
     folder = tmp_path / "in"
     deliver(folder, holdings("old", patient, weight))
     path = lhn.files_site("west", folder, types=["Patient", "Observation"])
-    assert lhn.here("run", path).returncode == 0
+    assert lhn.mainstem("run", path).returncode == 0
     deliver(folder, holdings("new", patient, weight))
     (lhn.folder / "moved.csv").write_text(
         "old,new\n" + "".join(f"Patient/old-{each},new-{each}\n" for each in range(KIDS))
     )
-    assert lhn.here("subjects", "moved", path, lhn.folder / "moved.csv").returncode == 0
-    assert lhn.here("deletes", "release", path, "Observation", "--beforehand").returncode == 0
-    done = lhn.here("run", path, "--full")
+    assert lhn.mainstem("subjects", "moved", path, lhn.folder / "moved.csv").returncode == 0
+    assert lhn.mainstem("deletes", "release", path, "Observation", "--beforehand").returncode == 0
+    done = lhn.mainstem("run", path, "--full")
     assert done.returncode == 0, done.stdout + done.stderr
     now = stands(lhn)
     assert (len(now["person"]), len(now["observation"])) == (KIDS, KIDS)
@@ -158,7 +158,7 @@ def test_a_table_that_cannot_be_meant_is_refused_by_its_line_never_by_what_stand
     lhn: Network, moved: Path, text: str, named: str
 ) -> None:
     (lhn.folder / "odd.csv").write_text(text)
-    done = lhn.here("subjects", "moved", moved, lhn.folder / "odd.csv")
+    done = lhn.mainstem("subjects", "moved", moved, lhn.folder / "odd.csv")
     assert done.returncode == 78
     assert named in done.stderr
     assert "Quilla" not in done.stdout + done.stderr
