@@ -93,6 +93,8 @@ class Staged:
         self._by_identity: dict[int, tuple[Series | Pick, Table]] = {}
         self._sets: dict[tuple[Codes, ...], int] = {}
         self._spans: dict[str, Table] = {}
+        self._whose: Table | None = None
+        """Of these alone something is asked: of others no event is staged."""
         self._periodic = Periodic()
         self._only = periods if isinstance(periods, Period) else None
         self.periods = self._table(
@@ -199,7 +201,11 @@ class Staged:
             source, scope = source.join(period, true()), Scope(row, people, period, row)
             columns.append(period.c.period)
         source, scope = self._with_picks(series.such, source, scope)
-        return select(*columns).select_from(source).where(self._truth(series.such, scope))
+        return select(*columns).select_from(source).where(*self._theirs(row), self._truth(series.such, scope))
+
+    def _theirs(self, row: FromClause) -> list[Sql]:
+        """Of a record of somebody of whom something is asked."""
+        return [] if self._whose is None else [row.c.subject.in_(select(self._whose.c.subject))]
 
     def _with_picks(self, node: Any, source: Any, scope: Scope) -> tuple[Any, Scope]:
         """The single events that something asks about, joined once: looked up for each question they would cost far more."""
@@ -239,7 +245,9 @@ class Staged:
             table = self._table(
                 f"measure_{name}", Column("id", Text, primary_key=True), *(Column(end, Text) for end in ENDS)
             )
-            self._connection.execute(table.insert().from_select(list(table.c), spans_of(name, self._people)))
+            self._connection.execute(
+                table.insert().from_select(list(table.c), spans_of(name, self._people, self._theirs))
+            )
             self._spans[name] = table
         return self._spans[name]
 
