@@ -38,7 +38,10 @@ TOLD = {
     CROHNS: Told(
         "ibd1",
         "Of {n} young people with Crohn's disease or ulcerative colitis who came to a clinic, {met} had a quiet disease.",
-        ("{number} more came, and nobody wrote down how the disease was.", "{number} more came, and nobody wrote down how their disease was."),
+        (
+            "{number} more came, and nobody wrote down how the disease was.",
+            "{number} more came, and nobody wrote down how their disease was.",
+        ),
     ),
     DIABETES: Told(
         "t1d1",
@@ -48,12 +51,18 @@ TOLD = {
     FIBROSIS: Told(
         "cf2",
         "Of {n} children with cystic fibrosis who came to a clinic, {met} weighed at least as much for their height as half of all children.",
-        ("{number} more came, and that weight or height is not known.", "{number} more came, and their weight or height is not known."),
+        (
+            "{number} more came, and that weight or height is not known.",
+            "{number} more came, and their weight or height is not known.",
+        ),
     ),
     ASTHMA: Told(
         "ast1",
         "Of {n} people with asthma who came to a clinic, {met} had it well under control.",
-        ("{number} more came, and nobody asked how the asthma was.", "{number} more came, and nobody asked how their asthma was."),
+        (
+            "{number} more came, and nobody asked how the asthma was.",
+            "{number} more came, and nobody asked how their asthma was.",
+        ),
     ),
 }
 TOLD[COLITIS] = TOLD[CROHNS]

@@ -81,8 +81,8 @@ def test_a_language_has_every_sentence_and_none_that_is_no_more(code: str) -> No
 
 def forms_of(message: Message) -> Iterator[tuple[str, str]]:
     """A message and its translation; of one that is told of one and of many, both, in a language that has as many forms."""
-    if isinstance(message.id, str):
-        yield message.id, str(message.string)
+    if isinstance(message.id, str) or not isinstance(message.string, tuple | list):
+        yield str(message.id), str(message.string)
     else:
         yield from zip(message.id, message.string, strict=True)
 
