@@ -43,6 +43,12 @@ def address(text: object) -> str:
     return shown(_one_address(line))
 
 
+def host_and_port(host: str, port: int | None) -> str:
+    """`host:port`, the host alone where there is no port; an IPv6 address stands in brackets (RFC 3986, 3.2.2)."""
+    named = f"[{host}]" if ":" in host else host
+    return f"{named}:{port}" if port else named
+
+
 def is_one_line(text: str, longest: int = LONGEST) -> bool:
     """Whether the text can be shown as it is."""
     return len(text) <= longest and text.isprintable()

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import OperatorError
+from schemas.showing import host_and_port
 
 log = structlog.get_logger(__name__)
 Say = Callable[[str], object]
@@ -195,7 +196,7 @@ def serve(app: ASGIApp, what: str, *, host: str, port: int, names: Sequence[str]
     It answers to `names`, to `host` and to loopback's names.
     """
     listening = bound(host, port)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+    address = f"http://{host_and_port(host, listening.getsockname()[1])}"
     guarded = RequestsLogged(TrustedHosts(app, [host, *names]))
     config = uvicorn.Config(guarded, log_level="warning", server_header=False)
     with listening:
@@ -233,5 +234,5 @@ def bound(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError, OverflowError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "it is no address"
         fix = "Choose another --port or --host, or end what listens there."
-        raise OperatorError(f"{host}:{port} cannot be listened at: {why}", fix) from exc
+        raise OperatorError(f"{host_and_port(host, port)} cannot be listened at: {why}", fix) from exc
     return listening

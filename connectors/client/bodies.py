@@ -10,6 +10,7 @@ import httpx2
 from connectors.formats.gzip import Bomb, TruncatedGzip, plain
 from connectors.formats.utf8 import BOM
 from schemas.errors import IncompleteError, TemporaryError
+from schemas.showing import host_and_port
 
 SMALL_BYTES = 1 << 20
 """Largest token, discovery, status or error answer."""
@@ -179,4 +180,4 @@ def _encoding(response: httpx2.Response) -> str:
 
 def _place(response: httpx2.Response) -> str:
     url = response.request.url
-    return f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port else "")
+    return f"{url.scheme}://{host_and_port(url.host, url.port)}"

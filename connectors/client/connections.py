@@ -15,15 +15,17 @@ from urllib.request import getproxies, proxy_bypass
 import httpx2
 
 from connectors.client.bodies import ACCEPT_ENCODING, READ_BYTES
+from connectors.client.origins import DEFAULT_PORTS
 from schemas.encryption import on_loopback
-from schemas.errors import MainstemError, OperatorError, TemporaryError
+from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError
+from schemas.showing import host_and_port
 from schemas.sites import Auth, Fhir
 
 PROBED_SECONDS = 2.0
 WANTS_TLS = re.compile(rb"HTTPS (?:port|server)|requires TLS", re.IGNORECASE)
 """What servers of TLS answer who does not speak it: nginx, Apache, Go, Tomcat."""
-_OUT_OF_DATE, _OTHER_NAME = {9, 10}, {62, 64}
-"""OpenSSL's X509_V_ERR_*: not yet valid, has expired; host name, IP address mismatch."""
+_OUT_OF_DATE, _OTHER_NAME, _TOO_WEAK = {9, 10}, {62, 64}, {66, 67, 68}
+"""OpenSSL's X509_V_ERR_*: not yet valid, has expired; host name, IP address mismatch; key too small, signed by MD5 or SHA-1."""
 _NOT_TLS = {
     "WRONG_VERSION_NUMBER",
     "HTTP_REQUEST",
@@ -49,7 +51,6 @@ _ALERTS = {
     "CERTIFICATE_UNKNOWN": "does not take the client certificate",
     "UNKNOWN_CA": "does not know the authority of the client certificate",
     "ACCESS_DENIED": "does not permit the client certificate",
-    "HANDSHAKE_FAILURE": "refuses the TLS handshake; it may want a client certificate",
 }
 """What a server says of our certificate while TLS is set up, by a part of OpenSSL's reason."""
 
@@ -119,7 +120,48 @@ def proxy_for(fhir: Fhir, url: httpx2.URL, *, direct: bool = False) -> str:
     if not named:
         return ""
     proxy = httpx2.URL(named if "://" in named else f"http://{named}")
-    return "" if here and not on_loopback(proxy.host) else f"{proxy.host}:{proxy.port or 80}"
+    if here and not on_loopback(proxy.host):
+        return ""
+    return host_and_port(proxy.host, proxy.port or DEFAULT_PORTS.get(proxy.scheme))
+
+
+def broken(exc: httpx2.HTTPError, url: httpx2.URL, *, proxy: str, seconds: float) -> MainstemError:
+    """A failure below HTTP in words; `proxy`: by which it was asked, `seconds`: how long it was waited for."""
+    server = host_and_port(url.host, url.port or DEFAULT_PORTS.get(url.scheme))
+    met = list(causes(exc))
+    for cause in met:  # by a proxy too: TLS is set up with the server behind it
+        if isinstance(cause, ssl.SSLError) and (told := refused_handshake(cause, server)):
+            return told
+    if isinstance(exc, httpx2.ConnectError) and any(isinstance(cause, ssl.SSLError) for cause in met):
+        return ended_handshake(server)
+    if isinstance(exc, httpx2.ConnectTimeout | httpx2.ConnectError) and proxy:
+        return unreached(proxy, server)
+    if any(isinstance(cause, socket.gaierror) for cause in met):
+        return TemporaryError(f"the host name {url.host} cannot be resolved", "Check fhir.base_url and DNS or the VPN.")
+    if isinstance(exc, httpx2.ProxyError):
+        return OperatorError(
+            f"the proxy on the way to {server} refuses to pass the request on",
+            "Have the proxy permit this host; else fhir.proxy or fhir.proxy_login is wrong.",
+            who="site IT",
+        )
+    if isinstance(exc, httpx2.ConnectError) and any(
+        isinstance(cause, ConnectionResetError | BrokenPipeError) for cause in met
+    ):
+        return ended_handshake(server)
+    if isinstance(exc, httpx2.ConnectTimeout | httpx2.ConnectError):
+        return TemporaryError(
+            f"nothing answers at {server}",
+            "See that the EHR is up, and that firewall and VPN let this machine reach it; else fhir.base_url is wrong.",
+            who="site IT",
+        )
+    if isinstance(exc, httpx2.TimeoutException):
+        return TemporaryError(
+            f"{server} did not answer within {seconds:g} s",
+            "Raise fhir.timeout_seconds or lower fhir.page_size.",
+        )
+    if isinstance(exc, httpx2.DecodingError):
+        return IncompleteError(f"{server} sent damaged compressed data", "Run it again.")
+    return broken_off(url, server)
 
 
 def unreached(proxy: str, server: str) -> TemporaryError:
@@ -214,12 +256,27 @@ def refused_handshake(exc: ssl.SSLError, server: str) -> OperatorError | None:
         return OperatorError(
             f"{server} speaks only TLS that is too old or too weak", "Let it speak TLS 1.2 or newer.", who="site IT"
         )
-    said = next((said for name, said in _ALERTS.items() if name in reason), None)
-    if said is None:
-        return None
-    return OperatorError(
-        f"{server} {said}",
-        "Set fhir.auth.client_certificate (and client_key) to the pair that was issued for this client.",
+    if (said := next((said for name, said in _ALERTS.items() if name in reason), None)) is not None:
+        return OperatorError(
+            f"{server} {said}",
+            "Set fhir.auth.client_certificate (and client_key) to the pair that was issued for this client.",
+        )
+    if "HANDSHAKE_FAILURE" in reason:
+        return OperatorError(
+            f"{server} refuses the TLS handshake: it wants a client certificate, or knows none of today's ciphers",
+            "Set fhir.auth.client_certificate to the one that was issued for this client; where none was, have the "
+            "server speak TLS 1.2 with ECDHE, or newer.",
+        )
+    return None
+
+
+def ended_handshake(server: str) -> TemporaryError:
+    """A connection came about, and ended before anything could be asked."""
+    return TemporaryError(
+        f"{server} takes up connections and breaks off while TLS is set up",
+        "See that fhir.base_url has the right port; then let the server's log be read, and that of a firewall or gateway in "
+        "between, which may not let this machine through.",
+        who="site IT",
     )
 
 
@@ -262,6 +319,12 @@ def _bad_certificate(exc: ssl.SSLCertVerificationError, server: str) -> Operator
         return OperatorError(
             f"the TLS certificate of {server} is made out to another name",
             "Write the name in the certificate into fhir.base_url, or have one issued that names this host.",
+        )
+    if exc.verify_code in _TOO_WEAK:
+        return OperatorError(
+            f"the TLS certificate of {server} is too weak: its key is short, or it is signed by MD5 or SHA-1",
+            "Have one issued with an RSA key of 2,048 bits or more, or an elliptic one, signed by SHA-256.",
+            who="site IT",
         )
     return OperatorError(
         f"the TLS certificate of {server} is not trusted",

@@ -2,8 +2,6 @@
 
 import logging
 import re
-import socket
-import ssl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -406,38 +404,7 @@ class FhirClient:
         """A failure below HTTP, naming host and port of the request that failed (it may be the token's)."""
         with suppress(RuntimeError):  # raised where no request is attached; then it was ours
             url = exc.request.url
-        port = url.port or {"http": 80, "https": 443}.get(url.scheme, 0)
-        server = f"{url.host}:{port}"
-        if isinstance(exc, httpx2.ConnectTimeout | httpx2.ConnectError) and (proxy := self._proxy_for(url)):
-            return connections.unreached(proxy, server)
-        causes = list(connections.causes(exc))
-        if any(isinstance(cause, socket.gaierror) for cause in causes):
-            return TemporaryError(
-                f"the host name {url.host} cannot be resolved", "Check fhir.base_url and DNS or the VPN."
-            )
-        for cause in causes:
-            if isinstance(cause, ssl.SSLError) and (told := connections.refused_handshake(cause, server)):
-                return told
-        if isinstance(exc, httpx2.ProxyError):
-            return OperatorError(
-                f"the proxy on the way to {server} refuses to pass the request on",
-                "Have the proxy permit this host; else fhir.proxy or fhir.proxy_login is wrong.",
-                who="site IT",
-            )
-        if isinstance(exc, httpx2.ConnectTimeout | httpx2.ConnectError):
-            return TemporaryError(
-                f"nothing answers at {server}",
-                "See that the EHR is up, and that firewall and VPN let this machine reach it; else fhir.base_url is wrong.",
-                who="site IT",
-            )
-        if isinstance(exc, httpx2.TimeoutException):
-            return TemporaryError(
-                f"{server} did not answer within {self._timeout:g} s",
-                "Raise fhir.timeout_seconds or lower fhir.page_size.",
-            )
-        if isinstance(exc, httpx2.DecodingError):
-            return IncompleteError(f"{server} sent damaged compressed data", "Run it again.")
-        return connections.broken_off(url, server)
+        return connections.broken(exc, url, proxy=self._proxy_for(url), seconds=self._timeout)
 
 
 class Throttled(TemporaryError):

@@ -6,6 +6,7 @@ import httpx2
 
 from schemas.encryption import require_encryption
 from schemas.errors import OperatorError
+from schemas.showing import host_and_port
 from schemas.sites import Fhir
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -116,7 +117,7 @@ def _plaintext(origin: Origin, allowed: bool) -> str:
 
 def _named(origin: Origin) -> str:
     scheme, host, port = origin
-    return f"{scheme}://{host}" + ("" if DEFAULT_PORTS.get(scheme) == port else f":{port}")
+    return f"{scheme}://{host_and_port(host, None if DEFAULT_PORTS.get(scheme) == port else port)}"
 
 
 def _origin(url: httpx2.URL) -> Origin:

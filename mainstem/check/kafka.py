@@ -5,7 +5,7 @@ from collections.abc import Callable
 from kafka.errors import KafkaError
 
 from mainstem.check.finding import Finding, failed, tried
-from mainstem.kafka.settings import KafkaSettings, Probe, probe
+from mainstem.kafka.settings import KafkaSettings, Probe, explain, probe
 from mainstem.kafka.topics import administration, check_topics
 from schemas.errors import MainstemError, OperatorError, TemporaryError
 
@@ -63,7 +63,7 @@ def _topics(settings: KafkaSettings, network: str, partitions: int, replication:
     try:
         differ = check_topics(settings, network, partitions=partitions, replication=replication)
     except (MainstemError, KafkaError) as exc:
-        problem = exc if isinstance(exc, MainstemError) else OperatorError(type(exc).__name__, "")
+        problem = exc if isinstance(exc, MainstemError) else explain(settings, exc)
         denied = OperatorError(problem.cause, problem.fix or "Grant the rights: `mainstem topics allow`.")
         return [failed("ACL", denied)]
     if not differ:

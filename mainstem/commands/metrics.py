@@ -9,7 +9,7 @@ import typer
 
 from mainstem.commands.terminal import read_settings, tell
 from schemas.errors import ExitCode, MainstemError, OperatorError
-from schemas.showing import shown
+from schemas.showing import host_and_port, shown
 
 group = typer.Typer()
 
@@ -112,7 +112,8 @@ def _serve(asked: Callable[[], str], host: str, port: int) -> None:
         server.socket.close()
         server.socket = listening
         server.server_activate()
-        tell(f"metrics of sites and consumers at http://{host}:{listening.getsockname()[1]}/metrics; Ctrl-C ends it")
+        place = host_and_port(host, listening.getsockname()[1])
+        tell(f"metrics of sites and consumers at http://{place}/metrics; Ctrl-C ends it")
         try:
             server.serve_forever()
         except KeyboardInterrupt:

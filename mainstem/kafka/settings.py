@@ -239,9 +239,9 @@ def kafka_errors(reach: Reach) -> Iterator[None]:
 
 
 def split_address(server: str) -> tuple[str, int]:
-    """`host:port` as its parts; 9092 where no port is given."""
+    """`host:port` as its parts; 9092 where no port is given. An IPv6 address with a port stands in brackets."""
     host, colon, port = server.rpartition(":")
-    if not colon or not port.isdigit():
+    if not colon or not port.isdigit() or (":" in host and not host.endswith("]")):
         return server.strip("[]"), 9092
     return host.strip("[]"), int(port)
 

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+NOT_YOURS = "There is no such site of yours."
+"""What is said of a site that somebody does not see, whether there is one or not; `mainstem report` knows the pages by it."""
+
 
 class Role(StrEnum):
     """What somebody is to the network. The words are those of claims and settings."""

@@ -11,7 +11,7 @@ from schemas.errors import OperatorError
 from schemas.sites import SITE_PATTERN
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
-from services.access.viewers import Role, Viewer
+from services.access.viewers import NOT_YOURS, Role, Viewer
 from services.pages.navigation import Entry
 from services.pages.parts import SHORT, Number, part_of
 from services.pages.patients import brought_by
@@ -84,7 +84,7 @@ def routes(site: PageSite) -> APIRouter:
 
 def _own(viewer: Viewer, name: str) -> None:
     if not viewer.sees(name):
-        raise HTTPException(404, "There is no such site of yours.")
+        raise HTTPException(404, NOT_YOURS)
 
 
 def _csv(found: list[Contest]) -> str:

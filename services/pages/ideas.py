@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
-from services.access.viewers import EVERYBODY, Role, Viewer
+from services.access.viewers import EVERYBODY, NOT_YOURS, Role, Viewer
 from services.measures.library import measures_by_id
 from services.pages.effect import Effect, Moved, effect_of
 from services.pages.forms import in_words
@@ -131,7 +131,7 @@ def _one(router: APIRouter, site: PageSite) -> None:
     def take(viewer: CurrentViewer, ident: Ident, where: Annotated[str, Form()]) -> RedirectResponse:
         """A site tries it from today on; its chart bears the mark."""
         if where not in viewer.sites or not viewer.sees(where):
-            raise HTTPException(404, "There is no such site of yours.")
+            raise HTTPException(404, NOT_YOURS)
         with in_words(), site.saying() as connection:
             found = _named(connection, ident)
             adopt(connection, found, where, by=viewer.name, at=site.clock())

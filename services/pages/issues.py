@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
-from services.access.viewers import EVERYBODY, Role, Viewer
+from services.access.viewers import EVERYBODY, NOT_YOURS, Role, Viewer
 from services.measures.library import measures, measures_by_id
 from services.pages.forms import in_words
 from services.pages.navigation import Entry
@@ -85,7 +85,7 @@ def _raising(router: APIRouter, site: PageSite) -> None:
     ) -> RedirectResponse:
         """Raises one."""
         if where and where not in viewer.sites:
-            raise HTTPException(404, "There is no such site of yours.")
+            raise HTTPException(404, NOT_YOURS)
         known = measure if measure in measures_by_id() else ""
         with in_words(), site.saying() as connection:
             ident = raise_issue(

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from services.access.declared import seen_by
 from services.access.gate import CurrentViewer
-from services.access.viewers import EVERYBODY, Role, Viewer
+from services.access.viewers import EVERYBODY, NOT_YOURS, Role, Viewer
 from services.pages.forms import in_words
 from services.pages.navigation import Entry
 from services.pages.parts import WHOLE, Number, part_of
@@ -105,7 +105,7 @@ def _answering(router: APIRouter, site: PageSite) -> None:
     ) -> RedirectResponse:
         """A site's answer for its own patients."""
         if where not in viewer.sites:
-            raise HTTPException(404, "There is no such site of yours.")
+            raise HTTPException(404, NOT_YOURS)
         with in_words(), site.saying() as connection:
             answer(connection, ident, where, yes=yes, by=viewer.name, at=site.clock())
         return RedirectResponse("/research#list", 303)

@@ -53,6 +53,7 @@ from schemas.errors import MainstemError
 from schemas.given_files import given_table
 from schemas.sites import Fhir, parse_site
 from services.access.provider import Provider
+from services.access.viewers import NOT_YOURS
 from services.measures.evaluate.aside import put_aside
 from services.measures.verify import Case, read_cases, verify
 from services.people import ideas, questionnaires, tests_of_change, voices
@@ -160,7 +161,7 @@ ROWS: list[Row] = [
     ("fhir.auth.secret (env:S) is empty", lambda _: bearer(b" \n")),
     ("fhir.auth.secret (env:S) has several lines", lambda _: bearer(b"one\ntwo\n")),
     ("fhir.auth.secret (env:S) is not text", lambda _: bearer(b"\xff\xfe")),
-    ("holds no JWKS that fits RS384 or ES384", lambda _: signing_keys(b'{"keys": [{"kty": "RSA", "d": "x"}]}', KEYED.auth)),
+    ("the private key of client c1 (file:k) holds no JWKS that fits RS384 or ES384", lambda _: signing_keys(b'{"keys": [{"kty": "RSA", "d": "x"}]}', KEYED.auth)),
     ("points to 169.254.169.254, a link-local address", lambda _: Origins(fhir(base_url="https://169.254.169.254/r4"))),
     ("holds no certificates", lambda at: connect(text(at, "junk", "ca.pem"))),
     ("line 1 of ward.csv is neither an id nor an identifier", lambda _: parse_list(b"Smith, Jane\n", "ward.csv")),
@@ -295,7 +296,7 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_pages_that_give_more_than_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = httpx2.Response(200, content=b"a,b", request=httpx2.Request("GET", "https://pages.example"))
+    answer = of_pages(200, "a,b", "text/csv; charset=utf-8")
     monkeypatch.setattr(httpx2, "stream", lambda *_, **__: nullcontext(answer))
     monkeypatch.setattr(fetching, "MOST_BYTES", 1)
     with pytest.raises(MainstemError, match="gave a list larger than 0 MiB"):
@@ -329,13 +330,40 @@ def test_what_came_of_a_request_is_told_by_who_asked(monkeypatch: pytest.MonkeyP
         requests.tell_result(NO_DATABASE, "1", "It helped.", by="Ben")
 
 
+def of_pages(status: int, body: str = "", kind: str = "text/plain", **headers: str) -> httpx2.Response:
+    """What may stand where the network's pages were looked for."""
+    asked = httpx2.Request("GET", "https://pages.example")
+    return httpx2.Response(status, headers={"Content-Type": kind, **headers}, content=body.encode(), request=asked)
+
+
 @pytest.mark.parametrize(
-    ("status", "told"),
-    [(503, "gave no list (503)"), (401, "do not take the token for north")],
-)
-def test_pages_that_give_no_list(monkeypatch: pytest.MonkeyPatch, status: int, told: str) -> None:
-    answer = httpx2.Response(status, request=httpx2.Request("GET", "https://pages.example"))
-    monkeypatch.setattr(httpx2, "stream", lambda *_, **__: nullcontext(answer))
+    ("answer", "told", "fix"),
+    [
+        (of_pages(503), "pages.example gave no list (503)", "later"),
+        (of_pages(401), "do not take the token for north", "tokens new"),
+        (of_pages(403), "do not take the token for north", "tokens new"),
+        (of_pages(404, NOT_YOURS), "have no site north for this token", "tokens new"),
+        (of_pages(404, "<html>Not Found</html>", "text/html"), "there is no list for north (404)", "PAGES_ADDRESS"),
+        (of_pages(302, Location="https://sso.example"), "lead elsewhere instead of giving a list", "PAGES_ADDRESS"),
+        (of_pages(400, "This server does not go by that name"), "do not answer what is asked", "PAGES_ADDRESS"),
+        (of_pages(200, "<h1>Log in</h1>", "text/html"), "gave something else than a list", "PAGES_ADDRESS"),
+        (httpx2.ConnectError("[Errno 111] refused"), "cannot be reached", "PAGES_ADDRESS"),
+        (httpx2.ReadTimeout("slow"), "did not answer within 30 s", "later"),
+        (httpx2.RemoteProtocolError("cut"), "broke off their answer", "later"),
+    ],
+)  # fmt: skip
+def test_pages_that_give_no_list(
+    monkeypatch: pytest.MonkeyPatch, answer: httpx2.Response | Exception, told: str, fix: str
+) -> None:
+    """Each has its own cause: the token, the site it is for, another server there, nobody there."""
+
+    def answered(*_: object, **__: object) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return nullcontext(answer)
+
+    monkeypatch.setattr(httpx2, "stream", answered)
     with pytest.raises(MainstemError) as refused:
         fetching._asked("https://pages.example", "north", "token")
-    assert told in refused.value.cause
+    assert (told in refused.value.cause, fix in refused.value.fix) == (True, True), refused.value.cause
+    assert "Error" not in refused.value.cause

@@ -160,10 +160,11 @@ def test_a_report_asks_the_pages_what_is_contested_by_the_sites_own_token(lhn: N
             (one,) = contests(connection, "west")
             answer_contest(connection, "west", one.id, Answer.CORRECTED, by="Sam", at=at)
         answered = lhn.here("report", "--site", site, **asked)
+        elsewhere = lhn.here("report", "--site", site, **asked | {"MAINSTEM_PAGES_ADDRESS": f"{address}/feedback"})
         with engine.begin() as connection:
             revoke(connection, "report", now=datetime.now(UTC))
         refused = lhn.here("report", "--site", site, **asked)
-    gone = lhn.here("report", "--site", site, **asked)
+    gone, place = lhn.here("report", "--site", site, **asked), address.removeprefix("http://")
     engine.dispose()
 
     assert [(each["reference"], each["reason"], each["answer"]) for each in waiting] == [
@@ -171,10 +172,11 @@ def test_a_report_asks_the_pages_what_is_contested_by_the_sites_own_token(lhn: N
     ]
     assert f"contested Observation/bp-1: It is here twice; {Answer.CORRECTED.words}" in answered.stdout
     assert (
-        "note what clinicians contest was not read: the pages at 127.0.0.1 do not take the token for west (401)"
+        f"note what clinicians contest was not read: the pages at {place} do not take the token for west (401)"
         in refused.stdout
     )
-    assert "was not read: the pages at 127.0.0.1 are not reachable" in gone.stdout
+    assert f"was not read: at the address of the pages at {place} there is no list for west (404)" in elsewhere.stdout
+    assert f"was not read: the pages at {place} cannot be reached" in gone.stdout
     assert secret not in refused.stdout + refused.stderr + gone.stdout + gone.stderr
 
 

@@ -12,7 +12,7 @@ import pytest
 from connectors.landing import Landing
 from connectors.pulling import read_capabilities, units
 from connectors.roads.bulk.jobs import FORGETFUL
-from schemas.errors import OperatorError, TemporaryError
+from schemas.errors import IncompleteError, OperatorError, TemporaryError
 from schemas.sites import Site
 
 NOW = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
@@ -250,6 +250,17 @@ def test_token_goes_with_a_file_only_where_the_manifest_wants_it(
     pull_unit(site, "export", transport=server)
     download = next(request for request in server.requests if "/files/" in request.url.path)
     assert download.headers.get("Authorization") == sent
+
+
+def test_a_manifest_without_end_is_the_vendors(
+    pull_unit: Any, site: Site, fhir: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.roads.bulk.export.MOST_FILES", 2)
+    server = ExportingServer(fhir.patient(1))
+    server.manifest["output"] = [{"type": "Patient", "url": f"{BASE}/files/{number}"} for number in range(3)]
+    with pytest.raises(IncompleteError, match="the export's manifest names more than 2 files") as refused:
+        pull_unit(site, "export", transport=server)
+    assert refused.value.who == "EHR vendor"
 
 
 def test_status_at_another_place_is_not_asked(pull_unit: Any, site: Site, fhir: Any) -> None:

@@ -1,4 +1,6 @@
-"""What a mapped task is called in Airflow's pages: never longer than its database takes."""
+"""What a site and a mapped task are called in Airflow's pages: never longer than its database takes; and a site that cannot be drawn."""
+
+from pathlib import Path
 
 import pytest
 
@@ -20,3 +22,18 @@ def test_names_fit_into_airflows_column_whatever_a_site_reads() -> None:
     first, _, left = every.partition(" and ")
     assert len(first.split(", ")) + int(left.split()[0]) == len(MAPPED_TYPES)
     assert shown_names(["x" * 300]) == "1 parts"
+
+
+@pytest.mark.parametrize("schedule", ["every night", "0 25 * * *"])
+def test_a_schedule_that_is_none_is_shown_in_the_place_of_the_dag(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, schedule: str
+) -> None:
+    """A site that came by another way than its file's own check."""
+    from types import SimpleNamespace
+
+    from dags import declared
+
+    monkeypatch.setattr(declared, "read_site", lambda _: SimpleNamespace(site=SimpleNamespace(schedule=schedule)))
+    found = declared.declared(tmp_path / "east.toml")
+    assert found.site is None
+    assert "schedule: not a cron expression" in str(found.fault)

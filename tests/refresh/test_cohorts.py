@@ -180,7 +180,7 @@ def test_a_server_that_ignores_the_search_does_not_make_everybody_the_cohort(
         return Answered({"resourceType": "Bundle", "link": link, "entry": entry})
 
     clinic.faults.append(ignoring)
-    with pytest.raises(OperatorError, match="ignores 'code'"):
+    with pytest.raises(OperatorError, match="the server ignores 'code'"):
         lhn.refresh(site('[cohort]\nsearch = "Condition?code=x"\n'))
 
 

@@ -134,6 +134,12 @@ def test_a_line_that_is_recognised_keeps_the_link_and_one_that_changed_too(site:
     assert list(map(linked, site.records)) == [(1, 0), (1, 0)]
 
 
+def test_a_result_of_two_reports_takes_the_earlier_time(site: Site) -> None:
+    site.night(report("dr-1", "a", effectiveDateTime=LATER), report("dr-2", "a"), result("a"))
+    (record,) = site.records
+    assert (record["effective"], record["flags"]) == (DRAWN, ["several:report-time", "time-report"])
+
+
 def test_a_result_without_a_time_takes_its_reports(site: Site) -> None:
     """Before the report it has none and gives no record; a report that is corrected gives it another time."""
     site.night(result("a"))

@@ -1,10 +1,13 @@
 """Real TLS against a server on this machine: an unknown authority, another name, an expired certificate; each is said as itself."""
 
 import shutil
+import socket
 import ssl
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,11 +15,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from authorities import TODAY, Authority
+from authorities import TODAY, Authority, tunnelling
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from connectors.client.capabilities import ask_capabilities
 from connectors.client.connections import open_connections
 from connectors.source import Source
+from mainstem.check import check_site
 from mainstem.kafka.settings import KafkaSettings, probe
 from schemas.errors import MainstemError, OperatorError
 from schemas.sites import Fhir, Site
@@ -39,6 +44,10 @@ class Statement(BaseHTTPRequestHandler):
         return
 
 
+def sound(_: ssl.SSLContext) -> None:
+    """TLS as it is usual."""
+
+
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path, "hospital-ca")
@@ -46,11 +55,15 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def serving() -> Iterator[Callable[..., tuple[int, list[str]]]]:
-    """`serving(certificate, key)`: the port it listens on, and the log-ins it has heard; with `clients_of`, mutual TLS."""
+    """`serving(certificate, key)`: the port it listens on, and the log-ins it has heard; with `clients_of`, mutual TLS;
+    `wrongly`: how its TLS is set."""
     running: list[ThreadingHTTPServer] = []
 
-    def start(certificate: Path, key: Path, clients_of: Path | None = None) -> tuple[int, list[str]]:
+    def start(
+        certificate: Path, key: Path, clients_of: Path | None = None, wrongly: Callable[[ssl.SSLContext], None] = sound
+    ) -> tuple[int, list[str]]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        wrongly(context)
         context.load_cert_chain(certificate, key)
         if clients_of is not None:
             context.verify_mode = ssl.CERT_REQUIRED
@@ -69,15 +82,17 @@ def serving() -> Iterator[Callable[..., tuple[int, list[str]]]]:
         server.server_close()
 
 
-def asked(
+def source(
     port: int,
     folder: Path,
     ca_file: Path | None,
     secrets: dict[str, bytes] | None = None,
     *,
     scheme: str = "https",
+    fhir: dict[str, str] | None = None,
     **auth: str,
-) -> str:
+) -> Source:
+    """A hospital at that port, whose address may say http or https."""
     site = Site.model_validate(
         {
             "site": "north",
@@ -88,17 +103,22 @@ def asked(
                 "base_url": f"{scheme}://localhost:{port}/fhir",
                 "ca_file": str(ca_file) if ca_file else None,
                 "auth": {"method": "bearer", "secret": "env:T", **auth},
+                **(fhir or {}),
             },
         }
     )
-    at = Source(
+    return Source(
         site=site,
         folder=folder,
         secrets=lambda name: (secrets or {}).get(name, b"the-token"),
         sleep=lambda _: None,
         attempts=1,
     )
-    with at.client() as client:
+
+
+def asked(*where: Any, **more: Any) -> str:
+    """The server's FHIR version."""
+    with source(*where, **more).client() as client:
         client.ask("GET", client.url("metadata"), what="the log-in", accepted=(200,))
         return ask_capabilities(client).fhir_version
 
@@ -127,6 +147,115 @@ def test_bad_certificate_is_said_as_what_it_is_and_hears_no_secret(
     with pytest.raises(OperatorError, match=said) as refused:
         asked(port, tmp_path, authority.file if named else None)
     assert fix in refused.value.fix
+    assert heard == []
+
+
+def old(context: ssl.SSLContext) -> None:
+    """TLS 1.0 alone."""
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
+
+
+def bare(context: ssl.SSLContext) -> None:
+    """Ciphers that nobody takes any more."""
+    context.set_ciphers("eNULL:@SECLEVEL=0")
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+
+def lax(context: ssl.SSLContext) -> None:
+    """Keys as they are."""
+    context.set_ciphers("ALL:@SECLEVEL=0")
+
+
+def by_name(alert: ssl.AlertDescription) -> Callable[[ssl.SSLContext], None]:
+    """A host that is not served here."""
+
+    def refuse(context: ssl.SSLContext) -> None:
+        context.sni_callback = lambda *_: alert
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    ("wrongly", "said", "who", "fix"),
+    [
+        (old, "speaks only TLS that is too old or too weak", "site IT", "TLS 1.2"),
+        (bare, "or knows none of today's ciphers", "network", "ECDHE"),
+        (by_name(ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME), "knows no host of this name", "network", "fhir.base_url"),
+        (
+            by_name(ssl.ALERT_DESCRIPTION_ACCESS_DENIED),
+            "does not permit the client certificate",
+            "network",
+            "client_key",
+        ),
+        (by_name(ssl.ALERT_DESCRIPTION_INTERNAL_ERROR), "breaks off while TLS is set up", "site IT", "port"),
+    ],
+)
+def test_a_handshake_that_fails_is_said_as_what_it_is(
+    wrongly: Any, said: str, who: str, fix: str, authority: Authority, serving: Any, tmp_path: Path
+) -> None:
+    files = authority.certificate(host="localhost", ends=TODAY + timedelta(days=1))
+    port, heard = serving(*files, wrongly=wrongly)
+    with pytest.raises(MainstemError, match=said) as refused:
+        asked(port, tmp_path, authority.file)
+    assert (refused.value.who, fix in refused.value.fix) == (who, True)
+    assert f"localhost:{port}" in refused.value.cause
+    found = check_site(source(port, tmp_path, authority.file, {"env:K": b"k" * 32}))[-1]
+    assert (found.name, found.what, found.who) == ("capability statement", refused.value.cause, who)
+    assert heard == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (bytes.fromhex("160301002a02000026 0301" + 32 * "00" + "00 c014 00"), "too old or too weak"),
+        (bytes.fromhex("1503030002 0228"), "or knows none of today's ciphers"),
+        (b"", "breaks off while TLS is set up"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak TLS"),
+    ],
+)
+def test_the_first_bytes_of_an_old_server_or_of_a_firewall(
+    answer: bytes, said: str, tmp_path: Path, authority: Authority
+) -> None:
+    """A server of before TLS 1.3 answers with its own version and sends no alert; a firewall just hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            for _ in range(2):  # what broke off is asked again
+                with suppress(OSError), server.accept()[0] as connection:
+                    connection.recv(1 << 14)
+                    connection.sendall(answer)
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        with pytest.raises(MainstemError, match=said):
+            asked(server.getsockname()[1], tmp_path, authority.file)
+
+
+def test_a_certificate_of_a_short_key_is_told_from_an_unknown_one(
+    authority: Authority, serving: Any, tmp_path: Path
+) -> None:
+    files = authority.certificate(
+        host="localhost", ends=TODAY + timedelta(days=1), key=rsa.generate_private_key(65537, 1024)
+    )
+    port, heard = serving(*files, wrongly=lax)
+    with pytest.raises(OperatorError, match="is too weak") as refused:
+        asked(port, tmp_path, authority.file)
+    assert refused.value.who == "site IT"
+    assert heard == []
+
+
+def test_a_certificate_behind_a_proxy_is_no_fault_of_the_proxy(
+    authority: Authority, serving: Any, tmp_path: Path
+) -> None:
+    port, heard = serving(*authority.certificate(host="ehr.example", ends=TODAY + timedelta(days=1)))
+    with (
+        tunnelling("user:word") as (proxy, passed),
+        pytest.raises(OperatorError, match="is made out to another name"),
+    ):
+        asked(port, tmp_path, authority.file, {"env:P": b"user:word"}, fhir={"proxy": proxy, "proxy_login": "env:P"})
+    assert passed == [f"localhost:{port}"]
     assert heard == []
 
 

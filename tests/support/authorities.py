@@ -12,9 +12,10 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 TODAY = datetime.now(UTC)
 
 
@@ -28,9 +29,9 @@ class Authority:
         own = self._signed(self.name, self.key, TODAY + timedelta(days=30), is_authority=True)
         self.file.write_bytes(own.public_bytes(serialization.Encoding.PEM))
 
-    def certificate(self, *, host: str, ends: datetime) -> tuple[Path, Path]:
-        """A server's certificate and key, as files."""
-        key = ec.generate_private_key(ec.SECP256R1())
+    def certificate(self, *, host: str, ends: datetime, key: Key | None = None) -> tuple[Path, Path]:
+        """A server's certificate and key, as files; a new key where none is given."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
         try:
             name: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
         except ValueError:
@@ -49,7 +50,7 @@ class Authority:
     def _signed(
         self,
         subject: x509.Name,
-        key: ec.EllipticCurvePrivateKey,
+        key: Key,
         ends: datetime,
         name: x509.GeneralName | None = None,
         *,

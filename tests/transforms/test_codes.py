@@ -147,6 +147,14 @@ def test_a_snomed_code_beyond_what_a_float_holds_is_exact() -> None:
         assert record(diagnosis((SNOMED, code)))["code"] == "999000011000000103"
 
 
+def test_a_snomed_code_with_a_digit_mistyped_is_withheld_and_flagged() -> None:
+    """Verhoeff's digit finds a wrong one and two that changed places."""
+    for code in ("190905009", "109905008"):
+        found = record(diagnosis((SNOMED, code), (ICD10CM, "E84.0")))
+        assert (found["icd10cm"], found.get("code")) == ("E84.0", None)
+        assert {"code-withheld", "snomed-check-digit"} <= set(found["flags"])
+
+
 def test_a_loinc_answer_is_the_value() -> None:
     """All coded answers of a survey have one."""
     answer = {"coding": [{"system": LOINC, "code": "LA6568-5"}]}

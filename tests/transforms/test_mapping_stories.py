@@ -236,7 +236,13 @@ def test_a_text_without_code_is_a_missing_code_until_mapped() -> None:
 
 @pytest.mark.parametrize(
     ("code", "flag"),
-    [("9279-2", "loinc-check-digit"), ("9279-01-01", "loinc-spreadsheet-date"), ("Jan-79", "loinc-spreadsheet-date")],
+    [
+        ("9279-2", "loinc-check-digit"),
+        ("9279-01-01", "loinc-spreadsheet-date"),
+        ("Jan-79", "loinc-spreadsheet-date"),
+        ("RESP", "loinc-form"),
+        ("9279 1", "loinc-form"),
+    ],
 )
 def test_a_code_with_a_wrong_check_digit_or_made_a_date_is_bad(code: str, flag: str) -> None:
     """A spreadsheet turned 9279-1 into 9279-01-01."""

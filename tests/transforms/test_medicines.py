@@ -301,6 +301,11 @@ def test_a_range_of_doses_keeps_both_ends() -> None:
     mixed = order({"doseAndRate": [{"doseRange": {**bounds, "high": amount(1, "mL")}}]})
     assert said(mixed, "dose_low", "dose_unit") == [None, None]
     assert flags(mixed) == ["dose-unit-unknown"]
+    rate = {"low": amount(1, "mL/h"), "high": amount(2, "mg/h")}
+    drip = order({"doseAndRate": [{"rateRange": rate}]})
+    assert (said(drip, "rate_low", "rate_high"), flags(drip)) == ([None, None], ["rate-unit-unknown"])
+    supply = order(dispenseRequest={"expectedSupplyDuration": amount(30, "{tablet}")})
+    assert (said(supply, "days_supply"), flags(supply)) == ([None], ["supply-unit-unknown"])
 
 
 @pytest.mark.parametrize(

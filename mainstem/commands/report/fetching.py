@@ -11,10 +11,16 @@ from mainstem.refresh import Refresh
 from schemas.encryption import require_encryption
 from schemas.errors import OperatorError, TemporaryError
 from schemas.given_files import MOST_BYTES
+from schemas.showing import host_and_port
+from services.access.viewers import NOT_YOURS
 
 TOKEN = "MAINSTEM_PAGES_TOKEN"
 NOT_TAKEN = (
     f"Have one made for this site (`mainstem registry tokens new NAME --role site-team --site SITE`) for {TOKEN}."
+)
+SECONDS = 30
+CORRECT = (
+    "Set MAINSTEM_PAGES_ADDRESS to the address that the network's pages have in a browser, without a path behind it."
 )
 
 
@@ -36,7 +42,7 @@ def contested_at_pages(refresh: Refresh) -> tuple[list[Contested], list[str]]:
 def _asked(pages: str, site: str, token: str) -> bytes:
     """The list as CSV. Raises OperatorError, TemporaryError; an answer's words are never passed on."""
     url = httpx2.URL(f"{pages.rstrip('/')}/contested/{site}/lines.csv")
-    place = f"the pages at {url.host}"
+    place = f"the pages at {host_and_port(url.host, url.port)}"
     require_encryption(
         encrypted=url.scheme == "https",
         host=url.host,
@@ -46,18 +52,34 @@ def _asked(pages: str, site: str, token: str) -> bytes:
         fix="Set MAINSTEM_PAGES_ADDRESS to an https address.",
     )
     try:
-        with httpx2.stream("GET", url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as answer:
-            if answer.status_code != 200:
-                _refuse(place, site, answer.status_code)
+        with httpx2.stream("GET", url, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS) as answer:
+            _require_list(answer, place, site)
             return _whole(answer, place)
-    except httpx2.HTTPError as exc:
-        raise TemporaryError(f"{place} are not reachable ({type(exc).__name__})", "Look at them; run again.") from None
+    except httpx2.TimeoutException:
+        raise TemporaryError(f"{place} did not answer within {SECONDS} s", "Run again later.") from None
+    except httpx2.ConnectError:
+        raise TemporaryError(f"{place} cannot be reached", f"See that they are up; else: {CORRECT}") from None
+    except httpx2.HTTPError:
+        raise TemporaryError(f"{place} broke off their answer", "Run again later.") from None
 
 
-def _refuse(place: str, site: str, status: int) -> None:
+def _require_list(answer: httpx2.Response, place: str, site: str) -> None:
+    """Each kind of no is its own: the pages' token, the site it was made for, another server at that address."""
+    status = answer.status_code
     if status >= 500 or status == 429:
         raise TemporaryError(f"{place} gave no list ({status})", "Run again later.")
-    raise OperatorError(f"{place} do not take the token for {site} ({status})", NOT_TAKEN)
+    if status in (401, 403):
+        raise OperatorError(f"{place} do not take the token for {site} ({status})", NOT_TAKEN)
+    if status == 404 and next(answer.iter_bytes(), b"").startswith(NOT_YOURS.encode()):
+        raise OperatorError(f"{place} have no site {site} for this token (404)", NOT_TAKEN)
+    if status == 404:
+        raise OperatorError(f"at the address of {place} there is no list for {site} (404)", CORRECT)
+    if answer.has_redirect_location:
+        raise OperatorError(f"{place} lead elsewhere instead of giving a list ({status})", CORRECT)
+    if status != 200:
+        raise OperatorError(f"{place} do not answer what is asked ({status})", CORRECT)
+    if not answer.headers.get("Content-Type", "").startswith("text/csv"):
+        raise OperatorError(f"{place} gave something else than a list", CORRECT)
 
 
 def _whole(answer: httpx2.Response, place: str) -> bytes:
