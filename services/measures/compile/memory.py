@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from services.measures.compile.answers import Answer, Decided, Scope, all_answers, any_answer, decided, once
 from services.measures.compile.people import Person, Record
 from services.measures.compile.relations import RELATIONS, all_of, compared, negated
-from services.measures.compile.spans import Ends, ends_of
+from services.measures.compile.spans import Ends, beginning_in_period, ends_of
 from services.measures.compile.times import FOREVER, full_years, no_later, on, shifted
 from services.measures.compile.times import Known as When
 from services.measures.language.codes import CodeSet
@@ -33,7 +33,6 @@ from services.measures.language.events import (
     Within,
 )
 from services.measures.language.moments import (
-    PERIOD,
     Between,
     Birthday,
     Bound,
@@ -141,7 +140,7 @@ class InMemory:
         """What the period changes is asked of those alone for which the rest holds."""
         steady, changing = self._split(series)
         among = self.events(steady) if steady is not None else _all_of(series.record)
-        if (span := _beginning_in_period(changing)) is not None:
+        if (span := beginning_in_period(changing)) is not None:
             return self._beginning(among, span)
         such, key = self._truth(changing), object()
 
@@ -463,15 +462,6 @@ class InMemory:
             return Decimal(str(record[name])), record.get("comparator"), record.get("unit")
 
         return number
-
-
-def _beginning_in_period(truth: Truth) -> SpanOf | None:
-    """The span of an event, where that is all that is asked of it: as `Series.in_period` says."""
-    if isinstance(truth, AllOf) and len(truth.of) == 1:
-        truth = truth.of[0]
-    if not isinstance(truth, Lies) or (truth.relation, truth.by, truth.right) != ("starts_during", "day", PERIOD):
-        return None
-    return truth.left if isinstance(truth.left, SpanOf) and truth.left.row.which == "this" else None
 
 
 def _all_of(record: str) -> Events:
