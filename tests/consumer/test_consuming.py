@@ -150,6 +150,29 @@ def test_handler_that_fails_moves_nothing(stream, outbox, fill, latest_of, engin
     assert len(latest.effects()) == 10
 
 
+def test_consumer_that_is_run_again_after_its_handler_failed_misses_nothing(stream, outbox, fill, latest_of, engine):
+    """Events that were read ahead of those in which the handler failed are neither skipped nor handled before them."""
+    latest = latest_of(engine)
+    fill(outbox, 40, subjects=4)
+    stream.publish(outbox)
+    calls = []
+
+    def failing_once(db, events):
+        latest(db, events)
+        calls.append(len(events))
+        if len(calls) == 2:
+            raise ZeroDivisionError
+
+    with stream.consumer(engine, failing_once, poll_records=5) as consumer:
+        with pytest.raises(ZeroDivisionError):
+            consumer.run_until_caught_up()
+        assert len(latest.effects()) == calls[0]
+        assert consumer.run_until_caught_up() == 40 - calls[0]
+        assert {standing.lag for standing in consumer.standing()} == {0}
+
+    assert len(latest.effects()) == len(set(latest.effects())) == 40
+
+
 def test_database_error_tells_nothing_of_the_data(stream, outbox, observe, sqlite_engine):
     """SQLAlchemy quotes a failed statement's parameters; our error does not."""
     observe(outbox, 1)
