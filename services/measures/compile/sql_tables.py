@@ -36,6 +36,7 @@ from services.measures.compile.dialects import entries, instant_text, item_text
 from services.measures.compile.from_registry import arrived
 from services.measures.compile.memory import Period
 from services.measures.compile.payers import payers_on
+from services.measures.compile.sql_replaced import REPLACING, replaced_of, stands
 from services.measures.compile.sql_spans import ENDS, spans_of
 from services.measures.compile.sql_times import SqlKnown
 from services.measures.language.codes import Codes
@@ -93,6 +94,7 @@ class Staged:
         self._by_identity: dict[int, tuple[Series | Pick, Table]] = {}
         self._sets: dict[tuple[Codes, ...], int] = {}
         self._spans: dict[str, Table] = {}
+        self._gone: dict[str, Table] = {}
         self._whose: Table | None = None
         """Of these alone something is asked: of others no event is staged."""
         self._periodic = Periodic()
@@ -201,11 +203,20 @@ class Staged:
             source, scope = source.join(period, true()), Scope(row, people, period, row)
             columns.append(period.c.period)
         source, scope = self._with_picks(series.such, source, scope)
-        return select(*columns).select_from(source).where(*self._theirs(row), self._truth(series.such, scope))
+        such = [*self._theirs(row), self._truth(series.such, scope)]
+        if series.record in REPLACING:
+            such.append(stands(row, self._replaced(series.record)))
+        return select(*columns).select_from(source).where(*such)
 
     def _theirs(self, row: FromClause) -> list[Sql]:
         """Of a record of somebody of whom something is asked."""
         return [] if self._whose is None else [row.c.subject.in_(select(self._whose.c.subject))]
+
+    def _replaced(self, record: str) -> Table:
+        if record not in self._gone:
+            columns = (Column(each, Text) for each in ("site", "subject", "old"))
+            self._gone[record] = self._fill(self._table(f"measure_replaced_{record}", *columns), replaced_of(record))
+        return self._gone[record]
 
     def _with_picks(self, node: Any, source: Any, scope: Scope) -> tuple[Any, Scope]:
         """The single events that something asks about, joined once: looked up for each question they would cost far more."""
