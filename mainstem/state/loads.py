@@ -15,7 +15,7 @@ from mainstem.state.batch import Place
 from mainstem.state.notes import noted
 from mainstem.state.outbox import refused_by_reason
 from mainstem.state.telling import ended_as, tell_load
-from schemas.errors import MainstemError, OperatorError
+from schemas.errors import MainstemError, OperatorError, TemporaryError
 from schemas.loads import Gap, LoadEvent, LoadEventType, LoadQuality, LoadReport, Mode, TypeCounts
 from schemas.outcomes import families
 
@@ -394,11 +394,17 @@ class Held(NamedTuple):
 
 
 def hold_open(connection: Connection, load_id: str, *, lock: bool = True) -> Held:
-    """Keeps the load from ending before this transaction does. Raises OperatorError where it is not its site's open one."""
+    """Keeps the load from ending before this transaction does. Raises OperatorError where it is not its site's open one, and
+    TemporaryError where another run has completed it meanwhile."""
     found = connection.execute(_KEPT_OPEN if lock else _STANDING, {"load": load_id}).first()
     if found is None:
         raise OperatorError(f"there is no load {load_id}", "`mainstem status` shows each site's last load.")
     held = Held(*found)
+    if held.status == "completed":
+        raise TemporaryError(
+            f"load {load_id} was completed by another run meanwhile",
+            "Nothing of this step was stored. Run again: what is left, or came since, is read then.",
+        )
     if held.status != "running":
         other = open_load(connection, held.site)
         raise OperatorError(

@@ -116,6 +116,17 @@ def test_steps_of_a_load_that_is_no_longer_open_are_refused(state: State, record
     assert state.outbox.pending_count("north") == (0, None)
 
 
+def test_who_saves_for_a_load_that_another_run_completed_may_try_again(
+    state: State, record: Make, at: datetime
+) -> None:
+    load = started(state, at)
+    counted(state, load, "Observation")
+    state.loads.complete(load.id, {"Observation": at}, at + HOUR)
+    with pytest.raises(TemporaryError, match="was completed by another run"):
+        state.records.save(load.id, "Observation", Batch([record("lab")]), at)
+    assert state.outbox.pending_count("north") == (0, None)
+
+
 def test_a_step_and_its_part_are_held_by_one(state: State, url: str) -> None:
     """Another part and another step go on; the message names the holder."""
     other = State.open(url)
