@@ -171,6 +171,7 @@ class Sequence:
 
     def run(self, steps: int) -> None:
         ways = (self.tell, self.tell, self.step, self.step, self.retry, self.drop, self.move)
+        self.step()
         for _ in range(steps):
             self.journal.failing = self.chance.choice((0.0, 0.0, 0.3))
             self.chance.choice(ways)()
@@ -211,7 +212,8 @@ class Sequence:
     def move(self) -> None:
         """A record goes over to another subject; what was said of it before is read, since partitions have no order among them."""
         failing, self.journal.failing = self.journal.failing, 0.0
-        self.step()
+        for member in self.members:  # each reads its own partitions
+            member.run_until_caught_up(timeout=60)
         self.journal.failing = failing
         name = self.chance.choice("abcd")
         self.subjects[name] = BOB if self.subjects[name] == ADA else ADA
