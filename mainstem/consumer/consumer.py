@@ -128,7 +128,8 @@ class Consumer:
         self._letters = DeadLetters(self._settings, network, group, self._box)
         self._reports = ReportSender(self._settings, network, engine, Subjects(group, erase))
         again = effects == "rebuild"
-        noting = Noting(self._box, self._letters, hold=after_letter == "hold")
+        self._hold = after_letter == "hold"
+        noting = Noting(self._box, self._letters, hold=self._hold)
         self._handling = Handling(
             self._ledger, handler, load_handler, self._letters, late=late_handler, noting=noting, replays=again
         )
@@ -171,8 +172,7 @@ class Consumer:
         """Empty the handler's tables by `clear` and read everything again from the beginning, at the next run."""
         self._ledger.create_tables()
         self._returning.rebuild()
-        if self._places is not None:
-            self._places.forget()
+        self._go_back()
 
     def __enter__(self) -> "Consumer":
         return self
@@ -234,14 +234,16 @@ class Consumer:
                 return self._poll(idle)
             except StaleError:
                 log.warning("another consumer has moved on; reading from its place", group=self._group)
-                if self._places is not None:
-                    self._places.forget()
+                self._go_back()
                 return 0
             except KafkaError as exc:
                 problem = explain(self._settings, exc)
                 cause: Exception = exc
             except TemporaryError as exc:
                 problem, cause = exc, exc
+            except BaseException:
+                self._go_back()
+                raise
             self.close()
             if attempt == self._attempts or (first and attempt == 1) or not isinstance(problem, TemporaryError):
                 raise problem from cause
@@ -250,6 +252,11 @@ class Consumer:
             self._notice(f"{problem.cause}; trying again")
             self._sleep(pause)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _go_back(self) -> None:
+        """Read on from the places that the database has: the client is past what it gave us, though its transaction was taken back."""
+        if self._places is not None:
+            self._places.forget()
 
     def _poll(self, idle: float) -> int:
         client, places = self._connected()
@@ -292,7 +299,7 @@ class Consumer:
         """Handles the letters that are due, of these partitions."""
         new = 0
         try:
-            while due := self._box.due(partitions):
+            while due := self._box.due(partitions, hold=self._hold):
                 with self._kept(client):
                     done = self._handling.again(due, self._letters.read, self._sieve.sort)
                 new += done.new

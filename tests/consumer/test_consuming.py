@@ -150,6 +150,29 @@ def test_handler_that_fails_moves_nothing(stream, outbox, fill, latest_of, engin
     assert len(latest.effects()) == 10
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_consumer_that_runs_on_after_its_handler_failed_passes_over_nothing(
+    stream, outbox, observe, latest_of, sqlite_engine, error
+):
+    """The same consumer: its client is past what it gave, and the next poll brings what came since."""
+    latest, errors = latest_of(sqlite_engine), [error]
+
+    def failing_once(db, events):
+        latest(db, events)
+        if errors:
+            raise errors.pop()
+
+    observe(outbox, 1)
+    stream.publish(outbox)
+    with stream.consumer(sqlite_engine, failing_once) as consumer:
+        with pytest.raises(error):
+            consumer.run_until_caught_up()
+        observe(outbox, 1, "7.2")
+        stream.publish(outbox)
+        consumer.run_until_caught_up()
+    assert len(latest.effects()) == 2
+
+
 def test_database_error_tells_nothing_of_the_data(stream, outbox, observe, sqlite_engine):
     """SQLAlchemy quotes a failed statement's parameters; our error does not."""
     observe(outbox, 1)
