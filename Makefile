@@ -37,7 +37,7 @@ demo-day-two: setup ## While the demo is up: one value amended, one withdrawn, o
 	@$(BIN)/mainstem demo day-two $(ARGS)
 
 test: setup-dev ## The tests, on real parts (the slowest stand in `make check` alone)
-	@$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup-dev ## What CI runs: format, lint, types, import rules, licences, generated files, all tests but the largest
 	$(BIN)/ruff format --check .

@@ -47,7 +47,9 @@ FLAGS: dict[str, str] = {
     "`unit` stand.",
     "number-as-text": "A number stood in quotation marks. It is read as the number.",
     "number-withheld": "An answer is a number beyond 99,999 without a unit, or a result one beyond 9,999,999, or one that is "
-    "not round and beyond what is plausible of its code or, where that is not known, beyond 99,999,999 (999,999,999 of what is counted in a volume); it may be a telephone's or a record's: it is left out, `absent` is OT.",
+    "not round and beyond what is plausible of its code or, where that is not known, beyond 99,999,999; it may be a telephone's or a record's: it is left out, `absent` is OT.",
+    "number-rounded": "What is counted in a volume, such as copies in a millilitre, was told with nine digits or more that are not round, "
+    "and may be a telephone's or a record's number: `value` and `raw_value` are its first three digits.",
     "value-type-withheld": "The value is of a type that the model has no field for (valueSampledData, valuePeriod, valueAttachment, "
     "valueReference; a valueRatio in units of no closed list): it is left out, `absent` is OT.",
     "from-text": "Read from free text, as no code or number says it: a word of a closed list, a number, a titre, an age, a date, a schedule. "

@@ -1,10 +1,12 @@
 """Real parts the tests share: one PostgreSQL and one broker a run; a database, a namespace, hospitals a test."""
 
 import contextlib
+import gc
 import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 import uuid
 from collections import Counter
@@ -19,6 +21,9 @@ from hypothesis import HealthCheck, settings
 
 from mainstem.demo.embedded import BackendClient, Hospital, Postgres, Tansu
 
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+"""By this a development tool has `jsonschema` check IRIs: its grammar takes seconds, and no schema here has one."""
+
 pytest_plugins = [
     "apache_kafka",
     "hospital_with_faults",
@@ -29,6 +34,7 @@ pytest_plugins = [
     "registries",
     "screens",
     "sources",
+    "statements_once",
     "story",
     "streams",
     "tables_once",
@@ -41,6 +47,7 @@ settings.load_profile("any load")
 
 LONGEST = (
     "end_to_end/test_airflow.py",
+    "faults/test_nights_of_sixty.py",
     "transforms/test_nothing_identifying.py",
     "publisher/test_brokers_and_topics.py",
     "faults/test_killed_run.py",
@@ -51,9 +58,17 @@ LONGEST = (
     "measures/test_keeping.py",
     "refresh/test_findings.py",
     "access/test_walk.py",
+    "end_to_end/test_new_ehr.py",
+    "refresh/test_workers.py",
     "pages/test_pre_visit_plan.py",
 )
 """Files of a minute and more begin first, else one of them is what all others wait for at the end."""
+
+
+def pytest_collection_finish() -> None:
+    """What is there when the first test begins stays: Python need not look through it for what may go."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

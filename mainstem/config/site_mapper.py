@@ -20,9 +20,10 @@ def site_mapper(
     lent: LookUpLent | None = None,
     bears: Callable[[bytes], bool] | None = None,
     types: Collection[str] = ALL_TYPES,
+    with_map: bool = True,
 ) -> Mapper:
     """The mapper of a site; `look_up` answers for resources that others are read with, `lent` for what they say, `bears` for whom
-    references may name. Raises OperatorError for a short key or a broken code map."""
+    references may name; without its code map where that is asked for. Raises OperatorError for a short key or a broken code map."""
     site = file.site
     key = secrets(site.subject_key)
     if len(key) < KEY_BYTES:
@@ -34,7 +35,7 @@ def site_mapper(
         site=site.site,
         time_zone=site.time_zone,
         subject_key=key,
-        code_map=[*shared_map(file), *own_map(file)],
+        code_map=[*shared_map(file), *own_map(file)] if with_map else [],
         types=types,
         look_up=look_up,
         lent=lent,

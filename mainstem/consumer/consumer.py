@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, Protocol
 
 import structlog
@@ -18,7 +17,7 @@ from mainstem.consumer.dead_letters import DeadLetters
 from mainstem.consumer.handling import Handler, Handling, LoadHandler
 from mainstem.consumer.ledger import ENGINE, Ledger, StaleError
 from mainstem.consumer.letterbox import Letterbox
-from mainstem.consumer.membership import Membership
+from mainstem.consumer.meanwhile import Meanwhile
 from mainstem.consumer.noting import AfterLetter, Noting
 from mainstem.consumer.places import Places, Rebalances
 from mainstem.consumer.progress import At, Progress, Standing, standing
@@ -39,6 +38,8 @@ log = structlog.get_logger(__name__)
 TRACE_PARENT = Header.TRACE_PARENT.value
 POLL_RECORDS = 5000
 """Events in one transaction at most."""
+MANY = 10
+"""Part of a transaction's most events from which on more of them are thought to wait."""
 ATTEMPTS = 8
 FETCH_BYTES = 4 * 1024 * 1024
 """Compressed, of all partitions at once; as much again is fetched while it is handled. Kafka's own is 50 MiB."""
@@ -78,8 +79,14 @@ class Consumer:
     `late_handler` is given what is older than what was handled of its record, and duplicates: for a history, which wants all of it.
     """
 
+    ignored: Counter[str]
+    """Events of record types that this version does not know, by type: passed over, or with `unknown_too` handed over."""
+    unwanted = 0
+    """Events passed over because `only` leaves them out."""
     _identities: Mapping[str, str] = {}
     """The brokers' own names of the topics that are read."""
+    _told_at = _looked_at = 0.0
+    _alone_since: float | None = None
 
     def __init__(
         self,
@@ -139,23 +146,13 @@ class Consumer:
         self._returning = Returning(
             self._settings, self._topics[0], self._ledger, self._progress, clear if again else None
         )
-        self._membership = Membership(self._options["max_poll_interval_ms"] / 3000, notice)
-        self._told_at = self._looked_at = 0.0
-        self._alone_since: float | None = None
+        silence = self._options["max_poll_interval_ms"] / 3000
+        self._meanwhile = Meanwhile(silence if share else None, notice, self._sieve.sort)
+        self.ignored = Counter()
 
     def _know_subjects(self, topic: str) -> None:
         self._ahead = Ahead(self._settings, topic, self._ledger)
         self._handling.subjects, self._handling.look_ahead = self._reports.subjects, (self._ahead, self._sieve.sort)
-
-    @property
-    def ignored(self) -> Counter[str]:
-        """Events of record types that this version does not know, by type: passed over, or with `unknown_too` handed over."""
-        return self._sieve.ignored
-
-    @property
-    def unwanted(self) -> int:
-        """Events passed over because `only` leaves them out."""
-        return self._sieve.unwanted
 
     def standing(self) -> list[Standing]:
         """How far the group is, a line a topic; a few seconds old at most while it runs."""
@@ -172,7 +169,8 @@ class Consumer:
         """Empty the handler's tables by `clear` and read everything again from the beginning, at the next run."""
         self._ledger.create_tables()
         self._returning.rebuild()
-        self._go_back()
+        if self._places is not None:
+            self._places.forget()
 
     def __enter__(self) -> "Consumer":
         return self
@@ -219,6 +217,7 @@ class Consumer:
     def close(self) -> None:
         """Leave the group and close the connections; offsets are already in the database."""
         client, self._client, self._places = self._client, None, None
+        self._meanwhile.forget()
         if client is not None:
             try:
                 client.close(autocommit=False, timeout_ms=2000)
@@ -234,16 +233,12 @@ class Consumer:
                 return self._poll(idle)
             except StaleError:
                 log.warning("another consumer has moved on; reading from its place", group=self._group)
-                self._go_back()
                 return 0
             except KafkaError as exc:
                 problem = explain(self._settings, exc)
                 cause: Exception = exc
             except TemporaryError as exc:
                 problem, cause = exc, exc
-            except BaseException:
-                self._go_back()
-                raise
             self.close()
             if attempt == self._attempts or (first and attempt == 1) or not isinstance(problem, TemporaryError):
                 raise problem from cause
@@ -253,34 +248,39 @@ class Consumer:
             self._sleep(pause)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _go_back(self) -> None:
-        """Read on from the places that the database has: the client is past what it gave us, though its transaction was taken back."""
-        if self._places is not None:
-            self._places.forget()
-
     def _poll(self, idle: float) -> int:
         client, places = self._connected()
         try:
-            polled = places.admit(client.poll(timeout_ms=int(idle * 1000)))
+            handled = self._next(client, places, idle)
         except AwayError as away:
             self._notice(away.told)
             self.rebuild()
             return 0
-        self._tell_silence(client)
-        handled = 0
-        if polled:
-            moves = places.moves(polled)
-            began = time.time_ns()
-            with self._kept(client):
-                handled = self._handling.handle(moves, self._sieve.sort(polled))
-            if telemetry.is_on():
-                telemetry.consumed(_parents(polled), began, group=self._group, events=handled)
-            places.moved(moves)
-            self._progress.applied(polled)
+        except BaseException:
+            places.forget()  # the client is behind what it gave us, and that is not handled
+            raise
         return handled + self._now_and_then(client, places)
 
-    def _kept(self, client: KafkaConsumer) -> AbstractContextManager[None]:
-        return self._membership.kept(client) if self._share else nullcontext()
+    def _next(self, client: KafkaConsumer, places: Places, idle: float) -> int:
+        """What was read ahead, or what a poll brings, and its transaction; returns how many events were new to the handler."""
+        ahead = self._meanwhile.ahead()
+        polled = ahead.polled if ahead else client.poll(timeout_ms=int(idle * 1000))
+        admitted = places.admit(polled)
+        self._tell_silence(client)
+        if not admitted:
+            return 0
+        found = ahead.found if ahead and len(admitted) == len(polled) else self._sieve.sort(admitted)
+        moves = places.moves(admitted)
+        began, many = time.time_ns(), sum(map(len, admitted.values())) * MANY >= self._options["max_poll_records"]
+        with self._meanwhile.beside(client, read=many):
+            handled = self._handling.handle(moves, found)
+        if telemetry.is_on():
+            telemetry.consumed(_parents(admitted), began, group=self._group, events=handled)
+        places.moved(moves)
+        self._progress.applied(admitted)
+        self.ignored.update(found.ignored)
+        self.unwanted += found.unwanted
+        return handled
 
     def _now_and_then(self, client: KafkaConsumer, places: Places) -> int:
         """Says how far we are, and handles letters that are due; returns how many events were new by that."""
@@ -300,7 +300,7 @@ class Consumer:
         new = 0
         try:
             while due := self._box.due(partitions, hold=self._hold):
-                with self._kept(client):
+                with self._meanwhile.beside(client):
                     done = self._handling.again(due, self._letters.read, self._sieve.sort)
                 new += done.new
                 if not done.settled:
@@ -317,7 +317,8 @@ class Consumer:
     def _say_how_far(self, client: KafkaConsumer, places: Places) -> None:
         offsets = places.offsets()
         ends = {partition: client.highwater(partition) for partition in offsets}
-        self._progress.write({p: At(client.position(p) or n, ends[p] or n) for p, n in offsets.items()})
+        ahead = self._meanwhile.pending
+        self._progress.write({p: At(n if ahead else client.position(p) or n, ends[p] or n) for p, n in offsets.items()})
 
     def _tell_silence(self, client: KafkaConsumer) -> None:
         """That the group gives us nothing yet, when that takes longer than it should."""
@@ -420,7 +421,7 @@ class Consumer:
     def _reached(self, ends: Mapping[TopicPartition, int]) -> bool:
         """Whether every partition is handled up to its end, by us or by another member of the group."""
         client, places = self._client, self._places
-        if client is None or places is None or not places.settled:
+        if client is None or places is None or not places.settled or self._meanwhile.pending:
             return False
         mine = places.ours()
         if not all(self._reached_end(client, partition, ends.get(partition, 0)) for partition in mine):

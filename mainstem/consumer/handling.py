@@ -7,6 +7,7 @@ stays. No event is handed over more than some thirteen times.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import structlog
@@ -46,6 +47,9 @@ class FoundLoad(NamedTuple):
     source: Any
 
 
+NONE: Mapping[str, int] = MappingProxyType({})
+
+
 class Found(NamedTuple):
     """What a poll brought."""
 
@@ -53,6 +57,10 @@ class Found(NamedTuple):
     loads: list[FoundLoad]
     unusable: list[Letter]
     subjects: Sequence[FoundSubject] = ()
+    ignored: Mapping[str, int] = NONE
+    """How many events are of record types that this version does not know, by type."""
+    unwanted: int = 0
+    """How many the consumer does not want."""
 
 
 Sort = Callable[[Mapping[TopicPartition, list[Any]]], Found]

@@ -191,21 +191,22 @@ class Ledger:
 
     def remember(self, connection: Connection, moved: Mapping[bytes, Version]) -> None:
         """These versions are handled."""
-        if not moved:
+        rows = sorted(moved.items())  # as the index has them: PostgreSQL takes two thirds of the time of any order
+        if not rows:
             return
         if self._engine.dialect.name == "postgresql":
             connection.execute(
                 REMEMBER_POSTGRESQL,
                 {
                     "consumer_group": self.group,
-                    "records": _array(moved),
-                    "epochs": f"{{{','.join(str(epoch) for epoch, _ in moved.values())}}}",
-                    "sequences": f"{{{','.join(str(sequence) for _, sequence in moved.values())}}}",
+                    "records": _array([record for record, _ in rows]),
+                    "epochs": _numbers([version[0] for _, version in rows]),
+                    "sequences": _numbers([version[1] for _, version in rows]),
                 },
             )
             return
-        rows = [(self.group, record, epoch, sequence) for record, (epoch, sequence) in moved.items()]
-        connection.exec_driver_sql(REMEMBER_SQLITE, rows)
+        values = [(self.group, record, epoch, sequence) for record, (epoch, sequence) in rows]
+        connection.exec_driver_sql(REMEMBER_SQLITE, values)
 
 
 def handled_by(engine: Engine, record: bytes) -> dict[str, str]:
@@ -245,6 +246,11 @@ REMEMBER_POSTGRESQL = text(
 def _array(records: Iterable[bytes]) -> str:
     """Records as PostgreSQL writes a bytea[]: a tenth of the time that its driver takes for a list."""
     return "{" + ",".join([f'"\\\\x{record.hex()}"' for record in records]) + "}"
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    """Numbers as PostgreSQL writes an array of them."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 @contextmanager

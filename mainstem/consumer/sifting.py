@@ -55,14 +55,11 @@ class Sieve:
         self._sources = frozenset(source_of(site).encode() for site in only.sites)
         self._schemas = frozenset(data_schema(name).encode() for name in only.types)
         self._all = not (self._sources or self._schemas or self._since)
-        self.ignored: Counter[str] = Counter()
-        """Events of record types that this version does not know."""
-        self.unwanted = 0
-        """Events passed over because the consumer does not want them."""
+        self._unknown_types = set[str]()
 
     def sort(self, polled: Mapping[TopicPartition, list[Any]]) -> Found:
         """Each partition's records in their order."""
-        found, subjects = Found([], [], []), list[FoundSubject]()
+        found, subjects, ignored, unwanted = Found([], [], []), list[FoundSubject](), Counter[str](), 0
         for partition, records in polled.items():
             if is_load_topic(partition.topic):
                 for record in records:
@@ -70,8 +67,9 @@ class Sieve:
             elif is_subject_topic(partition.topic):
                 subjects += self._subjects(records, found)
             else:
-                self._events(records if self._all else [each for each in records if self._wanted(each)], found)
-        return found._replace(subjects=subjects)
+                wanted = records if self._all else [each for each in records if self._wanted(each)]
+                unwanted += len(records) - len(wanted) + self._events(wanted, found, ignored)
+        return found._replace(subjects=subjects, ignored=ignored, unwanted=unwanted)
 
     def _subjects(self, records: Sequence[Any], found: Found) -> Iterator[FoundSubject]:
         """Of every site, whichever are wanted: who is forgotten must not come by another's name."""
@@ -93,19 +91,21 @@ class Sieve:
         elif not self._only.sites or load.site in self._only.sites:
             found.loads.append(FoundLoad(load, record))
 
-    def _events(self, records: Sequence[Any], found: Found) -> None:
-        codes = self._only.codes
+    def _events(self, records: Sequence[Any], found: Found, ignored: Counter[str]) -> int:
+        """Returns how many are of codes that are not wanted."""
+        codes, unwanted = self._only.codes, 0
         for record in records:
             event = read_event(record)
             if isinstance(event, LetterReason):
                 found.unusable.append(Letter(record, event))
             elif foreign := self._foreign(event.network, event.site):
                 found.unusable.append(Letter(record, foreign))
-            elif event.record_type in RECORD_TYPES or self._unknown(event.record_type):
+            elif event.record_type in RECORD_TYPES or self._unknown(event.record_type, ignored):
                 if codes and event.value is not None and _code(event.value) not in codes:
-                    self.unwanted += 1
+                    unwanted += 1
                     event.leave()
                 found.events.append(event)
+        return unwanted
 
     def _foreign(self, network: str, site: str) -> LetterReason | None:
         """Why what is told of a site in a network is not for us. A mirror may put words before a topic's name, `east.lhn.outcome.v1`."""
@@ -118,17 +118,16 @@ class Sieve:
         """By its headers alone; one that lacks them is not passed over: it is a dead letter."""
         headers = dict(record.headers)
         source, schema = headers.get(Header.SOURCE), headers.get(Header.DATA_SCHEMA)
-        wanted = (
+        return bool(
             record.timestamp >= self._since  # brokers find the batch of a time, not the event
             and (not self._sources or source is None or source in self._sources)
             and (not self._schemas or schema is None or schema in self._schemas)
         )
-        self.unwanted += not wanted
-        return bool(wanted)
 
-    def _unknown(self, record_type: str) -> bool:
+    def _unknown(self, record_type: str, ignored: Counter[str]) -> bool:
         """Counts an event of a type that this version does not know; whether it is handed over all the same."""
-        if record_type not in self.ignored:
+        if record_type not in self._unknown_types:
+            self._unknown_types.add(record_type)
             log.warning(
                 "events of a record type that this version does not know",
                 group=self._group,
@@ -136,7 +135,7 @@ class Sieve:
                 done="kept as they are" if self._unknown_too else "passed over",
                 fix="Update the consumer." if self._unknown_too else READ_AGAIN,
             )
-        self.ignored[record_type] += 1
+        ignored[record_type] += 1
         return self._unknown_too
 
 

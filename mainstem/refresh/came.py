@@ -1,16 +1,20 @@
-"""Which resources were landed, by which of several loads last; on the disk once they are many."""
+"""Which resources were landed, and by which of several loads last; on the disk once they are many."""
 
 import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from tempfile import SpooledTemporaryFile
 from typing import NamedTuple
 
 from connectors.outside.times import instant
+from transforms.mapped import REF_BYTES
 
 _UPDATED = re.compile(rb'"lastUpdated"\s*:\s*"([^"]{1,40})"')
 _AT_ONCE = 500
+_SHARES = 64
+_IN_MEMORY = 32 << 10
+"""Bytes of refs, of each share."""
 
 
 class Head(NamedTuple):
@@ -28,12 +32,32 @@ def heads(refs: Iterable[bytes], lines: Iterable[bytes]) -> list[Head]:
 
 
 class Came:
-    """Loads have a number here: 0 is the newest."""
+    """Loads have a number here: 0 is the newest.
+
+    What came is set down by shares of the refs, to be looked for in their order: a tenth of the time of a table. Only of loads that have
+    older ones behind them a table says, too, in which state it came.
+    """
 
     def __init__(self) -> None:
         self._rows = sqlite3.connect("")
         self._rows.execute("CREATE TABLE came (ref BLOB PRIMARY KEY, load INTEGER, updated BLOB) WITHOUT ROWID")
-        self.close = self._rows.close
+        self._shares = [SpooledTemporaryFile[bytes](_IN_MEMORY) for _ in range(_SHARES)]
+        self._read: tuple[int, frozenset[bytes]] = -1, frozenset()
+
+    def close(self) -> None:
+        """Nothing is kept of it."""
+        self._rows.close()
+        for share in self._shares:
+            share.close()
+
+    def add(self, refs: Iterable[bytes]) -> None:
+        """These came, by whichever load."""
+        found: list[list[bytes]] = [[] for _ in range(_SHARES)]
+        for ref in refs:
+            found[ref[0] >> 2].append(ref)
+        for share, some in zip(self._shares, found, strict=True):
+            share.write(b"".join(some))
+        self._read = -1, frozenset()
 
     def mark(self, load: int, landed: Iterable[Head]) -> None:
         """What a load landed; of newer ones it is known already."""
@@ -54,18 +78,32 @@ class Came:
             if head.ref in newer and not _later(head.updated, newer[head.ref])
         }
 
+    def all_came(self, refs: Iterable[bytes]) -> bool:
+        """Whether all of these came; they are best told in their order."""
+        return all(map(self._came, refs))
+
     def lacking(self, held: Iterable[tuple[str, bytes]]) -> dict[str, tuple[int, int]]:
-        """Of resources that are held, by their type: how many of those were landed by none of the loads, and how many are held."""
-        lacking, all_of, left = Counter[str](), Counter[str](), iter(held)
-        while some := list(islice(left, _AT_ONCE)):
-            came = self._known([ref for _, ref in some])
-            all_of.update(name for name, _ in some)
-            lacking.update(name for name, ref in some if ref not in came)
+        """Of resources that are held, by their type: how many of those were landed by none of the loads, and how many are held.
+
+        They are best told in the order of their refs.
+        """
+        lacking, all_of = Counter[str](), Counter[str]()
+        for name, ref in held:
+            all_of[name] += 1
+            lacking[name] += not self._came(ref)
         return {name: (lacking[name], number) for name, number in all_of.items()}
 
-    def _known(self, refs: Sequence[bytes]) -> set[bytes]:
-        marks = ",".join("?" * len(refs))
-        return {ref for (ref,) in self._rows.execute(f"SELECT ref FROM came WHERE ref IN ({marks})", refs)}
+    def _came(self, ref: bytes) -> bool:
+        number = ref[0] >> 2
+        if self._read[0] != number:
+            self._read = number, self._set_down(number)
+        return ref in self._read[1]
+
+    def _set_down(self, number: int) -> frozenset[bytes]:
+        share = self._shares[number]
+        share.seek(0)
+        told = share.read()
+        return frozenset(told[start : start + REF_BYTES] for start in range(0, len(told), REF_BYTES))
 
 
 def _later(one: bytes, other: bytes) -> bool:

@@ -153,8 +153,10 @@ def _map(refresh: Refresh, load: Load, beside: PublisherBeside) -> list[str]:
         for name in chain.from_iterable(families(load.plan.types)):
             with holding(refresh, load.id, "map", name):
                 sources = _sources(refresh, name, "remap" if kind == "remap" else "retry", reason)
-                for age, source in enumerate(each for each in sources if each.load != load.id):
-                    _map_source(refresh, load, name, mapper, beside, _Told(came, age, source))
+                landed = [each for each in sources if each.load != load.id]
+                for age, source in enumerate(landed):
+                    told = _Told(came, age, source, age + 1 == len(landed))
+                    _map_source(refresh, load, name, mapper, beside, told)
                 notes += _lost(refresh, name, reason, came) if kind != "remap" else []
         notes += _lacking(refresh, load, came) if kind == "remap" else []
     return notes
@@ -167,6 +169,7 @@ class _Told(NamedTuple):
     age: int
     """0: the newest."""
     source: Source
+    oldest: bool
 
 
 def _map_source(refresh: Refresh, load: Load, name: str, mapper: Mapper, beside: PublisherBeside, told: _Told) -> None:
@@ -200,7 +203,10 @@ def _marked(batches: Iterator[Lines], name: str, mapper: Mapper, told: _Told) ->
     """The same lines, noted as having come."""
     for number, lines in batches:
         if not isinstance(lines, Problem):
-            told.came.mark(told.age, heads(_refs(mapper, name, lines), lines))
+            refs = _refs(mapper, name, lines)
+            told.came.add(refs)
+            if not told.oldest:
+                told.came.mark(told.age, heads(refs, lines))
         yield number, lines
 
 
@@ -223,7 +229,8 @@ def _refs(mapper: Mapper, name: str, lines: Sequence[bytes]) -> list[bytes]:
 
 def _lacking(refresh: Refresh, load: Load, came: Came) -> list[str]:
     """What is said of what the landing holds no more: some resources of a type, or all of it."""
-    counted = came.lacking(refresh.store.absences.sources(load.site))
+    absences = refresh.store.absences
+    counted = {} if came.all_came(absences.held(load.site)) else came.lacking(absences.sources(load.site))
     lacking = [
         f"{name}: {counted[name][0]} of {counted[name][1]} resources are no longer in the landing; they stay as they were mapped until "
         "they are read anew"
@@ -241,7 +248,7 @@ def _lacking(refresh: Refresh, load: Load, came: Came) -> list[str]:
 def _lost(refresh: Refresh, name: str, reason: str, came: Came) -> list[str]:
     """What is said of refused resources whose lines are gone."""
     left = {ref for _, ref in refresh.store.quarantine.named(refresh.site.site, name, reason)}
-    lost, _ = came.lacking((name, ref) for ref in left).get(name, (0, 0))
+    lost, _ = came.lacking((name, ref) for ref in sorted(left)).get(name, (0, 0))
     return (
         [f"{name}: the lines of {lost} refused resources are kept no more; they are read when they come again"]
         if lost

@@ -58,6 +58,12 @@ class Absences:
             if provenance.startswith(source) and (of is None or own in of) and subject not in closed:
                 yield id_[:REF_BYTES]
 
+    def held(self, site: str) -> Iterator[bytes]:
+        """Refs of all resources that live records of types that resources become came from, in their order; several records of one
+        resource tell it several times."""
+        made = [kind for name in MAPPED_TYPES if (kind := record_type_of(name)) is not None]
+        return (id_[:REF_BYTES] for (id_,) in self._live(site, (), tables.record.c.type.in_(made)))
+
     def sources(self, site: str) -> Iterator[tuple[str, bytes]]:
         """FHIR type and ref of all resources that live records came from, by one look at the state: `refs` of every type."""
         row = tables.record.c

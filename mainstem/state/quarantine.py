@@ -12,6 +12,7 @@ from mainstem.state.batch import Quarantined
 from transforms.mapped import REF_BYTES, WHOLE
 
 _AT_ONCE = 500
+_FEW = 2_000
 
 
 class Quarantine:
@@ -67,9 +68,18 @@ def note(connection: Connection, load_id: str, site: str, items: Sequence[Quaran
 
 def heal(connection: Connection, site: str, refs: Collection[bytes], *, but: str = "") -> None:
     """Resources that can be used now; what a load notes of them itself (`but`) stays."""
-    row, left = tables.quarantine, iter(refs)
+    row, known = tables.quarantine, _some_refs(connection, site)
+    left = iter(refs if known is None else known.intersection(refs))
     while some := list(islice(left, _AT_ONCE)):
         connection.execute(delete(row).where(row.c.site == site, row.c.ref.in_(some), row.c.load != but))
+
+
+def _some_refs(connection: Connection, site: str) -> set[bytes] | None:
+    """All refs of a site's quarantine; None where they are many."""
+    row = tables.quarantine.c
+    wanted = select(row.ref).where(row.site == site).limit(_FEW + 1)
+    found = connection.scalars(wanted).all()
+    return set(found) if len(found) <= _FEW else None
 
 
 def release(

@@ -85,7 +85,7 @@ class ServiceRequest(Record):
     )
     based_on: list[RecordId] = fact("The requests it fulfils.", source="basedOn", default_factory=list)
     replaces: list[RecordId] = fact(
-        "Records that this one replaces; whoever counts leaves them out.",
+        "Requests that were completed or ended, from which this one takes over; both were made, and both count.",
         source="ServiceRequest.replaces, DeviceRequest.priorRequest",
         default_factory=list,
     )

@@ -271,7 +271,7 @@ class Goal(Record):
         terminology="FHIR care-plan-activity-status",
     )
     replaces: list[RecordId] = fact(
-        "Records that this one replaces; whoever counts leaves them out.",
+        "Plans that were completed or ended, from which this one takes over; both were made, and both count.",
         source="CarePlan.replaces",
         default_factory=list,
     )

@@ -146,6 +146,9 @@ def _record_table(record_type: str) -> Table:
         Column("flags", JsonDocument, comment="What was noticed or changed."),
     ]
     indexes = [Index(f"{record_type}_site_id", "site", "id"), Index(f"{record_type}_subject", "subject")]
+    if "replaces" in fields:
+        given = text("replaces IS NOT NULL")
+        indexes.append(Index(f"{record_type}_replaces", "subject", postgresql_where=given, sqlite_where=given))
     if record_type in SEARCHED:
         indexes.append(Index(f"{record_type}_search", *SEARCHED[record_type]))
     return Table(record_type, metadata, *columns, *indexes, comment=(RECORD_TYPES[record_type].__doc__ or "").strip())

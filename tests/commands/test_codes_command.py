@@ -116,6 +116,28 @@ def test_a_question_is_a_code_of_its_questionnaire(lhn: Network) -> None:
 
 
 @pytest.mark.slow
+def test_what_is_left_out_of_a_panel_is_listed_too(lhn: Network) -> None:
+    """A component that is called by words alone has no record to be found by."""
+    folder = lhn.folder / "delivery"
+    folder.mkdir()
+    panel = reading(1, coded("85354-9", "Blood pressure", LOINC), "mm[Hg]")
+    value = panel.pop("valueQuantity")
+    panel["component"] = [{"code": {"text": "Upper value"}, "valueQuantity": value}]
+    other = {"code": coded("8462-4", "Diastolic", LOINC), "valueQuantity": value}
+    whole = panel | {"id": "o-2", "component": [*panel["component"], other]}
+    (folder / "Observation.ndjson").write_text(f"{json.dumps(panel)}\n{json.dumps(whole)}\n")
+    (lhn.folder / "map.csv").write_text(f"{HEADER}\n")
+    path = lhn.files_site("west", folder, types=["Observation"], code_map="map.csv")
+    lhn.refresh(path)
+    (row,) = json.loads(lhn.here("codes", "unmapped", "--site", path, "--json").stdout)["codes"]
+    assert (row["code"], row["count"], row["target_system"]) == ("Upper value", 2, LOINC)
+    (lhn.folder / "map.csv").write_text(f"{HEADER}\n,Upper value,{LOINC},8480-6,\n")
+    remapped = json.loads(lhn.here("remap", "--site", path, "--json").stdout)
+    assert remapped["types"]["Observation"]["recorded"] == 3
+    assert "everything that is stored has a meaning" in lhn.here("codes", "unmapped", "--site", path).stdout
+
+
+@pytest.mark.slow
 def test_the_file_goes_back_as_the_code_map(lhn: Network, site: Path) -> None:
     """Written, filled in by people, checked, used: nothing is without a meaning then."""
     lhn.here("codes", "unmapped", "--site", site, "--csv", "open.csv")
@@ -134,6 +156,11 @@ def test_the_file_goes_back_as_the_code_map(lhn: Network, site: Path) -> None:
     checked = lhn.here("codes", "check", lhn.folder / "map.csv")
     assert checked.returncode == 0, checked.stdout
     assert "33452-4 has no row in the unit table" in checked.stdout
+    asked = lhn.here("codes", "unmapped", "--site", site, "--json")
+    waiting = json.loads(asked.stdout)
+    assert (waiting["codes"], waiting["waiting"]) == ([], 3), "what is mapped now is not asked for again"
+    said = lhn.here("codes", "unmapped", "--site", site).stdout
+    assert "3 that the code map names are left out: `mainstem remap` applies it" in said
     lhn.refresh(site, mode="full")
     assert "everything that is stored has a meaning" in lhn.here("codes", "unmapped", "--site", site).stdout
 

@@ -107,12 +107,12 @@ def test_a_case_that_differs_is_told_with_the_reason(lhn: Network, cases: Path, 
     expected = json.loads((cases / "expected.json").read_text())
     expected["high"]["numerator"] = 0
     (cases / "expected.json").write_text(json.dumps(expected))
-    done = lhn.mainstem("measures", "verify", "cms122", cases, "--valuesets", sets)
+    done = lhn.here("measures", "verify", "cms122", cases, "--valuesets", sets)
     assert done.returncode == 1
     assert "numerator of rate 1: expected 0, got 1" in done.stdout
     assert "yes: The lowest of the last day is above 9 %" in done.stdout
     assert "CMS122: 2 of 3 cases pass" in done.stdout
-    told = lhn.mainstem("measures", "verify", "CMS122", cases, "--valuesets", sets, "--json")
+    told = lhn.here("measures", "verify", "CMS122", cases, "--valuesets", sets, "--json")
     assert json.loads(told.stdout)["failed"] == [
         {"case": "high", "group": 1, "population": "numerator", "expected": 0, "got": 1}
     ]
@@ -131,13 +131,13 @@ def test_a_case_that_differs_is_told_with_the_reason(lhn: Network, cases: Path, 
 def test_what_cannot_be_verified_is_refused_with_its_cause(
     lhn: Network, cases: Path, sets: Path, arguments: tuple[str, ...], cause: str
 ) -> None:
-    done = lhn.mainstem("measures", *(each.format(cases=cases, sets=sets) for each in arguments))
+    done = lhn.here("measures", *(each.format(cases=cases, sets=sets) for each in arguments))
     assert done.returncode == 78
     assert cause in done.stderr
 
 
 def test_explain_names_each_step_with_its_answer_and_records(lhn: Network, cases: Path, sets: Path) -> None:
-    done = lhn.mainstem("measures", "explain", "CMS122", cases / "unseen" / "bundle.ndjson", "--valuesets", sets)
+    done = lhn.here("measures", "explain", "CMS122", cases / "unseen" / "bundle.ndjson", "--valuesets", sets)
     assert "no: Visit in the period" in done.stdout
     assert "yes: Diabetes in the period (r-" in done.stdout
 
@@ -160,7 +160,7 @@ COUNTS = {"initial-population": 1, "denominator": 1, "denominator-exclusion": 0,
 
 
 def test_run_counts_the_registry_by_site_and_those_in_doubt(filled: Network, sets: Path) -> None:
-    done = filled.mainstem("measures", "run", "CMS122", "--valuesets", sets, "--year", "2026", "--json")
+    done = filled.here("measures", "run", "CMS122", "--valuesets", sets, "--year", "2026", "--json")
     assert json.loads(done.stdout) == [{"measure": "CMS122", "year": 2026, "rate": 1, "site": "north"} | COUNTS]
 
 
@@ -168,7 +168,7 @@ def test_run_counts_the_registry_by_site_and_those_in_doubt(filled: Network, set
 @pytest.mark.slow
 def test_results_are_measure_reports(filled: Network, sets: Path, kind: str) -> None:
     """One with counts alone, one that lists subjects, one for each who is in or may be."""
-    done = filled.mainstem("measures", "run", "CMS122", "--valuesets", sets, "--report", kind)
+    done = filled.here("measures", "run", "CMS122", "--valuesets", sets, "--report", kind)
     reports = [MeasureReport.model_validate_json(line) for line in done.stdout.splitlines()]
     assert {report.type for report in reports} == {kind}
     if kind == "individual":
@@ -210,7 +210,7 @@ def test_results_of_the_networks_measures_are_measure_reports(lhn: Network, slug
                 own = {"id": f"r-{number}-{place}", "subject": f"s-{number}", "site": "north"}
                 insert(connection, record | own)
     engine.dispose()
-    done = lhn.mainstem("measures", "run", slug, "--year", "2026", "--by", "year", "--report", kind)
+    done = lhn.here("measures", "run", slug, "--year", "2026", "--by", "year", "--report", kind)
     reports = [MeasureReport.model_validate_json(line) for line in done.stdout.splitlines()]
     assert {report.type for report in reports} == {kind}, done.stderr
     assert {report.measure for report in reports} == {
@@ -239,13 +239,13 @@ def test_a_published_measure_is_told_by_its_strata(lhn: Network, tmp_path: Path)
     engine.dispose()
     folder = sets_of("CMS155", tmp_path)
     asked = ("measures", "run", "CMS155", "--valuesets", folder)
-    rows = json.loads(lhn.mainstem(*asked, "--json").stdout)
+    rows = json.loads(lhn.here(*asked, "--json").stdout)
     assert {(row["rate"], row["stratum"]): row["denominator"] for row in rows} == {
         (rate, stratum): count
         for rate in (1, 2, 3)
         for stratum, count in (("everybody", 3), ("3 to 11 years old", 1), ("12 to 17 years old", 2))
     }
-    report = MeasureReport.model_validate_json(lhn.mainstem(*asked, "--report", "summary").stdout)
+    report = MeasureReport.model_validate_json(lhn.here(*asked, "--report", "summary").stdout)
     for group in report.group:
         told = {each.code[0].text: each.stratum[0].population for each in group.stratifier}
         assert {name: found[0].count for name, found in told.items()} == {
@@ -256,10 +256,10 @@ def test_a_published_measure_is_told_by_its_strata(lhn: Network, tmp_path: Path)
 
 @pytest.mark.slow
 def test_explain_a_subject_of_the_registry(filled: Network, sets: Path) -> None:
-    done = filled.mainstem("measures", "explain", "CMS122", "--subject", "s-3", "--valuesets", sets)
+    done = filled.here("measures", "explain", "CMS122", "--subject", "s-3", "--valuesets", sets)
     assert "unknown: 18 to 75 years old with diabetes and a visit" in done.stdout
     assert "yes: Diabetes in the period (r-s-3-2)" in done.stdout
-    missing = filled.mainstem("measures", "explain", "CMS122", "--subject", "s-9", "--valuesets", sets)
+    missing = filled.here("measures", "explain", "CMS122", "--subject", "s-9", "--valuesets", sets)
     assert missing.returncode == 78
     assert "no such subject" in missing.stderr
 
@@ -275,7 +275,7 @@ def coded_alike(record: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("name", "year"), [*((name, max(EDITIONS)) for name in names()), ("CMS2", min(EDITIONS))])
 def test_every_measure_says_in_words_what_is_evaluated(lhn: Network, name: str, year: int) -> None:
-    said = lhn.mainstem("measures", "show", name, "--year", str(year)).stdout
+    said = lhn.here("measures", "show", name, "--year", str(year)).stdout
     assert "initial population" in said
     assert "years or older" in said or "years old" in said
     assert "None" not in said
@@ -290,7 +290,7 @@ def test_the_published_cases_that_are_at_hand(lhn: Network, deck: tuple[int, str
     if not DECKS.is_dir():
         pytest.skip("the published cases are not part of the project: they have licences of their own")
     sets = DECKS / str(year) / "valuesets"
-    done = lhn.mainstem(
+    done = lhn.here(
         "measures", "verify", name, DECKS / str(year) / name, "--valuesets", sets, "--year", str(year), "--json"
     )
     failed = {each["case"] for each in json.loads(done.stdout)["failed"]}
@@ -309,6 +309,6 @@ def test_the_published_cases_that_are_at_hand(lhn: Network, deck: tuple[int, str
 def test_what_a_measure_is_not_counted_by_is_refused_and_not_left_out(
     lhn: Network, asked: tuple[str, ...], told: str
 ) -> None:
-    failed = lhn.mainstem("measures", "run", *asked)
+    failed = lhn.here("measures", "run", *asked)
     assert failed.returncode == 78
     assert told in failed.stderr

@@ -28,13 +28,13 @@ def delivery(tmp_path: Path) -> Path:
 def site(lhn: Network, delivery: Path) -> Path:
     """The site of that folder, read once."""
     path = lhn.files_site("west", delivery, types=TYPES)
-    assert lhn.mainstem("run", path).returncode == 0
+    assert lhn.here("run", path).returncode == 0
     return path
 
 
 def told(lhn: Network, site: str = "west") -> dict[str, Any]:
     """What `quality --json` says, by check."""
-    answer = json.loads(lhn.mainstem("quality", "--site", site, "--json").stdout)
+    answer = json.loads(lhn.here("quality", "--site", site, "--json").stdout)
     return {check["id"]: check for check in answer["checks"]}
 
 
@@ -49,7 +49,7 @@ def test_a_fault_is_told_with_what_to_do_and_who(lhn: Network, tmp_path: Path) -
     assert wrong["threshold"] == 0.001
     assert checks["demographics"]["status"] == "passed"
     assert checks["after-death"]["status"] == "not-applicable"
-    shown = lhn.mainstem(
+    shown = lhn.here(
         "quality", "--site", "west", "--html", tmp_path / "page.html", "--findings", tmp_path / "found.csv"
     )
     assert shown.returncode == 3
@@ -70,7 +70,7 @@ def test_what_a_load_no_longer_has_is_told_at_the_next_judgement(lhn: Network, s
     gone = [each for each in clinic(12) if is_of(each, HEIGHT)]
     withdrawn = [{**each, "status": "entered-in-error"} for each in gone]
     deliver(withdrawn, delivery, suffix="-2")
-    assert lhn.mainstem("run", site).returncode in (0, 3)
+    assert lhn.here("run", site).returncode in (0, 3)
     lost = told(lhn, str(site))["persistence"]
     assert lost["status"] == "failed"
     assert lost["lines"][0]["of"] == f"observation {HEIGHT}"
@@ -78,6 +78,6 @@ def test_what_a_load_no_longer_has_is_told_at_the_next_judgement(lhn: Network, s
 
 def test_a_site_that_was_never_loaded_is_no_pass(lhn: Network) -> None:
     """Told, with what to do."""
-    answer = lhn.mainstem("quality", "--site", "nowhere")
+    answer = lhn.here("quality", "--site", "nowhere")
     assert answer.returncode not in (0, 3)
     assert "no load has completed" in answer.stderr

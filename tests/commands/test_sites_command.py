@@ -213,6 +213,7 @@ def test_the_packet_says_to_each_what_concerns_them(screen: Said, north: FaultyH
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_the_pages_read_well_in_a_browser(screen: Said, north: FaultyHospital, tmp_path: Path) -> None:
     """On paper's width and a phone's; axe finds nothing, and nothing is asked for elsewhere."""
     north.resources["Observation"] = []

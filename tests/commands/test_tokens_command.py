@@ -46,14 +46,14 @@ def test_two_sites_find_whom_they_share_by_tokens_alone(lhn: Network) -> None:
         unwilling = Pseudonyms(SUBJECT_KEY.encode()).subject("n-3")
         refresh.store.consents.decide("north", [Decision(unwilling, "qi", False, refresh.clock())], refresh.clock())
     west = clinic(lhn, "west", patient("w-9", "ZWEIG") + patient("w-8", "Other"))
-    refused = lhn.mainstem("subjects", "tokens", north, "--csv", "north.csv")
+    refused = lhn.here("subjects", "tokens", north, "--csv", "north.csv")
     assert (refused.returncode, "linkage_secret" in refused.stderr) == (78, True)
     assert not (lhn.folder / "north.csv").exists()
     (lhn.folder / "shared").write_text(SECRET)
     (lhn.folder / "shared").chmod(0o600)
     for path in (north, west):
         path.write_text(f'linkage_secret = "file:shared"\n{path.read_text()}')
-        assert lhn.mainstem("subjects", "tokens", path, "--csv", f"{path.stem}.csv").returncode == 0
+        assert lhn.here("subjects", "tokens", path, "--csv", f"{path.stem}.csv").returncode == 0
     ours, theirs = rows(lhn.folder / "north.csv"), rows(lhn.folder / "west.csv")
     assert len(ours) == 1
     assert len({token for _, _, token in ours} & {token for _, _, token in theirs}) == 1
@@ -62,5 +62,5 @@ def test_two_sites_find_whom_they_share_by_tokens_alone(lhn: Network) -> None:
     with open_refresh(north, lhn.settings) as refresh:
         said = [each.what for each in refresh.store.audit.entries() if each.site == "north"]
     assert "1 linkage tokens written to a file" in said
-    again = lhn.mainstem("subjects", "tokens", north, "--csv", "north.csv")
+    again = lhn.here("subjects", "tokens", north, "--csv", "north.csv")
     assert (again.returncode, "there is such a file" in again.stderr) == (78, True)

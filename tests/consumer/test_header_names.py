@@ -17,7 +17,10 @@ from mainstem.kafka.record_format import NO_ATTRIBUTES_NO_DELAY, varint
 ODD = b"trace\xff\xfe"
 
 
-@pytest.fixture(params=["stream", pytest.param("kafka_stream", marks=pytest.mark.kafka)], ids=["tansu", "apache"])
+@pytest.fixture(
+    params=["stream", pytest.param("kafka_stream", marks=[pytest.mark.kafka, pytest.mark.slow])],
+    ids=["tansu", "apache"],
+)
 def any_stream(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 

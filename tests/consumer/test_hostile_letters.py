@@ -271,6 +271,7 @@ def test_hostile_sequences_lose_nothing_and_turn_nothing_back(any_stream, sqlite
 
 
 @pytest.mark.kafka
+@pytest.mark.slow
 def test_topic_made_anew_and_filled_beyond_the_place_is_read_from_its_start(kafka_stream, sqlite_engine):
     """Brokers were wiped while the consumer was away, and all was told again: its place lies in the middle of that. Letters of the topic
     before are no letters of this one's, though they lie at the same places."""

@@ -62,6 +62,7 @@ def signals(months: Mapping[str, tuple[int, int]], rules: str) -> set[tuple[str,
 
 
 @pytest.mark.parametrize("rules", sorted(rule_sets()))
+@pytest.mark.slow
 def test_charts_find_exactly_what_is_true(outcomes: Outcomes, rules: str) -> None:
     """Two improved, one got worse, and only after their months; of 32 charts no other shows anything."""
     shifts = {(shift.site, shift.clinic): shift for shift in KNOWN.shifts}
@@ -77,6 +78,7 @@ def test_charts_find_exactly_what_is_true(outcomes: Outcomes, rules: str) -> Non
         assert min(month for month, _ in found) >= f"{since:%Y-%m}", key
 
 
+@pytest.mark.slow
 def test_shift_is_found_within_the_months_that_rules_need(outcomes: Outcomes) -> None:
     """Eight on one side need eight months; the seeded shifts are told by then at the latest."""
     for shift in KNOWN.shifts:
@@ -85,6 +87,7 @@ def test_shift_is_found_within_the_months_that_rules_need(outcomes: Outcomes) ->
         assert min(found) == f"{shift.since:%Y-%m}", shift
 
 
+@pytest.mark.slow
 def test_broken_feed_is_a_gap_and_no_signal(outcomes: Outcomes, known_network: Engine) -> None:
     """What did not come is not drawn as nothing reached; the site's state says what is missing, why, and who can mend it."""
     broken: BrokenFeed = KNOWN.broken
@@ -98,6 +101,7 @@ def test_broken_feed_is_a_gap_and_no_signal(outcomes: Outcomes, known_network: E
     assert sites[broken.site].types["Encounter"].gaps == []
 
 
+@pytest.mark.slow
 def test_network_holds_what_a_learning_network_works_with(known_network: Engine) -> None:
     """States of disease, spirometry, HbA1c, questionnaires, treatments, visits to come; 36 months; strata; figures that add up."""
     with known_network.connect() as connection:
@@ -118,6 +122,7 @@ def test_network_holds_what_a_learning_network_works_with(known_network: Engine)
     assert all(sum(row.types["Observation"]["skipped"].values()) == 3 for row in loads)
 
 
+@pytest.mark.slow
 def test_who_pays_and_how_far_children_live_is_what_was_made(known_network: Engine) -> None:
     """By site: every coverage with its place in line, every band; nothing at the one site that reads neither."""
     covered: Counter[tuple[str, str, int]] = Counter()
@@ -136,10 +141,10 @@ def test_who_pays_and_how_far_children_live_is_what_was_made(known_network: Engi
     assert len(KNOWN.sites) == len(TELLING) + 1
 
 
-def test_registry_that_holds_others_is_left_alone(known_copy: Engine) -> None:
+def test_registry_that_holds_others_is_left_alone(story: Engine) -> None:
     """Made-up children never mix with a network's."""
     with pytest.raises(OperatorError, match="holds records already"):
-        list(feed(known_copy))
+        list(feed(story))
 
 
 @pytest.mark.parametrize(("size", "share"), [(12, 0.5), (25, 0.1), (40, 0.9)])
@@ -152,6 +157,7 @@ def test_quiet_series_varies_and_shows_nothing(size: int, share: float) -> None:
         assert [list(chart.signals(rules)) for rules in rule_sets()] == [[]] * len(rule_sets())
 
 
+@pytest.mark.slow
 def test_months_are_the_thirty_six_before_the_data(outcomes: Outcomes) -> None:
     """November 2023 to October 2026."""
     assert (MONTHS[0], MONTHS[-1], len(MONTHS)) == ("2023-11", "2026-10", 36)

@@ -39,6 +39,7 @@ def test_files_reach_the_registry_through_apache_kafka(
     assert lhn.registry("select count(*) from history where op = 'withdrawn'") == [(1,)]
 
 
+@pytest.mark.slow
 def test_a_broker_killed_in_mid_run_loses_nothing(
     make_network: Callable[..., Network], own_apache_kafka: ApacheKafka, tmp_path: Path
 ) -> None:

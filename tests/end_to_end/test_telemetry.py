@@ -229,6 +229,7 @@ def test_a_word_that_is_none_is_refused_with_those_there_are(lhn: Network) -> No
     assert "otlp" in done.stderr
 
 
+@pytest.mark.slow
 def test_one_id_stands_in_every_line_from_pull_to_consumer(lhn: Network, tmp_path: Path) -> None:
     deliver(children(1), tmp_path / "west")
     lhn.files_site("west", tmp_path / "west")

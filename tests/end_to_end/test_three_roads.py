@@ -83,6 +83,7 @@ def test_three_hospitals_reach_the_registry_and_only_changes_travel_afterwards(
     assert len(lhn.events()) == before + 1 + 3 + RECORDS_A_CHILD
 
 
+@pytest.mark.slow
 def test_what_identifies_a_child_leaves_the_site_nowhere(
     lhn: Network, sites, capfd: pytest.CaptureFixture[str]
 ) -> None:

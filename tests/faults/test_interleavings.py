@@ -234,7 +234,11 @@ def place(tmp_path: Path, request: pytest.FixtureRequest) -> Place:
     return Place(tmp_path / "west", request.getfixturevalue("postgres_url") if request.param == "postgresql" else "")
 
 
-BOTH = [("sqlite", seed) for seed in SEEDS] + [("postgresql", seed + 500) for seed in SEEDS[: (len(SEEDS) + 3) // 4]]
+BOTH = [
+    ("sqlite", SEEDS[0]),
+    *(pytest.param("sqlite", seed, marks=pytest.mark.slow) for seed in SEEDS[1:]),
+    *(pytest.param("postgresql", seed + 500, marks=pytest.mark.slow) for seed in SEEDS[: (len(SEEDS) + 3) // 4]),
+]
 
 
 @pytest.mark.parametrize(("place", "seed"), BOTH, indirect=["place"])

@@ -33,7 +33,7 @@ def delivery(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [SEEDS[0], *(pytest.param(seed, marks=pytest.mark.slow) for seed in SEEDS[1:])])
 def test_a_run_killed_at_any_moment_and_run_again_equals_an_undisturbed_one(
     lhn: Network, delivery: Path, seed: int
 ) -> None:

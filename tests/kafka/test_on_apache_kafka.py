@@ -10,10 +10,9 @@ from mainstem.kafka import topics
 from mainstem.publisher import Publisher
 from schemas.errors import OperatorError
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
-@pytest.mark.slow
 def test_published_events_are_consumed_once_each(kafka_stream, outbox, observe, fill, latest_of, sqlite_engine):
     """Publish, amend, withdraw; a consumer of the group holds the same state as the outbox."""
     latest = latest_of(sqlite_engine)
@@ -76,7 +75,6 @@ def test_missing_topic_is_told_with_the_command_that_creates_it(apache_kafka, ne
     assert "mainstem topics create" in caught.value.fix
 
 
-@pytest.mark.slow
 def test_broker_killed_while_publishing_loses_nothing(own_apache_kafka, stream_on, outbox, fill):
     """kill -9 in mid-publish and a restart: every change arrives, copies have the id of the first, order holds."""
     stream = stream_on(own_apache_kafka)
@@ -102,7 +100,6 @@ def test_broker_killed_while_publishing_loses_nothing(own_apache_kafka, stream_o
     assert outbox.pending("north", limit=1) == []
 
 
-@pytest.mark.slow
 def test_publishing_goes_on_when_one_of_three_brokers_dies(three_brokers, stream_on, outbox, fill):
     """With the contract's three replicas and two in sync, the loss of a leader is survived without a restart."""
     stream = stream_on(three_brokers, replication=3)
@@ -120,7 +117,6 @@ def test_publishing_goes_on_when_one_of_three_brokers_dies(three_brokers, stream
     assert len({record.key for record in stream.records()}) == 3000
 
 
-@pytest.mark.slow
 def test_group_members_share_the_work_and_leave_no_gap(kafka_stream, outbox, fill, latest_of, postgres_engine):
     """Two members of a group, one of them leaving: every event has its effect once."""
     latest = latest_of(postgres_engine)
@@ -184,7 +180,6 @@ def compressed_by_another(bootstrap, topic, packed):
     assert producer.flush(20) == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("packed", ["zstd", "snappy"])
 def test_what_another_producer_compressed_its_own_way_stops_no_reader(
     kafka_stream, outbox, observe, latest_of, sqlite_engine, packed
@@ -200,7 +195,6 @@ def test_what_another_producer_compressed_its_own_way_stops_no_reader(
     assert len(kafka_stream.records("dlq.test")) == 100
 
 
-@pytest.mark.slow
 def test_what_cannot_be_unpacked_here_is_said_with_what_reads_it(kafka_stream, latest_of, sqlite_engine):
     """On a topic that takes whatever comes: not "did not answer as it should"; and the check has the setting that ends it."""
     topic = f"{kafka_stream.network}.outcome.v1"

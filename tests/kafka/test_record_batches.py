@@ -48,7 +48,10 @@ class Seen(NamedTuple):
     headers: list[tuple[str, bytes]]
 
 
-@pytest.fixture(params=["stream", pytest.param("kafka_stream", marks=pytest.mark.kafka)], ids=["tansu", "apache"])
+@pytest.fixture(
+    params=["stream", pytest.param("kafka_stream", marks=[pytest.mark.kafka, pytest.mark.slow])],
+    ids=["tansu", "apache"],
+)
 def any_stream(request: pytest.FixtureRequest) -> Any:
     """A network's topics on either broker."""
     return request.getfixturevalue(request.param)

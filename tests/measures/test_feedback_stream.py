@@ -75,6 +75,7 @@ def kept(url: str) -> tuple[set[Any], set[Any]]:
     return rows, contents
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_results_come_back_by_the_stream_and_a_rebuild_from_the_topic_alone_agrees(stream: Any, tmp_path: Path) -> None:
     """Ada and Bea; Bea is tested; the database is thrown away, and made again from the topics."""

@@ -49,6 +49,7 @@ def test_pages_tell_exactly_the_seeded_signals(known_network: Engine, found: Mem
     assert {note.better for note in told.network.notes} - {None} <= better, slug
 
 
+@pytest.mark.slow
 def test_icons_proposals_and_actions_follow_from_the_truth(known_network: Engine, found: Memory) -> None:
     """Better: keep it, and new lines are proposed; worse: find out, and none are; a broken feed: mend the data first."""
     remission = results(known_network, "ibd1", found)

@@ -18,18 +18,18 @@ TOMORROW = date(2026, 11, 4)
 
 
 @pytest.fixture
-def plans(known_network: Engine) -> Plans:
+def plans(three_known: Engine) -> Plans:
     """Cedar Hill's, of the day after the data were brought."""
-    with known_network.connect() as connection:
+    with three_known.connect() as connection:
         return Plans(connection, network="Riverbend", site="cedar-hill", day=TOMORROW, made=AS_OF)
 
 
 @pytest.mark.slow
-def test_everybody_who_is_booked_has_a_page(plans: Plans, known_network: Engine) -> None:
+def test_everybody_who_is_booked_has_a_page(plans: Plans, three_known: Engine) -> None:
     """Nobody else, and no name: the site alone can tell whose pseudonym it is."""
     visit = RECORD_TABLES["encounter"].c
     booked = select(func.count()).where(visit.site == "cedar-hill", visit.start_date == TOMORROW.isoformat())
-    with known_network.connect() as connection:
+    with three_known.connect() as connection:
         expected = connection.scalar(booked.where(visit.appointment_status == "booked"))
     assert expected
     assert len(plans.plan.patients) == len(plans.subjects) == expected
@@ -64,17 +64,17 @@ def test_plan_is_a_pdf_for_screen_readers_and_the_same_when_made_again(plans: Pl
     assert made == plans.pdf()
 
 
-def test_day_without_bookings_is_told(known_network: Engine) -> None:
+def test_day_without_bookings_is_told(three_known: Engine) -> None:
     """Rather than an empty file."""
-    with known_network.connect() as connection, pytest.raises(OperatorError, match="nobody is booked at cedar-hill"):
+    with three_known.connect() as connection, pytest.raises(OperatorError, match="nobody is booked at cedar-hill"):
         Plans(connection, network="Riverbend", site="cedar-hill", day=date(2026, 12, 25), made=AS_OF)
 
 
 def test_command_writes_a_file_for_its_owner_alone(
-    known_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    three_known_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By site and day; a day that is none is told."""
-    monkeypatch.setenv("MAINSTEM_REGISTRY_URL", f"sqlite:///{known_file}")
+    monkeypatch.setenv("MAINSTEM_REGISTRY_URL", f"sqlite:///{three_known_file}")
     to = tmp_path / "plan.pdf"
     command = ["feedback", "plan", "--site", "cedar-hill", "--to", str(to), "--day"]
     done = CliRunner().invoke(app, [*command, TOMORROW.isoformat()])

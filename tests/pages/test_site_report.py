@@ -27,9 +27,9 @@ def made(engine: Engine, site: str, month: str = "2026-10") -> MonthReport:
         return MonthReport(connection, network="Riverbend", site=site, month=month, made=AS_OF)
 
 
-def test_each_measure_has_a_page_with_one_sentence_and_one_action(known_network: Engine) -> None:
+def test_each_measure_has_a_page_with_one_sentence_and_one_action(three_known: Engine) -> None:
     """What got better says so, with what was tried; the month's figures stand in the sentence."""
-    found = made(known_network, "birchwood")
+    found = made(three_known, "birchwood")
     remission, nutrition = found.report.pages
     assert "in October 2026 had quiescent disease" in remission.sentence
     assert [signal[:2] for signal in remission.signals] == [("better", "Better")]
@@ -44,16 +44,16 @@ def test_each_measure_has_a_page_with_one_sentence_and_one_action(known_network:
     assert pdf == found.pdf()
 
 
-def test_report_of_an_earlier_month_knows_nothing_later(known_network: Engine) -> None:
+def test_report_of_an_earlier_month_knows_nothing_later(three_known: Engine) -> None:
     """As on the first day after it: before the change nothing stands out."""
-    remission = made(known_network, "birchwood", "2025-08").report.pages[0]
+    remission = made(three_known, "birchwood", "2025-08").report.pages[0]
     assert "in August 2025 had" in remission.sentence
     assert remission.signals == ()
 
 
-def test_site_whose_feed_broke_is_told_so_first(known_network: Engine) -> None:
+def test_site_whose_feed_broke_is_told_so_first(three_known: Engine) -> None:
     """On the first page and as the action; lines that could not be used with what to do."""
-    report = made(known_network, "quarry").report
+    report = made(three_known, "quarry").report
     assert report.gaps[0].startswith("Observation missing: the interface has delivered no results since 6 July 2026.")
     assert report.pages[0].action.startswith("Mend the data first")
     assert {row[0] for row in report.refused} == {"Observation"}
@@ -67,15 +67,15 @@ def test_site_whose_feed_broke_is_told_so_first(known_network: Engine) -> None:
         ("quarry", "2026-13", "2026-13 is no month"),
     ],
 )
-def test_what_cannot_be_reported_is_told(known_network: Engine, site: str, month: str, said: str) -> None:
+def test_what_cannot_be_reported_is_told(three_known: Engine, site: str, month: str, said: str) -> None:
     """Rather than an empty paper."""
     with pytest.raises(OperatorError, match=said):
-        made(known_network, site, month)
+        made(three_known, site, month)
 
 
-def test_command_writes_the_report(known_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_writes_the_report(three_known_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By site and month."""
-    monkeypatch.setenv("MAINSTEM_REGISTRY_URL", f"sqlite:///{known_file}")
+    monkeypatch.setenv("MAINSTEM_REGISTRY_URL", f"sqlite:///{three_known_file}")
     to = tmp_path / "october.pdf"
     done = CliRunner().invoke(app, ["feedback", "report", "--site", "birchwood", "--month", "2026-10", "--to", str(to)])
     assert (done.exit_code, done.output.split(": ")[0]) == (0, str(to))

@@ -64,7 +64,7 @@ def test_who_is_missing_is_told_by_month_and_reason(lhn: Network, site: Path) ->
         "here,2026-03",
     ]
     listed.write_text("patient,month\n" + "\n".join(rows) + "\n")
-    answer = lhn.mainstem("ascertain", site, listed, "--json", "--subjects", lhn.folder / "told.csv")
+    answer = lhn.here("ascertain", site, listed, "--json", "--subjects", lhn.folder / "told.csv")
     assert answer.returncode == 3, answer.stderr
     told = json.loads(answer.stdout)
     assert (told["listed"], told["held"], told["missing"], told["not_listed"]) == (5, 2, 3, 1)
@@ -80,9 +80,9 @@ def test_who_is_missing_is_told_by_month_and_reason(lhn: Network, site: Path) ->
     assert all(each["subject"].startswith("s-") for each in subjects)
     assert "reading-only" not in (lhn.folder / "told.csv").read_text() + answer.stdout
     lhn.consume()
-    assert json.loads(lhn.mainstem("ascertain", site, listed, "--registry", "--json").stdout)["held"] == 2
+    assert json.loads(lhn.here("ascertain", site, listed, "--registry", "--json").stdout)["held"] == 2
     listed.write_text("patient,month\nhere,2026-01\n")
-    assert lhn.mainstem("ascertain", site, listed, "--registry").returncode == 0
+    assert lhn.here("ascertain", site, listed, "--registry").returncode == 0
 
 
 def test_a_list_that_cannot_be_read_is_named_by_its_line_alone(lhn: Network, site: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_list_that_cannot_be_read_is_named_by_its_line_alone(lhn: Network, sit
     listed = lhn.folder / "clinic.csv"
     for content in ("name\nAnn Quux\n", "patient,month\nAnn Quux,2026-01\n", "patient,month\nkid-1,in May\n"):
         listed.write_text(content)
-        answer = lhn.mainstem("ascertain", site, listed)
+        answer = lhn.here("ascertain", site, listed)
         assert answer.returncode == 78
         assert "Quux" not in answer.stdout + answer.stderr
 
@@ -111,7 +111,7 @@ def test_each_other_reason_is_told_where_it_is_the_one(lhn: Network) -> None:
     listed.write_text("patient\nhere\ngone\nlate\nstranger\nabsent\n")
 
     def reasons(*options: str) -> dict[str, int]:
-        told = json.loads(lhn.mainstem("ascertain", path, listed, "--json", *options).stdout)
+        told = json.loads(lhn.here("ascertain", path, listed, "--json", *options).stdout)
         return {"held": told["held"]} | {each["reason"]: each["count"] for each in told["reasons"]}
 
     deliver(folder, patient("here"), patient("gone"))

@@ -342,7 +342,7 @@ def test_what_a_full_read_of_the_cohort_lacks_is_withdrawn_of_the_cohort_alone(
     del clinic.resources["Condition"][-20:]
     held = lhn.refresh(path)
     assert (held.status, held.total.withdrawn, [gap.cause for gap in held.gaps]) == ("partial", 0, ["withdrawal-held"])
-    assert lhn.mainstem("deletes", "release", path, "Condition").returncode == 0
+    assert lhn.here("deletes", "release", path, "Condition").returncode == 0
     assert lhn.refresh(path).total.withdrawn == 20
 
 

@@ -130,7 +130,7 @@ def test_the_command_says_what_is_missing_and_the_registry_holds_the_rest(
 ) -> None:
     faulty.put(*ward(1))
     exports.files["Condition"] = Answered({}, 404)
-    ran = lhn.mainstem("run", site)
+    ran = lhn.here("run", site)
     assert ran.returncode == 3, ran.stderr
     assert "Condition: a file of the export" in ran.stdout
     assert lhn.consume() >= 6
@@ -269,7 +269,7 @@ def test_five_runs_that_fail_begin_one_job_and_the_sixth_ends_it(
         with pytest.raises(TemporaryError, match="not ready"):
             lhn.refresh(site, fresh=bool(number % 2))
     exports.status = []
-    assert lhn.mainstem("run", site).returncode == 0
+    assert lhn.here("run", site).returncode == 0
     assert (len(exports.begun), exports.deleted, exports.jobs) == (1, ["jobs/1"], {})
 
 

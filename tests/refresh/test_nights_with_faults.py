@@ -188,7 +188,7 @@ def test_a_full_read_that_gives_nothing_is_a_gap_until_it_is_accepted(
     silent = lhn.refresh(path)
     assert [(gap.resource_type, gap.cause) for gap in silent.gaps] == [("Encounter", "fell-silent")]
     assert silent.total.withdrawn == 0
-    assert lhn.mainstem("gaps", "accept", path, "Encounter", "--reason", "moved").returncode == 0
+    assert lhn.here("gaps", "accept", path, "Encounter", "--reason", "moved").returncode == 0
     assert lhn.refresh(path).status == "completed"
 
 
@@ -260,13 +260,13 @@ def test_the_brake_stops_a_mass_withdrawal_until_it_is_released(
     del faulty.resources["Patient"][50:]
     held = lhn.refresh(path)
     assert (held.status, held.total.withdrawn, [gap.cause for gap in held.gaps]) == ("partial", 0, ["withdrawal-held"])
-    listed = lhn.mainstem("deletes", "list")
+    listed = lhn.here("deletes", "list")
     assert (listed.returncode, "west Patient: 10 of 60 gone" in listed.stdout) == (3, True)
-    assert lhn.mainstem("deletes", "release", path, "Encounter").returncode == 78
-    assert lhn.mainstem("deletes", "release", path, "Patient").returncode == 0
+    assert lhn.here("deletes", "release", path, "Encounter").returncode == 78
+    assert lhn.here("deletes", "release", path, "Patient").returncode == 0
     released = lhn.refresh(path)
     assert (released.status, released.total.withdrawn, released.gaps) == ("completed", 10, [])
-    assert "nothing waits" in lhn.mainstem("deletes", "list").stdout
+    assert "nothing waits" in lhn.here("deletes", "list").stdout
 
 
 def condition(number: int, updated: str = "2026-03-01T00:00:00Z") -> dict[str, Any]:

@@ -133,7 +133,7 @@ def test_what_the_landing_holds_no_more_is_counted_and_named(west: Hospital) -> 
         oldest = refresh.landing_zone.loads()[-1][1].folder
     shutil.rmtree(oldest)
     west.learns()
-    said = west.lhn.mainstem("remap", "--site", west.path)
+    said = west.lhn.here("remap", "--site", west.path)
     assert said.returncode == 3
     assert "Observation: 2 of 3 resources are no longer in the landing; they stay as they were mapped" in said.stdout
     assert [code for code, _ in west.values()] == ["29463-7", "?", "?"]
@@ -187,7 +187,7 @@ def test_what_was_refused_is_tried_again_and_what_stays_is_named(west: Hospital)
     with west.opened() as refresh, pytest.raises(OperatorError, match="nothing is in quarantine"):
         retry(refresh, reason="bad-code")
     west.learns()
-    said = west.lhn.mainstem("quarantine", "retry", "--site", west.path)
+    said = west.lhn.here("quarantine", "retry", "--site", west.path)
     assert said.returncode == 3
     assert "left in quarantine: 1 × missing-id, 1 × missing-time" in said.stdout
     assert west.refused() == ["missing-id", "missing-time"]
@@ -208,7 +208,7 @@ def test_refused_resources_whose_lines_are_gone_are_named(west: Hospital) -> Non
     with west.opened() as refresh:
         shutil.rmtree(refresh.landing_zone.loads()[-1][1].folder)
     west.learns()
-    said = west.lhn.mainstem("quarantine", "retry", "--site", west.path)
+    said = west.lhn.here("quarantine", "retry", "--site", west.path)
     assert "Observation: the lines of 1 refused resources are kept no more" in said.stdout
     assert "left in quarantine: 1 × unknown-unit" in said.stdout
     assert len(west.values()) == 1
@@ -228,21 +228,21 @@ def test_a_refused_resource_that_comes_right_is_in_quarantine_no_more(west: Hosp
 def test_the_lines_of_a_quarantine_are_shown_by_the_hospitals_own_reference(west: Hospital) -> None:
     """At the site: reference, field, reason, what to do, who; a person's data on demand alone."""
     west.night(reading(1, 4321, code="29463-7", unit="stone weights"))
-    listed = west.lhn.mainstem("quarantine", "list", "--site", west.path)
+    listed = west.lhn.here("quarantine", "list", "--site", west.path)
     assert listed.returncode == 3
     assert "unknown-unit" in listed.stdout
     assert "the site's data manager" in listed.stdout
-    (row,) = json.loads(west.lhn.mainstem("quarantine", "list", "--site", west.path, "--lines", "--json").stdout)
+    (row,) = json.loads(west.lhn.here("quarantine", "list", "--site", west.path, "--lines", "--json").stdout)
     assert (row["reference"], row["reason"], row["field"]) == (
         "Observation/o-1",
         "unknown-unit",
         "Observation.valueQuantity.unit",
     )
-    shown = west.lhn.mainstem("quarantine", "show", "Observation/o-1", "--site", west.path)
+    shown = west.lhn.here("quarantine", "show", "Observation/o-1", "--site", west.path)
     assert "unknown-unit" in shown.stdout
     assert "4321" not in shown.stdout + shown.stderr
-    assert "4321" in west.lhn.mainstem("quarantine", "show", row["ref"], "--site", west.path, "--resource").stdout
-    absent = west.lhn.mainstem("quarantine", "show", "Observation/o-2", "--site", west.path)
+    assert "4321" in west.lhn.here("quarantine", "show", row["ref"], "--site", west.path, "--resource").stdout
+    absent = west.lhn.here("quarantine", "show", "Observation/o-2", "--site", west.path)
     assert (absent.returncode, "no such resource is in quarantine" in absent.stderr) == (78, True)
 
 

@@ -184,11 +184,11 @@ def test_each_check_says_who_does_what() -> None:
 def test_the_command_tells_it_in_words_json_and_on_a_page(lhn: Network, tmp_path: Path) -> None:
     """Exit code 0 where nothing can be compared, which it says; a site and --across exclude one another."""
     open_registry(lhn.settings.registry_url).dispose()
-    answer = lhn.mainstem("quality", "--across", "--html", tmp_path / "page.html")
+    answer = lhn.here("quality", "--across", "--html", tmp_path / "page.html")
     assert answer.returncode == 0, answer.stderr
     assert "five sites" in answer.stdout
     assert "Call first" in (tmp_path / "page.html").read_text()
-    told = json.loads(lhn.mainstem("quality", "--across", "--json").stdout)
+    told = json.loads(lhn.here("quality", "--across", "--json").stdout)
     assert (told["status"], told["calls"]) == ("not-applicable", [])
-    assert lhn.mainstem("quality", "--across", "--site", "west").returncode == 2
-    assert lhn.mainstem("quality").returncode == 2
+    assert lhn.here("quality", "--across", "--site", "west").returncode == 2
+    assert lhn.here("quality").returncode == 2

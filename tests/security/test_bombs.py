@@ -196,7 +196,9 @@ def test_file_that_unpacks_without_end_is_refused_and_its_neighbours_are_read(
     delivery: Path, pull_files: Any, tmp_path: Path
 ) -> None:
     good = b'{"resourceType":"Patient","id":"1"}\n'
-    (delivery / "Patient.1.ndjson.gz").write_bytes(igzip.compress(good + b"\n" * ((RATIO * 1_000_000) + FREE_BYTES)))
+    blank = (b" " * 1023 + b"\n") * ((FREE_BYTES >> 10) + 1)
+    (delivery / "Patient.1.ndjson.gz").write_bytes(gzip.compress(good + blank))
+    assert RATIO * (delivery / "Patient.1.ndjson.gz").stat().st_size < FREE_BYTES
     (delivery / "Patient.2.ndjson.gz").write_bytes(igzip.compress(good))
     pulled = pull_files()
     assert (pulled.resources, pulled.complete) == (1, False)

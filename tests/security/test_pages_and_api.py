@@ -61,9 +61,9 @@ def made(kind: str, tmp_path: Path) -> Any:
     return (lambda engine: pages(engine, tmp_path)) if kind == "pages" else make_api
 
 
-def test_every_answer_carries_the_headers(made: Any, counted_story: Engine) -> None:
+def test_every_answer_carries_the_headers(made: Any, small_registry: Engine) -> None:
     """What is found, what is not, what is refused, what is wrong; HEAD too."""
-    client = TestClient(made(counted_story))
+    client = TestClient(made(small_registry))
     patterns = {route.path for route in client.app.routes if "GET" in (getattr(route, "methods", None) or ())}
     given = {"slug": "cf2", "name": "page.css", "record_type": "observation", "record_id": record_id("none")}
     asked = [("GET", pattern.format_map(defaultdict(lambda: "x", given))) for pattern in sorted(patterns)]
@@ -209,7 +209,10 @@ def test_only_known_names_are_answered(host: str, status: int, small_registry: E
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize("command", [("feedback",), ("registry", "serve")], ids=["pages", "api"])
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(("feedback",), id="pages", marks=pytest.mark.slow), pytest.param(("registry", "serve"), id="api")],
+)
 @pytest.mark.timeout(120)
 def test_a_started_server_answers_to_its_names_alone(command: tuple[str, ...], tmp_path: Path) -> None:
     """As people start it: loopback's names, and those that a setting lists."""
@@ -307,6 +310,7 @@ def test_a_hostile_name_is_text_in_a_picture_and_in_an_answer(
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_hostile_name_runs_in_no_browser(hostile_registry: Engine, tmp_path: Path) -> None:
     """The page and the picture on its own, in a real one: the title stays, no error, no request elsewhere."""

@@ -85,7 +85,7 @@ def _records(draw: st.DrawFn, record: str) -> Record:
         given_ = {"types": codes, **when("start_date", "start"), **when("end_date", "end")}
         given_ |= {"status": draw(_one("finished", "in-progress", "planned")), "class_code": draw(_one("AMB", "IMP"))}
         given_["discharge_disposition"] = draw(_one(codings(common.TO_HOSPICE[0])))
-        given_["part_of"] = draw(_one(None, "r-0-01"))
+        given_["part_of"] = draw(_one(None, _id(0, 1)))
     elif record == "condition":
         given_ = {"codings": codes, **when("onset_date", "onset"), **when("abatement_date", "abatement")}
         given_ |= {"clinical_status": draw(_one("active", "relapse", "resolved"))}
@@ -144,12 +144,20 @@ def _person(draw: st.DrawFn, number: int) -> list[Record]:
     events = draw(st.lists(st.sampled_from(list(KINDS)).flatmap(_records), max_size=9))
     records = [{name: value for name, value in person.items() if value is not None}, *events]
     for place, record in enumerate(records):
-        record |= {"id": f"r-{number}-{place:02}", "subject": f"s-{number}", "site": "north"}
+        record |= {"id": _id(number, place), "subject": f"s-{number}", "site": "north"}
     _link(draw, records)
     return records
 
 
+def _id(number: int, place: int) -> str:
+    """As real ones are: 26 characters of the resource, then which part of it."""
+    return f"r-{number:012}{place:012}{0:08}"
+
+
 def _link(draw: st.DrawFn, records: list[Record]) -> None:
+    for record in records[1:]:
+        if draw(st.integers(0, 9)) == 0:
+            record["replaces"] = [draw(st.sampled_from(records))["id"]]
     visits = [each["id"] for each in records if each["type"] == "encounter"]
     for result in [each for each in records if each["type"] == "observation"]:
         if visits and draw(st.booleans()):
@@ -158,7 +166,11 @@ def _link(draw: st.DrawFn, records: list[Record]) -> None:
             for part in draw(st.lists(st.sampled_from([cms165.SYSTOLIC, cms165.DIASTOLIC]), max_size=3)):
                 component = {name: each for name, each in result.items() if name not in ("value", "encounter")}
                 value = draw(_one(80, 90, 139, 140))
-                component |= {"id": f"{result['id']}-{len(records)}", "parent": result["id"], "codings": codings(part)}
+                component |= {
+                    "id": f"{result['id'][:26]}{len(records):08}",
+                    "parent": result["id"],
+                    "codings": codings(part),
+                }
                 component |= {"unit": "mm[Hg]"} | ({"value": value} if value else {})
                 records.append(component)
 

@@ -12,7 +12,8 @@ written in phrases, `;` between them:
     done nutrition-counselling on 2026-10-05 · screened on 2026-10-05 · enrolled 2020-01-01 [to 2026-09-30]
     set aside 2026-10-01 to 2026-12-31
 
-Any phrase may end with `, amended to <phrase>` (the record came twice; the second stands) or `, withdrawn`.
+Any phrase may end with `, amended to <phrase>` (the record came twice; the second stands), `, withdrawn`, or
+`, replaced by <phrase>` (another record names it as what it replaces).
 Outcomes: out · unknown · not measured · not reached · reached · excluded · set aside · a number · 2 events in 31 days
 """
 
@@ -93,6 +94,12 @@ def _say(case: Case, phrase: str) -> None:
     word, _, rest = phrase.partition(" ")
     if word in ("born", "died", "sex"):
         case.person[{"born": "birth_date", "died": "death_date", "sex": "sex"}[word]] = rest
+        return
+    old, replaced, new = phrase.partition(", replaced by ")
+    if replaced:
+        for each in (old, new):
+            _say(case, each)
+        case.written[-1].contents[0]["replaces"] = [_id(case, str(len(case.written) - 2))]
         return
     spoken, *later = re.split(r", amended to |, (?=withdrawn$)", phrase)
     withdrawn = later[-1:] == ["withdrawn"]

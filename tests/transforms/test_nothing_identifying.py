@@ -119,18 +119,23 @@ def fields_of(fields: Fields) -> Iterator[str]:
         yield from fields_beside(rule.needs) if isinstance(rule, Rule) and rule.needs else ()
 
 
-def codings(said: str) -> Iterator[dict[str, Any]]:
+THIRDS = 3
+
+
+def codings(said: str, turn: int | None) -> Iterator[dict[str, Any]]:
+    """Of all known systems, or of a third of them by turns: each meets every text, and every field, and not all of both."""
     yield {"code": said}
     yield {"system": said, "code": "1"}
     yield {"system": "https://local.example/codes", "code": said}
-    for system in known_systems():
+    known = [*known_systems()]
+    for system in known if turn is None else known[turn % THIRDS :: THIRDS]:
         yield {"system": system, "code": said, "display": said, "version": said}
 
 
-def shapes(said: str) -> Iterator[Any]:
-    """Whatever a field may hold, with the text in each of its places."""
+def shapes(said: str, turn: int | None = None) -> Iterator[Any]:
+    """Whatever a field may hold, with the text in each of its places; `turn`: of codes, with which third of the systems."""
     yield from (said, [said], {"text": said}, [{"text": said}], {"value": said}, {"start": said, "end": said})
-    for coding in codings(said):
+    for coding in codings(said, turn):
         yield from (coding, {"coding": [coding]}, [{"coding": [coding], "text": said}])
     quantity = {"value": 3, "unit": said, "code": said}
     systems = ({}, {"system": "http://unitsofmeasure.org"}, {"system": said})
@@ -142,7 +147,7 @@ def shapes(said: str) -> Iterator[Any]:
     yield [{"doseAndRate": [{"doseQuantity": quantity}], "text": said, "route": {"text": said}}]
     for value in ("String", "Uri", "Date", "Time", "Integer"):
         yield [{"linkId": said, "text": said, "answer": [{f"value{value}": said, "item": [{"linkId": said}]}]}]
-    for coding in codings(said):
+    for coding in codings(said, turn):
         yield [
             {"linkId": "q1", "item": [{"linkId": said, "answer": [{"valueCoding": coding}, {"valueCoding": coding}]}]}
         ]
@@ -175,9 +180,9 @@ def planted(name: str, texts: tuple[str, ...] = PLANTED) -> Iterator[bytes]:
     if name == "Patient":
         base["id"] = "p1"
     named |= {resource.parts.of} if resource.parts else set()
-    for field in sorted(named):
-        for said in texts:
-            for shape in shapes(said):
+    for at, field in enumerate(sorted(named)):
+        for turn, said in enumerate(texts, at):
+            for shape in shapes(said, turn):
                 beside = (
                     {}
                     if field not in fields_of(resource.repeated) or not field.startswith("value")

@@ -6,6 +6,10 @@ from typing import Any
 import pytest
 
 from transforms import Mapper
+from transforms.derive.history import History
+from transforms.derive.history.facts import Facts
+from transforms.mapped import Current
+from transforms.quality.facts import Person, Row, fact_of
 
 Json = dict[str, Any]
 FHIR = "http://hl7.org/fhir/StructureDefinition"
@@ -100,3 +104,29 @@ def test_an_odd_extension_leaves_the_others() -> None:
     record, flags = mapped(RESOURCES[0], "new", {"url": "https://v.example/x", "valueReference": "Observation/7"}, good)
     assert len(record["replaces"]) == 1
     assert flags == ["dropped:extension"]
+
+
+def panel(ident: str, value: int, *extensions: Any) -> list[Current]:
+    """The records of a panel with one part."""
+    part = {"code": RESOURCES[0]["code"], "valueQuantity": {**RESOURCES[0]["valueQuantity"], "value": value}}
+    whole = {name: value for name, value in RESOURCES[0].items() if name != "valueQuantity"}
+    line = {**whole, "id": ident, "code": {"coding": [{"system": "http://loinc.org", "code": "85353-1"}]}}
+    line |= {"component": [part], "extension": list(extensions)}
+    return [
+        Current(each.id, each.type, each.subject, each.content)
+        for each in SITE.map_line(json.dumps(line).encode()).records
+    ]
+
+
+def test_the_parts_of_what_is_replaced_are_replaced_with_it() -> None:
+    """Where values are derived, where records are judged, and where measures count; nothing replaces itself."""
+    instead = {"url": f"{FHIR}/replaces", "valueReference": {"reference": "Observation/old"}}
+    given = [*panel("old", 31), *panel("new", 32, instead), *panel("own", 33)]
+    facts = Facts()
+    history = History(facts.of(each.content) for each in given)
+    assert sorted(each.value for each in history.readings(("29463-7",))) == [32, 33]
+    person = Person([fact_of(Row(each.subject, each.content, b"")) for each in given])
+    assert [each.value for each in person.of("observation") if each.value] == [32, 33]
+    assert len(person.facts) == 4
+    itself = [*panel("old", 31, instead)]
+    assert len(History(facts.of(each.content) for each in itself).readings(("29463-7",))) == 1

@@ -156,9 +156,10 @@ def contents(line: bytes, site: Mapper = SITE) -> dict[bytes, bytes]:
 
 
 @settings(max_examples=600)
-@given(st.sampled_from(RESOURCES), st.randoms(use_true_random=False))
-def test_another_serialiser_changes_no_record(resource: dict[str, Any], chance: random.Random) -> None:
+@given(st.sampled_from(RESOURCES), st.integers(0, 2**32))
+def test_another_serialiser_changes_no_record(resource: dict[str, Any], seed: int) -> None:
     """Key order, white space, escapes, closing zeros, the order of lists that are sets, and `meta`."""
+    chance = random.Random(seed)
     meta = {"versionId": str(chance.randint(1, 99)), "lastUpdated": f"2026-04-{chance.randint(1, 30):02d}T00:00:00.5Z"}
     other = spelled(resource | {"meta": chance.choice([meta, resource.get("meta", meta)])}, chance).encode()
     assert json.loads(other)["id"] == resource["id"]

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from transforms.codes.loinc import loinc_fault
 from transforms.codes.spellings import is_listed
-from transforms.codes.systems import LOINC, SNOMED, UCUM, known_systems
+from transforms.codes.systems import DMD, LOINC, SNOMED, UCUM, known_systems
 
 _SNOMED = re.compile(r"(?=[0-9]{6,18}$)[1-9][0-9]*[01]0[0-9]")
 """Before the check digit stands 00 or 10 where it is a concept's."""
@@ -52,7 +52,7 @@ def code_fault(system: str | None, code: str) -> str | None:
     """Why a text is no code of its system, as a flag; none where it is one, and where the system is not known."""
     if system == LOINC:
         return loinc_fault(code)
-    if system == SNOMED:
+    if system in (SNOMED, DMD):
         return snomed_fault(code)
     if system == UCUM:
         return None if is_listed(code) else "code-withheld"

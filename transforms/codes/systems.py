@@ -10,6 +10,7 @@ from typing import Any
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+DMD = "https://dmd.nhs.uk"
 ICD10GM = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
 ICD10PCS = "http://www.cms.gov/Medicare/Coding/ICD10"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"

@@ -272,6 +272,15 @@ def remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
     memory[key] = value
 
 
+class _Step(NamedTuple):
+    """A declared field that gives something in a batch, or is missing from it."""
+
+    name: str
+    rule: Rule | Choice
+    standing: Sequence[str]
+    """Those of its FHIR fields that stand there."""
+
+
 class Table:
     """Declared fields and their memories."""
 
@@ -315,6 +324,7 @@ class Table:
             for name, rule in fields.items()
             if isinstance(rule, Choice)
         }
+        self._steps: dict[tuple[str, ...], Sequence[_Step]] = {}
 
     def giving(self, beginnings: tuple[str, ...]) -> list[str]:
         """The FHIR fields that give a field of the record with such a beginning."""
@@ -326,16 +336,27 @@ class Table:
         for name in self.said_absent:
             if name in source:
                 _put_absences(name, source, notes)
-        standing = source.names
-        for name, rule in self._fields.items():
+        standing = tuple(source.names)
+        for name, rule, names in self._steps.get(standing) or self._learn(standing):
             if isinstance(rule, Choice):
-                found += self._choice(name, rule, source, notes)
+                found += self._choice(name, rule, names, source, notes)
                 continue
-            if name in standing:
+            if names:
                 found.append(self._field(name, source, notes))
             if rule.missing is not None:
                 for place in source.without([name]):
                     notes[place].append(Note(rule.missing, name))
+        return found
+
+    def _learn(self, standing: tuple[str, ...]) -> Sequence[_Step]:
+        """What there is to do where these fields stand: few of the declared ones do, and the same in most batches."""
+        found: list[_Step] = []
+        for name, rule in self._fields.items():
+            own, others = (rule.fields, rule.instead) if isinstance(rule, Choice) else ((name,), ())
+            names = [field for field in own if field in standing]
+            if names or rule.missing is not None or self._otherwise.get(name) or not {*others}.isdisjoint(standing):
+                found.append(_Step(name, rule, names))
+        remember(self._steps, standing, found)
         return found
 
     def _field(self, name: str, source: Columns, notes: Notes) -> Texts:
@@ -371,9 +392,7 @@ class Table:
             return memory.texts(contents, notes)
         return memory.texts(list(zip(source.beside(memory.needs), contents, strict=True)), notes)
 
-    def _choice(self, name: str, rule: Choice, source: Columns, notes: Notes) -> list[Texts]:
-        standing = source.names
-        names = [field for field in rule.fields if field in standing]
+    def _choice(self, name: str, rule: Choice, names: Sequence[str], source: Columns, notes: Notes) -> list[Texts]:
         found = [self._field(field, source, notes) for field in names]
         if several := source.with_several(names):
             found = _one_of_several(name, rule, names, found, several, source, notes)
@@ -419,7 +438,7 @@ def _in_vain(found: Sequence[Texts], absent: Sequence[int], count: int) -> list[
 
 
 def _one_of_several(
-    name: str, rule: Choice, names: list[str], found: list[Texts], several: list[int], source: Columns, notes: Notes
+    name: str, rule: Choice, names: Sequence[str], found: list[Texts], several: list[int], source: Columns, notes: Notes
 ) -> list[Texts]:
     """What fields give that stand side by side where FHIR allows one: that of the one which wins, flagged."""
     given = [list(texts) for texts in found]

@@ -128,14 +128,15 @@ class Reader:
                 notes[place].append(said)
         for place in twice:
             notes[place].append(TWICE)
-        contents = self._contents(heads, [*shared, *own])
+        names = list(map(hexlify, heads.refs))
+        contents = self._contents(names, heads, [*shared, *own])
         for each, among, given_by in self._contradictions:
             for place in _worth_a_look(each, among, given_by, source):
                 content = contents[place]
                 if (found := content.rfind(each.mark)) >= 0 and each.holds(content, found, self._latest):
                     notes[place].append(Note(flags=(each.flag,)))
         passing = self._in_passing(notes, split) if notes else {}
-        records = self._records(heads, contents, passing)
+        records = self._records(names, heads, contents, passing)
         depends = [
             Depends(heads.refs[place], heads.subjects[place], on, lines[place])
             for place, on in looked_up
@@ -191,19 +192,20 @@ class Reader:
 
     # ------------------------------------------------------------ records
 
-    def _contents(self, heads: Heads, found: Sequence[Texts]) -> list[bytes]:
-        """One record's content a resource: its head and what its fields gave."""
-        names = map(hexlify, heads.refs)
+    def _contents(self, names: Sequence[bytes], heads: Heads, found: Sequence[Texts]) -> list[bytes]:
+        """One record's content a resource: its head and what its fields gave; `names` are the refs in hex."""
         pieces = zip(repeat(self._head), names, repeat(_WHOLE_END), heads.named, *found, repeat(b"}"))
         return list(map(b"".join, pieces))
 
-    def _records(self, heads: Heads, contents: Sequence[bytes], flags: Mapping[int, bytes]) -> list[Mapped]:
+    def _records(
+        self, names: Sequence[bytes], heads: Heads, contents: Sequence[bytes], flags: Mapping[int, bytes]
+    ) -> list[Mapped]:
         """One record a resource; `flags` by place."""
         texts: Iterable[bytes] = repeat(b"")
         if flags:
             texts = [flags.get(place, b"") for place in range(len(contents))]
         origins = [origin.members for origin in heads.origins]
-        pieces = zip(repeat(self._source), map(hexlify, heads.refs), origins, repeat(self._mapping), texts)
+        pieces = zip(repeat(self._source), names, origins, repeat(self._mapping), texts)
         fields = zip(
             [ref + WHOLE for ref in heads.refs],
             repeat(self._record),

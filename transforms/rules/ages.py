@@ -16,17 +16,17 @@ from transforms.rules.units import number_in
 
 OLDEST = 130
 _UNITS = {
-    "a": "a y yr yrs year years yo",
-    "mo": "mo mos month months",
-    "wk": "wk wks week weeks",
-    "d": "d day days",
+    "a": "a y yr yrs year years yo jahr jahre jahren an ans année années año años anno anni jaar",
+    "mo": "mo mos month months monat monate monaten mois mes meses mese mesi maand maanden",
+    "wk": "wk wks week weeks woche wochen semaine semaines semana semanas settimana settimane weken",
+    "d": "d day days tag tage tagen jour jours día días giorno giorni dagen",
     "h": "h hour hours",
     "min": "min minute minutes",
 }
 _SPELT = {spelling: unit for unit, spellings in _UNITS.items() for spelling in spellings.split()}
 _NUMBER = r"(\d{1,3}(?:\.\d{1,2})?)"
 _SAID = re.compile(
-    rf"(?P<age>at |in )?(?:age[d]?:? ?)?(?:of )?{_NUMBER}(?: ?(?:-|to) ?{_NUMBER})? ?-?(?P<unit>[a-z]+)?(?:[ -](?:old|of age))?\.?"
+    rf"(?P<age>at |in )?(?:age[d]?:? ?)?(?:of )?{_NUMBER}(?: ?(?:-|to) ?{_NUMBER})? ?-?(?P<unit>[a-zéñí]+)?(?:[ -](?:old|of age))?\.?"
 )
 _AGED = re.compile(r"(?:at )?age[d]?\b")
 

@@ -294,12 +294,12 @@ class _Said(Struct, gc=False):
 _AGAINST = {
     "denied-in-words": re.compile(
         r"\b(?:ruled out|no (?:evidence|signs?) of|negative for|den(?:ies|ied)|tolerat(?:es|ed)|declined|refused|cancell?ed|absence of"
-        r"|not (?:given|administered|done|performed|taken|present|confirmed)|ausschlu(?:ss|ß)|ausgeschlossen|kein(?:e|en)? (?:anhalt|hinweis)"
-        r"|absence de|exclu(?:e|ido|ida)?|descartad[oa]|uitgesloten)\b"
+        r"|not (?:given|administered|done|performed|taken|taking|present|confirmed)|ausschlu(?:ss|ß)|ausgeschlossen|kein(?:e|en)? (?:anhalt|hinweis)"
+        r"|absence de|pas de signes?|exclu(?:e|ido|ida)?|descartad[oa]|sin evidencia de|esclus[oa]|uitgesloten|geen aanwijzing(?:en)?)\b"
     ),
     "doubted-in-words": re.compile(
         r"\b(?:rule out|r/o|possibl[ey]|probabl[ey]|suspected|suspicion (?:of|de)|query|questionable|presumed|concern for"
-        r"|verdacht(?: auf)?|v\. ?a\.|fraglich[er]?|sospecha de|verdenking)(?:\b|(?<=\.))|\?"
+        r"|verdacht(?: auf)?|v\. ?a\.|fraglich[er]?|sospecha de|sospett[oa]|verdenking)(?:\b|(?<=\.))|\?"
     ),
     "family-in-words": re.compile(
         r"\b(?:family (?:history|hx)|fhx?\b:?|(?:mother|father|brother|sister|parent|sibling)(?:'s| has| had| with|:)"

@@ -31,6 +31,7 @@ from transforms.rules.units import (
     may_be_somebodys,
     meant_unit,
     number_in,
+    to_three_digits,
     unit_row,
 )
 
@@ -66,9 +67,10 @@ def quantity(
             raise Unusable(manner.fault, "code" if source.code is not None else "unit")
         if may_be_somebodys(written, manner):
             return Found({absent: "OT"}, ("number-withheld",))
+        written, shortened = to_three_digits(written, manner)
         number, noticed = in_unit(written, manner)
         values = {value: number, unit: manner.unit, raw_value: written, raw_unit: manner.shown, comparator: bound}
-        return Found(values, (*flags, *noticed))
+        return Found(values, (*flags, *shortened, *noticed))
 
     gives = (value, unit, raw_value, raw_unit, comparator, absent)
     return Rule(gives, read, needs=unit_of, usual=quantity_cut)

@@ -1,6 +1,6 @@
 """How the numbers of one code and unit are treated: in which unit they leave, and which are plausible."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import NamedTuple
 
 from msgspec import Raw
@@ -48,13 +48,14 @@ def number_in(source: Quantity, *, bounded: bool = False) -> tuple[str, tuple[st
 
 _LONGEST_BARE = 9_999_999
 _LONGEST_READ = 99_999_999
-_LONGEST_COUNTED = 999_999_999
 _COUNTED = frozenset(
     {"/mL", "/uL", "/L", "/g", "[IU]/mL", "[iU]/mL", "[IU]/L", "[iU]/L", "[CFU]/mL", "[CFU]/g", "[CFU]/L"}
 )
 """Units of what is counted in so large numbers that each digit may be told: copies of a virus in a millilitre."""
 _READ_OFF = 5
 """Digits that a number as long as a telephone's says something by where it was measured or made: 1,250,000,000 copies."""
+_FEWEST_DIGITS = 9
+_TO_THREE_DIGITS = Context(prec=3, rounding=ROUND_HALF_EVEN)
 
 
 def is_long(written: str) -> bool:
@@ -141,7 +142,8 @@ class Manner(NamedTuple):
 def may_be_somebodys(written: str, manner: Manner | None = None) -> bool:
     """Whether a number is as long and as odd as a telephone's or a record's.
 
-    Without a unit any that is long is; of a code with a range, one beyond it; else one of nine digits, of what is counted of ten.
+    Without a unit any that is long is; of a code with a range, one beyond it; else one of nine digits. What is counted in a volume
+    is not left out but rounded (`to_three_digits`).
     """
     size = abs(float(written))
     if size <= _LONGEST_BARE or (manner is not None and not manner.unit):
@@ -150,8 +152,27 @@ def may_be_somebodys(written: str, manner: Manner | None = None) -> bool:
         return False
     if manner is not None and manner.row is not None:
         return not manner.row.low <= manner.turn.of(Decimal(written)) <= manner.row.high
-    counted = manner is not None and without_annotations(manner.unit) in _COUNTED
-    return size > (_LONGEST_COUNTED if counted else _LONGEST_READ)
+    return size > _LONGEST_READ and not _is_counted(manner)
+
+
+def _is_counted(manner: Manner | None) -> bool:
+    return manner is not None and without_annotations(manner.unit) in _COUNTED
+
+
+def to_three_digits(written: str, manner: Manner) -> tuple[str, tuple[str, ...]]:
+    """A count in a volume that is as long and as odd as a telephone's to its first three digits, flagged: no assay tells more.
+
+    Any other number as it is.
+    """
+    if (
+        len(written) < _FEWEST_DIGITS
+        or abs(float(written)) <= _LONGEST_READ
+        or not _is_counted(manner)
+        or not is_odd(written)
+    ):
+        return written, ()
+    flags = ("number-rounded",)
+    return f"{_TO_THREE_DIGITS.create_decimal(written):f}", flags
 
 
 def manner_of(source: Quantity, companion: bytes | None, setting: Setting) -> Manner:

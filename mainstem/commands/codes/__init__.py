@@ -58,7 +58,15 @@ def unmapped(
     """
     rows, gathered, asked = _looked_up(site, value_sets, quiet=as_json)
     if as_json:
-        print_json({"codes": rows, "measures": asked, "looked_at": gathered.looked_at, "cut": sorted(gathered.cut)})
+        print_json(
+            {
+                "codes": rows,
+                "measures": asked,
+                "looked_at": gathered.looked_at,
+                "cut": sorted(gathered.cut),
+                "waiting": gathered.waiting,
+            }
+        )
         return
     if csv is not None:
         _write(csv, [_csv_row(row, "") for row in rows])
@@ -160,7 +168,7 @@ def _as_suggested(found: "Suggestion") -> Row:
 def _csv_row(row: Row, target_code: str) -> str:
     from transforms.codes.code_map import csv_line
 
-    said = [f"came {row['count']} times", *(f"called {text}" for text in row["texts"][:1])]
+    said = [f"came {_times(row['count'])}", *(f"called {text}" for text in row["texts"][:1])]
     if target_code:
         said.append(f"suggested: {row['suggestions'][0]['how']}")
     return csv_line(row["system"], row["code"], row["target_system"], target_code, shown("; ".join(said)))
@@ -218,7 +226,16 @@ def _print_rest(rows: Sequence[Row], gathered: "Gathered", asked: Sequence[Row],
         more = f" and {len(codes) - FEW:,} more (--json)" if len(codes) > FEW else ""
         say(f"{measure} asks for what the site has no record of: {'; '.join(codes[:FEW])}{more}")
     total = sum(row["count"] for row in rows)
-    say(f"{len(rows):,} without a meaning, {total:,} times" if rows else "everything that is stored has a meaning")
+    if gathered.waiting:
+        say(f"{gathered.waiting:,} that the code map names are left out: `mainstem remap` applies it to what is stored")
+    if rows:
+        say(f"{len(rows):,} without a meaning, {_times(total)}")
+    elif not gathered.waiting:
+        say("everything that is stored has a meaning")
+
+
+def _times(count: int) -> str:
+    return f"{count:,} time{'s' if count != 1 else ''}"
 
 
 def _lacking(asked: Sequence[Row]) -> dict[str, list[str]]:

@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 
 from connectors.formats.ndjson import read_lines
-from mainstem.config.site_mapper import site_mapper
+from mainstem.config.site_mapper import own_map, shared_map, site_mapper
 from mainstem.refresh import Refresh
 from schemas.outcomes import RECORD_TYPES, record_type_of
 from schemas.problems import Problem, Reason
 from transforms import Mapper
+from transforms.codes.code_map import CodeMap, code_map
 from transforms.codes.kinds import target_of as word_target
-from transforms.codes.systems import CPT, CVX, ICD10CM, LOINC, RXNORM, SNOMED, UCUM
+from transforms.codes.systems import CPT, CVX, ICD10CM, LOINC, RXNORM, SNOMED, UCUM, repaired_system
 from transforms.mapped import REF_BYTES
 
 LOOKED_AT = 200_000
@@ -64,6 +65,8 @@ class Gathered:
     """Landed lines that were read."""
     cut: set[str] = field(default_factory=set)
     """Types of which more was landed than was read."""
+    waiting: int = 0
+    """Codes that the code map names by now, and what is stored does not say yet."""
 
     def local(self, system: str, code: str, target: str) -> Local:
         """The one of that name, new where it is not known."""
@@ -82,8 +85,18 @@ def gather(refresh: Refresh) -> Gathered:
     """All that a site's records and landed lines hold without a meaning."""
     gathered = of_records(refresh)
     _add_figures(gathered, refresh)
-    _Lines(refresh, gathered).read()
+    meant = code_map([*shared_map(refresh.file), *own_map(refresh.file)])
+    _Lines(refresh, gathered, meant).read()
+    _set_aside(gathered, meant)
     return gathered
+
+
+def _set_aside(gathered: Gathered, meant: CodeMap) -> None:
+    """What the code map names is people's work that is done."""
+    for key, local in list(gathered.locals.items()):
+        if local.target in meant.get((repaired_system(local.system) or "", local.code.strip()), {}):
+            del gathered.locals[key]
+            gathered.waiting += 1
 
 
 def _add_record(gathered: Gathered, kind: str, record: Json) -> None:
@@ -135,12 +148,15 @@ def target_of(record_type: str) -> str:
 class _Lines:
     """What landed, and what is in quarantine of it, the newest first."""
 
-    def __init__(self, refresh: Refresh, gathered: Gathered) -> None:
+    def __init__(self, refresh: Refresh, gathered: Gathered, meant: CodeMap) -> None:
         self._mapper: Mapper = site_mapper(refresh.file, refresh.secrets)
+        self._unmapped = site_mapper(refresh.file, refresh.secrets, with_map=False)
+        self._meant = meant
         self._refresh, self._gathered = refresh, gathered
         self._wanted = {(local.system, local.code): local for local in gathered.locals.values()}
         self._refused = {each.ref: each for each in refresh.store.quarantine.of(refresh.site.site)}
         self._counted: set[bytes] = set()
+        self._in_parts: set[bytes] = set()
         self._read: Counter[str] = Counter()
 
     def read(self) -> None:
@@ -172,7 +188,7 @@ class _Lines:
             for quantity in _quantities(resource):
                 if not self._mapper.is_unit(msgspec.json.encode(quantity)):
                     self._count_unit(name, resource, quantity)
-
+            self._count_parts(name, resource)
         if name == "Encounter":
             self._name(resource.get("class"), None)
         for asked in (*_questions(resource), *_answers(resource)) if name.startswith("Questionnaire") else ():
@@ -183,7 +199,8 @@ class _Lines:
         if not (isinstance(coding, dict) and isinstance(code := coding.get("code"), str)):
             return
         system = coding.get("system") if isinstance(coding.get("system"), str) else None
-        local = self._wanted.get(self._mapper.shown_coding(system, code))
+        shown = (each.shown_coding(system, code) for each in (self._mapper, self._unmapped))
+        local = next(filter(None, map(self._wanted.get, shown)), None)
         if local is not None:
             local.system, local.code = system or "", code
             if isinstance(said := coding.get("display") or text, str):
@@ -197,7 +214,7 @@ class _Lines:
         self._counted.add(ref)
         if refused.reason in _REFUSED:
             field = refused.path.split(".")[1].split("[")[0] if "." in refused.path else ""
-            for concept in _listed(resource.get(field)):
+            for concept in _parts_of(resource) if field == "component" else _listed(resource.get(field)):
                 self._count_code(name, concept)
         elif refused.path in _SAYS_FOR_WHAT:
             for concept in _purposes(resource):
@@ -218,6 +235,19 @@ class _Lines:
             local.types.add(record_type_of(name) or name)
             if isinstance(called := said or text, str):
                 local.texts[called] += 1
+
+    def _count_parts(self, name: str, resource: Json) -> None:
+        """Components that are called by a text alone: without a meaning for it they are left out of their panel."""
+        texts = [concept.get("text") for concept in _parts_of(resource) if not _listed(concept.get("coding"))]
+        unknown = {each.strip() for each in texts if isinstance(each, str) and each.strip()}
+        if not (unknown := {each for each in unknown if ("", each) not in self._meant}):
+            return
+        ref = self._mapper.record_ids(name, [msgspec.json.encode(resource)])[0][:REF_BYTES]
+        if ref in self._refused or ref in self._in_parts:
+            return
+        self._in_parts.add(ref)
+        for text in unknown:
+            self._count_code(name, {"text": text})
 
     def _count_unit(self, name: str, resource: Json, quantity: Json) -> None:
         written = next(
@@ -290,6 +320,13 @@ def _quantities(resource: Json) -> Iterator[Json]:
     for each in (resource, *_listed(resource.get("component"))):
         if isinstance(quantity := each.get("valueQuantity"), dict):
             yield quantity
+
+
+def _parts_of(resource: Json) -> Iterator[Json]:
+    """The concepts of an Observation's components."""
+    for part in _listed(resource.get("component")):
+        if isinstance(concept := part.get("code"), dict):
+            yield concept
 
 
 def _listed(value: Any) -> Iterable[Json]:

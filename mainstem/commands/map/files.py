@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from secrets import token_bytes
 from typing import IO, TYPE_CHECKING
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from mainstem.commands.map.tiers import AtTier
 
 Lines = Callable[[Iterable[Mapped]], Iterable[bytes]]
-"""Records → what is written of them, a line each."""
+"""Records → what is written of them, a line each, in pieces."""
 ANY_SITE = Site(
     site="trial", name="Trial", time_zone="UTC", subject_key="env:NONE", files=Files(folder="."), road="files"
 )
@@ -137,10 +138,11 @@ def _write(records: Iterable[Mapped], lines: Lines, out: IO[bytes]) -> int:
     return written
 
 
-def _whole(site: str, records: Iterable[Mapped]) -> list[bytes]:
+def _whole(site: str, records: Iterable[Mapped]) -> Iterable[bytes]:
     """Records with their provenance."""
-    opening, middle, closing, join = b'{"record":', b',"provenance":{"site":"%b",' % site.encode(), b"}}\n", b"".join
-    return [join((opening, record.content, middle, record.provenance, closing)) for record in records]
+    opening, middle, closing = b'{"record":', b',"provenance":{"site":"%b",' % site.encode(), b"}}\n"
+    pieces = ((opening, record.content, middle, record.provenance, closing) for record in records)
+    return chain.from_iterable(pieces)
 
 
 def _private(path: Path) -> IO[str]:

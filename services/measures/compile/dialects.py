@@ -35,6 +35,12 @@ class entries(FunctionElement[int]):
     inherit_cache = True
 
 
+class each_text(FunctionElement[str]):
+    """each_text(list of texts): a table with a row for each, its `value`."""
+
+    inherit_cache = True
+
+
 class step_text(FunctionElement[str]):
     """step_text(list of objects, key): the first object's text; null where it has none."""
 
@@ -154,6 +160,16 @@ def _entries_sqlite(element: entries, compiler: Any, **kw: Any) -> str:
 @compiles(entries, "postgresql")
 def _entries_postgresql(element: entries, compiler: Any, **kw: Any) -> str:
     return f"jsonb_array_length({_parts(element, compiler, **kw)[0]})"
+
+
+@compiles(each_text, "sqlite")
+def _each_text_sqlite(element: each_text, compiler: Any, **kw: Any) -> str:
+    return f"json_each({_parts(element, compiler, **kw)[0]})"
+
+
+@compiles(each_text, "postgresql")
+def _each_text_postgresql(element: each_text, compiler: Any, **kw: Any) -> str:
+    return f"jsonb_array_elements_text({_parts(element, compiler, **kw)[0]})"
 
 
 @compiles(step_text, "sqlite")

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Subquery, case, func, literal, or_, select
 
+from services.measures.compile.sql_replaced import replaced_of, stands
 from services.registry.tables import RECORD_TABLES
 
 SEVERAL = "several"
@@ -13,9 +14,11 @@ LAST = 100
 
 def payers_on(day: ColumnElement[str]) -> Subquery:
     """`site`, `subject` and `payer` of everybody of whom it is known; a date that is told by its month or year alone holds all of it."""
-    row = RECORD_TABLES["coverage"].c
+    table = RECORD_TABLES["coverage"]
+    row = table.c
     holds = (
         row.payer.is_not(None),
+        stands(table, replaced_of("coverage").subquery()),
         func.coalesce(row.status, "active") == "active",
         or_(row.start_date.is_(None), row.start_date <= day),
         or_(row.end_date.is_(None), row.end_date >= func.substr(day, 1, func.length(row.end_date))),

@@ -5,19 +5,25 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
+from schemas.outcomes.observations import NO_RESULT
+from schemas.outcomes.replacing import CONTINUED, names, whole_of
 from services.measures.compile.times import UNKNOWN, Known, moment
+from services.measures.language.events import WITH_STATUS
 
 Record = dict[str, Any]
 """A record's fields, as in the stream."""
 
 
 class Person:
-    """One subject's current records."""
+    """One subject's current records, without those that others replace."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.of: dict[str, list[Record]] = defaultdict(list)
-        for record in sorted(records, key=lambda record: str(record["id"])):
-            self.of[record["type"]].append(record)
+        self._given = sorted(records, key=lambda record: str(record["id"]))
+        gone = _replaced(self._given)
+        for record in self._given:
+            if not (gone and names(gone.get(record["type"], ()), record["id"])):
+                self.of[record["type"]].append(record)
         self.found: dict[object, Any] = {}
         """What was evaluated already: by series or pick, and by record and name when it is."""
 
@@ -47,15 +53,15 @@ class Person:
 
     @cached_property
     def visits(self) -> dict[str, Record]:
-        """Visits by id."""
-        return {visit["id"]: visit for visit in self.of["encounter"]}
+        """Visits by id, replaced ones too: what happened at one still names it."""
+        return {each["id"]: each for each in self._given if each["type"] == "encounter"}
 
     @cached_property
     def parts(self) -> dict[str, list[Record]]:
         """Components by the id of what they are of."""
         found: dict[str, list[Record]] = defaultdict(list)
-        for result in self.of["observation"]:
-            if parent := result.get("parent"):
+        for result in self._given:
+            if result["type"] == "observation" and (parent := result.get("parent")):
                 found[parent].append(result)
         return found
 
@@ -64,3 +70,16 @@ class Person:
             if field in record:
                 return moment(record[field], None)
         return UNKNOWN
+
+
+def _replaced(records: Iterable[Record]) -> dict[str, set[str]]:
+    """By record type the ids that others name as what they replace; a result that is none yet, or no more, replaces nothing."""
+    found: dict[str, set[str]] = {}
+    for record in records:
+        if record.get("replaces") and record["type"] not in CONTINUED and not _no_result(record):
+            found.setdefault(record["type"], set()).update({*record["replaces"]} - {whole_of(record["id"])})
+    return found
+
+
+def _no_result(record: Record) -> bool:
+    return record["type"] in WITH_STATUS and record.get("status") in NO_RESULT

@@ -36,6 +36,7 @@ from services.measures.compile.dialects import entries, instant_text, item_text
 from services.measures.compile.from_registry import arrived
 from services.measures.compile.memory import Period
 from services.measures.compile.payers import payers_on
+from services.measures.compile.sql_replaced import REPLACING, replaced_of, stands
 from services.measures.compile.sql_spans import ENDS, spans_of
 from services.measures.compile.sql_times import SqlKnown
 from services.measures.language.codes import Codes
@@ -93,6 +94,7 @@ class Staged:
         self._by_identity: dict[int, tuple[Series | Pick, Table]] = {}
         self._sets: dict[tuple[Codes, ...], int] = {}
         self._spans: dict[str, Table] = {}
+        self._gone: dict[str, Table] = {}
         self._periodic = Periodic()
         self._only = periods if isinstance(periods, Period) else None
         self.periods = self._table(
@@ -199,7 +201,16 @@ class Staged:
             source, scope = source.join(period, true()), Scope(row, people, period, row)
             columns.append(period.c.period)
         source, scope = self._with_picks(series.such, source, scope)
-        return select(*columns).select_from(source).where(self._truth(series.such, scope))
+        such = [self._truth(series.such, scope)]
+        if series.record in REPLACING:
+            such.append(stands(row, self._replaced(series.record)))
+        return select(*columns).select_from(source).where(*such)
+
+    def _replaced(self, record: str) -> Table:
+        if record not in self._gone:
+            columns = (Column(each, Text) for each in ("site", "subject", "old"))
+            self._gone[record] = self._fill(self._table(f"measure_replaced_{record}", *columns), replaced_of(record))
+        return self._gone[record]
 
     def _with_picks(self, node: Any, source: Any, scope: Scope) -> tuple[Any, Scope]:
         """The single events that something asks about, joined once: looked up for each question they would cost far more."""

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from schemas.outcomes.observations import NO_RESULT
+from schemas.outcomes.replacing import names, whole_of
 from transforms.derive.history.facts import Coded, Fact, Facts, Step
 from transforms.derive.history.numbers import FEW, Numbers, Reading, Readings
 from transforms.derive.references.growth import Sex
@@ -47,7 +48,8 @@ class History:
         for fact in facts:
             if fact.type in _RESULTS and fact.status in NO_RESULT:
                 continue
-            self._replaced.update(fact.replaces)
+            if fact.replaces:
+                self._replaced.update({*fact.replaces} - {whole_of(fact.id)})
             if (day := _day_of_number(fact)) is not None:
                 self._numbers.add(fact, day)
             else:
@@ -67,7 +69,7 @@ class History:
     def _by_type(self) -> dict[str, list[Fact]]:
         found: dict[str, list[Fact]] = {}
         for fact in sorted(self._others, key=attrgetter("id")):
-            if fact.id not in self._replaced:
+            if not (self._replaced and names(self._replaced, fact.id)):
                 found.setdefault(fact.type, []).append(fact)
         return found
 

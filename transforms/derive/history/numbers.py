@@ -10,6 +10,7 @@ from datetime import date
 from itertools import groupby
 from typing import Any, NamedTuple, overload
 
+from schemas.outcomes.replacing import names
 from transforms.derive.history.facts import Coded, Fact
 
 FEW = 500
@@ -75,14 +76,14 @@ class Numbers:
             yield from (each.code for each in alike.codings)
 
     def of(self, codes: Collection[str], but: Collection[str]) -> Iterator[Fact]:
-        """The records that have one of some codes, as their own or in a coding; without those of some ids."""
+        """The records that have one of some codes, as their own or in a coding; without those that some ids name."""
         wanted = {
             place
             for place, alike in enumerate(self._kinds)
             if alike.code in codes or any(each.code in codes for each in alike.codings)
         }
         for place, which in enumerate(self._which) if wanted else ():
-            if which in wanted and not (but and self._id(place) in but):
+            if which in wanted and not (but and names(but, self._id(place))):
                 yield self._fact(place)
 
     def readings(self, codes: Collection[str], unit: str | None, above: float, but: Collection[str]) -> "Readings":
@@ -95,7 +96,7 @@ class Numbers:
         found = (
             place
             for place, which in enumerate(self._which if wanted else ())
-            if which in wanted and self._values[place] > above and not (but and self._id(place) in but)
+            if which in wanted and self._values[place] > above and not (but and names(but, self._id(place)))
         )
         by_day = groupby(sorted(found, key=self.days.__getitem__), self.days.__getitem__)
         return Readings(self, array("I", (place for _, some in by_day for place in self._in_order(list(some)))))

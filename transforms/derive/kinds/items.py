@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from schemas.outcomes.replacing import OF_ONE_RESOURCE
 from transforms.derive.history import Fact, History, day_of
 
 _OFTEN = {"LA6568-5": 0.0, "LA6569-3": 1.0, "LA6570-1": 2.0, "LA6571-9": 3.0}
 """LOINC's answers to how often: not at all, several days, more than half the days, nearly every day → their scores."""
 _MOST = 3
-_OF_ONE = 26
-"""Of a record's id what the records of one resource share."""
 
 
 class Items(NamedTuple):
@@ -46,7 +45,7 @@ def _answers(history: History, items: Items) -> Iterator[list[Fact]]:
     asked = {*items.codes, *items.others}
     for fact in history.coded(asked):
         if fact.code in asked and fact.comparator is None:
-            of_one = fact.type, fact.id[:_OF_ONE] if fact.type == "pro_response" else fact.effective or ""
+            of_one = fact.type, fact.id[:OF_ONE_RESOURCE] if fact.type == "pro_response" else fact.effective or ""
             groups.setdefault(of_one, {}).setdefault(fact.code, []).append(fact)
     for (_type, place), group in groups.items():
         if place and group.keys() == set(items.codes) and all(len(facts) == 1 for facts in group.values()):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import Struct
 from msgspec.json import Decoder
 
+from schemas.outcomes.replacing import OF_ONE_RESOURCE, names, whole_of
 from transforms.quality.facts.numbers import Numbers, Readings
 
 Kept = TypeVar("Kept")
@@ -94,7 +95,7 @@ class Fact(Struct, gc=False):
     @property
     def source(self) -> str:
         """The resource it comes from."""
-        return self.id[:26]
+        return self.id[:OF_ONE_RESOURCE]
 
     @property
     def happened(self) -> bool:
@@ -134,10 +135,10 @@ class Person:
         self.last, self._beside = last, beside
         given = list(facts)
         self._replaced: set[str] = before._replaced if before is not None else set()
-        self._replaced.update(id_ for fact in given for id_ in fact.replaces)
+        self._replaced.update(id_ for fact in given for id_ in fact.replaces if id_ != whole_of(fact.id))
         self.given = [fact.id for fact in given]
         """The ids of these records, replaced ones too."""
-        self.facts = [fact for fact in given if fact.id not in self._replaced] if self._replaced else given
+        self.facts = [fact for fact in given if not names(self._replaced, fact.id)] if self._replaced else given
         known = before.record if before is not None else None
         self.record: Fact | None = next((fact for fact in self.facts if fact.type == "person"), known)
         self._kept: dict[object, Any] = before._kept if before is not None else {}
