@@ -131,12 +131,11 @@ class Consumer:
         self._places: Places | None = None
         self._goals: dict[TopicPartition, int] = {}
         self._ledger = Ledger(engine, group, setting=setting)
-        self._box = Letterbox(engine, group)
+        self._box = Letterbox(engine, group, hold=after_letter == "hold")
         self._letters = DeadLetters(self._settings, network, group, self._box)
         self._reports = ReportSender(self._settings, network, engine, Subjects(group, erase))
         again = effects == "rebuild"
-        self._hold = after_letter == "hold"
-        noting = Noting(self._box, self._letters, hold=self._hold)
+        noting = Noting(self._box, self._letters)
         self._handling = Handling(
             self._ledger, handler, load_handler, self._letters, late=late_handler, noting=noting, replays=again
         )
@@ -299,7 +298,7 @@ class Consumer:
         """Handles the letters that are due, of these partitions."""
         new = 0
         try:
-            while due := self._box.due(partitions, hold=self._hold):
+            while due := self._box.due(partitions):
                 with self._meanwhile.beside(client):
                     done = self._handling.again(due, self._letters.read, self._sieve.sort)
                 new += done.new

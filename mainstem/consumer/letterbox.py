@@ -96,9 +96,13 @@ def letters_of(engine: Engine, record: bytes) -> dict[str, int]:
 
 
 class Letterbox:
-    """A group's letters. What is given a connection belongs to the caller's transaction."""
+    """A group's letters. What is given a connection belongs to the caller's transaction.
 
-    def __init__(self, engine: Engine, group: str) -> None:
+    `hold`: those of a record are tried in their order, as its later changes wait for them.
+    """
+
+    def __init__(self, engine: Engine, group: str, *, hold: bool = False) -> None:
+        self.hold = hold
         self._engine = engine
         self._group = group
         self._mine = c.consumer_group == group
@@ -160,14 +164,14 @@ class Letterbox:
         connection.execute(delete(consumer_letter).where(of))
         return waiting or 0
 
-    def due(self, partitions: Collection[TopicPartition], *, hold: bool) -> list[Noted]:
+    def due(self, partitions: Collection[TopicPartition]) -> list[Noted]:
         """What may be tried again now, in order: what was asked for, and what was held and is no longer. With `hold`, what was asked for
-        waits for those before it of its record too: two may have been refused at once."""
+        waits for those before it of its record too: several may have been refused at once."""
         if not partitions:
             return []
         asked = c.state == LetterState.RETRY
         held = c.state == LetterState.HELD
-        due = and_(or_(asked, held), ~self._waits()) if hold else or_(asked, and_(held, ~self._waits()))
+        due = and_(or_(asked, held), ~self._waits()) if self.hold else or_(asked, and_(held, ~self._waits()))
         ours = tuple_(c.topic, c.partition).in_(sorted(tuple(partition) for partition in partitions))
         return self._found(select(consumer_letter).where(self._mine, due, ours).limit(AT_ONCE))
 
