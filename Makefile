@@ -114,10 +114,11 @@ kubernetes: setup-dev ## Fetch Kubernetes' schemas, by which the tests judge doc
 	@test -d var/kubernetes/kubernetes_validate || $(BIN)/uv pip install --quiet --target var/kubernetes kubernetes-validate==1.37.0 || \
 	echo "They cannot be fetched; the test of docker/kubernetes will be skipped"
 
-promtool: ## Build Prometheus' promtool, by which the tests judge the alert rules (some minutes; needs Go)
-	@command -v go >/dev/null || { echo "promtool needs Go; its test will be skipped"; exit 0; }; \
-	test -x var/promtool/promtool || GOBIN=$(CURDIR)/var/promtool go install github.com/prometheus/prometheus/cmd/promtool@v0.316.0 || \
-	echo "It cannot be built; its test will be skipped"
+promtool: ## Fetch Prometheus' promtool from the distribution's packages, by which the tests judge the alert rules
+	@command -v promtool >/dev/null || test -x var/promtool/promtool || \
+	{ mkdir -p var/promtool && cd var/promtool && apt-get update -qq && apt-get -o APT::Sandbox::User=root download -qq prometheus && \
+	dpkg-deb --fsys-tarfile prometheus_*.deb | tar --extract --strip-components=3 ./usr/bin/promtool && rm prometheus_*.deb; } || \
+	echo "No promtool; its tests will be skipped"
 
 redis: ## Install Redis from the distribution's packages, the broker of the test of Airflow's Celery workers
 	@command -v redis-server >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server; } || \

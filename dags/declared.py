@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,7 +145,6 @@ def _of(file: Declared, site: Site) -> dict[str, Any]:
         "description": f"Refresh {site.name}",
         "tags": [f"site:{site.site}", f"vendor:{site.fhir.vendor or 'told by the server' if site.fhir else 'files'}"],
         "doc_md": RUNBOOK.format(name=_as_words(site.name), **told, **runs, **pages),
-        "params": _params(site.types),
     }
 
 
@@ -170,7 +168,6 @@ def _broken(file: Declared) -> dict[str, Any]:
         "description": f"Broken site file {file.path.name}",
         "tags": [f"site:{file.path.stem}", "broken"],
         "doc_md": f"### {file.path.name} cannot be read\n\n{_as_words(file.fault.cause)}\n\n{_as_words(file.fault.fix)}\n",
-        "params": _params([]),
     }
 
 
@@ -179,7 +176,9 @@ def _as_words(text: str) -> str:
     return re.sub(r"([\\`*_\[\]()#|<>&!~])", r"\\\1", text)
 
 
-def _params(types: Sequence[str]) -> dict[str, Param]:
+def asked(file: Declared) -> dict[str, Param]:
+    """What a run of its refresh may be asked for."""
+    types = file.site.types if file.site else []
     return {
         "mode": Param("incremental", enum=["incremental", "full"], description="full reads everything again."),
         "types": Param(

@@ -1,5 +1,5 @@
-"""Airflow DAG of one site. Written by `mainstem sites dags`."""
+"""Airflow DAGs of one site: its refresh, and its landing mapped again. Written by `mainstem sites dags`."""
 
-from dags.site_dag import site_dag
+from dags.site_dag import replay_dag, site_dag
 
-dag = site_dag("meadow")
+pull, replay = site_dag("meadow"), replay_dag("meadow")

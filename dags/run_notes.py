@@ -2,7 +2,6 @@
 
 A task cannot write its run's note. So a task that fails leaves what it knows as XCom, `report` makes the note of it, and
 this plugin (entry point `airflow.plugins`), which Airflow's scheduler calls when a run ends, writes it onto the run.
-Nothing of Mainstem but names is imported here: the scheduler stays light.
 """
 
 import os
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
-from dags import pools
+from dags import beforehand, pools
 from schemas.runbooks import NIGHT, found_at
 
 if TYPE_CHECKING:
@@ -131,7 +130,8 @@ def _left_behind(run: "DagRun", session: "Session") -> dict[tuple[str, str, int]
 
 
 class RunNotes(AirflowPlugin):
-    """Registered as `airflow.plugins`; Airflow calls this module when a run ends, and `dags.pools` when one begins."""
+    """Registered as `airflow.plugins`; Airflow calls this module when a run ends, `dags.pools` when one begins, `dags.beforehand` when a part of
+    its own does."""
 
     name = "mainstem_run_notes"
-    listeners = [sys.modules[__name__], pools]  # noqa: RUF012 - Airflow's plugins are declared so
+    listeners = [sys.modules[__name__], pools, beforehand]  # noqa: RUF012 - Airflow's plugins are declared so

@@ -29,7 +29,7 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
-from dags.declared import Declared, declared, faces, replay_faces, sites_folder
+from dags.declared import Declared, asked, declared, faces, replay_faces, sites_folder
 from dags.run_notes import FAILURE, MISSING, SAFE, Trouble, note, runbook
 from mainstem import telemetry
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError, WaitsElsewhere
@@ -77,24 +77,26 @@ def site_dag(name: str) -> DAG:
         **faces(file),
     ) as dag:
         _tasks(file, dag.dag_id)
+    dag.params.update(asked(file))  # after the tasks: each would keep a copy, which Airflow checks and writes for each
     return dag
 
 
 def replay_dag(name: str) -> DAG:
     """The DAG that maps a site's landing again, started by people: after a new version, a code map, a setting."""
     file = declared(sites_folder() / f"{name}.toml")
-    what = Param(
-        "remap", enum=["remap", "retry"], description="remap: all that was landed; retry: what could not be used."
-    )
     with DAG(
         dag_id=file.replay_id,
         schedule=None,
         catchup=False,
         max_active_runs=1,
         default_args={**DEFAULTS, **file.at},
-        **{**replay_faces(file), "params": {"what": what}},
+        **replay_faces(file),
     ) as dag:
         _replay_tasks(file)
+    what = ["remap", "retry"]
+    dag.params["what"] = Param(
+        what[0], enum=what, description="remap: all that was landed; retry: what could not be used."
+    )
     return dag
 
 

@@ -36,7 +36,7 @@ def promtool() -> str:
     """Prometheus' own tool; skips with the reason where it is not to be had."""
     found = shutil.which("promtool") or (str(BUILT) if BUILT.exists() else None)
     if found is None:
-        pytest.skip("no promtool: `make promtool` builds it")
+        pytest.skip("no promtool: `make promtool` fetches it")
     return found
 
 

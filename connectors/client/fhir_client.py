@@ -382,7 +382,9 @@ class FhirClient:
             return Refused(
                 f"{what}: {place} does not permit {self._client_id or 'anybody without a log-in'} to read it (403)",
                 "Grant this client the scope to read it; or fhir.auth.scope asks for less than is granted (an export may need "
-                "system/*.read).",
+                "system/*.read)."
+                if self._client_id
+                else "Register a client and fill in [fhir.auth] with what it gets; or permit reading without a log-in.",
                 who="site IT",
             )
         if status == PROXY_LOG_IN:

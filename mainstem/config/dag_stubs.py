@@ -1,5 +1,5 @@
-"""What Airflow needs of each site, written from the site files: a DAG stub that reads it, and one that maps its landing again; and one that
-looks after all of them."""
+"""What Airflow needs of each site, written from the site files: a stub with the DAG that reads it and the one that maps its landing again; and
+one that looks after all of them."""
 
 import re
 from collections.abc import Mapping
@@ -10,19 +10,14 @@ from schemas.errors import OperatorError
 
 PREFIX = "ehr_pull__"
 # Airflow reads a file as a DAG only where the words "airflow" and "dag" stand in it.
-STUB = '''"""Airflow DAG of one site. Written by `mainstem sites dags`."""
+STUB = '''"""Airflow DAGs of one site: its refresh, and its landing mapped again. Written by `mainstem sites dags`."""
 
-from dags.site_dag import site_dag
+from dags.site_dag import replay_dag, site_dag
 
-dag = site_dag("{stem}")
+pull, replay = site_dag("{stem}"), replay_dag("{stem}")
 '''
-REPLAY_PREFIX = "ehr_replay__"
-REPLAY_STUB = '''"""Airflow DAG that maps one site's landing again. Written by `mainstem sites dags`."""
-
-from dags.site_dag import replay_dag
-
-dag = replay_dag("{stem}")
-'''
+FORMER_PREFIX = "ehr_replay__"
+"""Of stubs that held the second DAG alone."""
 NETWORK_STUB = '''"""Airflow DAG that looks after every site's freshness. Written by `mainstem sites dags`."""
 
 from dags.freshness_dag import freshness_dag
@@ -38,22 +33,20 @@ STEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 def stubs(sites: Path) -> dict[str, str]:
     """Each stub's text by its file name, of broken site files too: their DAGs fail at once and say why.
 
-    Files of its own for each site: a broken site file takes no other site's DAG offline. Named after the site file, which can be told
-    whatever stands in it.
+    A file of its own for each site: a broken site file takes no other site's DAG offline. One, because Airflow reads each file in a
+    process of its own. Named after the site file, which can be told whatever stands in it.
     """
     return {"network_freshness.py": NETWORK_STUB} | {
         name: text
         for path in site_paths(sites)
         if STEM.fullmatch(path.stem)
-        for name, text in stubs_of(path.stem).items()
+        for name, text in stub_of(path.stem).items()
     }
 
 
-def stubs_of(stem: str) -> dict[str, str]:
-    """Those of one site, by its file's name."""
-    return {
-        f"{prefix}{stem}.py": stub.format(stem=stem) for prefix, stub in ((PREFIX, STUB), (REPLAY_PREFIX, REPLAY_STUB))
-    }
+def stub_of(stem: str) -> dict[str, str]:
+    """That of one site, by its file's name."""
+    return {f"{PREFIX}{stem}.py": STUB.format(stem=stem)}
 
 
 def faults(sites: Path) -> list[str]:
@@ -80,7 +73,7 @@ def write_stubs(sites: Path, to: Path) -> list[str]:
     wanted = stubs(sites)
     to.mkdir(parents=True, exist_ok=True)
     changes = []
-    for path in sorted((*to.glob(f"{PREFIX}*.py"), *to.glob(f"{REPLAY_PREFIX}*.py"))):
+    for path in sorted((*to.glob(f"{PREFIX}*.py"), *to.glob(f"{FORMER_PREFIX}*.py"))):
         if path.name not in wanted:
             path.unlink()
             changes.append(f"removed {path}")

@@ -89,6 +89,7 @@ class Home:
             "language": language,
             "languages": languages(),
             "say": language.say,
+            "say_many": language.say_many,
             "here": request.url.path,
             "asks": [form.spoken(language.code) for form in self.forms.values()],
             "inside": bool(getattr(request.state, "link", None)),

@@ -30,30 +30,39 @@ class Told:
     measure: str
     met: str
     """With {met} and {n}."""
-    unknown: str
-    """With {number}."""
+    unknown: tuple[str, str]
+    """Of one and of many, with {number}."""
 
 
 TOLD = {
     CROHNS: Told(
         "ibd1",
         "Of {n} young people with Crohn's disease or ulcerative colitis who came to a clinic, {met} had a quiet disease.",
-        "{number} more came, and nobody wrote down how their disease was.",
+        (
+            "{number} more came, and nobody wrote down how the disease was.",
+            "{number} more came, and nobody wrote down how their disease was.",
+        ),
     ),
     DIABETES: Told(
         "t1d1",
         "Of {n} people with type 1 diabetes who came to a clinic, {met} had an HbA1c below 7 %.",
-        "{number} more came, and their HbA1c is not known.",
+        ("{number} more came, and that HbA1c is not known.", "{number} more came, and their HbA1c is not known."),
     ),
     FIBROSIS: Told(
         "cf2",
         "Of {n} children with cystic fibrosis who came to a clinic, {met} weighed at least as much for their height as half of all children.",
-        "{number} more came, and their weight or height is not known.",
+        (
+            "{number} more came, and that weight or height is not known.",
+            "{number} more came, and their weight or height is not known.",
+        ),
     ),
     ASTHMA: Told(
         "ast1",
         "Of {n} people with asthma who came to a clinic, {met} had it well under control.",
-        "{number} more came, and nobody asked how their asthma was.",
+        (
+            "{number} more came, and nobody asked how the asthma was.",
+            "{number} more came, and nobody asked how their asthma was.",
+        ),
     ),
 }
 TOLD[COLITIS] = TOLD[CROHNS]
@@ -95,7 +104,7 @@ def _known(told: Told, counts: Counts, since: date, until: date, language: Langu
     shown, every = (n, 0) if n <= ICONS else (ICONS, ICONS)
     return Known(
         language.say(told.met, n=language.number(n), met=language.number(met)),
-        language.say(told.unknown, number=language.number(unknown)) if unknown else "",
+        language.say_many(*told.unknown, unknown) if unknown else "",
         since,
         until,
         round(met * shown / n),

@@ -13,7 +13,7 @@ from services.people.families import Link
 
 TITLES = {"growth": "Growth", "lungs": "Lungs", "hba1c": "Blood sugar (HbA1c)", "act": "Asthma control"}
 DIRECTIONS = {
-    "growth": "A line that stays level is good: growing as expected for age.",
+    "growth": "Each number is a place among 100 children of the same age and sex: 50 is the middle. A line that stays level is good.",
     "lungs": "Higher is better. 100 % is what is expected for age and height.",
     "hba1c": "Lower is better. Many aim for 7 % or less.",
     "act": "Higher is better. 20 or more means well under control.",

@@ -35,6 +35,11 @@ class Language:
         said = self.translations.gettext(text)
         return said.format(**filled) if filled else said
 
+    def say_many(self, one: str, many: str, number: int, **filled: object) -> str:
+        """The English sentence of one or of many in this language, `{number}` and its gaps filled: by this language's own plural forms."""
+        said = self.translations.ngettext(one, many, number)
+        return said.format(number=self.number(number), **filled)
+
     def day(self, day: date) -> str:
         """3 November 2026."""
         return format_date(day, "long", locale=self.code)

@@ -1,6 +1,7 @@
 """What a measure declares: who is in, who is left out, who met it; what it is for and how it is shown; and how the counts follow."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -8,10 +9,10 @@ from hashlib import sha256
 from typing import Literal
 
 from services.measures.language.codes import CodeSet
-from services.measures.language.events import Field, Series
+from services.measures.language.events import Exists, Field, Series
 from services.measures.language.moments import PERIOD, Span
 from services.measures.language.nodes import Periodic, found_in
-from services.measures.language.truths import AnyOf, Named, Surely, Truth, all_of, not_
+from services.measures.language.truths import AllOf, AnyOf, Named, Surely, Truth, all_of, not_
 from services.measures.language.vocabulary import set_aside
 
 NOBODY = Named("Nobody", AnyOf(()))
@@ -68,6 +69,13 @@ class Populations:
     def in_doubt(self) -> Truth:
         """Of whom it is unknown whether they are in the initial population: counted beside."""
         return all_of(not_(Surely(self.initial)), not_(Surely(not_(self.initial))))
+
+
+def _joined(truth: Truth) -> Iterator[Truth]:
+    """A condition, and those all of which it asks for."""
+    yield truth
+    for part in truth.of if isinstance(truth, AllOf) else (truth.of,) if isinstance(truth, Named) else ():
+        yield from _joined(part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +189,14 @@ class Measure:
     def aside(self) -> Named:
         """Whom the site has excluded for the time of the period."""
         return set_aside(self.id, PERIOD)
+
+    @cached_property
+    def confined_to(self) -> Series | None:
+        """The events without one of which nobody can be in the initial population, nor perhaps be; none: anybody may be in it."""
+        whose = self.cohort.of
+        if not isinstance(whose, Exists) or not isinstance(whose.series, Series) or Periodic()(whose):
+            return None
+        return whose.series if self.cohort in _joined(self.who.initial) else None
 
     @cached_property
     def truths(self) -> dict[str, Truth]:

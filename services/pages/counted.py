@@ -66,14 +66,18 @@ class Counted:
 
     def missing(self, site: str) -> list[str]:
         """Resource types the measure needs and the site never loaded."""
-        if site not in self.loaded:
-            return []
-        types = self.loaded[site].types
-        return [name for name in needed_types(self.measure) if types[name].state == "not loaded"]
+        return _missing(self.measure, self.loaded, site)
 
     def of(self, site: str) -> dict[Step, list[Counts]]:
         """A site's, or the network's."""
         return {step: [count for count in counts if count.site == site] for step, counts in self.counts.items()}
+
+
+def _missing(measure: Measure, loaded: Mapping[str, SiteCompleteness], site: str) -> list[str]:
+    if site not in loaded:
+        return []
+    types = loaded[site].types
+    return [name for name in needed_types(measure) if types[name].state == "not loaded"]
 
 
 def said_of(connection: Connection, measure: Measure) -> Said:
@@ -138,8 +142,8 @@ def _surveyed(count: Callable[[Asked], dict[str, Survey]], wanted: _Wanted) -> t
 
 
 def _counted(measure: Measure, wanted: _Wanted, found: Mapping[str, Survey]) -> Counted:
-    """What sites have, and all together."""
-    ours = [found[site] for site in sorted(found)]
+    """What sites have, and all together. Of a site that never loaded what the measure reads nothing is known: it has no number, not none."""
+    ours = [found[site] for site in sorted(found) if not _missing(measure, wanted.loaded, site)]
     seen = any(each.last for each in ours)
     counts = [*together(ours), *(count for each in ours for count in each.counts)] if seen else []
     quarters = periods("quarter", wanted.first, wanted.until)
@@ -151,7 +155,7 @@ def _counted(measure: Measure, wanted: _Wanted, found: Mapping[str, Survey]) -> 
         by: [*strata_together(ours, by), *(count for each in ours for count in each.strata.get(by, ()))]
         for by in measure.strata
     }
-    cohorts = {each.site: each.cohort for each in ours if each.cohort}
+    cohorts = {each.site: each.cohort for each in found.values() if each.cohort}
     return Counted(
         measure, wanted.since, wanted.first, wanted.until, wanted.as_of, wanted.loaded, cohorts, by_step, strata
     )

@@ -53,7 +53,12 @@ class JsonDocument(UserDefinedType[Any]):
         """SQLite gives the text back; psycopg has already parsed it."""
         if dialect.name == "postgresql":
             return None
-        return lambda text: None if text is None else json.loads(text)
+        return _parsed
+
+
+def _parsed(text: str | None) -> Any:
+    """Most lists of a record are empty: nothing is parsed for them."""
+    return None if text is None else [] if text == "[]" else json.loads(text)
 
 
 @compiles(JsonDocument, "postgresql")

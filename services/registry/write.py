@@ -23,7 +23,11 @@ class RefusedError(Exception):
     """The database refused a value. Says nothing of it: the library's text would quote it."""
 
 
-def write(connection: Connection, table: Table, rows: Sequence[Row], *, replace: bool) -> None:
+Replace = bool | tuple[str, ...]
+"""Of a row that is there already: all its columns, none, or those named."""
+
+
+def write(connection: Connection, table: Table, rows: Sequence[Row], *, replace: Replace) -> None:
     """Rows in the order of the table's columns; one already there by primary key is replaced or left as it is.
 
     A key may stand only once in `rows`.
@@ -78,12 +82,17 @@ def _numbers(table: Table) -> list[int]:
     return [place for place, column in enumerate(table.columns) if isinstance(column.type, Numeric)]
 
 
+def _replaced(table: Table, replace: Replace) -> list[str]:
+    others = [column.name for column in table.columns if not column.primary_key]
+    return others if replace is True else [name for name in others if replace and name in replace]
+
+
 @cache
-def _insert(table: Table, replace: bool) -> str:
+def _insert(table: Table, replace: Replace) -> str:
     """SQLite's statement, with a mark a column."""
     names = [f'"{column.name}"' for column in table.columns]
     key = ", ".join(f'"{column.name}"' for column in table.primary_key.columns)
-    changed = ", ".join(f'"{c.name}" = excluded."{c.name}"' for c in table.columns if not c.primary_key)
+    changed = ", ".join(f'"{name}" = excluded."{name}"' for name in _replaced(table, replace))
     return (
         f'INSERT INTO "{table.name}" ({", ".join(names)}) VALUES ({", ".join("?" * len(names))})'
         f" ON CONFLICT ({key}) DO {f'UPDATE SET {changed}' if replace else 'NOTHING'}"
@@ -91,14 +100,12 @@ def _insert(table: Table, replace: bool) -> str:
 
 
 @cache
-def _statements(table: Table, replace: bool) -> tuple[sql.Composed, ...]:
+def _statements(table: Table, replace: Replace) -> tuple[sql.Composed, ...]:
     """Make the temporary table (once a connection), empty it, copy into it, move on. Columns are named: an evolved table has them in another order."""
     names = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
     key = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.primary_key.columns)
     changed = sql.SQL(", ").join(
-        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column.name))
-        for column in table.columns
-        if not column.primary_key
+        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in _replaced(table, replace)
     )
     given = {
         "table": sql.Identifier(table.name),
@@ -119,7 +126,7 @@ def _statements(table: Table, replace: bool) -> tuple[sql.Composed, ...]:
     )
 
 
-def _copy(connection: Connection, table: Table, rows: Iterable[Row], replace: bool) -> None:
+def _copy(connection: Connection, table: Table, rows: Iterable[Row], replace: Replace) -> None:
     try:
         with closing(connection.connection.cursor()) as cursor:
             _run(cast("psycopg.Cursor[Any]", cursor), _statements(table, replace), rows)

@@ -1,11 +1,12 @@
 """How many persons a cohort would have: suppressed, within a budget, and nothing that the difference of two answers would tell."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
+from itertools import count as count_up
 from typing import Any
 from uuid import uuid4
 
@@ -66,30 +67,43 @@ def _new(connection: Connection, asked: str, since: datetime, today: date) -> di
     row = count_asked.c
     told = select(row.cohort, row.answer).where(row.at >= since).order_by(row.at.desc()).limit(COMPARED)
     others = [each.cohort for each in connection.execute(told) if json.loads(each.answer)["persons"] is not None]
-    for apart in _told_apart(connection, asked, people, list(dict.fromkeys(others)), closed):
-        if 0 < len(apart) < FEWEST:
+    places: _Places = defaultdict(count_up().__next__)
+    theirs = [_bits(_people(connection, each, closed), places) for each in dict.fromkeys(others)]
+    for apart in _told_apart(_bits(people, places), theirs):
+        if 0 < apart.bit_count() < FEWEST:
             raise OperatorError("this and other answers together would tell of a few people", "Ask for a wider cohort.")
-        for table, cells in zip(("sexes", "ages"), _cells(connection, apart, today), strict=True):
+        for table, cells in zip(("sexes", "ages"), _cells(connection, _those(apart, places), today), strict=True):
             if any(0 < each < FEWEST for each in cells.values()):
                 answer[table] = {}
     return answer
 
 
-def _told_apart(
-    connection: Connection, asked: str, people: frozenset[str], others: Sequence[str], closed: Iterable[str]
-) -> Iterator[frozenset[str]]:
+_Places = defaultdict[str, int]
+"""By person the bit that stands for them."""
+
+
+def _bits(people: Iterable[str], places: _Places) -> int:
+    """A bit a person: many cohorts of many people are held at once."""
+    numbers = [places[each] for each in people]
+    found = bytearray(max(numbers, default=0) // 8 + 1)
+    for number in numbers:
+        found[number // 8] |= 1 << number % 8
+    return int.from_bytes(found, "little")
+
+
+def _those(bits: int, places: _Places) -> frozenset[str]:
+    found = bits.to_bytes(len(places) // 8 + 1, "little")
+    return frozenset(each for each, number in places.items() if found[number // 8] >> number % 8 & 1)
+
+
+def _told_apart(people: int, others: Sequence[int]) -> Iterator[int]:
     """The people whose number follows from this answer and one or two others: beside a cohort that lies within another, or in both of
-    two of which the union is told as well."""
-    for other in others:
-        theirs = _people(connection, other, closed)
-        if people <= theirs or theirs <= people:
-            yield people ^ theirs
-    for one, two in combinations(others, 2):
-        whole, mine = [frozenset(each.split()) for each in (one, two)], frozenset(asked.split())
-        if mine == whole[0] | whole[1]:
-            yield _people(connection, one, closed) & _people(connection, two, closed)
-        elif whole[0] == mine | whole[1] or whole[1] == mine | whole[0]:
-            yield people & _people(connection, two if whole[0] >= whole[1] else one, closed)
+    two of which the union is told as well; whatever codes they were asked by."""
+    within = [theirs for theirs in others if theirs | people == people != theirs]
+    around = [theirs for theirs in others if theirs | people == theirs != people]
+    yield from (people ^ theirs for theirs in (*within, *around))
+    yield from (one & two for one, two in combinations(within, 2) if one | two == people)
+    yield from (people & theirs for whole in around for theirs in others if people | theirs == whole != theirs)
 
 
 def asked_about(connection: Connection, subject: str, at: datetime) -> int:

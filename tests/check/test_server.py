@@ -55,7 +55,11 @@ def test_type_that_may_not_be_read_is_found_while_others_may(
     assert found["Patient"] == Finding("Patient", True, "1 read; no usable meta.lastUpdated", resource_type="Patient")
     assert not found["Condition"].ok
     assert found["Condition"].who == "site IT"
-    assert "scope" in found["Condition"].fix
+    assert "[fhir.auth]" in found["Condition"].fix
+    auth = {"method": "basic", "username": "reader", "secret": "env:S"}
+    known = findings(make_site(types=["Condition"], fhir={"base_url": BASE, "auth": auth}), saying(answer))
+    assert "does not permit reader to read it (403)" in known["Condition"].what
+    assert "Grant this client the scope" in known["Condition"].fix
 
 
 def test_dead_server_ends_the_check_soon(make_site: Any, findings: Any, saying: Any) -> None:

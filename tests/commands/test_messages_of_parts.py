@@ -29,13 +29,14 @@ from mainstem.demo.embedded.tansu import Tansu
 from mainstem.demo.steps import Step, Steps
 from mainstem.kafka import acls, topics
 from mainstem.kafka.record_batches import PlainSend
-from mainstem.kafka.settings import KafkaSettings
+from mainstem.kafka.settings import KafkaSettings, split_address
 from mainstem.refresh.complete import _short
 from schemas.errors import MainstemError
 from schemas.gaps import GapCause
 from services.measures.library import measures_by_id
 from services.people import amendments, contests, ideas, issues
 from services.research.extracting import Wanted, people_of
+from services.serving import bound
 
 NOW = datetime(2026, 3, 2, 5, tzinfo=UTC)
 BROKER = KafkaSettings("127.0.0.1:1")
@@ -83,6 +84,28 @@ def test_a_search_that_finds_nobody(make_site: Any, source_of: Any) -> None:
     site = make_site(cohort={"search": "Condition?code=E84"})
     with pytest.raises(MainstemError, match=r"the cohort is empty: the search of \[cohort\] finds no patient"):
         read_roster(source_of(site, transport=answering(EMPTY)), by_files=False)
+
+
+def test_an_address_of_ip_6_stands_in_brackets(make_site: Any, source_of: Any) -> None:
+    """Else its port reads as a part of it."""
+    site = make_site(fhir={"base_url": "http://[::1]:1/fhir"})
+    refusing = httpx2.MockTransport(lambda request: _raise(httpx2.ConnectError("refused", request=request)))
+    with source_of(site, transport=refusing, attempts=1).client() as client, pytest.raises(MainstemError) as refused:
+        client.ask("GET", client.url("metadata"), what="the statement", accepted=(200,))
+    assert refused.value.cause == "nothing answers at [::1]:1"
+    assert client.origins.place("http://[2001:db8::1]:8443/x") == "http://[2001:db8::1]:8443"
+    assert client.origins.place("https://[2001:db8::1]/x") == "https://[2001:db8::1]"
+    assert [split_address(each) for each in ("[::1]:9093", "::1", "broker:1")] == [
+        ("::1", 9093),
+        ("::1", 9092),
+        ("broker", 1),
+    ]
+    with pytest.raises(MainstemError, match=r"\[2001:db8::1\]:80 cannot be listened at"):
+        bound("2001:db8::1", 80)
+
+
+def _raise(error: Exception) -> httpx2.Response:
+    raise error
 
 
 def test_what_an_export_says_of_itself_is_a_gap_of_its_own() -> None:

@@ -115,7 +115,6 @@ def test_all_that_a_hospital_needs_is_written_at_once(screen: Said, tmp_path: Pa
     assert "south-administrator.html" in err
     assert {path.name for path in (tmp_path / "dags").iterdir()} == {
         "ehr_pull__south.py",
-        "ehr_replay__south.py",
         "ehr_pull__another.py",
     }
 

@@ -153,7 +153,7 @@ def test_the_page_says_the_same_and_needs_nothing_beside_it(store: State, status
     code, out, _ = status("--html", str(tmp_path / "status.html"))
     page = (tmp_path / "status.html").read_text()
     assert (code, out) == (3, "")
-    assert "north need attention" in page
+    assert "north needs attention" in page
     assert "&lt;b&gt;busy" in page
     assert "http" not in page.replace("http-equiv", "")
     assert oct((tmp_path / "status.html").stat().st_mode)[-3:] == "600"

@@ -33,10 +33,10 @@ from airflow.utils.session import create_session
 from dags import site_dag
 site_dag.DEFAULTS.update(retries=2, retry_delay=timedelta(seconds=1), retry_exponential_backoff=0.0)
 site_dag.AWAY = timedelta(seconds=1)
-if sys.argv[3:]:
+if sys.argv[4:]:
     from mainstem.refresh import map as map_module
-    exec(sys.argv[3])
-dag = runpy.run_path(sys.argv[1])["dag"]
+    exec(sys.argv[4])
+dag = runpy.run_path(sys.argv[1])[sys.argv[3]]
 ended = dag.test(run_conf=json.loads(sys.argv[2]))
 with create_session() as session:
     run = session.get(DagRun, ended.id)
@@ -82,14 +82,14 @@ def airflow_environment(home: Path) -> dict[str, str]:
 
 
 def run_dag(
-    lhn: Network, home: Path, site: str, kind: str = "ehr_pull", *, haste: str = "", **conf: object
+    lhn: Network, home: Path, site: str, which: str = "pull", *, haste: str = "", **conf: object
 ) -> tuple[dict[str, Any], str]:
     """A whole DAG run in a process of its own; what it says of itself, and all its output. `haste`: a statement before it."""
-    stub = home / "dags" / f"{kind}__{site}.py"
+    stub = home / "dags" / f"ehr_pull__{site}.py"
     stub.parent.mkdir(exist_ok=True)
     stub.write_text(stubs(lhn.folder)[stub.name])
     done = subprocess.run(
-        [sys.executable, "-c", RUN_DAG, stub, json.dumps(conf), *([haste] if haste else [])],
+        [sys.executable, "-c", RUN_DAG, stub, json.dumps(conf), which, *([haste] if haste else [])],
         env={**lhn.environment, **airflow_environment(home), "MAINSTEM_SITES": str(lhn.folder)},
         capture_output=True,
         text=True,
@@ -256,7 +256,7 @@ def test_whatever_stands_in_a_site_file_its_stub_gives_a_dag(
     stub.parent.mkdir()
     stub.write_text(stubs(lhn.folder)[stub.name])
     found = loaded(airflow_home, stub.parent, MAINSTEM_SITES=str(lhn.folder))
-    assert found == {"errors": {}, "dags": ["ehr_pull__west"], "said": [True]}
+    assert found == {"errors": {}, "dags": ["ehr_pull__west", "ehr_replay__west"], "said": [True, True]}
 
 
 @pytest.mark.slow
@@ -341,7 +341,7 @@ def test_a_landing_is_mapped_again_by_its_own_dag(lhn: Network, airflow_home: Pa
     deliver(children(1), tmp_path / "west")
     (lhn.folder / "map.csv").write_text("system,code,target_system,target_code,note\n")
     path = lhn.files_site("west", tmp_path / "west", code_map="map.csv")
-    result, output = run_dag(lhn, airflow_home, "west", "ehr_replay")
+    result, output = run_dag(lhn, airflow_home, "west", "replay")
     assert result["state"] == "failed", output[-4000:]
     assert "the landing holds nothing" in told(result, "Cause", "Fix", "Who")["Cause"]
     lhn.refresh(path)
@@ -349,7 +349,7 @@ def test_a_landing_is_mapped_again_by_its_own_dag(lhn: Network, airflow_home: Pa
     (lhn.folder / "map.csv").write_text(
         "system,code,target_system,target_code,note\nurn:oid:9.9,X,http://loinc.org,8302-2,\n"
     )
-    result, output = run_dag(lhn, airflow_home, "west", "ehr_replay")
+    result, output = run_dag(lhn, airflow_home, "west", "replay")
     assert result["state"] == "success", output[-4000:]
     assert "completed: read" in result["note"]
     assert "remap of what was landed, no watermark moves by it" in result["note"]
@@ -365,10 +365,12 @@ def test_the_stubs_are_in_step_with_the_site_files() -> None:
 
 @pytest.mark.slow
 def test_every_stub_is_a_dag_airflow_can_load(airflow_home: Path) -> None:
-    """No import error, one DAG a site, a schedule in the site's time zone."""
+    """No import error, two DAGs a site and one that looks after all."""
     found = loaded(airflow_home, REPOSITORY / "dags")
     assert found["errors"] == {}
-    assert found["dags"] == [name.removesuffix(".py") for name in sorted(stubs(REPOSITORY / "sites"))]
+    sites = [path.stem for path in sorted((REPOSITORY / "sites").glob("*.toml"))]
+    of_sites = [f"{prefix}{site}" for prefix in ("ehr_pull__", "ehr_replay__") for site in sites]
+    assert found["dags"] == [*of_sites, "network_freshness"]
 
 
 @pytest.mark.slow
@@ -389,7 +391,7 @@ def test_freshness_is_a_task_a_site_and_red_where_somebody_must_look(
         '"sites": {str(t.rendered_map_index): str(t.state) for t in tasks if t.task_id == "fresh"}, "tries": {',
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, stub, "{}"],
+        [sys.executable, "-c", program, stub, "{}", "dag"],
         env={**lhn.environment, **airflow_environment(airflow_home), "MAINSTEM_SITES": str(lhn.folder)},
         capture_output=True,
         text=True,

@@ -378,6 +378,21 @@ def test_those_in_two_cohorts_are_not_reckoned_from_three_answers(small_registry
             connection.rollback()
 
 
+@pytest.mark.parametrize("last", range(3))
+def test_a_union_by_other_codes_is_a_union(small_registry: Engine, last: int) -> None:
+    """Everybody of the two has a third code: asked by it, the number of those in both would follow all the same."""
+    several(small_registry, "11111", map(str, range(30)))
+    several(small_registry, "22222", map(str, range(27, 60)))
+    several(small_registry, "33333", map(str, range(60)))
+    three = [["11111"], ["22222"], ["33333"]]
+    asked_last = three.pop(last)
+    with small_registry.begin() as connection:
+        for codes in three:
+            assert count(connection, codes, by="one", at=NOW).persons is not None
+        with pytest.raises(OperatorError, match="would tell of a few"):
+            count(connection, asked_last, by="two", at=NOW)
+
+
 def test_a_table_is_left_out_where_its_cells_would_tell_of_a_few(small_registry: Engine) -> None:
     """Twenty are beside the smaller cohort, and one of them is a man: the totals are told, the sexes of the second answer are not."""
     several(small_registry, "11111", map(str, range(30)), sex="female")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
 from services.home import consenting, goals, knowledge, proposing, raising, reading, showing, words
@@ -16,6 +17,7 @@ from services.people.voices import forms
 
 FOLDER = Path(words.__file__).parent
 SAID = re.compile(r"""\bsay\((?:"((?:[^"\\]|\\.)*)"|'([^']*)')""")
+SAID_MANY = re.compile(r"""\bsay_many\("([^"]*)", "([^"]*)",""")
 OTHERS = [code for code in languages() if code != words.ENGLISH]
 HARDEST = {"en": 8.0, "es": 55.0}
 """School grade at most (Flesch–Kincaid); of Spanish the least ease (Szigriszt–Pazos, INFLESZ: from 55 on it is normal)."""
@@ -24,7 +26,9 @@ HARDEST = {"en": 8.0, "es": 55.0}
 def texts() -> Iterator[str]:
     """Every English sentence of the page."""
     for path in sorted((FOLDER / "templates").glob("*.html")):
-        yield from (found[1] or found[2] for found in SAID.finditer(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        yield from (found[1] or found[2] for found in SAID.finditer(text))
+        yield from (each for found in SAID_MANY.finditer(text) for each in found.groups())
     for path in sorted(FOLDER.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             called = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "say"
@@ -49,7 +53,7 @@ def texts() -> Iterator[str]:
     for table in tables:
         yield from table.values()
     for told in knowledge.TOLD.values():
-        yield from (told.met, told.unknown)
+        yield from (told.met, *told.unknown)
     for form in forms().values():
         yield from (form.title, form.words, *form.topics.values())
         yield from (text for each in form.questions for text in (each.text, each.low_words, each.high_words))
@@ -67,12 +71,35 @@ def spoken(text: str) -> str:
 @pytest.mark.parametrize("code", OTHERS)
 def test_a_language_has_every_sentence_and_none_that_is_no_more(code: str) -> None:
     with (FOLDER / "words" / f"{code}.po").open("rb") as file:
-        kept = {message.id: message.string for message in read_po(file, locale=code) if message.id}
+        kept = dict(pair for message in read_po(file, locale=code) if message.id for pair in forms_of(message))
     assert (set(texts()) | names()) - set(kept) == set()
     assert set(kept) - set(texts()) - names() == set()
     for english, other in kept.items():
         assert other, english
         assert sorted(re.findall(r"\{[a-z]+\}", english)) == sorted(re.findall(r"\{[a-z]+\}", other)), english
+
+
+def forms_of(message: Message) -> Iterator[tuple[str, str]]:
+    """A message and its translation; of one that is told of one and of many, both, in a language that has as many forms."""
+    if isinstance(message.id, str) or not isinstance(message.string, tuple | list):
+        yield str(message.id), str(message.string)
+    else:
+        yield from zip(message.id, message.string, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "said"),
+    [
+        ("en", 1, "Waiting for 1 day."),
+        ("en", 2, "Waiting for 2 days."),
+        ("en", 1200, "Waiting for 1,200 days."),
+        ("es", 1, "Espera desde hace 1 día."),
+        ("es", 0, "Espera desde hace 0 días."),
+        ("es", 2, "Espera desde hace 2 días."),
+    ],
+)
+def test_one_and_many_are_told_apart(code: str, number: int, said: str) -> None:
+    assert languages()[code].say_many("Waiting for {number} day.", "Waiting for {number} days.", number) == said
 
 
 def syllables(word: str, code: str) -> int:

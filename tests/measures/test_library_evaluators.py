@@ -9,16 +9,17 @@ import pytest
 from generated_lives import life
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from persons import insert
+from persons import born, insert, visit
 from sqlalchemy import Engine, select
 
 from services.measures.compile.from_registry import persons_of
-from services.measures.compile.people import Record
+from services.measures.compile.people import Person, Record
 from services.measures.declared import Measure
 from services.measures.evaluate.counts import NETWORK, Counts, counts_of
 from services.measures.evaluate.periods import periods
 from services.measures.evaluate.persons import Standing, Standings
 from services.measures.evaluate.scripts import tables_of
+from services.measures.language.codes import Code
 from services.measures.library import faults, measures
 from services.registry.tables import RECORD_TABLES, history, set_aside
 
@@ -50,6 +51,15 @@ def _stored(record: Record) -> dict[str, Any]:
 
 def test_every_file_of_the_library_is_a_measure() -> None:
     assert faults() == ()
+
+
+def test_who_is_outside_a_measure_s_cohort_stands_nowhere_in_it_unless_asked_why() -> None:
+    """A child without cystic fibrosis who was seen: in the measures of every child, and not in that one."""
+    child = Person([born("2016-05-01"), visit(Code("urn:visits", "office", "office visit"), "2026-02-03")])
+    stands = {each.measure for each in Standings(MEASURES, PERIODS).of(child)}
+    assert "GEN-WT" in stands
+    assert "CF-2" not in stands
+    assert "CF-2" in {each.measure for each in Standings(MEASURES, PERIODS, why=True).of(child)}
 
 
 @settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))

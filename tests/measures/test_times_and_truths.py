@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from persons import born, diagnosis, order, result, visit
 
+from services.measures.compile.answers import Answer, Scope, decided
 from services.measures.compile.memory import InMemory, Period
 from services.measures.compile.people import Person
 from services.measures.compile.spans import ends_of
@@ -17,7 +18,7 @@ from services.measures.compile.times import full_years, moment, no_later, on, sh
 from services.measures.language.codes import LOINC, Code
 from services.measures.language.events import OTHER, THIS
 from services.measures.language.moments import PERIOD
-from services.measures.language.truths import all_of, any_of, named, not_
+from services.measures.language.truths import AnyOf, Named, Surely, all_of, any_of, named, not_
 from services.measures.language.vocabulary import age_at, diagnoses, results, visits
 from services.measures.valuesets import ValueSets
 
@@ -52,6 +53,35 @@ def test_a_birthday_is_full_years_later_and_the_day_before_is_not(birth: date, y
     birthday = shifted(on(birth), 12 * years, 0)
     assert full_years(on(birth), birthday) == (years, years)
     assert full_years(on(birth), shifted(birthday, 0, -1)) == (years - 1, years - 1)
+
+
+def test_a_named_condition_is_asked_once_and_only_where_it_decides() -> None:
+    """Of three truths over two conditions: the second is asked where the first holds, again and again the same way."""
+    first, second = named("first", AnyOf(())), named("second", AnyOf(()))
+    asked: list[str] = []
+    known: dict[str, bool | None] = {}
+
+    def answer_of(condition: Named) -> Answer:
+        def answer(_scope: Scope) -> bool | None:
+            asked.append(condition.name)
+            return known[condition.name]
+
+        return answer
+
+    decide = decided(
+        {"in": Surely(first), "met": all_of(Surely(first), second), "doubt": not_(any_of(first, not_(first)))},
+        answer_of,
+    )
+    for one, other, told, asks in [
+        (False, True, (False, False, False), ["first"]),
+        (True, True, (True, True, False), ["first", "second"]),
+        (True, None, (True, False, False), ["first", "second"]),
+        (None, True, (False, False, False), ["first"]),
+    ] * 2:
+        known.update(first=one, second=other)
+        asked.clear()
+        assert tuple(decide(Scope(Person([]))).values()) == told
+        assert asked == asks
 
 
 def test_a_month_without_the_day_ends_on_its_last() -> None:

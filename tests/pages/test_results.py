@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from services_story import NOW, fibrosis, fill, load_events, percentile, person, population, visit
 from sqlalchemy import Engine
 
+from services.measures.evaluate.counts import NETWORK
 from services.measures.library import measures
+from services.pages.counted import Memory
 from services.pages.results import results_of
 
 CF2 = measures()["cf2"]
@@ -31,6 +33,26 @@ def test_shift_at_one_site_is_told_in_words(small_registry: Engine) -> None:
     northside, west = (next(site for site in results.sites if site.name == name) for name in ("northside", "west"))
     assert any("months in a row above the average" in note.text and note.better for note in northside.notes)
     assert west.notes == ()
+
+
+def test_a_site_that_never_loaded_what_is_counted_has_no_number_and_adds_none(small_registry: Engine) -> None:
+    """Its visits came and its observations never did: neither it nor the network shows a zero for what nobody knows."""
+    events = load_events()
+    for each in events:
+        if each.site == "west":
+            each.watermarks.pop("Observation", None)
+    fill(small_registry, population(), events)
+    with small_registry.connect() as connection:
+        memory = Memory()
+        counts = memory.counted(connection, CF2, NOW)[0].counts["month"]
+        results = results_of(connection, CF2, "Riverbend", NOW, memory=memory)
+    seen = {site: sum(each.seen for each in counts if each.site == site) for site in {each.site for each in counts}}
+    west = results.of("west")
+    assert west
+    assert west.headline == "At West, nothing is known yet: Observation not loaded."
+    assert not west.drawn
+    assert "west" not in seen
+    assert seen.pop(NETWORK) == sum(seen.values()) > 0
 
 
 def test_too_few_patients_even_in_a_quarter_get_no_limits(small_registry: Engine) -> None:

@@ -83,7 +83,6 @@ def test_the_image_is_built_from_what_it_copies_and_nothing_else() -> None:
         "tests/conftest.py",
         "mainstem/keys/x.pem",
         "dags/ehr_pull__north.py",
-        "dags/ehr_replay__north.py",
     ]
     assert [path for path in beside if is_sent(path)] == []
     copied = re.findall(

@@ -55,7 +55,7 @@ def test_a_stub_is_the_same_whatever_a_hospital_calls_itself(name: str, tmp_path
     assert written == stubs(site_file(tmp_path, "North").parent)["ehr_pull__north.py"]
     doc, imported, assigned = ast.parse(written).body
     assert isinstance(imported, ast.ImportFrom)
-    assert ast.unparse(assigned) == "dag = site_dag('north')"
+    assert ast.unparse(assigned) == "pull, replay = (site_dag('north'), replay_dag('north'))"
     assert name not in ast.unparse(doc)
 
 
@@ -96,7 +96,7 @@ def test_a_file_whose_name_would_be_code_has_no_stub_and_is_said(tmp_path: Path)
     good = site_file(tmp_path, "North").read_text()
     for name in ('x")#', "a b", "north\nimport os", "-x", "ñ"):
         (tmp_path / f"{name}.toml").write_text(good.replace('"north"', f'"s{abs(hash(name)) % 1000}"'))
-    names = ["ehr_pull__north.py", "ehr_replay__north.py", "network_freshness.py"]
+    names = ["ehr_pull__north.py", "network_freshness.py"]
     assert sorted(stubs(tmp_path)) == names
     assert sum("has no DAG" in fault for fault in faults(tmp_path)) == 5
     wrote = sorted(line for line in write_stubs(tmp_path, tmp_path / "dags") if "wrote" in line)

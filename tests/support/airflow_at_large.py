@@ -14,7 +14,7 @@ import psutil
 import pytest
 from network_under_test import Network
 
-from mainstem.config.dag_stubs import stubs_of
+from mainstem.config.dag_stubs import stub_of
 from mainstem.demo.airflow import FINISHED, Airflow
 from mainstem.demo.embedded import LOOPBACK, Running, end_session, free_port, port_is_busy, require_port
 from schemas.errors import TemporaryError
@@ -244,7 +244,7 @@ def _dags(state: Path, sites: Sequence[str]) -> Path:
     dags.mkdir(parents=True)
     for site in sites:
         name = f"ehr_pull__{site}.py"
-        words, end, rest = stubs_of(site)[name].partition('"""\n\n')
+        words, end, rest = stub_of(site)[name].partition('"""\n\n')
         (dags / name).write_text(words + end + HASTE + "\n" + rest)
     return dags
 

@@ -15,7 +15,9 @@ def write_page(path: Path, site: Site, findings: Sequence[Finding]) -> None:
     """Raises OperatorError where the file cannot be written."""
     failed = sum(not finding.ok for finding in findings)
     summary = (
-        f"{failed} of {len(findings)} findings need somebody" if failed else f"All {len(findings)} findings are well"
+        f"{failed} of {len(findings)} findings {'needs' if failed == 1 else 'need'} somebody"
+        if failed
+        else f"All {len(findings)} findings are well"
     )
     made = f"checked {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     title = f"Can {site.name} be read?"

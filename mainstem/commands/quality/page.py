@@ -13,6 +13,7 @@ _STYLE = (
     ".failed{border-color:#b00020}.noted{border-color:#9a6700}.passed{border-color:#1a7f37}"
     "h2{font-size:1.1rem;margin:0}table{border-collapse:collapse;margin:.5rem 0}"
     "td,th{text-align:left;padding:.2rem .8rem .2rem 0;vertical-align:top}th{font-weight:600}small{color:#595959}li,p{overflow-wrap:anywhere}"
+    ".wide{overflow-x:auto}code{font-size:.95em}"
 )
 
 
@@ -31,12 +32,17 @@ def document(title: str, summary: str, body: str) -> str:
     )
 
 
+def wide(table: str, what: str) -> str:
+    """A table that scrolls by itself where it is wider than a phone, with the keyboard too; the page stays as wide as the screen."""
+    return f'<div class="wide" role="region" tabindex="0" aria-label="{text(what)}">{table}</div>'
+
+
 def _section(check: Told) -> str:
     status = check["status"]
     words = [
         f"<h2>{text(status.replace('-', ' '))}: {text(check['id'])} <small>{text(check['kind'])}</small></h2>",
         f"<p>{text(check['what'])}</p>",
-        "".join(_table(check)),
+        wide(table, check["id"]) if (table := "".join(_table(check))) else "",
         f"<p><strong>What to do</strong> ({text(check['who'])}): {text(check['fix'])}</p>" if check["found"] else "",
         f"<p><small>Tolerated: {100 * check['threshold']:g} %. {text(check['source'])}</small></p>",
     ]

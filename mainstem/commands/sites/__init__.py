@@ -173,7 +173,7 @@ def dags(
     folder: SitesFolder = None,
     to: Annotated[Path, typer.Option(help="Airflow's DAG folder.")] = Path("dags"),
 ) -> None:
-    """Write each site's DAG stubs, and remove those of sites that are gone."""
+    """Write each site's DAG stub, and remove those of sites that are gone."""
     from mainstem.config.dag_stubs import faults, write_stubs
 
     where = folder or _folder()

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from connectors.vendors import Evidence, told_by, vendor
 from mainstem.check import Finding
+from mainstem.check.finding import alike
 from mainstem.check.variables import declared, not_filled
 from mainstem.commands.quality.page import document, text
 from mainstem.commands.terminal import write_file
@@ -19,6 +20,7 @@ from mainstem.config.site_keys import where_to_register
 from schemas.errors import MainstemError
 from schemas.outcomes import record_type_of
 from schemas.showing import shown
+from schemas.sites import Auth
 from transforms.privacy.field_policy import FieldPolicy
 
 PACKET = Path("packet")
@@ -76,7 +78,13 @@ class Page:
 
 
 def _part(heading: str, lines: list[str]) -> str:
-    return f"<section><h2>{text(heading)}</h2><ul>{''.join(f'<li>{text(line)}</li>' for line in lines)}</ul></section>"
+    listed = "".join(f"<li>{_with_commands(line)}</li>" for line in lines)
+    return f"<section><h2>{text(heading)}</h2><ul>{listed}</ul></section>"
+
+
+def _with_commands(line: str) -> str:
+    """A line as HTML, what is to be typed set apart."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", text(line))
 
 
 def write_packet(
@@ -117,10 +125,7 @@ def _administrator(file: SiteFile, findings: Sequence[Finding]) -> Page:
         folder = site.files.folder if site.files else ""
         page.put("What is delivered", [f"FHIR R4 as NDJSON into {folder}, a file a type, every night.", *_types(file)])
         return page
-    client = fhir.auth.client_id or "to be given by you"
-    page.put(
-        "The client", [f"FHIR server: {fhir.base_url}", f"Log-in: {fhir.auth.method}, client id {client}", *_key(file)]
-    )
+    page.put("The client", [f"FHIR server: {fhir.base_url}", f"Log-in: {_log_in(fhir.auth)}", *_key(file)])
     page.put("Scopes asked for, and why", [f"system/{name}.read: {_why(name)}" for name in site.types])
     named = fhir.vendor or told_by(Evidence(base_url=str(fhir.base_url)))[0]
     cohort = [f"FHIR Group {group}: these patients alone are read." for group in fhir.groups]
@@ -129,9 +134,20 @@ def _administrator(file: SiteFile, findings: Sequence[Finding]) -> Page:
     page.put("Load and hours", [*_hours(file), *_found(findings, "first load")])
     page.put(
         "What the check found for you",
-        [f"{each.name}: {each.what} {each.fix}" for each in _to_do(findings, "site IT", "EHR vendor")],
+        [
+            f"{', '.join(names)}: {told.what}. {told.fix}"
+            for names, told in alike(_to_do(findings, "site IT", "EHR vendor"))
+        ],
     )
     return page
+
+
+def _log_in(auth: Auth) -> str:
+    if auth.method == "none":
+        return "none; where the server wants one, tell which kind and give a client id"
+    if auth.method in ("basic", "bearer"):
+        return auth.method
+    return f"{auth.method}, client id {auth.client_id or 'to be given by you'}"
 
 
 def _types(file: SiteFile) -> list[str]:

@@ -12,7 +12,7 @@ from connectors.pulling import Source
 from connectors.vendors import vendor_names
 from mainstem.commands.sites.packet import ADMINISTRATOR, PACKET, write_packet
 from mainstem.commands.terminal import bare, print_error, read_settings, say, tell
-from mainstem.config.dag_stubs import stubs_of, write_each
+from mainstem.config.dag_stubs import stub_of, write_each
 from mainstem.config.new_site import (
     Wanted,
     machine_zone,
@@ -173,7 +173,7 @@ def finish(wanted: Wanted, to: Path, dags: Path) -> None:
         raise typer.Abort from None
     path = write_site(wanted, to)
     say(f"wrote {path} and {to / 'keys' / f'{wanted.name}.subject-key'} (keep it: another key gives other pseudonyms)")
-    for line in write_each(stubs_of(wanted.name), dags) if dags.is_dir() else ():
+    for line in write_each(stub_of(wanted.name), dags) if dags.is_dir() else ():
         say(line)
     write_packet(read_site(path), read_settings(), [], to.parent / PACKET, only=ADMINISTRATOR)
     for line in _next(wanted, path):

@@ -1,7 +1,7 @@
 """Persons as the registry holds them, for evaluation in memory: their records, and what the registry says of these itself."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -43,9 +43,11 @@ def _persons(connection: Connection, subjects: list[str], record_types: list[str
         query = _all_of(name)
         if query is None:
             continue
-        source = query.selected_columns
-        for row in connection.execute(query.where(source.subject.in_(subjects))).mappings():
-            found[row["subject"]][row["site"] or ""].append({"type": name, **_known(row)})
+        rows = connection.execute(query.where(query.selected_columns.subject.in_(subjects)))
+        fields = list(rows.keys())
+        for row in rows:
+            known = _known(name, fields, row)
+            found[known["subject"]][known.get("site", "")].append(known)
     for subject in subjects:
         for _, records in sorted(found.get(subject, {}).items(), key=_home_first):
             yield Person(records)
@@ -73,8 +75,11 @@ def arrived(table: Table | FromClause) -> Any:
     return select(func.min(history.c.time)).where(history.c.record == table.c.id).correlate(table).scalar_subquery()
 
 
-def _known(row: Any) -> Record:
-    known = {field: value for field, value in row.items() if value is not None and value != []}
+def _known(name: str, fields: Sequence[str], row: Sequence[Any]) -> Record:
+    known: Record = {"type": name}
+    for field, value in zip(fields, row, strict=True):
+        if value is not None and value != []:
+            known[field] = value
     if "arrived" in known:
         known["arrived_date"] = known["arrived"].astimezone(UTC).date().isoformat()
     return known

@@ -1,6 +1,6 @@
 """A declaration as a function of one person's records, in memory: yes, no or unknown (`None`)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -8,10 +8,10 @@ from functools import singledispatchmethod
 from math import inf
 from typing import Any, NamedTuple
 
-from services.measures.compile.answers import Answer, Scope, all_answers, any_answer, once
+from services.measures.compile.answers import Answer, Decided, Scope, all_answers, any_answer, decided, once
 from services.measures.compile.people import Person, Record
 from services.measures.compile.relations import RELATIONS, all_of, compared, negated
-from services.measures.compile.spans import Ends, ends_of
+from services.measures.compile.spans import Ends, beginning_in_period, ends_of
 from services.measures.compile.times import FOREVER, full_years, no_later, on, shifted
 from services.measures.compile.times import Known as When
 from services.measures.language.codes import CodeSet
@@ -99,6 +99,11 @@ class InMemory:
         answer = self._truth(truth)
         return lambda person, event: answer(Scope(person, event))
 
+    def decided(self, truths: Mapping[str, Truth]) -> Callable[[Person, Record | None], Decided]:
+        """The function of a person and one event, `THIS`, that says which of some truths over named conditions are surely so."""
+        decide = decided(truths, self._truth)
+        return lambda person, event: decide(Scope(person, event))
+
     def events(self, series: Series | Pick) -> Events:
         """The function from a person to a series' events; one for all series that are alike."""
         one = self._alike(series)
@@ -135,11 +140,30 @@ class InMemory:
         """What the period changes is asked of those alone for which the rest holds."""
         steady, changing = self._split(series)
         among = self.events(steady) if steady is not None else _all_of(series.record)
+        if (span := beginning_in_period(changing)) is not None:
+            return self._beginning(among, span)
         such, key = self._truth(changing), object()
 
         def events(person: Person) -> Sequence[Record]:
             if key not in person.found:
                 person.found[key] = [each for each in among(person) if such(Scope(person, each))]
+            found: Sequence[Record] = person.found[key]
+            return found
+
+        return events
+
+    def _beginning(self, among: Events, span: SpanOf) -> Events:
+        """Those that begin in the period: asked of the same events in every period, so when they begin is found once for all."""
+        first, last = (self._bounds[which].first_day for which in ("start", "end"))
+        known, key, name = (among, span.name), object(), span.name
+
+        def events(person: Person) -> Sequence[Record]:
+            if key not in person.found:
+                if known not in person.found:
+                    starts = [(each, ends_of(person, each, name).start) for each in among(person)]
+                    person.found[known] = [(each, start.first_day, start.last_day) for each, start in starts]
+                begun = person.found[known]
+                person.found[key] = [each for each, early, late in begun if first <= early and late <= last]
             found: Sequence[Record] = person.found[key]
             return found
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from services.measures.compile.people import Person, Record
 from services.measures.compile.times import ALWAYS, FOREVER, UNKNOWN, Known, moment, shifted
 from services.measures.language.columns import ACTIVE, SPANS, Columns
+from services.measures.language.moments import PERIOD, Lies, SpanOf
+from services.measures.language.truths import AllOf, Truth
 
 AGE_UNITS = {"a": (12, 0), "mo": (1, 0), "wk": (0, 7), "d": (0, 1)}
 """UCUM units of an age as months and days."""
@@ -133,3 +135,12 @@ def _doses_a_day(step: Record) -> Decimal | None:
         unit = PERIODS.get(step.get("period_unit", ""))
         return None if unit is None else Decimal(times) / (Decimal(str(period)) * unit)
     return Decimal(named) if (named := step.get("times_of_day")) else None
+
+
+def beginning_in_period(truth: Truth) -> SpanOf | None:
+    """The span of an event, where that is all that is asked of it: as `Series.in_period` says."""
+    if isinstance(truth, AllOf) and len(truth.of) == 1:
+        truth = truth.of[0]
+    if not isinstance(truth, Lies) or (truth.relation, truth.by, truth.right) != ("starts_during", "day", PERIOD):
+        return None
+    return truth.left if isinstance(truth.left, SpanOf) and truth.left.row.which == "this" else None

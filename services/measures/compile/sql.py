@@ -107,10 +107,13 @@ class InSql(Staged):
         return [dict(row) for row in self._connection.execute(query).mappings()]
 
     def units(self, measure: Measure) -> Table:
-        """A table with a row for each unit of a measure: whose, of which period, each of its truths (1, 0 or null), its number.
+        """A table with a row for each unit of a measure: whose, of which period, each of its truths (1, 0 or null), its number; none of
+        somebody outside the cohort to which a measure is confined.
 
         Columns: `site`, `subject`, `period`, `event`, `STRATA`, the names of `measure.truths`, `value`, `events`, `days`.
         """
+        if (whose := measure.confined_to) is not None:
+            self._whose = self._stage(whose)
         unit, event = self._units(measure), TABLES[measure.among.record].alias()
         by_event = measure.per == "event"
         scope = Scope(unit, unit, None if self._only else unit, event if by_event else None)
@@ -147,7 +150,10 @@ class InSql(Staged):
         own = [staged.c.site, staged.c.subject, *(period.c[name] for name in ("period", *BOUNDS)), event.label("event")]
         columns = [*own, *(people.c[name] for name in (*DAYS, *STRATA))]
         table = self._table(f"measure_among_{next(self._numbers)}", *(Column(each.name, Text) for each in columns))
-        return self._fill(table, select(*columns).select_from(source).distinct())
+        rows = select(*columns).select_from(source).distinct()
+        if self._whose is not None:
+            rows = rows.where(exists(select(literal(1)).where(*same(self._whose, staged)).correlate(staged)))
+        return self._fill(table, rows)
 
     def _numbers_of(self, measure: Measure, scope: Scope) -> dict[str, tuple[Sql, Any]]:
         value: Sql = null() if measure.value is None else self._number(measure.value, scope)[0]

@@ -1,5 +1,6 @@
 """Spans that are made of several fields, worked out in SQL step by step; equal to `spans.py`."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Integer, Numeric, Select, and_, case, cast, func, literal, or_, select
@@ -16,11 +17,15 @@ SIDES = ("first_day", "last_day", "earliest", "latest")
 ENDS = tuple(f"{end}_{side}" for end in ("start", "end", "latest") for side in SIDES)
 
 
-def spans_of(name: str, people: FromClause) -> Select[Any]:
+Such = Callable[[FromClause], Sequence[Sql]]
+"""Which rows of a table of records are looked at."""
+
+
+def spans_of(name: str, people: FromClause, such: Such) -> Select[Any]:
     """The id of each event that has such a span, and what is known of its ends (`ENDS`)."""
     if name == "prevalence":
-        return _prevalence(people)
-    return _supply() if name == "supply" else _taking()
+        return _prevalence(people, such)
+    return _supply(such) if name == "supply" else _taking(such)
 
 
 def _told(source: FromClause, start: SqlKnown, end: SqlKnown, latest: SqlKnown) -> Select[Any]:
@@ -28,7 +33,7 @@ def _told(source: FromClause, start: SqlKnown, end: SqlKnown, latest: SqlKnown) 
     return select(source.c.id, *(end.label(name) for name, end in zip(ENDS, ends, strict=True)))
 
 
-def _prevalence(people: FromClause) -> Select[Any]:
+def _prevalence(people: FromClause, such: Such) -> Select[Any]:
     """From onset, or ever; to abatement, or on and on while active. An age is counted from birth, to the end of its year."""
     row = RECORD_TABLES["condition"].alias()
     onset = _reached(row, people, "onset", row.c.onset_age, end=False)
@@ -39,7 +44,7 @@ def _prevalence(people: FromClause) -> Select[Any]:
         for name, each in zip(("on_first", "on_last", "off_first", "off_last"), (*onset, *abated), strict=True)
     ]
     joined = row.outerjoin(people, and_(people.c.site == row.c.site, people.c.subject == row.c.subject))
-    one = select(row.c.id, *own, *by_age).select_from(joined).subquery()
+    one = select(row.c.id, *own, *by_age).select_from(joined).where(*such(row)).subquery()
     start = times.either(
         one.c.onset_date.is_not(None),
         times.moment(one.c.onset_date, one.c.onset),
@@ -72,9 +77,9 @@ def _reached(row: FromClause, people: FromClause, what: str, age: Sql, *, end: b
     return case((known, at.first_day)), case((known, at.last_day))
 
 
-def _supply() -> Select[Any]:
+def _supply(such: Such) -> Select[Any]:
     """The days an order supplies, refills included: days as given, else quantity by dose and doses a day."""
-    days = _days_supplied()
+    days = _days_supplied(such)
     start = times.moment(days.c.start_date, None)
     whole = _whole(days.c.days)
     by_days = times.shifted(start, 0, case((whole > 1, whole - 1), else_=literal(0)))
@@ -82,9 +87,9 @@ def _supply() -> Select[Any]:
     return _told(days, start, end, end).where(or_(days.c.days.is_not(None), days.c.end_date.is_not(None)))
 
 
-def _taking() -> Select[Any]:
+def _taking(such: Such) -> Select[Any]:
     """From the start to the end as given; else to the end of the supply; else on and on while the order is active."""
-    row, supply = RECORD_TABLES["medication"].alias(), _supply().subquery()
+    row, supply = RECORD_TABLES["medication"].alias(), _supply(such).subquery()
     start = times.moment(row.c.start_date, row.c.start)
     supplied = SqlKnown(*(supply.c[f"end_{side}"] for side in SIDES))
     goes_on = times.either(func.coalesce(row.c.status, "").in_(("active", "in-progress")), FOREVER, _not_before(start))
@@ -95,10 +100,10 @@ def _taking() -> Select[Any]:
     )
     ends = [getattr(each, side) for each in (start, end, end) for side in SIDES]
     told = (each.label(name) for name, each in zip(ENDS, ends, strict=True))
-    return select(row.c.id, *told).select_from(row.outerjoin(supply, supply.c.id == row.c.id))
+    return select(row.c.id, *told).select_from(row.outerjoin(supply, supply.c.id == row.c.id)).where(*such(row))
 
 
-def _days_supplied() -> FromClause:
+def _days_supplied(such: Such) -> FromClause:
     row = RECORD_TABLES["medication"].alias()
     listed, steps = row.c.steps, func.coalesce(entries(row.c.steps), 0)
 
@@ -110,7 +115,7 @@ def _days_supplied() -> FromClause:
     unit = case((steps == 1, step_text(listed, "period_unit")))
     in_days = case(*((unit == name, literal(float(days))) for name, days in PERIODS.items()))
     own = (row.c.id, row.c.start_date, row.c.days_supply, row.c.quantity, row.c.refills)
-    one = select(*own, *texts, *map(number, keys), in_days.label("in_days")).subquery()
+    one = select(*own, *texts, *map(number, keys), in_days.label("in_days")).where(*such(row)).subquery()
     often = func.coalesce(one.c.frequency_max, one.c.frequency)
     a_day = case(
         (and_(often.is_not(None), one.c.period > 0), often / (one.c.period * one.c.in_days)),

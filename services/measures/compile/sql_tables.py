@@ -95,6 +95,8 @@ class Staged:
         self._sets: dict[tuple[Codes, ...], int] = {}
         self._spans: dict[str, Table] = {}
         self._gone: dict[str, Table] = {}
+        self._whose: Table | None = None
+        """Of these alone something is asked: of others no event is staged."""
         self._periodic = Periodic()
         self._only = periods if isinstance(periods, Period) else None
         self.periods = self._table(
@@ -201,10 +203,14 @@ class Staged:
             source, scope = source.join(period, true()), Scope(row, people, period, row)
             columns.append(period.c.period)
         source, scope = self._with_picks(series.such, source, scope)
-        such = [self._truth(series.such, scope)]
+        such = [*self._theirs(row), self._truth(series.such, scope)]
         if series.record in REPLACING:
             such.append(stands(row, self._replaced(series.record)))
         return select(*columns).select_from(source).where(*such)
+
+    def _theirs(self, row: FromClause) -> list[Sql]:
+        """Of a record of somebody of whom something is asked."""
+        return [] if self._whose is None else [row.c.subject.in_(select(self._whose.c.subject))]
 
     def _replaced(self, record: str) -> Table:
         if record not in self._gone:
@@ -250,7 +256,9 @@ class Staged:
             table = self._table(
                 f"measure_{name}", Column("id", Text, primary_key=True), *(Column(end, Text) for end in ENDS)
             )
-            self._connection.execute(table.insert().from_select(list(table.c), spans_of(name, self._people)))
+            self._connection.execute(
+                table.insert().from_select(list(table.c), spans_of(name, self._people, self._theirs))
+            )
             self._spans[name] = table
         return self._spans[name]
 

@@ -7,15 +7,15 @@ For a consumer that keeps results up to date, person by person:
         standing.measure, standing.version, standing.period, standing.site, standing.subject
         standing.populations      # {"initial-population": True, "denominator": …, "set-aside": …, "unknown": …}
 
-Of each person come only the periods in which they count, or may: a person who has none of a measure's events in a period has no
-standing there, so what a store holds of that person, measure and period is to be taken away. Where a person's records change, all
+Of each person come only the periods in which they count, or may: a person who has none of a measure's events in a period, or is not of
+the cohort without which nobody counts, has no standing there, so what a store holds of that person, measure and period is to be taken away. Where a person's records change, all
 standings of that person are to be made anew; no other person's change by it. Names of populations are the codes of FHIR's
 measure-population, and `set-aside` (excluded by the site for a time) and `unknown` (it cannot be said whether the person belongs
 to the initial population). Compiled measures are kept: ask `Standings` again rather than making it anew for every person.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.measures.compile.memory import InMemory, Period
 from services.measures.compile.people import Person, Record
@@ -25,8 +25,7 @@ from services.measures.language.truths import Named
 from services.measures.valuesets import NONE, ValueSets
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """One person, or one of their events, in one measure and period."""
 
     measure: str
@@ -91,13 +90,18 @@ class Compiled:
     def __init__(self, measure: Measure, period: str, evaluator: InMemory, why: bool = False) -> None:
         self._measure, self._period, self._evaluator, self._why = measure, period, evaluator, why
         self._among = evaluator.events(measure.among)
-        self._answers = {name: evaluator.of_event(truth) for name, truth in measure.truths.items()}
+        whose = None if why else measure.confined_to
+        self._whose = None if whose is None else evaluator.events(whose)
+        self._decide = evaluator.decided(measure.truths)
         self._number = None if measure.value is None else evaluator.number(measure.value)
         self._counted = None if measure.events is None else evaluator.events(measure.events)
         self._days = None if measure.time is None else evaluator.days(measure.time)
 
     def standings(self, person: Person) -> Iterator[Standing]:
-        """One for the person, or one for each of the events; none where nothing of the period makes them count."""
+        """One for the person, or one for each of the events; none where nothing of the period makes them count, nor of somebody outside the
+        cohort to which the measure is confined, unless it was asked why."""
+        if self._whose is not None and not self._whose(person):
+            return
         events = self._among(person)
         if not events:
             return
@@ -108,14 +112,14 @@ class Compiled:
             yield self._standing(person, None)
 
     def _standing(self, person: Person, event: Record | None) -> Standing:
-        answers = {name: answer(person, event) is True for name, answer in self._answers.items()}
+        answers = self._decide(person, event)
         counted = answers["initial-population"]
         return Standing(
             self._measure.id,
             self._measure.version,
             self._period,
             person.site,
-            str(person.subject),
+            person.subject,
             str(event["id"]) if event else None,
             answers,
             self._value(person) if _scored(answers) else None,

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -243,11 +242,7 @@ def _replace(connection: Connection, subjects: Sequence[str], rows: Rows, groups
 
 def _mark(connection: Connection, keys: Iterable[Key]) -> None:
     """To be counted anew."""
-    wanted = sorted(keys)
-    write(connection, result, [(*key, True, None, 0, 0, 0, None) for key in wanted], replace=False)
-    remaining = iter(wanted)
-    while some := list(islice(remaining, 500)):
-        connection.execute(update(result).where(tuple_(*columns(result)).in_(some)).values(stale=True))
+    write(connection, result, [(*key, True, None, 0, 0, 0, None) for key in sorted(keys)], replace=("stale",))
 
 
 def _mark_sites(connection: Connection, sites: Sequence[str]) -> None:

@@ -1,0 +1,76 @@
+"""What every DAG file and every task would import by itself stands ready in the parts of Airflow that start processes for them."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from network_under_test import MAINSTEM, Network
+from synthetic_children import children, deliver
+
+pytest.importorskip("airflow")
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+
+BEGUN = """
+import json, os, pathlib, runpy, sys
+from airflow.jobs.job import Job
+OURS = ("connectors", "dags", "kafka", "mainstem", "schemas", "sqlalchemy", "transforms")
+def ours():
+    return {name for name in sys.modules if name.split(".")[0] in OURS}
+Job()
+known = ours()
+"""
+READ = """
+told = runpy.run_path(sys.argv[1])
+print("RESULT " + json.dumps(sorted(ours() - known)))
+"""
+DONE = """
+from dags.declared import declared
+from dags.site_dag import _opened
+from mainstem import refresh as steps
+with _opened(pathlib.Path(sys.argv[1])) as refresh:
+    steps.preflight(refresh)
+    load = steps.plan(refresh).load
+    plan = steps.planned(refresh, load)
+    steps.pull_units(refresh, load, plan.units)
+    steps.map_undivided(refresh, load, plan.types_of(0, 1), 1)
+    steps.derive(refresh, load)
+    steps.publish(refresh, load)
+    steps.complete(refresh, load)
+new = sorted(ours() - known)
+from dags.beforehand import _does_tasks
+os.environ["AIRFLOW__CORE__EXECUTOR"] = "CeleryExecutor"
+print("RESULT " + json.dumps([new, _does_tasks()]))
+"""
+
+
+def run(program: str, argument: Path, home: Path, **environment: str) -> Any:
+    done = subprocess.run(
+        [MAINSTEM.with_name("python"), "-c", program, argument],
+        env={**os.environ, "AIRFLOW_HOME": str(home), **environment},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    assert lines, done.stdout + done.stderr
+    return json.loads(lines[0].removeprefix("RESULT "))
+
+
+def test_a_stub_read_in_a_copy_of_the_dag_processor_imports_nothing_of_ours(lhn: Network, tmp_path: Path) -> None:
+    lhn.files_site("west", tmp_path / "in")
+    assert lhn.mainstem("sites", "dags", lhn.folder, "--to", tmp_path / "dags").returncode == 0
+    began = "import airflow.dag_processing.manager" + BEGUN
+    assert run(began + READ, tmp_path / "dags/ehr_pull__west.py", tmp_path, MAINSTEM_SITES=str(lhn.folder)) == []
+
+
+def test_a_task_in_a_copy_of_the_scheduler_imports_nothing_of_ours(lhn: Network, tmp_path: Path) -> None:
+    """From preflight to complete, by a site of files. A scheduler that gives its tasks to a queue holds nothing for them."""
+    deliver(children(1), tmp_path / "in")
+    path = lhn.files_site("west", tmp_path / "in")
+    began = "import airflow.jobs.scheduler_job_runner" + BEGUN
+    env = {**lhn.environment, "AIRFLOW__CORE__EXECUTOR": "LocalExecutor"}
+    assert run(began + DONE, path, tmp_path, **env) == [[], False]
