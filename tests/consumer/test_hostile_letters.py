@@ -228,7 +228,7 @@ class Sequence:
     def move(self) -> None:
         """A record goes over to another subject; what was said of it before is read, since partitions have no order among them."""
         failing, self.journal.failing = self.journal.failing, 0.0
-        for member in self.members:  # each reads its own partitions
+        for member in self.members:  # each reads all partitions, and either may be behind
             member.run_until_caught_up(timeout=60)
         self.journal.failing = failing
         name = self.chance.choice("abcd")
