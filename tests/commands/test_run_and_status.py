@@ -47,12 +47,12 @@ def test_what_is_noticed_says_of_which_lines(lhn: Network, folder: Path) -> None
     assert "came as before" not in first.stdout
 
     deliver(folder, *known, weight(9, 900))
-    second = lhn.here("run", site)
+    second = lhn.mainstem("run", site)
     assert "noticed 1 × implausible-high, of the lines that changed" in second.stdout
     assert "8 of 9 resources came as before and were not mapped again" in second.stdout
 
     deliver(folder, *known, weight(10, 901))
-    total = json.loads(lhn.here("run", site, "--json").stdout)["total"]
+    total = json.loads(lhn.mainstem("run", site, "--json").stdout)["total"]
     assert (total["read"], total["mapped"], total["recognised"]) == (9, 9, 8)
     assert total["flags"] == {"implausible-high": 1}
 
@@ -69,21 +69,21 @@ def test_a_refused_change_is_shown_and_heals_with_the_next_change(
         report = lhn.refresh(site)
     assert (report.status, report.refused, report.published) == ("partial", {"too-large": 2}, 0)
 
-    shown = lhn.here("status").stdout
+    shown = lhn.mainstem("status").stdout
     assert "refused" in shown
     assert "2 changes refused: too large to send" in shown
     assert "each is tried again when its record changes" in shown
-    (row,) = json.loads(lhn.here("status", "--json").stdout)
+    (row,) = json.loads(lhn.mainstem("status", "--json").stdout)
     assert (row["refused"], row["pending"]) == (2, 0)
 
     deliver(folder, weight(1, 32), weight(2, 31))
-    again = lhn.here("run", site)
+    again = lhn.mainstem("run", site)
     assert (again.returncode, "refused 1 × too-large" in again.stdout) == (3, True)
-    (row,) = json.loads(lhn.here("status", "--json").stdout)
+    (row,) = json.loads(lhn.mainstem("status", "--json").stdout)
     assert row["refused"] == 1
     deliver(folder, weight(1, 32), weight(2, 33))
-    assert lhn.here("run", site).returncode == 0
-    assert "changes refused" not in lhn.here("status").stdout
+    assert lhn.mainstem("run", site).returncode == 0
+    assert "changes refused" not in lhn.mainstem("status").stdout
 
 
 LOCAL = "urn:oid:1.2.3.4.5"
@@ -100,15 +100,15 @@ def test_flags_are_counted_as_reasons_are_and_unmapped_codes_are_rows(lhn: Netwo
     deliver(folder, local(1, "WT"), local(2, "WT"), local(3, "WT"), local(4, 'W,"T'), weight(5, 30))
     (lhn.folder / "map.csv").write_text("system,code,target_system,target_code,note\n")
     site = lhn.files_site("west", folder, types=["Observation"], code_map="map.csv")
-    tried = lhn.here("map", folder).stderr
-    ran = lhn.here("run", site).stdout
+    tried = lhn.mainstem("map", folder).stderr
+    ran = lhn.mainstem("run", site).stdout
     for said in (tried, ran):
         assert "noticed 4 × code-unmapped: 2 codes\n" in said
         assert f"    {LOCAL},WT,http://loinc.org,,came 3 times\n" in said
     rows = [line.strip() for line in ran.splitlines() if line.strip().startswith(LOCAL)]
     filled = "".join(row.replace(",,came", ",29463-7,came") + "\n" for row in rows)
     (lhn.folder / "map.csv").write_text(f"system,code,target_system,target_code,note\n{filled}")
-    again = lhn.here("run", site).stdout
+    again = lhn.mainstem("run", site).stdout
     assert "code-unmapped" not in again
     assert "amended" in again
 

@@ -31,14 +31,14 @@ from judged_children import (
     rows_of,
     times,
 )
-from synthetic_children import LOINC, Resource, concept, quantity
+from synthetic_children import LOINC, SNOMED, Resource, concept, quantity
 
 from schemas.loads import TypeCounts
 from transforms.codes import units
 from transforms.derive.references.gli import Predicted, gli_2022
 from transforms.derive.references.growth import Sex
 from transforms.quality import About, Check, Flagger, Found, Line, flag_of, judge, shipped, status_of
-from transforms.quality.facts import Person, Row
+from transforms.quality.facts import Person, Row, fact_of
 from transforms.quality.facts.hashes import Hashes
 from transforms.quality.facts.numbers import Numbers
 from transforms.quality.facts.profile import Profile
@@ -393,6 +393,15 @@ def test_a_person_with_many_records_is_judged_as_one_with_few(
     monkeypatch.setattr("transforms.quality.PORTION", 7)
     assert told() == whole
     assert {"orphans", "visits", "duplicates"} <= {check for check, _ in whole[-1]}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("category", [[], ["encounter-diagnosis"], [{"system": SNOMED, "code": "103693007"}]])
+@pytest.mark.parametrize("kind", ["condition", "service_request", "procedure", "goal", "issue", "enrolment"])
+def test_a_category_is_a_word_or_a_coding(kind: str, category: list[Any]) -> None:
+    """As its type has it; and what no check reads is none of a fact's, whatever its form."""
+    content = {"type": kind, "id": "r-1", "category": category, "diagnoses": ["r-2"]}
+    fact = fact_of(Row(b"s", json.dumps(content).encode(), b"{}"))
+    assert (fact.type, len(fact.category)) == (kind, len(category))
 
 
 def hash_of(resource: dict[str, Any]) -> int:

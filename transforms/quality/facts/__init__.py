@@ -37,12 +37,6 @@ class Coded(Struct, frozen=True, gc=False):
     system: str | None = None
 
 
-class Diagnosis(Struct, frozen=True, gc=False):
-    """A diagnosis that a visit names."""
-
-    record: str
-
-
 class Fact(Struct, gc=False):
     """One current record; what a type does not have is None."""
 
@@ -51,7 +45,7 @@ class Fact(Struct, gc=False):
     code: str | None = None
     codings: Sequence[Coded] = ()
     icd10cm: str | None = None
-    category: Sequence[str] = ()
+    category: Sequence[str | Coded] = ()
     value: float | None = None
     unit: str | None = None
     comparator: str | None = None
@@ -82,7 +76,6 @@ class Fact(Struct, gc=False):
     parent: str | None = None
     parts: Sequence[str] = ()
     members: Sequence[str] = ()
-    diagnoses: Sequence[Diagnosis] = ()
     focus: str | None = None
     replaces: Sequence[str] = ()
     flags: Sequence[str] = ()
