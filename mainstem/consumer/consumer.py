@@ -131,11 +131,11 @@ class Consumer:
         self._places: Places | None = None
         self._goals: dict[TopicPartition, int] = {}
         self._ledger = Ledger(engine, group, setting=setting)
-        self._box = Letterbox(engine, group)
+        self._box = Letterbox(engine, group, hold=after_letter == "hold")
         self._letters = DeadLetters(self._settings, network, group, self._box)
         self._reports = ReportSender(self._settings, network, engine, Subjects(group, erase))
         again = effects == "rebuild"
-        noting = Noting(self._box, self._letters, hold=after_letter == "hold")
+        noting = Noting(self._box, self._letters)
         self._handling = Handling(
             self._ledger, handler, load_handler, self._letters, late=late_handler, noting=noting, replays=again
         )

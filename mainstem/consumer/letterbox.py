@@ -96,9 +96,13 @@ def letters_of(engine: Engine, record: bytes) -> dict[str, int]:
 
 
 class Letterbox:
-    """A group's letters. What is given a connection belongs to the caller's transaction."""
+    """A group's letters. What is given a connection belongs to the caller's transaction.
 
-    def __init__(self, engine: Engine, group: str) -> None:
+    `hold`: those of a record are tried in their order, as its later changes wait for them.
+    """
+
+    def __init__(self, engine: Engine, group: str, *, hold: bool = False) -> None:
+        self.hold = hold
         self._engine = engine
         self._group = group
         self._mine = c.consumer_group == group
@@ -161,23 +165,30 @@ class Letterbox:
         return waiting or 0
 
     def due(self, partitions: Collection[TopicPartition]) -> list[Noted]:
-        """What may be tried again now, in order: what was asked for, and what was held and is no longer."""
+        """What may be tried again now, in order: what was asked for, and what was held and is no longer. With `hold`, what was asked for
+        waits for those before it of its record too: several may have been refused at once."""
         if not partitions:
             return []
-        due = or_(c.state == LetterState.RETRY, and_(c.state == LetterState.HELD, ~self._waits()))
+        asked = c.state == LetterState.RETRY
+        held = c.state == LetterState.HELD
+        due = and_(or_(asked, held), ~self._waits()) if self.hold else or_(asked, and_(held, ~self._waits()))
         ours = tuple_(c.topic, c.partition).in_(sorted(tuple(partition) for partition in partitions))
         return self._found(select(consumer_letter).where(self._mine, due, ours).limit(AT_ONCE))
 
     def _waits(self) -> Any:
         """Whether a letter before this one, of its record, waits. Offsets order those of a partition. A record that went over to another
-        subject may have some in another partition: what was put aside before goes first, whoever hands it over."""
+        subject may have some in another partition: what was put aside before goes first, whoever hands it over. Of what was put aside in
+        the same millisecond, what waits or was asked for goes before what is held, and no two wait for each other."""
         first = consumer_letter.alias().c
         here = and_(first.topic == c.topic, first.partition == c.partition)
-        before = and_(here, first.offset < c.offset, first.state == LetterState.WAITING)
-        asked = and_(first.state.in_((LetterState.WAITING, LetterState.RETRY)), first.since <= c.since)
-        held = and_(first.state == LetterState.HELD, first.since < c.since)
+        waiting = first.state == LetterState.WAITING
+        before = and_(here, first.offset < c.offset, waiting)
+        at_once = and_(
+            first.since == c.since, or_(waiting, and_(first.state == LetterState.RETRY, c.state == LetterState.HELD))
+        )
+        elsewhere = or_(and_(first.since < c.since, first.state.in_(OPEN)), at_once)
         of_record = and_(first.consumer_group == self._group, first.record == c.record)
-        return exists(select(first.offset).where(of_record, or_(before, and_(~here, or_(asked, held)))))
+        return exists(select(first.offset).where(of_record, or_(before, and_(~here, elsewhere))))
 
     def states(self, connection: Connection, places: Iterable[Place]) -> dict[Place, str]:
         """What is to be done with the letters of these places, as it is now: another member may have been faster."""

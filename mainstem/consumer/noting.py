@@ -20,16 +20,15 @@ Moves = Mapping[TopicPartition, tuple[int, int]]
 class Noting:
     """Knows a group's letters, in its database and on their way there."""
 
-    def __init__(self, box: Letterbox, letters: DeadLetters, *, hold: bool) -> None:
+    def __init__(self, box: Letterbox, letters: DeadLetters) -> None:
         self.box = box
         self._letters = letters
-        self._hold = hold
 
     def held_back(
         self, connection: Connection, events: Sequence[Received], letters: Sequence[Letter]
     ) -> tuple[list[Received], list[Letter]]:
         """What may be handled, and letters for what may not: an earlier event of its record is a dead letter."""
-        if not self._hold:
+        if not self.box.hold:
             return list(events), []
         blocked = self.box.blocked(connection, {event.record_key for event in events})
         first: dict[tuple[bytes, int], int] = {}
@@ -55,7 +54,7 @@ class Noting:
     ) -> None:
         """The letters of this transaction, and those that what it handled made good."""
         self.box.keep(connection, letters, self._letters.offset_of)
-        if not self._hold and handled and self.box.any_open(connection):
+        if not self.box.hold and handled and self.box.any_open(connection):
             last = {event.record_key: place_of(event.source) for event in events if event.record_key in handled}
             self.box.supersede(connection, last)
 

@@ -319,6 +319,7 @@ def test_a_hostile_name_runs_in_no_browser(hostile_registry: Engine, tmp_path: P
     app = pages(hostile_registry, tmp_path)
     with serving(app) as address, browser() as opened:
         tab = opened.new_page()
+        tab.set_default_navigation_timeout(100_000)  # the first page counts, on a machine that may be busy
         tab.on("pageerror", lambda error: complaints.append(str(error)))
         tab.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
         tab.on("request", lambda request: asked.append(request.url))
