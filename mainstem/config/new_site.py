@@ -84,9 +84,9 @@ class Wanted(NamedTuple):
 
 
 def machine_zone() -> str:
-    """This machine's IANA time zone; empty where it does not say."""
+    """This machine's IANA time zone; empty where it does not say a place: a server is often kept in UTC, and no hospital is."""
     named = os.environ.get("TZ", "").lstrip(":") or str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
-    return named if named in available_timezones() and "/" in named else ""
+    return named if named in available_timezones() and "/" in named and not named.startswith("Etc/") else ""
 
 
 def require_zone(zone: str) -> str:

@@ -126,8 +126,15 @@ def test_a_folder_is_two_answers_and_all_of_it_goes_by_flags(
     monkeypatch.setenv("TZ", "America/Denver")
     code, out, _ = screen("sites", "new", "south", "--folder", "in", "--hospital", 'South "S" Clinic')
     assert (code, "next: mainstem check south" in out) == (0, True)
+    assert "time zone: America/Denver, this machine's" in out
     written = tomllib.loads((tmp_path / "sites/south.toml").read_text())
     assert (written["name"], written["time_zone"]) == ('South "S" Clinic', "America/Denver")
+
+
+def test_a_server_that_is_kept_in_utc_says_no_hospitals_zone(screen: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Etc/UTC")
+    code, _, err = screen("sites", "new", "south", "--base-url", "http://127.0.0.1:1/fhir")
+    assert (code, "--time-zone America/New_York" in err) == (78, True)
 
 
 def test_where_nobody_can_be_asked_flags_are_named(screen: Said, monkeypatch: pytest.MonkeyPatch) -> None:

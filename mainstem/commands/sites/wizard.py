@@ -172,6 +172,8 @@ def finish(wanted: Wanted, to: Path, dags: Path) -> None:
     except KeyboardInterrupt:
         raise typer.Abort from None
     path = write_site(wanted, to)
+    if not wanted.time_zone:
+        say(f"time zone: {machine_zone()}, this machine's; where the hospital's is another, write that in {path}")
     say(f"wrote {path} and {to / 'keys' / f'{wanted.name}.subject-key'} (keep it: another key gives other pseudonyms)")
     for line in write_each(stub_of(wanted.name), dags) if dags.is_dir() else ():
         say(line)
