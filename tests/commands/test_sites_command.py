@@ -92,7 +92,7 @@ def test_whose_data_is_read_goes_by_flags_too(
     (tmp_path / "our list.txt").write_text("p1\n")
     code, _, err = screen("sites", "new", "both", "--base-url", DEAD, *flags, "--search", "Patient?a=b", "--group", "x")
     assert (code, "given together" in err, (tmp_path / "sites").exists()) == (78, True, False)
-    assert screen("sites", "new", "south", "--base-url", DEAD, *flags)[0] == 0
+    assert screen("sites", "new", "south", "--base-url", DEAD, *flags, "--time-zone", "America/Denver")[0] == 0
     written = tomllib.loads((tmp_path / "sites/south.toml").read_text())
     assert {key: written[section][key] for key in told} == {
         key: value.format(here=tmp_path) for key, value in told.items()
