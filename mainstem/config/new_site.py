@@ -156,12 +156,13 @@ def site_text(wanted: Wanted, to: Path) -> str:
         )
     if len(wanted.cohort) > 1:
         raise OperatorError(f"{' and '.join(wanted.cohort)} are given together", "Say whose data is read in one way.")
+    read_from = _read_from(wanted) + _cohort(wanted)
     if not (zone := require_zone(wanted.time_zone) or machine_zone()):
         raise OperatorError("this machine names no time zone", "Give the hospital's: --time-zone America/New_York.")
     text = TEMPLATE.format(
         site=name, hospital=_quoted(wanted.hospital or name), time_zone=_quoted(zone), start=start_of(name)
     )
-    text += _read_from(wanted) + _cohort(wanted)
+    text += read_from
     _judge(text)
     if (path := to / f"{name}.toml").exists():
         raise OperatorError(f"{path} exists", "Edit it, or choose another name.")
