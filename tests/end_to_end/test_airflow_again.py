@@ -1,4 +1,4 @@
-"""Runs of a real Airflow at once and beside the command, and a night read again by its own command line. Judged as the faults are."""
+"""Runs of a real Airflow at once and beside the command; tasks cleared and a night read again by its own command line. Judged as the faults are."""
 
 import re
 import subprocess
@@ -50,7 +50,14 @@ def read_again(night: datetime) -> list[str]:
     return dated.replace("ehr_pull__north", DAG).split()
 
 
-def test_runs_at_once_and_of_a_night_before_tell_nothing_twice_and_lose_nothing(
+def cleared(task: str) -> list[str]:
+    """The command by which the page has a part of a run done again, for that one."""
+    (command,) = re.findall(r"`airflow (tasks clear [^`]+)`", NIGHT.read_text(encoding="utf-8"))
+    assert "map_types" in command
+    return [*command.replace("ehr_pull__north", DAG).replace("map_types", task).split(), "--yes"]
+
+
+def test_runs_at_once_tasks_cleared_and_a_night_before_tell_nothing_twice_and_lose_nothing(
     found: Hospitals, airflow: AtLarge, sqlite_engine: Any, latest_of: Any
 ) -> None:
     stream, latest = Stream(found.lhn.settings.kafka, found.lhn.settings.network), latest_of(sqlite_engine)
@@ -72,15 +79,24 @@ def test_runs_at_once_and_of_a_night_before_tell_nothing_twice_and_lose_nothing(
     assert wrong() == []
     assert len(latest.state()) == KIDS + READINGS
 
+    told = len(stream.records())
+    airflow.say(*cleared("map_types"))
+    assert [run["state"] for run in airflow.settled(len(runs))] == ["success"] * 2
+    again = airflow.tries(DAG)
+    assert (again["pull"], again["map_types"], again["complete"]) == (1, 2, 2)
+    assert wrong() == []
+    assert len(stream.records()) == told
+
     found.day(1)
-    airflow.trigger(DAG)
-    assert [run["state"] for run in airflow.settled(3)] == ["success"] * 3
+    airflow.say(*cleared("plan"))
+    assert [run["state"] for run in airflow.settled(len(runs))] == ["success"] * 2
+    assert airflow.tries(DAG)["plan"] == 2
     assert wrong() == []
     told = len(stream.records())
     assert told == KIDS + READINGS + 2
 
     airflow.say(*read_again(datetime(2026, 2, 20)))
-    last, *_ = airflow.settled(4)
+    last, *_ = airflow.settled(3)
     assert (last["run_type"], last["state"]) == ("backfill", "success"), last["note"]
     assert f"read {KIDS + READINGS + 1}," in last["note"], last["note"]
     assert wrong() == []

@@ -189,7 +189,9 @@ def test_a_database_that_is_away_is_told_without_its_password(lhn: Network, tmp_
 def test_a_new_site_is_ready_to_be_tried(lhn: Network, tmp_path: Path) -> None:
     """The README's first steps: write a site file and its key, then map."""
     deliver(children(2), tmp_path / "export")
-    written = lhn.here("sites", "new", "north", "--folder", "export", "--time-zone", "America/New_York", "--to", "sites")
+    written = lhn.here(
+        "sites", "new", "north", "--folder", "export", "--time-zone", "America/New_York", "--to", "sites"
+    )
     assert written.returncode == 0, written.stderr
     key = tmp_path / "sites" / "keys" / "north.subject-key"
     assert key.stat().st_mode & 0o777 == 0o600

@@ -187,8 +187,22 @@ class AtLarge(Airflow):
 
     def hosts_of(self, site: str) -> set[str]:
         """Which workers did the tasks of the last night's run of a site."""
+        return {str(each["hostname"]) for each in self._tasks(site) if each["hostname"]}
+
+    def tasks_of(self, site: str) -> int:
+        """How many tasks the last night's run of a site had."""
+        return len(self._tasks(site))
+
+    def _tasks(self, site: str) -> list[dict[str, Any]]:
         found = self._get(f"/dags/ehr_pull__{site}/dagRuns/{self.runs[site]}/taskInstances?limit=100")
-        return {str(each["hostname"]) for each in found["task_instances"] if each["hostname"]}
+        return list(found["task_instances"])
+
+    def tries(self, dag: str) -> dict[str, int]:
+        """How often each task of a DAG's runs was begun, at most."""
+        found: dict[str, int] = {}
+        for each in self._get(f"/dags/{dag}/dagRuns/~/taskInstances?limit=100")["task_instances"]:
+            found[each["task_id"]] = max(found.get(each["task_id"], 0), each["try_number"])
+        return found
 
     def processes(self) -> dict[str, list[psutil.Process]]:
         """Each part's, with all that it started and lives."""
@@ -238,14 +252,16 @@ def redis(state: Path) -> Iterator[str]:
         yield f"redis://{LOOPBACK}:{port}/0"
 
 
-def _dags(state: Path, sites: Sequence[str]) -> Path:
-    """A folder with each site's stub, in haste."""
+def _dags(state: Path, sites: Sequence[str], more: Mapping[str, str] | None = None) -> Path:
+    """A folder with each site's stub, in haste, and more files by their names."""
     dags = state / "dags"
     dags.mkdir(parents=True)
     for site in sites:
         name = f"ehr_pull__{site}.py"
         words, end, rest = stub_of(site)[name].partition('"""\n\n')
         (dags / name).write_text(words + end + HASTE + "\n" + rest)
+    for name, text in (more or {}).items():
+        (dags / name).write_text(text)
     return dags
 
 
@@ -261,10 +277,14 @@ def _environment(lhn: Network, database: str) -> dict[str, str]:
 
 
 @contextmanager
-def local_airflow(lhn: Network, state: Path, database: str, sites: Sequence[str]) -> Iterator[AtLarge]:
-    """One machine's Airflow: tasks run beside the scheduler; a DAG a site."""
+def local_airflow(
+    lhn: Network, state: Path, database: str, sites: Sequence[str], more: Mapping[str, str] | None = None
+) -> Iterator[AtLarge]:
+    """One machine's Airflow: tasks run beside the scheduler; a DAG a site, and more files of DAGs by their names."""
     few = PATIENCE | {"AIRFLOW__CORE__PARALLELISM": "4"}
-    made = AtLarge(state, dags=_dags(state, sites), env=_environment(lhn, database), executor="LocalExecutor", **few)
+    made = AtLarge(
+        state, dags=_dags(state, sites, more), env=_environment(lhn, database), executor="LocalExecutor", **few
+    )
     with closing(made):
         made.launch().wait(START_SECONDS)
         made.wait_for_stubs({f"ehr_pull__{site}" for site in sites})
