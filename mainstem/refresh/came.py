@@ -4,17 +4,19 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from tempfile import SpooledTemporaryFile
+from contextlib import ExitStack, closing
+from pathlib import Path
+from struct import Struct
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from connectors.outside.times import instant
+from mainstem.mending.shares import Shares
 from transforms.mapped import REF_BYTES
 
 _UPDATED = re.compile(rb'"lastUpdated"\s*:\s*"([^"]{1,40})"')
 _AT_ONCE = 500
-_SHARES = 64
-_IN_MEMORY = 32 << 10
-"""Bytes of refs, of each share."""
+_REF = Struct(f"{REF_BYTES}s")
 
 
 class Head(NamedTuple):
@@ -39,24 +41,17 @@ class Came:
     """
 
     def __init__(self) -> None:
-        self._rows = sqlite3.connect("")
-        self._rows.execute("CREATE TABLE came (ref BLOB PRIMARY KEY, load INTEGER, updated BLOB) WITHOUT ROWID")
-        self._shares = [SpooledTemporaryFile[bytes](_IN_MEMORY) for _ in range(_SHARES)]
-        self._read: tuple[int, frozenset[bytes]] = -1, frozenset()
-
-    def close(self) -> None:
-        """Nothing is kept of it."""
-        self._rows.close()
-        for share in self._shares:
-            share.close()
+        with ExitStack() as opened:
+            self._rows = opened.enter_context(closing(sqlite3.connect("")))
+            self._rows.execute("CREATE TABLE came (ref BLOB PRIMARY KEY, load INTEGER, updated BLOB) WITHOUT ROWID")
+            folder = opened.enter_context(TemporaryDirectory(prefix="mainstem-"))
+            self._shares = opened.enter_context(closing(Shares(Path(folder), _REF)))
+            self._read: tuple[int, frozenset[bytes]] = -1, frozenset()
+            self.close = opened.pop_all().close
 
     def add(self, refs: Iterable[bytes]) -> None:
         """These came, by whichever load."""
-        found: list[list[bytes]] = [[] for _ in range(_SHARES)]
-        for ref in refs:
-            found[ref[0] >> 2].append(ref)
-        for share, some in zip(self._shares, found, strict=True):
-            share.write(b"".join(some))
+        self._shares.add((ref,) for ref in refs)
         self._read = -1, frozenset()
 
     def mark(self, load: int, landed: Iterable[Head]) -> None:
@@ -94,16 +89,9 @@ class Came:
         return {name: (lacking[name], number) for name, number in all_of.items()}
 
     def _came(self, ref: bytes) -> bool:
-        number = ref[0] >> 2
-        if self._read[0] != number:
-            self._read = number, self._set_down(number)
+        if self._read[0] != ref[0]:
+            self._read = ref[0], frozenset(each for (each,) in self._shares.lines(ref[0]))
         return ref in self._read[1]
-
-    def _set_down(self, number: int) -> frozenset[bytes]:
-        share = self._shares[number]
-        share.seek(0)
-        told = share.read()
-        return frozenset(told[start : start + REF_BYTES] for start in range(0, len(told), REF_BYTES))
 
 
 def _later(one: bytes, other: bytes) -> bool:

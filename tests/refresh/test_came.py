@@ -16,7 +16,7 @@ def refs(count: int) -> list[bytes]:
 
 def test_what_came_is_known_and_what_did_not_is_counted_by_type(monkeypatch: pytest.MonkeyPatch) -> None:
     """More than memory holds, told in between, and asked for in any order."""
-    monkeypatch.setattr("mainstem.refresh.came._IN_MEMORY", 1_000)
+    monkeypatch.setattr("mainstem.mending.shares.BUFFERED", 100)
     here, later, never = refs(20_000), refs(500), refs(300)
     with closing(Came()) as came:
         came.add(here)
