@@ -16,6 +16,8 @@ POINTS, BARS = "points", "bars"
 """Data that several layers share stand once, under a name: altair copies what it is given, again and again."""
 AXIS = 46
 """Pixels left of both panels, so that their time axes stand in line."""
+HEIGHT, LINE = 300, 14
+"""Pixels of the upper panel, and of a line of text beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class ControlChart:
 @lru_cache(512)
 def specification(chart: ControlChart, *, width: int = 820, compact: bool = False) -> dict[str, Any]:
     """The chart with its data, as Vega-Lite; to be read only. `compact` for one of many."""
-    top = _shares(chart, compact).properties(width=width, height=150 if compact else 300)
+    top = _shares(chart, compact).properties(width=width, height=HEIGHT // 2 if compact else HEIGHT)
     bottom = _denominators(chart, compact).properties(width=width, height=26 if compact else 64)
     spacing = 8 if compact else 14
     whole = alt.vconcat(top, bottom, spacing=spacing, background="white", padding=4, description=chart.description)
@@ -201,16 +203,19 @@ def _flagpoles(chart: ControlChart, x: alt.X) -> list[Any]:
 
 
 def _line_names(chart: ControlChart, values: list[dict[str, Any]], compact: bool) -> list[Any]:
-    """Names of the lines, at their right end."""
-    names = [(chart.labels.centre, chart.centre, INK)]
+    """Names of the lines, at their right end; those of limits make room for that of the centre."""
+    names = [(chart.labels.centre, chart.centre, INK, 0.0)]
     last = next((value for value in reversed(values) if value["lower"] is not None), None)
-    if last and not compact:
-        names += [(chart.labels.upper, last["upper"], QUIET), (chart.labels.lower, last["lower"], QUIET)]
+    if last and not compact and chart.centre is not None:
+        pixels = HEIGHT / (chart.axis.highest - chart.axis.lowest)
+        for name, bound, away in ((chart.labels.upper, "upper", -1), (chart.labels.lower, "lower", 1)):
+            room = max(0.0, LINE - abs(last[bound] - chart.centre) * pixels)
+            names.append((name, last[bound], QUIET, away * room))
     return [
         alt.Chart(alt.InlineData(values=[{"at": at, "text": text}]))
-        .mark_text(align="left", dx=6, fontSize=12, color=colour)
+        .mark_text(align="left", dx=6, dy=dy, fontSize=12, color=colour)
         .encode(x=alt.value("width"), y="at:Q", text="text:N")
-        for text, at, colour in names
+        for text, at, colour, dy in names
     ]
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from services.charts.control_chart import Axis, ControlChart, Flagpole, Mark, specification
@@ -12,13 +13,15 @@ from services.pages.results import Note, Series
 from services.pages.wording import chart_labels, letter_of
 
 
-def chart_of(series: Series, measure: Measure, *, compact: bool = False) -> dict[str, Any]:
-    """The series' chart as a Vega-Lite specification."""
+def chart_of(
+    series: Series, measure: Measure, *, compact: bool = False, beside: Sequence[Series] = ()
+) -> dict[str, Any]:
+    """The series' chart as a Vega-Lite specification, on one scale with those that stand beside it."""
     centre = series.chart.centre if series.chart else None
     marks = tuple(_mark(row, series) for row in series.rows)
-    axis = Axis() if measure.kind == "share" else _axis(series, zero=measure.kind == "rate")
-    said = described(series)
     target = None if measure.target is None else float(measure.target)
+    axis = Axis() if measure.kind == "share" else _axis([series, *beside], target, zero=measure.kind == "rate")
+    said = described(series)
     labels = chart_labels(measure, centre, target)
     poles = tuple(Flagpole(each.since, letter_of(number)) for number, each in enumerate(series.tried))
     return specification(ControlChart(marks, centre, labels, said, axis, target, poles), compact=compact)
@@ -29,12 +32,12 @@ def described(series: Series) -> str:
     return " ".join([f"Control chart of {series.title}: {series.headline}", *(_told(note) for note in series.notes)])
 
 
-def _axis(series: Series, *, zero: bool) -> Axis:
-    """From the lowest to the highest of points and limits, rounded to what is read easily; a rate from nothing."""
-    points = [row.point for row in series.rows if row.point]
-    told = [value for point in points for value in (point.lower, point.upper) if value is not None]
-    told += [row.value for row in series.rows if row.value is not None]
-    told += [series.chart.target] if series.chart and series.chart.target is not None else []
+def _axis(some: Iterable[Series], target: float | None, *, zero: bool) -> Axis:
+    """From the lowest to the highest of points, limits and target, rounded to what is read easily; a rate from nothing."""
+    rows = [row for series in some for row in series.rows]
+    told = [value for row in rows if row.point for value in (row.point.lower, row.point.upper) if value is not None]
+    told += [row.value for row in rows if row.value is not None]
+    told += [target] if target is not None else []
     return Axis.around([*told, 0.0] if zero else told)
 
 

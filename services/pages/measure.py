@@ -47,8 +47,8 @@ def routes(site: PageSite) -> APIRouter:
         with site.registry() as connection:
             proposed = amendments(connection, measure=found.measure.id)
         shown = found.sites if len(found.sites) <= MANY else ()
-        drawn = [series for series in (found.network, *shown) if series.drawn]
-        charts = {series.name: chart_of(series, found.measure, compact=bool(series.name)) for series in drawn}
+        charts = {each.name: chart_of(each, found.measure, compact=True, beside=shown) for each in shown if each.drawn}
+        charts |= {found.network.name: chart_of(found.network, found.measure)} if found.network.drawn else {}
         return site.render(
             "measure.html",
             request,

@@ -1,0 +1,52 @@
+"""What a series' picture shows: on which scale, and that what is written beside it can be read."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from services_story import NOW, fill, load_events, population
+from sqlalchemy import Engine
+
+from services.charts.control_chart import LINE, Axis, ControlChart, Labels, Mark, specification
+from services.measures.library import measures
+from services.pages.charting import chart_of
+from services.pages.results import results_of
+
+CF2, RATE = (measures()[name] for name in ("cf2", "t1d2"))
+
+
+def _layers(drawn: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(drawn["vconcat"][0]["layer"])
+
+
+def _domain(drawn: Mapping[str, Any]) -> list[float]:
+    """Of the upper panel's values."""
+    y = (each["encoding"].get("y", {}) for each in _layers(drawn))
+    return next(list(each["scale"]["domain"]) for each in y if "scale" in each)
+
+
+def test_charts_side_by_side_have_one_scale_and_their_target_lies_in_it(small_registry: Engine) -> None:
+    """Also those of sites that are too small for limits: a target outside the plot would blow its picture up."""
+    fill(small_registry, population(), load_events())
+    with small_registry.connect() as connection:
+        sites = results_of(connection, CF2, "Riverbend", NOW).sites
+    assert any(each.chart is None for each in sites)
+    domains = {tuple(_domain(chart_of(each, RATE, compact=True, beside=sites))) for each in sites}
+    assert len(domains) == 1
+    ((low, high),) = domains
+    assert low <= 0
+    assert high >= float(RATE.target or 0) > 1
+
+
+def test_names_of_lines_that_coincide_stand_one_below_the_other() -> None:
+    """Where nothing ever happened average and limits are one line."""
+    labels = Labels("Month", "Rate", "Met", "Measured", "Not measured", "average 0.0", "upper limit", "lower limit")
+    start, end = date(2026, 1, 1), date(2026, 1, 31)
+    mark = Mark(start, end, "January 2026", 9, 9, 0, value=0.0, lower=0.0, upper=0.0, centre=0.0)
+    drawn = specification(ControlChart((mark,), 0.0, labels, "", Axis(0.0, 4.0, ".0f")))
+    names = [each["mark"]["dy"] for each in _layers(drawn) if each["encoding"].get("x") == {"value": "width"}]
+    assert sorted(names) == [-LINE, 0, LINE]
+    apart = replace(mark, lower=0.0, upper=4.0, centre=2.0)
+    drawn = specification(ControlChart((apart,), 2.0, labels, "", Axis(0.0, 4.0, ".0f")))
+    assert {each["mark"]["dy"] for each in _layers(drawn) if each["encoding"].get("x") == {"value": "width"}} == {0}
