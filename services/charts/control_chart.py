@@ -51,18 +51,19 @@ class Axis:
     lowest: float = 0.0
     highest: float = 1.0
     format: str = ".0%"
+    step: float = 0.25
 
     @classmethod
     def around(cls, values: Sequence[float]) -> "Axis":
         """Whole steps of 1, 2 or 5 times a power of ten around some values."""
         low, high = (min(values), max(values)) if values else (0.0, 1.0)
         step = _step((high - low) or abs(high) or 1.0)
-        return cls(floor(low / step) * step, ceil(high / step) * step or step, ".0f" if step >= 1 else ".2f")
+        return cls(floor(low / step) * step, ceil(high / step) * step or step, ".0f" if step >= 1 else ".2f", step)
 
     def ticks(self, few: bool) -> list[float]:
-        """Where it is labelled."""
-        parts = 2 if few else 4
-        return [self.lowest + (self.highest - self.lowest) * part / parts for part in range(parts + 1)]
+        """Where it is labelled: at whole steps, which the format can tell; of `few`, three at most."""
+        steps = round((self.highest - self.lowest) / self.step)
+        return [self.lowest + self.step * part for part in range(0, steps + 1, ceil(steps / 2) if few else 1)]
 
 
 def _step(width: float) -> float:

@@ -84,7 +84,7 @@ def curves(kept: Kept, who: Sees, goals: dict[str, float], language: Language) -
             language.say(
                 "{what}: {value} on {day}",
                 what=line.name,
-                value=language.number(line.points[-1][1], digits[curve.name]) + UNITS.get(curve.name, ""),
+                value=_said(curve.name, line.points[-1][1], digits[curve.name], language),
                 day=language.day(line.points[-1][0]),
             )
             for line in lines
@@ -92,6 +92,13 @@ def curves(kept: Kept, who: Sees, goals: dict[str, float], language: Language) -
         title, last = language.say(TITLES[curve.name]), "; ".join(said)
         drawn = replace(chart, lines=lines, guides=guides, description=f"{title}. {last}.")
         yield Shown(curve.name, title, language.say(DIRECTIONS[curve.name]), last, drawn)
+
+
+def _said(name: str, value: float, digits: int, language: Language) -> str:
+    """A value in words; among a hundred children there is no place 0, and none behind all."""
+    if name == "growth" and not 1 <= round(value) <= 99:
+        return language.say("less than 1") if value < 50 else language.say("more than 99")
+    return language.number(value, digits) + UNITS.get(name, "")
 
 
 def dues(kept: Kept, who: Sees, today: date, language: Language) -> Iterator[str]:

@@ -57,6 +57,8 @@ class State:
     above: float | None = None
     by_word: bool = False
     """Told by its band alone."""
+    percentile: bool = False
+    """A place among a hundred: there is no place 0, and none behind all."""
 
 
 POOR_CONTROL = frozenset({"not-well-controlled", "very-poorly-controlled"})
@@ -68,9 +70,9 @@ STATES = (
     State("act-control", "Asthma control (ACT)", concern=POOR_CONTROL),
     State("phq-9-severity", "Depression (PHQ-9)", concern=frozenset({"moderate", "moderately-severe", "severe"})),
     State("systemic-steroid-days-90", "Days on steroids, of 90", above=28),
-    State("bmi-percentile", "BMI percentile", below=5),
-    State("height-percentile", "Height percentile", below=3),
-    State("weight-percentile", "Weight percentile"),
+    State("bmi-percentile", "BMI percentile", below=5, percentile=True),
+    State("height-percentile", "Height percentile", below=3, percentile=True),
+    State("weight-percentile", "Weight percentile", percentile=True),
 )
 
 
@@ -136,6 +138,8 @@ def told(state: State, value: Value) -> str:
     words = (band or "").replace("-", " ")
     if state.by_word:
         return words or f"{number:.0f}"
+    if state.percentile and not 1 <= round(number) <= 99:
+        return "below 1" if number < 50 else "above 99"
     said = f"{number:.{state.digits}f}{state.unit}"
     return f"{said} ({words})" if words else said
 

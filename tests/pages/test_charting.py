@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import pytest
 from services_story import NOW, fill, load_events, population
 from sqlalchemy import Engine
 
@@ -37,6 +38,25 @@ def test_charts_side_by_side_have_one_scale_and_their_target_lies_in_it(small_re
     ((low, high),) = domains
     assert low <= 0
     assert high >= float(RATE.target or 0) > 1
+
+
+@pytest.mark.parametrize(
+    "values", [(0.0, 3.0), (0.0, 0.4), (11.0, 18.5), (0.0, 2.9), (0.0,), (-0.3, 1.2), (5.0, 140.0)]
+)
+@pytest.mark.parametrize("few", [True, False])
+def test_labels_of_an_axis_say_where_they_stand(values: tuple[float, ...], few: bool) -> None:
+    """Two ticks never bear one label, and none another's number."""
+    axis = Axis.around(values)
+    ticks = axis.ticks(few)
+    labels = [f"{tick:{axis.format}}" for tick in ticks]
+    assert [float(each) for each in labels] == pytest.approx(ticks)
+    assert len({*labels}) == len(labels) >= 2
+    assert axis.lowest <= ticks[0] < ticks[-1] <= axis.highest + 1e-9
+    assert len(ticks) <= (3 if few else 7)
+
+
+def test_shares_are_labelled_by_quarters_and_halves() -> None:
+    assert (Axis().ticks(False), Axis().ticks(True)) == ([0, 0.25, 0.5, 0.75, 1], [0, 0.5, 1])
 
 
 def test_names_of_lines_that_coincide_stand_one_below_the_other() -> None:

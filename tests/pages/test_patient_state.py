@@ -61,6 +61,7 @@ def test_questionnaire_is_asked_for_from_its_age() -> None:
         (known("systemic-steroid-days-90", (5, 29, None)), ["Days on steroids, of 90: 29 on 29 October 2026"]),
         (known("systemic-steroid-days-90", (5, 28, None)), []),
         (known("height-percentile", (5, 2, None)), ["Height percentile: 2 on 29 October 2026"]),
+        (known("height-percentile", (5, 0.3, None)), ["Height percentile: below 1 on 29 October 2026"]),
     ],
 )
 def test_last_state_that_wants_a_look_stands_out(
