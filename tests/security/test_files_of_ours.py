@@ -162,7 +162,8 @@ def test_every_file_of_a_whole_run_is_its_owners(lhn: Network, tmp_path: Path) -
     with (tmp_path / "given" / "Observation.ndjson").open("ab") as file:
         file.write(b'{"resourceType":"Observation"}\nno JSON\n')
     before = set(tmp_path.rglob("*"))
-    made = lhn.mainstem("sites", "new", "west", "--folder", tmp_path / "given", "--to", tmp_path / "made" / "sites")
+    new = ["sites", "new", "west", "--folder", tmp_path / "given", "--time-zone", "America/New_York"]
+    made = lhn.mainstem(*new, "--to", tmp_path / "made" / "sites")
     assert made.returncode == 0, made.stderr
     site = tmp_path / "made" / "sites" / "west.toml"
     ran = lhn.mainstem("run", site)
