@@ -167,6 +167,6 @@ class Killer:
                 self.killed.append(name)
                 time.sleep(5)
                 if name == "scheduler":
-                    self._airflow.begin("scheduler", "scheduler")
+                    self._airflow.schedule()
                 else:
                     self._airflow.celery(name)

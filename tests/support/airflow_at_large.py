@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -75,8 +76,12 @@ class AtLarge(Airflow):
         self.say("db", "migrate")
         self._process = self.begin("api", "api-server")
         self.begin("processor", "dag-processor")
-        self.begin("scheduler", "scheduler")
+        self.schedule()
         return self
+
+    def schedule(self) -> None:
+        """The scheduler, begun, also again."""
+        self.begin("scheduler", "scheduler", "--skip-serve-logs")
 
     def say(self, *words: str) -> str:
         """A command of Airflow's own, run to its end; what it said."""
@@ -91,7 +96,7 @@ class AtLarge(Airflow):
         return said
 
     def _made(self, name: str, words: Sequence[str], **more: str) -> Running:
-        command = [str(self.home / "bin" / "airflow"), *words]
+        command = [str(Path(sys.executable).with_name("airflow")), *words]
         return Running(name, command, state=self.state, env={**self._all, **more}, cwd=self.home)
 
     def begin(self, name: str, *words: str, **more: str) -> Running:
