@@ -1,8 +1,8 @@
 """What DAG files and tasks of ours need, imported once by the parts of Airflow that start a process for each of them.
 
 Airflow's DAG processor reads every file in a copy of itself, and a scheduler with LocalExecutor does every task in one: what is imported
-beforehand costs none of them anything, and is held in memory once. Workers of other executors import it for each task. What is held is of the
-release that was installed when the part began: after an upgrade, Airflow is started again.
+beforehand costs none of them anything, and is held in memory once. Celery's workers do so where they are told to (`dags.celery_worker`); a
+hospital's import it for each task. What is held is of the release that was installed when the part began: after an upgrade, Airflow is started again.
 """
 
 import sys

@@ -9,7 +9,8 @@ from typing import Any
 from airflow.sdk import Param
 from croniter import croniter
 
-from dags.run_notes import PULLS, REPLAYS, runbook
+from dags.run_notes import REPLAYS, runbook
+from dags.topic_asset import PULLS
 from mainstem.config.pools import pool_of, side_by_side
 from mainstem.config.site_files import read_site
 from schemas.errors import MainstemError, OperatorError

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
-from dags import beforehand, pools
+from dags import beforehand, pools, topic_asset
+from dags.topic_asset import PULLS
 from schemas.runbooks import NIGHT, found_at
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
     from sqlalchemy.orm import Session
 
-PULLS = "ehr_pull__"
 REPLAYS = "ehr_replay__"
-"""How the ids of our DAGs begin; other DAGs' runs keep their notes."""
+"""How the ids of the DAGs begin that map a landing again; runs of others than these and PULLS keep their notes."""
 FAILURE, MISSING, REPORT = "failure", "missing", "report"
 """XCom keys of what stopped a task and of what will be a gap; the task whose result is the note."""
 LONGEST = 1_000
@@ -130,8 +130,8 @@ def _left_behind(run: "DagRun", session: "Session") -> dict[tuple[str, str, int]
 
 
 class RunNotes(AirflowPlugin):
-    """Registered as `airflow.plugins`; Airflow calls this module when a run ends, `dags.pools` when one begins, `dags.beforehand` when a part of
-    its own does."""
+    """Registered as `airflow.plugins`; Airflow calls this module when a run ends, `dags.pools` and `dags.topic_asset` when one begins,
+    `dags.beforehand` when a part of its own does."""
 
     name = "mainstem_run_notes"
-    listeners = [sys.modules[__name__], pools, beforehand]  # noqa: RUF012 - Airflow's plugins are declared so
+    listeners = [sys.modules[__name__], pools, topic_asset, beforehand]  # noqa: RUF012 - Airflow's plugins are declared so

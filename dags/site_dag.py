@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import (
     DAG,
-    Asset,
     AssetAlias,
     CronTriggerTimetable,
     ExceptionRetryPolicy,
@@ -31,9 +30,9 @@ from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipExcept
 
 from dags.declared import Declared, asked, declared, faces, replay_faces, sites_folder
 from dags.run_notes import FAILURE, MISSING, SAFE, Trouble, note, runbook
+from dags.topic_asset import asset_of
 from mainstem import telemetry
 from schemas.errors import IncompleteError, MainstemError, OperatorError, TemporaryError, WaitsElsewhere
-from schemas.events import outcome_topic
 from schemas.runbooks import of_exit_code, of_gap
 from schemas.sites import start_of
 
@@ -213,10 +212,8 @@ def _completed(refresh: "Refresh", steps: Any, load: str, dag_id: str) -> "LoadR
 
 
 def _announce(refresh: "Refresh", alias: str, told: dict[str, Any]) -> None:
-    """An event of the topic, by which a consumer's DAG is started (`schedule=[Asset(name="lhn.outcome.v1", uri="kafka://host:port/lhn.outcome.v1")]`)."""
-    topic = outcome_topic(refresh.settings.network)
-    asset = Asset(name=topic, uri=f"kafka://{refresh.settings.kafka.partition(',')[0]}/{topic}")
-    get_current_context()["outlet_events"][AssetAlias(alias)].add(asset, extra=told)
+    """An event of the topic, by which a consumer's DAG is started."""
+    get_current_context()["outlet_events"][AssetAlias(alias)].add(asset_of(refresh.settings), extra=told)
 
 
 @contextmanager

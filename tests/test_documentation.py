@@ -8,14 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
 from mainstem.commands import app
 from mainstem.config.settings import Settings
+from schemas.errors import ExitCode
+from schemas.gaps import GapCause
+from schemas.problems import Reason
+from schemas.runbooks import NIGHT, PROBLEMS, found_at, of_exit_code, of_gap, of_reason
 from schemas.sites import site_keys
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+ALERT_RULES, SERVED = REPOSITORY / "docker" / "monitoring" / "alerts.yml", "https://docs.example"
 COMMANDS = re.compile(r"^ {4,}(mainstem .+)$|`(mainstem [^`]+)`", re.MULTILINE)
 
 
@@ -56,13 +62,20 @@ def test_settings_and_targets_that_are_named_exist(page: Path) -> None:
     assert set(re.findall(r"`((?:fhir|files|cohort|limits)\.[a-z_.]+)`", text)) <= keys | {"fhir.resources"}
 
 
-@pytest.mark.slow
-def test_the_site_builds_and_no_link_leads_nowhere(tmp_path: Path) -> None:
-    """Strictly: a warning fails it. Every page of the reference, made from the declarations, holds what it is for."""
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built strictly: a warning fails it."""
     pytest.importorskip("mkdocs", reason="`make docs` installs MkDocs")
-    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    site = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)]
     done = subprocess.run(build, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
+    return site
+
+
+@pytest.mark.slow
+def test_the_site_builds_and_no_link_leads_nowhere(built: Path) -> None:
+    """Every page of the reference, made from the declarations, holds what it is for."""
     for page, told in {
         "commands": "mainstem topics create",
         "site-file": "fhir.auth.method",
@@ -72,4 +85,25 @@ def test_the_site_builds_and_no_link_leads_nowhere(tmp_path: Path) -> None:
         "derived": "bmi",
         "measures": "CF-2",
     }.items():
-        assert told in (tmp_path / "reference" / page / "index.html").read_text(encoding="utf-8"), page
+        assert told in (built / "reference" / page / "index.html").read_text(encoding="utf-8"), page
+
+
+def led_to() -> Iterator[str]:
+    """Addresses below the documentation's that alerts, run notes, DAGs, `status` and reports send people to."""
+    for group in yaml.safe_load(ALERT_RULES.read_text(encoding="utf-8"))["groups"]:
+        for rule in group["rules"]:
+            yield rule["annotations"]["runbook_url"].replace("{{ $externalLabels.docs }}", SERVED)
+    for place in (NIGHT, PROBLEMS, *map(of_gap, GapCause), *map(of_reason, Reason), *map(of_exit_code, ExitCode)):
+        yield found_at(place, SERVED)
+
+
+@pytest.mark.slow
+def test_what_alerts_and_codes_lead_to_is_there_in_the_built_site(built: Path) -> None:
+    """Page and section, as a browser asks for them."""
+    astray = []
+    for address in led_to():
+        page, _, section = address.removeprefix(f"{SERVED}/").partition("#")
+        html = built / page / "index.html"
+        if not html.is_file() or (section and f' id="{section}"' not in html.read_text(encoding="utf-8")):
+            astray.append(address)
+    assert astray == []

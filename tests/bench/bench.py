@@ -13,9 +13,12 @@ import content
 from apache_kafka import ApacheKafka, unavailable
 from checkouts import Checkout
 from measuring import Ran, quickest
+from network_under_test import Network
 
+from mainstem.config.settings import Settings
 from mainstem.demo.embedded import Postgres, Tansu
 from mainstem.demo.populations import populations
+from mainstem.kafka.topics import create
 
 LINES = 150_000
 FEW = LINES // 10
@@ -111,6 +114,21 @@ class Bench:
         server = Postgres(self.folder).start()
         self._open.append(server)
         return server
+
+    def network(self, name: str) -> Network:
+        """A network with a folder, PostgreSQL and topics of its own, without sites."""
+        folder = self.folder / name
+        folder.mkdir()
+        settings = Settings(
+            network=name.replace("_", "-"),
+            kafka=self.tansu,
+            database_url=self.postgres.create_database(name),
+            registry_url=f"sqlite:///{folder}/registry.db",
+            access_url=f"sqlite:///{folder}/access.db",
+            landing=folder / "landing",
+        )
+        create(settings.kafka_settings(), settings.network, groups=["registry"], partitions=6, replication=1)
+        return Network(folder, settings)
 
     @cache  # noqa: B019
     def loads(self, database: str, kind: str) -> dict[str, Loaded]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,30 @@ from synthetic_children import children, deliver
 pytest.importorskip("airflow")
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
-BEGUN = """
+MANY_MACHINES = Path(__file__).parents[2] / "docs/how-to/many-machines.md"
+LOOK = """
 import json, os, pathlib, runpy, sys
-from airflow.jobs.job import Job
 OURS = ("connectors", "dags", "kafka", "mainstem", "schemas", "sqlalchemy", "transforms")
 def ours():
     return {name for name in sys.modules if name.split(".")[0] in OURS}
+"""
+BEGUN = (
+    LOOK
+    + """
+from airflow.jobs.job import Job
 Job()
 known = ours()
 """
+)
+CELERY = (
+    LOOK
+    + """
+from airflow.providers.celery.executors.celery_executor_utils import app
+app.loader.import_default_modules()
+known = ours()
+"""
+)
+"""A Celery worker before it makes its processes."""
 READ = """
 told = runpy.run_path(sys.argv[1])
 print("RESULT " + json.dumps(sorted(ours() - known)))
@@ -74,3 +90,14 @@ def test_a_task_in_a_copy_of_the_scheduler_imports_nothing_of_ours(lhn: Network,
     began = "import airflow.jobs.scheduler_job_runner" + BEGUN
     env = {**lhn.environment, "AIRFLOW__CORE__EXECUTOR": "LocalExecutor"}
     assert run(began + DONE, path, tmp_path, **env) == [[], False]
+
+
+def test_a_task_of_a_celery_worker_that_is_set_up_as_the_page_has_it_imports_nothing_of_ours(
+    lhn: Network, tmp_path: Path
+) -> None:
+    pytest.importorskip("airflow.providers.celery", reason="requirements/airflow-beyond.txt brings Celery")
+    ((name, value),) = re.findall(r"^    (AIRFLOW__CELERY__EXTRA\w+)=(.+)$", MANY_MACHINES.read_text(), re.MULTILINE)
+    deliver(children(1), tmp_path / "in")
+    path = lhn.files_site("west", tmp_path / "in")
+    env = {**lhn.environment, "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor", name: value}
+    assert run(CELERY + DONE, path, tmp_path, **env) == [[], False]

@@ -83,8 +83,7 @@ def test_twenty_sites_by_two_celery_workers_and_one_by_the_worker_in_its_hospita
             measured = Measured(airflow)
             ended = airflow.night(sites, seconds=3 * HOURS, beside=measured)
             print(f"{len(sites)} sites by Airflow: {measured}")
-            notes = {site: airflow.note_of(site) for site in sites if ended[site] != "success"}
-            assert notes == {}
+            assert airflow.notes_of_failed(ended) == {}
             hosts = {site: airflow.hosts_of(site) for site in sites}
         print(f"{len(sites)} sites by `mainstem run`, two at once: {by_command(found, HOSPITALS_OWN=key)}")
         apart = hosts.pop(OUTSIDE)
@@ -123,7 +122,7 @@ def test_sixty_hospitals_for_two_nights_with_a_scheduler_and_a_worker_killed(
             killer = Killer(airflow, len(sites))
             ended = airflow.night(sites, seconds=4 * HOURS, beside=killer)
             assert killer.killed == ["scheduler", "w1"]
-            assert {site: airflow.note_of(site) for site in sites if ended[site] != "success"} == {}
+            assert airflow.notes_of_failed(ended) == {}
         assert wrong(found.lhn, sqlite_engine, latest) == []
         assert len(latest.state()) == found.expected()
 
@@ -168,6 +167,6 @@ class Killer:
                 self.killed.append(name)
                 time.sleep(5)
                 if name == "scheduler":
-                    self._airflow.begin("scheduler", "scheduler")
+                    self._airflow.schedule()
                 else:
                     self._airflow.celery(name)

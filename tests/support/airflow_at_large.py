@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -32,6 +33,7 @@ SLOTS = 2
 """Tasks of a worker at once."""
 PATIENCE = {
     "AIRFLOW__CORE__PARALLELISM": "32",
+    "AIRFLOW__API_AUTH__JWT_LEEWAY": "120",
     "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
@@ -74,8 +76,12 @@ class AtLarge(Airflow):
         self.say("db", "migrate")
         self._process = self.begin("api", "api-server")
         self.begin("processor", "dag-processor")
-        self.begin("scheduler", "scheduler")
+        self.schedule()
         return self
+
+    def schedule(self) -> None:
+        """The scheduler, begun, also again."""
+        self.begin("scheduler", "scheduler", "--skip-serve-logs")
 
     def say(self, *words: str) -> str:
         """A command of Airflow's own, run to its end; what it said."""
@@ -90,7 +96,7 @@ class AtLarge(Airflow):
         return said
 
     def _made(self, name: str, words: Sequence[str], **more: str) -> Running:
-        command = [str(self.home / "bin" / "airflow"), *words]
+        command = [str(Path(sys.executable).with_name("airflow")), *words]
         return Running(name, command, state=self.state, env={**self._all, **more}, cwd=self.home)
 
     def begin(self, name: str, *words: str, **more: str) -> Running:
@@ -161,10 +167,16 @@ class AtLarge(Airflow):
             states = {(run["dag_id"], run["dag_run_id"]): str(run["state"]) for run in self.newest()}
             found = {site: states.get((f"ehr_pull__{site}", run), "") for site, run in self.runs.items()}
             ended = {site: state for site, state in found.items() if state in FINISHED}
-            assert {name: part.exit_code for name, part in self.parts.items() if part.exit_code is not None} == {}
+            self._all_alive()
             beside(len(ended))
             time.sleep(5)
         return ended
+
+    def _all_alive(self) -> None:
+        """Fails with the last lines of a part that ended by itself."""
+        for name, part in self.parts.items():
+            if (code := part.exit_code) is not None:
+                raise AssertionError(f"{name} ended with {code}:\n{part.log.read_text()[-3000:]}")
 
     def newest(self) -> list[dict[str, Any]]:
         """The newest runs of all DAGs, by one request: a busy API server is asked for little."""
@@ -184,6 +196,10 @@ class AtLarge(Airflow):
     def note_of(self, site: str) -> str:
         """What the last night's run of a site says."""
         return str(self._get(f"/dags/ehr_pull__{site}/dagRuns/{self.runs[site]}")["note"] or "")
+
+    def notes_of_failed(self, ended: Mapping[str, str]) -> dict[str, str]:
+        """What the last night's runs that did not succeed say, by site."""
+        return {site: self.note_of(site) for site, state in ended.items() if state != "success"}
 
     def hosts_of(self, site: str) -> set[str]:
         """Which workers did the tasks of the last night's run of a site."""
@@ -299,6 +315,7 @@ def celery_airflow(lhn: Network, state: Path, database: str, sites: Sequence[str
         env = _environment(lhn, database) | {
             "AIRFLOW__CELERY__BROKER_URL": stack.enter_context(redis(state)),
             "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database.replace('postgresql://', 'postgresql+psycopg://')}",
+            "AIRFLOW__CELERY__EXTRA_CELERY_CONFIG": '{"imports": ["dags.celery_worker"]}',
             "AIRFLOW__CELERY__WORKER_ENABLE_REMOTE_CONTROL": "False",
             "AIRFLOW__EDGE__API_ENABLED": "True",
             "AIRFLOW__EDGE__JOB_POLL_INTERVAL": "1",

@@ -18,9 +18,6 @@ from figure import Figure
 from measuring import Ran
 from network_under_test import Network
 
-from mainstem.config.settings import Settings
-from mainstem.kafka.topics import create
-
 SITES, LINES, AT_ONCE = int(os.environ.get("MAINSTEM_BENCH_SITES", "20")), 20_000, 4
 NEW = LINES // 100
 IDLE_SECONDS, NOTHINGS = 20.0, 8
@@ -41,9 +38,8 @@ class Night:
 
 def figures(bench: Bench) -> Iterator[Figure]:
     """Of this checkout alone. Airflow's work while nothing runs is taken off where a task is spoken of, and left in the night's."""
-    folder = bench.folder / "airflow_night"
-    folder.mkdir()
-    lhn, paths = _network(bench, folder), list[Path]()
+    lhn, paths = bench.network("airflow_night"), list[Path]()
+    folder = lhn.folder
     for number in range(SITES):
         delivery = copytree(bench.delivery("varied", LINES), folder / f"in{number}")
         paths.append(lhn.files_site(f"s{number:02}", delivery, parallel=1))
@@ -74,20 +70,6 @@ def figures(bench: Bench) -> Iterator[Figure]:
     yield Figure(
         f"{SITES} sites by Airflow, beyond the command", beyond, "%", asked="≤ 15 %", note=said, lower_is_better=True
     )
-
-
-def _network(bench: Bench, folder: Path) -> Network:
-    name = "airflow-night"
-    settings = Settings(
-        network=name,
-        kafka=bench.tansu,
-        database_url=bench.postgres.create_database("airflow_night"),
-        registry_url=f"sqlite:///{folder}/registry.db",
-        access_url=f"sqlite:///{folder}/access.db",
-        landing=folder / "landing",
-    )
-    create(settings.kafka_settings(), name, groups=["registry"], partitions=6, replication=1)
-    return Network(folder, settings)
 
 
 def _deliver_more(bench: Bench, folder: Path, night: int) -> None:
@@ -125,6 +107,6 @@ def _by_airflow(airflow: AtLarge, sites: list[str]) -> tuple[int, Night]:
     before, began = airflow.cpu(), time.monotonic()
     ended = airflow.night(sites, seconds=3600)
     night = Night(time.monotonic() - began, airflow.cpu() - before)
-    if set(ended.values()) != {"success"}:
-        raise SystemExit(f"not every night was whole: {ended}")
+    if failed := airflow.notes_of_failed(ended):
+        raise SystemExit(f"not every night was whole: {failed}")
     return sum(airflow.tasks_of(site) for site in sites), night
