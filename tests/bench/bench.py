@@ -130,6 +130,15 @@ class Bench:
         create(settings.kafka_settings(), settings.network, groups=["registry"], partitions=6, replication=1)
         return Network(folder, settings)
 
+    def hospital(self, lhn: Network, number: int, lines: int, **values: Any) -> Path:
+        """A site of a network that delivers varied lines in a folder of its own, under a key of its own; its file."""
+        name = f"s{number:02}"
+        key = lhn.folder / f"{name}.key"
+        key.write_text(f"{number:064x}")
+        key.chmod(0o600)
+        delivery = shutil.copytree(self.delivery("varied", lines), lhn.folder / f"in{number}")
+        return lhn.files_site(name, delivery, subject_key=f"file:{key.name}", **values)
+
     @cache  # noqa: B019
     def loads(self, database: str, kind: str) -> dict[str, Loaded]:
         """The runs of each checkout, in turns: each into new databases and topics."""

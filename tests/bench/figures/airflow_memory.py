@@ -6,7 +6,6 @@ Scheduler with LocalExecutor and its tasks, DAG processor, API server, and a tri
 import os
 import time
 from collections.abc import Iterator
-from shutil import copytree
 
 from airflow_at_large import AtLarge, local_airflow
 from bench import Bench
@@ -19,13 +18,7 @@ LINES, REST_SECONDS = 2_000, 30.0
 def figures(bench: Bench) -> Iterator[Figure]:
     """By PSS: a page that several share is counted once, in shares."""
     lhn = bench.network("airflow_memory")
-    names = [f"s{number:02}" for number in range(SITES)]
-    for number, name in enumerate(names):
-        key = lhn.folder / f"{name}.key"
-        key.write_text(f"{number:064x}")
-        key.chmod(0o600)
-        delivery = copytree(bench.delivery("varied", LINES), lhn.folder / f"in-{name}")
-        lhn.files_site(name, delivery, subject_key=f"file:{key.name}")
+    names = [bench.hospital(lhn, number, LINES).stem for number in range(SITES)]
     database = bench.postgres.create_database("airflow_memory_metadata")
     with local_airflow(lhn, lhn.folder / "airflow", database, names) as airflow:
         airflow.begin("triggerer", "triggerer", "--skip-serve-logs")

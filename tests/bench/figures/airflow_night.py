@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import copytree
 
 import content
 from airflow_at_large import AtLarge, local_airflow
@@ -38,11 +37,8 @@ class Night:
 
 def figures(bench: Bench) -> Iterator[Figure]:
     """Of this checkout alone. Airflow's work while nothing runs is taken off where a task is spoken of, and left in the night's."""
-    lhn, paths = bench.network("airflow_night"), list[Path]()
-    folder = lhn.folder
-    for number in range(SITES):
-        delivery = copytree(bench.delivery("varied", LINES), folder / f"in{number}")
-        paths.append(lhn.files_site(f"s{number:02}", delivery, parallel=1))
+    lhn = bench.network("airflow_night")
+    folder, paths = lhn.folder, [bench.hospital(lhn, number, LINES, parallel=1) for number in range(SITES)]
     bench.say(f"{SITES} first loads")
     _by_command(bench, lhn, paths)
     _deliver_more(bench, folder, 1)
