@@ -106,6 +106,15 @@ def files_by_type(delivery: Delivery, types: list[str], *, cap: int) -> dict[str
 def _speaks_fhir(path: Path) -> bool:
     """Whether a file that is not read begins as FHIR does, in either form; what cannot be looked at is no news."""
     try:
+        known = path.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    return _begins_as_fhir(path, known.st_size, known.st_mtime_ns)
+
+
+@lru_cache(maxsize=1 << 16)
+def _begins_as_fhir(path: Path, _size: int, _written: int) -> bool:
+    try:
         with open(path, "rb", opener=_without_waiting) as file:
             return _FHIR.search(file.read(_LOOKED_AT)) is not None
     except OSError:

@@ -30,8 +30,10 @@ LOOKED_AT = 1024
 """Bytes of an answer's beginning by which it is told from a page for people."""
 GZIP = frozenset({"gzip", "x-gzip"})
 DEFLATE = "deflate"
-PACKED_OTHERWISE = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz"})
-"""What we do not ask for, and cannot unpack. What else is said (`utf-8`, `none`, `aws-chunked`) says nothing of packing."""
+NOT_PACKED = frozenset({"", "identity", "none", "utf-8", "utf8", "7bit", "8bit", "binary", "chunked", "aws-chunked"})
+"""Words that some servers and stores write there, and that say nothing of packing."""
+ONCE = (set(), {"deflate"}, {"gzip"}, {"x-gzip"})
+"""What we ask for. Others, or one in the other, unpack a few bytes into gigabytes at once, before they could be counted."""
 JSON_BY_NAME = (("_format", "json"),)
 """What an address says where the header that asks for JSON is not heeded."""
 _FHIR_XML = re.compile(rb"""<[A-Z]\w+[^>]*xmlns=["']http://hl7\.org/fhir["']""")
@@ -42,7 +44,8 @@ ACCEPT_ENCODING = "gzip, deflate"
 
 def require_encoding(response: httpx2.Response, *, what: str) -> None:
     """Raises IncompleteError where the answer is packed by a method nobody asked for, or more than once."""
-    if PACKED_OTHERWISE.intersection(_encodings(response)):
+    said = _encodings(response)
+    if len(said) > 1 or set(said) not in ONCE:
         raise IncompleteError(
             f"{what}: {_place(response)} packs its answer by a method that was not asked for",
             "Have the proxy or server answer unpacked, or packed by gzip.",
@@ -183,9 +186,10 @@ def _utf8(response: httpx2.Response, content: bytes) -> bytes:
     return content
 
 
-def _encodings(response: httpx2.Response) -> set[str]:
+def _encodings(response: httpx2.Response) -> list[str]:
+    """By what an answer is packed, one in the other."""
     said: str = response.headers.get("Content-Encoding", "")
-    return {each.strip().lower() for each in said.split(",")}
+    return [word for each in said.split(",") if (word := each.strip().lower()) not in NOT_PACKED]
 
 
 def _place(response: httpx2.Response) -> str:

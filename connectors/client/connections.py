@@ -328,7 +328,7 @@ def _bad_certificate(exc: ssl.SSLCertVerificationError, server: str) -> Operator
     if exc.verify_code == _SELF_SIGNED:
         return OperatorError(
             f"the TLS certificate of {server} is signed by itself, by no authority",
-            "Set fhir.ca_file to that certificate, once the site's IT has compared its fingerprint; or have one issued by an authority.",
+            "Set fhir.ca_file to that certificate where its fingerprint is the right one; or have one issued by an authority.",
         )
     if exc.verify_code in _OTHER_NAME:
         return OperatorError(

@@ -225,7 +225,12 @@ SEARCHED: dict[str, Shape] = {
     "packed, and said in capitals": Shape(packed(gzip.compress, "GZIP")),
     "packed, and not said": Shape(packed(gzip.compress)),
     "packed twice, and said once": Shape(packed(lambda content: gzip.compress(gzip.compress(content)), "gzip")),
-    "packed twice": Shape(packed(lambda content: gzip.compress(gzip.compress(content)), "gzip, gzip")),
+    "packed in one another": Shape(
+        packed(lambda content: gzip.compress(gzip.compress(content)), "gzip, gzip"),
+        "packs its answer by a method that was not asked for",
+        frozenset(TYPES),
+    ),
+    "packed, and said not to be": Shape(packed(gzip.compress, "identity, gzip")),
     "said to be packed, and not": Shape(packed(bytes, "gzip")),
     "packed by zlib": Shape(packed(zlib.compress, "deflate")),
     "packed by bare deflate": Shape(packed(bare_deflate, "deflate")),
