@@ -187,6 +187,11 @@ SEARCHED: dict[str, Shape] = {
     "a link names another port": Shape(onward(lambda url: re.sub(r":\d+/", ":8443/", url))),
     "a link names the port of TLS": Shape(onward(lambda url: re.sub(r"http:(.*):\d+/", r"https:\1/", url))),
     "a link is not known": Shape(refuses_links(Answered(b"", 410))),
+    "a link is not known, and no other way leads on": Shape(
+        changed(lambda place, asked, bundle: Answered(b"", 410) if asked.value("page") else bundle),
+        "does not take its own next links",
+        WEIGHTS,
+    ),
     "a link is not understood": Shape(refuses_links(Answered(b"", 400))),
     "a link wants another method": Shape(refuses_links(Answered(b"", 405))),
     "a link leads to a path of the inside": Shape(
