@@ -118,6 +118,17 @@ def test_a_case_that_differs_is_told_with_the_reason(lhn: Network, cases: Path, 
     ]
 
 
+def test_a_denominator_that_differs_is_told_by_who_is_in_it(lhn: Network, cases: Path, sets: Path) -> None:
+    """These measures have no condition of their own for it; a population that a measure does not know is told so too."""
+    expected = {"unseen": {"denominator": 1, "initial-population": 1}, "high": {"denominator-exception": 1}}
+    (cases / "expected.json").write_text(json.dumps(expected))
+    done = lhn.here("measures", "verify", "CMS122", cases, "--valuesets", sets)
+    assert done.returncode == 1, done.stderr
+    assert "denominator of rate 1: expected 1, got 0" in done.stdout
+    assert "no: Visit in the period" in done.stdout
+    assert "denominator-exception of rate 1: expected 1, got 0" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [

@@ -97,7 +97,7 @@ from transforms.rules.medicines import (
     statement_period,
     supply,
 )
-from transforms.rules.not_done import why_cancelled
+from transforms.rules.not_done import mark_of_cancelled, why_cancelled
 from transforms.rules.numbers import boolean, integer, quantity, ratio, reference_range, value_range
 from transforms.rules.people import (
     patient,
@@ -233,6 +233,7 @@ __all__ = [
     "links",
     "links_in",
     "local_date",
+    "mark_of_cancelled",
     "medication",
     "membership",
     "modifiers",
