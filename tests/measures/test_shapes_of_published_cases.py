@@ -13,7 +13,7 @@ from services.measures.official import cms2, cms122, cms159, cms165
 from services.measures.official import common as c
 
 QICORE = "http://hl7.org/fhir/us/qicore/StructureDefinition"
-ABSENT = {"dataAbsentReason": word("data-absent-reason", "unknown")}
+ABSENT: dict[str, Any] = {"dataAbsentReason": word("data-absent-reason", "unknown")}
 MARK = [{"url": f"{QICORE}/qicore-notDone", "valueBoolean": True}]
 AT = "T10:30:00.000Z"
 Added = Callable[[Year], dict[str, Any]]
@@ -167,25 +167,31 @@ def hba1c(value: float | None, day: str = "05-02", **given: Any) -> Added:
 
 
 NO_CATEGORY: dict[str, Any] = {"category": []}
-DIABETES = (
-    both("nine", [hba1c(9)], IN),
-    both("above nine", [hba1c(9.1)], MET),
-    both("not known", [hba1c(None, **ABSENT)], MET),
-    both("in words", [hba1c(None, valueString="high")], IN),
-    both("its unit a word", [hba1c(None, valueQuantity=amount(9.1, "%"))], MET),
-    both("preliminary", [hba1c(5, status="preliminary")], MET),
-    both("amended", [hba1c(5, status="amended")], IN),
-    both("better later", [hba1c(10), hba1c(7, "06-02")], IN),
-    both("worse later", [hba1c(7), hba1c(10, "06-02")], MET),
-    both("two of a day, one good", [hba1c(10), hba1c(7)], IN),
-    both("two of a day, one without a result", [hba1c(None), hba1c(7)], MET),
-    both("on the last day", [hba1c(5, "12-31")], IN),
-    both("the day after", [hba1c(5, "+01-01")], MET),
-    ("without a category", [hba1c(5, **NO_CATEGORY)], MET, IN),
+
+
+def all_of(*each: Added) -> Callable[[Year], Resources]:
+    return lambda y: [one(y) for one in each]
+
+
+DIABETES: tuple[Case, ...] = (
+    both("nine", all_of(hba1c(9)), IN),
+    both("above nine", all_of(hba1c(9.1)), MET),
+    both("not known", all_of(hba1c(None, "05-02", **ABSENT)), MET),
+    both("in words", all_of(hba1c(None, valueString="high")), IN),
+    both("its unit a word", all_of(hba1c(None, valueQuantity=amount(9.1, "%"))), MET),
+    both("preliminary", all_of(hba1c(5, status="preliminary")), MET),
+    both("amended", all_of(hba1c(5, status="amended")), IN),
+    both("better later", all_of(hba1c(10), hba1c(7, "06-02")), IN),
+    both("worse later", all_of(hba1c(7), hba1c(10, "06-02")), MET),
+    both("two of a day, one good", all_of(hba1c(10), hba1c(7)), IN),
+    both("two of a day, one without a result", all_of(hba1c(None), hba1c(7)), MET),
+    both("on the last day", all_of(hba1c(5, "12-31")), IN),
+    both("the day after", all_of(hba1c(5, "+01-01")), MET),
+    ("without a category", all_of(hba1c(5, **NO_CATEGORY)), MET, IN),
 )
 
 
-@pytest.mark.parametrize(("year", "made", "outcome"), cases(*((name, lambda y, m=made: [each(y) for each in m], one, two) for name, made, one, two in DIABETES)))  # fmt: skip
+@pytest.mark.parametrize(("year", "made", "outcome"), cases(*DIABETES))
 def test_diabetes(year: int, made: Any, outcome: str, tmp_path: Path) -> None:
     y = Year(year)
     ill = problem(cms122.DIABETES, "2015-01-01", **of_kind("encounter-diagnosis"))
