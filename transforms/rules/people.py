@@ -223,7 +223,7 @@ _BEFORE = (
     "http://hl7.org/fhir/Profile/us-core#{}",
     "http://fhir.org/guides/argonaut/StructureDefinition/argo-{}",
 )
-"""What US Core's extensions were called in DSTU2; R4 servers kept it."""
+"""What US Core's extensions were called in DSTU2, where one of them is a concept alone; R4 servers kept it."""
 _OF_ETHNICITY = frozenset({"2135-2", "2186-5"})
 _OF_RACE = frozenset({"1002-5", "2028-9", "2054-5", "2076-8", "2106-3", "2131-1"})
 
@@ -240,7 +240,7 @@ def _ethnicities(extension: _Extension, setting: Setting) -> list[Any]:
 def _categories(extension: _Extension) -> list[Any]:
     parts = [part for part in extension.inner("ombCategory") if part.valueCoding is not None]
     codings = [decode(bytes(part.valueCoding), Coding) for part in parts]
-    if not parts and extension.valueCodeableConcept is not None:
+    if not parts and extension.valueCodeableConcept is not None and not _url(extension).startswith(_US_CORE):
         codings = [*concept_of(bytes(extension.valueCodeableConcept)).codings]
     if not codings:
         raise Unusable(Reason.INVALID_FIELD)  # words, or a finer category, alone
