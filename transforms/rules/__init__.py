@@ -52,7 +52,7 @@ from transforms.rules.coverages import payer, place_in_line
 from transforms.rules.declaring import LENT, Contains, Kept, Lender, Members, Parts, Resource, all_of, choice, required
 from transforms.rules.devices import device, device_asked, kept_device, timing_bounds
 from transforms.rules.dosage import dosage
-from transforms.rules.drugs import DRUG_CONTRADICTIONS, drug
+from transforms.rules.drugs import DRUG_CONTRADICTIONS, DRUG_SPELLINGS, drug
 from transforms.rules.enrolments import (
     ENROLMENT_SPELT,
     ENROLMENT_STATUS,
@@ -155,6 +155,7 @@ __all__ = [
     "ABOUT",
     "ASSESSMENT",
     "DRUG_CONTRADICTIONS",
+    "DRUG_SPELLINGS",
     "ENROLMENT_SPELT",
     "ENROLMENT_STATUS",
     "LENT",
