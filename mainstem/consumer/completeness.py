@@ -20,6 +20,7 @@ from enum import StrEnum
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, Text, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mainstem.database import make_tables
 from schemas.loads import Gap, LoadEvent, LoadEventType
 from schemas.outcomes import CORE_TYPES, fhir_types_of
 
@@ -153,7 +154,8 @@ class Completeness:
     """Keeps the loads' events in a table of the consumer's own database."""
 
     def __init__(self, engine: Engine) -> None:
-        metadata.create_all(engine)
+        with engine.begin() as connection:
+            make_tables(connection, metadata)
 
     def keep(self, connection: Connection, events: Sequence[LoadEvent]) -> None:
         """A load handler; the same event twice is once."""

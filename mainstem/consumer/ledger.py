@@ -24,9 +24,8 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
 
-from mainstem.database import connect, name_of, parse_url, translated
+from mainstem.database import connect, make_tables, name_of, parse_url, translated
 from schemas.errors import OperatorError
 
 ENGINE = "the URL of the consumer's engine"
@@ -84,11 +83,8 @@ class Ledger:
     def create_tables(self) -> None:
         if self._created:
             return
-        with self._errors():
-            try:
-                metadata.create_all(self._engine)
-            except DBAPIError:
-                metadata.create_all(self._engine)  # another member of the group made them at the same moment
+        with self._errors(), self._engine.begin() as connection:
+            make_tables(connection, metadata)
         self._created = True
 
     def stored(self) -> dict[TopicPartition, int]:
@@ -262,7 +258,8 @@ def open_database(url: str, *, setting: str) -> Iterator[Engine]:
     engine = connect(parsed, wait_seconds=WAIT_SECONDS)
     try:
         with translated(parsed, setting=setting, prepared_by="The consumer prepares it at its first run."):
-            metadata.create_all(engine)
+            with engine.begin() as connection:
+                make_tables(connection, metadata)
             yield engine
     finally:
         engine.dispose()

@@ -4,8 +4,8 @@ Touch it for what differs between SQLite and PostgreSQL, or between their versio
 owns the data (mainstem.state, mainstem.consumer, services.registry).
 """
 
-from mainstem.database.engine import Database, connect
+from mainstem.database.engine import Database, connect, make_tables
 from mainstem.database.errors import translated
 from mainstem.database.urls import in_the_open, name_of, parse_url
 
-__all__ = ["Database", "connect", "in_the_open", "name_of", "parse_url", "translated"]
+__all__ = ["Database", "connect", "in_the_open", "make_tables", "name_of", "parse_url", "translated"]

@@ -1,12 +1,12 @@
 """Connections to either database, and the two ways to use one: reading, which waits for no writer, and writing."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, event, inspect, text
 from sqlalchemy.exc import NoSuchModuleError
 
 from mainstem import telemetry
@@ -19,6 +19,23 @@ from schemas.errors import OperatorError
 
 READS = {"reads": True}
 """Execution option of connections that only read: on SQLite they do not wait for a writer."""
+
+
+_MAKING_TABLES = 0x6D73_746D_7462_6C73
+"""PostgreSQL's advisory lock of those who make tables."""
+
+
+def make_tables(connection: Connection, metadata: MetaData, tables: Sequence[Table] | None = None) -> None:
+    """Makes what is missing, of all tables or of some, in the caller's transaction.
+
+    PostgreSQL lets two make a table in the same moment and fails the later: who comes second waits for the first.
+    """
+    known = set(inspect(connection).get_table_names())
+    if all(table.name in known for table in (metadata.tables.values() if tables is None else tables)):
+        return
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _MAKING_TABLES})
+    metadata.create_all(connection, tables=tables)
 
 
 def connect(url: URL, *, wait_seconds: float) -> Engine:

@@ -155,9 +155,14 @@ def place_in(database: Database, within: ColumnElement[Any], found: bytes) -> Co
 
 
 def index_subjects(database: Database) -> None:
-    """Makes the index of records by subject where it is missing; in a transaction of its own, for it locks out who writes."""
+    """Makes the index of records by subject where it is missing; in a transaction of its own, for it locks out who writes.
+
+    PostgreSQL lets two make it at once, `IF NOT EXISTS` or not, and fails the later (23505): who comes second waits.
+    """
     with database.read() as connection:
         if inspect(connection).has_index(tables.record.name, _INDEX):
             return
     with database.write() as connection:
+        if not database.is_sqlite:
+            connection.execute(text("LOCK TABLE record IN SHARE ROW EXCLUSIVE MODE"))
         connection.execute(text(f"CREATE INDEX IF NOT EXISTS {_INDEX} ON record (subject)"))

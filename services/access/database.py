@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import DDL, JSON, BigInteger, Column, Connection, Engine, Integer, MetaData, Table, Text, event
 
-from mainstem.database import connect, parse_url, translated
+from mainstem.database import connect, make_tables, parse_url, translated
 from mainstem.database.chained import append_only
 from mainstem.database.engine import READS
 from mainstem.database.urls import make_private
@@ -66,7 +66,7 @@ class AccessDatabase:
         make_private(parsed, setting=SETTING)
         made = cls(connect(parsed, wait_seconds=WAIT_SECONDS))
         with made.write() as connection:
-            metadata.create_all(connection)
+            make_tables(connection, metadata)
         return made
 
     @contextmanager

@@ -1,15 +1,19 @@
 """Under which key a record was published: records that go over to another subject, by their source or by an alias."""
 
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 from states import save
 
+from mainstem.database import Database
 from mainstem.outbox import Change, OldKey
 from mainstem.state import Alias, Merges, State
+from mainstem.state.subjects import index_subjects
 from schemas.errors import OperatorError
 from transforms.mapped import Mapped
 
@@ -223,6 +227,25 @@ def test_the_index_by_subject_comes_with_the_first_question(state: State, record
     other.close()
     assert indexed()
     assert state.aliases.add("north", b"subject-of-tests", b"another-subject!", "merged", at) == 1
+
+
+def test_several_sites_may_be_the_first_to_ask_by_subject(state: State, record: Make, at: datetime, url: str) -> None:
+    """Each of them has the index made, in the same moment; none is ended by another."""
+    save(state, "north", [record("lab")], [], at)
+    others = [Database.open(url) for _ in range(4)]
+    for _ in range(10):
+        with state.database.write() as connection:
+            connection.execute(text("DROP INDEX IF EXISTS ix_record_subject"))
+        together = threading.Barrier(len(others))
+
+        def ask(database: Database, together: threading.Barrier = together) -> None:
+            together.wait()
+            index_subjects(database)
+
+        with ThreadPoolExecutor(len(others)) as threads:
+            list(threads.map(ask, others))
+    for database in others:
+        database.close()
 
 
 def test_merges_by_the_ehrs_word_begin_change_and_end_in_one_step(

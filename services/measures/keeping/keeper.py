@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, or_, selec
 
 from mainstem.consumer.completeness import Extents, State
 from mainstem.consumer.ledger import consumer_offset
+from mainstem.database import make_tables
 from mainstem.database.locks import rights_of
 from schemas.feedback import ALL_SITES, FeedbackEvent, FeedbackEventType
 from schemas.outcomes import CORE_TYPES, fhir_types_of
@@ -71,13 +72,13 @@ class Keeper:
     def prepare(self) -> bool:
         """Makes the tables; where they were made by other measures or periods, everybody is due. Says whether they were."""
         with self._writing() as connection:
-            metadata.create_all(connection)
-            consumer_offset.create(connection, checkfirst=True)
-            known = connection.scalar(select(plan.c.checksum))
+            make_tables(connection, metadata)
+            make_tables(connection, consumer_offset.metadata, [consumer_offset])
+            known = connection.scalar(select(plan.c.checksum).with_for_update())  # of two that start, one makes all due
             if known == self._plan.checksum:
                 return False
-            connection.execute(delete(plan))
-            connection.execute(insert(plan).values(id=1, checksum=self._plan.checksum))
+            change = insert(plan).values(id=1) if known is None else update(plan)
+            connection.execute(change.values(checksum=self._plan.checksum))
             kept_anew(connection, self._plan.counted)
             note(connection, SITE, connection.scalars(select(result.c.site).distinct()).all())
             note_all(connection)
