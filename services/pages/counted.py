@@ -234,10 +234,15 @@ def _sites(connection: Connection) -> list[str]:
     return sorted(connection.scalars(named))
 
 
-NOT_YET = (
-    "the results are being counted for the first time since the pages were started",
-    "Open this page again in a few minutes.",
-)
+class NotCountedError(TemporaryError):
+    """Nothing was counted yet since the pages were started."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the network's results are counted once when the pages are started, and that is not done yet",
+            "Open this page again in a few minutes.",
+            retry_after=30,
+        )
 
 
 @dataclass
@@ -257,14 +262,14 @@ class Memory:
         """The measure's counts, those sites counted anew of which something came since; and what people say now.
 
         One at a time counts the same. The others are given what was counted before, and wait where there is nothing. `surveyed`: given
-        by whoever counts beside the pages; there a page is given what is kept. Raises TemporaryError where nothing is yet.
+        by whoever counts beside the pages; there a page is given what is kept. Raises NotCountedError where nothing is yet.
         """
         said, key = said_of(connection, measure), (measure.id, measure.checksum)
         with self._lock:
             lock, before = self._locks.setdefault(key, Lock()), self._kept.get(key)
         if self.beside and surveyed is None:
             if before is None:
-                raise TemporaryError(*NOT_YET)
+                raise NotCountedError
             return before.counted, said
         if not lock.acquire(blocking=before is None):
             assert before is not None

@@ -99,7 +99,9 @@ def test_who_asks_before_the_first_count_is_told_to_come_back(
     with TestClient(app) as client:
         told = client.get("/measures/cf2")
         assert (told.status_code, asked) == (503, [])
-        assert "being counted for the first time" in told.text
+        assert "Still counting" in told.text
+        assert "counted once when the pages are started" in told.text
+        assert told.headers["retry-after"] == "30"
         go_on.set()
         assert within(60, lambda: client.get("/measures/cf2").status_code == 200)
 
