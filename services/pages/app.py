@@ -23,7 +23,7 @@ from services.access.demo import DemoEntrance, OnlyHere
 from services.access.gate import READING, Gate, NobodyError
 from services.access.limits import LOG_INS_PER_MINUTE, PER_MINUTE, Limited
 from services.access.login import SessionEntrance
-from services.pages.counted import NotCountedError
+from services.pages.counted import AGAIN_SECONDS, NotCountedError
 from services.pages.entering import LOG_IN
 from services.pages.site import PageSite
 from services.pages.warming import warmed
@@ -136,7 +136,7 @@ def _answer_in_words(app: FastAPI, site: PageSite) -> None:
     @app.exception_handler(NotCountedError)
     def not_yet(request: Request, exc: NotCountedError) -> Response:
         told = _told(site, request, 503, f"{exc.cause[0].upper()}{exc.cause[1:]}. {exc.fix}", "Still counting")
-        told.headers["Retry-After"] = f"{exc.retry_after:.0f}"
+        told.headers["Retry-After"] = str(AGAIN_SECONDS)
         return told
 
 

@@ -234,6 +234,10 @@ def _sites(connection: Connection) -> list[str]:
     return sorted(connection.scalars(named))
 
 
+AGAIN_SECONDS = 30
+"""After so long whoever met nothing counted asks again."""
+
+
 class NotCountedError(TemporaryError):
     """Nothing was counted yet since the pages were started."""
 
@@ -241,7 +245,7 @@ class NotCountedError(TemporaryError):
         super().__init__(
             "the network's results are counted once when the pages are started, and that is not done yet",
             "Open this page again in a few minutes.",
-            retry_after=30,
+            retry_after=AGAIN_SECONDS,
         )
 
 

@@ -234,8 +234,8 @@ class Staged:
         names = [f"span_{n}_{end}" for n in range(len(spans)) for end in ENDS]
         names += [f"moment_{n}_{side}" for n in range(len(moved)) for side in SIDES]
         row = sql_table(table, *(sql_column(each, Text) for each in ("site", "subject", "id", *names)))
-        known = {each: _ends(row, f"span_{n}_") for n, each in enumerate(spans)}
-        moments = {each: _known(row, f"moment_{n}_") for n, each in enumerate(moved)}
+        known: dict[Span, Ends] = {each: _ends(row, f"span_{n}_") for n, each in enumerate(spans)}
+        moments: dict[Moment, SqlKnown] = {each: _known(row, f"moment_{n}_") for n, each in enumerate(moved)}
         people, period = self._people.alias(), self.periods.alias()
         scope = Scope(row, people, period, None, spans=known, moments=moments)
         whose = row.outerjoin(people, and_(*same(people, row))) if any(_own(changing, _OF_PERSON)) else row
