@@ -8,7 +8,7 @@ they lie within, span less than all parts do.
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-Part = tuple[int, ...]
+Membership = tuple[int, ...]
 """1 for each cohort that it lies within, else 0."""
 PRIME = 2_147_483_647
 """Ranks are taken modulo this."""
@@ -34,7 +34,7 @@ def tells_of_few(cohorts: Sequence[Collection[str]], fewest: int) -> bool:
     return False
 
 
-def _few(small: Sequence[tuple[Part, int]], most: int) -> Iterator[frozenset[Part]]:
+def _few(small: Sequence[tuple[Membership, int]], most: int) -> Iterator[frozenset[Membership]]:
     """The sets of parts of no more people than that to which none that follows can be added: what less tells, more tells."""
     fits = [place for place, (_, size) in enumerate(small) if size <= most]
     for place in fits:
@@ -50,7 +50,7 @@ def _few(small: Sequence[tuple[Part, int]], most: int) -> Iterator[frozenset[Par
 class _Span:
     """What some vectors span."""
 
-    def __init__(self, vectors: Iterable[Part]) -> None:
+    def __init__(self, vectors: Iterable[Membership]) -> None:
         self._rows: list[tuple[int, list[int]]] = []
         for vector in vectors:
             self._add(vector)
@@ -63,7 +63,7 @@ class _Span:
                 left = [(one - by * other) % PRIME for one, other in zip(left, row, strict=True)]
         return left
 
-    def more(self, vectors: Iterable[Part]) -> int:
+    def more(self, vectors: Iterable[Membership]) -> int:
         """How many dimensions others add."""
         grown = _Span(())
         grown._rows = [*self._rows]
